@@ -1,0 +1,38 @@
+# Two commands: `make demo` runs the main job on the embedded default, `make test` passes the tests. Both set up first.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS := 1
+export OMP_WAIT_POLICY := passive
+
+.PHONY: setup demo test lint fast docs clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: setup
+	$(BIN)/python -m schema grids/demo.sql
+	$(BIN)/python -m runner.sync --watch
+	$(BIN)/python -m queries retention_at_budget
+	$(BIN)/python -m queries comparison
+	@echo "Open the app:  $(BIN)/streamlit run app.py"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fast: setup
+	$(BIN)/python -m pytest -m "not slow"
+
+test: lint fast
+	$(BIN)/python -m pytest -m slow
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf .venv lab *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,51 @@
+"""`python -m schema [FILE.sql ...]`: create or migrate the catalog with its vocabulary, then apply grid files.
+
+The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one transaction, and what each
+added is printed per table. `-` reads a grid from standard input.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+
+from schema import grid, migrations
+from schema.catalog import Catalog, CatalogBusyError
+from schema.site import Site, SiteError
+
+ROWS = Path(__file__).parent / "rows"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0; 2 when a file was refused or the catalog cannot be had (the message says why)."""
+    parser = argparse.ArgumentParser(prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("files", nargs="*", metavar="FILE.sql", help="grid files to apply, in order; - for standard input")
+    files = parser.parse_args(arguments).files
+    try:
+        site = Site.load()
+        texts = [(name, grid.read(name, sys.stdin.read() if name == "-" else None)) for name in files]
+        apply(Catalog(site.catalog, site.lock_wait_s), site.snapshot, texts)
+    except (SiteError, grid.GridError, migrations.MigrationError, CatalogBusyError, duckdb.IOException) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> None:
+    """Bring the catalog up to date, apply the vocabulary and `texts` (name, SQL), publish, and print what is new."""
+    done = migrations.prepare(catalog)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{catalog.path}: {done or 'up to date'}")
+    vocabulary = [(str(path.relative_to(ROWS.parent.parent)), path.read_text()) for path in sorted(ROWS.glob("*.sql"))]
+    with catalog.open() as connection:
+        for name, text in vocabulary + texts:
+            for count in grid.apply(connection, text, name):
+                if count.new or (name, text) in texts:
+                    console.print(f"  {name}: {count.table} {count.new} new, {count.there} there before")
+        catalog.publish(snapshot, connection)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,179 @@
+"""The catalog file: who may open it, for how long, and what readers see instead.
+
+DuckDB lets one process write or many read, never both, and drops its lock silently when the same process opens the file
+a second way. So there is one way in: `Catalog.open`, behind a side lock (`catalog.lock`) that waits a bounded time and names
+the holder, for one short piece of work; readers get a published copy that is never opened for writing.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import duckdb
+
+from schema.files import fsync
+
+STORAGE_VERSION = "v1.5.0"  # the newest format that the DuckDB 1.5 command line opens
+KEEP_SNAPSHOTS = 3
+
+
+class CatalogBusyError(RuntimeError):
+    """Another process holds the catalog."""
+
+
+class CatalogMissingError(FileNotFoundError):
+    """There is no catalog at the place the site names."""
+
+
+class FileLock:
+    """An exclusive lock on a side file, freed by the kernel when its holder dies, that says who holds it."""
+
+    def __init__(self, path: Path, wait_s: float) -> None:
+        self.path, self.wait_s = path, wait_s
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock for the length of the block.
+
+        Raises:
+            CatalogBusyError: still held elsewhere after `wait_s` seconds; the message names the holder.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._wait(handle)
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"PID {os.getpid()} on {socket.gethostname()} ({' '.join(sys.argv)[:120]})\n".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def _wait(self, handle: int) -> None:
+        deadline, pause_s = time.monotonic() + self.wait_s, 0.005
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(handle, 300, 0).decode(errors="replace").strip() or "an unknown process"
+                    raise CatalogBusyError(
+                        f"{self.path} is held by {holder}; waited {self.wait_s:g} s. "
+                        "Try again when it has finished, or raise lock_wait_s in site.toml."
+                    ) from None
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.2)
+
+
+class Catalog:
+    """The one way to the catalog file."""
+
+    _in_process = threading.RLock()
+    _opened: ClassVar[set[Path]] = set()
+
+    def __init__(self, path: Path, wait_s: float = 30.0) -> None:
+        self.path, self.wait_s = path.absolute(), wait_s
+        self.lock = FileLock(self.path.with_suffix(".lock"), wait_s)
+
+    @contextlib.contextmanager
+    def open(self, create: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-write connection, alone, for the length of the block. Keep it short.
+
+        Raises:
+            CatalogMissingError: no file there and not `create`.
+            CatalogBusyError: another process holds it, after the bounded wait.
+            RuntimeError: this process has it open already.
+        """
+        with self._in_process:
+            if self.path in self._opened:
+                raise RuntimeError(f"{self.path} is open in this process already; a second connection would drop its lock")
+            if not create and not self.path.exists():
+                raise CatalogMissingError(f"no catalog at {self.path}; make one with: python -m schema")
+            with self.lock.held():
+                self._opened.add(self.path)
+                try:
+                    with contextlib.closing(self._connect()) as connection:
+                        yield connection
+                finally:
+                    self._opened.discard(self.path)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """`open`, and everything in the block happens or nothing does."""
+        with self.open() as connection, transaction(connection):
+            yield connection
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """Connect, waiting as long for a person's own session as for the side lock."""
+        deadline, pause_s = time.monotonic() + self.wait_s, 0.01
+        while True:
+            try:
+                return connect(self.path)
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error):
+                    raise
+                if time.monotonic() >= deadline:
+                    raise CatalogBusyError(
+                        f"{self.path} is open in another program; close it, or read the snapshot instead. DuckDB says: {error}"
+                    ) from error
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.5)
+
+    def publish(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
+        """Copy the catalog to `folder` and point `current.duckdb` at the copy; the last three copies are kept.
+
+        `connection` is the open one: it writes everything into the file first and keeps the file locked while another
+        process (`cp`: a read in this process would drop the lock) copies it.
+        """
+        connection.execute("CHECKPOINT")
+        folder.mkdir(parents=True, exist_ok=True)
+        copies = snapshots(folder)
+        number = int(copies[-1].stem.rpartition("-")[2]) + 1 if copies else 1
+        target, aside = folder / f"catalog-{number:06d}.duckdb", folder / f".aside-{os.getpid()}"
+        subprocess.run(["cp", "--reflink=auto", str(self.path), str(aside)], check=True)
+        aside.chmod(0o444)
+        fsync(aside)
+        point_to(folder / "current.duckdb", aside.rename(target))
+        for old in copies[: len(copies) + 1 - KEEP_SNAPSHOTS]:
+            old.unlink(missing_ok=True)
+        return target
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a catalog file for writing in the pinned storage format. Only `Catalog` and migrations call it."""
+    return duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
+
+
+@contextlib.contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """BEGIN, and COMMIT at the end of the block or ROLLBACK when it raises."""
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):  # a fatal error has rolled back already, and must be the one that is seen
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """Published copies, oldest first."""
+    return sorted(folder.glob("catalog-[0-9]*.duckdb"))
+
+
+def point_to(link: Path, target: Path) -> None:
+    """Make `link` a symbolic link to its sibling `target`, replacing it in one step."""
+    aside = link.with_name(f".{link.name}-{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(target.name)
+    aside.replace(link)
+    fsync(link.parent)

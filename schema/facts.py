@@ -1,0 +1,161 @@
+"""What happened: tables that only grow. Those of tens of millions of rows carry no key in the DDL, since an index there costs
+more than the table; SQLAlchemy wants one all the same, so they name it in `__mapper_args__` and audits watch over it."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, DateTime, Double, Integer
+from sqlmodel import SQLModel
+
+from schema.columns import column, created_at, one_of
+
+STATES = ("done", "failed", "lost", "refused", "cancelled")
+OUTCOME_KINDS = (
+    "oom_gpu", "oom_host", "timeout", "preempted", "node_fail", "killed", "diverged", "error", "no_result",
+    "submit", "code_drift",
+)  # fmt: skip
+PROVENANCES = ("seen", "derived", "unverified")
+
+
+class Attempt(SQLModel, table=True):
+    """One try at a trial. Files belong to attempts."""
+
+    trial: int = column("the trial's id", BigInteger, key=True)
+    attempt: int = column("counts from 1", Integer, key=True)
+    spec: dict[str, Any] = column("the resolved definition it runs", JSON)
+    spec_id: str = column("128 bits of sha256 over the whole resolved definition, 32 hex digits")
+    batch: str = column("unique job name it is submitted under")
+    position: int = column("its index in the batch", Integer)
+    created_at: datetime = created_at()
+
+
+class Submission(SQLModel, table=True):
+    """The backend took an attempt."""
+
+    trial: int = column("the trial's id", BigInteger, key=True)
+    attempt: int = column("the attempt", Integer, key=True)
+    backend: str = column("local, slurm, ...")
+    job_id: str = column("what the backend calls it")
+    folder: str = column("its run folder")
+    submitted_at: datetime = column("when", DateTime(timezone=True), default="now()")
+
+
+class Outcome(SQLModel, table=True):
+    """How an attempt ended."""
+
+    __table_args__ = (one_of("outcome_state", "state", STATES), one_of("outcome_kind", "kind", OUTCOME_KINDS))
+    trial: int = column("the trial's id", BigInteger, key=True)
+    attempt: int = column("the attempt", Integer, key=True)
+    state: str = column("done, failed, lost, refused or cancelled")
+    kind: str | None = column(
+        "why, when it is not done: oom_gpu, timeout, preempted, killed, diverged, error, ...", nullable=True
+    )
+    message: str | None = column("one line for people", nullable=True)
+    log_tail: str | None = column("the last lines of the log", nullable=True)
+    host: str | None = column("where it ran", nullable=True)
+    device: str | None = column("on what", nullable=True)
+    versions: dict[str, Any] | None = column("python, torch, open_clip, ...", JSON, nullable=True)
+    commit: str | None = column("of the code that ran", nullable=True)
+    started_at: datetime | None = column("when the worker began", DateTime(timezone=True), nullable=True)
+    finished_at: datetime | None = column("when it ended, or was found ended", DateTime(timezone=True), nullable=True)
+
+
+class Result(SQLModel, table=True):
+    """One measured value. task = 0 is the untouched backbone."""
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {
+        "primary_key": ["trial", "attempt", "task", "step", "dataset", "metric", "label_space", "weights"]
+    }
+    trial: int = column("the trial's id", BigInteger)
+    attempt: int = column("the attempt that measured it", Integer)
+    task: int = column("tasks learned so far; 0: the untouched backbone", Integer)
+    step: int = column("steps of this task done", Integer)
+    dataset: str = column("measured on")
+    metric: str = column("as evals/ names it")
+    label_space: str = column("task, union or all")
+    weights: str = column("which weights: deployed, last or merged")
+    value: float = column("a fraction in [0, 1]", Double)
+    examples: int = column("images measured", BigInteger)
+    fraction: float = column("of the test set", Double)
+
+
+class Cost(SQLModel, table=True):
+    """What a phase of a task spent."""
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "attempt", "task", "phase"]}
+    trial: int = column("the trial's id", BigInteger)
+    attempt: int = column("the attempt that finished the task", Integer)
+    task: int = column("the task", Integer)
+    phase: str = column("train, objective, merge, evaluate, ...")
+    flops: float = column("floating-point operations, counted", Double)
+    peak_bytes: int | None = column("peak memory of the device; NULL: not measured", BigInteger, nullable=True)
+    seconds: float = column("wall time", Double)
+    steps: int = column("optimizer steps", BigInteger)
+    pairs: int = column("pairs seen", BigInteger)
+
+
+class Progress(SQLModel, table=True):
+    """A thinned training curve."""
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "attempt", "task", "step"]}
+    trial: int = column("the trial's id", BigInteger)
+    attempt: int = column("the attempt", Integer)
+    task: int = column("the task", Integer)
+    step: int = column("steps of this task done", Integer)
+    loss: float = column("of that step", Double)
+    lr: float = column("of that step", Double)
+    pairs_per_s: float = column("since the point before", Double)
+    written_at: datetime = column("when", DateTime(timezone=True))
+
+
+class Statistic(SQLModel, table=True):
+    """A number about the weights or embeddings after a task."""
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "attempt", "task", "name", "part"]}
+    trial: int = column("the trial's id", BigInteger)
+    attempt: int = column("the attempt", Integer)
+    task: int = column("the task", Integer)
+    name: str = column("drift_l2, modality_gap, ...")
+    part: str = column("of what: all, image, text")
+    value: float = column("in the statistic's own unit", Double)
+
+
+class Profile(SQLModel, table=True):
+    """FLOPs and peak memory of one step, measured once per combination."""
+
+    backbone: str = column("a backbone", key=True)
+    method: str = column("a method", key=True)
+    recipe: str = column("a recipe", key=True)
+    phase: str = column("train, objective, merge, ...", key=True)
+    flops: float = column("of one step", Double)
+    peak_bytes: int | None = column("of one step; NULL: not measured", BigInteger, nullable=True)
+
+
+class ReferenceResult(SQLModel, table=True):
+    """A published number."""
+
+    __tablename__ = "reference_result"
+    __table_args__ = (one_of("reference_result_provenance", "provenance", PROVENANCES),)
+    source: str = column("paper, table or file", key=True)
+    setting: str = column("backbone, stream, method and budget, as the source names them", key=True)
+    metric: str = column("as our views name it", key=True)
+    value: float = column("a fraction in [0, 1] for accuracies", Double)
+    provenance: str = column("seen: read in the source; derived: computed from it; unverified: never compared against silently")
+    url: str | None = column("where", nullable=True)
+
+
+class Ingested(SQLModel, table=True):
+    """A receipt whose files are in the catalog: the key that makes ingestion exactly-once."""
+
+    receipt: str = column("path of the receipt below the run folder", key=True)
+    sha256: str = column("of the receipt")
+    rows: int = column("rows it brought", BigInteger)
+    ingested_at: datetime = column("when", DateTime(timezone=True), default="now()")
+
+
+class Migration(SQLModel, table=True):
+    """The versions this catalog has been through."""
+
+    version: int = column("of the schema", Integer, key=True)
+    name: str = column("what changed")
+    applied_at: datetime = column("when", DateTime(timezone=True), default="now()")

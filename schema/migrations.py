@@ -1,0 +1,117 @@
+"""Making a catalog, and bringing an older one to the present schema.
+
+A migration builds a new file beside the old one and moves it into place: DuckDB's ALTER is too narrow (no new checks, no
+dropped keys, nothing on tables that others refer to), and this cannot half-happen. What changed between two versions is one
+entry of `MIGRATIONS`: how rows of the older tables become rows of the newer ones, where names alone do not say it.
+"""
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from schema import ddl, views
+from schema.catalog import Catalog, connect, transaction
+from schema.files import fsync
+
+
+class MigrationError(RuntimeError):
+    """The catalog cannot be brought to the present schema; it is as it was."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From version n - 1 to n. `copies`: table -> SELECT over `old.<tables>` that yields its rows, where the names that
+    both versions share are not enough."""
+
+    version: int
+    name: str
+    copies: dict[str, str] = field(default_factory=dict)
+
+
+MIGRATIONS = [Step(1, "first schema")]
+
+
+def version_of(connection: duckdb.DuckDBPyConnection) -> int:
+    """The schema version of an open catalog; 0 for a file without our tables."""
+    known = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'").fetchone()
+    if not known or not known[0]:
+        return 0
+    found = connection.execute("SELECT max(version) FROM migration").fetchone()
+    return int(found[0]) if found and found[0] is not None else 0
+
+
+def prepare(catalog: Catalog, steps: list[Step] | None = None) -> str:
+    """Create the catalog or bring it to the last of `steps`, with the present views; return what was done, "" if nothing.
+
+    Raises:
+        MigrationError: the file is newer than this code, or holds rows that the present schema refuses.
+    """
+    steps = steps or MIGRATIONS
+    with catalog.open(create=True) as connection:
+        version = version_of(connection)
+        if version == steps[-1].version:
+            with transaction(connection):
+                return "views renewed" if views.refresh(connection) else ""
+        if version > steps[-1].version:
+            raise MigrationError(
+                f"{catalog.path} has schema version {version}, this code knows up to {steps[-1].version}; use newer code"
+            )
+        if version == 0:
+            with transaction(connection):
+                _create(connection, steps)
+            return "created"
+        connection.execute("CHECKPOINT")
+    with catalog.lock.held():
+        _rebuild(catalog.path, version, steps)
+    return f"migrated from version {version} to {steps[-1].version}"
+
+
+def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], trial_id_start: int = 1) -> None:
+    for statement in ddl.statements(trial_id_start):
+        connection.execute(statement)
+    for step in steps:
+        connection.execute("INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name])
+    views.refresh(connection)
+
+
+def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
+    """Copy every row of `path` into a new file of the present schema and move that into place."""
+    aside = path.with_name(f".{path.name}-{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    copies = {table: select for step in steps if step.version > version for table, select in step.copies.items()}
+    try:
+        with contextlib.closing(connect(aside)) as connection:
+            connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old (READ_ONLY)")
+            found = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM old.trial").fetchone()
+            assert found is not None
+            _create(connection, [step for step in steps if step.version > version], int(found[0]))
+            with transaction(connection):
+                for table in ddl.catalog_tables():
+                    _copy(connection, table.name, copies.get(table.name))
+            connection.execute("DETACH old")
+            connection.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        aside.unlink(missing_ok=True)
+        raise MigrationError(
+            f"{path} stays at version {version}: a row does not fit the present schema. DuckDB says: {error}"
+        ) from error
+    fsync(aside)
+    aside.replace(path)
+    fsync(path.parent)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, table: str, select: str | None) -> None:
+    """Rows of one table, by the step's SELECT or by the columns that both versions have."""
+    if select is None:
+        shared = connection.execute(
+            "SELECT n.column_name FROM duckdb_columns() n JOIN duckdb_columns() o USING (table_name, column_name) "
+            "WHERE table_name = ? AND o.database_name = 'old' AND n.database_name <> 'old' ORDER BY n.column_index",
+            [table],
+        ).fetchall()
+        if not shared:
+            return
+        select = f"SELECT {', '.join(chr(34) + name + chr(34) for (name,) in shared)} FROM old.{table}"
+    connection.execute(f"INSERT INTO {table} BY NAME {select}")

@@ -1,0 +1,153 @@
+"""What the parts of a method are and which keys they take, read from their files without importing them.
+
+A folder is the registry: `methods/tuning/lora.py` is the tuning `lora`, and the fields of its dataclass (or the
+keyword-only arguments of its function) are the keys that a row's JSON may set. The database half must know this to refuse
+a typo at the INSERT, and must not import torch to know it, so the source is parsed instead.
+"""
+
+import ast
+import difflib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class PartError(ValueError):
+    """A row names a part, or a key of a part, that does not exist."""
+
+
+def names(place: str) -> list[str]:
+    """The parts of a folder (`methods/tuning`: its files) or of a module (`methods/schedules.py`: its public functions)."""
+    path = ROOT / place
+    if path.is_dir():
+        return sorted(f.stem for f in path.glob("*.py") if not f.stem.startswith("_"))
+    return sorted(_functions(path))
+
+
+@cache
+def keys(place: str, name: str) -> tuple[str, ...]:
+    """The keys that the part's params may set."""
+    path = ROOT / place
+    if not path.is_dir():
+        return _keyword_only(_functions(path)[name])
+    tree = ast.parse((path / f"{name}.py").read_text())
+    wanted = "".join(word.capitalize() for word in name.split("_"))
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == wanted:
+            return tuple(_fields(node))
+        if isinstance(node, ast.FunctionDef) and node.name == "merge":
+            return _keyword_only(node)
+    raise PartError(f"{place}/{name}.py defines neither class {wanted} nor function merge")
+
+
+def check(place: str, name: str, params: Mapping[str, Any], where: str) -> None:
+    """Refuse an unknown part or an unknown key, naming the allowed and the nearest.
+
+    Raises:
+        PartError: `where` says which column of which row is meant.
+    """
+    known = names(place)
+    if name not in known:
+        raise PartError(f"{where}: unknown {name!r}. Known in {place}: {', '.join(known)}.{nearest(name, known)}")
+    for key in params:
+        allowed = keys(place, name)
+        if key not in allowed:
+            listed = ", ".join(allowed) or "none: it takes no parameters"
+            raise PartError(f"{where}: {name} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
+
+
+def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+    """` Did you mean 'lora'?`, or nothing."""
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+def check_method(row: Mapping[str, Any]) -> None:
+    """Every part and key of a `method` row."""
+    where = f"method {row['name']!r}"
+    check("methods/tuning", row["tuning"], _object(row["tuning_params"]), f"{where}, tuning")
+    check("methods/merging", row["merging"], _object(row["merging_params"]), f"{where}, merging")
+    params, objectives = _object(row["objective_params"]), row["objective"].split("+")
+    if len(objectives) == 1:
+        check("methods/objectives", objectives[0], params, f"{where}, objective")
+    else:
+        for name in params:
+            if name not in objectives:
+                raise PartError(
+                    f"{where}, objective_params: several objectives are summed, so params are keyed by objective; "
+                    f"{name!r} is none of {', '.join(objectives)}.{nearest(name, objectives)}"
+                )
+        for name in objectives:
+            check("methods/objectives", name, _object(params.get(name, {})), f"{where}, objective")
+    if "merged" in (row["start"], row["deploy"]) and row["merging"] == "none":
+        raise PartError(f"{where}: start or deploy is 'merged' but merging is 'none'. Name a merging, or use 'last'.")
+    if row["repair"] is not None:
+        raise PartError(f"{where}: unknown repair {row['repair']!r}. Allowed: NULL (no repair stage).")
+
+
+def check_recipe(row: Mapping[str, Any]) -> None:
+    """Optimizer, schedule and their keys of a `recipe` row."""
+    where = f"recipe {row['name']!r}"
+    check("methods/optimizers.py", row["optimizer"], _object(row["optimizer_params"]), f"{where}, optimizer")
+    check("methods/schedules.py", row["schedule"], _object(row["schedule_params"]), f"{where}, schedule")
+    for key in _object(row["augmentation_params"]):
+        raise PartError(f"{where}, augmentation_params: unknown key {key!r}. Allowed: none: images are used as they are.")
+
+
+def check_dataset(row: Mapping[str, Any]) -> None:
+    """Format and its keys of a `dataset` row."""
+    check("streams/formats", row["format"], _object(row["params"]), f"dataset {row['name']!r}, format")
+
+
+def check_mixture(row: Mapping[str, Any]) -> None:
+    """Selection of a `mixture` row."""
+    if row["selection"] != "none":
+        raise PartError(f"mixture {row['name']!r}: unknown selection {row['selection']!r}. Allowed: none.")
+    for key in _object(row["selection_params"]):
+        raise PartError(
+            f"mixture {row['name']!r}: selection none has no parameter {key!r}. Allowed: none: it takes no parameters."
+        )
+
+
+CHECKS = {"method": check_method, "recipe": check_recipe, "dataset": check_dataset, "mixture": check_mixture}
+
+
+def _object(said: Any) -> Mapping[str, Any]:
+    """A JSON object, whether DuckDB gave it as text or it has been parsed."""
+    value = json.loads(said) if isinstance(said, str) else said
+    if not isinstance(value, Mapping):
+        raise PartError(f"params must be a JSON object, not {value!r}")
+    return value
+
+
+def _functions(path: Path) -> dict[str, ast.FunctionDef]:
+    """Public functions that take `parameters` or `step` first: the optimizers and schedules."""
+    found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+    return {
+        node.name: node
+        for node in found
+        if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in ("parameters", "step")
+    }
+
+
+def _keyword_only(node: ast.FunctionDef) -> tuple[str, ...]:
+    return tuple(argument.arg for argument in node.args.kwonlyargs)
+
+
+def _fields(node: ast.ClassDef) -> list[str]:
+    """Annotated assignments of a dataclass that its constructor takes."""
+    found = []
+    for item in node.body:
+        if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name) or item.target.id.startswith("_"):
+            continue
+        hidden = isinstance(item.value, ast.Call) and any(
+            word.arg == "init" and isinstance(word.value, ast.Constant) and word.value.value is False
+            for word in item.value.keywords
+        )
+        if not hidden and "ClassVar" not in ast.unparse(item.annotation):
+            found.append(item.target.id)
+    return found

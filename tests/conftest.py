@@ -1,0 +1,37 @@
+"""Fixtures: a site in a temporary folder with spaces in its name, and a catalog with our vocabulary in it."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: results are compared to the last bit
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schema import migrations
+from schema.catalog import Catalog
+from schema.site import Site
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: hostile to careless quoting."""
+    place = tmp_path / "a lab's folder"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+@pytest.fixture
+def site(folder: Path) -> Site:
+    return Site.load()
+
+
+@pytest.fixture
+def catalog(site: Site) -> Iterator[Catalog]:
+    """An empty catalog with the present schema and views."""
+    made = Catalog(site.catalog, wait_s=5)
+    migrations.prepare(made)
+    yield made

@@ -1,0 +1,124 @@
+"""Grids: counts per table, and every way to be refused: nothing changes, and the message says file, statement and reason."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from schema import grid
+from schema.__main__ import main
+from schema.catalog import Catalog
+from schema.grid import Count, GridError
+
+AXES = """
+INSERT INTO backbone (name, architecture) VALUES ('b', 'ViT-B-32');
+INSERT INTO dataset (name, format, kind, classes) VALUES ('d', 'world', 'classification', '["x", "y"]');
+INSERT INTO sequence (name, ordering) VALUES ('q', 'random');
+INSERT INTO sequence_concept VALUES ('q', 1, 'd', 'x'), ('q', 2, 'd', 'y');
+INSERT INTO suite (name) VALUES ('u');
+INSERT INTO suite_member (suite, dataset, role, metric) VALUES ('u', 'd', 'adapt', 'top1');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES ('s', 'q', 2, 'u');
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES ('x', 1, 0, 0);
+INSERT INTO method (name) VALUES ('finetune'), ('other');
+INSERT INTO recipe (name, lr, batch_pairs) VALUES ('r', 0.001, 8);
+INSERT INTO budget (name, unit, total) VALUES ('g', 'steps', 10);
+"""
+TRIAL = "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) VALUES ('b', 's', 'x', '{method}', 'r', 'g', {seed})"
+
+
+@pytest.fixture
+def axes(catalog: Catalog) -> Catalog:
+    with catalog.open() as connection:
+        grid.apply(connection, AXES, "axes.sql")
+    return catalog
+
+
+def apply(catalog: Catalog, text: str) -> dict[str, Count]:
+    with catalog.open() as connection:
+        return {count.table: count for count in grid.apply(connection, text, "my grid.sql")}
+
+
+def test_counts_what_is_new_and_what_was_there(axes: Catalog) -> None:
+    one = TRIAL.format(method="finetune", seed=1) + " ON CONFLICT DO NOTHING"
+    assert apply(axes, one)["trial"] == Count("trial", 1, 0)
+    assert apply(axes, one)["trial"] == Count("trial", 0, 1)
+    assert set(apply(axes, "INSERT INTO suite (name) VALUES ('v')")) == {"suite"}
+
+
+def test_a_grid_is_one_insert(axes: Catalog) -> None:
+    text = """
+    INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
+    SELECT 'b', 's', 'x', method.name, 'r', 'g', seed FROM method, range(3) AS seeds(seed) ON CONFLICT DO NOTHING
+    """
+    assert apply(axes, text)["trial"].new == 6
+    assert apply(axes, text)["trial"].new == 0
+    assert apply(axes, text.replace("range(3)", "range(4)"))["trial"].new == 2
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        (TRIAL.format(method="fintune", seed=1), r"(?s)my grid\.sql, statement 2 of 2: INSERT INTO trial.*unknown method 'fintune'.*mean 'finetune'"),
+        (TRIAL.format(method="finetune", seed=1).replace("'s'", "'strem'").replace("'g'", "'gg'"), r"(?s)unknown stream 'strem'.*unknown budget 'gg'"),
+        ("INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES ('m', .5, .4, 0)", "mixture: .* must be at least 0 and sum to 1"),
+        ("INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES ('m', .5, 0, .5)", "needs a pretraining_dataset"),
+        ("INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES ('m', 0, 1, 0)", "update_share must be above 0"),
+        ("INSERT INTO method (name, start) VALUES ('m', 'first')", "must be one of last, merged, initial, random"),
+        ("INSERT INTO method (name, tuning) VALUES ('m', 'lroa')", r"method 'm', tuning: unknown 'lroa'.*Did you mean 'lora'"),
+        ("""INSERT INTO method (name, tuning, tuning_params) VALUES ('m', 'lora', '{"rnk": 4}')""", r"lora has no parameter 'rnk'.*Did you mean 'rank'"),
+        ("""INSERT INTO method (name, tuning_params) VALUES ('m', '{"rank": 4}')""", r"full has no parameter 'rank'.*takes no parameters"),
+        ("INSERT INTO method (name, objective) VALUES ('m', 'contrastive+ewcc')", r"objective: unknown 'ewcc'.*Did you mean 'ewc'"),
+        ("""INSERT INTO method (name, objective, objective_params) VALUES ('m', 'contrastive+ewc', '{"weight": 1}')""", "keyed by objective"),
+        ("INSERT INTO method (name, start) VALUES ('m', 'merged')", "merging is 'none'"),
+        ("INSERT INTO method (name, repair) VALUES ('m', 'k_fpf')", "unknown repair 'k_fpf'"),
+        ("""INSERT INTO method (name, tuning_params) VALUES ('m', '[1]')""", "tuning_params must be a JSON object"),
+        ("""INSERT INTO method (name, tuning_params) VALUES ('m', '{"a":')""", "Malformed JSON"),
+        ("INSERT INTO method (name) VALUES ('finetune')", r"Duplicate key.*ON CONFLICT DO NOTHING"),
+        ("INSERT INTO recipe (name, optimizer, lr, batch_pairs) VALUES ('m', 'adamv', 1, 8)", r"optimizer: unknown 'adamv'.*Did you mean 'adamw'"),
+        ("INSERT INTO recipe (name, lr, batch_pairs) VALUES ('m', 1, 1)", "batch_pairs must be at least 2"),
+        ("INSERT INTO recipe (name, lr, batch_pairs) VALUES ('m', -1, 8)", "lr must be above 0"),
+        ("""INSERT INTO recipe (name, lr, batch_pairs, schedule_params) VALUES ('m', 1, 8, '{"warmpu": 1}')""", r"cosine has no parameter 'warmpu'.*'warmup'"),
+        ("""INSERT INTO recipe (name, lr, batch_pairs, augmentation_params) VALUES ('m', 1, 8, '{"flip": 1}')""", "augmentation_params: unknown key 'flip'"),
+        ("INSERT INTO dataset (name, format, kind) VALUES ('m', 'wrld', 'captions')", r"format: unknown 'wrld'.*Did you mean 'world'"),
+        ("INSERT INTO dataset (name, format, kind) VALUES ('m', 'world', 'images')", "must be one of classification, retrieval, captions"),
+        ("INSERT INTO budget (name, unit, total) VALUES ('m', 'stepps', 1)", "unit must be one of maf_gflops, gflops, steps, pairs"),
+        ("INSERT INTO budget (name, unit) VALUES ('m', 'steps')", "budget.total must be given"),
+        ("INSERT INTO stream (name, sequence, tasks, suite) VALUES ('m', 'q', 0, 'u')", "tasks must be at least 1"),
+        ("INSERT INTO methood (name) VALUES ('m')", r'(?s)methood does not exist.*"method"'),
+        ("INSERT INTO method (nam) VALUES ('m')", r'(?s)column with name "nam".*name'),
+        ("COMMIT", "leave out BEGIN, COMMIT"),
+    ],
+)  # fmt: skip
+def test_a_bad_grid_changes_nothing_and_says_why(axes: Catalog, statement: str, message: str) -> None:
+    text = f"INSERT INTO suite (name) VALUES ('never');\n{statement};"
+    with pytest.raises(GridError, match=message):
+        apply(axes, text)
+    with axes.open() as connection:
+        assert connection.execute("SELECT count(*) FROM suite WHERE name = 'never'").fetchone() == (0,)
+
+
+def test_not_sql(axes: Catalog) -> None:
+    with pytest.raises(GridError, match=r"(?s)my grid\.sql: not SQL.*selekt"):
+        apply(axes, "selekt 1")
+
+
+def test_an_old_bad_row_does_not_block_new_grids(axes: Catalog) -> None:
+    with axes.transaction() as connection:
+        connection.execute("INSERT INTO method (name, tuning) VALUES ('typed elsewhere', 'lroa')")
+    assert apply(axes, "INSERT INTO suite (name) VALUES ('fine')")["suite"].new == 1
+
+
+def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main([]) == 0
+    assert "created" in capsys.readouterr().out
+    (folder / "g.sql").write_text("INSERT INTO suite (name) VALUES ('mine')")
+    assert main(["g.sql"]) == 0
+    assert "g.sql: suite 1 new" in capsys.readouterr().out
+    assert main(["g.sql"]) == 2
+    assert "Duplicate key" in capsys.readouterr().err
+    assert main(["none.sql"]) == 2
+    assert "none.sql: cannot be read" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("INSERT INTO suite (name) VALUES ('from a pipe')"))
+    assert main(["-"]) == 0
+    assert "-: suite 1 new" in capsys.readouterr().out
+    assert (folder / "lab/snapshot/current.duckdb").exists()
