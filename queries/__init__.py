@@ -1,0 +1,121 @@
+"""What is asked: one .sql file here is one question, answered from the published copy of the catalog.
+
+    from queries import ask, questions
+    ask("retention_at_budget", budget="small")      # a polars table
+
+The live catalog is never opened: sync writes to it, and a reader would keep sync out. A snapshot is a file of its own
+behind the link `current.duckdb`; it is opened read-only, read, and closed again.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from schema.parts import nearest
+from schema.site import Site
+from schema.views import Parameter, Question, QuestionError, fingerprint, install, questions
+
+__all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "SnapshotError"]
+__all__ += ["answer", "ask", "choices", "fingerprint", "install", "named", "opened", "questions"]
+
+AXES = ("backbone", "stream", "mixture", "method", "recipe", "budget")
+
+
+class AskError(ValueError):
+    """A question was asked that cannot be answered: its message says what can."""
+
+
+class SnapshotError(AskError):
+    """There is no snapshot, or it is older than the question."""
+
+
+def ask(name: str, catalog: Path | None = None, **parameters: object) -> pl.DataFrame:
+    """The answer to a question, from `catalog` (default: the snapshot that the site publishes).
+
+    Raises:
+        AskError: unknown question, parameter or value; the message names what is allowed and the nearest.
+        SnapshotError: nothing published yet, or before this question existed.
+    """
+    question = named(name)
+    with opened(catalog or Site.load().current) as connection:
+        return answer(connection, question, parameters)
+
+
+def named(name: str) -> Question:
+    """The question of that name.
+
+    Raises:
+        AskError: there is none; the message lists all and the nearest.
+    """
+    known = {question.name: question for question in questions()}
+    if name not in known:
+        raise AskError(f"unknown question {name!r}. Questions: {', '.join(known)}.{nearest(name, list(known))}")
+    return known[name]
+
+
+@contextlib.contextmanager
+def opened(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to what `catalog` links to, closed at the end of the block.
+
+    A snapshot may be replaced and deleted between reading the link and opening the file, so this tries twice.
+
+    Raises:
+        SnapshotError: no file there.
+    """
+    connection = _connect(catalog) or _connect(catalog)
+    if connection is None:
+        raise SnapshotError(f"no snapshot at {catalog}. Publish one with: python -m schema (or python -m runner.sync)")
+    with contextlib.closing(connection):
+        yield connection
+
+
+def _connect(catalog: Path) -> duckdb.DuckDBPyConnection | None:
+    """None when the file is not there (any more)."""
+    path = catalog.resolve()
+    try:
+        return duckdb.connect(str(path), read_only=True) if path.exists() else None
+    except duckdb.IOException:
+        if path.exists():
+            raise
+        return None
+
+
+def answer(connection: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, object]) -> pl.DataFrame:
+    """The answer on an open connection; parameters left out, or None, take their defaults. Errors as in `ask`."""
+    given = {key: value for key, value in parameters.items() if value is not None}
+    for key, value in given.items():
+        _check(connection, question, key, value)
+    arguments = ", ".join(f"{key} := CAST(? AS {question.parameters[key].type})" for key in given)
+    sql = f"FROM {question.name}({arguments})" if question.kind == "macro" else f"FROM {question.name}"
+    try:
+        frame: pl.DataFrame = connection.sql(sql, params=list(given.values())).pl()
+    except duckdb.ConversionException as error:
+        types = ", ".join(f"{key} is {parameter.type}" for key, parameter in question.parameters.items())
+        raise AskError(f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}") from error
+    except duckdb.CatalogException as error:
+        raise SnapshotError(
+            f"the snapshot does not know {question.name}: it was published before queries/{question.name}.sql. "
+            "Publish again with: python -m schema"
+        ) from error
+    return frame
+
+
+def choices(connection: duckdb.DuckDBPyConnection, parameter: str) -> list[str] | None:
+    """The values that a parameter named after an axis can take; None for any other parameter."""
+    if parameter not in AXES:
+        return None
+    return [name for (name,) in connection.execute(f"SELECT name FROM {parameter} ORDER BY name").fetchall()]
+
+
+def _check(connection: duckdb.DuckDBPyConnection, question: Question, key: str, value: object) -> None:
+    """Refuse a parameter the question does not have, and a name that its axis does not have."""
+    if key not in question.parameters:
+        allowed = ", ".join(question.parameters) or "none"
+        raise AskError(f"{question.name} has no parameter {key!r}. Allowed: {allowed}.{nearest(key, list(question.parameters))}")
+    known = choices(connection, key)
+    if known is not None and value not in known:
+        listed = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "") or "none yet"
+        raise AskError(f"unknown {key} {str(value)!r}. Known: {listed}.{nearest(str(value), known)}")

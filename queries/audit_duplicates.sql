@@ -1,0 +1,20 @@
+-- Which facts are there more than once? (No rows is good.)
+-- grain: one row per (fact, key) that occurs more than once
+-- A task ingested twice would weigh twice in every mean.
+CREATE OR REPLACE VIEW audit_duplicates AS
+WITH
+keyed AS (
+    SELECT 'result' AS fact, trial, attempt, task,
+           concat_ws(' ', 'step', step, dataset, metric, label_space, weights, fraction) AS key, count(*) AS rows
+    FROM result GROUP BY ALL
+    UNION ALL
+    SELECT 'cost', trial, attempt, task, phase, count(*) FROM cost GROUP BY ALL
+    UNION ALL
+    SELECT 'progress', trial, attempt, task, concat_ws(' ', 'step', step), count(*) FROM progress GROUP BY ALL
+    UNION ALL
+    SELECT 'statistic', trial, attempt, task, concat_ws(' ', name, part), count(*) FROM statistic GROUP BY ALL
+)
+SELECT fact, trial, attempt, task, key, rows
+FROM keyed
+WHERE rows > 1
+ORDER BY fact, trial, attempt, task, key;

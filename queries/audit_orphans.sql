@@ -1,0 +1,22 @@
+-- Which facts belong to no attempt? (No rows is good.)
+-- grain: one row per (fact, trial, attempt) that the catalog does not know
+-- The big fact tables carry no keys, so this audit watches them. A request names a trial only: its attempt is NULL.
+CREATE OR REPLACE VIEW audit_orphans AS
+WITH
+fact AS (
+    SELECT 'submission' AS fact, trial, attempt FROM submission
+    UNION ALL SELECT 'outcome', trial, attempt FROM outcome
+    UNION ALL SELECT 'result', trial, attempt FROM result
+    UNION ALL SELECT 'cost', trial, attempt FROM cost
+    UNION ALL SELECT 'progress', trial, attempt FROM progress
+    UNION ALL SELECT 'statistic', trial, attempt FROM statistic
+),
+lonely AS (
+    SELECT fact, trial, attempt FROM fact ANTI JOIN attempt USING (trial, attempt)
+    UNION ALL SELECT 'attempt', trial, attempt FROM attempt a ANTI JOIN trial t ON t.id = a.trial
+    UNION ALL SELECT 'request', trial, NULL FROM request r ANTI JOIN trial t ON t.id = r.trial
+)
+SELECT fact, trial, attempt, count(*) AS rows
+FROM lonely
+GROUP BY fact, trial, attempt
+ORDER BY fact, trial, attempt;

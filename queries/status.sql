@@ -1,0 +1,39 @@
+-- How far is each study?
+-- grain: one row per study
+-- trials = done + running + pending + waiting + failed + refused + cancelled + withdrawn; running includes those being submitted.
+-- hours: wall time of all attempts, the lost and failed ones too; of an attempt that vanished, what its finished tasks took.
+CREATE OR REPLACE VIEW status AS
+WITH
+charged AS (
+    SELECT trial, attempt, sum(seconds) AS seconds FROM cost GROUP BY trial, attempt
+),
+timed AS (
+    SELECT a.trial, CASE WHEN o.state IN ('done', 'failed', 'cancelled') AND o.started_at IS NOT NULL
+                         THEN epoch(o.finished_at - o.started_at) END AS seconds, a.attempt
+    FROM attempt a LEFT JOIN outcome o USING (trial, attempt)
+),
+spent AS (
+    SELECT t.trial, sum(coalesce(t.seconds, c.seconds, 0)) AS seconds
+    FROM timed t LEFT JOIN charged c USING (trial, attempt)
+    GROUP BY t.trial
+),
+brought AS (
+    SELECT trial, count(*) AS results FROM result GROUP BY trial
+)
+SELECT coalesce(s.study, '(none)') AS study,
+       count(*) AS trials,
+       count(*) FILTER (WHERE s.state = 'done') AS done,
+       count(*) FILTER (WHERE s.state IN ('running', 'submitting')) AS running,
+       count(*) FILTER (WHERE s.state = 'pending') AS pending,
+       count(*) FILTER (WHERE s.state = 'waiting') AS waiting,
+       count(*) FILTER (WHERE s.state = 'failed') AS failed,
+       count(*) FILTER (WHERE s.state = 'refused') AS refused,
+       count(*) FILTER (WHERE s.state = 'cancelled') AS cancelled,
+       count(*) FILTER (WHERE s.state = 'withdrawn') AS withdrawn,
+       coalesce(sum(b.results), 0)::BIGINT AS results,
+       coalesce(sum(p.seconds), 0) / 3600 AS hours
+FROM trial_state s
+LEFT JOIN spent p ON p.trial = s.trial
+LEFT JOIN brought b ON b.trial = s.trial
+GROUP BY coalesce(s.study, '(none)')
+ORDER BY study;

@@ -1,0 +1,57 @@
+"""The datasets of a trial, opened once: what the tasks draw from and what is measured on."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import evals
+import numpy as np
+from streams import Pairs, open_pairs
+from streams.mixtures import Mixture, Portion
+from streams.tasks import chunks
+
+from runner.measure import load_test
+from schema.spec import Spec
+
+
+class Desk:
+    """Opens datasets when first asked for."""
+
+    def __init__(self, spec: Spec, data: Path) -> None:
+        self.spec, self.data = spec, data
+        self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
+        self.opened: dict[str, Pairs] = {}
+        self.tasks = chunks(
+            [(dataset, concept) for dataset, concept in spec.stream["sequence"]["concepts"]], spec.stream["tasks"]
+        )
+
+    @cached_property
+    def tests(self) -> dict[str, evals.TestSet]:
+        """What is measured on, by dataset."""
+        members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
+        return {name: load_test(self.rows[name], open_pairs(self.rows[name], "test", self.data)) for name in members}
+
+    def mixture(self, task: int) -> Mixture:
+        """The endless batches of a task, at their beginning."""
+        mixture = self.spec.mixture
+        pool = self._train(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
+        drawn = Mixture(mixture, self.spec.recipe["batch_pairs"], self.spec.seed, pool)
+        earlier = [portion for done in self.tasks[: task - 1] for portion in self._portions(done)]
+        drawn.begin(task, self._portions(self.tasks[task - 1]), earlier)
+        return drawn
+
+    def _portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
+        """The training pairs of concepts, by dataset and label."""
+        portions = []
+        for name, concept in concepts:
+            pairs = self._train(self.rows[name])
+            indices = np.flatnonzero(pairs.labels == self.rows[name]["classes"].index(concept))
+            if not len(indices):
+                raise ValueError(f"dataset {name!r} has no training pairs of concept {concept!r}")
+            portions.append((pairs, indices))
+        return portions
+
+    def _train(self, row: dict[str, Any]) -> Pairs:
+        if row["name"] not in self.opened:
+            self.opened[row["name"]] = open_pairs(row, "train", self.data)
+        return self.opened[row["name"]]

@@ -1,0 +1,194 @@
+"""A run folder: the only place where the two halves meet, and a bug report as it is.
+
+    runs/000042/02/                     trial 42, attempt 2
+        spec.json   job.json            what to run; where and for whom (written by sync before submission)
+        claim                           created once, by the worker that runs the attempt or by sync to give it up
+        alive                           locked as long as a local worker lives
+        log.txt     progress.json       for people and for `--watch`
+        checkpoint-0003-000040.json     receipt of a checkpoint: task 3, step 40 (and .safetensors)
+        task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, written last
+        task-0003.deployed.safetensors  weights
+        outcome.json                    how the attempt ended
+
+Every file is written aside, flushed and moved into place. Imports neither torch nor duckdb.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from schema.files import fsync
+from schema.spec import Spec, canonical
+
+
+def attempt_folder(runs: Path, trial: int, attempt: int) -> Path:
+    """Where an attempt's files are."""
+    return runs / f"{trial:06d}" / f"{attempt:02d}"
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat()
+
+
+def crash_point(name: str) -> None:
+    """Die here, as by kill -9, when the environment says so: `WEIR_CRASH_AT=<name>`, or `<name>:<n>` at the n-th passing.
+
+    The tests kill every named step of sync and of the trial this way.
+    """
+    wanted, _, count = os.environ.get("WEIR_CRASH_AT", "").partition(":")
+    if wanted == name:
+        _passed[name] = _passed.get(name, 0) + 1
+        if _passed[name] >= int(count or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+_passed: dict[str, int] = {}
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to aside; flush it and move it to `path` when the block ends well."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield aside
+        fsync(aside)
+        aside.replace(path)
+        fsync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with whole(path) as aside:
+        aside.write_text(canonical(value))
+
+
+def read_json(path: Path) -> Any | None:
+    """The parsed file, or None when it is not there or torn (which only a broken disk can make it)."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """`job.json`: where and for whom an attempt runs. Nothing in it can change a number."""
+
+    trial: int
+    attempt: int
+    batch: str
+    position: int
+    data: str
+    threads: int = 1
+    checkpoint_minutes: float = 10.0
+    backbone_weights: str | None = None  # what `trial:<id>` deployed last
+
+
+class RunFolder:
+    """One attempt's files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    # ------------------------------------------------ written by sync
+
+    def create(self, spec: Spec, job: Job) -> None:
+        """Make the folder with what the worker must know. Doing it again changes nothing."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / "spec.json", json.loads(spec.to_json()))
+        write_json(self.path / "job.json", asdict(job))
+
+    def revoke(self) -> bool:
+        """Give the attempt up: True if no worker had it and none can have it any more."""
+        return self._claim({"revoked": True})
+
+    # ------------------------------------------------ read by the worker
+
+    def claim(self) -> bool:
+        """Take the attempt: True for exactly one caller, ever."""
+        return self._claim({"revoked": False})
+
+    def _claim(self, said: dict[str, Any]) -> bool:
+        try:
+            handle = os.open(self.path / "claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "w") as file:
+            file.write(canonical(said | {"pid": os.getpid(), "host": socket.gethostname(), "at": now()}))
+            file.flush()
+            os.fsync(file.fileno())
+        fsync(self.path)
+        return True
+
+    def spec(self) -> Spec:
+        """What to run."""
+        return Spec.read(self.path)
+
+    def job(self) -> Job:
+        """Where and for whom."""
+        said = read_json(self.path / "job.json")
+        if said is None:
+            raise FileNotFoundError(f"{self.path / 'job.json'} is missing or torn; runner.sync writes it")
+        return Job(**said)
+
+    def relatives(self) -> list["RunFolder"]:
+        """This attempt and the earlier ones of the trial, newest first: their files are there to go on from."""
+        found = (p for p in self.path.parent.iterdir() if p.name.isdigit() and int(p.name) <= int(self.path.name))
+        return [RunFolder(p) for p in sorted(found, key=lambda p: int(p.name), reverse=True)]
+
+    # ------------------------------------------------ receipts and outcome
+
+    def receipts(self) -> dict[int, dict[str, Any]]:
+        """Task -> receipt, of the tasks that this attempt finished."""
+        found = {}
+        for path in sorted(self.path.glob("task-[0-9]*.json")):
+            said = read_json(path)
+            if said is not None:
+                found[int(said["task"])] = said
+        return found
+
+    def outcome(self) -> dict[str, Any] | None:
+        """How the worker says the attempt ended; None while it has not."""
+        said = read_json(self.path / "outcome.json")
+        return said if isinstance(said, dict) else None
+
+    def progress(self) -> dict[str, Any] | None:
+        """The worker's latest word on how far it is."""
+        said = read_json(self.path / "progress.json")
+        return said if isinstance(said, dict) else None
+
+    def log_tail(self, size: int = 4000) -> str:
+        """The last `size` characters of the log."""
+        try:
+            with (self.path / "log.txt").open("rb") as handle:
+                handle.seek(0, os.SEEK_END)
+                handle.seek(max(0, handle.tell() - size))
+                return handle.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+
+def done_tasks(folders: list[RunFolder]) -> dict[int, tuple[RunFolder, dict[str, Any]]]:
+    """Task -> (folder, receipt) over several attempts, newest first: the newest attempt that has a task holds it."""
+    found: dict[int, tuple[RunFolder, dict[str, Any]]] = {}
+    for folder in folders:
+        for task, receipt in folder.receipts().items():
+            found.setdefault(task, (folder, receipt))
+    return found

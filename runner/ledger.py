@@ -1,0 +1,71 @@
+"""What each phase of a task spends: FLOPs as torch's own counter sees them, seconds, steps, pairs, peak memory.
+
+Counting changes how some operations are dispatched, so what is counted is always the same piece of work (the first step of a
+task, every evaluation): a resumed trial counts where the undisturbed one did.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass
+class Entry:
+    """One phase of one task."""
+
+    flops: float = 0.0
+    peak_bytes: int | None = None
+    seconds: float = 0.0
+    steps: int = 0
+    pairs: int = 0
+
+
+class Ledger:
+    """The phases of the task in progress."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    @contextlib.contextmanager
+    def phase(self, name: str, pairs: int = 0) -> Iterator[None]:
+        """Charge the block to a phase, its FLOPs counted."""
+        with self.timed(name) as entry, counted() as counter:
+            yield
+        entry.flops += counter.get_total_flops()
+        entry.pairs += pairs
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[Entry]:
+        """Charge the block's seconds and peak memory to a phase; the caller adds the rest."""
+        entry = self.entries.setdefault(name, Entry())
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+        began = time.monotonic()
+        try:
+            yield entry
+        finally:
+            entry.seconds += time.monotonic() - began
+            if torch.cuda.is_available():
+                entry.peak_bytes = max(entry.peak_bytes or 0, torch.cuda.max_memory_allocated())
+
+    def rows(self, task: int) -> list[dict[str, Any]]:
+        """Rows of the `cost` table."""
+        return [{"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()]
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {name: asdict(entry) for name, entry in self.entries.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's figures."""
+        self.entries = {name: Entry(**entry) for name, entry in state.items()}
+
+
+def counted() -> FlopCounterMode:
+    """A silent FLOP counter."""
+    return FlopCounterMode(display=False)

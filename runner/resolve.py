@@ -1,0 +1,84 @@
+"""From rows to a definition: the last door before a job exists. What it refuses never reaches the cluster."""
+
+import duckdb
+
+from schema import parts
+from schema.spec import Spec
+
+MEASURED_LABEL_SPACES = ("all",)
+SOLVED_UNITS = ("steps", "pairs", "gflops")
+
+
+class RefusedError(ValueError):
+    """A trial cannot run as it is declared; the message says why and what to do."""
+
+
+def resolve(connection: duckdb.DuckDBPyConnection, trial: int) -> tuple[Spec, str]:
+    """The definition of a trial, parsed and as the catalog's own text (which `definition_drift` compares).
+
+    Raises:
+        RefusedError: its rows do not add up to something that can run.
+    """
+    found = connection.execute("SELECT spec FROM definition WHERE trial = ?", [trial]).fetchone()
+    if found is None:
+        raise RefusedError(_incomplete(connection, trial))
+    spec = Spec.from_json(found[0])
+    try:
+        parts.check_method(spec.method)
+        parts.check_recipe(spec.recipe)
+        parts.check_mixture(spec.mixture)
+        for dataset in spec.stream["datasets"]:
+            parts.check_dataset(dataset)
+    except parts.PartError as error:
+        raise RefusedError(str(error)) from error
+    _check_stream(spec)
+    if spec.budget["unit"] not in SOLVED_UNITS:
+        raise RefusedError(
+            f"budget {spec.budget['name']!r}: unit {spec.budget['unit']} needs a memory profile, which nothing makes; "
+            f"use one of {', '.join(SOLVED_UNITS)}"
+        )
+    return spec, found[0]
+
+
+def _check_stream(spec: Spec) -> None:
+    stream = spec.stream
+    classes = {dataset["name"]: set(dataset["classes"]) for dataset in stream["datasets"]}
+    concepts = stream["sequence"]["concepts"]
+    if len(concepts) < stream["tasks"]:
+        raise RefusedError(
+            f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} tasks; a task needs at least one"
+        )
+    for dataset, concept in concepts:
+        if concept not in classes[dataset]:
+            known = sorted(classes[dataset])
+            raise RefusedError(
+                f"sequence {stream['sequence']['name']!r} names concept {concept!r}, which dataset {dataset!r} does not have."
+                f"{parts.nearest(concept, known)}"
+            )
+    for member in stream["suite"]["members"]:
+        if member["label_space"] not in MEASURED_LABEL_SPACES:
+            raise RefusedError(
+                f"suite {stream['suite']['name']!r}: label_space {member['label_space']!r} of {member['dataset']!r} is not "
+                f"measured; use {' or '.join(MEASURED_LABEL_SPACES)}"
+            )
+
+
+def _incomplete(connection: duckdb.DuckDBPyConnection, trial: int) -> str:
+    """Which word of the sentence has no usable rows."""
+    said = connection.execute(
+        """
+        SELECT t.stream, t.backbone,
+               (SELECT count(*) FROM stream s JOIN sequence_concept c USING (sequence) WHERE s.name = t.stream),
+               (SELECT count(*) FROM stream s JOIN suite_member m USING (suite) WHERE s.name = t.stream)
+        FROM trial t WHERE t.id = ?
+        """,
+        [trial],
+    ).fetchone()
+    if said is None:
+        return f"there is no trial {trial}"
+    stream, backbone, concepts, members = said
+    if not concepts:
+        return f"stream {stream!r}: its sequence has no rows in sequence_concept"
+    if not members:
+        return f"stream {stream!r}: its suite has no rows in suite_member"
+    return f"backbone {backbone!r} names a trial that is not done"

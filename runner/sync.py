@@ -1,0 +1,88 @@
+"""`python -m runner.sync`: make the cluster do what the rows say, and the rows say what the cluster did.
+
+One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then the backend) and publishes a
+snapshot. It remembers nothing: run it as often as you like, kill it anywhere, run two at once. `--watch` repeats it until
+nothing is pending or running.
+"""
+
+import argparse
+import sys
+
+from runner.act import act
+from runner.backend import Backend, UnknownBackendError, backend
+from runner.folder import crash_point
+from runner.observe import observe
+from runner.report import Report
+from schema import migrations
+from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock
+from schema.site import Site, SiteError
+
+
+def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
+    """One pass.
+
+    Raises:
+        CatalogMissingError, CatalogBusyError: the catalog or another sync's lock cannot be had in time.
+    """
+    catalog = Catalog(site.catalog, site.lock_wait_s)
+    if not catalog.path.exists():
+        raise CatalogMissingError(f"no catalog at {catalog.path}; make one with: python -m schema")
+    report = Report()
+    with FileLock(catalog.path.with_name("sync.lock"), site.lock_wait_s).held():
+        migrations.prepare(catalog)
+        observe(site, catalog, place, report)
+        act(site, catalog, place, report, limit)
+        publish(site, catalog, report)
+    return report
+
+
+def publish(site: Site, catalog: Catalog, report: Report) -> None:
+    """A new snapshot when the catalog is newer than the last one."""
+    crash_point("publish")
+    newest = site.current.resolve() if site.current.exists() else None
+    if report.changed or newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime:
+        with catalog.open() as connection:
+            catalog.publish(site.snapshot, connection)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0; 1 when something could not be trusted or reached (degraded); 2 when nothing could be done."""
+    parser = argparse.ArgumentParser(
+        prog="python -m runner.sync", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--watch", action="store_true", help="repeat until nothing is pending or running, with live progress")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be submitted; change nothing")
+    parser.add_argument("--limit", type=int, metavar="N", help="submit at most N trials in this pass")
+    parser.add_argument("--backend", metavar="NAME", help="instead of the one in site.toml")
+    asked = parser.parse_args(arguments)
+    if asked.limit is not None and asked.limit < 0:
+        parser.error("--limit must be 0 or more")
+    try:
+        site = Site.load()
+        place = backend(asked.backend or site.backend, site)
+        if asked.dry_run:
+            from runner.forecast import dry_run
+
+            return dry_run(site, place, asked.limit)
+        if asked.watch:
+            from runner.watch import watch
+
+            return watch(site, place, asked.limit)
+        report = sync(site, place, asked.limit)
+    except (SiteError, UnknownBackendError, CatalogMissingError, CatalogBusyError, migrations.MigrationError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(
+        f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, {report.refused} refused; "
+        f"{report.running} running, {report.pending} pending"
+    )
+    for problem in report.problems:
+        print(f"degraded: {problem}", file=sys.stderr)
+    return 1 if report.problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,35 @@
+"""What a task brought, as Parquet files: their columns, which the worker writes and `runner.ingest` insists on."""
+
+from typing import Any
+
+import polars as pl
+
+from runner.folder import RunFolder, sha256, whole
+
+COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
+    "result": {
+        "task": pl.Int32, "step": pl.Int32, "dataset": pl.String, "metric": pl.String, "label_space": pl.String,
+        "weights": pl.String, "value": pl.Float64, "examples": pl.Int64, "fraction": pl.Float64,
+    },
+    "cost": {
+        "task": pl.Int32, "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64, "seconds": pl.Float64,
+        "steps": pl.Int64, "pairs": pl.Int64,
+    },
+    "progress": {
+        "task": pl.Int32, "step": pl.Int32, "loss": pl.Float64, "lr": pl.Float64, "pairs_per_s": pl.Float64,
+        "written_at": pl.String,
+    },
+    "statistic": {"task": pl.Int32, "name": pl.String, "part": pl.String, "value": pl.Float64},
+}  # fmt: skip
+
+
+def write_tables(run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Write one file per table; for the receipt: table -> file name, sha256, rows."""
+    written = {}
+    for table, rows in tables.items():
+        frame = pl.DataFrame(rows, schema=COLUMNS[table])
+        path = run.path / f"task-{task:04d}.{table}.parquet"
+        with whole(path) as aside:
+            frame.write_parquet(aside)
+        written[table] = {"file": path.name, "sha256": sha256(path), "rows": len(frame)}
+    return written

@@ -1,0 +1,175 @@
+"""Training within one task: from the tuning's parameters to weights that are a plain CLIP again."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import methods
+import torch
+from methods import Objective, Weights, optimizers, schedules
+from streams import Batch
+from streams.mixtures import Mixture
+from torch import Tensor
+
+from runner.backbone import Backbone
+from runner.desk import Desk
+from runner.folder import now
+from runner.ledger import Ledger, counted
+from runner.outcome import DivergedError
+from runner.seeds import seed_of
+from schema.spec import Spec
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+CURVE_POINTS = 20
+
+
+class Training:
+    """The steps of one task."""
+
+    def __init__(self, spec: Spec, backbone: Backbone, objective: Objective, desk: Desk, task: int, steps: int) -> None:
+        self.spec, self.backbone, self.objective, self.task, self.steps = spec, backbone, objective, task, steps
+        self.model = backbone.model
+        self.device = next(self.model.parameters()).device
+        self.mixture = desk.mixture(task)
+        self.ledger = Ledger()
+        self.curve: list[dict[str, Any]] = []
+        self.loss = self.pairs_per_s = 0.0
+
+    def begin(self, state: dict[str, Any] | None) -> None:
+        """Set up the task, or put it back to where a checkpoint of it left off."""
+        torch.manual_seed(seed_of(self.spec.seed, "task", self.task))
+        method, recipe = self.spec.method, self.spec.recipe
+        self.tuning = methods.part("tuning", method["tuning"], method["tuning_params"])
+        self.parameters = self.tuning.begin(self.model)
+        self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
+        if state is None:
+            self.objective.begin(self.model, self.task)
+        else:
+            self.load_state_dict(state)
+        self.model.train()
+
+    def steps_from(self, step: int) -> Iterator[int]:
+        """Take the remaining steps; yields how many are done after each.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """
+        pairs, began, every = 0, time.monotonic(), max(1, self.steps // CURVE_POINTS)
+        while step < self.steps:
+            with self.ledger.timed("train") as entry:
+                if step == 0:
+                    with counted() as counter:
+                        self.take(step)
+                    self.step_flops = float(counter.get_total_flops())
+                else:
+                    self.take(step)
+                step += 1
+                entry.flops, entry.steps, entry.pairs = (
+                    step * self.step_flops,
+                    step,
+                    step * self.spec.recipe["batch_pairs"],
+                )
+            pairs += self.spec.recipe["batch_pairs"]
+            self.pairs_per_s = pairs / (time.monotonic() - began)
+            if step % every == 0 or step == self.steps:
+                point = {
+                    "task": self.task,
+                    "step": step,
+                    "loss": self.loss,
+                    "lr": self.lr(step - 1),
+                    "pairs_per_s": self.pairs_per_s,
+                }
+                self.curve.append(point | {"written_at": now()})
+                pairs, began = 0, time.monotonic()
+            yield step
+
+    def take(self, step: int) -> None:
+        """One optimizer step."""
+        batch = draw(self.mixture, self.backbone, self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr(step)
+        loss = self.scaler.scale(self.loss_of(batch))
+        loss.backward()
+        if self.spec.recipe["clip_norm"] is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.spec.recipe["clip_norm"])
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if not math.isfinite(self.loss):
+            raise DivergedError(
+                f"the loss is {self.loss} at step {step + 1} of task {self.task} (lr {self.lr(step):.3g}); lower lr or clip_norm"
+            )
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """The objective in the recipe's precision; also kept as a number."""
+        precision = self.spec.recipe["precision"]
+        with torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32"):
+            loss = self.objective.loss(self.model, batch)
+        self.loss = float(loss.detach())
+        return loss
+
+    def lr(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        recipe = self.spec.recipe
+        return float(recipe["lr"] * getattr(schedules, recipe["schedule"])(step, self.steps, **recipe["schedule_params"]))
+
+    def end(self) -> Weights:
+        """Fold the tuning away, let the objective look back, and return the plain CLIP's weights, on the CPU.
+
+        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was.
+        """
+        self.tuning.end(self.model)
+        with self.ledger.phase("objective"):
+            self.objective.end(self.model, iter(lambda: draw(self.mixture, self.backbone, self.device), None))
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the task depends on."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "objective": self.objective.state_dict(),
+            "mixture": self.mixture.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            "ledger": self.ledger.state_dict(),
+            "step_flops": self.step_flops,
+            "curve": self.curve,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The reverse, after `begin` has set up the same parts."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.objective.load_state_dict(state["objective"])
+        self.mixture.load_state_dict(state["mixture"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.ledger.load_state_dict(state["ledger"])
+        self.step_flops, self.curve = state["step_flops"], state["curve"]
+        torch.set_rng_state(state["rng"]["cpu"])
+        if state["rng"]["cuda"]:
+            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+
+
+def draw(mixture: Mixture, backbone: Backbone, device: torch.device) -> Batch:
+    """The next batch as an objective sees it: normalised images and token ids on the model's device."""
+    drawn = mixture.draw()
+    images = torch.from_numpy(drawn.images).to(device, non_blocking=True)
+    return Batch(images=backbone.normalise(images), texts=backbone.tokenize(drawn.captions).to(device))
+
+
+def step_gflops(spec: Spec, backbone: Backbone, desk: Desk) -> float:
+    """GFLOPs of the forward and backward pass of one step, counted on a copy of the model."""
+    aside = copy.copy(backbone)
+    aside.model = copy.deepcopy(backbone.model)
+    objective = methods.objective(spec.method["objective"], spec.method["objective_params"])
+    training = Training(spec, aside, objective, desk, 1, 1)
+    training.begin(None)
+    with counted() as counter:
+        training.take(0)
+    return float(counter.get_total_flops()) / 1e9

@@ -1,0 +1,193 @@
+"""`python -m runner.trial FOLDER`: run or resume one trial from its `spec.json`; what a job executes.
+
+The loop below is the whole journey of the GPU half. It always begins by asking the run folders what is done: the first start
+is the empty answer. Killed at any moment and run again (as a new attempt, in a new folder), a trial gives bit-identical results.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import methods
+import torch
+from methods import Weights
+
+from runner import backbone as backbones
+from runner import checkpoint
+from runner.budget import steps_per_task
+from runner.desk import Desk
+from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
+from runner.history import History
+from runner.ledger import Ledger
+from runner.measure import drift, measure_suite
+from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
+from runner.seeds import seed_of
+from runner.tables import write_tables
+from runner.training import Training, step_gflops
+
+
+class Trial:
+    """One sentence, learned task by task."""
+
+    def __init__(self, run: RunFolder, stop: StopFlag) -> None:
+        self.run, self.stop = run, stop
+        self.spec, self.job = run.spec(), run.job()
+        torch.set_num_threads(self.job.threads)
+        self.tasks: int = self.spec.stream["tasks"]
+        self.relatives = [folder for folder in run.relatives() if folder.spec().id == self.spec.id]
+        self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
+        self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
+        self.desk = Desk(self.spec, Path(self.job.data))
+        self.objective = methods.objective(self.spec.method["objective"], self.spec.method["objective_params"])
+        self.history = History(self.initial, run, self.relatives)
+        self.steps = self.solve()
+        self.saved_at = self.said_at = time.monotonic()
+
+    def learn(self) -> None:
+        """Every task that is not yet on disk."""
+        if 0 not in done_tasks(self.relatives):
+            self.finish(0, 0, Ledger(), [], self.initial)
+        done = set(done_tasks(self.relatives))
+        if done >= set(range(self.tasks + 1)):
+            return
+        task, step, state = checkpoint.newest(self.relatives, self.spec.id, done) or (1, 0, None)
+        if state is not None and step == 0:
+            self.backbone.model.load_state_dict(state["model"])
+            self.objective.load_state_dict(state["objective"])
+            state = None
+        while task <= self.tasks:
+            self.learn_task(task, step, state)
+            task, step, state = task + 1, 0, None
+
+    def learn_task(self, task: int, step: int, state: dict[str, Any] | None) -> None:
+        """Train, fold what the method added, deploy, measure, write, and set the weights the next task begins from."""
+        training = Training(self.spec, self.backbone, self.objective, self.desk, task, self.steps)
+        training.begin(state)
+        for done in training.steps_from(step):
+            self.say(task, done, training)
+            crash_point("step")
+            if done < self.steps and (self.stop.raised or self.checkpoint_is_due()):
+                checkpoint.save(self.run, self.spec.id, task, done, training.state_dict())
+                self.saved_at = time.monotonic()
+            if done < self.steps and self.stop.raised:
+                raise StoppedError(f"asked to stop in task {task} after {done} of {self.steps} steps; the checkpoint is written")
+        last = training.end()
+        with training.ledger.phase("merge"):
+            merged = self.merge(task, last)
+        deployed = merged if self.spec.method["deploy"] == "merged" else last
+        self.backbone.model.load_state_dict(deployed)
+        self.finish(task, self.steps, training.ledger, training.curve, deployed, self.start_of(task + 1, last, merged))
+
+    def finish(
+        self,
+        task: int,
+        step: int,
+        ledger: Ledger,
+        curve: list[dict[str, Any]],
+        deployed: Weights,
+        following: Weights | None = None,
+    ) -> None:
+        """Measure the deployed weights and write what the task brought: tables, weights, checkpoint, and the receipt last."""
+        images = sum(len(test.labels) for test in self.desk.tests.values())
+        with ledger.phase("evaluate", pairs=images):
+            results = measure_suite(self.backbone, self.spec.stream["suite"], self.desk.tests, task, step)
+        tables = {
+            "result": results,
+            "cost": ledger.rows(task),
+            "progress": curve,
+            "statistic": drift(deployed, self.initial, task),
+        }
+        written = write_tables(self.run, task, tables)
+        weights = self.write_weights(task, deployed) if task else {}
+        crash_point("results")
+        if following is not None and task < self.tasks:
+            self.backbone.model.load_state_dict(following)
+            state = {"model": dict(following), "objective": self.objective.state_dict()}
+            checkpoint.save(self.run, self.spec.id, task + 1, 0, state)
+        crash_point("receipt")
+        receipt = {
+            "trial": self.job.trial,
+            "attempt": self.job.attempt,
+            "spec_id": self.spec.id,
+            "task": task,
+            "files": written,
+            "weights": weights,
+        }
+        write_json(self.run.path / f"task-{task:04d}.json", receipt)
+        checkpoint.drop_before(self.run, task + 1)
+        self.drop_deployed_before(task)
+
+    def write_weights(self, task: int, deployed: Weights) -> dict[str, dict[str, str]]:
+        """The deployed weights, and those of the task itself where a merging will ask for them; name -> file and sha256."""
+        path = self.run.path / f"task-{task:04d}.deployed.safetensors"
+        checkpoint.save_weights(path, dict(deployed))
+        kept = {"deployed": path}
+        if self.spec.method["merging"] != "none":
+            kept["last"] = self.history.file(self.run, task)
+        return {name: {"file": file.name, "sha256": sha256(file)} for name, file in kept.items()}
+
+    def drop_deployed_before(self, task: int) -> None:
+        """Only what was deployed last is ever asked for again."""
+        for path in self.run.path.glob("task-[0-9]*.deployed.safetensors"):
+            if int(path.name[5:9]) < task:
+                path.unlink()
+
+    def merge(self, task: int, last: Weights) -> Weights:
+        """The merged weights after a task; the task's own weights when the method merges nothing."""
+        method = self.spec.method
+        if method["merging"] == "none":
+            return last
+        checkpoint.save_weights(self.history.file(self.run, task), dict(last))
+        return methods.merge(method["merging"], self.history.until(task), method["merging_params"])
+
+    def start_of(self, task: int, last: Weights, merged: Weights) -> Weights:
+        """The weights a task begins from, by the method's rule."""
+        start = self.spec.method["start"]
+        if start == "random":
+            return backbones.build(self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task)).model.state_dict()
+        return {"last": last, "merged": merged, "initial": self.initial}[start]
+
+    def solve(self) -> int:
+        """Steps of each task, from the budget."""
+        budget, batch_pairs = self.spec.budget, self.spec.recipe["batch_pairs"]
+        gflops = step_gflops(self.spec, self.backbone, self.desk) if budget["unit"] == "gflops" else None
+        return steps_per_task(budget, self.tasks, batch_pairs, gflops)
+
+    def checkpoint_is_due(self) -> bool:
+        """Whether the last checkpoint is older than the site wants."""
+        return time.monotonic() - self.saved_at >= 60 * self.job.checkpoint_minutes
+
+    def say(self, task: int, step: int, training: Training) -> None:
+        """Tell `--watch` how far it is, at most every second."""
+        if time.monotonic() - self.said_at >= 1:
+            self.said_at = time.monotonic()
+            about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.loss}
+            rate = {"pairs_per_s": training.pairs_per_s, "batch_pairs": self.spec.recipe["batch_pairs"]}
+            write_json(self.run.path / "progress.json", about | rate | {"at": now()})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Claim the folder and learn; exit code 0 also when the attempt was claimed before, and is left untouched."""
+    said = sys.argv[1:] if arguments is None else arguments
+    if len(said) != 1 or said[0].startswith("-"):
+        print("usage: python -m runner.trial FOLDER\n\n" + (__doc__ or ""), file=sys.stderr)
+        return 2
+    run = RunFolder(Path(said[0]).absolute())
+    if not (run.path / "spec.json").exists():
+        print(f"{run.path} holds no spec.json; runner.sync makes run folders from rows of the catalog", file=sys.stderr)
+        return 2
+    if not run.claim():
+        print(f"{run.path} is claimed already ({(run.path / 'claim').read_text()}); nothing done")
+        return 0
+    crash_point("claimed")
+    started_at, stop = now(), StopFlag()
+    with ended_by() as end:
+        Trial(run, stop).learn()
+    crash_point("outcome")
+    write_json(run.path / "outcome.json", end.said | surroundings() | {"started_at": started_at, "finished_at": now()})
+    return 0 if end.said["state"] == "done" else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

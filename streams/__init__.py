@@ -1,0 +1,78 @@
+"""What is learned from: formats that read pairs, tasks cut from sequences, mixtures that make batches. Imports no duckdb.
+
+Shapes: B pairs in a batch, N pairs in a dataset, H x W pixels, L tokens.
+"""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+FORMATS = Path(__file__).parent / "formats"
+
+
+class Pairs(Protocol):
+    """One split of one dataset, by index."""
+
+    labels: np.ndarray  # (N,) int64: index into the dataset row's `classes`; -1 where there is none
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """(B, 3, H, W) uint8."""
+        ...
+
+    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
+        """One training caption each; `rng` chooses where a pair has several."""
+        ...
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A batch as the data has it."""
+
+    images: np.ndarray  # (B, 3, H, W) uint8
+    captions: list[str]
+    sources: np.ndarray  # (B,) int8: 0 update, 1 buffer, 2 pretraining
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as an objective sees it."""
+
+    images: Tensor  # (B, 3, H, W) float32, normalised
+    texts: Tensor  # (B, L) int64
+
+
+class DatasetError(ValueError):
+    """A dataset row that its format cannot read."""
+
+
+def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
+    """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is kept under `cache`.
+
+    Raises:
+        DatasetError: no such format, or a key in `params` that the format does not have.
+    """
+    name = dataset["format"]
+    known = sorted(path.stem for path in FORMATS.glob("*.py") if not path.stem.startswith("_"))
+    if name not in known:
+        raise DatasetError(f"dataset {dataset['name']!r}: unknown format {name!r}. Known: {', '.join(known)}.{_near(name, known)}")
+    module = importlib.import_module(f"streams.formats.{name}")
+    form = getattr(module, "".join(word.capitalize() for word in name.split("_")))
+    keys = [field.name for field in fields(form)]
+    for key in dataset["params"]:
+        if key not in keys:
+            raise DatasetError(f"dataset {dataset['name']!r}: {name} has no parameter {key!r}. Allowed: {', '.join(keys)}.{_near(key, keys)}")
+    pairs: Pairs = form(**dataset["params"]).open(dataset, split, cache)
+    return pairs
+
+
+def _near(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -1,0 +1,140 @@
+"""The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the buffer) and of a pretraining pool.
+
+Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the state of a mixture is a handful
+of counters, and a mixture put back to them goes on exactly.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streams import Draw, Pairs
+
+Portion = tuple[Pairs, np.ndarray]  # pairs, and which of them
+
+
+class Counts(NamedTuple):
+    """Pairs of each source in a batch."""
+
+    update: int
+    buffer: int
+    pretraining: int
+
+
+class MixtureError(ValueError):
+    """A mixture that cannot make batches."""
+
+
+def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
+    """How many pairs of each source a batch of `task` (from 1) has.
+
+    Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn until the batch is full. In the
+    first task the buffer is empty: its pairs are split evenly between the other two, or go to the update where there is no
+    pretraining. (FoMo-in-Flux: 512 pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
+    """
+    wanted = {"pretraining": mixture["pretraining_share"], "update": mixture["update_share"], "buffer": mixture["buffer_share"]}
+    counts = {name: int(share * batch_pairs + 1e-9) for name, share in wanted.items()}
+    drawn = [name for name, share in wanted.items() if share > 0]
+    for turn in range(batch_pairs - sum(counts.values())):
+        counts[drawn[turn % len(drawn)]] += 1
+    if task == 1:
+        half = counts["buffer"] // 2 if counts["pretraining"] else 0
+        counts["pretraining"] += half
+        counts["update"] += counts["buffer"] - half
+        counts["buffer"] = 0
+    return Counts(counts["update"], counts["buffer"], counts["pretraining"])
+
+
+class Pool:
+    """Pairs walked without replacement, in a new order each epoch."""
+
+    def __init__(self, portions: Sequence[Portion], seed: Sequence[int], limit: int | None = None) -> None:
+        self.pairs = list({id(pairs): pairs for pairs, _ in portions}.values())
+        owner = {id(pairs): n for n, pairs in enumerate(self.pairs)}
+        self.owners = np.concatenate([np.full(len(indices), owner[id(pairs)], np.int64) for pairs, indices in portions] or [[]])
+        self.indices = np.concatenate([indices for _, indices in portions] or [[]]).astype(np.int64)
+        self.seed = list(seed)
+        if limit is not None and limit < len(self.indices):
+            kept = np.sort(np.random.default_rng([*self.seed, 0]).choice(len(self.indices), limit, replace=False))
+            self.owners, self.indices = self.owners[kept], self.indices[kept]
+        self.epoch = self.position = 0
+        self.order = self._shuffled()
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def _shuffled(self) -> np.ndarray:
+        return np.random.default_rng([*self.seed, 1, self.epoch]).permutation(len(self))
+
+    def take(self, count: int) -> np.ndarray:
+        """The next `count` places in the pool."""
+        taken: list[np.ndarray] = []
+        while count:
+            if self.position == len(self):
+                self.epoch, self.position = self.epoch + 1, 0
+                self.order = self._shuffled()
+            some = self.order[self.position : self.position + count]
+            taken.append(some)
+            self.position += len(some)
+            count -= len(some)
+        return np.concatenate(taken)
+
+    def seek(self, epoch: int, position: int) -> None:
+        """Go to where another walk of the same pool was."""
+        self.epoch, self.position = epoch, position
+        self.order = self._shuffled()
+
+
+class Mixture:
+    """The batches of one trial, task after task."""
+
+    def __init__(self, mixture: Mapping[str, Any], batch_pairs: int, seed: int, pretraining: Pairs | None) -> None:
+        if mixture["selection"] != "none":
+            raise MixtureError(f"mixture {mixture['name']!r}: unknown selection {mixture['selection']!r}. Allowed: none.")
+        if mixture["pretraining_share"] and pretraining is None:
+            raise MixtureError(f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset")
+        self.mixture, self.batch_pairs, self.seed, self.pretraining = mixture, batch_pairs, seed, pretraining
+
+    def begin(self, task: int, update: Sequence[Portion], buffer: Sequence[Portion]) -> None:
+        """Draw for `task` (from 1): `update` is its own pairs, `buffer` all of the earlier tasks.
+
+        Raises:
+            MixtureError: a source that the batch needs is empty.
+        """
+        self.task, self.drawn = task, 0
+        self.counts = shares(self.mixture, self.batch_pairs, task)
+        everything = [(self.pretraining, np.arange(len(self.pretraining)))] if self.pretraining is not None else []
+        limits = (None, self.mixture["buffer_pairs"], None)
+        sources = zip((update, buffer, everything), limits, strict=True)
+        self.pools = [Pool(portions, [self.seed, task, n], limit) for n, (portions, limit) in enumerate(sources)]
+        for name, count, pool in zip(Counts._fields, self.counts, self.pools, strict=True):
+            if count and not len(pool):
+                raise MixtureError(f"mixture {self.mixture['name']!r}: task {task} needs {count} {name} pairs a batch and has none")
+
+    def draw(self) -> Draw:
+        """The next batch: update, buffer and pretraining pairs in this order."""
+        rng = np.random.default_rng([self.seed, self.task, 3, self.drawn])
+        images: list[np.ndarray] = []
+        captions: list[str] = []
+        for pool, count in zip(self.pools, self.counts, strict=True):
+            places = pool.take(count) if count else np.empty(0, np.int64)
+            for owner, pairs in enumerate(pool.pairs):
+                indices = pool.indices[places[pool.owners[places] == owner]]
+                if len(indices):
+                    images.append(pairs.images(indices))
+                    captions += pairs.captions(indices, rng)
+        self.drawn += 1
+        return Draw(np.concatenate(images), captions, np.repeat(np.arange(3, dtype=np.int8), self.counts))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters, as JSON carries them."""
+        return {"task": self.task, "drawn": self.drawn, "pools": [[pool.epoch, pool.position] for pool in self.pools]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another mixture, begun alike, was."""
+        if state["task"] != self.task:
+            raise MixtureError(f"the state is of task {state['task']}, the mixture is in task {self.task}")
+        self.drawn = state["drawn"]
+        for pool, (epoch, position) in zip(self.pools, state["pools"], strict=True):
+            pool.seek(epoch, position)

@@ -1,0 +1,153 @@
+"""A small catalog filled by hand: every number in it is short enough to compute with on paper."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from schema import ddl, views
+
+DATASETS = {"birds": ("adapt", 3), "ships": ("adapt", 1), "dogs": ("retain", 1), "cats": ("retain", 1), "toys": ("probe", 1)}
+TASKS = 2
+FACTS = ("attempt", "submission", "outcome", "result", "cost", "progress", "statistic", "request", "trial")
+
+AXES = f"""
+INSERT INTO backbone (name, architecture) VALUES ('tiny', 'ViT-B-32');
+INSERT INTO dataset (name, format, kind) SELECT unnest({list(DATASETS)}), 'world', 'classification';
+INSERT INTO sequence (name, ordering) VALUES ('order', 'random');
+INSERT INTO sequence_concept VALUES ('order', 1, 'birds', 'crow'), ('order', 2, 'ships', 'tug');
+INSERT INTO suite (name) VALUES ('five');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES ('world', 'order', {TASKS}, 'five');
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES ('plain', 1, 0, 0), ('replay', 0.5, 0.5, 0);
+INSERT INTO method (name) VALUES ('finetune'), ('lora'), ('ewc');
+INSERT INTO recipe (name, lr, batch_pairs) VALUES ('usual', 1e-3, 16);
+INSERT INTO budget (name, unit, total) VALUES ('small', 'steps', 100), ('large', 'steps', 1000);
+"""
+
+
+class Filled:
+    """An open catalog and short words for filling it."""
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        self.connection = duckdb.connect(str(path))
+        for statement in ddl.statements():
+            self.connection.execute(statement)
+        views.refresh(self.connection)
+        self.connection.execute(AXES)
+        for dataset, (role, weight) in DATASETS.items():
+            self.connection.execute(
+                "INSERT INTO suite_member (suite, dataset, role, metric, weight) VALUES ('five', ?, ?, 'top1', ?)",
+                [dataset, role, weight],
+            )
+
+    def clear(self) -> None:
+        """Keep the axes, drop every fact."""
+        for table in FACTS:
+            self.connection.execute(f"DELETE FROM {table}")
+
+    def trial(self, method: str = "finetune", mixture: str = "plain", seed: int = 0, **words: Any) -> int:
+        """Want a trial; its id."""
+        row = {"backbone": "tiny", "stream": "world", "recipe": "usual", "budget": "small", "study": "first"} | words
+        row |= {"method": method, "mixture": mixture, "seed": seed}
+        found = self.connection.execute(
+            f"INSERT INTO trial ({', '.join(row)}) VALUES ({', '.join('?' * len(row))}) RETURNING id", list(row.values())
+        ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def attempt(self, trial: int, attempt: int = 1, state: str | None = "done", submitted: bool = True, **outcome: Any) -> None:
+        """Try a trial; `state` None: it has not ended."""
+        self.connection.execute(
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (?, ?, '{}', 'abc', 'weir-1', 0)",
+            [trial, attempt],
+        )
+        if submitted:
+            self.connection.execute(
+                "INSERT INTO submission (trial, attempt, backend, job_id, folder) VALUES (?, ?, 'local', ?, ?)",
+                [trial, attempt, f"pid-{trial}", f"runs/{trial:06d}/{attempt:02d}"],
+            )
+        if state is not None:
+            outcome = {key: value for key, value in outcome.items() if value is not None}
+            row = {"trial": trial, "attempt": attempt, "state": state} | outcome
+            self.connection.execute(
+                f"INSERT INTO outcome ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
+            )
+
+    def results(self, trial: int, task: int, values: dict[str, float], attempt: int = 1, **words: Any) -> None:
+        """Measure datasets after a task."""
+        row = {"step": 10 * task, "metric": "top1", "label_space": "all", "weights": "deployed", "fraction": 1.0} | words
+        for dataset, value in values.items():
+            self.connection.execute(
+                "INSERT INTO result VALUES ($trial, $attempt, $task, $step, $dataset, $metric, $label_space, $weights, "
+                "$value, 50, $fraction)",
+                row | {"trial": trial, "attempt": attempt, "task": task, "dataset": dataset, "value": value},
+            )
+
+    def cost(
+        self, trial: int, task: int, phase: str = "train", attempt: int = 1, flops: float = 1e9, seconds: float = 2.0
+    ) -> None:
+        """Charge a phase with 10 steps and 160 pairs."""
+        self.connection.execute(
+            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160)", [trial, attempt, task, phase, flops, seconds]
+        )
+
+    def done(self, matrix: list[list[float]], attempt: int = 1, **words: Any) -> int:
+        """A trial that is done: one row of values (birds, ships, dogs, cats) per task, task 0 first."""
+        trial = self.trial(**words)
+        self.attempt(trial, attempt, "done", started_at="2026-01-01 10:00:00+00", finished_at="2026-01-01 11:30:00+00")
+        for task, row in enumerate(matrix):
+            self.results(trial, task, dict(zip(DATASETS, [*row, 0.5], strict=True)), attempt)
+            if task:
+                self.cost(trial, task, attempt=attempt)
+            self.cost(trial, task, "evaluate", attempt, flops=5e9, seconds=1.0)
+        return trial
+
+    def rows(self, source: str, **where: Any) -> list[dict[str, Any]]:
+        """Rows of a view or macro call as dicts."""
+        clause = " AND ".join(f"{key} IS NOT DISTINCT FROM ?" for key in where) or "true"
+        found = self.connection.execute(f"SELECT * FROM {source} WHERE {clause}", list(where.values()))
+        names = [column[0] for column in found.description or []]
+        return [{n: json.loads(v) if n == "spec" else v for n, v in zip(names, row, strict=True)} for row in found.fetchall()]
+
+    def row(self, source: str, **where: Any) -> dict[str, Any]:
+        """The only row."""
+        (only,) = self.rows(source, **where)
+        return only
+
+
+#                 birds ships dogs  cats
+PAPER = [
+    [0.2, 0.4, 0.6, 0.8],  # a_ka = (3 * 0.2 + 0.4) / 4 = 0.25     a_zs = 0.70
+    [0.6, 0.4, 0.5, 0.7],  # a_ka = (3 * 0.6 + 0.4) / 4 = 0.55     a_zs = 0.60
+    [0.5, 0.8, 0.4, 0.7],  # a_ka = (3 * 0.5 + 0.8) / 4 = 0.575    a_zs = 0.55
+]
+
+
+def shifted(by: float) -> list[list[float]]:
+    """The paper example with every value after the last task moved."""
+    return [*PAPER[:-1], [value + by for value in PAPER[-1]]]
+
+
+def varied(filled: Filled) -> None:
+    """Something of everything: done, interrupted, failed, running, waiting and withdrawn trials in two studies."""
+    for seed, by in enumerate((-0.05, 0.0, 0.05)):
+        filled.done(shifted(by), seed=seed)
+        filled.done(shifted(by + 0.02), method="lora", mixture="replay", seed=seed)
+    only = filled.done(shifted(0.1), method="ewc")
+    failed = filled.trial(method="ewc", seed=1)
+    filled.attempt(
+        failed, 1, "failed", kind="error", message="loss is nan at step 17", log_tail="Traceback\n  boom", host="node1"
+    )
+    filled.results(failed, 0, dict.fromkeys(DATASETS, 0.5))
+    running = filled.trial(method="ewc", seed=2, study="second")
+    filled.attempt(running, 1, "failed", kind="preempted")
+    filled.attempt(running, 2, None)
+    filled.trial(budget="large", study=None)
+    gone = filled.trial(method="lora", study="second")
+    filled.connection.execute("INSERT INTO request (trial, wish, reason) VALUES (?, 'withdraw', 'a typo')", [gone])
+    for name, parent in (("child", only), ("grandchild", failed)):
+        filled.connection.execute("INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"])
+        filled.trial(backbone=name, study="second")
+    filled.connection.execute("INSERT INTO progress VALUES (1, 1, 1, 5, 0.7, 1e-3, 100, now())")
+    filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")

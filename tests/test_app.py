@@ -1,0 +1,102 @@
+"""The app on no catalog, an empty and a filled one: every page, its parameters, its download and its SQL."""
+
+from pathlib import Path
+
+import pytest
+from filled import Filled, varied
+from streamlit.testing.v1 import AppTest
+
+from queries import Question, questions
+from schema.site import Site
+
+APP = str(Path(__file__).parent.parent / "app.py")
+NAMES = [question.name for question in questions()]
+
+
+def app(question: str = "overview", **parameters: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=30)
+    for key, value in ({"question": question} | parameters).items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+@pytest.fixture(scope="module")
+def catalogs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty and a filled catalog, as sync would publish them."""
+    folder = tmp_path_factory.mktemp("catalogs")
+    for name, fill in (("empty", lambda _: None), ("full", varied)):
+        made = Filled(folder / f"{name}.duckdb")
+        fill(made)
+        made.connection.close()
+    return folder
+
+
+@pytest.fixture
+def empty(site: Site, catalogs: Path) -> None:
+    site.snapshot.mkdir(parents=True)
+    site.current.symlink_to(catalogs / "empty.duckdb")
+
+
+@pytest.fixture
+def full(site: Site, catalogs: Path) -> None:
+    site.snapshot.mkdir(parents=True)
+    site.current.symlink_to(catalogs / "full.duckdb")
+
+
+def test_without_a_snapshot_it_says_what_to_do(folder: Path) -> None:
+    at = app()
+    assert at.title[0].value == "Nothing published yet"
+    assert any("python -m schema" in code.value for code in at.code)
+
+
+@pytest.mark.parametrize("name", ["overview", "status", "comparison", "audit_values"])
+def test_pages_on_an_empty_catalog(empty: None, name: str) -> None:
+    at = app(name)
+    assert len(at.info) == 1
+    assert not at.dataframe
+    assert ("that is good" in at.info[0].value) == name.startswith("audit_")
+
+
+@pytest.mark.parametrize("question", questions(), ids=NAMES)
+def test_pages_on_a_filled_catalog(full: None, question: Question) -> None:
+    at = app(question.name)
+    assert at.title[0].value == question.question
+    assert len(at.dataframe) + len(at.info) == 1
+    assert at.code[0].value == question.sql.strip()
+    assert any("published just now" in caption.value for caption in at.sidebar.caption)
+    assert {box.label for box in at.selectbox} | {box.label for box in at.text_input} == set(question.parameters)
+
+
+def test_overview_counts_trials_and_draws_the_trade(full: None) -> None:
+    at = app()
+    assert {m.label: m.value for m in at.metric} == {
+        "done": "7", "running": "1", "pending": "2", "waiting": "1", "failed": "1", "withdrawn": "1",
+    }  # fmt: skip
+    assert len(at.get("vega_lite_chart")) == 1
+    assert at.selectbox[0].options == ["tiny · world · small"]
+
+
+def test_a_parameter_filters_and_goes_into_the_address(full: None) -> None:
+    at = app("retention_at_budget")
+    assert set(at.dataframe[0].value["budget"]) == {"small", "large"}
+    at.selectbox(key="retention_at_budget.budget").set_value("large").run()
+    assert set(at.dataframe[0].value["budget"]) == {"large"}
+    assert at.query_params["budget"] in ("large", ["large"])
+
+
+def test_the_address_opens_the_page_with_its_parameters(full: None) -> None:
+    at = app("comparison", budget="large")
+    assert set(at.dataframe[0].value["budget"]) == {"large"}
+
+
+def test_an_unknown_page_is_the_overview(full: None) -> None:
+    assert app("nonsense", budget="none").title[0].value == "Overview"
+
+
+def test_choosing_another_question_opens_it(full: None) -> None:
+    at = app("status")
+    at.sidebar.radio[0].set_value("coverage").run()
+    assert not at.exception
+    assert at.title[0].value == "Which combinations are complete, and what is missing?"

@@ -1,0 +1,39 @@
+"""The generated documentation is that of the present tables and questions."""
+
+from docs import generate
+from schema.ddl import catalog_tables
+from schema.views import questions
+
+
+def test_catalog_page_is_up_to_date() -> None:
+    assert generate.CATALOG.read_text() == generate.catalog_page(), "run: python -m docs.generate"
+
+
+def test_readme_is_up_to_date() -> None:
+    if generate.README.exists():
+        text = generate.README.read_text()
+        assert text == generate.renewed(text), "run: python -m docs.generate"
+
+
+def test_every_table_column_and_question_is_there() -> None:
+    page = generate.catalog_page().replace("&lt;", "<").replace("\\|", "|")
+    for table in catalog_tables():
+        assert f"### `{table.name}`" in page
+        assert all(column.comment and column.comment in page for column in table.columns), table.name
+    for question in questions():
+        assert f"**{question.question}**" in page
+        assert question.about in page
+
+
+def test_rules_are_said() -> None:
+    assert "- weight must be above 0" in generate.catalog_page()
+
+
+def test_the_readme_keeps_what_stands_outside_the_markers() -> None:
+    text = "before\n<!-- questions: begin -->\nof long ago\n<!-- questions: end -->\nafter"
+    new = generate.renewed(text)
+    assert new.startswith("before\n<!-- questions: begin -->\n| question |")
+    assert new.endswith("<!-- questions: end -->\nafter")
+    assert "of long ago" not in new
+    assert generate.renewed(new) == new
+    assert generate.renewed("no markers") == "no markers"

@@ -1,0 +1,108 @@
+"""The shape of the code: who may import whom, what each half never loads, modules that import in an empty folder."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAY_IMPORT = {
+    "schema": set(),
+    "streams": {"schema"},
+    "methods": {"schema", "streams"},
+    "evals": {"schema"},
+    "runner": {"schema", "streams", "methods", "evals"},
+    "queries": {"schema", "runner"},
+    "app": {"schema", "runner", "queries"},
+}
+FILES = [path for package in MAY_IMPORT for path in [*sorted((ROOT / package).rglob("*.py")), ROOT / f"{package}.py"] if path.exists()]
+# `streams/` and `evals/` are leaves: of the runner only what the GPU half is made of may import them
+GPU_HALF = {"trial", "training", "desk", "measure", "checkpoint", "history", "ledger", "outcome", "backbone", "budget", "seeds"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_point_only_upward(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    ours = {module.partition(".")[0] for module in imports(path)} & set(MAY_IMPORT) - {package}
+    assert ours <= MAY_IMPORT[package], f"{name(path)} imports {sorted(ours - MAY_IMPORT[package])}"
+    if package == "runner" and path.stem not in GPU_HALF:
+        assert not ours & {"streams", "methods", "evals"}, f"{name(path)} belongs to the database half"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_the_halves_load_only_what_is_theirs(path: Path) -> None:
+    package, found = path.relative_to(ROOT).parts[0], {module.partition(".")[0] for module in imports(path)}
+    if package in ("schema", "queries", "app.py"):
+        assert "torch" not in found
+    if package in ("streams", "methods", "evals") or (package == "runner" and path.stem in GPU_HALF):
+        assert "duckdb" not in found
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["runner.sync", "runner.watch", "runner.forecast", "schema.__main__", "queries.__main__"])
+def test_the_database_half_never_loads_torch(module: str) -> None:
+    assert "torch" not in modules_after(f"import {module}")
+
+
+def test_the_gpu_half_never_loads_duckdb() -> None:
+    assert "duckdb" not in modules_after("import runner.trial")
+
+
+MODULES = [name(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in FILES if path.stem != "app"]
+
+
+def test_modules_import_without_side_effects(tmp_path: Path) -> None:
+    """In an empty folder, with warnings as errors: nothing is written, nothing complains."""
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-W", "ignore::SyntaxWarning", "-c", code, *MODULES],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not [path for path in tmp_path.iterdir() if path.name != "home"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_files_and_functions_are_small(path: Path) -> None:
+    """Smoke alarms of the style guide: 350 lines a file, 60 a function, 7 parameters. Raise one in a commit that says why."""
+    text = path.read_text()
+    assert text.count("\n") <= 350
+    assert (ast.get_docstring(ast.parse(text)) or path.stat().st_size == 0), "a module opens with what it is"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{name(path)}:{node.lineno} {node.name} is long"
+            assert len(node.args.args) + len(node.args.kwonlyargs) <= 9, f"{name(path)}:{node.lineno} {node.name} has many parameters"
+
+
+def test_no_address_and_no_path_of_a_machine_is_committed() -> None:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    wrong = [str(Path.home()), "pypi" + ".org", "index" + "-url", "find" + "-links", str(ROOT.parent) + "/"]
+    for file in filter(None, done.stdout.split("\0")):
+        if (ROOT / file).suffix in (".py", ".sql", ".md", ".toml", ".txt", ".json", "") and (ROOT / file).is_file():
+            text = (ROOT / file).read_text()
+            assert not [word for word in wrong if word in text], file

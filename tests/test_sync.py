@@ -1,0 +1,253 @@
+"""The journey in real processes: INSERT, sync, SELECT; and every point where sync or a worker may die."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from runner.backend import Local
+from runner.folder import RunFolder, attempt_folder
+from runner.sync import main, sync
+from schema import grid
+from schema.catalog import Catalog
+from schema.site import Site
+from tests.processes import command
+from tests.toy import DATA, toy_grid
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def lab(catalog: Catalog, site: Site) -> Site:
+    """A site with two pending toy trials; worlds are rendered once for all tests."""
+    (site.folder / "site.toml").write_text(f'data = "{DATA}"\ncheckpoint_minutes = 0\n')
+    with catalog.open() as connection:
+        grid.apply(connection, toy_grid(seeds=2), "toy.sql")
+    return Site.load()
+
+
+def ask(site: Site, sql: str) -> list[tuple[Any, ...]]:
+    with Catalog(site.catalog).open() as connection:
+        return connection.execute(sql).fetchall()
+
+
+def settle(site: Site, wait_s: float = 180) -> None:
+    """Sync until nothing is pending or running."""
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        report = sync(site, Local(site))
+        if not (report.running or report.pending or report.submitted):
+            return
+        time.sleep(0.3)
+    raise TimeoutError(ask(site, "FROM trial_state"))
+
+
+RESULTS = (
+    "SELECT t.seed, r.task, r.step, r.dataset, r.metric, r.value FROM measured m RIGHT JOIN result r USING (trial, attempt, task) "
+    "JOIN trial t ON t.id = r.trial"
+)
+STANDING = """
+SELECT t.seed, r.task, r.step, r.dataset, r.metric, r.value
+FROM (SELECT trial, task, max(attempt) AS attempt FROM result GROUP BY trial, task) s
+JOIN result r USING (trial, task, attempt) JOIN trial t ON t.id = r.trial ORDER BY ALL
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+    """The results of the toy grid when nothing goes wrong."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "site.toml").write_text(f'data = "{DATA}"\ncheckpoint_minutes = 0\n')
+    (folder / "toy.sql").write_text(toy_grid(seeds=2))
+    assert command(folder, "schema", "toy.sql").returncode == 0
+    done = command(folder, "runner.sync", "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ask(Site.load(folder), STANDING)
+
+
+def done_once(site: Site, expected: list[tuple[Any, ...]]) -> None:
+    """Every trial done by one attempt that counts, nothing doubled, results those of the undisturbed run to the bit."""
+    assert ask(site, "SELECT trial, count(*) FROM outcome WHERE state = 'done' GROUP BY trial") == [(1, 1), (2, 1)]
+    assert ask(site, STANDING) == expected
+    doubled = "SELECT count(*) FROM (SELECT trial, attempt, task, dataset, metric FROM result GROUP BY ALL HAVING count(*) > 1)"
+    assert ask(site, doubled) == [(0,)]
+    assert ask(site, "SELECT count(*) FROM definition_drift") == [(0,)]
+
+
+def test_the_journey(lab: Site, undisturbed: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    settle(lab)
+    done_once(lab, undisturbed)
+    counts = ask(lab, "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)")
+    before = lab.catalog.stat().st_mtime_ns, lab.current.resolve()
+
+    assert main([]) == 0  # nothing new: nothing changes, not even the file
+    assert "0 submitted, 0 ended, 0 rows ingested" in capsys.readouterr().out
+    assert (lab.catalog.stat().st_mtime_ns, lab.current.resolve()) == before
+    assert counts == ask(lab, "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)")
+
+    with Catalog(lab.catalog).open() as connection:  # the same grid again is 0 new; one more seed is one trial
+        assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=2), "again")}["trial"] == 0
+        assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=3), "more")}["trial"] == 1
+    assert main(["--dry-run"]) == 0
+    assert "would submit 1 now" in capsys.readouterr().out
+    assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
+    settle(lab)
+    assert ask(lab, "SELECT trial, attempt FROM attempt ORDER BY ALL") == [(1, 1), (2, 1), (3, 1)]
+
+
+SYNC_DIES = ["attempt_row", "folder", "submitted", "submission_row", "ingest_read", "ingest_stored", "publish"]
+WORKER_DIES = ["claimed", "step:1", "checkpoint:1", "checkpoint:3", "results:1", "results:2", "receipt:2", "outcome"]
+
+
+@pytest.mark.parametrize("point", SYNC_DIES)
+def test_sync_dies(lab: Site, undisturbed: list[tuple[Any, ...]], point: str) -> None:
+    """Killed at a named point of its first passes, then run until quiet: done once, results equal."""
+    for _ in range(60):
+        done = command(lab.folder, "runner.sync", crash_at=None if point in os.environ.get("WEIR_NEVER", "") else point)
+        if done.returncode == -signal.SIGKILL:
+            break
+        time.sleep(0.5)
+    else:
+        pytest.fail(f"sync never passed {point}")
+    settle(lab)
+    done_once(lab, undisturbed)
+
+
+@pytest.mark.parametrize("point", WORKER_DIES)
+def test_a_worker_dies(lab: Site, undisturbed: list[tuple[Any, ...]], point: str) -> None:
+    """The first attempts of both trials are killed at a named point; the next go on from their checkpoints."""
+    os.environ["WEIR_CRASH_AT"] = point
+    try:
+        assert sync(lab, Local(lab)).submitted == 2
+    finally:
+        del os.environ["WEIR_CRASH_AT"]
+    settle(lab)
+    done_once(lab, undisturbed)
+    assert ask(lab, "SELECT trial, attempt, state, kind FROM outcome ORDER BY ALL") == [
+        (1, 1, "lost", "killed"), (1, 2, "done", None), (2, 1, "lost", "killed"), (2, 2, "done", None),
+    ]  # fmt: skip
+
+
+def test_two_syncs_at_once(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: command(lab.folder, "runner.sync"), range(8)))
+    assert [done.returncode for done in found] == [0] * 8, [done.stderr for done in found]
+    assert ask(lab, "SELECT trial, attempt FROM attempt ORDER BY ALL") == [(1, 1), (2, 1)]
+    settle(lab)
+    done_once(lab, undisturbed)
+
+
+def test_ctrl_c_stops_the_watching_and_not_the_trials(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+    import subprocess
+    import sys
+
+    from tests.processes import ROOT
+
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "runner.sync", "--watch"],
+        cwd=lab.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    while not (attempt_folder(lab.runs, 2, 1) / "claim").exists():
+        time.sleep(0.05)
+    os.killpg(watcher.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
+    assert "stopped watching" in watcher.communicate(timeout=60)[1]
+    assert watcher.returncode == 130
+    settle(lab)
+    done_once(lab, undisturbed)
+    assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
+
+
+def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+    sync(lab, Local(lab))
+    first = RunFolder(attempt_folder(lab.runs, 1, 1))
+    while not list(first.path.glob("checkpoint-*.json")):
+        time.sleep(0.02)
+    Local(lab).cancel([str(first.path)])
+    settle(lab)
+    done_once(lab, undisturbed)
+    assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt")[-1] == ("done", None)
+
+
+def test_withdraw_and_retry(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("INSERT INTO request (trial, wish, reason) VALUES (1, 'withdraw', 'not needed')")
+    settle(lab)
+    assert ask(lab, "SELECT trial, state FROM trial_state ORDER BY trial") == [(1, "withdrawn"), (2, "done")]
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
+    settle(lab)
+    done_once(lab, undisturbed)
+
+
+def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+    """A flipped bit in a result file: said, not ingested, and the trial is run again."""
+    sync(lab, Local(lab))
+    bad = attempt_folder(lab.runs, 1, 1) / "task-0000.result.parquet"
+    while not RunFolder(bad.parent).outcome():
+        time.sleep(0.1)
+    content = bytearray(bad.read_bytes())
+    content[len(content) // 2] ^= 1
+    bad.write_bytes(content)
+    report = sync(lab, Local(lab))
+    assert any("its sha256 differs" in problem for problem in report.problems)
+    settle(lab)
+    assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt") == [("lost", "no_result"), ("done", None)]
+    assert ask(lab, STANDING) == undisturbed
+
+
+def test_a_trial_that_cannot_run_is_refused_and_the_rest_goes_on(lab: Site) -> None:
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("INSERT INTO method (name, tuning) VALUES ('typo', 'lroa')")
+        connection.execute(
+            "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority) "
+            "SELECT backbone, stream, mixture, 'typo', recipe, budget, 0, 9 FROM trial LIMIT 1"
+        )
+    settle(lab)
+    states = dict(ask(lab, "SELECT method, list(DISTINCT state) FROM trial_state GROUP BY method"))
+    assert states.pop("typo") == ["refused"]
+    assert set(map(tuple, states.values())) == {("done",)}
+    (message,) = ask(lab, "SELECT message FROM outcome WHERE state = 'refused'")[0]
+    assert "Did you mean 'lora'" in message
+
+
+def test_an_error_is_not_tried_again_and_its_reason_is_kept(lab: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("UPDATE recipe SET lr = 1e30, clip_norm = NULL")
+    assert main(["--watch"]) == 1
+    assert "diverged" in capsys.readouterr().err
+    assert ask(lab, "SELECT DISTINCT kind FROM outcome") == [("diverged",)]
+    assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
+
+
+def test_definition_drift_is_seen(lab: Site) -> None:
+    settle(lab)
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("UPDATE recipe SET lr = lr * 2")
+    assert ask(lab, "SELECT trial, words FROM definition_drift ORDER BY trial") == [(1, ["recipe"]), (2, ["recipe"])]
+
+
+def test_messages_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "make one with: python -m schema" in capsys.readouterr().err
+    assert main(["--backend", "slrum"]) == 2
+    assert "unknown backend 'slrum'" in capsys.readouterr().err
+
+
+def test_the_snapshot_is_what_readers_see(lab: Site) -> None:
+    settle(lab)
+    with duckdb.connect(str(lab.current.resolve()), read_only=True) as reader:
+        assert reader.execute("SELECT count(*) FROM trial_state WHERE state = 'done'").fetchone() == (2,)
+    spec = json.loads(ask(lab, "SELECT spec FROM attempt LIMIT 1")[0][0])
+    assert spec == json.loads((attempt_folder(lab.runs, 1, 1) / "spec.json").read_text())
