@@ -83,13 +83,19 @@ def _connect(catalog: Path) -> duckdb.DuckDBPyConnection | None:
         return None
 
 
-def answer(connection: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, object]) -> pl.DataFrame:
-    """The answer on an open connection; parameters left out, or None, take their defaults. Errors as in `ask`."""
+def answer(
+    connection: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, object], rows: int | None = None
+) -> pl.DataFrame:
+    """The answer on an open connection, at most `rows` rows of it; parameters left out, or None, take their defaults.
+
+    Errors as in `ask`.
+    """
     given = {key: value for key, value in parameters.items() if value is not None}
     for key, value in given.items():
         _check(connection, question, key, value)
     arguments = ", ".join(f"{key} := CAST(? AS {question.parameters[key].type})" for key in given)
     sql = f"FROM {question.name}({arguments})" if question.kind == "macro" else f"FROM {question.name}"
+    sql += "" if rows is None else f" LIMIT {rows:d}"
     try:
         frame: pl.DataFrame = connection.sql(sql, params=list(given.values())).pl()
     except duckdb.ConversionException as error:

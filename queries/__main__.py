@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from queries import AskError, Question, QuestionError, answer, named, opened, questions
-from queries.answers import check_writable, shown, write
+from queries.answers import ROWS_SHOWN, check_writable, shown, write
 from schema.parts import nearest
 from schema.site import Site, SiteError
 
@@ -53,7 +53,7 @@ def answered(console: Console, name: str, words: list[str], out: Path | None) ->
     if out:
         check_writable(out)
     with opened(Site.load().current) as connection:
-        frame = answer(connection, question, parameters)
+        frame = answer(connection, question, parameters, rows=None if out else ROWS_SHOWN + 1)
     if out:
         write(frame, out)
         console.print(f"{out}: {len(frame)} rows")

@@ -49,16 +49,19 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 def shown(frame: pl.DataFrame) -> RenderableType:
     """The answer for a terminal: a table, or records (one line per column) where text is long."""
     frame = flat(frame)
-    head = frame.head(RECORDS_SHOWN if _has_long_text(frame) else ROWS_SHOWN)
-    body = _records(head) if _has_long_text(frame) else _table(head, _shared(frame))
+    long = any(is_long(column) for column in frame)
+    head = frame.head(RECORDS_SHOWN if long else ROWS_SHOWN)
+    body = _records(head) if long else _table(head, _shared(frame))
     if len(head) == len(frame):
         return body
-    return Group(body, Text(f"{len(head)} of {len(frame)} rows; all of them with --out FILE.csv", style="dim"))
+    return Group(body, Text(f"the first {len(head)} rows; all of them with --out FILE.csv", style="dim"))
 
 
-def _has_long_text(frame: pl.DataFrame) -> bool:
-    texts = frame.select(pl.selectors.string())
-    return any((column.str.len_chars() > LONG).any() or column.str.contains("\n").any() for column in texts)
+def is_long(column: pl.Series) -> bool:
+    """Whether some value is text that does not fit into a cell: long, or of several lines."""
+    if column.dtype != pl.String:
+        return False
+    return bool((column.str.len_chars() > LONG).any() or column.str.contains("\n").any())
 
 
 def _records(frame: pl.DataFrame) -> RenderableType:

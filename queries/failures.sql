@@ -5,9 +5,8 @@
 CREATE OR REPLACE VIEW failures AS
 WITH
 ended AS (
-    SELECT o.*, regexp_replace(coalesce(o.message, ''), '0x[0-9a-fA-F]+|[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?', '#', 'g') AS signature,
-           s.folder, t.study, t.state IN ('failed', 'refused', 'cancelled') AS open
-    FROM outcome o
+    SELECT o.*, s.folder, t.state IN ('failed', 'refused', 'cancelled') AS open
+    FROM ending o
     LEFT JOIN submission s USING (trial, attempt)
     LEFT JOIN trial_state t USING (trial)
     WHERE o.state <> 'done'

@@ -29,13 +29,13 @@ history AS (
     GROUP BY a.trial
 ),
 tripped AS (
-    SELECT t.study
-    FROM outcome o JOIN trial t ON t.id = o.trial LEFT JOIN wish w ON w.trial = o.trial
-    WHERE o.state = 'failed' AND o.kind = 'error' AND t.study IS NOT NULL
-      AND coalesce(o.finished_at, '-infinity') > coalesce(
-            (SELECT max(r.created_at) FROM request r JOIN trial s ON s.id = r.trial WHERE s.study = t.study AND r.wish = 'retry'), '-infinity')
-    GROUP BY t.study, o.message
-    HAVING count(DISTINCT o.trial) >= 5
+    SELECT e.study
+    FROM ending e JOIN attempt a USING (trial, attempt)
+    WHERE e.state = 'failed' AND e.kind = 'error'
+      AND a.created_at > coalesce(
+            (SELECT max(r.created_at) FROM request r JOIN trial s ON s.id = r.trial WHERE s.study = e.study AND r.wish = 'retry'), '-infinity')
+    GROUP BY e.study, e.signature
+    HAVING count(DISTINCT e.trial) >= 5 AND e.study IS NOT NULL
 ),
 parent AS (
     SELECT b.name AS backbone, bool_or(coalesce(h.done, false)) AS ready

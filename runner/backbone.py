@@ -70,7 +70,7 @@ class Backbone:
     def encode_images(self, images: np.ndarray) -> Tensor:
         """(N, 3, H, W) uint8 to (N, D) float32 of unit norm."""
         self.model.eval()
-        chunks = [torch.from_numpy(np.ascontiguousarray(images[n : n + CHUNK])) for n in range(0, len(images), CHUNK)]
+        chunks = [torch.from_numpy(images[n : n + CHUNK].copy()) for n in range(0, len(images), CHUNK)]  # may be read-only
         return torch.cat([self.model.encode_image(self.normalise(chunk), normalize=True).float() for chunk in chunks])
 
     @torch.no_grad()
@@ -94,7 +94,8 @@ def build(architecture: str, seed: int) -> Backbone:
         _known(architecture)
         model = open_clip.create_model(architecture, pretrained=None)
     mean, std = model.visual.image_mean, model.visual.image_std
-    return Backbone(_placed(model), open_clip.get_tokenizer(architecture), mean or open_clip.OPENAI_DATASET_MEAN, std or open_clip.OPENAI_DATASET_STD)
+    mean, std = mean or open_clip.OPENAI_DATASET_MEAN, std or open_clip.OPENAI_DATASET_STD
+    return Backbone(_placed(model), open_clip.get_tokenizer(architecture), mean, std)
 
 
 def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
@@ -122,8 +123,8 @@ def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
             f"Tags: {', '.join(tags) or 'none'}.{_near(pretrained, tags)}"
         )
     model, _, transform = open_clip.create_model_and_transforms(row["architecture"], pretrained=pretrained)
-    normalisation = transform.transforms[-1]
-    return Backbone(_placed(model), open_clip.get_tokenizer(row["architecture"]), tuple(normalisation.mean), tuple(normalisation.std))
+    seen = transform.transforms[-1]  # the normalisation
+    return Backbone(_placed(model), open_clip.get_tokenizer(row["architecture"]), tuple(seen.mean), tuple(seen.std))
 
 
 def _placed(model: CLIP) -> CLIP:
@@ -137,7 +138,7 @@ def _parsed(architecture: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ArchitectureError(f"the architecture begins like JSON and is not: {error}") from error
     if not isinstance(config, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
-        raise ArchitectureError("a JSON architecture is an open_clip configuration: embed_dim, vision_cfg and text_cfg are needed")
+        raise ArchitectureError("a JSON architecture is an open_clip configuration: it needs embed_dim, vision_cfg and text_cfg")
     return config
 
 
@@ -153,14 +154,17 @@ def _from_config(config: dict[str, Any]) -> Backbone:
     if "position_std" in config:
         torch.nn.init.normal_(model.visual.positional_embedding, std=config["position_std"])
     context_length = plain["text_cfg"].get("context_length", 77)
-    tokenizer = WordTokenizer(words, context_length) if words is not None else open_clip.SimpleTokenizer(context_length=context_length)
-    return Backbone(_placed(model), tokenizer, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    spoken = (
+        WordTokenizer(words, context_length) if words is not None else open_clip.SimpleTokenizer(context_length=context_length)
+    )
+    return Backbone(_placed(model), spoken, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def _known(architecture: str) -> None:
     known = open_clip.list_models()
     if architecture not in known:
-        raise ArchitectureError(f"unknown architecture {architecture!r}; it must be an open_clip model name.{_near(architecture, known)}")
+        near = _near(architecture, known)
+        raise ArchitectureError(f"unknown architecture {architecture!r}; it must be an open_clip model name.{near}")
 
 
 def _near(word: str, known: list[str]) -> str:

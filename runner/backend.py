@@ -122,8 +122,9 @@ class Local:
         if self.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
         with (folder / "log.txt").open("ab") as log:
-            subprocess.Popen(
-                [sys.executable, "-m", "runner.trial", str(folder)],
+            subprocess.run(  # the shell leaves the worker behind: init reaps it, however long this process lives
+                ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runner.trial", str(folder)],
+                check=True,
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -19,10 +19,11 @@ def steps_per_task(budget: Mapping[str, Any], tasks: int, batch_pairs: int, step
     cost = {"steps": 1.0, "pairs": float(batch_pairs), "gflops": step_gflops}.get(budget["unit"])
     if cost is None:
         raise BudgetError(f"budget {budget['name']!r}: unit {budget['unit']} cannot be solved here")
-    steps = round(budget["total"] / (tasks * cost))
+    steps = round(float(budget["total"]) / (tasks * cost))
     if steps < 1:
+        unit, total = budget["unit"], budget["total"]
         raise BudgetError(
-            f"budget {budget['name']!r} buys {budget['total'] / (tasks * cost):.3g} steps per task: "
-            f"{budget['total']:g} {budget['unit']} over {tasks} tasks at {cost:g} {budget['unit']} a step. Raise the total or cut the stream into fewer tasks."
+            f"budget {budget['name']!r} buys {total / (tasks * cost):.3g} steps per task: {total:g} {unit} over {tasks} tasks at "
+            f"{cost:g} {unit} a step. Raise the total or cut the stream into fewer tasks."
         )
     return steps

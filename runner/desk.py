@@ -4,14 +4,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import evals
 import numpy as np
+
+import evals
+from runner.measure import load_test
+from schema.spec import Spec
 from streams import Pairs, open_pairs
 from streams.mixtures import Mixture, Portion
 from streams.tasks import chunks
-
-from runner.measure import load_test
-from schema.spec import Spec
 
 
 class Desk:

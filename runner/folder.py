@@ -156,13 +156,17 @@ class RunFolder:
     # ------------------------------------------------ receipts and outcome
 
     def receipts(self) -> dict[int, dict[str, Any]]:
-        """Task -> receipt, of the tasks that this attempt finished."""
+        """Task -> receipt, of the tasks that this attempt finished and whose files are as they were written."""
         found = {}
         for path in sorted(self.path.glob("task-[0-9]*.json")):
             said = read_json(path)
-            if said is not None:
+            if said is not None and all(self._is_whole(entry) for entry in said["files"].values()):
                 found[int(said["task"])] = said
         return found
+
+    def _is_whole(self, entry: dict[str, Any]) -> bool:
+        path = self.path / str(entry["file"])
+        return path.exists() and sha256(path) == entry["sha256"]
 
     def outcome(self) -> dict[str, Any] | None:
         """How the worker says the attempt ended; None while it has not."""

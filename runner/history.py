@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import overload
 
-from methods import Weights
 from safetensors.torch import load_file
 
+from methods import Weights
 from runner.folder import RunFolder, done_tasks
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import evals
 import torch
-from streams import Pairs
 
+import evals
 from runner.backbone import Backbone
+from streams import Pairs
 
 Row = dict[str, Any]
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("torch", "open_clip_torch", "numpy", "peft", "safetensors", "polars")
+PACKAGES = ("torch", "open_clip_torch", "numpy", "safetensors", "polars")
 
 
 class StoppedError(Exception):

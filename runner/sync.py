@@ -7,6 +7,7 @@ nothing is pending or running.
 
 import argparse
 import sys
+from functools import partial
 
 from runner.act import act
 from runner.backend import Backend, UnknownBackendError, backend
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.watch:
             from runner.watch import watch
 
-            return watch(site, place, asked.limit)
+            return watch(site.current, partial(sync, site, place, asked.limit))
         report = sync(site, place, asked.limit)
     except (SiteError, UnknownBackendError, CatalogMissingError, CatalogBusyError, migrations.MigrationError) as error:
         print(error, file=sys.stderr)

@@ -6,13 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import methods
 import torch
-from methods import Objective, Weights, optimizers, schedules
-from streams import Batch
-from streams.mixtures import Mixture
 from torch import Tensor
 
+import methods
+from methods import Objective, Weights, optimizers, schedules
 from runner.backbone import Backbone
 from runner.desk import Desk
 from runner.folder import now
@@ -20,6 +18,8 @@ from runner.ledger import Ledger, counted
 from runner.outcome import DivergedError
 from runner.seeds import seed_of
 from schema.spec import Spec
+from streams import Batch
+from streams.mixtures import Mixture
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
@@ -92,7 +92,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(step)
         loss = self.scaler.scale(self.loss_of(batch))
-        loss.backward()
+        torch.autograd.backward(loss)
         if self.spec.recipe["clip_norm"] is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.parameters, self.spec.recipe["clip_norm"])

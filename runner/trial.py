@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import methods
 import torch
-from methods import Weights
 
+import methods
+from methods import Weights
 from runner import backbone as backbones
 from runner import checkpoint
 from runner.budget import steps_per_task
@@ -145,8 +145,10 @@ class Trial:
         """The weights a task begins from, by the method's rule."""
         start = self.spec.method["start"]
         if start == "random":
-            return backbones.build(self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task)).model.state_dict()
-        return {"last": last, "merged": merged, "initial": self.initial}[start]
+            fresh = backbones.build(self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task))
+            return dict(fresh.model.state_dict())
+        rules: dict[str, Weights] = {"last": last, "merged": merged, "initial": self.initial}
+        return rules[start]
 
     def solve(self) -> int:
         """Steps of each task, from the budget."""

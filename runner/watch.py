@@ -5,6 +5,7 @@ Ctrl-C ends the watching, not the trials: workers live on, and the next sync fin
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,26 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from runner.backend import Backend
 from runner.folder import RunFolder
 from runner.forecast import duration
 from runner.report import Report
-from schema.site import Site
 
 PAUSE_S = 2.0
 FAILURES_SHOWN = 5
 
 
-def watch(site: Site, place: Backend, limit: int | None) -> int:
-    """Repeat until quiet. Exit code 0; 1 when trials failed or files could not be trusted; 130 after Ctrl-C."""
-    from runner.sync import sync
+def watch(current: Path, sync: Callable[[], Report]) -> int:
+    """Repeat `sync` until quiet, showing what the snapshot `current` says.
 
+    Exit code 0; 1 when trials failed or files could not be trusted; 130 after Ctrl-C.
+    """
     console = Console()
     report, state = Report(), Snapshot()
     try:
         with Live(console=console, auto_refresh=False, transient=False) as live:
             while True:
-                report = sync(site, place, limit)
-                state = read(site.current)
+                report = sync()
+                state = read(current)
                 if console.is_terminal:
                     live.update(picture(state, report), refresh=True)
                 elif report.changed:
@@ -46,8 +46,8 @@ def watch(site: Site, place: Backend, limit: int | None) -> int:
     except KeyboardInterrupt:
         print("\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch", file=sys.stderr)
         return 130
-    for trial, kind, message in state.failed[:FAILURES_SHOWN]:
-        print(f"trial {trial}: {kind}: {message}", file=sys.stderr)
+    for trial, word, reason in state.failed[:FAILURES_SHOWN]:
+        print(f"trial {trial} {word}: {reason}", file=sys.stderr)
     for problem in report.problems:
         print(f"degraded: {problem}", file=sys.stderr)
     return 1 if state.failed or report.problems else 0
@@ -59,7 +59,7 @@ class Snapshot:
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.running: list[tuple[int, str, str, int, Path]] = []  # trial, method, mixture, seed, folder
-        self.failed: list[tuple[int, str, str]] = []
+        self.failed: list[tuple[int, str, str]] = []  # trial, state, reason
 
 
 def read(current: Path) -> Snapshot:
@@ -75,8 +75,7 @@ def read(current: Path) -> Snapshot:
             ).fetchall()
         ]
         state.failed = connection.execute(
-            "SELECT trial, coalesce(kind, state), coalesce(reason, '') FROM trial_state "
-            "WHERE state IN ('failed', 'refused') ORDER BY trial"
+            "SELECT trial, state, coalesce(reason, '') FROM trial_state WHERE state IN ('failed', 'refused') ORDER BY trial"
         ).fetchall()
     return state
 
@@ -95,7 +94,7 @@ def picture(state: Snapshot, report: Report) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for trial, method, mixture, seed, folder in state.running:
         table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", RunFolder(folder).progress()))
-    failures = [Text(f"trial {trial}: {kind}: {reason}", style="red") for trial, kind, reason in state.failed[-FAILURES_SHOWN:]]
+    failures = [Text(f"trial {trial} {word}: {reason}", style="red") for trial, word, reason in state.failed[-FAILURES_SHOWN:]]
     degraded = [Text(f"degraded: {problem}", style="yellow") for problem in report.problems]
     return Group(head, table, *failures, *degraded)
 

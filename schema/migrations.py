@@ -91,6 +91,7 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
             with transaction(connection):
                 for table in ddl.catalog_tables():
                     _copy(connection, table.name, copies.get(table.name))
+                _copy_persons_own(connection)
             connection.execute("DETACH old")
             connection.execute("CHECKPOINT")
     except duckdb.Error as error:
@@ -101,6 +102,17 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     fsync(aside)
     aside.replace(path)
     fsync(path.parent)
+
+
+def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables and views that people added to the catalog; a view that no longer fits stops the migration."""
+    ours = {table.name for table in ddl.catalog_tables()}
+    for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'").fetchall():
+        if name not in ours:
+            connection.execute(f'CREATE TABLE "{name}" AS FROM old."{name}"')
+    theirs = "database_name = 'old' AND NOT internal AND coalesce(comment, '') NOT LIKE '%(one row per %)'"
+    for (statement,) in connection.execute(f"SELECT sql FROM duckdb_views() WHERE {theirs}").fetchall():
+        connection.execute(statement)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, select: str | None) -> None:

@@ -18,6 +18,7 @@ from schema import ddl
 FOLDER = Path(__file__).resolve().parent.parent / "queries"
 FINGERPRINT = "questions_fingerprint"  # a macro of ours in the catalog that says which texts it was made from
 
+_HERE = "database_name = current_database() AND NOT internal"
 _STATEMENT = re.compile(r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE)
 _PARAMETER = re.compile(r"(\w+) (\w+) := (NULL|'[^']*'|-?[0-9]+(?:\.[0-9]+)?|TRUE|FALSE)")
 _FORM = (
@@ -99,16 +100,20 @@ def parsed(name: str, text: str) -> Question:
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
     """Make the catalog's views and macros those of the folder; True if that changed anything.
 
-    What is no longer in the folder is dropped. Safe inside a transaction: the order was found elsewhere, so nothing fails here.
+    What came from the folder and is no longer in it is dropped; a person's own views stay. Safe inside a transaction: the order
+    was found elsewhere, so nothing fails here.
+
+    Raises:
+        QuestionError: as `install`; the catalog keeps the views it had.
     """
     present = fingerprint(folder)
     views, macros = _installed(connection)
-    wanted = {q.name for q in questions(folder)}
-    if FINGERPRINT in macros and views | macros == wanted | {FINGERPRINT} and _made_from(connection) == present:
+    if views | macros == {path.stem for path, _ in _texts(folder)} and _made_from(connection) == present:
         return False
+    order(tuple(questions(folder)))  # refuses a broken file before anything is dropped
     for view in sorted(views):
         connection.execute(f'DROP VIEW "{view}"')
-    for macro in sorted(macros - {FINGERPRINT}):
+    for macro in sorted(macros):
         connection.execute(f'DROP MACRO TABLE "{macro}"')
     install(connection, folder)
     connection.execute(f"CREATE OR REPLACE MACRO {FINGERPRINT}() AS '{present}'")
@@ -204,15 +209,18 @@ def _literal(text: str) -> Default:
 
 
 def _installed(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[str]]:
-    """Views and macros of the catalog, ours or not: the folder rules over all of them."""
-    here = "database_name = current_database() AND NOT internal"
-    views = connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {here}").fetchall()
+    """Views and table macros that the folder made, known by the comment; a person's own are left alone."""
+    ours = f"{_HERE} AND comment LIKE '%(one row per %)'"
+    views = connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {ours}").fetchall()
     macros = connection.execute(
-        f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE {here} AND function_type IN ('macro', 'table_macro')"
+        f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE {ours} AND function_type = 'table_macro'"
     ).fetchall()
     return {name for (name,) in views}, {name for (name,) in macros}
 
 
-def _made_from(connection: duckdb.DuckDBPyConnection) -> str:
-    found = connection.execute(f"SELECT {FINGERPRINT}()").fetchone()
-    return str(found[0]) if found else ""
+def _made_from(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The fingerprint of the texts that the catalog's views were made from; None before the first time."""
+    found = connection.execute(
+        f"SELECT macro_definition FROM duckdb_functions() WHERE {_HERE} AND function_name = '{FINGERPRINT}'"
+    ).fetchone()
+    return str(found[0]).strip("'") if found else None

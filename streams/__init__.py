@@ -62,13 +62,15 @@ def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     name = dataset["format"]
     known = sorted(path.stem for path in FORMATS.glob("*.py") if not path.stem.startswith("_"))
     if name not in known:
-        raise DatasetError(f"dataset {dataset['name']!r}: unknown format {name!r}. Known: {', '.join(known)}.{_near(name, known)}")
+        listed = f"Known: {', '.join(known)}.{_near(name, known)}"
+        raise DatasetError(f"dataset {dataset['name']!r}: unknown format {name!r}. {listed}")
     module = importlib.import_module(f"streams.formats.{name}")
     form = getattr(module, "".join(word.capitalize() for word in name.split("_")))
     keys = [field.name for field in fields(form)]
     for key in dataset["params"]:
         if key not in keys:
-            raise DatasetError(f"dataset {dataset['name']!r}: {name} has no parameter {key!r}. Allowed: {', '.join(keys)}.{_near(key, keys)}")
+            listed = f"Allowed: {', '.join(keys)}.{_near(key, keys)}"
+            raise DatasetError(f"dataset {dataset['name']!r}: {name} has no parameter {key!r}. {listed}")
     pairs: Pairs = form(**dataset["params"]).open(dataset, split, cache)
     return pairs
 

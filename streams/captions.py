@@ -3,6 +3,7 @@
 import numpy as np
 
 from streams.rendering import BACKGROUNDS, COLOURS, COUNTS, POSITIONS, SIZES, TEXTURES, Factors
+from streams.shapes import KNOWN
 
 TEMPLATES = ("a photo of {}", "an image of {}", "a picture of {}", "this is {}", "there is {}", "{}")
 ONSETS = tuple(a + b for a in "bdfgklmn" for b in ("a", "e", "i", "o"))
@@ -39,7 +40,6 @@ def describe(factors: Factors, nouns: list[str], detail: float | None, rng: np.r
 
 def vocabulary() -> list[str]:
     """Every word that a caption or prompt of the world can hold, sorted."""
-    from streams.shapes import KNOWN
-
-    phrases = [*TEMPLATES, *ONSETS, *CODAS, *COUNTS, *SIZES, *COLOURS, *TEXTURES, *POSITIONS, *BACKGROUNDS, *KNOWN, "at the shape on in texture objects"]
+    told = [*COUNTS, *SIZES, *COLOURS, *TEXTURES, *KNOWN, *POSITIONS, *BACKGROUNDS]
+    phrases = [*TEMPLATES, *ONSETS, *CODAS, *told, "shape", "at the", "on"]
     return sorted({word for phrase in phrases for word in phrase.replace("{}", " ").split()})

@@ -1,7 +1,7 @@
 """The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the buffer) and of a pretraining pool.
 
-Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the state of a mixture is a handful
-of counters, and a mixture put back to them goes on exactly.
+Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the state of a mixture is a
+handful of counters, and a mixture put back to them goes on exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,8 +52,10 @@ class Pool:
     def __init__(self, portions: Sequence[Portion], seed: Sequence[int], limit: int | None = None) -> None:
         self.pairs = list({id(pairs): pairs for pairs, _ in portions}.values())
         owner = {id(pairs): n for n, pairs in enumerate(self.pairs)}
-        self.owners = np.concatenate([np.full(len(indices), owner[id(pairs)], np.int64) for pairs, indices in portions] or [[]])
-        self.indices = np.concatenate([indices for _, indices in portions] or [[]]).astype(np.int64)
+        nothing = np.empty(0, np.int64)
+        owned = [np.full(len(indices), owner[id(pairs)], np.int64) for pairs, indices in portions]
+        self.owners = np.concatenate([nothing, *owned])
+        self.indices = np.concatenate([nothing, *(indices for _, indices in portions)])
         self.seed = list(seed)
         if limit is not None and limit < len(self.indices):
             kept = np.sort(np.random.default_rng([*self.seed, 0]).choice(len(self.indices), limit, replace=False))
@@ -110,7 +112,8 @@ class Mixture:
         self.pools = [Pool(portions, [self.seed, task, n], limit) for n, (portions, limit) in enumerate(sources)]
         for name, count, pool in zip(Counts._fields, self.counts, self.pools, strict=True):
             if count and not len(pool):
-                raise MixtureError(f"mixture {self.mixture['name']!r}: task {task} needs {count} {name} pairs a batch and has none")
+                said = self.mixture["name"]
+                raise MixtureError(f"mixture {said!r}: task {task} needs {count} {name} pairs a batch and has none")
 
     def draw(self) -> Draw:
         """The next batch: update, buffer and pretraining pairs in this order."""

@@ -14,11 +14,12 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "purple": (140, 40, 190), "pink": (250, 140, 190), "brown": (125, 75, 30), "cyan": (30, 210, 220), "white": (245, 245, 245),
 }  # fmt: skip
 BACKGROUNDS: dict[str, int] = {"dark": 18, "grey": 80, "pale": 150}
-SIZES: dict[str, float] = {"small": 0.34, "medium": 0.50, "large": 0.74}
+SIZES: dict[str, float] = {"small": 0.40, "medium": 0.54, "large": 0.70}  # radius; the image is 2 wide
 POSITIONS: dict[str, tuple[float, float]] = {
     "top left": (-1, -1), "top": (0, -1), "top right": (1, -1), "left": (-1, 0), "center": (0, 0), "right": (1, 0),
     "bottom left": (-1, 1), "bottom": (0, 1), "bottom right": (1, 1),
 }  # fmt: skip
+PLACE = 0.45  # how far an object is from the middle, whatever its size: nearer, the places of large ones look alike
 TEXTURES = ("solid", "striped", "dotted", "checkered", "ringed")
 COUNTS = ("one", "two", "three", "four")
 CHUNK = 512
@@ -73,7 +74,7 @@ def _render(f: Factors, tables: np.ndarray, image_px: int) -> np.ndarray:
         cos, sin = np.cos(f.turn[drawn])[:, None, None], np.sin(f.turn[drawn])[:, None, None]
         u, v = cos * dx + sin * dy, cos * dy - sin * dx
         cover = _cover(u, v, tables[f.shape[drawn]], scale * image_px / 2)
-        tone = _tone(u, v, f.texture[drawn], f.weave[drawn])[:, None]
+        tone = _tone(u, v, axis, f.texture[drawn], f.weave[drawn])[:, None]
         paint = tone * first[drawn][:, :, None, None] + (1 - tone) * second[drawn][:, :, None, None]
         canvas[drawn] += cover[:, None] * (paint - canvas[drawn])
     return (canvas + 0.5).clip(0, 255).astype(np.uint8)
@@ -83,7 +84,7 @@ def _place(f: Factors, number: int, image_px: int) -> tuple[np.ndarray, np.ndarr
     """Centre and scale of the number-th object, the image being [-1, 1] squared. Several objects share a grid of four."""
     scale = np.array(list(SIZES.values()), np.float32)[f.size]
     grid = np.array(list(POSITIONS.values()), np.float32)[f.position]
-    centre = grid * (1 - scale)[:, None].clip(0.15) * 0.9
+    centre = grid * PLACE
     several = f.count > 1
     corner = np.array([(-0.5, -0.5), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5)], np.float32)[number]
     centre = np.where(several[:, None], corner, centre) + f.jitter * (2 / 32)
@@ -100,30 +101,37 @@ def _cover(u: np.ndarray, v: np.ndarray, radii: np.ndarray, scale_px: np.ndarray
     rows = np.arange(len(radii))[:, None, None]
     here, there = radii[rows, low], radii[rows, (low + 1) % BINS]
     radius = here + part * (there - here)
-    slope = (there - here) * (BINS / (2 * np.pi)) / radius
+    slope = ((there - here) * (BINS / (2 * np.pi)) / radius).clip(-4, 4)  # at a jump of the outline it means nothing
     distance = (radius - rho) / np.sqrt(1 + slope**2) * scale_px[:, None, None]
     inside: np.ndarray = (distance + 0.5).clip(0, 1)
     return inside
 
 
-def _tone(u: np.ndarray, v: np.ndarray, texture: np.ndarray, weave: np.ndarray) -> np.ndarray:
-    """Share of the first colour at each pixel, in the object's own coordinates; edges soft enough for 32 pixels."""
-    rho, t = np.hypot(u, v), texture[:, None, None]
+def _tone(u: np.ndarray, v: np.ndarray, axis: np.ndarray, texture: np.ndarray, weave: np.ndarray) -> np.ndarray:
+    """Share of the first colour at each pixel, its edges soft enough for 32 pixels.
+
+    The textures of the base are fixed to the image, with periods that divide 8 of 32 pixels: a linear patch embedding sees them
+    at once, while a tiny CLIP hardly learns those that move with the object. Rings, weaves and cores move with it.
+    """
+    rho, t, pi = np.hypot(u, v), texture[:, None, None], np.pi
+    fine_x, fine_y = (np.sin(8 * pi * along) for along in (axis[None, None, :], axis[None, :, None]))
+    coarse_x, coarse_y = (np.sin(4 * pi * along) for along in (axis[None, None, :], axis[None, :, None]))
+    fixed = (1.2 * fine_y, 1.6 * fine_x * fine_y - 0.3, 3 * coarse_x * coarse_y)
+    moving = (np.cos(2.8 * pi * rho), _wave(u, v, rho, weave), (0.62 - rho) * 6)
+    level = np.select([t == 1, t == 2, t == 3, t == 4, t == WEAVE, t == DUO], [*fixed, *moving], 1.0)
+    share: np.ndarray = (0.5 + 1.5 * level).clip(0, 1).astype(np.float32)
+    return share
+
+
+def _wave(u: np.ndarray, v: np.ndarray, rho: np.ndarray, weave: np.ndarray) -> np.ndarray:
+    """The weave of each image in [-2, 2]: stripes, a grid, rings or ripples of its frequency and angle."""
     frequency, angle, kind = (weave[:, k][:, None, None] for k in range(3))
     along = np.cos(angle) * u + np.sin(angle) * v
     across = np.cos(angle) * v - np.sin(angle) * u
-    pi = np.pi
-    wave = np.select(
+    beat = 2 * np.pi * frequency
+    wave: np.ndarray = np.select(
         [kind == 0, kind == 1, kind == 2],
-        [np.sin(2 * pi * frequency * along), np.sin(2 * pi * frequency * along) * np.sin(2 * pi * frequency * across) * 2,
-         np.sin(2 * pi * frequency * rho + angle)],
-        np.sin(2 * pi * frequency * along + 2 * np.sin(pi * across)),
-    )  # fmt: skip
-    level = np.select(
-        [t == 1, t == 2, t == 3, t == 4, t == WEAVE, t == DUO],
-        [np.sin(2 * pi * 1.25 * v), np.cos(2 * pi * u) * np.cos(2 * pi * v) * 2 - 0.4, np.sin(2 * pi * 0.8 * u) * np.sin(2 * pi * 0.8 * v) * 2,
-         np.cos(2 * pi * 1.4 * rho), wave, (0.62 - rho) * 6],
-        1.0,
-    )  # fmt: skip
-    share: np.ndarray = (0.5 + 1.5 * level).clip(0, 1).astype(np.float32)
-    return share
+        [np.sin(beat * along), 2 * np.sin(beat * along) * np.sin(beat * across), np.sin(beat * rho + angle)],
+        np.sin(beat * along + 2 * np.sin(np.pi * across)),
+    )
+    return wave

@@ -1,17 +1,18 @@
 """Outlines of the procedural world: every shape is a polar radius table, so known, named and random ones share one renderer.
 
-The random ones follow the recipe of Infinite dSprites (Dziadzio et al., 2023, MIT licence): 5 to 8 vertices at jittered angles with
-radii from N(1, 0.4), joined by straight lines or by a periodic cubic.
+The random ones follow the recipe of Infinite dSprites (Dziadzio et al., 2023, MIT licence): 5 to 8 vertices at jittered angles,
+with radii from N(1, 0.4), joined by straight lines or by a periodic cubic.
 """
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 BINS = 256
 ANGLES = np.arange(BINS) * (2 * np.pi / BINS)
-KNOWN = ("circle", "oval", "square", "triangle", "star", "cross", "bar", "flower", "gear", "heart", "drop", "arrow")
+KNOWN = ("circle", "oval", "square", "triangle", "star", "cross", "bar", "flower", "moon", "heart", "drop", "arrow")
 
 
 def rng_of(*words: str | int) -> np.random.Generator:
@@ -24,7 +25,7 @@ def rng_of(*words: str | int) -> np.random.Generator:
 def known(name: str) -> np.ndarray:
     """(256,) float32 radii of one of KNOWN, of unit mean square."""
     a = ANGLES
-    curves = {
+    curves: dict[str, Callable[[], np.ndarray]] = {
         "circle": lambda: np.ones(BINS),
         "oval": lambda: 1 / np.hypot(np.cos(a) / 1.6, np.sin(a) / 0.75),
         "square": lambda: _regular(4, np.pi / 4),
@@ -32,11 +33,13 @@ def known(name: str) -> np.ndarray:
         "star": lambda: _polygon(*_spikes(5, 0.42)),
         "cross": lambda: _polygon(*_cross(0.36)),
         "bar": lambda: np.minimum(1.0 / np.abs(np.cos(a)).clip(1e-6), 0.3 / np.abs(np.sin(a)).clip(1e-6)),
-        "flower": lambda: 1 + 0.35 * np.cos(5 * a + np.pi / 2),
-        "gear": lambda: np.where(np.cos(8 * a) > 0, 1.0, 0.72),
-        "heart": lambda: 0.9 - 0.75 * np.sin(-a) * 0.6 + 0.55 * np.abs(np.cos(a)) ** 1.5 - 0.35 * np.exp(-((((a - 1.5 * np.pi)) / 0.35) ** 2)),
+        "flower": lambda: 1 - 0.5 * np.cos(4 * a),
+        "moon": lambda: np.where(np.cos(a) < 0.4, 1.0, 0.3),
+        "heart": lambda: (
+            0.9 + 0.45 * np.sin(a) + 0.55 * np.abs(np.cos(a)) ** 1.5 - 0.35 * np.exp(-(((a - 1.5 * np.pi) / 0.35) ** 2))
+        ),
         "drop": lambda: 0.72 + 0.85 * np.exp(-(((a - 1.5 * np.pi) / 0.38) ** 2)),
-        "arrow": lambda: _polygon(np.array([1.0, 0.1, 0.1, -0.9, -0.9, 0.1, 0.1]), np.array([0.0, 0.8, 0.25, 0.25, -0.25, -0.25, -0.8])),
+        "arrow": lambda: _polygon(*_arrow()),
     }
     return _unit(curves[name]())
 
@@ -70,7 +73,8 @@ def _ring(name: str, seed: int, kind: str) -> np.ndarray:
     span = (end - begin) % (2 * np.pi)
     t = ((ANGLES - begin) % (2 * np.pi)) / np.where(span == 0, 2 * np.pi, span)
     p0, p1, p2, p3 = (logs[(place + k) % count] for k in (-1, 0, 1, 2))
-    curve: np.ndarray = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
+    linear, square, cube = p2 - p0, 2 * p0 - 5 * p1 + 4 * p2 - p3, 3 * p1 - p0 - 3 * p2 + p3
+    curve: np.ndarray = 0.5 * (2 * p1 + linear * t + square * t**2 + cube * t**3)
     return curve
 
 
@@ -90,6 +94,10 @@ def _cross(arm: float) -> tuple[np.ndarray, np.ndarray]:
     turns = [np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]]) for t in np.arange(4) * np.pi / 2]
     corners = np.concatenate([quarter @ turn for turn in turns])
     return corners[:, 0], corners[:, 1]
+
+
+def _arrow() -> tuple[np.ndarray, np.ndarray]:
+    return np.array([1.0, 0.1, 0.1, -0.9, -0.9, 0.1, 0.1]), np.array([0.0, 0.8, 0.25, 0.25, -0.25, -0.25, -0.8])
 
 
 def _polygon(x: np.ndarray, y: np.ndarray) -> np.ndarray:

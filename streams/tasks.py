@@ -1,6 +1,7 @@
 """Cutting a sequence of concepts into tasks. Pure."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Concept = tuple[str, str]  # dataset, class
 
@@ -17,4 +18,4 @@ def chunks(concepts: Sequence[Concept], tasks: int) -> list[list[Concept]]:
     ends = [0]
     for task in range(tasks):
         ends.append(ends[-1] + size + (task < longer))
-    return [list(concepts[begin:end]) for begin, end in zip(ends, ends[1:], strict=False)]
+    return [list(concepts[begin:end]) for begin, end in pairwise(ends)]

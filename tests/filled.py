@@ -31,6 +31,7 @@ class Filled:
 
     def __init__(self, path: Path | str = ":memory:") -> None:
         self.connection = duckdb.connect(str(path))
+        self.connection.execute("BEGIN")
         for statement in ddl.statements():
             self.connection.execute(statement)
         views.refresh(self.connection)
@@ -40,6 +41,7 @@ class Filled:
                 "INSERT INTO suite_member (suite, dataset, role, metric, weight) VALUES ('five', ?, ?, 'top1', ?)",
                 [dataset, role, weight],
             )
+        self.connection.execute("COMMIT")
 
     def clear(self) -> None:
         """Keep the axes, drop every fact."""
@@ -131,6 +133,7 @@ def shifted(by: float) -> list[list[float]]:
 
 def varied(filled: Filled) -> None:
     """Something of everything: done, interrupted, failed, running, waiting and withdrawn trials in two studies."""
+    filled.connection.execute("BEGIN")
     for seed, by in enumerate((-0.05, 0.0, 0.05)):
         filled.done(shifted(by), seed=seed)
         filled.done(shifted(by + 0.02), method="lora", mixture="replay", seed=seed)
@@ -151,3 +154,4 @@ def varied(filled: Filled) -> None:
         filled.trial(backbone=name, study="second")
     filled.connection.execute("INSERT INTO progress VALUES (1, 1, 1, 5, 0.7, 1e-3, 100, now())")
     filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")
+    filled.connection.execute("COMMIT")

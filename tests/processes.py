@@ -35,7 +35,9 @@ def attempt(runs: Path, spec: Spec, number: int, data: Path, weights: Path | Non
     """A run folder as sync makes it; every step writes a checkpoint."""
     folder = attempt_folder(runs, 1, number)
     backbone_weights = str(weights) if weights else None
-    RunFolder(folder).create(spec, Job(1, number, "batch", 0, str(data), checkpoint_minutes=0.0, backbone_weights=backbone_weights))
+    RunFolder(folder).create(
+        spec, Job(1, number, "batch", 0, str(data), checkpoint_minutes=0.0, backbone_weights=backbone_weights)
+    )
     return folder
 
 

@@ -1,11 +1,13 @@
 """The app on no catalog, an empty and a filled one: every page, its parameters, its download and its SQL."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 from filled import Filled, varied
 from streamlit.testing.v1 import AppTest
 
+import app
 from queries import Question, questions
 from schema.site import Site
 
@@ -13,7 +15,7 @@ APP = str(Path(__file__).parent.parent / "app.py")
 NAMES = [question.name for question in questions()]
 
 
-def app(question: str = "overview", **parameters: str) -> AppTest:
+def opened(question: str = "overview", **parameters: str) -> AppTest:
     at = AppTest.from_file(APP, default_timeout=30)
     for key, value in ({"question": question} | parameters).items():
         at.query_params[key] = value
@@ -46,14 +48,14 @@ def full(site: Site, catalogs: Path) -> None:
 
 
 def test_without_a_snapshot_it_says_what_to_do(folder: Path) -> None:
-    at = app()
-    assert at.title[0].value == "Nothing published yet"
+    at = opened()
+    assert at.header[0].value == "Nothing published yet"
     assert any("python -m schema" in code.value for code in at.code)
 
 
 @pytest.mark.parametrize("name", ["overview", "status", "comparison", "audit_values"])
 def test_pages_on_an_empty_catalog(empty: None, name: str) -> None:
-    at = app(name)
+    at = opened(name)
     assert len(at.info) == 1
     assert not at.dataframe
     assert ("that is good" in at.info[0].value) == name.startswith("audit_")
@@ -61,16 +63,16 @@ def test_pages_on_an_empty_catalog(empty: None, name: str) -> None:
 
 @pytest.mark.parametrize("question", questions(), ids=NAMES)
 def test_pages_on_a_filled_catalog(full: None, question: Question) -> None:
-    at = app(question.name)
-    assert at.title[0].value == question.question
+    at = opened(question.name)
+    assert at.header[0].value == question.question
     assert len(at.dataframe) + len(at.info) == 1
-    assert at.code[0].value == question.sql.strip()
+    assert at.code[-1].value == question.sql.strip()
     assert any("published just now" in caption.value for caption in at.sidebar.caption)
     assert {box.label for box in at.selectbox} | {box.label for box in at.text_input} == set(question.parameters)
 
 
 def test_overview_counts_trials_and_draws_the_trade(full: None) -> None:
-    at = app()
+    at = opened()
     assert {m.label: m.value for m in at.metric} == {
         "done": "7", "running": "1", "pending": "2", "waiting": "1", "failed": "1", "withdrawn": "1",
     }  # fmt: skip
@@ -79,24 +81,43 @@ def test_overview_counts_trials_and_draws_the_trade(full: None) -> None:
 
 
 def test_a_parameter_filters_and_goes_into_the_address(full: None) -> None:
-    at = app("retention_at_budget")
+    at = opened("retention_at_budget")
     assert set(at.dataframe[0].value["budget"]) == {"small", "large"}
     at.selectbox(key="retention_at_budget.budget").set_value("large").run()
     assert set(at.dataframe[0].value["budget"]) == {"large"}
     assert at.query_params["budget"] in ("large", ["large"])
 
 
+def test_failures_show_the_log_and_the_sql_to_copy(full: None) -> None:
+    at = opened("failures")
+    said = {code.value for code in at.code}
+    assert "Traceback\n  boom" in said
+    assert "INSERT INTO request (trial, wish) SELECT unnest([8]), 'retry';" in said
+
+
+def test_the_download_is_the_whole_answer(full: None, site: Site) -> None:
+    lines = app.csv((str(site.current), 0), "comparison", (("budget", "small"), ("stream", None))).decode().splitlines()
+    assert lines[0].startswith("backbone,stream,budget,recipe,method,mixture,seeds")
+    assert len(lines) == 1 + 5
+
+
+def test_it_listens_on_this_machine_only() -> None:
+    config = tomllib.loads((Path(APP).parent / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["browser"]["gatherUsageStats"] is False
+
+
 def test_the_address_opens_the_page_with_its_parameters(full: None) -> None:
-    at = app("comparison", budget="large")
+    at = opened("comparison", budget="large")
     assert set(at.dataframe[0].value["budget"]) == {"large"}
 
 
 def test_an_unknown_page_is_the_overview(full: None) -> None:
-    assert app("nonsense", budget="none").title[0].value == "Overview"
+    assert opened("nonsense", budget="none").header[0].value == "Overview"
 
 
 def test_choosing_another_question_opens_it(full: None) -> None:
-    at = app("status")
+    at = opened("status")
     at.sidebar.radio[0].set_value("coverage").run()
     assert not at.exception
-    assert at.title[0].value == "Which combinations are complete, and what is missing?"
+    assert at.header[0].value == "Which combinations are complete, and what is missing?"

@@ -62,7 +62,10 @@ def test_a_person_with_the_file_open_is_named_too(catalog: Catalog) -> None:
     )
     assert person.stdout and person.stdout.readline() == "ready\n"
     try:
-        with pytest.raises(CatalogBusyError, match=rf"(?s)another program.*PID {person.pid}"), Catalog(catalog.path, wait_s=0.2).open():
+        with (
+            pytest.raises(CatalogBusyError, match=rf"(?s)another program.*PID {person.pid}"),
+            Catalog(catalog.path, wait_s=0.2).open(),
+        ):
             pass
     finally:
         person.kill()

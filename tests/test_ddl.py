@@ -23,7 +23,9 @@ def test_golden() -> None:
 def test_duckdb_holds_every_table_column_and_comment(catalog: Catalog) -> None:
     with catalog.open() as connection:
         found = dict(connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
-        columns = connection.execute("SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal")
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal"
+        )
         described = [row for row in columns.fetchall() if row[0] in found]
     assert set(found) == {table.name for table in ddl.catalog_tables()}
     assert all(found.values())

@@ -9,8 +9,15 @@ from schema.migrations import MIGRATIONS, MigrationError, Step, prepare, version
 from schema.site import Site
 from tests.test_grid import AXES, TRIAL
 
-OLDER = [("study VARCHAR,\n", ""), ("total DOUBLE PRECISION NOT NULL", "size DOUBLE PRECISION NOT NULL"), ("CHECK (total > 0)", "CHECK (size > 0)")]
-NEXT = [*MIGRATIONS, Step(len(MIGRATIONS) + 1, "study; budget.size is total", {"budget": "SELECT * RENAME (size AS total) FROM old.budget"})]
+OLDER = [
+    ("study VARCHAR,\n", ""),
+    ("total DOUBLE PRECISION NOT NULL", "size DOUBLE PRECISION NOT NULL"),
+    ("CHECK (total > 0)", "CHECK (size > 0)"),
+]
+NEXT = [
+    *MIGRATIONS,
+    Step(len(MIGRATIONS) + 1, "study; budget.size is total", {"budget": "SELECT * RENAME (size AS total) FROM old.budget"}),
+]
 
 
 @pytest.fixture
@@ -30,6 +37,8 @@ def older(site: Site) -> Catalog:
         connection.execute(TRIAL.format(method="finetune", seed=1))
         connection.execute(TRIAL.format(method="finetune", seed=2))
         connection.execute("INSERT INTO result VALUES (1, 1, 0, 0, 'd', 'top1', 'all', 'deployed', 0.5, 10, 1)")
+        connection.execute("CREATE TABLE my_notes AS SELECT 1 AS trial, 'mine' AS said")
+        connection.execute("CREATE VIEW my_view AS SELECT said FROM my_notes JOIN trial ON trial.id = my_notes.trial")
     return catalog
 
 
@@ -41,6 +50,7 @@ def test_every_row_is_kept(older: Catalog) -> None:
         assert connection.execute("SELECT total FROM budget").fetchall() == [(10.0,)]
         assert connection.execute("SELECT value FROM result").fetchall() == [(0.5,)]
         assert connection.execute("SELECT version FROM migration ORDER BY version").fetchall() == [(1,), (2,)]
+        assert connection.execute("FROM my_view").fetchall() == [("mine",)]  # what people added is theirs
         connection.execute(TRIAL.format(method="other", seed=1))
         assert connection.execute("SELECT max(id) FROM trial").fetchone() == (3,)  # ids go on, none is used twice
         with pytest.raises(duckdb.ConstraintException):

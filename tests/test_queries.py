@@ -104,11 +104,14 @@ def test_refresh_follows_the_folder(tmp_path: Path) -> None:
     assert views.fingerprint(tmp_path) != fingerprint()
 
 
-def test_refresh_renews_what_someone_dropped() -> None:
+def test_refresh_renews_what_someone_dropped_and_leaves_alone_what_someone_added() -> None:
     catalog = Filled()
+    catalog.connection.execute("CREATE VIEW mine AS SELECT 1; CREATE MACRO twice(x) AS 2 * x")
+    assert not views.refresh(catalog.connection)
     catalog.connection.execute("DROP VIEW status")
     assert views.refresh(catalog.connection)
     assert catalog.rows("status") == []
+    assert catalog.rows("duckdb_views()", view_name="mine")
 
 
 @pytest.mark.parametrize(
@@ -132,8 +135,11 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, match: str) -> None:
     (tmp_path / "waits.sql").write_text(
         "-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW waits AS SELECT * FROM broken"
     )
-    with pytest.raises(QuestionError, match=match) as refused, duckdb.connect() as connection:
-        views.install(connection, tmp_path)
+    with duckdb.connect() as connection:
+        connection.execute("CREATE VIEW before AS SELECT 1 AS one")
+        with pytest.raises(QuestionError, match=match) as refused:
+            views.refresh(connection, tmp_path)
+        assert connection.execute("FROM before").fetchall() == [(1,)]
     assert "waits.sql" not in str(refused.value)
 
 

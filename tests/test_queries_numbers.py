@@ -9,7 +9,7 @@ from filled import DATASETS, PAPER, Filled, shifted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-few = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 fractions = st.floats(0.01, 1.0)
 matrices = st.lists(st.lists(fractions, min_size=4, max_size=4), min_size=3, max_size=3)
 

@@ -50,7 +50,7 @@ def test_the_newest_attempt_that_has_a_task_holds_it(tmp_path: Path) -> None:
     first, second = made(tmp_path, 1), made(tmp_path, 2)
     for run, tasks in ((first, (0, 1)), (second, (1, 2))):
         for task in tasks:
-            (run.path / f"task-{task:04d}.json").write_text(json.dumps({"task": task}))
+            (run.path / f"task-{task:04d}.json").write_text(json.dumps({"task": task, "files": {}}))
     held = done_tasks(second.relatives())
     assert {task: run.path.name for task, (run, _) in held.items()} == {0: "01", 1: "02", 2: "02"}
     assert set(done_tasks(first.relatives())) == {0, 1}  # an earlier attempt never looks at a later one

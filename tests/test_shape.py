@@ -17,7 +17,9 @@ MAY_IMPORT = {
     "queries": {"schema", "runner"},
     "app": {"schema", "runner", "queries"},
 }
-FILES = [path for package in MAY_IMPORT for path in [*sorted((ROOT / package).rglob("*.py")), ROOT / f"{package}.py"] if path.exists()]
+FILES = [
+    path for package in MAY_IMPORT for path in [*sorted((ROOT / package).rglob("*.py")), ROOT / f"{package}.py"] if path.exists()
+]
 # `streams/` and `evals/` are leaves: of the runner only what the GPU half is made of may import them
 GPU_HALF = {"trial", "training", "desk", "measure", "checkpoint", "history", "ledger", "outcome", "backbone", "budget", "seeds"}
 
@@ -92,11 +94,13 @@ def test_files_and_functions_are_small(path: Path) -> None:
     """Smoke alarms of the style guide: 350 lines a file, 60 a function, 7 parameters. Raise one in a commit that says why."""
     text = path.read_text()
     assert text.count("\n") <= 350
-    assert (ast.get_docstring(ast.parse(text)) or path.stat().st_size == 0), "a module opens with what it is"
+    assert ast.get_docstring(ast.parse(text)) or path.stat().st_size == 0, "a module opens with what it is"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, f"{name(path)}:{node.lineno} {node.name} is long"
-            assert len(node.args.args) + len(node.args.kwonlyargs) <= 9, f"{name(path)}:{node.lineno} {node.name} has many parameters"
+            assert len(node.args.args) + len(node.args.kwonlyargs) <= 9, (
+                f"{name(path)}:{node.lineno} {node.name} has many parameters"
+            )
 
 
 def test_no_address_and_no_path_of_a_machine_is_committed() -> None:

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from schema import spec as module
 from schema.spec import Spec, SpecError, canonical
 
-SCALARS = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+)
+JSON = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+)
 ROWS = st.dictionaries(st.text(min_size=1, max_size=8), JSON, max_size=4)
 SPECS = st.builds(
     Spec, backbone=ROWS, stream=ROWS, mixture=ROWS, method=ROWS, recipe=ROWS, budget=ROWS, seed=st.integers(0, 2**40)

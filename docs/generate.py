@@ -1,0 +1,106 @@
+"""What the documentation says about tables and questions, written from the tables and questions (`python -m docs.generate`).
+
+docs/catalog.md is written whole. In README.md only what stands between two markers is replaced:
+`<!-- questions: begin -->` and `<!-- questions: end -->`. A test fails while the files lag behind.
+"""
+
+import re
+from pathlib import Path
+
+from sqlalchemy import CheckConstraint, Column, Table
+
+from schema.ddl import DIALECT, catalog_tables, table_comment
+from schema.tables import RULES
+from schema.views import Question, questions
+
+ROOT = Path(__file__).resolve().parent.parent
+CATALOG = ROOT / "docs" / "catalog.md"
+README = ROOT / "README.md"
+
+_MARKED = re.compile(r"(<!-- questions: begin[^>]*-->\n).*?(<!-- questions: end -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Bring the files up to date."""
+    CATALOG.write_text(catalog_page())
+    if README.exists():
+        README.write_text(renewed(README.read_text()))
+
+
+def catalog_page() -> str:
+    """docs/catalog.md: every table with its columns and rules, every question with its grain and definitions."""
+    parts = [
+        "# The catalog",
+        "*Written by `python -m docs.generate`; do not edit.*",
+        "Tables hold facts, views hold opinions. The names below are the API: grids insert into the tables, the views answer.",
+        "## Tables",
+        *(_table(table) for table in catalog_tables()),
+        "## Questions",
+        "Each is a file of `queries/`, a view or table macro of the same name in the catalog, an entry of `python -m queries` "
+        "and a page of the app.",
+        *(_question(question) for question in questions() if not question.is_audit),
+        "## Audits",
+        "Questions whose answer must be empty.",
+        *(_question(question) for question in questions() if question.is_audit),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def renewed(readme: str) -> str:
+    """The README with the present list of questions between its markers; unchanged if it has none."""
+    return _MARKED.sub(lambda found: f"{found[1]}{question_list()}\n{found[2]}", readme)
+
+
+def question_list() -> str:
+    """A Markdown table: name and question, audits last."""
+    rows = [f"| `{q.name}` | {_cell(q.question)} |" for q in sorted(questions(), key=lambda q: (q.is_audit, q.name))]
+    return "\n".join(["| question | in words |", "|---|---|", *rows])
+
+
+def _table(table: Table) -> str:
+    lines = [f"### `{table.name}`", "", _plain(table_comment(table)), "", "| column | type | default | |", "|---|---|---|---|"]
+    lines += [_column(column) for column in table.columns]
+    keys = [f"`{column.name}`" for column in table.primary_key]
+    if keys:
+        lines += ["", f"Key: {', '.join(keys)}."]
+    rules = [f"- {RULES[str(c.name)].sentence}" for c in _checks(table)]
+    if rules:
+        lines += ["", *rules]
+    return "\n".join(lines)
+
+
+def _checks(table: Table) -> list[CheckConstraint]:
+    """The table's rules in the order of declaration."""
+    found = [c for c in table.constraints if isinstance(c, CheckConstraint) and str(c.name) in RULES]
+    return sorted(found, key=lambda c: list(RULES).index(str(c.name)))
+
+
+def _column(column: Column[object]) -> str:
+    type_ = column.type.compile(dialect=DIALECT) + ("" if column.nullable else " NOT NULL")
+    default = getattr(column.server_default, "arg", None)
+    refers = "".join(f" → `{key.target_fullname}`" for key in column.foreign_keys)
+    said = f"{_cell(column.comment or '')}{refers}"
+    return f"| `{column.name}` | {type_} | {'' if default is None else f'`{default}`'} | {said} |"
+
+
+def _question(question: Question) -> str:
+    given = ", ".join(
+        f"{name} {parameter.type} := {'NULL' if parameter.default is None else repr(parameter.default)}"
+        for name, parameter in question.parameters.items()
+    )
+    lines = [f"### `{question.name}{f'({given})' if question.kind == 'macro' else ''}`", "", f"**{question.question}**"]
+    lines += ["", _plain(f"Grain: {question.grain}. {question.about}").strip()]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """`trial:<id>` would be taken for HTML and vanish."""
+    return re.sub("<(?=[a-z])", "&lt;", text)
+
+
+if __name__ == "__main__":
+    main()

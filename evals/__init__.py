@@ -1,0 +1,60 @@
+"""What is measured of a model: one file per kind of evaluation, `evals/<name>.py`, found by what kinds of dataset it is for.
+
+An evaluation yields (metric, value in [0, 1]) pairs. It sees an encoder and a test set, and knows nothing of how the model was
+trained or where the numbers go.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+
+class Encoder(Protocol):
+    """A model as an evaluation sees it."""
+
+    def encode_images(self, images: np.ndarray) -> Tensor:
+        """(N, 3, H, W) uint8 -> (N, D) float32 of unit norm."""
+        ...
+
+    def encode_texts(self, texts: list[str]) -> Tensor:
+        """N texts -> (N, D) float32 of unit norm."""
+        ...
+
+
+@dataclass
+class TestSet:
+    """The test split of a dataset."""
+
+    __test__ = False  # pytest: not a class of tests
+
+    name: str
+    kind: str  # classification, retrieval or captions
+    classes: list[str]
+    templates: list[str]  # prompts with a {} for the class; none: the class alone
+    images: np.ndarray  # (N, 3, H, W) uint8
+    labels: np.ndarray  # (N,) int64, index into classes; -1 where there is none
+    captions: list[str]  # one per image
+
+
+def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
+    """Every metric that some file of this folder yields for datasets of this kind; none for a kind that no file is for.
+
+    Raises:
+        ValueError: two evaluations yield a metric of the same name, or a test set that an evaluation refuses.
+    """
+    seen: set[str] = set()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        if file.stem.startswith("_"):
+            continue
+        evaluation = import_module(f"evals.{file.stem}")
+        if dataset.kind in evaluation.KINDS:
+            for metric, value in evaluation.measure(model, dataset):
+                if metric in seen:
+                    raise ValueError(f"evals/{file.name}: {metric!r} of {dataset.kind} datasets is another's already")
+                seen.add(metric)
+                yield metric, float(value)

@@ -1,0 +1,225 @@
+"""What a method is made of, and how its parts are found: tunings, objectives, mergings, optimizers, schedules.
+
+A method is a row that names parts, and a part is a file: `methods/tuning/lora.py` holds the dataclass `Lora`, its fields are
+the keys that `tuning_params` may set, and nothing is registered anywhere. Between tasks the model is a plain CLIP: whatever a
+part adds in `begin` is folded in or kept in the part's own state by `end`, so nothing outside this folder asks which ran.
+
+A tuning that computes a weight from others (low-rank updates, masks) does so with `torch.nn.utils.parametrize`, because then
+the weight in use stays one differentiable tensor under its own name, and a penalty on weights holds under every tuning.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from streams import Batch
+
+Weights = Mapping[str, Tensor]  # a plain CLIP's state dict
+
+IN_BLOCK = "in_block"  # what `moving` says of each parameter, for optimizers that treat the matrices of blocks differently
+
+
+class Tuning(Protocol):
+    """Which parameters move during a task."""
+
+    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+        """Prepare a plain CLIP, in place; returns what may move (`moving`), all on the model's device.
+
+        May add parameters (initialised from torch's global generator), and must not change the function that the model
+        computes. On a model with any weights it makes the same state dict keys: a checkpoint from within a task is loaded
+        into a plain CLIP on which `begin` has been called.
+        """
+        ...
+
+    def end(self, model: nn.Module) -> None:
+        """Leave a plain CLIP behind: the state dict keys, their order, and `requires_grad` as `begin` found them."""
+        ...
+
+
+class Objective(Protocol):
+    """What the loss asks for."""
+
+    penalty: ClassVar[bool]  # True: only holds weights back, so it cannot be a method's whole objective
+
+    def begin(self, model: nn.Module, task: int) -> None:
+        """Before the first step of a task (from 1), after the tuning's `begin`; not called when a task is resumed."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """The mean over pairs, () float32 on the model's device; called once before every optimizer step."""
+        ...
+
+    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+        """After the tuning's `end`: sees the plain CLIP as trained, and fresh batches of the task's mixture without end."""
+        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that it remembers, within a task too; tensors only, because it is stored as safetensors."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from there; the tensors may lie on the CPU."""
+        ...
+
+
+class PartError(ValueError):
+    """A row names a part, or a key of a part, that does not exist."""
+
+
+class Sum:
+    """Several objectives as one; each keeps its state under its name."""
+
+    penalty: ClassVar[bool] = False
+
+    def __init__(self, terms: Mapping[str, Objective]) -> None:
+        self.terms = terms
+
+    def begin(self, model: nn.Module, task: int) -> None:
+        for term in self.terms.values():
+            term.begin(model, task)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        first, *rest = (term.loss(model, batch) for term in self.terms.values())
+        return sum(rest, first)
+
+    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+        for term in self.terms.values():
+            term.end(model, batches)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {f"{name}.{key}": tensor for name, term in self.terms.items() for key, tensor in term.state_dict().items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, term in self.terms.items():
+            own = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+            term.load_state_dict(own)
+
+
+def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:
+    """A tuning (`kind` tuning) or one objective (`kind` objectives) by its file's name, its fields set from a row's JSON.
+
+    Raises:
+        PartError: no such file, or a key that is no field; names what is allowed and what is nearest.
+        ValueError: a value that the part refuses.
+    """
+    made = getattr(_module(kind, name), "".join(word.capitalize() for word in name.split("_")))
+    return made(**arguments(f"{kind} {name!r}", made, params))
+
+
+def objective(name: str, params: Mapping[str, Any]) -> Objective:
+    """One objective, or several joined by `+` and summed; then `params` is keyed by objective.
+
+    Raises:
+        PartError: as `part`; also a name twice, params for an objective that is not in the sum, or nothing but penalties.
+    """
+    names = name.split("+")
+    if len(set(names)) < len(names):
+        raise PartError(f"objective {name!r} names a term twice; each may stand once, with its weight in objective_params")
+    keyed = {name: params} if len(names) == 1 else params
+    for key in keyed:
+        if key not in names:
+            raise PartError(
+                f"objective {name!r} is a sum, so its params are keyed by objective; {key!r} is none of "
+                f"{', '.join(names)}.{nearest(key, names)}"
+            )
+    terms: dict[str, Objective] = {term: part("objectives", term, keyed.get(term, {})) for term in names}
+    if all(term.penalty for term in terms.values()):
+        raise PartError(f"objective {name!r} only holds weights back and has nothing to learn; write 'contrastive+{name}'")
+    return terms[name] if len(terms) == 1 else Sum(terms)
+
+
+def merge(name: str, history: Sequence[Weights], params: Mapping[str, Any]) -> Weights:
+    """The weights that a merging makes of a history: `[0]` the untouched backbone, `[i]` the weights as trained in task i.
+
+    The history may be read from disk item by item: a merging walks it and never holds all of it. Nothing of it is changed.
+
+    Raises:
+        PartError: as `part`.
+    """
+    combine = _module("merging", name).merge
+    return cast(Weights, combine(history, **arguments(f"merging {name!r}", combine, params)))
+
+
+def weights_in_use(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters of the plain CLIP as the forward pass sees them, under their plain names, differentiable.
+
+    Where a tuning computes a weight from others, this is the computed one; what it is computed from is left out.
+    """
+    used: dict[str, Tensor] = {}
+    for path, module in model.named_modules():
+        if ".parametrizations." in f".{path}.":
+            continue
+        computed = list(module.parametrizations) if parametrize.is_parametrized(module) else []
+        for name in [*(name for name, tensor in module._parameters.items() if tensor is not None), *computed]:
+            used[f"{path}.{name}" if path else name] = getattr(module, name)
+    return used
+
+
+def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:
+    """Stop the parameters whose names `which` is true of; returns the names of those that moved before, for `thaw`.
+
+    Raises:
+        ValueError: batch normalisation would be among them, whose statistics move in training whatever is frozen.
+    """
+    stopped = [name for name, parameter in model.named_parameters() if parameter.requires_grad and which(name)]
+    owners = {name.rpartition(".")[0] for name in stopped}
+    for path, module in model.named_modules():
+        if path in owners and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise ValueError(f"{path} is a batch normalisation: it cannot be frozen. Use tuning 'full', or a ViT backbone.")
+    for name in stopped:
+        model.get_parameter(name).requires_grad_(False)
+    return stopped
+
+
+def thaw(model: nn.Module, names: Sequence[str]) -> None:
+    """Let parameters move again."""
+    for name in names:
+        model.get_parameter(name).requires_grad_(True)
+
+
+def moving(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that move, in the model's order, each marked with whether it belongs to a block of a transformer.
+
+    An optimizer sees no names; the mark is how it tells a block's matrices from embeddings and projections.
+    """
+    found = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            setattr(parameter, IN_BLOCK, "blocks." in name)
+            found.append(parameter)
+    return found
+
+
+def arguments(what: str, made: Callable[..., Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's params as arguments of a part: fields of a dataclass or keyword-only arguments of a function; lists as tuples.
+
+    Raises:
+        PartError: a key that is not among them; names what is allowed and what is nearest.
+    """
+    takes = signature(made).parameters.values()
+    allowed = [argument.name for argument in takes if isinstance(made, type) or argument.kind is Parameter.KEYWORD_ONLY]
+    for key in params:
+        if key not in allowed:
+            listed = ", ".join(allowed) or "none: it takes no parameters"
+            raise PartError(f"{what} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """` Did you mean 'lora'?`, or nothing."""
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def _module(kind: str, name: str) -> Any:
+    """The file `name` of a folder of parts."""
+    known = sorted(file.stem for file in (Path(__file__).parent / kind).glob("*.py") if not file.stem.startswith("_"))
+    if name not in known:
+        raise PartError(f"unknown {name!r}. Files in methods/{kind}: {', '.join(known)}.{nearest(name, known)}")
+    return import_module(f"methods.{kind}.{name}")

@@ -1,0 +1,1 @@
+"""How weights are combined: one file each, holding one pure function `merge(history, *, key=default, ...)`."""

@@ -1,0 +1,12 @@
+"""No merging: the weights as trained last. What plain sequential fine-tuning deploys
+(the baseline of FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""
+
+from collections.abc import Sequence
+
+from methods import Weights
+
+
+def merge(history: Sequence[Weights]) -> Weights:
+    """The last of the history."""
+    return dict(history[-1])

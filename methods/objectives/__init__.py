@@ -1,0 +1,1 @@
+"""What the loss asks for: one file each, holding one dataclass (the protocol is `methods.Objective`)."""

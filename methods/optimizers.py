@@ -1,0 +1,108 @@
+"""How gradients become steps: one function per optimizer, its keyword-only arguments the keys of `optimizer_params`.
+
+Weight decay acts on every parameter that moves, biases and temperature too, as in FoMo-in-Flux
+(https://arxiv.org/abs/2408.14471). The schedule sets `lr` of every group before each step: all groups share one learning rate.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from inspect import getmembers, isfunction, signature
+from typing import Any, cast, overload
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from methods import IN_BLOCK, PartError, arguments, nearest
+
+
+def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, Any]) -> Optimizer:
+    """The optimizer of a recipe row: its `lr`, `weight_decay` and `optimizer_params`.
+
+    Raises:
+        PartError: an unknown optimizer or key; names what is allowed and what is nearest.
+    """
+    made = dict(getmembers(sys.modules[__name__], _is_optimizer))
+    if name not in made:
+        raise PartError(f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(made)}.{nearest(name, list(made))}")
+    keys = arguments(f"optimizer {name!r}", made[name], recipe["optimizer_params"])
+    return cast(Optimizer, made[name](parameters, recipe["lr"], recipe["weight_decay"], **keys))
+
+
+def adamw(
+    parameters: list[nn.Parameter],
+    lr: float,
+    weight_decay: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> Optimizer:
+    """Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101)."""
+    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
+
+
+def sgd(
+    parameters: list[nn.Parameter], lr: float, weight_decay: float, *, momentum: float = 0.9, nesterov: bool = False
+) -> Optimizer:
+    """Stochastic gradient descent with momentum; its weight decay is part of the gradient."""
+    return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov)
+
+
+def muon(
+    parameters: list[nn.Parameter],
+    lr: float,
+    weight_decay: float,
+    *,
+    momentum: float = 0.95,
+    ns_steps: int = 5,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> Optimizer:
+    """Orthogonalised momentum for the matrices of transformer blocks, AdamW (`betas`, `eps`) for all else
+    (https://kellerjordan.github.io/posts/muon/). Updates are scaled to AdamW's size (https://arxiv.org/abs/2502.16982), so one
+    `lr` and one `weight_decay` serve both; the iterations themselves run in bfloat16.
+
+    Raises:
+        ValueError: the parameters do not say whether they belong to a block.
+    """
+    if not all(hasattr(parameter, IN_BLOCK) for parameter in parameters):
+        raise ValueError("muon asks which matrices are in blocks, and these parameters do not say: return methods.moving(model)")
+    matrices = [parameter for parameter in parameters if parameter.ndim == 2 and getattr(parameter, IN_BLOCK)]
+    chosen = {id(parameter) for parameter in matrices}
+    others = [parameter for parameter in parameters if id(parameter) not in chosen]
+    both: list[Optimizer] = []
+    if matrices:
+        adjusted = partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw")
+        both.append(adjusted(matrices, lr, weight_decay, momentum=momentum, ns_steps=ns_steps))
+    if others:
+        both.append(adamw(others, lr, weight_decay, betas=betas, eps=eps))
+    return Joined(both)
+
+
+class Joined(Optimizer):
+    """Several optimizers, each for its own parameters, as one: one list of groups, one state, one checkpoint.
+
+    The groups and the state live here, where `torch.optim.Optimizer` saves and loads them; a step lends them to the parts.
+    """
+
+    def __init__(self, parts: Sequence[Optimizer]) -> None:
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        self.parts = parts
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One step of every part."""
+        loss = closure() if closure is not None else None
+        for part, group in zip(self.parts, self.param_groups, strict=True):
+            part.param_groups, part.state = [group], self.state
+            part.step()
+        return loss
+
+
+def _is_optimizer(member: object) -> bool:
+    """The public functions here that take `parameters` first."""
+    return isfunction(member) and not member.__name__.startswith("_") and next(iter(signature(member).parameters)) == "parameters"

@@ -1,0 +1,1 @@
+"""Which parameters move during a task: one file each, holding one dataclass (the protocol is `methods.Tuning`)."""

@@ -1,0 +1,23 @@
+"""Full fine-tuning: every parameter moves.
+
+The baseline whose cost is 1 by definition, and under a compute budget, with merging, hard to beat
+(FoMo-in-Flux, https://arxiv.org/abs/2408.14471). Memory: weights, gradients, and what the optimizer keeps of each.
+"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from methods import moving
+
+
+@dataclass
+class Full:
+    """Both towers and the temperature."""
+
+    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+        """Everything that the backbone itself does not hold fixed."""
+        return moving(model)
+
+    def end(self, model: nn.Module) -> None:
+        """Nothing was added."""

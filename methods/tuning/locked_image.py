@@ -1,0 +1,27 @@
+"""Locked image tower: the text tower and the temperature move (LiT, https://arxiv.org/abs/2111.07991).
+
+Image features cannot drift; zero-shot accuracy still can, because the text side moves. No gradient enters the image tower,
+which is most of a CLIP's cost: about a third of full fine-tuning's FLOPs there, and no optimizer state.
+"""
+
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from methods import freeze, moving, thaw
+
+
+@dataclass
+class LockedImage:
+    """Everything but the image tower."""
+
+    _frozen: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+        """Stop the image tower."""
+        self._frozen = freeze(model, lambda name: name.startswith("visual."))
+        return moving(model)
+
+    def end(self, model: nn.Module) -> None:
+        """Let it move again."""
+        thaw(model, self._frozen)

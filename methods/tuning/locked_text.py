@@ -1,0 +1,28 @@
+"""Locked text tower: the image tower and the temperature move (the mirror image of LiT, https://arxiv.org/abs/2111.07991;
+one of the partial tunings of FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+
+Every class keeps the embedding of its name, so images must come to the texts. In open_clip's CLIP the text tower is all that is
+neither under `visual.` nor the temperature, which belongs to neither tower.
+"""
+
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from methods import freeze, moving, thaw
+
+
+@dataclass
+class LockedText:
+    """Everything but the text tower."""
+
+    _frozen: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+        """Stop the text tower."""
+        self._frozen = freeze(model, lambda name: not name.startswith(("visual.", "logit_")))
+        return moving(model)
+
+    def end(self, model: nn.Module) -> None:
+        """Let it move again."""
+        thaw(model, self._frozen)

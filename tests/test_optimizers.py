@@ -1,0 +1,168 @@
+"""The optimizers against torch's own, exact resumption of each, and what each does with its settings."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from tiny_clip import RECIPE, batches, build, differing, names, step, tuning
+from torch import nn
+
+from methods import moving, objective
+from methods.optimizers import Joined, optimizer
+from schema import parts
+
+OPTIMIZERS = parts.names("methods/optimizers.py")
+CONTRASTIVE = objective("contrastive", {})
+
+
+def made(name: str, model: nn.Module, **params: Any) -> torch.optim.Optimizer:
+    return optimizer(name, moving(model), RECIPE | {"optimizer_params": params})
+
+
+@pytest.mark.parametrize("tuned", names("methods/tuning"))
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_it_goes_on_from_its_state_to_the_last_bit(name: str, tuned: str) -> None:
+    stream = batches(1)
+    drawn = [next(stream) for _ in range(6)]
+    model = build()
+    first = optimizer(name, tuning(tuned).begin(model), RECIPE)
+    for batch in drawn[:3]:
+        step(model, CONTRASTIVE, first, batch)
+    resumed = build(seed=4)
+    second = optimizer(name, tuning(tuned).begin(resumed), RECIPE)
+    resumed.load_state_dict(model.state_dict())
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for batch in drawn[3:]:
+        step(model, CONTRASTIVE, first, batch)
+        step(resumed, CONTRASTIVE, second, batch)
+    assert not differing(model.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_it_learns(name: str) -> None:
+    model, stream = build(), batches(1)
+    trained = made(name, model)
+    for group in trained.param_groups:
+        group["lr"] = 1e-3 if name != "sgd" else 0.1
+    losses = [step(model, CONTRASTIVE, trained, next(stream)) for _ in range(40)]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_schedule_moves_every_group(name: str) -> None:
+    """With the learning rate set to zero nothing moves, weight decay included."""
+    model, before = build(), build()
+    trained = made(name, model)
+    for group in trained.param_groups:
+        group["lr"] = 0.0
+    step(model, CONTRASTIVE, trained, next(batches(1)))
+    assert not differing(model.state_dict(), before.state_dict())
+    assert all(parameter.grad is None for parameter in model.parameters()), "zero_grad reaches every group"
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weight_decay_reaches_every_parameter(name: str) -> None:
+    """With gradients of zero, decay alone moves what is not zero."""
+    model, before = build(), build()
+    trained = made(name, model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    trained.step()
+    for key, parameter in model.named_parameters():
+        expected = before.get_parameter(key) * (1 - RECIPE["lr"] * RECIPE["weight_decay"])
+        torch.testing.assert_close(parameter, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "params"),
+    [
+        ("adamw", torch.optim.AdamW, {"betas": (0.8, 0.9), "eps": 1e-3}),
+        ("adamw", torch.optim.AdamW, {}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.5, "nesterov": True}),
+    ],
+)
+def test_it_is_torchs_own_with_these_settings(name: str, theirs: type[torch.optim.Optimizer], params: dict[str, Any]) -> None:
+    model, other = build(), build()
+    ours = made(name, model, **params)
+    reference = theirs(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], **params)
+    for batch, again in zip((next(batches(n)) for n in range(4)), (next(batches(n)) for n in range(4)), strict=True):
+        step(model, CONTRASTIVE, ours, batch)
+        step(other, CONTRASTIVE, reference, again)
+    assert not differing(model.state_dict(), other.state_dict())
+
+
+def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest() -> None:
+    """Embeddings and projections are matrices too, and are not for Muon."""
+    model = build()
+    joined = made("muon", model)
+    assert isinstance(joined, Joined)
+    kinds = {type(part): {id(p) for p in part.param_groups[0]["params"]} for part in joined.parts}
+    for key, parameter in model.named_parameters():
+        in_block = "resblocks." in key and parameter.ndim == 2
+        assert id(parameter) in kinds[torch.optim.Muon if in_block else torch.optim.AdamW], key
+    assert sum(len(found) for found in kinds.values()) == len(list(model.parameters()))
+
+
+def test_muon_is_torchs_own_on_its_share() -> None:
+    model, other, params = build(), build(), {"momentum": 0.9, "ns_steps": 3, "betas": (0.8, 0.9), "eps": 1e-4}
+    ours = made("muon", model, **params)
+    shares: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for key, parameter in other.named_parameters():
+        shares["resblocks." in key and parameter.ndim == 2].append(parameter)
+    common = {"lr": RECIPE["lr"], "weight_decay": RECIPE["weight_decay"]}
+    theirs = (
+        torch.optim.Muon(shares[True], momentum=0.9, ns_steps=3, adjust_lr_fn="match_rms_adamw", **common),
+        torch.optim.AdamW(shares[False], betas=(0.8, 0.9), eps=1e-4, **common),
+    )
+    for n in range(4):
+        step(model, CONTRASTIVE, ours, next(batches(n)))
+        CONTRASTIVE.loss(other, next(batches(n))).backward()
+        for each in theirs:
+            each.step()
+            each.zero_grad()
+    assert not differing(model.state_dict(), other.state_dict())
+
+
+def test_muon_works_where_one_kind_is_missing() -> None:
+    model = build()
+    low_rank = optimizer("muon", tuning("lora").begin(model), RECIPE)
+    assert [type(part) for part in low_rank.parts] == [torch.optim.Muon], "low-rank factors are matrices of blocks"
+    only = moving(nn.Linear(2, 2))
+    assert [type(part) for part in optimizer("muon", only, RECIPE).parts] == [torch.optim.AdamW]
+
+
+def test_muon_refuses_parameters_that_do_not_say_where_they_are() -> None:
+    with pytest.raises(ValueError, match=r"these parameters do not say: return methods.moving\(model\)"):
+        optimizer("muon", list(nn.Linear(2, 2).parameters()), RECIPE)
+
+
+def test_a_joined_optimizer_takes_a_closure_as_torchs_do() -> None:
+    model, batch = build(), next(batches(1))
+    trained = made("muon", model)
+
+    def closure() -> float:
+        loss = CONTRASTIVE.loss(model, batch)
+        loss.backward()
+        return float(loss.detach())
+
+    before = build()
+    assert trained.step(closure) > 0
+    assert differing(model.state_dict(), before.state_dict())
+
+
+def test_lists_from_json_are_taken_for_tuples() -> None:
+    assert made("adamw", build(), betas=[0.9, 0.98]).param_groups[0]["betas"] == (0.9, 0.98)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("adam", {}, r"unknown 'adam'. Known in methods/optimizers.py: adamw, muon, sgd. Did you mean 'adamw'"),
+        ("sgd", {"betas": [0.9, 0.9]}, r"optimizer 'sgd' has no parameter 'betas'. Allowed: momentum, nesterov"),
+        ("adamw", {"lr": 1.0}, r"no parameter 'lr'. Allowed: betas, eps"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        made(name, build(), **params)

@@ -1,0 +1,164 @@
+"""A trial killed at any step and run again gives bit-identical results, statistics and weights to one never killed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.folder import RunFolder, attempt_folder, done_tasks, sha256
+from runner.resolve import resolve
+from schema import ddl, grid, views
+from schema.parts import names
+from schema.spec import Spec
+from tests.processes import attempt, run_trial
+from tests.tiny_clip import PARAMS
+from tests.toy import AXES, DATA, METHODS, toy_methods
+
+pytestmark = pytest.mark.slow
+TUNINGS, OBJECTIVES, MERGINGS = (names(f"methods/{kind}") for kind in ("tuning", "objectives", "merging"))
+STEPS = 8  # two tasks of four
+
+# every part of every folder, each in one method: a new file is killed and resumed the moment it exists
+EVERY_PART = (
+    [(f"tuning {name}", name, "contrastive", "{}", "none", "last") for name in TUNINGS]
+    + [("objective contrastive", "full", "contrastive", "{}", "none", "last")]
+    + [
+        (f"objective {name}", "full", f"contrastive+{name}", json.dumps({name: PARAMS.get(name, {})}), "none", "last")
+        for name in OBJECTIVES
+        if name != "contrastive"
+    ]
+    + [(f"merging {name}", "full", "contrastive", "{}", name, "merged") for name in MERGINGS if name != "none"]
+)
+
+
+def spec_of(method: str) -> Spec:
+    """The definition of a toy trial with a method of METHODS or EVERY_PART, as sync resolves it."""
+    with duckdb.connect() as connection:
+        for statement in ddl.statements():
+            connection.execute(statement)
+        views.refresh(connection)
+        grid.apply(connection, AXES + toy_methods(), "toy")
+        connection.executemany(
+            "INSERT INTO method (name, tuning, objective, objective_params, merging, start) VALUES (?, ?, ?, ?, ?, ?)", EVERY_PART
+        )
+        connection.execute(
+            "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
+            "VALUES (1, 'toy', 'toy', 'toy', ?, 'toy', 'toy', 3)",
+            [method],
+        )
+        return resolve(connection, 1)[0]
+
+
+def brought(runs: Path) -> dict[str, Any]:
+    """What a trial came to, over its attempts: everything but wall time."""
+    folders = sorted((runs / "000001").iterdir(), reverse=True)
+    held = done_tasks([RunFolder(path) for path in folders])
+    found: dict[str, Any] = {}
+    for task, (run, receipt) in sorted(held.items()):
+        for table in ("result", "statistic"):
+            found[f"{table} {task}"] = pl.read_parquet(run.path / receipt["files"][table]["file"]).rows()
+        cost = pl.read_parquet(run.path / receipt["files"]["cost"]["file"])
+        found[f"cost {task}"] = cost.select("phase", "flops", "steps", "pairs").rows()
+        curve = pl.read_parquet(run.path / receipt["files"]["progress"]["file"])
+        found[f"curve {task}"] = curve.select("step", "loss", "lr").rows()
+        found[f"weights {task}"] = {name: entry["sha256"] for name, entry in receipt["weights"].items()}
+    return found
+
+
+UNDISTURBED: dict[str, dict[str, Any]] = {}
+
+
+def undisturbed(method: str, folder: Path) -> dict[str, Any]:
+    if method not in UNDISTURBED:
+        runs = folder / f"undisturbed {method}"
+        assert run_trial(attempt(runs, spec_of(method), 1, DATA)) == 0
+        UNDISTURBED[method] = brought(runs)
+        assert {f"result {task}" for task in (0, 1, 2)} <= set(UNDISTURBED[method])
+    return UNDISTURBED[method]
+
+
+def killed_and_resumed(method: str, folder: Path, points: list[str]) -> dict[str, Any]:
+    """Attempt after attempt, each killed at the next of `points`, then one that is left alone."""
+    runs, spec = folder / "killed", spec_of(method)
+    for number, point in enumerate(points, 1):
+        assert run_trial(attempt(runs, spec, number, DATA), crash_at=point) in (-9, 0)
+    assert run_trial(attempt(runs, spec, len(points) + 1, DATA)) == 0
+    return brought(runs)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_killed_at_random_steps(method: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    expected = undisturbed(method, tmp_path_factory.mktemp("u"))
+    points = data.draw(st.lists(st.integers(1, STEPS), min_size=1, max_size=3))
+    found = killed_and_resumed(method, tmp_path_factory.mktemp("k"), [f"step:{n}" for n in points])
+    assert found == expected
+
+
+@pytest.mark.parametrize("part", [row[0] for row in EVERY_PART])
+def test_every_part_resumes_in_the_middle_of_the_second_task(part: str, tmp_path: Path) -> None:
+    assert killed_and_resumed(part, tmp_path, ["step:6"]) == undisturbed(part, tmp_path)
+
+
+@pytest.mark.parametrize("point", ["checkpoint:1", "checkpoint:4", "results:1", "results:3", "receipt:2", "receipt:3", "outcome"])
+def test_killed_between_files(point: str, tmp_path: Path) -> None:
+    assert killed_and_resumed("toy_ema", tmp_path, [point, point]) == undisturbed("toy_ema", tmp_path)
+
+
+def test_a_torn_checkpoint_is_passed_over_for_an_older_one(tmp_path: Path) -> None:
+    spec = spec_of("toy_ema")
+    first = attempt(tmp_path / "killed", spec, 1, DATA)
+    assert run_trial(first, crash_at="step:7") == -9
+    newest = max(first.glob("checkpoint-*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-7])
+    assert run_trial(attempt(tmp_path / "killed", spec, 2, DATA)) == 0
+    assert brought(tmp_path / "killed") == undisturbed("toy_ema", tmp_path)
+
+
+def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) -> None:
+    other = json.loads(spec_of("toy_ema").to_json())
+    other["recipe"]["lr"] = 0.5
+    first = attempt(tmp_path / "killed", Spec.from_row(other), 1, DATA)
+    assert run_trial(first, crash_at="step:7") == -9
+    assert run_trial(attempt(tmp_path / "killed", spec_of("toy_ema"), 2, DATA)) == 0
+    assert set(RunFolder(attempt_folder(tmp_path / "killed", 1, 2)).receipts()) == {0, 1, 2}
+    assert brought(tmp_path / "killed") == undisturbed("toy_ema", tmp_path)
+
+
+def test_what_is_claimed_is_left_untouched(tmp_path: Path) -> None:
+    folder = attempt(tmp_path, spec_of("toy_ema"), 1, DATA)
+    assert RunFolder(folder).revoke()
+    before = sorted(path.name for path in folder.iterdir())
+    assert run_trial(folder) == 0
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_trial_begins_from_what_another_deployed(tmp_path: Path) -> None:
+    parent = attempt(tmp_path / "parent", spec_of("toy_ema"), 1, DATA)
+    assert run_trial(parent) == 0
+    weights = parent / "task-0002.deployed.safetensors"
+    said = json.loads(spec_of("toy_ema").to_json())
+    said["backbone"] |= {"pretrained": "trial:1", "parent": "x"}
+    child = attempt(tmp_path / "child", Spec.from_row(said), 1, DATA, weights)
+    assert run_trial(child) == 0
+    last, first = (
+        pl.read_parquet(path).select("dataset", "metric", "value").rows()
+        for path in (parent / "task-0002.result.parquet", child / "task-0000.result.parquet")
+    )
+    assert last == first
+    assert sha256(weights)
+
+
+def test_usage_and_messages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from runner.trial import main
+
+    assert main([]) == 2
+    assert "usage: python -m runner.trial FOLDER" in capsys.readouterr().err
+    assert main([str(tmp_path)]) == 2
+    assert "holds no spec.json" in capsys.readouterr().err

@@ -1,0 +1,137 @@
+"""A CLIP small enough for a test, pairs that it can learn, and a task in the order the trial runs it."""
+
+import ast
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip.model import CLIP
+from torch import nn
+
+from methods import Objective, Tuning, Weights, objective, optimizers, part
+from streams import Batch
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden" / "losses.json"
+RECIPE = {"lr": 3e-3, "weight_decay": 0.2, "optimizer_params": {}}
+VISION = {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16, "mlp_ratio": 2.0}
+TEXT = {"context_length": 8, "vocab_size": 32, "width": 32, "heads": 2, "layers": 2, "mlp_ratio": 2.0}
+# What a part needs to be worth running on a model this small; a part that is not named here runs with its defaults
+PARAMS: dict[str, dict[str, Any]] = {"ewc": {"weight": 1e3, "fisher_pairs": 32}}
+
+
+def names(place: str) -> list[str]:
+    """The parts of a folder: a new file is tested the moment it exists."""
+    return sorted(file.stem for file in (ROOT / place).glob("*.py") if not file.stem.startswith("_"))
+
+
+def build(seed: int = 0) -> CLIP:
+    """The same weights for the same seed; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CLIP(embed_dim=16, vision_cfg=VISION, text_cfg=TEXT)
+
+
+def batches(seed: int, pairs: int = 16) -> Iterator[Batch]:
+    """Endless: noisy images of 24 concepts, and texts that name them; seeds are different sets of concepts."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(24, 3, 16, 16, generator=generator)
+    texts = torch.randint(1, 31, (24, 8), generator=generator)
+    while True:
+        drawn = torch.randperm(24, generator=generator)[:pairs]
+        noise = torch.randn(len(drawn), 3, 16, 16, generator=generator)
+        yield Batch(images=images[drawn] + noise / 2, texts=texts[drawn])
+
+
+def tuning(name: str) -> Tuning:
+    """With what it needs here."""
+    made: Tuning = part("tuning", name, PARAMS.get(name, {}))
+    return made
+
+
+def whole(name: str) -> str:
+    """An objective that can be a method's only one: a penalty is joined to the contrastive loss."""
+    return f"contrastive+{name}" if part("objectives", name, PARAMS.get(name, {})).penalty else name
+
+
+def objective_of(name: str) -> Objective:
+    """The whole objective, with what it needs here."""
+    params = {term: PARAMS.get(term, {}) for term in whole(name).split("+")}
+    return objective(whole(name), params if len(params) > 1 else params[name])
+
+
+def learn(model: nn.Module, how: Tuning, what: Objective, steps: int, task: int = 1) -> list[float]:
+    """One task; the loss of each step."""
+    torch.manual_seed(task)
+    parameters = how.begin(model)
+    what.begin(model, task)
+    optimizer = optimizers.optimizer("adamw", parameters, RECIPE)
+    stream = batches(task)
+    losses = [step(model, what, optimizer, next(stream)) for _ in range(steps)]
+    how.end(model)
+    what.end(model, stream)
+    return losses
+
+
+def step(model: nn.Module, what: Objective, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
+    """One optimizer step."""
+    loss = what.loss(model, batch)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(loss.detach())
+
+
+def snapshot(model: nn.Module) -> Weights:
+    """The state dict as it is now."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def differing(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> list[str]:
+    """The names whose tensors are not the same to the bit."""
+    assert list(one) == list(other)
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+def check_golden(name: str, losses: Callable[[], list[float]]) -> None:
+    """Compare with the losses on record: to the last bit on the kind of machine they come from, else to 1e-5.
+
+    Other processors and other thread counts add numbers in another order, and 20 steps carry the rounding along. After a wanted
+    change: WEIR_ACCEPT=1 python -m pytest tests/test_tuning.py tests/test_objectives.py, then read the diff.
+    """
+    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {"machine": "", "losses": {}}
+    found, machine = losses(), _machine()
+    if os.environ.get("WEIR_ACCEPT"):
+        kept = golden["losses"] if golden["machine"] == machine else {}  # one machine's at a time
+        golden = {"machine": machine, "losses": dict(sorted((kept | {name: found}).items()))}
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(values)}" for key, values in golden["losses"].items())
+        GOLDEN.write_text(f'{{"machine": {json.dumps(machine)}, "losses": {{\n{lines}\n}}}}\n')
+    assert name in golden["losses"], f"no losses on record for {name}: see how to accept them in check_golden"
+    expected = golden["losses"][name]
+    if machine == golden["machine"] and torch.get_num_threads() == 1:
+        assert found == expected
+    else:
+        torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-5, atol=0.0)
+
+
+def field_defaults(path: Path, class_name: str) -> dict[str, Any]:
+    """Public fields of a dataclass with their defaults, read without importing; fails where a default is no literal."""
+    tree = ast.parse(path.read_text())
+    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name]
+    fields = [item for item in found.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)]
+    public = [item for item in fields if not item.target.id.startswith("_") and "ClassVar" not in ast.unparse(item.annotation)]
+    return {item.target.id: ast.literal_eval(item.value) for item in public if item.value is not None}
+
+
+def _machine() -> str:
+    """What decides how sums are rounded: processor, its instructions as torch uses them, torch's version."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().partition("\n\n")[0].splitlines() if cpuinfo.exists() else []
+    said = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+    named = [said[key].strip() for key in ("model name", "cpu family", "model") if key in said]
+    processor = " ".join(named) or platform.processor() or platform.machine()
+    return f"{processor}, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}"
