@@ -32,7 +32,7 @@ test: lint fast
 	$(BIN)/python -m pytest -m slow
 
 docs: setup
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 clean:
 	rm -rf .venv lab *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

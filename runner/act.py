@@ -51,6 +51,9 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     crash_point("attempt_row")
     for trial, attempt, spec, job in wanted:
         path = attempt_folder(site.runs, trial, attempt)
+        if attempt == 1 and path.parent.exists():  # of a catalog that is no longer there: its files are not this trial's
+            aside = path.parent.rename(path.parent.with_name(f"{path.parent.name}.orphan-{batch}"))
+            report.problems.append(f"{path.parent} was there before its first attempt; moved to {aside.name}")
         RunFolder(path).create(spec, job)
         started.append((path, trial, attempt))
     crash_point("folder")

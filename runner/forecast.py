@@ -1,5 +1,7 @@
 """`python -m runner.sync --dry-run`: what the next pass would submit and what it would cost. Changes nothing."""
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
@@ -24,20 +26,20 @@ def dry_run(site: Site, place: Backend, limit: int | None) -> int:
         ).fetchone()
     assert total is not None
     trials, steps, seconds, unknown = total
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if found:
-        table = Table(
-            "trial", "study", "backbone", "stream", "mixture", "method", "recipe", "budget", "seed", "steps", "expected"
-        )
+        sentence = ("backbone", "stream", "mixture", "method", "recipe", "budget", "seed")
+        table = Table("trial", "study", *sentence, "steps", "expected", box=None, pad_edge=False)
         for *words, trial_steps, expected_s, based_on in found[:SHOWN]:
             expected = f"{duration(expected_s)} (of {based_on})" if expected_s else "unknown"
             table.add_row(*("" if word is None else str(word) for word in words), _count(trial_steps), expected)
         console.print(table)
         if len(found) > SHOWN:
             console.print(f"... and {len(found) - SHOWN} more")
-    console.print(f"would submit {len(found)} now (room for {room}); {trials} pending in all, {_count(steps)} steps")
+    console.print(f"would submit {len(found)} now (room for {room}); {trials} pending in all")
     if trials:
-        rest = f", {unknown} of them unknown" if unknown else ""
+        console.print(f"steps of what is pending: {_count(steps)}")
+        rest = f" and {unknown} trials of which none alike has finished" if unknown else ""
         console.print(f"expected worker time of what is pending: {duration(seconds)}{rest}")
     return 0
 

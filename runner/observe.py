@@ -51,6 +51,8 @@ def observe(site: Site, catalog: Catalog, place: Backend, report: Report) -> Non
         job = jobs[live.trial, live.attempt]
         state = states.get(job, State.UNSURE) if job else State.GONE
         end = _end_of(site, live, state)
+        if end is not None and end["kind"] == "preempted" and live.trial in withdrawn:
+            end |= {"state": "cancelled", "kind": None}
         harvest.gather(site.runs, live.trial, live.attempt, live.spec_id, known)
         if end is not None:
             ends.append((live, end))

@@ -73,6 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
 
             return watch(site.current, partial(sync, site, place, asked.limit))
         report = sync(site, place, asked.limit)
+    except KeyboardInterrupt:
+        print("stopped; what runs goes on, and the next sync takes it from here", file=sys.stderr)
+        return 130
     except (SiteError, UnknownBackendError, CatalogMissingError, CatalogBusyError, migrations.MigrationError) as error:
         print(error, file=sys.stderr)
         return 2

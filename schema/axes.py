@@ -222,6 +222,7 @@ class Budget(SQLModel, table=True):
 class Trial(SQLModel, table=True):
     """A sentence: a backbone learns a stream, drawn in a mixture, by a method, with a recipe, within a budget, from a seed."""
 
+    __table_args__ = (rule("trial_seed", "seed >= 0", "seed must be 0 or more"),)
     id: int = column("handle for people and folders; carries no key", BigInteger, default="nextval('trial_id')")
     backbone: str = column("a backbone", key=True, to="backbone.name")
     stream: str = column("learns a stream", key=True, to="stream.name")

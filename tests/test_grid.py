@@ -84,6 +84,7 @@ def test_a_grid_is_one_insert(axes: Catalog) -> None:
         ("INSERT INTO budget (name, unit, total) VALUES ('m', 'stepps', 1)", "unit must be one of maf_gflops, gflops, steps, pairs"),
         ("INSERT INTO budget (name, unit) VALUES ('m', 'steps')", "budget.total must be given"),
         ("INSERT INTO stream (name, sequence, tasks, suite) VALUES ('m', 'q', 0, 'u')", "tasks must be at least 1"),
+        (TRIAL.format(method="finetune", seed=-1), "seed must be 0 or more"),
         ("INSERT INTO methood (name) VALUES ('m')", r'(?s)methood does not exist.*"method"'),
         ("INSERT INTO method (nam) VALUES ('m')", r'(?s)column with name "nam".*name'),
         ("COMMIT", "leave out BEGIN, COMMIT"),

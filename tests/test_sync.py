@@ -191,6 +191,35 @@ def test_withdraw_and_retry(lab: Site, undisturbed: list[tuple[Any, ...]]) -> No
     done_once(lab, undisturbed)
 
 
+def test_withdrawing_a_running_trial_ends_it_at_a_checkpoint(lab: Site) -> None:
+    with Catalog(lab.catalog).transaction() as connection:  # long enough to be met in the middle
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('long', 'steps', 100000)")
+        connection.execute(
+            "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority) "
+            "SELECT backbone, stream, mixture, method, recipe, 'long', 0, 9 FROM trial LIMIT 1"
+        )
+    sync(lab, Local(lab))
+    ((trial,),) = ask(lab, "SELECT id FROM trial WHERE budget = 'long'")
+    while not list(attempt_folder(lab.runs, trial, 1).glob("checkpoint-*.json")):
+        time.sleep(0.02)
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [trial])
+    settle(lab)
+    assert ask(lab, f"SELECT state, kind FROM outcome WHERE trial = {trial}") == [("cancelled", None)]
+    assert ask(lab, f"SELECT state FROM trial_state WHERE trial = {trial}") == [("withdrawn",)]
+
+
+def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+    old = attempt_folder(lab.runs, 1, 1)
+    old.mkdir(parents=True)
+    (old / "claim").write_text("{}")
+    (old / "outcome.json").write_text('{"state": "done", "kind": null}')
+    report = sync(lab, Local(lab))
+    assert any("moved to 000001.orphan-" in problem for problem in report.problems)
+    settle(lab)
+    done_once(lab, undisturbed)
+
+
 def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
     """A flipped bit in a result file: said, not ingested, and the trial is run again."""
     sync(lab, Local(lab))

@@ -345,6 +345,7 @@ CREATE TABLE trial (
     study VARCHAR,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (backbone, stream, mixture, method, recipe, budget, seed),
+    CONSTRAINT trial_seed CHECK (seed >= 0),
     FOREIGN KEY(backbone) REFERENCES backbone (name),
     FOREIGN KEY(stream) REFERENCES stream (name),
     FOREIGN KEY(mixture) REFERENCES mixture (name),

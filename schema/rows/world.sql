@@ -1,0 +1,154 @@
+-- The procedural world: what a tiny CLIP is pretrained on, what it is later taught, and what it must not forget.
+-- Everything is drawn from a seed on first use, so these rows need no download. The classes of a set are written out, because a
+-- class is its name: another list is another dataset. Names end where a meaning ends: change a row by inserting another.
+
+INSERT INTO backbone (name, architecture, note) VALUES ('tiny', '{
+    "embed_dim": 64,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 96, "layers": 3, "head_width": 32, "pool_type": "avg"},
+    "text_cfg": {"context_length": 17, "width": 64, "heads": 2, "layers": 2},
+    "position_std": 0.5,
+    "words": [
+        "a", "an", "arrow", "at", "ba", "bar", "be", "bi", "blue", "bo", "bottom", "brown", "center", "checkered",
+        "circle", "cross", "cyan", "da", "dark", "de", "di", "do", "dotted", "drop", "fa", "fe", "fi", "flower", "fo",
+        "four", "ga", "ge", "gi", "go", "green", "grey", "heart", "image", "is", "ka", "ke", "ki", "ko", "la",
+        "large", "le", "left", "li", "lo", "ma", "me", "medium", "mi", "mo", "moon", "na", "ne", "ni", "no", "of",
+        "on", "one", "orange", "oval", "pale", "pek", "photo", "picture", "pim", "pink", "pon", "pul", "purple",
+        "red", "rek", "right", "rim", "ringed", "ron", "rul", "sek", "shape", "sim", "small", "solid", "son",
+        "square", "star", "striped", "sul", "tek", "the", "there", "this", "three", "tim", "ton", "top", "triangle",
+        "tul", "two", "vek", "vim", "von", "vul", "wek", "white", "wim", "won", "wul", "xek", "xim", "xon", "xul",
+        "yellow", "zek", "zim", "zon", "zul"
+    ]
+}', 'half a million weights, word-level text; learns the world on one CPU thread in minutes') ON CONFLICT DO NOTHING;
+
+-- What the base is pretrained on, and the pretraining pool of the mixtures.
+INSERT INTO dataset (name, format, params, kind, classes, templates, license, train_pairs, test_pairs, note) VALUES
+('base', 'world', '{"set": "base", "train": 30000, "test": 200, "names": [
+        "go pon", "do sim", "di wul", "na vul", "no vim", "bi xon", "la vek", "bi rul", "me rim", "le tim", "ma sek",
+        "go wek", "mo tek", "li pek", "na rul", "go zon", "mo pul", "li son", "me tek", "go xul"
+    ]}', 'captions', '["everything"]', '[]', 'CC0', 30000, 200, 'shapes, colours, textures, sizes, places, counts, 20 made-up names')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO dataset (name, format, params, kind, classes, templates, license, test_pairs, note)
+SELECT 'scenes', format, params, 'retrieval', classes, templates, license, test_pairs, 'image-text retrieval among scenes of the base'
+FROM dataset WHERE name = 'base'
+ON CONFLICT DO NOTHING;
+
+-- Retention: what the base teaches, asked one factor at a time. Never trained on.
+INSERT INTO dataset (name, format, params, kind, classes, templates, license, test_pairs, note) VALUES
+('shape', 'world', '{"set": "shape", "test": 192}', 'classification', '[
+        "circle", "oval", "square", "triangle", "star", "cross", "bar", "flower", "moon", "heart", "drop", "arrow"
+    ]', '["a photo of a {}", "an image of a {}"]', 'CC0', 192, 'known shapes'),
+('texture', 'world', '{"set": "texture", "test": 200}', 'classification',
+    '["solid", "striped", "dotted", "checkered", "ringed"]', '["a {} shape", "a photo of a {} shape"]', 'CC0', 200, 'textures'),
+('position', 'world', '{"set": "position", "test": 198}', 'classification', '[
+        "top left", "top", "top right", "left", "center", "right", "bottom left", "bottom", "bottom right"
+    ]', '["a shape at the {}", "a photo of a shape at the {}"]', 'CC0', 198, 'places'),
+('compose', 'world', '{"set": "compose", "test": 198}', 'classification', '[
+        "red cross", "red heart", "green square", "green flower", "green arrow", "blue circle", "blue moon",
+        "yellow star", "orange oval", "orange cross", "purple oval", "purple cross", "pink flower", "brown bar",
+        "brown arrow", "cyan star", "cyan flower", "cyan drop"
+    ]', '["a photo of a {}", "an image of a {}"]', 'CC0', 198, 'colour-shape pairs that the base never shows'),
+('names', 'world', '{"set": "names", "test": 200}', 'classification', '[
+        "go pon", "do sim", "di wul", "na vul", "no vim", "bi xon", "la vek", "bi rul", "me rim", "le tim", "ma sek",
+        "go wek", "mo tek", "li pek", "na rul", "go zon", "mo pul", "li son", "me tek", "go xul"
+    ]', '["a photo of a {}", "an image of a {}"]', 'CC0', 200, 'the made-up names of the base')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO dataset (name, format, params, kind, classes, templates, license, test_pairs, note)
+SELECT 'shape_' || shift, format, json_merge_patch(params, json_object('shift', shift)), kind, classes, templates, license, test_pairs,
+       'known shapes under a shift that the base never shows: ' || shift
+FROM dataset, (SELECT unnest(['noise', 'faded', 'blurred', 'low_contrast']) AS shift)
+WHERE name = 'shape'
+ON CONFLICT DO NOTHING;
+
+-- Adaptation: what is new. The made-up names are unknown to the base (chance is 12.5 %); the shapes in haze it half knows.
+INSERT INTO dataset (name, format, params, kind, classes, templates, license, train_pairs, test_pairs, note)
+SELECT name, 'world', json_object('set', name, 'shift', shift, 'train', 1200, 'test', 160), 'classification', classes,
+       '["a photo of a {}", "an image of a {}"]', 'CC0', 1200, 160, note
+FROM (VALUES
+    ('blobs', 'plain', '[
+        "la vim", "be pul", "ma tim", "de rul", "ke pim", "ke pek", "le rim", "ga vek"
+    ]', 'smooth random shapes with made-up names'),
+    ('crystals', 'plain', '[
+        "go rul", "fo zek", "la vul", "gi rek", "ni zim", "mo wim", "la tek", "ge xon"
+    ]', 'straight-edged random shapes with made-up names'),
+    ('weaves', 'plain', '[
+        "bi xek", "ne rim", "ni rul", "bo sim", "go tim", "ma pek", "ki tim", "bo rek"
+    ]', 'textures with made-up names'),
+    ('duos', 'plain', '[
+        "lo tul", "ma wek", "li vek", "ge zon", "do rim", "la von", "ni rek", "be vim"
+    ]', 'pairs of colours, core and rim, with made-up names'),
+    ('haze', 'haze', '["circle", "oval", "square", "triangle", "star", "cross", "bar", "flower"]',
+     'known shapes in grey noise')
+) AS adaptation(name, shift, classes, note)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO sequence (name, ordering, seed, source, note) VALUES
+('world_base', 'random', 0, 'schema/rows/world.sql', 'everything at once'),
+('world_random', 'random', 1, 'schema/rows/world.sql', 'the 40 concepts of the adaptation sets, shuffled')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO sequence_concept (sequence, position, dataset, concept) VALUES ('world_base', 1, 'base', 'everything')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO sequence_concept (sequence, position, dataset, concept)
+SELECT 'world_random', row_number() OVER (ORDER BY md5(s.seed || '/' || dataset || '/' || concept)), dataset, concept
+FROM (
+    SELECT name AS dataset, unnest(from_json(classes, '["VARCHAR"]')) AS concept
+    FROM dataset WHERE name IN ('blobs', 'crystals', 'weaves', 'duos', 'haze')
+), sequence s
+WHERE s.name = 'world_random'
+ON CONFLICT DO NOTHING;
+
+INSERT INTO suite (name, note) VALUES
+('world', 'five adaptation sets, ten retention sets'),
+('world_validation', 'the same sets on other images: hyperparameters are chosen here, and never on the suite world')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO suite_member (suite, dataset, role, metric) VALUES
+('world', 'blobs', 'adapt', 'top1'), ('world', 'crystals', 'adapt', 'top1'), ('world', 'weaves', 'adapt', 'top1'),
+('world', 'duos', 'adapt', 'top1'), ('world', 'haze', 'adapt', 'top1'),
+('world', 'shape', 'retain', 'top1'), ('world', 'texture', 'retain', 'top1'), ('world', 'position', 'retain', 'top1'),
+('world', 'compose', 'retain', 'top1'), ('world', 'names', 'retain', 'top1'), ('world', 'shape_noise', 'retain', 'top1'),
+('world', 'shape_faded', 'retain', 'top1'), ('world', 'shape_blurred', 'retain', 'top1'),
+('world', 'shape_low_contrast', 'retain', 'top1'), ('world', 'scenes', 'retain', 'r5')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO dataset (name, format, params, kind, classes, templates, license, test_pairs, note)
+SELECT name || '_validation', format, json_merge_patch(params, '{"held": "validation"}'), kind, classes, templates, license, test_pairs,
+       note || '; other images'
+FROM dataset
+WHERE name IN (SELECT dataset FROM suite_member WHERE suite = 'world')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO suite_member (suite, dataset, role, metric)
+SELECT 'world_validation', dataset || '_validation', role, metric FROM suite_member WHERE suite = 'world'
+ON CONFLICT DO NOTHING;
+
+INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
+('world_base', 'world_base', 1, 'world', 'pretraining of a base: everything in one task'),
+('world', 'world_random', 5, 'world', '40 new concepts in five tasks of eight'),
+('world_validation', 'world_random', 5, 'world_validation', 'as world, but measured on other images: to choose hyperparameters on')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, note) VALUES
+('update_only', 1, 0, 0, NULL, 'only what is new'),
+('buffer_half', 0.5, 0.5, 0, NULL, 'half of it from earlier tasks'),
+('pretraining_half', 0.5, 0, 0.5, 'base', 'half of it from the pretraining pool'),
+('replay_thirds', 0.34, 0.33, 0.33, 'base', 'a third each: new, earlier tasks, pretraining pool; as in FoMo-in-Flux')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note) VALUES
+('tiny_pretraining', 'muon', '{"betas": [0.9, 0.98]}', 4e-3, 0.05, 1, 128, 'cosine', '{"warmup": 0.05}', 'tiny from random weights')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note)
+SELECT 'tiny_lr_' || lr, 'adamw', '{"betas": [0.9, 0.98]}', lr::DOUBLE, 0.05, 1, 128, 'cosine', '{"warmup": 0.1}', 'tiny, task by task'
+FROM (SELECT unnest(['5e-4', '1e-3', '2e-3', '4e-3', '8e-3']) AS lr)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO budget (name, unit, total, note) VALUES
+('steps_1200', 'steps', 1200, 'pretraining of tiny'),
+('steps_250', 'steps', 250, 'the stream world: 50 steps a task'),
+('steps_400', 'steps', 400, 'the stream world: 80 steps a task')
+ON CONFLICT DO NOTHING;

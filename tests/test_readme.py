@@ -1,0 +1,71 @@
+"""What the README shows is true: its SQL applies, its part works, its settings are the settings."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+
+from schema import grid, parts
+from schema.__main__ import ROWS
+from schema.catalog import Catalog
+from schema.site import Site
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def vocabulary(catalog: Catalog) -> Catalog:
+    with catalog.open() as connection:
+        for path in sorted(ROWS.glob("*.sql")):
+            grid.apply(connection, path.read_text(), path.name)
+        grid.apply(connection, (ROOT / "grids/demo.sql").read_text(), "demo.sql")
+    return catalog
+
+
+def test_its_grid_applies(vocabulary: Catalog) -> None:
+    text = next(block for block in blocks("sql") if "my_grid.sql" in block)
+    with vocabulary.open() as connection:
+        assert {count.table: count.new for count in grid.apply(connection, text, "my_grid.sql")} == {
+            "method": 1,
+            "trial": 9,
+        }  # three are in the demo already
+        assert all(count.new == 0 for count in grid.apply(connection, text, "my_grid.sql"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "grids").glob("*.sql")), ids=lambda path: path.name)
+def test_every_example_grid_applies_twice(vocabulary: Catalog, path: Path) -> None:
+    with vocabulary.open() as connection:
+        grid.apply(connection, path.read_text(), path.name)
+        assert all(count.new == 0 for count in grid.apply(connection, path.read_text(), path.name))
+
+
+def test_its_merging_is_a_merging(vocabulary: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = next(block for block in blocks("python") if "def merge" in block)
+    space: dict[str, object] = {}
+    exec(code, space)
+    history = [{"w": torch.zeros(2), "n": torch.tensor(0)}, {"w": torch.ones(2), "n": torch.tensor(5)}]
+    merged = space["merge"](history, share=0.8)  # type: ignore[operator]
+    assert torch.allclose(merged["w"], torch.tensor(0.8)) and merged["n"] == 5
+    (tmp_path / "methods/merging").mkdir(parents=True)
+    (tmp_path / "methods/merging/newest.py").write_text(code)
+    monkeypatch.setattr(parts, "ROOT", tmp_path)
+    parts.keys.cache_clear()
+    parts.check("methods/merging", "newest", {"share": 0.8}, "here")
+    with pytest.raises(parts.PartError, match="newest has no parameter 'shar'.*Did you mean 'share'"):
+        parts.check("methods/merging", "newest", {"shar": 0.8}, "here")
+    parts.keys.cache_clear()
+
+
+def test_its_settings_are_the_settings(folder: Path) -> None:
+    (block,) = blocks("toml")
+    (folder / "site.toml").write_text(block)
+    site = Site.load()
+    assert site.trials_at_once == 2
+    assert {field.name for field in fields(site)} >= set(re.findall(r"^(\w+) =", block, re.MULTILINE))
