@@ -8,7 +8,6 @@ A tuning that computes a weight from others (low-rank updates, masks) does so wi
 the weight in use stays one differentiable tensor under its own name, and a penalty on weights holds under every tuning.
 """
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
@@ -18,6 +17,8 @@ from typing import Any, ClassVar, Protocol, cast
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from schema.parts import PartError
+from schema.words import nearest
 from streams import Batch
 
 Weights = Mapping[str, Tensor]  # a plain CLIP's state dict
@@ -66,10 +67,6 @@ class Objective(Protocol):
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from there; the tensors may lie on the CPU."""
         ...
-
-
-class PartError(ValueError):
-    """A row names a part, or a key of a part, that does not exist."""
 
 
 class Sum:
@@ -209,12 +206,6 @@ def arguments(what: str, made: Callable[..., Any], params: Mapping[str, Any]) ->
             listed = ", ".join(allowed) or "none: it takes no parameters"
             raise PartError(f"{what} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """` Did you mean 'lora'?`, or nothing."""
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
 def _module(kind: str, name: str) -> Any:

@@ -14,7 +14,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from methods import IN_BLOCK, PartError, arguments, nearest
+from methods import IN_BLOCK, arguments
+from schema.parts import PartError
+from schema.words import nearest
 
 
 def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, Any]) -> Optimizer:

@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from schema.parts import nearest
 from schema.site import Site
 from schema.views import Parameter, Question, QuestionError, fingerprint, install, questions
+from schema.words import nearest
 
 __all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "SnapshotError"]
 __all__ += ["answer", "ask", "choices", "fingerprint", "install", "named", "opened", "questions"]

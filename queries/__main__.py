@@ -10,8 +10,8 @@ from rich.text import Text
 
 from queries import AskError, Question, QuestionError, answer, named, opened, questions
 from queries.answers import ROWS_SHOWN, check_writable, shown, write
-from schema.parts import nearest
 from schema.site import Site, SiteError
+from schema.words import nearest
 
 
 def main(arguments: list[str] | None = None) -> int:

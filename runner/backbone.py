@@ -6,7 +6,6 @@ hold two keys of ours: `words`, a word-level vocabulary (a 49,408-word table wou
 much later).
 """
 
-import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from runner.seeds import seed_of
+from schema.words import nearest
 
 CHUNK = 256  # images or texts encoded at once
 OURS = ("words", "position_std")
@@ -120,7 +120,7 @@ def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
     if pretrained not in tags and not Path(pretrained).exists():
         raise ArchitectureError(
             f"backbone {row['name']!r}: {row['architecture']} has no pretrained tag {pretrained!r}, and no file is there. "
-            f"Tags: {', '.join(tags) or 'none'}.{_near(pretrained, tags)}"
+            f"Tags: {', '.join(tags) or 'none'}.{nearest(pretrained, tags)}"
         )
     model, _, transform = open_clip.create_model_and_transforms(row["architecture"], pretrained=pretrained)
     seen = transform.transforms[-1]  # the normalisation
@@ -163,10 +163,5 @@ def _from_config(config: dict[str, Any]) -> Backbone:
 def _known(architecture: str) -> None:
     known = open_clip.list_models()
     if architecture not in known:
-        near = _near(architecture, known)
+        near = nearest(architecture, known)
         raise ArchitectureError(f"unknown architecture {architecture!r}; it must be an open_clip model name.{near}")
-
-
-def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

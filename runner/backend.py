@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.folder import read_json
-from schema.parts import nearest
 from schema.site import Site
+from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
 

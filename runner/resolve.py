@@ -4,6 +4,7 @@ import duckdb
 
 from schema import parts
 from schema.spec import Spec
+from schema.words import nearest
 
 MEASURED_LABEL_SPACES = ("all",)
 SOLVED_UNITS = ("steps", "pairs", "gflops")
@@ -53,7 +54,7 @@ def _check_stream(spec: Spec) -> None:
             known = sorted(classes[dataset])
             raise RefusedError(
                 f"sequence {stream['sequence']['name']!r} names concept {concept!r}, which dataset {dataset!r} does not have."
-                f"{parts.nearest(concept, known)}"
+                f"{nearest(concept, known)}"
             )
     for member in stream["suite"]["members"]:
         if member["label_space"] not in MEASURED_LABEL_SPACES:

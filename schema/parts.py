@@ -6,12 +6,13 @@ a typo at the INSERT, and must not import torch to know it, so the source is par
 """
 
 import ast
-import difflib
 import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,12 +59,6 @@ def check(place: str, name: str, params: Mapping[str, Any], where: str) -> None:
         if key not in allowed:
             listed = ", ".join(allowed) or "none: it takes no parameters"
             raise PartError(f"{where}: {name} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
-
-
-def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """` Did you mean 'lora'?`, or nothing."""
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
 
 
 def check_method(row: Mapping[str, Any]) -> None:

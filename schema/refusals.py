@@ -9,8 +9,8 @@ import re
 import duckdb
 
 from schema.ddl import catalog_tables
-from schema.parts import nearest
 from schema.tables import RULES
+from schema.words import nearest
 
 _INSERT = re.compile(r"\s*INSERT\s+(?:OR\s+\w+\s+)?INTO\s+(?:main\.)?\"?(\w+)\"?", re.IGNORECASE)
 _CONFLICT = re.compile(r"\bON\s+CONFLICT\b.*", re.IGNORECASE | re.DOTALL)

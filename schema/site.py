@@ -3,11 +3,12 @@
 What can change a number is in a row of the catalog; what cannot is here. Paths in the file are relative to the file.
 """
 
-import difflib
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from schema.words import nearest
 
 
 class SiteError(ValueError):
@@ -46,9 +47,7 @@ class Site:
         values: dict[str, Any] = {"folder": folder}
         for key, value in said.items():
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=3)
-                hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-                raise SiteError(f"{path}: unknown key {key!r}. Known keys: {', '.join(known)}.{hint}")
+                raise SiteError(f"{path}: unknown key {key!r}. Known keys: {', '.join(known)}.{nearest(key, known)}")
             values[key] = _converted(path, key, value, type(known[key].default))
         site = cls(**values)
         absolute = {f: folder / getattr(site, f) for f in ("catalog", "runs", "data", "snapshot")}

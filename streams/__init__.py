@@ -3,7 +3,6 @@
 Shapes: B pairs in a batch, N pairs in a dataset, H x W pixels, L tokens.
 """
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,6 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
+
+from schema.words import nearest
 
 FORMATS = Path(__file__).parent / "formats"
 
@@ -62,19 +63,14 @@ def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     name = dataset["format"]
     known = sorted(path.stem for path in FORMATS.glob("*.py") if not path.stem.startswith("_"))
     if name not in known:
-        listed = f"Known: {', '.join(known)}.{_near(name, known)}"
+        listed = f"Known: {', '.join(known)}.{nearest(name, known)}"
         raise DatasetError(f"dataset {dataset['name']!r}: unknown format {name!r}. {listed}")
     module = importlib.import_module(f"streams.formats.{name}")
     form = getattr(module, "".join(word.capitalize() for word in name.split("_")))
     keys = [field.name for field in fields(form)]
     for key in dataset["params"]:
         if key not in keys:
-            listed = f"Allowed: {', '.join(keys)}.{_near(key, keys)}"
+            listed = f"Allowed: {', '.join(keys)}.{nearest(key, keys)}"
             raise DatasetError(f"dataset {dataset['name']!r}: {name} has no parameter {key!r}. {listed}")
     pairs: Pairs = form(**dataset["params"]).open(dataset, split, cache)
     return pairs
-
-
-def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
