@@ -16,8 +16,9 @@ setup: .venv/ready
 demo: setup
 	$(BIN)/python -m schema grids/demo.sql
 	$(BIN)/python -m runner.sync --watch
-	$(BIN)/python -m queries retention_at_budget
-	$(BIN)/python -m queries comparison
+	$(BIN)/python -m queries status
+	$(BIN)/python -m queries retention_at_budget stream=world
+	$(BIN)/python -m queries comparison stream=world
 	@echo "Open the app:  $(BIN)/streamlit run app.py"
 
 lint: setup

@@ -17,11 +17,11 @@ ON CONFLICT DO NOTHING;
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny_base', 'world', cell.mixture, cell.method, cell.recipe, 'steps_250', seeds.seed, 'demo'
 FROM (VALUES
-    ('update_only', 'finetune', 'tiny_lr_2e-3'),
-    ('update_only', 'ema_merge', 'tiny_lr_2e-3'),
+    ('update_only', 'finetune', 'tiny_lr_1e-3'),
+    ('update_only', 'ema_merge', 'tiny_lr_5e-4'),
     ('replay_thirds', 'finetune', 'tiny_lr_2e-3'),
     ('replay_thirds', 'ema_merge', 'tiny_lr_2e-3'),
     ('replay_thirds', 'ft_merge', 'tiny_lr_2e-3'),
-    ('replay_thirds', 'lora_r8', 'tiny_lr_2e-3')
+    ('replay_thirds', 'lora_r8', 'tiny_lr_8e-3')
 ) AS cell(mixture, method, recipe), (VALUES (1), (2), (3)) AS seeds(seed)
 ON CONFLICT DO NOTHING;
