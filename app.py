@@ -170,9 +170,9 @@ def overview(snapshot: Snapshot) -> None:
 
 
 def equals(trades: pl.DataFrame) -> pl.DataFrame:
-    """Those of one backbone, stream and budget: only they may be compared."""
+    """Those of one backbone, stream and budget: only they may be compared. The largest group comes first."""
     words = ["backbone", "stream", "budget"]
-    groups = trades.select(words).unique().sort(words).rows()
+    groups = trades.group_by(words).len().sort("len", *words, descending=[True, False, False, False]).select(words).rows()
     chosen = st.selectbox("Backbone, stream, budget", groups, format_func=" · ".join)
     return trades.filter(pl.concat_list(words).list.join("\0") == "\0".join(chosen))
 

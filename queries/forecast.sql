@@ -27,4 +27,5 @@ JOIN budget b ON b.name = todo.budget
 JOIN stream s ON s.name = todo.stream
 JOIN recipe r ON r.name = todo.recipe
 LEFT JOIN alike a ON (a.backbone, a.stream, a.method, a.recipe, a.budget) = (todo.backbone, todo.stream, todo.method, todo.recipe, todo.budget)
-LEFT JOIN similar_trials m ON (m.backbone, m.stream, m.recipe, m.budget) = (todo.backbone, todo.stream, todo.recipe, todo.budget);
+LEFT JOIN similar_trials m ON (m.backbone, m.stream, m.recipe, m.budget) = (todo.backbone, todo.stream, todo.recipe, todo.budget)
+ORDER BY todo.priority DESC, todo.trial;

@@ -29,7 +29,7 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     started: list[tuple[Path, int, int]] = []
     with catalog.transaction() as connection:
         todo = connection.execute(
-            "SELECT trial, attempt, count(*) OVER () FROM todo LIMIT ?", [room + REFUSALS_PER_PASS]
+            "SELECT trial, attempt, count(*) OVER () FROM todo ORDER BY priority DESC, trial LIMIT ?", [room + REFUSALS_PER_PASS]
         ).fetchall()
         wanted: list[tuple[int, int, Spec, Job]] = []
         for trial, attempt, _ in todo:

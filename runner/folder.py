@@ -148,10 +148,11 @@ class RunFolder:
             raise FileNotFoundError(f"{self.path / 'job.json'} is missing or torn; runner.sync writes it")
         return Job(**said)
 
-    def relatives(self) -> list["RunFolder"]:
-        """This attempt and the earlier ones of the trial, newest first: their files are there to go on from."""
+    def relatives(self, spec: Spec) -> list["RunFolder"]:
+        """This attempt and the earlier ones of the same definition, newest first: their files are there to go on from."""
         found = (p for p in self.path.parent.iterdir() if p.name.isdigit() and int(p.name) <= int(self.path.name))
-        return [RunFolder(p) for p in sorted(found, key=lambda p: int(p.name), reverse=True)]
+        ordered = sorted(found, key=lambda p: int(p.name), reverse=True)
+        return [RunFolder(p) for p in ordered if read_json(p / "spec.json") == json.loads(spec.to_json())]
 
     # ------------------------------------------------ receipts and outcome
 

@@ -69,25 +69,25 @@ def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> dict[str
         said: dict[str, Any] = json.loads(path.read_text())
         task = int(said["task"])
         wanted = {"trial": trial, "attempt": attempt, "spec_id": spec_id, "task": int(path.stem.partition("-")[2])}
-        files = dict(said["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = {table: (str(entry["file"]), str(entry["sha256"]), int(entry["rows"])) for table, entry in said["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReceiptError(f"the receipt cannot be read ({error!r})") from error
     for key, value in wanted.items():
         if said.get(key) != value:
             raise ReceiptError(f"the receipt is of {key} {said.get(key)!r}, not of {value!r}")
-    return {table: _read_table(path.parent, table, entry, task) for table, entry in files.items()}
+    return {table: _read_table(path.parent, table, task, *entry) for table, entry in files.items()}
 
 
-def _read_table(folder: Path, table: str, entry: dict[str, Any], task: int) -> pl.DataFrame:
+def _read_table(folder: Path, table: str, task: int, name: str, digest: str, rows: int) -> pl.DataFrame:
     if table not in COLUMNS:
         raise ReceiptError(f"the receipt names an unknown table {table!r}; known: {', '.join(COLUMNS)}")
-    file = folder / str(entry["file"])
+    file = folder / name
     if file.parent != folder or not file.is_file():
-        raise ReceiptError(f"{entry['file']} is missing")
-    if sha256(file) != entry["sha256"]:
+        raise ReceiptError(f"{name} is missing")
+    if sha256(file) != digest:
         raise ReceiptError(f"{file.name} is not the file that was written: its sha256 differs")
     frame = pl.read_parquet(file)
-    if dict(frame.schema) != COLUMNS[table] or len(frame) != entry["rows"]:
+    if dict(frame.schema) != COLUMNS[table] or len(frame) != rows:
         raise ReceiptError(f"{file.name} has other columns or rows than {table} needs: {dict(frame.schema)}")
     if len(frame) and (frame["task"] != task).any():
         raise ReceiptError(f"{file.name} holds rows of another task")

@@ -16,6 +16,7 @@ from runner.folder import RunFolder, attempt_folder, crash_point
 from runner.ingest import Harvest
 from runner.report import Report
 from schema.catalog import Catalog
+from schema.facts import OUTCOME_KINDS, STATES
 from schema.site import Site
 
 
@@ -93,7 +94,7 @@ def _end_of(site: Site, live: Live, state: State) -> dict[str, Any] | None:
     run = RunFolder(attempt_folder(site.runs, live.trial, live.attempt))
     said = run.outcome()
     if said is not None:
-        return said | {"log_tail": run.log_tail()}
+        return _understood(said) | {"log_tail": run.log_tail()}
     if live.lost or state is not State.GONE:
         return None
     if run.path.exists() and not run.revoke():  # a worker had it; it may have written its outcome a moment ago
@@ -105,6 +106,14 @@ def _end_of(site: Site, live: Live, state: State) -> dict[str, Any] | None:
             "finished_at": files.now(),
         }
     return {"state": "lost", "kind": "submit", "message": "never started", "finished_at": files.now()}
+
+
+def _understood(said: dict[str, Any]) -> dict[str, Any]:
+    """An outcome with words that the catalog knows; whoever wrote others must not stop the rest of the grid."""
+    if said.get("state") in STATES and said.get("kind") in (None, *OUTCOME_KINDS):
+        return {"kind": None} | said
+    message = f"outcome.json says state {said.get('state')!r}, kind {said.get('kind')!r}; known are {', '.join(STATES)}"
+    return {"state": "failed", "kind": "error", "message": message, "finished_at": files.now()}
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, live: Live, end: dict[str, Any]) -> list[int]:

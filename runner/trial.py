@@ -35,7 +35,7 @@ class Trial:
         self.spec, self.job = run.spec(), run.job()
         torch.set_num_threads(self.job.threads)
         self.tasks: int = self.spec.stream["tasks"]
-        self.relatives = [folder for folder in run.relatives() if folder.spec().id == self.spec.id]
+        self.relatives = run.relatives(self.spec)
         self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
         self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
         self.desk = Desk(self.spec, Path(self.job.data))

@@ -131,6 +131,15 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
     assert brought(tmp_path / "killed") == undisturbed("toy_ema", tmp_path)
 
 
+def test_a_budget_in_gflops_buys_the_steps_that_the_ledger_counts(tmp_path: Path) -> None:
+    (_, flops, steps, pairs), *_ = (row for row in undisturbed("toy_ema", tmp_path)["cost 1"] if row[0] == "train")
+    assert (steps, pairs) == (4, 32)
+    said = json.loads(spec_of("toy_ema").to_json())
+    said["budget"] |= {"unit": "gflops", "total": 2 * flops / 1e9}
+    assert run_trial(attempt(tmp_path / "runs", Spec.from_row(said), 1, DATA)) == 0
+    assert brought(tmp_path / "runs") == undisturbed("toy_ema", tmp_path)
+
+
 def test_what_is_claimed_is_left_untouched(tmp_path: Path) -> None:
     folder = attempt(tmp_path, spec_of("toy_ema"), 1, DATA)
     assert RunFolder(folder).revoke()

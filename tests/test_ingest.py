@@ -1,0 +1,135 @@
+"""What enters the catalog: receipts, whole, of the right attempt, with values that can be; each bad one is said and the rest goes on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from runner.folder import Job, RunFolder, attempt_folder, sha256, write_json
+from runner.ingest import Harvest, ReceiptError, read_receipt
+from runner.observe import observe
+from runner.report import Report
+from runner.tables import write_tables
+from schema.catalog import Catalog
+from schema.site import Site
+from schema.spec import Spec
+from tests.test_run_folder import SPEC
+
+RESULT = {
+    "task": 1, "step": 4, "dataset": "d", "metric": "top1", "label_space": "all", "weights": "deployed", "value": 0.5, "examples": 10, "fraction": 1.0,
+}  # fmt: skip
+
+
+def receipt(runs: Path, trial: int = 1, attempt: int = 1, **changed: Any) -> Path:
+    """A receipt of task 1 with one result row."""
+    run = RunFolder(attempt_folder(runs, trial, attempt))
+    run.create(SPEC, Job(trial, attempt, "b", 0, "data"))
+    files = write_tables(run, 1, {"result": [RESULT | changed.pop("row", {})], "statistic": []})
+    path = run.path / "task-0001.json"
+    write_json(path, {"trial": trial, "attempt": attempt, "spec_id": "s", "task": 1, "files": files, "weights": {}} | changed)
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    frames = read_receipt(receipt(tmp_path), 1, 1, "s")
+    assert frames["result"].to_dicts() == [RESULT]
+    assert frames["statistic"].is_empty()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: path.write_text("{"), "cannot be read"),
+        (lambda path: path.write_text("[]"), "cannot be read"),
+        (lambda path: path.write_text('{"task": 1, "files": {"result": {}}}'), "cannot be read"),
+        (lambda path: receipt(path.parents[2], trial=1, spec_id="other"), "is of spec_id 'other', not of 's'"),
+        (lambda path: receipt(path.parents[2], trial=1, attempt=1, task=2), "is of task 2, not of 1"),
+        (lambda path: (path.parent / "task-0001.result.parquet").unlink(), "task-0001.result.parquet is missing"),
+        (lambda path: flip(path.parent / "task-0001.result.parquet"), "its sha256 differs"),
+        (lambda path: receipt(path.parents[2], row={"value": 1.5}), r"values outside \[0, 1\]"),
+        (lambda path: receipt(path.parents[2], row={"value": float("nan")}), r"values outside \[0, 1\]"),
+        (lambda path: receipt(path.parents[2], row={"task": 3}), "rows of another task"),
+        (
+            lambda path: receipt(path.parents[2], files={"results": {"file": "x", "sha256": "", "rows": 0}}),
+            "unknown table 'results'",
+        ),
+        (lambda path: receipt(path.parents[2], files={"result": {"file": "../x", "sha256": "", "rows": 0}}), "is missing"),
+    ],
+)
+def test_what_cannot_be_trusted(tmp_path: Path, spoil: Callable[[Path], object], message: str) -> None:
+    path = receipt(tmp_path)
+    spoil(path)
+    with pytest.raises(ReceiptError, match=message):
+        read_receipt(path, 1, 1, "s")
+
+
+def test_other_columns_than_the_table_has(tmp_path: Path) -> None:
+    path = receipt(tmp_path)
+    file = path.parent / "task-0001.result.parquet"
+    pl.DataFrame({"task": [1], "value": ["high"]}).write_parquet(file)
+    said = json.loads(path.read_text())
+    said["files"]["result"] |= {"sha256": sha256(file), "rows": 1}
+    path.write_text(json.dumps(said))
+    with pytest.raises(ReceiptError, match="other columns or rows than result needs"):
+        read_receipt(path, 1, 1, "s")
+
+
+def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp_path: Path, catalog: Catalog) -> None:
+    receipt(tmp_path, trial=1)
+    flip(receipt(tmp_path, trial=2).parent / "task-0001.result.parquet")
+    for _ in range(2):
+        with catalog.transaction() as connection:
+            known = {name for (name,) in connection.execute("SELECT receipt FROM ingested").fetchall()}
+            harvest = Harvest()
+            for trial in (1, 2):
+                harvest.gather(tmp_path, trial, 1, "s", known)
+            harvest.store(connection)
+        assert len(harvest.problems) == 1 and "000002/01/task-0001.json" in harvest.problems[0]
+    with catalog.open() as connection:
+        assert connection.execute("SELECT trial, attempt, value FROM result").fetchall() == [(1, 1, 0.5)]
+        assert connection.execute("SELECT receipt, rows FROM ingested").fetchall() == [("000001/01/task-0001.json", 1)]
+
+
+class Nowhere:
+    """A backend that knows nothing: no jobs, no room."""
+
+    def room(self) -> int:
+        return 0
+
+    def submit(self, folders: Any) -> list[str]:
+        return []
+
+    def find(self, folders: Any) -> dict[Path, str]:
+        return {}
+
+    def states(self, jobs: Any) -> dict[str, Any]:
+        return {}
+
+    def cancel(self, jobs: Any) -> None:
+        pass
+
+
+def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalog: Catalog) -> None:
+    with catalog.transaction() as connection:
+        for trial, said in ((1, {"state": "finished"}), (2, {"state": "failed", "kind": "error", "message": "m"})):
+            connection.execute(
+                "INSERT INTO attempt VALUES (?, 1, ?, 's', 'b', 0, now())",
+                [trial, Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0).to_json()],
+            )
+            run = RunFolder(attempt_folder(site.runs, trial, 1))
+            run.create(SPEC, Job(trial, 1, "b", 0, "data"))
+            write_json(run.path / "outcome.json", said)
+    observe(site, catalog, Nowhere(), Report())
+    with catalog.open() as connection:
+        found = connection.execute("SELECT trial, state, message FROM outcome ORDER BY trial").fetchall()
+    assert found[0][:2] == (1, "failed") and "state 'finished'" in found[0][2]
+    assert found[1] == (2, "failed", "m")
