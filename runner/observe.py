@@ -117,15 +117,12 @@ def _understood(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, live: Live, end: dict[str, Any]) -> list[int]:
-    """Tasks of an attempt said to be done whose receipts are not in the catalog."""
+    """Tasks of an attempt said to be done that neither it nor an earlier one has a receipt of in the catalog."""
     if end["state"] != "done":
         return []
-    found = {
-        int(Path(name).stem.partition("-")[2])
-        for (name,) in connection.execute(
-            "SELECT receipt FROM ingested WHERE starts_with(receipt, ?)", [f"{live.trial:06d}/"]
-        ).fetchall()
-    }
+    receipts = connection.execute("SELECT receipt FROM ingested WHERE starts_with(receipt, ?)", [f"{live.trial:06d}/"]).fetchall()
+    paths = [Path(name) for (name,) in receipts]
+    found = {int(path.stem.partition("-")[2]) for path in paths if int(path.parent.name) <= live.attempt}
     return sorted(set(range(live.tasks + 1)) - found)
 
 
