@@ -5,6 +5,7 @@ added is printed per table. `-` reads a grid from standard input.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> Non
     """Bring the catalog up to date, apply the vocabulary and `texts` (name, SQL), publish, and print what is new."""
     done = migrations.prepare(catalog)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{catalog.path}: {done or 'up to date'}")
+    console.print(f"{os.path.relpath(catalog.path)}: {done or 'up to date'}")
     vocabulary = [(str(path.relative_to(ROWS.parent.parent)), path.read_text()) for path in sorted(ROWS.glob("*.sql"))]
     with catalog.open() as connection:
         for name, text in vocabulary + texts:

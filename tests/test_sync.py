@@ -91,8 +91,10 @@ def test_the_journey(lab: Site, undisturbed: list[tuple[Any, ...]], capsys: pyte
     with Catalog(lab.catalog).open() as connection:  # the same grid again is 0 new; one more seed is one trial
         assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=2), "again")}["trial"] == 0
         assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=3), "more")}["trial"] == 1
+    before = lab.catalog.stat().st_mtime_ns, lab.current.resolve()
     assert main(["--dry-run"]) == 0
     assert "would submit 1 now" in capsys.readouterr().out
+    assert (lab.catalog.stat().st_mtime_ns, lab.current.resolve()) == before
     assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
     settle(lab)
     assert ask(lab, "SELECT seed, count(*) FROM attempt JOIN trial ON trial.id = attempt.trial GROUP BY seed ORDER BY seed") == [
@@ -144,7 +146,11 @@ def test_two_syncs_at_once(lab: Site, undisturbed: list[tuple[Any, ...]]) -> Non
     done_once(lab, undisturbed)
 
 
-def test_ctrl_c_stops_the_watching_and_not_the_trials(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_what_ends_the_watching_does_not_end_the_trials(
+    lab: Site, undisturbed: list[tuple[Any, ...]], number: signal.Signals
+) -> None:
+    """Ctrl-C, a closed terminal, the death of sync."""
     import subprocess
     import sys
 
@@ -161,9 +167,10 @@ def test_ctrl_c_stops_the_watching_and_not_the_trials(lab: Site, undisturbed: li
     )
     while not (attempt_folder(lab.runs, 2, 1) / "claim").exists():
         time.sleep(0.05)
-    os.killpg(watcher.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
-    assert "stopped watching" in watcher.communicate(timeout=60)[1]
-    assert watcher.returncode == 130
+    os.killpg(watcher.pid, number)  # as a terminal does: to the whole foreground group
+    said = watcher.communicate(timeout=60)[1]
+    assert watcher.returncode == (130 if number == signal.SIGINT else -number)
+    assert ("stopped watching" in said) == (number == signal.SIGINT)
     settle(lab)
     done_once(lab, undisturbed)
     assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
