@@ -92,7 +92,8 @@ def _deployed(site: Site, trial: int) -> str:
         if path.exists():
             return str(path)
     raise RefusedError(
-        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights; request a retry of trial {trial}"
+        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any more. Put the folder back "
+        "and request a retry of this trial, or insert the base with another seed and a backbone that names that trial"
     )
 
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.act import _deployed
 from runner.resolve import RefusedError, resolve
 from schema import ddl, views
+from schema.site import Site
 from schema.spec import Spec
 from tests.test_grid import AXES, TRIAL
 
@@ -124,3 +126,8 @@ def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckD
             resolve(connection, 1)
     finally:
         connection.execute("ROLLBACK")
+
+
+def test_a_base_whose_files_are_gone_is_said(site: Site) -> None:
+    with pytest.raises(RefusedError, match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back"):
+        _deployed(site, 7)

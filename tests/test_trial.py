@@ -131,6 +131,18 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
     assert brought(tmp_path / "killed") == undisturbed("toy_ema", tmp_path)
 
 
+@pytest.mark.parametrize(("precision", "optimizer"), [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon")])
+def test_every_precision_and_optimizer_resumes(precision: str, optimizer: str, tmp_path: Path) -> None:
+    said = json.loads(spec_of("toy_ema").to_json())
+    said["recipe"] |= {"precision": precision, "optimizer": optimizer, "optimizer_params": {}}
+    spec = Spec.from_row(said)
+    assert run_trial(attempt(tmp_path / "undisturbed", spec, 1, DATA)) == 0
+    assert run_trial(attempt(tmp_path / "killed", spec, 1, DATA), crash_at="step:6") == -9
+    assert run_trial(attempt(tmp_path / "killed", spec, 2, DATA)) == 0
+    assert brought(tmp_path / "killed") == brought(tmp_path / "undisturbed")
+    assert brought(tmp_path / "killed") != undisturbed("toy_ema", tmp_path)
+
+
 def test_a_budget_in_gflops_buys_the_steps_that_the_ledger_counts(tmp_path: Path) -> None:
     (_, flops, steps, pairs), *_ = (row for row in undisturbed("toy_ema", tmp_path)["cost 1"] if row[0] == "train")
     assert (steps, pairs) == (4, 32)
