@@ -9,6 +9,8 @@ import argparse
 import sys
 from functools import partial
 
+import duckdb
+
 from runner.act import act
 from runner.backend import Backend, UnknownBackendError, backend
 from runner.folder import crash_point
@@ -17,6 +19,15 @@ from runner.report import Report
 from schema import migrations
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock
 from schema.site import Site, SiteError
+
+EXPECTED = (
+    SiteError,
+    UnknownBackendError,
+    CatalogMissingError,
+    CatalogBusyError,
+    migrations.MigrationError,
+    duckdb.IOException,
+)  # what a person can mend: said without a traceback
 
 
 def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
@@ -76,7 +87,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what runs goes on, and the next sync takes it from here", file=sys.stderr)
         return 130
-    except (SiteError, UnknownBackendError, CatalogMissingError, CatalogBusyError, migrations.MigrationError) as error:
+    except (
+        SiteError,
+        UnknownBackendError,
+        CatalogMissingError,
+        CatalogBusyError,
+        migrations.MigrationError,
+        duckdb.IOException,
+    ) as error:
         print(error, file=sys.stderr)
         return 2
     print(

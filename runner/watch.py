@@ -46,6 +46,10 @@ def watch(current: Path, sync: Callable[[], Report]) -> int:
     except KeyboardInterrupt:
         print("\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch", file=sys.stderr)
         return 130
+    if not state.counts:
+        print("no trials in the catalog; declare some with: python -m schema my_grid.sql")
+    elif not console.is_terminal and not report.changed:
+        print(line(state, report))
     for trial, word, reason in state.failed[:FAILURES_SHOWN]:
         print(f"trial {trial} {word}: {reason}", file=sys.stderr)
     for problem in report.problems:

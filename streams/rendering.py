@@ -1,4 +1,6 @@
-"""Drawing the procedural world: arrays of factors in, uint8 images out. Pure, vectorised over images, the same on every machine.
+"""Drawing the procedural world: arrays of factors in, uint8 images out. Pure, vectorised over images.
+
+The same factors give the same bytes on one kind of machine; on another, a last bit of a sine may round a grey level elsewhere.
 
 Shapes: n images, P x P pixels. An image has one shape, drawn `count` times; everything else is an array over images.
 """

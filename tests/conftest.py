@@ -13,6 +13,7 @@ import pytest
 from schema import migrations
 from schema.catalog import Catalog
 from schema.site import Site
+from tests.filled import Filled
 
 
 @pytest.fixture
@@ -35,3 +36,17 @@ def catalog(site: Site) -> Iterator[Catalog]:
     made = Catalog(site.catalog, wait_s=5)
     migrations.prepare(made)
     yield made
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Filled]:
+    made = Filled()
+    yield made
+    made.connection.close()
+
+
+@pytest.fixture
+def filled(shared: Filled) -> Filled:
+    """A catalog in memory with axes and no facts, made once per file."""
+    shared.clear()
+    return shared

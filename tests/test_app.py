@@ -4,12 +4,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from filled import Filled, varied
 from streamlit.testing.v1 import AppTest
 
 import app
 from queries import Question, questions
 from schema.site import Site
+from tests.filled import Filled, varied
 
 APP = str(Path(__file__).parent.parent / "app.py")
 NAMES = [question.name for question in questions()]

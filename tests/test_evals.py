@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_clip import ROOT, names
 
 import evals
 from evals import TestSet
+from tests.tiny_clip import ROOT, names
 
 EVALUATIONS = names("evals")
 KINDS = sorted({kind for name in EVALUATIONS for kind in import_module(f"evals.{name}").KINDS})

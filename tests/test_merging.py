@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_clip import differing, names
 
 from methods import Weights, merge
+from tests.tiny_clip import differing, names
 
 MERGINGS = names("methods/merging")
 OVER = ("running", "ends", "all")

@@ -7,11 +7,11 @@ import json
 from importlib import import_module
 
 import pytest
-from tiny_clip import ROOT, field_defaults, names
 
 import methods
 from methods import schedules
 from schema import parts
+from tests.tiny_clip import ROOT, field_defaults, names
 
 KINDS = [(kind, name) for kind in ("tuning", "objectives") for name in names(f"methods/{kind}")]
 FILES = [*KINDS, *(("merging", name) for name in names("methods/merging"))]

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from tiny_clip import (
+from torch import nn
+
+from methods import objective, optimizers, part
+from methods.objectives.contrastive import MAX_LOGIT_SCALE, Contrastive, clip_loss
+from methods.objectives.ewc import Ewc
+from streams import Batch
+from tests.tiny_clip import (
     RECIPE,
     batches,
     build,
@@ -20,12 +26,6 @@ from tiny_clip import (
     tuning,
     whole,
 )
-from torch import nn
-
-from methods import objective, optimizers, part
-from methods.objectives.contrastive import MAX_LOGIT_SCALE, Contrastive, clip_loss
-from methods.objectives.ewc import Ewc
-from streams import Batch
 
 OBJECTIVES = names("methods/objectives")
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_clip import RECIPE, batches, build, differing, names, step, tuning
 from torch import nn
 
 from methods import moving, objective
 from methods.optimizers import Joined, optimizer
 from schema import parts
+from tests.tiny_clip import RECIPE, batches, build, differing, names, step, tuning
 
 OPTIMIZERS = parts.names("methods/optimizers.py")
 CONTRASTIVE = objective("contrastive", {})

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from filled import Filled, varied
 
 from queries import AskError, QuestionError, SnapshotError, ask, fingerprint, questions
 from schema import views
+from tests.filled import Filled, varied
 
 QUESTIONS = questions()
 NAMES = [question.name for question in QUESTIONS]

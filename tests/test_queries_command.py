@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from filled import Filled, varied
 
 from queries import questions
 from queries.__main__ import main
 from queries.answers import LONG, ROWS_SHOWN, flat, shown
 from schema.site import Site
+from tests.filled import Filled, varied
 
 
 @pytest.fixture(scope="module")

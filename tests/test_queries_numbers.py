@@ -2,29 +2,16 @@
 
 import math
 import random
-from collections.abc import Iterator
 
 import pytest
-from filled import DATASETS, PAPER, Filled, shifted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.filled import DATASETS, PAPER, Filled, shifted
 
 few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 fractions = st.floats(0.01, 1.0)
 matrices = st.lists(st.lists(fractions, min_size=4, max_size=4), min_size=3, max_size=3)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Filled]:
-    made = Filled()
-    yield made
-    made.connection.close()
-
-
-@pytest.fixture
-def filled(shared: Filled) -> Filled:
-    shared.clear()
-    return shared
 
 
 def close(*values: float) -> object:

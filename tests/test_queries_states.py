@@ -1,23 +1,8 @@
 """States, statuses, failures and audits, one situation each."""
 
-from collections.abc import Iterator
-
 import pytest
-from filled import DATASETS, PAPER, Filled
 
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Filled]:
-    made = Filled()
-    yield made
-    made.connection.close()
-
-
-@pytest.fixture
-def filled(shared: Filled) -> Filled:
-    shared.clear()
-    shared.connection.execute("DELETE FROM backbone WHERE name <> 'tiny'")
-    return shared
+from tests.filled import DATASETS, PAPER, Filled
 
 
 def state(filled: Filled, trial: int) -> tuple[str, str | None]:

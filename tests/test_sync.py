@@ -277,8 +277,19 @@ def test_definition_drift_is_seen(lab: Site) -> None:
 def test_messages_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "make one with: python -m schema" in capsys.readouterr().err
+    assert not (folder / "lab").exists()  # asking changes nothing
     assert main(["--backend", "slrum"]) == 2
     assert "unknown backend 'slrum'" in capsys.readouterr().err
+
+
+def test_an_empty_catalog_and_a_file_that_is_none(site: Site, catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--watch"]) == 0
+    assert "no trials in the catalog; declare some with: python -m schema" in capsys.readouterr().out
+    catalog.path.write_text("not a database")
+    for arguments in ([], ["--dry-run"], ["--watch"]):
+        assert main(arguments) == 2
+        assert "not a valid DuckDB database file" in capsys.readouterr().err
+    assert catalog.path.read_text() == "not a database"
 
 
 def test_the_snapshot_is_what_readers_see(lab: Site) -> None:

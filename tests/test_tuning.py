@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tiny_clip import RECIPE, batches, build, check_golden, differing, learn, names, snapshot, step, tuning
 from torch import nn
 from torch.nn.utils import parametrize
 
 from methods import objective, optimizers, part, weights_in_use
+from tests.tiny_clip import RECIPE, batches, build, check_golden, differing, learn, names, snapshot, step, tuning
 
 TUNINGS = names("methods/tuning")
 CONTRASTIVE = objective("contrastive", {})

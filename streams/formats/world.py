@@ -1,4 +1,4 @@
-"""A procedural world: coloured, textured shapes that a caption describes, drawn the same everywhere from a seed.
+"""A procedural world: coloured, textured shapes that a caption describes, drawn from a seed.
 
 A dataset of this format is one `set` of it. `base` is what a tiny CLIP is pretrained on: known shapes, made-up names for random
 shapes, colours, textures, sizes, places, counts. The retention sets ask for one factor of it, some under a shift; `compose` asks
