@@ -87,14 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what runs goes on, and the next sync takes it from here", file=sys.stderr)
         return 130
-    except (
-        SiteError,
-        UnknownBackendError,
-        CatalogMissingError,
-        CatalogBusyError,
-        migrations.MigrationError,
-        duckdb.IOException,
-    ) as error:
+    except EXPECTED as error:
         print(error, file=sys.stderr)
         return 2
     print(
