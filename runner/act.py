@@ -1,88 +1,274 @@
-"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders, the backend, and what it answered, in this order.
+"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and what it answered, in order.
 
 A sync killed between any two of these leaves what the next one needs to go on: an attempt row without a submission is looked
-up at the backend by its folder or its batch name, and only if it never got there another attempt is made.
+up at the backend by its batch's name, and only if it never got there another attempt is made. A batch that the backend refuses
+keeps its attempts, and is offered again by the next pass.
 """
 
 import uuid
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import duckdb
 
+from runner import code
 from runner import folder as files
-from runner.backend import Backend
+from runner.backend import Backend, BackendError, SubmissionRefusedError, SubmissionUnknownError, UnreachableError
+from runner.batch import Batch, batch_folder, packed, refused
 from runner.folder import Job, RunFolder, attempt_folder, crash_point
-from runner.observe import record_submission
 from runner.report import Report
-from runner.resolve import RefusedError, resolve
+from runner.resolve import RefusedError, Resolver
+from runner.rows import insert, submission
 from schema.catalog import Catalog
-from schema.site import Site
+from schema.site import Needs, Site
 from schema.spec import Spec
 
 REFUSALS_PER_PASS = 100  # looked at beyond the room there is, so that trials that cannot run do not hide those that can
 
 
+@dataclass
+class Wanted:
+    """An attempt about to be made."""
+
+    trial: int
+    attempt: int
+    spec: Spec
+    text: str  # the definition as the catalog has it
+    study: str | None
+    priority: int
+    weights: str | None  # of the trial whose model it begins from
+
+
+@dataclass
+class Chosen:
+    """What this pass will start: jobs in the order of todo, each with the needs and the attempts that share it."""
+
+    jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
+    refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts there are in all."""
+        return sum(len(job) for _, job in self.jobs)
+
+
 def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int | None) -> None:
-    """Start what `todo` names: attempt rows first, then folders, then the backend, then what it answered."""
-    room = place.room() if limit is None else min(limit, place.room())
-    batch = f"weir-{uuid.uuid4().hex[:12]}"
-    started: list[tuple[Path, int, int]] = []
+    """Offer what was refused before, then start what `todo` names."""
+    with catalog.open() as connection:
+        open_batches = _unsubmitted(connection)
+        live = live_jobs(connection)
+    for batch in filter(None, (Batch.read(batch_folder(site.runs, name)) for name in open_batches)):
+        if batch.backend != place.name or refused(site.runs, batch.name) is None:
+            continue
+        if batch.needs not in (site.needs, *site.by_backbone.values()):  # site.toml says otherwise now: plan it anew
+            for folder in (folder for job in batch.positions for folder in job):
+                RunFolder(site.runs / folder).revoke()
+        elif not _offer(catalog, place, batch, report):
+            return  # what it said once it would say to all
+    room = place.room(live)
+    if not room or limit == 0:
+        return
+    with catalog.open() as connection:
+        chosen = choose(site, connection, room, limit)
+    try:
+        batches = plan(site, place, chosen)
+    except UnreachableError as error:
+        report.problem(place.name, f"nothing was submitted: {error}")
+        return
     with catalog.transaction() as connection:
-        todo = connection.execute(
-            "SELECT trial, attempt, count(*) OVER () FROM todo ORDER BY priority DESC, trial LIMIT ?", [room + REFUSALS_PER_PASS]
-        ).fetchall()
-        wanted: list[tuple[int, int, Spec, Job]] = []
-        for trial, attempt, _ in todo:
-            if len(wanted) == room:
-                break
-            try:
-                spec, text = resolve(connection, trial)
-                job = _job(site, connection, trial, attempt, batch, len(wanted), spec)
-            except RefusedError as error:
-                _refuse(connection, trial, attempt, batch, str(error))
-                report.refused += 1
-                continue
-            connection.execute(
-                "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (?, ?, ?, ?, ?, ?)",
-                [trial, attempt, text, spec.id, batch, len(wanted)],
-            )
-            wanted.append((trial, attempt, spec, job))
-        report.pending = (todo[0][2] if todo else 0) - len(wanted) - report.refused
+        _record(connection, chosen, batches)
+    report.refused += len(chosen.refused)
     crash_point("attempt_row")
-    for trial, attempt, spec, job in wanted:
-        path = attempt_folder(site.runs, trial, attempt)
-        if attempt == 1 and path.parent.exists():  # of a catalog that is no longer there: its files are not this trial's
-            aside = path.parent.rename(path.parent.with_name(f"{path.parent.name}.orphan-{batch}"))
-            report.problems.append(f"{path.parent} was there before its first attempt; moved to {aside.name}")
-        RunFolder(path).create(spec, job)
-        started.append((path, trial, attempt))
+    for batch, wanted in batches:
+        _make_folders(site, batch, wanted, report)
     crash_point("folder")
-    jobs = place.submit([path for path, _, _ in started]) if started else []
-    crash_point("submitted")
-    with catalog.transaction() as connection:
-        for (_, trial, attempt), job_id in zip(started, jobs, strict=True):
-            if job_id:
-                record_submission(connection, site, trial, attempt, job_id)
-                report.submitted += 1
-        running = connection.execute("SELECT count(*) FROM submission ANTI JOIN outcome USING (trial, attempt)").fetchone()
-        report.running = int(running[0]) if running else 0
+    for batch, _ in batches:
+        if not _offer(catalog, place, batch, report):
+            break
     crash_point("submission_row")
 
 
-def _job(
-    site: Site, connection: duckdb.DuckDBPyConnection, trial: int, attempt: int, batch: str, position: int, spec: Spec
-) -> Job:
-    pretrained = spec.backbone["pretrained"] or ""
-    weights = _deployed(site, int(pretrained[6:])) if pretrained.startswith("trial:") else None
-    return Job(trial, attempt, batch, position, str(site.data), site.threads_per_trial, site.checkpoint_minutes, weights)
+def choose(site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: int | None) -> Chosen:
+    """The first trials of `todo` that fit into `room` jobs; those that cannot run as declared are named with the reason."""
+    most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
+    most = most if limit is None else min(most, limit)
+    todo = connection.execute(
+        "SELECT trial, attempt, study, priority, backbone FROM todo ORDER BY priority DESC, trial LIMIT ?",
+        [most + REFUSALS_PER_PASS],
+    ).fetchall()
+    chosen, resolver, bases = Chosen(), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    open_jobs: dict[Needs, list[Wanted]] = {}
+    for trial, attempt, study, priority, backbone in todo:
+        if limit is not None and chosen.attempts == limit:
+            break
+        needs = site.needs_of(backbone)
+        if needs not in open_jobs and len(chosen.jobs) == room:
+            continue  # a later trial may still share a job
+        try:
+            spec, text = resolver.resolve(trial)
+            wanted = Wanted(trial, attempt, spec, text, study, priority, bases.weights(spec))
+        except RefusedError as error:
+            chosen.refused.append((trial, attempt, str(error)))
+            continue
+        if needs not in open_jobs:
+            open_jobs[needs] = []
+            chosen.jobs.append((needs, open_jobs[needs]))
+        open_jobs[needs].append(wanted)
+        if len(open_jobs[needs]) == needs.trials_per_job:
+            del open_jobs[needs]
+    return chosen
+
+
+def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[list[Wanted]]]]:
+    """Jobs of equal needs together, cut into batches as long as the backend allows.
+
+    Raises:
+        UnreachableError: the backend does not say how long that is.
+    """
+    if not chosen.jobs:
+        return []
+    snapshot, longest = code.snapshot(site.code), place.positions()
+    classes: dict[Needs, list[list[Wanted]]] = {}
+    for needs, job in chosen.jobs:
+        classes.setdefault(needs, []).append(job)
+    batches = []
+    for needs, jobs in classes.items():
+        for piece in packed(jobs, longest):
+            positions = [[_name(site, wanted) for wanted in job] for job in piece]
+            name = f"weir-{uuid.uuid4().hex[:12]}"
+            batch = Batch(name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs)
+            batches.append((batch, piece))
+    return batches
+
+
+def _name(site: Site, wanted: Wanted) -> str:
+    return str(attempt_folder(site.runs, wanted.trial, wanted.attempt).relative_to(site.runs))
+
+
+def _record(connection: duckdb.DuckDBPyConnection, chosen: Chosen, batches: list[tuple[Batch, list[list[Wanted]]]]) -> None:
+    """The attempt rows, of those that will run and of those that cannot (which end here)."""
+    rows = [
+        {
+            "trial": wanted.trial,
+            "attempt": wanted.attempt,
+            "spec": wanted.text,
+            "spec_id": wanted.spec.id,
+            "batch": batch.name,
+            "position": position,
+            "code": batch.code.name,
+        }
+        for batch, jobs in batches
+        for position, job in enumerate(jobs)
+        for wanted in job
+    ]
+    insert(connection, "attempt", rows)
+    for trial, attempt, message in chosen.refused:
+        connection.execute(
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
+            "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), '', '', -1",
+            [trial, attempt, trial],
+        )
+        connection.execute(
+            "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) VALUES (?, ?, 'refused', 'error', ?, now())",
+            [trial, attempt, message],
+        )
+
+
+def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Report) -> None:
+    versions, created_at = code.versions(), files.now()
+    for position, job in enumerate(jobs):
+        for wanted in job:
+            path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
+            if wanted.attempt == 1 and path.parent.exists():  # of a catalog that is no longer there: not this trial's files
+                aside = path.parent.rename(path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}"))
+                report.problem(
+                    f"trial {wanted.trial}", f"{path.parent} was there before its first attempt; moved to {aside.name}"
+                )
+            RunFolder(path).create(
+                wanted.spec,
+                Job(
+                    wanted.trial,
+                    wanted.attempt,
+                    batch.name,
+                    position,
+                    str(site.data),
+                    site.threads_per_trial,
+                    site.checkpoint_minutes,
+                    wanted.weights,
+                    batch.code.name,
+                    str(batch.code),
+                    versions,
+                    wanted.study,
+                    wanted.priority,
+                    created_at,
+                ),
+            )
+    batch.write()
+
+
+def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bool:
+    """Give a batch to the backend and record what it says; False when no more should be given in this pass."""
+    try:
+        jobs = place.submit(batch)
+    except SubmissionRefusedError as error:
+        batch.answered(refused=str(error))
+        report.problem(batch.name, f"{place.name} refuses it, and will be asked again: {error}")
+        return False
+    except SubmissionUnknownError as error:
+        report.problem(batch.name, f"{place.name} may or may not have taken it, and will be looked at: {error}")
+        return False
+    except BackendError as error:
+        report.problem(place.name, str(error))
+        return False
+    crash_point("submitted")
+    batch.answered(jobs=jobs)
+    rows = [
+        submission(batch, folder, job_id) for job_id, job in zip(jobs, batch.positions, strict=True) for folder in job if job_id
+    ]
+    with catalog.transaction() as connection:
+        insert(connection, "submission", rows)
+    report.submitted += len(rows)
+    return True
+
+
+def live_jobs(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many jobs have attempts without an end."""
+    found = connection.execute(
+        "SELECT count(DISTINCT (batch, position)) FROM attempt ANTI JOIN outcome USING (trial, attempt)"
+    ).fetchone()
+    return found[0] if found else 0
+
+
+def _unsubmitted(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Batches none of whose attempts has reached a backend or ended, the oldest first."""
+    found = connection.execute(
+        "SELECT batch FROM attempt ANTI JOIN outcome USING (trial, attempt) LEFT JOIN submission USING (trial, attempt) "
+        "GROUP BY batch HAVING bool_and(job_id IS NULL) ORDER BY min(created_at)"
+    ).fetchall()
+    return [name for (name,) in found]
+
+
+class Bases:
+    """The weights that trials begin from, looked up once per base."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.found = site, dict[int, str]()
+
+    def weights(self, spec: Spec) -> str | None:
+        """What the trial that the backbone names deployed last; None for other backbones.
+
+        Raises:
+            RefusedError: its run folder is gone.
+        """
+        pretrained = spec.backbone["pretrained"] or ""
+        if not pretrained.startswith("trial:"):
+            return None
+        trial = int(pretrained[6:])
+        if trial not in self.found:
+            self.found[trial] = _deployed(self.site, trial)
+        return self.found[trial]
 
 
 def _deployed(site: Site, trial: int) -> str:
-    """The weights that a finished trial deployed last.
-
-    Raises:
-        RefusedError: its run folder is gone.
-    """
     trial_folder = site.runs / f"{trial:06d}"
     attempts = sorted((p for p in trial_folder.glob("[0-9]*")), key=lambda p: int(p.name), reverse=True)
     tasks = files.done_tasks([RunFolder(p) for p in attempts])
@@ -94,17 +280,4 @@ def _deployed(site: Site, trial: int) -> str:
     raise RefusedError(
         f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any more. Put the folder back "
         "and request a retry of this trial, or insert the base with another seed and a backbone that names that trial"
-    )
-
-
-def _refuse(connection: duckdb.DuckDBPyConnection, trial: int, attempt: int, batch: str, message: str) -> None:
-    """A trial that cannot run as declared: an attempt that ends before a job exists, with the reason."""
-    connection.execute(
-        "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
-        "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), '', ?, -1",
-        [trial, attempt, trial, batch],
-    )
-    connection.execute(
-        "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) VALUES (?, ?, 'refused', 'error', ?, now())",
-        [trial, attempt, message],
     )

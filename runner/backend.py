@@ -1,24 +1,20 @@
-"""Where attempts run: the contract, and the local machine. A cluster is one more class here.
+"""Where attempts run: what sync needs from such a place. One file of `runner/backends/` each.
 
-sync tells a backend which folders to run and asks it what it knows; it never waits for it. A backend keeps no state in
-memory, so any process may ask about any job, also after a crash or a reboot.
+sync gives a backend batches and asks it what it knows; it never waits for it. A backend keeps no state in memory, so any process
+may ask about any job, also after a crash or a reboot.
 """
 
-import fcntl
-import os
-import signal
-import subprocess
-import sys
+import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from runner.folder import read_json
+from runner.batch import Batch
 from schema.site import Site
 from schema.words import nearest
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 class State(Enum):
@@ -26,157 +22,111 @@ class State(Enum):
 
     PENDING = "pending"  # accepted, not started
     RUNNING = "running"
-    GONE = "gone"  # certainly no longer there; the outcome file says how it ended, or it left none
-    UNSURE = "unsure"  # could not be asked: nothing follows from it
+    ENDED = "ended"  # it says so; the outcome file says how, or there is none
+    ABSENT = "absent"  # it was asked, answered, and does not know the job
+    UNSURE = "unsure"  # it could not be asked, or said something unknown: nothing follows from it
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an attempt was sent."""
+
+    batch: str
+    position: int
+    folder: Path
+    job_id: str | None  # None: no answer of the backend was recorded
+    since: datetime  # when the attempt was made
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a backend says about one attempt's job."""
+
+    state: State
+    job_id: str | None = None
+    reason: str | None = None  # its words: why a job waits, or how it ended
+    kind: str | None = None  # of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
+    stuck: bool = False  # it waits, and will not start by itself
+
+
+@dataclass
+class Look:
+    """What a backend says about many attempts at once."""
+
+    sightings: dict[Place, Sighting] = field(default_factory=dict)
+    problems: list[tuple[str, str]] = field(default_factory=list)  # who, what: an answer that did not come or was not understood
 
 
 class Backend(Protocol):
     """What sync needs from a place where attempts run."""
 
-    def room(self) -> int:
-        """How many more attempts it would take now."""
+    name: str
+    patience_s: float  # how long a missed job or a late file is waited for; 0: what it says is certain at once
+    pause_s: float  # between two looks of `--watch`
+
+    def room(self, live: int) -> int:
+        """How many more attempts it would take now, when `live` have no end yet."""
         ...
 
-    def submit(self, folders: Sequence[Path]) -> list[str]:
-        """Start an attempt per folder; job ids in the same order."""
+    def positions(self) -> int:
+        """How many jobs one batch may have.
+
+        Raises:
+            UnreachableError: it could not be asked.
+        """
         ...
 
-    def find(self, folders: Sequence[Path]) -> dict[Path, str]:
-        """Job ids of the folders that reached the backend although their submission was not recorded."""
+    def submit(self, batch: Batch) -> list[str]:
+        """Start a batch; a job id per position ("": that one was not started).
+
+        Raises:
+            SubmissionRefusedError: it said no, and nothing was started.
+            SubmissionUnknownError: no answer, or none that can be understood: the jobs may be there.
+        """
         ...
 
-    def states(self, jobs: Sequence[str]) -> dict[str, State]:
-        """One answer per job, however many jobs, in one go."""
+    def look(self, places: Sequence[Place]) -> Look:
+        """What it knows about attempts, however many, in one go."""
         ...
 
-    def cancel(self, jobs: Sequence[str]) -> None:
-        """Ask jobs to end; they checkpoint first."""
+    def cancel(self, places: Sequence[Place]) -> None:
+        """End their jobs at once, without a checkpoint. (A `stop.json` in its folder ends an attempt at a checkpoint.)"""
         ...
 
 
-class Local:
-    """This machine: at most `trials_at_once` workers, each in a slot of its own.
-
-    A slot is a locked file, and so is the life of an attempt (`alive` in its folder). The worker inherits both locks, and the
-    kernel frees them when it is dead, whoever killed it: no process ids are trusted, no slot goes stale, and workers survive
-    the death of sync, Ctrl-C and a closed terminal. The job id is the folder.
-    """
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.gpus = _gpus()
-        self.slots = site.trials_at_once or len(self.gpus) or os.cpu_count() or 1
-
-    def room(self) -> int:
-        """Free slots."""
-        free = 0
-        for slot in range(self.slots):
-            handle = self._lock_slot(slot)
-            if handle is not None:
-                free += 1
-                os.close(handle)
-        return free
-
-    def submit(self, folders: Sequence[Path]) -> list[str]:
-        """Start each in a free slot. A folder for which none is left is not started, and has no job id ("")."""
-        free = (slot for slot in range(self.slots))
-        jobs = []
-        for folder in folders:
-            held = next(((slot, handle) for slot in free if (handle := self._lock_slot(slot)) is not None), None)
-            jobs.append(str(folder) if held and self._start(folder, *held) else "")
-        return jobs
-
-    def find(self, folders: Sequence[Path]) -> dict[Path, str]:
-        """A worker lives in the folder, or has been there."""
-        return {f: str(f) for f in folders if (f / "claim").exists() or self.states([str(f)])[str(f)] is State.RUNNING}
-
-    def states(self, jobs: Sequence[str]) -> dict[str, State]:
-        """The `alive` lock of each folder tells, with certainty."""
-        return {job: State.RUNNING if _locked(Path(job) / "alive") else State.GONE for job in jobs}
-
-    def cancel(self, jobs: Sequence[str]) -> None:
-        """SIGTERM to the worker that claimed the folder, if it still lives."""
-        for job in jobs:
-            claim = read_json(Path(job) / "claim") or {}
-            if not claim.get("revoked", True) and _locked(Path(job) / "alive"):
-                os.kill(int(claim["pid"]), signal.SIGTERM)
-
-    def _lock_slot(self, slot: int) -> int | None:
-        folder = self.site.runs / ".slots"
-        folder.mkdir(parents=True, exist_ok=True)
-        return _lock(folder / f"{slot}.lock")
-
-    def _start(self, folder: Path, slot: int, held: int) -> bool:
-        """A worker of its own session that inherits the slot's lock and the folder's `alive` lock."""
-        alive = _lock(folder / "alive")
-        if alive is None:  # a worker is there already
-            os.close(held)
-            return False
-        threads = str(self.site.threads_per_trial)
-        environment = os.environ | {
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "OMP_WAIT_POLICY": "passive",  # spinning threads of neighbours cost a factor of ten
-            "PYTHONUNBUFFERED": "1",
-        }
-        if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
-        with (folder / "log.txt").open("ab") as log:
-            subprocess.run(  # the shell leaves the worker behind: init reaps it, however long this process lives
-                ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runner.trial", str(folder)],
-                check=True,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=(held, alive),
-            )
-        os.close(held)
-        os.close(alive)
-        return True
+class BackendError(RuntimeError):
+    """A backend that cannot be used here."""
 
 
-BACKENDS: dict[str, type[Local]] = {"local": Local}
-
-
-class UnknownBackendError(ValueError):
+class UnknownBackendError(BackendError):
     """No backend of that name."""
 
 
+class UnreachableError(BackendError):
+    """A backend that did not answer."""
+
+
+class SubmissionRefusedError(BackendError):
+    """It said no, and nothing was started."""
+
+
+class SubmissionUnknownError(BackendError):
+    """It may or may not have started the batch."""
+
+
+def names() -> list[str]:
+    """Every backend there is."""
+    return sorted(path.stem for path in (Path(__file__).parent / "backends").glob("[a-z]*.py"))
+
+
 def backend(name: str, site: Site) -> Backend:
-    """The backend that site.toml or `--backend` names."""
-    if name not in BACKENDS:
-        raise UnknownBackendError(f"unknown backend {name!r}. Known: {', '.join(BACKENDS)}.{nearest(name, list(BACKENDS))}")
-    return BACKENDS[name](site)
+    """The backend that site.toml or `--backend` names: class `Slurm` of `runner/backends/slurm.py` for "slurm".
 
-
-def _lock(path: Path) -> int | None:
-    """An open descriptor that holds the exclusive lock, or None when somebody else does."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
-
-
-def _locked(path: Path) -> bool:
-    """Whether somebody holds the lock of an existing file."""
-    if not path.exists():
-        return False
-    handle = _lock(path)
-    if handle is None:
-        return True
-    os.close(handle)
-    return False
-
-
-def _gpus() -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; asked without torch."""
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if said is not None:
-        return [name for name in said.split(",") if name.strip()]
-    return [str(n) for n in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+    Raises:
+        UnknownBackendError: there is none of that name.
+        BackendError: it cannot be used on this machine.
+    """
+    if name not in names():
+        raise UnknownBackendError(f"unknown backend {name!r}. Known: {', '.join(names())}.{nearest(name, names())}")
+    made: Backend = getattr(importlib.import_module(f"runner.backends.{name}"), name.capitalize())(site)
+    return made

@@ -3,12 +3,15 @@
     runs/000042/02/                     trial 42, attempt 2
         spec.json   job.json            what to run; where and for whom (written by sync before submission)
         claim                           created once, by the worker that runs the attempt or by sync to give it up
-        alive                           locked as long as a local worker lives
+        alive                           its time is the worker's heartbeat; the local backend's workers also hold its lock
+        stop.json                       sync wants the attempt to end at a checkpoint
+        doubt.json                      sync missed its job, and since when
         log.txt     progress.json       for people and for `--watch`
         checkpoint-0003-000040.json     receipt of a checkpoint: task 3, step 40 (and .safetensors)
         task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, written last
         task-0003.deployed.safetensors  weights
-        outcome.json                    how the attempt ended
+        outcome.json                    how the attempt ended, in the words of its worker
+        verdict.json                    how it ended in sync's judgement, where no worker said
 
 Every file is written aside, flushed and moved into place. Imports neither torch nor duckdb.
 """
@@ -19,14 +22,17 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from schema.files import fsync
 from schema.spec import Spec, canonical
+
+STOPS = (None, "preempted", "timeout")  # why a worker is told to end, by the byte it shares with its job
 
 
 def attempt_folder(runs: Path, trial: int, attempt: int) -> Path:
@@ -99,6 +105,12 @@ class Job:
     threads: int = 1
     checkpoint_minutes: float = 10.0
     backbone_weights: str | None = None  # what `trial:<id>` deployed last
+    code: str = ""  # the snapshot it was submitted with
+    code_folder: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    study: str | None = None  # this and the next two: so that a lost catalog can be made again
+    priority: int = 0
+    created_at: str | None = None
 
 
 class RunFolder:
@@ -110,20 +122,71 @@ class RunFolder:
     # ------------------------------------------------ written by sync
 
     def create(self, spec: Spec, job: Job) -> None:
-        """Make the folder with what the worker must know. Doing it again changes nothing."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / "spec.json", json.loads(spec.to_json()))
-        write_json(self.path / "job.json", asdict(job))
+        """Make the folder, whole, with what the worker must know. Not flushed to the disk: if the power fails before anything
+        ran, the attempt is given up and made anew, and a thousand of these folders are made in one pass."""
+        if self.path.exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        aside.mkdir(exist_ok=True)
+        (aside / "spec.json").write_text(spec.to_json())
+        (aside / "job.json").write_text(canonical(asdict(job)))
+        aside.rename(self.path)
 
     def revoke(self) -> bool:
         """Give the attempt up: True if no worker had it and none can have it any more."""
         return self._claim({"revoked": True})
+
+    @property
+    def revoked(self) -> bool:
+        """Whether sync has given the attempt up before a worker had it."""
+        return bool((read_json(self.path / "claim") or {}).get("revoked"))
+
+    def stop(self) -> float:
+        """Ask the worker to end at a checkpoint; seconds since that was asked first."""
+        asked = self.path / "stop.json"
+        if not asked.exists():
+            write_json(asked, {"at": now()})
+        return max(0.0, time.time() - asked.stat().st_mtime)
+
+    def doubted(self, patience_s: float) -> bool:
+        """Whether the attempt has been missed before, at least `patience_s` ago, without a heartbeat since. Notes the doubt.
+
+        Only this machine's clock is read; one that was set back begins the wait anew.
+        """
+        path, pulse = self.path / "doubt.json", self.heartbeat()
+        said = read_json(path)
+        if said is not None and said["heartbeat"] == pulse and time.time() - said["at_s"] >= 0:
+            return bool(time.time() - said["at_s"] >= patience_s)
+        write_json(path, {"heartbeat": pulse, "at_s": time.time()})
+        return patience_s == 0
+
+    def trust(self) -> None:
+        """The attempt's job was seen: what was missed before does not count."""
+        (self.path / "doubt.json").unlink(missing_ok=True)
+
+    def heartbeat(self) -> int:
+        """The worker's latest sign of life, as a number that only grows; 0 before the first."""
+        try:
+            return (self.path / "alive").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     # ------------------------------------------------ read by the worker
 
     def claim(self) -> bool:
         """Take the attempt: True for exactly one caller, ever."""
         return self._claim({"revoked": False})
+
+    @property
+    def claimed(self) -> bool:
+        """Whether somebody took the attempt or gave it up."""
+        return (self.path / "claim").exists()
+
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether sync wants it to end."""
+        return (self.path / "stop.json").exists()
 
     def _claim(self, said: dict[str, Any]) -> bool:
         try:
@@ -179,15 +242,16 @@ class RunFolder:
         said = read_json(self.path / "progress.json")
         return said if isinstance(said, dict) else None
 
-    def log_tail(self, size: int = 4000) -> str:
-        """The last `size` characters of the log."""
-        try:
-            with (self.path / "log.txt").open("rb") as handle:
-                handle.seek(0, os.SEEK_END)
-                handle.seek(max(0, handle.tell() - size))
-                return handle.read().decode(errors="replace")
-        except FileNotFoundError:
-            return ""
+
+def tail(path: Path, size: int = 4000) -> str:
+    """The last `size` bytes of a text file; empty when there is none."""
+    try:
+        with path.open("rb") as handle:
+            handle.seek(0, os.SEEK_END)
+            handle.seek(max(0, handle.tell() - size))
+            return handle.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def done_tasks(folders: list[RunFolder]) -> dict[int, tuple[RunFolder, dict[str, Any]]]:

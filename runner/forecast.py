@@ -5,6 +5,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
+from runner.act import live_jobs
 from runner.backend import Backend
 from schema.catalog import Catalog
 from schema.site import Site
@@ -14,8 +15,9 @@ SHOWN = 20
 
 def dry_run(site: Site, place: Backend, limit: int | None) -> int:
     """Print the trials that would be submitted now, and the totals of all that are pending."""
-    room = place.room() if limit is None else min(limit, place.room())
     with Catalog(site.catalog, site.lock_wait_s).open() as connection:
+        room = place.room(live_jobs(connection)) * site.needs.trials_per_job
+        room = room if limit is None else min(limit, room)
         found = connection.execute(
             "SELECT trial, study, backbone, stream, mixture, method, recipe, budget, seed, steps, seconds, based_on "
             "FROM forecast LIMIT ?",

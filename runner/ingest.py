@@ -27,7 +27,7 @@ class Harvest:
 
     frames: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: {table: [] for table in COLUMNS})
     receipts: list[tuple[str, str, int]] = field(default_factory=list)  # path below runs, sha256, rows
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)  # receipt, why it was not taken
 
     def gather(self, runs: Path, trial: int, attempt: int, spec_id: str, known: set[str]) -> None:
         """Read the receipts of one attempt that are not `known` yet; a bad one is a problem, the others go on."""
@@ -39,7 +39,7 @@ class Harvest:
             try:
                 frames = read_receipt(path, trial, attempt, spec_id)
             except ReceiptError as error:
-                self.problems.append(f"{name}: {error}")
+                self.problems.append((name, str(error)))
                 continue
             for table, frame in frames.items():
                 self.frames[table].append(frame.with_columns(trial=pl.lit(trial, pl.Int64), attempt=pl.lit(attempt, pl.Int32)))

@@ -1,26 +1,27 @@
 """How an attempt ends, in its own words: the worker's record, which outranks whatever a scheduler says later."""
 
 import contextlib
-import importlib.metadata
+import mmap
 import platform
 import signal
 import socket
-import subprocess
-import sys
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("torch", "open_clip_torch", "numpy", "safetensors", "polars")
+from runner import code
+from runner.folder import STOPS
 
 
 class StoppedError(Exception):
-    """The trial was told to stop and has written its checkpoint."""
+    """The trial was told to end and has written its checkpoint."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class DivergedError(ArithmeticError):
@@ -28,15 +29,25 @@ class DivergedError(ArithmeticError):
 
 
 class StopFlag:
-    """Set by SIGTERM, SIGUSR2 or Ctrl-C; the loop reads it between steps. A handler does nothing else."""
+    """Why the trial is to end, if it is; the loop reads it between steps.
 
-    def __init__(self) -> None:
-        self.raised = False
-        for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
-            signal.signal(number, self._raise)
+    Under a job it is one byte of memory that the job and its worker share. By hand it is set by SIGTERM, SIGUSR2 or Ctrl-C,
+    whose handler does nothing else.
+    """
+
+    def __init__(self, word: mmap.mmap | None = None) -> None:
+        self.word = word if word is not None else mmap.mmap(-1, 1)
+        if word is None:
+            for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
+                signal.signal(number, self._raise)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
-        self.raised = True
+        self.word[0] = STOPS.index("timeout" if number == signal.SIGUSR2 else "preempted")
+
+    @property
+    def raised(self) -> str | None:
+        """The kind of end that is asked for: preempted or timeout; None while there is none."""
+        return STOPS[self.word[0]]
 
 
 class End:
@@ -53,7 +64,7 @@ def ended_by() -> Iterator[End]:
         yield end
         end.said = {"state": "done", "kind": None, "message": None}
     except StoppedError as stop:
-        end.said = {"state": "failed", "kind": "preempted", "message": str(stop)}
+        end.said = {"state": "failed", "kind": stop.kind, "message": str(stop)}
     except Exception as error:
         traceback.print_exc()
         end.said = {"state": "failed", "kind": kind_of(error), "message": f"{type(error).__name__}: {error}"[:500]}
@@ -63,6 +74,8 @@ def kind_of(error: Exception) -> str:
     """The failure kind that retry policies go by."""
     if isinstance(error, torch.OutOfMemoryError):
         return "oom_gpu"
+    if isinstance(error, code.CodeDriftError):
+        return "code_drift"
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error):
         return "oom_host"
     return "diverged" if isinstance(error, DivergedError) else "error"
@@ -71,14 +84,4 @@ def kind_of(error: Exception) -> str:
 def surroundings() -> dict[str, Any]:
     """Where and with what it ran."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.processor() or platform.machine()})"
-    versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"host": socket.gethostname(), "device": device, "versions": versions, "commit": commit()}
-
-
-def commit() -> str | None:
-    """The commit of the code that runs, marked when the tree has changes; None outside a git checkout."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        asked = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-        return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-    print("the code's commit is unknown: not a git checkout", file=sys.stderr)
-    return None
+    return {"host": socket.gethostname(), "device": device, "versions": code.versions(), "commit": code.commit()}

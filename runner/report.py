@@ -1,5 +1,6 @@
 """What one pass of sync saw and did."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -12,10 +13,21 @@ class Report:
     rows: int = 0
     refused: int = 0
     pending: int = 0
-    running: int = 0
-    problems: list[str] = field(default_factory=list)
+    running: int = 0  # attempts without an end, queued ones too
+    problems: list[tuple[str, str]] = field(default_factory=list)  # who (squeue, a batch, trial 42, a receipt), what
+    noted: bool = False  # problems came or went
+    queue: Counter[str] = field(default_factory=Counter)  # why jobs wait, in the scheduler's words
+
+    def problem(self, subject: str, message: str) -> None:
+        """Note what could not be trusted or reached, once."""
+        if (subject, message) not in self.problems:
+            self.problems.append((subject, message))
+
+    def unreachable(self, backend: str) -> bool:
+        """Whether the backend did not answer when it was looked at, so that nothing should be asked of it in this pass."""
+        return any(subject in ("squeue", backend) for subject, _ in self.problems)
 
     @property
     def changed(self) -> bool:
         """Whether the catalog is another than before."""
-        return bool(self.submitted or self.ended or self.rows or self.refused)
+        return bool(self.submitted or self.ended or self.rows or self.refused or self.noted)

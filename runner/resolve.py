@@ -1,5 +1,7 @@
 """From rows to a definition: the last door before a job exists. What it refuses never reaches the cluster."""
 
+from collections.abc import Sequence
+
 import duckdb
 
 from schema import parts
@@ -14,31 +16,53 @@ class RefusedError(ValueError):
     """A trial cannot run as it is declared; the message says why and what to do."""
 
 
-def resolve(connection: duckdb.DuckDBPyConnection, trial: int) -> tuple[Spec, str]:
-    """The definition of a trial, parsed and as the catalog's own text (which `definition_drift` compares).
+class Resolver:
+    """The definitions of some trials, fetched in one query; rows that many of them share are checked once."""
 
-    Raises:
-        RefusedError: its rows do not add up to something that can run.
-    """
-    found = connection.execute("SELECT spec FROM definition WHERE trial = ?", [trial]).fetchone()
-    if found is None:
-        raise RefusedError(_incomplete(connection, trial))
-    spec = Spec.from_json(found[0])
+    def __init__(self, connection: duckdb.DuckDBPyConnection, trials: Sequence[int]) -> None:
+        self.connection = connection
+        found = connection.execute(
+            "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))", [list(trials)]
+        )
+        self.texts: dict[int, str] = dict(found.fetchall())
+        self.checked: dict[tuple[str, ...], str | None] = {}  # the names of the words -> why they cannot run
+
+    def resolve(self, trial: int) -> tuple[Spec, str]:
+        """The definition of a trial, parsed and as the catalog's own text (which `definition_drift` compares).
+
+        Raises:
+            RefusedError: its rows do not add up to something that can run.
+        """
+        if trial not in self.texts:
+            raise RefusedError(_incomplete(self.connection, trial))
+        spec = Spec.from_json(self.texts[trial])
+        words = (spec.stream, spec.mixture, spec.method, spec.recipe, spec.budget)
+        names = tuple(str(word["name"]) for word in words)
+        if names not in self.checked:
+            self.checked[names] = _objection(spec)
+        objection = self.checked[names]
+        if objection is not None:
+            raise RefusedError(objection)
+        return spec, self.texts[trial]
+
+
+def _objection(spec: Spec) -> str | None:
+    """Why a definition cannot run, or None."""
     try:
         parts.check_method(spec.method)
         parts.check_recipe(spec.recipe)
         parts.check_mixture(spec.mixture)
         for dataset in spec.stream["datasets"]:
             parts.check_dataset(dataset)
-    except parts.PartError as error:
-        raise RefusedError(str(error)) from error
-    _check_stream(spec)
+        _check_stream(spec)
+    except (parts.PartError, RefusedError) as error:
+        return str(error)
     if spec.budget["unit"] not in SOLVED_UNITS:
-        raise RefusedError(
+        return (
             f"budget {spec.budget['name']!r}: unit {spec.budget['unit']} needs a memory profile, which nothing makes; "
             f"use one of {', '.join(SOLVED_UNITS)}"
         )
-    return spec, found[0]
+    return None
 
 
 def _check_stream(spec: Spec) -> None:

@@ -12,17 +12,18 @@ from functools import partial
 import duckdb
 
 from runner.act import act
-from runner.backend import Backend, UnknownBackendError, backend
+from runner.backend import Backend, BackendError, backend
 from runner.folder import crash_point
 from runner.observe import observe
 from runner.report import Report
 from schema import migrations
-from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock
+from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
 from schema.site import Site, SiteError
+from schema.words import nearest
 
 EXPECTED = (
     SiteError,
-    UnknownBackendError,
+    BackendError,
     CatalogMissingError,
     CatalogBusyError,
     migrations.MigrationError,
@@ -42,10 +43,51 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
     report = Report()
     with FileLock(catalog.path.with_name("sync.lock"), site.lock_wait_s).held():
         migrations.prepare(catalog)
+        settle_policy(site, catalog)
         observe(site, catalog, place, report)
-        act(site, catalog, place, report, limit)
+        if not report.unreachable(place.name):
+            act(site, catalog, place, report, limit)
+        note(catalog, report)
         publish(site, catalog, report)
     return report
+
+
+def settle_policy(site: Site, catalog: Catalog) -> None:
+    """`[retries]` of site.toml become the knobs that `todo` reads.
+
+    Raises:
+        SiteError: a knob that the catalog does not have.
+    """
+    with catalog.open() as connection:
+        known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
+        wanted = {name if name in known else f"retries_{name}": value for name, value in site.retries.items()}
+        for name in wanted:
+            if name not in known:
+                said = name.removeprefix("retries_")
+                keys = [known_name.removeprefix("retries_") for known_name in sorted(known)]
+                raise SiteError(f"site.toml: [retries] has no {said!r}. Known: {', '.join(keys)}.{nearest(said, keys)}")
+        changed = [(value, name) for name, value in wanted.items() if known[name] != value]
+        if changed:
+            connection.executemany("UPDATE policy SET value = ? WHERE name = ?", changed)
+
+
+def note(catalog: Catalog, report: Report) -> None:
+    """What this pass could not trust or reach, kept for `health` until a pass finds it in order; and the counts to report."""
+    with catalog.open() as connection:
+        known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
+        gone, new = known - set(report.problems), set(report.problems) - known
+        if gone or new:
+            with transaction(connection):
+                for subject, message in gone:
+                    connection.execute("DELETE FROM problem WHERE subject = ? AND message = ?", [subject, message])
+                for subject, message in new:
+                    connection.execute("INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message])
+            report.noted = True
+        counts = connection.execute(
+            "SELECT (SELECT count(*) FROM attempt ANTI JOIN outcome USING (trial, attempt)), (SELECT count(*) FROM todo)"
+        ).fetchone()
+        assert counts is not None
+        report.running, report.pending = counts
 
 
 def publish(site: Site, catalog: Catalog, report: Report) -> None:
@@ -58,6 +100,12 @@ def publish(site: Site, catalog: Catalog, report: Report) -> None:
 
 
 # ---------------------------------------------------------------- the command
+
+
+def again(name: str | None, limit: int | None) -> Report:
+    """A pass under what site.toml says now, so that a person can mend it while a grid runs."""
+    site = Site.load()
+    return sync(site, backend(name or site.backend, site), limit)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.watch:
             from runner.watch import watch
 
-            return watch(site.current, partial(sync, site, place, asked.limit))
+            return watch(site.current, place.pause_s, partial(again, asked.backend, asked.limit))
         report = sync(site, place, asked.limit)
     except KeyboardInterrupt:
         print("stopped; what runs goes on, and the next sync takes it from here", file=sys.stderr)
@@ -94,8 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, {report.refused} refused; "
         f"{report.running} running, {report.pending} pending"
     )
-    for problem in report.problems:
-        print(f"degraded: {problem}", file=sys.stderr)
+    for subject, message in report.problems:
+        print(f"degraded: {subject}: {message}", file=sys.stderr)
     return 1 if report.problems else 0
 
 

@@ -4,6 +4,7 @@ The loop below is the whole journey of the GPU half. It always begins by asking 
 is the empty answer. Killed at any moment and run again (as a new attempt, in a new folder), a trial gives bit-identical results.
 """
 
+import mmap
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 import methods
 from methods import Weights
 from runner import backbone as backbones
-from runner import checkpoint
+from runner import checkpoint, code
 from runner.budget import steps_per_task
 from runner.desk import Desk
 from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
@@ -67,11 +68,13 @@ class Trial:
         for done in training.steps_from(step):
             self.say(task, done, training)
             crash_point("step")
-            if done < self.steps and (self.stop.raised or self.checkpoint_is_due()):
+            told = self.stop.raised
+            if done < self.steps and (told or self.checkpoint_is_due()):
                 checkpoint.save(self.run, self.spec.id, task, done, training.state_dict())
                 self.saved_at = time.monotonic()
-            if done < self.steps and self.stop.raised:
-                raise StoppedError(f"asked to stop in task {task} after {done} of {self.steps} steps; the checkpoint is written")
+            if done < self.steps and told:
+                where = f"in task {task} after {done} of {self.steps} steps"
+                raise StoppedError(told, f"told to end ({told}) {where}; the checkpoint is written")
         last = training.end()
         with training.ledger.phase("merge"):
             merged = self.merge(task, last)
@@ -169,8 +172,25 @@ class Trial:
             write_json(self.run.path / "progress.json", about | rate | {"at": now()})
 
 
+def learn(run: RunFolder, word: mmap.mmap | None = None) -> int:
+    """Claim the folder and learn; `word` is how a job tells its worker to end. Exit code 0 also when the attempt was claimed
+    before, and is left untouched; 1 when it did not get to its end."""
+    if not run.claim():
+        print(f"{run.path} is claimed already ({(run.path / 'claim').read_text()}); nothing done")
+        return 0
+    crash_point("claimed")
+    started_at, stop = now(), StopFlag(word)
+    with ended_by() as end:
+        job = run.job()
+        code.check(job.code, job.code_folder, job.versions)
+        Trial(run, stop).learn()
+    crash_point("outcome")
+    write_json(run.path / "outcome.json", end.said | surroundings() | {"started_at": started_at, "finished_at": now()})
+    return 0 if end.said["state"] == "done" else 1
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Claim the folder and learn; exit code 0 also when the attempt was claimed before, and is left untouched."""
+    """Run one attempt by hand, as its job would."""
     said = sys.argv[1:] if arguments is None else arguments
     if len(said) != 1 or said[0].startswith("-"):
         print("usage: python -m runner.trial FOLDER\n\n" + (__doc__ or ""), file=sys.stderr)
@@ -179,16 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not (run.path / "spec.json").exists():
         print(f"{run.path} holds no spec.json; runner.sync makes run folders from rows of the catalog", file=sys.stderr)
         return 2
-    if not run.claim():
-        print(f"{run.path} is claimed already ({(run.path / 'claim').read_text()}); nothing done")
-        return 0
-    crash_point("claimed")
-    started_at, stop = now(), StopFlag()
-    with ended_by() as end:
-        Trial(run, stop).learn()
-    crash_point("outcome")
-    write_json(run.path / "outcome.json", end.said | surroundings() | {"started_at": started_at, "finished_at": now()})
-    return 0 if end.said["state"] == "done" else 1
+    return learn(run)
 
 
 if __name__ == "__main__":

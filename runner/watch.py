@@ -20,12 +20,11 @@ from runner.folder import RunFolder
 from runner.forecast import duration
 from runner.report import Report
 
-PAUSE_S = 2.0
 FAILURES_SHOWN = 5
 
 
-def watch(current: Path, sync: Callable[[], Report]) -> int:
-    """Repeat `sync` until quiet, showing what the snapshot `current` says.
+def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
+    """Repeat `sync` every `pause_s` seconds until quiet, showing what the snapshot `current` says.
 
     Exit code 0; 1 when trials failed or files could not be trusted; 130 after Ctrl-C.
     """
@@ -42,7 +41,7 @@ def watch(current: Path, sync: Callable[[], Report]) -> int:
                     print(line(state, report), flush=True)
                 if not (report.running or report.pending or report.submitted):
                     break
-                time.sleep(PAUSE_S)
+                time.sleep(pause_s)
     except KeyboardInterrupt:
         print("\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch", file=sys.stderr)
         return 130
@@ -52,8 +51,8 @@ def watch(current: Path, sync: Callable[[], Report]) -> int:
         print(line(state, report))
     for trial, word, reason in state.failed[:FAILURES_SHOWN]:
         print(f"trial {trial} {word}: {reason}", file=sys.stderr)
-    for problem in report.problems:
-        print(f"degraded: {problem}", file=sys.stderr)
+    for subject, message in report.problems:
+        print(f"degraded: {subject}: {message}", file=sys.stderr)
     return 1 if state.failed or report.problems else 0
 
 
@@ -99,7 +98,7 @@ def picture(state: Snapshot, report: Report) -> RenderableType:
     for trial, method, mixture, seed, folder in state.running:
         table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", RunFolder(folder).progress()))
     failures = [Text(f"trial {trial} {word}: {reason}", style="red") for trial, word, reason in state.failed[-FAILURES_SHOWN:]]
-    degraded = [Text(f"degraded: {problem}", style="yellow") for problem in report.problems]
+    degraded = [Text(f"degraded: {subject}: {message}", style="yellow") for subject, message in report.problems]
     return Group(head, table, *failures, *degraded)
 
 

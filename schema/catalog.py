@@ -34,7 +34,11 @@ class CatalogMissingError(FileNotFoundError):
 
 
 class FileLock:
-    """An exclusive lock on a side file, freed by the kernel when its holder dies, that says who holds it."""
+    """An exclusive lock on a side file, freed by the kernel when its holder dies, that says who holds it.
+
+    On some network disks each machine has locks of its own. So the holder writes its machine's name into the file and takes it
+    out at the end; a name of another machine that is still there means: it is at work, or it died and a person should look.
+    """
 
     def __init__(self, path: Path, wait_s: float) -> None:
         self.path, self.wait_s = path, wait_s
@@ -50,11 +54,23 @@ class FileLock:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._wait(handle)
+            self._refuse_another_machine(handle)
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"PID {os.getpid()} on {socket.gethostname()} ({' '.join(sys.argv)[:120]})\n".encode(), 0)
-            yield
+            try:
+                yield
+            finally:
+                os.ftruncate(handle, 0)
         finally:
             os.close(handle)
+
+    def _refuse_another_machine(self, handle: int) -> None:
+        holder = os.pread(handle, 300, 0).decode(errors="replace").strip()
+        if holder and f" on {socket.gethostname()} " not in holder:
+            raise CatalogBusyError(
+                f"{self.path} is held by {holder}: another machine, whose locks this one may not see. Run sync there; "
+                "if that process is dead, remove the file."
+            )
 
     def _wait(self, handle: int) -> None:
         deadline, pause_s = time.monotonic() + self.wait_s, 0.005

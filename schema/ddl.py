@@ -52,4 +52,11 @@ def statements(trial_id_start: int = 1) -> list[str]:
     for table in catalog_tables():
         made.append(_lines(str(CreateTable(table).compile(dialect=DIALECT))))
         made += comments(table)
-    return made
+
+    return [*made, policy()]
+
+
+def policy() -> str:
+    """The statement that gives every knob of `policy` that is not there its default."""
+    rows = ", ".join(f"('{name}', {value}, '{note}')" for name, value, note in tables.facts.POLICY)
+    return f"INSERT INTO policy (name, value, note) VALUES {rows} ON CONFLICT DO NOTHING"

@@ -26,6 +26,7 @@ class Attempt(SQLModel, table=True):
     spec_id: str = column("128 bits of sha256 over the whole resolved definition, 32 hex digits")
     batch: str = column("unique job name it is submitted under")
     position: int = column("its index in the batch", Integer)
+    code: str = column("the code snapshot it runs", default="''")
     created_at: datetime = created_at()
 
 
@@ -37,6 +38,7 @@ class Submission(SQLModel, table=True):
     backend: str = column("local, slurm, ...")
     job_id: str = column("what the backend calls it")
     folder: str = column("its run folder")
+    gpus: int = column("GPUs of its job", Integer, default="0")
     submitted_at: datetime = column("when", DateTime(timezone=True), default="now()")
 
 
@@ -153,9 +155,36 @@ class Ingested(SQLModel, table=True):
     ingested_at: datetime = column("when", DateTime(timezone=True), default="now()")
 
 
+class Policy(SQLModel, table=True):
+    """What sync does by itself and when it waits for a person."""
+
+    name: str = column("retries_<kind>, same_errors", key=True)
+    value: int = column("how many", Integer)
+    note: str | None = column("for people", nullable=True)
+
+
+class Problem(SQLModel, table=True):
+    """What sync could not trust or reach in its last pass."""
+
+    subject: str = column("squeue, sacct, a batch, a receipt, trial 42", key=True)
+    message: str = column("what", key=True)
+    since: datetime = column("when it was first seen", DateTime(timezone=True), default="now()")
+
+
 class Migration(SQLModel, table=True):
     """The versions this catalog has been through."""
 
     version: int = column("of the schema", Integer, key=True)
     name: str = column("what changed")
     applied_at: datetime = column("when", DateTime(timezone=True), default="now()")
+
+
+POLICY = (
+    ("retries_killed", 3, "workers that died"),
+    ("retries_no_result", 3, "attempts said to be done without results"),
+    ("retries_submit", 10, "attempts that never started"),
+    ("retries_node_fail", 10, "failed nodes"),
+    ("retries_timeout", 100, "jobs whose time was up; the next goes on from the checkpoint"),
+    ("retries_preempted", 1000, "as timeout"),
+    ("same_errors", 5, "trials of a study that fail the same way before the rest of it waits for a person"),
+)

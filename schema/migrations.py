@@ -31,7 +31,7 @@ class Step:
     copies: dict[str, str] = field(default_factory=dict)
 
 
-MIGRATIONS = [Step(1, "first schema")]
+MIGRATIONS = [Step(1, "first schema"), Step(2, "policy and problems")]
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
@@ -89,8 +89,12 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
             assert found is not None
             _create(connection, [step for step in steps if step.version > version], int(found[0]))
             with transaction(connection):
+                connection.execute(
+                    "DELETE FROM policy"
+                )  # the old catalog's comes along; knobs that it lacks begin as in a new one
                 for table in ddl.catalog_tables():
                     _copy(connection, table.name, copies.get(table.name))
+                connection.execute(ddl.policy())
                 _copy_persons_own(connection)
             connection.execute("DETACH old")
             connection.execute("CHECKPOINT")

@@ -4,15 +4,53 @@ What can change a number is in a row of the catalog; what cannot is here. Paths 
 """
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from schema.words import nearest
 
+Option = str | int | float | bool
+OURS = {  # sbatch options that sync sets itself, and where a person says them instead
+    "job-name": "nowhere: it is how sync finds its jobs again",
+    "array": "nowhere",
+    "requeue": "nowhere: every end of a job is final, and a new attempt follows",
+    "no-requeue": "nowhere: it is always set",
+    "output": "nowhere: logs are in the run folders",
+    "error": "nowhere: logs are in the run folders",
+    "chdir": "nowhere: a job runs in its code snapshot",
+    "signal": "signal_s",
+    "time": "time_limit_minutes",
+    "mem": "memory_gb",
+    "cpus-per-task": "cpus_per_trial",
+    "gpus-per-node": "gpus_per_trial",
+}
+
 
 class SiteError(ValueError):
     """site.toml says something that Weir does not understand."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one job asks of a machine; attempts with equal needs share a batch. Every field is a key of site.toml, and of
+    `[backbone.NAME]` in it."""
+
+    time_limit_minutes: float = 0.0  # 0: no limit (a cluster wants one)
+    signal_s: float = 120.0  # how long before the limit a trial is told to write its checkpoint and end
+    memory_gb: float = 0.0  # 0: what the partition gives
+    gpus_per_trial: int = 1  # of a job; the trials that run side by side in it share them
+    cpus_per_trial: int = 0  # 0: threads_per_trial
+    trials_per_job: int = 1  # so that small trials do not queue and start one by one
+    trials_side_by_side: int = 1  # of those; the others wait in the job
+    slurm: tuple[tuple[str, Option], ...] = ()  # [slurm]: any option of sbatch
+    setup: tuple[str, ...] = ()  # [slurm] setup: shell lines before the trial
+
+    @property
+    def early_s(self) -> float:
+        """How long before the limit a trial is told: `signal_s`, or half of a short limit."""
+        return min(self.signal_s, 30 * self.time_limit_minutes)
 
 
 @dataclass(frozen=True)
@@ -23,11 +61,18 @@ class Site:
     runs: Path = Path("lab/runs")
     data: Path = Path("lab/data")
     snapshot: Path = Path("lab/snapshot")
+    code: Path = Path("lab/code")  # snapshots of the code that attempts run
+    declared: Path = Path("lab/declared")  # what people declared, outside the catalog
     backend: str = "local"
-    trials_at_once: int = 0  # 0: one per GPU, or one per core where there is no GPU
+    trials_at_once: int = 0  # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
+    max_in_flight: int = 500  # slurm: trials queued and running; topped up by priority
     threads_per_trial: int = 1  # part of a run's numbers to the last bit: keep it fixed within a study
     checkpoint_minutes: float = 10.0
     lock_wait_s: float = 30.0
+    patience_s: float = 60.0  # how long a silent cluster or a late file is waited for before an attempt is given up
+    needs: Needs = Needs()
+    by_backbone: Mapping[str, Needs] = field(default_factory=dict)
+    retries: Mapping[str, int] = field(default_factory=dict)  # [retries]: the catalog's `policy`, where it differs
     folder: Path = field(default=Path())  # that the relative paths start from; not a key of the file
 
     @classmethod
@@ -43,20 +88,64 @@ class Site:
             said = tomllib.loads(path.read_text()) if path.exists() else {}
         except tomllib.TOMLDecodeError as error:
             raise SiteError(f"{path} is not valid TOML: {error}") from error
-        known = {f.name: f for f in fields(cls) if f.name != "folder"}
-        values: dict[str, Any] = {"folder": folder}
-        for key, value in said.items():
-            if key not in known:
-                raise SiteError(f"{path}: unknown key {key!r}. Known keys: {', '.join(known)}.{nearest(key, known)}")
-            values[key] = _converted(path, key, value, type(known[key].default))
-        site = cls(**values)
-        absolute = {f: folder / getattr(site, f) for f in ("catalog", "runs", "data", "snapshot")}
-        return cls(**{**values, **absolute})
+        tables = {name: said.pop(name, {}) for name in ("slurm", "backbone", "retries")}
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                raise SiteError(f"{path}: {name} must be a table, written [{name}], not {table!r}")
+        mine = {f.name: f.default for f in fields(cls) if f.name not in ("needs", "by_backbone", "retries", "folder")}
+        jobs = {f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup")}
+        _known(path, said, [*mine, *jobs, *tables])
+        values = {key: _converted(path, key, value, type({**mine, **jobs}[key])) for key, value in said.items()}
+        needs = _needs(path, Needs(), {k: v for k, v in values.items() if k in jobs} | {"slurm": tables["slurm"]}, jobs)
+        by_backbone = {}
+        for name, table in tables["backbone"].items():
+            if not isinstance(table, dict):
+                raise SiteError(f"{path}: backbone.{name} must be a table, written [backbone.{name}], not {table!r}")
+            _known(path, table, [*jobs, "slurm"], f"backbone.{name}.")
+            by_backbone[name] = _needs(path, needs, table, jobs)
+        for key, value in tables["retries"].items():
+            _converted(path, f"retries.{key}", value, int)
+        site = cls(**{key: value for key, value in values.items() if key in mine}, needs=needs, by_backbone=by_backbone)
+        absolute = {name: folder / getattr(site, name) for name, default in mine.items() if isinstance(default, Path)}
+        return replace(site, **absolute, retries=tables["retries"], folder=folder)
+
+    def needs_of(self, backbone: str) -> Needs:
+        """What a job of trials of a backbone asks for."""
+        return self.by_backbone.get(backbone, self.needs)
 
     @property
     def current(self) -> Path:
         """The snapshot that the app and notebooks read."""
         return self.snapshot / "current.duckdb"
+
+
+def _needs(path: Path, start: Needs, said: Mapping[str, Any], jobs: Mapping[str, Any]) -> Needs:
+    """`start` with what a table says differently."""
+    numbers = {key: _converted(path, key, value, type(jobs[key])) for key, value in said.items() if key in jobs}
+    options, setup = dict(start.slurm), start.setup
+    for key, value in said.get("slurm", {}).items():
+        option = key.replace("_", "-")
+        if option == "setup":
+            if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+                raise SiteError(f"{path}: slurm.setup must be a list of shell lines, not {value!r}")
+            setup = tuple(value)
+        elif option in OURS:
+            raise SiteError(f"{path}: slurm.{key} cannot be set here; where to say it: {OURS[option]}")
+        elif not isinstance(value, str | int | float | bool):
+            raise SiteError(f"{path}: slurm.{key} must be a text, number or true, as sbatch's --{option} takes it, not {value!r}")
+        else:
+            options[option] = value
+    needs = replace(start, **numbers, slurm=tuple(sorted(options.items())), setup=setup)
+    for key in ("trials_per_job", "trials_side_by_side"):
+        if getattr(needs, key) < 1:
+            raise SiteError(f"{path}: {key} must be a whole number, 1 or more, not {getattr(needs, key)}")
+    return needs
+
+
+def _known(path: Path, said: Iterable[str], known: list[str], prefix: str = "") -> None:
+    for key in said:
+        if key not in known:
+            raise SiteError(f"{path}: unknown key {prefix + key!r}. Known keys: {', '.join(known)}.{nearest(key, known)}")
 
 
 def _converted(path: Path, key: str, value: Any, wanted: type) -> Any:

@@ -7,7 +7,8 @@ and nothing else, so its hash is the identity of the run. Standard library only:
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,16 @@ class Spec:
     @property
     def id(self) -> str:
         """128 bits of sha256 over the canonical JSON of the whole definition, 32 hex digits."""
-        return hashlib.sha256(canonical(asdict(self)).encode()).hexdigest()[:32]
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical JSON, made once: sync needs it twice for each of thousands of trials."""
+        return canonical({f.name: getattr(self, f.name) for f in fields(self)})
 
     def to_json(self) -> str:
         """The canonical text."""
-        return canonical(asdict(self))
+        return self.text
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.act import _deployed
-from runner.resolve import RefusedError, resolve
+from runner.resolve import RefusedError, Resolver
 from schema import ddl, views
 from schema.site import Site
 from schema.spec import Spec
@@ -48,7 +48,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
 
 def test_every_column_crosses(connection: duckdb.DuckDBPyConnection) -> None:
     """A column added to an axis must be added to queries/definition.sql, or be named above as one for people."""
-    spec, _ = resolve(connection, 1)
+    spec, _ = Resolver(connection, [1]).resolve(1)
     assert spec.seed == 7
     for table, said in (("mixture", spec.mixture), ("method", spec.method), ("recipe", spec.recipe), ("budget", spec.budget)):
         assert rows_of(connection, table, said["name"]) == said
@@ -123,7 +123,7 @@ def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckD
     try:
         connection.execute(change)
         with pytest.raises(RefusedError, match=message):
-            resolve(connection, 1)
+            Resolver(connection, [1]).resolve(1)
     finally:
         connection.execute("ROLLBACK")
 

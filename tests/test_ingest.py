@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from runner.backends.local import Local
 from runner.folder import Job, RunFolder, attempt_folder, sha256, write_json
 from runner.ingest import Harvest, ReceiptError, read_receipt
 from runner.observe import observe
@@ -93,42 +94,23 @@ def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp
             for trial in (1, 2):
                 harvest.gather(tmp_path, trial, 1, "s", known)
             harvest.store(connection)
-        assert len(harvest.problems) == 1 and "000002/01/task-0001.json" in harvest.problems[0]
+        assert len(harvest.problems) == 1 and harvest.problems[0][0] == "000002/01/task-0001.json"
     with catalog.open() as connection:
         assert connection.execute("SELECT trial, attempt, value FROM result").fetchall() == [(1, 1, 0.5)]
         assert connection.execute("SELECT receipt, rows FROM ingested").fetchall() == [("000001/01/task-0001.json", 1)]
-
-
-class Nowhere:
-    """A backend that knows nothing: no jobs, no room."""
-
-    def room(self) -> int:
-        return 0
-
-    def submit(self, folders: Any) -> list[str]:
-        return []
-
-    def find(self, folders: Any) -> dict[Path, str]:
-        return {}
-
-    def states(self, jobs: Any) -> dict[str, Any]:
-        return {}
-
-    def cancel(self, jobs: Any) -> None:
-        pass
 
 
 def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalog: Catalog) -> None:
     with catalog.transaction() as connection:
         for trial, said in ((1, {"state": "finished"}), (2, {"state": "failed", "kind": "error", "message": "m"})):
             connection.execute(
-                "INSERT INTO attempt VALUES (?, 1, ?, 's', 'b', 0, now())",
+                "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (?, 1, ?, 's', 'b', 0)",
                 [trial, Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0).to_json()],
             )
             run = RunFolder(attempt_folder(site.runs, trial, 1))
             run.create(SPEC, Job(trial, 1, "b", 0, "data"))
             write_json(run.path / "outcome.json", said)
-    observe(site, catalog, Nowhere(), Report())
+    observe(site, catalog, Local(site), Report())
     with catalog.open() as connection:
         found = connection.execute("SELECT trial, state, message FROM outcome ORDER BY trial").fetchall()
     assert found[0][:2] == (1, "failed") and "state 'finished'" in found[0][2]

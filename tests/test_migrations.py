@@ -1,14 +1,19 @@
 """From an older schema to the present one: every row kept, a new file moved into place, nothing half done."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
 from schema import ddl, migrations
 from schema.catalog import Catalog
+from schema.facts import POLICY
 from schema.migrations import MIGRATIONS, MigrationError, Step, prepare, version_of
 from schema.site import Site
 from tests.test_grid import AXES, TRIAL
 
+GOLDEN = Path(__file__).parent / "golden"
+NOW = MIGRATIONS[-1].version
 OLDER = [
     ("study VARCHAR,\n", ""),
     ("total DOUBLE PRECISION NOT NULL", "size DOUBLE PRECISION NOT NULL"),
@@ -30,7 +35,8 @@ def older(site: Site) -> Catalog:
                 for new, old in OLDER:
                     statement = statement.replace(new, old)
                 connection.execute(statement)
-        connection.execute("INSERT INTO migration (version, name) VALUES (1, 'first schema')")
+        for step in MIGRATIONS:
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name])
         for statement in AXES.replace("total", "size").split(";\n"):
             if statement.strip():
                 connection.execute(statement)
@@ -43,13 +49,13 @@ def older(site: Site) -> Catalog:
 
 
 def test_every_row_is_kept(older: Catalog) -> None:
-    assert prepare(older, NEXT) == "migrated from version 1 to 2"
+    assert prepare(older, NEXT) == f"migrated from version {NOW} to {NOW + 1}"
     with older.open() as connection:
-        assert version_of(connection) == 2
+        assert version_of(connection) == NOW + 1
         assert connection.execute("SELECT id, seed, study FROM trial ORDER BY id").fetchall() == [(1, 1, None), (2, 2, None)]
         assert connection.execute("SELECT total FROM budget").fetchall() == [(10.0,)]
         assert connection.execute("SELECT value FROM result").fetchall() == [(0.5,)]
-        assert connection.execute("SELECT version FROM migration ORDER BY version").fetchall() == [(1,), (2,)]
+        assert connection.execute("SELECT max(version), count(*) FROM migration").fetchone() == (NOW + 1, NOW + 1)
         assert connection.execute("FROM my_view").fetchall() == [("mine",)]  # what people added is theirs
         connection.execute(TRIAL.format(method="other", seed=1))
         assert connection.execute("SELECT max(id) FROM trial").fetchone() == (3,)  # ids go on, none is used twice
@@ -60,8 +66,11 @@ def test_every_row_is_kept(older: Catalog) -> None:
 
 def test_a_row_that_no_longer_fits_stops_it_and_nothing_has_changed(older: Catalog) -> None:
     before = older.path.read_bytes()
-    bad = [*MIGRATIONS, Step(2, "bad", {"budget": "SELECT * RENAME (size AS total) REPLACE (-size AS size) FROM old.budget"})]
-    with pytest.raises(MigrationError, match="stays at version 1.*does not fit"):
+    bad = [
+        *MIGRATIONS,
+        Step(NOW + 1, "bad", {"budget": "SELECT * RENAME (size AS total) REPLACE (-size AS size) FROM old.budget"}),
+    ]
+    with pytest.raises(MigrationError, match=f"stays at version {NOW}.*does not fit"):
         prepare(older, bad)
     assert older.path.read_bytes() == before
     assert sorted(path.name for path in older.path.parent.iterdir()) == ["catalog.duckdb", "catalog.lock"]
@@ -76,8 +85,29 @@ def test_killed_before_the_move_the_old_file_stands(older: Catalog, monkeypatch:
         prepare(older, NEXT)
     monkeypatch.undo()
     with older.open() as connection:
-        assert version_of(connection) == 1
-    assert prepare(older, NEXT) == "migrated from version 1 to 2"
+        assert version_of(connection) == NOW
+    assert prepare(older, NEXT) == f"migrated from version {NOW} to {NOW + 1}"
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("catalog-v*.sql")), ids=lambda path: path.stem)
+def test_every_older_schema_there_was(site: Site, path: Path) -> None:
+    """The DDL of each older version, as it was: its rows come along, and what is new has its defaults."""
+    version = int(path.stem.partition("-v")[2])
+    catalog = Catalog(site.catalog, wait_s=5)
+    with catalog.open(create=True) as connection:
+        connection.execute(path.read_text())
+        for number in range(1, version + 1):
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, 'then')", [number])
+        connection.execute(AXES)
+        connection.execute(TRIAL.format(method="finetune", seed=1))
+        connection.execute(
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (1, 1, '{}', 'x', 'b', 0)"
+        )
+    assert prepare(catalog) == f"migrated from version {version} to {NOW}"
+    with catalog.open() as connection:
+        assert connection.execute("SELECT trial, batch, code FROM attempt").fetchall() == [(1, "b", "")]
+        assert dict(connection.execute("SELECT name, value FROM policy").fetchall()) == {name: value for name, value, _ in POLICY}
+        assert connection.execute("SELECT count(*) FROM todo").fetchone() == (0,)
 
 
 def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:

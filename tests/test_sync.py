@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from runner.backend import Local
+from runner.backends.local import Local
 from runner.folder import RunFolder, attempt_folder
 from runner.sync import main, sync
 from schema import grid
@@ -181,7 +181,7 @@ def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(lab: Site, undis
     first = RunFolder(attempt_folder(lab.runs, 1, 1))
     while not list(first.path.glob("checkpoint-*.json")):
         time.sleep(0.02)
-    Local(lab).cancel([str(first.path)])
+    first.stop()
     settle(lab)
     done_once(lab, undisturbed)
     assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt")[-1] == ("done", None)
@@ -222,7 +222,7 @@ def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, undistu
     (old / "claim").write_text("{}")
     (old / "outcome.json").write_text('{"state": "done", "kind": null}')
     report = sync(lab, Local(lab))
-    assert any("moved to 000001.orphan-" in problem for problem in report.problems)
+    assert any("moved to 000001.orphan-" in message for _, message in report.problems)
     settle(lab)
     done_once(lab, undisturbed)
 
@@ -237,7 +237,7 @@ def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, undisturbed
     content[len(content) // 2] ^= 1
     bad.write_bytes(content)
     report = sync(lab, Local(lab))
-    assert any("its sha256 differs" in problem for problem in report.problems)
+    assert any("its sha256 differs" in message for _, message in report.problems)
     settle(lab)
     assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt") == [("lost", "no_result"), ("done", None)]
     assert ask(lab, STANDING) == undisturbed

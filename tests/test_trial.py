@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.folder import RunFolder, attempt_folder, done_tasks, sha256
-from runner.resolve import resolve
+from runner.resolve import Resolver
 from schema import ddl, grid, views
 from schema.parts import names
 from schema.spec import Spec
@@ -51,7 +51,7 @@ def spec_of(method: str) -> Spec:
             "VALUES (1, 'toy', 'toy', 'toy', ?, 'toy', 'toy', 3)",
             [method],
         )
-        return resolve(connection, 1)[0]
+        return Resolver(connection, [1]).resolve(1)[0]
 
 
 def brought(runs: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def test_counts_bars_rates_and_reasons(tmp_path: Path) -> None:
     state.failed = [(9, "failed", "diverged: the loss is nan")]
     said = {"task": 2, "tasks": 5, "step": 25, "steps": 50, "loss": 1.0, "pairs_per_s": 100.0, "batch_pairs": 10, "at": ""}
     write_json(tmp_path / "progress.json", said)
-    text = drawn(state, Report(problems=["task-0001.json: torn"]))
+    text = drawn(state, Report(problems=[("task-0001.json", "torn")]))
     assert "3 done   2 running   10 pending" in text
     assert "trial 4" in text and "ema_merge / replay_thirds / seed 1" in text
     assert "task 2/5 step 25/50" in text and "100 pairs/s" in text

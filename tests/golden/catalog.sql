@@ -403,6 +403,7 @@ CREATE TABLE attempt (
     spec_id VARCHAR NOT NULL,
     batch VARCHAR NOT NULL,
     position INTEGER NOT NULL,
+    code VARCHAR DEFAULT '' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (trial, attempt)
 );
@@ -421,6 +422,8 @@ COMMENT ON COLUMN attempt.batch IS 'unique job name it is submitted under';
 
 COMMENT ON COLUMN attempt.position IS 'its index in the batch';
 
+COMMENT ON COLUMN attempt.code IS 'the code snapshot it runs';
+
 COMMENT ON COLUMN attempt.created_at IS 'when the row was inserted';
 
 CREATE TABLE submission (
@@ -429,6 +432,7 @@ CREATE TABLE submission (
     backend VARCHAR NOT NULL,
     job_id VARCHAR NOT NULL,
     folder VARCHAR NOT NULL,
+    gpus INTEGER DEFAULT 0 NOT NULL,
     submitted_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     PRIMARY KEY (trial, attempt)
 );
@@ -444,6 +448,8 @@ COMMENT ON COLUMN submission.backend IS 'local, slurm, ...';
 COMMENT ON COLUMN submission.job_id IS 'what the backend calls it';
 
 COMMENT ON COLUMN submission.folder IS 'its run folder';
+
+COMMENT ON COLUMN submission.gpus IS 'GPUs of its job';
 
 COMMENT ON COLUMN submission.submitted_at IS 'when';
 
@@ -680,6 +686,36 @@ COMMENT ON COLUMN ingested.rows IS 'rows it brought';
 
 COMMENT ON COLUMN ingested.ingested_at IS 'when';
 
+CREATE TABLE policy (
+    name VARCHAR NOT NULL,
+    value INTEGER NOT NULL,
+    note VARCHAR,
+    PRIMARY KEY (name)
+);
+
+COMMENT ON TABLE policy IS 'What sync does by itself and when it waits for a person.';
+
+COMMENT ON COLUMN policy.name IS 'retries_<kind>, same_errors';
+
+COMMENT ON COLUMN policy.value IS 'how many';
+
+COMMENT ON COLUMN policy.note IS 'for people';
+
+CREATE TABLE problem (
+    subject VARCHAR NOT NULL,
+    message VARCHAR NOT NULL,
+    since TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (subject, message)
+);
+
+COMMENT ON TABLE problem IS 'What sync could not trust or reach in its last pass.';
+
+COMMENT ON COLUMN problem.subject IS 'squeue, sacct, a batch, a receipt, trial 42';
+
+COMMENT ON COLUMN problem.message IS 'what';
+
+COMMENT ON COLUMN problem.since IS 'when it was first seen';
+
 CREATE TABLE migration (
     version INTEGER NOT NULL,
     name VARCHAR NOT NULL,
@@ -694,3 +730,5 @@ COMMENT ON COLUMN migration.version IS 'of the schema';
 COMMENT ON COLUMN migration.name IS 'what changed';
 
 COMMENT ON COLUMN migration.applied_at IS 'when';
+
+INSERT INTO policy (name, value, note) VALUES ('retries_killed', 3, 'workers that died'), ('retries_no_result', 3, 'attempts said to be done without results'), ('retries_submit', 10, 'attempts that never started'), ('retries_node_fail', 10, 'failed nodes'), ('retries_timeout', 100, 'jobs whose time was up; the next goes on from the checkpoint'), ('retries_preempted', 1000, 'as timeout'), ('same_errors', 5, 'trials of a study that fail the same way before the rest of it waits for a person') ON CONFLICT DO NOTHING;

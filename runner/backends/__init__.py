@@ -1,0 +1,1 @@
+"""One file per place where attempts run; `runner.backend` says what each must do."""

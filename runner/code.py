@@ -1,0 +1,121 @@
+"""The code that an attempt runs: a copy made when it is submitted, so that editing the tree changes nothing that is queued.
+
+A snapshot is named by its content, so attempts of the same code share one. What git knows about it is written beside it: the
+commit, and the changes to it as a patch. A worker whose code or packages are others ends as `code_drift`, before it trains.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from schema.files import fsync
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("schema", "streams", "methods", "evals", "runner")
+DISTRIBUTIONS = ("torch", "open_clip_torch", "numpy", "safetensors", "polars")
+GIT_S = 20
+
+
+class CodeDriftError(RuntimeError):
+    """The code or the packages at hand are not those the attempt was submitted with."""
+
+
+def identity(root: Path) -> str:
+    """16 hex digits of sha256 over the paths and contents of the packages below `root`."""
+    digest = hashlib.sha256()
+    for path in _files(root):
+        digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _files(root: Path) -> list[Path]:
+    found = [path for package in PACKAGES for path in (root / package).rglob("*")]
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that numbers depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
+
+
+def snapshot(folder: Path) -> Path:
+    """Copy the code of this process into `folder`, once per content; the copy's folder, whose name is its id."""
+    there = folder / identity(ROOT)
+    if there.exists():
+        return there
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder, prefix=".aside-"))
+    for path in _files(ROOT):
+        copy = aside / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        copy.chmod(0o444)
+    name = identity(aside)  # of what was copied, should somebody save a file just now
+    (aside / "code.json").write_text(json.dumps({"id": name} | _git(aside), indent=1))
+    aside.chmod(0o755)
+    fsync(aside / "code.json")
+    try:
+        aside.rename(folder / name)
+    except OSError:  # another sync was quicker
+        shutil.rmtree(aside)
+    fsync(folder)
+    return folder / name
+
+
+def commit() -> str | None:
+    """The commit of the code that runs, with `-dirty` when the tree had changes; None when git does not know."""
+    said = ROOT / "code.json"
+    about = json.loads(said.read_text()) if said.exists() else _git(None)
+    return f"{about['commit']}-dirty" if about["dirty"] else about["commit"]
+
+
+def check(code: str, code_folder: str, wanted: dict[str, str]) -> None:
+    """Hold the code and packages of this process against what an attempt was submitted with ("" and {}: anything goes).
+
+    Raises:
+        CodeDriftError: they are others.
+    """
+    if code and (mine := identity(ROOT)) != code:
+        raise CodeDriftError(
+            f"this attempt was submitted with code {code}, but {ROOT} is {mine}. Run it from {code_folder}, "
+            "or request a retry, which takes the code as it is now"
+        )
+    others = {
+        name: f"{versions().get(name)}, not {version}" for name, version in wanted.items() if versions().get(name) != version
+    }
+    if others:
+        listed = "; ".join(f"{name} is {words}" for name, words in others.items())
+        raise CodeDriftError(f"other packages than at submission: {listed}. Install those, or request a retry with these")
+
+
+def _git(folder: Path | None) -> dict[str, Any]:
+    """Commit and whether the packages differ from it; the difference goes to `folder`/changes.patch."""
+    try:
+        about = _asked("rev-parse", "HEAD").strip()
+        with tempfile.TemporaryDirectory() as place:  # an index of our own: the person's stays as it is
+            index = {"GIT_INDEX_FILE": f"{place}/index"}
+            _asked("read-tree", "HEAD", **index)
+            _asked("add", "--all", "--", *PACKAGES, **index)
+            patch = _asked("diff", "--cached", "--binary", "HEAD", "--", *PACKAGES, **index)
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": False, "patch": None}
+    if patch and folder is not None:
+        (folder / "changes.patch").write_text(patch)
+    return {"commit": about, "dirty": bool(patch), "patch": "changes.patch" if patch and folder else None}
+
+
+def _asked(*words: str, **environment: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=GIT_S, check=True, env=os.environ | environment
+    )
+    return done.stdout

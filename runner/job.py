@@ -1,0 +1,239 @@
+"""What a job executes: the attempts of one position of a batch, each in its own process, one after another or side by side.
+
+It is called on the node (`main`, by submitit) or started by the local backend (`python -m runner.job BATCH POSITION`), and trains
+nothing itself. It starts the workers, passes on that the job's time is up or that it is preempted, ends one worker when sync
+asks for that (`stop.json`), shows a heartbeat, and says how a worker died that could not say so itself. Workers die with it,
+and survive everything else: sync, the terminal, the login node. Standard library only.
+"""
+
+import contextlib
+import ctypes
+import mmap
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.batch import Batch
+from runner.folder import STOPS, RunFolder, now, write_json
+
+LOOK_S = 0.5  # how often stop files and children are looked at when nothing wakes the job
+HEARTBEAT_S = 20.0
+SIGNAL_SLACK_S = 65.0  # how much earlier than asked Slurm may send a signal
+PR_SET_PDEATHSIG = 1
+
+
+def main(batch: str) -> None:
+    """Run the attempts of this job's position of the batch in folder `batch`; the scheduler says which position that is."""
+    position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
+    _run(Path(batch), position, has_parent=True)
+
+
+def _run(folder: Path, position: int, has_parent: bool) -> None:
+    batch = Batch.read(folder)
+    if batch is None:
+        raise FileNotFoundError(f"{folder / 'manifest.json'} is missing or torn; runner.sync writes it")
+    Shim(batch, position, os.getppid() if has_parent else None).run()
+
+
+@dataclass
+class Worker:
+    """A child that runs one attempt."""
+
+    run: RunFolder
+    word: mmap.mmap  # one byte that the child reads between steps: what it is told (an index of STOPS)
+    started_at: str
+    told_at: float | None = None  # when it was told to end
+
+    def tell(self, kind: str) -> None:
+        """Ask for a checkpoint and an end."""
+        if self.told_at is None:
+            self.word[0], self.told_at = STOPS.index(kind), time.monotonic()
+
+
+class Shim:
+    """The attempts of one position, on their way."""
+
+    def __init__(self, batch: Batch, position: int, parent: int | None) -> None:
+        self.needs, self.parent = batch.needs, parent
+        self.waiting = [RunFolder(path) for path in batch.attempts(position)]
+        self.workers: dict[int, Worker] = {}
+        self.began = self.beat_at = time.monotonic()
+        self.signals: set[int] = set()
+        self.told: str | None = None  # why everything is to end
+        self.oom_kills = oom_kills()
+
+    def run(self) -> None:
+        """Until every attempt has ended, or been handed back."""
+        wake, self.waker = os.pipe()
+        os.set_blocking(self.waker, False)
+        os.set_blocking(wake, False)
+        for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, lambda number, frame: self.signals.add(number))
+        signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
+        if len(self.waiting) > 1:
+            preload()
+        while self.waiting or self.workers:
+            while self.waiting and self.told is None and len(self.workers) < self.needs.trials_side_by_side:
+                self.start(self.waiting.pop(0))
+            if self.told is not None:
+                self.hand_back()
+            select.select([wake], [], [], LOOK_S)
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake, 1000)
+            self.reap()
+            self.listen()
+
+    def start(self, run: RunFolder) -> None:
+        """Fork a worker for an attempt."""
+        word = mmap.mmap(-1, 1)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _become_worker(run, word)
+        self.workers[pid] = Worker(run, word, now())
+        self.beat(run)
+
+    def listen(self) -> None:
+        """What signals, the clock, the parent and sync say; passed on to the workers."""
+        limit_s = 60 * self.needs.time_limit_minutes
+        passed_s = time.monotonic() - self.began
+        if limit_s and passed_s >= limit_s - self.needs.early_s:
+            self.told = self.told or "timeout"
+        elif signal.SIGUSR2 in self.signals:  # Slurm's early signal, or its word of a preemption
+            near = bool(limit_s) and passed_s >= limit_s - self.needs.early_s - SIGNAL_SLACK_S
+            self.told = self.told or ("timeout" if near else "preempted")
+        elif self.signals & {signal.SIGTERM, signal.SIGINT} or (self.parent is not None and os.getppid() != self.parent):
+            self.told = self.told or "preempted"
+        beat = time.monotonic() - self.beat_at >= HEARTBEAT_S
+        for pid, worker in self.workers.items():
+            if self.told is not None:
+                worker.tell(self.told)
+            elif worker.run.told_to_stop:
+                worker.tell("preempted")
+            overdue = worker.told_at is not None and time.monotonic() - worker.told_at > self.needs.signal_s
+            if overdue or (limit_s and passed_s >= limit_s):
+                _kill(pid)
+            if beat:
+                self.beat(worker.run)
+
+    def beat(self, run: RunFolder) -> None:
+        """A sign of life in the attempt's folder."""
+        with contextlib.suppress(OSError):  # a full or missing disk must not end the job
+            (run.path / "alive").touch()
+        self.beat_at = time.monotonic()
+
+    def reap(self) -> None:
+        """Take note of the workers that have ended; one that could not say how is spoken for."""
+        self.signals.discard(signal.SIGCHLD)
+        for pid in list(self.workers):
+            found, status = os.waitpid(pid, os.WNOHANG)
+            if not found:
+                continue
+            worker = self.workers.pop(pid)
+            if worker.run.outcome() is None and worker.run.claimed and not worker.run.revoked:
+                self.speak_for(worker, os.waitstatus_to_exitcode(status))
+
+    def speak_for(self, worker: Worker, code: int) -> None:
+        """The outcome of a worker that left none."""
+        if code < 0:
+            oom, told = oom_kills() > self.oom_kills, STOPS[worker.word[0]]
+            kind = "oom_host" if oom else told or "killed"
+            words = f"the worker was killed by {signal.Signals(-code).name}"
+            if oom:
+                words += "; the kernel says: out of memory. Raise memory_gb in site.toml, then request a retry"
+            elif told:
+                words += f": told to end ({told}), it had not done so in time; the next attempt goes on from its last checkpoint"
+            said = {"state": "lost", "kind": kind, "message": words}
+        else:
+            said = {"state": "failed", "kind": "error", "message": f"the worker ended with exit code {code} and said nothing"}
+        said |= {"host": socket.gethostname(), "started_at": worker.started_at, "finished_at": now()}
+        with contextlib.suppress(OSError):
+            write_json(worker.run.path / "outcome.json", said)
+
+    def hand_back(self) -> None:
+        """Attempts whose turn did not come: another job will have them."""
+        for run in self.waiting:
+            if run.claim():
+                said = {"state": "lost", "kind": self.told, "message": "the job ended before its turn", "finished_at": now()}
+                write_json(run.path / "outcome.json", said)
+        self.waiting.clear()
+
+
+def preload() -> None:
+    """Import what every worker needs once, before they are forked."""
+    with contextlib.suppress(Exception):  # each worker will meet the error itself, and say so
+        import runner.trial  # noqa: F401
+
+
+def _become_worker(run: RunFolder, word: mmap.mmap) -> None:
+    """In the child: everything printed goes to the attempt's log, and only the shim's word ends it. Does not return."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # schedulers signal every process of a job; the shim knows what it means
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setpgid(0, 0)
+        _die_with_parent()
+        with (run.path / "log.txt").open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        from runner.trial import learn
+
+        code = learn(run, word)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the shim dies. Other systems than Linux have no such thing."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _kill(pid: int) -> None:
+    """A worker and what it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def oom_kills(root: Path = Path("/sys/fs/cgroup"), me: Path = Path("/proc/self/cgroup")) -> int:
+    """How many processes of this job's control groups the kernel has killed for want of memory; 0 where it does not say."""
+    found = 0
+    with contextlib.suppress(OSError, ValueError):
+        for line in me.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in ("", "memory"):
+                continue
+            place, file = (root, "memory.events") if not controllers else (root / "memory", "memory.oom_control")
+            events = place / path.lstrip("/") / file
+            if events.exists():
+                found += sum(int(text.split()[1]) for text in events.read_text().splitlines() if text.startswith("oom_kill "))
+    return found
+
+
+def _command() -> Any:
+    if len(sys.argv) != 3:
+        print("usage: python -m runner.job BATCH_FOLDER POSITION (runner.sync starts it)", file=sys.stderr)
+        return 2
+    return _run(Path(sys.argv[1]), int(sys.argv[2]), has_parent=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(_command())
