@@ -2,6 +2,7 @@
 -- grain: one row per study
 -- trials = done + running + pending + waiting + failed + refused + cancelled + withdrawn; running includes those being submitted.
 -- hours: wall time of all attempts, the lost and failed ones too; of an attempt that vanished, what its finished tasks took.
+-- gpu_hours: the same times the GPUs of the job each ran in (trials that share a job's GPUs are each charged all of them).
 CREATE OR REPLACE VIEW status AS
 WITH
 charged AS (
@@ -13,8 +14,8 @@ timed AS (
     FROM attempt a LEFT JOIN outcome o USING (trial, attempt)
 ),
 spent AS (
-    SELECT t.trial, sum(coalesce(t.seconds, c.seconds, 0)) AS seconds
-    FROM timed t LEFT JOIN charged c USING (trial, attempt)
+    SELECT t.trial, sum(coalesce(t.seconds, c.seconds, 0)) AS seconds, sum(coalesce(t.seconds, c.seconds, 0) * coalesce(s.gpus, 0)) AS gpu_seconds
+    FROM timed t LEFT JOIN charged c USING (trial, attempt) LEFT JOIN submission s USING (trial, attempt)
     GROUP BY t.trial
 ),
 brought AS (
@@ -31,7 +32,8 @@ SELECT coalesce(s.study, '(none)') AS study,
        count(*) FILTER (WHERE s.state = 'cancelled') AS cancelled,
        count(*) FILTER (WHERE s.state = 'withdrawn') AS withdrawn,
        coalesce(sum(b.results), 0)::BIGINT AS results,
-       coalesce(sum(p.seconds), 0) / 3600 AS hours
+       coalesce(sum(p.seconds), 0) / 3600 AS hours,
+       coalesce(sum(p.gpu_seconds), 0) / 3600 AS gpu_hours
 FROM trial_state s
 LEFT JOIN spent p ON p.trial = s.trial
 LEFT JOIN brought b ON b.trial = s.trial

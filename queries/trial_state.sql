@@ -6,16 +6,14 @@
 CREATE OR REPLACE VIEW trial_state AS
 WITH
 wish AS (
-    SELECT trial, arg_max({'wish': wish, 'reason': reason}, created_at) AS newest,
-           max(created_at) FILTER (WHERE wish = 'retry') AS retried_at
+    SELECT trial, arg_max({'wish': wish, 'reason': reason}, created_at) AS newest
     FROM request
     GROUP BY trial
 ),
 history AS (
     SELECT a.trial, count(*) AS attempts,
            coalesce(max(a.attempt) FILTER (WHERE o.state = 'done'),
-                    max(a.attempt) FILTER (WHERE o.state IS NULL), max(a.attempt)) AS attempt,
-           count(*) FILTER (WHERE o.state = 'lost') AS losses
+                    max(a.attempt) FILTER (WHERE o.state IS NULL), max(a.attempt)) AS attempt
     FROM attempt a LEFT JOIN outcome o USING (trial, attempt)
     GROUP BY a.trial
 ),
@@ -29,15 +27,15 @@ parent_done AS (
     FROM parent p LEFT JOIN outcome o ON o.trial = p.trial
     GROUP BY ALL
 ),
+said AS (
+    SELECT subject, string_agg(message, '; ' ORDER BY message) AS message FROM problem GROUP BY subject
+),
 known AS (
     SELECT t.*, coalesce(h.attempts, 0) AS attempts, h.attempt, a.created_at AS attempted_at,
            s.backend, s.job_id, s.folder, o.state AS ended, o.kind, o.message, o.started_at, o.finished_at,
            w.newest.wish AS wish, w.newest.reason AS wish_reason, p.trial AS parent, coalesce(p.done, true) AS ready,
-           -- an end that sync does not try again by itself
-           coalesce(a.created_at > coalesce(w.retried_at, '-infinity'), false)
-               AND (o.state IN ('refused', 'cancelled')
-                    OR (o.state = 'failed' AND coalesce(o.kind, '') NOT IN ('preempted', 'node_fail', 'timeout'))
-                    OR (o.state = 'lost' AND h.losses >= 3)) AS over
+           t.id IN (SELECT e.trial FROM exhausted e) AS over,
+           coalesce(b.message, m.message) AS problem
     FROM trial t
     LEFT JOIN history h ON h.trial = t.id
     LEFT JOIN attempt a ON a.trial = t.id AND a.attempt = h.attempt
@@ -45,6 +43,8 @@ known AS (
     LEFT JOIN outcome o ON o.trial = t.id AND o.attempt = h.attempt
     LEFT JOIN wish w ON w.trial = t.id
     LEFT JOIN parent_done p ON p.backbone = t.backbone
+    LEFT JOIN said b ON b.subject = a.batch
+    LEFT JOIN said m ON m.subject = 'trial ' || t.id
 ),
 judged AS (
     SELECT k.*,
@@ -59,8 +59,8 @@ judged AS (
 )
 SELECT j.id AS trial, j.study, j.backbone, j.stream, j.mixture, j.method, j.recipe, j.budget, j.seed, j.state,
        CASE WHEN j.state IN ('running', 'submitting') AND j.wish = 'withdraw' THEN 'to be withdrawn'
-            WHEN j.state = 'running' THEN j.backend || ' job ' || j.job_id
-            WHEN j.state = 'submitting' THEN 'no backend has taken it yet'
+            WHEN j.state = 'running' THEN concat_ws('; ', j.backend || ' job ' || j.job_id, j.problem)
+            WHEN j.state = 'submitting' THEN coalesce(j.problem, 'no backend has taken it yet')
             WHEN j.state = 'withdrawn' THEN j.wish_reason
             WHEN j.state = 'pending' AND j.attempts > 0 THEN 'goes on after: ' || coalesce(j.kind, j.ended)
             WHEN j.state = 'waiting' AND NOT j.ready

@@ -207,6 +207,8 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
 
 def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bool:
     """Give a batch to the backend and record what it says; False when no more should be given in this pass."""
+    batch.ask()
+    crash_point("asked")
     try:
         jobs = place.submit(batch)
     except SubmissionRefusedError as error:

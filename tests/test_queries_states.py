@@ -2,6 +2,8 @@
 
 import pytest
 
+from schema import ddl
+from schema.facts import OUTCOME_KINDS, POLICY
 from tests.filled import DATASETS, PAPER, Filled
 
 
@@ -56,11 +58,69 @@ def test_after_an_end(filled: Filled, ended: str, kind: str | None, said: tuple[
     assert state(filled, trial) == said
 
 
-def test_lost_three_times_has_failed(filled: Filled) -> None:
+RETRIES = {name.removeprefix("retries_"): value for name, value, _ in POLICY if name.startswith("retries_")}
+
+
+@pytest.mark.parametrize("kind", [*OUTCOME_KINDS, None])
+def test_each_kind_is_tried_again_as_often_as_the_policy_says(filled: Filled, kind: str | None) -> None:
+    trial, retries = filled.trial(), min(RETRIES.get(str(kind), 0), 12)
+    filled.connection.execute("UPDATE policy SET value = ? WHERE name = ?", [retries, f"retries_{kind}"])
+    for attempt in range(1, retries + 1):
+        filled.attempt(trial, attempt, "lost", kind=kind, message="gone")
+        assert state(filled, trial)[0] == "pending", attempt
+        assert filled.row("todo")["attempt"] == attempt + 1
+    filled.attempt(trial, retries + 1, "failed" if kind else "refused", kind=kind, message="gone")
+    assert state(filled, trial)[0] == ("failed" if kind else "refused")
+    assert filled.row("exhausted") == {"trial": trial, "kind": kind or "refused", "ends": retries + 1, "retries": retries}
+    assert filled.rows("todo") == []
+    wish(filled, trial, "retry")  # a person grants all of them anew
+    assert state(filled, trial)[0] == "pending"
+    filled.connection.execute("DELETE FROM policy")
+    filled.connection.execute(ddl.policy())
+
+
+def test_kinds_are_counted_apart(filled: Filled) -> None:
     trial = filled.trial()
-    for attempt in (1, 2, 3):
-        filled.attempt(trial, attempt, "lost", kind="killed", message="gone")
-    assert state(filled, trial) == ("failed", "killed: gone")
+    for attempt in range(1, 7):
+        filled.attempt(trial, attempt, "lost", kind=("killed", "no_result")[attempt % 2])
+    assert state(filled, trial)[0] == "pending"
+    filled.attempt(trial, 7, "lost", kind="killed")
+    assert state(filled, trial) == ("failed", "killed")
+
+
+def test_what_sync_could_not_reach_is_said_where_people_look(filled: Filled) -> None:
+    waiting, running = filled.trial(), filled.trial(seed=1)
+    filled.attempt(waiting, 1, None, submitted=False)
+    assert state(filled, waiting) == ("submitting", "no backend has taken it yet")
+    filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('weir-1', 'slurm refuses it: Invalid qos')")
+    assert state(filled, waiting) == ("submitting", "slurm refuses it: Invalid qos")
+    filled.attempt(running, 1, None)
+    assert state(filled, running) == ("running", f"local job pid-{running}; slurm refuses it: Invalid qos")
+    said = filled.row("health")
+    assert (said["subject"], said["message"], said["study"], said["trials"]) == (
+        "weir-1",
+        "slurm refuses it: Invalid qos",
+        "first",
+        2,
+    )
+
+
+def test_gpu_hours_are_hours_times_the_gpus_of_the_job(filled: Filled) -> None:
+    trial = filled.trial()
+    filled.attempt(trial, 1, "done", started_at="2026-01-01 10:00:00+00", finished_at="2026-01-01 12:00:00+00")
+    filled.connection.execute("UPDATE submission SET gpus = 4")
+    assert (filled.row("status")["hours"], filled.row("status")["gpu_hours"]) == (2, 8)
+
+
+def test_results_of_two_codes_are_said(filled: Filled) -> None:
+    trial = filled.trial()
+    for attempt, code in ((1, "aaaa"), (2, "bbbb")):
+        filled.attempt(trial, attempt, "lost" if attempt == 1 else "done", kind=None)
+        filled.results(trial, attempt, {"birds": 0.5}, attempt)
+        filled.connection.execute("UPDATE attempt SET code = ? WHERE attempt = ?", [code, attempt])
+    assert filled.row("audit_code") == {"trial": trial, "codes": ["aaaa", "bbbb"], "attempts": [1, 2]}
+    filled.connection.execute("UPDATE attempt SET code = 'aaaa'")
+    assert filled.rows("audit_code") == []
 
 
 def test_a_retry_brings_it_back_and_a_withdrawal_ends_it(filled: Filled) -> None:

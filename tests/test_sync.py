@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
@@ -16,68 +15,28 @@ from runner.sync import main, sync
 from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site
+from tests.journey import LOCAL, STANDING, Rows, ask, declare, done_once, settle, undisturbed
 from tests.processes import command
-from tests.toy import DATA, toy_grid
+from tests.toy import toy_grid
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def lab(catalog: Catalog, site: Site) -> Site:
-    """A site with two pending toy trials; worlds are rendered once for all tests."""
-    (site.folder / "site.toml").write_text(f'data = "{DATA}"\ncheckpoint_minutes = 0\n')
-    with catalog.open() as connection:
-        grid.apply(connection, toy_grid(seeds=2), "toy.sql")
-    return Site.load()
-
-
-def ask(site: Site, sql: str) -> list[tuple[Any, ...]]:
-    with Catalog(site.catalog).open() as connection:
-        return connection.execute(sql).fetchall()
-
-
-def settle(site: Site, wait_s: float = 180) -> None:
-    """Sync until nothing is pending or running."""
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        report = sync(site, Local(site))
-        if not (report.running or report.pending or report.submitted):
-            return
-        time.sleep(0.3)
-    raise TimeoutError(ask(site, "FROM trial_state"))
-
-
-STANDING = """
-SELECT t.seed, r.task, r.step, r.dataset, r.metric, r.value
-FROM (SELECT trial, task, max(attempt) AS attempt FROM result GROUP BY trial, task) s
-JOIN result r USING (trial, task, attempt) JOIN trial t ON t.id = r.trial ORDER BY ALL
-"""
+def lab(folder: Path) -> Site:
+    """A site with two pending toy trials."""
+    return declare(folder, LOCAL)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """The results of the toy grid when nothing goes wrong."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "site.toml").write_text(f'data = "{DATA}"\ncheckpoint_minutes = 0\n')
-    (folder / "toy.sql").write_text(toy_grid(seeds=2))
-    assert command(folder, "schema", "toy.sql").returncode == 0
-    done = command(folder, "runner.sync", "--watch")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return ask(Site.load(folder), STANDING)
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
 
 
-def done_once(site: Site, expected: list[tuple[Any, ...]]) -> None:
-    """Every trial done by one attempt that counts, nothing doubled, results those of the undisturbed run to the bit."""
-    assert ask(site, "SELECT trial, count(*) FROM outcome WHERE state = 'done' GROUP BY trial") == [(1, 1), (2, 1)]
-    assert ask(site, STANDING) == expected
-    doubled = "SELECT count(*) FROM (SELECT trial, attempt, task, dataset, metric FROM result GROUP BY ALL HAVING count(*) > 1)"
-    assert ask(site, doubled) == [(0,)]
-    assert ask(site, "SELECT count(*) FROM definition_drift") == [(0,)]
-
-
-def test_the_journey(lab: Site, undisturbed: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[str]) -> None:
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
     counts = ask(lab, "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)")
     before = lab.catalog.stat().st_mtime_ns, lab.current.resolve()
 
@@ -107,7 +66,7 @@ WORKER_DIES = ["claimed", "step:1", "checkpoint:1", "checkpoint:3", "results:1",
 
 
 @pytest.mark.parametrize("point", SYNC_DIES)
-def test_sync_dies(lab: Site, undisturbed: list[tuple[Any, ...]], point: str) -> None:
+def test_sync_dies(lab: Site, expected: Rows, point: str) -> None:
     """Killed at a named point of its first passes, then run until quiet: done once, results equal."""
     for _ in range(60):
         done = command(lab.folder, "runner.sync", crash_at=None if point in os.environ.get("WEIR_NEVER", "") else point)
@@ -117,11 +76,11 @@ def test_sync_dies(lab: Site, undisturbed: list[tuple[Any, ...]], point: str) ->
     else:
         pytest.fail(f"sync never passed {point}")
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
 
 
 @pytest.mark.parametrize("point", WORKER_DIES)
-def test_a_worker_dies(lab: Site, undisturbed: list[tuple[Any, ...]], point: str) -> None:
+def test_a_worker_dies(lab: Site, expected: Rows, point: str) -> None:
     """The first attempts of both trials are killed at a named point; the next go on from their checkpoints."""
     os.environ["WEIR_CRASH_AT"] = point
     try:
@@ -129,13 +88,13 @@ def test_a_worker_dies(lab: Site, undisturbed: list[tuple[Any, ...]], point: str
     finally:
         del os.environ["WEIR_CRASH_AT"]
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
     assert ask(lab, "SELECT trial, attempt, state, kind FROM outcome ORDER BY ALL") == [
         (1, 1, "lost", "killed"), (1, 2, "done", None), (2, 1, "lost", "killed"), (2, 2, "done", None),
     ]  # fmt: skip
 
 
-def test_two_syncs_at_once(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+def test_two_syncs_at_once(lab: Site, expected: Rows) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(8) as pool:
@@ -143,13 +102,11 @@ def test_two_syncs_at_once(lab: Site, undisturbed: list[tuple[Any, ...]]) -> Non
     assert [done.returncode for done in found] == [0] * 8, [done.stderr for done in found]
     assert ask(lab, "SELECT trial, attempt FROM attempt ORDER BY ALL") == [(1, 1), (2, 1)]
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_what_ends_the_watching_does_not_end_the_trials(
-    lab: Site, undisturbed: list[tuple[Any, ...]], number: signal.Signals
-) -> None:
+def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Rows, number: signal.Signals) -> None:
     """Ctrl-C, a closed terminal, the death of sync."""
     import subprocess
     import sys
@@ -172,22 +129,22 @@ def test_what_ends_the_watching_does_not_end_the_trials(
     assert watcher.returncode == (130 if number == signal.SIGINT else -number)
     assert ("stopped watching" in said) == (number == signal.SIGINT)
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
     assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
 
 
-def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(lab: Site, expected: Rows) -> None:
     sync(lab, Local(lab))
     first = RunFolder(attempt_folder(lab.runs, 1, 1))
     while not list(first.path.glob("checkpoint-*.json")):
         time.sleep(0.02)
     first.stop()
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
     assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt")[-1] == ("done", None)
 
 
-def test_withdraw_and_retry(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+def test_withdraw_and_retry(lab: Site, expected: Rows) -> None:
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("INSERT INTO request (trial, wish, reason) VALUES (1, 'withdraw', 'not needed')")
     settle(lab)
@@ -195,7 +152,7 @@ def test_withdraw_and_retry(lab: Site, undisturbed: list[tuple[Any, ...]]) -> No
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
 
 
 def test_withdrawing_a_running_trial_ends_it_at_a_checkpoint(lab: Site) -> None:
@@ -216,7 +173,7 @@ def test_withdrawing_a_running_trial_ends_it_at_a_checkpoint(lab: Site) -> None:
     assert ask(lab, f"SELECT state FROM trial_state WHERE trial = {trial}") == [("withdrawn",)]
 
 
-def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, expected: Rows) -> None:
     old = attempt_folder(lab.runs, 1, 1)
     old.mkdir(parents=True)
     (old / "claim").write_text("{}")
@@ -224,10 +181,10 @@ def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, undistu
     report = sync(lab, Local(lab))
     assert any("moved to 000001.orphan-" in message for _, message in report.problems)
     settle(lab)
-    done_once(lab, undisturbed)
+    done_once(lab, expected)
 
 
-def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, undisturbed: list[tuple[Any, ...]]) -> None:
+def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, expected: Rows) -> None:
     """A flipped bit in a result file: said, not ingested, and the trial is run again."""
     sync(lab, Local(lab))
     bad = attempt_folder(lab.runs, 1, 1) / "task-0000.result.parquet"
@@ -240,7 +197,7 @@ def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, undisturbed
     assert any("its sha256 differs" in message for _, message in report.problems)
     settle(lab)
     assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt") == [("lost", "no_result"), ("done", None)]
-    assert ask(lab, STANDING) == undisturbed
+    assert ask(lab, STANDING) == expected
 
 
 def test_a_trial_that_cannot_run_is_refused_and_the_rest_goes_on(lab: Site) -> None:

@@ -62,9 +62,11 @@ def toy_methods() -> str:
     return f"INSERT INTO method ({columns}) VALUES {rows} ON CONFLICT DO NOTHING;\n"
 
 
-def toy_grid(seeds: int) -> str:
-    """The axes and a study of `seeds` trials."""
+def toy_grid(seeds: int, steps: int | None = None) -> str:
+    """The axes and a study of `seeds` trials; of `steps` steps in all, where eight would be over too soon."""
+    budget = f"toy{steps or ''}"
     return f"""{AXES}{toy_methods()}
+INSERT INTO budget (name, unit, total) VALUES ('{budget}', 'steps', {steps or 8}) ON CONFLICT DO NOTHING;
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
-SELECT 'toy', 'toy', 'toy', 'toy_ema', 'toy', 'toy', seed, 'toy' FROM range({seeds}) AS seeds(seed) ON CONFLICT DO NOTHING;
+SELECT 'toy', 'toy', 'toy', 'toy_ema', 'toy', '{budget}', seed, 'toy' FROM range({seeds}) AS seeds(seed) ON CONFLICT DO NOTHING;
 """

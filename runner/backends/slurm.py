@@ -93,7 +93,6 @@ class Slurm:
         DelayedSubmission(main, str(batch.folder)).dump(batch.folder / "entry.pkl")
         executor = _executor(batch.folder)
         executor.update_parameters(**self.parameters(batch))
-        batch.ask()
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it raises
                 job_id = executor.submit(main, str(batch.folder)).job_id
