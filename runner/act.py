@@ -13,8 +13,9 @@ import duckdb
 from runner import code
 from runner import folder as files
 from runner.backend import Backend, BackendError, SubmissionRefusedError, SubmissionUnknownError, UnreachableError
-from runner.batch import Batch, batch_folder, packed, refused
+from runner.batch import Batch, batch_folder, packed
 from runner.folder import Job, RunFolder, attempt_folder, crash_point
+from runner.live import Live, jobs
 from runner.report import Report
 from runner.resolve import RefusedError, Resolver
 from runner.rows import insert, submission
@@ -42,6 +43,7 @@ class Wanted:
 class Chosen:
     """What this pass will start: jobs in the order of todo, each with the needs and the attempts that share it."""
 
+    pending: int  # trials in todo before these were taken
     jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
     refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
 
@@ -51,20 +53,19 @@ class Chosen:
         return sum(len(job) for _, job in self.jobs)
 
 
-def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int | None) -> None:
-    """Offer what was refused before, then start what `todo` names."""
-    with catalog.open() as connection:
-        open_batches = _unsubmitted(connection)
-        live = live_jobs(connection)
-    for batch in filter(None, (Batch.read(batch_folder(site.runs, name)) for name in open_batches)):
-        if batch.backend != place.name or refused(site.runs, batch.name) is None:
+def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int | None, live: list[Live]) -> None:
+    """Offer what was refused before, then start what `todo` names, beside the attempts that `live` on."""
+    report.running = len(live)
+    refusals = dict.fromkeys(attempt.batch for attempt in live if attempt.refused)
+    for batch in filter(None, (Batch.read(batch_folder(site.runs, name)) for name in refusals)):
+        if batch.backend != place.name:
             continue
         if batch.needs not in (site.needs, *site.by_backbone.values()):  # site.toml says otherwise now: plan it anew
             for folder in (folder for job in batch.positions for folder in job):
                 RunFolder(site.runs / folder).revoke()
         elif not _offer(catalog, place, batch, report):
             return  # what it said once it would say to all
-    room = place.room(live)
+    room = place.room(jobs(live))
     if not room or limit == 0:
         return
     with catalog.open() as connection:
@@ -77,6 +78,8 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     with catalog.transaction() as connection:
         _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
+    report.running += chosen.attempts
+    report.pending = chosen.pending - chosen.attempts - len(chosen.refused)
     crash_point("attempt_row")
     for batch, wanted in batches:
         _make_folders(site, batch, wanted, report)
@@ -92,12 +95,12 @@ def choose(site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: 
     most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
     most = most if limit is None else min(most, limit)
     todo = connection.execute(
-        "SELECT trial, attempt, study, priority, backbone FROM todo ORDER BY priority DESC, trial LIMIT ?",
+        "SELECT trial, attempt, study, priority, backbone, count(*) OVER () FROM todo ORDER BY priority DESC, trial LIMIT ?",
         [most + REFUSALS_PER_PASS],
     ).fetchall()
-    chosen, resolver, bases = Chosen(), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    chosen, resolver, bases = Chosen(todo[0][-1] if todo else 0), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
     open_jobs: dict[Needs, list[Wanted]] = {}
-    for trial, attempt, study, priority, backbone in todo:
+    for trial, attempt, study, priority, backbone, _ in todo:
         if limit is not None and chosen.attempts == limit:
             break
         needs = site.needs_of(backbone)
@@ -131,8 +134,8 @@ def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[l
     for needs, job in chosen.jobs:
         classes.setdefault(needs, []).append(job)
     batches = []
-    for needs, jobs in classes.items():
-        for piece in packed(jobs, longest):
+    for needs, alike in classes.items():
+        for piece in packed(alike, longest):
             positions = [[_name(site, wanted) for wanted in job] for job in piece]
             name = f"weir-{uuid.uuid4().hex[:12]}"
             batch = Batch(name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs)
@@ -238,15 +241,6 @@ def live_jobs(connection: duckdb.DuckDBPyConnection) -> int:
         "SELECT count(DISTINCT (batch, position)) FROM attempt ANTI JOIN outcome USING (trial, attempt)"
     ).fetchone()
     return found[0] if found else 0
-
-
-def _unsubmitted(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Batches none of whose attempts has reached a backend or ended, the oldest first."""
-    found = connection.execute(
-        "SELECT batch FROM attempt ANTI JOIN outcome USING (trial, attempt) LEFT JOIN submission USING (trial, attempt) "
-        "GROUP BY batch HAVING bool_and(job_id IS NULL) ORDER BY min(created_at)"
-    ).fetchall()
-    return [name for (name,) in found]
 
 
 class Bases:

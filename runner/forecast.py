@@ -5,8 +5,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from runner.act import live_jobs
 from runner.backend import Backend
+from runner.live import live_attempts
 from schema.catalog import Catalog
 from schema.site import Site
 
@@ -16,7 +16,10 @@ SHOWN = 20
 def dry_run(site: Site, place: Backend, limit: int | None) -> int:
     """Print the trials that would be submitted now, and the totals of all that are pending."""
     with Catalog(site.catalog, site.lock_wait_s).open() as connection:
-        room = place.room(live_jobs(connection)) * site.needs.trials_per_job
+        room = (
+            place.room(len({(live.batch, live.place.position) for live in live_attempts(site, connection) if not live.lost}))
+            * site.needs.trials_per_job
+        )
         room = room if limit is None else min(limit, room)
         found = connection.execute(
             "SELECT trial, study, backbone, stream, mixture, method, recipe, budget, seed, steps, seconds, based_on "

@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from runner.folder import RunFolder, attempt_folder, sha256
+from runner import receipts
+from runner.folder import sha256
 from runner.tables import COLUMNS
 
 
@@ -29,21 +30,17 @@ class Harvest:
     receipts: list[tuple[str, str, int]] = field(default_factory=list)  # path below runs, sha256, rows
     problems: list[tuple[str, str]] = field(default_factory=list)  # receipt, why it was not taken
 
-    def gather(self, runs: Path, trial: int, attempt: int, spec_id: str, known: set[str]) -> None:
-        """Read the receipts of one attempt that are not `known` yet; a bad one is a problem, the others go on."""
-        folder = RunFolder(attempt_folder(runs, trial, attempt))
-        for path in sorted(folder.path.glob("task-[0-9]*.json")):
-            name = str(path.relative_to(runs))
-            if name in known:
-                continue
-            try:
-                frames = read_receipt(path, trial, attempt, spec_id)
-            except ReceiptError as error:
-                self.problems.append((name, str(error)))
-                continue
-            for table, frame in frames.items():
-                self.frames[table].append(frame.with_columns(trial=pl.lit(trial, pl.Int64), attempt=pl.lit(attempt, pl.Int32)))
-            self.receipts.append((name, sha256(path), sum(len(frame) for frame in frames.values())))
+    def gather(self, path: Path, trial: int, attempt: int, spec_id: str) -> None:
+        """Read a receipt of an attempt and the files it vouches for; a bad one is a problem, and the others go on."""
+        name = receipts.name(path)
+        try:
+            frames = read_receipt(path, trial, attempt, spec_id)
+        except ReceiptError as error:
+            self.problems.append((name, str(error)))
+            return
+        for table, frame in frames.items():
+            self.frames[table].append(frame.with_columns(trial=pl.lit(trial, pl.Int64), attempt=pl.lit(attempt, pl.Int32)))
+        self.receipts.append((name, sha256(path), sum(len(frame) for frame in frames.values())))
 
     def store(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Insert everything gathered, inside the caller's transaction; rows inserted."""

@@ -12,7 +12,7 @@ class Report:
     ended: int = 0
     rows: int = 0
     refused: int = 0
-    pending: int = 0
+    pending: int | None = None  # trials that could start; None: nobody has looked
     running: int = 0  # attempts without an end, queued ones too
     problems: list[tuple[str, str]] = field(default_factory=list)  # who (squeue, a batch, trial 42, a receipt), what
     noted: bool = False  # problems came or went

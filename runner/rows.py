@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import duckdb
-import polars as pl
 
 from runner.batch import Batch
 
@@ -14,6 +13,8 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dic
     """Insert rows that have the same keys; a dict is a JSON value, a text is cast to what the column is."""
     if not rows:
         return
+    import polars as pl  # a pass that writes nothing does not pay for the import
+
     plain = [{key: json.dumps(value) if isinstance(value, dict) else value for key, value in row.items()} for row in rows]
     connection.register("rows_to_insert", pl.DataFrame(plain, infer_schema_length=None).to_arrow())
     connection.execute(f"INSERT INTO {table} BY NAME FROM rows_to_insert")

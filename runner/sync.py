@@ -44,9 +44,10 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
     with FileLock(catalog.path.with_name("sync.lock"), site.lock_wait_s).held():
         migrations.prepare(catalog)
         settle_policy(site, catalog)
-        observe(site, catalog, place, report)
+        live = observe(site, catalog, place, report)
         if not report.unreachable(place.name):
-            act(site, catalog, place, report, limit)
+            act(site, catalog, place, report, limit, live)
+        report.running = max(report.running, len(live))
         note(catalog, report)
         publish(site, catalog, report)
     return report
@@ -83,11 +84,9 @@ def note(catalog: Catalog, report: Report) -> None:
                 for subject, message in new:
                     connection.execute("INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message])
             report.noted = True
-        counts = connection.execute(
-            "SELECT (SELECT count(*) FROM attempt ANTI JOIN outcome USING (trial, attempt)), (SELECT count(*) FROM todo)"
-        ).fetchone()
-        assert counts is not None
-        report.running, report.pending = counts
+        if report.pending is None:
+            found = connection.execute("SELECT count(*) FROM todo").fetchone()
+            report.pending = found[0] if found else 0
 
 
 def publish(site: Site, catalog: Catalog, report: Report) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlmodel import SQLModel
 
 from schema import tables
+from schema.vocabulary import POLICY
 
 DIALECT = duckdb_sqlalchemy.Dialect()
 
@@ -58,5 +59,5 @@ def statements(trial_id_start: int = 1) -> list[str]:
 
 def policy() -> str:
     """The statement that gives every knob of `policy` that is not there its default."""
-    rows = ", ".join(f"('{name}', {value}, '{note}')" for name, value, note in tables.facts.POLICY)
+    rows = ", ".join(f"('{name}', {value}, '{note}')" for name, value, note in POLICY)
     return f"INSERT INTO policy (name, value, note) VALUES {rows} ON CONFLICT DO NOTHING"

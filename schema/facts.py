@@ -8,13 +8,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, Double, Integer
 from sqlmodel import SQLModel
 
 from schema.columns import column, created_at, one_of
-
-STATES = ("done", "failed", "lost", "refused", "cancelled")
-OUTCOME_KINDS = (
-    "oom_gpu", "oom_host", "timeout", "preempted", "node_fail", "killed", "diverged", "error", "no_result",
-    "submit", "code_drift",
-)  # fmt: skip
-PROVENANCES = ("seen", "derived", "unverified")
+from schema.vocabulary import OUTCOME_KINDS, PROVENANCES, STATES
 
 
 class Attempt(SQLModel, table=True):
@@ -177,14 +171,3 @@ class Migration(SQLModel, table=True):
     version: int = column("of the schema", Integer, key=True)
     name: str = column("what changed")
     applied_at: datetime = column("when", DateTime(timezone=True), default="now()")
-
-
-POLICY = (
-    ("retries_killed", 3, "workers that died"),
-    ("retries_no_result", 3, "attempts said to be done without results"),
-    ("retries_submit", 10, "attempts that never started"),
-    ("retries_node_fail", 10, "failed nodes"),
-    ("retries_timeout", 100, "jobs whose time was up; the next goes on from the checkpoint"),
-    ("retries_preempted", 1000, "as timeout"),
-    ("same_errors", 5, "trials of a study that fail the same way before the rest of it waits for a person"),
-)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from schema import ddl, views
+from schema import views
 from schema.catalog import Catalog, connect, transaction
 from schema.files import fsync
 
@@ -70,6 +70,8 @@ def prepare(catalog: Catalog, steps: list[Step] | None = None) -> str:
 
 
 def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], trial_id_start: int = 1) -> None:
+    from schema import ddl  # here and below: needs SQLAlchemy, which takes longer to import than a pass of sync
+
     for statement in ddl.statements(trial_id_start):
         connection.execute(statement)
     for step in steps:
@@ -79,6 +81,8 @@ def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], trial_id_s
 
 def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     """Copy every row of `path` into a new file of the present schema and move that into place."""
+    from schema import ddl
+
     aside = path.with_name(f".{path.name}-{os.getpid()}")
     aside.unlink(missing_ok=True)
     copies = {table: select for step in steps if step.version > version for table, select in step.copies.items()}
@@ -110,6 +114,8 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
 
 def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:
     """Tables and views that people added to the catalog; a view that no longer fits stops the migration."""
+    from schema import ddl
+
     ours = {table.name for table in ddl.catalog_tables()}
     for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'").fetchall():
         if name not in ours:

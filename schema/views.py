@@ -13,8 +13,6 @@ from pathlib import Path
 
 import duckdb
 
-from schema import ddl
-
 FOLDER = Path(__file__).resolve().parent.parent / "queries"
 FINGERPRINT = "questions_fingerprint"  # a macro of ours in the catalog that says which texts it was made from
 
@@ -151,6 +149,8 @@ def _order(texts: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     standing: list[str] = []
     left = dict(texts)
     with duckdb.connect(":memory:") as scratch:
+        from schema import ddl  # needs SQLAlchemy, which takes longer to import than a pass of sync
+
         for statement in ddl.statements():
             if not statement.startswith("COMMENT"):
                 scratch.execute(statement)

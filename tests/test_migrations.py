@@ -7,9 +7,9 @@ import pytest
 
 from schema import ddl, migrations
 from schema.catalog import Catalog
-from schema.facts import POLICY
 from schema.migrations import MIGRATIONS, MigrationError, Step, prepare, version_of
 from schema.site import Site
+from schema.vocabulary import POLICY
 from tests.test_grid import AXES, TRIAL
 
 GOLDEN = Path(__file__).parent / "golden"

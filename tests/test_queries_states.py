@@ -3,7 +3,7 @@
 import pytest
 
 from schema import ddl
-from schema.facts import OUTCOME_KINDS, POLICY
+from schema.vocabulary import OUTCOME_KINDS, POLICY
 from tests.filled import DATASETS, PAPER, Filled
 
 

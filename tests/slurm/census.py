@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")  # in the order they need each other
+SCRIPTS = "slurmscriptd"  # slurmctld's child, which ends with it
 STEP = "slurmstepd"
 
 
@@ -30,7 +31,7 @@ def processes() -> Iterator[Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):  # ended meanwhile, or somebody else's
-                name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+                name, _, rest = (entry / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
                 state, parent, *_ = rest.split()
                 if state not in "ZX":
                     arguments, environment = _words(entry / "cmdline"), _words(entry / "environ")

@@ -33,7 +33,7 @@ SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbi
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sacct")
 LONGEST_FOLDER = 60  # characters: the path of a unix socket has 107, and Slurm adds its own names
 FOREIGN = ("SLURM", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")  # of a cluster on which the tests run, say
-USABLE = ("idle", "mixed", "allocated", "completing")
+USABLE = ("idle", "planned", "mixed", "allocated", "completing")
 ACTIVE = "PENDING,CONFIGURING,RUNNING,SUSPENDED,COMPLETING"
 JOB_FIELDS = {"id": "%i", "raw_id": "%A", "state": "%T", "reason": "%r", "nodes": "%N", "partition": "%P", "name": "%j"}
 ACCOUNT_FIELDS = ("JobID", "JobIDRaw", "State", "ExitCode", "DerivedExitCode", "NodeList", "Partition", "Start", "End", "JobName")
@@ -128,7 +128,7 @@ class Cluster:
         self._wake()
         census.end(partial(census.daemons, self.folder, "slurmctld"), 10)  # first: it would start and requeue jobs
         census.end(self._work, 0)
-        for name in ("slurmd", "slurmdbd", "mariadbd", "munged"):
+        for name in (census.SCRIPTS, "slurmd", "slurmdbd", "mariadbd", "munged"):
             census.end(partial(census.daemons, self.folder, name), 10)
         census.end(self._work, 0)  # what a slurmd was about to start
 
@@ -206,7 +206,7 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """Pids of all that is this cluster's: daemons, steps and what the jobs started."""
-        found = [pid for name in census.DAEMONS for pid in census.daemons(self.folder, name)]
+        found = [pid for name in (*census.DAEMONS, census.SCRIPTS) for pid in census.daemons(self.folder, name)]
         return sorted({*found, *self._work()})
 
     def nodes(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The configuration files of a throw-away Slurm cluster: several slurmd on one host, fake GPUs, no cgroups, quick timers."""
 
-import getpass
 import os
+import pwd
 import random
 import re
 import secrets
@@ -9,6 +9,8 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.slurm.patience import ClusterError
 
 MEMORY_MB = 64_000  # per node, claimed as the CPUs are: nothing enforces it, so any job of the tests fits
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -29,6 +31,16 @@ class Options:
     def names(self) -> list[str]:
         """Of the nodes."""
         return [f"n{number}" for number in range(1, self.nodes + 1)]
+
+
+def user() -> str:
+    """Whose the daemons are: whoever starts them, whatever $USER says (it does not follow su or chroot)."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        raise ClusterError(
+            f"User {os.getuid()} has no name, and Slurm looks for one; add a line to /etc/passwd, or run the tests as another user."
+        ) from None
 
 
 def write(folder: Path, name: str, options: Options, search: str) -> None:
@@ -79,12 +91,11 @@ def _is_free(port: int) -> bool:
 
 
 def _controller(folder: Path, name: str, ports: int) -> str:
-    user = getpass.getuser()
     return f"""\
 ClusterName={name}
 SlurmctldHost={socket.gethostname().partition(".")[0]}(127.0.0.1)
-SlurmUser={user}
-SlurmdUser={user}
+SlurmUser={user()}
+SlurmdUser={user()}
 AuthType=auth/munge
 # cred_expire is also how long a requeued job waits. It stays well above KillWait: a second start that meets the first
 # one still dying drains the node ("Duplicate jobid") and holds the job.
@@ -179,7 +190,7 @@ AuthInfo=socket={folder}/run/munge.sock
 DbdHost=localhost
 DbdAddr=127.0.0.1
 DbdPort={ports + 1}
-SlurmUser={getpass.getuser()}
+SlurmUser={user()}
 LogFile={folder}/log/slurmdbd.log
 PidFile={folder}/run/slurmdbd.pid
 StorageType=accounting_storage/mysql

@@ -1,6 +1,5 @@
 """How each daemon of a cluster is started, and how one sees that it answers."""
 
-import getpass
 import shlex
 import socket
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.slurm import census
+from tests.slurm.configuration import user
 from tests.slurm.patience import ClusterError, wait_until
 
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd"]
@@ -99,7 +99,7 @@ def _command(folder: Path, daemon: Daemon, node: str | None) -> list[str]:
             f"--seed-file={folder}/state/munge.seed",
         ],
         "mariadbd": [
-            *("setsid", "--fork", "mariadbd", "--no-defaults", f"--user={getpass.getuser()}"),
+            *("setsid", "--fork", "mariadbd", "--no-defaults", f"--user={user()}"),
             *(f"--datadir={folder}/db", f"--socket={folder}/run/mysql.sock", f"--pid-file={folder}/run/mariadbd.pid"),
             *(f"--init-file={folder}/etc/database.sql", f"--log-error={folder}/log/mariadbd.log"),
             *("--skip-networking", "--skip-name-resolve", "--skip-log-bin", "--performance-schema=0"),
@@ -116,6 +116,6 @@ def _command(folder: Path, daemon: Daemon, node: str | None) -> list[str]:
 
 def _install_database(folder: Path) -> list[str]:
     return [
-        *("mariadb-install-db", "--no-defaults", f"--datadir={folder}/db", f"--user={getpass.getuser()}"),
+        *("mariadb-install-db", "--no-defaults", f"--datadir={folder}/db", f"--user={user()}"),
         *("--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=normal"),
     ]

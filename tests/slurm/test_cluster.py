@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm import census, conftest
+from tests.slurm import census, configuration, conftest
 from tests.slurm.cluster import Cluster, ClusterError, wait_until
 from tests.slurm.conftest import Factory
 
@@ -61,6 +61,12 @@ def test_without_slurm_tests_skip_and_where_it_is_expected_they_fail(monkeypatch
         conftest.require_slurm()
 
 
+def test_a_user_without_a_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    with pytest.raises(ClusterError, match="User 2147483641 has no name.*add a line to /etc/passwd"):
+        configuration.user()
+
+
 def test_the_processes_of_a_cluster_are_told_from_all_others(short: Path) -> None:
     """By the name of the program and by its folder in full, whatever else is done in that folder."""
     home, namesake = short / "home", short / "home2"
@@ -103,7 +109,10 @@ def test_the_commands_find_it_by_the_environment_of_the_tests(cluster: Cluster) 
 def test_an_array(cluster: Cluster) -> None:
     job = submit(cluster, "exit $((SLURM_ARRAY_TASK_ID == 1))", "--array=0-3", "--job-name=weir-array")
     wanted = {f"{job}_0": "COMPLETED", f"{job}_1": "FAILED", f"{job}_2": "COMPLETED", f"{job}_3": "COMPLETED"}
-    wait_until(lambda: {known["id"]: known["state"] for known in cluster.jobs() if known["name"] == "weir-array"} == wanted, "it")
+    wait_until(
+        lambda: {known["id"]: known["state"] for known in cluster.jobs() if known["name"] == "weir-array"} == wanted,
+        "the array to end",
+    )
     wait_until(lambda: {row["JobID"]: row["State"] for row in cluster.accounting_of(["weir-array"])} == wanted, "sacct")
 
 
@@ -200,8 +209,7 @@ def test_heal_ends_what_a_test_left_behind(cluster: Cluster) -> None:
     jobs = [submit(cluster, "trap '' TERM; sleep 300 & wait", "-w", node) for node in ("n1", "n2")]
     for job in jobs:
         wait_for_state(cluster, job, "RUNNING")
-    orphans = census.jobs(cluster.folder, cluster.name)
-    assert orphans
+    wait_until(lambda: len(census.jobs(cluster.folder, cluster.name)) >= 4, "both shells and what they started")
     census.send(cluster.stepds(), signal.SIGKILL)
     cluster.kill("slurmd", "n1")
     cluster.pause("slurmd", "n2")

@@ -310,7 +310,7 @@ def test_array_limits(make_cluster: Factory, folder: Path, expected: Rows, large
 
 def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) -> None:
     """F12: at MaxJobCount sbatch would sleep for two minutes; it is ended, and the batch offered again (I11)."""
-    cluster = make_cluster(nodes=1, extra="MaxJobCount=3")
+    cluster = make_cluster(nodes=1, extra="MaxJobCount=3\nMinJobAge=2")
     fillers = [cluster.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true").strip() for _ in range(2)]
     site = declare(folder, SLURM)
     report = one_pass(site)
@@ -329,7 +329,6 @@ def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) 
 def test_several_trials_per_job(cluster: Cluster, folder: Path, expected: Rows, side_by_side: int) -> None:
     site = declare(folder, SLURM + f"trials_per_job = 2\ntrials_side_by_side = {side_by_side}\n")
     one_pass(site)
-    assert len([job for job in cluster.jobs() if job["name"].startswith("weir-")]) == 1
     settle(site)
     done_once(site, expected)
     assert ask(site, "SELECT count(DISTINCT job_id), count(*) FROM submission") == [(1, 2)]

@@ -1,0 +1,82 @@
+"""The attempts that sync still has to do with: those without an end, and those given up whose late results would still count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from runner.backend import Place
+from runner.batch import Batch, batch_folder, refused, was_asked
+from runner.folder import RunFolder, attempt_folder
+from schema.site import Site
+
+
+@dataclass(frozen=True)
+class Live:
+    """An attempt without an outcome, or one given up whose late results still count."""
+
+    trial: int
+    attempt: int
+    spec_id: str
+    batch: str
+    backend: str | None  # that has it, or may have it
+    refused: bool  # the backend said no to its batch
+    lost: bool
+    withdrawn: bool
+    tasks: int
+    place: Place
+
+    @property
+    def run(self) -> RunFolder:
+        """Its files."""
+        return RunFolder(self.place.folder)
+
+
+def jobs(attempts: Sequence[Live]) -> int:
+    """How many jobs they are in."""
+    return len({(live.batch, live.place.position) for live in attempts if not live.lost})
+
+
+def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Live]:
+    """All of them. What is done, and what a worker itself said to be over, is not looked at again."""
+    found = connection.execute(
+        """
+        WITH
+        given_up AS (
+            SELECT trial, attempt FROM outcome
+            WHERE (state = 'lost' OR (state = 'cancelled' AND kind = 'killed'))
+              AND trial NOT IN (SELECT trial FROM outcome WHERE state = 'done')
+        ),
+        looked_at AS (
+            SELECT trial, attempt, false AS lost FROM attempt ANTI JOIN outcome USING (trial, attempt)
+            UNION ALL
+            SELECT trial, attempt, true FROM given_up
+        ),
+        wish AS (
+            SELECT trial, arg_max(wish, created_at) AS wish FROM request GROUP BY trial
+        )
+        SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
+               (a.spec->'stream'->>'tasks')::INTEGER, a.position, s.job_id, a.created_at
+        FROM looked_at l
+        JOIN attempt a USING (trial, attempt)
+        LEFT JOIN submission s USING (trial, attempt)
+        LEFT JOIN wish w USING (trial)
+        ORDER BY trial, attempt
+        """
+    ).fetchall()
+    sent = {row[3]: _sent(site.runs, row[3]) for row in found if row[4] is None and not row[5]}
+    lives = []
+    for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, tasks, position, job_id, since in found:
+        place = Place(batch, position, attempt_folder(site.runs, trial, attempt), job_id, since)
+        asked, was_refused = sent.get(batch, (None, False))
+        lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, was_refused, lost, withdrawn, tasks, place))
+    return lives
+
+
+def _sent(runs: Path, batch: str) -> tuple[str | None, bool]:
+    """Which backend may have a batch whose submission is not recorded, and whether it was refused."""
+    if refused(runs, batch) is not None:
+        return None, True
+    manifest = Batch.read(batch_folder(runs, batch)) if was_asked(runs, batch) else None
+    return (manifest.backend if manifest else None), False

@@ -1,0 +1,29 @@
+"""Receipts on disk and in the catalog: `task-0003.json` of an attempt vouches for what the task brought, and is taken once."""
+
+import re
+from pathlib import Path
+
+import duckdb
+
+RECEIPT = re.compile(r"task-\d+\.json")
+
+
+def of(folder: Path) -> list[Path]:
+    """The receipts of an attempt, in the order of tasks."""
+    return sorted(path for path in folder.glob("task-*.json") if RECEIPT.fullmatch(path.name))
+
+
+def name(path: Path) -> str:
+    """Its key in `ingested`: the path below the run folder."""
+    return "/".join(path.parts[-3:])
+
+
+def known(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> set[str]:
+    """The names of those receipts that are in the catalog already."""
+    if not paths:
+        return set()
+    found = connection.execute(
+        "SELECT receipt FROM ingested SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS receipt) USING (receipt)",
+        [[name(path) for path in paths]],
+    ).fetchall()
+    return {receipt for (receipt,) in found}
