@@ -9,7 +9,7 @@ from typing import Any
 from runner import folder as files
 from runner.backend import Sighting, State
 from runner.batch import batch_folder
-from runner.folder import write_json
+from runner.folder import read_json, write_json
 from runner.live import Live
 from schema.vocabulary import OUTCOME_KINDS, STATES
 
@@ -35,11 +35,14 @@ def open_question(said: End | None) -> bool:
 def end_of(live: Live, said: End | None, seen: Sighting, patience_s: float) -> End | None:
     """How an attempt ended: its worker's word, or what follows from the rest. None: it has not, or nobody knows."""
     if said is not None:
-        return _told(live, said, seen)
+        return _told(live, said, seen, patience_s)
     if live.lost:
         return None
-    if live.withdrawn and not live.run.claimed and live.place.folder.exists() and live.run.revoke():
-        return {"state": "cancelled", "message": "withdrawn before it started", "finished_at": files.now()}
+    judged = read_json(live.place.folder / "verdict.json")
+    if judged is not None:  # by a sync that did not live to record it, or whose catalog was lost
+        return dict(judged)
+    if live.withdrawn and live.place.folder.exists() and (live.run.revoke() or live.run.revoked):
+        return _kept(live, {"state": "cancelled", "message": "withdrawn before it started", "finished_at": files.now()})
     if seen.state in (State.PENDING, State.RUNNING):
         live.run.trust()
     if seen.state not in (State.ENDED, State.ABSENT) or (live.backend is None and live.refused and not live.run.revoked):
@@ -47,15 +50,17 @@ def end_of(live: Live, said: End | None, seen: Sighting, patience_s: float) -> E
     return _judged(live, seen, patience_s)
 
 
-def _told(live: Live, said: End, seen: Sighting) -> End | None:
+def _told(live: Live, said: End, seen: Sighting, patience_s: float) -> End | None:
     """The worker's own word, completed by what only others know."""
     end = _understood(said) | {"log_tail": _log_tail(live)}
     if end["kind"] != "preempted":
         return end
     if live.withdrawn:
         return end | {"state": "cancelled", "kind": None, "message": f"withdrawn; {end['message']}"}
-    if live.lost or seen.state in (State.PENDING, State.RUNNING, State.UNSURE):
-        return end if live.lost else None  # who ended it, the scheduler or a person, the scheduler will say
+    if live.lost:
+        return end
+    if seen.state is State.UNSURE or (seen.state in (State.PENDING, State.RUNNING) and not live.run.doubted(patience_s)):
+        return None  # the scheduler will say who ended it; one that never does holds on to a dead job, which sync then ends
     if seen.kind == "cancelled":
         return end | {"state": "cancelled", "kind": None, "message": f"cancelled by somebody else than sync ({seen.reason})"}
     return end
@@ -78,11 +83,11 @@ def _judged(live: Live, seen: Sighting, patience_s: float) -> End | None:
     if not run.doubted(patience_s):
         return None
     said = run.outcome()  # it may have been written a moment ago
-    return _told(live, said, seen) if said is not None else _verdict(live, seen, seen.kind or "killed", None)
+    return _told(live, said, seen, patience_s) if said is not None else _verdict(live, seen, seen.kind or "killed", None)
 
 
 def _verdict(live: Live, seen: Sighting, kind: str, message: str | None) -> End:
-    """Sync's own judgement, kept in the folder too."""
+    """Sync's own judgement."""
     words = message or WORDS.get(kind, WORDS["killed"])
     end: End = {"state": "lost", "kind": kind, "message": words, "log_tail": _log_tail(live), "finished_at": files.now()}
     if kind == "cancelled":
@@ -90,6 +95,11 @@ def _verdict(live: Live, seen: Sighting, kind: str, message: str | None) -> End:
         end["message"] = "withdrawn" if live.withdrawn else f"cancelled by somebody else than sync ({seen.reason})"
     elif seen.reason and message is None:
         end["message"] = f"{words} ({seen.reason})"
+    return _kept(live, end)
+
+
+def _kept(live: Live, end: End) -> End:
+    """A judgement, also left in the folder, so that a lost catalog can be made again from it."""
     write_json(live.place.folder / "verdict.json", end)
     return end
 

@@ -105,8 +105,8 @@ def _unrecorded(attempts: list[Live], look: Look) -> list[tuple[Live, Sighting]]
 
 
 def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look, ended: set[Place]) -> None:
-    """End the jobs that nobody wants any more: those that wait while all their attempts have been withdrawn, and those that run
-    on long after a withdrawn attempt was asked to end at a checkpoint."""
+    """End the jobs that nobody wants any more: those that wait or run on while all their attempts are over (withdrawn; or the
+    step that ran them is dead), and those that run on long after a withdrawn attempt was asked to end at a checkpoint."""
     told: dict[str | None, list[Place]] = {}
     wanted = {(live.batch, live.place.position) for live in attempts if live.place not in ended and not live.withdrawn}
     for live in attempts:
@@ -114,7 +114,7 @@ def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look,
         if seen is None or live.lost:
             continue
         asked_s = live.run.stop() if live.withdrawn and not over and live.run.claimed else 0.0
-        useless = seen.state is State.PENDING if over else seen.state is State.RUNNING and asked_s > STOP_S
+        useless = seen.state in (State.PENDING, State.RUNNING) and (over or asked_s > STOP_S)
         if useless and (live.batch, live.place.position) not in wanted:
             told.setdefault(live.backend, []).append(replace(live.place, job_id=live.place.job_id or seen.job_id))
     for name, where in told.items():

@@ -16,7 +16,7 @@ from runner.backend import Backend, BackendError, backend
 from runner.folder import crash_point
 from runner.observe import observe
 from runner.report import Report
-from schema import migrations
+from schema import declared, migrations
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
 from schema.site import Site, SiteError
 from schema.words import nearest
@@ -95,6 +95,7 @@ def publish(site: Site, catalog: Catalog, report: Report) -> None:
     newest = site.current.resolve() if site.current.exists() else None
     if report.changed or newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime:
         with catalog.open() as connection:
+            declared.export(connection, site.declared)
             catalog.publish(site.snapshot, connection)
 
 

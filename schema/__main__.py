@@ -1,4 +1,5 @@
 """`python -m schema [FILE.sql ...]`: create or migrate the catalog with its vocabulary, then apply grid files.
+`python -m schema --rebuild`: make a lost catalog again, from the run folders and what sync has kept of the declared rows.
 
 The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one transaction, and what each
 added is printed per table. `-` reads a grid from standard input.
@@ -6,6 +7,7 @@ added is printed per table. `-` reads a grid from standard input.
 
 import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,7 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 2 when a file was refused or the catalog cannot be had (the message says why)."""
     parser = argparse.ArgumentParser(prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="FILE.sql", help="grid files to apply, in order; - for standard input")
-    files = parser.parse_args(arguments).files
+    parser.add_argument("--rebuild", action="store_true", help="make a lost catalog again; the next sync brings its results")
+    asked = parser.parse_args(arguments)
+    files = asked.files
+    if asked.rebuild:
+        if files:
+            parser.error("--rebuild takes no files; apply them afterwards")
+        # run folders are the runner's, and this package imports nothing of it: the work is handed on to a process of it
+        return subprocess.run([sys.executable, "-m", "runner.rebuild"]).returncode
     try:
         site = Site.load()
         texts = [(name, grid.read(name, sys.stdin.read() if name == "-" else None)) for name in files]

@@ -43,7 +43,7 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int:
     return int(found[0]) if found and found[0] is not None else 0
 
 
-def prepare(catalog: Catalog, steps: list[Step] | None = None) -> str:
+def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int = 1) -> str:
     """Create the catalog or bring it to the last of `steps`, with the present views; return what was done, "" if nothing.
 
     Raises:
@@ -61,7 +61,7 @@ def prepare(catalog: Catalog, steps: list[Step] | None = None) -> str:
             )
         if version == 0:
             with transaction(connection):
-                _create(connection, steps)
+                _create(connection, steps, first_trial)
             return "created"
         connection.execute("CHECKPOINT")
     with catalog.lock.held():

@@ -1,0 +1,69 @@
+"""What people declared, kept outside the catalog: one Parquet file per table, from which a lost catalog is made again.
+
+The catalog is one file on one disk. Everything that happened is also in the run folders; what was declared (axes, trials,
+requests, knobs) is only in the catalog, so sync writes it here whenever it has changed.
+"""
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from schema.files import fsync
+
+TABLES = (  # in an order that satisfies the foreign keys
+    "backbone", "dataset", "sequence", "sequence_concept", "suite", "suite_member", "stream", "mixture", "method", "recipe",
+    "budget", "trial", "request", "profile", "reference_result", "policy",
+)  # fmt: skip
+
+
+def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
+    """Write the tables that have changed since the last time, each whole or not at all; their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "declared.json"
+    known: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
+    now = {table: _fingerprint(connection, table) for table in TABLES}
+    changed = [table for table in TABLES if known.get(table) != now[table] or not (folder / f"{table}.parquet").exists()]
+    for table in changed:
+        aside, path = folder / f".{table}.parquet", folder / f"{table}.parquet"
+        quoted = str(aside).replace("'", "''")
+        connection.execute(f"COPY {table} TO '{quoted}' (FORMAT parquet)")
+        fsync(aside)
+        aside.replace(path)
+    if changed:
+        aside = folder / ".declared.json"
+        aside.write_text(json.dumps(now, indent=1))
+        aside.replace(index)
+        fsync(folder)
+    return changed
+
+
+def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
+    """Insert what was exported into a new catalog, by the columns that both have; table -> rows."""
+    found = {}
+    for table in TABLES:
+        path = folder / f"{table}.parquet"
+        if not path.exists():
+            continue
+        said = duckdb.from_parquet(str(path), connection=connection).columns
+        ours = [name for (name, *_) in connection.execute(f"DESCRIBE {table}").fetchall() if name in said]
+        listed = ", ".join(f'"{name}"' for name in ours)
+        if table == "policy":
+            connection.execute("DELETE FROM policy")
+        rows = connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM read_parquet(?)", [str(path)]).fetchone()
+        found[table] = int(rows[0]) if rows else 0
+    return found
+
+
+def last_trial(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
+    """The largest trial id that was exported; 0 when none was."""
+    path = folder / "trial.parquet"
+    found = (
+        connection.execute("SELECT coalesce(max(id), 0) FROM read_parquet(?)", [str(path)]).fetchone() if path.exists() else None
+    )
+    return int(found[0]) if found else 0
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    found = connection.execute(f"SELECT count(*) || '-' || coalesce(bit_xor(hash(t)), 0) FROM {table} t").fetchone()
+    return str(found[0]) if found else ""
