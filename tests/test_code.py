@@ -1,0 +1,101 @@
+"""Code snapshots: what is queued runs what was submitted, and says so when it does not."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runner import code
+from runner.code import CodeDriftError
+from runner.folder import attempt_folder
+from schema.site import Site
+from tests.journey import LOCAL, ask, declare, eventually, one_pass, settle, tell
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small checkout of our packages, that `runner.code` takes for its own."""
+    root = tmp_path / "a tree"
+    for package in code.PACKAGES:
+        (root / package).mkdir(parents=True)
+        (root / package / "one.py").write_text(f"PLACE = '{package}'\n")
+    monkeypatch.setattr(code, "ROOT", root)
+    git(root, "init", "-q")
+    git(root, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "empty")
+    git(root, "add", "--all")
+    git(root, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "first")
+    return root
+
+
+def git(root: Path, *words: str) -> str:
+    return subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_snapshot_per_content_shared_by_all_who_run_it(tree: Path, tmp_path: Path) -> None:
+    first = code.snapshot(tmp_path / "code")
+    assert first == code.snapshot(tmp_path / "code") and first.name == code.identity(first)
+    said = json.loads((first / "code.json").read_text())
+    assert said == {"id": first.name, "commit": git(tree, "rev-parse", "HEAD"), "dirty": False, "patch": None}
+    (tree / "README.md").write_text("words change no number")
+    (tree / "runner" / "__pycache__").mkdir()
+    (tree / "runner" / "__pycache__" / "one.pyc").write_text("nor do these")
+    assert code.snapshot(tmp_path / "code") == first
+    (tree / "methods" / "one.py").write_text("PLACE = 'elsewhere'\n")
+    assert code.snapshot(tmp_path / "code") != first
+    assert not list((tmp_path / "code").glob(".aside*"))
+
+
+def test_changes_are_kept_as_a_patch_and_the_index_is_left_alone(tree: Path, tmp_path: Path) -> None:
+    (tree / "methods" / "one.py").write_text("PLACE = 'changed'\n")
+    (tree / "methods" / "new.py").write_text("NEW = 1\n")  # never added: part of the code all the same
+    before = git(tree, "status", "--porcelain")
+    place = code.snapshot(tmp_path / "code")
+    assert git(tree, "status", "--porcelain") == before
+    said = json.loads((place / "code.json").read_text())
+    assert said["dirty"] and (place / "methods" / "new.py").read_text() == "NEW = 1\n"
+    again = tmp_path / "again"
+    git(tmp_path, "clone", "-q", str(tree), str(again))
+    git(again, "apply", str(place / said["patch"]))
+    assert code.identity(again) == place.name  # commit and patch are the code
+    assert code.commit() == f"{said['commit']}-dirty"
+
+
+def test_without_git_the_copy_is_all_there_is(tree: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tree / ".git")
+    place = code.snapshot(tmp_path / "code")
+    assert json.loads((place / "code.json").read_text())["commit"] is None
+    assert code.commit() is None
+
+
+def test_other_code_or_packages_are_refused(tree: Path) -> None:
+    mine = code.identity(tree)
+    code.check(mine, "/x", code.versions())
+    code.check("", "", {})  # a folder made by hand
+    with pytest.raises(CodeDriftError, match=f"submitted with code 0000, but .* is {mine}. Run it from /x, or request a retry"):
+        code.check("0000", "/x", {})
+    with pytest.raises(CodeDriftError, match="torch is .*, not 1.0. Install those, or request a retry"):
+        code.check(mine, "/x", {"torch": "1.0"})
+
+
+@pytest.mark.slow
+def test_what_is_queued_runs_its_snapshot_and_one_that_was_touched_ends_as_code_drift(folder: Path) -> None:
+    site: Site = declare(folder, LOCAL, 1)
+    one_pass(site)
+    settle(site)
+    (snapshot,) = site.code.glob("[0-9a-f]*")
+    said = ask(site, "SELECT code FROM attempt")
+    assert said == [(snapshot.name,)]
+    assert ask(site, "SELECT commit FROM outcome") == [(code.commit(),)]
+    victim = snapshot / "methods" / "schedules.py"
+    victim.chmod(0o644)
+    victim.write_text(victim.read_text() + "\n# touched\n")
+    tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
+               "SELECT backbone, stream, mixture, method, recipe, budget, 8 FROM trial")  # fmt: skip
+    one_pass(site)
+    assert eventually((attempt_folder(site.runs, 2, 1) / "outcome.json").exists)
+    settle(site)
+    ((state, kind, message),) = ask(site, "SELECT state, kind, message FROM outcome WHERE trial = 2")
+    assert (state, kind) == ("failed", "code_drift") and "was submitted with code" in message
+    assert ask(site, "SELECT count(*) FROM result WHERE trial = 2") == [(0,)]  # before it trained
