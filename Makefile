@@ -30,7 +30,7 @@ fast: setup
 	$(BIN)/python -m pytest -m "not slow"
 
 test: lint fast
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -rs
 
 docs: setup
 	$(BIN)/python -m docs.generate

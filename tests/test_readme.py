@@ -10,7 +10,8 @@ import torch
 from schema import grid, parts
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
-from schema.site import Site
+from schema.site import Needs, Site
+from schema.vocabulary import OUTCOME_KINDS, POLICY
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -63,9 +64,41 @@ def test_its_merging_is_a_merging(vocabulary: Catalog, monkeypatch: pytest.Monke
     parts.keys.cache_clear()
 
 
-def test_its_settings_are_the_settings(folder: Path) -> None:
-    (block,) = blocks("toml")
+CLUSTER = (ROOT / "docs/cluster.md").read_text()
+
+
+@pytest.mark.parametrize("text", [README, CLUSTER], ids=["README", "cluster"])
+def test_its_settings_are_settings(folder: Path, text: str) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (folder / "site.toml").write_text(block)
     site = Site.load()
-    assert site.trials_at_once == 2
-    assert {field.name for field in fields(site)} >= set(re.findall(r"^(\w+) =", block, re.MULTILINE))
+    assert (site.backend, site.needs.time_limit_minutes, dict(site.needs.slurm)["partition"]) == ("slurm", 240, "gpu")
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    table = CLUSTER.partition("## site.toml")[2].partition("\n## ")[0]
+    said = {
+        name: default
+        for names, default in re.findall(r"^\| (.*?) \| (.*?) \|", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    tables = {"needs", "by_backbone", "retries", "folder", "slurm", "setup"}
+    for field in [*fields(Site), *fields(Needs)]:
+        if field.name not in tables:
+            assert field.name in said, field.name
+            if isinstance(field.default, int | float):
+                assert float(said[field.name]) == field.default, field.name
+
+
+def test_the_retries_are_the_policy() -> None:
+    table = CLUSTER.partition("| kind | when | retries |")[2].partition("\n\n")[0]
+    said = {
+        kind: int(number)
+        for kinds, number in re.findall(r"^\| (.*?) \| .*? \| (\d+)", table, re.MULTILINE)
+        for kind in re.findall(r"`(\w+)`", kinds)
+    }
+    policy = {name.removeprefix("retries_"): value for name, value, _ in POLICY if name.startswith("retries_")}
+    assert {kind: said[kind] for kind in policy} == policy
+    assert {kind for kind, number in said.items() if number == 0} == set(OUTCOME_KINDS) - set(policy)
+    (same_errors,) = (value for name, value, _ in POLICY if name == "same_errors")
+    assert f"`same_errors` ({same_errors})" in CLUSTER
