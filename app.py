@@ -58,6 +58,8 @@ def main() -> None:
         return
     snapshot = (str(current.resolve()), current.stat().st_mtime_ns)
     try:
+        for subject, message in asked(snapshot, "health").select("subject", "message").rows():
+            st.warning(f"{subject}: {message}")
         if chosen == OVERVIEW:
             overview(snapshot)
         else:

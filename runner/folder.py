@@ -24,7 +24,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class RunFolder:
         aside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         aside.mkdir(exist_ok=True)
         (aside / "spec.json").write_text(spec.to_json())
-        (aside / "job.json").write_text(canonical(asdict(job)))
+        (aside / "job.json").write_text(canonical(vars(job)))
         aside.rename(self.path)
 
     def revoke(self) -> bool:

@@ -7,7 +7,7 @@ and nothing else, so its hash is the identity of the run. Standard library only:
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,23 @@ class Spec:
 
     @cached_property
     def text(self) -> str:
-        """The canonical JSON, made once: sync needs it twice for each of thousands of trials."""
-        return canonical({f.name: getattr(self, f.name) for f in fields(self)})
+        """The canonical JSON, made once."""
+        before, after = self._around_seed
+        return f"{before}{canonical(self.seed)}{after}"
+
+    @cached_property
+    def _around_seed(self) -> tuple[str, str]:
+        """The canonical JSON before and after the seed: a study has thousands of definitions that differ in nothing else."""
+        words = {f.name: getattr(self, f.name) for f in fields(self)}
+        before = canonical({name: value for name, value in words.items() if name < "seed"})
+        after = canonical({name: value for name, value in words.items() if name > "seed"})
+        return before[:-1] + ',"seed":', "," + after[1:]
+
+    def with_seed(self, seed: int) -> "Spec":
+        """The same definition with another seed, without writing out the rest of it anew."""
+        other = replace(self, seed=seed)
+        other.__dict__["_around_seed"] = self._around_seed
+        return other
 
     def to_json(self) -> str:
         """The canonical text."""

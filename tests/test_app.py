@@ -80,6 +80,11 @@ def test_overview_counts_trials_and_draws_the_trade(full: None) -> None:
     assert at.selectbox[0].options == ["tiny · world · small"]
 
 
+def test_what_sync_could_not_reach_stands_on_every_page(full: None) -> None:
+    for name in ("overview", "coverage"):
+        assert [said.value for said in opened(name).warning] == ["squeue: it did not answer within 60 s"]
+
+
 def test_a_parameter_filters_and_goes_into_the_address(full: None) -> None:
     at = opened("retention_at_budget")
     assert set(at.dataframe[0].value["budget"]) == {"small", "large"}

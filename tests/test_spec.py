@@ -80,3 +80,13 @@ def test_an_older_version_is_upgraded_when_read(monkeypatch: pytest.MonkeyPatch,
     del old["seed"]
     (tmp_path / "spec.json").write_text(json.dumps(old))
     assert Spec.read(tmp_path) == replace(EMPTY, seed=7)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**40])
+def test_another_seed_is_the_definition_written_out_anew(seed: int) -> None:
+    first = Spec({"name": "b"}, {"tasks": 2}, {}, {"seed": 5}, {"lr": 0.1}, {"seed": {"seed": 1}}, 3)
+    other = first.with_seed(seed)
+    anew = Spec({"name": "b"}, {"tasks": 2}, {}, {"seed": 5}, {"lr": 0.1}, {"seed": {"seed": 1}}, seed)
+    assert (other, other.text, other.id) == (anew, anew.text, anew.id)
+    assert anew.text == canonical(json.loads(anew.text))
+    assert Spec.from_json(other.text) == anew
