@@ -16,6 +16,7 @@ from rich.console import Console
 
 from schema import grid, migrations
 from schema.catalog import Catalog, CatalogBusyError
+from schema.files import network_disk
 from schema.site import Site, SiteError
 
 ROWS = Path(__file__).parent / "rows"
@@ -45,6 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> None:
     """Bring the catalog up to date, apply the vocabulary and `texts` (name, SQL), publish, and print what is new."""
+    if disk := network_disk(catalog.path):
+        print(
+            f"warning: {catalog.path} is on a network disk ({disk}), where the locks of two machines may not meet. Set `catalog` in "
+            "site.toml to a local disk of the machine that runs sync; run folders and data may stay",
+            file=sys.stderr,
+        )
     done = migrations.prepare(catalog)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{os.path.relpath(catalog.path)}: {done or 'up to date'}")

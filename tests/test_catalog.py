@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ import duckdb
 import pytest
 
 from schema.catalog import KEEP_SNAPSHOTS, Catalog, CatalogBusyError, CatalogMissingError, FileLock, snapshots
+from schema.files import network_disk
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -159,3 +161,29 @@ def test_kill_9_loses_no_committed_row(catalog: Catalog) -> None:
     with Catalog(catalog.path, wait_s=5).open() as connection:
         found = connection.execute("SELECT count(*) FROM suite").fetchone()
     assert found and found[0] in (len(said), len(said) + 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [("/home/me/lab/c.duckdb", "nfs4"), ("/home/me/fast/c.duckdb", None), ("/c.duckdb", None), ("/homework/c", None)],
+)
+def test_a_network_disk_is_known(tmp_path: Path, place: str, kind: str | None) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/me/fast xfs rw 0 0\n")
+    assert network_disk(Path(place), mounts) == kind
+    assert network_disk(Path(place), tmp_path / "none") is None
+
+
+def test_a_lock_of_another_machine_is_not_taken(tmp_path: Path) -> None:
+    """F8: on a disk where each machine has locks of its own, a name that is still in the file is all there is to see."""
+    path = tmp_path / "sync.lock"
+    path.write_text("PID 7 on login2 (python -m runner.sync)\n")
+    with pytest.raises(
+        CatalogBusyError, match="held by PID 7 on login2 .*another machine.*Run sync there; if that process is dead, remove"
+    ):
+        with FileLock(path, 0.1).held():
+            raise AssertionError
+    path.unlink()
+    with FileLock(path, 0.1).held():
+        assert f" on {socket.gethostname()} " in path.read_text()
+    assert path.read_text() == ""  # nobody's any more
