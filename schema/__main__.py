@@ -48,8 +48,8 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> Non
     """Bring the catalog up to date, apply the vocabulary and `texts` (name, SQL), publish, and print what is new."""
     if disk := network_disk(catalog.path):
         print(
-            f"warning: {catalog.path} is on a network disk ({disk}), where the locks of two machines may not meet. Set `catalog` in "
-            "site.toml to a local disk of the machine that runs sync; run folders and data may stay",
+            f"warning: {catalog.path} is on a network disk ({disk}), where the locks of two machines may not meet. Set `catalog` "
+            "in site.toml to a local disk of the machine that runs sync; run folders and data may stay",
             file=sys.stderr,
         )
     done = migrations.prepare(catalog)

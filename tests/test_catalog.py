@@ -178,11 +178,13 @@ def test_a_lock_of_another_machine_is_not_taken(tmp_path: Path) -> None:
     """F8: on a disk where each machine has locks of its own, a name that is still in the file is all there is to see."""
     path = tmp_path / "sync.lock"
     path.write_text("PID 7 on login2 (python -m runner.sync)\n")
-    with pytest.raises(
-        CatalogBusyError, match="held by PID 7 on login2 .*another machine.*Run sync there; if that process is dead, remove"
+    with (
+        pytest.raises(
+            CatalogBusyError, match="held by PID 7 on login2 .*another machine.*Run sync there; if that process is dead, remove"
+        ),
+        FileLock(path, 0.1).held(),
     ):
-        with FileLock(path, 0.1).held():
-            raise AssertionError
+        raise AssertionError
     path.unlink()
     with FileLock(path, 0.1).held():
         assert f" on {socket.gethostname()} " in path.read_text()
