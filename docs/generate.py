@@ -1,14 +1,17 @@
 """What the documentation says about tables and questions, written from the tables and questions (`python -m docs.generate`).
 
-docs/catalog.md is written whole. In README.md only what stands between two markers is replaced:
+docs/catalog.md is written whole. In README.md and docs/reliability.md only what stands between two markers is replaced:
 `<!-- questions: begin -->` and `<!-- questions: end -->`. A test fails while the files lag behind.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import CheckConstraint, Column, Table
 
+from docs.faults import FAULTS, INVARIANTS, table
 from schema.ddl import DIALECT, catalog_tables, table_comment
 from schema.tables import RULES
 from schema.views import Question, questions
@@ -16,15 +19,15 @@ from schema.views import Question, questions
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = ROOT / "docs" / "catalog.md"
 README = ROOT / "README.md"
-
-_MARKED = re.compile(r"(<!-- questions: begin[^>]*-->\n).*?(<!-- questions: end -->)", re.DOTALL)
+RELIABILITY = ROOT / "docs" / "reliability.md"
 
 
 def main() -> None:
     """Bring the files up to date."""
     CATALOG.write_text(catalog_page())
-    if README.exists():
-        README.write_text(renewed(README.read_text()))
+    for page in (README, RELIABILITY):
+        if page.exists():
+            page.write_text(renewed(page.read_text()))
 
 
 def catalog_page() -> str:
@@ -46,9 +49,22 @@ def catalog_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def renewed(readme: str) -> str:
-    """The README with the present list of questions between its markers; unchanged if it has none."""
-    return _MARKED.sub(lambda found: f"{found[1]}{question_list()}\n{found[2]}", readme)
+def renewed(text: str) -> str:
+    """A page with what stands between its markers as it is now; unchanged if it has none."""
+    made: dict[str, Callable[[], str]] = {
+        "questions": question_list,
+        "faults": lambda: table(FAULTS, "fault"),
+        "invariants": lambda: table(INVARIANTS, "invariant"),
+    }
+    for name, write in made.items():
+        between = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
+        if between.search(text):
+            text = between.sub(partial(_between, write()), text)
+    return text
+
+
+def _between(said: str, found: re.Match[str]) -> str:
+    return f"{found[1]}{said}\n{found[2]}"
 
 
 def question_list() -> str:

@@ -36,6 +36,7 @@ def test_a_missing_catalog_is_said_with_the_command_that_makes_one(tmp_path: Pat
 
 
 def test_a_second_process_waits_a_bounded_time_and_names_the_holder(catalog: Catalog) -> None:
+    """F9: another command of ours holds the catalog (I11, I16)."""
     holder = python(
         """
         import sys, time
@@ -59,6 +60,7 @@ def test_a_second_process_waits_a_bounded_time_and_names_the_holder(catalog: Cat
 
 
 def test_a_person_with_the_file_open_is_named_too(catalog: Catalog) -> None:
+    """F9: a person's own session holds it (I11, I16)."""
     person = python(
         "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('ready', flush=True); time.sleep(60)", catalog.path
     )
@@ -96,6 +98,7 @@ def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
 
 
 def test_snapshots_are_swapped_whole_and_the_last_three_kept(catalog: Catalog, tmp_path: Path) -> None:
+    """F10: what a reader has open stays whole (I13)."""
     folder = tmp_path / "snapshot"
     for n in range(5):
         with catalog.transaction() as connection:
@@ -110,6 +113,7 @@ def test_snapshots_are_swapped_whole_and_the_last_three_kept(catalog: Catalog, t
 
 
 def test_a_reader_neither_blocks_nor_is_blocked(catalog: Catalog, tmp_path: Path) -> None:
+    """F10: the app reads a published copy (I13)."""
     folder = tmp_path / "snapshot"
     with catalog.open() as connection:
         catalog.publish(folder, connection)
@@ -130,6 +134,7 @@ def write_many(path: Path, worker: int, count: int) -> None:
 
 
 def test_writers_in_many_processes_lose_nothing(catalog: Catalog) -> None:
+    """F7: writers of many processes take turns (I10)."""
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=write_many, args=(catalog.path, worker, 10)) for worker in range(4)]
     for worker in workers:
@@ -141,6 +146,7 @@ def test_writers_in_many_processes_lose_nothing(catalog: Catalog) -> None:
 
 
 def test_kill_9_loses_no_committed_row(catalog: Catalog) -> None:
+    """F6: kill -9 at random moments of commits and checkpoints (I8)."""
     writer = python(
         """
         import sys

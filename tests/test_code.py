@@ -70,6 +70,7 @@ def test_without_git_the_copy_is_all_there_is(tree: Path, tmp_path: Path) -> Non
 
 
 def test_other_code_or_packages_are_refused(tree: Path) -> None:
+    """F36: before it trains (I12)."""
     mine = code.identity(tree)
     code.check(mine, "/x", code.versions())
     code.check("", "", {})  # a folder made by hand
@@ -81,6 +82,7 @@ def test_other_code_or_packages_are_refused(tree: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_queued_runs_its_snapshot_and_one_that_was_touched_ends_as_code_drift(folder: Path) -> None:
+    """F36: the copy is what runs, and is looked at before it does (I12)."""
     site: Site = declare(folder, LOCAL, 1)
     one_pass(site)
     settle(site)

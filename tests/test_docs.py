@@ -1,6 +1,10 @@
-"""The generated documentation is that of the present tables and questions."""
+"""The generated documentation is that of the present tables, questions and tests."""
 
-from docs import generate
+from pathlib import Path
+
+import pytest
+
+from docs import faults, generate
 from schema.ddl import catalog_tables
 from schema.views import questions
 
@@ -9,10 +13,16 @@ def test_catalog_page_is_up_to_date() -> None:
     assert generate.CATALOG.read_text() == generate.catalog_page(), "run: python -m docs.generate"
 
 
-def test_readme_is_up_to_date() -> None:
-    if generate.README.exists():
-        text = generate.README.read_text()
-        assert text == generate.renewed(text), "run: python -m docs.generate"
+@pytest.mark.parametrize("page", [generate.README, generate.RELIABILITY], ids=lambda page: page.name)
+def test_what_is_written_between_markers_is_up_to_date(page: Path) -> None:
+    text = page.read_text()
+    assert text == generate.renewed(text), "run: python -m docs.generate"
+
+
+@pytest.mark.parametrize("key", [*faults.FAULTS, *faults.INVARIANTS])
+def test_every_fault_and_every_promise_has_a_test(key: str) -> None:
+    assert [test.name for test in faults.held() if key in test.faults | test.invariants]
+    assert f"\n| {key} | " in generate.RELIABILITY.read_text()
 
 
 def test_every_table_column_and_question_is_there() -> None:

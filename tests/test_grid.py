@@ -39,6 +39,7 @@ def apply(catalog: Catalog, text: str) -> dict[str, Count]:
 
 
 def test_counts_what_is_new_and_what_was_there(axes: Catalog) -> None:
+    """The same grid again is 0 new (I1)."""
     one = TRIAL.format(method="finetune", seed=1) + " ON CONFLICT DO NOTHING"
     assert apply(axes, one)["trial"] == Count("trial", 1, 0)
     assert apply(axes, one)["trial"] == Count("trial", 0, 1)
@@ -46,6 +47,7 @@ def test_counts_what_is_new_and_what_was_there(axes: Catalog) -> None:
 
 
 def test_a_grid_is_one_insert(axes: Catalog) -> None:
+    """With or without a conflict clause, a definition is there once (I1)."""
     text = """
     INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
     SELECT 'b', 's', 'x', method.name, 'r', 'g', seed FROM method, range(3) AS seeds(seed) ON CONFLICT DO NOTHING

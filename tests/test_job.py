@@ -46,6 +46,7 @@ def test_a_signal_to_the_job_becomes_a_checkpoint(folder: Path, number: signal.S
 
 @pytest.mark.slow
 def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
+    """F27: the job keeps time itself (I3)."""
     site = declare(folder, LOCAL + "time_limit_minutes = 0.5\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
@@ -62,6 +63,7 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Path) -> None:
+    """F27: without its help (I11)."""
     site = declare(folder, LOCAL + "time_limit_minutes = 0.5\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
@@ -113,6 +115,7 @@ def test_attempts_whose_turn_did_not_come_are_handed_back(folder: Path) -> None:
     ],
 )
 def test_the_kernels_word_on_memory(tmp_path: Path, groups: str, files: dict[str, str], kills: int) -> None:
+    """F28: the kernel counts what it kills for want of memory."""
     (tmp_path / "cgroup").write_text(groups)
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,7 @@ def older(site: Site) -> Catalog:
 
 
 def test_every_row_is_kept(older: Catalog) -> None:
+    """What people inserted comes along (I14)."""
     assert prepare(older, NEXT) == f"migrated from version {NOW} to {NOW + 1}"
     with older.open() as connection:
         assert version_of(connection) == NOW + 1
@@ -77,6 +78,8 @@ def test_a_row_that_no_longer_fits_stops_it_and_nothing_has_changed(older: Catal
 
 
 def test_killed_before_the_move_the_old_file_stands(older: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F6: a migration dies, nothing has changed (I8)."""
+
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 

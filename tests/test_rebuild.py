@@ -41,6 +41,7 @@ def answers(site: Site) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False], ids=["declared kept", "folders only"])
 def test_the_same_answers(folder: Path, kept: bool) -> None:
+    """Every view answers as before, whether or not the declared rows were kept (I15)."""
     site = declare(folder, LOCAL, 3)
     tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study, priority) "
                "SELECT backbone, stream, mixture, 'toy_lora_ewc', recipe, budget, 5, 'other', 3 FROM trial LIMIT 1")  # fmt: skip

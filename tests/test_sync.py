@@ -35,6 +35,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 
 def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[str]) -> None:
+    """INSERT, sync, SELECT; a pass with nothing new changes nothing (I1, I9)."""
     settle(lab)
     done_once(lab, expected)
     counts = ask(lab, "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)")
@@ -95,6 +96,7 @@ def test_a_worker_dies(lab: Site, expected: Rows, point: str) -> None:
 
 
 def test_two_syncs_at_once(lab: Site, expected: Rows) -> None:
+    """F7: eight syncs at one moment submit each trial once (I2, I10)."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(8) as pool:
@@ -185,7 +187,7 @@ def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, expecte
 
 
 def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, expected: Rows) -> None:
-    """A flipped bit in a result file: said, not ingested, and the trial is run again."""
+    """F22: a flipped bit in a result file: said, not ingested, and the trial is run again (I4, I5)."""
     sync(lab, Local(lab))
     bad = attempt_folder(lab.runs, 1, 1) / "task-0000.result.parquet"
     while not RunFolder(bad.parent).outcome():
@@ -225,6 +227,7 @@ def test_an_error_is_not_tried_again_and_its_reason_is_kept(lab: Site, capsys: p
 
 
 def test_definition_drift_is_seen(lab: Site) -> None:
+    """F35: a row that ran is edited: named, and the results stay (I14)."""
     settle(lab)
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("UPDATE recipe SET lr = lr * 2")
@@ -250,6 +253,7 @@ def test_an_empty_catalog_and_a_file_that_is_none(site: Site, catalog: Catalog, 
 
 
 def test_the_snapshot_is_what_readers_see(lab: Site) -> None:
+    """Readers see the published copy (I13)."""
     settle(lab)
     with duckdb.connect(str(lab.current.resolve()), read_only=True) as reader:
         assert reader.execute("SELECT count(*) FROM trial_state WHERE state = 'done'").fetchone() == (2,)

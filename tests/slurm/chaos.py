@@ -26,7 +26,7 @@ from schema.catalog import Catalog
 from schema.site import Site
 from tests.journey import LOCAL, SLURM, STANDING, ask, declare, done_once, settle
 from tests.processes import ROOT, command
-from tests.slurm.census import send
+from tests.slurm.census import daemons, send
 from tests.slurm.cluster import Cluster
 from tests.toy import toy_grid
 
@@ -111,6 +111,8 @@ class Chaos:
     def kill_slurmd(self) -> bool:
         """It comes back after some seconds, as a supervised daemon does."""
         node = f"n{self.dice.randint(1, NODES)}"
+        if not daemons(self.cluster.folder, "slurmd", node):  # it ended by itself, as when a job of a dead step is left on it
+            self.cluster.restart("slurmd", node)
         self.cluster.kill("slurmd", node)
         time.sleep(self.dice.random())
         self.cluster.restart("slurmd", node)
