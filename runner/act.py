@@ -2,10 +2,11 @@
 
 A sync killed between any two of these leaves what the next one needs to go on: an attempt row without a submission is looked
 up at the backend by its batch's name, and only if it never got there another attempt is made. A batch that the backend refuses
-keeps its attempts, and is offered again by the next pass.
+keeps its attempts, and is offered again by the next pass; so is one that it was never asked about.
 """
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import duckdb
@@ -54,27 +55,28 @@ class Chosen:
 
 
 def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int | None, live: list[Live]) -> None:
-    """Offer what was refused before, then start what `todo` names, beside the attempts that `live` on."""
+    """Offer what was not taken before, then start what `todo` names, beside the attempts that `live` on."""
     report.running = len(live)
-    refusals = dict.fromkeys(attempt.batch for attempt in live if attempt.refused)
-    for batch in filter(None, (Batch.read(batch_folder(site.runs, name)) for name in refusals)):
-        if batch.backend != place.name:
-            continue
-        if batch.needs not in (site.needs, *site.by_backbone.values()):  # site.toml says otherwise now: plan it anew
+    waiting = [Batch.read(batch_folder(site.runs, name)) for name in dict.fromkeys(each.batch for each in live if each.waits)]
+    current = list[Batch]()
+    for batch in filter(None, waiting):
+        if batch.backend == place.name and batch.needs in (site.needs, *site.by_backbone.values()):
+            current.append(batch)
+        else:  # site.toml says otherwise now: plan it anew
             for folder in (folder for job in batch.positions for folder in job):
                 RunFolder(site.runs / folder).revoke()
-        elif not _offer(catalog, place, batch, report):
-            return  # what it said once it would say to all
+    refused = _offer_all(catalog, place, current, report)
     room = place.room(jobs(live))
-    if not room or limit == 0:
+    if refused is None or not room or limit == 0:
         return
     with catalog.open() as connection:
-        chosen = choose(site, connection, room, limit)
+        chosen = choose(site, connection, room, limit, refused)
     try:
         batches = plan(site, place, chosen)
     except UnreachableError as error:
         report.problem(place.name, f"nothing was submitted: {error}")
         return
+    site.runs.mkdir(parents=True, exist_ok=True)  # attempts without it mean that its disk is not there
     with catalog.transaction() as connection:
         _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
@@ -84,19 +86,35 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     for batch, wanted in batches:
         _make_folders(site, batch, wanted, report)
     crash_point("folder")
-    for batch, _ in batches:
-        if not _offer(catalog, place, batch, report):
-            break
+    _offer_all(catalog, place, [batch for batch, _ in batches], report)
     crash_point("submission_row")
 
 
-def choose(site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: int | None) -> Chosen:
-    """The first trials of `todo` that fit into `room` jobs; those that cannot run as declared are named with the reason."""
+def _offer_all(catalog: Catalog, place: Backend, batches: list[Batch], report: Report) -> set[Needs] | None:
+    """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
+    that need the same), or None when it does not answer and should be left alone in this pass."""
+    refused = set[Needs]()
+    for batch in batches:
+        if batch.needs not in refused:
+            taken = _offer(catalog, place, batch, report)
+            if taken is None:
+                return None
+            if not taken:
+                refused.add(batch.needs)
+    return refused
+
+
+def choose(
+    site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: int | None, refused: Collection[Needs] = ()
+) -> Chosen:
+    """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that cannot run as declared are
+    named with the reason."""
     most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
     most = most if limit is None else min(most, limit)
     todo = connection.execute(
-        "SELECT trial, attempt, study, priority, backbone, count(*) OVER () FROM todo ORDER BY priority DESC, trial LIMIT ?",
-        [most + REFUSALS_PER_PASS],
+        "SELECT trial, attempt, study, priority, backbone, (SELECT count(*) FROM todo) FROM todo "
+        "WHERE NOT list_contains(?, backbone) ORDER BY priority DESC, trial LIMIT ?",
+        [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
     ).fetchall()
     chosen, resolver, bases = Chosen(todo[0][-1] if todo else 0), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
     open_jobs: dict[Needs, list[Wanted]] = {}
@@ -119,6 +137,13 @@ def choose(site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: 
         if len(open_jobs[needs]) == needs.trials_per_job:
             del open_jobs[needs]
     return chosen
+
+
+def _backbones(site: Site, connection: duckdb.DuckDBPyConnection, refused: Collection[Needs]) -> list[str]:
+    """Those whose trials have needs that the backend refuses."""
+    if not refused:
+        return []
+    return [name for (name,) in connection.execute("SELECT name FROM backbone").fetchall() if site.needs_of(name) in refused]
 
 
 def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[list[Wanted]]]]:
@@ -208,8 +233,8 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
     batch.write()
 
 
-def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bool:
-    """Give a batch to the backend and record what it says; False when no more should be given in this pass."""
+def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bool | None:
+    """Give a batch to the backend and record what it says: True, taken; False, refused; None, no answer."""
     batch.ask()
     crash_point("asked")
     try:
@@ -220,10 +245,10 @@ def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bo
         return False
     except SubmissionUnknownError as error:
         report.problem(batch.name, f"{place.name} may or may not have taken it, and will be looked at: {error}")
-        return False
+        return None
     except BackendError as error:
         report.problem(place.name, str(error))
-        return False
+        return None
     crash_point("submitted")
     batch.answered(jobs=jobs)
     rows = [

@@ -55,6 +55,7 @@ class Look:
 
     sightings: dict[Place, Sighting] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)  # who, what: an answer that did not come or was not understood
+    answered: bool = True  # it can be reached, so that it may be asked for more
 
 
 class Backend(Protocol):

@@ -58,7 +58,8 @@ class Batch:
         return cls(**(said | {"code": Path(said["code"]), "needs": Needs(**needs), "runs": folder.parent.parent}))
 
     def ask(self) -> None:
-        """Note that the backend is about to be asked: from here on it may have the jobs."""
+        """Note that the backend is about to be asked: from here on it may have the jobs, whatever it answered before."""
+        (self.folder / "answer.json").unlink(missing_ok=True)
         write_json(self.folder / "asked.json", {"at": now()})
 
     def answered(self, **said: Any) -> None:

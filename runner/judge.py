@@ -45,8 +45,8 @@ def end_of(live: Live, said: End | None, seen: Sighting, patience_s: float) -> E
         return _kept(live, {"state": "cancelled", "message": "withdrawn before it started", "finished_at": files.now()})
     if seen.state in (State.PENDING, State.RUNNING):
         live.run.trust()
-    if seen.state not in (State.ENDED, State.ABSENT) or (live.backend is None and live.refused and not live.run.revoked):
-        return None  # a batch that was refused is offered again
+    if seen.state not in (State.ENDED, State.ABSENT) or (live.backend is None and live.waits and not live.run.revoked):
+        return None  # a batch that was refused, or not yet offered, will be
     return _judged(live, seen, patience_s)
 
 

@@ -21,7 +21,7 @@ class Live:
     spec_id: str
     batch: str
     backend: str | None  # that has it, or may have it
-    refused: bool  # the backend said no to its batch
+    waits: bool  # its batch is ready, and is offered (again): the backend said no to it, or was not asked yet
     lost: bool
     withdrawn: bool
     tasks: int
@@ -69,14 +69,16 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
     lives = []
     for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, tasks, position, job_id, since in found:
         place = Place(batch, position, attempt_folder(site.runs, trial, attempt), job_id, since)
-        asked, was_refused = sent.get(batch, (None, False))
-        lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, was_refused, lost, withdrawn, tasks, place))
+        asked, waits = sent.get(batch, (None, False))
+        lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, tasks, place))
     return lives
 
 
 def _sent(runs: Path, batch: str) -> tuple[str | None, bool]:
-    """Which backend may have a batch whose submission is not recorded, and whether it was refused."""
+    """Which backend may have a batch whose submission is not recorded, and whether it certainly has none and can be offered."""
     if refused(runs, batch) is not None:
         return None, True
-    manifest = Batch.read(batch_folder(runs, batch)) if was_asked(runs, batch) else None
-    return (manifest.backend if manifest else None), False
+    manifest = Batch.read(batch_folder(runs, batch))
+    if manifest is None:
+        return None, False
+    return (manifest.backend, False) if was_asked(runs, batch) else (None, True)

@@ -24,6 +24,10 @@ def observe(site: Site, catalog: Catalog, place: Backend, report: Report) -> lis
     """Files and jobs become rows, each attempt in the light of the best evidence there is; the attempts that live on."""
     with catalog.open() as connection:
         attempts = live_attempts(site, connection)
+    if attempts and not site.runs.exists():
+        report.problem("runs", f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make the folder")
+        report.silent.add(place.name)
+        return [live for live in attempts if not live.lost]
     said = {live.place: live.run.outcome() for live in attempts}
     look, places = _look(site, place, [live for live in attempts if not live.lost and open_question(said[live.place])], report)
     ends = list[tuple[Live, End]]()
@@ -90,6 +94,7 @@ def _look(site: Site, place: Backend, attempts: list[Live], report: Report) -> t
         places[name] = places.get(name) or backend(str(name), site)
         look = places[name].look([live.place for live in attempts if live.backend == name])
         whole.sightings |= look.sightings
+        report.silent |= set() if look.answered else {str(name)}
         for subject, message in look.problems:
             report.problem(subject, message)
     return whole, places

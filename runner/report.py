@@ -15,6 +15,7 @@ class Report:
     pending: int | None = None  # trials that could start; None: nobody has looked
     running: int = 0  # attempts without an end, queued ones too
     problems: list[tuple[str, str]] = field(default_factory=list)  # who (squeue, a batch, trial 42, a receipt), what
+    silent: set[str] = field(default_factory=set)  # backends that did not answer: nothing more is asked of them in this pass
     noted: bool = False  # problems came or went
     queue: Counter[str] = field(default_factory=Counter)  # why jobs wait, in the scheduler's words
 
@@ -22,10 +23,6 @@ class Report:
         """Note what could not be trusted or reached, once."""
         if (subject, message) not in self.problems:
             self.problems.append((subject, message))
-
-    def unreachable(self, backend: str) -> bool:
-        """Whether the backend did not answer when it was looked at, so that nothing should be asked of it in this pass."""
-        return any(subject in ("squeue", backend) for subject, _ in self.problems)
 
     @property
     def changed(self) -> bool:

@@ -45,7 +45,7 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
         migrations.prepare(catalog)
         settle_policy(site, catalog)
         live = observe(site, catalog, place, report)
-        if not report.unreachable(place.name):
+        if place.name not in report.silent:
             act(site, catalog, place, report, limit, live)
         report.running = max(report.running, len(live))
         note(catalog, report)

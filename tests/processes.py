@@ -11,7 +11,7 @@ from schema.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["runner.trial"])
+SPAWN.set_forkserver_preload(["runner.trial", "runner.sync", "runner.ingest", "runner.backends.slurm", "submitit"])
 
 
 def _trial(folder: str, crash_at: str | None) -> None:

@@ -22,7 +22,8 @@ def test_squeue_is_read_by_name_and_index() -> None:
         "5|5|N/A|RUNNING|None|somebody|else's\n"
         "19|17|2|SPAGHETTI|None|weir-a\n"
     )
-    found = slurm._queued(text, NAMES, look)
+    found, whole = slurm._queued(text, NAMES, look)
+    assert whole
     assert {key: (seen.state, seen.job_id, seen.stuck) for key, seen in found.items()} == {
         ("weir-a", 0): (State.RUNNING, "17_0", False),
         ("weir-a", 1): (State.PENDING, "17_1", False),
@@ -40,7 +41,8 @@ def test_sacct_is_read_with_its_steps() -> None:
         "17_1|weir-a|CANCELLED by 1000|0:15|0:0\n17_[2-4,7%2]|weir-a|CANCELLED by 0|0:0|0:0\n"
         "21|weir-b|COMPLETED|0:0|0:0\n22|stranger|RUNNING|0:0|0:0\n22.0|python|OUT_OF_MEMORY|0:125|\n"
     )
-    found = slurm._accounts(text, NAMES, Look())
+    found, whole = slurm._accounts(text, NAMES, Look())
+    assert whole
     assert {key: (seen.job_id, seen.kind) for key, seen in found.items()} == {
         ("weir-a", 0): ("17_0", "oom_host"),
         ("weir-a", 1): ("17_1", "cancelled"),
@@ -52,7 +54,7 @@ def test_sacct_is_read_with_its_steps() -> None:
 
 def test_of_two_jobs_of_one_name_the_one_that_lives_counts() -> None:
     text = "17|17|N/A|CANCELLED|None|weir-a\n30|30|N/A|RUNNING|None|weir-a\n12|12|N/A|FAILED|None|weir-a\n"
-    assert slurm._queued(text, NAMES, Look())["weir-a", 0].job_id == "30"
+    assert slurm._queued(text, NAMES, Look())[0]["weir-a", 0].job_id == "30"
 
 
 def test_no_word_means_two_things() -> None:

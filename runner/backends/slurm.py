@@ -139,14 +139,15 @@ class Slurm:
             return look
         queue, problem = _asked(["squeue", "--me", "-h", "-r", "-t", "all", "-o", "%A|%F|%K|%T|%r|%j"])
         if queue is None:
+            look.answered = False
             look.problems.append(("squeue", problem))
             look.sightings = dict.fromkeys(places, Sighting(State.UNSURE))
             return look
-        queued = _queued(queue, {place.batch for place in places}, look)
+        queued, whole = _queued(queue, {place.batch for place in places}, look)
         left = [place for place in places if (seen := queued.get(_key(place))) is None or seen.state is State.ENDED]
         ended, complete = self._accounted(left, look) if left else ({}, True)
         for place in places:
-            missing = Sighting(State.ABSENT if complete else State.UNSURE)
+            missing = Sighting(State.ABSENT if whole and complete else State.UNSURE)
             look.sightings[place] = ended.get(_key(place)) or queued.get(_key(place)) or missing
         return look
 
@@ -158,7 +159,7 @@ class Slurm:
         start = since.astimezone().strftime("%Y-%m-%dT%H:%M:%S")
         said, problem = _asked(["sacct", "-n", "-P", "-S", start, f"--name={names}", "-o", fields])
         if said is not None:
-            return _accounts(said, {place.batch for place in places}, look), True
+            return _accounts(said, {place.batch for place in places}, look)
         if "accounting storage is disabled" in problem:
             return {}, True  # this cluster has none: squeue is all there is to know
         look.problems.append(("sacct", problem))
@@ -194,25 +195,26 @@ def _preamble(batch: Batch) -> list[str]:
     ]
 
 
-def _queued(text: str, names: set[str], look: Look) -> dict[tuple[str, int], Sighting]:
-    """squeue's lines by (job name, index)."""
+def _queued(text: str, names: set[str], look: Look) -> tuple[dict[tuple[str, int], Sighting], bool]:
+    """squeue's lines by (job name, index), and whether it could be read to the end."""
     found: dict[tuple[str, int], Sighting] = {}
-    for line in text.splitlines():
-        job_id, array_id, index, word, reason, *name = line.split("|", 5)
-        if not name or name[0] not in names:
+    lines, whole = _lines(text, 6, look, "squeue")
+    for job_id, array_id, index, word, reason, name in lines:
+        if name not in names:
             continue
         plain = not index.isdigit()
-        key, job = (name[0], 0 if plain else int(index)), job_id if plain else f"{array_id}_{index}"
+        key, job = (name, 0 if plain else int(index)), job_id if plain else f"{array_id}_{index}"
         _keep(found, key, _sighting(job, word, reason, look, "squeue"))
-    return found
+    return found, whole
 
 
-def _accounts(text: str, names: set[str], look: Look) -> dict[tuple[str, int], Sighting]:
-    """sacct's jobs by (job name, index); a step that ran out of memory speaks for its job."""
+def _accounts(text: str, names: set[str], look: Look) -> tuple[dict[tuple[str, int], Sighting], bool]:
+    """sacct's jobs by (job name, index), and whether it could be read to the end; a step that ran out of memory speaks for
+    its job."""
     found: dict[tuple[str, int], Sighting] = {}
     keys: dict[str, tuple[str, int]] = {}
-    for line in text.splitlines():
-        job, name, word, exit_code, *derived = line.split("|")
+    lines, whole = _lines(text, 5, look, "sacct")
+    for job, name, word, exit_code, derived in lines:
         base, _, step = job.partition(".")
         if step:
             if base in keys and word.startswith("OUT_OF_MEMORY"):
@@ -221,12 +223,21 @@ def _accounts(text: str, names: set[str], look: Look) -> dict[tuple[str, int], S
         if name not in names:
             continue
         array, _, indices = base.partition("_")
-        said = f"{word}, exit code {exit_code}" + (f", derived {derived[0]}" if derived and derived[0] != "0:0" else "")
+        said = f"{word}, exit code {exit_code}" + (f", derived {derived}" if derived not in ("", "0:0") else "")
         for index in _indices(indices):
             one = f"{array}_{index}" if indices else array
             keys[one] = (name, index)
             _keep(found, keys[one], _sighting(one, word, said, look, "sacct"))
-    return found
+    return found, whole
+
+
+def _lines(text: str, count: int, look: Look, source: str) -> tuple[list[list[str]], bool]:
+    """Lines of so many fields, and whether there are no others (a banner, half an answer), which are a problem."""
+    lines = [line.split("|", count - 1) for line in text.splitlines() if line.strip()]
+    odd = [line for line in lines if len(line) != count]
+    if odd:
+        look.problems.append((source, f"{source} says {_short('|'.join(odd[0]))!r}, which is not what it was asked for"))
+    return [line for line in lines if len(line) == count], not odd
 
 
 def _indices(text: str) -> Iterator[int]:
