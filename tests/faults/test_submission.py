@@ -63,9 +63,7 @@ def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(staged: Sta
 
 
 @pytest.mark.parametrize("refused_before", [False, True])
-def test_f11_sbatch_fails_but_the_jobs_are_queued(
-    stage: Stage, refused_before: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_f11_sbatch_fails_but_the_jobs_are_queued(stage: Stage, refused_before: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """`Socket timed out`, exit code 1, and the jobs are there: found by name, not submitted again (I2, I7)."""
     if refused_before:
         stage.slurm.refuse(REFUSAL, times=1)
