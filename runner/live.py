@@ -24,7 +24,6 @@ class Live:
     waits: bool  # its batch is ready, and is offered (again): the backend said no to it, or was not asked yet
     lost: bool
     withdrawn: bool
-    tasks: int
     place: Place
 
     @property
@@ -57,7 +56,7 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
             SELECT trial, arg_max(wish, created_at) AS wish FROM request GROUP BY trial
         )
         SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
-               (a.spec->'stream'->>'tasks')::INTEGER, a.position, s.job_id, a.created_at
+               a.position, s.job_id, a.created_at
         FROM looked_at l
         JOIN attempt a USING (trial, attempt)
         LEFT JOIN submission s USING (trial, attempt)
@@ -67,10 +66,10 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
     ).fetchall()
     sent = {row[3]: _sent(site.runs, row[3]) for row in found if row[4] is None and not row[5]}
     lives = []
-    for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, tasks, position, job_id, since in found:
+    for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since in found:
         place = Place(batch, position, attempt_folder(site.runs, trial, attempt), job_id, since)
         asked, waits = sent.get(batch, (None, False))
-        lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, tasks, place))
+        lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, place))
     return lives
 
 

@@ -34,7 +34,8 @@ def observe(site: Site, catalog: Catalog, place: Backend, report: Report) -> lis
     for live in attempts:
         seen = look.sightings.get(live.place, Sighting(State.UNSURE))
         if seen.stuck:
-            report.problem(live.batch, f"job {seen.job_id} waits and will not start by itself: {seen.reason}")
+            array = str(seen.job_id).partition("_")[0]  # one line for all of an array
+            report.problem(live.batch, f"job {array} waits and will not start by itself: {seen.reason}")
         if seen.state is State.PENDING:
             report.queue[seen.reason or "pending"] += 1
         end = end_of(live, said[live.place], seen, places[live.backend].patience_s if live.backend in places else 0.0)
@@ -133,7 +134,7 @@ def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, End]])
     for live, end in ends:
         if end["state"] == "done":
             found = {task for attempt, task in had.get(live.trial, ()) if attempt <= live.attempt}
-            missing = sorted(set(range(live.tasks + 1)) - found)
+            missing = sorted(set(range(live.run.spec().stream["tasks"] + 1)) - found)
             if missing:
                 message = f"said done, but no trustworthy results of tasks {missing}"
                 end = end | {"state": "lost", "kind": "no_result", "message": message}

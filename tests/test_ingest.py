@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from runner import receipts
 from runner.backends.local import Local
 from runner.folder import Job, RunFolder, attempt_folder, sha256, write_json
 from runner.ingest import Harvest, ReceiptError, read_receipt
@@ -89,10 +90,12 @@ def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp
     flip(receipt(tmp_path, trial=2).parent / "task-0001.result.parquet")
     for _ in range(2):
         with catalog.transaction() as connection:
-            known = {name for (name,) in connection.execute("SELECT receipt FROM ingested").fetchall()}
+            found = {trial: path for trial in (1, 2) for path in receipts.of(attempt_folder(tmp_path, trial, 1))}
+            known = receipts.known(connection, list(found.values()))
             harvest = Harvest()
-            for trial in (1, 2):
-                harvest.gather(tmp_path, trial, 1, "s", known)
+            for trial, path in found.items():
+                if receipts.name(path) not in known:
+                    harvest.gather(path, trial, 1, "s")
             harvest.store(connection)
         assert len(harvest.problems) == 1 and harvest.problems[0][0] == "000002/01/task-0001.json"
     with catalog.open() as connection:

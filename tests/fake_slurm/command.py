@@ -186,7 +186,7 @@ def start(folder: Path, job_id: str) -> None:
         os.dup2(null, number)
     try:
         _supervise(folder, job_id)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child of a fork must not return into its parent's code
         import traceback
 
         (folder / f"{job_id}.error").write_text(traceback.format_exc())

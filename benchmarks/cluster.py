@@ -1,0 +1,47 @@
+"""A real Slurm cluster for one measurement, where the tests can make one: jobs are queued in it, and none starts."""
+
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from measuring import ROOT, BenchmarkError, plain, python, run
+
+PARTITION = "parked"
+
+
+class NoClusterError(RuntimeError):
+    """There can be no cluster here."""
+
+
+@contextmanager
+def cluster(array: int, jobs: int) -> Iterator[dict[str, str]]:
+    """The environment that leads to a cluster with this MaxArraySize and room for so many jobs.
+
+    Raises:
+        NoClusterError: there can be none here; the message says why.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="weir-"))  # of a short path, for its sockets
+    extra = f"MaxArraySize={array}\nMaxJobCount={jobs}\nPartitionName={PARTITION} Nodes=n1 MaxTime=INFINITE State=DOWN"
+    options = ("--nodes", 1, "--gpus", 0, "--no-accounting", "--extra", extra)
+    try:
+        try:
+            started = run(python("tests.slurm", "start", folder, *options), ROOT, plain())
+        except BenchmarkError as error:
+            raise NoClusterError(str(error).splitlines()[-1]) from error
+        lines = Path(started.output.split()[-1]).read_text().splitlines()
+        pairs = (shlex.split(line)[1].partition("=") for line in lines)
+        yield {key: value for key, _, value in pairs}
+    finally:
+        run(python("tests.slurm", "stop", folder), ROOT, plain())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def version(environment: dict[str, str]) -> str:
+    """What sbatch calls itself."""
+    try:
+        return run(["sbatch", "--version"], ROOT, plain() | environment).output.strip()
+    except (BenchmarkError, OSError):
+        return "an unknown version"

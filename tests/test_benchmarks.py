@@ -1,0 +1,42 @@
+"""The benchmarks run to their end, at a hundredth of their size; how long they take is nobody's test."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.slurm.cluster import missing
+
+ROOT = Path(__file__).resolve().parent.parent
+STORES = [
+    tool for tool, module in {"Optuna": "optuna", "PyExperimenter": "py_experimenter"}.items() if importlib.util.find_spec(module)
+]
+EXPECTED = {
+    "insert": {"", *STORES},
+    "again": {"", *STORES},
+    "pending": {"", *STORES},
+    "no-op sync": {"", "submitit", *STORES},
+    "submit, fake Slurm": {"submitit"},
+    "ingest": {"", "submitit", *STORES},
+} | ({} if missing() else {"submit, real Slurm": {"submitit"}})
+
+
+@pytest.mark.slow
+def test_every_line_of_the_scheduler_s_benchmark_comes_out(tmp_path: Path) -> None:
+    out = tmp_path / "scheduler.md"
+    command = [sys.executable, "benchmarks/scheduler.py", "--quick", "--out", str(out), "--folder", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    text = out.read_text()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")][2:]
+    found: dict[str, set[str]] = {}
+    for work, _size, weir, _aim, _peak, tool, other, *_ in lines:
+        assert weir.endswith(" s") and bool(tool) == bool(other)
+        found.setdefault(work, set()).add(tool)
+    assert found == EXPECTED
+    assert ("Optuna is not installed here, so its lines are missing" in text) == ("Optuna" not in STORES)
+    assert ("Nothing was submitted to a real Slurm" in text) == bool(missing())
+    assert all(f"- **{work}**: " in text for work in EXPECTED), "each line says what it is about"
+    assert not list(tmp_path.glob("weir-benchmark-*")), "it takes its files away"
