@@ -31,9 +31,9 @@ STORES = {"Optuna": "optuna", "PyExperimenter": "py_experimenter"}  # and the mo
 class Bench:
     """One run at full size, or at one `shrink`-th of it, with its files in `folder`."""
 
-    def __init__(self, folder: Path, table: Table, shrink: int) -> None:
+    def __init__(self, folder: Path, table: Table, shrink: int, limit_s: float) -> None:
         self.folder, self.table, self.shrink = folder, table, shrink
-        self.array, self.limit_s = ARRAY // shrink, LIMIT_S / shrink
+        self.array, self.limit_s = ARRAY // shrink, limit_s / shrink
         self.folders = 0
         self.stores = [tool for tool, module in STORES.items() if importlib.util.find_spec(module)]
         self.grids: dict[str, int] = {}  # how many trials each store managed
@@ -261,13 +261,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table there, with all that it depends on")
     parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", help="not all of it")
+    parser.add_argument("--limit_s", type=float, default=LIMIT_S, help="for an alternative; what it manages in that is compared")
     parser.add_argument("--folder", type=Path, help="where to work, on the disk to be measured (default: the temporary folder)")
     asked = parser.parse_args()
     table, failed, before = Table(Console(highlight=False, width=None if sys.stdout.isatty() else 250)), False, load()
     words = ["--quick"] * asked.quick + ["--only", *(asked.only or [])] * bool(asked.only)
     about = surroundings(" ".join(["python benchmarks/scheduler.py", *words]))
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-", dir=asked.folder) as folder:
-        bench = Bench(Path(folder), table, 100 if asked.quick else 1)
+        bench = Bench(Path(folder), table, 100 if asked.quick else 1, asked.limit_s)
         for name in asked.only or MEASUREMENTS:
             try:
                 MEASUREMENTS[name](bench)

@@ -55,6 +55,18 @@ def snapshot(folder: Path) -> Path:
         return there
     folder.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder, prefix=".aside-"))
+    try:
+        name = _copy(aside)
+        if not (folder / name).exists():  # else another sync was quicker
+            aside.rename(folder / name)
+        fsync(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder / name
+
+
+def _copy(aside: Path) -> str:
+    """The packages, and what git knows about them, into `aside`; their id."""
     for path in _files(ROOT):
         copy = aside / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -64,12 +76,7 @@ def snapshot(folder: Path) -> Path:
     (aside / "code.json").write_text(json.dumps({"id": name} | _git(aside), indent=1))
     aside.chmod(0o755)
     fsync(aside / "code.json")
-    try:
-        aside.rename(folder / name)
-    except OSError:  # another sync was quicker
-        shutil.rmtree(aside)
-    fsync(folder)
-    return folder / name
+    return name
 
 
 def commit() -> str | None:

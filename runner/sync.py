@@ -28,6 +28,7 @@ EXPECTED = (
     CatalogBusyError,
     migrations.MigrationError,
     duckdb.IOException,
+    duckdb.FatalException,
 )  # what a person can mend: said without a traceback
 
 
@@ -137,6 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except EXPECTED as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:  # a disk that is full, read-only or gone
+        print(f"{error}; nothing is lost: run sync again when that is mended", file=sys.stderr)
         return 2
     print(
         f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, {report.refused} refused; "

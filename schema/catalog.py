@@ -154,7 +154,10 @@ class Catalog:
         copies = snapshots(folder)
         number = int(copies[-1].stem.rpartition("-")[2]) + 1 if copies else 1
         target, aside = folder / f"catalog-{number:06d}.duckdb", folder / f".aside-{os.getpid()}"
-        subprocess.run(["cp", "--reflink=auto", str(self.path), str(aside)], check=True)
+        done = subprocess.run(["cp", "--reflink=auto", str(self.path), str(aside)], stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            aside.unlink(missing_ok=True)  # a disk that is full stays no fuller
+            raise OSError(f"the snapshot cannot be written: {done.stderr.strip() or f'cp ended with {done.returncode}'}")
         aside.chmod(0o444)
         fsync(aside)
         point_to(folder / "current.duckdb", aside.rename(target))

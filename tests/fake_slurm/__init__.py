@@ -122,10 +122,12 @@ class FakeSlurm:
             (job,) = command.found_jobs(state, job_id)
             state["jobs"].insert(0, job | {"name": name, "state": word, "began": True, "stubborn": True})
 
-    def release(self, *job_ids: str) -> None:
-        """Let jobs run that are on hold, by default all."""
-        ids = job_ids or [job["id"] for job in self.jobs("PENDING")]
-        subprocess.run([sys.executable, "-SE", command.__file__, "slurmd", str(self.folder), *ids], check=True)
+    def release(self) -> None:
+        """Nothing is on hold any more: what waits runs, and what will be submitted."""
+        with command.changed(self.folder) as state:
+            state["hold"] = False
+            waiting = [job["id"] for job in state["jobs"] if job["state"] == "PENDING"]
+        subprocess.run([sys.executable, "-SE", command.__file__, "slurmd", str(self.folder), *waiting], check=True)
 
     def stop(self) -> None:
         """End every job."""
