@@ -34,15 +34,15 @@ def open_question(said: End | None) -> bool:
 
 def end_of(live: Live, said: End | None, seen: Sighting, patience_s: float) -> End | None:
     """How an attempt ended: its worker's word, or what follows from the rest. None: it has not, or nobody knows."""
+    judged = None if live.lost else read_json(live.place.folder / "verdict.json")
+    if judged is not None and open_question(said):  # by a sync that did not live to record it, or whose catalog was lost
+        return dict(judged)
     if said is not None:
         return _told(live, said, seen, patience_s)
     if live.lost:
         return None
-    judged = read_json(live.place.folder / "verdict.json")
-    if judged is not None:  # by a sync that did not live to record it, or whose catalog was lost
-        return dict(judged)
     if live.withdrawn and live.place.folder.exists() and (live.run.revoke() or live.run.revoked):
-        return _kept(live, {"state": "cancelled", "message": "withdrawn before it started", "finished_at": files.now()})
+        return kept(live, {"state": "cancelled", "message": "withdrawn before it started", "finished_at": files.now()})
     if seen.state in (State.PENDING, State.RUNNING):
         live.run.trust()
     if seen.state not in (State.ENDED, State.ABSENT) or (live.backend is None and live.waits and not live.run.revoked):
@@ -95,10 +95,10 @@ def _verdict(live: Live, seen: Sighting, kind: str, message: str | None) -> End:
         end["message"] = "withdrawn" if live.withdrawn else f"cancelled by somebody else than sync ({seen.reason})"
     elif seen.reason and message is None:
         end["message"] = f"{words} ({seen.reason})"
-    return _kept(live, end)
+    return kept(live, end)
 
 
-def _kept(live: Live, end: End) -> End:
+def kept(live: Live, end: End) -> End:
     """A judgement, also left in the folder, so that a lost catalog can be made again from it."""
     write_json(live.place.folder / "verdict.json", end)
     return end

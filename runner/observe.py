@@ -9,7 +9,7 @@ from runner import receipts
 from runner.backend import Backend, Look, Place, Sighting, State, backend
 from runner.batch import Batch, batch_folder, sweep
 from runner.folder import crash_point
-from runner.judge import End, end_of, open_question
+from runner.judge import End, end_of, kept, open_question
 from runner.live import Live, live_attempts
 from runner.report import Report
 from runner.rows import insert, submission
@@ -41,7 +41,7 @@ def observe(site: Site, catalog: Catalog, place: Backend, report: Report) -> lis
         end = end_of(live, said[live.place], seen, places[live.backend].patience_s if live.backend in places else 0.0)
         if end is not None:
             ends.append((live, end))
-    over = {live.place for live, _ in ends}
+    over = {live.place: end for live, end in ends}
     _cancel(places, attempts, look, over)
     found = [(live, path) for live in attempts for path in receipts.of(live.place.folder)]  # after their outcomes were read
     adopted = [
@@ -110,7 +110,7 @@ def _unrecorded(attempts: list[Live], look: Look) -> list[tuple[Live, Sighting]]
     ]
 
 
-def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look, ended: set[Place]) -> None:
+def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look, ended: dict[Place, End]) -> None:
     """End the jobs that nobody wants any more: those that wait or run on while all their attempts are over (withdrawn; or the
     step that ran them is dead), and those that run on long after a withdrawn attempt was asked to end at a checkpoint."""
     told: dict[str | None, list[Place]] = {}
@@ -122,6 +122,8 @@ def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look,
         asked_s = live.run.stop() if live.withdrawn and not over and live.run.claimed else 0.0
         useless = seen.state in (State.PENDING, State.RUNNING) and (over or asked_s > STOP_S)
         if useless and (live.batch, live.place.position) not in wanted:
+            if over:  # before the scheduler can call it cancelled: a sync that dies now must not take that for a person's will
+                kept(live, ended[live.place])
             told.setdefault(live.backend, []).append(replace(live.place, job_id=live.place.job_id or seen.job_id))
     for name, where in told.items():
         places[name].cancel(where)

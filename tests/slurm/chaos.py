@@ -61,7 +61,7 @@ class Chaos:
         while self.killed.total() < kills:
             self.keep_syncing()
             time.sleep(self.dice.expovariate(1 / pause_s))
-            name = self.dice.choices(list(victims), [4, 3, 2, 1])[0]
+            name = self.dice.choices(list(victims), [3, 4, 2, 1])[0]
             if victims[name]():
                 self.killed[name] += 1
                 if self.killed.total() % 10 == 0:
