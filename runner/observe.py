@@ -43,6 +43,7 @@ def observe(site: Site, catalog: Catalog, place: Backend, report: Report) -> lis
             ends.append((live, end))
     over = {live.place: end for live, end in ends}
     _cancel(places, attempts, look, over)
+    crash_point("cancelled")
     found = [(live, path) for live in attempts for path in receipts.of(live.place.folder)]  # after their outcomes were read
     adopted = [
         submission(batch, "/".join(live.place.folder.parts[-2:]), seen.job_id)
