@@ -10,7 +10,7 @@ charged AS (
 ),
 timed AS (
     SELECT a.trial, CASE WHEN o.state IN ('done', 'failed', 'cancelled') AND o.started_at IS NOT NULL
-                         THEN epoch(o.finished_at - o.started_at) END AS seconds, a.attempt
+                         THEN greatest(epoch(o.finished_at - o.started_at), 0) END AS seconds, a.attempt
     FROM attempt a LEFT JOIN outcome o USING (trial, attempt)
 ),
 spent AS (

@@ -49,12 +49,15 @@ def versions() -> dict[str, str]:
 
 
 def snapshot(folder: Path) -> Path:
-    """Copy the code of this process into `folder`, once per content; the copy's folder, whose name is its id."""
+    """Copy the code of this process into `folder`, once per content; the copy's folder, whose name is its id. A copy that
+    somebody touched is put aside, so that what is submitted from now on can run."""
     there = folder / identity(ROOT)
-    if there.exists():
+    if there.exists() and identity(there) == there.name:
         return there
     folder.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder, prefix=".aside-"))
+    if there.exists():
+        there.rename(folder / f"{there.name}.touched{aside.name}")
     try:
         name = _copy(aside)
         if not (folder / name).exists():  # else another sync was quicker

@@ -143,11 +143,13 @@ class RunFolder:
         return bool((read_json(self.path / "claim") or {}).get("revoked"))
 
     def stop(self) -> float:
-        """Ask the worker to end at a checkpoint; seconds since that was asked first."""
-        asked = self.path / "stop.json"
-        if not asked.exists():
-            write_json(asked, {"at": now()})
-        return max(0.0, time.time() - asked.stat().st_mtime)
+        """Ask the worker to end at a checkpoint; seconds since that was asked first, by this machine's clock alone."""
+        path = self.path / "stop.json"
+        said = read_json(path)
+        if said is None:
+            write_json(path, {"at": now(), "at_s": time.time()})
+            return 0.0
+        return max(0.0, time.time() - float(said["at_s"]))
 
     def doubted(self, patience_s: float) -> bool:
         """Whether the attempt has been missed before, at least `patience_s` ago, without a heartbeat since. Notes the doubt.

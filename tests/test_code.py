@@ -9,9 +9,6 @@ import pytest
 
 from runner import code
 from runner.code import CodeDriftError
-from runner.folder import attempt_folder
-from schema.site import Site
-from tests.journey import LOCAL, ask, declare, eventually, one_pass, settle, tell
 
 
 @pytest.fixture
@@ -80,24 +77,11 @@ def test_other_code_or_packages_are_refused(tree: Path) -> None:
         code.check(mine, "/x", {"torch": "1.0"})
 
 
-@pytest.mark.slow
-def test_what_is_queued_runs_its_snapshot_and_one_that_was_touched_ends_as_code_drift(folder: Path) -> None:
-    """F36: the copy is what runs, and is looked at before it does (I12)."""
-    site: Site = declare(folder, LOCAL, 1)
-    one_pass(site)
-    settle(site)
-    (snapshot,) = site.code.glob("[0-9a-f]*")
-    said = ask(site, "SELECT code FROM attempt")
-    assert said == [(snapshot.name,)]
-    assert ask(site, "SELECT commit FROM outcome") == [(code.commit(),)]
-    victim = snapshot / "methods" / "schedules.py"
+def test_a_snapshot_that_was_touched_is_put_aside(tree: Path, tmp_path: Path) -> None:
+    first = code.snapshot(tmp_path / "code")
+    victim = first / "methods" / "one.py"
     victim.chmod(0o644)
-    victim.write_text(victim.read_text() + "\n# touched\n")
-    tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
-               "SELECT backbone, stream, mixture, method, recipe, budget, 8 FROM trial")  # fmt: skip
-    one_pass(site)
-    assert eventually((attempt_folder(site.runs, 2, 1) / "outcome.json").exists)
-    settle(site)
-    ((state, kind, message),) = ask(site, "SELECT state, kind, message FROM outcome WHERE trial = 2")
-    assert (state, kind) == ("failed", "code_drift") and "was submitted with code" in message
-    assert ask(site, "SELECT count(*) FROM result WHERE trial = 2") == [(0,)]  # before it trained
+    victim.write_text("PLACE = 'touched'\n")
+    assert code.snapshot(tmp_path / "code") == first and code.identity(first) == first.name
+    (aside,) = (tmp_path / "code").glob(f"{first.name}.touched*")
+    assert (aside / "methods" / "one.py").read_text() == "PLACE = 'touched'\n"

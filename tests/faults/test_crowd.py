@@ -55,6 +55,20 @@ def test_f07_many_syncs_at_once(stage: Stage) -> None:
     assert crowd(stage, syncs=12, rounds=2) == 8
 
 
+@pytest.mark.parametrize("name", ["sync.lock", "catalog.lock"])
+def test_f08_another_machine_is_at_work(stage: Stage, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """On a shared disk whose locks this machine does not see: refused, the holder is named, nothing is done (I10, I16)."""
+    lock = stage.site.catalog.with_name(name)
+    lock.write_text("PID 7 on login2 (python -m runner.sync --watch)\n")
+    said = stage.say(capsys, code=2)
+    assert f"{lock} is held by PID 7 on login2 (python -m runner.sync --watch): another machine" in said
+    assert stage.slurm.calls() == [] and not stage.site.runs.exists()
+    assert lock.read_text().startswith("PID 7 on login2")  # still theirs
+    lock.unlink()  # a person has looked: that machine is dead
+    stage.settle()
+    stage.done_once()
+
+
 if __name__ == "__main__":
     asked_syncs, asked_rounds = int(sys.argv[1]), int(sys.argv[2])
     with tempfile.TemporaryDirectory() as place:
