@@ -6,6 +6,7 @@ requests, knobs) is only in the catalog, so sync writes it here whenever it has 
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -18,10 +19,17 @@ TABLES = (  # in an order that satisfies the foreign keys
 
 
 def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
-    """Write the tables that have changed since the last time, each whole or not at all; their names."""
+    """Write the tables that have changed since the last time, each whole or not at all; their names.
+
+    What another catalog left here (one that was lost, say, before somebody began a new one) is put aside, never written over.
+    """
+    index, catalog = folder / "declared.json", _made_at(connection)
+    said: dict[str, Any] = json.loads(index.read_text()) if index.exists() else {"catalog": catalog, "tables": {}}
+    if said["catalog"] != catalog:
+        folder.rename(folder.with_name(f"{folder.name}.of-{said['catalog']}"))
+        said = {"catalog": catalog, "tables": {}}
     folder.mkdir(parents=True, exist_ok=True)
-    index = folder / "declared.json"
-    known: dict[str, str] = json.loads(index.read_text()) if index.exists() else {}
+    known: dict[str, str] = said["tables"]
     now = {table: _fingerprint(connection, table) for table in TABLES}
     changed = [table for table in TABLES if known.get(table) != now[table] or not (folder / f"{table}.parquet").exists()]
     for table in changed:
@@ -32,7 +40,7 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         aside.replace(path)
     if changed:
         aside = folder / ".declared.json"
-        aside.write_text(json.dumps(now, indent=1))
+        aside.write_text(json.dumps({"catalog": catalog, "tables": now}, indent=1))
         aside.replace(index)
         fsync(folder)
     return changed
@@ -62,6 +70,12 @@ def last_trial(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
         connection.execute("SELECT coalesce(max(id), 0) FROM read_parquet(?)", [str(path)]).fetchone() if path.exists() else None
     )
     return int(found[0]) if found else 0
+
+
+def _made_at(connection: duckdb.DuckDBPyConnection) -> str:
+    """When the catalog was made, in microseconds, which tells it from any other; migrations keep it."""
+    found = connection.execute("SELECT epoch_us(min(applied_at)) FROM migration").fetchone()
+    return str(found[0]) if found else ""
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:

@@ -12,7 +12,7 @@ from runner.folder import attempt_folder, write_json
 from runner.rebuild import RebuildError, rebuild
 from runner.report import Report
 from runner.sync import publish
-from schema import declared, grid
+from schema import declared, grid, migrations
 from schema.__main__ import main as schema_command
 from schema.catalog import Catalog
 from schema.site import Site
@@ -109,7 +109,22 @@ def test_only_what_changed_is_written_again(site: Site, catalog: Catalog) -> Non
         assert connection.execute("SELECT name FROM read_parquet(?)", [str(site.declared / "budget.parquet")]).fetchall() == [
             ("b",)
         ]
-    assert set(json.loads((site.declared / "declared.json").read_text())) == set(declared.TABLES)
+    assert set(json.loads((site.declared / "declared.json").read_text())["tables"]) == set(declared.TABLES)
+
+
+def test_the_export_of_a_lost_catalog_is_not_written_over(site: Site, catalog: Catalog) -> None:
+    with catalog.open() as connection:
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('precious', 'steps', 1)")
+        declared.export(connection, site.declared)
+    catalog.path.unlink()
+    migrations.prepare(catalog)  # somebody began a new one
+    with catalog.open() as connection:
+        declared.export(connection, site.declared)
+    (kept,) = site.declared.parent.glob("declared.of-*")
+    for folder, names in ((kept, [("precious",)]), (site.declared, [])):
+        with duckdb.connect() as connection:
+            found = connection.execute("SELECT name FROM read_parquet(?)", [str(folder / "budget.parquet")]).fetchall()
+        assert found == names
 
 
 def test_every_table_that_people_fill_is_exported(catalog: Catalog) -> None:
