@@ -137,8 +137,8 @@ def test_f33_hold_and_release(stage: Stage, reason: str, capsys: pytest.CaptureF
     stage.sync()
     stage.slurm.set_state("1", "PENDING", reason)
     for _ in range(2):
-        assert f"job 1_0 waits and will not start by itself: {reason}" in stage.say(capsys, code=1)
-    assert stage.ask("SELECT count(*) FROM health") == [(2,)] and stage.ends() == []
+        assert f"job 1 waits and will not start by itself: {reason}" in stage.say(capsys, code=1)
+    assert stage.ask("SELECT count(*) FROM health") == [(1,)] and stage.ends() == []  # one line for the whole array
     stage.slurm.set_state("1", "PENDING", "Priority")
     stage.say(capsys, code=0)
     assert stage.ask("SELECT count(*) FROM health") == [(0,)]
