@@ -59,8 +59,8 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     report.running = len(live)
     waiting = [Batch.read(batch_folder(site.runs, name)) for name in dict.fromkeys(each.batch for each in live if each.waits)]
     current = list[Batch]()
-    for batch in (b for b in waiting if b and b.backend == place.name):
-        if batch.needs in (site.needs, *site.by_backbone.values()):
+    for batch in filter(None, waiting):
+        if batch.backend == place.name and batch.needs in (site.needs, *site.by_backbone.values()):
             current.append(batch)
         else:  # site.toml says otherwise now: plan it anew
             for folder in (folder for job in batch.positions for folder in job):
