@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,20 +16,12 @@ from runner.batch import Batch
 from runner.folder import Job, RunFolder, attempt_folder, read_json, tail
 from schema.site import Needs, Site
 from schema.spec import Spec
+from tests.journey import eventually
 from tests.processes import ROOT
 
 # the real worker, on a definition that fails as soon as it has loaded: what is tested here is who lives and who knows
 ONE = Needs()
 BROKEN = Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0)
-
-
-def eventually(condition: Callable[[], bool], wait_s: float = 60) -> bool:
-    deadline = time.monotonic() + wait_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def batch_of(site: Site, jobs: list[int], needs: Needs = ONE) -> Batch:
