@@ -9,13 +9,16 @@ the weight in use stays one differentiable tensor under its own name, and a pena
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.optim import Optimizer
 
 from schema.parts import PartError
 from schema.words import nearest
@@ -26,64 +29,101 @@ Weights = Mapping[str, Tensor]  # a plain CLIP's state dict
 IN_BLOCK = "in_block"  # what `moving` says of each parameter, for optimizers that treat the matrices of blocks differently
 
 
-class Tuning(Protocol):
-    """Which parameters move during a task."""
+@dataclass(frozen=True)
+class Task:
+    """What a part is told of the task that begins."""
 
-    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+    number: int  # from 1
+    steps: int  # optimizer steps it will take
+    initial: Weights  # the untouched backbone, on the CPU
+
+
+class Tuning:
+    """Which parameters move during a task, and how a gradient becomes their step. A file subclasses this as a dataclass."""
+
+    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.parts.NEEDS
+
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Prepare a plain CLIP, in place; returns what may move (`moving`), all on the model's device.
 
-        May add parameters (initialised from torch's global generator), and must not change the function that the model
-        computes. On a model with any weights it makes the same state dict keys: a checkpoint from within a task is loaded
-        into a plain CLIP on which `begin` has been called.
+        May add parameters and make random choices (from torch's global generator, which is seeded for the task before this,
+        a resumed one too), and must not change the function that the model computes. On a model with any weights it makes the
+        same state dict keys: a checkpoint from within a task is loaded into a plain CLIP on which `begin` has been called.
         """
-        ...
+        raise NotImplementedError
+
+    @contextmanager
+    def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
+        """Around each step of the optimizer, gradients unscaled and clipped: before it they may be changed, and after it what
+        it wrote. A gradient transform or a mask lives here."""
+        yield
 
     def end(self, model: nn.Module) -> None:
         """Leave a plain CLIP behind: the state dict keys, their order, and `requires_grad` as `begin` found them."""
-        ...
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What it remembers beside the model's parameters, within a task and across tasks; tensors only."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from there, after `begin` where that is within a task; the tensors may lie on the CPU."""
 
 
-class Objective(Protocol):
-    """What the loss asks for."""
+class Objective:
+    """What the loss asks for. A file subclasses this as a dataclass."""
 
-    penalty: ClassVar[bool]  # True: only holds weights back, so it cannot be a method's whole objective
+    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.parts.NEEDS
+    penalty: ClassVar[bool] = False  # True: only holds weights back, so it cannot be a method's whole objective
 
-    def begin(self, model: nn.Module, task: int) -> None:
-        """Before the first step of a task (from 1), after the tuning's `begin`; not called when a task is resumed."""
-        ...
+    def begin(self, model: nn.Module, task: Task) -> None:
+        """Before the tuning's `begin`: sees the plain CLIP that the task starts from.
+
+        A task that is resumed begins too, on a plain CLIP with other weights, and `load_state_dict` follows.
+        """
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """The mean over pairs, () float32 on the model's device; called once before every optimizer step."""
-        ...
+        """The mean over pairs, () float32 on the model's device; called once before every optimizer step.
+
+        A weight that the tuning computes is computed once for the whole loss: never read it under `no_grad` here.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float) -> Iterator[None]:
+        """Around each step of the optimizer. Gradients of what is not a parameter are still times `loss_scale` (fp16)."""
+        yield
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
         """After the tuning's `end`: sees the plain CLIP as trained, and fresh batches of the task's mixture without end."""
-        ...
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that it remembers, within a task too; tensors only, because it is stored as safetensors."""
-        ...
+        return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from there; the tensors may lie on the CPU."""
-        ...
 
 
-class Sum:
+class Sum(Objective):
     """Several objectives as one; each keeps its state under its name."""
-
-    penalty: ClassVar[bool] = False
 
     def __init__(self, terms: Mapping[str, Objective]) -> None:
         self.terms = terms
 
-    def begin(self, model: nn.Module, task: int) -> None:
+    def begin(self, model: nn.Module, task: Task) -> None:
         for term in self.terms.values():
             term.begin(model, task)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         first, *rest = (term.loss(model, batch) for term in self.terms.values())
         return sum(rest, first)
+
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float) -> Iterator[None]:
+        with ExitStack() as stack:
+            for term in self.terms.values():
+                stack.enter_context(term.stepping(model, loss_scale))
+            yield
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
         for term in self.terms.values():
@@ -96,6 +136,32 @@ class Sum:
         for name, term in self.terms.items():
             own = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
             term.load_state_dict(own)
+
+
+@dataclass
+class Method:
+    """The parts of a method row that live as long as a trial does."""
+
+    tuning: Tuning
+    objective: Objective
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """What the parts remember."""
+        return {"tuning": self.tuning.state_dict(), "objective": self.objective.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, dict[str, Tensor]]) -> None:
+        """Go on from there."""
+        self.tuning.load_state_dict(state["tuning"])
+        self.objective.load_state_dict(state["objective"])
+
+
+def method(row: Mapping[str, Any]) -> Method:
+    """The parts that a `method` row names.
+
+    Raises:
+        PartError: as `part` and `objective`.
+    """
+    return Method(part("tuning", row["tuning"], row["tuning_params"]), objective(row["objective"], row["objective_params"]))
 
 
 def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:

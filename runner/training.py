@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 import methods
-from methods import Objective, Weights, optimizers, schedules
+from methods import Method, Task, Weights, optimizers, schedules
 from runner.backbone import Backbone
 from runner.desk import Desk
 from runner.folder import now
@@ -28,11 +29,12 @@ CURVE_POINTS = 20
 class Training:
     """The steps of one task."""
 
-    def __init__(self, spec: Spec, backbone: Backbone, objective: Objective, desk: Desk, task: int, steps: int) -> None:
-        self.spec, self.backbone, self.objective, self.task, self.steps = spec, backbone, objective, task, steps
+    def __init__(self, spec: Spec, backbone: Backbone, method: Method, desk: Desk, task: Task) -> None:
+        self.spec, self.backbone, self.method, self.about = spec, backbone, method, task
+        self.task, self.steps = task.number, task.steps
         self.model = backbone.model
         self.device = next(self.model.parameters()).device
-        self.mixture = desk.mixture(task)
+        self.mixture = desk.mixture(task.number)
         self.ledger = Ledger()
         self.curve: list[dict[str, Any]] = []
         self.loss = self.pairs_per_s = 0.0
@@ -40,14 +42,12 @@ class Training:
     def begin(self, state: dict[str, Any] | None) -> None:
         """Set up the task, or put it back to where a checkpoint of it left off."""
         torch.manual_seed(seed_of(self.spec.seed, "task", self.task))
-        method, recipe = self.spec.method, self.spec.recipe
-        self.tuning = methods.part("tuning", method["tuning"], method["tuning_params"])
-        self.parameters = self.tuning.begin(self.model)
+        recipe = self.spec.recipe
+        self.method.objective.begin(self.model, self.about)
+        self.parameters = self.method.tuning.begin(self.model, self.about)
         self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
-        if state is None:
-            self.objective.begin(self.model, self.task)
-        else:
+        if state is not None:
             self.load_state_dict(state)
         self.model.train()
 
@@ -93,10 +93,13 @@ class Training:
             group["lr"] = self.lr(step)
         loss = self.scaler.scale(self.loss_of(batch))
         torch.autograd.backward(loss)
+        scale = float(self.scaler.get_scale())
+        self.scaler.unscale_(self.optimizer)
         if self.spec.recipe["clip_norm"] is not None:
-            self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.parameters, self.spec.recipe["clip_norm"])
-        self.scaler.step(self.optimizer)
+        how = self.method
+        with how.objective.stepping(self.model, scale), how.tuning.stepping(self.model, self.optimizer):
+            self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if not math.isfinite(self.loss):
@@ -107,8 +110,8 @@ class Training:
     def loss_of(self, batch: Batch) -> Tensor:
         """The objective in the recipe's precision; also kept as a number."""
         precision = self.spec.recipe["precision"]
-        with torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32"):
-            loss = self.objective.loss(self.model, batch)
+        with torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32"), parametrize.cached():
+            loss = self.method.objective.loss(self.model, batch)
         self.loss = float(loss.detach())
         return loss
 
@@ -122,9 +125,9 @@ class Training:
 
         The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was.
         """
-        self.tuning.end(self.model)
+        self.method.tuning.end(self.model)
         with self.ledger.phase("objective"):
-            self.objective.end(self.model, iter(lambda: draw(self.mixture, self.backbone, self.device), None))
+            self.method.objective.end(self.model, iter(lambda: draw(self.mixture, self.backbone, self.device), None))
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -133,7 +136,7 @@ class Training:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "objective": self.objective.state_dict(),
+            "method": self.method.state_dict(),
             "mixture": self.mixture.state_dict(),
             "scaler": self.scaler.state_dict(),
             "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
@@ -146,7 +149,7 @@ class Training:
         """The reverse, after `begin` has set up the same parts."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.objective.load_state_dict(state["objective"])
+        self.method.load_state_dict(state["method"])
         self.mixture.load_state_dict(state["mixture"])
         self.scaler.load_state_dict(state["scaler"])
         self.ledger.load_state_dict(state["ledger"])
@@ -160,15 +163,16 @@ def draw(mixture: Mixture, backbone: Backbone, device: torch.device) -> Batch:
     """The next batch as an objective sees it: normalised images and token ids on the model's device."""
     drawn = mixture.draw()
     images = torch.from_numpy(drawn.images).to(device, non_blocking=True)
-    return Batch(images=backbone.normalise(images), texts=backbone.tokenize(drawn.captions).to(device))
+    texts, sources = backbone.tokenize(drawn.captions).to(device), torch.from_numpy(drawn.sources).to(device)
+    return Batch(images=backbone.normalise(images), texts=texts, sources=sources)
 
 
 def step_gflops(spec: Spec, backbone: Backbone, desk: Desk) -> float:
     """GFLOPs of the forward and backward pass of one step, counted on a copy of the model."""
     aside = copy.copy(backbone)
     aside.model = copy.deepcopy(backbone.model)
-    objective = methods.objective(spec.method["objective"], spec.method["objective_params"])
-    training = Training(spec, aside, objective, desk, 1, 1)
+    about = Task(1, 1, copy.deepcopy(aside.model.state_dict()))
+    training = Training(spec, aside, methods.method(spec.method), desk, about)
     training.begin(None)
     with counted() as counter:
         training.take(0)

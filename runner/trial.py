@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import methods
-from methods import Weights
+from methods import Task, Weights
 from runner import backbone as backbones
 from runner import checkpoint, code
 from runner.budget import steps_per_task
@@ -40,7 +40,7 @@ class Trial:
         self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
         self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
         self.desk = Desk(self.spec, Path(self.job.data))
-        self.objective = methods.objective(self.spec.method["objective"], self.spec.method["objective_params"])
+        self.method = methods.method(self.spec.method)
         self.history = History(self.initial, run, self.relatives)
         self.steps = self.solve()
         self.saved_at = self.said_at = time.monotonic()
@@ -55,7 +55,7 @@ class Trial:
         task, step, state = checkpoint.newest(self.relatives, self.spec.id, done) or (1, 0, None)
         if state is not None and step == 0:
             self.backbone.model.load_state_dict(state["model"])
-            self.objective.load_state_dict(state["objective"])
+            self.method.load_state_dict(state["method"])
             state = None
         while task <= self.tasks:
             self.learn_task(task, step, state)
@@ -63,7 +63,8 @@ class Trial:
 
     def learn_task(self, task: int, step: int, state: dict[str, Any] | None) -> None:
         """Train, fold what the method added, deploy, measure, write, and set the weights the next task begins from."""
-        training = Training(self.spec, self.backbone, self.objective, self.desk, task, self.steps)
+        about = Task(task, self.steps, self.initial)
+        training = Training(self.spec, self.backbone, self.method, self.desk, about)
         training.begin(state)
         for done in training.steps_from(step):
             self.say(task, done, training)
@@ -106,7 +107,7 @@ class Trial:
         crash_point("results")
         if following is not None and task < self.tasks:
             self.backbone.model.load_state_dict(following)
-            state = {"model": dict(following), "objective": self.objective.state_dict()}
+            state = {"model": dict(following), "method": self.method.state_dict()}
             checkpoint.save(self.run, self.spec.id, task + 1, 0, state)
         crash_point("receipt")
         receipt = {

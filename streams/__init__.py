@@ -14,6 +14,7 @@ from torch import Tensor
 
 from schema.words import nearest
 
+UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from
 FORMATS = Path(__file__).parent / "formats"
 
 
@@ -39,7 +40,7 @@ class Draw:
 
     images: np.ndarray  # (B, 3, H, W) uint8
     captions: list[str]
-    sources: np.ndarray  # (B,) int8: 0 update, 1 buffer, 2 pretraining
+    sources: np.ndarray  # (B,) int8: UPDATE, BUFFER or PRETRAINING
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Batch:
 
     images: Tensor  # (B, 3, H, W) float32, normalised
     texts: Tensor  # (B, L) int64
+    sources: Tensor  # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order
 
 
 class DatasetError(ValueError):

@@ -23,6 +23,7 @@ from tests.tiny_clip import (
     objective_of,
     snapshot,
     step,
+    task,
     tuning,
     whole,
 )
@@ -35,7 +36,7 @@ def test_the_loss_is_one_float32_and_changes_no_weight(name: str) -> None:
     model, what = build(), objective_of(name)
     learn(model, tuning("full"), what, 2)
     before = snapshot(model)
-    what.begin(model, 2)
+    what.begin(model, task(2))
     loss = what.loss(model, next(batches(2)))
     assert loss.shape == () and loss.dtype == torch.float32 and loss.requires_grad and bool(loss.isfinite())
     what.end(model, batches(2))
@@ -56,15 +57,16 @@ def test_the_loss_is_float32_under_autocast_too(name: str) -> None:
 @pytest.mark.parametrize("tuned", names("methods/tuning"))
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_it_goes_on_from_its_state_within_a_task_and_between_tasks(name: str, tuned: str) -> None:
-    """As a new process does: the same weights, a fresh objective without `begin`, its state; then equal losses, to the bit."""
+    """As a new process does: a fresh objective, begun on other weights, its state; then equal losses and ends, to the bit."""
     model, what, how = build(), objective_of(name), tuning(tuned)
     learn(model, how, what, 2)
-    learn(model, how, what, 2, task=2)
-    how.begin(model)
-    what.begin(model, 3)
+    learn(model, how, what, 2, number=2)
+    what.begin(model, task(3))
+    how.begin(model, task(3))
     state = {key: tensor.clone() for key, tensor in what.state_dict().items()}
     assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
     fresh = objective_of(name)
+    fresh.begin(build(seed=8), task(3))
     fresh.load_state_dict(state)
     assert not differing(state, fresh.state_dict())
     batch = next(batches(3))
@@ -81,7 +83,7 @@ def test_golden_losses(name: str) -> None:
 
     def losses() -> list[float]:
         model, what = build(), objective_of(name)
-        return [loss for task in (1, 2) for loss in learn(model, tuning("full"), what, 10, task)]
+        return [loss for number in (1, 2) for loss in learn(model, tuning("full"), what, 10, number)]
 
     check_golden(f"objective {whole(name)}", losses)
 
@@ -197,7 +199,7 @@ def test_ewc_lets_the_first_task_go_free_unless_told_otherwise() -> None:
     model, batch = build(), next(batches(1))
     for start_fisher in (0.0, 3.0):
         what = Ewc(weight=2.0, fisher_pairs=16, start_fisher=start_fisher)
-        what.begin(model, 1)
+        what.begin(model, task())
         assert float(what.loss(model, batch).detach()) == 0.0
         away = build(seed=1)
         distance = sum(
@@ -206,7 +208,7 @@ def test_ewc_lets_the_first_task_go_free_unless_told_otherwise() -> None:
         assert float(what.loss(away, batch).detach()) == pytest.approx(start_fisher * distance, rel=1e-5)
     what.end(model, batches(1))
     before = what.state_dict()
-    what.begin(model, 2)
+    what.begin(model, task(2))
     assert not differing(before, what.state_dict()), "only the first task's start is anchored"
 
 
@@ -215,10 +217,10 @@ def test_ewc_holds_under_lora_what_it_holds_in_the_plain_clip() -> None:
     model, what, how = build(), Ewc(weight=1e3, fisher_pairs=32), tuning("lora")
     learn(model, tuning("full"), objective("contrastive", {}), 3)
     what.end(model, batches(1))
-    parameters = how.begin(model)
+    parameters = how.begin(model, task())
     optimizer, stream = optimizers.optimizer("adamw", parameters, RECIPE), batches(2)
     for batch in first(stream, 3):
-        step(model, objective("contrastive", {}), optimizer, batch)
+        step(model, how, objective("contrastive", {}), optimizer, batch)
     penalty = what.loss(model, batch)
     penalty.backward()
     assert all(float(parameter.grad.abs().sum()) > 0 for parameter in parameters)
@@ -234,7 +236,7 @@ def test_ewc_keeps_weights_nearer(tuned: str) -> None:
         what = objective("contrastive+ewc", {"ewc": {"weight": weight, "fisher_pairs": 64}})
         learn(model, how, what, 5)
         before = snapshot(model)
-        learn(model, how, what, 15, task=2)
+        learn(model, how, what, 15, number=2)
         return math.sqrt(sum(float((model.state_dict()[key] - before[key]).double().square().sum()) for key in before))
 
     assert drift(1e5) < 0.8 * drift(0.0)
@@ -245,7 +247,7 @@ def test_a_sum_is_the_sum_of_its_terms() -> None:
     terms = {"contrastive": Contrastive(), "ewc": Ewc(weight=5.0, start_fisher=1.0)}
     total = objective("contrastive+ewc", {"ewc": {"weight": 5.0, "start_fisher": 1.0}})
     for each in (total, *terms.values()):
-        each.begin(build(seed=3), 1)
+        each.begin(build(seed=3), task())
     torch.testing.assert_close(total.loss(model, batch), sum(term.loss(model, batch) for term in terms.values()))
     assert {key.partition(".")[0] for key in total.state_dict()} == {"ewc"}
 

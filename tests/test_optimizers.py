@@ -10,10 +10,10 @@ from torch import nn
 from methods import moving, objective
 from methods.optimizers import Joined, optimizer
 from schema import parts
-from tests.tiny_clip import RECIPE, batches, build, differing, names, step, tuning
+from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
 
 OPTIMIZERS = parts.names("methods/optimizers.py")
-CONTRASTIVE = objective("contrastive", {})
+CONTRASTIVE, FULL = objective("contrastive", {}), tuning("full")
 
 
 def made(name: str, model: nn.Module, **params: Any) -> torch.optim.Optimizer:
@@ -26,16 +26,20 @@ def test_it_goes_on_from_its_state_to_the_last_bit(name: str, tuned: str) -> Non
     stream = batches(1)
     drawn = [next(stream) for _ in range(6)]
     model = build()
-    first = optimizer(name, tuning(tuned).begin(model), RECIPE)
+    torch.manual_seed(1)
+    how, again = tuning(tuned), tuning(tuned)
+    first = optimizer(name, how.begin(model, task()), RECIPE)
     for batch in drawn[:3]:
-        step(model, CONTRASTIVE, first, batch)
+        step(model, how, CONTRASTIVE, first, batch)
     resumed = build(seed=4)
-    second = optimizer(name, tuning(tuned).begin(resumed), RECIPE)
+    torch.manual_seed(1)
+    second = optimizer(name, again.begin(resumed, task()), RECIPE)
     resumed.load_state_dict(model.state_dict())
+    again.load_state_dict(how.state_dict())
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for batch in drawn[3:]:
-        step(model, CONTRASTIVE, first, batch)
-        step(resumed, CONTRASTIVE, second, batch)
+        step(model, how, CONTRASTIVE, first, batch)
+        step(resumed, again, CONTRASTIVE, second, batch)
     assert not differing(model.state_dict(), resumed.state_dict())
 
 
@@ -45,7 +49,7 @@ def test_it_learns(name: str) -> None:
     trained = made(name, model)
     for group in trained.param_groups:
         group["lr"] = 1e-3 if name != "sgd" else 0.1
-    losses = [step(model, CONTRASTIVE, trained, next(stream)) for _ in range(40)]
+    losses = [step(model, FULL, CONTRASTIVE, trained, next(stream)) for _ in range(40)]
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
@@ -56,7 +60,7 @@ def test_the_schedule_moves_every_group(name: str) -> None:
     trained = made(name, model)
     for group in trained.param_groups:
         group["lr"] = 0.0
-    step(model, CONTRASTIVE, trained, next(batches(1)))
+    step(model, FULL, CONTRASTIVE, trained, next(batches(1)))
     assert not differing(model.state_dict(), before.state_dict())
     assert all(parameter.grad is None for parameter in model.parameters()), "zero_grad reaches every group"
 
@@ -87,8 +91,8 @@ def test_it_is_torchs_own_with_these_settings(name: str, theirs: type[torch.opti
     ours = made(name, model, **params)
     reference = theirs(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], **params)
     for batch, again in zip((next(batches(n)) for n in range(4)), (next(batches(n)) for n in range(4)), strict=True):
-        step(model, CONTRASTIVE, ours, batch)
-        step(other, CONTRASTIVE, reference, again)
+        step(model, FULL, CONTRASTIVE, ours, batch)
+        step(other, FULL, CONTRASTIVE, reference, again)
     assert not differing(model.state_dict(), other.state_dict())
 
 
@@ -116,7 +120,7 @@ def test_muon_is_torchs_own_on_its_share() -> None:
         torch.optim.AdamW(shares[False], betas=(0.8, 0.9), eps=1e-4, **common),
     )
     for n in range(4):
-        step(model, CONTRASTIVE, ours, next(batches(n)))
+        step(model, FULL, CONTRASTIVE, ours, next(batches(n)))
         CONTRASTIVE.loss(other, next(batches(n))).backward()
         for each in theirs:
             each.step()
@@ -126,7 +130,7 @@ def test_muon_is_torchs_own_on_its_share() -> None:
 
 def test_muon_works_where_one_kind_is_missing() -> None:
     model = build()
-    low_rank = optimizer("muon", tuning("lora").begin(model), RECIPE)
+    low_rank = optimizer("muon", tuning("lora").begin(model, task()), RECIPE)
     assert [type(part) for part in low_rank.parts] == [torch.optim.Muon], "low-rank factors are matrices of blocks"
     only = moving(nn.Linear(2, 2))
     assert [type(part) for part in optimizer("muon", only, RECIPE).parts] == [torch.optim.AdamW]

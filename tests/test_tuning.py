@@ -1,12 +1,14 @@
 """What every tuning must do, over the files of methods/tuning, and what each one promises beside."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from methods import objective, optimizers, part, weights_in_use
-from tests.tiny_clip import RECIPE, batches, build, check_golden, differing, learn, names, snapshot, step, tuning
+from tests.tiny_clip import RECIPE, batches, build, check_golden, differing, learn, names, snapshot, step, task, tuning
 
 TUNINGS = names("methods/tuning")
 CONTRASTIVE = objective("contrastive", {})
@@ -23,7 +25,7 @@ def test_begin_and_end_leave_the_plain_clip_as_it_was(name: str) -> None:
     model, before = build(), build()
     held = {key: parameter.requires_grad for key, parameter in model.named_parameters()}
     how = tuning(name)
-    how.begin(model)
+    how.begin(model, task())
     assert torch.equal(features(model), features(before)), "begin must not change the function"
     how.end(model)
     assert not differing(model.state_dict(), before.state_dict()), "a task without steps changes nothing, nor the order of keys"
@@ -34,14 +36,14 @@ def test_begin_and_end_leave_the_plain_clip_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("name", TUNINGS)
 def test_what_does_not_move_does_not_move_by_a_bit(name: str) -> None:
     model, how = build(), tuning(name)
-    parameters = how.begin(model)
+    parameters = how.begin(model, task())
     moving = {id(parameter) for parameter in parameters}
     assert parameters and moving == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     held = {key: parameter for key, parameter in model.named_parameters() if id(parameter) not in moving}
     before = snapshot(model)
     optimizer, stream = optimizers.optimizer("adamw", parameters, RECIPE), batches(1)
     for _ in range(20):
-        step(model, CONTRASTIVE, optimizer, next(stream))
+        step(model, how, CONTRASTIVE, optimizer, next(stream))
     after = dict(model.named_parameters())
     assert not [key for key in held if not torch.equal(before[key], after[key])]
     assert [key for key in before if not torch.equal(before[key], model.state_dict()[key])], "nothing learned"
@@ -53,9 +55,9 @@ def test_end_keeps_what_was_learned_and_the_next_task_begins_again(name: str) ->
     plain = list(build().state_dict())
     for _ in range(3):
         start = features(model)
-        optimizer = optimizers.optimizer("adamw", how.begin(model), RECIPE)
+        optimizer = optimizers.optimizer("adamw", how.begin(model, task()), RECIPE)
         for _ in range(3):
-            step(model, CONTRASTIVE, optimizer, next(stream))
+            step(model, how, CONTRASTIVE, optimizer, next(stream))
         learned = features(model)
         how.end(model)
         assert list(model.state_dict()) == plain
@@ -65,27 +67,30 @@ def test_end_keeps_what_was_learned_and_the_next_task_begins_again(name: str) ->
 
 @pytest.mark.parametrize("name", TUNINGS)
 def test_a_checkpoint_from_within_a_task_goes_on_to_the_last_bit(name: str) -> None:
-    """Another process: a fresh model with other weights, another state of the generator, `begin`, then the state dicts."""
+    """Another process: a fresh model with other weights, the generator seeded as for any start of the task, `begin`, then the
+    state dicts."""
     stream = batches(1)
     drawn = [next(stream) for _ in range(6)]
     model, how = build(), tuning(name)
     learn(model, how, CONTRASTIVE, 3)  # so that the interrupted task is not the first
-    optimizer = optimizers.optimizer("adamw", how.begin(model), RECIPE)
+    torch.manual_seed(123)
+    optimizer = optimizers.optimizer("adamw", how.begin(model, task()), RECIPE)
     for batch in drawn[:3]:
-        step(model, CONTRASTIVE, optimizer, batch)
-    saved = snapshot(model), optimizer.state_dict()
+        step(model, how, CONTRASTIVE, optimizer, batch)
+    saved = snapshot(model), optimizer.state_dict(), how.state_dict()
     saved = torch.utils._pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, saved)
     for batch in drawn[3:]:
-        step(model, CONTRASTIVE, optimizer, batch)
+        step(model, how, CONTRASTIVE, optimizer, batch)
     how.end(model)
 
     torch.manual_seed(123)
     resumed, again = build(seed=9), tuning(name)
-    optimizer = optimizers.optimizer("adamw", again.begin(resumed), RECIPE)
+    optimizer = optimizers.optimizer("adamw", again.begin(resumed, task()), RECIPE)
     resumed.load_state_dict(saved[0])
     optimizer.load_state_dict(saved[1])
+    again.load_state_dict(saved[2])
     for batch in drawn[3:]:
-        step(resumed, CONTRASTIVE, optimizer, batch)
+        step(resumed, again, CONTRASTIVE, optimizer, batch)
     again.end(resumed)
     assert not differing(model.state_dict(), resumed.state_dict())
 
@@ -96,10 +101,10 @@ def test_the_weights_in_use_are_named_as_in_the_plain_clip(name: str) -> None:
     model, how = build(), tuning(name)
     plain = set(weights_in_use(model))
     assert plain == {key for key, _ in model.named_parameters()}
-    parameters = how.begin(model)
+    parameters = how.begin(model, task())
     optimizer, stream = optimizers.optimizer("adamw", parameters, RECIPE), batches(1)
     for _ in range(3):
-        step(model, CONTRASTIVE, optimizer, next(stream))
+        step(model, how, CONTRASTIVE, optimizer, next(stream))
     used = weights_in_use(model)
     assert set(used) == plain
     sum(tensor.square().sum() for tensor in used.values()).backward()
@@ -114,7 +119,7 @@ def test_added_parameters_come_from_the_global_generator(name: str) -> None:
     def begun(seed: int) -> dict[str, torch.Tensor]:
         model = build()
         torch.manual_seed(seed)
-        tuning(name).begin(model)
+        tuning(name).begin(model, task())
         return dict(model.state_dict())
 
     assert not differing(begun(1), begun(1))
@@ -150,14 +155,14 @@ def test_a_parameter_that_the_backbone_holds_fixed_stays_so() -> None:
     for name in TUNINGS:
         model, how = build(), tuning(name)
         model.positional_embedding.requires_grad_(False)
-        assert not any(parameter is model.positional_embedding for parameter in how.begin(model))
+        assert not any(parameter is model.positional_embedding for parameter in how.begin(model, task()))
         how.end(model)
         assert not model.positional_embedding.requires_grad, name
 
 
 def test_lora_trains_what_its_keys_say() -> None:
     model = build()
-    parameters = part("tuning", "lora", {"rank": 2, "alpha": 1.0, "targets": ["attn.out_proj.weight"]}).begin(model)
+    parameters = part("tuning", "lora", {"rank": 2, "alpha": 1.0, "targets": ["attn.out_proj.weight"]}).begin(model, task())
     assert len(parameters) == 2 * 4  # a pair for each of 2 + 2 layers
     assert {min(parameter.shape) for parameter in parameters} == {2}
     out = model.visual.transformer.resblocks[0].attn.out_proj
@@ -172,10 +177,10 @@ def test_lora_trains_what_its_keys_say() -> None:
 def test_lora_folds_exactly_the_weight_that_training_used(low: bool) -> None:
     """In bfloat16 autocast too, where a product formed on the fly would have been a rounded one."""
     model, how, stream = build(), tuning("lora"), batches(1)
-    optimizer = optimizers.optimizer("adamw", how.begin(model), RECIPE)
+    optimizer = optimizers.optimizer("adamw", how.begin(model, task()), RECIPE)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
         for _ in range(5):
-            step(model, CONTRASTIVE, optimizer, next(stream))
+            step(model, how, CONTRASTIVE, optimizer, next(stream))
         used = {key: tensor.detach().clone() for key, tensor in weights_in_use(model).items()}
     learned = features(model)
     how.end(model)
@@ -203,14 +208,14 @@ def test_lora_updates_have_the_rank_asked_for() -> None:
 )
 def test_lora_refuses_what_it_cannot_do(params: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        part("tuning", "lora", params).begin(build())
+        part("tuning", "lora", params).begin(build(), task())
 
 
 def test_batch_normalisation_cannot_be_frozen() -> None:
     model = build()
     model.visual.ln_pre = nn.BatchNorm1d(32)
     with pytest.raises(ValueError, match=r"visual.ln_pre is a batch normalisation.*Use tuning 'full'"):
-        part("tuning", "locked_image", {}).begin(model)
+        part("tuning", "locked_image", {}).begin(model, task())
 
 
 def test_an_unknown_tuning_is_refused_with_the_nearest() -> None:
@@ -230,7 +235,7 @@ def test_lora_learns_what_peft_learns() -> None:
 
     ours, theirs = build().double(), build().double()
     how = part("tuning", "lora", {"rank": 2, "alpha": 6.0, "targets": ["mlp.c_proj.weight"]})
-    our_parameters = how.begin(ours)
+    our_parameters = how.begin(ours, task())
     inject_adapter_in_model(LoraConfig(r=2, lora_alpha=6, target_modules=["c_proj"]), theirs)
     for name, module in theirs.named_modules():
         if isinstance(module, Linear):
@@ -242,7 +247,7 @@ def test_lora_learns_what_peft_learns() -> None:
         optimizer, stream = torch.optim.AdamW(parameters, lr=1e-2), batches(1)
         for _ in range(10):
             batch = next(stream)
-            loss = CONTRASTIVE.loss(model, type(batch)(images=batch.images.double(), texts=batch.texts))
+            loss = CONTRASTIVE.loss(model, replace(batch, images=batch.images.double()))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from open_clip.model import CLIP
 from torch import nn
+from torch.nn.utils import parametrize
 
-from methods import Objective, Tuning, Weights, objective, optimizers, part
-from streams import Batch
+from methods import Objective, Task, Tuning, Weights, objective, optimizers, part
+from streams import BUFFER, PRETRAINING, UPDATE, Batch
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "losses.json"
@@ -37,14 +38,20 @@ def build(seed: int = 0) -> CLIP:
 
 
 def batches(seed: int, pairs: int = 16) -> Iterator[Batch]:
-    """Endless: noisy images of 24 concepts, and texts that name them; seeds are different sets of concepts."""
+    """Endless: noisy images of 24 concepts, and texts that name them; seeds are different sets of concepts.
+
+    Half are the task's own pairs, the rest from the buffer and from pretraining.
+    """
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(24, 3, 16, 16, generator=generator)
     texts = torch.randint(1, 31, (24, 8), generator=generator)
     while True:
         drawn = torch.randperm(24, generator=generator)[:pairs]
         noise = torch.randn(len(drawn), 3, 16, 16, generator=generator)
-        yield Batch(images=images[drawn] + noise / 2, texts=texts[drawn])
+        half, quarter = len(drawn) - len(drawn) // 2, len(drawn) // 4
+        counts = torch.tensor([half, quarter, len(drawn) - half - quarter])
+        sources = torch.tensor([UPDATE, BUFFER, PRETRAINING], dtype=torch.int8).repeat_interleave(counts)
+        yield Batch(images=images[drawn] + noise / 2, texts=texts[drawn], sources=sources)
 
 
 def tuning(name: str) -> Tuning:
@@ -64,24 +71,31 @@ def objective_of(name: str) -> Objective:
     return objective(whole(name), params if len(params) > 1 else params[name])
 
 
-def learn(model: nn.Module, how: Tuning, what: Objective, steps: int, task: int = 1) -> list[float]:
+def task(number: int = 1, steps: int = 20) -> Task:
+    """What a part is told; the untouched backbone is `build()`."""
+    return Task(number, steps, build().state_dict())
+
+
+def learn(model: nn.Module, how: Tuning, what: Objective, steps: int, number: int = 1) -> list[float]:
     """One task; the loss of each step."""
-    torch.manual_seed(task)
-    parameters = how.begin(model)
-    what.begin(model, task)
+    torch.manual_seed(number)
+    what.begin(model, task(number, steps))
+    parameters = how.begin(model, task(number, steps))
     optimizer = optimizers.optimizer("adamw", parameters, RECIPE)
-    stream = batches(task)
-    losses = [step(model, what, optimizer, next(stream)) for _ in range(steps)]
+    stream = batches(number)
+    losses = [step(model, how, what, optimizer, next(stream)) for _ in range(steps)]
     how.end(model)
     what.end(model, stream)
     return losses
 
 
-def step(model: nn.Module, what: Objective, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
-    """One optimizer step."""
-    loss = what.loss(model, batch)
+def step(model: nn.Module, how: Tuning, what: Objective, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
+    """One optimizer step, as the trial takes it."""
+    with parametrize.cached():
+        loss = what.loss(model, batch)
     loss.backward()
-    optimizer.step()
+    with what.stepping(model, 1.0), how.stepping(model, optimizer):
+        optimizer.step()
     optimizer.zero_grad()
     return float(loss.detach())
 

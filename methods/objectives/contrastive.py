@@ -9,27 +9,23 @@ Nothing is remembered between tasks. Memory: two B x B matrices of logits.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods import Objective
 from streams import Batch
 
 MAX_LOGIT_SCALE = math.log(100)  # logits are at most 100 times the cosine, as in CLIP
 
 
 @dataclass
-class Contrastive:
+class Contrastive(Objective):
     """The loss of plain fine-tuning; `learn_temperature` false: logit_scale stays what it is, even under a full tuning."""
 
     learn_temperature: bool = True
-    penalty: ClassVar[bool] = False
     _learned: bool = field(default=False, init=False, repr=False)  # in this task, as the last loss saw it
-
-    def begin(self, model: nn.Module, task: int) -> None:
-        """Nothing to prepare."""
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean over the batch's pairs."""
@@ -41,13 +37,6 @@ class Contrastive:
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
         """Only the last step is left to clamp."""
         self._clamp(model.get_parameter("logit_scale"))
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Nothing."""
 
     def _clamp(self, scale: Tensor) -> None:
         """Keep a temperature that is being learned within CLIP's bounds.

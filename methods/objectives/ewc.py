@@ -16,13 +16,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from methods import weights_in_use
+from methods import Objective, Task, weights_in_use
 from methods.objectives.contrastive import clip_loss
 from streams import Batch
 
 
 @dataclass
-class Ewc:
+class Ewc(Objective):
     """The penalty alone; a method joins it to a loss: `contrastive+ewc`.
 
     Before the end of the first task there is no Fisher, so nothing holds the first task back unless `start_fisher` > 0: then the
@@ -44,7 +44,7 @@ class Ewc:
         if min(self.weight, self.decay, self.fisher_pairs, self.start_fisher) < 0:
             raise ValueError(f"ewc takes no negative number: {self}")
 
-    def begin(self, model: nn.Module, task: int) -> None:
+    def begin(self, model: nn.Module, task: Task) -> None:
         """Anchor the first task at where it starts, if it shall be held at all."""
         if self.start_fisher and not self._fisher:
             self._anchor = {name: tensor.detach().clone() for name, tensor in weights_in_use(model).items()}

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from methods import moving
+from methods import Task, Tuning, moving
 
 
 @dataclass
-class Full:
+class Full(Tuning):
     """Both towers and the temperature."""
 
-    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Everything that the backbone itself does not hold fixed."""
         return moving(model)
-
-    def end(self, model: nn.Module) -> None:
-        """Nothing was added."""

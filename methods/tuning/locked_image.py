@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from methods import freeze, moving, thaw
+from methods import Task, Tuning, freeze, moving, thaw
 
 
 @dataclass
-class LockedImage:
+class LockedImage(Tuning):
     """Everything but the image tower."""
 
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
-    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Stop the image tower."""
         self._frozen = freeze(model, lambda name: name.startswith("visual."))
         return moving(model)

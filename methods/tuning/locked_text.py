@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from methods import freeze, moving, thaw
+from methods import Task, Tuning, freeze, moving, thaw
 
 
 @dataclass
-class LockedText:
+class LockedText(Tuning):
     """Everything but the text tower."""
 
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
-    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Stop the text tower."""
         self._frozen = freeze(model, lambda name: not name.startswith(("visual.", "logit_")))
         return moving(model)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from methods import freeze, moving, thaw
+from methods import Task, Tuning, freeze, moving, thaw
 
 
 class LowRank(nn.Module):
@@ -39,7 +39,7 @@ class LowRank(nn.Module):
 
 
 @dataclass
-class Lora:
+class Lora(Tuning):
     """Low-rank updates; by default of the query, key and value projections and of the second matrix of each MLP, in both towers,
     at the rank and scale of FoMo-in-Flux's table."""
 
@@ -53,7 +53,7 @@ class Lora:
         if self.rank < 1 or not self.alpha > 0 or not self.targets:
             raise ValueError(f"lora takes rank >= 1, alpha > 0 and one target or more, not {self}")
 
-    def begin(self, model: nn.Module) -> list[nn.Parameter]:
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Freeze all, then give each chosen weight its update.
 
         Raises:
