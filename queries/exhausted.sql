@@ -9,8 +9,8 @@ ended AS (
     SELECT o.trial, CASE WHEN o.state = 'cancelled' THEN o.state ELSE coalesce(o.kind, o.state) END AS kind, count(*) AS ends
     FROM outcome o
     JOIN attempt a USING (trial, attempt)
-    LEFT JOIN (SELECT trial, max(created_at) AS retried_at FROM request WHERE wish = 'retry' GROUP BY trial) r USING (trial)
-    WHERE o.state <> 'done' AND a.created_at > coalesce(r.retried_at, '-infinity')
+    LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' GROUP BY trial) r USING (trial)
+    WHERE o.state <> 'done' AND a.serial > coalesce(r.retried, 0)
     GROUP BY ALL
 )
 SELECT e.trial, e.kind, e.ends, coalesce(p.value, 0) AS retries

@@ -6,7 +6,7 @@
 CREATE OR REPLACE VIEW todo AS
 WITH
 asked AS (
-    SELECT trial, arg_max(wish, created_at) AS wish FROM request GROUP BY trial
+    SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
 ),
 done AS (
     SELECT DISTINCT trial FROM outcome WHERE state = 'done'
@@ -25,8 +25,8 @@ tripped AS (
     SELECT e.study
     FROM ending e JOIN attempt a USING (trial, attempt)
     WHERE e.state = 'failed' AND e.kind = 'error'
-      AND a.created_at > coalesce(
-            (SELECT max(r.created_at) FROM request r JOIN trial s ON s.id = r.trial WHERE s.study = e.study AND r.wish = 'retry'), '-infinity')
+      AND a.serial > coalesce(
+            (SELECT max(r.serial) FROM request r JOIN trial s ON s.id = r.trial WHERE s.study = e.study AND r.wish = 'retry'), 0)
     GROUP BY e.study, e.signature
     HAVING count(DISTINCT e.trial) >= (SELECT value FROM policy WHERE name = 'same_errors') AND e.study IS NOT NULL
 ),

@@ -6,7 +6,7 @@
 CREATE OR REPLACE VIEW trial_state AS
 WITH
 wish AS (
-    SELECT trial, arg_max({'wish': wish, 'reason': reason}, created_at) AS newest
+    SELECT trial, arg_max({'wish': wish, 'reason': reason}, serial) AS newest
     FROM request
     GROUP BY trial
 ),

@@ -38,6 +38,7 @@ class Wanted:
     study: str | None
     priority: int
     weights: str | None  # of the trial whose model it begins from
+    serial: int = 0  # set when its row is made
 
 
 @dataclass
@@ -174,6 +175,9 @@ def _name(site: Site, wanted: Wanted) -> str:
 
 def _record(connection: duckdb.DuckDBPyConnection, chosen: Chosen, batches: list[tuple[Batch, list[list[Wanted]]]]) -> None:
     """The attempt rows, of those that will run and of those that cannot (which end here)."""
+    serials = connection.execute("SELECT nextval('event') FROM range(?)", [chosen.attempts]).fetchall()
+    for wanted, (serial,) in zip((each for _, taken in batches for job in taken for each in job), serials, strict=True):
+        wanted.serial = serial
     rows = [
         {
             "trial": wanted.trial,
@@ -183,6 +187,7 @@ def _record(connection: duckdb.DuckDBPyConnection, chosen: Chosen, batches: list
             "batch": batch.name,
             "position": position,
             "code": batch.code.name,
+            "serial": wanted.serial,
         }
         for batch, jobs in batches
         for position, job in enumerate(jobs)
@@ -228,6 +233,7 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
                     wanted.study,
                     wanted.priority,
                     created_at,
+                    wanted.serial,
                 ),
             )
     batch.write()

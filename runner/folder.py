@@ -108,9 +108,10 @@ class Job:
     code: str = ""  # the snapshot it was submitted with
     code_folder: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-    study: str | None = None  # this and the next two: so that a lost catalog can be made again
+    study: str | None = None  # this and all that follow: so that a lost catalog can be made again
     priority: int = 0
     created_at: str | None = None
+    serial: int = 0
 
 
 class RunFolder:

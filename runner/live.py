@@ -53,7 +53,7 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
             SELECT trial, attempt, true FROM given_up
         ),
         wish AS (
-            SELECT trial, arg_max(wish, created_at) AS wish FROM request GROUP BY trial
+            SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
         )
         SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
                a.position, s.job_id, a.created_at

@@ -50,8 +50,13 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
     aside = Catalog(site.catalog.with_name(f".rebuild-{site.catalog.name}"), site.lock_wait_s)
     aside.path.unlink(missing_ok=True)
     with duckdb.connect() as connection:
-        last = max([declared.last_trial(connection, site.declared), *(int(job["trial"]) for _, _, job in found.attempts)])
-    migrations.prepare(aside, first_trial=last + 1)
+        trial = max(
+            [declared.last(connection, site.declared, "trial", "id"), *(int(job["trial"]) for _, _, job in found.attempts)]
+        )
+        event = max(
+            [declared.last(connection, site.declared, "request", "serial"), *(_serial(job) for _, _, job in found.attempts)]
+        )
+    migrations.prepare(aside, first_trial=trial + 1, first_event=event + 1)
     with aside.transaction() as connection:
         rows = declared.restore(connection, site.declared)
         for table, count in _from_folders(connection, site, found).items():
@@ -100,7 +105,8 @@ def _from_folders(connection: duckdb.DuckDBPyConnection, site: Site, found: Foun
     for folder, spec, job in found.attempts:
         key = {"trial": int(job["trial"]), "attempt": int(job["attempt"])}
         place = {"batch": job["batch"], "position": job["position"], "code": job.get("code", "")}
-        attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place | {"created_at": _made_at(job)})
+        attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
+        attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
         batch = batches[str(job["batch"])]
         answer = read_json(batch_folder(site.runs, str(job["batch"])) / "answer.json") or {}
         job_ids = answer.get("jobs") or []
@@ -110,6 +116,11 @@ def _from_folders(connection: duckdb.DuckDBPyConnection, site: Site, found: Foun
     insert(connection, "attempt", attempts)
     insert(connection, "submission", submissions)
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
+
+
+def _serial(job: dict[str, Any]) -> int:
+    """Its place in the order of wishes and attempts; folders of an older version know only the time."""
+    return int(job.get("serial") or datetime.fromisoformat(_made_at(job)).timestamp() * 1e6)
 
 
 def _made_at(job: dict[str, Any]) -> str:

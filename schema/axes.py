@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Double, Integer, Sequence
 from sqlmodel import SQLModel
 
-from schema.columns import column, created_at, json_columns, note, one_of, params, rule
+from schema.columns import column, created_at, json_columns, note, one_of, params, rule, serial
 
 TRIAL_ID = Sequence("trial_id", start=1)
+EVENT = Sequence("event", start=1)  # wishes and attempts draw from it, so that their order needs no clock
 KINDS = ("classification", "retrieval", "captions")
 ROLES = ("adapt", "retain", "probe")
 LABEL_SPACES = ("task", "union", "all")
@@ -237,11 +238,12 @@ class Trial(SQLModel, table=True):
 
 
 class Request(SQLModel, table=True):
-    """A wish about a trial; the newest wins."""
+    """A wish about a trial; the newest wins: the one inserted last."""
 
     __table_args__ = (one_of("request_wish", "wish", WISHES),)
-    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "created_at"]}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "serial"]}
     trial: int = column("the trial's id", BigInteger)
     wish: str = column("withdraw: end it; retry: grant it new attempts")
     reason: str | None = column("for people", nullable=True)
     created_at: datetime = created_at()
+    serial: int = serial()

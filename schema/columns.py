@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, String, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, ForeignKey, String, text
 from sqlmodel import Field
 
 
@@ -65,6 +65,10 @@ def json_columns(table: str, type_: str, *columns: str) -> tuple[CheckConstraint
 
 def note() -> Any:
     return column("for people", nullable=True)
+
+
+def serial() -> Any:
+    return column("place in the order of wishes and attempts, whatever clocks say", BigInteger, default="nextval('event')")
 
 
 def created_at() -> Any:

@@ -46,10 +46,11 @@ def comments(table: Table) -> list[str]:
     return said
 
 
-def statements(trial_id_start: int = 1) -> list[str]:
-    """All statements that make an empty catalog, the trial sequence beginning at `trial_id_start`."""
-    sequence = str(CreateSequence(tables.TRIAL_ID).compile(dialect=DIALECT))
-    made = [_lines(sequence.replace("START WITH 1", f"START WITH {trial_id_start}"))]
+def statements(first_trial: int = 1, first_event: int = 1) -> list[str]:
+    """All statements that make an empty catalog, its sequences beginning where an older one's ended."""
+    made = []
+    for sequence, start in ((tables.TRIAL_ID, first_trial), (tables.EVENT, first_event)):
+        made.append(_lines(str(CreateSequence(sequence).compile(dialect=DIALECT)).replace("START WITH 1", f"START WITH {start}")))
     for table in catalog_tables():
         made.append(_lines(str(CreateTable(table).compile(dialect=DIALECT))))
         made += comments(table)

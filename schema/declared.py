@@ -63,12 +63,12 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
     return found
 
 
-def last_trial(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
-    """The largest trial id that was exported; 0 when none was."""
-    path = folder / "trial.parquet"
-    found = (
-        connection.execute("SELECT coalesce(max(id), 0) FROM read_parquet(?)", [str(path)]).fetchone() if path.exists() else None
-    )
+def last(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, column: str) -> int:
+    """The largest number in a column of an exported table; 0 when there is none, or no such column yet."""
+    path = folder / f"{table}.parquet"
+    if not path.exists() or column not in duckdb.from_parquet(str(path), connection=connection).columns:
+        return 0
+    found = connection.execute(f"SELECT coalesce(max({column}), 0) FROM read_parquet(?)", [str(path)]).fetchone()
     return int(found[0]) if found else 0
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, DateTime, Double, Integer
 from sqlmodel import SQLModel
 
-from schema.columns import column, created_at, one_of
+from schema.columns import column, created_at, one_of, serial
 from schema.vocabulary import OUTCOME_KINDS, PROVENANCES, STATES
 
 
@@ -22,6 +22,7 @@ class Attempt(SQLModel, table=True):
     position: int = column("its index in the batch", Integer)
     code: str = column("the code snapshot it runs", default="''")
     created_at: datetime = created_at()
+    serial: int = serial()
 
 
 class Submission(SQLModel, table=True):

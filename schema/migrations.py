@@ -7,6 +7,7 @@ entry of `MIGRATIONS`: how rows of the older tables become rows of the newer one
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +32,12 @@ class Step:
     copies: dict[str, str] = field(default_factory=dict)
 
 
-MIGRATIONS = [Step(1, "first schema"), Step(2, "policy and problems")]
+BY_TIME = "SELECT *, epoch_us(created_at) AS serial FROM old."  # the order of wishes and attempts, as it was known before
+MIGRATIONS = [
+    Step(1, "first schema"),
+    Step(2, "policy and problems"),
+    Step(3, "an order without clocks", {table: BY_TIME + table for table in ("request", "attempt")}),
+]
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
@@ -43,7 +49,7 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int:
     return int(found[0]) if found and found[0] is not None else 0
 
 
-def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int = 1) -> str:
+def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int = 1, first_event: int = 1) -> str:
     """Create the catalog or bring it to the last of `steps`, with the present views; return what was done, "" if nothing.
 
     Raises:
@@ -61,7 +67,7 @@ def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int 
             )
         if version == 0:
             with transaction(connection):
-                _create(connection, steps, first_trial)
+                _create(connection, steps, first_trial, first_event)
             return "created"
         connection.execute("CHECKPOINT")
     with catalog.lock.held():
@@ -69,10 +75,10 @@ def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int 
     return f"migrated from version {version} to {steps[-1].version}"
 
 
-def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], trial_id_start: int = 1) -> None:
+def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], first_trial: int = 1, first_event: int = 1) -> None:
     from schema import ddl  # here and below: needs SQLAlchemy, which takes longer to import than a pass of sync
 
-    for statement in ddl.statements(trial_id_start):
+    for statement in ddl.statements(first_trial, first_event):
         connection.execute(statement)
     for step in steps:
         connection.execute("INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name])
@@ -89,9 +95,8 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     try:
         with contextlib.closing(connect(aside)) as connection:
             connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old (READ_ONLY)")
-            found = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM old.trial").fetchone()
-            assert found is not None
-            _create(connection, [step for step in steps if step.version > version], int(found[0]))
+            firsts = _after(connection, "id", ["trial"]), _after(connection, "serial", ["request", "attempt"], copies)
+            _create(connection, [step for step in steps if step.version > version], *firsts)
             with transaction(connection):
                 connection.execute(
                     "DELETE FROM policy"
@@ -110,6 +115,16 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     fsync(aside)
     aside.replace(path)
     fsync(path.parent)
+
+
+def _after(connection: duckdb.DuckDBPyConnection, column: str, tables: list[str], copies: Mapping[str, str] | None = None) -> int:
+    """Where a sequence goes on that has numbered a column of these tables."""
+    rows = " UNION ALL ".join(
+        f"SELECT max({column}) AS n FROM ({(copies or {}).get(table, f'FROM old.{table}')})" for table in tables
+    )
+    found = connection.execute(f"SELECT coalesce(max(n), 0) + 1 FROM ({rows})").fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import Table
 from sqlmodel import SQLModel
 
 from schema import axes, facts
-from schema.axes import TRIAL_ID
+from schema.axes import EVENT, TRIAL_ID
 from schema.columns import RULES
 
-__all__ = ["RULES", "TABLES", "TRIAL_ID", "axes", "facts"]
+__all__ = ["EVENT", "RULES", "TABLES", "TRIAL_ID", "axes", "facts"]
 
 TABLES: list[Table] = list(SQLModel.metadata.tables.values())  # in the order of declaration, which satisfies the foreign keys

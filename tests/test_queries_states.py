@@ -15,7 +15,7 @@ def state(filled: Filled, trial: int) -> tuple[str, str | None]:
 def wish(filled: Filled, trial: int, wish: str, reason: str | None = None) -> None:
     """Requests are told apart by time, and a test is quick: each is a second later than all before."""
     filled.connection.execute(
-        "INSERT INTO request SELECT ?, ?, ?, coalesce(max(created_at), now()) + INTERVAL 1 SECOND FROM request",
+        "INSERT INTO request (trial, wish, reason, created_at) SELECT ?, ?, ?, coalesce(max(created_at), now()) + INTERVAL 1 SECOND FROM request",
         [trial, wish, reason],
     )
 

@@ -206,7 +206,6 @@ def test_f32_the_file_server_has_another_time(stage: Stage, ahead_s: float) -> N
     assert stage.slurm.calls("scancel") == [["scancel", stage.job(1)]]
 
 
-@pytest.mark.xfail(strict=True, reason="wishes and attempts are put in order by their times, not by a sequence")
 @pytest.mark.parametrize("minutes", [5, 60 * 24])
 def test_f32_a_person_wishes_on_a_machine_whose_clock_is_behind(stage: Stage, minutes: int) -> None:
     """A wish for a retry counts, though by its time it is older than the attempt it is about (I6)."""

@@ -1,5 +1,7 @@
 CREATE SEQUENCE trial_id START WITH 1;
 
+CREATE SEQUENCE event START WITH 1;
+
 CREATE TABLE backbone (
     name VARCHAR NOT NULL,
     architecture VARCHAR NOT NULL,
@@ -383,10 +385,11 @@ CREATE TABLE request (
     wish VARCHAR NOT NULL,
     reason VARCHAR,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    serial BIGINT DEFAULT nextval('event') NOT NULL,
     CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry'))
 );
 
-COMMENT ON TABLE request IS 'A wish about a trial; the newest wins.';
+COMMENT ON TABLE request IS 'A wish about a trial; the newest wins: the one inserted last.';
 
 COMMENT ON COLUMN request.trial IS 'the trial''s id';
 
@@ -395,6 +398,8 @@ COMMENT ON COLUMN request.wish IS 'withdraw: end it; retry: grant it new attempt
 COMMENT ON COLUMN request.reason IS 'for people';
 
 COMMENT ON COLUMN request.created_at IS 'when the row was inserted';
+
+COMMENT ON COLUMN request.serial IS 'place in the order of wishes and attempts, whatever clocks say';
 
 CREATE TABLE attempt (
     trial BIGINT NOT NULL,
@@ -405,6 +410,7 @@ CREATE TABLE attempt (
     position INTEGER NOT NULL,
     code VARCHAR DEFAULT '' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    serial BIGINT DEFAULT nextval('event') NOT NULL,
     PRIMARY KEY (trial, attempt)
 );
 
@@ -425,6 +431,8 @@ COMMENT ON COLUMN attempt.position IS 'its index in the batch';
 COMMENT ON COLUMN attempt.code IS 'the code snapshot it runs';
 
 COMMENT ON COLUMN attempt.created_at IS 'when the row was inserted';
+
+COMMENT ON COLUMN attempt.serial IS 'place in the order of wishes and attempts, whatever clocks say';
 
 CREATE TABLE submission (
     trial BIGINT NOT NULL,
