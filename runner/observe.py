@@ -73,6 +73,7 @@ def _store(
     harvest = Harvest()
     for live, path in new:
         harvest.gather(path, live.trial, live.attempt, live.spec_id)
+    harvest.read()
     crash_point("ingest_read")
     for subject, message in harvest.problems:
         report.problem(subject, message)

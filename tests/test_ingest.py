@@ -1,6 +1,7 @@
 """What enters the catalog: receipts, whole, of the right attempt, with values that can be; each bad one is said and the rest goes on."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from runner import receipts
 from runner.backends.local import Local
 from runner.folder import Job, RunFolder, attempt_folder, sha256, write_json
-from runner.ingest import Harvest, ReceiptError, read_receipt
+from runner.ingest import Harvest
 from runner.observe import observe
 from runner.report import Report
 from runner.tables import write_tables
@@ -35,10 +36,19 @@ def receipt(runs: Path, trial: int = 1, attempt: int = 1, **changed: Any) -> Pat
     return path
 
 
+def harvested(*paths: Path) -> Harvest:
+    """Of receipts of trial 1 or, by their folder, of others."""
+    harvest = Harvest()
+    for path in paths:
+        harvest.gather(path, int(path.parts[-3]), 1, "s")
+    harvest.read()
+    return harvest
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    frames = read_receipt(receipt(tmp_path), 1, 1, "s")
-    assert frames["result"].to_dicts() == [RESULT]
-    assert frames["statistic"].is_empty()
+    harvest = harvested(receipt(tmp_path))
+    assert harvest.frames["result"].to_dicts() == [RESULT | {"trial": 1, "attempt": 1}]
+    assert harvest.frames["statistic"].is_empty() and not harvest.problems
 
 
 def flip(path: Path) -> None:
@@ -59,6 +69,7 @@ def flip(path: Path) -> None:
         (lambda path: flip(path.parent / "task-0001.result.parquet"), "its sha256 differs"),
         (lambda path: receipt(path.parents[2], row={"value": 1.5}), r"values outside \[0, 1\]"),
         (lambda path: receipt(path.parents[2], row={"value": float("nan")}), r"values outside \[0, 1\]"),
+        (lambda path: receipt(path.parents[2], row={"value": None}), r"values outside \[0, 1\]"),
         (lambda path: receipt(path.parents[2], row={"task": 3}), "rows of another task"),
         (
             lambda path: receipt(path.parents[2], files={"results": {"file": "x", "sha256": "", "rows": 0}}),
@@ -70,8 +81,12 @@ def flip(path: Path) -> None:
 def test_what_cannot_be_trusted(tmp_path: Path, spoil: Callable[[Path], object], message: str) -> None:
     path = receipt(tmp_path)
     spoil(path)
-    with pytest.raises(ReceiptError, match=message):
-        read_receipt(path, 1, 1, "s")
+    good = receipt(path.parents[2], trial=2)
+    harvest = harvested(path, good)
+    ((name, said),) = harvest.problems
+    assert name == "000001/01/task-0001.json" and re.search(message, said), said
+    assert [each.name for each in harvest.receipts] == ["000002/01/task-0001.json"]
+    assert harvest.frames["result"]["trial"].to_list() == [2]
 
 
 def test_other_columns_than_the_table_has(tmp_path: Path) -> None:
@@ -81,8 +96,10 @@ def test_other_columns_than_the_table_has(tmp_path: Path) -> None:
     said = json.loads(path.read_text())
     said["files"]["result"] |= {"sha256": sha256(file), "rows": 1}
     path.write_text(json.dumps(said))
-    with pytest.raises(ReceiptError, match="other columns or rows than result needs"):
-        read_receipt(path, 1, 1, "s")
+    harvest = harvested(path, receipt(path.parents[2], trial=2))
+    ((name, said),) = harvest.problems
+    assert name == "000001/01/task-0001.json" and "other columns or rows than result needs" in said
+    assert harvest.frames["result"]["trial"].to_list() == [2]
 
 
 def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp_path: Path, catalog: Catalog) -> None:
@@ -96,6 +113,7 @@ def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp
             for trial, path in found.items():
                 if receipts.name(path) not in known:
                     harvest.gather(path, trial, 1, "s")
+            harvest.read()
             harvest.store(connection)
         assert len(harvest.problems) == 1 and harvest.problems[0][0] == "000002/01/task-0001.json"
     with catalog.open() as connection:
