@@ -118,7 +118,8 @@ class Training:
     def lr(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
         recipe = self.spec.recipe
-        return float(recipe["lr"] * getattr(schedules, recipe["schedule"])(step, self.steps, **recipe["schedule_params"]))
+        schedule = getattr(schedules, recipe["schedule"])
+        return float(recipe["lr"] * schedule(step, self.steps, self.task, **recipe["schedule_params"]))
 
     def end(self) -> Weights:
         """Fold the tuning away, let the objective look back, and return the plain CLIP's weights, on the CPU.

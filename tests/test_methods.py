@@ -57,13 +57,12 @@ def test_a_merging_takes_its_keys_by_name_with_literal_defaults(name: str) -> No
 @pytest.mark.parametrize("place", ["methods/optimizers.py", "methods/schedules.py"])
 def test_both_halves_know_the_same_functions_and_keys(place: str) -> None:
     module = import_module(place.removesuffix(".py").replace("/", "."))
-    found = parts.names(place)
-    assert found == {"methods/optimizers.py": ["adamw", "muon", "sgd"], "methods/schedules.py": ["constant", "cosine"]}[place]
-    for name in found:
+    assert {"methods/optimizers.py": "adamw", "methods/schedules.py": "cosine"}[place] in parts.names(place)
+    for name in parts.names(place):
         takes = inspect.signature(getattr(module, name)).parameters.values()
         assert parts.keys(place, name) == tuple(argument.name for argument in takes if argument.kind is argument.KEYWORD_ONLY)
 
 
 def test_a_schedule_with_its_defaults_is_complete() -> None:
     for name in parts.names("methods/schedules.py"):
-        assert getattr(schedules, name)(0, 10) > 0
+        assert getattr(schedules, name)(0, 10, 1) > 0
