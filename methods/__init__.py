@@ -69,6 +69,32 @@ class Tuning:
         """Go on from there, after `begin` where that is within a task; the tensors may lie on the CPU."""
 
 
+class Repair(Tuning):
+    """A stage after a task: which parameters move then, on pairs of earlier tasks alone. A file subclasses this as a dataclass
+    with these two fields. The first task has no earlier ones, and is not repaired."""
+
+    share: float  # of the task's steps, at least one, which training goes without
+    lr_scale: float  # of the recipe's peak learning rate
+
+
+class Selection:
+    """Which of many candidates a step learns from. A file subclasses this as a dataclass with these fields."""
+
+    needs: ClassVar[tuple[str, ...]] = ("teacher",)
+    asks_model: ClassVar[bool] = True  # False: the untouched backbone alone decides
+    filter_ratio: float  # of the candidates that are left out
+    chunks: int  # in which a batch is chosen
+    bias: float  # of the sigmoid loss that scores
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.filter_ratio < 1 or self.chunks < 1:
+            raise ValueError(f"a selection takes a filter_ratio of at least 0 and below 1 and chunks >= 1, not {self}")
+
+    def scores(self, model: Tensor, reference: Tensor) -> Tensor:
+        """(N, N) from the pairwise losses (N, N) of the model and of the untouched backbone; higher is chosen sooner."""
+        raise NotImplementedError
+
+
 class Objective:
     """What the loss asks for. A file subclasses this as a dataclass."""
 

@@ -1,5 +1,6 @@
 """The datasets of a trial, opened once: what the tasks draw from and what is measured on."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,10 @@ class Desk:
         members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
         return {name: load_test(self.rows[name], open_pairs(self.rows[name], "test", self.data)) for name in members}
 
-    def mixture(self, task: int) -> Mixture:
+    def mixture(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Mixture:
         """The endless batches of a task, at their beginning."""
-        mixture = self.spec.mixture
         pool = self._train(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
-        drawn = Mixture(mixture, self.spec.recipe["batch_pairs"], self.spec.seed, pool)
+        drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
         earlier = [portion for done in self.tasks[: task - 1] for portion in self._portions(done)]
         drawn.begin(task, self._portions(self.tasks[task - 1]), earlier)
         return drawn

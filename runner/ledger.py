@@ -53,6 +53,15 @@ class Ledger:
             if torch.cuda.is_available():
                 entry.peak_bytes = max(entry.peak_bytes or 0, torch.cuda.max_memory_allocated())
 
+    def add(self, other: "Ledger") -> None:
+        """Take over the phases of a stage that kept its own books; one that both have is added up."""
+        for name, entry in other.entries.items():
+            mine = self.entries.setdefault(name, Entry())
+            peaks = [peak for peak in (mine.peak_bytes, entry.peak_bytes) if peak is not None]
+            mine.peak_bytes = max(peaks, default=None)
+            for key in ("flops", "seconds", "steps", "pairs"):
+                setattr(mine, key, getattr(mine, key) + getattr(entry, key))
+
     def rows(self, task: int) -> list[dict[str, Any]]:
         """Rows of the `cost` table."""
         return [{"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()]

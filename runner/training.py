@@ -3,8 +3,9 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,32 +19,40 @@ from runner.folder import now
 from runner.ledger import Ledger, counted
 from runner.outcome import DivergedError
 from runner.seeds import seed_of
+from runner.selecting import Selector, candidates
 from schema.spec import Spec
 from streams import Batch
 from streams.mixtures import Mixture
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
+Done = TypeVar("Done")
 
 
 class Training:
     """The steps of one task."""
 
-    def __init__(self, spec: Spec, backbone: Backbone, method: Method, desk: Desk, task: Task) -> None:
-        self.spec, self.backbone, self.method, self.about = spec, backbone, method, task
+    def __init__(self, spec: Spec, backbone: Backbone, method: Method, desk: Desk, task: Task, phase: str = "train") -> None:
+        self.spec, self.backbone, self.method, self.about, self.phase = spec, backbone, method, task, phase
         self.task, self.steps = task.number, task.steps
         self.model = backbone.model
         self.device = next(self.model.parameters()).device
-        self.mixture = desk.mixture(task.number)
+        row, self.batch_pairs = spec.mixture, int(spec.recipe["batch_pairs"])
+        chooses = row["selection"] != "none"
+        self.selection = methods.part("selection", row["selection"], row["selection_params"]) if chooses else None
+        self.candidates = candidates(self.selection, self.batch_pairs)
+        self.mixture = desk.mixture(task.number, row, self.candidates)
         self.ledger = Ledger()
+        self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
         self.loss = self.pairs_per_s = 0.0
 
     def begin(self, state: dict[str, Any] | None) -> None:
         """Set up the task, or put it back to where a checkpoint of it left off."""
-        torch.manual_seed(seed_of(self.spec.seed, "task", self.task))
+        torch.manual_seed(seed_of(self.spec.seed, "task" if self.phase == "train" else self.phase, self.task))
         recipe = self.spec.recipe
         self.method.objective.begin(self.model, self.about)
+        self.selector = Selector(self.selection, self.model, self.about, self.batch_pairs) if self.selection else None
         self.parameters = self.method.tuning.begin(self.model, self.about)
         self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
@@ -59,20 +68,12 @@ class Training:
         """
         pairs, began, every = 0, time.monotonic(), max(1, self.steps // CURVE_POINTS)
         while step < self.steps:
-            with self.ledger.timed("train") as entry:
-                if step == 0:
-                    with counted() as counter:
-                        self.take(step)
-                    self.step_flops = float(counter.get_total_flops())
-                else:
-                    self.take(step)
-                step += 1
-                entry.flops, entry.steps, entry.pairs = (
-                    step * self.step_flops,
-                    step,
-                    step * self.spec.recipe["batch_pairs"],
-                )
-            pairs += self.spec.recipe["batch_pairs"]
+            batch = None
+            if self.selector is not None:
+                batch = self.charged("score", step, partial(self.selected, self.selector), self.candidates)
+            self.charged(self.phase, step, partial(self.take, step, batch), self.batch_pairs)
+            step += 1
+            pairs += self.batch_pairs
             self.pairs_per_s = pairs / (time.monotonic() - began)
             if step % every == 0 or step == self.steps:
                 point = {
@@ -86,9 +87,27 @@ class Training:
                 pairs, began = 0, time.monotonic()
             yield step
 
-    def take(self, step: int) -> None:
-        """One optimizer step."""
-        batch = draw(self.mixture, self.backbone, self.device)
+    def charged(self, phase: str, step: int, work: Callable[[], Done], pairs: int) -> Done:
+        """Do a step's work and charge it to a phase. FLOPs are counted at the first step of a task, and are those of each."""
+        with self.ledger.timed(phase) as entry:
+            if step == 0:
+                with counted() as counter:
+                    done = work()
+                self.step_flops[phase] = float(counter.get_total_flops())
+            else:
+                done = work()
+            entry.flops, entry.steps, entry.pairs = (step + 1) * self.step_flops[phase], step + 1, (step + 1) * pairs
+        return done
+
+    def selected(self, selector: Selector) -> Batch:
+        """The pairs of the next step, where a selection chooses them."""
+        drawn = draw(self.mixture, self.backbone, self.device)
+        with self.autocast():
+            return selector.select(self.model, drawn)
+
+    def take(self, step: int, batch: Batch | None) -> None:
+        """One optimizer step, on a new batch of the mixture where none was selected."""
+        batch = batch or draw(self.mixture, self.backbone, self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(step)
         loss = self.scaler.scale(self.loss_of(batch))
@@ -109,11 +128,15 @@ class Training:
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The objective in the recipe's precision; also kept as a number."""
-        precision = self.spec.recipe["precision"]
-        with torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32"), parametrize.cached():
+        with self.autocast(), parametrize.cached():
             loss = self.method.objective.loss(self.model, batch)
         self.loss = float(loss.detach())
         return loss
+
+    def autocast(self) -> torch.autocast:
+        """The recipe's precision."""
+        precision = self.spec.recipe["precision"]
+        return torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32")
 
     def lr(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -169,12 +192,12 @@ def draw(mixture: Mixture, backbone: Backbone, device: torch.device) -> Batch:
 
 
 def step_gflops(spec: Spec, backbone: Backbone, desk: Desk) -> float:
-    """GFLOPs of the forward and backward pass of one step, counted on a copy of the model."""
+    """GFLOPs of one step, the choice of its pairs included, counted on a copy of the model."""
     aside = copy.copy(backbone)
     aside.model = copy.deepcopy(backbone.model)
     about = Task(1, 1, copy.deepcopy(aside.model.state_dict()))
     training = Training(spec, aside, methods.method(spec.method), desk, about)
     training.begin(None)
-    with counted() as counter:
-        training.take(0)
-    return float(counter.get_total_flops()) / 1e9
+    for _ in training.steps_from(0):
+        pass
+    return sum(training.step_flops.values()) / 1e9

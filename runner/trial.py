@@ -7,6 +7,7 @@ is the empty answer. Killed at any moment and run again (as a new attempt, in a 
 import mmap
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Trial:
         self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
         self.desk = Desk(self.spec, Path(self.job.data))
         self.method = methods.method(self.spec.method)
+        row = self.spec.method
+        self.repair = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
         self.history = History(self.initial, run, self.relatives)
         self.steps = self.solve()
         self.saved_at = self.said_at = time.monotonic()
@@ -63,25 +66,53 @@ class Trial:
 
     def learn_task(self, task: int, step: int, state: dict[str, Any] | None) -> None:
         """Train, fold what the method added, deploy, measure, write, and set the weights the next task begins from."""
-        about = Task(task, self.steps, self.initial)
+        repair_steps = self.repair_steps(task)
+        about = Task(task, self.steps - repair_steps, self.initial)
         training = Training(self.spec, self.backbone, self.method, self.desk, about)
         training.begin(state)
         for done in training.steps_from(step):
             self.say(task, done, training)
             crash_point("step")
             told = self.stop.raised
-            if done < self.steps and (told or self.checkpoint_is_due()):
+            if done < about.steps and (told or self.checkpoint_is_due()):
                 checkpoint.save(self.run, self.spec.id, task, done, training.state_dict())
                 self.saved_at = time.monotonic()
-            if done < self.steps and told:
-                where = f"in task {task} after {done} of {self.steps} steps"
+            if done < about.steps and told:
+                where = f"in task {task} after {done} of {about.steps} steps"
                 raise StoppedError(told, f"told to end ({told}) {where}; the checkpoint is written")
         last = training.end()
+        if repair_steps:
+            last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         with training.ledger.phase("merge"):
             merged = self.merge(task, last)
         deployed = merged if self.spec.method["deploy"] == "merged" else last
         self.backbone.model.load_state_dict(deployed)
         self.finish(task, self.steps, training.ledger, training.curve, deployed, self.start_of(task + 1, last, merged))
+
+    def repair_steps(self, task: int) -> int:
+        """How many of a task's steps its repair takes."""
+        if self.repair is None or task == 1:
+            return 0
+        return min(max(1, round(self.repair.share * self.steps)), self.steps - 1)
+
+    def repaired(self, about: Task, ledger: Ledger) -> Weights:
+        """The weights after the repair of a task, which begins from what the model holds; charged as the phase `repair`.
+
+        A repair is short, and not checkpointed: an attempt that dies in it goes back to the last checkpoint of the task.
+        """
+        assert self.repair is not None
+        mixture = self.spec.mixture | {"update_share": 0.0, "buffer_share": 1.0, "pretraining_share": 0.0, "selection": "none"}
+        recipe = self.spec.recipe | {"lr": self.spec.recipe["lr"] * self.repair.lr_scale}
+        spec = replace(self.spec, mixture=mixture, recipe=recipe)
+        training = Training(
+            spec, self.backbone, methods.Method(self.repair, methods.objective("contrastive", {})), self.desk, about, "repair"
+        )
+        training.begin(None)
+        for _ in training.steps_from(0):
+            pass
+        weights = training.end()
+        ledger.add(training.ledger)
+        return weights
 
     def finish(
         self,

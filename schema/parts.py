@@ -81,7 +81,9 @@ def check_method(row: Mapping[str, Any]) -> None:
     if "merged" in (row["start"], row["deploy"]) and row["merging"] == "none":
         raise PartError(f"{where}: start or deploy is 'merged' but merging is 'none'. Name a merging, or use 'last'.")
     if row["repair"] is not None:
-        raise PartError(f"{where}: unknown repair {row['repair']!r}. Allowed: NULL (no repair stage).")
+        check("methods/repair", row["repair"], _object(row["repair_params"]), f"{where}, repair")
+    elif _object(row["repair_params"]):
+        raise PartError(f"{where}: repair_params without a repair. Name one of {', '.join(names('methods/repair'))}.")
 
 
 def check_recipe(row: Mapping[str, Any]) -> None:
@@ -100,12 +102,11 @@ def check_dataset(row: Mapping[str, Any]) -> None:
 
 def check_mixture(row: Mapping[str, Any]) -> None:
     """Selection of a `mixture` row."""
+    where, params = f"mixture {row['name']!r}, selection", _object(row["selection_params"])
     if row["selection"] != "none":
-        raise PartError(f"mixture {row['name']!r}: unknown selection {row['selection']!r}. Allowed: none.")
-    for key in _object(row["selection_params"]):
-        raise PartError(
-            f"mixture {row['name']!r}: selection none has no parameter {key!r}. Allowed: none: it takes no parameters."
-        )
+        check("methods/selection", row["selection"], params, f"{where} (none, or one that chooses)")
+    for key in params if row["selection"] == "none" else ():
+        raise PartError(f"{where}: none has no parameter {key!r}. Allowed: none: it takes no parameters.")
 
 
 CHECKS = {"method": check_method, "recipe": check_recipe, "dataset": check_dataset, "mixture": check_mixture}

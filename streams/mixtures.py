@@ -92,8 +92,6 @@ class Mixture:
     """The batches of one trial, task after task."""
 
     def __init__(self, mixture: Mapping[str, Any], batch_pairs: int, seed: int, pretraining: Pairs | None) -> None:
-        if mixture["selection"] != "none":
-            raise MixtureError(f"mixture {mixture['name']!r}: unknown selection {mixture['selection']!r}. Allowed: none.")
         if mixture["pretraining_share"] and pretraining is None:
             raise MixtureError(f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset")
         self.mixture, self.batch_pairs, self.seed, self.pretraining = mixture, batch_pairs, seed, pretraining

@@ -1,0 +1,1 @@
+"""Which of many candidate pairs a batch is made of: one file each, holding one dataclass (`methods.Selection`)."""
