@@ -4,10 +4,11 @@ import copy
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import methods
@@ -44,6 +45,7 @@ class Training:
         torch.manual_seed(seed_of(self.spec.seed, "task", self.task))
         recipe = self.spec.recipe
         self.method.objective.begin(self.model, self.about)
+        self.method.merging.begin(self.model)
         self.parameters = self.method.tuning.begin(self.model, self.about)
         self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
@@ -100,6 +102,7 @@ class Training:
         how = self.method
         with how.objective.stepping(self.model, scale), how.tuning.stepping(self.model, self.optimizer):
             self.scaler.step(self.optimizer)
+        how.merging.step(partial(in_use, self.model))
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if not math.isfinite(self.loss):
@@ -165,6 +168,11 @@ def draw(mixture: Mixture, backbone: Backbone, device: torch.device) -> Batch:
     images = torch.from_numpy(drawn.images).to(device, non_blocking=True)
     texts, sources = backbone.tokenize(drawn.captions).to(device), torch.from_numpy(drawn.sources).to(device)
     return Batch(images=backbone.normalise(images), texts=texts, sources=sources)
+
+
+def in_use(model: nn.Module) -> Weights:
+    """What an average over steps is of, under the names of the plain CLIP: the weights in use, and the buffers."""
+    return dict(model.named_buffers()) | methods.weights_in_use(model)
 
 
 def step_gflops(spec: Spec, backbone: Backbone, desk: Desk) -> float:
