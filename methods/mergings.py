@@ -84,7 +84,7 @@ class Merging:
         """
         task = len(history) - 1
         if over == STEPS:
-            merged: Weights = self._average or self._combine(history, task)
+            merged: Weights = {name: tensor.cpu() for name, tensor in self._average.items()} or self._combine(history, task)
         elif task == 0:
             merged = wide(history[0])
         elif over == "running":
@@ -95,8 +95,7 @@ class Merging:
             merged = lines(wide(history[0]), merged, **self.lines)
         last = history[-1]
         return {
-            name: merged[name].to("cpu", tensor.dtype, copy=True) if name in merged else tensor.clone()
-            for name, tensor in last.items()
+            name: merged[name].to(tensor.dtype, copy=True) if name in merged else tensor.clone() for name, tensor in last.items()
         }
 
     def _combine(self, history: Sequence[Weights], task: int) -> Weights:

@@ -152,7 +152,7 @@ def test_merged_weights_share_no_memory_with_the_history() -> None:
         ("interpolate", {"start_over": "runing"}, r"unknown start_over 'runing'. .* Did you mean 'running'"),
         ("interpolate", {"lines": {"gamma": 1}}, r'lines is {"alpha": number, "beta": number} or null, not {"gamma": 1}'),
         ("interpolate", {"restart": True}, r"interpolate has no parameter 'restart'"),
-        ("ema_step", {"over": "all"}, r"ema_step has no parameter 'over'. Allowed: decay, lines, restart"),
+        ("ema_step", {"over": "all"}, r"ema_step has no parameter 'over'. Allowed: decay, ramp, lines, restart"),
         ("ema_step", {"restart": 1}, r"restart is true .* or false, not 1"),
         ("ema_step", {"decay": 2}, r"decay is the share of the average so far, in \[0, 1\], not 2"),
         ("every_k", {"every": 0}, r"every is a number of steps, at least 1, not 0"),

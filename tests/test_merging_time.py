@@ -168,6 +168,11 @@ def test_ema_step_is_the_closed_form_of_the_weights_in_use(how: str) -> None:
         torch.testing.assert_close(tensor.double(), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_ramp_is_the_mean_until_the_decay_is_reached() -> None:
+    share = merger("ema_step", {"decay": 0.75, "ramp": True}, "last", "merged").share
+    assert share is not None and [share(n) for n in (1, 2, 3, 4, 5, 100)] == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 4, 1 / 4]
+
+
 @pytest.mark.parametrize("how", ["full", "lora"])
 def test_every_k_is_the_mean_of_the_start_and_of_every_kth_step(how: str) -> None:
     made, seen = averaged("every_k", how, {"every": 2}, 7)
@@ -191,6 +196,15 @@ def test_an_average_begins_anew_or_is_carried() -> None:
         merged = carried.merge("steps", [snapshot(one), snapshot(other)])["weight"]
         share = 1 / 2 if restart else 2 / 3
         torch.testing.assert_close(merged, torch.lerp(one.weight, other.weight, share).detach())
+
+
+def test_lines_scales_an_average_over_steps_too() -> None:
+    start, learned = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    made = merger("every_k", {"every": 1, "lines": {"alpha": 0.25, "beta": 0.25}}, "last", "merged")
+    made.begin(start)
+    made.step(partial(in_use, learned))
+    merged = made.merge("steps", [snapshot(start), snapshot(learned)])["weight"]
+    torch.testing.assert_close(merged, torch.lerp(start.weight, learned.weight, 0.5 * 0.5).detach())
 
 
 # ---------------------------------------------------------------- in a trial
