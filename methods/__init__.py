@@ -11,16 +11,19 @@ the weight in use stays one differentiable tensor under its own name, and a pena
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
-from schema.parts import PartError
+from methods.mergings import STEPS, Merging
+from schema.parts import RESERVED, PartError, averages_steps, check_merging
 from schema.words import nearest
 from streams import Batch
 
@@ -170,15 +173,21 @@ class Method:
 
     tuning: Tuning
     objective: Objective
+    merging: Merging
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """What the parts remember."""
-        return {"tuning": self.tuning.state_dict(), "objective": self.objective.state_dict()}
+        return {
+            "tuning": self.tuning.state_dict(),
+            "objective": self.objective.state_dict(),
+            "merging": self.merging.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, dict[str, Tensor]]) -> None:
         """Go on from there."""
         self.tuning.load_state_dict(state["tuning"])
         self.objective.load_state_dict(state["objective"])
+        self.merging.load_state_dict(state["merging"])
 
 
 def method(row: Mapping[str, Any]) -> Method:
@@ -187,7 +196,11 @@ def method(row: Mapping[str, Any]) -> Method:
     Raises:
         PartError: as `part` and `objective`.
     """
-    return Method(part("tuning", row["tuning"], row["tuning_params"]), objective(row["objective"], row["objective_params"]))
+    return Method(
+        part("tuning", row["tuning"], row["tuning_params"]),
+        objective(row["objective"], row["objective_params"]),
+        merger(row["merging"], row["merging_params"], row["start"], row["deploy"]),
+    )
 
 
 def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:
@@ -223,16 +236,42 @@ def objective(name: str, params: Mapping[str, Any]) -> Objective:
     return terms[name] if len(terms) == 1 else Sum(terms)
 
 
+def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Merging:
+    """A merging by its file's name, its own keys and the reserved ones set from a row's JSON, and what the row wants of it.
+
+    It is tried on next to nothing, so that a value that it refuses is refused before anything is trained.
+
+    Raises:
+        PartError: no such file, a key that it does not take, or a value of a reserved key; names what is allowed.
+        ValueError: a value that the merging refuses.
+    """
+    check_merging(name, params, f"merging {name!r}")
+    module = _module("merging", name)
+    own = {key: said for key, said in params.items() if key not in RESERVED}
+    if averages_steps(name):
+        share = partial(module.share, **own)
+        share(1)
+        over, start_over, made = STEPS, STEPS, Merging(share=share, restart=params.get("restart", True))
+    else:
+        technique = partial(module.merge, **own)
+        technique([{"tried": torch.zeros(2)}] * 2)
+        over = params.get("over", "running")
+        start_over, made = params.get("start_over", over), Merging(technique)
+    made.lines = params.get("lines")
+    made.start, made.deploy = start_over if start == "merged" else None, over if deploy == "merged" else None
+    return made
+
+
 def merge(name: str, history: Sequence[Weights], params: Mapping[str, Any]) -> Weights:
     """The weights that a merging makes of a history: `[0]` the untouched backbone, `[i]` the weights as trained in task i.
 
-    The history may be read from disk item by item: a merging walks it and never holds all of it. Nothing of it is changed.
+    As a trial comes to them, but from nothing but the history. See `Merging.merge`.
 
     Raises:
-        PartError: as `part`.
+        PartError: as `merger`.
     """
-    combine = _module("merging", name).merge
-    return cast(Weights, combine(history, **arguments(f"merging {name!r}", combine, params)))
+    made = merger(name, params, "last", "merged")
+    return made.merge(made.deploy or STEPS, history)
 
 
 def weights_in_use(model: nn.Module) -> dict[str, Tensor]:

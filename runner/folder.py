@@ -9,7 +9,7 @@
         log.txt     progress.json       for people and for `--watch`
         checkpoint-0003-000040.json     receipt of a checkpoint: task 3, step 40 (and .safetensors)
         task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, written last
-        task-0003.deployed.safetensors  weights
+        task-0003.deployed.safetensors  weights (.last, .running: what merging will ask for)
         outcome.json                    how the attempt ended, in the words of its worker
         verdict.json                    how it ended in sync's judgement, where no worker said
 

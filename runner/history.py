@@ -29,18 +29,22 @@ class Loaded(Sequence[Weights]):
 
 
 class History:
-    """Where the weights as trained in each task are, over all attempts."""
+    """Where the weights as trained in each task, and their running merge, are, over all attempts."""
 
     def __init__(self, initial: Weights, run: RunFolder, relatives: list[RunFolder]) -> None:
         self.initial, self.run, self.relatives = initial, run, relatives
 
     @staticmethod
-    def file(run: RunFolder, task: int) -> Path:
-        """Where an attempt keeps the weights as trained in a task."""
-        return run.path / f"task-{task:04d}.last.safetensors"
+    def file(run: RunFolder, task: int, kind: str = "last") -> Path:
+        """Where an attempt keeps the weights as trained in a task (`last`), or their merge up to it (`running`)."""
+        return run.path / f"task-{task:04d}.{kind}.safetensors"
 
-    def until(self, task: int) -> Loaded:
-        """`[0]` the untouched backbone, `[i]` the weights as trained in task i, up to `task` (which this attempt trained)."""
+    def until(self, task: int, last: Weights) -> Loaded:
+        """`[0]` the untouched backbone, `[i]` the weights as trained in task i, up to `last`, which is not read."""
         done = done_tasks(self.relatives)
-        paths = [self.file(done[earlier][0], earlier) for earlier in range(1, task)] + [self.file(self.run, task)]
-        return Loaded([lambda: self.initial, *(partial(load_file, path) for path in paths)])
+        paths = [self.file(done[earlier][0], earlier) for earlier in range(1, task)]
+        return Loaded([lambda: self.initial, *(partial(load_file, path) for path in paths), lambda: last])
+
+    def running(self, task: int) -> Weights:
+        """The running merge up to a task that some attempt has finished; of none of them, the untouched backbone."""
+        return load_file(self.file(done_tasks(self.relatives)[task][0], task, "running")) if task else self.initial

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import methods
@@ -53,6 +53,7 @@ class Training:
         recipe = self.spec.recipe
         self.method.objective.begin(self.model, self.about)
         self.selector = Selector(self.selection, self.model, self.about, self.batch_pairs) if self.selection else None
+        self.method.merging.begin(self.model)
         self.parameters = self.method.tuning.begin(self.model, self.about)
         self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
@@ -119,6 +120,7 @@ class Training:
         how = self.method
         with how.objective.stepping(self.model, scale), how.tuning.stepping(self.model, self.optimizer):
             self.scaler.step(self.optimizer)
+        how.merging.step(partial(in_use, self.model))
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         if not math.isfinite(self.loss):
@@ -189,6 +191,11 @@ def draw(mixture: Mixture, backbone: Backbone, device: torch.device) -> Batch:
     images = torch.from_numpy(drawn.images).to(device, non_blocking=True)
     texts, sources = backbone.tokenize(drawn.captions).to(device), torch.from_numpy(drawn.sources).to(device)
     return Batch(images=backbone.normalise(images), texts=texts, sources=sources)
+
+
+def in_use(model: nn.Module) -> Weights:
+    """What an average over steps is of, under the names of the plain CLIP: the weights in use, and the buffers."""
+    return dict(model.named_buffers()) | methods.weights_in_use(model)
 
 
 def step_gflops(spec: Spec, backbone: Backbone, desk: Desk) -> float:

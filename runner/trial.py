@@ -7,6 +7,7 @@ is the empty answer. Killed at any moment and run again (as a new attempt, in a 
 import mmap
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from runner.seeds import seed_of
 from runner.tables import write_tables
 from runner.training import Training, step_gflops
 
+KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
+
 
 class Trial:
     """One sentence, learned task by task."""
@@ -43,7 +46,8 @@ class Trial:
         self.desk = Desk(self.spec, Path(self.job.data))
         self.method = methods.method(self.spec.method)
         row = self.spec.method
-        self.repair = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
+        repair: methods.Repair | None = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
+        self.repair = repair
         self.history = History(self.initial, run, self.relatives)
         self.steps = self.solve()
         self.saved_at = self.said_at = time.monotonic()
@@ -85,7 +89,7 @@ class Trial:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         with training.ledger.phase("merge"):
             merged = self.merge(task, last)
-        deployed = merged if self.spec.method["deploy"] == "merged" else last
+        deployed = merged.get(self.method.merging.deploy, last)
         self.backbone.model.load_state_dict(deployed)
         self.finish(task, self.steps, training.ledger, training.curve, deployed, self.start_of(task + 1, last, merged))
 
@@ -104,9 +108,8 @@ class Trial:
         mixture = self.spec.mixture | {"update_share": 0.0, "buffer_share": 1.0, "pretraining_share": 0.0, "selection": "none"}
         recipe = self.spec.recipe | {"lr": self.spec.recipe["lr"] * self.repair.lr_scale}
         spec = replace(self.spec, mixture=mixture, recipe=recipe)
-        training = Training(
-            spec, self.backbone, methods.Method(self.repair, methods.objective("contrastive", {})), self.desk, about, "repair"
-        )
+        alone = methods.Method(self.repair, methods.objective("contrastive", {}), methods.merger("none", {}, "last", "last"))
+        training = Training(spec, self.backbone, alone, self.desk, about, "repair")
         training.begin(None)
         for _ in training.steps_from(0):
             pass
@@ -151,38 +154,45 @@ class Trial:
         }
         write_json(self.run.path / f"task-{task:04d}.json", receipt)
         checkpoint.drop_before(self.run, task + 1)
-        self.drop_deployed_before(task)
+        self.drop_before(task)
 
     def write_weights(self, task: int, deployed: Weights) -> dict[str, dict[str, str]]:
-        """The deployed weights, and those of the task itself where a merging will ask for them; name -> file and sha256."""
+        """The deployed weights, and what a later task's merging will ask for; name -> file and sha256."""
         path = self.run.path / f"task-{task:04d}.deployed.safetensors"
         checkpoint.save_weights(path, dict(deployed))
         kept = {"deployed": path}
-        if self.spec.method["merging"] != "none":
-            kept["last"] = self.history.file(self.run, task)
+        asked = self.method.merging.asked
+        kept |= {kind: self.history.file(self.run, task, kind) for over, kind in KEPT.items() if over in asked}
         return {name: {"file": file.name, "sha256": sha256(file)} for name, file in kept.items()}
 
-    def drop_deployed_before(self, task: int) -> None:
-        """Only what was deployed last is ever asked for again."""
-        for path in self.run.path.glob("task-[0-9]*.deployed.safetensors"):
-            if int(path.name[5:9]) < task:
-                path.unlink()
+    def drop_before(self, task: int) -> None:
+        """Only what was deployed last, and the newest running merge, are ever asked for again."""
+        for kind in ("deployed", "running"):
+            for path in self.run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
+                if int(path.name[5:9]) < task:
+                    path.unlink()
 
-    def merge(self, task: int, last: Weights) -> Weights:
-        """The merged weights after a task; the task's own weights when the method merges nothing."""
-        method = self.spec.method
-        if method["merging"] == "none":
-            return last
-        checkpoint.save_weights(self.history.file(self.run, task), dict(last))
-        return methods.merge(method["merging"], self.history.until(task), method["merging_params"])
+    def merge(self, task: int, last: Weights) -> dict[str | None, Weights]:
+        """The merged weights after a task, by what is combined; what a later task's merging will ask for is written first."""
+        merging, running = self.method.merging, None
+        if "all" in merging.asked:
+            checkpoint.save_weights(self.history.file(self.run, task, "last"), dict(last))
+        if "running" in merging.asked:
+            running = merging.fold(self.initial, self.history.running(task - 1), last, task)
+            checkpoint.save_weights(self.history.file(self.run, task, "running"), dict(running))
+        merged: dict[str | None, Weights] = {
+            over: merging.merge(over, self.history.until(task, last), running) for over in sorted(merging.asked)
+        }
+        merging.end()
+        return merged
 
-    def start_of(self, task: int, last: Weights, merged: Weights) -> Weights:
+    def start_of(self, task: int, last: Weights, merged: Mapping[str | None, Weights]) -> Weights:
         """The weights a task begins from, by the method's rule."""
         start = self.spec.method["start"]
         if start == "random":
             fresh = backbones.build(self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task))
             return dict(fresh.model.state_dict())
-        rules: dict[str, Weights] = {"last": last, "merged": merged, "initial": self.initial}
+        rules: dict[str, Weights] = {"last": last, "merged": merged.get(self.method.merging.start, last), "initial": self.initial}
         return rules[start]
 
     def solve(self) -> int:

@@ -15,6 +15,8 @@ from typing import Any
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
+OVER = ("running", "all", "ends")  # what a merging combines: see methods/mergings.py
+RESERVED = ("over", "start_over", "lines", "restart")  # keys of merging_params that are not the technique's
 
 
 class PartError(ValueError):
@@ -40,13 +42,20 @@ def keys(place: str, name: str) -> tuple[str, ...]:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == wanted:
             return tuple(_fields(node))
-        if isinstance(node, ast.FunctionDef) and node.name == "merge":
+        if isinstance(node, ast.FunctionDef) and node.name in ("merge", "share"):
             return _keyword_only(node)
-    raise PartError(f"{place}/{name}.py defines neither class {wanted} nor function merge")
+    raise PartError(f"{place}/{name}.py defines neither class {wanted} nor function merge or share")
 
 
-def check(place: str, name: str, params: Mapping[str, Any], where: str) -> None:
-    """Refuse an unknown part or an unknown key, naming the allowed and the nearest.
+@cache
+def averages_steps(merging: str) -> bool:
+    """Whether a merging averages within a task, over steps, and not over tasks."""
+    tree = ast.parse((ROOT / "methods/merging" / f"{merging}.py").read_text())
+    return any(isinstance(node, ast.FunctionDef) and node.name == "share" for node in tree.body)
+
+
+def check(place: str, name: str, params: Mapping[str, Any], where: str, reserved: tuple[str, ...] = ()) -> None:
+    """Refuse an unknown part or an unknown key, naming the allowed and the nearest; `reserved` keys are not the part's own.
 
     Raises:
         PartError: `where` says which column of which row is meant.
@@ -55,7 +64,7 @@ def check(place: str, name: str, params: Mapping[str, Any], where: str) -> None:
     if name not in known:
         raise PartError(f"{where}: unknown {name!r}. Known in {place}: {', '.join(known)}.{nearest(name, known)}")
     for key in params:
-        allowed = keys(place, name)
+        allowed = (*keys(place, name), *reserved)
         if key not in allowed:
             listed = ", ".join(allowed) or "none: it takes no parameters"
             raise PartError(f"{where}: {name} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
@@ -65,7 +74,7 @@ def check_method(row: Mapping[str, Any]) -> None:
     """Every part and key of a `method` row."""
     where = f"method {row['name']!r}"
     check("methods/tuning", row["tuning"], _object(row["tuning_params"]), f"{where}, tuning")
-    check("methods/merging", row["merging"], _object(row["merging_params"]), f"{where}, merging")
+    check_merging(row["merging"], _object(row["merging_params"]), f"{where}, merging")
     params, objectives = _object(row["objective_params"]), row["objective"].split("+")
     if len(objectives) == 1:
         check("methods/objectives", objectives[0], params, f"{where}, objective")
@@ -80,10 +89,46 @@ def check_method(row: Mapping[str, Any]) -> None:
             check("methods/objectives", name, _object(params.get(name, {})), f"{where}, objective")
     if "merged" in (row["start"], row["deploy"]) and row["merging"] == "none":
         raise PartError(f"{where}: start or deploy is 'merged' but merging is 'none'. Name a merging, or use 'last'.")
+    _check_use(row, where)
     if row["repair"] is not None:
         check("methods/repair", row["repair"], _object(row["repair_params"]), f"{where}, repair")
-    elif _object(row["repair_params"]):
+    elif _object(row.get("repair_params", {})):
         raise PartError(f"{where}: repair_params without a repair. Name one of {', '.join(names('methods/repair'))}.")
+
+
+def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
+    """A merging, its keys, and the values of the reserved ones.
+
+    Raises:
+        PartError: as `check`; names what is allowed.
+    """
+    check("methods/merging", name, {}, where)
+    merges = () if name == "none" else ("lines", "restart") if averages_steps(name) else ("over", "start_over", "lines")
+    check("methods/merging", name, params, where, merges)
+    for key in ("over", "start_over"):
+        if params.get(key, OVER[0]) not in OVER:
+            said = params[key]
+            raise PartError(f"{where}: unknown {key} {said!r}. Allowed: {', '.join(OVER)}.{nearest(str(said), OVER)}")
+    if not isinstance(params.get("restart", True), bool):
+        raise PartError(f"{where}: restart is true (the average begins anew in each task) or false, not {params['restart']!r}")
+    lines = params.get("lines")
+    wrong = lines is not None and (not isinstance(lines, Mapping) or not set(lines) <= {"alpha", "beta"})
+    if wrong or not all(isinstance(value, int | float) for value in (lines or {}).values()):
+        raise PartError(f'{where}: lines is {{"alpha": number, "beta": number}} or null, not {json.dumps(lines)}')
+
+
+def _check_use(row: Mapping[str, Any], where: str) -> None:
+    """A merging that nothing asks for, or a key that nothing reads, would be work or words for nothing."""
+    params, start, deploy = _object(row["merging_params"]), row["start"], row["deploy"]
+    if row["merging"] != "none" and "merged" not in (start, deploy):
+        raise PartError(
+            f"{where}: nothing uses merging {row['merging']!r}: neither start nor deploy is 'merged'. "
+            "Set one to 'merged', or merging to 'none'."
+        )
+    if "start_over" in params and start != "merged":
+        raise PartError(f"{where}: start_over says what start = 'merged' begins from, but start is {start!r}. Leave it out.")
+    if "over" in params and "start_over" in params and deploy != "merged":
+        raise PartError(f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has start_over. Leave it out.")
 
 
 def check_recipe(row: Mapping[str, Any]) -> None:

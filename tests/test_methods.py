@@ -48,10 +48,12 @@ def test_a_row_may_set_each_key(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", names("methods/merging"))
 def test_a_merging_takes_its_keys_by_name_with_literal_defaults(name: str) -> None:
-    takes = list(inspect.signature(import_module(f"methods.merging.{name}").merge).parameters.values())
-    assert [argument.name for argument in takes if argument.kind is not argument.KEYWORD_ONLY] == ["history"]
+    module, steps = import_module(f"methods.merging.{name}"), parts.averages_steps(name)
+    takes = list(inspect.signature(module.share if steps else module.merge).parameters.values())
+    assert [argument.name for argument in takes if argument.kind is not argument.KEYWORD_ONLY] == ["step" if steps else "history"]
     assert parts.keys("methods/merging", name) == tuple(argument.name for argument in takes[1:])
     assert all(isinstance(argument.default, str | int | float | bool | tuple | None) for argument in takes[1:])
+    assert not {argument.name for argument in takes} & {*parts.RESERVED}, "those say what is merged, of every merging alike"
 
 
 @pytest.mark.parametrize("place", ["methods/optimizers.py", "methods/schedules.py"])

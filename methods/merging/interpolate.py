@@ -1,62 +1,36 @@
-"""Weighted averages of weights: EMA-merge over tasks, interpolation with the start, and the mean of all tasks
+"""Weighted averages of weights: EMA-merge over tasks, interpolation with the start, and means of all tasks
 (https://arxiv.org/abs/2109.01903, https://arxiv.org/abs/2208.05592; over time: https://arxiv.org/abs/2412.06712).
 
-`weight` is the share of what was learned, `1 - weight` of what was there before; `over` says what is averaged:
+    weight    the newest takes `weight`, those before it share the rest evenly; before a single one is theta_0 (default 0.5)
+    shares    instead, theta_i takes a share that grows with its place i of n, over the sum of all shares:
+              uniform 1, log ln(1 + i), sqrt, linear i, quadratic, cubic, exp e^i; reverse_linear ...: the oldest takes the most
+    initial   true: theta_0 takes part as the first of them
 
-    running   r_0 = theta_0;  r_i = (1 - weight) r_(i-1) + weight theta_i          EMA-merge
-    ends      (1 - weight) theta_0 + weight theta_t                                WiSE-FT, PAINT
-    all       (1 - weight) theta_0 + weight mean(theta_1 .. theta_t)               ZS-merge with weight 1; in any order
+So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; over `ends` (1 - weight) theta_0 + weight theta_t,
+WiSE-FT and PAINT; over `all` with shares uniform the mean of all tasks, in any order.
 
-Memory: two models, however long the history. Averages are kept in float32 at least, and each step is a + w (b - a), so merging
-equal weights changes no bit.
+Memory: two models, and no FLOPs to speak of. Each step is a + w (b - a), so merging equal weights changes no bit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from methods import Weights
+from methods.merging._shares import walk
 
 
-def merge(history: Sequence[Weights], *, weight: float = 0.5, over: str = "running") -> Weights:
-    """New tensors with the keys and dtypes of the last weights; what is not floating point is the last's.
+def merge(
+    history: Sequence[Weights], *, weight: float | None = None, shares: str | None = None, initial: bool = False
+) -> Weights:
+    """The average.
 
     Raises:
-        ValueError: a weight outside [0, 1] or an unknown `over`.
+        ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
     """
-    if not 0 <= weight <= 1:
-        raise ValueError(f"interpolate: weight is the share of what was learned, in [0, 1], not {weight}")
-    walks = {"running": _running, "ends": _ends, "all": _all}
-    if over not in walks:
-        raise ValueError(f"interpolate: unknown over {over!r}. Allowed: {', '.join(walks)}.")
-    last = history[-1]
-    kinds = {name: tensor.dtype for name, tensor in last.items()}
-    merged = {name: tensor.clone() for name, tensor in last.items() if not tensor.is_floating_point()}
-    del last  # so that no more than two models are held while walking
     average: dict[str, Tensor] = {}
-    for weights, share in walks[over](history, weight):
+    for weights, share in walk(history, weight, shares, initial):
         for name, tensor in weights.items():
-            if tensor.is_floating_point():
-                wide = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-                average[name] = torch.lerp(average[name], wide, share) if name in average else wide.clone()
-    return {name: merged[name] if name in merged else average[name].to(kinds[name]) for name in kinds}
-
-
-def _running(history: Sequence[Weights], weight: float) -> Iterator[tuple[Weights, float]]:
-    """Each weights with the share they take of the average so far; the first share plays no part."""
-    for index in range(len(history)):
-        yield history[index], weight
-
-
-def _ends(history: Sequence[Weights], weight: float) -> Iterator[tuple[Weights, float]]:
-    yield history[0], weight
-    if len(history) > 1:
-        yield history[-1], weight
-
-
-def _all(history: Sequence[Weights], weight: float) -> Iterator[tuple[Weights, float]]:
-    """The mean of the tasks step by step, then theta_0 with what is left."""
-    for index in range(1, len(history)):
-        yield history[index], 1 / index
-    yield history[0], 1 - weight
+            average[name] = torch.lerp(average[name], tensor, share) if name in average else tensor.clone()
+    return average

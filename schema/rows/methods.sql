@@ -28,3 +28,106 @@ INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
 ('zs_merge', 'interpolate', '{"weight": 0.5, "over": "running"}', 'initial', 'merged',
  'every task begins at the untouched backbone, the running average is deployed')
 ON CONFLICT DO NOTHING;
+
+-- Mergings over tasks. ema: the running merge is begun from and deployed; zs: it is deployed, and every task begins at the untouched
+-- backbone; ft: half way back to the backbone is deployed and training goes on unmerged; all: every task begins at the backbone and
+-- all of them are merged (offline merging). Shares and scales are FoMo-in-Flux's for each use, unless the note says otherwise.
+INSERT INTO method (name, merging, merging_params, "start", deploy, note)
+SELECT 'slerp_' || use, 'slerp', params, "start", 'merged', 'spherical interpolation (over time: arXiv 2412.06712)'
+FROM (VALUES
+    ('ema', '{"over": "running"}', 'merged'),
+    ('zs', '{"over": "running"}', 'initial'),
+    ('ft', '{"over": "ends"}', 'last'),
+    ('all', '{"over": "all", "shares": "uniform"}', 'initial')
+) AS uses(use, params, "start")
+UNION ALL
+SELECT 'ties_' || use, 'ties', params, "start", 'merged', 'trim, elect signs, average what agrees (arXiv 2306.01708)'
+FROM (VALUES
+    ('ema', '{"over": "running", "keep": 0.3}', 'merged'),
+    ('zs', '{"over": "running", "keep": 0.3}', 'initial'),
+    ('ft', '{"over": "ends", "keep": 0.3}', 'last'),
+    ('all', '{"over": "all", "keep": 0.8}', 'initial')
+) AS uses(use, params, "start")
+UNION ALL
+SELECT 'dare_ties_' || use, 'dare_ties', params, "start", 'merged', 'drop at random, enlarge, elect signs (arXiv 2311.03099)'
+FROM (VALUES
+    ('ema', '{"over": "running", "drop": 0.7}', 'merged'),
+    ('zs', '{"over": "running", "drop": 0.7}', 'initial'),
+    ('ft', '{"over": "ends", "drop": 0.7}', 'last'),
+    ('all', '{"over": "all", "drop": 0.2}', 'initial')
+) AS uses(use, params, "start")
+UNION ALL
+SELECT 'breadcrumbs_ties_' || use, 'breadcrumbs', params, "start", 'merged', 'leave out both ends, elect signs (arXiv 2312.06795)'
+FROM (VALUES
+    ('ema', '{"over": "running", "top": 0.01, "bottom": 0.7}', 'merged'),
+    ('zs', '{"over": "running", "top": 0.01, "bottom": 0.7}', 'initial'),
+    ('ft', '{"over": "ends", "top": 0.01, "bottom": 0.7}', 'last'),
+    ('all', '{"over": "all", "top": 0.01, "bottom": 0.2}', 'initial')
+) AS uses(use, params, "start")
+ON CONFLICT DO NOTHING;
+
+-- Of a single task these keep the direction it learned, so an ft of theirs would be ft_merge with another weight.
+INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
+('task_arithmetic_ema', 'task_arithmetic', '{"over": "running", "scale": 0.1}', 'merged', 'merged',
+ 'the sum of task vectors (arXiv 2212.04089), a tenth of it; what was there before shrinks tenfold at every task'),
+('task_arithmetic_zs', 'task_arithmetic', '{"over": "running", "scale": 0.1}', 'initial', 'merged', 'as task_arithmetic_ema'),
+('task_arithmetic_all', 'task_arithmetic', '{"over": "all", "scale": 0.8}', 'initial', 'merged', 'offline, with its scale'),
+('breadcrumbs', 'breadcrumbs', '{"over": "all", "top": 0.01, "bottom": 0.85, "elect": false, "scale": 0.3}', 'initial', 'merged',
+ 'the sum of task vectors without their extremes (arXiv 2312.06795); the scale is to be tuned'),
+('magmax', 'magmax', '{"over": "all", "scale": 0.5}', 'last', 'merged',
+ 'learn task after task, deploy the largest move of every weight (arXiv 2407.06322)'),
+('magmax_ema', 'magmax', '{"over": "running"}', 'merged', 'merged', 'magmax of the running merge and the task'),
+('magmax_zs', 'magmax', '{"over": "running"}', 'initial', 'merged', 'every task from the backbone; the largest move of every weight'),
+('magmax_all', 'magmax', '{"over": "all"}', 'initial', 'merged', 'offline; equals magmax_zs, folded or not'),
+('model_stock', 'model_stock', '{"over": "all"}', 'initial', 'merged',
+ 'the mean of fine-tuned weights, shortened by the angle between them (arXiv 2403.19522)'),
+('model_stock_ema', 'model_stock', '{"over": "running"}', 'merged', 'merged', 'model_stock of the running merge and the task'),
+('model_stock_zs', 'model_stock', '{"over": "running"}', 'initial', 'merged', 'as model_stock_ema, from the backbone'),
+('tall_masks', 'tall_masks', '{"over": "all", "tall": 0.4, "tasks": 2, "scale": 0.3}', 'initial', 'merged',
+ 'the sum of task vectors where two tasks need it (arXiv 2405.07813); the scale is to be tuned'),
+('tall_masks_ema', 'tall_masks', '{"over": "running", "tall": 0.4, "tasks": 1, "scale": 0.5}', 'merged', 'merged',
+ 'as tall_masks for one task at least; half the sum, because the whole would double at every task'),
+('tall_masks_zs', 'tall_masks', '{"over": "running", "tall": 0.4, "tasks": 1, "scale": 0.5}', 'initial', 'merged', 'as tall_masks_ema')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
+('wise_ft', 'interpolate', '{"weight": 0.5, "over": "ends"}', 'last', 'merged',
+ 'half way to the untouched backbone (arXiv 2109.01903): ft_merge by the name of its paper'),
+('wise_ft_previous', 'interpolate', '{"weight": 0.8, "over": "running"}', 'merged', 'merged',
+ 'towards what was deployed before the task, as in the comparisons of ZSCL (arXiv 2303.06628)'),
+('paint', 'interpolate', '{"weight": 0.5, "over": "ends"}', 'merged', 'merged',
+ 'half way to the untouched backbone, and begun from (arXiv 2208.05592); the paper chooses the weight on held-out data'),
+('paint_parallel', 'interpolate', '{"shares": "uniform", "over": "all", "lines": {"alpha": 0.5, "beta": 0}}', 'initial', 'merged',
+ 'every task from the backbone, half way from it to their mean (arXiv 2208.05592)'),
+('patching', 'interpolate', '{"weight": 0.5, "over": "running"}', 'merged', 'merged',
+ 'one patch on top of the other (sequential patching of arXiv 2208.05592): ema_merge by the name of its paper'),
+('zs_merge_all', 'interpolate', '{"shares": "uniform", "over": "all"}', 'initial', 'merged',
+ 'every task from the backbone, the mean of all of them is deployed: offline merging (arXiv 2412.06712)'),
+('zs_merge_all_initial', 'interpolate', '{"shares": "uniform", "initial": true, "over": "all"}', 'initial', 'merged',
+ 'as zs_merge_all, the backbone among them'),
+('ft_merge_all', 'interpolate', '{"shares": "uniform", "over": "all"}', 'last', 'merged',
+ 'task after task, the mean of all of them is deployed'),
+('lines_ema', 'interpolate', '{"weight": 0.5, "over": "running", "lines": {"alpha": 0.5, "beta": 0.5}}', 'merged', 'merged',
+ 'ema_merge, early blocks closer to the backbone (LiNeS, arXiv 2410.17146)'),
+('lines_all', 'interpolate', '{"shares": "uniform", "over": "all", "lines": {"alpha": 0.5, "beta": 0.5}}', 'initial', 'merged',
+ 'zs_merge_all, early blocks closer to the backbone (LiNeS, arXiv 2410.17146)')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, merging, merging_params, "start", deploy, note)
+SELECT 'zs_merge_' || shares, 'interpolate', json_object('shares', shares, 'over', 'all'), 'initial', 'merged',
+       'zs_merge_all, with shares by the place of a task (arXiv 2412.06712)'
+FROM (SELECT prefix || shape AS shares
+      FROM (VALUES (''), ('reverse_')) AS p(prefix), (VALUES ('log'), ('sqrt'), ('linear'), ('quadratic'), ('cubic'), ('exp')) AS s(shape))
+ON CONFLICT DO NOTHING;
+
+-- Averages over the steps of a task.
+INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start", deploy, note) VALUES
+('step_ema', 'full', '{}', 'ema_step', '{"decay": 0.999, "restart": false}', 'last', 'merged',
+ 'slow weights follow every step and are deployed'),
+('every_k', 'full', '{}', 'every_k', '{"every": 100, "restart": true}', 'merged', 'merged',
+ 'the mean over every hundredth step, begun from and deployed: the weight ensemble of ZSCL (arXiv 2303.06628)'),
+('lae_slow', 'full', '{}', 'ema_step', '{"decay": 0.9999, "restart": false}', 'last', 'merged',
+ 'the offline weights of LAE (arXiv 2303.10070), deployed without its second expert'),
+('ilora_slow', 'lora', '{"rank": 8, "alpha": 32}', 'ema_step', '{"decay": 0.25, "ramp": true, "restart": false}', 'last', 'merged',
+ 'the slow weights of I-LoRA (arXiv 2402.18865), without its consistency loss')
+ON CONFLICT DO NOTHING;

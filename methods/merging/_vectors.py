@@ -1,0 +1,65 @@
+"""Task vectors tau_i = theta_i - theta_0, walked one at a time, and the election of signs that TIES made of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from methods import Weights
+
+Vector = dict[str, Tensor]
+
+
+def task_vectors(history: Sequence[Weights]) -> Iterator[Vector]:
+    """One for each of what is combined, in new memory."""
+    initial = history[0]
+    for index in range(1, len(history)):
+        weights = history[index]
+        yield {name: weights[name] - tensor for name, tensor in initial.items()}
+
+
+def total(vectors: Iterable[Vector]) -> Vector:
+    """Their sum."""
+    summed: Vector = {}
+    for vector in vectors:
+        for name, tensor in vector.items():
+            summed[name] = summed[name].add_(tensor) if name in summed else tensor
+    return summed
+
+
+def plus(initial: Weights, vector: Vector, scale: float) -> Weights:
+    """theta_0 + scale tau."""
+    return {name: tensor + scale * vector[name] for name, tensor in initial.items()}
+
+
+def elected(vectors: Callable[[], Iterable[Vector]]) -> Vector:
+    """Per entry, the mean of those whose sign is that of the sum; 0 where the sum is 0. `vectors` is walked twice."""
+    signs = {name: tensor.sign_() for name, tensor in total(vectors()).items()}
+    agreeing = {name: torch.zeros_like(tensor) for name, tensor in signs.items()}
+    counts = {name: torch.zeros_like(tensor, dtype=torch.int16) for name, tensor in signs.items()}
+    for vector in vectors():
+        for name, tensor in vector.items():
+            agrees = (tensor.sign() == signs[name]) & (tensor != 0)
+            agreeing[name] += tensor * agrees
+            counts[name] += agrees
+    return {name: tensor / counts[name].clamp(min=1) for name, tensor in agreeing.items()}
+
+
+def smallest(magnitudes: Tensor, *ranks: int) -> list[float]:
+    """The values at these ranks, from 0 for the smallest, of a vector in new memory, which is left in another order.
+
+    For any size: `torch.quantile` ends at 16 million entries, and `torch.kthvalue` holds as many indices, too.
+    """
+    flat = magnitudes.numpy()
+    flat.partition(sorted({*ranks}))
+    return [float(flat[rank]) for rank in ranks]
+
+
+def fraction(name: str, value: float, *, least: float = 0.0, most: float = 1.0) -> None:
+    """Refuse what is no share.
+
+    Raises:
+        ValueError: outside [least, most].
+    """
+    if not least <= value <= most:
+        raise ValueError(f"{name} is a share of the entries, in [{least:g}, {most:g}], not {value}")
