@@ -15,8 +15,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from methods import IN_BLOCK, arguments
-from schema.parts import PartError
+from schema.parts import CARRY, PartError
 from schema.words import nearest
+
+Memory = dict[str, dict[str, Any]]  # parameter's name -> what an optimizer remembers of it
 
 
 def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, Any]) -> Optimizer:
@@ -28,8 +30,23 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
     made = dict(getmembers(sys.modules[__name__], _is_optimizer))
     if name not in made:
         raise PartError(f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(made)}.{nearest(name, list(made))}")
-    keys = arguments(f"optimizer {name!r}", made[name], recipe["optimizer_params"])
+    own = {key: value for key, value in recipe["optimizer_params"].items() if key != CARRY}
+    keys = arguments(f"optimizer {name!r}", made[name], own)
     return cast(Optimizer, made[name](parameters, recipe["lr"], recipe["weight_decay"], **keys))
+
+
+def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
+    """What an optimizer remembers of each parameter, by the parameter's name."""
+    return {name: dict(optimizer.state[parameter]) for name, parameter in names.items() if parameter in optimizer.state}
+
+
+def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Memory) -> None:
+    """Give an optimizer that has not stepped yet the memory of another; what moves for the first time begins with none."""
+    known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for name, parameter in names.items():
+        if name in memory and id(parameter) in known:
+            kept = memory[name].items()
+            optimizer.state[parameter] = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in kept}
 
 
 def adamw(

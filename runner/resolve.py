@@ -62,6 +62,7 @@ def _objection(spec: Spec) -> str | None:
         parts.check_method(spec.method)
         parts.check_recipe(spec.recipe)
         parts.check_mixture(spec.mixture)
+        parts.check_needs(spec.method, spec.mixture)
         for dataset in spec.stream["datasets"]:
             parts.check_dataset(dataset)
         _check_stream(spec)

@@ -20,6 +20,7 @@ from runner.ledger import Ledger, counted
 from runner.outcome import DivergedError
 from runner.seeds import seed_of
 from runner.selecting import Selector, candidates
+from schema.parts import CARRY
 from schema.spec import Spec
 from streams import Batch
 from streams.mixtures import Mixture
@@ -46,9 +47,10 @@ class Training:
         self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
         self.loss = self.pairs_per_s = 0.0
+        self.memory: optimizers.Memory = {}  # of the optimizer at the end, where the recipe carries it on
 
-    def begin(self, state: dict[str, Any] | None) -> None:
-        """Set up the task, or put it back to where a checkpoint of it left off."""
+    def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
+        """Set up the task, or put it back to where a checkpoint of it left off; `memory`: of the optimizer of the task before."""
         torch.manual_seed(seed_of(self.spec.seed, "task" if self.phase == "train" else self.phase, self.task))
         recipe = self.spec.recipe
         self.method.objective.begin(self.model, self.about)
@@ -57,6 +59,7 @@ class Training:
         self.parameters = self.method.tuning.begin(self.model, self.about)
         self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
+        optimizers.remember(self.optimizer, dict(self.model.named_parameters()), memory or {})
         if state is not None:
             self.load_state_dict(state)
         self.model.train()
@@ -151,6 +154,8 @@ class Training:
 
         The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was.
         """
+        if self.spec.recipe["optimizer_params"].get(CARRY):
+            self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
         self.method.tuning.end(self.model)
         with self.ledger.phase("objective"):
             self.method.objective.end(self.model, iter(lambda: draw(self.mixture, self.backbone, self.device), None))

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import methods
-from methods import Task, Weights
+from methods import Task, Weights, optimizers
 from runner import backbone as backbones
 from runner import checkpoint, code
 from runner.budget import steps_per_task
@@ -39,6 +39,7 @@ class Trial:
         self.run, self.stop = run, stop
         self.spec, self.job = run.spec(), run.job()
         torch.set_num_threads(self.job.threads)
+        torch.backends.mha.set_fastpath_enabled(False)  # the FLOPs of its fused kernel are not counted
         self.tasks: int = self.spec.stream["tasks"]
         self.relatives = run.relatives(self.spec)
         self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
@@ -48,6 +49,7 @@ class Trial:
         row = self.spec.method
         repair: methods.Repair | None = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
         self.repair = repair
+        self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
         self.steps = self.solve()
         self.saved_at = self.said_at = time.monotonic()
@@ -63,6 +65,7 @@ class Trial:
         if state is not None and step == 0:
             self.backbone.model.load_state_dict(state["model"])
             self.method.load_state_dict(state["method"])
+            self.memory = state["memory"]
             state = None
         while task <= self.tasks:
             self.learn_task(task, step, state)
@@ -73,7 +76,7 @@ class Trial:
         repair_steps = self.repair_steps(task)
         about = Task(task, self.steps - repair_steps, self.initial)
         training = Training(self.spec, self.backbone, self.method, self.desk, about)
-        training.begin(state)
+        training.begin(state, self.memory)
         for done in training.steps_from(step):
             self.say(task, done, training)
             crash_point("step")
@@ -84,7 +87,7 @@ class Trial:
             if done < about.steps and told:
                 where = f"in task {task} after {done} of {about.steps} steps"
                 raise StoppedError(told, f"told to end ({told}) {where}; the checkpoint is written")
-        last = training.end()
+        last, self.memory = training.end(), training.memory
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         with training.ledger.phase("merge"):
@@ -141,7 +144,7 @@ class Trial:
         crash_point("results")
         if following is not None and task < self.tasks:
             self.backbone.model.load_state_dict(following)
-            state = {"model": dict(following), "method": self.method.state_dict()}
+            state = {"model": dict(following), "method": self.method.state_dict(), "memory": self.memory}
             checkpoint.save(self.run, self.spec.id, task + 1, 0, state)
         crash_point("receipt")
         receipt = {

@@ -16,6 +16,15 @@ from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
 OVER = ("running", "all", "ends")  # what a merging combines: see methods/mergings.py
+CARRY = "carry"  # key of optimizer_params: whether what the optimizer remembers goes on in the next task
+NEEDS = {  # what a part may say that it needs, and what a sentence must have for it (None: it sees to it itself)
+    "teacher": None,  # a second copy of the model
+    "fisher_pass": None,  # passes over pairs at the end of a task
+    "own_buffer": None,  # pairs that it keeps
+    "every_task": None,  # the weights of every task, on disk
+    "buffer": "buffer_share",
+    "pretraining": "pretraining_share",
+}
 RESERVED = ("over", "start_over", "lines", "restart")  # keys of merging_params that are not the technique's
 
 
@@ -131,10 +140,42 @@ def _check_use(row: Mapping[str, Any], where: str) -> None:
         raise PartError(f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has start_over. Leave it out.")
 
 
+@cache
+def needs(place: str, name: str) -> tuple[str, ...]:
+    """What a part says that it needs, of NEEDS: the `needs` of its class, or `NEEDS` beside its function."""
+    tree = ast.parse((ROOT / place / f"{name}.py").read_text())
+    said = [node for item in tree.body for node in (item.body if isinstance(item, ast.ClassDef) else [item])]
+    for node in said:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id in ("needs", "NEEDS"):
+            assert isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None
+            return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def check_needs(method: Mapping[str, Any], mixture: Mapping[str, Any]) -> None:
+    """What the parts of a method need of the mixture they are combined with.
+
+    Raises:
+        PartError: it is not there; names the part, the need, and what to change.
+    """
+    named = [("tuning", method["tuning"]), *(("objectives", name) for name in method["objective"].split("+"))]
+    for kind, name in [*named, ("merging", method["merging"])]:
+        for share in filter(None, (NEEDS[need] for need in needs(f"methods/{kind}", name))):
+            if not mixture[share]:
+                raise PartError(
+                    f"method {method['name']!r} with mixture {mixture['name']!r}: {name} learns from the pairs that {share} puts "
+                    f"into each batch, and it is 0. Use a mixture where it is above 0, or another method."
+                )
+
+
 def check_recipe(row: Mapping[str, Any]) -> None:
     """Optimizer, schedule and their keys of a `recipe` row."""
     where = f"recipe {row['name']!r}"
-    check("methods/optimizers.py", row["optimizer"], _object(row["optimizer_params"]), f"{where}, optimizer")
+    params = _object(row["optimizer_params"])
+    check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
+    if not isinstance(params.get(CARRY, False), bool):
+        raise PartError(f"{where}: {CARRY} is true (its state goes on in the next task) or false, not {params[CARRY]!r}")
     check("methods/schedules.py", row["schedule"], _object(row["schedule_params"]), f"{where}, schedule")
     for key in _object(row["augmentation_params"]):
         raise PartError(f"{where}, augmentation_params: unknown key {key!r}. Allowed: none: images are used as they are.")

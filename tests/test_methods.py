@@ -13,7 +13,7 @@ from methods import schedules
 from schema import parts
 from tests.tiny_clip import ROOT, field_defaults, names
 
-KINDS = [(kind, name) for kind in ("tuning", "objectives") for name in names(f"methods/{kind}")]
+KINDS = [(kind, name) for kind in ("tuning", "objectives", "repair", "selection") for name in names(f"methods/{kind}")]
 FILES = [*KINDS, *(("merging", name) for name in names("methods/merging"))]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from methods import moving, objective
-from methods.optimizers import Joined, optimizer
+from methods.optimizers import Joined, memory, optimizer, remember
 from schema import parts
 from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
 
@@ -153,6 +153,26 @@ def test_a_joined_optimizer_takes_a_closure_as_torchs_do() -> None:
     before = build()
     assert trained.step(closure) > 0
     assert differing(model.state_dict(), before.state_dict())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_its_memory_goes_by_the_names_of_parameters(name: str) -> None:
+    """Another optimizer over the same model goes on as the first would have; what moves for the first time begins afresh."""
+    model, stream = build(), batches(1)
+    first = made(name, model)
+    for _ in range(3):
+        step(model, FULL, CONTRASTIVE, first, next(stream))
+    kept = memory(first, dict(model.named_parameters()))
+    other, batch = build(seed=5), next(stream)
+    other.load_state_dict(model.state_dict())
+    second = made(name, other, carry=True)
+    remember(second, dict(other.named_parameters()), kept)
+    step(model, FULL, CONTRASTIVE, first, batch)
+    step(other, FULL, CONTRASTIVE, second, batch)
+    assert not differing(model.state_dict(), other.state_dict())
+    third = optimizer(name, tuning("lora").begin(other, task()), RECIPE)
+    remember(third, dict(other.named_parameters()), kept)
+    assert not third.state
 
 
 def test_lists_from_json_are_taken_for_tuples() -> None:

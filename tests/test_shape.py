@@ -21,7 +21,20 @@ FILES = [
     path for package in MAY_IMPORT for path in [*sorted((ROOT / package).rglob("*.py")), ROOT / f"{package}.py"] if path.exists()
 ]
 # `streams/` and `evals/` are leaves: of the runner only what the GPU half is made of may import them
-GPU_HALF = {"trial", "training", "desk", "measure", "checkpoint", "history", "ledger", "outcome", "backbone", "budget", "seeds"}
+GPU_HALF = {
+    "trial",
+    "training",
+    "desk",
+    "measure",
+    "checkpoint",
+    "history",
+    "ledger",
+    "outcome",
+    "backbone",
+    "budget",
+    "seeds",
+    "selecting",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -32,6 +32,9 @@ EVERY_PART = (
         for name in OBJECTIVES
         if name != "contrastive"
     ]
+    + [(f"repair {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/repair")]
+    + [(f"selection {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/selection")]
+    + [("carried on", "full", "contrastive", "{}", "none", "last")]
     + [(f"merging {name}", "full", "contrastive", "{}", name, "merged") for name in MERGINGS if name != "none"]
 )
 
@@ -46,6 +49,13 @@ def spec_of(method: str) -> Spec:
         connection.executemany(
             "INSERT INTO method (name, tuning, objective, objective_params, merging, start) VALUES (?, ?, ?, ?, ?, ?)", EVERY_PART
         )
+        kind, _, name = method.partition(" ")
+        if kind == "repair":
+            connection.execute("UPDATE method SET repair = ?, repair_params = '{\"share\": 0.5}' WHERE name = ?", [name, method])
+        if kind == "selection":
+            connection.execute("UPDATE mixture SET selection = ?, selection_params = '{\"filter_ratio\": 0.5}'", [name])
+        if method == "carried on":
+            connection.execute("UPDATE recipe SET optimizer_params = '{\"carry\": true}'")
         connection.execute(
             "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
             "VALUES (1, 'toy', 'toy', 'toy', ?, 'toy', 'toy', 3)",
@@ -104,6 +114,35 @@ def test_killed_at_random_steps(method: str, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("part", [row[0] for row in EVERY_PART])
 def test_every_part_resumes_in_the_middle_of_the_second_task(part: str, tmp_path: Path) -> None:
     assert killed_and_resumed(part, tmp_path, ["step:6"]) == undisturbed(part, tmp_path)
+
+
+def test_a_repair_takes_its_steps_from_the_tasks(tmp_path: Path) -> None:
+    """Half of the second task's four; the first task has nothing to repair."""
+    found = undisturbed("repair fpf", tmp_path)
+    steps = [{phase: steps for phase, _, steps, _ in found[f"cost {task}"] if steps} for task in (1, 2)]
+    assert steps == [{"train": 4}, {"train": 2, "repair": 2}]
+
+
+def test_choosing_pairs_is_a_phase_of_its_own(tmp_path: Path) -> None:
+    """Twice as many pairs are scored as learned from, forward by two models or one."""
+    train, score = {}, {}
+    for name in names("methods/selection"):
+        rows = {
+            phase: (flops, steps, pairs) for phase, flops, steps, pairs in undisturbed(f"selection {name}", tmp_path)["cost 1"]
+        }
+        train[name], score[name] = rows["train"], rows["score"]
+        assert rows["train"][1:] == (4, 32) and rows["score"][1:] == (4, 64)
+    assert train["learnability"] == train["easy_reference"]
+    # both score 2 batches forward, one of them twice; the pairwise products are next to nothing
+    assert score["learnability"][0] == pytest.approx(2 * score["easy_reference"][0], rel=0.01)
+    assert score["easy_reference"][0] == pytest.approx(2 / 3 * train["easy_reference"][0], rel=0.1)
+
+
+def test_an_optimizer_that_is_carried_on_starts_the_second_task_otherwise(tmp_path: Path) -> None:
+    carried, anew = undisturbed("carried on", tmp_path), undisturbed("tuning full", tmp_path)
+    assert carried["curve 1"] == anew["curve 1"] and carried["result 1"] == anew["result 1"]
+    assert carried["curve 2"][0] == anew["curve 2"][0], "the first loss of the second task is before its first step"
+    assert carried["curve 2"][1:] != anew["curve 2"][1:]
 
 
 @pytest.mark.parametrize("point", ["checkpoint:1", "checkpoint:4", "results:1", "results:3", "receipt:2", "receipt:3", "outcome"])
