@@ -84,9 +84,11 @@ class Merging:
         """
         task = len(history) - 1
         if over == STEPS:
-            merged: Weights = {name: tensor.cpu() for name, tensor in self._average.items()} or self._combine(history, task)
+            merged: Weights = {name: tensor.to("cpu", copy=True) for name, tensor in self._average.items()} or self._combine(
+                history, task
+            )
         elif task == 0:
-            merged = wide(history[0])
+            merged = {name: tensor.clone() for name, tensor in wide(history[0]).items()}
         elif over == "running":
             merged = running if running is not None else self._folded(history)
         else:
@@ -94,9 +96,7 @@ class Merging:
         if self.lines is not None:
             merged = lines(wide(history[0]), merged, **self.lines)
         last = history[-1]
-        return {
-            name: merged[name].to(tensor.dtype, copy=True) if name in merged else tensor.clone() for name, tensor in last.items()
-        }
+        return {name: merged[name].to(tensor.dtype) if name in merged else tensor.clone() for name, tensor in last.items()}
 
     def _combine(self, history: Sequence[Weights], task: int) -> Weights:
         if self.technique is None:

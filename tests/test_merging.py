@@ -130,10 +130,11 @@ def test_a_running_average_of_halves_is_kept_in_full_precision() -> None:
     assert float(merged["a"]) == pytest.approx(1.01 - 0.01 * 0.98**60, abs=1e-3)
 
 
-def test_merged_weights_share_no_memory_with_the_history() -> None:
-    for over, length in itertools.product(OVER, (1, 2)):
+@pytest.mark.parametrize("name", [name for name in MERGINGS if name != "none"])
+def test_merged_weights_share_no_memory_with_the_history(name: str) -> None:
+    for over, length in itertools.product(OVER, (1, 2, 3)):
         history = [weights(seed) for seed in range(length)]
-        for tensor in merge("interpolate", history, {"over": over}).values():
+        for tensor in merge(name, history, {"over": over}).values():
             tensor.zero_()
         assert not any(differing(kept, weights(seed)) for seed, kept in enumerate(history)), over
 

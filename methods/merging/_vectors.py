@@ -15,7 +15,10 @@ def task_vectors(history: Sequence[Weights]) -> Iterator[Vector]:
     initial = history[0]
     for index in range(1, len(history)):
         weights = history[index]
-        yield {name: weights[name] - tensor for name, tensor in initial.items()}
+        vector = {name: weights[name] - tensor for name, tensor in initial.items()}
+        del weights  # a task vector in use is one model, not two
+        yield vector
+        del vector
 
 
 def total(vectors: Iterable[Vector]) -> Vector:

@@ -8,8 +8,7 @@
 
 Shares are per tensor, as the paper's are per layer, and rounded down: a scalar is always kept. The defaults are FoMo-in-Flux's.
 
-Memory: theta_0, one model, a tensor's magnitudes, the sum, and the signs and counts of an election. No FLOPs to speak of; with an
-election the history is read twice.
+Memory: six models beside theta_0 and theta_t. No FLOPs to speak of; with an election the history is read twice.
 """
 
 from collections.abc import Iterator, Sequence

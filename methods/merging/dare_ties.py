@@ -7,7 +7,7 @@
 by magnitude and is not followed by it, because a trim would undo the mean that the enlargement keeps. Drops come from a generator
 of their own, by `seed`, the task, and the place among what is combined, so that merging is a function of its history.
 
-Memory: theta_0, one model, a tensor's drops, the signs, the sum and a count. No FLOPs to speak of; the history is read twice.
+Memory: six models beside theta_0 and theta_t. No FLOPs to speak of; the history is read twice.
 """
 
 from collections.abc import Iterator, Sequence

@@ -9,7 +9,8 @@
 So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; over `ends` (1 - weight) theta_0 + weight theta_t,
 WiSE-FT and PAINT; over `all` with shares uniform the mean of all tasks, in any order.
 
-Memory: two models, and no FLOPs to speak of. Each step is a + w (b - a), so merging equal weights changes no bit.
+Memory: three models beside theta_0 and theta_t, however long the history; no FLOPs to speak of. Each step is a + w (b - a), so
+merging equal weights changes no bit.
 """
 
 from collections.abc import Sequence

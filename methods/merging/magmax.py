@@ -4,7 +4,7 @@
 
 The paper trains the tasks one after the other and merges once, over `all`, with scale 0.5; the default is that of FoMo-in-Flux.
 
-Memory: theta_0, one model and the largest so far; no FLOPs to speak of.
+Memory: four models beside theta_0 and theta_t; no FLOPs to speak of.
 """
 
 from collections.abc import Sequence

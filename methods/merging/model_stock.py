@@ -7,8 +7,8 @@ n is the number of what is combined, as in the paper (two in FoMo-in-Flux). Two 
 value there: a tensor that did not move has no angle, so it is not counted (else r_1 would be theta_0, and so would every later
 r_t), and a single one is kept as it is; a negative cosine, whose ratio runs away to infinity, counts as 0.
 
-Memory: theta_0, one model, the sum of the task vectors and that of their directions: the mean cosine is
-(|sum of directions|^2 - n) / (n (n - 1)), so no pair is ever held. No FLOPs to speak of.
+Memory: six models beside theta_0 and theta_t, the sum of the task vectors and that of their directions among them: the mean
+cosine is (|sum of directions|^2 - n) / (n (n - 1)), so no pair is ever held. No FLOPs to speak of.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@
 and a + w (b - a) where |cos omega| > 0.9995 or a or b is 0. More than two are folded one after the other, each with the share
 that it takes of the average so far; `weight`, `shares` and `initial` are those of `interpolate`. The fold depends on the order.
 
-Memory: two models, and no FLOPs to speak of.
+Memory: four models beside theta_0 and theta_t; no FLOPs to speak of.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@
 `tall` is lambda of the paper, 0.4 in FoMo-in-Flux, whose `tasks` is 1: what no task needs is left out. The paper leaves out
 what only one task needs, too: 2. Over `running`, where r_0 = theta_0 needs nothing, 2 would never leave theta_0.
 
-Memory: theta_0, one model, the sum and a count. No FLOPs to speak of; the history is read twice.
+Memory: five models beside theta_0 and theta_t. No FLOPs to speak of; the history is read twice.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@
 The default scale is that of FoMo-in-Flux for a running merge; over all of eight tasks the paper finds 0.3. Over `running` the
 scale is applied at every task: 0.1 shrinks what was there before tenfold each time, 1 adds it to itself, 0.5 is EMA-merge.
 
-Memory: theta_0, one model and the sum; no FLOPs to speak of.
+Memory: three models beside theta_0 and theta_t; no FLOPs to speak of.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,8 @@
 
 `keep` is 0.3, as FoMo-in-Flux prunes 0.7 (the paper keeps 0.2). Entries as large as the smallest that is kept are kept, too.
 
-Memory: theta_0, one model, its task vector and its magnitudes, the signs, the sum and a count: seven models at most, whatever the
-number of tasks. No FLOPs to speak of; the history is read twice.
+Memory: seven models beside theta_0 and theta_t, whatever the number of tasks: a task vector, its magnitudes, the signs, the
+sum, a count. No FLOPs to speak of; the history is read twice.
 """
 
 from collections.abc import Iterator, Sequence
