@@ -20,16 +20,9 @@ summed AS (
     GROUP BY ALL
     HAVING count(n.value) > 0
 ),
-quantile AS (
-    -- t(.975, df) for df = 1, 2, ... 30; beyond that two terms of its expansion around the normal quantile, good to 4 decimals
-    SELECT generate_subscripts(t, 1) AS df, unnest(t) AS t
-    FROM (SELECT [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-                  2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-                  2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042] AS t)
-),
 widened AS (
-    SELECT s.*, coalesce(q.t, 1.95996 + 2.37227 / (s.seeds - 1) + 2.8225 / (s.seeds - 1) ** 2) * s.deviation / sqrt(s.seeds) AS half
-    FROM summed s LEFT JOIN quantile q ON q.df = s.seeds - 1
+    SELECT s.*, q.t * s.deviation / sqrt(s.seeds) AS half
+    FROM summed s LEFT JOIN student q ON q.df = s.seeds - 1
 )
 SELECT w.backbone, w.stream, w.mixture, w.method, w.recipe, w.budget, w.measure, w.seeds, w.mean, w.deviation,
        w.mean - w.half AS low, w.mean + w.half AS high

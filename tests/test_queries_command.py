@@ -95,7 +95,7 @@ def test_every_answer_can_be_written(published: None, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["retention"], r"unknown question 'retention'\. Questions: audit_attempts, .*\. Did you mean 'retention_at_budget'"),
+        (["retention"], r"unknown question 'retention'\. Questions: anytime, audit_attempts, .*\. Did you mean 'retention_at_budget'"),
         (["comparison", "budgt=small"], r"has no parameter 'budgt'\. Allowed: budget, .*\. Did you mean 'budget'"),
         (["comparison", "small"], r"cannot read 'small'; write key=value\. Allowed: budget,"),
         (["comparison", "budget=smal"], r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'"),
