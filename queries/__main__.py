@@ -1,4 +1,4 @@
-"""`python -m queries [NAME [key=value ...]] [--out FILE.csv|.parquet|.json]`: lists the questions, or answers one."""
+"""`python -m queries [NAME [key=value ...]] [--sql] [--out FILE.csv|.parquet|.json]`: lists the questions, or answers one."""
 
 import argparse
 import sys
@@ -20,13 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", nargs="?", metavar="NAME", help="a question; without it all are listed")
     parser.add_argument("parameters", nargs="*", metavar="key=value", help="parameters of the question")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the answer to FILE.csv, .parquet or .json")
+    parser.add_argument("--sql", action="store_true", help="print how the question is asked, and its definition, instead")
     given = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     try:
         if given.name is None:
-            if given.out:
-                raise AskError("--out needs the NAME of a question")
+            if given.out or given.sql:
+                raise AskError(f"{'--out' if given.out else '--sql'} needs the NAME of a question")
             listed(console)
+        elif given.sql:
+            print(said(named(given.name), given.parameters))
         else:
             answered(console, given.name, given.parameters, given.out)
     except (AskError, QuestionError, SiteError, ValueError) as error:
@@ -61,6 +64,13 @@ def answered(console: Console, name: str, words: list[str], out: Path | None) ->
     console.print(Text(question.question, style="bold"))
     console.print(Text(question.grain, style="dim"))
     console.print(shown(frame) if len(frame) else "no rows")
+
+
+def said(question: Question, words: list[str]) -> str:
+    """The statement that asks the question with these parameters, and the file that defines it."""
+    given = ", ".join(f"{key} := '{value.replace(chr(39), 2 * chr(39))}'" for key, value in parsed(question, words).items())
+    call = f"{question.name}({given})" if question.kind == "macro" else question.name
+    return f"FROM {call};\n\n-- queries/{question.name}.sql\n{question.sql.rstrip()}"
 
 
 def parsed(question: Question, words: list[str]) -> dict[str, str]:

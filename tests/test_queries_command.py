@@ -74,6 +74,23 @@ def test_long_text_is_printed_as_records(published: None, capsys: pytest.Capture
     assert re.search(r"^log_tail +Traceback", said, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", [question.name for question in questions()])
+def test_sql_prints_what_can_be_run(published: None, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    said = printed(capsys, name, "--sql")
+    asked, definition = said.split(f"\n\n-- queries/{name}.sql\n")
+    assert definition.strip() == next(question.sql.strip() for question in questions() if question.name == name)
+    made = Filled()
+    try:
+        made.rows(asked.strip().removesuffix(";").removeprefix("FROM "))
+    finally:
+        made.connection.close()
+
+
+def test_sql_has_the_parameters_in_it(published: None, capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(capsys, "decide", "a=it's", "b=lora", "--sql")
+    assert said.startswith("FROM decide(a := 'it''s', b := 'lora');")
+
+
 def test_no_rows(published: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "audit_values").splitlines()[-1] == "no rows"
 
@@ -95,7 +112,10 @@ def test_every_answer_can_be_written(published: None, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (["retention"], r"unknown question 'retention'\. Questions: anytime, audit_attempts, .*\. Did you mean 'retention_at_budget'"),
+        (
+            ["retention"],
+            r"unknown question 'retention'\. Questions: anytime, audit_attempts, .*\. Did you mean 'retention_at_budget'",
+        ),
         (["comparison", "budgt=small"], r"has no parameter 'budgt'\. Allowed: budget, .*\. Did you mean 'budget'"),
         (["comparison", "small"], r"cannot read 'small'; write key=value\. Allowed: budget,"),
         (["comparison", "budget=smal"], r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'"),
@@ -104,6 +124,7 @@ def test_every_answer_can_be_written(published: None, capsys: pytest.CaptureFixt
         (["status", "--out", "x.xlsx"], r"cannot write 'x\.xlsx': the name must end in \.csv, \.parquet, \.json"),
         (["status", "--out", "nowhere/x.csv"], "there is no folder nowhere"),
         (["--out", "x.csv"], "--out needs the NAME"),
+        (["--sql"], "--sql needs the NAME"),
     ],
 )
 def test_refuses(published: None, capsys: pytest.CaptureFixture[str], arguments: list[str], match: str) -> None:

@@ -307,3 +307,25 @@ def test_the_order_of_arrival_changes_no_answer(filled: Filled) -> None:
         ended(filled, {method: values[method] for method in methods})
         answers.append(filled.rows("decide(a := 'lora', b := 'ewc', measure := 'a_ka')"))
     assert answers[0] == answers[1]
+
+
+# ---------------------------------------------------------------- audits
+
+
+def test_a_trial_beyond_its_budget_is_named(filled: Filled) -> None:
+    trial = filled.done(PAPER)  # 20 of 100 steps
+    assert filled.rows("audit_budget") == []
+    filled.connection.execute("UPDATE cost SET steps = 51 WHERE phase = 'train'")
+    row = filled.row("audit_budget")
+    assert (row["trial"], row["total"], row["spent_steps"], row["spent_pairs"]) == (trial, 100, 102, 102 * 16)
+    filled.connection.execute("UPDATE cost SET steps = 50 + task - 1 WHERE phase = 'train'")
+    assert filled.rows("audit_budget") == [], "half a step a task is rounding"
+
+
+def test_a_last_task_measured_in_part_only_is_named(filled: Filled) -> None:
+    trial = filled.done(PAPER)
+    filled.connection.execute("UPDATE result SET fraction = 0.1 WHERE task = 1")
+    assert filled.rows("audit_fractions") == []
+    filled.connection.execute("UPDATE result SET fraction = 0.1 WHERE task = 2 AND dataset = 'dogs'")
+    row = filled.row("audit_fractions")
+    assert (row["trial"], row["task"], row["dataset"], row["fraction"]) == (trial, 2, "dogs", 0.1)
