@@ -131,3 +131,9 @@ INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start
 ('ilora_slow', 'lora', '{"rank": 8, "alpha": 32}', 'ema_step', '{"decay": 0.25, "ramp": true, "restart": false}', 'last', 'merged',
  'the slow weights of I-LoRA (arXiv 2402.18865), without its consistency loss')
 ON CONFLICT DO NOTHING;
+
+-- A stage after the task (repair).
+INSERT INTO method (name, repair, repair_params, note) VALUES
+('fpf', 'fpf', '{"share": 0.05}', 'after every task only norms, patches and projections learn, on the buffer (arXiv 2304.04158)'),
+('k_fpf', 'fpf', '{"share": 0.1}', 'fpf with a longer burst; for a mixture without a buffer share, where it is the only replay (arXiv 2304.04158)')
+ON CONFLICT DO NOTHING;

@@ -138,6 +138,11 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
 ('replay_thirds', 0.34, 0.33, 0.33, 'base', 'a third each: new, earlier tasks, pretraining pool; as in FoMo-in-Flux')
 ON CONFLICT DO NOTHING;
 
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, selection, selection_params, note) VALUES
+('thirds_learnability', 0.34, 0.33, 0.33, 'base', 'learnability', '{"filter_ratio": 0.5}', 'replay_thirds, the better half of each draw'),
+('thirds_easy', 0.34, 0.33, 0.33, 'base', 'easy_reference', '{"filter_ratio": 0.5}', 'replay_thirds, the easier half of each draw')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note) VALUES
 ('tiny_pretraining', 'muon', '{"betas": [0.9, 0.98]}', 4e-3, 0.05, 1, 128, 'cosine', '{"warmup": 0.05}', 'tiny from random weights')
 ON CONFLICT DO NOTHING;
@@ -145,6 +150,23 @@ ON CONFLICT DO NOTHING;
 INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note)
 SELECT 'tiny_lr_' || lr, 'adamw', '{"betas": [0.9, 0.98]}', lr::DOUBLE, 0.05, 1, 128, 'cosine', '{"warmup": 0.1}', 'tiny, task by task'
 FROM (SELECT unnest(['5e-4', '1e-3', '2e-3', '4e-3', '8e-3']) AS lr)
+ON CONFLICT DO NOTHING;
+
+-- What else a recipe can say: schedules over tasks, no re-warming, an optimizer that remembers. All at the rate of the replay cells.
+INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note)
+SELECT 'tiny_' || name, 'adamw', json_merge_patch('{"betas": [0.9, 0.98]}', optimizer_params), 2e-3, 0.05, 1, 128, schedule, params, note
+FROM (VALUES
+    ('constant', '{}', 'constant', '{"warmup": 0.1}', 'no decay'),
+    ('wsd', '{}', 'wsd', '{"cooldown": 0.2}', 'warm-up, stable, decay'),
+    ('rsqrt', '{}', 'rsqrt', '{}', 'reciprocal square root with a cooldown'),
+    ('cosine_autoregressive', '{}', 'cosine_autoregressive', '{}', 'the peak falls from task to task along a cosine'),
+    ('cosine_dynamic', '{}', 'cosine_dynamic', '{}', 'the tail of one cosine over all tasks so far'),
+    ('rsqrt_autoregressive', '{}', 'rsqrt_autoregressive', '{}', 'the peak falls along a square root over all tasks so far'),
+    ('rsqrt_continued', '{}', 'rsqrt_continued', '{}', 'the peak is where the decay of the task before would be'),
+    ('rsqrt_recovered', '{}', 'rsqrt_recovered', '{}', 'one decay over all tasks, with warm-ups and cooldowns cut in'),
+    ('no_rewarming', '{}', 'cosine', '{"rewarm": false}', 'only the first task has a warm-up'),
+    ('carried_on', '{"carry": true}', 'cosine', '{}', 'the optimizer goes on with what it remembers')
+) AS recipes(name, optimizer_params, schedule, params, note)
 ON CONFLICT DO NOTHING;
 
 INSERT INTO budget (name, unit, total, note) VALUES
