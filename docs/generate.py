@@ -1,9 +1,10 @@
 """What the documentation says about tables and questions, written from the tables and questions (`python -m docs.generate`).
 
-docs/catalog.md is written whole. In README.md and docs/reliability.md only what stands between two markers is replaced:
-`<!-- questions: begin -->` and `<!-- questions: end -->`. A test fails while the files lag behind.
+docs/catalog.md is written whole. In README.md, docs/reliability.md and docs/methods.md only what stands between two markers is
+replaced: `<!-- questions: begin -->` and `<!-- questions: end -->`. A test fails while the files lag behind.
 """
 
+import ast
 import re
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import CheckConstraint, Column, Table
 
 from docs.faults import FAULTS, INVARIANTS, table
+from schema import parts
 from schema.ddl import DIALECT, catalog_tables, table_comment
 from schema.tables import RULES
 from schema.views import Question, questions
@@ -20,12 +22,20 @@ ROOT = Path(__file__).resolve().parent.parent
 CATALOG = ROOT / "docs" / "catalog.md"
 README = ROOT / "README.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
+METHODS = ROOT / "docs" / "methods.md"
+PARTS = {  # folder of methods/ -> what its parts decide
+    "tuning": "which parameters move",
+    "objectives": "what the loss asks for",
+    "merging": "how weights combine",
+    "repair": "a stage after the task",
+    "selection": "which candidates a step learns from (named by a mixture)",
+}
 
 
 def main() -> None:
     """Bring the files up to date."""
     CATALOG.write_text(catalog_page())
-    for page in (README, RELIABILITY):
+    for page in (README, RELIABILITY, METHODS):
         if page.exists():
             page.write_text(renewed(page.read_text()))
 
@@ -55,6 +65,7 @@ def renewed(text: str) -> str:
         "questions": question_list,
         "faults": lambda: table(FAULTS, "fault"),
         "invariants": lambda: table(INVARIANTS, "invariant"),
+        "parts": part_list,
     }
     for name, write in made.items():
         between = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
@@ -71,6 +82,22 @@ def question_list() -> str:
     """A Markdown table: name and question, audits last."""
     rows = [f"| `{q.name}` | {_cell(q.question)} |" for q in sorted(questions(), key=lambda q: (q.is_audit, q.name))]
     return "\n".join(["| question | in words |", "|---|---|", *rows])
+
+
+def part_list() -> str:
+    """Every part of a method with its keys, defaults and needs, in the words of its own file."""
+    sections = []
+    for kind, decides in PARTS.items():
+        sections.append(f"## {kind}: {decides}")
+        sections += [_part(kind, name) for name in parts.names(f"methods/{kind}")]
+    return "\n\n".join(sections)
+
+
+def _part(kind: str, name: str) -> str:
+    said = ast.get_docstring(ast.parse((ROOT / "methods" / kind / f"{name}.py").read_text())) or ""
+    keys, needs = ", ".join(f"`{key}`" for key in parts.keys(f"methods/{kind}", name)), parts.needs(f"methods/{kind}", name)
+    facts = [f"Keys: {keys}." if keys else "", f"Needs: {', '.join(needs)}." if needs else ""]
+    return "\n\n".join([f"### `{name}`", f"```text\n{said}\n```", " ".join(filter(None, facts))]).strip()
 
 
 def _table(table: Table) -> str:

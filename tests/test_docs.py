@@ -13,7 +13,7 @@ def test_catalog_page_is_up_to_date() -> None:
     assert generate.CATALOG.read_text() == generate.catalog_page(), "run: python -m docs.generate"
 
 
-@pytest.mark.parametrize("page", [generate.README, generate.RELIABILITY], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [generate.README, generate.RELIABILITY, generate.METHODS], ids=lambda page: page.name)
 def test_what_is_written_between_markers_is_up_to_date(page: Path) -> None:
     text = page.read_text()
     assert text == generate.renewed(text), "run: python -m docs.generate"
