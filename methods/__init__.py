@@ -47,7 +47,8 @@ class Tuning:
     needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.parts.NEEDS
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Prepare a plain CLIP, in place; returns what may move (`moving`), all on the model's device.
+        """Prepare a plain CLIP, in place; returns what may move (`moving`), all on the model's device. Where that is nothing,
+        the task takes no steps.
 
         May add parameters and make random choices (from torch's global generator, which is seeded for the task before this,
         a resumed one too), and must not change the function that the model computes. On a model with any weights it makes the
@@ -69,7 +70,8 @@ class Tuning:
         return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from there, after `begin` where that is within a task; the tensors may lie on the CPU."""
+        """Go on from there; the tensors may lie on the CPU. Where a task is resumed, both before `begin` (what is remembered of
+        earlier tasks) and after it."""
 
 
 class Repair(Tuning):
@@ -287,6 +289,11 @@ def weights_in_use(model: nn.Module) -> dict[str, Tensor]:
         for name in [*(name for name, tensor in module._parameters.items() if tensor is not None), *computed]:
             used[f"{path}.{name}" if path else name] = getattr(module, name)
     return used
+
+
+def named(part: object) -> str:
+    """The name of a part: that of its file."""
+    return type(part).__module__.rpartition(".")[2]
 
 
 def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:

@@ -30,6 +30,9 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
     made = dict(getmembers(sys.modules[__name__], _is_optimizer))
     if name not in made:
         raise PartError(f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(made)}.{nearest(name, list(made))}")
+    if not parameters:  # of a task in which nothing moves
+        parameters = [nn.Parameter(torch.empty(0))]
+        setattr(parameters[0], IN_BLOCK, False)
     own = {key: value for key, value in recipe["optimizer_params"].items() if key != CARRY}
     keys = arguments(f"optimizer {name!r}", made[name], own)
     return cast(Optimizer, made[name](parameters, recipe["lr"], recipe["weight_decay"], **keys))

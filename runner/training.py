@@ -53,6 +53,8 @@ class Training:
         """Set up the task, or put it back to where a checkpoint of it left off; `memory`: of the optimizer of the task before."""
         torch.manual_seed(seed_of(self.spec.seed, "task" if self.phase == "train" else self.phase, self.task))
         recipe = self.spec.recipe
+        if state is not None:
+            self.method.tuning.load_state_dict(state["method"]["tuning"])
         self.method.objective.begin(self.model, self.about)
         self.selector = Selector(self.selection, self.model, self.about, self.batch_pairs) if self.selection else None
         self.method.merging.begin(self.model)
@@ -71,7 +73,7 @@ class Training:
             DivergedError: the loss is not finite.
         """
         pairs, began, every = 0, time.monotonic(), max(1, self.steps // CURVE_POINTS)
-        while step < self.steps:
+        while step < self.steps and self.parameters:
             batch = None
             if self.selector is not None:
                 batch = self.charged("score", step, partial(self.selected, self.selector), self.candidates)

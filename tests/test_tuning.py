@@ -85,6 +85,7 @@ def test_a_checkpoint_from_within_a_task_goes_on_to_the_last_bit(name: str) -> N
 
     torch.manual_seed(123)
     resumed, again = build(seed=9), tuning(name)
+    again.load_state_dict(saved[2])
     optimizer = optimizers.optimizer("adamw", again.begin(resumed, task()), RECIPE)
     resumed.load_state_dict(saved[0])
     optimizer.load_state_dict(saved[1])
@@ -143,6 +144,12 @@ def moved(name: str) -> set[str]:
     [
         ("full", {"image", "text", "temperature"}),
         ("lora", {"image", "text"}),
+        ("bitfit", {"image", "text"}),
+        ("lnfit", {"image", "text"}),
+        ("linear_probe", {"image", "text"}),
+        ("galore", {"image", "text", "temperature"}),
+        ("hft", {"image", "text", "temperature"}),
+        ("coso", {"image", "text"}),
         ("locked_image", {"text", "temperature"}),
         ("locked_text", {"image", "temperature"}),
     ],
@@ -202,7 +209,7 @@ def test_lora_updates_have_the_rank_asked_for() -> None:
     [
         ({"rank": 0}, r"rank >= 1"),
         ({"targets": []}, r"one target or more"),
-        ({"ranks": 4}, r"no parameter 'ranks'. Allowed: rank, alpha, targets. Did you mean 'rank'\?"),
+        ({"ranks": 4}, r"no parameter 'ranks'. Allowed: rank, alpha, targets, merge_after_task. Did you mean 'rank'\?"),
         ({"targets": ["mlp.c_proj"]}, r"'mlp.c_proj' is the end of no matrix's name.*mlp.c_proj.weight"),
     ],
 )
@@ -219,7 +226,7 @@ def test_batch_normalisation_cannot_be_frozen() -> None:
 
 
 def test_an_unknown_tuning_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"unknown 'lroa'. Files in methods/tuning: full, .*Did you mean 'lora'"):
+    with pytest.raises(ValueError, match=r"unknown 'lroa'. Files in methods/tuning: bitfit, .*Did you mean 'lora'"):
         part("tuning", "lroa", {})
 
 

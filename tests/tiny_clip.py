@@ -83,7 +83,7 @@ def learn(model: nn.Module, how: Tuning, what: Objective, steps: int, number: in
     parameters = how.begin(model, task(number, steps))
     optimizer = optimizers.optimizer("adamw", parameters, RECIPE)
     stream = batches(number)
-    losses = [step(model, how, what, optimizer, next(stream)) for _ in range(steps)]
+    losses = [step(model, how, what, optimizer, next(stream)) for _ in range(steps if parameters else 0)]
     how.end(model)
     what.end(model, stream)
     return losses

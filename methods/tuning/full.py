@@ -1,7 +1,7 @@
 """Full fine-tuning: every parameter moves.
 
-The baseline whose cost is 1 by definition, and under a compute budget, with merging, hard to beat
-(FoMo-in-Flux, https://arxiv.org/abs/2408.14471). Memory: weights, gradients, and what the optimizer keeps of each.
+The baseline whose cost is 1 by definition, and under a compute budget, with merging, hard to beat (FoMo-in-Flux,
+https://arxiv.org/abs/2408.14471). Memory: weights, gradients, and what the optimizer keeps of each.
 """
 
 from dataclasses import dataclass

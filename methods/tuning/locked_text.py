@@ -1,5 +1,5 @@
-"""Locked text tower: the image tower and the temperature move (the mirror image of LiT, https://arxiv.org/abs/2111.07991;
-one of the partial tunings of FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""Locked text tower: the image tower and the temperature move (the mirror image of LiT, https://arxiv.org/abs/2111.07991; one
+of the partial tunings of FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
 
 Every class keeps the embedding of its name, so images must come to the texts. In open_clip's CLIP the text tower is all that is
 neither under `visual.` nor the temperature, which belongs to neither tower.

@@ -1,0 +1,41 @@
+"""First task only: low-rank updates learn the first task, and from then on nothing moves: the control of P-RFCL, which tells
+what adapting once already brings (https://arxiv.org/abs/2406.09384).
+
+In the first task all is as with `lora`. Later tasks take no steps, cost nothing, and deploy the same weights.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from methods import Task, freeze
+from methods.tuning._computed import Computed
+from methods.tuning.lora import LowRank
+
+
+@dataclass
+class FirstTaskOnly(Computed):
+    """`lora`, once."""
+
+    rank: int = 4
+    alpha: float = 4.0
+    targets: tuple[str, ...] = ("attn.in_proj_weight", "mlp.c_proj.weight")  # ends of parameter names; the weights are matrices
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or not self.alpha > 0 or not self.targets:
+            raise ValueError(f"first_task_only takes rank >= 1, alpha > 0 and one target or more, not {self}")
+
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
+        """Nothing moves after the first task.
+
+        Raises:
+            ValueError: as `lora`.
+        """
+        if task.number == 1:
+            return super().begin(model, task)
+        self._frozen, self._order = freeze(model, lambda name: True), {}
+        return []
+
+    def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
+        """A fresh pair."""
+        return LowRank(weight, self.rank, self.alpha / self.rank, None)

@@ -1,0 +1,66 @@
+"""HFT, half fine-tuning: in every task another random half of the matrices stays (https://arxiv.org/abs/2404.18466).
+
+Balanced by kind, in every block: 2 of the 4 attention matrices (query, key, value, output), one of the two of the MLP and one
+of the two norms stay, with their biases; embeddings, the first and last norms, the projections into the common space and the
+temperature always move. What stays keeps what it knows, the others learn. Memory: the optimizer state of what moves, about
+half. FLOPs: the weight gradients of what stays, a sixth of full fine-tuning's; those of a third of a fused query-key-value
+matrix are formed all the same.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from methods import Task, Tuning, freeze, moving, thaw
+from methods.tuning._masked import Rows, held
+
+
+@dataclass
+class Hft(Tuning):
+    """Half of each block, drawn for each task."""
+
+    _frozen: list[str] = field(default_factory=list, init=False, repr=False)
+    _held: list[Rows] = field(default_factory=list, init=False, repr=False)
+
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
+        """Draw the half that stays.
+
+        Raises:
+            ValueError: the backbone has no blocks of attention and an MLP.
+        """
+        stays, self._held = set[str](), []
+        for path, module in model.named_modules():
+            if isinstance(module, nn.MultiheadAttention):
+                stays |= self._draw(model, path.rpartition(".")[0], path, module)
+        if not stays:
+            raise ValueError("hft halves the blocks of transformers, and this backbone has none; use tuning 'full'")
+        self._frozen = freeze(model, lambda name: name.rpartition(".")[0] in stays)
+        return moving(model)
+
+    def _draw(self, model: nn.Module, block: str, path: str, attention: nn.MultiheadAttention) -> set[str]:
+        """The modules of a block that stay whole; rows of the fused projection are noted in `_held`."""
+        drawn = sorted(torch.randperm(4)[:2].tolist())
+        rows = torch.zeros(3, dtype=torch.bool)
+        rows[[part for part in drawn if part < 3]] = True
+        for parameter in (attention.in_proj_weight, attention.in_proj_bias):
+            if parameter is not None and bool(rows.any()):
+                self._held.append((parameter, rows.repeat_interleave(len(parameter) // 3).to(parameter.device)))
+        inside = [name for name, _ in model.get_submodule(block).named_modules()]
+        pairs = [[name for name in inside if name.startswith(kind)] for kind in ("mlp.c_", "ln_")]
+        stays = {f"{path}.out_proj"} if 3 in drawn else set[str]()
+        return stays | {f"{block}.{pair[int(torch.randint(len(pair), ()))]}" for pair in pairs if pair}
+
+    @contextmanager
+    def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
+        """Put the thirds that stay back."""
+        with held(self._held):
+            yield
+
+    def end(self, model: nn.Module) -> None:
+        """Let all move again."""
+        self._held = []
+        thaw(model, self._frozen)
