@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
+from methods.objectives._embeddings import shared
 from schema.parts import PartError
 from schema.words import nearest
 from streams import Batch
@@ -115,7 +116,8 @@ class Sum(Objective):
             term.begin(model, task)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        first, *rest = (term.loss(model, batch) for term in self.terms.values())
+        with shared():
+            first, *rest = [term.loss(model, batch) for term in self.terms.values()]
         return sum(rest, first)
 
     @contextmanager

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from methods import objective, optimizers, part
-from methods.objectives.contrastive import MAX_LOGIT_SCALE, Contrastive, clip_loss
+from methods.objectives._temperature import MAX_LOGIT_SCALE
+from methods.objectives.contrastive import Contrastive, clip_loss
 from methods.objectives.ewc import Ewc
 from streams import Batch
 from tests.tiny_clip import (
