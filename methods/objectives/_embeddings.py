@@ -38,10 +38,29 @@ def features(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     return images, texts
 
 
+def recalled(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """As `features`, without gradients and in evaluation mode: of a teacher or a plain CLIP, never of a student within a loss.
+
+    Attention takes the path of training: the fused one of evaluation rounds otherwise, and the counter of FLOPs does not see it.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad(), evaluating(model):
+            return features(model, batch)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
 def embeddings(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """(B, D) float32 of unit norm of the images and of the texts."""
-    images, texts = (wide(functional.normalize(rows, dim=-1)) for rows in features(model, batch))
-    return images, texts
+    images, texts = features(model, batch)
+    return unit(images), unit(texts)
+
+
+def unit(rows: Tensor) -> Tensor:
+    """Rows of norm 1, in float32 at least."""
+    return wide(functional.normalize(rows, dim=-1))
 
 
 def logits(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
