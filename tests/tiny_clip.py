@@ -25,6 +25,9 @@ TEXT = {"context_length": 8, "vocab_size": 32, "width": 32, "heads": 2, "layers"
 PARAMS: dict[str, dict[str, Any]] = {
     "ewc": {"weight": 1e3, "fisher_pairs": 32},
     "mas": {"importance_pairs": 32},
+    "der": {"buffer_pairs": 20},
+    "derpp": {"buffer_pairs": 20},
+    "gere": {"general_pairs": 8},
 }
 
 
