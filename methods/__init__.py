@@ -23,6 +23,7 @@ from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
 from methods.mergings import STEPS, Merging
+from methods.objectives._embeddings import shared
 from schema.parts import RESERVED, PartError, averages_steps, check_merging
 from schema.words import nearest
 from streams import Batch
@@ -146,7 +147,8 @@ class Sum(Objective):
             term.begin(model, task)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        first, *rest = (term.loss(model, batch) for term in self.terms.values())
+        with shared():
+            first, *rest = [term.loss(model, batch) for term in self.terms.values()]
         return sum(rest, first)
 
     @contextmanager

@@ -22,7 +22,13 @@ RECIPE = {"lr": 3e-3, "weight_decay": 0.2, "optimizer_params": {}}
 VISION = {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16, "mlp_ratio": 2.0}
 TEXT = {"context_length": 8, "vocab_size": 32, "width": 32, "heads": 2, "layers": 2, "mlp_ratio": 2.0}
 # What a part needs to be worth running on a model this small; a part that is not named here runs with its defaults
-PARAMS: dict[str, dict[str, Any]] = {"ewc": {"weight": 1e3, "fisher_pairs": 32}}
+PARAMS: dict[str, dict[str, Any]] = {
+    "ewc": {"weight": 1e3, "fisher_pairs": 32},
+    "mas": {"importance_pairs": 32},
+    "der": {"buffer_pairs": 20},
+    "derpp": {"buffer_pairs": 20},
+    "gere": {"general_pairs": 8},
+}
 
 
 def names(place: str) -> list[str]:
