@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import CLASSES, LAYOUTS, Row, encoded, picture, row
@@ -105,6 +106,19 @@ def test_an_unreadable_image_is_replaced_counted_and_named(name: str, tmp_path: 
     assert len(pairs.corrupt) == 3, "counted once"
     for caption, number in zip(pairs.captions(np.arange(12), np.random.default_rng(0)), given_instead, strict=True):
         assert name in ("imagefolder", "torchvision") or str(number) in caption
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+def test_threads_change_nothing(name: str, tmp_path: Path) -> None:
+    built, asked = LAYOUTS[name](tmp_path, 30, {3, 4, 6, 11, 20}), np.random.default_rng(2).integers(0, 30, 60)
+    one, four = opened(built, tmp_path), opened(built, tmp_path)
+    images, threads = one.images(asked), torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        assert np.array_equal(four.images(asked), images)
+    finally:
+        torch.set_num_threads(threads)
+    assert four.corrupt == one.corrupt and four.seen == one.seen and np.array_equal(four.instead, one.instead)
 
 
 @pytest.mark.parametrize("name", OF_FILES)

@@ -17,10 +17,12 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from PIL import Image
 
 from schema.files import fsync
@@ -113,14 +115,16 @@ class Files:
         return str(self.source.names[int(self.items[index])])
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """(B, 3, P, P) uint8.
+        """(B, 3, P, P) uint8, decoded by as many threads as torch has.
 
         Raises:
             DatasetError: too many items cannot be decoded.
         """
         made = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        for place, index in enumerate(indices):
-            made[place] = self._pixels(int(index))
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            decoded = threads.map(self._decoded, indices.tolist())
+            for place, (index, pixels) in enumerate(zip(indices.tolist(), decoded, strict=True)):
+                made[place] = self._pixels(index, pixels)
         return made
 
     def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
@@ -129,39 +133,41 @@ class Files:
         captions = []
         for index, chance in zip(indices, chances, strict=True):
             if self.instead[index] < 0:
-                self._pixels(int(index))
+                self._pixels(int(index), self._decoded(int(index)))
             texts = self.source.texts(int(self.items[self.instead[index]]))
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
-    def _pixels(self, index: int) -> np.ndarray:
-        """(3, P, P) of the item, or of the next one of its label that can be read."""
-        pixels = self._read(index)
+    def _pixels(self, index: int, pixels: np.ndarray | None) -> np.ndarray:
+        """(3, P, P): the item's own pixels, or where it has none, those of the next one of its label that can be read."""
+        self._note(index, pixels)
         if pixels is not None:
             return pixels
         alike = np.flatnonzero(self.labels == self.labels[index])
-        for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1]:
-            pixels = self._read(int(other))
+        for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
+            pixels = self._decoded(other)
+            self._note(other, pixels)
             if pixels is not None:
                 self.instead[index] = other
                 return pixels
         raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read")
 
-    def _read(self, index: int) -> np.ndarray | None:
-        """(3, P, P), or None: unreadable, and counted when it is met first."""
-        known = self.instead[index]
-        if known >= 0 and known != index:
-            return None
+    def _decoded(self, index: int) -> np.ndarray | None:
+        """(3, P, P), or None: the image is unreadable. Changes nothing, so that threads may call it."""
         try:
-            pixels = square(self.source.read(int(self.items[index])), self.image_px)
+            return square(self.source.read(int(self.items[index])), self.image_px)
         except UNREADABLE as problem:
             if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):
                 raise  # the disk, not the image
-            self._count(index)
             return None
-        self.seen += known < 0
-        self.instead[index] = index
-        return pixels
+
+    def _note(self, index: int, pixels: np.ndarray | None) -> None:
+        """Remember an item that was read; count it if it is met first and unreadable."""
+        if pixels is None:
+            self._count(index)
+        elif self.instead[index] < 0:
+            self.seen += 1
+            self.instead[index] = index
 
     def _count(self, index: int) -> None:
         name = self.name(index)
