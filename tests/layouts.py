@@ -149,6 +149,11 @@ def world(data: Path, count: int, bad: set[int]) -> Row:
     return made | {"classes": ["circle", "oval", "square"]}
 
 
+def idsprites(data: Path, count: int, bad: set[int]) -> Row:
+    """Nothing to write here either."""
+    return row("idsprites", None, train=count, test=9)
+
+
 LAYOUTS: dict[str, Callable[[Path, int, set[int]], Row]] = {
-    form.__name__: form for form in (imagefolder, webdataset, parquet, torchvision, fomo, world)
+    form.__name__: form for form in (imagefolder, webdataset, parquet, torchvision, fomo, world, idsprites)
 }
