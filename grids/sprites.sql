@@ -1,7 +1,7 @@
 -- What does each kind of shift cost? Infinite dSprites in four streams, all five tasks of eight concepts: new classes, new values
 -- of a factor, the same tasks again, and a drift. The base is that of grids/demo.sql: apply it first.
 -- More tasks are more rows: raise the numbers in `task` and the number of tasks of the streams. There are 1,024 names of two words.
--- Answer:  python -m queries comparison study=sprites
+-- Answer:  python -m queries comparison stream=sprites_gradual   (or _classes, _values, _recurring)
 
 INSERT INTO dataset (name, format, params, kind, classes, templates, license, train_pairs, test_pairs, note)
 WITH task AS (SELECT unnest(range(1, 6)) AS task),

@@ -124,7 +124,9 @@ def test_threads_change_nothing(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", OF_FILES)
 def test_too_many_unreadable_images_are_an_error_that_names_them(name: str, tmp_path: Path) -> None:
     built = LAYOUTS[name](tmp_path, 30, set(range(11)))
-    with pytest.raises(DatasetError, match=r"11 of the \d+ images read so far cannot be read, and 10 may: ") as refused:
+    with pytest.raises(
+        DatasetError, match=r"11 of the \d+ images read so far cannot be read, and 10 may: .* \(the last one: .+\)\."
+    ) as refused:
         opened(built, tmp_path).images(np.arange(30))
     pairs = opened(built, tmp_path, corrupt_share=0.99)
     pairs.images(np.arange(30))

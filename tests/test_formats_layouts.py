@@ -1,6 +1,5 @@
 """What each format reads of its own layout, and what it refuses."""
 
-import io
 import json
 import os
 import tarfile
@@ -11,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from layouts import CLASSES, LAYOUTS, Row, encoded, record, row, sample, shard, table, write
-from PIL import Image
 from torchvision import datasets
 
 from streams import DatasetError, open_pairs
@@ -111,6 +109,15 @@ def test_a_pair_without_a_caption_is_left_out_and_a_label_may_be_missing(tmp_pat
     assert names(pairs) == ["deep/a.b/some/000000003"] and said(pairs) == ["crow number 3"] and list(pairs.labels) == [-1]
     assert names(opened(row("webdataset", "pool/deep/a.b.tar"), tmp_path)) == ["a.b/some/000000003"]
     assert names(opened(row("webdataset", "pool", caption="json:caption"), tmp_path))[0].endswith("some/000000000")
+    with pytest.raises(
+        DatasetError, match=r"no sample of the 1 shards in .* has an image and a caption \(json:captoin\). `caption` in"
+    ):
+        opened(row("webdataset", "pool", caption="json:captoin"), tmp_path)
+    shard(tmp_path / "odd.tar", [("1", {"jpg": encoded(1, kind="JPEG"), "txt": b"one", "cls": b"crow"})])
+    with pytest.raises(DatasetError, match=r"odd.tar: 1.cls holds b'crow'; it must be the number of a class"):
+        opened(row("webdataset", "odd.tar"), tmp_path)
+    shard(tmp_path / "bad.tar", [("1", {"jpg": encoded(1), "json": b"{cut"}), ("2", {"jpg": encoded(2), "json": b'{"n": 7}'})])
+    assert said(opened(row("webdataset", "bad.tar", caption="json:n"), tmp_path)) == ["7"]
 
 
 def test_shards_that_are_cut_off_or_absent_are_refused(tmp_path: Path) -> None:
@@ -152,11 +159,19 @@ def test_plain_bytes_and_class_names_in_parquet(tmp_path: Path) -> None:
     pq.write_table(made, tmp_path / "one.parquet")
     pairs = opened(row("parquet", "one.parquet", image="jpg", label="bird"), tmp_path)
     assert list(pairs.labels) == [2, 2, 0] and names(pairs) == ["one/0", "one/1", "one/2"]
-    assert np.array_equal(pairs.images(np.array([1]))[0], square(Image.open(io.BytesIO(encoded(0))), 24)) and pairs.corrupt == [
-        "one/1"
-    ]
+    assert np.array_equal(pairs.images(np.array([1]))[0], square(encoded(0), 24)) and pairs.corrupt == ["one/1"]
     with pytest.raises(DatasetError, match="label 'wren' is not among the row's classes: crow, gull"):
         opened(row("parquet", "one.parquet", image="jpg", label="bird") | {"classes": ["crow", "gull"]}, tmp_path)
+
+
+def test_rows_without_a_caption_are_left_out(tmp_path: Path) -> None:
+    images = pa.array([encoded(n) for n in range(6)], pa.binary())
+    texts = [["one"], None, [], ["", "three"], [" "], ["five"]]
+    pq.write_table(pa.table({"image": images, "text": texts, "label": list(range(6))}), tmp_path / "one.parquet")
+    pairs = opened(row("parquet", "one.parquet", caption="text", label="label") | {"classes": list("abcdef")}, tmp_path)
+    assert names(pairs) == ["one/0", "one/3", "one/5"] and list(pairs.labels) == [0, 3, 5]
+    assert said(pairs) == ["one", "three", "five"]
+    assert np.array_equal(pairs.images(np.array([2]))[0], square(encoded(5), 24))
 
 
 def test_parquet_is_copied_once_and_again_when_it_changes(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import hashlib
 import io
 import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from PIL import Image
 from schema.files import fsync
 from streams import DatasetError
 
+KINDS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")  # what Pillow may take bytes for
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error, Image.DecompressionBombError)
 TOLERATED = 10  # unreadable items that are never too many
@@ -138,38 +139,38 @@ class Files:
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
-    def _pixels(self, index: int, pixels: np.ndarray | None) -> np.ndarray:
+    def _pixels(self, index: int, pixels: np.ndarray | Exception) -> np.ndarray:
         """(3, P, P): the item's own pixels, or where it has none, those of the next one of its label that can be read."""
         self._note(index, pixels)
-        if pixels is not None:
+        if isinstance(pixels, np.ndarray):
             return pixels
         alike = np.flatnonzero(self.labels == self.labels[index])
         for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
             pixels = self._decoded(other)
             self._note(other, pixels)
-            if pixels is not None:
+            if isinstance(pixels, np.ndarray):
                 self.instead[index] = other
                 return pixels
-        raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read")
+        raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read: {pixels}")
 
-    def _decoded(self, index: int) -> np.ndarray | None:
-        """(3, P, P), or None: the image is unreadable. Changes nothing, so that threads may call it."""
+    def _decoded(self, index: int) -> np.ndarray | Exception:
+        """(3, P, P), or why the image is unreadable. Changes nothing, so that threads may call it."""
         try:
             return square(self.source.read(int(self.items[index])), self.image_px)
         except UNREADABLE as problem:
             if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):
                 raise  # the disk, not the image
-            return None
+            return problem
 
-    def _note(self, index: int, pixels: np.ndarray | None) -> None:
+    def _note(self, index: int, pixels: np.ndarray | Exception) -> None:
         """Remember an item that was read; count it if it is met first and unreadable."""
-        if pixels is None:
-            self._count(index)
+        if isinstance(pixels, Exception):
+            self._count(index, pixels)
         elif self.instead[index] < 0:
             self.seen += 1
             self.instead[index] = index
 
-    def _count(self, index: int) -> None:
+    def _count(self, index: int, problem: Exception) -> None:
         name = self.name(index)
         if name in self.corrupt:
             return
@@ -180,14 +181,14 @@ class Files:
             shown = ", ".join(self.corrupt[:20]) + (", ..." if len(self.corrupt) > 20 else "")
             raise DatasetError(
                 f"{self.about}: {len(self.corrupt)} of the {self.seen} images read so far cannot be read, and {allowed:.0f} may: "
-                f"{shown}. Fetch them again, or raise corrupt_share in the row's params."
+                f"{shown} (the last one: {problem}). Fetch them again, or raise corrupt_share in the row's params."
             )
 
 
 def square(image: bytes | Image.Image, image_px: int) -> np.ndarray:
     """(3, P, P) uint8: RGB, the shorter side bicubic to P, the middle of the longer one."""
     if isinstance(image, bytes):
-        with Image.open(io.BytesIO(image)) as opened:
+        with Image.open(io.BytesIO(image), formats=KINDS) as opened:
             image = opened.convert("RGB")
     image = image.convert("RGB")
     shorter = min(image.size)
@@ -282,12 +283,12 @@ def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> 
     kept = folder / f"{file.stem}-{key}.npz"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=folder, prefix=".aside-", suffix=".npz")
-        with os.fdopen(handle, "wb") as out:
+        aside = folder / f".aside-{uuid4().hex}"
+        with aside.open("wb") as out:
             np.savez(out, **build())  # type: ignore[arg-type]
             out.flush()
             os.fsync(out.fileno())
-        Path(aside).replace(kept)
+        aside.replace(kept)
         fsync(folder)
     with np.load(kept) as arrays:
         return dict(arrays)

@@ -100,7 +100,7 @@ class Records:
 
 def _texts(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
     for field in fields:
-        said = record[field]
+        said = record.get(field)
         if said:
             return [said] if isinstance(said, str) else list(said)
     return []

@@ -7,11 +7,11 @@ under the data folder, and read from there by seek. This takes as much disk as t
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,7 @@ class Parquet:
     corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
-        """The rows of the files, by file, then as in the file.
+        """The rows of the files that have a caption, by file, then as in the file.
 
         Raises:
             DatasetError: no such location, no files, or a column that is not there.
@@ -72,19 +72,22 @@ class Rows:
         self.names: list[str] = []
         labels: list[Any] = []
         self.captions: list[pa.ChunkedArray] = []
-        self.copies, spans = [], []
+        self.copies, spans, rows = [], [], []
         for file in files:
             stem = file.relative_to(root).with_suffix("").as_posix()
-            rows = pq.read_metadata(file).num_rows
-            self.names += [f"{stem}/{row}" for row in range(rows)]
-            labels += _column(file, form.label).to_pylist() if form.label else [None] * rows
-            self.captions += [_column(file, form.caption)] if form.caption else []
+            kept = np.arange(pq.read_metadata(file).num_rows)
+            if form.caption:
+                self.captions.append(_column(file, form.caption))
+                kept = kept[[bool(_texts(said)) for said in self.captions[-1].to_pylist()]]
+            rows.append(kept)
+            self.names += [f"{stem}/{row}" for row in kept]
+            labels += _column(file, form.label).take(kept).to_pylist() if form.label else [None] * len(kept)
             copy = _copied(file, form.image, cache)
             self.copies.append(copy / "images")
-            spans.append(np.load(copy / "spans.npy"))
+            spans.append(np.load(copy / "spans.npy")[kept])
         self.spans: np.ndarray = np.concatenate(spans)  # (N, 2): offset and size in bytes
-        self.file = np.repeat(np.arange(len(files)), [len(some) for some in spans])
-        self.first = np.cumsum([0, *(len(some) for some in spans)])  # row of each file's first
+        self.file = np.concatenate([np.full(len(some), number) for number, some in enumerate(rows)])
+        self.row = np.concatenate(rows)  # in its file
         classes = list(dataset["classes"]) or (_named(files[0], form.label) if form.label else [])
         self.labels = told(about, labels, classes)
         self.by_label = [] if form.caption else by_label(dataset, classes, self.labels)
@@ -97,8 +100,12 @@ class Rows:
         """The caption column, or the row's templates."""
         if not self.captions:
             return self.by_label[self.labels[item]]
-        said = self.captions[self.file[item]][item - int(self.first[self.file[item]])].as_py()
-        return list(said) if isinstance(said, list) and said else [said or ""]
+        return _texts(self.captions[self.file[item]][int(self.row[item])].as_py())
+
+
+def _texts(said: str | list[str] | None) -> list[str]:
+    """The captions in a cell, blank ones left out."""
+    return [one for one in (said if isinstance(said, list) else [said]) if one and one.strip()]
 
 
 def _column(file: Path, name: str) -> pa.ChunkedArray:
@@ -121,7 +128,8 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=cache, prefix=".aside-"))
+    aside = cache / f".aside-{uuid4().hex}"
+    aside.mkdir()
     sizes = []
     with (aside / "images").open("wb") as out, pq.ParquetFile(file) as source:
         for batch in source.iter_batches(ROWS, columns=[column]):

@@ -45,6 +45,9 @@ class Webdataset:
         shards = matching(about, root, said, ".tar")
         more = f"{VERSION} {self.caption}"
         indices = [cached(cache / "shards", file, more, partial(_index, file, self.caption)) for file in shards]
+        if not any(len(index["keys"]) for index in indices):
+            said = f"no sample of the {len(shards)} shards in {root / said} has an image and a caption"
+            raise DatasetError(f"{about}: {said} ({self.caption}). `caption` in the row's params says where captions are.")
         return Files(dataset, self, split, Shards(root, shards, indices, dataset, self.caption))
 
 
@@ -72,9 +75,23 @@ class Shards:
 
 
 def _said(text: bytes, caption: str) -> list[str]:
-    """The captions in a .txt or .json member."""
-    said = json.loads(text).get(caption.removeprefix("json:")) if caption.startswith("json:") else text.decode("utf-8", "replace")
-    return [one for one in (said if isinstance(said, list) else [said or ""]) if one.strip()]
+    """The captions in a .txt or .json member, blank ones left out."""
+    if not caption.startswith("json:"):
+        found: Any = text.decode("utf-8", "replace")
+    else:
+        try:
+            found = json.loads(text).get(caption.removeprefix("json:"))
+        except ValueError:
+            found = None
+    return [str(one) for one in (found if isinstance(found, list) else [found]) if one is not None and str(one).strip()]
+
+
+def _class(file: Path, key: str, text: bytes) -> int:
+    """The number in a .cls member."""
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise DatasetError(f"{file}: {key}.cls holds {text[:40]!r}; it must be the number of a class") from problem
 
 
 def _index(file: Path, caption: str) -> Arrays:
@@ -91,7 +108,7 @@ def _index(file: Path, caption: str) -> Arrays:
         if image is None or text not in found or (text != ".cls" and not _said(span(file, *found[text]), caption)):
             continue
         keys.append(key)
-        labels.append(int(span(file, *found[".cls"])) if ".cls" in found else -1)
+        labels.append(_class(file, key, span(file, *found[".cls"])) if ".cls" in found else -1)
         spans.append(image + found[text])
     return {
         "keys": np.array(keys, np.str_),
