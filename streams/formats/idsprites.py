@@ -1,0 +1,138 @@
+"""Infinite dSprites: as many tasks as a stream has rows, each of random shapes with made-up names, drawn when they are asked for.
+
+A class is its name: the shape it stands for (smooth or straight-edged, by halves) follows from (seed, name), so that any list of
+names is a dataset and no list is the last. The shapes follow Dziadzio et al. 2023, https://arxiv.org/abs/2312.16731; the factors
+are those that the procedural world can draw and say. Nothing is stored: an image is drawn from its factors in about 0.1 ms.
+
+Four ways in which one row may shift from another:
+- new classes: other names;
+- new factor values: the same names, other `values`;
+- recurring: the same names and values on another `occasion`, which gives other images;
+- gradual: `drift` is the share of images that show the `fresh` values instead, row after row a little more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schema.words import nearest
+from streams import DatasetError
+from streams.captions import describe
+from streams.rendering import BACKGROUNDS, COLOURS, POSITIONS, SIZES, Factors, render
+from streams.shapes import blob, crystal, rng_of
+
+DETAIL = 0.3  # chance of a factor other than the class to be told in a caption
+FACTORS: dict[str, tuple[str, ...]] = {  # and their values, as captions call them
+    "colour": tuple(COLOURS),
+    "size": tuple(SIZES),
+    "position": tuple(POSITIONS),
+    "turn": ("0", "45", "90", "135", "180", "225", "270", "315"),  # degrees
+    "background": tuple(BACKGROUNDS),
+}
+CANVAS = {"background": ["grey"]}  # of a row that says nothing of it
+Values = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Idsprites:
+    """The fields are the keys of `dataset.params`."""
+
+    seed: int = 0
+    train: int = 0  # training pairs, shared evenly among the classes
+    test: int = 200  # test pairs, likewise
+    held: str = "test"  # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    values: Values = field(default_factory=dict)  # {"colour": ["red", "blue"]}: which values a factor takes; every one if unsaid
+    fresh: Values = field(default_factory=dict)  # the values of those images that have drifted
+    drift: float = 0.0  # share of the images that have
+    occasion: int = 0  # the same row on another occasion: other images of the same shapes
+    image_px: int = 32
+
+    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Sprites":
+        """The pairs of `train` or `test`; nothing is kept under `cache`.
+
+        Raises:
+            DatasetError: no classes, an unknown factor, value or split, or a drift that leads nowhere.
+        """
+        about, classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
+        self._check(about, classes)
+        part = "train" if split == "train" else self.held
+        count = self.train if split == "train" else self.test
+        rng = rng_of(self.seed, "idsprites", part, self.occasion)
+        return Sprites(self, classes, np.arange(count) % len(classes), rng)
+
+    def _check(self, about: str, classes: list[str]) -> None:
+        if not classes:
+            raise DatasetError(f"{about}: idsprites draws the row's classes, and it has none. Any names will do.")
+        if self.held not in ("test", "validation"):
+            raise DatasetError(f"{about}: held is {self.held!r}; it must be one of test, validation")
+        if not 0 <= self.drift <= 1 or (self.drift and not self.fresh):
+            wrong = f"drift is {self.drift} towards fresh={self.fresh}"
+            raise DatasetError(f"{about}: {wrong}; it is a share of the images, from 0 to 1, and fresh says what they show")
+        for said in (self.values, self.fresh):
+            for factor, values in said.items():
+                if factor not in FACTORS:
+                    raise DatasetError(f"{about}: no factor {factor!r}. Factors: {', '.join(FACTORS)}.{nearest(factor, FACTORS)}")
+                for value in values or [""]:
+                    if value not in FACTORS[factor]:
+                        listed = f"Values: {', '.join(FACTORS[factor])}.{nearest(value, FACTORS[factor])}"
+                        raise DatasetError(f"{about}: no {factor} {value!r}. {listed}")
+
+
+class Sprites:
+    """N sprites, drawn when asked for."""
+
+    def __init__(self, form: Idsprites, classes: list[str], labels: np.ndarray, rng: np.random.Generator) -> None:
+        self.labels: np.ndarray = labels.astype(np.int64)
+        self.image_px, self.classes = form.image_px, classes
+        self.tables = np.stack([shape(name, form.seed) for name in classes])  # (classes, 256): radii
+        self.factors = _factors(form, self.labels, rng)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """(B, 3, P, P) uint8."""
+        return render(self.factors.some(indices), self.tables, self.image_px)
+
+    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
+        """A fresh caption each: which factors it tells is drawn anew every time."""
+        return describe(self.factors.some(indices), [self.classes[label] for label in self.labels[indices]], DETAIL, rng)
+
+
+def shape(name: str, seed: int) -> np.ndarray:
+    """(256,) float32: the radii of the shape that a name stands for."""
+    smooth = rng_of(seed, "idsprites", name).integers(2)
+    return blob(name, seed) if smooth else crystal(name, seed)
+
+
+def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> Factors:
+    """One of its values for each factor of each image, independently; drifted images take theirs from `fresh`."""
+    count = len(labels)
+    drifted = rng.uniform(size=count) < form.drift
+    drawn = {}
+    for factor, every in FACTORS.items():
+        usual = _places(factor, form.values.get(factor) or CANVAS.get(factor) or list(every))
+        fresh = _places(factor, form.fresh[factor]) if factor in form.fresh else usual
+        chance = rng.uniform(size=count)
+        drawn[factor] = np.where(drifted, fresh[(chance * len(fresh)).astype(int)], usual[(chance * len(usual)).astype(int)])
+    return Factors(
+        shape=labels,
+        colour=drawn["colour"],
+        second=np.full(count, -1),
+        texture=np.zeros(count, np.int64),
+        weave=np.zeros((count, 3), np.float32),
+        size=drawn["size"],
+        position=drawn["position"],
+        background=drawn["background"],
+        count=np.ones(count, np.int64),
+        turn=(drawn["turn"] * (np.pi / 4)).astype(np.float32),
+        jitter=rng.uniform(-0.8, 0.8, (count, 2)).astype(np.float32),
+    )
+
+
+def _places(factor: str, values: list[str]) -> np.ndarray:
+    """(values,) int64: their places among the factor's."""
+    return np.array([FACTORS[factor].index(value) for value in values])

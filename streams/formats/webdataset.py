@@ -1,0 +1,117 @@
+"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls) next to each other.
+
+Where the members lie is found once a shard and kept under the data folder; after that any pair is one seek away, so that a
+sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image without a caption is no pair.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams import DatasetError
+from streams.formats._files import SUFFIXES, Arrays, Files, by_label, cached, matching, part, place, span
+from streams.formats._tars import members
+
+VERSION = 1  # of the index
+
+
+@dataclass(frozen=True)
+class Webdataset:
+    """The fields are the keys of `dataset.params`."""
+
+    train: str = ""  # folder, file or pattern (`train-*.tar`) in the location; the same as `test`: split by `test_share`
+    test: str = ""
+    test_share: float = 0.0  # share of the items that are test pairs, by a hash of `shard/key`
+    caption: str = "txt"  # `txt`; `json:KEY`, a key of the .json; `templates`, of the row, with the class of the .cls
+    image_px: int = 224
+    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
+
+    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
+        """The pairs of the shards, by shard, then as in the shard.
+
+        Raises:
+            DatasetError: no such location, no shards, or a shard that is not whole.
+        """
+        about = f"dataset {dataset['name']!r}"
+        if self.caption not in ("txt", "templates") and not self.caption.startswith("json:"):
+            raise DatasetError(f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates")
+        location = place(dataset, cache, "tar shards, or folders of them")
+        root, said = (location, part(self, split)) if location.is_dir() else (location.parent, location.name)
+        shards = matching(about, root, said, ".tar")
+        more = f"{VERSION} {self.caption}"
+        indices = [cached(cache / "shards", file, more, partial(_index, file, self.caption)) for file in shards]
+        if not any(len(index["keys"]) for index in indices):
+            said = f"no sample of the {len(shards)} shards in {root / said} has an image and a caption"
+            raise DatasetError(f"{about}: {said} ({self.caption}). `caption` in the row's params says where captions are.")
+        return Files(dataset, self, split, Shards(root, shards, indices, dataset, self.caption))
+
+
+class Shards:
+    """The pairs of tar shards."""
+
+    def __init__(self, root: Path, shards: list[Path], indices: list[Arrays], dataset: Mapping[str, Any], caption: str) -> None:
+        self.shards, self.caption = shards, caption
+        stems = [file.relative_to(root).with_suffix("").as_posix() for file in shards]
+        self.names = [f"{stem}/{key}" for stem, index in zip(stems, indices, strict=True) for key in index["keys"]]
+        self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
+        self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])  # (N, 4): image and text, offset and bytes
+        self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
+        self.by_label = by_label(dataset, dataset["classes"], self.labels) if caption == "templates" else []
+
+    def read(self, item: int) -> bytes:
+        """The image's member."""
+        return span(self.shards[self.shard[item]], *self.spans[item, :2].tolist())
+
+    def texts(self, item: int) -> list[str]:
+        """The caption, or captions where the key of the .json holds a list; or the row's templates."""
+        if self.caption == "templates":
+            return self.by_label[self.labels[item]]
+        return _said(span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist()), self.caption)
+
+
+def _said(text: bytes, caption: str) -> list[str]:
+    """The captions in a .txt or .json member, blank ones left out."""
+    if not caption.startswith("json:"):
+        found: Any = text.decode("utf-8", "replace")
+    else:
+        try:
+            found = json.loads(text).get(caption.removeprefix("json:"))
+        except ValueError:
+            found = None
+    return [str(one) for one in (found if isinstance(found, list) else [found]) if one is not None and str(one).strip()]
+
+
+def _class(file: Path, key: str, text: bytes) -> int:
+    """The number in a .cls member."""
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise DatasetError(f"{file}: {key}.cls holds {text[:40]!r}; it must be the number of a class") from problem
+
+
+def _index(file: Path, caption: str) -> Arrays:
+    """Keys, labels and places of a shard's pairs, in the order of their images."""
+    samples: dict[str, dict[str, tuple[int, int]]] = {}
+    for name, offset, size in members(file):
+        folder, _, base = name.rpartition("/")
+        key, _, ending = base.partition(".")
+        samples.setdefault(f"{folder}/{key}" if folder else key, {})[f".{ending.lower()}"] = (offset, size)
+    keys, labels, spans = [], [], []
+    text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
+    for key, found in samples.items():
+        image = next((found[ending] for ending in SUFFIXES if ending in found), None)
+        if image is None or text not in found or (text != ".cls" and not _said(span(file, *found[text]), caption)):
+            continue
+        keys.append(key)
+        labels.append(_class(file, key, span(file, *found[".cls"])) if ".cls" in found else -1)
+        spans.append(image + found[text])
+    return {
+        "keys": np.array(keys, np.str_),
+        "labels": np.array(labels, np.int64),
+        "spans": np.array(spans, np.int64).reshape(-1, 4),
+    }
