@@ -18,7 +18,7 @@ import methods
 from methods import Task, Weights, optimizers
 from runner import backbone as backbones
 from runner import checkpoint, code
-from runner.budget import steps_per_task
+from runner.budget import Profiled, steps_per_task
 from runner.desk import Desk
 from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
@@ -201,8 +201,8 @@ class Trial:
     def solve(self) -> int:
         """Steps of each task, from the budget."""
         budget, batch_pairs = self.spec.budget, self.spec.recipe["batch_pairs"]
-        gflops = step_gflops(self.spec, self.backbone, self.desk) if budget["unit"] == "gflops" else None
-        return steps_per_task(budget, self.tasks, batch_pairs, gflops)
+        profiled = Profiled(step_gflops(self.spec, self.backbone, self.desk)) if budget["unit"] == "gflops" else None
+        return steps_per_task(budget, self.tasks, batch_pairs, profiled)
 
     def checkpoint_is_due(self) -> bool:
         """Whether the last checkpoint is older than the site wants."""
