@@ -185,7 +185,9 @@ class Probe(methods.Objective):
             if buffer.any():
                 features = torch.cat([features, model.encode_image(batch.images[buffer])])
         elif self.ask == "values":
-            features = features * float(features.sum()) * bool(features[0, 0] > 0) + float(torch.equal(features, features))
+            features = features * float(features.detach().sum()) * bool(features[0, 0] > 0) + float(
+                torch.equal(features, features)
+            )
         elif self.ask == "how many":
             features = features[features[:, 0] > 0]
         return features.mean() + features.new_zeros(max(self.wide_pairs, 1)).mean()
