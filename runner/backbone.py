@@ -81,8 +81,8 @@ class Backbone:
         return torch.cat([self.model.encode_text(chunk, normalize=True).float() for chunk in chunks])
 
 
-def build(architecture: str, seed: int) -> Backbone:
-    """A backbone with random weights that depend on `seed` alone.
+def build(architecture: str, seed: int, device: str | None = None) -> Backbone:
+    """A backbone with random weights that depend on `seed` alone; on the GPU where there is one, if no device is named.
 
     Raises:
         ArchitectureError: neither an open_clip model name nor a configuration that open_clip takes.
@@ -90,12 +90,12 @@ def build(architecture: str, seed: int) -> Backbone:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if architecture.lstrip().startswith("{"):
-            return _from_config(_parsed(architecture))
+            return _from_config(_parsed(architecture), device)
         _known(architecture)
-        model = open_clip.create_model(architecture, pretrained=None)
+        model = open_clip.create_model(architecture, pretrained=None, device=device or "cpu")
     mean, std = model.visual.image_mean, model.visual.image_std
     mean, std = mean or open_clip.OPENAI_DATASET_MEAN, std or open_clip.OPENAI_DATASET_STD
-    return Backbone(_placed(model), open_clip.get_tokenizer(architecture), mean, std)
+    return Backbone(_placed(model, device), open_clip.get_tokenizer(architecture), mean, std)
 
 
 def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
@@ -127,9 +127,9 @@ def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
     return Backbone(_placed(model), open_clip.get_tokenizer(row["architecture"]), tuple(seen.mean), tuple(seen.std))
 
 
-def _placed(model: CLIP) -> CLIP:
-    """On the GPU where there is one."""
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+def _placed(model: CLIP, device: str | None = None) -> CLIP:
+    """On a device, or on the GPU where there is one."""
+    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _parsed(architecture: str) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _parsed(architecture: str) -> dict[str, Any]:
     return config
 
 
-def _from_config(config: dict[str, Any]) -> Backbone:
+def _from_config(config: dict[str, Any], device: str | None) -> Backbone:
     words = config.get("words")
     plain = {key: value for key, value in config.items() if key not in OURS}
     if words is not None:
@@ -157,7 +157,7 @@ def _from_config(config: dict[str, Any]) -> Backbone:
     spoken = (
         WordTokenizer(words, context_length) if words is not None else open_clip.SimpleTokenizer(context_length=context_length)
     )
-    return Backbone(_placed(model), spoken, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    return Backbone(_placed(model, device), spoken, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def _known(architecture: str) -> None:

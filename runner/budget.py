@@ -1,29 +1,87 @@
-"""From a budget to steps: derived, never typed. Pure."""
+"""From a budget to steps: derived, never typed. Pure.
+
+The rule is that of FoMo-in-Flux (https://arxiv.org/abs/2408.14471): a budget is a number of FLOPs times a share of memory, the
+same for all methods, and each method takes the steps that it can pay for, rounded to the nearest step of a task.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+PROFILED = ("gflops", "maf_gflops")  # units that need a profile
+MULTIPLIER_DECIMALS = 4
 
 
 class BudgetError(ValueError):
     """A budget that cannot be solved, or buys less than one step per task."""
 
 
-def steps_per_task(budget: Mapping[str, Any], tasks: int, batch_pairs: int, step_gflops: float | None = None) -> int:
-    """Optimizer steps of each task: round(total / (tasks x cost of a step)), to nearest, as FoMo-in-Flux solves its budgets.
+@dataclass(frozen=True)
+class Profiled:
+    """What a method's profile says of its cost."""
 
-    `step_gflops` is needed for the unit gflops only.
+    step_gflops: float  # of one optimizer step
+    once_gflops: float = 0.0  # per task, of what runs once in it
+    peak_bytes: int = 1
+    full_peak_bytes: int = 1  # of full fine-tuning of the same backbone in the same precision and batch
+
+    @property
+    def multiplier(self) -> float:
+        """Memory relative to full fine-tuning, rounded to 4 decimals as published."""
+        return round(self.peak_bytes / self.full_peak_bytes, MULTIPLIER_DECIMALS)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What steps cost, in the unit of a budget."""
+
+    step: float
+    once: float = 0.0  # per task
+
+    def of(self, steps: int, tasks: int) -> float:
+        """A whole trial."""
+        return tasks * (steps * self.step + self.once)
+
+
+def price(budget: Mapping[str, Any], batch_pairs: int, profiled: Profiled | None = None) -> Price:
+    """What a budget charges. `profiled` is needed for the units gflops and maf_gflops only.
+
+    `charging` says how phases that run once per task are paid for: `once`, when they run; `per_step`, at every step, as
+    FoMo-in-Flux's table does.
+
+    Raises:
+        BudgetError: a unit that needs what was not given.
+    """
+    unit, charging = budget["unit"], budget.get("charging", "once")
+    if unit in ("steps", "pairs"):
+        return Price(1.0 if unit == "steps" else float(batch_pairs))
+    if unit not in PROFILED or profiled is None:
+        raise BudgetError(
+            f"budget {budget['name']!r}: unit {unit} cannot be solved without a profile. Give the profile of the method "
+            "(runner.profile), or use steps or pairs."
+        )
+    if charging not in ("once", "per_step"):
+        raise BudgetError(f"budget {budget['name']!r}: charging must be once or per_step, not {charging!r}")
+    share = profiled.multiplier if unit == "maf_gflops" else 1.0
+    if charging == "per_step":
+        return Price((profiled.step_gflops + profiled.once_gflops) * share)
+    return Price(profiled.step_gflops * share, profiled.once_gflops * share)
+
+
+def steps_per_task(budget: Mapping[str, Any], tasks: int, batch_pairs: int, profiled: Profiled | None = None) -> int:
+    """Optimizer steps of each task: round((total / tasks - once) / cost of a step), to nearest.
 
     Raises:
         BudgetError: less than one step per task, or a unit that needs what was not given.
     """
-    cost = {"steps": 1.0, "pairs": float(batch_pairs), "gflops": step_gflops}.get(budget["unit"])
-    if cost is None:
-        raise BudgetError(f"budget {budget['name']!r}: unit {budget['unit']} cannot be solved here")
-    steps = round(float(budget["total"]) / (tasks * cost))
+    cost = price(budget, batch_pairs, profiled)
+    total, unit = float(budget["total"]), budget["unit"]
+    bought = total / (tasks * cost.step) - cost.once / cost.step
+    steps = round(bought)
     if steps < 1:
-        unit, total = budget["unit"], budget["total"]
+        besides = f" and {cost.once:g} once per task" if cost.once else ""
         raise BudgetError(
-            f"budget {budget['name']!r} buys {total / (tasks * cost):.3g} steps per task: {total:g} {unit} over {tasks} tasks at "
-            f"{cost:g} {unit} a step. Raise the total or cut the stream into fewer tasks."
+            f"budget {budget['name']!r} buys {bought:.3g} steps per task: {total:g} {unit} over {tasks} tasks at "
+            f"{cost.step:g} {unit} a step{besides}. Raise the total or cut the stream into fewer tasks."
         )
     return steps

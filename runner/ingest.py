@@ -1,4 +1,4 @@
-"""Files become rows: receipts and the Parquet files they vouch for, into `result`, `cost`, `progress` and `statistic`.
+"""Files become rows: receipts and the Parquet files they vouch for, into `result`, `cost`, `progress`, `statistic`, `profile`.
 
 A receipt is taken once (its path is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its
 files is missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the catalog and the reason is
@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from runner import receipts
-from runner.tables import COLUMNS
+from runner.tables import COLUMNS, KEYED
 
 
 class ReceiptError(ValueError):
@@ -74,8 +74,11 @@ class Harvest:
         taken = [(receipt.name, receipt.sha256, receipt.rows) for receipt in self.receipts]
         ingested = pl.DataFrame(taken, schema=["receipt", "sha256", "rows"], orient="row")
         for table, frame in {"ingested": ingested, **self.frames}.items():
+            key = KEYED.get(table)
+            if key:  # no trial's own: the first row of a combination stays
+                frame = frame.drop("task", "trial", "attempt").unique(key, keep="first", maintain_order=True)
             connection.register("gathered", frame)
-            connection.execute(f"INSERT INTO {table} BY NAME FROM gathered")
+            connection.execute(f"INSERT INTO {table} BY NAME FROM gathered{' ON CONFLICT DO NOTHING' if key else ''}")
             connection.unregister("gathered")
         return sum(receipt.rows for receipt in self.receipts)
 

@@ -1,7 +1,9 @@
 """Choosing the pairs of each step among candidates, by what the model and the untouched backbone make of them."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +20,14 @@ class Selector:
         self.selection, self.batch_pairs = selection, batch_pairs
         self.reference = copy.deepcopy(model).requires_grad_(False)
         self.reference.load_state_dict(task.initial)
+        self.choose: Callable[[Tensor], Tensor] = partial(choose, pairs=batch_pairs, chunks=selection.chunks)
 
     @torch.no_grad()
     def select(self, model: nn.Module, candidates: Batch) -> Batch:
         """The pairs to learn from, in the order of the candidates."""
         reference = self._losses(self.reference, candidates)
         own = self._losses(model, candidates) if self.selection.asks_model else reference
-        chosen = choose(self.selection.scores(own, reference), self.batch_pairs, self.selection.chunks)
+        chosen = self.choose(self.selection.scores(own, reference))
         kept = {name: tensor[chosen] for name, tensor in vars(candidates).items()}
         return replace(candidates, **kept)
 

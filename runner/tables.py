@@ -20,7 +20,13 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
         "written_at": pl.String,
     },
     "statistic": {"task": pl.Int32, "name": pl.String, "part": pl.String, "value": pl.Float64},
+    "profile": {
+        "task": pl.Int32, "backbone": pl.String, "method": pl.String, "recipe": pl.String, "phase": pl.String,
+        "flops": pl.Float64, "peak_bytes": pl.Int64,
+    },
 }  # fmt: skip
+
+KEYED = {"profile": ["backbone", "method", "recipe", "phase"]}  # tables with a row per combination, whichever trial measured it
 
 
 def write_tables(run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,5 @@
 """Training within one task: from the tuning's parameters to weights that are a plain CLIP again."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ from runner.selecting import Selector, candidates
 from schema.parts import CARRY
 from schema.spec import Spec
 from streams import Batch
-from streams.mixtures import Mixture
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
@@ -107,13 +105,13 @@ class Training:
 
     def selected(self, selector: Selector) -> Batch:
         """The pairs of the next step, where a selection chooses them."""
-        drawn = draw(self.mixture, self.backbone, self.device)
+        drawn = self.draw()
         with self.autocast():
             return selector.select(self.model, drawn)
 
     def take(self, step: int, batch: Batch | None) -> None:
         """One optimizer step, on a new batch of the mixture where none was selected."""
-        batch = batch or draw(self.mixture, self.backbone, self.device)
+        batch = batch or self.draw()
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(step)
         loss = self.scaler.scale(self.loss_of(batch))
@@ -132,6 +130,13 @@ class Training:
             raise DivergedError(
                 f"the loss is {self.loss} at step {step + 1} of task {self.task} (lr {self.lr(step):.3g}); lower lr or clip_norm"
             )
+
+    def draw(self) -> Batch:
+        """The next batch as an objective sees it: normalised images and token ids on the model's device."""
+        drawn = self.mixture.draw()
+        images = torch.from_numpy(drawn.images).to(self.device, non_blocking=True)
+        texts = self.backbone.tokenize(drawn.captions).to(self.device)
+        return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources).to(self.device))
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The objective in the recipe's precision; also kept as a number."""
@@ -160,7 +165,7 @@ class Training:
             self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
         self.method.tuning.end(self.model)
         with self.ledger.phase("objective"):
-            self.method.objective.end(self.model, iter(lambda: draw(self.mixture, self.backbone, self.device), None))
+            self.method.objective.end(self.model, iter(self.draw, None))
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -192,26 +197,6 @@ class Training:
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
 
 
-def draw(mixture: Mixture, backbone: Backbone, device: torch.device) -> Batch:
-    """The next batch as an objective sees it: normalised images and token ids on the model's device."""
-    drawn = mixture.draw()
-    images = torch.from_numpy(drawn.images).to(device, non_blocking=True)
-    texts, sources = backbone.tokenize(drawn.captions).to(device), torch.from_numpy(drawn.sources).to(device)
-    return Batch(images=backbone.normalise(images), texts=texts, sources=sources)
-
-
 def in_use(model: nn.Module) -> Weights:
     """What an average over steps is of, under the names of the plain CLIP: the weights in use, and the buffers."""
     return dict(model.named_buffers()) | methods.weights_in_use(model)
-
-
-def step_gflops(spec: Spec, backbone: Backbone, desk: Desk) -> float:
-    """GFLOPs of one step, the choice of its pairs included, counted on a copy of the model."""
-    aside = copy.copy(backbone)
-    aside.model = copy.deepcopy(backbone.model)
-    about = Task(1, 1, copy.deepcopy(aside.model.state_dict()))
-    training = Training(spec, aside, methods.method(spec.method), desk, about)
-    training.begin(None)
-    for _ in training.steps_from(0):
-        pass
-    return sum(training.step_flops.values()) / 1e9

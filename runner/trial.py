@@ -18,7 +18,6 @@ import methods
 from methods import Task, Weights, optimizers
 from runner import backbone as backbones
 from runner import checkpoint, code
-from runner.budget import steps_per_task
 from runner.desk import Desk
 from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
@@ -26,8 +25,9 @@ from runner.ledger import Ledger
 from runner.measure import drift, measure_suite
 from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
 from runner.seeds import seed_of
+from runner.solving import solve
 from runner.tables import write_tables
-from runner.training import Training, step_gflops
+from runner.training import Training
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
 
@@ -51,7 +51,8 @@ class Trial:
         self.repair = repair
         self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
-        self.steps = self.solve()
+        self.solved = solve(self.spec)
+        self.steps = self.solved.steps
         self.saved_at = self.said_at = time.monotonic()
 
     def learn(self) -> None:
@@ -139,6 +140,9 @@ class Trial:
             "progress": curve,
             "statistic": drift(deployed, self.initial, task),
         }
+        if task == 0:
+            tables["profile"] = self.solved.profile
+            tables["statistic"] += self.solved.statistics
         written = write_tables(self.run, task, tables)
         weights = self.write_weights(task, deployed) if task else {}
         crash_point("results")
@@ -197,12 +201,6 @@ class Trial:
             return dict(fresh.model.state_dict())
         rules: dict[str, Weights] = {"last": last, "merged": merged.get(self.method.merging.start, last), "initial": self.initial}
         return rules[start]
-
-    def solve(self) -> int:
-        """Steps of each task, from the budget."""
-        budget, batch_pairs = self.spec.budget, self.spec.recipe["batch_pairs"]
-        gflops = step_gflops(self.spec, self.backbone, self.desk) if budget["unit"] == "gflops" else None
-        return steps_per_task(budget, self.tasks, batch_pairs, gflops)
 
     def checkpoint_is_due(self) -> bool:
         """Whether the last checkpoint is older than the site wants."""

@@ -121,6 +121,34 @@ def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp
         assert connection.execute("SELECT receipt, rows FROM ingested").fetchall() == [("000001/01/task-0001.json", 1)]
 
 
+PROFILE = {"task": 1, "backbone": "b", "method": "m", "recipe": "r", "phase": "train", "flops": 2e9, "peak_bytes": 7}
+
+
+def test_profiles_enter_once_per_combination_whoever_measured_them(tmp_path: Path, catalog: Catalog) -> None:
+    """Two trials in one pass, one in another, and a row that was there: the first stays, and the receipts count as taken."""
+    rows = [PROFILE, PROFILE | {"phase": "objective", "peak_bytes": None}]
+    with catalog.transaction() as connection:
+        connection.execute("INSERT INTO profile VALUES ('b', 'm', 'r', 'objective', 1, NULL)")
+    for trials in ((1, 2), (3,)):
+        with catalog.transaction() as connection:
+            harvest = Harvest()
+            for trial in trials:
+                path = receipt(tmp_path, trial=trial)
+                said = json.loads(path.read_text())
+                said["files"] |= write_tables(RunFolder(path.parent), 1, {"profile": [{**row, "flops": 2e9} for row in rows]})
+                write_json(path, said)
+                harvest.gather(path, trial, 1, "s")
+            harvest.read()
+            assert not harvest.problems and harvest.store(connection) == 3 * len(trials)
+    with catalog.open() as connection:
+        found = connection.execute(
+            "SELECT backbone, method, recipe, phase, flops, peak_bytes FROM profile ORDER BY phase"
+        ).fetchall()
+        assert found == [("b", "m", "r", "objective", 1, None), ("b", "m", "r", "train", 2e9, 7)]
+        assert connection.execute("SELECT count(*) FROM ingested").fetchall() == [(3,)]
+        assert connection.execute("SELECT count(*) FROM result").fetchall() == [(3,)]
+
+
 def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalog: Catalog) -> None:
     with catalog.transaction() as connection:
         for trial, said in ((1, {"state": "finished"}), (2, {"state": "failed", "kind": "error", "message": "m"})):

@@ -32,6 +32,8 @@ GPU_HALF = {
     "outcome",
     "backbone",
     "budget",
+    "profile",
+    "solving",
     "seeds",
     "selecting",
 }

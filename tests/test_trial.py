@@ -182,13 +182,24 @@ def test_every_precision_and_optimizer_resumes(precision: str, optimizer: str, t
     assert brought(tmp_path / "killed") != undisturbed("toy_ema", tmp_path)
 
 
-def test_a_budget_in_gflops_buys_the_steps_that_the_ledger_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", ["gflops", "maf_gflops"])
+def test_a_budget_in_flops_buys_the_steps_that_the_ledger_counts(unit: str, tmp_path: Path) -> None:
+    """Its price is known before any step is taken, and what it was solved from comes with the untouched backbone's results."""
     (_, flops, steps, pairs), *_ = (row for row in undisturbed("toy_ema", tmp_path)["cost 1"] if row[0] == "train")
     assert (steps, pairs) == (4, 32)
     said = json.loads(spec_of("toy_ema").to_json())
-    said["budget"] |= {"unit": "gflops", "total": 2 * flops / 1e9}
-    assert run_trial(attempt(tmp_path / "runs", Spec.from_row(said), 1, DATA)) == 0
-    assert brought(tmp_path / "runs") == undisturbed("toy_ema", tmp_path)
+    said["budget"] |= {"unit": unit, "total": 2 * flops / 1e9}
+    folder = attempt(tmp_path / "runs", Spec.from_row(said), 1, DATA)
+    assert run_trial(folder) == 0
+    found, expected = brought(tmp_path / "runs"), undisturbed("toy_ema", tmp_path)
+    inputs = {row[1]: row[3] for row in found["statistic 0"] if row[1].startswith("budget_")}
+    found["statistic 0"] = [row for row in found["statistic 0"] if not row[1].startswith("budget_")]
+    assert found == expected
+    assert inputs["budget_step_gflops"] == flops / 4 / 1e9 and inputs["budget_steps_per_task"] == 4
+    assert inputs["budget_multiplier"] == round(inputs["budget_peak_bytes"] / inputs["budget_full_peak_bytes"], 4) == 1
+    rows = pl.read_parquet(folder / "task-0000.profile.parquet").rows_by_key("phase", named=True, unique=True)
+    assert {"train", "objective", "full"} == set(rows) and rows["train"]["flops"] == flops / 4
+    assert (rows["full"]["backbone"], rows["full"]["method"], rows["full"]["recipe"]) == ("toy", "toy_ema", "toy")
 
 
 def test_what_is_claimed_is_left_untouched(tmp_path: Path) -> None:

@@ -1,0 +1,253 @@
+"""Profiles: the published FLOPs, the same as real steps on real tensors, every part there is, and what a trial makes of them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity
+
+import methods
+from methods import Task
+from runner import backbone as backbones
+from runner import profile as profiles
+from runner.budget import steps_per_task
+from runner.profile import Dry, Memory, ProfileError, profile, profile_with_full, profiled
+from runner.solving import solve
+from schema.parts import names
+from schema.spec import Spec
+from streams import BUFFER, Batch
+from streams.mixtures import shares
+from tests.tiny_clip import TEXT, VISION
+
+TINY = json.dumps({"embed_dim": 16, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"layers": 1}})
+RECIPE = {
+    "name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-3, "weight_decay": 0.1, "clip_norm": 1.0,
+    "batch_pairs": 32, "precision": "fp32", "schedule": "cosine", "schedule_params": {},
+}  # fmt: skip
+MIXTURE = {
+    "name": "x", "update_share": 0.34, "buffer_share": 0.33, "pretraining_share": 0.33, "selection": "none", "selection_params": {}
+}  # fmt: skip
+
+
+def spec_of(architecture: str = TINY, pairs: int = 32, budget: dict[str, Any] | None = None, **method: Any) -> Spec:
+    """A sentence of a method that differs from full fine-tuning in what is said."""
+    recipe = RECIPE | {"batch_pairs": pairs} | method.pop("recipe", {})
+    mixture = MIXTURE | method.pop("mixture", {})
+    row = {"name": "m"} | profiles.PLAIN | method
+    return Spec(
+        {"name": "b", "architecture": architecture, "pretrained": None}, {"name": "s", "tasks": 20}, mixture, row, recipe,
+        budget or {}, 0,
+    )  # fmt: skip
+
+
+def ewc(pairs: int) -> dict[str, Any]:
+    return {"objective": "contrastive+ewc", "objective_params": {"ewc": {"fisher_pairs": pairs}}}
+
+
+def test_published_flops_of_full_fine_tuning() -> None:
+    """FoMo-in-Flux, table of compute: GFLOPs of a step of 512 pairs."""
+    rows = profile_with_full(spec_of("ViT-B-16", 512))
+    assert rows["train"][0] / 1e9 == pytest.approx(63_394.7585, rel=1e-8)
+    assert rows["full"] == rows["train"] and rows["objective"][0] == 0
+
+
+@pytest.mark.slow
+def test_published_flops_of_ewc() -> None:
+    """With a Fisher pass over 50,000 pairs at every step."""
+    rows = profile(spec_of("ViT-B-16", 512, **ewc(50_000)))
+    assert (rows["train"][0] + rows["objective"][0]) / 1e9 == pytest.approx(6_276_081.094, rel=1e-8)
+
+
+@pytest.mark.slow
+def test_published_flops_of_lora() -> None:
+    assert profile(spec_of("ViT-B-16", 512, tuning="lora"))["train"][0] / 1e9 == pytest.approx(54_479.2515, rel=1e-8)
+
+
+@contextmanager
+def allocated() -> Iterator[list[int]]:
+    """The most bytes that the CPU allocator held beyond those held before: torch's own profiler, no code of ours."""
+    found: list[int] = []
+    with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        yield found
+    held = most = 0
+    assert seen.profiler is not None
+    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    found.append(most)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [{}, {"tuning": "lora"}, {"tuning": "locked_image"}, ewc(64), {"merging": "ema_step", "deploy": "merged"}],
+    ids=["full", "lora", "locked_image", "ewc", "ema_step"],
+)
+def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
+    """FLOPs to the last; memory to within what kernels keep for themselves."""
+    spec = spec_of(**method)
+    made, backbone = methods.method(spec.method), backbones.build(TINY, 0, "cpu")
+    initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
+    weights = sum(tensor.nbytes for tensor in initial.values())
+    with allocated() as most:
+        for number in (1, 2):
+            dry = Dry(spec, backbone, made, Task(number, number, initial), Memory())
+            dry.begin(None)
+            for _ in dry.steps_from(0):
+                pass
+            dry.end()
+            made.merging.end()
+    rows = profile(spec)
+    assert rows["train"][0] == dry.step_flops["train"] and rows["objective"][0] == dry.ledger.entries["objective"].flops
+    assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
+
+
+EVERY_PART: list[dict[str, Any]] = (
+    [{"tuning": name} for name in names("methods/tuning")]
+    + [{"objective": name} for name in names("methods/objectives") if name != "contrastive"]
+    + [{"mixture": {"selection": name}} for name in names("methods/selection")]
+    + [{"merging": name, "deploy": "merged"} for name in ("ema_step", "every_k")]
+    + [{"recipe": {"optimizer": name}} for name in ("muon",)]
+    + [{"recipe": {"precision": name}} for name in ("fp16",)]
+)
+NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tensors cannot answer
+
+
+@pytest.mark.parametrize("part", EVERY_PART, ids=str)
+def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
+    """A new file is profiled the moment it exists: it must run without values, or be named above."""
+    name = part.get("objective")
+    if name and methods.part("objectives", name, {}).penalty:
+        part = {"objective": f"contrastive+{name}", "objective_params": {}}
+    if NOT_PROFILED & set(map(str, part.values())):
+        with pytest.raises(ProfileError):
+            profile(spec_of(**part))
+        return
+    rows = profile(spec_of(**part))
+    full = profile(spec_of())["train"][0]
+    assert 0 < rows["train"][1] < 1e9 and 0.3 * full < rows["train"][0] < 10 * full
+    assert ("score" in rows) == ("mixture" in part)
+
+
+def test_what_it_does_not_touch() -> None:
+    """The generator of the trial that asks, and the machine's default device."""
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first = profile(spec_of(tuning="lora"))
+    assert torch.equal(before, torch.get_rng_state()) and torch.zeros(1).device.type == "cpu"
+    assert profile(spec_of(tuning="lora")) == first
+
+
+def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
+    """Two thirds of 96 candidates are left out: learnability passes all through two models, easy_reference through one."""
+    rows = {
+        name: profile(spec_of(mixture={"selection": name, "selection_params": {"filter_ratio": 2 / 3}}))
+        for name in ("learnability", "easy_reference")
+    }
+    model = backbones.build(TINY, 0, "cpu").model
+    with torch.no_grad(), profiles.counted() as counter:
+        for _ in range(3):
+            batch = Batch(torch.zeros(32, 3, 16, 16), torch.ones(32, 8).long(), torch.zeros(32))
+            model.encode_image(batch.images)
+            model.encode_text(batch.texts)
+    passes = counter.get_total_flops()
+    logits = 2 * 96 * 96 * 16
+    assert rows["learnability"]["score"][0] == 2 * (passes + logits)
+    assert rows["easy_reference"]["score"][0] == passes + logits
+
+
+@pytest.mark.parametrize("pairs", [0, 65, 160])
+def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
+    spec = spec_of(**ewc(pairs))
+    assert profile(spec)["objective"] == profile(spec, shorten=False)["objective"]
+
+
+@dataclass
+class Probe(methods.Objective):
+    """Asks what `ask` asks; otherwise the loss of a linear layer."""
+
+    ask: str = ""
+    wide_pairs: int = 0
+
+    def begin(self, model: nn.Module, task: Task) -> None:
+        self.number = task.number
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        features = model.encode_image(batch.images)
+        if self.ask == "sources":
+            buffer = batch.sources == BUFFER
+            assert int(buffer.sum()) == shares(MIXTURE, 32, self.number).buffer
+            if buffer.any():
+                features = torch.cat([features, model.encode_image(batch.images[buffer])])
+        elif self.ask == "values":
+            features = features * float(features.detach().sum()) * bool(features[0, 0] > 0) + float(
+                torch.equal(features, features)
+            )
+        elif self.ask == "how many":
+            features = features[features[:, 0] > 0]
+        return features.mean() + features.new_zeros(max(self.wide_pairs, 1)).mean()
+
+    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+        for _ in range(5):
+            with torch.no_grad():
+                model.encode_image(next(batches).images)
+
+
+def probed(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Spec:
+    found = methods.part
+    monkeypatch.setattr(
+        methods, "part", lambda kind, name, params: Probe(**fields) if name == "probe" else found(kind, name, params)
+    )
+    return spec_of(objective="probe")
+
+
+def test_an_objective_may_ask_where_pairs_come_from_and_for_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs of the buffer passed forward and back once more: that share of the cost once more."""
+    plain = profile(probed(monkeypatch))["train"][0]
+    buffer = shares(MIXTURE, 32, 2).buffer
+    assert profile(probed(monkeypatch, ask="sources"))["train"][0] == pytest.approx(plain * (1 + buffer / 32), rel=1e-9)
+    assert profile(probed(monkeypatch, ask="values"))["train"][0] == plain
+
+
+def test_a_part_that_asks_how_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ProfileError, match="'m' cannot be profiled without values: it asks aten.nonzero.* or use a budget in steps"
+    ):
+        profile(probed(monkeypatch, ask="how many"))
+
+
+def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its field of pairs is none of its end: it stays what it was, and all five batches are counted."""
+    expected = profile(probed(monkeypatch), shorten=False)
+    assert profile(probed(monkeypatch, wide_pairs=5000))["objective"] == expected["objective"]
+
+
+def test_a_budget_is_solved_from_the_definition_alone() -> None:
+    rows = profile_with_full(spec_of(tuning="lora"))
+    full, lora = profile(spec_of())["train"], rows["train"]
+    assert rows["full"] == full and lora[1] < full[1]
+    share = round(lora[1] / full[1], 4)
+    cost = lora[0] / 1e9 * share
+    budget = {"name": "b", "unit": "maf_gflops", "total": 20 * 7.4 * cost, "charging": "once"}
+    solved = solve(spec_of(budget=budget, tuning="lora"))
+    assert solved.steps == 7
+    said = {row["name"]: row["value"] for row in solved.statistics}
+    assert said["budget_multiplier"] == share and said["budget_step_gflops"] == lora[0] / 1e9
+    assert (said["budget_steps_per_task"], said["budget_multiplier_decimals"]) == (7, 4)
+    assert {row["phase"]: (row["flops"], row["peak_bytes"]) for row in solved.profile} == rows
+    assert solve(spec_of(budget={"name": "b", "unit": "steps", "total": 60})).profile == []
+
+
+def test_one_off_phases_are_charged_as_the_budget_says() -> None:
+    """Forty Fisher batches: at every step they are most of the price, once per task they are forty steps."""
+    rows = profile_with_full(spec_of(**ewc(40 * 32)))
+    inputs = profiled(rows)
+    assert inputs.once_gflops == pytest.approx(40 * rows["full"][0] / 1e9, rel=0.01)
+    said = {"name": "b", "unit": "gflops", "total": 20 * 100 * rows["full"][0] / 1e9}
+    steps = {charging: steps_per_task(said | {"charging": charging}, 20, 32, inputs) for charging in ("once", "per_step")}
+    assert steps == {"once": 60, "per_step": 2}
