@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import open_clip
 import pytest
 
 from schema import grid, migrations
@@ -102,6 +103,12 @@ def test_every_prompt_has_one_place_for_the_class(connection: duckdb.DuckDBPyCon
         templates = json.loads(said)
         assert all(template.count("{}") == 1 for template in templates), name
         assert len(templates) == (kind == "classification") or name == "fscoco", name
+
+
+def test_open_clip_has_every_backbone(connection: duckdb.DuckDBPyConnection) -> None:
+    for name, architecture, tag in rows(connection, "SELECT name, architecture, pretrained FROM backbone WHERE name <> 'tiny'"):
+        assert open_clip.get_model_config(architecture), name
+        assert tag in open_clip.list_pretrained_tags_by_model(architecture) or tag.endswith(".pt"), name
 
 
 def test_members_have_a_metric_that_their_kind_has(connection: duckdb.DuckDBPyConnection) -> None:
