@@ -9,7 +9,7 @@ import numpy as np
 
 import evals
 from runner.measure import load_test
-from schema.spec import Spec
+from schema.spec import EVERYTHING, Spec
 from streams import Pairs, open_pairs
 from streams.mixtures import Mixture, Portion
 from streams.tasks import chunks
@@ -41,11 +41,14 @@ class Desk:
         return drawn
 
     def _portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
-        """The training pairs of concepts, by dataset and label."""
+        """The training pairs of concepts, by dataset and label; the concept * is all of a dataset."""
         portions = []
         for name, concept in concepts:
             pairs = self._train(self.rows[name])
-            indices = np.flatnonzero(pairs.labels == self.rows[name]["classes"].index(concept))
+            if concept == EVERYTHING:
+                indices = np.arange(len(pairs))
+            else:
+                indices = np.flatnonzero(pairs.labels == self.rows[name]["classes"].index(concept))
             if not len(indices):
                 raise ValueError(f"dataset {name!r} has no training pairs of concept {concept!r}")
             portions.append((pairs, indices))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from schema import parts
-from schema.spec import Spec
+from schema.spec import EVERYTHING, Spec
 from schema.words import nearest
 
 MEASURED_LABEL_SPACES = ("all",)
@@ -79,7 +79,7 @@ def _check_stream(spec: Spec) -> None:
             f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} tasks; a task needs at least one"
         )
     for dataset, concept in concepts:
-        if concept not in classes[dataset]:
+        if concept != EVERYTHING and concept not in classes[dataset]:
             known = sorted(classes[dataset])
             raise RefusedError(
                 f"sequence {stream['sequence']['name']!r} names concept {concept!r}, which dataset {dataset!r} does not have."

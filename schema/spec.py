@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 1
+EVERYTHING = "*"  # as a concept: every class of the dataset, for streams whose tasks are datasets
 Row = dict[str, Any]
 
 UPGRADES: dict[int, Callable[[Row], Row]] = {}  # version n -> the change that makes an n + 1 of it

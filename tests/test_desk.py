@@ -1,0 +1,31 @@
+"""What the tasks of a trial draw from."""
+
+from pathlib import Path
+
+from runner.desk import Desk
+from runner.resolve import Resolver
+from schema import grid
+from schema.__main__ import ROWS
+from schema.catalog import Catalog
+
+SETS = """
+INSERT INTO sequence (name, ordering) VALUES ('sets', 'published');
+INSERT INTO sequence_concept VALUES ('sets', 1, 'blobs', '*'), ('sets', 2, 'duos', '*'), ('sets', 3, 'haze', 'circle');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES ('sets', 'sets', 3, 'world');
+INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
+VALUES ('tiny', 'sets', 'update_only', 'finetune', 'tiny_lr_1e-3', 'steps_250', 1);
+"""
+
+
+def test_all_of_a_dataset_is_one_concept(catalog: Catalog, folder: Path) -> None:
+    """The concept * is every pair, whatever its class, so a task may be a dataset; the definition keeps it as it is."""
+    with catalog.open() as connection:
+        for text in [*((ROWS / f"{name}.sql").read_text() for name in ("world", "methods")), SETS]:
+            grid.apply(connection, text, "a grid")
+        spec, _ = Resolver(connection, [1]).resolve(1)
+    assert spec.stream["sequence"]["concepts"][0] == ["blobs", "*"]
+    desk = Desk(spec, folder)
+    for task, update, buffer, classes in ((1, 1200, 0, 8), (2, 1200, 1200, 8), (3, 150, 2400, 1)):
+        new, earlier, pool = desk.mixture(task, spec.mixture, 16).pools
+        assert (len(new), len(earlier), len(pool)) == (update, buffer, 0)
+        assert len(set(new.pairs[0].labels[new.indices])) == classes
