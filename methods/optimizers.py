@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from methods import IN_BLOCK, arguments
+from methods import arguments
+from methods.parameters import IN_BLOCK
 from schema.parts import CARRY, PartError
 from schema.words import nearest
 
@@ -89,7 +90,7 @@ def muon(
         ValueError: the parameters do not say whether they belong to a block.
     """
     if not all(hasattr(parameter, IN_BLOCK) for parameter in parameters):
-        raise ValueError("muon asks which matrices are in blocks, and these parameters do not say: return methods.moving(model)")
+        raise ValueError("muon asks which matrices are in blocks, and these parameters do not say: return moving(model)")
     matrices = [parameter for parameter in parameters if parameter.ndim == 2 and getattr(parameter, IN_BLOCK)]
     chosen = {id(parameter) for parameter in matrices}
     others = [parameter for parameter in parameters if id(parameter) not in chosen]

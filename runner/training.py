@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 
 import methods
 from methods import Method, Task, Weights, optimizers, schedules
+from methods.parameters import weights_in_use
 from runner.backbone import Backbone
 from runner.desk import Desk
 from runner.folder import now
@@ -199,4 +200,4 @@ class Training:
 
 def in_use(model: nn.Module) -> Weights:
     """What an average over steps is of, under the names of the plain CLIP: the weights in use, and the buffers."""
-    return dict(model.named_buffers()) | methods.weights_in_use(model)
+    return dict(model.named_buffers()) | weights_in_use(model)

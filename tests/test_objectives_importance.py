@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from methods import Task, objective, optimizers, part, weights_in_use
+from methods import Task, objective, optimizers, part
 from methods.objectives._importance import _groups
 from methods.objectives.ewc import Ewc
 from methods.objectives.l2_init import L2Init
 from methods.objectives.mas import Mas
 from methods.objectives.si import Si
+from methods.parameters import weights_in_use
 from streams import Batch
 from tests.tiny_clip import PARAMS, RECIPE, batches, build, differing, learn, names, step, task, tuning
 

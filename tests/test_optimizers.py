@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from methods import moving, objective
+from methods import objective
 from methods.optimizers import Joined, memory, optimizer, remember
+from methods.parameters import moving
 from schema import parts
 from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
 
@@ -137,7 +138,7 @@ def test_muon_works_where_one_kind_is_missing() -> None:
 
 
 def test_muon_refuses_parameters_that_do_not_say_where_they_are() -> None:
-    with pytest.raises(ValueError, match=r"these parameters do not say: return methods.moving\(model\)"):
+    with pytest.raises(ValueError, match=r"these parameters do not say: return moving\(model\)"):
         optimizer("muon", list(nn.Linear(2, 2).parameters()), RECIPE)
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from methods import Method, Repair, merger, moving, objective, part
+from methods import Method, Repair, merger, objective, part
+from methods.parameters import moving
 from schema import parts
 from tests.tiny_clip import batches, build, differing, learn, names, task
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from methods import objective, optimizers, part, weights_in_use
+from methods import objective, optimizers, part
+from methods.parameters import weights_in_use
 from tests.tiny_clip import RECIPE, batches, build, check_golden, differing, learn, names, snapshot, step, task, tuning
 
 TUNINGS = names("methods/tuning")

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from methods import Tuning, objective, optimizers, part, weights_in_use
+from methods import Tuning, objective, optimizers, part
+from methods.parameters import weights_in_use
 from methods.tuning._projected import Projection, stepped_in
 from methods.tuning.coso import sketched
 from methods.tuning.dora import Turned

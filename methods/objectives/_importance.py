@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from methods import weights_in_use
 from methods.objectives._embeddings import evaluating, wide
+from methods.parameters import weights_in_use
 from streams import Batch
 
 PerWeight = dict[str, Tensor]  # by the names of the plain CLIP's parameters

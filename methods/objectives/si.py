@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from methods import Objective, Task, weights_in_use
+from methods import Objective, Task
 from methods.objectives._embeddings import wide
 from methods.objectives._importance import PerWeight, anchored, packed, placed, pull, unpacked
+from methods.parameters import weights_in_use
 from streams import Batch
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from methods import Repair, Task, freeze, moving, thaw
+from methods import Repair, Task
+from methods.parameters import freeze, moving, thaw
 
 
 @dataclass

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from methods import Task, Tuning, freeze, moving, named, thaw
+from methods import Task, Tuning
+from methods.parameters import freeze, moving, named, thaw
 
 ATTENTION = ("attn.in_proj_weight", "attn.out_proj.weight")
 MLP = ("mlp.c_fc.weight", "mlp.c_proj.weight")

@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from methods import Task, Tuning, freeze, moving, named, thaw
+from methods import Task, Tuning
+from methods.parameters import freeze, moving, named, thaw
 
 
 class Partial(Tuning):

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from methods import Task, Tuning, freeze, moving, thaw
+from methods import Task, Tuning
+from methods.parameters import freeze, moving, thaw
 from methods.tuning._computed import matrices
 from methods.tuning._projected import Projection, stepped_in
 from methods.tuning.galore import leading

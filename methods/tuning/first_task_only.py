@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from methods import Task, freeze
+from methods import Task
+from methods.parameters import freeze
 from methods.tuning._computed import Computed
 from methods.tuning.lora import LowRank
 

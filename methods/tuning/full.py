@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from methods import Task, Tuning, moving
+from methods import Task, Tuning
+from methods.parameters import moving
 
 
 @dataclass

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from methods import Task, Tuning, moving
+from methods import Task, Tuning
+from methods.parameters import moving
 from methods.tuning._computed import matrices
 from methods.tuning._projected import Projection, stepped_in
 

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from methods import Task, Tuning, freeze, moving, thaw
+from methods import Task, Tuning
+from methods.parameters import freeze, moving, thaw
 from methods.tuning._masked import Rows, held
 
 

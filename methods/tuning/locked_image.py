@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from methods import Task, Tuning, freeze, moving, thaw
+from methods import Task, Tuning
+from methods.parameters import freeze, moving, thaw
 
 
 @dataclass

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from methods import Task, Tuning, moving
+from methods import Task, Tuning
+from methods.parameters import moving
 from methods.tuning._masked import Rows, held
 
 

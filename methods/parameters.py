@@ -1,0 +1,63 @@
+"""Walking a CLIP's parameters: which are in use, which move, which are stopped."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+IN_BLOCK = "in_block"  # what `moving` says of each parameter, for optimizers that treat the matrices of blocks differently
+
+
+def weights_in_use(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters of the plain CLIP as the forward pass sees them, under their plain names, differentiable.
+
+    Where a tuning computes a weight from others, this is the computed one; what it is computed from is left out.
+    """
+    used: dict[str, Tensor] = {}
+    for path, module in model.named_modules():
+        if ".parametrizations." in f".{path}.":
+            continue
+        computed = list(module.parametrizations) if parametrize.is_parametrized(module) else []
+        for name in [*(name for name, tensor in module._parameters.items() if tensor is not None), *computed]:
+            used[f"{path}.{name}" if path else name] = getattr(module, name)
+    return used
+
+
+def named(part: object) -> str:
+    """The name of a part: that of its file."""
+    return type(part).__module__.rpartition(".")[2]
+
+
+def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:
+    """Stop the parameters whose names `which` is true of; returns the names of those that moved before, for `thaw`.
+
+    Raises:
+        ValueError: batch normalisation would be among them, whose statistics move in training whatever is frozen.
+    """
+    stopped = [name for name, parameter in model.named_parameters() if parameter.requires_grad and which(name)]
+    owners = {name.rpartition(".")[0] for name in stopped}
+    for path, module in model.named_modules():
+        if path in owners and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise ValueError(f"{path} is a batch normalisation: it cannot be frozen. Use tuning 'full', or a ViT backbone.")
+    for name in stopped:
+        model.get_parameter(name).requires_grad_(False)
+    return stopped
+
+
+def thaw(model: nn.Module, names: Sequence[str]) -> None:
+    """Let parameters move again."""
+    for name in names:
+        model.get_parameter(name).requires_grad_(True)
+
+
+def moving(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that move, in the model's order, each marked with whether it belongs to a block of a transformer.
+
+    An optimizer sees no names; the mark is how it tells a block's matrices from embeddings and projections.
+    """
+    found = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            setattr(parameter, IN_BLOCK, "blocks." in name)
+            found.append(parameter)
+    return found
