@@ -235,10 +235,11 @@ def profile(spec: Spec, shorten: bool = True) -> Rows:
 
 
 def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory) -> Rows:
-    """Learn two tasks of one and two steps; what the second spent."""
+    """Learn two tasks of one and two steps; what the second spent, or the first where nothing moves in the second."""
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     for tensor in backbone.model.state_dict().values():
         memory.hold(tensor)
+    spent: Rows = {}
     with memory:
         for number in (1, 2):
             dry = Dry(spec, backbone, method, Task(number, number, initial), memory)
@@ -247,7 +248,12 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
                 pass
             dry.end()
             method.merging.end()
-    return {name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0) for name, entry in dry.ledger.entries.items()}
+            if dry.parameters:
+                spent = {
+                    name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0)
+                    for name, entry in dry.ledger.entries.items()
+                }
+    return spent
 
 
 def profile_with_full(spec: Spec) -> Rows:

@@ -1,6 +1,5 @@
 """Rows of parameters that a step of the optimizer shall not change: they are put back after it, so that decay and momentum do
-not move them either.
-"""
+not move them either."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ Rows = tuple[nn.Parameter, Tensor]  # and which of its rows, (rows,) bool
 @contextmanager
 def held(rows: Sequence[Rows]) -> Iterator[None]:
     """Around a step of the optimizer."""
-    before = [(parameter, mask, parameter.detach()[mask].clone()) for parameter, mask in rows]
+    before = [(parameter, mask, parameter.detach().clone()) for parameter, mask in rows]
     yield
     with torch.no_grad():
-        for parameter, mask, values in before:
-            parameter[mask] = values
+        for parameter, mask, was in before:
+            parameter.copy_(torch.where(mask.view(-1, *[1] * (parameter.ndim - 1)), was, parameter))

@@ -10,6 +10,7 @@ matrix are formed all the same.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import Random
 
 import torch
 from torch import nn
@@ -33,27 +34,27 @@ class Hft(Tuning):
         Raises:
             ValueError: the backbone has no blocks of attention and an MLP.
         """
-        stays, self._held = set[str](), []
+        stays, self._held, draw = set[str](), [], Random(torch.initial_seed())  # seeded for the task
         for path, module in model.named_modules():
             if isinstance(module, nn.MultiheadAttention):
-                stays |= self._draw(model, path.rpartition(".")[0], path, module)
+                stays |= self._draw(model, path, module, draw)
         if not stays:
             raise ValueError("hft halves the blocks of transformers, and this backbone has none; use tuning 'full'")
         self._frozen = freeze(model, lambda name: name.rpartition(".")[0] in stays)
         return moving(model)
 
-    def _draw(self, model: nn.Module, block: str, path: str, attention: nn.MultiheadAttention) -> set[str]:
+    def _draw(self, model: nn.Module, path: str, attention: nn.MultiheadAttention, draw: Random) -> set[str]:
         """The modules of a block that stay whole; rows of the fused projection are noted in `_held`."""
-        drawn = sorted(torch.randperm(4)[:2].tolist())
-        rows = torch.zeros(3, dtype=torch.bool)
-        rows[[part for part in drawn if part < 3]] = True
+        drawn, block = draw.sample(range(4), 2), path.rpartition(".")[0]
+        thirds = [part in drawn for part in range(3)]
         for parameter in (attention.in_proj_weight, attention.in_proj_bias):
-            if parameter is not None and bool(rows.any()):
-                self._held.append((parameter, rows.repeat_interleave(len(parameter) // 3).to(parameter.device)))
+            if parameter is not None and any(thirds):
+                rows = torch.tensor(thirds, device=parameter.device).repeat_interleave(parameter.shape[0] // 3)
+                self._held.append((parameter, rows))
         inside = [name for name, _ in model.get_submodule(block).named_modules()]
         pairs = [[name for name in inside if name.startswith(kind)] for kind in ("mlp.c_", "ln_")]
         stays = {f"{path}.out_proj"} if 3 in drawn else set[str]()
-        return stays | {f"{block}.{pair[int(torch.randint(len(pair), ()))]}" for pair in pairs if pair}
+        return stays | {f"{block}.{draw.choice(pair)}" for pair in pairs if pair}
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
