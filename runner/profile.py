@@ -249,10 +249,8 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
             dry.end()
             method.merging.end()
             if dry.parameters:
-                spent = {
-                    name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0)
-                    for name, entry in dry.ledger.entries.items()
-                }
+                entries = dry.ledger.entries.items()
+                spent = {name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0) for name, entry in entries}
     return spent
 
 

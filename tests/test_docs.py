@@ -47,3 +47,10 @@ def test_the_readme_keeps_what_stands_outside_the_markers() -> None:
     assert "of long ago" not in new
     assert generate.renewed(new) == new
     assert generate.renewed("no markers") == "no markers"
+
+
+def test_the_example_in_contributing_is_the_file_it_names() -> None:
+    """And short: the promise is a part in under 40 lines."""
+    text = (generate.ROOT / "methods" / "tuning" / "bitfit.py").read_text()
+    assert f"```python\n{text}```" in (generate.ROOT / "CONTRIBUTING.md").read_text()
+    assert text.count("\n") < 40

@@ -72,7 +72,7 @@ def test_a_grid_is_one_insert(axes: Catalog) -> None:
         ("INSERT INTO method (name, objective) VALUES ('m', 'contrastive+ewcc')", r"objective: unknown 'ewcc'.*Did you mean 'ewc'"),
         ("""INSERT INTO method (name, objective, objective_params) VALUES ('m', 'contrastive+ewc', '{"weight": 1}')""", "keyed by objective"),
         ("INSERT INTO method (name, start) VALUES ('m', 'merged')", "merging is 'none'"),
-        ("INSERT INTO method (name, repair) VALUES ('m', 'k_fpf')", "unknown repair 'k_fpf'"),
+        ("INSERT INTO method (name, repair) VALUES ('m', 'k_fpf')", "repair: unknown 'k_fpf'"),
         ("""INSERT INTO method (name, tuning_params) VALUES ('m', '[1]')""", "tuning_params must be a JSON object"),
         ("""INSERT INTO method (name, tuning_params) VALUES ('m', '{"a":')""", "Malformed JSON"),
         ("INSERT INTO method (name) VALUES ('finetune')", r"Duplicate key.*ON CONFLICT DO NOTHING"),

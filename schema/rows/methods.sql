@@ -180,3 +180,25 @@ INSERT INTO method (name, tuning, tuning_params, objective, objective_params, no
 ('lora_si', 'lora', '{"rank": 4, "alpha": 4}', 'contrastive+si', '{"si": {"weight": 0.5, "xi": 1}}',
  'P-RFCL (arXiv 2406.09384): lora_r4 with si on the weights in use')
 ON CONFLICT DO NOTHING;
+
+-- Which parameters move, with the papers' defaults. Partial and low-rank tunings usually want 10 to 100 times the learning rate of full
+-- fine-tuning (a recipe).
+INSERT INTO method (name, tuning, tuning_params, note) VALUES
+('bitfit', 'bitfit', '{}', 'only biases (arXiv 2106.10199)'),
+('lnfit', 'lnfit', '{}', 'only layer norms (arXiv 2302.08106)'),
+('linear_probe', 'linear_probe', '{}', 'only the projections into the common space: a floor'),
+('dora_r4', 'dora', '{"rank": 4, "alpha": 4}', 'low-rank updates and a scale per row (arXiv 2402.09353)'),
+('dora_r64', 'dora', '{"rank": 64, "alpha": 64}', 'as dora_r4, the larger rank of FoMo-in-Flux'),
+('vera', 'vera', '{"rank": 256, "start_d": 0.1, "start_b": 0}', 'two vectors per weight on shared random matrices (arXiv 2310.11454)'),
+('vera_fomo', 'vera', '{"rank": 256, "start_d": 0, "start_b": 0.1}', 'vera, begun as in the code of FoMo-in-Flux'),
+('galore', 'galore', '{"rank": 8, "gap": 200, "scale": 2}', 'the optimizer works on projected gradients (arXiv 2403.03507)'),
+('hft', 'hft', '{}', 'half of the matrices stay, another half in every task (arXiv 2404.18466)'),
+('migu', 'migu', '{"quantile": 0.7}', 'only the loudest 30 % of output units learn (arXiv 2406.17245)'),
+('codyra', 'codyra', '{"rank": 16, "kappa": 0.005}', 'low-rank updates whose gates close (arXiv 2412.01004)'),
+('osf', 'osf', '{"frozen_share": 0.5}', 'only the small singular values move (arXiv 2504.07097)'),
+('coso', 'coso', '{"rank": 50, "sketch_rank": 120, "gap": 20, "energy": 0.98}',
+ 'subspaces of the gradient, apart from those of earlier tasks (arXiv 2505.11816)'),
+('peft_simple', 'lora', '{"rank": 4, "alpha": 4}', 'one plain adapter after the other, the simple baseline of P-RFCL (arXiv 2406.09384)'),
+('lora_accumulated', 'lora', '{"rank": 4, "alpha": 4, "merge_after_task": false}', 'one adapter for the whole stream'),
+('first_task_only', 'first_task_only', '{"rank": 4, "alpha": 4}', 'adapt once, then stay: the control of P-RFCL (arXiv 2406.09384)')
+ON CONFLICT DO NOTHING;
