@@ -255,8 +255,10 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
 
 
 def profile_with_full(spec: Spec) -> Rows:
-    """The same, and as the phase `full` a step of full fine-tuning of the same backbone with the same recipe."""
-    plain = replace(spec, method=spec.method | PLAIN, mixture=spec.mixture | {"selection": "none", "selection_params": {}})
+    """The same, and as the phase `full` a step of full fine-tuning with AdamW, in the same precision and batch."""
+    mixture = spec.mixture | {"selection": "none", "selection_params": {}}
+    recipe = spec.recipe | {"optimizer": "adamw", "optimizer_params": {}}
+    plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
     rows = profile(spec)
     return rows | {FULL: (rows if plain == spec else profile(plain))["train"]}
 

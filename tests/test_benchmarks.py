@@ -1,6 +1,7 @@
 """The benchmarks run to their end, at a hundredth of their size; how long they take is nobody's test."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,15 @@ def test_every_line_of_the_scheduler_s_benchmark_comes_out(tmp_path: Path) -> No
     assert ("Nothing was submitted to a real Slurm" in text) == bool(missing())
     assert all(f"- **{work}**: " in text for work in EXPECTED), "each line says what it is about"
     assert not list(tmp_path.glob("weir-benchmark-*")), "it takes its files away"
+
+
+def test_profiles_come_out_as_a_table() -> None:
+    """Of a small model: a price in FLOPs that a batch of four pairs can have, and steps that follow from it."""
+    config = {"embed_dim": 8, "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}}
+    config["text_cfg"] = {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1}
+    command = [sys.executable, "benchmarks/profiles.py", "--pairs", "4", "--only", "full", "contrastive+ewc"]
+    done = subprocess.run([*command, "--architecture", json.dumps(config)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    full, ewc = ([cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:])
+    assert (full[0], full[2], full[4]) == ("full", "0", "1.0000") and full[6] == full[7]
+    assert ewc[0] == "contrastive+ewc" and float(ewc[4]) > 1 and ewc[6] != ewc[7]
