@@ -173,8 +173,6 @@ def test_a_bounded_buffer_is_a_choice_that_stays_for_the_task() -> None:
 
 
 def test_what_cannot_make_a_batch_is_refused() -> None:
-    with pytest.raises(MixtureError, match=r"unknown selection 'hard'. Allowed: none"):
-        Mixture(row(1, 0, 0, selection="hard"), 8, 0, None)
     with pytest.raises(MixtureError, match="needs a pretraining_dataset"):
         Mixture(THIRDS, 8, 0, None)
     with pytest.raises(MixtureError, match="task 2 needs 4 buffer pairs a batch and has none"):
