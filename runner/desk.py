@@ -21,7 +21,8 @@ class Desk:
     def __init__(self, spec: Spec, data: Path) -> None:
         self.spec, self.data = spec, data
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
-        self.opened: dict[str, Pairs] = {}
+        self.opened: dict[tuple[str, str], Pairs] = {}  # by name and split
+        self.named: dict[tuple[str, str], int] = {}  # how many unreadable items of each have been named
         self.tasks = chunks(
             [(dataset, concept) for dataset, concept in spec.stream["sequence"]["concepts"]], spec.stream["tasks"]
         )
@@ -30,11 +31,11 @@ class Desk:
     def tests(self) -> dict[str, evals.TestSet]:
         """What is measured on, by dataset."""
         members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
-        return {name: load_test(self.rows[name], open_pairs(self.rows[name], "test", self.data)) for name in members}
+        return {name: load_test(self.rows[name], self._open(self.rows[name], "test")) for name in members}
 
     def mixture(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Mixture:
         """The endless batches of a task, at their beginning."""
-        pool = self._train(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
+        pool = self._open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
         earlier = [portion for done in self.tasks[: task - 1] for portion in self._portions(done)]
         drawn.begin(task, self._portions(self.tasks[task - 1]), earlier)
@@ -44,7 +45,7 @@ class Desk:
         """The training pairs of concepts, by dataset and label; the concept * is all of a dataset."""
         portions = []
         for name, concept in concepts:
-            pairs = self._train(self.rows[name])
+            pairs = self._open(self.rows[name])
             if concept == EVERYTHING:
                 indices = np.arange(len(pairs))
             else:
@@ -54,7 +55,18 @@ class Desk:
             portions.append((pairs, indices))
         return portions
 
-    def _train(self, row: dict[str, Any]) -> Pairs:
-        if row["name"] not in self.opened:
-            self.opened[row["name"]] = open_pairs(row, "train", self.data)
-        return self.opened[row["name"]]
+    def unreadable(self) -> list[str]:
+        """A line for each dataset with items, met since this was last asked, that could not be read and were replaced."""
+        lines = []
+        for (name, split), pairs in self.opened.items():
+            corrupt: list[str] = getattr(pairs, "corrupt", [])
+            new = corrupt[self.named.get((name, split), 0) :]
+            if new:
+                lines.append(f"dataset {name!r}, {split}: {len(new)} items cannot be read and were replaced: {', '.join(new)}")
+                self.named[name, split] = len(corrupt)
+        return lines
+
+    def _open(self, row: dict[str, Any], split: str = "train") -> Pairs:
+        if (row["name"], split) not in self.opened:
+            self.opened[row["name"], split] = open_pairs(row, split, self.data)
+        return self.opened[row["name"], split]

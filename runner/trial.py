@@ -143,6 +143,8 @@ class Trial:
         if task == 0:
             tables["profile"] = self.solved.profile
             tables["statistic"] += self.solved.statistics
+        for line in self.desk.unreadable():
+            print(line, file=sys.stderr, flush=True)  # in log.txt: how many there were is no result
         written = write_tables(self.run, task, tables)
         weights = self.write_weights(task, deployed) if task else {}
         crash_point("results")

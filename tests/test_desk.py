@@ -7,6 +7,8 @@ from runner.resolve import Resolver
 from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
+from schema.spec import Spec
+from tests import layouts
 
 SETS = """
 INSERT INTO sequence (name, ordering) VALUES ('sets', 'published');
@@ -29,3 +31,19 @@ def test_all_of_a_dataset_is_one_concept(catalog: Catalog, folder: Path) -> None
         new, earlier, pool = desk.mixture(task, spec.mixture, 16).pools
         assert (len(new), len(earlier), len(pool)) == (update, buffer, 0)
         assert len(set(new.pairs[0].labels[new.indices])) == classes
+
+
+def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
+    """In the log, a line per dataset and split, when they are first met."""
+    row = layouts.imagefolder(tmp_path, 300, bad={0, 4})
+    stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
+    mixture = {"name": "m", "update_share": 1, "buffer_share": 0, "pretraining_share": 0, "buffer_pairs": None}
+    desk = Desk(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
+    drawn = desk.mixture(1, mixture, 300)
+    assert desk.unreadable() == []
+    drawn.draw()
+    (line,) = desk.unreadable()
+    assert line.startswith("dataset 'birds', train: 2 items cannot be read and were replaced: ")
+    assert "00000.png" in line and "00004.png" in line
+    drawn.draw()
+    assert desk.unreadable() == []
