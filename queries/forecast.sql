@@ -1,6 +1,6 @@
 -- What will the pending trials cost?
 -- grain: one row per trial that sync may start now, in the order of todo
--- Steps follow from the budget (NULL where the unit needs a profile). Seconds are the mean of finished trials that share
+-- Steps follow from the budget (NULL where they are solved by the trial, from its profile). Seconds are the mean of finished trials that share
 -- backbone, stream, method, recipe and budget, else of those that share all but the method; `based_on` says how many.
 CREATE OR REPLACE VIEW forecast AS
 WITH

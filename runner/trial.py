@@ -140,7 +140,7 @@ class Trial:
             "progress": curve,
             "statistic": drift(deployed, self.initial, task),
         }
-        if task == 0:
+        if task == 0 and self.solved.profile:
             tables["profile"] = self.solved.profile
             tables["statistic"] += self.solved.statistics
         for line in self.desk.unreadable():
