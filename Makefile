@@ -27,7 +27,7 @@ lint: setup
 	$(BIN)/mypy
 
 fast: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
 test: lint fast
 	$(BIN)/python -m pytest -m slow -rs
