@@ -10,7 +10,19 @@ from schema import ddl, views
 
 DATASETS = {"birds": ("adapt", 3), "ships": ("adapt", 1), "dogs": ("retain", 1), "cats": ("retain", 1), "toys": ("probe", 1)}
 TASKS = 2
-FACTS = ("attempt", "submission", "outcome", "result", "cost", "progress", "statistic", "request", "problem", "trial")
+FACTS = (
+    "attempt",
+    "submission",
+    "outcome",
+    "result",
+    "cost",
+    "progress",
+    "statistic",
+    "request",
+    "problem",
+    "trial",
+    "reference_result",
+)
 
 AXES = f"""
 INSERT INTO backbone (name, architecture) VALUES ('tiny', 'ViT-B-32');
@@ -155,5 +167,9 @@ def varied(filled: Filled) -> None:
         filled.trial(backbone=name, study="second")
     filled.connection.execute("INSERT INTO progress VALUES (1, 1, 1, 5, 0.7, 1e-3, 100, now())")
     filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")
+    filled.connection.execute(
+        "INSERT INTO reference_result (source, setting, metric, value, provenance) "
+        "VALUES ('a paper', '{\"backbone\": \"tiny\", \"task\": 0}', 'a_zs', 0.7, 'seen')"
+    )
     filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')")
     filled.connection.execute("COMMIT")

@@ -329,3 +329,48 @@ def test_a_last_task_measured_in_part_only_is_named(filled: Filled) -> None:
     filled.connection.execute("UPDATE result SET fraction = 0.1 WHERE task = 2 AND dataset = 'dogs'")
     row = filled.row("audit_fractions")
     assert (row["trial"], row["task"], row["dataset"], row["fraction"]) == (trial, 2, "dogs", 0.1)
+
+
+# ---------------------------------------------------------------- published numbers
+
+
+def test_reproduced_compares_only_what_is_the_same(filled: Filled) -> None:
+    filled.done(PAPER, method="ewc")
+    published = [
+        ("paper", '{"backbone": "tiny", "task": 0, "dataset": "dogs"}', "top1", 0.602, "seen"),
+        ("paper", '{"backbone": "tiny", "stream": "world", "method": "EWC"}', "a_zs", 0.60, "seen"),
+        ("paper", '{"backbone": "tiny", "suite": "five", "task": 0}', "gm", math.sqrt(0.25 * 0.7), "derived"),
+        ("paper", '{"backbone": "tiny", "method": "lora"}', "a_zs", 0.55, "seen"),
+        ("paper", '{"backbone": "tiny", "shots": 5}', "a_zs", 0.55, "seen"),
+        ("paper", '{"backbone": "tiny"}', "a_ka", 0.575, "unverified"),
+        ("paper", "ViT-B/32, table 1", "a_zs", 0.55, "seen"),
+    ]
+    for row in published:
+        filled.connection.execute(
+            "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES (?, ?, ?, ?, ?)", list(row)
+        )
+    found = {(r["setting"], r["metric"]): r for r in filled.rows("reproduced()")}
+    verdicts = [found[setting, metric]["verdict"] for _, setting, metric, _, _ in published]
+    assert verdicts == [
+        "reproduced",
+        "differs",
+        "reproduced",
+        "not measured",
+        "not compared: shots",
+        "not compared: unverified",
+        "not compared: not a JSON object",
+    ]
+    far = found[published[1][1], "a_zs"]
+    assert (far["trials"], far["ours"], far["difference"]) == (1, pytest.approx(0.55), pytest.approx(-0.05))
+
+
+def test_reproduced_finds_the_measures_of_a_matrix(filled: Filled) -> None:
+    trial = learned(filled, ZSCL)
+    (stream,) = filled.connection.execute("SELECT stream FROM trial WHERE id = ?", [trial]).fetchone() or ()
+    for metric in ("transfer", "acc_final", "bwt"):
+        filled.connection.execute(
+            "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES ('ZSCL', ?, ?, ?, 'derived')",
+            [f'{{"stream": "{stream}"}}', metric, PUBLISHED[metric] / 100],
+        )
+    verdicts = {r["metric"]: r["verdict"] for r in filled.rows("reproduced(tolerance := 0.0001)")}
+    assert verdicts == dict.fromkeys(("transfer", "acc_final", "bwt"), "reproduced")
