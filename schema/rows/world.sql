@@ -171,6 +171,7 @@ ON CONFLICT DO NOTHING;
 
 INSERT INTO budget (name, unit, total, note) VALUES
 ('steps_1200', 'steps', 1200, 'pretraining of tiny'),
+('steps_100', 'steps', 100, 'the stream world: 20 steps a task, for a first look at many methods'),
 ('steps_250', 'steps', 250, 'the stream world: 50 steps a task'),
 ('steps_400', 'steps', 400, 'the stream world: 80 steps a task')
 ON CONFLICT DO NOTHING;
