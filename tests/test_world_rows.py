@@ -35,7 +35,7 @@ def applied() -> duckdb.DuckDBPyConnection:
 def rows(table: str) -> dict[str, Row]:
     """The rows of a table by name, their JSON parsed."""
     with applied() as connection:
-        found = connection.execute(f"SELECT * FROM {table}")
+        found = connection.execute(f"SELECT * FROM {table} ORDER BY name")
         columns = [column[0] for column in found.description or []]
         listed = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
     for row in listed:
