@@ -14,6 +14,13 @@ from tests.slurm.cluster import Cluster, missing
 Factory = Callable[..., Cluster]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, those of this folder stay in one: they share the machine's one cluster."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("slurm"))
+
+
 def require_slurm() -> None:
     """Skip where Slurm is not installed, and fail there if the environment says that it is expected."""
     if absent := missing():
