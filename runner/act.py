@@ -8,6 +8,7 @@ keeps its attempts, and is offered again by the next pass; so is one that it was
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 
@@ -94,14 +95,19 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
 def _offer_all(catalog: Catalog, place: Backend, batches: list[Batch], report: Report) -> set[Needs] | None:
     """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
     that need the same), or None when it does not answer and should be left alone in this pass."""
-    refused = set[Needs]()
-    for batch in batches:
-        if batch.needs not in refused:
-            taken = _offer(catalog, place, batch, report)
-            if taken is None:
-                return None
-            if not taken:
-                refused.add(batch.needs)
+    refused, rows = set[Needs](), list[dict[str, Any]]()
+    try:
+        for batch in batches:
+            if batch.needs not in refused:
+                taken = _offer(place, batch, report, refused)
+                if taken is None:
+                    return None
+                rows += taken
+    finally:  # at once: each opening of the catalog writes all of it that is new, and until then the answers are on disk
+        if rows:
+            with catalog.transaction() as connection:
+                insert(connection, "submission", rows)
+            report.submitted += len(rows)
     return refused
 
 
@@ -239,8 +245,9 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
     batch.write()
 
 
-def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bool | None:
-    """Give a batch to the backend and record what it says: True, taken; False, refused; None, no answer."""
+def _offer(place: Backend, batch: Batch, report: Report, refused: set[Needs]) -> list[dict[str, Any]] | None:
+    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of a batch that it refuses none,
+    and its needs join `refused`), or None: no answer."""
     batch.ask()
     crash_point("asked")
     try:
@@ -248,7 +255,8 @@ def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bo
     except SubmissionRefusedError as error:
         batch.answered(refused=str(error))
         report.problem(batch.name, f"{place.name} refuses it, and will be asked again: {error}")
-        return False
+        refused.add(batch.needs)
+        return []
     except SubmissionUnknownError as error:
         report.problem(batch.name, f"{place.name} may or may not have taken it, and will be looked at: {error}")
         return None
@@ -257,13 +265,9 @@ def _offer(catalog: Catalog, place: Backend, batch: Batch, report: Report) -> bo
         return None
     crash_point("submitted")
     batch.answered(jobs=jobs)
-    rows = [
+    return [
         submission(batch, folder, job_id) for job_id, job in zip(jobs, batch.positions, strict=True) for folder in job if job_id
     ]
-    with catalog.transaction() as connection:
-        insert(connection, "submission", rows)
-    report.submitted += len(rows)
-    return True
 
 
 def live_jobs(connection: duckdb.DuckDBPyConnection) -> int:

@@ -32,12 +32,13 @@ class PartError(ValueError):
     """A row names a part, or a key of a part, that does not exist."""
 
 
-def names(place: str) -> list[str]:
+@cache
+def names(place: str) -> tuple[str, ...]:
     """The parts of a folder (`methods/tuning`: its files) or of a module (`methods/schedules.py`: its public functions)."""
     path = ROOT / place
     if path.is_dir():
-        return sorted(f.stem for f in path.glob("*.py") if not f.stem.startswith("_"))
-    return sorted(_functions(path))
+        return tuple(sorted(f.stem for f in path.glob("*.py") if not f.stem.startswith("_")))
+    return tuple(sorted(_functions(path)))
 
 
 @cache
@@ -206,6 +207,7 @@ def _object(said: Any) -> Mapping[str, Any]:
     return value
 
 
+@cache
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
     """Public functions that take `parameters` or `step` first: the optimizers and schedules."""
     found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
