@@ -37,8 +37,7 @@ class Desk:
         """The endless batches of a task, at their beginning."""
         pool = self._open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
-        earlier = [portion for done in self.tasks[: task - 1] for portion in self._portions(done)]
-        drawn.begin(task, self._portions(self.tasks[task - 1]), earlier)
+        drawn.begin(task, self._portions(self.tasks[task - 1]), [self._portions(done) for done in self.tasks[: task - 1]])
         return drawn
 
     def _portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:

@@ -187,7 +187,9 @@ def check_dataset(row: Mapping[str, Any]) -> None:
 
 
 def check_mixture(row: Mapping[str, Any]) -> None:
-    """Selection of a `mixture` row."""
+    """Buffer policy and selection of a `mixture` row."""
+    if row.get("buffer_policy") is not None:
+        check("streams/buffers.py", row["buffer_policy"], {}, f"mixture {row['name']!r}, buffer_policy")
     where, params = f"mixture {row['name']!r}, selection", _object(row["selection_params"])
     if row["selection"] != "none":
         check("methods/selection", row["selection"], params, f"{where} (none, or one that chooses)")
@@ -207,12 +209,12 @@ def _object(said: Any) -> Mapping[str, Any]:
 
 
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Public functions that take `parameters` or `step` first: the optimizers and schedules."""
+    """Public functions that take `parameters`, `step` or `earlier` first: the optimizers, schedules and policies of a buffer."""
     found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     return {
         node.name: node
         for node in found
-        if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in ("parameters", "step")
+        if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in ("parameters", "step", "earlier")
     }
 
 
