@@ -25,6 +25,7 @@ NEEDS = {  # what a part may say that it needs, and what a sentence must have fo
     "buffer": "buffer_share",
     "pretraining": "pretraining_share",
 }
+FIRST = ("parameters", "step", "earlier", "concepts")  # what the functions of a module that is a registry take first
 RESERVED = ("over", "start_over", "lines", "restart")  # keys of merging_params that are not the technique's
 
 
@@ -209,12 +210,10 @@ def _object(said: Any) -> Mapping[str, Any]:
 
 
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Public functions that take `parameters`, `step` or `earlier` first: the optimizers, schedules and policies of a buffer."""
+    """Public functions that take one of FIRST first: the optimizers, schedules, policies of a buffer, orderings."""
     found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     return {
-        node.name: node
-        for node in found
-        if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in ("parameters", "step", "earlier")
+        node.name: node for node in found if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in FIRST
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.act import _deployed
+from runner.act import deployed_weights
 from runner.resolve import RefusedError, Resolver
 from schema import ddl, views
 from schema.site import Site
@@ -152,4 +152,4 @@ def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckD
 
 def test_a_base_whose_files_are_gone_is_said(site: Site) -> None:
     with pytest.raises(RefusedError, match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back"):
-        _deployed(site, 7)
+        deployed_weights(site, 7)
