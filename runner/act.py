@@ -295,11 +295,16 @@ class Bases:
             return None
         trial = int(pretrained[6:])
         if trial not in self.found:
-            self.found[trial] = _deployed(self.site, trial)
+            self.found[trial] = deployed_weights(self.site, trial)
         return self.found[trial]
 
 
-def _deployed(site: Site, trial: int) -> str:
+def deployed_weights(site: Site, trial: int) -> str:
+    """The file of what a trial deployed last.
+
+    Raises:
+        RefusedError: its folder holds no weights.
+    """
     trial_folder = site.runs / f"{trial:06d}"
     attempts = sorted((p for p in trial_folder.glob("[0-9]*")), key=lambda p: int(p.name), reverse=True)
     tasks = files.done_tasks([RunFolder(p) for p in attempts])

@@ -31,21 +31,20 @@ class Desk:
     def tests(self) -> dict[str, evals.TestSet]:
         """What is measured on, by dataset."""
         members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
-        return {name: load_test(self.rows[name], self._open(self.rows[name], "test")) for name in members}
+        return {name: load_test(self.rows[name], self.open(self.rows[name], "test")) for name in members}
 
     def mixture(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Mixture:
         """The endless batches of a task, at their beginning."""
-        pool = self._open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
+        pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
-        earlier = [portion for done in self.tasks[: task - 1] for portion in self._portions(done)]
-        drawn.begin(task, self._portions(self.tasks[task - 1]), earlier)
+        drawn.begin(task, self.portions(self.tasks[task - 1]), [self.portions(done) for done in self.tasks[: task - 1]])
         return drawn
 
-    def _portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
+    def portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
         """The training pairs of concepts, by dataset and label; the concept * is all of a dataset."""
         portions = []
         for name, concept in concepts:
-            pairs = self._open(self.rows[name])
+            pairs = self.open(self.rows[name])
             if concept == EVERYTHING:
                 indices = np.arange(len(pairs))
             else:
@@ -66,7 +65,8 @@ class Desk:
                 self.named[name, split] = len(corrupt)
         return lines
 
-    def _open(self, row: dict[str, Any], split: str = "train") -> Pairs:
+    def open(self, row: dict[str, Any], split: str = "train") -> Pairs:
+        """The pairs of a dataset row."""
         if (row["name"], split) not in self.opened:
             self.opened[row["name"], split] = open_pairs(row, split, self.data)
         return self.opened[row["name"], split]

@@ -59,10 +59,14 @@ class ConceptSequence(SQLModel, table=True):
     """The order in which concepts arrive."""
 
     __tablename__ = "sequence"
+    __table_args__ = (*json_columns("sequence", "ARRAY", "scores"),)
     name: str = column("the word a stream uses", key=True)
     ordering: str = column("how the order came about: random, time, similarity, ...")
     seed: int = column("of the ordering", BigInteger, default="0")
     source: str | None = column("file or query it came from", nullable=True)
+    scores: list[float | None] = column(
+        "what the order came from, a JSON list by position; empty: not known", JSON, default="'[]'"
+    )
     note: str | None = note()
 
 
@@ -135,6 +139,11 @@ class Mixture(SQLModel, table=True):
             "buffer_pairs IS NULL OR buffer_pairs > 0",
             "buffer_pairs must be above 0, or NULL for unlimited",
         ),
+        rule(
+            "mixture_buffer_policy",
+            "buffer_policy IS NULL OR (buffer_pairs IS NOT NULL AND buffer_share > 0)",
+            "a buffer_policy chooses what a bounded buffer keeps: it needs buffer_pairs and a buffer_share above 0",
+        ),
         *json_columns("mixture", "OBJECT", "selection_params"),
     )
     name: str = column("the word a trial uses", key=True)
@@ -143,6 +152,10 @@ class Mixture(SQLModel, table=True):
     pretraining_share: float = column("of the pretraining pool", Double)
     pretraining_dataset: str | None = column("the pretraining pool", to="dataset.name", nullable=True)
     buffer_pairs: int | None = column("size of the buffer; NULL: unlimited", BigInteger, nullable=True)
+    buffer_policy: str | None = column(
+        "what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among all earlier pairs for each task",
+        nullable=True,
+    )
     selection: str = column("how pairs are chosen among candidates", default="'none'")
     selection_params: dict[str, Any] = params("of the selection")
     note: str | None = note()

@@ -25,6 +25,7 @@ NEEDS = {  # what a part may say that it needs, and what a sentence must have fo
     "buffer": "buffer_share",
     "pretraining": "pretraining_share",
 }
+FIRST = ("parameters", "step", "earlier", "concepts")  # what the functions of a module that is a registry take first
 RESERVED = ("over", "start_over", "lines", "restart")  # keys of merging_params that are not the technique's
 
 
@@ -188,7 +189,9 @@ def check_dataset(row: Mapping[str, Any]) -> None:
 
 
 def check_mixture(row: Mapping[str, Any]) -> None:
-    """Selection of a `mixture` row."""
+    """Buffer policy and selection of a `mixture` row."""
+    if row.get("buffer_policy") is not None:
+        check("streams/buffers.py", row["buffer_policy"], {}, f"mixture {row['name']!r}, buffer_policy")
     where, params = f"mixture {row['name']!r}, selection", _object(row["selection_params"])
     if row["selection"] != "none":
         check("methods/selection", row["selection"], params, f"{where} (none, or one that chooses)")
@@ -209,12 +212,10 @@ def _object(said: Any) -> Mapping[str, Any]:
 
 @cache
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Public functions that take `parameters` or `step` first: the optimizers and schedules."""
+    """Public functions that take one of FIRST first: the optimizers, schedules, policies of a buffer, orderings."""
     found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     return {
-        node.name: node
-        for node in found
-        if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in ("parameters", "step")
+        node.name: node for node in found if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in FIRST
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streams import Draw, Pairs
+from streams import Draw, Pairs, buffers
 
 Portion = tuple[Pairs, np.ndarray]  # pairs, and which of them
 
@@ -49,7 +49,8 @@ def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
 class Pool:
     """Pairs walked without replacement, in a new order each epoch."""
 
-    def __init__(self, portions: Sequence[Portion], seed: Sequence[int], limit: int | None = None) -> None:
+    def __init__(self, portions: Sequence[Portion], seed: Sequence[int], places: np.ndarray | None = None) -> None:
+        """`places`: which of the portions' pairs are walked; all of them if it is not said."""
         self.pairs = list({id(pairs): pairs for pairs, _ in portions}.values())
         owner = {id(pairs): n for n, pairs in enumerate(self.pairs)}
         nothing = np.empty(0, np.int64)
@@ -57,9 +58,8 @@ class Pool:
         self.owners = np.concatenate([nothing, *owned])
         self.indices = np.concatenate([nothing, *(indices for _, indices in portions)])
         self.seed = list(seed)
-        if limit is not None and limit < len(self.indices):
-            kept = np.sort(np.random.default_rng([*self.seed, 0]).choice(len(self.indices), limit, replace=False))
-            self.owners, self.indices = self.owners[kept], self.indices[kept]
+        if places is not None:
+            self.owners, self.indices = self.owners[places], self.indices[places]
         self.epoch = self.position = 0
         self.order = self._shuffled()
 
@@ -96,22 +96,34 @@ class Mixture:
             raise MixtureError(f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset")
         self.mixture, self.batch_pairs, self.seed, self.pretraining = mixture, batch_pairs, seed, pretraining
 
-    def begin(self, task: int, update: Sequence[Portion], buffer: Sequence[Portion]) -> None:
-        """Draw for `task` (from 1): `update` is its own pairs, `buffer` all of the earlier tasks.
+    def begin(self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]) -> None:
+        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before it.
 
         Raises:
             MixtureError: a source that the batch needs is empty.
+            BufferError: a buffer that cannot be kept.
         """
         self.task, self.drawn = task, 0
         self.counts = shares(self.mixture, self.batch_pairs, task)
         everything = [(self.pretraining, np.arange(len(self.pretraining)))] if self.pretraining is not None else []
-        limits = (None, self.mixture["buffer_pairs"], None)
-        sources = zip((update, buffer, everything), limits, strict=True)
-        self.pools = [Pool(portions, [self.seed, task, n], limit) for n, (portions, limit) in enumerate(sources)]
+        past = [portion for portions in earlier for portion in portions]
+        sources = ((update, None), (past, self._buffered(task, earlier)), (everything, None))
+        self.pools = [Pool(portions, [self.seed, task, n], places) for n, (portions, places) in enumerate(sources)]
         for name, count, pool in zip(Counts._fields, self.counts, self.pools, strict=True):
             if count and not len(pool):
                 said = self.mixture["name"]
                 raise MixtureError(f"mixture {said!r}: task {task} needs {count} {name} pairs a batch and has none")
+
+    def _buffered(self, task: int, earlier: Sequence[Sequence[Portion]]) -> np.ndarray | None:
+        """(K,): which of the earlier pairs the buffer holds; None where it holds all."""
+        size_pairs, policy = self.mixture["buffer_pairs"], self.mixture.get("buffer_policy")
+        if policy is not None and size_pairs is not None:
+            return buffers.kept(policy, _concepts(earlier), size_pairs, [self.seed, 0])
+        count = sum(len(indices) for portions in earlier for _, indices in portions)
+        if size_pairs is None or size_pairs >= count:
+            return None
+        chosen = np.random.default_rng([self.seed, task, 1, 0]).choice(count, size_pairs, replace=False)
+        return np.sort(chosen)
 
     def draw(self) -> Draw:
         """The next batch: update, buffer and pretraining pairs in this order."""
@@ -139,3 +151,18 @@ class Mixture:
         self.drawn = state["drawn"]
         for pool, (epoch, position) in zip(self.pools, state["pools"], strict=True):
             pool.seek(epoch, position)
+
+
+def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
+    """(n_t,) int64 a task: a number for the (dataset, label) of each pair, the same in every task."""
+    numbers: dict[tuple[int, int], int] = {}
+    tasks = []
+    for portions in earlier:
+        found = [np.empty(0, np.int64)]
+        for pairs, indices in portions:
+            labels, each = np.unique(pairs.labels[indices], return_inverse=True)
+            found.append(
+                np.array([numbers.setdefault((id(pairs), int(label)), len(numbers)) for label in labels], np.int64)[each]
+            )
+        tasks.append(np.concatenate(found))
+    return tasks

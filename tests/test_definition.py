@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.act import _deployed
+from runner.act import deployed_weights
 from runner.resolve import RefusedError, Resolver
 from schema import ddl, views
 from schema.site import Site
 from schema.spec import Spec
 from tests.test_grid import AXES, TRIAL
 
-FOR_PEOPLE = {"note", "license", "year", "train_pairs", "test_pairs", "source"}  # columns that cannot change a number
+FOR_PEOPLE = {"note", "license", "year", "train_pairs", "test_pairs", "source", "scores"}  # columns that cannot change a number
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 NUMBERS = st.floats(1e-12, 1e12)
 FREE_JSON = st.dictionaries(
@@ -43,6 +43,8 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
     columns = [(column[0], str(column[1])) for column in found.description or []]
     (values,) = found.fetchall()
     parsed = {c: json.loads(v) if t == "JSON" and v is not None else v for (c, t), v in zip(columns, values, strict=True)}
+    if parsed.get("buffer_policy", "") is None:
+        del parsed["buffer_policy"]  # left out, so that definitions from before there were policies stay what they were
     return {column: value for column, value in parsed.items() if column not in FOR_PEOPLE}
 
 
@@ -61,6 +63,27 @@ def test_every_column_crosses(connection: duckdb.DuckDBPyConnection) -> None:
     members = connection.execute("SELECT * EXCLUDE suite FROM suite_member")
     columns = [column[0] for column in members.description or []]
     assert spec.stream["suite"]["members"] == [dict(zip(columns, row, strict=True)) for row in members.fetchall()]
+
+
+def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("BEGIN")
+    try:
+        for trial, (name, policy) in enumerate((("kept", "reservoir"), ("drawn", None)), 2):
+            connection.execute(
+                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy) "
+                "VALUES (?, 0.5, 0.5, 0, 10, ?)",
+                [name, policy],
+            )
+            connection.execute(
+                "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
+                "VALUES (?, 'b', 's', ?, 'finetune', 'r', 'g', 1)",
+                [trial, name],
+            )
+        kept, drawn = (Resolver(connection, [trial]).resolve(trial) for trial in (2, 3))
+        assert kept[0].mixture["buffer_policy"] == "reservoir"
+        assert "buffer_policy" not in drawn[1]
+    finally:
+        connection.execute("ROLLBACK")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -129,4 +152,4 @@ def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckD
 
 def test_a_base_whose_files_are_gone_is_said(site: Site) -> None:
     with pytest.raises(RefusedError, match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back"):
-        _deployed(site, 7)
+        deployed_weights(site, 7)

@@ -25,6 +25,7 @@ GPU_HALF = {
     "trial",
     "training",
     "desk",
+    "concepts",
     "measure",
     "checkpoint",
     "history",
@@ -78,7 +79,9 @@ def modules_after(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["runner.sync", "runner.watch", "runner.forecast", "schema.__main__", "queries.__main__"])
+@pytest.mark.parametrize(
+    "module", ["runner.sync", "runner.watch", "runner.forecast", "runner.order", "schema.__main__", "queries.__main__"]
+)
 def test_the_database_half_never_loads_torch(module: str) -> None:
     assert "torch" not in modules_after(f"import {module}")
 

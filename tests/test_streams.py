@@ -58,8 +58,8 @@ def begun(mixture: Mapping[str, Any], task: int = 2, seed: int = 0, batch_pairs:
     """A mixture over 20 update pairs from 0, 30 buffer pairs from 1000, 25 pretraining pairs from 2000."""
     made = Mixture(mixture, batch_pairs, seed, Numbered(2000, 25))
     one, two = Numbered(0, 40), Numbered(1000, 30)
-    buffer: list[Portion] = [(two, np.arange(10)), (two, np.arange(10, 30))] if task > 1 else []
-    made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], buffer)
+    earlier: list[list[Portion]] = [[(two, np.arange(10))], [(two, np.arange(10, 30))]] if task > 1 else []
+    made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], earlier)
     return made
 
 
@@ -158,9 +158,9 @@ def test_batches_depend_on_seed_and_task_alone() -> None:
     assert not same(begun(THIRDS).draw(), begun(THIRDS, seed=1).draw())
     assert not same(begun(THIRDS).draw(), begun(THIRDS, task=3).draw())
     again = begun(THIRDS, task=3)
-    again.begin(2, *([(Numbered(first, 20), np.arange(20))] for first in (0, 1000)))
+    again.begin(2, [(Numbered(0, 20), np.arange(20))], [[(Numbered(1000, 20), np.arange(20))]])
     fresh = Mixture(THIRDS, 12, 0, Numbered(2000, 25))
-    fresh.begin(2, *([(Numbered(first, 20), np.arange(20))] for first in (0, 1000)))
+    fresh.begin(2, [(Numbered(0, 20), np.arange(20))], [[(Numbered(1000, 20), np.arange(20))]])
     assert same(again.draw(), fresh.draw()), "an earlier task leaves nothing behind"
 
 

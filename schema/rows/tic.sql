@@ -1,7 +1,8 @@
 -- TiC-CLIP (arXiv 2310.16226): pairs in the order of the time they are from; one concept a time step, everything of its window.
 -- Shards lie below tic/ in the data folder, one folder a window. Its recipes for a step are sentences here: Sequential is finetune
--- with update_only, Restart is restart, Patching is patching, Cumulative-* take earlier pairs by the mixture (their sets grow, a
--- mixture's shares do not: tic_cumulative is the nearest), Oracle is a stream of one task.
+-- with update_only, Restart is restart, Patching is patching, Cumulative-* take earlier pairs by the mixture (the set of -All grows, a
+-- mixture's shares do not: tic_cumulative is the nearest; -Equal and -Exp are tic_equal_* and tic_exponential_*), Oracle is a stream
+-- of one task.
 
 INSERT INTO dataset (name, format, location, kind, classes, train_pairs, note)
 SELECT source || '_' || first, 'webdataset', 'tic/' || source || '/' || first, 'captions', '["everything"]', NULL,
@@ -78,6 +79,14 @@ ON CONFLICT DO NOTHING;
 
 INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, note) VALUES
 ('tic_cumulative', 0.5, 0.5, 0, 'half new, half of all earlier steps: the sizes of Cumulative-Equal where storage does not bind')
+ON CONFLICT DO NOTHING;
+
+-- Half new, half of a bounded set of old pairs that is shared among the earlier steps. How large the set is, is our reading: as many
+-- pairs as a step of the released budget draws.
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy, note)
+SELECT 'tic_' || policy || '_' || scale, 0.5, 0.5, 0, buffer_pairs, policy, about || ' of TiC-CLIP (arXiv 2310.16226); ' || scale
+FROM (VALUES ('equal', 'Cumulative-Equal'), ('exponential', 'Cumulative-Exp')) AS policies(policy, about),
+     (VALUES ('medium', 18432000), ('large', 184320000), ('xlarge', 1847296000)) AS scales(scale, buffer_pairs)
 ON CONFLICT DO NOTHING;
 
 INSERT INTO method (name, "start", note) VALUES

@@ -143,6 +143,16 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
 ('thirds_easy', 0.34, 0.33, 0.33, 'base', 'easy_reference', '{"filter_ratio": 0.5}', 'replay_thirds, the easier half of each draw')
 ON CONFLICT DO NOTHING;
 
+-- Where storage is bounded: thirds whose buffer holds 200 of up to 4,800 earlier pairs.
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, buffer_pairs, buffer_policy, note) VALUES
+('thirds_reservoir_200', 0.34, 0.33, 0.33, 'base', 200, 'reservoir',
+ 'every pair ever seen has the same chance to be kept (algorithm R; in replay, arXiv 1902.10486)'),
+('thirds_balanced_200', 0.34, 0.33, 0.33, 'base', 200, 'class_balanced', 'as many pairs of each concept (GDumb, ECCV 2020)'),
+('thirds_equal_200', 0.34, 0.33, 0.33, 'base', 200, 'equal', 'the same share for every earlier task (Cumulative-Equal of arXiv 2310.16226)'),
+('thirds_exponential_200', 0.34, 0.33, 0.33, 'base', 200, 'exponential',
+ 'the share of a task is half that of the task after it (Cumulative-Exp of arXiv 2310.16226)')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note) VALUES
 ('tiny_pretraining', 'muon', '{"betas": [0.9, 0.98]}', 4e-3, 0.05, 1, 128, 'cosine', '{"warmup": 0.05}', 'tiny from random weights')
 ON CONFLICT DO NOTHING;

@@ -71,8 +71,10 @@ CREATE TABLE sequence (
     ordering VARCHAR NOT NULL,
     seed BIGINT DEFAULT 0 NOT NULL,
     source VARCHAR,
+    scores JSON DEFAULT '[]' NOT NULL,
     note VARCHAR,
-    PRIMARY KEY (name)
+    PRIMARY KEY (name),
+    CONSTRAINT sequence_scores CHECK (json_type(scores) = 'ARRAY')
 );
 
 COMMENT ON TABLE sequence IS 'The order in which concepts arrive.';
@@ -84,6 +86,8 @@ COMMENT ON COLUMN sequence.ordering IS 'how the order came about: random, time, 
 COMMENT ON COLUMN sequence.seed IS 'of the ordering';
 
 COMMENT ON COLUMN sequence.source IS 'file or query it came from';
+
+COMMENT ON COLUMN sequence.scores IS 'what the order came from, a JSON list by position; empty: not known';
 
 COMMENT ON COLUMN sequence.note IS 'for people';
 
@@ -180,6 +184,7 @@ CREATE TABLE mixture (
     pretraining_share DOUBLE PRECISION NOT NULL,
     pretraining_dataset VARCHAR,
     buffer_pairs BIGINT,
+    buffer_policy VARCHAR,
     selection VARCHAR DEFAULT 'none' NOT NULL,
     selection_params JSON DEFAULT '{}' NOT NULL,
     note VARCHAR,
@@ -188,6 +193,7 @@ CREATE TABLE mixture (
     CONSTRAINT mixture_update CHECK (update_share > 0),
     CONSTRAINT mixture_pretraining CHECK (pretraining_share = 0 OR pretraining_dataset IS NOT NULL),
     CONSTRAINT mixture_buffer_pairs CHECK (buffer_pairs IS NULL OR buffer_pairs > 0),
+    CONSTRAINT mixture_buffer_policy CHECK (buffer_policy IS NULL OR (buffer_pairs IS NOT NULL AND buffer_share > 0)),
     CONSTRAINT mixture_selection_params CHECK (json_type(selection_params) = 'OBJECT'),
     FOREIGN KEY(pretraining_dataset) REFERENCES dataset (name)
 );
@@ -205,6 +211,8 @@ COMMENT ON COLUMN mixture.pretraining_share IS 'of the pretraining pool';
 COMMENT ON COLUMN mixture.pretraining_dataset IS 'the pretraining pool';
 
 COMMENT ON COLUMN mixture.buffer_pairs IS 'size of the buffer; NULL: unlimited';
+
+COMMENT ON COLUMN mixture.buffer_policy IS 'what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among all earlier pairs for each task';
 
 COMMENT ON COLUMN mixture.selection IS 'how pairs are chosen among candidates';
 
