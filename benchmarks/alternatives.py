@@ -41,6 +41,11 @@ def result_rows(runs: str, count: int) -> Iterator[list[dict[str, Any]]]:
         yield pl.concat(frames).to_dicts()
 
 
+def value(sentence: dict[str, Any]) -> float:
+    """The one number of a trial that a leaderboard sorts by."""
+    return float((METHODS.index(sentence["method"]) * 7 + MIXTURES.index(sentence["mixture"]) * 3 + sentence["seed"]) % 100) / 100
+
+
 class Optuna:
     """A study, whose trials are enqueued; results are one attribute of a trial."""
 
@@ -94,6 +99,16 @@ class Optuna:
         print(Counter(trial.state.name for trial in trials))
         print([trial.number for trial in trials if trial.state == self.optuna.trial.TrialState.RUNNING][:SHOWN])
 
+    def measured(self, count: int) -> None:
+        self.create()
+        made, study = self.optuna.trial.create_trial, self.study
+        study.add_trials([made(value=value(s), params=s, distributions=self.space) for s in sentences(count)])
+
+    def leaderboard(self) -> None:
+        words = [f"params_{word}" for word in WORDS if word != "seed"]
+        means = self.study.trials_dataframe(attrs=("value", "params")).groupby(words)["value"].mean()
+        print(means.sort_values(ascending=False).head(SHOWN))
+
     def begin(self, count: int) -> None:
         self.fill(0, count)
 
@@ -104,6 +119,31 @@ class Optuna:
             trial = self.optuna.trial.Trial(study, found._trial_id)  # as `ask` made it, in another process
             trial.set_user_attr("results", rows)
             study.tell(trial, 0.5)
+
+
+class MLflow:
+    """An experiment in a SQLite store; a trial is a run with its words as parameters and one metric."""
+
+    def __init__(self) -> None:
+        import mlflow
+
+        mlflow.set_tracking_uri("sqlite:///mlflow.db")
+        mlflow.set_experiment("benchmark")
+        self.mlflow, self.client = mlflow, mlflow.MlflowClient()
+        self.experiment = mlflow.get_experiment_by_name("benchmark").experiment_id
+
+    def measured(self, count: int) -> None:
+        from mlflow.entities import Metric, Param
+
+        for sentence in sentences(count):
+            run = self.client.create_run(self.experiment).info.run_id
+            words = [Param(word, str(said)) for word, said in sentence.items()]
+            self.client.log_batch(run, metrics=[Metric("value", value(sentence), 0, 0)], params=words)
+
+    def leaderboard(self) -> None:
+        runs = self.mlflow.search_runs([self.experiment], max_results=1_000_000)
+        words = [f"params.{word}" for word in WORDS if word != "seed"]
+        print(runs.groupby(words)["metrics.value"].mean().sort_values(ascending=False).head(SHOWN))
 
 
 class PyExperimenter:
@@ -207,7 +247,7 @@ class Submitit:
         return [self.submitit.SlurmJob(self.folder, job_id) for job_id in self.ids.read_text().split()]
 
 
-TOOLS = {"optuna": Optuna, "pyexperimenter": PyExperimenter, "submitit": Submitit}
+TOOLS = {"optuna": Optuna, "mlflow": MLflow, "pyexperimenter": PyExperimenter, "submitit": Submitit}
 
 if __name__ == "__main__":
     tool, action, *numbers = sys.argv[1:]

@@ -26,7 +26,7 @@ ROOT = HERE.parent
 SLURM = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "srun")
 OTHERS = ("cp", "git")  # what sync runs besides
 FOREIGN = ("SLURM", "SBATCH_", "SQUEUE_", "SACCT_")  # settings for another cluster
-DISTRIBUTIONS = ("duckdb", "polars", "submitit", "optuna", "py-experimenter", "SQLAlchemy")
+DISTRIBUTIONS = ("duckdb", "polars", "submitit", "optuna", "py-experimenter", "mlflow", "SQLAlchemy")
 
 
 class BenchmarkError(RuntimeError):

@@ -1,7 +1,8 @@
 """What the documentation says about tables and questions, written from the tables and questions (`python -m docs.generate`).
 
-docs/catalog.md is written whole. In README.md, docs/reliability.md and docs/methods.md only what stands between two markers is
-replaced: `<!-- questions: begin -->` and `<!-- questions: end -->`. A test fails while the files lag behind.
+docs/catalog.md and docs/questions.md are written whole. In README.md, docs/reliability.md and docs/methods.md only what stands
+between two markers is replaced: `<!-- questions: begin -->` and `<!-- questions: end -->`. A test fails while the
+files lag behind.
 """
 
 import ast
@@ -12,14 +13,16 @@ from pathlib import Path
 
 from sqlalchemy import CheckConstraint, Column, Table
 
+from docs import questions as asked
 from docs.faults import FAULTS, INVARIANTS, table
 from schema import parts
 from schema.ddl import DIALECT, catalog_tables, table_comment
 from schema.tables import RULES
-from schema.views import Question, questions
+from schema.views import questions
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = ROOT / "docs" / "catalog.md"
+QUESTIONS = ROOT / "docs" / "questions.md"
 README = ROOT / "README.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
 METHODS = ROOT / "docs" / "methods.md"
@@ -35,26 +38,20 @@ PARTS = {  # folder of methods/ -> what its parts decide
 def main() -> None:
     """Bring the files up to date."""
     CATALOG.write_text(catalog_page())
+    QUESTIONS.write_text(asked.page())
     for page in (README, RELIABILITY, METHODS):
         if page.exists():
             page.write_text(renewed(page.read_text()))
 
 
 def catalog_page() -> str:
-    """docs/catalog.md: every table with its columns and rules, every question with its grain and definitions."""
+    """docs/catalog.md: every table with its columns and rules."""
     parts = [
         "# The catalog",
         "*Written by `python -m docs.generate`; do not edit.*",
         "Tables hold facts, views hold opinions. The names below are the API: grids insert into the tables, the views answer.",
-        "## Tables",
+        "What the questions mean and answer: [questions.md](questions.md).",
         *(_table(table) for table in catalog_tables()),
-        "## Questions",
-        "Each is a file of `queries/`, a view or table macro of the same name in the catalog, an entry of `python -m queries` "
-        "and a page of the app.",
-        *(_question(question) for question in questions() if not question.is_audit),
-        "## Audits",
-        "Questions whose answer must be empty.",
-        *(_question(question) for question in questions() if question.is_audit),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -101,7 +98,14 @@ def _part(kind: str, name: str) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [f"### `{table.name}`", "", _plain(table_comment(table)), "", "| column | type | default | |", "|---|---|---|---|"]
+    lines = [
+        f"### `{table.name}`",
+        "",
+        asked.plain(table_comment(table)),
+        "",
+        "| column | type | default | |",
+        "|---|---|---|---|",
+    ]
     lines += [_column(column) for column in table.columns]
     keys = [f"`{column.name}`" for column in table.primary_key]
     if keys:
@@ -126,23 +130,8 @@ def _column(column: Column[object]) -> str:
     return f"| `{column.name}` | {type_} | {'' if default is None else f'`{default}`'} | {said} |"
 
 
-def _question(question: Question) -> str:
-    given = ", ".join(
-        f"{name} {parameter.type} := {'NULL' if parameter.default is None else repr(parameter.default)}"
-        for name, parameter in question.parameters.items()
-    )
-    lines = [f"### `{question.name}{f'({given})' if question.kind == 'macro' else ''}`", "", f"**{question.question}**"]
-    lines += ["", _plain(f"Grain: {question.grain}. {question.about}").strip()]
-    return "\n".join(lines)
-
-
 def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|")
-
-
-def _plain(text: str) -> str:
-    """`trial:<id>` would be taken for HTML and vanish."""
-    return re.sub("<(?=[a-z])", "&lt;", text)
+    return asked.plain(text).replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 -- grain: one row per study
 -- trials = done + running + pending + waiting + failed + refused + cancelled + withdrawn; running includes those being submitted.
 -- hours: wall time of all attempts, the lost and failed ones too; of an attempt that vanished, what its finished tasks took.
+-- audits: which audits found something in the last pass of sync, in whichever study (`health` says what).
 -- gpu_hours: the same times the GPUs of the job each ran in (trials that share a job's GPUs are each charged all of them).
 CREATE OR REPLACE VIEW status AS
 WITH
@@ -33,7 +34,9 @@ SELECT coalesce(s.study, '(none)') AS study,
        count(*) FILTER (WHERE s.state = 'withdrawn') AS withdrawn,
        coalesce(sum(b.results), 0)::BIGINT AS results,
        coalesce(sum(p.seconds), 0) / 3600 AS hours,
-       coalesce(sum(p.gpu_seconds), 0) / 3600 AS gpu_hours
+       coalesce(sum(p.gpu_seconds), 0) / 3600 AS gpu_hours,
+       (SELECT string_agg(DISTINCT subject, ', ' ORDER BY subject) FROM problem
+        WHERE starts_with(subject, 'audit_') OR subject = 'definition_drift') AS audits
 FROM trial_state s
 LEFT JOIN spent p ON p.trial = s.trial
 LEFT JOIN brought b ON b.trial = s.trial

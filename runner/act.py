@@ -231,6 +231,7 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
                     position,
                     str(site.data),
                     site.threads_per_trial,
+                    site.workers_per_trial,
                     site.checkpoint_minutes,
                     wanted.weights,
                     batch.code.name,

@@ -11,6 +11,7 @@ import evals
 from runner.measure import load_test
 from schema.spec import EVERYTHING, Spec
 from streams import Pairs, open_pairs
+from streams.loading import Loader
 from streams.mixtures import Mixture, Portion
 from streams.tasks import chunks
 
@@ -18,8 +19,8 @@ from streams.tasks import chunks
 class Desk:
     """Opens datasets when first asked for."""
 
-    def __init__(self, spec: Spec, data: Path) -> None:
-        self.spec, self.data = spec, data
+    def __init__(self, spec: Spec, data: Path, workers: int = 0) -> None:
+        self.spec, self.data, self.workers = spec, data, workers
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
         self.opened: dict[tuple[str, str], Pairs] = {}  # by name and split
         self.named: dict[tuple[str, str], int] = {}  # how many unreadable items of each have been named
@@ -33,12 +34,12 @@ class Desk:
         members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
         return {name: load_test(self.rows[name], self.open(self.rows[name], "test")) for name in members}
 
-    def mixture(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Mixture:
+    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
         """The endless batches of a task, at their beginning."""
         pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
         drawn.begin(task, self.portions(self.tasks[task - 1]), [self.portions(done) for done in self.tasks[: task - 1]])
-        return drawn
+        return Loader(drawn, self.workers)
 
     def portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
         """The training pairs of concepts, by dataset and label; the concept * is all of a dataset."""

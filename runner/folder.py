@@ -103,6 +103,7 @@ class Job:
     position: int
     data: str
     threads: int = 1
+    workers: int = 0
     checkpoint_minutes: float = 10.0
     backbone_weights: str | None = None  # what `trial:<id>` deployed last
     code: str = ""  # the snapshot it was submitted with

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ def _names(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return [name for (name,) in connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()]
 
 
-def _known(kind: str, name: str, known: list[str]) -> None:
+def _known(kind: str, name: str, known: Sequence[str]) -> None:
     if name not in known:
         listed = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
         raise OrderError(f"unknown {kind} {name!r}. Known: {listed}.{nearest(name, known)}")

@@ -1,8 +1,8 @@
 """`python -m runner.sync`: make the cluster do what the rows say, and the rows say what the cluster did.
 
-One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then the backend) and publishes a
-snapshot. It remembers nothing: run it as often as you like, kill it anywhere, run two at once. `--watch` repeats it until
-nothing is pending or running.
+One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then the backend), audits what
+came and publishes a snapshot. It remembers nothing: run it as often as you like, kill it anywhere, run two at once. `--watch`
+repeats it until nothing is pending or running.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from functools import partial
 import duckdb
 
 from runner.act import act
+from runner.audit import audit
 from runner.backend import Backend, BackendError, backend
 from runner.folder import crash_point
 from runner.observe import observe
@@ -49,7 +50,7 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
         if place.name not in report.silent:
             act(site, catalog, place, report, limit, live)
         report.running = max(report.running, len(live))
-        note(catalog, report)
+        note(site, catalog, report)
         publish(site, catalog, report)
     return report
 
@@ -73,9 +74,11 @@ def settle_policy(site: Site, catalog: Catalog) -> None:
             connection.executemany("UPDATE policy SET value = ? WHERE name = ?", changed)
 
 
-def note(catalog: Catalog, report: Report) -> None:
-    """What this pass could not trust or reach, kept for `health` until a pass finds it in order; and the counts to report."""
+def note(site: Site, catalog: Catalog, report: Report) -> None:
+    """What this pass could not trust or reach, and what audits find in what it brought, kept for `health` until a pass finds it
+    in order; and the counts to report."""
     with catalog.open() as connection:
+        audit(site, connection, report, stale(site, catalog, report))
         known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
         gone, new = known - set(report.problems), set(report.problems) - known
         if gone or new:
@@ -93,11 +96,16 @@ def note(catalog: Catalog, report: Report) -> None:
 def publish(site: Site, catalog: Catalog, report: Report) -> None:
     """A new snapshot when the catalog is newer than the last one."""
     crash_point("publish")
-    newest = site.current.resolve() if site.current.exists() else None
-    if report.changed or newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime:
+    if stale(site, catalog, report):
         with catalog.open() as connection:
             declared.export(connection, site.declared)
             catalog.publish(site.snapshot, connection)
+
+
+def stale(site: Site, catalog: Catalog, report: Report) -> bool:
+    """Whether the catalog is newer than the last snapshot."""
+    newest = site.current.resolve() if site.current.exists() else None
+    return report.changed or newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime
 
 
 # ---------------------------------------------------------------- the command

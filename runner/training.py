@@ -41,7 +41,7 @@ class Training:
         chooses = row["selection"] != "none"
         self.selection = methods.part("selection", row["selection"], row["selection_params"]) if chooses else None
         self.candidates = candidates(self.selection, self.batch_pairs)
-        self.mixture = desk.mixture(task.number, row, self.candidates)
+        self.batches = desk.batches(task.number, row, self.candidates)
         self.ledger = Ledger()
         self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ class Training:
 
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
-        drawn = self.mixture.draw()
+        drawn = self.batches.draw()
         images = torch.from_numpy(drawn.images).to(self.device, non_blocking=True)
         texts = self.backbone.tokenize(drawn.captions).to(self.device)
         return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources).to(self.device))
@@ -176,7 +176,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "method": self.method.state_dict(),
-            "mixture": self.mixture.state_dict(),
+            "mixture": self.batches.state_dict(),
             "scaler": self.scaler.state_dict(),
             "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
             "ledger": self.ledger.state_dict(),
@@ -189,7 +189,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
-        self.mixture.load_state_dict(state["mixture"])
+        self.batches.load_state_dict(state["mixture"])
         self.scaler.load_state_dict(state["scaler"])
         self.ledger.load_state_dict(state["ledger"])
         self.step_flops, self.curve = state["step_flops"], state["curve"]

@@ -12,10 +12,11 @@ import duckdb
 
 from schema.files import fsync
 
-TABLES = (  # in an order that satisfies the foreign keys
+WORDS = (  # in an order that satisfies the foreign keys
     "backbone", "dataset", "sequence", "sequence_concept", "suite", "suite_member", "stream", "mixture", "method", "recipe",
-    "budget", "trial", "request", "profile", "reference_result", "policy",
+    "budget",
 )  # fmt: skip
+TABLES = (*WORDS, "trial", "request", "profile", "reference_result", "policy")
 
 
 def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
@@ -44,6 +45,22 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         aside.replace(index)
         fsync(folder)
     return changed
+
+
+def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
+    """Tables of words of which rows that were exported are no longer there, or no longer the same. New rows are none of these."""
+    index = folder / "declared.json"
+    said: dict[str, Any] = json.loads(index.read_text()) if index.exists() else {}
+    if said.get("catalog") != _made_at(connection):
+        return []
+    found = []
+    for table in WORDS:
+        path = folder / f"{table}.parquet"
+        if path.exists() and said["tables"].get(table) != _fingerprint(connection, table):
+            gone = f"SELECT 1 FROM (FROM read_parquet(?) EXCEPT FROM {table}) LIMIT 1"
+            if connection.execute(gone, [str(path)]).fetchone():
+                found.append(table)
+    return found
 
 
 def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:

@@ -41,7 +41,7 @@ class Needs:
     signal_s: float = 120.0  # how long before the limit a trial is told to write its checkpoint and end
     memory_gb: float = 0.0  # 0: what the partition gives
     gpus_per_trial: int = 1  # of a job; the trials that run side by side in it share them
-    cpus_per_trial: int = 0  # 0: threads_per_trial
+    cpus_per_trial: int = 0  # 0: threads_per_trial and workers_per_trial together
     trials_per_job: int = 1  # so that small trials do not queue and start one by one
     trials_side_by_side: int = 1  # of those; the others wait in the job
     slurm: tuple[tuple[str, Option], ...] = ()  # [slurm]: any option of sbatch
@@ -67,6 +67,7 @@ class Site:
     trials_at_once: int = 0  # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
     max_in_flight: int = 500  # slurm: trials queued and running; topped up by priority
     threads_per_trial: int = 1  # part of a run's numbers to the last bit: keep it fixed within a study
+    workers_per_trial: int = 0  # processes that decode batches ahead of the step; 0: the trial does it in between
     checkpoint_minutes: float = 10.0
     lock_wait_s: float = 30.0
     patience_s: float = 60.0  # how long a silent cluster or a late file is waited for before an attempt is given up

@@ -127,17 +127,28 @@ class Mixture:
 
     def draw(self) -> Draw:
         """The next batch: update, buffer and pretraining pairs in this order."""
-        rng = np.random.default_rng([self.seed, self.task, 3, self.drawn])
-        images: list[np.ndarray] = []
-        captions: list[str] = []
+        return self.read(self.next())
+
+    def next(self) -> list[Portion]:
+        """Which pairs the next batch has. The cursor moves on."""
+        chosen = []
         for pool, count in zip(self.pools, self.counts, strict=True):
             places = pool.take(count) if count else np.empty(0, np.int64)
             for owner, pairs in enumerate(pool.pairs):
                 indices = pool.indices[places[pool.owners[places] == owner]]
                 if len(indices):
-                    images.append(pairs.images(indices))
-                    captions += pairs.captions(indices, rng)
+                    chosen.append((pairs, indices))
         self.drawn += 1
+        return chosen
+
+    def read(self, chosen: Sequence[Portion]) -> Draw:
+        """The batch that `next` chose last."""
+        rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
+        images: list[np.ndarray] = []
+        captions: list[str] = []
+        for pairs, indices in chosen:
+            images.append(pairs.images(indices))
+            captions += pairs.captions(indices, rng)
         return Draw(np.concatenate(images), captions, np.repeat(np.arange(3, dtype=np.int8), self.counts))
 
     def state_dict(self) -> dict[str, Any]:

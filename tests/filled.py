@@ -165,6 +165,7 @@ def varied(filled: Filled) -> None:
     for name, parent in (("child", only), ("grandchild", failed)):
         filled.connection.execute("INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"])
         filled.trial(backbone=name, study="second")
+    filled.results(1, 1, {"dogs": 0.3}, step=5)
     filled.connection.execute("INSERT INTO progress VALUES (1, 1, 1, 5, 0.7, 1e-3, 100, now())")
     filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")
     filled.connection.execute(

@@ -28,7 +28,7 @@ def test_all_of_a_dataset_is_one_concept(catalog: Catalog, folder: Path) -> None
     assert spec.stream["sequence"]["concepts"][0] == ["blobs", "*"]
     desk = Desk(spec, folder)
     for task, update, buffer, classes in ((1, 1200, 0, 8), (2, 1200, 1200, 8), (3, 150, 2400, 1)):
-        new, earlier, pool = desk.mixture(task, spec.mixture, 16).pools
+        new, earlier, pool = desk.batches(task, spec.mixture, 16).mixture.pools
         assert (len(new), len(earlier), len(pool)) == (update, buffer, 0)
         assert len(set(new.pairs[0].labels[new.indices])) == classes
 
@@ -39,7 +39,7 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
     mixture = {"name": "m", "update_share": 1, "buffer_share": 0, "pretraining_share": 0, "buffer_pairs": None}
     desk = Desk(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
-    drawn = desk.mixture(1, mixture, 300)
+    drawn = desk.batches(1, mixture, 300)
     assert desk.unreadable() == []
     drawn.draw()
     (line,) = desk.unreadable()

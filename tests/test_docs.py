@@ -6,7 +6,6 @@ import pytest
 
 from docs import faults, generate
 from schema.ddl import catalog_tables
-from schema.views import questions
 
 
 def test_catalog_page_is_up_to_date() -> None:
@@ -25,14 +24,11 @@ def test_every_fault_and_every_promise_has_a_test(key: str) -> None:
     assert f"\n| {key} | " in generate.RELIABILITY.read_text()
 
 
-def test_every_table_column_and_question_is_there() -> None:
+def test_every_table_and_column_is_there() -> None:
     page = generate.catalog_page().replace("&lt;", "<").replace("\\|", "|")
     for table in catalog_tables():
         assert f"### `{table.name}`" in page
         assert all(column.comment and column.comment in page for column in table.columns), table.name
-    for question in questions():
-        assert f"**{question.question}**" in page
-        assert question.about in page
 
 
 def test_rules_are_said() -> None:

@@ -117,7 +117,7 @@ class Slurm:
             "job_name": batch.name,
             "time": math.ceil(needs.time_limit_minutes),
             "signal_delay_s": round(needs.early_s),
-            "cpus_per_task": needs.cpus_per_trial or batch.threads,
+            "cpus_per_task": needs.cpus_per_trial or batch.threads + self.site.workers_per_trial,
             "stderr_to_stdout": True,
             "srun_args": ["--output", log, "--open-mode", "append"],
             "wckey": None,

@@ -101,7 +101,7 @@ class Files:
         self.image_px, self.share = form.image_px, form.corrupt_share
         self.corrupt: list[str] = []
         self.instead = np.full(len(self.items), -1, np.int64)  # whose image an index gives; -1: not read yet
-        self.seen = 0  # distinct items read
+        self.read: np.ndarray = np.zeros(len(self.items), bool)  # what was, here or by a process that decodes ahead
         classes = len(dataset["classes"])
         if classes and not (self.labels.min() >= -1 and self.labels.max() < classes):
             wrong = int(np.flatnonzero((self.labels < -1) | (self.labels >= classes))[0])
@@ -110,6 +110,11 @@ class Files:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def seen(self) -> int:
+        """How many distinct items were read."""
+        return int(self.read.sum())
 
     def name(self, index: int) -> str:
         """What the item is called."""
@@ -166,15 +171,28 @@ class Files:
         """Remember an item that was read; count it if it is met first and unreadable."""
         if isinstance(pixels, Exception):
             self._count(index, pixels)
-        elif self.instead[index] < 0:
-            self.seen += 1
-            self.instead[index] = index
+        else:
+            self.read[index] = True
+            if self.instead[index] < 0:
+                self.instead[index] = index
+
+    def met(self, indices: np.ndarray, unreadable: Sequence[str]) -> None:
+        """Count what another process read: items (B,), and the names of those that it met first and could not read.
+
+        Raises:
+            DatasetError: too many items cannot be decoded.
+        """
+        self.read[indices] = True
+        for name in unreadable:
+            self._unreadable(name, "read by a process that decodes ahead")
 
     def _count(self, index: int, problem: Exception) -> None:
-        name = self.name(index)
+        self.read[index] = True
+        self._unreadable(self.name(index), problem)
+
+    def _unreadable(self, name: str, problem: object) -> None:
         if name in self.corrupt:
             return
-        self.seen += 1
         self.corrupt.append(name)
         allowed = max(TOLERATED, self.share * self.seen)
         if len(self.corrupt) > allowed:

@@ -1,0 +1,132 @@
+"""How long each question takes over many results: `python benchmarks/questions.py [--trials N] [--limit_s S] [--out FILE.md]`.
+
+A synthetic catalog (`big.py`: 50 results per trial) is made in --folder, or taken as it is if it is there. Each question is
+asked with its default parameters, as `python -m queries` asks it (the rows that a terminal shows), in a process of its own with
+4 GB for DuckDB: cold is the first time in a new process, the file in the page cache; warm the second time. What takes longer
+than --limit_s is interrupted and said so. Beside it the leaderboard (the best means over seeds) of MLflow and Optuna on SQLite at
+--others trials, and Weir's at that size (`retention_at_budget`); what is not installed is left out.
+"""
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from measuring import ROOT, BenchmarkError, load, plain, python, run, surroundings
+
+MEMORY_GB, THREADS = 4, 2
+STORES = {"MLflow": "mlflow", "Optuna": "optuna"}
+HEAD = "| question | rows shown | cold | warm | peak memory of the process |\n|---|--:|--:|--:|--:|\n"
+
+
+def made(folder: Path, trials: int) -> Path:
+    """The snapshot of a catalog of so many trials."""
+    place = folder / f"big-{trials}"
+    if not (place / "lab").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        run(python("schema"), place, plain())
+        run(python("big.py", trials), place, plain())
+    return (place / "lab" / "snapshot" / "current.duckdb").resolve()
+
+
+def asked(snapshot: Path, name: str, limit_s: float) -> str:
+    """The cells of a question's line: rows, cold, warm, peak memory."""
+    found = run(python("questions.py", "--ask", name, "--snapshot", snapshot, "--limit_s", limit_s), snapshot.parent, plain())
+    rows, cold, warm = found.output.split()[-3:]
+    return f"{rows} | {cold} | {warm} | {found.peak_mb:.0f} MB"
+
+
+def ask(snapshot: Path, name: str, limit_s: float) -> str:
+    """In the process of one question: the number of rows, and the seconds twice (`-`: not tried)."""
+    import duckdb
+
+    from queries.answers import ROWS_SHOWN
+    from schema.views import questions
+
+    (question,) = [question for question in questions() if question.name == name]
+    call = f"FROM {name}{'()' if question.kind == 'macro' else ''} LIMIT {ROWS_SHOWN + 1}"
+    rows, times = "-", list[str]()
+    with tempfile.TemporaryDirectory() as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{MEMORY_GB}GB", "threads": THREADS}
+        with duckdb.connect(str(snapshot), read_only=True, config=config | {"temp_directory": spill}) as connection:
+            for _ in range(2):
+                timer = threading.Timer(limit_s, connection.interrupt)
+                timer.start()
+                began = time.perf_counter()
+                try:
+                    rows = str(len(connection.sql(call).pl()))
+                except duckdb.InterruptException:
+                    return f"{rows} >{limit_s:g}s {'-' if not times else f'>{limit_s:g}s'}"
+                finally:
+                    timer.cancel()
+                times.append(f"{time.perf_counter() - began:.2f}s")
+    return " ".join([rows, *times])
+
+
+def leaderboards(folder: Path, trials: int, limit_s: float) -> list[str]:
+    """The same question by others: a line each, with Weir's at the same number of trials."""
+    lines = [f"| Weir, {trials:,} trials | {asked(made(folder, trials), 'retention_at_budget', limit_s)} |"]
+    for tool, module in STORES.items():
+        if importlib.util.find_spec(module) is None:
+            lines.append(f"| {tool} is not installed here (extra `bench`) | | | | |")
+            continue
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            filled = run(python("alternatives.py", tool.lower(), "measured", trials), Path(place), plain())
+            found = run(python("alternatives.py", tool.lower(), "leaderboard"), Path(place), plain())
+        peak = f"{found.peak_mb:.0f} MB"
+        head = f"{tool}, {trials:,} trials (filled in {filled.seconds:.0f} s)"
+        lines.append(f"| {head} | 20 | {found.seconds:.2f}s, start included | | {peak} |")
+    return lines
+
+
+def main() -> int:
+    """Exit code 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1_000_000)
+    parser.add_argument("--others", type=int, default=1_000, help="trials of MLflow and Optuna; 0: without them")
+    parser.add_argument("--limit_s", type=float, default=60.0, help="a question is interrupted after this")
+    parser.add_argument("--folder", type=Path, help="where the catalogs are made and kept (default: a temporary one)")
+    parser.add_argument("--only", nargs="+", metavar="QUESTION")
+    parser.add_argument("--out", type=Path, metavar="FILE.md")
+    parser.add_argument("--ask", help=argparse.SUPPRESS)
+    parser.add_argument("--snapshot", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    if given.ask:
+        print(ask(given.snapshot, given.ask, given.limit_s))
+        return 0
+    from schema.views import questions
+
+    before = load()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (given.folder or Path(temporary)).resolve()
+        snapshot = made(folder, given.trials)
+        lines = []
+        for name in given.only or [question.name for question in questions()]:
+            try:
+                lines.append(f"| `{name}` | {asked(snapshot, name, given.limit_s)} |")
+            except BenchmarkError as error:
+                lines.append(f"| `{name}` | failed: {str(error).splitlines()[-1][:200]} | | | |")
+            print(lines[-1], flush=True)
+        others = leaderboards(folder, given.others, given.limit_s) if given.others else []
+        print("\n".join(others))
+        about = [
+            *surroundings(
+                f"python benchmarks/questions.py --trials {given.trials} --others {given.others} --limit_s {given.limit_s:g}"
+            )
+        ]
+        about += [("load", f"{before} before, {load()} after"), ("limits", f"{MEMORY_GB} GB and {THREADS} threads for DuckDB")]
+        about.append(
+            ("snapshot", f"{snapshot.stat().st_size / 1e9:.2f} GB for {given.trials:,} trials, {50 * given.trials:,} results")
+        )
+    if given.out:
+        said = "\n".join(f"- {name}: {words}" for name, words in about)
+        given.out.write_text(f"# Questions, timed\n\n{said}\n\n{HEAD}" + "\n".join(lines + others) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

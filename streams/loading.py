@@ -1,0 +1,80 @@
+"""Batches decoded ahead of the step by other processes, with the same pairs in the same order whatever their number.
+
+Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ... and only counts through the
+others; torch's DataLoader brings them back in turn. The cursor is that of the batches taken, not of those made ahead: a trial
+that is put back to it meets the next batch again.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from streams import Draw
+from streams.mixtures import Mixture
+
+AHEAD = 2  # batches that a worker makes before they are asked for
+# A Draw, a tensor because that goes through shared memory, and the names of items met first that cannot be read, in the order
+# of `Mixture.next`.
+Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]]
+
+
+class Loader:
+    """The batches of a mixture that stands at a task's beginning, or where its state was put back to, made by `workers` processes
+    (0: when asked for, by this one)."""
+
+    def __init__(self, mixture: Mixture, workers: int = 0) -> None:
+        self.mixture, self.workers = mixture, workers
+        self.ahead: Iterator[Sent] | None = None
+
+    def draw(self) -> Draw:
+        """The next batch.
+
+        Raises:
+            DatasetError: too many of its images cannot be decoded.
+        """
+        if not self.workers:
+            return self.mixture.draw()
+        if self.ahead is None:  # not before: the state may still be put back
+            self.ahead = iter(DataLoader(_Made(self.mixture), batch_size=None, num_workers=self.workers, prefetch_factor=AHEAD))
+        images, captions, sources, unreadable = next(self.ahead)
+        for (pairs, indices), names in zip(self.mixture.next(), unreadable, strict=True):
+            if hasattr(pairs, "met"):
+                pairs.met(indices, names)
+        return Draw(images.numpy(), captions, sources)
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the mixture."""
+        return self.mixture.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another loader, begun alike, was; how many workers that one had does not matter."""
+        self.ahead = None
+        self.mixture.load_state_dict(state)
+
+
+class _Made(IterableDataset[Sent]):
+    """What one worker makes of the batches."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        self.mixture = mixture
+
+    def __iter__(self) -> Iterator[Sent]:
+        worker = get_worker_info()
+        assert worker is not None
+        torch.set_num_threads(1)
+        self._pass_over(worker.id)
+        while True:
+            chosen = self.mixture.next()
+            known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
+            draw = self.mixture.read(chosen)
+            new = [getattr(pairs, "corrupt", [])[count:] for (pairs, _), count in zip(chosen, known, strict=True)]
+            yield torch.from_numpy(draw.images), draw.captions, draw.sources, new
+            self._pass_over(worker.num_workers - 1)
+
+    def _pass_over(self, batches: int) -> None:
+        for _ in range(batches):
+            self.mixture.next()
