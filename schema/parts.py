@@ -33,13 +33,12 @@ class PartError(ValueError):
     """A row names a part, or a key of a part, that does not exist."""
 
 
-@cache
-def names(place: str) -> tuple[str, ...]:
+def names(place: str) -> list[str]:
     """The parts of a folder (`methods/tuning`: its files) or of a module (`methods/schedules.py`: its public functions)."""
     path = ROOT / place
     if path.is_dir():
-        return tuple(sorted(f.stem for f in path.glob("*.py") if not f.stem.startswith("_")))
-    return tuple(sorted(_functions(path)))
+        return sorted(f.stem for f in path.glob("*.py") if not f.stem.startswith("_"))
+    return sorted(_functions(path))
 
 
 @cache

@@ -39,7 +39,7 @@ def shown(pairs: Files) -> list[int]:
 
 
 def test_every_format_has_a_layout_here() -> None:
-    assert sorted(LAYOUTS) == list(FORMATS) and set(FORMATS) - set(OF_FILES) == {"world", "idsprites"}
+    assert sorted(LAYOUTS) == FORMATS and set(FORMATS) - set(OF_FILES) == {"world", "idsprites"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
