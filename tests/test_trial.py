@@ -35,6 +35,7 @@ EVERY_PART = (
     + [(f"repair {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/repair")]
     + [(f"selection {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/selection")]
     + [("carried on", "full", "contrastive", "{}", "none", "last")]
+    + [("augmented", "full", "contrastive", "{}", "none", "last")]
     + [(f"merging {name}", "full", "contrastive", "{}", name, "merged") for name in MERGINGS if name != "none"]
 )
 
@@ -54,6 +55,9 @@ def spec_of(method: str) -> Spec:
             connection.execute("UPDATE method SET repair = ?, repair_params = '{\"share\": 0.5}' WHERE name = ?", [name, method])
         if kind == "selection":
             connection.execute("UPDATE mixture SET selection = ?, selection_params = '{\"filter_ratio\": 0.5}'", [name])
+        if method == "augmented":
+            said = {"scale": [0.4, 0.9], "color_jitter": [0.4, 0.4, 0.4, 0.1], "gray_scale_prob": 0.2}
+            connection.execute("UPDATE recipe SET augmentation_params = ?", [json.dumps(said)])
         if method == "carried on":
             connection.execute("UPDATE recipe SET optimizer_params = '{\"carry\": true}'")
         connection.execute(
