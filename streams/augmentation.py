@@ -2,7 +2,8 @@
 
 What becomes of an image follows from (trial's seed, task, number of the draw, place in the batch) alone, so a trial that is
 resumed augments as one that was never killed. Images are the squares that a format gives: a crop is of
-the square in the middle of the original, not of all of it. There is no flip, in FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and open_clip alike.
+the square in the middle of the original, not of all of it. There is no flip, in FoMo-in-Flux
+(https://arxiv.org/abs/2408.14471) and open_clip alike.
 """
 
 from collections.abc import Callable
