@@ -142,6 +142,11 @@ def test_choosing_pairs_is_a_phase_of_its_own(tmp_path: Path) -> None:
     assert score["easy_reference"][0] == pytest.approx(2 / 3 * train["easy_reference"][0], rel=0.1)
 
 
+def test_an_augmented_trial_learns_from_other_images(tmp_path: Path) -> None:
+    augmented, plain = undisturbed("augmented", tmp_path), undisturbed("tuning full", tmp_path)
+    assert augmented["curve 1"][0] != plain["curve 1"][0] and augmented["result 0"] == plain["result 0"]
+
+
 def test_an_optimizer_that_is_carried_on_starts_the_second_task_otherwise(tmp_path: Path) -> None:
     carried, anew = undisturbed("carried on", tmp_path), undisturbed("tuning full", tmp_path)
     assert carried["curve 1"] == anew["curve 1"] and carried["result 1"] == anew["result 1"]
