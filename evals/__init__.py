@@ -5,7 +5,7 @@ trained or where the numbers go.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +39,13 @@ class TestSet:
     images: np.ndarray  # (N, 3, H, W) uint8
     labels: np.ndarray  # (N,) int64, index into classes; -1 where there is none
     captions: list[str]  # one per image
+    groups: np.ndarray | None = None  # (C,) int64: an image is told which group its class is in; None: one group
+    rivals: list[tuple[list[str], list[str]]] = field(default_factory=list)  # classes and templates of the others it is among
+
+    def some(self, items: np.ndarray) -> "TestSet":
+        """A part of it, by index."""
+        kept = [self.captions[n] for n in items] if self.captions else []
+        return replace(self, images=self.images[items], labels=self.labels[items], captions=kept)
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:

@@ -15,11 +15,15 @@ sequence_definition AS (
     GROUP BY s.name
 ),
 suite_definition AS (
-    SELECT suite AS name, to_json({name: suite, members: list({dataset: dataset, role: role, metric: metric, weight: weight,
-                                                               label_space: label_space}
-                                                              ORDER BY role, dataset, metric, label_space)}) AS definition
-    FROM suite_member
-    GROUP BY suite
+    -- a suite that is measured whole after every task says nothing of it, as before there were others
+    SELECT name, CASE WHEN subset < 1 THEN to_json({name: name, subset: subset, members: members})
+                      ELSE to_json({name: name, members: members}) END AS definition
+    FROM suite JOIN (
+        SELECT suite AS name, list({dataset: dataset, role: role, metric: metric, weight: weight, label_space: label_space}
+                                   ORDER BY role, dataset, metric, label_space) AS members
+        FROM suite_member
+        GROUP BY suite
+    ) USING (name)
 ),
 stream_dataset AS (
     SELECT st.name AS stream, c.dataset FROM stream st JOIN sequence_concept c ON c.sequence = st.sequence

@@ -10,13 +10,15 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import open_clip
 import torch
+from huggingface_hub import constants as hub
 from open_clip.model import CLIP
-from safetensors.torch import load_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from runner.seeds import seed_of
@@ -28,6 +30,10 @@ OURS = ("words", "position_std")
 
 class ArchitectureError(ValueError):
     """A backbone row that open_clip cannot build."""
+
+
+class WeightsError(FileNotFoundError):
+    """The weights of a backbone row are not where they should be."""
 
 
 class WordTokenizer:
@@ -102,29 +108,62 @@ def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
     """The backbone a definition names: random, an open_clip tag, a checkpoint path, or `weights` that a trial deployed.
 
     Raises:
-        ArchitectureError: the architecture or the tag is unknown.
-        FileNotFoundError: `pretrained` names a path where nothing is.
+        ArchitectureError: the architecture or the tag is unknown, or the file holds weights of another one.
+        WeightsError: nothing is at the path that `pretrained` names, or a tag's weights cannot be had here.
     """
     pretrained = row["pretrained"]
     if pretrained is None:
         return build(row["architecture"], seed_of(seed, "backbone"))
-    if weights is not None or pretrained.endswith(".safetensors"):
-        backbone = build(row["architecture"], 0)
-        path = Path(weights or pretrained)
-        if not path.exists():
-            raise FileNotFoundError(f"backbone {row['name']!r}: no weights at {path}")
-        backbone.model.load_state_dict(load_file(path))
-        return backbone
-    _known(row["architecture"])
-    tags = open_clip.list_pretrained_tags_by_model(row["architecture"])
-    if pretrained not in tags and not Path(pretrained).exists():
-        raise ArchitectureError(
-            f"backbone {row['name']!r}: {row['architecture']} has no pretrained tag {pretrained!r}, and no file is there. "
-            f"Tags: {', '.join(tags) or 'none'}.{nearest(pretrained, tags)}"
+    named = not row["architecture"].lstrip().startswith("{")  # a configuration of one's own has no tags
+    if named:
+        _known(row["architecture"])
+    tags = open_clip.list_pretrained_tags_by_model(row["architecture"]) if named else []
+    if weights is None and pretrained in tags:
+        return _tagged(row["name"], row["architecture"], pretrained)
+    path = Path(weights or pretrained)
+    if not path.exists():
+        if weights is None and not path.suffix and len(path.parts) == 1:
+            raise ArchitectureError(
+                f"backbone {row['name']!r}: {row['architecture']} has no pretrained tag {pretrained!r}, and no file is there. "
+                f"Tags: {', '.join(tags) or 'none'}.{nearest(pretrained, tags)}"
+            )
+        raise WeightsError(
+            f"backbone {row['name']!r}: no weights at {path.absolute()}. Put the checkpoint there, or name its path"
         )
-    model, _, transform = open_clip.create_model_and_transforms(row["architecture"], pretrained=pretrained)
+    backbone = build(row["architecture"], 0)
+    try:
+        open_clip.load_checkpoint(backbone.model, str(path), weights_only=True)
+    except (RuntimeError, KeyError, UnpicklingError, SafetensorError) as error:
+        more = (
+            "it holds more than weights, and nothing of it was run"
+            if isinstance(error, UnpicklingError)
+            else " ".join(str(error).split())[:400]
+        )
+        about = f"{path} is no checkpoint of {row['architecture'][:60]}: {more}"
+        raise ArchitectureError(f"backbone {row['name']!r}: {about}. Name the architecture that it was made with") from error
+    return backbone
+
+
+def _tagged(name: str, architecture: str, tag: str) -> Backbone:
+    """The weights of an open_clip tag, from the hub's cache or the hub. HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE hold.
+
+    Raises:
+        WeightsError: they cannot be had here.
+    """
+    try:
+        model, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=tag)
+    except (OSError, RuntimeError) as error:
+        said = open_clip.get_pretrained_cfg(architecture, tag)
+        repository, _, file = said.get("hf_hub", "").rpartition("/")
+        wanted = f"{file or 'open_clip_model.safetensors'} of {repository}" if repository else said.get("url", "its file")
+        where = f"{hub.HF_HUB_CACHE}{', and HF_HUB_OFFLINE is set' if hub.HF_HUB_OFFLINE else ''}"
+        raise WeightsError(
+            f"backbone {name!r}: the weights of {architecture} {tag!r} cannot be had: {wanted} is not in {where} ({error}). "
+            f"Where there is a network, `hf download {repository}` into the same folder (HF_HUB_CACHE), or save a checkpoint and "
+            "name its path as `pretrained`"
+        ) from error
     seen = transform.transforms[-1]  # the normalisation
-    return Backbone(_placed(model), open_clip.get_tokenizer(row["architecture"]), tuple(seen.mean), tuple(seen.std))
+    return Backbone(_placed(model), open_clip.get_tokenizer(architecture), tuple(seen.mean), tuple(seen.std))
 
 
 def _placed(model: CLIP, device: str | None = None) -> CLIP:

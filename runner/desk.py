@@ -34,6 +34,19 @@ class Desk:
         members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
         return {name: load_test(self.rows[name], self.open(self.rows[name], "test")) for name in members}
 
+    @cached_property
+    def brought(self) -> dict[str, np.ndarray]:
+        """Of each dataset of `tests`, (C,) int64: the first task that brings a class; 0 for what no task brings."""
+        first: dict[tuple[str, str], int] = {}
+        for task, concepts in enumerate(self.tasks, 1):
+            for concept in concepts:
+                first.setdefault(concept, task)
+        classes = {name: self.rows[name]["classes"] for name in self.tests}
+        return {
+            name: np.array([first.get((name, one), first.get((name, EVERYTHING), 0)) for one in named], np.int64)
+            for name, named in classes.items()
+        }
+
     def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
         """The endless batches of a task, at their beginning."""
         pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None

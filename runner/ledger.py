@@ -32,10 +32,10 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
 
     @contextlib.contextmanager
-    def phase(self, name: str, pairs: int = 0) -> Iterator[None]:
+    def phase(self, name: str, pairs: int = 0) -> Iterator[Entry]:
         """Charge the block to a phase, its FLOPs counted."""
         with self.timed(name) as entry, counted() as counter:
-            yield
+            yield entry
         entry.flops += counter.get_total_flops()
         entry.pairs += pairs
 

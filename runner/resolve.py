@@ -1,14 +1,13 @@
 """From rows to a definition: the last door before a job exists. What it refuses never reaches the cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import duckdb
 
 from schema import parts
 from schema.spec import EVERYTHING, Spec
 from schema.words import nearest
-
-MEASURED_LABEL_SPACES = ("all",)
 
 
 class RefusedError(ValueError):
@@ -85,11 +84,24 @@ def _check_stream(spec: Spec) -> None:
                 f"sequence {stream['sequence']['name']!r} names concept {concept!r}, which dataset {dataset!r} does not have."
                 f"{nearest(concept, known)}"
             )
+    _check_label_spaces(stream)
+
+
+def _check_label_spaces(stream: Mapping[str, Any]) -> None:
+    """A label space is of classes, and a mean over several of them is no number."""
+    where, kinds = f"suite {stream['suite']['name']!r}", {dataset["name"]: dataset["kind"] for dataset in stream["datasets"]}
+    spaces: dict[str, set[str]] = {}
     for member in stream["suite"]["members"]:
-        if member["label_space"] not in MEASURED_LABEL_SPACES:
+        name, space, kind = member["dataset"], member["label_space"], kinds[member["dataset"]]
+        if space != "all" and kind != "classification":
+            raise RefusedError(f"{where}: label_space {space!r} of {name!r}, which is of kind {kind} and has no classes; use all")
+        spaces.setdefault(member["role"], set()).add(space)
+    for role in ("adapt", "retain"):
+        if len(spaces.get(role, ())) > 1:
+            listed = " and ".join(sorted(spaces[role]))
             raise RefusedError(
-                f"suite {stream['suite']['name']!r}: label_space {member['label_space']!r} of {member['dataset']!r} is not "
-                f"measured; use {' or '.join(MEASURED_LABEL_SPACES)}"
+                f"{where}: its {role} members have label spaces {listed}, and a mean over them would mix them. "
+                "Give the role one of them, and the others the role probe or a suite of their own"
             )
 
 

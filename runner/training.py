@@ -20,9 +20,11 @@ from runner.ledger import Ledger, counted
 from runner.outcome import DivergedError
 from runner.seeds import seed_of
 from runner.selecting import Selector, candidates
+from schema.augmentation import Augmentation
 from schema.parts import CARRY
 from schema.spec import Spec
 from streams import Batch
+from streams.augmentation import augmented
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
@@ -42,6 +44,7 @@ class Training:
         self.selection = methods.part("selection", row["selection"], row["selection_params"]) if chooses else None
         self.candidates = candidates(self.selection, self.batch_pairs)
         self.batches = desk.batches(task.number, row, self.candidates)
+        self.augmentation = Augmentation.of(spec.recipe["augmentation_params"], f"recipe {spec.recipe['name']!r}")
         self.ledger = Ledger()
         self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
@@ -134,8 +137,10 @@ class Training:
 
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
+        seed = partial(seed_of, self.spec.seed, "augmentation", self.task, self.batches.mixture.drawn)
         drawn = self.batches.draw()
-        images = torch.from_numpy(drawn.images).to(self.device, non_blocking=True)
+        pixels = augmented(drawn.images, self.augmentation, seed)
+        images = torch.from_numpy(pixels).to(self.device, non_blocking=True)
         texts = self.backbone.tokenize(drawn.captions).to(self.device)
         return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources).to(self.device))
 

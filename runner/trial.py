@@ -22,7 +22,7 @@ from runner.desk import Desk
 from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
 from runner.ledger import Ledger
-from runner.measure import drift, measure_suite
+from runner.measure import drift, measure_suite, shares
 from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
 from runner.seeds import seed_of
 from runner.solving import solve
@@ -131,9 +131,12 @@ class Trial:
         following: Weights | None = None,
     ) -> None:
         """Measure the deployed weights and write what the task brought: tables, weights, checkpoint, and the receipt last."""
-        images = sum(len(test.labels) for test in self.desk.tests.values())
-        with ledger.phase("evaluate", pairs=images):
-            results = measure_suite(self.backbone, self.spec.stream["suite"], self.desk.tests, task, step)
+        suite = self.spec.stream["suite"]
+        with ledger.phase("evaluate") as entry:
+            results = measure_suite(
+                self.backbone, suite, self.desk.tests, self.desk.brought, shares(suite, task, self.tasks), task, step
+            )
+            entry.pairs = sum({(row["dataset"], row["fraction"]): row["examples"] for row in results}.values())
         tables = {
             "result": results,
             "cost": ledger.rows(task),

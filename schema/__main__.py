@@ -1,5 +1,6 @@
 """`python -m schema [FILE.sql ...]`: create or migrate the catalog with its vocabulary, then apply grid files.
 `python -m schema --rebuild`: make a lost catalog again, from the run folders and what sync has kept of the declared rows.
+`python -m schema check [STREAM|DATASET ...]`: which datasets are at their place (`python -m schema check --help`).
 
 The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one transaction, and what each
 added is printed per table. `-` reads a grid from standard input.
@@ -14,7 +15,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import grid, migrations
+from schema import check, grid, migrations
 from schema.catalog import Catalog, CatalogBusyError
 from schema.files import network_disk
 from schema.site import Site, SiteError
@@ -23,11 +24,15 @@ ROWS = Path(__file__).parent / "rows"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0; 2 when a file was refused or the catalog cannot be had (the message says why)."""
+    """Exit code 0; 1 when a dataset that `check` is asked for is absent; 2 when a file was refused or the
+    catalog cannot be had (the message says why)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["check"]:
+        return check.main(words[1:])
     parser = argparse.ArgumentParser(prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="FILE.sql", help="grid files to apply, in order; - for standard input")
     parser.add_argument("--rebuild", action="store_true", help="make a lost catalog again; the next sync brings its results")
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_args(words)
     files = asked.files
     if asked.rebuild:
         if files:

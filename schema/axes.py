@@ -84,7 +84,11 @@ class SequenceConcept(SQLModel, table=True):
 class Suite(SQLModel, table=True):
     """What is measured after every task."""
 
+    __table_args__ = (rule("suite_subset", "subset > 0 AND subset <= 1", "subset must be above 0 and at most 1"),)
     name: str = column("the word a stream uses", key=True)
+    subset: float = column(
+        "share of each test set (at least 300 images, 2 of a class) measured between the ends; 1: all of it", Double, default="1"
+    )
     note: str | None = note()
 
 

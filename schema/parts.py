@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from schema.augmentation import Augmentation, AugmentationError
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,15 +172,17 @@ def check_needs(method: Mapping[str, Any], mixture: Mapping[str, Any]) -> None:
 
 
 def check_recipe(row: Mapping[str, Any]) -> None:
-    """Optimizer, schedule and their keys of a `recipe` row."""
+    """Optimizer, schedule, augmentation and their keys of a `recipe` row."""
     where = f"recipe {row['name']!r}"
     params = _object(row["optimizer_params"])
     check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
     if not isinstance(params.get(CARRY, False), bool):
         raise PartError(f"{where}: {CARRY} is true (its state goes on in the next task) or false, not {params[CARRY]!r}")
     check("methods/schedules.py", row["schedule"], _object(row["schedule_params"]), f"{where}, schedule")
-    for key in _object(row["augmentation_params"]):
-        raise PartError(f"{where}, augmentation_params: unknown key {key!r}. Allowed: none: images are used as they are.")
+    try:
+        Augmentation.of(_object(row["augmentation_params"]), where)
+    except AugmentationError as error:
+        raise PartError(str(error)) from error
 
 
 def check_dataset(row: Mapping[str, Any]) -> None:

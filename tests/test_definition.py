@@ -133,7 +133,15 @@ def test_any_row_comes_back_as_it_was(
             "UPDATE sequence_concept SET concept = 'xx' WHERE position = 1",
             "names concept 'xx', which dataset 'd' does not have. Did you mean 'x'",
         ),
-        ("UPDATE suite_member SET label_space = 'union'", "label_space 'union' of 'd' is not measured; use all"),
+        (
+            "UPDATE suite_member SET label_space = 'union'; UPDATE dataset SET kind = 'retrieval'",
+            "label_space 'union' of 'd', which is of kind retrieval and has no classes; use all",
+        ),
+        (
+            "INSERT INTO suite_member (suite, dataset, role, metric, label_space) SELECT suite, dataset, role, metric, 'union' "
+            "FROM suite_member LIMIT 1",
+            "its adapt members have label spaces all and union, and a mean over them would mix them. Give the role one",
+        ),
         ("UPDATE method SET tuning = 'lroa'", "unknown 'lroa'"),
         ("DELETE FROM suite_member", "stream 's': its suite has no rows in suite_member"),
         ("DELETE FROM sequence_concept", "stream 's': its sequence has no rows in sequence_concept"),

@@ -35,6 +35,7 @@ EVERY_PART = (
     + [(f"repair {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/repair")]
     + [(f"selection {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/selection")]
     + [("carried on", "full", "contrastive", "{}", "none", "last")]
+    + [("augmented", "full", "contrastive", "{}", "none", "last")]
     + [(f"merging {name}", "full", "contrastive", "{}", name, "merged") for name in MERGINGS if name != "none"]
 )
 
@@ -54,6 +55,9 @@ def spec_of(method: str) -> Spec:
             connection.execute("UPDATE method SET repair = ?, repair_params = '{\"share\": 0.5}' WHERE name = ?", [name, method])
         if kind == "selection":
             connection.execute("UPDATE mixture SET selection = ?, selection_params = '{\"filter_ratio\": 0.5}'", [name])
+        if method == "augmented":
+            said = {"scale": [0.4, 0.9], "color_jitter": [0.4, 0.4, 0.4, 0.1], "gray_scale_prob": 0.2}
+            connection.execute("UPDATE recipe SET augmentation_params = ?", [json.dumps(said)])
         if method == "carried on":
             connection.execute("UPDATE recipe SET optimizer_params = '{\"carry\": true}'")
         connection.execute(
@@ -136,6 +140,11 @@ def test_choosing_pairs_is_a_phase_of_its_own(tmp_path: Path) -> None:
     # both score 2 batches forward, one of them twice; the pairwise products are next to nothing
     assert score["learnability"][0] == pytest.approx(2 * score["easy_reference"][0], rel=0.01)
     assert score["easy_reference"][0] == pytest.approx(2 / 3 * train["easy_reference"][0], rel=0.1)
+
+
+def test_an_augmented_trial_learns_from_other_images(tmp_path: Path) -> None:
+    augmented, plain = undisturbed("augmented", tmp_path), undisturbed("tuning full", tmp_path)
+    assert augmented["curve 1"][0] != plain["curve 1"][0] and augmented["result 0"] == plain["result 0"]
 
 
 def test_an_optimizer_that_is_carried_on_starts_the_second_task_otherwise(tmp_path: Path) -> None:

@@ -114,13 +114,17 @@ COMMENT ON COLUMN sequence_concept.concept IS 'a class of the dataset';
 
 CREATE TABLE suite (
     name VARCHAR NOT NULL,
+    subset DOUBLE PRECISION DEFAULT 1 NOT NULL,
     note VARCHAR,
-    PRIMARY KEY (name)
+    PRIMARY KEY (name),
+    CONSTRAINT suite_subset CHECK (subset > 0 AND subset <= 1)
 );
 
 COMMENT ON TABLE suite IS 'What is measured after every task.';
 
 COMMENT ON COLUMN suite.name IS 'the word a stream uses';
+
+COMMENT ON COLUMN suite.subset IS 'share of each test set (at least 300 images, 2 of a class) measured between the ends; 1: all of it';
 
 COMMENT ON COLUMN suite.note IS 'for people';
 
