@@ -1,7 +1,5 @@
 """What every tuning must do, over the files of methods/tuning, and what each one promises beside."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
@@ -229,38 +227,3 @@ def test_batch_normalisation_cannot_be_frozen() -> None:
 def test_an_unknown_tuning_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"unknown 'lroa'. Files in methods/tuning: bitfit, .*Did you mean 'lora'"):
         part("tuning", "lroa", {})
-
-
-@pytest.mark.slow
-def test_lora_learns_what_peft_learns() -> None:
-    """Against peft's own LoRA, in float64, where peft can reach the weight as a linear layer: same start, same steps, same fold."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # peft's imports, not ours
-        from peft import LoraConfig, inject_adapter_in_model
-        from peft.tuners.lora import Linear
-
-    ours, theirs = build().double(), build().double()
-    how = part("tuning", "lora", {"rank": 2, "alpha": 6.0, "targets": ["mlp.c_proj.weight"]})
-    our_parameters = how.begin(ours, task())
-    inject_adapter_in_model(LoraConfig(r=2, lora_alpha=6, target_modules=["c_proj"]), theirs)
-    for name, module in theirs.named_modules():
-        if isinstance(module, Linear):
-            update = ours.get_submodule(name).parametrizations["weight"][0]  # type: ignore[index, union-attr]
-            with torch.no_grad():
-                module.lora_A["default"].weight.copy_(update.down)
-    their_parameters = [parameter for parameter in theirs.parameters() if parameter.requires_grad]
-    for model, parameters in ((ours, our_parameters), (theirs, their_parameters)):
-        optimizer, stream = torch.optim.AdamW(parameters, lr=1e-2), batches(1)
-        for _ in range(10):
-            batch = next(stream)
-            loss = CONTRASTIVE.loss(model, replace(batch, images=batch.images.double()))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    how.end(ours)
-    for name, module in theirs.named_modules():
-        if isinstance(module, Linear):
-            folded = module.base_layer.weight + module.get_delta_weight("default")
-            torch.testing.assert_close(ours.get_parameter(f"{name}.weight"), folded, rtol=1e-6, atol=1e-9)

@@ -29,7 +29,9 @@ class Tail(nn.Module):
 
     def __init__(self, weight: Tensor, frozen_share: float) -> None:
         super().__init__()
-        left, values, right = torch.linalg.svd(weight.detach().float(), full_matrices=False)
+        left, values, right = torch.linalg.svd(
+            weight.detach().to(torch.promote_types(weight.dtype, torch.float32)), full_matrices=False
+        )
         kept = round(frozen_share * len(values))
         self.register_buffer("left_high", left[:, :kept].to(weight).contiguous())
         self.register_buffer("right_high", right[:kept].to(weight).contiguous())
