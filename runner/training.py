@@ -146,10 +146,12 @@ class Training:
         self.loss = float(loss.detach())
         return loss
 
-    def autocast(self) -> torch.autocast:
-        """The recipe's precision."""
+    def autocast(self, keep_casts: bool = True) -> torch.autocast:
+        """The recipe's precision. Weights that were cast within it are cast once, which must not be where some passes have
+        gradients and others have none: the later ones would be given the casts of the earlier."""
         precision = self.spec.recipe["precision"]
-        return torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32")
+        dtype, enabled = DTYPES[precision], precision != "fp32"
+        return torch.autocast(self.device.type, dtype=dtype, enabled=enabled, cache_enabled=keep_casts)
 
     def lr(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -160,12 +162,12 @@ class Training:
     def end(self) -> Weights:
         """Fold the tuning away, let the objective look back, and return the plain CLIP's weights, on the CPU.
 
-        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was.
+        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was; in the precision of a step.
         """
         if self.spec.recipe["optimizer_params"].get(CARRY):
             self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
         self.method.tuning.end(self.model)
-        with self.ledger.phase("objective"):
+        with self.ledger.phase("objective"), self.autocast(keep_casts=False):
             self.method.objective.end(self.model, iter(self.draw, None))
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from methods import Task, objective, optimizers, part
+from methods.objectives import _importance
 from methods.objectives._importance import _groups
 from methods.objectives.ewc import Ewc
 from methods.objectives.l2_init import L2Init
@@ -251,3 +252,21 @@ def test_penalties_that_are_zero_move_nothing_else() -> None:
 def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         part("objectives", name, params)
+
+
+@pytest.mark.parametrize("scale", [2.0**16, 2.0**40], ids=["as it is", "too large to begin with"])
+@pytest.mark.parametrize("name", ["ewc", "mas"])
+def test_importance_under_fp16_is_that_of_full_precision(name: str, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a loss so small that its gradients would be zero in fp16; where the enlarged one overflows, a smaller one is taken."""
+    monkeypatch.setattr(_importance, "FP16_SCALE", scale)
+    found = {}
+    for half in (False, True):
+        model, what = build(), part("objectives", name, PARAMS[name])
+        small = dict(model.named_parameters())["visual.proj"]
+        with torch.no_grad():
+            small *= 1e4  # unit norm takes it away again, and what is before it gets gradients smaller by as much
+        with torch.autocast("cpu", dtype=torch.float16, enabled=half):
+            what.end(model, batches(1))
+        found[half] = what.state_dict()["fisher.visual.proj" if name == "ewc" else "importance.visual.proj"]
+    assert float(found[True].abs().max()) > 0 and bool(found[True].isfinite().all())
+    assert float((found[True] - found[False]).norm() / found[False].norm()) < 0.05

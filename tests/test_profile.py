@@ -167,6 +167,16 @@ def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
     assert profile(spec)["objective"] == profile(spec, shorten=False)["objective"]
 
 
+@pytest.mark.parametrize("name", ["ewc", "mas"])
+def test_looking_back_is_in_the_precision_of_a_step(name: str) -> None:
+    """So it takes no more memory than a step, but for what it adds up: two copies of the weights at the most."""
+    weights = sum(tensor.nbytes for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values())
+    method = {"objective": f"contrastive+{name}", "objective_params": {}}
+    rows = {low: profile(spec_of(pairs=512, recipe={"precision": low}, **method)) for low in ("fp32", "bf16")}
+    assert rows["bf16"]["objective"][1] < rows["bf16"]["train"][1] + 2 * weights < rows["fp32"]["objective"][1]
+    assert rows["bf16"]["objective"][0] == rows["fp32"]["objective"][0]
+
+
 @dataclass
 class Probe(methods.Objective):
     """Asks what `ask` asks; otherwise the loss of a linear layer."""
