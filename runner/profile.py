@@ -41,7 +41,8 @@ from runner.budget import Profiled
 from runner.desk import Desk
 from runner.ledger import Entry, Ledger, counted
 from runner.training import Training
-from schema.spec import Spec
+from schema.parts import averages_steps
+from schema.spec import Spec, canonical
 from streams import Batch
 from streams.mixtures import Mixture, shares
 
@@ -51,6 +52,7 @@ PLAIN: dict[str, Any] = {
     "tuning": "full", "tuning_params": {}, "objective": "contrastive", "objective_params": {}, "merging": "none",
     "merging_params": {}, "start": "last", "deploy": "last", "repair": None, "repair_params": {},
 }  # fmt: skip
+MERGED = ("merging", "merging_params", "start", "deploy")
 LOOKED_BACK = 2  # batches that an objective is given at the end of a task; the others cost what the second does
 ATEN = torch.ops.aten
 
@@ -204,6 +206,22 @@ class LookBack:
             self.unseen_flops = (self.wanted - LOOKED_BACK) * (marks[1] - marks[0])
 
 
+_known: dict[str, Rows] = {}  # by what a profile depends on: many methods differ only in what they merge after a task
+
+
+def essence(spec: Spec) -> str:
+    """What of a definition can change its profile."""
+    row, mixture, recipe = spec.method, spec.mixture, spec.recipe
+    kept = PLAIN if not averages_steps(row["merging"]) else PLAIN | {key: row[key] for key in MERGED}
+    asked = {"tuning": row["tuning"], "tuning_params": row["tuning_params"]}
+    asked |= {"objective": row["objective"], "objective_params": row["objective_params"]}
+    return canonical([
+        spec.backbone["architecture"], kept | asked,
+        [mixture[key] for key in ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")],
+        [recipe[key] for key in ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")],
+    ])  # fmt: skip
+
+
 def profile(spec: Spec, shorten: bool = True) -> Rows:
     """FLOPs and peak memory of a step of the second task, and of what runs once per task, by phase.
 
@@ -259,8 +277,10 @@ def profile_with_full(spec: Spec) -> Rows:
     mixture = spec.mixture | {"selection": "none", "selection_params": {}}
     recipe = spec.recipe | {"optimizer": "adamw", "optimizer_params": {}}
     plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
-    rows = profile(spec)
-    return rows | {FULL: (rows if plain == spec else profile(plain))["train"]}
+    for each in (spec, plain):
+        if essence(each) not in _known:
+            _known[essence(each)] = profile(each)
+    return _known[essence(spec)] | {FULL: _known[essence(plain)]["train"]}
 
 
 def profiled(rows: Rows) -> Profiled:

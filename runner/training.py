@@ -162,7 +162,8 @@ class Training:
     def end(self) -> Weights:
         """Fold the tuning away, let the objective look back, and return the plain CLIP's weights, on the CPU.
 
-        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was; in the precision of a step.
+        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was; in the precision
+        of a step.
         """
         if self.spec.recipe["optimizer_params"].get(CARRY):
             self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))

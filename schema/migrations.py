@@ -37,6 +37,7 @@ MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
     Step(3, "an order without clocks", {table: BY_TIME + table for table in ("request", "attempt")}),
+    Step(4, "profiles by mixture; energy", {"profile": "SELECT *, '' AS mixture FROM old.profile"}),
 ]
 
 

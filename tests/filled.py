@@ -104,7 +104,7 @@ class Filled:
     ) -> None:
         """Charge a phase with 10 steps and 160 pairs."""
         self.connection.execute(
-            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160)", [trial, attempt, task, phase, flops, seconds]
+            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160, NULL)", [trial, attempt, task, phase, flops, seconds]
         )
 
     def done(self, matrix: list[list[float]], attempt: int = 1, **words: Any) -> int:

@@ -29,6 +29,7 @@ GPU_HALF = {
     "checkpoint",
     "history",
     "ledger",
+    "energy",
     "outcome",
     "backbone",
     "budget",
