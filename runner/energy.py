@@ -1,4 +1,4 @@
-"""What the GPU has drawn, where the machine can tell: NVML's counter, through nvidia-ml-py (`pynvml`) if somebody installed it."""
+"""What the GPU has drawn, where the machine can tell: the counter of NVML, through nvidia-ml-py (`pynvml`) if installed."""
 
 import importlib
 from collections.abc import Callable

@@ -40,7 +40,7 @@ from runner.backbone import Backbone
 from runner.budget import Profiled
 from runner.desk import Desk
 from runner.ledger import Entry, Ledger, counted
-from runner.training import Training
+from runner.training import REPAIR, Training, repairing
 from schema.parts import averages_steps
 from schema.spec import Spec, canonical
 from streams import Batch
@@ -141,8 +141,10 @@ class NoData(Desk):
 class Dry(Training):
     """The steps of a task on batches of nothing."""
 
-    def __init__(self, spec: Spec, backbone: Backbone, method: methods.Method, task: Task, memory: Memory) -> None:
-        super().__init__(spec, backbone, method, NoData(), task)
+    def __init__(
+        self, spec: Spec, backbone: Backbone, method: methods.Method, task: Task, memory: Memory, phase: str = "train"
+    ) -> None:
+        super().__init__(spec, backbone, method, NoData(), task, phase)
         self.ledger = Books(memory)
 
     def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
@@ -215,6 +217,7 @@ def essence(spec: Spec) -> str:
     kept = PLAIN if not averages_steps(row["merging"]) else PLAIN | {key: row[key] for key in MERGED}
     asked = {"tuning": row["tuning"], "tuning_params": row["tuning_params"]}
     asked |= {"objective": row["objective"], "objective_params": row["objective_params"]}
+    asked |= {"repair": row["repair"], "repair_params": row["repair_params"]}
     return canonical([
         spec.backbone["architecture"], kept | asked,
         [mixture[key] for key in ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")],
@@ -265,11 +268,26 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
             for _ in dry.steps_from(0):
                 pass
             dry.end()
+            if number == 2 and spec.method["repair"]:
+                dry.ledger.add(_repaired(spec, backbone, dry.about, memory))
             method.merging.end()
             if dry.parameters:
                 entries = dry.ledger.entries.items()
                 spent = {name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0) for name, entry in entries}
     return spent
+
+
+def _repaired(spec: Spec, backbone: Backbone, task: Task, memory: Memory) -> Ledger:
+    """What one step of the repair spends, which the table has and no budget charges for: it takes its steps from training's."""
+    repair: methods.Repair = methods.part("repair", spec.method["repair"], spec.method["repair_params"])
+    changed, alone = repairing(spec, repair)
+    dry = Dry(changed, backbone, alone, replace(task, steps=1), memory, REPAIR)
+    dry.begin(None)
+    for _ in dry.steps_from(0):
+        pass
+    dry.end()
+    dry.ledger.entries = {REPAIR: dry.ledger.entries[REPAIR]}
+    return dry.ledger
 
 
 def profile_with_full(spec: Spec) -> Rows:

@@ -63,7 +63,7 @@ def measured(texts: Sequence[str]) -> Iterator[dict[str, object]]:
 
 
 def fill(catalog: Catalog, combinations: Sequence[Combination]) -> int:
-    """Measure and store what the table lacks, one combination after another; how many could not be measured. Says what it does."""
+    """Measure and store what the table lacks, one combination after another; how many could not be measured."""
     with catalog.open() as connection:
         wanted = missing(connection, combinations)
         texts = definitions(connection, wanted)

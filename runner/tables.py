@@ -21,8 +21,8 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
     },
     "statistic": {"task": pl.Int32, "name": pl.String, "part": pl.String, "value": pl.Float64},
     "profile": {
-        "task": pl.Int32, "backbone": pl.String, "mixture": pl.String, "method": pl.String, "recipe": pl.String, "phase": pl.String,
-        "flops": pl.Float64, "peak_bytes": pl.Int64,
+        "task": pl.Int32, "backbone": pl.String, "mixture": pl.String, "method": pl.String, "recipe": pl.String,
+        "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64,
     },
 }  # fmt: skip
 

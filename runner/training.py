@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from streams import Batch
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
+REPAIR = "repair"  # the phase of a stage after the task
 Done = TypeVar("Done")
 
 
@@ -199,6 +201,14 @@ class Training:
         torch.set_rng_state(state["rng"]["cpu"])
         if state["rng"]["cuda"]:
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+
+
+def repairing(spec: Spec, repair: methods.Repair) -> tuple[Spec, Method]:
+    """What a repair trains with: pairs of the buffer alone, the contrastive loss, its share of the peak learning rate."""
+    mixture = spec.mixture | {"update_share": 0.0, "buffer_share": 1.0, "pretraining_share": 0.0, "selection": "none"}
+    recipe = spec.recipe | {"lr": spec.recipe["lr"] * repair.lr_scale}
+    alone = Method(repair, methods.objective("contrastive", {}), methods.merger("none", {}, "last", "last"))
+    return replace(spec, mixture=mixture, recipe=recipe), alone
 
 
 def in_use(model: nn.Module) -> Weights:

@@ -18,7 +18,8 @@ from runner import profile as profiles
 from runner.budget import steps_per_task
 from runner.profile import Dry, Memory, ProfileError, profile, profile_with_full, profiled
 from runner.solving import solve
-from schema.parts import names
+from runner.training import Training, repairing
+from schema.parts import averages_steps, names
 from schema.spec import Spec
 from streams import BUFFER, Batch
 from streams.mixtures import shares
@@ -107,11 +108,45 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
 
 
+class Real(Dry):
+    """The same on tensors with contents: pairs are drawn at random, and chosen by their scores."""
+
+    begin = Training.begin
+
+    def draw(self) -> Batch:
+        drawn = super().draw()
+        return Batch(torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources)
+
+
+def spent_for_real(spec: Spec) -> dict[str, float]:
+    """FLOPs of a step of the second task by phase, as torch's counter sees them on real tensors; of one-off phases all of them."""
+    torch.manual_seed(0)
+    made, backbone = methods.method(spec.method), backbones.build(TINY, 0, "cpu")
+    initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
+    spent: dict[str, float] = {}
+    for number in (1, 2):
+        real = Real(spec, backbone, made, Task(number, number, initial), Memory())
+        real.begin(None)
+        moves = list(real.steps_from(0))
+        real.end()
+        if moves:
+            spent = {name: real.step_flops.get(name, entry.flops) for name, entry in real.ledger.entries.items()}
+    if spec.method["repair"]:
+        repair = methods.part("repair", spec.method["repair"], {})
+        changed, alone = repairing(spec, repair)
+        real = Real(changed, backbone, alone, Task(2, 1, initial), Memory(), "repair")
+        real.begin(None)
+        list(real.steps_from(0))
+        spent |= real.step_flops
+    return spent
+
+
 EVERY_PART: list[dict[str, Any]] = (
     [{"tuning": name} for name in names("methods/tuning")]
     + [{"objective": name} for name in names("methods/objectives") if name != "contrastive"]
     + [{"mixture": {"selection": name}} for name in names("methods/selection")]
-    + [{"merging": name, "deploy": "merged"} for name in ("ema_step", "every_k")]
+    + [{"merging": name, "deploy": "merged"} for name in names("methods/merging") if name != "none" and averages_steps(name)]
+    + [{"repair": name} for name in names("methods/repair")]
     + [{"recipe": {"optimizer": name}} for name in ("muon",)]
     + [{"recipe": {"precision": name}} for name in ("fp16",)]
 )
@@ -120,7 +155,8 @@ NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tens
 
 @pytest.mark.parametrize("part", EVERY_PART, ids=str)
 def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
-    """A new file is profiled the moment it exists: it must run without values, or be named above."""
+    """A new file is profiled the moment it exists: it must run without values, or be named above; what the fake steps count is
+    what the counter sees of real ones, exactly."""
     name = part.get("objective")
     if name and methods.part("objectives", name, {}).penalty:
         part = {"objective": f"contrastive+{name}", "objective_params": {}}
@@ -129,6 +165,7 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
             profile(spec_of(**part))
         return
     rows = profile(spec_of(**part))
+    assert {name: flops for name, (flops, _) in rows.items()} == spent_for_real(spec_of(**part))
     full = profile(spec_of())["train"][0]
     assert 0 < rows["train"][1] < 1e9 and 0.3 * full < rows["train"][0] < 10 * full
     assert ("score" in rows) == ("mixture" in part)
