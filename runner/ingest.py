@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from runner import receipts
-from runner.tables import COLUMNS, KEYED
+from runner.tables import ADDED, COLUMNS, KEYED
 
 
 class ReceiptError(ValueError):
@@ -164,6 +164,9 @@ def _scan(table: str, files: dict[int, Path]) -> tuple[pl.DataFrame, dict[int, s
 
 def _rows(table: str, files: list[Path]) -> pl.DataFrame:
     frame = pl.scan_parquet(files, include_file_paths="file", glob=False).collect()
-    if dict(frame.schema) != COLUMNS[table] | {"file": pl.String}:
+    wanted = COLUMNS[table] | {"file": pl.String}
+    added = {name: value for name, value in ADDED.get(table, {}).items() if name not in frame.columns}
+    frame = frame.with_columns(pl.lit(value, dtype=wanted[name]).alias(name) for name, value in added.items())
+    if dict(frame.schema) != wanted:
         raise ReceiptError(str(dict(frame.schema)))
-    return frame
+    return frame.select(*wanted)

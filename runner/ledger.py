@@ -1,4 +1,4 @@
-"""What each phase of a task spends: FLOPs as torch's own counter sees them, seconds, steps, pairs, peak memory.
+"""What each phase of a task spends: FLOPs as torch's own counter sees them, seconds, steps, pairs, peak memory, energy.
 
 Counting changes how some operations are dispatched, so what is counted is always the same piece of work (the first step of a
 task, every evaluation): a resumed trial counts where the undisturbed one did.
@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from runner.energy import drawn_j
+
 
 @dataclass
 class Entry:
@@ -23,6 +25,7 @@ class Entry:
     seconds: float = 0.0
     steps: int = 0
     pairs: int = 0
+    energy_j: float | None = None
 
 
 class Ledger:
@@ -41,15 +44,18 @@ class Ledger:
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[Entry]:
-        """Charge the block's seconds and peak memory to a phase; the caller adds the rest."""
+        """Charge the block's seconds, energy and peak memory to a phase; the caller adds the rest."""
         entry = self.entries.setdefault(name, Entry())
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        began = time.monotonic()
+        began, drawn_before = time.monotonic(), drawn_j()
         try:
             yield entry
         finally:
             entry.seconds += time.monotonic() - began
+            drawn = drawn_j()
+            if drawn is not None and drawn_before is not None:
+                entry.energy_j = (entry.energy_j or 0.0) + drawn - drawn_before
             if torch.cuda.is_available():
                 entry.peak_bytes = max(entry.peak_bytes or 0, torch.cuda.max_memory_allocated())
 
@@ -59,6 +65,8 @@ class Ledger:
             mine = self.entries.setdefault(name, Entry())
             peaks = [peak for peak in (mine.peak_bytes, entry.peak_bytes) if peak is not None]
             mine.peak_bytes = max(peaks, default=None)
+            drawn = [each for each in (mine.energy_j, entry.energy_j) if each is not None]
+            mine.energy_j = sum(drawn) if drawn else None
             for key in ("flops", "seconds", "steps", "pairs"):
                 setattr(mine, key, getattr(mine, key) + getattr(entry, key))
 

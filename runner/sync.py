@@ -16,6 +16,7 @@ from runner.audit import audit
 from runner.backend import Backend, BackendError, backend
 from runner.folder import crash_point
 from runner.observe import observe
+from runner.profiling import ProfilingError
 from runner.report import Report
 from schema import declared, migrations
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
@@ -25,6 +26,7 @@ from schema.words import nearest
 EXPECTED = (
     SiteError,
     BackendError,
+    ProfilingError,
     CatalogMissingError,
     CatalogBusyError,
     migrations.MigrationError,
@@ -123,19 +125,22 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m runner.sync", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--watch", action="store_true", help="repeat until nothing is pending or running, with live progress")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be submitted; change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be submitted, and what it costs; change nothing")
+    parser.add_argument("--profile", action="store_true", help="with --dry-run: first profile what is pending and was not yet")
     parser.add_argument("--limit", type=int, metavar="N", help="submit at most N trials in this pass")
     parser.add_argument("--backend", metavar="NAME", help="instead of the one in site.toml")
     asked = parser.parse_args(arguments)
     if asked.limit is not None and asked.limit < 0:
         parser.error("--limit must be 0 or more")
+    if asked.profile and not asked.dry_run:
+        parser.error("--profile is for --dry-run: trials profile themselves as they start")
     try:
         site = Site.load()
         place = backend(asked.backend or site.backend, site)
         if asked.dry_run:
             from runner.forecast import dry_run
 
-            return dry_run(site, place, asked.limit)
+            return dry_run(site, place, asked.limit, asked.profile)
         if asked.watch:
             from runner.watch import watch
 

@@ -13,7 +13,7 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
     },
     "cost": {
         "task": pl.Int32, "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64, "seconds": pl.Float64,
-        "steps": pl.Int64, "pairs": pl.Int64,
+        "steps": pl.Int64, "pairs": pl.Int64, "energy_j": pl.Float64,
     },
     "progress": {
         "task": pl.Int32, "step": pl.Int32, "loss": pl.Float64, "lr": pl.Float64, "pairs_per_s": pl.Float64,
@@ -21,12 +21,15 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
     },
     "statistic": {"task": pl.Int32, "name": pl.String, "part": pl.String, "value": pl.Float64},
     "profile": {
-        "task": pl.Int32, "backbone": pl.String, "method": pl.String, "recipe": pl.String, "phase": pl.String,
-        "flops": pl.Float64, "peak_bytes": pl.Int64,
+        "task": pl.Int32, "backbone": pl.String, "mixture": pl.String, "method": pl.String, "recipe": pl.String,
+        "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64,
     },
 }  # fmt: skip
 
-KEYED = {"profile": ["backbone", "method", "recipe", "phase"]}  # tables with a row per combination, whichever trial measured it
+# Columns that files of older code lack, and what stands there instead
+ADDED: dict[str, dict[str, Any]] = {"cost": {"energy_j": None}, "profile": {"mixture": ""}}
+# Tables with a row per combination, whichever trial measured it
+KEYED = {"profile": ["backbone", "mixture", "method", "recipe", "phase"]}
 
 
 def write_tables(run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +29,7 @@ from streams.augmentation import augmented
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
+REPAIR = "repair"  # the phase of a stage after the task
 Done = TypeVar("Done")
 
 
@@ -151,10 +153,12 @@ class Training:
         self.loss = float(loss.detach())
         return loss
 
-    def autocast(self) -> torch.autocast:
-        """The recipe's precision."""
+    def autocast(self, keep_casts: bool = True) -> torch.autocast:
+        """The recipe's precision. Weights that were cast within it are cast once, which must not be where some passes have
+        gradients and others have none: the later ones would be given the casts of the earlier."""
         precision = self.spec.recipe["precision"]
-        return torch.autocast(self.device.type, dtype=DTYPES[precision], enabled=precision != "fp32")
+        dtype, enabled = DTYPES[precision], precision != "fp32"
+        return torch.autocast(self.device.type, dtype=dtype, enabled=enabled, cache_enabled=keep_casts)
 
     def lr(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -165,12 +169,13 @@ class Training:
     def end(self) -> Weights:
         """Fold the tuning away, let the objective look back, and return the plain CLIP's weights, on the CPU.
 
-        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was.
+        The objective ends after the tuning, so that it, too, sees a plain CLIP whatever the tuning was; in the precision
+        of a step.
         """
         if self.spec.recipe["optimizer_params"].get(CARRY):
             self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
         self.method.tuning.end(self.model)
-        with self.ledger.phase("objective"):
+        with self.ledger.phase("objective"), self.autocast(keep_casts=False):
             self.method.objective.end(self.model, iter(self.draw, None))
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
@@ -201,6 +206,14 @@ class Training:
         torch.set_rng_state(state["rng"]["cpu"])
         if state["rng"]["cuda"]:
             torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+
+
+def repairing(spec: Spec, repair: methods.Repair) -> tuple[Spec, Method]:
+    """What a repair trains with: pairs of the buffer alone, the contrastive loss, its share of the peak learning rate."""
+    mixture = spec.mixture | {"update_share": 0.0, "buffer_share": 1.0, "pretraining_share": 0.0, "selection": "none"}
+    recipe = spec.recipe | {"lr": spec.recipe["lr"] * repair.lr_scale}
+    alone = Method(repair, methods.objective("contrastive", {}), methods.merger("none", {}, "last", "last"))
+    return replace(spec, mixture=mixture, recipe=recipe), alone
 
 
 def in_use(model: nn.Module) -> Weights:

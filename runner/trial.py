@@ -8,7 +8,6 @@ import mmap
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
 from runner.seeds import seed_of
 from runner.solving import solve
 from runner.tables import write_tables
-from runner.training import Training
+from runner.training import REPAIR, Training, repairing
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
 
@@ -109,11 +108,8 @@ class Trial:
         A repair is short, and not checkpointed: an attempt that dies in it goes back to the last checkpoint of the task.
         """
         assert self.repair is not None
-        mixture = self.spec.mixture | {"update_share": 0.0, "buffer_share": 1.0, "pretraining_share": 0.0, "selection": "none"}
-        recipe = self.spec.recipe | {"lr": self.spec.recipe["lr"] * self.repair.lr_scale}
-        spec = replace(self.spec, mixture=mixture, recipe=recipe)
-        alone = methods.Method(self.repair, methods.objective("contrastive", {}), methods.merger("none", {}, "last", "last"))
-        training = Training(spec, self.backbone, alone, self.desk, about, "repair")
+        spec, alone = repairing(self.spec, self.repair)
+        training = Training(spec, self.backbone, alone, self.desk, about, REPAIR)
         training.begin(None)
         for _ in training.steps_from(0):
             pass

@@ -89,6 +89,7 @@ class Cost(SQLModel, table=True):
     seconds: float = column("wall time", Double)
     steps: int = column("optimizer steps", BigInteger)
     pairs: int = column("pairs seen", BigInteger)
+    energy_j: float | None = column("of the whole GPU, whoever shared it; NULL: the machine cannot tell", Double, nullable=True)
 
 
 class Progress(SQLModel, table=True):
@@ -121,6 +122,7 @@ class Profile(SQLModel, table=True):
     """FLOPs and peak memory of one step, measured once per combination."""
 
     backbone: str = column("a backbone", key=True)
+    mixture: str = column("a mixture; '': measured before mixtures were told apart, and of no trial", key=True)
     method: str = column("a method", key=True)
     recipe: str = column("a recipe", key=True)
     phase: str = column("train, objective, merge, ...", key=True)

@@ -37,7 +37,11 @@ MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
     Step(3, "an order without clocks", {table: BY_TIME + table for table in ("request", "attempt")}),
-    Step(4, "what a buffer keeps, what an order came from, suites measured on parts of their test sets"),
+    Step(
+        4,
+        "what a buffer keeps, what an order came from, suites on parts of test sets, profiles by mixture, energy",
+        {"profile": "SELECT *, '' AS mixture FROM old.profile"},
+    ),
 ]
 
 

@@ -40,6 +40,7 @@ class Needs:
     time_limit_minutes: float = 0.0  # 0: no limit (a cluster wants one)
     signal_s: float = 120.0  # how long before the limit a trial is told to write its checkpoint and end
     memory_gb: float = 0.0  # 0: what the partition gives
+    gpu_memory_gb: float = 0.0  # of one GPU, for the forecast, which says what will not fit; 0: it does not
     gpus_per_trial: int = 1  # of a job; the trials that run side by side in it share them
     cpus_per_trial: int = 0  # 0: threads_per_trial and workers_per_trial together
     trials_per_job: int = 1  # so that small trials do not queue and start one by one

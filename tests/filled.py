@@ -22,6 +22,7 @@ FACTS = (
     "problem",
     "trial",
     "reference_result",
+    "profile",
 )
 
 AXES = f"""
@@ -104,8 +105,15 @@ class Filled:
     ) -> None:
         """Charge a phase with 10 steps and 160 pairs."""
         self.connection.execute(
-            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160)", [trial, attempt, task, phase, flops, seconds]
+            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160, NULL)", [trial, attempt, task, phase, flops, seconds]
         )
+
+    def profile(self, method: str, mixture: str = "plain", **phases: tuple[float, int]) -> None:
+        """A profile: of each phase the FLOPs and the bytes of its peak."""
+        for phase, (flops, peak_bytes) in phases.items():
+            self.connection.execute(
+                "INSERT INTO profile VALUES ('tiny', ?, ?, 'usual', ?, ?, ?)", [mixture, method, phase, flops, peak_bytes]
+            )
 
     def done(self, matrix: list[list[float]], attempt: int = 1, **words: Any) -> int:
         """A trial that is done: one row of values (birds, ships, dogs, cats) per task, task 0 first."""
@@ -172,5 +180,6 @@ def varied(filled: Filled) -> None:
         "INSERT INTO reference_result (source, setting, metric, value, provenance) "
         "VALUES ('a paper', '{\"backbone\": \"tiny\", \"task\": 0}', 'a_zs', 0.7, 'seen')"
     )
+    filled.profile("finetune", train=(2e9, 10), objective=(0, 8), full=(2e9, 10))
     filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')")
     filled.connection.execute("COMMIT")

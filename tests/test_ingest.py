@@ -15,7 +15,7 @@ from runner.folder import Job, RunFolder, attempt_folder, sha256, write_json
 from runner.ingest import Harvest
 from runner.observe import observe
 from runner.report import Report
-from runner.tables import write_tables
+from runner.tables import COLUMNS, write_tables
 from schema.catalog import Catalog
 from schema.site import Site
 from schema.spec import Spec
@@ -121,14 +121,24 @@ def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp
         assert connection.execute("SELECT receipt, rows FROM ingested").fetchall() == [("000001/01/task-0001.json", 1)]
 
 
-PROFILE = {"task": 1, "backbone": "b", "method": "m", "recipe": "r", "phase": "train", "flops": 2e9, "peak_bytes": 7}
+COST = {"task": 1, "phase": "train", "flops": 1.0, "peak_bytes": None, "seconds": 2.0, "steps": 3, "pairs": 4}
+PROFILE = {
+    "task": 1,
+    "backbone": "b",
+    "mixture": "x",
+    "method": "m",
+    "recipe": "r",
+    "phase": "train",
+    "flops": 2e9,
+    "peak_bytes": 7,
+}
 
 
 def test_profiles_enter_once_per_combination_whoever_measured_them(tmp_path: Path, catalog: Catalog) -> None:
     """Two trials in one pass, one in another, and a row that was there: the first stays, and the receipts count as taken."""
     rows = [PROFILE, PROFILE | {"phase": "objective", "peak_bytes": None}]
     with catalog.transaction() as connection:
-        connection.execute("INSERT INTO profile VALUES ('b', 'm', 'r', 'objective', 1, NULL)")
+        connection.execute("INSERT INTO profile VALUES ('b', 'x', 'm', 'r', 'objective', 1, NULL)")
     for trials in ((1, 2), (3,)):
         with catalog.transaction() as connection:
             harvest = Harvest()
@@ -142,9 +152,9 @@ def test_profiles_enter_once_per_combination_whoever_measured_them(tmp_path: Pat
             assert not harvest.problems and harvest.store(connection) == 3 * len(trials)
     with catalog.open() as connection:
         found = connection.execute(
-            "SELECT backbone, method, recipe, phase, flops, peak_bytes FROM profile ORDER BY phase"
+            "SELECT backbone, mixture, method, recipe, phase, flops, peak_bytes FROM profile ORDER BY phase"
         ).fetchall()
-        assert found == [("b", "m", "r", "objective", 1, None), ("b", "m", "r", "train", 2e9, 7)]
+        assert found == [("b", "x", "m", "r", "objective", 1, None), ("b", "x", "m", "r", "train", 2e9, 7)]
         assert connection.execute("SELECT count(*) FROM ingested").fetchall() == [(3,)]
         assert connection.execute("SELECT count(*) FROM result").fetchall() == [(3,)]
 
@@ -164,3 +174,25 @@ def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalo
         found = connection.execute("SELECT trial, state, message FROM outcome ORDER BY trial").fetchall()
     assert found[0][:2] == (1, "failed") and "state 'finished'" in found[0][2]
     assert found[1] == (2, "failed", "m")
+
+
+def test_files_of_older_code_enter_with_what_they_lack_left_open(tmp_path: Path, catalog: Catalog) -> None:
+    """Energy was not recorded, mixtures were not told apart; a file that lacks anything else is still refused."""
+    older = {"cost": COST, "profile": {key: value for key, value in PROFILE.items() if key != "mixture"}}
+    harvest = Harvest()
+    for trial, without in ((1, []), (2, ["seconds"])):
+        path = receipt(tmp_path, trial=trial)
+        said = json.loads(path.read_text())
+        for table, row in older.items():
+            kept = {name: kind for name, kind in COLUMNS[table].items() if name in row and name not in without}
+            file = path.parent / f"task-0001.{table}.parquet"
+            pl.DataFrame([row], schema=kept).write_parquet(file)
+            said["files"][table] = {"file": file.name, "sha256": sha256(file), "rows": 1}
+        write_json(path, said)
+        harvest.gather(path, trial, 1, "s")
+    harvest.read()
+    with catalog.transaction() as connection:
+        harvest.store(connection)
+        assert connection.execute("SELECT seconds, energy_j FROM cost").fetchall() == [(2.0, None)]
+        assert connection.execute("SELECT mixture, method FROM profile").fetchall() == [("", "m")]
+    assert [(name, "other columns" in why) for name, why in harvest.problems] == [("000002/01/task-0001.json", True)]

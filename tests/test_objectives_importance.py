@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from methods import Task, objective, optimizers, part
+from methods.objectives import _importance
 from methods.objectives._importance import _groups
 from methods.objectives.ewc import Ewc
 from methods.objectives.l2_init import L2Init
@@ -251,3 +252,29 @@ def test_penalties_that_are_zero_move_nothing_else() -> None:
 def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         part("objectives", name, params)
+
+
+def visual_projection(name: str, half: bool) -> torch.Tensor:
+    """Its importance after a task whose gradients are so small that they would be zero in fp16."""
+    model, what = build(), part("objectives", name, PARAMS[name])
+    with torch.no_grad():
+        model.visual.proj *= 1e4  # unit norm takes it away again, and what is before it gets gradients smaller by as much
+        model.logit_scale.fill_(-7.0)
+    with torch.autocast("cpu", dtype=torch.float16, enabled=half):
+        what.end(model, batches(1))
+    return what.state_dict()["fisher.visual.proj" if name == "ewc" else "importance.visual.proj"]
+
+
+@pytest.mark.parametrize("scale", [2.0**16, 2.0**60], ids=["as it is", "too large to begin with"])
+@pytest.mark.parametrize("name", ["ewc", "mas"])
+def test_importance_under_fp16_is_that_of_full_precision(name: str, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the enlarged loss overflows, a smaller one is taken."""
+    monkeypatch.setattr(_importance, "FP16_SCALE", scale)
+    found, expected = visual_projection(name, half=True), visual_projection(name, half=False)
+    assert bool(found.isfinite().all()) and float((found - expected).norm() / expected.norm()) < 0.05
+
+
+def test_without_an_enlarged_loss_importance_would_be_lost_in_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_importance, "FP16_SCALE", 1.0)
+    found, expected = visual_projection("ewc", half=True), visual_projection("ewc", half=False)
+    assert float((found - expected).norm() / expected.norm()) > 0.5

@@ -18,11 +18,12 @@ from runner import profile as profiles
 from runner.budget import steps_per_task
 from runner.profile import Dry, Memory, ProfileError, profile, profile_with_full, profiled
 from runner.solving import solve
-from schema.parts import names
+from runner.training import Training, repairing
+from schema.parts import averages_steps, names
 from schema.spec import Spec
 from streams import BUFFER, Batch
 from streams.mixtures import shares
-from tests.tiny_clip import TEXT, VISION
+from tests.tiny_clip import PARAMS, TEXT, VISION
 
 TINY = json.dumps({"embed_dim": 16, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"layers": 1}})
 RECIPE = {
@@ -107,11 +108,45 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
 
 
+class Real(Dry):
+    """The same on tensors with contents: pairs are drawn at random, and chosen by their scores."""
+
+    begin = Training.begin
+
+    def draw(self) -> Batch:
+        drawn = super().draw()
+        return Batch(torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources)
+
+
+def spent_for_real(spec: Spec) -> dict[str, float]:
+    """FLOPs of a step of the second task by phase, as torch's counter sees them on real tensors; of one-off phases all of them."""
+    torch.manual_seed(0)
+    made, backbone = methods.method(spec.method), backbones.build(TINY, 0, "cpu")
+    initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
+    spent: dict[str, float] = {}
+    for number in (1, 2):
+        real = Real(spec, backbone, made, Task(number, number, initial), Memory())
+        real.begin(None)
+        moves = list(real.steps_from(0))
+        real.end()
+        if moves:
+            spent = {name: real.step_flops.get(name, entry.flops) for name, entry in real.ledger.entries.items()}
+    if spec.method["repair"]:
+        repair = methods.part("repair", spec.method["repair"], {})
+        changed, alone = repairing(spec, repair)
+        real = Real(changed, backbone, alone, Task(2, 1, initial), Memory(), "repair")
+        real.begin(None)
+        list(real.steps_from(0))
+        spent |= real.step_flops
+    return spent
+
+
 EVERY_PART: list[dict[str, Any]] = (
     [{"tuning": name} for name in names("methods/tuning")]
     + [{"objective": name} for name in names("methods/objectives") if name != "contrastive"]
     + [{"mixture": {"selection": name}} for name in names("methods/selection")]
-    + [{"merging": name, "deploy": "merged"} for name in ("ema_step", "every_k")]
+    + [{"merging": name, "deploy": "merged"} for name in names("methods/merging") if name != "none" and averages_steps(name)]
+    + [{"repair": name} for name in names("methods/repair")]
     + [{"recipe": {"optimizer": name}} for name in ("muon",)]
     + [{"recipe": {"precision": name}} for name in ("fp16",)]
 )
@@ -120,15 +155,23 @@ NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tens
 
 @pytest.mark.parametrize("part", EVERY_PART, ids=str)
 def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
-    """A new file is profiled the moment it exists: it must run without values, or be named above."""
+    """A new file is profiled the moment it exists: it must run without values, or be named above; what the fake steps count is
+    what the counter sees of real ones, exactly."""
     name = part.get("objective")
     if name and methods.part("objectives", name, {}).penalty:
-        part = {"objective": f"contrastive+{name}", "objective_params": {}}
+        part = {"objective": f"contrastive+{name}", "objective_params": {name: PARAMS.get(name, {})}}
     if NOT_PROFILED & set(map(str, part.values())):
         with pytest.raises(ProfileError):
             profile(spec_of(**part))
         return
     rows = profile(spec_of(**part))
+    counted, real = {name: flops for name, (flops, _) in rows.items()}, spent_for_real(spec_of(**part))
+    if part.get("tuning") == "coso":  # its rank follows from the gradients
+        assert counted == pytest.approx(real, rel=0.01)
+    elif name in ("der", "derpp"):  # what their reservoir takes in is drawn; as much as there is room for is charged
+        assert counted["train"] == real["train"] and counted["objective"] >= real["objective"] > 0
+    else:
+        assert counted == real
     full = profile(spec_of())["train"][0]
     assert 0 < rows["train"][1] < 1e9 and 0.3 * full < rows["train"][0] < 10 * full
     assert ("score" in rows) == ("mixture" in part)
@@ -165,6 +208,31 @@ def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
 def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
     spec = spec_of(**ewc(pairs))
     assert profile(spec)["objective"] == profile(spec, shorten=False)["objective"]
+
+
+@pytest.mark.parametrize("name", ["ewc", "mas"])
+def test_looking_back_is_in_the_precision_of_a_step(name: str) -> None:
+    """So it takes no more memory than a step, but for what it adds up: two copies of the weights at the most."""
+    weights = sum(tensor.nbytes for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values())
+    method = {"objective": f"contrastive+{name}", "objective_params": {}}
+    rows = {low: profile(spec_of(pairs=512, recipe={"precision": low}, **method)) for low in ("fp32", "bf16")}
+    assert rows["bf16"]["objective"][1] < rows["bf16"]["train"][1] + 2 * weights < rows["fp32"]["objective"][1]
+    assert rows["bf16"]["objective"][0] == rows["fp32"]["objective"][0]
+
+
+def test_a_reservoir_is_charged_for_all_that_it_takes_in_at_first() -> None:
+    """A forward pass of `buffer_pairs` pairs, as the first task's real end has it, however short its batches are."""
+    params = {"der": {"buffer_pairs": 200}}
+    spec = spec_of(
+        objective="contrastive+der",
+        objective_params=params,
+        mixture={"update_share": 1.0, "buffer_share": 0, "pretraining_share": 0},
+    )
+    model = backbones.build(TINY, 0, "cpu").model
+    with torch.no_grad(), profiles.counted() as counter:
+        model.encode_image(torch.zeros(200, 3, 16, 16))
+        model.encode_text(torch.ones(200, 8).long())
+    assert profile(spec)["objective"][0] == counter.get_total_flops()
 
 
 @dataclass

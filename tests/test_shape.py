@@ -30,6 +30,7 @@ GPU_HALF = {
     "checkpoint",
     "history",
     "ledger",
+    "energy",
     "outcome",
     "backbone",
     "budget",

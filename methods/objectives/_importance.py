@@ -10,6 +10,7 @@ from methods.parameters import weights_in_use
 from streams import Batch
 
 PerWeight = dict[str, Tensor]  # by the names of the plain CLIP's parameters
+FP16_SCALE = 2.0**16  # of a loss under fp16, to begin with: without it small gradients on the way are zero
 
 
 def pull(model: nn.Module, anchor: PerWeight, importance: PerWeight | None = None) -> Tensor | None:
@@ -31,27 +32,44 @@ def measured(
     """The mean of `fold(gradient)` over the `terms` of groups of fresh pairs, of each parameter that moves; float32.
 
     Groups are cut from batches until `pairs` have been seen, rounded up to whole groups; none of them, and it is zero.
-    Of each group all terms are taken, each with a backward pass of its own.
+    Of each group all terms are taken, each with a backward pass of its own. Under fp16 it is that of the enlarged term, taken
+    anew from half as much wherever it is not finite, and the gradient is made small again before it is folded.
     """
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     total = {name: torch.zeros_like(wide(parameter.detach())) for name, parameter in parameters.items()}
     seen_pairs = passes = 0
+    scale = FP16_SCALE if _half(model) else 1.0
     with evaluating(model):
         while seen_pairs < pairs:
             for group in _groups(next(batches), group_pairs):
                 if seen_pairs >= pairs:
                     break
                 wanted = list(terms(group))
-                for left in range(len(wanted) - 1, -1, -1):  # the last pass lets go of the graph
-                    term, kept = wanted[left], left > 0
-                    found = torch.autograd.grad(
-                        term, list(parameters.values()), retain_graph=kept, allow_unused=True, materialize_grads=True
-                    )
-                    for name, gradient in zip(total, found, strict=True):
-                        total[name] += fold(wide(gradient))
                 passes += len(wanted)
+                while wanted:  # from the last to the first; the last pass lets go of the graph
+                    term, kept = wanted[-1], len(wanted) > 1
+                    found = torch.autograd.grad(
+                        term,
+                        list(parameters.values()),
+                        torch.full_like(term, scale),
+                        retain_graph=kept,
+                        allow_unused=True,
+                        materialize_grads=True,
+                    )
+                    if scale > 1 and not all(bool(gradient.isfinite().all()) for gradient in found):
+                        scale, wanted = scale / 2, list(terms(group))[: len(wanted)]
+                        continue
+                    for name, gradient in zip(total, found, strict=True):
+                        total[name] += fold(wide(gradient) if scale == 1 else wide(gradient) / scale)
+                    wanted.pop()
                 seen_pairs += len(group.texts)
     return {name: folded / max(passes, 1) for name, folded in total.items()}
+
+
+def _half(model: nn.Module) -> bool:
+    """Whether passes through the model are in fp16, whose range is too small for gradients."""
+    kind = next(model.parameters()).device.type
+    return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16
 
 
 def anchored(model: nn.Module) -> PerWeight:

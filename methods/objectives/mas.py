@@ -52,7 +52,8 @@ class Mas(Objective):
 
         def terms(group: Batch) -> Iterable[Tensor]:
             images, texts = embeddings(model, group)
-            yield (images @ texts.T).square().sum() / len(images)
+            with torch.autocast(images.device.type, enabled=False):
+                yield (images @ texts.T).square().sum() / len(images)
 
         task = measured(model, batches, self.importance_pairs, self.importance_batch_pairs, terms, torch.abs)
         earlier = placed(self._importance, next(model.parameters()).device)

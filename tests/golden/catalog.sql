@@ -564,7 +564,8 @@ CREATE TABLE cost (
     peak_bytes BIGINT,
     seconds DOUBLE PRECISION NOT NULL,
     steps BIGINT NOT NULL,
-    pairs BIGINT NOT NULL
+    pairs BIGINT NOT NULL,
+    energy_j DOUBLE PRECISION
 );
 
 COMMENT ON TABLE cost IS 'What a phase of a task spent.';
@@ -586,6 +587,8 @@ COMMENT ON COLUMN cost.seconds IS 'wall time';
 COMMENT ON COLUMN cost.steps IS 'optimizer steps';
 
 COMMENT ON COLUMN cost.pairs IS 'pairs seen';
+
+COMMENT ON COLUMN cost.energy_j IS 'of the whole GPU, whoever shared it; NULL: the machine cannot tell';
 
 CREATE TABLE progress (
     trial BIGINT NOT NULL,
@@ -641,17 +644,20 @@ COMMENT ON COLUMN statistic.value IS 'in the statistic''s own unit';
 
 CREATE TABLE profile (
     backbone VARCHAR NOT NULL,
+    mixture VARCHAR NOT NULL,
     method VARCHAR NOT NULL,
     recipe VARCHAR NOT NULL,
     phase VARCHAR NOT NULL,
     flops DOUBLE PRECISION NOT NULL,
     peak_bytes BIGINT,
-    PRIMARY KEY (backbone, method, recipe, phase)
+    PRIMARY KEY (backbone, mixture, method, recipe, phase)
 );
 
 COMMENT ON TABLE profile IS 'FLOPs and peak memory of one step, measured once per combination.';
 
 COMMENT ON COLUMN profile.backbone IS 'a backbone';
+
+COMMENT ON COLUMN profile.mixture IS 'a mixture; '''': measured before mixtures were told apart, and of no trial';
 
 COMMENT ON COLUMN profile.method IS 'a method';
 
