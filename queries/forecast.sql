@@ -4,17 +4,11 @@
 -- backbone, stream, method, recipe and budget, else of those that share all but the method; `based_on` says how many.
 CREATE OR REPLACE VIEW forecast AS
 WITH
-spent AS (
-    SELECT t.backbone, t.stream, t.method, t.recipe, t.budget, t.id, sum(c.seconds) AS seconds, sum(c.flops) AS flops
-    FROM cost c JOIN trial t ON t.id = c.trial
-    WHERE t.id IN (SELECT trial FROM outcome WHERE state = 'done')
-    GROUP BY ALL
-),
 alike AS (
-    SELECT backbone, stream, method, recipe, budget, avg(seconds) AS seconds, avg(flops) AS flops, count(*) AS trials FROM spent GROUP BY ALL
-),
-similar_trials AS (
-    SELECT backbone, stream, recipe, budget, avg(seconds) AS seconds, avg(flops) AS flops, count(*) AS trials FROM spent GROUP BY ALL
+    SELECT backbone, stream, recipe, budget, sum(trials)::BIGINT AS trials,
+           sum(seconds * trials) / sum(trials) AS seconds, sum(flops * trials) / sum(trials) AS flops
+    FROM usual_cost
+    GROUP BY backbone, stream, recipe, budget
 )
 SELECT todo.trial, todo.study, todo.backbone, todo.stream, todo.mixture, todo.method, todo.recipe, todo.budget, todo.seed,
        CASE b.unit WHEN 'steps' THEN round(b.total / s.tasks) * s.tasks
@@ -26,6 +20,6 @@ FROM todo
 JOIN budget b ON b.name = todo.budget
 JOIN stream s ON s.name = todo.stream
 JOIN recipe r ON r.name = todo.recipe
-LEFT JOIN alike a ON (a.backbone, a.stream, a.method, a.recipe, a.budget) = (todo.backbone, todo.stream, todo.method, todo.recipe, todo.budget)
-LEFT JOIN similar_trials m ON (m.backbone, m.stream, m.recipe, m.budget) = (todo.backbone, todo.stream, todo.recipe, todo.budget)
+LEFT JOIN usual_cost a ON (a.backbone, a.stream, a.method, a.recipe, a.budget) = (todo.backbone, todo.stream, todo.method, todo.recipe, todo.budget)
+LEFT JOIN alike m ON (m.backbone, m.stream, m.recipe, m.budget) = (todo.backbone, todo.stream, todo.recipe, todo.budget)
 ORDER BY todo.priority DESC, todo.trial;
