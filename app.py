@@ -16,12 +16,14 @@ from screens import answer, console, declare, operations, plots, question, trial
 from screens.reading import Snapshot, age, newest, read
 
 REFRESH_S = 5.0
+TIGHTER = "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>"
 OURS = {"": answer, "plots": plots, "operations": operations, "trial": trial, "declare": declare, "console": console}
 
 
 def main() -> None:
     """Choose the page by its address and run it."""
     st.set_page_config(page_title="Weir", page_icon="🌊", layout="wide")
+    st.html(TIGHTER)
     snapshot = newest()
     asked = sorted(questions(), key=lambda one: one.name)
     menu = {

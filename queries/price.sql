@@ -1,11 +1,12 @@
 -- What would a grid cost?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) of the product of what is named
--- Words are listed with commas; every combination gets seeds first_seed ... first_seed + seeds - 1. new: trials that are not declared yet.
--- steps: of one trial, where the budget says them. seconds, gflops: of one trial, means of finished trials that share backbone, stream, method,
--- recipe and budget, else of those that share all but the method; based_on: how many. hours: worker time of the new ones.
+-- Words are listed with commas; left out: all that trials use. Every combination gets seeds first_seed ... first_seed + seeds - 1.
+-- new: trials that are not declared yet. steps: of one trial, where the budget says them. seconds, gflops: of one trial, means of finished
+-- trials that share backbone, stream, method, recipe and budget, else of those that share all but the method; based_on: how many. hours:
+-- worker time of the new ones.
 CREATE OR REPLACE MACRO price(
-    backbones VARCHAR := '', streams VARCHAR := '', mixtures VARCHAR := '', methods VARCHAR := '', recipes VARCHAR := '',
-    budgets VARCHAR := '', seeds INTEGER := 3, first_seed INTEGER := 0
+    backbones VARCHAR := NULL, streams VARCHAR := NULL, mixtures VARCHAR := NULL, methods VARCHAR := NULL, recipes VARCHAR := NULL,
+    budgets VARCHAR := NULL, seeds INTEGER := 3, first_seed INTEGER := 0
 ) AS TABLE
 WITH
 wanted AS (
@@ -13,9 +14,12 @@ wanted AS (
            CASE u.unit WHEN 'steps' THEN round(u.total / s.tasks) * s.tasks
                        WHEN 'pairs' THEN round(u.total / (s.tasks * r.batch_pairs)) * s.tasks END::BIGINT AS steps
     FROM backbone b, stream s, mixture x, method m, recipe r, budget u
-    WHERE list_contains(string_split(backbones, ','), b.name) AND list_contains(string_split(streams, ','), s.name)
-      AND list_contains(string_split(mixtures, ','), x.name) AND list_contains(string_split(methods, ','), m.name)
-      AND list_contains(string_split(recipes, ','), r.name) AND list_contains(string_split(budgets, ','), u.name)
+    WHERE CASE WHEN backbones IS NULL THEN b.name IN (SELECT t.backbone FROM trial t) ELSE list_contains(string_split(backbones, ','), b.name) END
+      AND CASE WHEN streams IS NULL THEN s.name IN (SELECT t.stream FROM trial t) ELSE list_contains(string_split(streams, ','), s.name) END
+      AND CASE WHEN mixtures IS NULL THEN x.name IN (SELECT t.mixture FROM trial t) ELSE list_contains(string_split(mixtures, ','), x.name) END
+      AND CASE WHEN methods IS NULL THEN m.name IN (SELECT t.method FROM trial t) ELSE list_contains(string_split(methods, ','), m.name) END
+      AND CASE WHEN recipes IS NULL THEN r.name IN (SELECT t.recipe FROM trial t) ELSE list_contains(string_split(recipes, ','), r.name) END
+      AND CASE WHEN budgets IS NULL THEN u.name IN (SELECT t.budget FROM trial t) ELSE list_contains(string_split(budgets, ','), u.name) END
 ),
 there AS (
     SELECT t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, count(*) AS trials

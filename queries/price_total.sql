@@ -2,10 +2,11 @@
 -- grain: one row per grid, of the words as in `price`
 -- hours: worker time of the new trials of which some alike has finished; unknown: new trials without such.
 CREATE OR REPLACE MACRO price_total(
-    backbones VARCHAR := '', streams VARCHAR := '', mixtures VARCHAR := '', methods VARCHAR := '', recipes VARCHAR := '',
-    budgets VARCHAR := '', seeds INTEGER := 3, first_seed INTEGER := 0
+    backbones VARCHAR := NULL, streams VARCHAR := NULL, mixtures VARCHAR := NULL, methods VARCHAR := NULL, recipes VARCHAR := NULL,
+    budgets VARCHAR := NULL, seeds INTEGER := 3, first_seed INTEGER := 0
 ) AS TABLE
 SELECT count(*) AS combinations, coalesce(sum(p.new), 0)::BIGINT AS new, sum(p.hours) AS hours,
        coalesce(sum(p.new) FILTER (WHERE p.seconds IS NULL), 0)::BIGINT AS unknown
 FROM price(backbones := backbones, streams := streams, mixtures := mixtures, methods := methods, recipes := recipes,
-           budgets := budgets, seeds := seeds, first_seed := first_seed) p;
+           budgets := budgets, seeds := seeds, first_seed := first_seed) p
+HAVING count(*) > 0;

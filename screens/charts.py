@@ -69,13 +69,14 @@ def dots(frame: pl.DataFrame, value: str, methods: Sequence[str], title: str | N
     base = alt.Chart(rows).encode(alt.Y("row:N", sort=rows["row"].unique(maintain_order=True).to_list(), title=None))
     paint, scale = of(methods, rows, legend=False), alt.Scale(zero=False, nice=True)
     title = title or TITLES.get(value, value.replace("_", " "))
-    x = alt.X(f"{value}:Q", title=title, scale=scale)
+    x = alt.X(f"{value}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=10))
     tips = [column for column in rows.columns if rows[column].dtype != pl.List and column not in ("row", "hollow", "grid")]
     layers = [base.mark_point(filled=True, size=150, opacity=1).encode(x, color=paint, tooltip=tips)]
     if "hollow" in rows.columns:
         layers.append(base.transform_filter("datum.hollow").mark_point(filled=True, size=50, opacity=1, color="white").encode(x))
     if ends:
-        low, high = alt.X(f"{ends[0]}:Q", title=title, scale=scale), alt.X2(f"{ends[1]}:Q")
+        low = alt.X(f"{ends[0]}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=10))
+        high = alt.X2(f"{ends[1]}:Q")
         layers.insert(0, base.mark_rule(strokeWidth=2.5).encode(low, high, color=paint))
     return dressed(*layers, height=alt.Step(34))
 
@@ -228,12 +229,12 @@ def progress(status: pl.DataFrame) -> alt.LayerChart:
 
 
 def coverage(grid: pl.DataFrame) -> alt.LayerChart:
-    """One cell per method and mixture: done of wanted seeds."""
+    """One cell per row and mixture: done of wanted seeds."""
     shades = {"complete": "#009E73", "to run": "#cfe3f1", "failed": "#D55E00", "never declared": "#f4f4f4"}
-    hole = alt.selection_point(name="hole", fields=["method", "mixture"])
+    hole = alt.selection_point(name="hole", fields=["row", "mixture"])
     base = alt.Chart(grid).encode(
         alt.X("mixture:N", title=None, axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)),
-        alt.Y("method:N", title=None, axis=alt.Axis(domain=False, ticks=False)),
+        alt.Y("row:N", title=None, axis=alt.Axis(domain=False, ticks=False)),
     )
     fill = alt.Color(
         "state:N",

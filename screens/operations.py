@@ -97,47 +97,41 @@ def failures(snapshot: Snapshot) -> None:
 def coverage(snapshot: Snapshot) -> None:
     """Methods down, mixtures to the right; a hole shows the INSERT that fills it."""
     st.subheader("Coverage")
-    setting = words.setting(snapshot) or {}
+    setting = words.setting(snapshot)
+    if setting is None:
+        return
     cells = read(snapshot, "coverage", where=given(**setting), rows=DRAWN)
     if cells.is_empty():
         st.info("No trial of these words is declared.")
         return
-    recipes = cells["recipe"].unique(maintain_order=True).to_list()
-    axes = (
-        cells.select("method").unique(maintain_order=True).join(cells.select("mixture").unique(maintain_order=True), how="cross")
+    grid = matrix(cells)
+    picked = st.altair_chart(
+        charts.coverage(grid), width="stretch", theme=None, on_select="rerun", key="matrix", selection_mode="hole"
     )
-    grid = axes.join(cells, on=["method", "mixture"], how="left").with_columns(
+    open_ = grid.filter(~pl.col("complete").fill_null(False))
+    holes = {f"{row['row']} · {row['mixture']}": row for row in open_.iter_rows(named=True)}
+    clicked = next((f"{one['row']} · {one['mixture']}" for one in (picked.selection.get("hole") or [])), "")
+    chosen = words.choose("Fill a hole (or click it)", list(holes), "hole", empty="a cell that is not complete")
+    if hole := holes.get(clicked) or holes.get(chosen or ""):
+        said = {word: [hole[word]] for word in ("mixture", "method", "recipe")}
+        said |= {word: [name] for word, name in setting.items()}
+        st.caption("Declares what is missing of it, with as many seeds as the fullest cell; what failed wants a retry instead.")
+        st.code(words.insert(said, int(cells["seeds_wanted"].max() or 3)), language="sql")  # type: ignore[arg-type]
+    showing.files(snapshot, "coverage", where=given(**setting))
+    showing.sql(named("coverage"), where=given(**setting))
+
+
+def matrix(cells: pl.DataFrame) -> pl.DataFrame:
+    """Every `row` (a method, or a method and recipe where it has several in one mixture) in every mixture, declared or not."""
+    twice = cells.group_by("method", "mixture").len().filter(pl.col("len") > 1)["method"].unique().to_list()
+    long = pl.concat_str("method", "recipe", separator=" · ")
+    rows = cells.with_columns(row=pl.when(pl.col("method").is_in(twice)).then(long).otherwise("method"))
+    kinds = rows.select("row", "method", usual=pl.col("recipe")).unique("row", maintain_order=True)
+    every = kinds.join(cells.select("mixture").unique(maintain_order=True), how="cross")
+    return every.join(rows.drop("method"), on=["row", "mixture"], how="left").with_columns(
+        recipe=pl.col("recipe").fill_null(pl.col("usual")),
         state=pl.when(pl.col("seeds_wanted").is_null()).then(pl.lit("never declared"))
         .when(pl.col("failed") > 0).then(pl.lit("failed")).when(pl.col("complete")).then(pl.lit("complete"))
         .otherwise(pl.lit("to run")),
         said=pl.format("{} / {}", "done", "seeds_wanted").fill_null("+"),
     )  # fmt: skip
-    picked = st.altair_chart(
-        charts.coverage(grid), width="stretch", theme=None, on_select="rerun", key="matrix", selection_mode="hole"
-    )
-    holes = [
-        f"{method} · {mixture}"
-        for method, mixture in grid.filter(~pl.col("complete").fill_null(False))
-        .select("method", "mixture")
-        .unique(maintain_order=True)
-        .rows()
-    ]
-    clicked = next((f"{one['method']} · {one['mixture']}" for one in (picked.selection.get("hole") or [])), None)
-    chosen = words.choose("Fill a hole (or click it)", holes, "hole", empty="a cell that is not complete")
-    hole = clicked if clicked in holes else chosen
-    if hole:
-        method, mixture = hole.split(" · ")
-        mine = cells.filter((pl.col("method") == method) & (pl.col("mixture") == mixture))
-        recipe = (
-            mine["recipe"].to_list()
-            or cells.filter(pl.col("method") == method)["recipe"].unique(maintain_order=True).to_list()[:1]
-            or recipes[:1]
-        )
-        seeds = int(max(cells["seeds_wanted"].max() or 3, 1))  # type: ignore[arg-type]
-        listed = {"backbone": [setting["backbone"]], "stream": [setting["stream"]], "mixture": [mixture], "method": [method]}
-        st.caption(
-            f"Declares what is missing of {hole}, with as many seeds as the fullest cell; what failed wants a retry instead."
-        )
-        st.code(words.insert(listed | {"recipe": recipe, "budget": [setting["budget"]]}, seeds), language="sql")
-    showing.files(snapshot, "coverage", where=given(**setting))
-    showing.sql(named("coverage"), where=given(**setting))

@@ -16,13 +16,14 @@ TITLE = "Plots"
 def page(snapshot: Snapshot) -> None:
     """Backbone, stream and budget; which figure; the figure."""
     st.header(TITLE)
-    name = st.segmented_control("Figure", list(FIGURES), default="trade", key="figure", format_func=lambda n: FIGURES[n][0],
-                                bind="query-params", required=True)  # fmt: skip
+    name = st.segmented_control(
+        "Figure", list(FIGURES), default=next(iter(FIGURES)), key="figure", bind="query-params", required=True
+    )
     setting = words.setting(snapshot)
     if setting is None:
         st.info("The catalog has no trials yet. Declare some: python -m schema my_grid.sql")
         return
-    FIGURES[name][1](snapshot, setting)
+    FIGURES[name](snapshot, setting)
 
 
 def figure(snapshot: Snapshot, chart: alt.LayerChart, name: str, parameters: Given = (), where: Given = ()) -> None:
@@ -165,12 +166,12 @@ def cost(snapshot: Snapshot, setting: dict[str, str]) -> None:
     figure(snapshot, charts.costs(frame, value), "phases", where=where)
 
 
-FIGURES: dict[str, tuple[str, Callable[[Snapshot, dict[str, str]], None]]] = {
-    "trade": ("Learned against kept", trade),
-    "budget": ("Over budget", budget),
-    "heat": ("After every task", heat),
-    "forgetting": ("Lost per dataset", forgetting),
-    "paired": ("Two methods", paired),
-    "published": ("Published", published),
-    "cost": ("Cost", cost),
+FIGURES: dict[str, Callable[[Snapshot, dict[str, str]], None]] = {
+    "Learned against kept": trade,
+    "Over budget": budget,
+    "After every task": heat,
+    "Lost per dataset": forgetting,
+    "Two methods": paired,
+    "Published": published,
+    "Cost": cost,
 }

@@ -20,6 +20,8 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
     floats = [column for column in frame if column.dtype.is_float()]
     formats = {c.name: "%.3f" if (c.fill_null(0).abs() <= 10).all() else "compact" for c in floats}
     config: dict[str, Any] = {name: st.column_config.NumberColumn(format=format_) for name, format_ in formats.items()}
+    for column in frame.select(pl.selectors.datetime()).columns:
+        config[column] = st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm")
     head = frame.head(SHOWN)
     if "trial" in frame.columns:
         head = head.with_columns(trial=pl.format(TRIAL + "{}", "trial"))

@@ -47,15 +47,9 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
 
 
 def measure() -> str:
-    """What methods are ranked by."""
-    name: str = st.selectbox(
-        "Which method … (measure)",
-        list(MEASURES),
-        key="measure",
-        format_func=lambda name: f"{MEASURES[name]} · {name}",
-        bind="query-params",
-    )
-    return name
+    """What methods are ranked by; the address says it in words."""
+    by_words = {said: name for name, said in MEASURES.items()}
+    return by_words[st.selectbox("Which method … (measure)", list(by_words), key="measure", bind="query-params")]
 
 
 def quoted(value: object) -> str:

@@ -128,9 +128,12 @@ def test_the_trials_behind_a_row(full: reading.Snapshot) -> None:
 
 @pytest.mark.parametrize("figure", plots.FIGURES)
 def test_every_figure(full: reading.Snapshot, figure: str) -> None:
-    at = opened("plots", figure=figure, b="lora" if figure == "paired" else "", a="finetune" if figure == "paired" else "")
+    at = opened(
+        "plots", figure=figure, b="lora" if figure == "Two methods" else "", a="finetune" if figure == "Two methods" else ""
+    )
     charts = at.get("vega_lite_chart")
-    words_ = {"paired": "nothing to pair", "published": "None of the 1 published numbers"}
+    assert at.get("button_group")[0].value == figure
+    words_ = {"Two methods": "nothing to pair", "Published": "never"}
     assert len(charts) == 1 or words_[figure] in said(at)
 
 
