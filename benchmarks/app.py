@@ -1,9 +1,9 @@
-"""How long until the app's pages are there, and what they send: `python benchmarks/app.py [--trials 100 100000 1000000] [--folder FOLDER]`.
+"""How long until the app's pages are there, and what they send: `python benchmarks/app.py [--trials N ...] [--folder FOLDER]`.
 
-Catalogs of so many finished trials (10 methods, 5 mixtures, seeds; two tasks, two datasets, so six results each) are made in
-seconds by SQL; the numbers in them are drawn from a seed. Every page is opened twice in a real browser: once by a server that has
-answered nothing yet (cold: the answers are computed) and once more (warm: they are kept per snapshot). Painted: the heading and the age of
-the snapshot are there. Whole: everything is. Sent: what went through the web socket, in kB, which is everything but the app's own files.
+Catalogs of so many finished trials (10 methods, 5 mixtures, seeds; two tasks, two datasets, so six results each) are made by
+SQL, with numbers drawn at random. Every page is opened twice in a real browser: cold, when the server has to compute its
+answers, and warm, when it kept them. Painted: the heading and the age of the snapshot are there. Whole: everything is there.
+Sent: what went through the web socket, in kB, which is everything but the app's own files.
 """
 
 import argparse
@@ -24,12 +24,14 @@ PAGES = ("", "plots", "operations", "trial?id=2", "declare", "retention_at_budge
 METHODS, MIXTURES = 10, 5
 FILL = """
 INSERT INTO method (name) SELECT 'method_' || n FROM range({methods}) AS r(n);
-INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) SELECT 'mixture_' || n, 1, 0, 0 FROM range({mixtures}) AS r(n);
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share)
+SELECT 'mixture_' || n, 1, 0, 0 FROM range({mixtures}) AS r(n);
 DELETE FROM suite_member WHERE dataset NOT IN ('birds', 'dogs');
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny', 'world', 'mixture_' || (n // {methods} % {mixtures}), 'method_' || (n % {methods}), 'usual', 'small',
        n // ({methods} * {mixtures}), 'study ' || (n % 20) FROM range({trials}) AS r(n);
-INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) SELECT id, 1, '{{}}', 'abc', 'weir-' || id // 1000, id % 1000 FROM trial;
+INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position)
+SELECT id, 1, '{{}}', 'abc', 'weir-' || id // 1000, id % 1000 FROM trial;
 INSERT INTO submission (trial, attempt, backend, job_id, folder) SELECT id, 1, 'local', 'job ' || id, 'runs/' || id FROM trial;
 INSERT INTO outcome (trial, attempt, state, started_at, finished_at)
 SELECT id, 1, 'done', TIMESTAMP '2026-01-01 10:00:00', TIMESTAMP '2026-01-01 11:00:00' FROM trial;
@@ -58,7 +60,6 @@ def made(folder: Path, trials: int) -> None:
     site = Site.load(folder)
     site.snapshot.mkdir(parents=True)
     filled = Filled(site.snapshot / "catalog-000001.duckdb")
-    filled.connection.execute("SELECT setseed(0.5)")
     filled.connection.execute(FILL.format(trials=trials, methods=METHODS, mixtures=MIXTURES))
     filled.connection.close()
     site.current.symlink_to("catalog-000001.duckdb")

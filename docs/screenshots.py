@@ -19,7 +19,7 @@ PAGES = {  # name of the image -> address, height of the window in pixels
     "forgetting": ("plots?figure=Lost+per+dataset&role=retain", 860),
     "paired": ("plots?figure=Two+methods", 960),
     "cost": ("plots?figure=Cost", 760),
-    "operations": ("operations", 1750),
+    "operations": ("operations?hole=bitfit+·+update_only", 2000),
     "trial": ("trial?id=2", 1500),
     "declare": (f"declare?{GRID}", 1250),
     "console": (f"console?sql={SQL}&table=course", 1200),

@@ -52,12 +52,13 @@ def dressed(*layers: alt.Chart, height: int | alt.Step = 420, **properties: Any)
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
     """With `row`, what a row is called: method and mixture, and of the other words those without which two would be alike."""
-    sentences = frame.select(word for word in WORDS if word in frame.columns).unique()
-    shown = ["method", "mixture"]
-    for word in sentences.columns[2:]:
-        if sentences.select(shown).is_duplicated().any() and sentences[word].n_unique() > 1:
-            shown.append(word)
-    return frame.with_columns(row=pl.concat_str(shown, separator=" · "))
+    words = [word for word in WORDS if word in frame.columns]
+    called = frame.select(words).unique().with_columns(row=pl.concat_str("method", "mixture", separator=" · "))
+    for word in words[2:]:
+        alike = pl.col("row").is_duplicated() & (pl.col(word).n_unique().over("row") > 1)
+        longer = pl.concat_str("row", word, separator=" · ")
+        called = called.with_columns(row=pl.when(alike).then(longer).otherwise("row"))
+    return frame.join(called, on=words, how="left", nulls_equal=True, maintain_order="left")
 
 
 def dots(frame: pl.DataFrame, value: str, methods: Sequence[str], title: str | None = None) -> alt.LayerChart:

@@ -120,4 +120,6 @@ def browser(snapshot: Snapshot) -> None:
     known = columns_of(snapshot)
     table = st.selectbox("Columns of", list(known), index=None, key="table", placeholder="a table or view", bind="query-params")
     if table:
-        st.dataframe(pl.DataFrame(known[table], schema=["column", "type", "meaning"], orient="row"), hide_index=True)
+        st.dataframe(
+            pl.DataFrame(known[table], schema=["column", "type", "meaning"], orient="row"), hide_index=True, placeholder=""
+        )

@@ -193,6 +193,11 @@ def test_figures_as_svg_and_png(full: reading.Snapshot) -> None:
     assert showing.png(chart).startswith(b"\x89PNG")
 
 
+def test_rows_are_called_by_what_tells_them_apart() -> None:
+    words_ = {"method": ["a", "b", "b"], "mixture": ["m", "m", "m"], "recipe": ["x", "x", "y"], "budget": ["s", "s", "s"]}
+    assert app.answer.charts.named(pl.DataFrame(words_))["row"].to_list() == ["a · m", "b · m · x", "b · m · y"]
+
+
 def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
     charts = app.answer.charts
     frame = pl.DataFrame({"method": ["lora"]})
