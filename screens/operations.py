@@ -5,7 +5,7 @@ from datetime import datetime
 import polars as pl
 import streamlit as st
 
-from queries import named
+from queries import AXES, named
 from screens import charts, showing, words
 from screens.reading import DRAWN, STALE_MINUTES, Snapshot, given, minutes_old, read
 
@@ -113,8 +113,7 @@ def coverage(snapshot: Snapshot) -> None:
     clicked = next((f"{one['row']} · {one['mixture']}" for one in (picked.selection.get("hole") or [])), "")
     chosen = words.choose("Fill a hole (or click it)", list(holes), "hole", empty="a cell that is not complete")
     if hole := holes.get(clicked) or holes.get(chosen or ""):
-        said = {word: [hole[word]] for word in ("mixture", "method", "recipe")}
-        said |= {word: [name] for word, name in setting.items()}
+        said = {word: [setting.get(word) or hole[word]] for word in AXES}
         st.caption("Declares what is missing of it, with as many seeds as the fullest cell; what failed wants a retry instead.")
         st.code(words.insert(said, int(cells["seeds_wanted"].max() or 3)), language="sql")  # type: ignore[arg-type]
     showing.files(snapshot, "coverage", where=given(**setting))
