@@ -84,10 +84,15 @@ def _connect(catalog: Path) -> duckdb.DuckDBPyConnection | None:
 
 
 def answer(
-    connection: duckdb.DuckDBPyConnection, question: Question, parameters: Mapping[str, object], rows: int | None = None
+    connection: duckdb.DuckDBPyConnection,
+    question: Question,
+    parameters: Mapping[str, object],
+    rows: int | None = None,
+    where: Mapping[str, object] | None = None,
 ) -> pl.DataFrame:
     """The answer on an open connection, at most `rows` rows of it; parameters left out, or None, take their defaults.
 
+    where: columns and the value that they must have; None leaves a column free.
     Errors as in `ask`.
     """
     given = {key: value for key, value in parameters.items() if value is not None}
@@ -95,9 +100,12 @@ def answer(
         _check(connection, question, key, value)
     arguments = ", ".join(f"{key} := CAST(? AS {question.parameters[key].type})" for key in given)
     sql = f"FROM {question.name}({arguments})" if question.kind == "macro" else f"FROM {question.name}"
-    sql += "" if rows is None else f" LIMIT {rows:d}"
+    kept = {key: value for key, value in (where or {}).items() if value is not None}
+    sql += " WHERE " + " AND ".join(f'"{key}" = ?' for key in kept) if kept else ""
+    if rows is not None:  # pushed into a view, a limit can take minutes where the whole takes a second
+        sql = f"WITH answer AS MATERIALIZED ({sql}) FROM answer LIMIT {rows:d}"
     try:
-        frame: pl.DataFrame = connection.sql(sql, params=list(given.values())).pl()
+        frame: pl.DataFrame = connection.sql(sql, params=[*given.values(), *kept.values()]).pl()
     except duckdb.ConversionException as error:
         types = ", ".join(f"{key} is {parameter.type}" for key, parameter in question.parameters.items())
         raise AskError(f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}") from error

@@ -1,9 +1,9 @@
 -- Is one method better than another, and if that is open, how many more seeds would tell?
 -- grain: one row per (backbone, stream, mixture, recipe, budget) at whose end method `a` or method `b` was measured
--- difference: mean of a - b over the seeds that both have (`pairs`), with its 95 % t-interval; win_rate: of a, ties half. verdict: the
--- better one; tie (the interval holds 0); too few seeds. seeds_needed: pairs at which a difference as large as the present one, at the
--- present spread, is told from 0 with probability `power`; more_seeds of them are missing, and `grid` is the INSERT for these (and for
--- those that only one method has). For a tie of a thousandth, more seeds are a waste: read the interval first.
+-- difference: mean of a - b over the seeds that both have (`pairs`), with its 95 % t-interval. wins, ties, losses: of a; win_rate: ties half.
+-- verdict: the better one; tie (the interval holds 0); too few seeds. seeds_needed: pairs at which a difference as large as the present one,
+-- at the present spread, is told from 0 with probability `power`; more_seeds of them are missing, and `grid` is the INSERT for these (and
+-- for those that only one method has). For a tie of a thousandth, more seeds are a waste: read the interval first.
 CREATE OR REPLACE MACRO decide(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm', power DOUBLE := 0.8
 ) AS TABLE
@@ -12,6 +12,8 @@ counted AS (
     SELECT p.backbone, p.stream, p.mixture, p.recipe, p.budget,
            count(p.value_a) AS seeds_a, count(p.value_b) AS seeds_b, count(p.difference) AS n, avg(p.difference) AS d,
            stddev_samp(p.difference) AS s, max(p.seed) AS last_seed,
+           count(*) FILTER (WHERE p.difference > 0) AS wins, count(*) FILTER (WHERE p.difference = 0) AS ties,
+           count(*) FILTER (WHERE p.difference < 0) AS losses,
            avg(CASE WHEN p.difference > 0 THEN 1.0 WHEN p.difference = 0 THEN 0.5 WHEN p.difference < 0 THEN 0.0 END) AS win_rate
     FROM paired(a := a, b := b, measure := measure) p
     GROUP BY ALL
@@ -43,7 +45,7 @@ written AS (
     FROM judged g
 )
 SELECT j.backbone, j.stream, j.mixture, j.recipe, j.budget, j.seeds_a, j.seeds_b, j.n AS pairs, j.n < 3 AS few_seeds,
-       j.d AS difference, j.low AS difference_low, j.high AS difference_high, j.win_rate,
+       j.d AS difference, j.low AS difference_low, j.high AS difference_high, j.wins, j.ties, j.losses, j.win_rate,
        CASE WHEN j.low IS NULL THEN 'too few seeds' WHEN j.low > 0 THEN a || ' is better' WHEN j.high < 0 THEN b || ' is better'
             ELSE 'tie' END AS verdict,
        j.seeds_needed, greatest(j.more, 0) AS more_seeds,

@@ -46,5 +46,5 @@ WHERE coalesce(p.ready, true)                                  -- what it begins
   AND coalesce(w.wish, '') <> 'withdraw'
   AND NOT coalesce(h.live, false)
   AND t.id NOT IN (SELECT trial FROM exhausted)
-  AND (t.study IS NULL OR t.study NOT IN (SELECT study FROM tripped))
+  AND (t.study IS NULL OR t.study NOT IN (SELECT x.study FROM tripped x))
 ORDER BY t.priority DESC, t.id;

@@ -178,7 +178,7 @@ def varied(filled: Filled) -> None:
     filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")
     filled.connection.execute(
         "INSERT INTO reference_result (source, setting, metric, value, provenance) "
-        "VALUES ('a paper', '{\"backbone\": \"tiny\", \"task\": 0}', 'a_zs', 0.7, 'seen')"
+        "SELECT 'a paper', '{\"backbone\": \"tiny\", \"task\": 0}', unnest(['a_zs', 'a_ka']), unnest([0.7, 0.25]), 'seen'"
     )
     filled.profile("finetune", train=(2e9, 10), objective=(0, 8), full=(2e9, 10))
     filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')")

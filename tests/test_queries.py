@@ -13,7 +13,10 @@ from tests.filled import Filled, varied
 
 QUESTIONS = questions()
 NAMES = [question.name for question in QUESTIONS]
-ASKED = {"cheapest": "max_loss := 0.5"}  # where the defaults exclude everything in the small catalog
+ASKED = {
+    "cheapest": "max_loss := 0.5",
+    "heat_difference": "'finetune', 'plain', 'usual', 'lora', 'replay', 'usual'",
+}  # where the defaults exclude everything in the small catalog
 CONSTANT = {"student"}  # of no catalog
 each_question = pytest.mark.parametrize("question", QUESTIONS, ids=NAMES)
 

@@ -1,0 +1,77 @@
+"""One trial: its sentence and definition, attempts, training curve, results and log."""
+
+import json
+
+import polars as pl
+import streamlit as st
+
+from queries import named
+from screens import charts, showing
+from screens.reading import DRAWN, Snapshot, given, read
+
+TITLE = "A trial"
+
+
+def page(snapshot: Snapshot) -> None:
+    """The number is in the address: /trial?id=3."""
+    st.header(TITLE)
+    number = st.number_input("trial", min_value=1, value=1, key="id", bind="query-params", width=200)
+    where = given(trial=int(number))
+    found = read(snapshot, "seeds", where=where)
+    if found.is_empty():
+        st.info(f"There is no trial {number} in this catalog.")
+        return
+    row = found.row(0, named=True)
+    st.markdown(
+        f"**{row['backbone']}** learns **{row['stream']}**, drawn in **{row['mixture']}**, by **{row['method']}**, following "
+        f"**{row['recipe']}**, within **{row['budget']}**, from seed **{row['seed']}**: **{row['state']}**"
+        + (f" ({row['reason']})" if row["reason"] else "")
+    )
+    showing.table(
+        found.select("study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s"), key="trial-values"
+    )
+    attempts(snapshot, int(number))
+    curve(snapshot, int(number))
+    results(snapshot, int(number))
+
+
+def attempts(snapshot: Snapshot, number: int) -> None:
+    """Where each ran, of which code, how it ended, its log and its definition."""
+    st.subheader("Attempts")
+    frame = read(snapshot, "attempts", where=given(trial=number))
+    if frame.is_empty():
+        st.caption("Not tried yet.")
+        return
+    showing.table(frame.drop("trial", "spec", "log_tail", "spec_id", "created_at", "code"), key="attempts")
+    for row in frame.iter_rows(named=True):
+        if row["log_tail"]:
+            with st.expander(f"Log tail of attempt {row['attempt']}"):
+                st.code(row["log_tail"], language=None, wrap_lines=True)
+    with st.expander(f"The definition (spec.json), {frame['spec_id'][-1]}"):
+        st.json(json.loads(frame["spec"][-1]), expanded=1)
+    showing.sql(named("attempts"), where=given(trial=number))
+
+
+def curve(snapshot: Snapshot, number: int) -> None:
+    """Loss over steps, a colour per attempt, a band per task."""
+    frame = read(snapshot, "curve", where=given(trial=number), rows=DRAWN)
+    if frame.is_empty():
+        return
+    st.subheader("Training curve")
+    st.altair_chart(charts.losses(frame), width="stretch", theme=None)
+    showing.files(snapshot, "curve", where=given(trial=number))
+    showing.sql(named("curve"), where=given(trial=number))
+
+
+def results(snapshot: Snapshot, number: int) -> None:
+    """Every dataset after every task."""
+    where = given(trial=number, weights="deployed", fraction=1.0, at_end=True)
+    frame = read(snapshot, "measured", where=where, rows=DRAWN)
+    if frame.is_empty():
+        return
+    st.subheader("Results")
+    ordered = frame.with_columns(item=pl.format("{} ({})", "dataset", "role")).sort("role", "dataset", "task")
+    shown = ordered.select("item", "task", "value", "metric", "examples")
+    st.altair_chart(charts.heat(shown, "value", "value after each task"), width="stretch", theme=None)
+    showing.files(snapshot, "measured", where=where)
+    showing.sql(named("measured"), where=where)

@@ -1,0 +1,141 @@
+"""The app in a real browser: it draws, filters, links, exports, refuses, renews itself, and is reached by keyboard."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+import app as the_app
+from queries import ask
+from schema.site import Site
+from screens.plots import FIGURES
+from tests.browser import chromium
+from tests.browser.chromium import settled, shown, visit
+from tests.browser.conftest import publish, require_browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ADDRESSES = [
+    *the_app.OURS,
+    *(f"plots?figure={name.replace(' ', '+')}" for name in FIGURES),
+    "retention_at_budget",
+    "failures",
+    "audit_values",
+    "operations?hole=ewc · replay",
+    "trial?id=8",
+]
+MOST_BYTES = 1_000_000
+
+
+def test_without_a_browser_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chromium, "missing", lambda: ["chromium"])
+    monkeypatch.delenv("WEIR_EXPECT", raising=False)
+    sentence = r"no browser to drive \(chromium not found\); tests/browser/install.sh and make setup install it."
+    with pytest.raises(pytest.skip.Exception, match=sentence):
+        require_browser()
+    monkeypatch.setenv("WEIR_EXPECT", "slurm browser")
+    with pytest.raises(pytest.fail.Exception, match=f"WEIR_EXPECT says browser, but there is {sentence}"):
+        require_browser()
+
+
+@pytest.mark.slow
+def test_every_page_renders(app: str, page: "Page") -> None:
+    """Opened by its address; no exception, no error of a script, and little enough is sent."""
+    sent, wrong = [0], []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    for address in ADDRESSES:
+        sent.clear()
+        visit(page, f"{app}/{address}")
+        assert not page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count(), address
+        assert "squeue: it did not answer" in shown(page), "what is wrong stands on every page"
+        assert 0 < sum(sent) < MOST_BYTES, (address, sum(sent))
+    assert not wrong
+
+
+@pytest.mark.slow
+def test_filters_show_the_view_s_numbers_and_stand_in_the_address(app: str, page: "Page", lab: Site) -> None:
+    visit(page, app)
+    assert "ewc with plain retains zero-shot accuracy best" in shown(page)
+    page.get_by_role("combobox", name="method").last.click()
+    page.get_by_role("option", name="lora").click()
+    page.wait_for_url("**/?method=lora")
+    settled(page)
+    (row,) = ask("ranked", lab.current, budget="small", stream="world", backbone="tiny", method="lora").iter_rows(named=True)
+    said = f"{row['mean']:.3f} (95 % interval {row['low']:.3f} to {row['high']:.3f}, 3 seeds)"
+    page.get_by_text(said).wait_for()
+    again = page.context.new_page()
+    visit(again, page.url)
+    assert said in shown(again), "the link restores it"
+    again.close()
+
+
+@pytest.mark.slow
+def test_files_equal_the_table(app: str, page: "Page", lab: Site) -> None:
+    visit(page, f"{app}/comparison?budget=small")
+    whole = ask("comparison", lab.current, budget="small")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Parquet", exact=True).click()
+    assert pl.read_parquet(download.value.path()).equals(whole)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    assert pl.read_csv(download.value.path()).height == whole.height
+    with page.expect_download() as download:
+        page.get_by_role("button", name="SVG", exact=True).click()
+    assert Path(download.value.path()).read_bytes().startswith(b"<svg")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG", exact=True).click()
+    assert BytesIO(Path(download.value.path()).read_bytes()).read(4) == b"\x89PNG"
+
+
+@pytest.mark.slow
+def test_the_console_refuses_writes_and_files(app: str, page: "Page", lab: Site) -> None:
+    before = lab.current.resolve().read_bytes()
+    visit(page, f"{app}/console")
+    for text, words in (
+        ("DELETE FROM trial", "this is DELETE"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "disabled by configuration"),
+        ("SELECT count(*) AS there FROM trial", "there"),
+    ):
+        box = page.get_by_role("textbox", name="Statement")
+        box.fill(text)
+        box.press("Control+Enter")
+        if words != "there":
+            page.get_by_text(words).first.wait_for()
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    assert lab.current.resolve().read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_new_snapshot_shows_and_keeps_what_was_chosen(app: str, page: "Page", lab: Site) -> None:
+    visit(page, f"{app}/?row=lora · replay · usual")
+    assert "3 trials more" not in shown(page)
+    publish(lab, "catalog-000002", "INSERT INTO problem (subject, message) VALUES ('sync', 'the disk of the lab is full')")
+    page.get_by_text("the disk of the lab is full").wait_for()
+    page.get_by_text("catalog-000002").wait_for()
+    settled(page)
+    assert page.get_by_role("combobox", name="The trials behind").input_value() or "lora · replay · usual" in shown(page)
+    assert "row=" in page.url
+
+
+@pytest.mark.slow
+def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
+    """Tab stops at every link of the menu that is shown, every menu, every button and every fold; Enter chooses."""
+    visit(page, app)
+    wanted = {"Plots", "Operations", "Declare", "SQL", "CSV", "Parquet", "SVG", "PNG", "The SQL"}
+    boxes, reached = set(), set()
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        text, label = page.evaluate(
+            "[document.activeElement.innerText || '', document.activeElement.getAttribute('aria-label') || '']"
+        )
+        reached |= {name for name in wanted if name in text.split("\n")}
+        boxes |= {label} if label else set()
+        if wanted == reached and any("trials behind" in name for name in boxes):
+            break
+    assert reached == wanted
+    words = ("measure", "backbone", "stream", "budget", "mixture", "method", "recipe", "study", "tuning", "objective", "merging")
+    assert [word for word in words if not any(word in label for label in boxes)] == []

@@ -1,0 +1,102 @@
+"""The questions behind the app's pages, on catalogs that can be computed on paper."""
+
+import math
+import statistics
+
+import pytest
+
+from tests.filled import PAPER, Filled, shifted
+
+
+def test_ranked_pairs_by_seed_and_marks_ties(filled: Filled) -> None:
+    """finetune a_zs 0.55 + by, lora 0.02 more in each seed, ewc one seed only: too few."""
+    for seed, by in enumerate((-0.05, 0.0, 0.05)):
+        filled.done(shifted(by), seed=seed)
+        filled.done(shifted(by + (0.02, 0.02, -0.01)[seed]), method="lora", mixture="replay", seed=seed)
+    filled.done(shifted(-0.1), method="ewc")
+    filled.trial(method="ewc", seed=1)
+    best, tie, few = filled.rows("ranked(measure := 'a_zs')")
+    assert [(row["method"], row["rank"], row["verdict"]) for row in (best, tie, few)] == [
+        ("lora", 1, "best"),
+        ("finetune", 2, "tie"),
+        ("ewc", 3, "too few seeds"),
+    ]
+    assert tie["behind"] == pytest.approx(0.01) and tie["pairs"] == 3
+    spread = 4.303 * statistics.stdev([0.02, 0.02, -0.01]) / math.sqrt(3)
+    assert tie["behind_high"] - tie["behind"] == pytest.approx(spread, rel=1e-3)
+    assert (few["seeds"], few["seeds_wanted"], few["missing"], few["low"]) == (1, 2, 1, None)
+    assert [row["method"] for row in filled.rows("ranked(measure := 'a_zs', mixture := 'replay')")] == ["lora"]
+
+
+def test_ranked_chooses_by_parts_and_refuses_other_measures(filled: Filled) -> None:
+    filled.connection.execute("UPDATE method SET objective = 'contrastive+ewc' WHERE name = 'ewc'")
+    filled.done(PAPER)
+    filled.done(PAPER, method="ewc", study="second")
+    for words, methods in (
+        ("objective := 'ewc'", ["ewc"]),
+        ("objective := 'contrastive'", ["ewc", "finetune"]),
+        ("study := 'first'", ["finetune"]),
+        ("tuning := 'lora'", []),
+    ):
+        assert [row["method"] for row in filled.rows(f"ranked({words})")] == methods
+    with pytest.raises(Exception, match="measure is one of a_ka, .* not top1"):
+        filled.rows("ranked(measure := 'top1')")
+
+
+def test_course_heat_and_difference(filled: Filled) -> None:
+    for seed, by in enumerate((0.0, 0.1)):
+        filled.done(shifted(by), seed=seed)
+    filled.done(shifted(0.2), method="lora")
+    end = filled.row("course", method="finetune", task=2)
+    assert (end["seeds"], end["a_ka"], end["spent_gflops"]) == (2, pytest.approx(0.625), 2.0)
+    assert end["a_ka_high"] - end["a_ka"] == pytest.approx(12.706 * statistics.stdev([0.575, 0.675]) / math.sqrt(2), rel=1e-3)
+    assert filled.row("heat", method="finetune", task=2, item="birds")["value"] == pytest.approx(0.55)
+    assert filled.row("heat", method="finetune", task=2, item="task 1", role=None)["value"] == pytest.approx(0.55)
+    pair = "'lora', 'plain', 'usual', 'finetune', 'plain', 'usual'"
+    assert filled.row(f"heat_difference({pair})", task=2, item="birds")["difference"] == pytest.approx(0.15)
+
+
+def test_prices_and_the_outlook(filled: Filled) -> None:
+    """A finished trial takes 2 s of training in each of two tasks and 1 s of evaluation in each of three."""
+    filled.done(PAPER)
+    filled.trial(seed=1)
+    running = filled.trial(seed=2)
+    filled.attempt(running, state=None)
+    filled.connection.execute("INSERT INTO progress VALUES (?, 1, 1, 7, 0.5, 1e-3, 90, now())", [running])
+    assert filled.row("usual_cost")["seconds"] == 7.0
+    now = filled.row("running")
+    assert (now["trial"], now["task"], now["step"], now["expected_s"]) == (running, 1, 7, 7.0)
+    outlook = filled.row("completion")
+    assert (outlook["pending"], outlook["running"], outlook["remaining_s"]) == (1, 1, pytest.approx(10.5))
+    grid = "'tiny', 'world', 'plain', 'finetune,lora', 'usual', 'small', 4"
+    prices = {
+        row["method"]: (row["new"], row["seconds"], row["based_on"], row["steps"]) for row in filled.rows(f"grid_cost({grid})")
+    }
+    assert prices == {"finetune": (1, 7.0, 1, 100), "lora": (4, 7.0, 1, 100)}
+    total = filled.row(f"grid_total({grid})")
+    assert (total["combinations"], total["new"], total["unknown"]) == (2, 5, 0)
+    assert total["hours"] == pytest.approx(35 / 3600)
+    assert filled.row("grid_total('tiny', 'world', 'plain', 'ewc', 'usual', 'large', 2)")["unknown"] == 2
+
+
+def test_one_trial_in_full(filled: Filled) -> None:
+    trial = filled.done(PAPER)
+    for task, step in ((1, 5), (2, 3)):
+        filled.connection.execute("INSERT INTO progress VALUES (?, 1, ?, ?, 0.5, 1e-3, 90, now())", [trial, task, step])
+    assert [row["at_step"] for row in filled.rows("curve")] == [5, 13], "the second task begins after ten steps"
+    attempt = filled.row("attempts", trial=trial)
+    assert (attempt["state"], attempt["seconds"], attempt["backend"]) == ("done", 5400.0, "local")
+    seed = filled.row("seeds", trial=trial)
+    assert (seed["state"], seed["a_ka"], seed["spent_gflops"]) == ("done", pytest.approx(0.575), 2.0)
+    spent = {row["phase"]: row["gflops"] for row in filled.rows("phases")}
+    assert spent == {"train": 2.0, "evaluate": 15.0}
+
+
+def test_published_points_have_both_numbers(filled: Filled) -> None:
+    for metric, value in (("a_ka", 0.4), ("a_zs", 0.7)):
+        filled.connection.execute(
+            "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES ('p', '{\"backbone\": \"tiny\"}', ?, ?, 'seen')",
+            [metric, value],
+        )
+    (row,) = [row for row in filled.rows("published") if row["source"] == "p"]
+    assert (row["backbone"], row["stream"], row["a_ka"], row["a_zs"]) == ("tiny", None, 0.4, 0.7)
