@@ -33,7 +33,13 @@ def spec_of(architecture: str, pairs: int, precision: str, said: dict[str, Any])
     """A sentence of one of the methods above."""
     mixture = {"name": "thirds", "update_share": 0.34, "buffer_share": 0.33, "pretraining_share": 0.33, "selection": "none"}
     recipe = {"name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-5, "weight_decay": 0.2, "clip_norm": 1.0}
-    recipe |= {"batch_pairs": pairs, "precision": precision, "schedule": "cosine", "schedule_params": {}}
+    recipe |= {
+        "batch_pairs": pairs,
+        "precision": precision,
+        "schedule": "cosine",
+        "schedule_params": {},
+        "augmentation_params": {},
+    }
     words = {key: value for key, value in said.items() if key not in ("recipe", "mixture")}
     return Spec(
         {"name": architecture, "architecture": architecture, "pretrained": None},

@@ -44,7 +44,8 @@ stream_definition AS (
 ),
 mixture_definition AS (
     -- a policy that is NULL is left out: definitions from before there were policies stay what they were
-    SELECT m.name, json_merge_patch(to_json({name: m.name, update_share: update_share, buffer_share: buffer_share, pretraining_share: pretraining_share,
+    SELECT m.name, json_merge_patch(to_json({name: m.name, update_share: update_share, buffer_share: buffer_share,
+           pretraining_share: pretraining_share,
                             pretraining_dataset: d.definition, buffer_pairs: buffer_pairs, selection: selection,
                             selection_params: selection_params}), json_object('buffer_policy', buffer_policy)) AS definition
     FROM mixture m LEFT JOIN dataset_definition d ON d.name = m.pretraining_dataset

@@ -15,7 +15,8 @@ followed AS (
       AND (backbone IS NULL OR t.backbone = backbone)
     GROUP BY ALL
 )
-SELECT f.da AS dataset, f.ro AS role, f.mt AS metric, f.ls AS label_space, f.b AS backbone, f.st AS stream, f.me AS method, f.mx AS mixture, f.r AS recipe,
+SELECT f.da AS dataset, f.ro AS role, f.mt AS metric, f.ls AS label_space, f.b AS backbone, f.st AS stream,
+       f.me AS method, f.mx AS mixture, f.r AS recipe,
        f.bu AS budget, count(*) AS seeds, avg(f.untouched) AS untouched, avg(f.worst) AS worst,
        arg_min(f.worst_at, f.worst) AS worst_task, avg(f.last_) AS last, avg(f.untouched - f.last_) AS lost
 FROM followed f

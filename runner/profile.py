@@ -44,6 +44,7 @@ from runner.training import REPAIR, Training, repairing
 from schema.parts import averages_steps
 from schema.spec import Spec, canonical
 from streams import Batch
+from streams.loading import Loader
 from streams.mixtures import Mixture, shares
 
 Rows = dict[str, tuple[float, int]]  # phase -> FLOPs, peak bytes; as rows of `profile`
@@ -133,9 +134,9 @@ class NoData(Desk):
     def __init__(self) -> None:
         pass
 
-    def mixture(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Mixture:
-        """One that is never drawn from."""
-        return Mixture({"pretraining_share": 0}, batch_pairs, 0, None)
+    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
+        """Those of a mixture that is never drawn from."""
+        return Loader(Mixture({"pretraining_share": 0}, batch_pairs, 0, None))
 
 
 class Dry(Training):

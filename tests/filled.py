@@ -173,6 +173,7 @@ def varied(filled: Filled) -> None:
     for name, parent in (("child", only), ("grandchild", failed)):
         filled.connection.execute("INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"])
         filled.trial(backbone=name, study="second")
+    _parted(filled)
     filled.results(1, 1, {"dogs": 0.3}, step=5)
     filled.connection.execute("INSERT INTO progress VALUES (1, 1, 1, 5, 0.7, 1e-3, 100, now())")
     filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")
@@ -183,3 +184,17 @@ def varied(filled: Filled) -> None:
     filled.profile("finetune", train=(2e9, 10), objective=(0, 8), full=(2e9, 10))
     filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')")
     filled.connection.execute("COMMIT")
+
+
+def _parted(filled: Filled) -> None:
+    """A done trial whose suite is measured on a tenth of each test set, and whole at the ends."""
+    for statement in (
+        "INSERT INTO suite (name, subset) VALUES ('parts', 0.1)",
+        "INSERT INTO suite_member BY NAME SELECT * REPLACE ('parts' AS suite) FROM suite_member WHERE suite = 'five'",
+        "INSERT INTO stream BY NAME SELECT * REPLACE ('in_parts' AS name, 'parts' AS suite) FROM stream WHERE name = 'world'",
+    ):
+        filled.connection.execute(statement)
+    trial = filled.done(PAPER, stream="in_parts")
+    filled.connection.execute("DELETE FROM result WHERE trial = ? AND task = 1", [trial])
+    for task, row in enumerate(PAPER):
+        filled.results(trial, task, dict(zip(DATASETS, [*row, 0.5], strict=True)), fraction=0.1)

@@ -28,7 +28,7 @@ from tests.tiny_clip import PARAMS, TEXT, VISION
 TINY = json.dumps({"embed_dim": 16, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"layers": 1}})
 RECIPE = {
     "name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-3, "weight_decay": 0.1, "clip_norm": 1.0,
-    "batch_pairs": 32, "precision": "fp32", "schedule": "cosine", "schedule_params": {},
+    "batch_pairs": 32, "precision": "fp32", "schedule": "cosine", "schedule_params": {}, "augmentation_params": {},
 }  # fmt: skip
 MIXTURE = {
     "name": "x", "update_share": 0.34, "buffer_share": 0.33, "pretraining_share": 0.33, "selection": "none", "selection_params": {}

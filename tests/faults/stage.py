@@ -27,6 +27,7 @@ from tests.processes import SPAWN
 SITE = SLURM.replace("patience_s = 2", "patience_s = 0.05")
 PATIENCE_S = 0.06
 TASKS = range(3)  # of the toy stream: the untouched backbone and two
+MEASURED = "toy_blobs"
 
 
 def value(seed: int, task: int) -> float:
@@ -36,14 +37,14 @@ def value(seed: int, task: int) -> float:
 
 def expected(seeds: Iterable[int], budget: str = "toy") -> Rows:
     """The results of these trials, in the form of `journey.STANDING`."""
-    return sorted((budget, seed, task, 4 * task, "toy_blobs", "top1", value(seed, task)) for seed in seeds for task in TASKS)
+    return sorted((budget, seed, task, 4 * task, MEASURED, "top1", value(seed, task)) for seed in seeds for task in TASKS)
 
 
 def write_task(run: RunFolder, task: int, /, **said: Any) -> Path:
     """What a worker leaves of a task: its tables and the receipt, which may say something else than it should."""
     job, spec = run.job(), run.spec()
     row = {
-        "task": task, "step": 4 * task, "dataset": "toy_blobs", "metric": "top1", "label_space": "all", "weights": "deployed",
+        "task": task, "step": 4 * task, "dataset": MEASURED, "metric": "top1", "label_space": "all", "weights": "deployed",
         "value": value(spec.seed, task), "examples": 16, "fraction": 1.0,
     }  # fmt: skip
     files = write_tables(run, task, {"result": [row], "cost": [], "progress": [], "statistic": []})
