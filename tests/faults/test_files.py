@@ -81,8 +81,8 @@ def test_f22_a_file_is_not_what_was_written(stage: Stage, name: str, spoil: Call
     spoil(bad)
     stage.finish(2)
     report = stage.sync()
-    ((subject, message),) = report.problems
-    assert subject == "000001/01/task-0001.json" and words in message
+    (subject, message), (gap, _) = report.problems
+    assert subject == "000001/01/task-0001.json" and words in message and gap == "audit_tasks"
     assert stage.ask("SELECT trial, attempt, state, kind, message FROM outcome ORDER BY ALL") == [
         (1, 1, "lost", "no_result", "said done, but no trustworthy results of tasks [1]"),
         (2, 1, "done", None, None),
@@ -130,8 +130,8 @@ def test_f23_a_result_of_something_else(stage: Stage, said: dict[str, object], w
     write_outcome(run)
     stage.slurm.set_state(stage.job(1), "COMPLETED")
     stage.finish(2)
-    ((subject, message),) = stage.sync().problems
-    assert subject == "000001/01/task-0001.json" and words in message
+    (subject, message), (gap, _) = stage.sync().problems
+    assert subject == "000001/01/task-0001.json" and words in message and gap == "audit_tasks"
     stage.settle()
     stage.done_once(twice=["1/1"])
 
