@@ -39,7 +39,8 @@ class Loader:
         if not self.workers:
             return self.mixture.draw()
         if self.ahead is None:  # not before: the state may still be put back
-            self.ahead = iter(DataLoader(_Made(self.mixture), batch_size=None, num_workers=self.workers, prefetch_factor=AHEAD))
+            made = _Made(self.mixture)
+            self.ahead = iter(DataLoader(made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is))
         images, captions, sources, unreadable = next(self.ahead)
         for (pairs, indices), names in zip(self.mixture.next(), unreadable, strict=True):
             if hasattr(pairs, "met"):
@@ -54,6 +55,10 @@ class Loader:
         """Go on where another loader, begun alike, was; how many workers that one had does not matter."""
         self.ahead = None
         self.mixture.load_state_dict(state)
+
+
+def _as_it_is(sent: Any) -> Any:
+    return sent
 
 
 class _Made(IterableDataset[Sent]):

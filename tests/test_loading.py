@@ -25,6 +25,7 @@ def loader(name: str, folder: Path, workers: int, bad: set[int], count: int = 12
 
 
 def same(one: Draw, other: Draw) -> bool:
+    assert all(isinstance(array, np.ndarray) for array in (one.images, one.sources, other.images, other.sources))
     return (
         np.array_equal(one.images, other.images) and one.captions == other.captions and np.array_equal(one.sources, other.sources)
     )

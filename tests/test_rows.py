@@ -223,7 +223,7 @@ def test_the_matrix_of_zscl_gives_its_summaries(connection: duckdb.DuckDBPyConne
 
 
 def test_a_task_of_mtil_and_tic_is_a_dataset(connection: duckdb.DuckDBPyConnection) -> None:
-    for prefix, counts in (("mtil", {11}), ("x_tail", {10}), ("tic", {4, 7, 1})):
+    for prefix, counts in (("mtil", {11}), ("x_tail", {10}), ("tic", {4, 7, 1}), ("merge_suite", {8}), ("nevis", {6})):
         streams = rows(connection, "SELECT name, tasks, sequence FROM stream WHERE starts_with(name, ?)", prefix)
         assert {tasks for _, tasks, _ in streams} == counts
         for name, tasks, sequence in streams:
