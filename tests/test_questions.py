@@ -317,9 +317,28 @@ def test_a_trial_beyond_its_budget_is_named(filled: Filled) -> None:
     assert filled.rows("audit_budget") == []
     filled.connection.execute("UPDATE cost SET steps = 51 WHERE phase = 'train'")
     row = filled.row("audit_budget")
-    assert (row["trial"], row["total"], row["spent_steps"], row["spent_pairs"]) == (trial, 100, 102, 102 * 16)
+    assert (row["trial"], row["total"], row["spent_steps"], row["spent"]) == (trial, 100, 102, 102)
     filled.connection.execute("UPDATE cost SET steps = 50 + task - 1 WHERE phase = 'train'")
     assert filled.rows("audit_budget") == [], "half a step a task is rounding"
+
+
+def test_a_budget_in_flops_is_audited_at_the_profiled_price(filled: Filled) -> None:
+    """30 GFLOPs, at 2 a step and 4 once a task: 11 steps in 2 tasks, and one more is within half a step a task."""
+    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('thirty', 'gflops', 30)")
+    try:
+        trial = filled.done(PAPER, budget="thirty")
+        filled.connection.execute("UPDATE cost SET steps = 50 WHERE phase = 'train'")
+        assert filled.rows("audit_budget") == [], "nothing is known of its price"
+        filled.profile("finetune", train=(2e9, 10), objective=(4e9, 10), full=(2e9, 10))
+        (row,) = filled.rows("audit_budget")
+        assert (row["trial"], row["unit"], row["spent"]) == (trial, "gflops", 2 * 100 + 2 * 4)
+        filled.connection.execute("UPDATE cost SET steps = 5 + task - 1 WHERE phase = 'train'")
+        assert filled.rows("audit_budget") == []
+        filled.connection.execute("UPDATE cost SET steps = 6 + task - 1 WHERE phase = 'train'")
+        assert filled.row("audit_budget")["spent"] == 2 * 13 + 8
+    finally:
+        filled.clear()
+        filled.connection.execute("DELETE FROM budget WHERE name = 'thirty'")
 
 
 def test_a_last_task_measured_in_part_only_is_named(filled: Filled) -> None:
