@@ -36,7 +36,7 @@ from streams import open_pairs
 from streams.loading import Loader
 from streams.mixtures import Mixture
 
-ROUNDS, BATCH_PAIRS, IMAGE_PX = 3, 64, 224
+ROUNDS, BATCH_PAIRS, IMAGE_PX = 2, 64, 224
 WORKERS = (0, 1, 2, 4)
 MIXTURE = {"name": "m", "update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0, "buffer_pairs": None}
 SHOWN = transforms.Compose(

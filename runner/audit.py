@@ -61,7 +61,7 @@ def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: lis
             for table, key in _keys(own, catalog):
                 chosen = "false" if table == "ingested" else f'"{key}" IN (FROM temp.brought)' if key else "true"
                 own.execute(f'CREATE TABLE "{table}" AS FROM "{catalog}"."{table}" WHERE {chosen}')
-            views.install(own)
+            views.install_some(own, audits)
             return {name for name in audits if own.execute(f"FROM {name} LIMIT 1").fetchone()}
         finally:
             own.execute(f'USE "{catalog}"')

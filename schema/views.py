@@ -7,6 +7,7 @@ making a catalog (`python -m schema`) and publishing one (`runner.sync`) must in
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -144,23 +145,43 @@ def order(asked: tuple[Question, ...]) -> list[str]:
     return list(_order(tuple((q.name, q.sql) for q in asked)))
 
 
+def install_some(connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], folder: Path = FOLDER) -> None:
+    """Create some of the questions, and whatever they read from, outside of a transaction.
+
+    Raises:
+        QuestionError: as `install`.
+    """
+    known = {question.name: question.sql for question in questions(folder)}
+    needed, named = set[str](), list(wanted)
+    while named:
+        name = named.pop()
+        if name not in needed:
+            needed.add(name)
+            named += [other for other in known if re.search(rf"\b{other}\b", known[name])]  # a column's name does no harm
+    _stand(connection, {name: known[name] for name in sorted(needed)})
+
+
 @cache
 def _order(texts: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    standing: list[str] = []
-    left = dict(texts)
     with duckdb.connect(":memory:") as scratch:
         from schema import ddl  # needs SQLAlchemy, which takes longer to import than a pass of sync
 
         for statement in ddl.statements():
             if not statement.startswith("COMMENT"):
                 scratch.execute(statement)
-        while left:
-            refused = {name: reason for name, sql in left.items() if (reason := _refusal(scratch, sql)) is not None}
-            if len(refused) == len(left):
-                raise QuestionError("\n".join(_causes(refused)))
-            standing += [name for name in left if name not in refused]
-            left = {name: left[name] for name in refused}
-    return tuple(standing)
+        return tuple(_stand(scratch, dict(texts)))
+
+
+def _stand(connection: duckdb.DuckDBPyConnection, left: dict[str, str]) -> list[str]:
+    """Try the statements until all stand; their names in an order in which they did."""
+    standing: list[str] = []
+    while left:
+        refused = {name: reason for name, sql in left.items() if (reason := _refusal(connection, sql)) is not None}
+        if len(refused) == len(left):
+            raise QuestionError("\n".join(_causes(refused)))
+        standing += [name for name in left if name not in refused]
+        left = {name: left[name] for name in refused}
+    return standing
 
 
 def _causes(refused: dict[str, str]) -> list[str]:

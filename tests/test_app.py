@@ -183,7 +183,7 @@ def test_files_are_the_whole_answer(full: reading.Snapshot) -> None:
     frame = reading.whole(full, "comparison", asked)
     lines = showing.csv(frame).decode().splitlines()
     assert lines[0].startswith("backbone,stream,budget,recipe,method,mixture,seeds")
-    assert len(lines) == 1 + 5
+    assert len(lines) == 1 + 6
     assert pl.read_parquet(io.BytesIO(showing.parquet(frame))).equals(frame)
 
 
@@ -236,7 +236,7 @@ def test_the_console_has_limits(full: reading.Snapshot) -> None:
 
 def test_the_console_answers_from_the_address(full: reading.Snapshot) -> None:
     at = opened("console", sql="SELECT count(*) AS trials FROM trial", table="trial")
-    assert at.dataframe[0].value["trials"].to_list() == [13]
+    assert at.dataframe[0].value["trials"].to_list() == [14]
     assert "seed" in at.dataframe[1].value["column"].to_list()
     refused = opened("console", sql="DELETE FROM trial")
     assert "this is DELETE" in refused.error[0].value

@@ -58,7 +58,7 @@ def test_prints_every_answer(published: None, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_table_aligns_numbers_and_folds_intervals(published: None, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed(capsys, "retention_at_budget", "budget=small", "backbone=tiny").splitlines()
+    lines = printed(capsys, "retention_at_budget", "budget=small", "backbone=tiny", "stream=world").splitlines()
     assert lines[0] == "Which method retains zero-shot accuracy best at a given budget?"
     assert lines[2] == "backbone tiny   stream world   budget small   recipe usual"
     names = ["rank", "method", "mixture", "seeds", "seeds_wanted", "few_seeds", "zs_ratio", "a_zs", "a_ka", "gm"]
@@ -96,10 +96,10 @@ def test_no_rows(published: None, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_out_writes_the_whole_answer(published: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(capsys, "coverage", "--out", "a b.csv") == "a b.csv: 7 rows\n"
+    assert printed(capsys, "coverage", "--out", "a b.csv") == "a b.csv: 8 rows\n"
     printed(capsys, "coverage", "--out", "x.parquet")
     printed(capsys, "coverage", "--out", "x.json")
-    assert len(pl.read_csv("a b.csv")) == len(pl.read_parquet("x.parquet")) == len(json.loads(Path("x.json").read_text())) == 7
+    assert len(pl.read_csv("a b.csv")) == len(pl.read_parquet("x.parquet")) == len(json.loads(Path("x.json").read_text())) == 8
     assert sorted(p.name for p in Path.cwd().iterdir()) == ["a b.csv", "lab", "x.json", "x.parquet"]
 
 
@@ -114,7 +114,7 @@ def test_every_answer_can_be_written(published: None, capsys: pytest.CaptureFixt
     [
         (
             ["retention"],
-            r"unknown question 'retention'\. Questions: anytime, audit_attempts, .*\. Did you mean 'retention_at_budget'",
+            r"unknown question 'retention'\. Questions: anytime, attempts, audit_attempts, .*\. Did you mean 'retention_at_budget'",
         ),
         (["comparison", "budgt=small"], r"has no parameter 'budgt'\. Allowed: budget, .*\. Did you mean 'budget'"),
         (["comparison", "small"], r"cannot read 'small'; write key=value\. Allowed: budget,"),
