@@ -32,8 +32,9 @@ def answers(site: Site) -> dict[str, Any]:
             names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {call}").fetchall() if row[0] not in TIMES]
             listed = ", ".join(f'"{name}"' for name in names)
             rows = connection.execute(f"SELECT {listed} FROM {call}").fetchall()
-            if question.name == "definition":  # JSON: the order of keys is not part of it
-                rows = [(trial, Spec.from_json(spec).id) for trial, spec in rows]
+            if "spec" in names:  # JSON: the order of keys is not part of it
+                at = names.index("spec")
+                rows = [(*row[:at], Spec.from_json(row[at]).id, *row[at + 1 :]) for row in rows]
             found[question.name] = sorted(repr([plain(value) for value in row]) for row in rows)
     return found
 
