@@ -14,6 +14,8 @@ from typing import Any
 
 from runner import folder as files
 from runner.folder import RunFolder, now, write_json
+from runner.report import Report
+from runner.sync import publish
 from runner.tables import write_tables
 from schema.catalog import Catalog
 from schema.site import Site
@@ -42,6 +44,7 @@ def finished(site: Site, first: int, last: int) -> None:
             for statement in FACTS:
                 some = {"first": start, "last": min(start + SLICE - 1, last), "runs": str(site.runs)}
                 connection.execute(statement, {key: value for key, value in some.items() if f"${key}" in statement})
+    publish(site, Catalog(site.catalog), Report())  # as the passes did that brought all this home
 
 
 def running(site: Site) -> None:
@@ -78,14 +81,15 @@ def _attempts(site: Site) -> list[RunFolder]:
 
 
 def _tables(suite: dict[str, Any], task: int, rows: int) -> dict[str, list[dict[str, Any]]]:
-    """`rows` results, over the suite's datasets and as many metrics as it takes, and the other tables in their usual sizes."""
-    names = [member["dataset"] for member in suite["members"]]
-    measured = itertools.islice(((metric, name) for metric in itertools.count() for name in names), rows)
+    """`rows` results, of the suite's members first and then of as many metrics as it takes; the other tables as usual."""
+    members = [(member["metric"], member["dataset"]) for member in suite["members"]]
+    more = ((f"metric{metric}", name) for metric in itertools.count() for _, name in members)
+    measured = itertools.islice(itertools.chain(members, more), rows)
     about = {"task": task, "step": 50, "label_space": "all", "weights": "deployed", "examples": 200, "fraction": 1.0}
-    phases = {"task": task, "flops": 1e12, "peak_bytes": None, "seconds": 3.5, "steps": 50, "pairs": 6400}
+    phases = {"task": task, "flops": 1e12, "peak_bytes": None, "seconds": 3.5, "steps": 1, "pairs": 128}
     curve = {"task": task, "loss": 2.5, "lr": 1e-3, "pairs_per_s": 500.0, "written_at": now()}
     return {
-        "result": [about | {"dataset": name, "metric": f"metric{metric}", "value": 0.5} for metric, name in measured],
+        "result": [about | {"dataset": name, "metric": metric, "value": 0.5} for metric, name in measured],
         "cost": [phases | {"phase": phase} for phase in ("train", "merge", "evaluate")],
         "progress": [curve | {"step": step} for step in range(5, 55, 5)],
         "statistic": [{"task": task, "name": "drift_l2", "part": part, "value": 1.5} for part in ("all", "image", "text")],
