@@ -13,32 +13,13 @@ wanted AS (
     FROM todo
     GROUP BY study, backbone, stream, mixture, method, recipe, budget
 ),
-ended AS (
-    SELECT t.*, coalesce(o.device, 'unknown') AS device, o.finished_at
-    FROM outcome o JOIN trial t ON t.id = o.trial
-    WHERE o.state = 'done'
-),
 here AS (
-    SELECT backbone, arg_max(device, finished_at) AS device FROM ended GROUP BY backbone
+    SELECT backbone, arg_max(device, finished_at) AS device FROM finished GROUP BY backbone
     UNION ALL
-    SELECT NULL, arg_max(device, finished_at) FROM ended
-),
-spent AS (
-    SELECT c.trial, sum(c.seconds) AS seconds, sum(c.flops) FILTER (WHERE c.phase <> 'evaluate') AS flops,
-           max(c.peak_bytes) FILTER (WHERE c.phase <> 'evaluate') AS peak_bytes
-    FROM cost c SEMI JOIN ended e ON e.id = c.trial
-    GROUP BY c.trial
-),
-finished AS (
-    SELECT e.*, s.seconds, s.flops, s.peak_bytes FROM ended e JOIN spent s ON s.trial = e.id
-),
-alike AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, device, count(*) AS trials, avg(seconds) AS seconds, stddev_samp(seconds) AS spread_s,
-           avg(flops) / 1e15 AS pflops, max(peak_bytes) AS peak_bytes
-    FROM finished GROUP BY backbone, stream, mixture, method, recipe, budget, device
+    SELECT NULL, arg_max(device, finished_at) FROM finished
 ),
 usual AS (
-    SELECT device, sqrt(avg((spread_s / seconds) ** 2)) AS spread FROM alike WHERE trials > 1 AND seconds > 0 GROUP BY device
+    SELECT device, sqrt(avg((spread_s / seconds) ** 2)) AS spread FROM usual_cost WHERE trials > 1 AND seconds > 0 GROUP BY device
 ),
 rate AS (
     SELECT backbone, recipe, device, count(*) AS trials, avg(seconds / flops) * 1e15 AS s_per_pflop,
@@ -64,7 +45,7 @@ known AS (
     LEFT JOIN here g ON g.backbone IS NULL
     CROSS JOIN LATERAL (SELECT coalesce(o.device, g.device) AS device) h
     LEFT JOIN usual u ON u.device = h.device
-    LEFT JOIN alike a ON (a.backbone, a.stream, a.mixture, a.method, a.recipe, a.budget, a.device)
+    LEFT JOIN usual_cost a ON (a.backbone, a.stream, a.mixture, a.method, a.recipe, a.budget, a.device)
                        = (w.backbone, w.stream, w.mixture, w.method, w.recipe, w.budget, h.device)
     LEFT JOIN rate r ON (r.backbone, r.recipe, r.device) = (w.backbone, w.recipe, h.device)
     LEFT JOIN similar_trials m ON (m.backbone, m.stream, m.recipe, m.budget, m.device) = (w.backbone, w.stream, w.recipe, w.budget, h.device)

@@ -17,6 +17,7 @@ FROM trial_state t
 JOIN stream st ON st.name = t.stream
 LEFT JOIN submission s USING (trial, attempt)
 LEFT JOIN newest n USING (trial, attempt)
-LEFT JOIN usual_cost u ON (u.backbone, u.stream, u.method, u.recipe, u.budget) = (t.backbone, t.stream, t.method, t.recipe, t.budget)
+LEFT JOIN usual_cost u ON (u.backbone, u.stream, u.mixture, u.method, u.recipe, u.budget)
+                        = (t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget) AND u.newest
 WHERE t.state IN ('running', 'submitting')
 ORDER BY t.study, t.trial;

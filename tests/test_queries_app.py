@@ -79,6 +79,33 @@ def test_prices_and_the_outlook(filled: Filled) -> None:
     assert filled.row("grid_total('tiny', 'world', 'plain', 'ewc', 'usual', 'large', 2)")["unknown"] == 2
 
 
+def test_what_a_kind_costs_is_that_of_its_mixture_and_of_its_newest_device(filled: Filled) -> None:
+    """A trial of another mixture is slower, and one of the same kind ran on an older device."""
+    filled.done(PAPER, mixture="replay")
+    old, new = filled.done(PAPER, seed=1), filled.done(PAPER, seed=2)
+    filled.connection.execute("UPDATE cost SET seconds = 100 WHERE trial IN (SELECT id FROM trial WHERE mixture = 'replay')")
+    filled.connection.execute("UPDATE cost SET seconds = 50 WHERE trial = ?", [old])
+    filled.connection.execute("UPDATE outcome SET device = 'old', finished_at = '2025-01-01 10:00:00+00' WHERE trial = ?", [old])
+    filled.connection.execute("UPDATE outcome SET device = 'new' WHERE trial = ?", [new])
+    filled.attempt(filled.trial(seed=3), state=None)
+    assert filled.row("running")["expected_s"] == 7.0
+    price = filled.row("grid_cost('tiny', 'world', 'plain', 'finetune', 'usual', 'small', 4)")
+    assert (price["seconds"], price["based_on"], price["new"]) == (7.0, 1, 1)
+
+
+def test_a_grid_is_priced_with_the_steps_that_its_trials_would_take(filled: Filled) -> None:
+    """Half a step is rounded to even, as trials do: 5 steps in 2 tasks are 2 each."""
+    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('five_steps', 'steps', 5)")
+    try:
+        filled.trial(budget="five_steps")
+        (priced,) = filled.rows("grid_cost('tiny', 'world', 'plain', 'finetune', 'usual', 'five_steps')")
+        (bought,) = filled.rows("steps", budget="five_steps", method="finetune", tasks=2)
+        assert priced["steps"] == 2 * bought["steps"] == 4
+    finally:
+        filled.clear()
+        filled.connection.execute("DELETE FROM budget WHERE name = 'five_steps'")
+
+
 def test_one_trial_in_full(filled: Filled) -> None:
     trial = filled.done(PAPER)
     for task, step in ((1, 5), (2, 3)):
