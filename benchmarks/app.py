@@ -38,7 +38,8 @@ SELECT id, 1, 'done', TIMESTAMP '2026-01-01 10:00:00', TIMESTAMP '2026-01-01 11:
 INSERT INTO result SELECT t.id, 1, task, 10 * task, dataset, 'top1', 'all', 'deployed',
        0.3 + 0.1 * task + 0.02 * (hash(t.method) % 10)::DOUBLE / 10 + 0.05 * random(), 50, 1
 FROM trial t, range(3) AS k(task), (VALUES ('birds'), ('dogs')) AS d(dataset);
-INSERT INTO cost SELECT t.id, 1, task, 'train', 1e9, NULL, 2.0, 10, 160 FROM trial t, range(1, 3) AS k(task);
+INSERT INTO cost (trial, attempt, task, phase, flops, peak_bytes, seconds, steps, pairs)
+SELECT t.id, 1, task, 'train', 1e9, NULL, 2.0, 10, 160 FROM trial t, range(1, 3) AS k(task);
 """
 
 

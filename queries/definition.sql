@@ -57,9 +57,11 @@ method_definition AS (
     FROM method
 ),
 recipe_definition AS (
-    SELECT name, to_json({name: name, optimizer: optimizer, optimizer_params: optimizer_params, lr: lr, weight_decay: weight_decay,
-                          clip_norm: clip_norm, batch_pairs: batch_pairs, precision: "precision", schedule: schedule,
-                          schedule_params: schedule_params, augmentation_params: augmentation_params}) AS definition
+    -- how a step is computed is left out where nothing is said of it: definitions from before it could be said stay what they were
+    SELECT name, json_merge_patch(to_json({name: name, optimizer: optimizer, optimizer_params: optimizer_params, lr: lr,
+                          weight_decay: weight_decay, clip_norm: clip_norm, batch_pairs: batch_pairs, precision: "precision",
+                          schedule: schedule, schedule_params: schedule_params, augmentation_params: augmentation_params}),
+                          json_object('compute_params', nullif(compute_params, '{}'::JSON))) AS definition
     FROM recipe
 ),
 budget_definition AS (

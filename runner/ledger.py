@@ -26,6 +26,7 @@ class Entry:
     steps: int = 0
     pairs: int = 0
     energy_j: float | None = None
+    shared: bool = False
 
 
 class Ledger:

@@ -13,7 +13,7 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
     },
     "cost": {
         "task": pl.Int32, "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64, "seconds": pl.Float64,
-        "steps": pl.Int64, "pairs": pl.Int64, "energy_j": pl.Float64,
+        "steps": pl.Int64, "pairs": pl.Int64, "energy_j": pl.Float64, "shared": pl.Boolean,
     },
     "progress": {
         "task": pl.Int32, "step": pl.Int32, "loss": pl.Float64, "lr": pl.Float64, "pairs_per_s": pl.Float64,
@@ -27,7 +27,7 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
 }  # fmt: skip
 
 # Columns that files of older code lack, and what stands there instead
-ADDED: dict[str, dict[str, Any]] = {"cost": {"energy_j": None}, "profile": {"mixture": ""}}
+ADDED: dict[str, dict[str, Any]] = {"cost": {"energy_j": None, "shared": False}, "profile": {"mixture": ""}}
 # Tables with a row per combination, whichever trial measured it
 KEYED = {"profile": ["backbone", "mixture", "method", "recipe", "phase"]}
 

@@ -203,7 +203,7 @@ class Recipe(SQLModel, table=True):
             "batch_pairs must be at least 2: a contrastive loss needs a negative",
         ),
         one_of("recipe_precision", '"precision"', PRECISIONS),
-        *json_columns("recipe", "OBJECT", "optimizer_params", "schedule_params", "augmentation_params"),
+        *json_columns("recipe", "OBJECT", "optimizer_params", "schedule_params", "augmentation_params", "compute_params"),
     )
     name: str = column("the word a trial uses", key=True)
     optimizer: str = column("a function of methods/optimizers.py", default="'adamw'")
@@ -216,6 +216,9 @@ class Recipe(SQLModel, table=True):
     schedule: str = column("a function of methods/schedules.py", default="'cosine'")
     schedule_params: dict[str, Any] = params("of the schedule; its keyword arguments are the keys")
     augmentation_params: dict[str, Any] = params("of the image augmentation; empty: none")
+    compute_params: dict[str, Any] = params(
+        "how a step is computed, where that can change a number; empty: plainly, on one device"
+    )
     note: str | None = note()
 
 

@@ -4,7 +4,7 @@ more than the table; SQLAlchemy wants one all the same, so they name it in `__ma
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Double, Integer
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Double, Integer
 from sqlmodel import SQLModel
 
 from schema.columns import column, created_at, one_of, serial
@@ -90,6 +90,9 @@ class Cost(SQLModel, table=True):
     steps: int = column("optimizer steps", BigInteger)
     pairs: int = column("pairs seen", BigInteger)
     energy_j: float | None = column("of the whole GPU, whoever shared it; NULL: the machine cannot tell", Double, nullable=True)
+    shared: bool = column(
+        "taken over from another trial that did the same, and charged in full all the same", Boolean, default="false"
+    )
 
 
 class Progress(SQLModel, table=True):

@@ -42,6 +42,7 @@ MIGRATIONS = [
         "what a buffer keeps, what an order came from, suites on parts of test sets, profiles by mixture, energy",
         {"profile": "SELECT *, '' AS mixture FROM old.profile"},
     ),
+    Step(5, "how a step is computed, what trials share"),
 ]
 
 

@@ -105,7 +105,8 @@ class Filled:
     ) -> None:
         """Charge a phase with 10 steps and 160 pairs."""
         self.connection.execute(
-            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160, NULL)", [trial, attempt, task, phase, flops, seconds]
+            "INSERT INTO cost VALUES (?, ?, ?, ?, ?, NULL, ?, 10, 160, NULL, false)",
+            [trial, attempt, task, phase, flops, seconds],
         )
 
     def profile(self, method: str, mixture: str = "plain", **phases: tuple[float, int]) -> None:

@@ -106,12 +106,14 @@ def test_every_older_schema_there_was(site: Site, path: Path) -> None:
         connection.execute(
             "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (1, 1, '{}', 'x', 'b', 0)"
         )
-        connection.execute("INSERT INTO profile VALUES ('b', 'm', 'r', 'train', 2, 3)")  # as every schema before 4 had it
-        connection.execute("INSERT INTO cost VALUES (1, 1, 1, 'train', 5, NULL, 6, 7, 8)")
+        keyed = "'', 'm'" if version >= 4 else "'m'"  # by mixture too, since 4
+        connection.execute(f"INSERT INTO profile VALUES ('b', {keyed}, 'r', 'train', 2, 3)")
+        known = "trial, attempt, task, phase, flops, peak_bytes, seconds, steps, pairs"
+        connection.execute(f"INSERT INTO cost ({known}) VALUES (1, 1, 1, 'train', 5, NULL, 6, 7, 8)")
     assert prepare(catalog) == f"migrated from version {version} to {NOW}"
     with catalog.open() as connection:
         assert connection.execute("FROM profile").fetchall() == [("b", "", "m", "r", "train", 2.0, 3)]
-        assert connection.execute("FROM cost").fetchall() == [(1, 1, 1, "train", 5.0, None, 6.0, 7, 8, None)]
+        assert connection.execute("FROM cost").fetchall() == [(1, 1, 1, "train", 5.0, None, 6.0, 7, 8, None, False)]
         assert connection.execute("SELECT trial, batch, code FROM attempt").fetchall() == [(1, "b", "")]
         assert dict(connection.execute("SELECT name, value FROM policy").fetchall()) == {name: value for name, value, _ in POLICY}
         assert connection.execute("SELECT count(*) FROM todo").fetchone() == (0,)

@@ -284,6 +284,7 @@ CREATE TABLE recipe (
     schedule VARCHAR DEFAULT 'cosine' NOT NULL,
     schedule_params JSON DEFAULT '{}' NOT NULL,
     augmentation_params JSON DEFAULT '{}' NOT NULL,
+    compute_params JSON DEFAULT '{}' NOT NULL,
     note VARCHAR,
     PRIMARY KEY (name),
     CONSTRAINT recipe_lr CHECK (lr > 0),
@@ -293,7 +294,8 @@ CREATE TABLE recipe (
     CONSTRAINT recipe_precision CHECK ("precision" IN ('fp32', 'bf16', 'fp16')),
     CONSTRAINT recipe_optimizer_params CHECK (json_type(optimizer_params) = 'OBJECT'),
     CONSTRAINT recipe_schedule_params CHECK (json_type(schedule_params) = 'OBJECT'),
-    CONSTRAINT recipe_augmentation_params CHECK (json_type(augmentation_params) = 'OBJECT')
+    CONSTRAINT recipe_augmentation_params CHECK (json_type(augmentation_params) = 'OBJECT'),
+    CONSTRAINT recipe_compute_params CHECK (json_type(compute_params) = 'OBJECT')
 );
 
 COMMENT ON TABLE recipe IS 'How the optimizer goes about it.';
@@ -319,6 +321,8 @@ COMMENT ON COLUMN recipe.schedule IS 'a function of methods/schedules.py';
 COMMENT ON COLUMN recipe.schedule_params IS 'of the schedule; its keyword arguments are the keys';
 
 COMMENT ON COLUMN recipe.augmentation_params IS 'of the image augmentation; empty: none';
+
+COMMENT ON COLUMN recipe.compute_params IS 'how a step is computed, where that can change a number; empty: plainly, on one device';
 
 COMMENT ON COLUMN recipe.note IS 'for people';
 
@@ -565,7 +569,8 @@ CREATE TABLE cost (
     seconds DOUBLE PRECISION NOT NULL,
     steps BIGINT NOT NULL,
     pairs BIGINT NOT NULL,
-    energy_j DOUBLE PRECISION
+    energy_j DOUBLE PRECISION,
+    shared BOOLEAN DEFAULT false NOT NULL
 );
 
 COMMENT ON TABLE cost IS 'What a phase of a task spent.';
@@ -589,6 +594,8 @@ COMMENT ON COLUMN cost.steps IS 'optimizer steps';
 COMMENT ON COLUMN cost.pairs IS 'pairs seen';
 
 COMMENT ON COLUMN cost.energy_j IS 'of the whole GPU, whoever shared it; NULL: the machine cannot tell';
+
+COMMENT ON COLUMN cost.shared IS 'taken over from another trial that did the same, and charged in full all the same';
 
 CREATE TABLE progress (
     trial BIGINT NOT NULL,
