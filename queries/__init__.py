@@ -22,6 +22,11 @@ __all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "Snapsh
 __all__ += ["answer", "ask", "choices", "fingerprint", "install", "named", "opened", "questions"]
 
 AXES = ("backbone", "stream", "mixture", "method", "recipe", "budget")
+LISTED = {axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")}  # parameter -> where its values are listed
+LISTED |= {f"{axis}_{side}": LISTED[axis] for axis in AXES for side in "ab"} | dict.fromkeys("ab", LISTED["method"])
+LISTED |= {part: f"SELECT {part} AS name FROM method" for part in ("tuning", "merging")}
+LISTED["objective"] = "SELECT unnest(string_split(objective, '+')) AS name FROM method"
+LISTED["study"] = "SELECT study AS name FROM trial WHERE study IS NOT NULL"
 
 
 class AskError(ValueError):
@@ -109,6 +114,8 @@ def answer(
     except duckdb.ConversionException as error:
         types = ", ".join(f"{key} is {parameter.type}" for key, parameter in question.parameters.items())
         raise AskError(f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}") from error
+    except duckdb.InvalidInputException as error:  # what error() in a question's SQL says of a value that it cannot take
+        raise AskError(f"{question.name}: {str(error).removeprefix('Invalid Input Error: ')}") from error
     except duckdb.CatalogException as error:
         raise SnapshotError(
             f"the snapshot does not know {question.name}: it was published before queries/{question.name}.sql. "
@@ -118,18 +125,19 @@ def answer(
 
 
 def choices(connection: duckdb.DuckDBPyConnection, parameter: str) -> list[str] | None:
-    """The values that a parameter named after an axis can take; None for any other parameter."""
-    if parameter not in AXES:
+    """The values that a parameter can take whose name says of what it is one; None for any other parameter."""
+    listed = LISTED.get(parameter)
+    if listed is None:
         return None
-    return [name for (name,) in connection.execute(f"SELECT name FROM {parameter} ORDER BY name").fetchall()]
+    return [name for (name,) in connection.execute(f"SELECT DISTINCT name FROM ({listed}) ORDER BY name").fetchall()]
 
 
 def _check(connection: duckdb.DuckDBPyConnection, question: Question, key: str, value: object) -> None:
-    """Refuse a parameter the question does not have, and a name that its axis does not have."""
+    """Refuse a parameter the question does not have, and a name that is not among those it can be."""
     if key not in question.parameters:
         allowed = ", ".join(question.parameters) or "none"
         raise AskError(f"{question.name} has no parameter {key!r}. Allowed: {allowed}.{nearest(key, list(question.parameters))}")
     known = choices(connection, key)
-    if known is not None and value not in known:
+    if known is not None and value not in known and value != question.parameters[key].default:
         listed = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "") or "none yet"
         raise AskError(f"unknown {key} {str(value)!r}. Known: {listed}.{nearest(str(value), known)}")

@@ -191,6 +191,13 @@ def test_ask_with_parameters(snapshot: Path) -> None:
         ("statsu", {}, r"unknown question 'statsu'\. Questions: .*Did you mean 'status'"),
         ("status", {"study": "x"}, r"status has no parameter 'study'\. Allowed: none"),
         ("comparison", {"bugdet": "x"}, r"no parameter 'bugdet'\. Allowed: budget, .*Did you mean 'budget'"),
+        ("ranked", {"measure": "zz"}, r"ranked: measure is one of a_ka, .*; not zz"),
+        ("effect", {"axis": "colour"}, r"effect: axis is one of backbone, .*; not colour"),
+        ("decide", {"a": "ewc", "b": "lora", "power": "2"}, r"decide: power is a probability, in \[0\.01, 0\.999\], not 2"),
+        ("decide", {"a": "bas"}, r"unknown a 'bas'\. Known: .*"),
+        ("lost", {"dataset": "dgos"}, r"unknown dataset 'dgos'\. Known: .*"),
+        ("ranked", {"study": "nope"}, r"unknown study 'nope'\. Known: "),
+        ("ranked", {"objective": "ewcc"}, r"unknown objective 'ewcc'\. Known: .*contrastive"),
         ("comparison", {"budget": "smal"}, r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'"),
     ],
 )
