@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 from rich.console import Console
 
-from docs.example import demo
+from docs.example import DEMO
 from queries import answer
 from queries.answers import shown
 from schema.views import Question, questions
@@ -20,7 +20,7 @@ UNORDERED = "SELECT * FROM {name} ORDER BY ALL LIMIT {rows}"
 
 def page() -> str:
     """The whole page."""
-    with demo() as connection:
+    with DEMO.catalog() as connection:
         sections = [section(connection, question) for question in sorted(questions(), key=lambda q: (q.is_audit, q.name))]
     return "\n\n".join([HEAD, *sections]) + "\n"
 
@@ -31,7 +31,7 @@ HEAD = f"""# Questions
 
 Each is a file of `queries/`, a view or table macro of the same name in the catalog, an entry of `python -m queries` and a page of
 the app. The example answers are what `python -m queries NAME` prints on the catalog that [the demo](demo.md) leaves
-(`docs/example/`), the first {ROWS} rows of them. An interval (±) is the half width of a 95 % t-interval over
+(`docs/example/demo/`), the first {ROWS} rows of them. An interval (±) is the half width of a 95 % t-interval over
 seeds; `-` is not measured."""
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from docs import generate, questions
-from docs.example import FOLDER, KEPT, demo
+from docs.example import DEMO, GRIDS, KEPT
 from queries import answer, named
 
 T_975 = {2: 4.302652729911275}  # of so many degrees of freedom, from a table
@@ -18,14 +18,14 @@ SENTENCE = ["backbone", "stream", "mixture", "method", "recipe", "budget"]
 
 @pytest.fixture(scope="module")
 def catalog() -> Iterator[duckdb.DuckDBPyConnection]:
-    with demo() as connection:
+    with DEMO.catalog() as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
 def ended(catalog: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """A trial a row: accumulation and retention before the first task and after the last, from result rows and suite members."""
-    results, trials = (pl.read_parquet(FOLDER / f"{name}.parquet") for name in ("result", "trial"))
+    results, trials = (pl.read_parquet(DEMO.folder / f"{name}.parquet") for name in ("result", "trial"))
     members = catalog.sql("SELECT suite, dataset, role, metric, weight FROM suite_member").pl()
     streams = catalog.sql("SELECT name AS stream, tasks, suite FROM stream").pl()
     measured = (
@@ -71,10 +71,10 @@ def test_every_question_is_on_the_page_with_its_words() -> None:
 
 
 def test_the_files_are_the_demo_s_and_small(catalog: duckdb.DuckDBPyConnection) -> None:
-    assert sum((FOLDER / f"{table}.parquet").stat().st_size for table in KEPT) < 50_000
+    assert sum((DEMO.folder / f"{table}.parquet").stat().st_size for table in KEPT) < 50_000
     ran = catalog.sql("SELECT backbone, stream, mixture, method, recipe, budget, seed FROM trial ORDER BY ALL").fetchall()
     catalog.execute("CREATE TEMP TABLE ran AS FROM trial; DELETE FROM trial")
-    catalog.execute((FOLDER.parents[1] / "grids" / "demo.sql").read_text())
+    catalog.execute((GRIDS / "demo.sql").read_text())
     wanted = catalog.sql("SELECT backbone, stream, mixture, method, recipe, budget, seed FROM trial ORDER BY ALL").fetchall()
     catalog.execute("DELETE FROM trial; INSERT INTO trial FROM ran; DROP TABLE ran")
     assert ran == wanted and len(ran) == 19
@@ -107,7 +107,7 @@ def test_comparison_and_the_numbers_of_the_demo_page(catalog: duckdb.DuckDBPyCon
 
 
 def test_forgetting(catalog: duckdb.DuckDBPyConnection) -> None:
-    results = pl.read_parquet(FOLDER / "result.parquet").filter(pl.col("trial") == 4)
+    results = pl.read_parquet(DEMO.folder / "result.parquet").filter(pl.col("trial") == 4)
     last = int(str(results["task"].max()))
     theirs = said(catalog, "forgetting").filter(pl.col("trial") == 4)
     assert len(theirs) == 15
@@ -134,7 +134,7 @@ def test_the_paired_difference_and_the_cost(catalog: duckdb.DuckDBPyConnection, 
     assert row["difference"] == pytest.approx(by_seed["difference"].mean())
     assert row["win_rate"] == pytest.approx((by_seed["difference"] > 0).mean())
     costs = (
-        pl.read_parquet(FOLDER / "cost.parquet")
+        pl.read_parquet(DEMO.folder / "cost.parquet")
         .filter(pl.col("phase") != "evaluate")
         .group_by("trial")
         .agg(pl.col("flops").sum())

@@ -127,3 +127,23 @@ def test_published_points_have_both_numbers(filled: Filled) -> None:
         )
     (row,) = [row for row in filled.rows("published") if row["source"] == "p"]
     assert (row["backbone"], row["stream"], row["a_ka"], row["a_zs"]) == ("tiny", None, 0.4, 0.7)
+
+
+def test_beside_full_is_reach_and_cost_over_those_of_full_fine_tuning(filled: Filled) -> None:
+    """Two tasks of 1 GFLOP each; ewc pays a Fisher pass of 3 GFLOPs besides, and what evaluation costs is nobody's."""
+    for seed, by in enumerate((0.0, 0.1)):
+        filled.done(shifted(by), seed=seed)
+        dear = filled.done(shifted(by + 0.1), method="ewc", seed=seed)
+        filled.cost(dear, 1, "objective", flops=3e9, seconds=6.0)
+        filled.cost(dear, 2, "merge", flops=0.0, seconds=0.0)
+    filled.done(shifted(0.0), method="lora", recipe="usual", mixture="replay")
+    filled.profile("finetune", train=(2e9, 1000), full=(2e9, 1000))
+    filled.profile("ewc", train=(2e9, 1100), objective=(9e9, 1500), full=(2e9, 1000))
+    full, ewc = (filled.row("beside_full()", method=name, mixture="plain") for name in ("finetune", "ewc"))
+    assert (full["flops_ratio"], full["seconds_ratio"], full["memory_multiplier"]) == (1.0, 1.0, 1.0)
+    assert (ewc["flops_ratio"], ewc["seconds_ratio"], ewc["memory_multiplier"]) == (2.5, 2.5, 1.5)
+    assert ewc["a_ka"] - full["a_ka"] == pytest.approx(0.1) and full["seeds"] == 2
+    assert full["a_zs_half"] == pytest.approx(12.706 * statistics.stdev([0.0, 0.1]) / math.sqrt(2), rel=1e-3)
+    alone = filled.row("beside_full(budget := 'small')", method="lora")
+    assert alone["flops_ratio"] is None  # no full fine-tuning of that mixture to set it beside
+    assert filled.rows("beside_full(budget := 'large')") == []

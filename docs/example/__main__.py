@@ -1,8 +1,8 @@
-"""`python -m docs.example CATALOG.duckdb`: keep the results of a finished demo."""
+"""`python -m docs.example NAME CATALOG.duckdb`: keep the results of a finished grid, say `demo`."""
 
 import sys
 from pathlib import Path
 
-from docs.example import export
+from docs.example import EXAMPLES
 
-export(Path(sys.argv[1]))
+EXAMPLES[sys.argv[1]].export(Path(sys.argv[2]))
