@@ -1,9 +1,11 @@
 """The app in a real browser: it draws, filters, links, exports, refuses, renews itself, and is reached by keyboard."""
 
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -139,3 +141,33 @@ def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
     assert reached == wanted
     words = ("measure", "backbone", "stream", "budget", "mixture", "method", "recipe", "study", "tuning", "objective", "merging")
     assert [word for word in words if not any(word in label for label in boxes)] == []
+
+
+@pytest.mark.slow
+def test_a_click_on_a_hole_of_the_coverage_shows_the_insert_that_fills_it(
+    app: str, page: "Page", lab: Site, tmp_path: Path
+) -> None:
+    """Where the cells are is Vega's business: the chart is clicked all over until one answers."""
+    visit(page, f"{app}/operations")
+    assert "INSERT INTO trial" not in shown(page)
+    chart = page.get_by_test_id("stVegaLiteChart").last
+    chart.scroll_into_view_if_needed()
+    statement = page.locator("code", has_text="INSERT INTO trial")
+    box = chart.bounding_box()
+    assert box is not None
+    for down in range(3, 10):
+        for right in (0.95, 0.75, 0.55, 0.4):
+            page.mouse.click(box["x"] + right * box["width"], box["y"] + down / 10 * box["height"])
+            settled(page)
+            if statement.count():
+                break
+        if statement.count():
+            break
+    said = statement.first.inner_text()
+    full = ask("coverage", lab.current).filter(pl.col("complete"))
+    assert not any(f"'{row['method']}'" in said and f"'{row['mixture']}'" in said for row in full.iter_rows(named=True))
+    copy = shutil.copy(lab.current.resolve(), tmp_path / "copy.duckdb")
+    with duckdb.connect(copy) as connection:
+        before = connection.sql("SELECT count(*) FROM trial").fetchall()
+        connection.execute(said)
+        assert connection.sql("SELECT count(*) FROM trial").fetchall() > before, said
