@@ -23,13 +23,13 @@ def save(folder: RunFolder, spec_id: str, task: int, step: int, state: State) ->
     write(folder.path / f"checkpoint-{task:04d}-{step:06d}", {"spec_id": spec_id, "task": task, "step": step}, state)
 
 
-def write(path: Path, about: dict[str, Any], state: State) -> None:
+def write(path: Path, about: dict[str, Any], state: State, point: str = "checkpoint") -> None:
     """Put a state into `path`.safetensors and, with what is to be said `about` it, into `path`.json, its receipt."""
     tensors: dict[str, torch.Tensor] = {}
     tree = _pack(state, "", tensors)
     with whole(path.with_suffix(".safetensors")) as aside:
         save_file(tensors, aside)
-    crash_point("checkpoint")
+    crash_point(point)
     sums = {"sha256": sha256(path.with_suffix(".safetensors")), "state_sha256": _sum(tree)}
     write_json(path.with_suffix(".json"), about | sums | {"state": tree})
 

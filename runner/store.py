@@ -64,7 +64,8 @@ class Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
             aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=".aside-"))
             aside.chmod(0o755)
-            checkpoint.write(aside / "state", {"key": key, "trial": self.job.trial, "attempt": self.job.attempt}, state)
+            about = {"key": key, "trial": self.job.trial, "attempt": self.job.attempt}
+            checkpoint.write(aside / "state", about, state, point="leaving")
             if (self.folder / key).exists():
                 if self.get(key) is not None:
                     return  # another was quicker

@@ -1,7 +1,6 @@
 """What trials have in common is done once, and every one of them comes to the same, to the last bit, as alone."""
 
 import json
-import shutil
 from itertools import product
 from pathlib import Path
 from typing import Any
