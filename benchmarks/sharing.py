@@ -2,7 +2,7 @@
 
 The 58 methods of grids/time.sql (8 techniques by 3 starts by 3 deploy rules, less what merges nothing) in three seeds, on the
 embedded default: the stream, suite and mixture of the demo and its tiny CLIP, from random weights and for a few steps, as only
-costs and bits are looked at. Once as sync does it, and for the first `--alone` seeds with `share_trunks = 0`, in a lab of its own.
+costs and bits are looked at. Once as sync does it, and for the first `--alone` seeds with `share_trunks = 0`, in another lab.
 Then every result, statistic and cost of the two (but for seconds and who spent them) is compared to the last bit.
 """
 
@@ -96,7 +96,10 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-") as place:
         data = asked.data.absolute() if asked.data else Path(place) / "data"
-        text = f"{measured(Path(place), data, asked.steps, asked.alone)}\n\n{surroundings()}\n"
+        about = "\n".join(
+            f"- {name}: {words}" for name, words in surroundings(f"python benchmarks/sharing.py --steps {asked.steps}")
+        )
+        text = f"{measured(Path(place), data, asked.steps, asked.alone)}\n{about}\n"
     Console(highlight=False).print(text, markup=False, soft_wrap=True)
     if asked.out:
         asked.out.write_text(text)
