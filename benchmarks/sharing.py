@@ -1,8 +1,8 @@
 """`python benchmarks/sharing.py [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]`: the grid of TIME, shared and alone.
 
 The 58 methods of grids/time.sql (8 techniques by 3 starts by 3 deploy rules, less what merges nothing) in three seeds, on the
-embedded default: the stream, suite and mixture of the demo and its tiny CLIP, from random weights and for a few steps, as only
-costs and bits are looked at. Once as sync does it, and for the first `--alone` seeds with `share_trunks = 0`, in another lab.
+embedded default: the tiny CLIP, concepts, five tasks and mixture of the demo; but from random weights, for a few steps and measured
+on two test sets, as only costs and bits are looked at. Once as sync does it, and for the first `--alone` seeds with `share_trunks = 0`, in another lab.
 Then every result, statistic and cost of the two (but for seconds and who spent them) is compared to the last bit.
 """
 
@@ -21,6 +21,13 @@ SETTLED = """
 SELECT t.method, t.seed, {columns} FROM {fact} f JOIN standing USING (trial, task, attempt) JOIN trial t ON t.id = f.trial
 WHERE t.seed <= $alone ORDER BY ALL
 """
+AXES = """
+INSERT INTO budget (name, unit, total) VALUES ('benchmark', 'steps', {steps});
+INSERT INTO suite (name) VALUES ('benchmark');
+INSERT INTO suite_member (suite, dataset, role, metric) VALUES
+    ('benchmark', 'blobs', 'adapt', 'top1'), ('benchmark', 'shape', 'retain', 'top1');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES ('benchmark', 'world_random', 5, 'benchmark');
+"""
 FACTS = {
     "result": "task, step, dataset, metric, label_space, value, examples, fraction",
     "statistic": "task, name, part, value",
@@ -33,7 +40,7 @@ def grid(steps: int, seeds: tuple[int, ...]) -> str:
     """grids/time.sql with other words for its base, budget and seeds."""
     text = (ROOT / "grids/time.sql").read_text()
     changes = {
-        "'tiny_base'": "'tiny'",
+        "'tiny_base', 'world'": "'tiny', 'benchmark'",
         "'steps_250'": "'benchmark'",
         "(VALUES (1), (2), (3)) AS seeds": f"(VALUES {', '.join(f'({seed})' for seed in seeds)}) AS seeds",
     }
@@ -41,7 +48,7 @@ def grid(steps: int, seeds: tuple[int, ...]) -> str:
         if old not in text:
             raise BenchmarkError(f"grids/time.sql no longer says {old}; say here what stands for it")
         text = text.replace(old, new)
-    return f"INSERT INTO budget (name, unit, total) VALUES ('benchmark', 'steps', {steps});\n{text}"
+    return AXES.format(steps=steps) + text
 
 
 def lab(folder: Path, data: Path, steps: int, seeds: tuple[int, ...], share: bool) -> Path:
@@ -89,7 +96,7 @@ def measured(folder: Path, data: Path, steps: int, alone: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=25, help="of a trial, over its five tasks")
+    parser.add_argument("--steps", type=int, default=10, help="of a trial, over its five tasks")
     parser.add_argument("--alone", type=int, default=1, choices=(1, 2, 3), help="how many seeds are trained alone, too")
     parser.add_argument("--data", type=Path, help="where the world is drawn already")
     parser.add_argument("--out", type=Path, help="a file for what is said, too")
