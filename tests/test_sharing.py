@@ -14,6 +14,7 @@ import pytest
 from runner.folder import Job, RunFolder, attempt_folder, trunks_folder
 from runner.trial import learn
 from schema.spec import Spec
+from tests.journey import LOCAL, STANDING, ask, declare, settle, tell
 from tests.processes import run_trial
 from tests.test_trial import brought, spec_of
 from tests.toy import DATA
@@ -130,3 +131,30 @@ def test_the_store_may_be_deleted_at_any_time(alone: dict[str, object], tmp_path
         over.set()
         thread.join()
     assert brought(tmp_path / "runs") == alone
+
+
+MERGED_AFTERWARDS = """
+INSERT INTO method (name, merging, merging_params, "start", deploy)
+VALUES ('all', 'ties', '{"over": "all"}', 'initial', 'merged'), ('running', 'slerp', '{}', 'initial', 'merged');
+INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
+SELECT 'toy', 'toy', 'toy', unnest(['all', 'running']), 'toy', 'toy', 7, 'shared'
+"""
+
+
+def test_sync_sends_one_of_a_trunk_and_the_other_takes_over_what_it_left(tmp_path: Path) -> None:
+    """With and without sharing the same rows stand; in the end nobody wants what was left, and it is gone (I2, I3)."""
+    found = []
+    for share in (1, 0):
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        site = declare(folder, f"{LOCAL}trials_at_once = 2\n[retries]\nshare_trunks = {share}\n", seeds=0)
+        tell(site, MERGED_AFTERWARDS)
+        settle(site)
+        found.append(ask(site, f"FROM ({STANDING}) WHERE seed = 7"))
+        ((trunks, charged, done),) = ask(site, "SELECT trunks, charged_pflops, done_pflops FROM sharing WHERE study = 'shared'")
+        assert (trunks, done) == (1, charged / 2 if share else charged)
+        overlap = "SELECT count(*) FROM outcome a, outcome b WHERE a.trial < b.trial AND a.finished_at > b.started_at"
+        assert not share or ask(site, overlap) == [(0,)], "one after the other"
+        assert not list(trunks_folder(site.store).glob("*"))
+        assert (site.store / "untouched").exists() == bool(share)
+    assert found[0] == found[1] and found[0]
