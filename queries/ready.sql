@@ -3,9 +3,9 @@
 -- A trial is tried again as long as `policy` allows (`exhausted`). Attempts that were preempted, timed out or lost their node are
 -- nearly free: the next goes on from the checkpoint. Errors are not tried again until a `retry` request. After `same_errors` trials
 -- of a study failed the same way the rest of the study waits for a person (a `retry` request for any of them).
--- after: of the trials of a `trunk` one goes first: the one that runs, else the best that could start (of equal ones, one that
--- has begun); the others go when it is done,
--- and if it never will be, the next of them goes. Once one that was sent with this trial in sight is done, none waits any more.
+-- after: of the trials of a `trunk` one goes first: the one that runs, else the best that could start (of equal ones, one that has
+-- begun). The others go when it is done; if it never will be, the next of them goes. What was sent before a trial was declared may not
+-- have been left for it, so that does not count as done.
 -- With `share_trunks` = 0 in `policy` none waits, and nothing is shared.
 CREATE OR REPLACE VIEW ready AS
 WITH

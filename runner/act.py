@@ -122,15 +122,16 @@ def choose(
     most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
     most = most if limit is None else min(most, limit)
     todo = connection.execute(
-        "SELECT trial, attempt, study, priority, backbone, (SELECT count(*) FROM ready) FROM todo "
+        "SELECT trial, attempt, study, priority, backbone FROM todo "
         "WHERE NOT list_contains(?, backbone) ORDER BY priority DESC, trial LIMIT ?",
         [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
     ).fetchall()
-    chosen, resolver, bases = Chosen(todo[0][-1] if todo else 0), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    ((pending,),) = connection.execute("SELECT count(*) FROM ready").fetchall()
+    chosen, resolver, bases = Chosen(pending), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
     in_common = stems(site, connection, [trial for trial, *_ in todo])
     store = str(site.store) if shares(connection) else ""
     open_jobs: dict[Needs, list[Wanted]] = {}
-    for trial, attempt, study, priority, backbone, _ in todo:
+    for trial, attempt, study, priority, backbone in todo:
         if limit is not None and chosen.attempts == limit:
             break
         needs = site.needs_of(backbone)

@@ -238,6 +238,11 @@ def test_a_pass_takes_one_of_each_trunk_within_its_limit(lab: Site, catalog: Cat
     with catalog.open() as connection:
         for limit, expected in ((0, 0), (1, 1), (2, 2), (9, 3)):
             assert choose(lab, connection, 10, limit).attempts == expected
+        connection.execute(
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) SELECT trial, 1, '{}', '', '', 0 FROM todo"
+        )
+        chosen = choose(lab, connection, 10, None)
+        assert (chosen.attempts, chosen.pending) == (0, 2), "they wait, and are pending all the same"
 
 
 def test_the_store_keeps_what_is_still_wanted(lab: Site, catalog: Catalog) -> None:
