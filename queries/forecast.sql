@@ -1,11 +1,11 @@
 -- What will the pending trials cost?
--- grain: one row per trial that sync may start now, in the order of todo
+-- grain: one row per trial that is `ready`, in the order of todo
 -- `outlook` says it for each kind of trial, and where its numbers come from.
 CREATE OR REPLACE VIEW forecast AS
-SELECT todo.trial, todo.study, todo.backbone, todo.stream, todo.mixture, todo.method, todo.recipe, todo.budget, todo.seed,
+SELECT ready.trial, ready.study, ready.backbone, ready.stream, ready.mixture, ready.method, ready.recipe, ready.budget, ready.seed,
        o.steps, o.seconds, o.pflops, o.peak_bytes, o.based_on
-FROM todo
+FROM ready
 JOIN outlook o ON (o.backbone, o.stream, o.mixture, o.method, o.recipe, o.budget)
-                = (todo.backbone, todo.stream, todo.mixture, todo.method, todo.recipe, todo.budget)
-              AND o.study IS NOT DISTINCT FROM todo.study
-ORDER BY todo.priority DESC, todo.trial;
+                = (ready.backbone, ready.stream, ready.mixture, ready.method, ready.recipe, ready.budget)
+              AND o.study IS NOT DISTINCT FROM ready.study
+ORDER BY ready.priority DESC, ready.trial;

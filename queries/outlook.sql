@@ -1,5 +1,5 @@
 -- What will the pending trials of each kind cost?
--- grain: one row per (study, backbone, stream, mixture, method, recipe, budget) of the trials in todo
+-- grain: one row per (study, backbone, stream, mixture, method, recipe, budget) of the trials that are `ready`
 -- Of one trial: steps (all tasks; NULL: not profiled yet; 0: the budget buys none), pflops without evaluation, peak_bytes (seen on the device, else
 -- profiled), seconds of a worker on `device`: where a trial of the backbone finished last, else any trial. Seconds are, `based_on` trials,
 -- alike: the mean of those of the same six words; by FLOPs: from the seconds per FLOP of those of the same backbone and recipe; similar: the
@@ -10,7 +10,7 @@ WITH
 wanted AS (
     SELECT study, backbone, stream, mixture, method, recipe, budget, count(*) AS trials, min(priority) AS priority, max(trial) AS last_trial,
            min(trial) AS first_trial
-    FROM todo
+    FROM ready
     GROUP BY study, backbone, stream, mixture, method, recipe, budget
 ),
 here AS (

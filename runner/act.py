@@ -21,6 +21,7 @@ from runner.live import Live, jobs
 from runner.report import Report
 from runner.resolve import RefusedError, Resolver
 from runner.rows import insert, submission
+from runner.trunks import shares, stems
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from schema.spec import Spec
@@ -39,6 +40,8 @@ class Wanted:
     study: str | None
     priority: int
     weights: str | None  # of the trial whose model it begins from
+    store: str = ""  # where it finds and leaves work in common; "": nowhere
+    stem: str = ""  # of the trials that want some of it
     serial: int = 0  # set when its row is made
 
 
@@ -46,7 +49,7 @@ class Wanted:
 class Chosen:
     """What this pass will start: jobs in the order of todo, each with the needs and the attempts that share it."""
 
-    pending: int  # trials in todo before these were taken
+    pending: int  # trials that were ready before these were taken
     jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
     refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
 
@@ -119,13 +122,16 @@ def choose(
     most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
     most = most if limit is None else min(most, limit)
     todo = connection.execute(
-        "SELECT trial, attempt, study, priority, backbone, (SELECT count(*) FROM todo) FROM todo "
+        "SELECT trial, attempt, study, priority, backbone FROM todo "
         "WHERE NOT list_contains(?, backbone) ORDER BY priority DESC, trial LIMIT ?",
         [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
     ).fetchall()
-    chosen, resolver, bases = Chosen(todo[0][-1] if todo else 0), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    ((pending,),) = connection.execute("SELECT count(*) FROM ready").fetchall()
+    chosen, resolver, bases = Chosen(pending), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    in_common = stems(site, connection, [trial for trial, *_ in todo])
+    store = str(site.store) if shares(connection) else ""
     open_jobs: dict[Needs, list[Wanted]] = {}
-    for trial, attempt, study, priority, backbone, _ in todo:
+    for trial, attempt, study, priority, backbone in todo:
         if limit is not None and chosen.attempts == limit:
             break
         needs = site.needs_of(backbone)
@@ -133,7 +139,8 @@ def choose(
             continue  # a later trial may still share a job
         try:
             spec, text = resolver.resolve(trial)
-            wanted = Wanted(trial, attempt, spec, text, study, priority, bases.weights(spec))
+            weights, stem = bases.weights(spec), in_common.get(trial, "")
+            wanted = Wanted(trial, attempt, spec, text, study, priority, weights, store, stem)
         except RefusedError as error:
             chosen.refused.append((trial, attempt, str(error)))
             continue
@@ -241,6 +248,8 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
                     wanted.priority,
                     created_at,
                     wanted.serial,
+                    wanted.store,
+                    wanted.stem,
                 ),
             )
     batch.write()

@@ -4,6 +4,7 @@
 and holds the sha256 of the tensors: it is the receipt, and without it the checkpoint is not there.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,46 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from runner.folder import RunFolder, crash_point, read_json, sha256, whole, write_json
+from schema.spec import canonical
 
 State = dict[str, Any]
 
 
 def save(folder: RunFolder, spec_id: str, task: int, step: int, state: State) -> None:
     """Write a checkpoint, whole or not at all, and leave the older ones."""
-    path = folder.path / f"checkpoint-{task:04d}-{step:06d}.safetensors"
+    write(folder.path / f"checkpoint-{task:04d}-{step:06d}", {"spec_id": spec_id, "task": task, "step": step}, state)
+
+
+def write(path: Path, about: dict[str, Any], state: State, point: str = "checkpoint") -> None:
+    """Put a state into `path`.safetensors and, with what is to be said `about` it, into `path`.json, its receipt."""
     tensors: dict[str, torch.Tensor] = {}
     tree = _pack(state, "", tensors)
-    with whole(path) as aside:
+    with whole(path.with_suffix(".safetensors")) as aside:
         save_file(tensors, aside)
-    crash_point("checkpoint")
-    receipt = {"spec_id": spec_id, "task": task, "step": step, "sha256": sha256(path), "state": tree}
-    write_json(path.with_suffix(".json"), receipt)
+    crash_point(point)
+    sums = {"sha256": sha256(path.with_suffix(".safetensors")), "state_sha256": _sum(tree)}
+    write_json(path.with_suffix(".json"), about | sums | {"state": tree})
+
+
+def read(path: Path, receipt: dict[str, Any]) -> State | None:
+    """The state that a receipt vouches for; None when it is gone, or not what was written."""
+    tensors, tree = path.with_suffix(".safetensors"), receipt.get("state")
+    try:
+        if sha256(tensors) != receipt.get("sha256") or receipt.get("state_sha256", _sum(tree)) != _sum(tree):
+            return None
+        return dict(_unpack(tree, load_file(tensors)))
+    except (OSError, SafetensorError):
+        return None
+
+
+def digest(state: State) -> str:
+    """sha256 over a nested state: equal for states that are equal to the bit."""
+    tensors: dict[str, torch.Tensor] = {}
+    found = hashlib.sha256(canonical(_pack(state, "", tensors)).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def newest(folders: list[RunFolder], spec_id: str, done: set[int]) -> tuple[int, int, State] | None:
@@ -37,12 +64,9 @@ def newest(folders: list[RunFolder], spec_id: str, done: set[int]) -> tuple[int,
             if receipt is not None and receipt["spec_id"] == spec_id and done >= set(range(receipt["task"])):
                 found.append((receipt["task"], receipt["step"], path, receipt))
     for task, step, path, receipt in sorted(found, key=lambda entry: entry[:2], reverse=True):
-        tensors = path.with_suffix(".safetensors")
-        try:
-            if sha256(tensors) == receipt["sha256"]:
-                return task, step, _unpack(receipt["state"], load_file(tensors))
-        except (OSError, SafetensorError):
-            continue  # gone or unreadable: an older one will do
+        state = read(path, receipt)
+        if state is not None:  # else an older one will do
+            return task, step, state
     return None
 
 
@@ -58,6 +82,10 @@ def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     """A state dict, whole or not at all."""
     with whole(path) as aside:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, aside)
+
+
+def _sum(tree: Any) -> str:
+    return hashlib.sha256(canonical(tree).encode()).hexdigest()
 
 
 def _pack(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:

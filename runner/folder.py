@@ -40,6 +40,11 @@ def attempt_folder(runs: Path, trial: int, attempt: int) -> Path:
     return runs / f"{trial:06d}" / f"{attempt:02d}"
 
 
+def trunks_folder(store: Path) -> Path:
+    """Where the store has tasks as trained: a folder per stem."""
+    return store / "trunks"
+
+
 def now() -> str:
     """The time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat()
@@ -113,6 +118,8 @@ class Job:
     priority: int = 0
     created_at: str | None = None
     serial: int = 0
+    store: str = ""  # where work that trials have in common is; "": nothing is shared
+    stem: str = ""  # what trials that may have tasks in common have in common; "": no other trial wants any of this one's
 
 
 class RunFolder:

@@ -14,6 +14,7 @@ from runner import profiling
 from runner.backend import Backend
 from runner.live import Live, jobs, live_attempts
 from runner.outlook import Kind, Sum, by_study, too_large, total
+from runner.trunks import shares
 from schema.catalog import Catalog
 from schema.site import Site
 
@@ -45,6 +46,7 @@ def dry_run(site: Site, place: Backend, limit: int | None, profile: bool = False
         room = place.room(jobs(live)) * site.needs.trials_per_job
         room = room if limit is None else min(limit, room)
         kinds = _rows(connection, "SELECT * FROM outlook")
+        common = in_common(connection)
         first = _rows(connection, f"SELECT trial, seed, {', '.join(KIND)} FROM todo LIMIT {room}")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if first:
@@ -53,12 +55,27 @@ def dry_run(site: Site, place: Backend, limit: int | None, profile: bool = False
             console.print(f"... and {len(first) - SHOWN} more")
     whole = total(site, kinds)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
+    if common:
+        console.print(common, soft_wrap=True)
     if kinds:
         concurrency = concurrent(site, live, min(len(first), room))
         console.print(_studies(site, kinds, concurrency))
         for line in [f"end: {concurrency.why}", *remarks(site, kinds, whole)]:
             console.print(line, soft_wrap=True)
     return 0
+
+
+def in_common(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """How much of what is pending is distinct, where it is not all; None where it is."""
+    ((trials, trunks, waiting),) = connection.execute(
+        "SELECT count(*), count(DISTINCT k.trunk), count(r.after) FROM ready r JOIN trunk k USING (trial)"
+    ).fetchall()
+    if trunks == trials:
+        return None
+    said = f"{trials} pending trials train {trunks} distinct trunks"
+    if not shares(connection):
+        return f"{said}, each its own: share_trunks is 0 in the policy"
+    return f"{said}: {waiting} wait to take over what others train; times and FLOPs below are as if each trained alone"
 
 
 def concurrent(site: Site, live: Sequence[Live], next_pass: int) -> Concurrency:

@@ -71,6 +71,11 @@ class Ledger:
             for key in ("flops", "seconds", "steps", "pairs"):
                 setattr(mine, key, getattr(mine, key) + getattr(entry, key))
 
+    def mark(self, shared: bool) -> None:
+        """Say of all phases whether another trial spent this, and this one took over what came of it."""
+        for entry in self.entries.values():
+            entry.shared = shared
+
     def rows(self, task: int) -> list[dict[str, Any]]:
         """Rows of the `cost` table."""
         return [{"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()]

@@ -18,6 +18,7 @@ from runner.folder import crash_point
 from runner.observe import observe
 from runner.profiling import ProfilingError
 from runner.report import Report
+from runner.trunks import prune
 from schema import declared, migrations
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
 from schema.site import Site, SiteError
@@ -81,6 +82,7 @@ def note(site: Site, catalog: Catalog, report: Report) -> None:
     in order; and the counts to report."""
     with catalog.open() as connection:
         audit(site, connection, report, stale(site, catalog, report))
+        prune(site, connection)
         known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
         gone, new = known - set(report.problems), set(report.problems) - known
         if gone or new:
@@ -91,7 +93,7 @@ def note(site: Site, catalog: Catalog, report: Report) -> None:
                     connection.execute("INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message])
             report.noted = True
         if report.pending is None:
-            found = connection.execute("SELECT count(*) FROM todo").fetchone()
+            found = connection.execute("SELECT count(*) FROM ready").fetchone()
             report.pending = found[0] if found else 0
 
 

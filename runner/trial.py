@@ -8,6 +8,8 @@ import mmap
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,11 @@ import torch
 import methods
 from methods import Task, Weights, optimizers
 from runner import backbone as backbones
-from runner import checkpoint, code
+from runner import checkpoint, code, store
 from runner.desk import Desk
 from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
-from runner.ledger import Ledger
+from runner.ledger import Entry, Ledger
 from runner.measure import drift, measure_suite, shares
 from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
 from runner.seeds import seed_of
@@ -29,6 +31,29 @@ from runner.tables import write_tables
 from runner.training import REPAIR, Training, repairing
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
+
+
+@dataclass
+class Trained:
+    """What a task's training comes to, before anything is merged or deployed."""
+
+    last: Weights
+    method: dict[str, Any]  # what its parts remember
+    memory: optimizers.Memory
+    ledger: Ledger
+    curve: list[dict[str, Any]]
+
+    def state_dict(self) -> checkpoint.State:
+        """For the store."""
+        return vars(self) | {"last": dict(self.last), "ledger": self.ledger.state_dict()}
+
+    @classmethod
+    def of(cls, state: checkpoint.State, shared: bool) -> "Trained":
+        """From the store; its costs are charged in full, and marked where another trial had them."""
+        ledger = Ledger()
+        ledger.load_state_dict(state["ledger"])
+        ledger.mark(shared)
+        return cls(**(state | {"ledger": ledger}))
 
 
 class Trial:
@@ -50,6 +75,7 @@ class Trial:
         self.repair = repair
         self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
+        self.trunk, self.untouched = store.shelves(self.job)
         self.solved = solve(self.spec)
         self.steps = self.solved.steps
         self.saved_at = self.said_at = time.monotonic()
@@ -73,28 +99,63 @@ class Trial:
 
     def learn_task(self, task: int, step: int, state: dict[str, Any] | None) -> None:
         """Train, fold what the method added, deploy, measure, write, and set the weights the next task begins from."""
+        begun = state.get("begun") if state is not None else self.begun()
+        key = self.key(task, begun) if begun else None
+        if state is not None and state.get("key") != key:
+            key = None  # begun by other code or elsewhere: what comes of it is nobody else's
+        found = self.trunk.get(key)
+        if found is not None:
+            trained = Trained.of(*found)
+            self.method = methods.method(self.spec.method)
+            self.method.load_state_dict(trained.method)
+        else:
+            trained = self.train(task, step, state, {"begun": begun, "key": key})
+            self.trunk.put(key, trained.state_dict())
+            crash_point("stored")
+        self.memory, last = trained.memory, trained.last
+        with trained.ledger.phase("merge"):
+            merged = self.merge(task, last)
+        deployed = merged.get(self.method.merging.deploy, last)
+        self.backbone.model.load_state_dict(deployed)
+        self.finish(task, self.steps, trained.ledger, trained.curve, deployed, self.start_of(task + 1, last, merged))
+
+    def begun(self) -> str | None:
+        """What a task that begins now begins from, as a number; None where nothing is shared."""
+        if self.trunk.folder is None:
+            return None
+        model = self.backbone.model.state_dict()
+        return checkpoint.digest({"model": dict(model), "method": self.method.state_dict(), "memory": self.memory})
+
+    def key(self, task: int, begun: str) -> str | None:
+        """The name of a task's training in the store."""
+        learned = store.learned_from(self.spec, self.desk.tasks[:task])
+        steps = [self.steps, self.repair_steps(task)]
+        return self.trunk.key(learned=learned, task=task, steps=steps, begun=begun, initial=self.initial_digest)
+
+    @cached_property
+    def initial_digest(self) -> str:
+        """The untouched backbone as a number."""
+        return checkpoint.digest({"model": self.initial})
+
+    def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> Trained:
+        """The steps of a task, and its repair; `about` goes into its checkpoints."""
         repair_steps = self.repair_steps(task)
-        about = Task(task, self.steps - repair_steps, self.initial)
-        training = Training(self.spec, self.backbone, self.method, self.desk, about)
+        training = Training(self.spec, self.backbone, self.method, self.desk, Task(task, self.steps - repair_steps, self.initial))
         training.begin(state, self.memory)
         for done in training.steps_from(step):
             self.say(task, done, training)
             crash_point("step")
-            told = self.stop.raised
-            if done < about.steps and (told or self.checkpoint_is_due()):
-                checkpoint.save(self.run, self.spec.id, task, done, training.state_dict())
+            told, more = self.stop.raised, done < training.steps
+            if more and (told or self.checkpoint_is_due()):
+                checkpoint.save(self.run, self.spec.id, task, done, training.state_dict() | about)
                 self.saved_at = time.monotonic()
-            if done < about.steps and told:
-                where = f"in task {task} after {done} of {about.steps} steps"
+            if more and told:
+                where = f"in task {task} after {done} of {training.steps} steps"
                 raise StoppedError(told, f"told to end ({told}) {where}; the checkpoint is written")
-        last, self.memory = training.end(), training.memory
+        last = training.end()
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
-        with training.ledger.phase("merge"):
-            merged = self.merge(task, last)
-        deployed = merged.get(self.method.merging.deploy, last)
-        self.backbone.model.load_state_dict(deployed)
-        self.finish(task, self.steps, training.ledger, training.curve, deployed, self.start_of(task + 1, last, merged))
+        return Trained(last, self.method.state_dict(), training.memory, training.ledger, training.curve)
 
     def repair_steps(self, task: int) -> int:
         """How many of a task's steps its repair takes."""
@@ -127,14 +188,8 @@ class Trial:
         following: Weights | None = None,
     ) -> None:
         """Measure the deployed weights and write what the task brought: tables, weights, checkpoint, and the receipt last."""
-        suite = self.spec.stream["suite"]
-        with ledger.phase("evaluate") as entry:
-            results = measure_suite(
-                self.backbone, suite, self.desk.tests, self.desk.brought, shares(suite, task, self.tasks), task, step
-            )
-            entry.pairs = sum({(row["dataset"], row["fraction"]): row["examples"] for row in results}.values())
         tables = {
-            "result": results,
+            "result": self.measured(task, step, ledger),
             "cost": ledger.rows(task),
             "progress": curve,
             "statistic": drift(deployed, self.initial, task),
@@ -163,6 +218,25 @@ class Trial:
         write_json(self.run.path / f"task-{task:04d}.json", receipt)
         checkpoint.drop_before(self.run, task + 1)
         self.drop_before(task)
+
+    def measured(self, task: int, step: int, ledger: Ledger) -> list[dict[str, Any]]:
+        """What the suite says of the weights at hand, charged as the phase `evaluate`. Of the untouched backbone every trial
+        would come to the same, so it is asked once."""
+        suite, key = self.spec.stream["suite"], None
+        parts = shares(suite, task, self.tasks)
+        if task == 0 and self.untouched.folder is not None:
+            measured = store.measured_on(self.spec, self.desk.tasks)
+            key = self.untouched.key(measured=measured, parts=parts, initial=self.initial_digest)
+            found = self.untouched.get(key)
+            if found is not None:
+                state, shared = found
+                ledger.entries["evaluate"] = Entry(**state["entry"] | {"shared": shared})
+                return list(state["results"])
+        with ledger.phase("evaluate") as entry:
+            results = measure_suite(self.backbone, suite, self.desk.tests, self.desk.brought, parts, task, step)
+            entry.pairs = sum({(row["dataset"], row["fraction"]): row["examples"] for row in results}.values())
+        self.untouched.put(key, {"results": results, "entry": vars(entry)})
+        return results
 
     def write_weights(self, task: int, deployed: Weights) -> dict[str, dict[str, str]]:
         """The deployed weights, and what a later task's merging will ask for; name -> file and sha256."""

@@ -75,6 +75,7 @@ class Snapshot:
     left_s: float = 0.0  # of the pending trials of which alike ones have finished
     left_unknown: int = 0  # pending trials of which none alike has
     gpus: float = 0.0  # of a job, on average
+    after_others: int = 0  # pending trials that wait to take over what another trains
 
 
 def read(current: Path, known: Snapshot | None = None) -> Snapshot:
@@ -110,6 +111,7 @@ def read(current: Path, known: Snapshot | None = None) -> Snapshot:
             left_s,
             left_unknown,
             one("SELECT coalesce(avg(gpus), 0) FROM submission")[0],
+            one("SELECT count(after) FROM ready")[0],
         )
 
 
@@ -117,7 +119,9 @@ def line(state: Snapshot, report: Report) -> str:
     """One line for a log."""
     counts = ", ".join(f"{number} {word}" for word, number in state.counts.items())
     did = f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested"
-    return "; ".join([f"{time.strftime('%H:%M:%S')} {counts}", did, *([f"waiting: {queue(report)}"] if report.queue else [])])
+    others = [f"{state.after_others} wait to take over what others train"] if state.after_others else []
+    waiting = [f"waiting: {queue(report)}"] if report.queue else []
+    return "; ".join([f"{time.strftime('%H:%M:%S')} {counts}", did, *others, *waiting])
 
 
 def queue(report: Report) -> str:
@@ -157,6 +161,8 @@ def outlook(state: Snapshot, left_s: float, started: int) -> str:
     elif left_s and started:
         end = datetime.now() + timedelta(seconds=left_s / started)
         said.append(f"expected end {end:%a %H:%M} (in {duration(left_s / started)})")
+    if state.after_others:
+        said.append(f"{state.after_others} wait to take over what others train")
     return "; ".join(said)
 
 

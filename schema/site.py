@@ -61,6 +61,7 @@ class Site:
     catalog: Path = Path("lab/catalog.duckdb")
     runs: Path = Path("lab/runs")
     data: Path = Path("lab/data")
+    store: Path = Path("lab/store")  # work that trials have in common, done once; may be deleted at any time
     snapshot: Path = Path("lab/snapshot")
     code: Path = Path("lab/code")  # snapshots of the code that attempts run
     declared: Path = Path("lab/declared")  # what people declared, outside the catalog

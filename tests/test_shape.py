@@ -39,6 +39,7 @@ GPU_HALF = {
     "solving",
     "seeds",
     "selecting",
+    "store",
 }
 
 

@@ -51,6 +51,10 @@ def test_queue_and_outlook(tmp_path: Path) -> None:
     assert "trial 29 " in text and "trial 30 " not in text and "... and 60 more" in text
     state.left_unknown = 7
     assert "and 7 trials like none that has finished" in drawn(state, report)
+    assert "take over" not in text
+    state.after_others = 5
+    assert "; 5 wait to take over what others train" in drawn(state, report)
+    assert line(state, report).endswith("; 5 wait to take over what others train; waiting: 80 Priority, 8 Resources")
 
 
 def test_the_line_for_a_log() -> None:
