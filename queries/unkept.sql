@@ -26,6 +26,9 @@ newer AS (
     UNION
     SELECT trial FROM cost WHERE rowid >= coalesce((SELECT s.place FROM sound s WHERE s.fact = 'cost'), 0)
     UNION
+    SELECT k.trial FROM kept_summary k
+    WHERE k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s HAVING count(*) FILTER (WHERE s.fact <> 'stream') = 2), 0)
+    UNION
     SELECT k.trial FROM kept_summary k ANTI JOIN stream_seen s ON s.seen = k.seen
     WHERE k.seen IS NOT NULL AND k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s WHERE s.fact = 'stream'), 0)
 )

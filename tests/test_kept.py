@@ -38,11 +38,12 @@ edit = st.sampled_from(
         "UPDATE suite_member SET role = 'probe' WHERE dataset = 'ships'",
         "UPDATE stream SET tasks = tasks + 1 WHERE name = 'world'",
         "DELETE FROM result WHERE trial = 2 AND task = 1",
-        "DELETE FROM cost WHERE trial = 3",
+        "DELETE FROM result WHERE trial = 3",
+        "DELETE FROM cost WHERE trial = 1",
         "CHECKPOINT",
     ]
 )
-happening = st.lists(measure | charge | st.just("keep") | edit, max_size=14)
+happening = st.lists(measure | charge | st.just("keep") | edit, max_size=10)
 
 
 def kept(connection: duckdb.DuckDBPyConnection) -> int:
@@ -74,7 +75,7 @@ def agree(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(happened=happening)
 def test_what_is_kept_is_what_the_facts_say(happened: list[Any]) -> None:
     filled = Filled()
@@ -136,7 +137,7 @@ def test_answers_read_what_is_kept(full: Filled) -> None:
 
 
 def test_a_trial_that_was_given_another_stream_is_made_anew_when_it_is_published(full: Filled) -> None:
-    full.connection.execute("UPDATE trial SET stream = 'in_parts' WHERE id = 1")
+    full.connection.execute("UPDATE trial SET stream = 'in_parts', seed = 77 WHERE id = 1")
     assert kept(full.connection) == 1
     agree(full.connection)
 
@@ -151,4 +152,5 @@ def test_publishing_keeps(catalog: Catalog, site: Site) -> None:
     with duckdb.connect(str(site.current), read_only=True) as snapshot:
         assert snapshot.execute("SELECT count(*) FROM unkept").fetchone() == (0,)
         assert snapshot.execute("SELECT count(*) FROM kept_summary").fetchone() == (20_000,)
-        agree(snapshot)
+        snapshot.execute(ALL)
+        assert snapshot.execute("FROM summary EXCEPT FROM reckoned(trials := 'every')").fetchall() == []
