@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import BrowserContext
 
+from schema.catalog import transaction
+from schema.kept import keep
 from schema.site import Site
 from tests.browser.chromium import browser, served, settled
 from tests.filled import Filled
@@ -62,6 +64,8 @@ def made(folder: Path, trials: int) -> None:
     site.snapshot.mkdir(parents=True)
     filled = Filled(site.snapshot / "catalog-000001.duckdb")
     filled.connection.execute(FILL.format(trials=trials, methods=METHODS, mixtures=MIXTURES))
+    with transaction(filled.connection):
+        keep(filled.connection)  # as publishing does
     filled.connection.close()
     site.current.symlink_to("catalog-000001.duckdb")
 

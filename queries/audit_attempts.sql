@@ -5,15 +5,12 @@
 CREATE OR REPLACE VIEW audit_attempts AS
 WITH
 repeated AS (
-    SELECT trial, task
-    FROM result
-    GROUP BY trial, task
-    HAVING count(DISTINCT attempt) > 1
+    SELECT trial FROM attempt GROUP BY trial HAVING count(*) > 1
 )
 SELECT r.trial, a.spec_id, r.task, r.step, r.dataset, r.metric, r.label_space, r.weights, r.fraction,
        count(DISTINCT r.attempt) AS attempts, min(r.value) AS lowest, max(r.value) AS highest
-FROM result r SEMI JOIN repeated USING (trial, task)
+FROM result r SEMI JOIN repeated USING (trial)
 JOIN attempt a USING (trial, attempt)
 GROUP BY r.trial, a.spec_id, r.task, r.step, r.dataset, r.metric, r.label_space, r.weights, r.fraction
-HAVING count(DISTINCT r.value) > 1
+HAVING count(DISTINCT r.value) > 1 AND count(DISTINCT r.attempt) > 1
 ORDER BY ALL;

@@ -4,9 +4,9 @@
 -- the code between them, the trial is no experiment of either.
 CREATE OR REPLACE VIEW audit_code AS
 SELECT r.trial, list(DISTINCT a.code ORDER BY a.code) AS codes, list(DISTINCT a.attempt ORDER BY a.attempt) AS attempts
-FROM (SELECT trial, task, max(attempt) AS attempt FROM result GROUP BY trial, task) r
+FROM standing r
 JOIN attempt a USING (trial, attempt)
 WHERE a.code <> ''
 GROUP BY r.trial
-HAVING count(DISTINCT a.code) > 1
+HAVING min(a.code) <> max(a.code)
 ORDER BY r.trial;

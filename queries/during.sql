@@ -4,11 +4,14 @@
 -- test set that has no more. share: of all its test images that were measured. Compare such values with each other alone.
 CREATE OR REPLACE VIEW during AS
 WITH
+parted AS (
+    SELECT t.id AS trial FROM trial t JOIN stream st ON st.name = t.stream JOIN suite u ON u.name = st.suite WHERE u.subset < 1
+),
 part AS (
     -- of each member the smallest part that was measured: at the ends there is the whole test set besides
     SELECT trial, task, role, dataset, metric, label_space, weight, arg_min(value, fraction) AS value,
            arg_min(examples, fraction) AS examples, arg_min(examples / fraction, fraction) AS images, count(DISTINCT fraction) = count(*) AS once
-    FROM measured
+    FROM measured JOIN parted USING (trial)
     WHERE weights = 'deployed' AND at_end
     GROUP BY ALL
 ),

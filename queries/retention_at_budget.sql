@@ -15,24 +15,15 @@ wanted AS (
       AND (backbone IS NULL OR c.backbone = backbone) AND (recipe IS NULL OR c.recipe = recipe)
 ),
 answered AS (
-    SELECT w.backbone AS backbone_, w.stream AS stream_, w.budget AS budget_, w.recipe AS recipe_, w.mixture, w.method,
-           any_value(w.seeds_wanted) AS seeds_wanted, coalesce(max(s.seeds) FILTER (WHERE s.measure = 'zs_ratio'), 0) AS seeds,
-           max(s.mean) FILTER (WHERE s.measure = 'zs_ratio') AS zs_ratio,
-           max(s.low) FILTER (WHERE s.measure = 'zs_ratio') AS zs_ratio_low,
-           max(s.high) FILTER (WHERE s.measure = 'zs_ratio') AS zs_ratio_high,
-           max(s.mean) FILTER (WHERE s.measure = 'a_zs') AS a_zs,
-           max(s.low) FILTER (WHERE s.measure = 'a_zs') AS a_zs_low,
-           max(s.high) FILTER (WHERE s.measure = 'a_zs') AS a_zs_high,
-           max(s.mean) FILTER (WHERE s.measure = 'a_ka') AS a_ka,
-           max(s.low) FILTER (WHERE s.measure = 'a_ka') AS a_ka_low,
-           max(s.high) FILTER (WHERE s.measure = 'a_ka') AS a_ka_high,
-           max(s.mean) FILTER (WHERE s.measure = 'gm') AS gm,
-           max(s.low) FILTER (WHERE s.measure = 'gm') AS gm_low,
-           max(s.high) FILTER (WHERE s.measure = 'gm') AS gm_high
+    SELECT w.backbone AS backbone_, w.stream AS stream_, w.budget AS budget_, w.recipe AS recipe_, w.mixture, w.method, w.seeds_wanted,
+           coalesce(s.zs_ratio_seeds, 0) AS seeds,
+           s.zs_ratio, s.zs_ratio - s.zs_ratio_half AS zs_ratio_low, s.zs_ratio + s.zs_ratio_half AS zs_ratio_high,
+           s.a_zs, s.a_zs - s.a_zs_half AS a_zs_low, s.a_zs + s.a_zs_half AS a_zs_high,
+           s.a_ka, s.a_ka - s.a_ka_half AS a_ka_low, s.a_ka + s.a_ka_half AS a_ka_high,
+           s.gm, s.gm - s.gm_half AS gm_low, s.gm + s.gm_half AS gm_high
     FROM wanted w
-    LEFT JOIN spread s ON s.backbone = w.backbone AND s.stream = w.stream AND s.budget = w.budget
-                      AND s.recipe = w.recipe AND s.mixture = w.mixture AND s.method = w.method
-    GROUP BY w.backbone, w.stream, w.budget, w.recipe, w.mixture, w.method
+    LEFT JOIN cells s ON s.backbone = w.backbone AND s.stream = w.stream AND s.budget = w.budget
+                     AND s.recipe = w.recipe AND s.mixture = w.mixture AND s.method = w.method
 )
 SELECT a.backbone_ AS backbone, a.stream_ AS stream, a.budget_ AS budget, a.recipe_ AS recipe,
        CASE WHEN a.zs_ratio IS NOT NULL

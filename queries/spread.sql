@@ -4,27 +4,19 @@
 -- With 3 seeds t is 4.30, not 1.96. measure: a_ka, a_zs, gm, d_ka, d_zs, zs_ratio as in `trajectory`.
 CREATE OR REPLACE VIEW spread AS
 WITH
-ended AS (
-    SELECT * FROM trajectory WHERE task = tasks
-),
 named AS (
-    SELECT e.backbone, e.stream, e.mixture, e.method, e.recipe, e.budget, n.measure,
-           CASE n.measure WHEN 'a_ka' THEN e.a_ka WHEN 'a_zs' THEN e.a_zs WHEN 'gm' THEN e.gm
-                          WHEN 'd_ka' THEN e.d_ka WHEN 'd_zs' THEN e.d_zs WHEN 'zs_ratio' THEN e.zs_ratio END AS value
-    FROM ended e CROSS JOIN (SELECT unnest(['a_ka', 'a_zs', 'gm', 'd_ka', 'd_zs', 'zs_ratio']) AS measure) n
-),
-summed AS (
-    SELECT n.backbone, n.stream, n.mixture, n.method, n.recipe, n.budget, n.measure,
-           count(n.value) AS seeds, avg(n.value) AS mean, stddev_samp(n.value) AS deviation
-    FROM named n
-    GROUP BY ALL
-    HAVING count(n.value) > 0
-),
-widened AS (
-    SELECT s.*, q.t * s.deviation / sqrt(s.seeds) AS half
-    FROM summed s LEFT JOIN student q ON q.df = s.seeds - 1
+    SELECT c.backbone, c.stream, c.mixture, c.method, c.recipe, c.budget, c.gflops, unnest([
+           {'measure': 'a_ka', 'seeds': c.a_ka_seeds, 'mean': c.a_ka, 'deviation': c.a_ka_deviation, 'half': c.a_ka_half},
+           {'measure': 'a_zs', 'seeds': c.a_zs_seeds, 'mean': c.a_zs, 'deviation': c.a_zs_deviation, 'half': c.a_zs_half},
+           {'measure': 'gm', 'seeds': c.gm_seeds, 'mean': c.gm, 'deviation': c.gm_deviation, 'half': c.gm_half},
+           {'measure': 'd_ka', 'seeds': c.d_ka_seeds, 'mean': c.d_ka, 'deviation': c.d_ka_deviation, 'half': c.d_ka_half},
+           {'measure': 'd_zs', 'seeds': c.d_zs_seeds, 'mean': c.d_zs, 'deviation': c.d_zs_deviation, 'half': c.d_zs_half},
+           {'measure': 'zs_ratio', 'seeds': c.zs_ratio_seeds, 'mean': c.zs_ratio, 'deviation': c.zs_ratio_deviation, 'half': c.zs_ratio_half}
+           ]) AS of_
+    FROM cells c
 )
-SELECT w.backbone, w.stream, w.mixture, w.method, w.recipe, w.budget, w.measure, w.seeds, w.mean, w.deviation,
-       w.mean - w.half AS low, w.mean + w.half AS high
-FROM widened w
+SELECT n.backbone, n.stream, n.mixture, n.method, n.recipe, n.budget, n.of_.measure, n.of_.seeds, n.of_.mean, n.of_.deviation,
+       n.of_.mean - n.of_.half AS low, n.of_.mean + n.of_.half AS high, n.gflops
+FROM named n
+WHERE n.of_.seeds > 0
 ORDER BY ALL;

@@ -70,4 +70,4 @@ SELECT j.id AS trial, j.study, j.backbone, j.stream, j.mixture, j.method, j.reci
             WHEN j.state = 'waiting' THEN 'held: too many trials of its study failed the same way; insert a retry request to go on'
             WHEN j.state IN ('failed', 'refused', 'cancelled') THEN concat_ws(': ', j.kind, j.message) END AS reason,
        j.attempts, j.attempt, j.folder, j.started_at, j.finished_at, j.created_at, j.priority
-FROM judged j LEFT JOIN judged p ON p.id = j.parent;
+FROM judged j LEFT JOIN (SELECT g.id, g.state FROM judged g WHERE g.id IN (SELECT trial FROM parent)) p ON p.id = j.parent;

@@ -171,6 +171,42 @@ class Problem(SQLModel, table=True):
     since: datetime = column("when it was first seen", DateTime(timezone=True), default="now()")
 
 
+class KeptSummary(SQLModel, table=True):
+    """What the facts of each task came to, kept so that answers need not read every result. A copy, never the truth: `summary`
+    makes anew what has newer facts, and deleting rows of `kept_until` has all of it made anew."""
+
+    __tablename__ = "kept_summary"
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "task"]}
+    trial: int = column("the trial's id", BigInteger)
+    task: int = column("tasks learned so far; 0: the untouched backbone", Integer)
+    attempt: int = column("the attempt that holds", Integer)
+    step: int = column("the last at which it measured", Integer)
+    tasks: int | None = column("tasks of the trial's stream; NULL: the trial is gone", Integer, nullable=True)
+    a_ka: float | None = column("knowledge accumulation, as in point", Double, nullable=True)
+    a_zs: float | None = column("zero-shot retention, as in point", Double, nullable=True)
+    a_ka_0: float | None = column("a_ka of the untouched backbone", Double, nullable=True)
+    a_zs_0: float | None = column("a_zs of the untouched backbone", Double, nullable=True)
+    adapt_measured: int = column("adapt members that were measured", BigInteger)
+    adapt_wanted: int = column("adapt members of the suite", BigInteger)
+    retain_measured: int = column("retain members that were measured", BigInteger)
+    retain_wanted: int = column("retain members of the suite", BigInteger)
+    spent_flops: float = column("everything but evaluation, summed over the tasks so far", Double)
+    spent_s: float = column("likewise", Double)
+    spent_steps: int = column("likewise", BigInteger)
+    spent_pairs: int = column("likewise", BigInteger)
+    seen: int | None = column("of the stream, as in stream_seen, when this was computed", BigInteger, nullable=True)
+
+
+class KeptUntil(SQLModel, table=True):
+    """How far `kept_summary` goes, so that what is newer can be told from it."""
+
+    __tablename__ = "kept_until"
+    fact: str = column("result, cost, or stream: all streams and suites", key=True)
+    place: int = column("of the first row that is not in it", BigInteger)
+    rows: int = column("how many rows there were before that place", BigInteger)
+    seen: str | None = column("a number of the last of them; of streams, of all; NULL: there are none", nullable=True)
+
+
 class Migration(SQLModel, table=True):
     """The versions this catalog has been through."""
 

@@ -79,7 +79,17 @@ def found(site: Site, changed: bool = True) -> dict[str, str]:
 
 
 def test_every_audit_is_broken_here() -> None:
-    assert set(BROKEN) == AUDITS
+    assert {*BROKEN, "audit_kept"} == AUDITS
+
+
+def test_what_is_kept_is_looked_at_in_every_pass_that_changed_something(lab: tuple[Site, list[int]]) -> None:
+    site, (_, bad, other) = lab
+    done(site, f"UPDATE result SET value = value / 2 WHERE trial = {bad} AND task = 1", [])
+    assert found(site, changed=False) == {}
+    done(site, "", [other])
+    assert found(site)["audit_kept"] == f"1 row, of trials {bad}. See: python -m queries audit_kept"
+    done(site, "DELETE FROM kept_until", [])
+    assert found(site) == {}
 
 
 @pytest.mark.parametrize("name", BROKEN)

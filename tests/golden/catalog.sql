@@ -749,6 +749,83 @@ COMMENT ON COLUMN problem.message IS 'what';
 
 COMMENT ON COLUMN problem.since IS 'when it was first seen';
 
+CREATE TABLE kept_summary (
+    trial BIGINT NOT NULL,
+    task INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    tasks INTEGER,
+    a_ka DOUBLE PRECISION,
+    a_zs DOUBLE PRECISION,
+    a_ka_0 DOUBLE PRECISION,
+    a_zs_0 DOUBLE PRECISION,
+    adapt_measured BIGINT NOT NULL,
+    adapt_wanted BIGINT NOT NULL,
+    retain_measured BIGINT NOT NULL,
+    retain_wanted BIGINT NOT NULL,
+    spent_flops DOUBLE PRECISION NOT NULL,
+    spent_s DOUBLE PRECISION NOT NULL,
+    spent_steps BIGINT NOT NULL,
+    spent_pairs BIGINT NOT NULL,
+    seen BIGINT
+);
+
+COMMENT ON TABLE kept_summary IS 'What the facts of each task came to, kept so that answers need not read every result. A copy, never the truth: `summary` makes anew what has newer facts, and deleting rows of `kept_until` has all of it made anew.';
+
+COMMENT ON COLUMN kept_summary.trial IS 'the trial''s id';
+
+COMMENT ON COLUMN kept_summary.task IS 'tasks learned so far; 0: the untouched backbone';
+
+COMMENT ON COLUMN kept_summary.attempt IS 'the attempt that holds';
+
+COMMENT ON COLUMN kept_summary.step IS 'the last at which it measured';
+
+COMMENT ON COLUMN kept_summary.tasks IS 'tasks of the trial''s stream; NULL: the trial is gone';
+
+COMMENT ON COLUMN kept_summary.a_ka IS 'knowledge accumulation, as in point';
+
+COMMENT ON COLUMN kept_summary.a_zs IS 'zero-shot retention, as in point';
+
+COMMENT ON COLUMN kept_summary.a_ka_0 IS 'a_ka of the untouched backbone';
+
+COMMENT ON COLUMN kept_summary.a_zs_0 IS 'a_zs of the untouched backbone';
+
+COMMENT ON COLUMN kept_summary.adapt_measured IS 'adapt members that were measured';
+
+COMMENT ON COLUMN kept_summary.adapt_wanted IS 'adapt members of the suite';
+
+COMMENT ON COLUMN kept_summary.retain_measured IS 'retain members that were measured';
+
+COMMENT ON COLUMN kept_summary.retain_wanted IS 'retain members of the suite';
+
+COMMENT ON COLUMN kept_summary.spent_flops IS 'everything but evaluation, summed over the tasks so far';
+
+COMMENT ON COLUMN kept_summary.spent_s IS 'likewise';
+
+COMMENT ON COLUMN kept_summary.spent_steps IS 'likewise';
+
+COMMENT ON COLUMN kept_summary.spent_pairs IS 'likewise';
+
+COMMENT ON COLUMN kept_summary.seen IS 'of the stream, as in stream_seen, when this was computed';
+
+CREATE TABLE kept_until (
+    fact VARCHAR NOT NULL,
+    place BIGINT NOT NULL,
+    rows BIGINT NOT NULL,
+    seen VARCHAR,
+    PRIMARY KEY (fact)
+);
+
+COMMENT ON TABLE kept_until IS 'How far `kept_summary` goes, so that what is newer can be told from it.';
+
+COMMENT ON COLUMN kept_until.fact IS 'result, cost, or stream: all streams and suites';
+
+COMMENT ON COLUMN kept_until.place IS 'of the first row that is not in it';
+
+COMMENT ON COLUMN kept_until.rows IS 'how many rows there were before that place';
+
+COMMENT ON COLUMN kept_until.seen IS 'a number of the last of them; of streams, of all; NULL: there are none';
+
 CREATE TABLE migration (
     version INTEGER NOT NULL,
     name VARCHAR NOT NULL,
