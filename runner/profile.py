@@ -155,6 +155,10 @@ class Dry(Training):
         if self.selector is not None:
             self.selector.choose = self.first
 
+    def look(self) -> float:
+        """There is no loss."""
+        return 0.0
+
     def first(self, scores: Tensor) -> Tensor:
         """In place of a choice, which would need scores: (B,) int64."""
         return torch.arange(self.batch_pairs, device=scores.device)
@@ -224,6 +228,7 @@ def essence(spec: Spec) -> str:
         spec.backbone["architecture"], kept | asked,
         [mixture[key] for key in ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")],
         [recipe[key] for key in ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")],
+        recipe.get("compute_params") or {},
     ])  # fmt: skip
 
 

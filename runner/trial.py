@@ -211,7 +211,7 @@ class Trial:
         """Tell `--watch` how far it is, at most every second."""
         if time.monotonic() - self.said_at >= 1:
             self.said_at = time.monotonic()
-            about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.loss}
+            about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.look()}
             rate = {"pairs_per_s": training.pairs_per_s, "batch_pairs": self.spec.recipe["batch_pairs"]}
             write_json(self.run.path / "progress.json", about | rate | {"at": now()})
 
