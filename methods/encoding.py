@@ -1,4 +1,4 @@
-"""How the towers of the student are run over a batch: at once, or in chunks that are run again for their gradients.
+"""How the towers are run over a batch: at once, in chunks that are run again for their gradients, by one process or by several.
 
 A loss of CLIP is a function of all embeddings of a batch, so a batch cannot be cut as in plain gradient accumulation. Here only
 the towers' passes are cut: embeddings are made chunk by chunk and no activations are kept, the loss is taken of all of them,
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from methods import parallel
 from methods.parameters import weights_in_use
 from schema.compute import Compute, ComputeError
 
@@ -39,7 +40,11 @@ def computing(how: Compute, model: nn.Module) -> Iterator[None]:
 
 
 def encoded(model: nn.Module, encode: Encode, rows: Tensor) -> Tensor:
-    """(B, D) of (B, ...) rows, by a tower of the model."""
+    """(B, D) of (B, ...) rows, by a tower of the model; of each row by one of the processes that train together."""
+    return parallel.gathered(_chunked(model, encode, parallel.padded(rows)), len(rows))
+
+
+def _chunked(model: nn.Module, encode: Encode, rows: Tensor) -> Tensor:
     if _how.recomputes and torch.is_grad_enabled():
         weights_in_use(model)  # computed once, before a pass that is repeated: the cache of parametrizations holds them
     if not _how.chunk_pairs or len(rows) <= _how.chunk_pairs:
@@ -57,7 +62,7 @@ def check(how: Compute, model: nn.Module) -> None:
     Raises:
         ComputeError: it has statistics of a batch, which are not those of its parts.
     """
-    for path, module in model.named_modules() if how.chunk_pairs or how.ranks > 1 else ():
+    for path, module in model.named_modules() if how.chunk_pairs or how.ranks > 1 or parallel.ranks() > 1 else ():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             raise ComputeError(
                 f"{path} is a batch normalisation, whose statistics are those of a whole batch: chunk_pairs and ranks would "

@@ -34,7 +34,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import methods
-from methods import Objective, Sum, Task, optimizers
+from methods import Objective, Sum, Task, optimizers, parallel
 from runner import backbone as backbones
 from runner.backbone import Backbone
 from runner.budget import Profiled
@@ -247,7 +247,7 @@ def profile(spec: Spec, shorten: bool = True) -> Rows:
     with torch.device("meta"):
         backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(), FakeTensorMode(allow_non_fake_inputs=True):
+        with parallel.alone(), warnings.catch_warnings(), torch.random.fork_rng(), FakeTensorMode(allow_non_fake_inputs=True):
             warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copies of models do, to no harm
             backbone.model.to_empty(device="cpu")
             books = _two_tasks(spec, backbone, method, memory)

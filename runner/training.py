@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import methods
-from methods import Method, Task, Weights, encoding, optimizers, schedules
+from methods import Method, Task, Weights, encoding, optimizers, parallel, schedules
 from methods.encoding import computing
 from methods.parameters import weights_in_use
 from runner.backbone import Backbone
@@ -56,6 +56,9 @@ class Training:
         self.pairs_per_s = 0.0
         self.last = torch.zeros((), device=self.device)  # the loss of the last step
         self.bad = torch.zeros((), dtype=torch.int64, device=self.device)  # the first step whose loss is not finite; 0: none
+        self.beside: torch.cuda.Stream | None = None  # on which pairs come to a GPU
+        if self.device.type == "cuda":
+            self.beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self.at_once = self.device.type == "cpu"  # whether a step's loss can be looked at without waiting for the device
         self.memory: optimizers.Memory = {}  # of the optimizer at the end, where the recipe carries it on
 
@@ -112,7 +115,7 @@ class Training:
             if step == 0:
                 with counted() as counter:
                     done = work()
-                self.step_flops[phase] = float(counter.get_total_flops())
+                self.step_flops[phase] = parallel.total(float(counter.get_total_flops()))
             else:
                 done = work()
             entry.flops, entry.steps, entry.pairs = (step + 1) * self.step_flops[phase], step + 1, (step + 1) * pairs
@@ -132,6 +135,7 @@ class Training:
         with computing(self.how, self.model), parametrize.cached():
             torch.autograd.backward(self.scaler.scale(self.loss_of(batch)))
         self.bad = torch.where((self.bad == 0) & ~self.last.isfinite(), step + 1, self.bad)
+        parallel.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         scale = float(self.scaler.get_scale())
         self.scaler.unscale_(self.optimizer)
         if self.spec.recipe["clip_norm"] is not None:
@@ -159,12 +163,24 @@ class Training:
 
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
+        pairs, own = self.candidates, parallel.part(self.candidates)
         seed = partial(seed_of, self.spec.seed, "augmentation", self.task, self.batches.mixture.drawn)
         drawn = self.batches.draw()
-        pixels = augmented(drawn.images, self.augmentation, seed)
-        images = torch.from_numpy(pixels).to(self.device, non_blocking=True)
-        texts = self.backbone.tokenize(drawn.captions).to(self.device)
-        return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources).to(self.device))
+        pixels = augmented(drawn.images, self.augmentation, lambda place: seed(own.start + place))
+        images = parallel.gathered(self.placed(torch.from_numpy(pixels)), pairs)
+        texts = parallel.gathered(self.placed(self.backbone.tokenize(drawn.captions[own])), pairs)
+        return Batch(self.backbone.normalise(images), texts, self.placed(torch.from_numpy(drawn.sources)))
+
+    def placed(self, rows: Tensor) -> Tensor:
+        """On the model's device; to a GPU beside the steps that it is still taking, and without waiting for them."""
+        if self.beside is None:
+            return rows.to(self.device)
+        with torch.cuda.stream(self.beside):
+            there = rows.pin_memory().to(self.device, non_blocking=True)
+        now = torch.cuda.current_stream()
+        now.wait_stream(self.beside)
+        there.record_stream(now)
+        return there
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The objective in the recipe's precision; also kept, to be looked at later."""
@@ -206,7 +222,7 @@ class Training:
             DivergedError: nothing may go on from here.
         """
         self.look()
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []  # the same on every device that takes part
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -230,7 +246,7 @@ class Training:
         self.step_flops, self.curve = state["step_flops"], state["curve"]
         torch.set_rng_state(state["rng"]["cpu"])
         if state["rng"]["cuda"]:
-            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+            torch.cuda.set_rng_state(state["rng"]["cuda"][0])
 
 
 def repairing(spec: Spec, repair: methods.Repair) -> tuple[Spec, Method]:

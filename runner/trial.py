@@ -14,19 +14,20 @@ from typing import Any
 import torch
 
 import methods
-from methods import Task, Weights, optimizers
+from methods import Task, Weights, optimizers, parallel
 from runner import backbone as backbones
-from runner import checkpoint, code
+from runner import checkpoint, code, ranks
 from runner.desk import Desk
-from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
+from runner.folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
 from runner.ledger import Ledger
 from runner.measure import drift, measure_suite, shares
-from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
+from runner.outcome import StopFlag, StoppedError, ended_by
 from runner.seeds import seed_of
 from runner.solving import solve
 from runner.tables import write_tables
 from runner.training import REPAIR, Training, repairing
+from schema.compute import Compute
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
 
@@ -56,12 +57,13 @@ class Trial:
 
     def learn(self) -> None:
         """Every task that is not yet on disk."""
-        if 0 not in done_tasks(self.relatives):
-            self.finish(0, 0, Ledger(), [], self.initial)
         done = set(done_tasks(self.relatives))
-        if done >= set(range(self.tasks + 1)):
-            return
         task, step, state = checkpoint.newest(self.relatives, self.spec.id, done) or (1, 0, None)
+        parallel.agreed()  # all have read before one writes
+        if 0 not in done:
+            self.finish(0, 0, Ledger(), [], self.initial)
+        if done >= set(range(1, self.tasks + 1)):
+            return
         if state is not None and step == 0:
             self.backbone.model.load_state_dict(state["model"])
             self.method.load_state_dict(state["method"])
@@ -80,9 +82,10 @@ class Trial:
         for done in training.steps_from(step):
             self.say(task, done, training)
             crash_point("step")
-            told = self.stop.raised
-            if done < about.steps and (told or self.checkpoint_is_due()):
-                checkpoint.save(self.run, self.spec.id, task, done, training.state_dict())
+            word, due = parallel.agreed(STOPS.index(self.stop.raised), self.checkpoint_is_due())
+            told = STOPS[word]
+            if done < about.steps and (told or due):
+                self.save(task, done, training.state_dict())
                 self.saved_at = time.monotonic()
             if done < about.steps and told:
                 where = f"in task {task} after {done} of {about.steps} steps"
@@ -92,9 +95,15 @@ class Trial:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         with training.ledger.phase("merge"):
             merged = self.merge(task, last)
-        deployed = merged.get(self.method.merging.deploy, last)
+        deployed = parallel.as_first(merged.get(self.method.merging.deploy, last))
+        following = parallel.as_first(self.start_of(task + 1, last, merged))
         self.backbone.model.load_state_dict(deployed)
-        self.finish(task, self.steps, training.ledger, training.curve, deployed, self.start_of(task + 1, last, merged))
+        self.finish(task, self.steps, training.ledger, training.curve, deployed, following)
+
+    def save(self, task: int, step: int, state: dict[str, Any]) -> None:
+        """A checkpoint, by the one process that writes: all of them are in the same state."""
+        if parallel.rank() == 0:
+            checkpoint.save(self.run, self.spec.id, task, step, state)
 
     def repair_steps(self, task: int) -> int:
         """How many of a task's steps its repair takes."""
@@ -144,13 +153,16 @@ class Trial:
             tables["statistic"] += self.solved.statistics
         for line in self.desk.unreadable():
             print(line, file=sys.stderr, flush=True)  # in log.txt: how many there were is no result
-        written = write_tables(self.run, task, tables)
-        weights = self.write_weights(task, deployed) if task else {}
+        first = parallel.rank() == 0
+        written = write_tables(self.run, task, tables) if first else {}
+        weights = self.write_weights(task, deployed) if task and first else {}
         crash_point("results")
         if following is not None and task < self.tasks:
             self.backbone.model.load_state_dict(following)
             state = {"model": dict(following), "method": self.method.state_dict(), "memory": self.memory}
-            checkpoint.save(self.run, self.spec.id, task + 1, 0, state)
+            self.save(task + 1, 0, state)
+        if parallel.rank():
+            return
         crash_point("receipt")
         receipt = {
             "trial": self.job.trial,
@@ -181,8 +193,12 @@ class Trial:
                     path.unlink()
 
     def merge(self, task: int, last: Weights) -> dict[str | None, Weights]:
-        """The merged weights after a task, by what is combined; what a later task's merging will ask for is written first."""
+        """The merged weights after a task, by what is combined; what a later task's merging will ask for is written first. Only
+        the first of several processes merges."""
         merging, running = self.method.merging, None
+        if parallel.rank():
+            merging.end()
+            return {}
         if "all" in merging.asked:
             checkpoint.save_weights(self.history.file(self.run, task, "last"), dict(last))
         if "running" in merging.asked:
@@ -209,7 +225,7 @@ class Trial:
 
     def say(self, task: int, step: int, training: Training) -> None:
         """Tell `--watch` how far it is, at most every second."""
-        if time.monotonic() - self.said_at >= 1:
+        if time.monotonic() - self.said_at >= 1 and parallel.rank() == 0:
             self.said_at = time.monotonic()
             about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.look()}
             rate = {"pairs_per_s": training.pairs_per_s, "batch_pairs": self.spec.recipe["batch_pairs"]}
@@ -218,19 +234,26 @@ class Trial:
 
 def learn(run: RunFolder, word: mmap.mmap | None = None) -> int:
     """Claim the folder and learn; `word` is how a job tells its worker to end. Exit code 0 also when the attempt was claimed
-    before, and is left untouched; 1 when it did not get to its end."""
-    if not run.claim():
+    before, and is left untouched; 1 when it did not get to its end. The trial is learned by as many processes as its recipe says,
+    or by those that were started together."""
+    place = ranks.launched()
+    if place is not None:
+        ranks.join(place)
+    if not parallel.agreed(parallel.rank() == 0 and run.claim())[0]:
         print(f"{run.path} is claimed already ({(run.path / 'claim').read_text()}); nothing done")
+        ranks.leave()
         return 0
     crash_point("claimed")
     started_at, stop = now(), StopFlag(word)
-    with ended_by() as end:
+    with ended_by() as end, ranks.together(run, started_at) as crew:
         job = run.job()
         code.check(job.code, job.code_folder, job.versions)
+        crew.fork(Compute.of(run.spec().recipe).ranks)
         Trial(run, stop).learn()
-    crash_point("outcome")
-    write_json(run.path / "outcome.json", end.said | surroundings() | {"started_at": started_at, "finished_at": now()})
-    return 0 if end.said["state"] == "done" else 1
+    if crew.rank == 0:
+        crash_point("outcome")
+    crew.end(crew.cause(end.said))
+    return crew.leave(0 if end.said["state"] == "done" else 1)
 
 
 def main(arguments: list[str] | None = None) -> int:

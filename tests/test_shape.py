@@ -36,6 +36,7 @@ GPU_HALF = {
     "backbone",
     "budget",
     "profile",
+    "ranks",
     "solving",
     "seeds",
     "selecting",
