@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -53,6 +54,7 @@ class Training:
         self.curve: list[dict[str, Any]] = []
         self.how = Compute.of(spec.recipe)
         encoding.check(self.how, self.model)
+        self.mark: Callable[[str], AbstractContextManager[Any]] = nullcontext  # around the parts of a step, for who looks at it
         self.pairs_per_s = 0.0
         self.last = torch.zeros((), device=self.device)  # the loss of the last step
         self.bad = torch.zeros((), dtype=torch.int64, device=self.device)  # the first step whose loss is not finite; 0: none
@@ -133,7 +135,15 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(step)
         with computing(self.how, self.model), parametrize.cached():
-            torch.autograd.backward(self.scaler.scale(self.loss_of(batch)))
+            with self.mark("forward"):
+                loss = self.scaler.scale(self.loss_of(batch))
+            with self.mark("backward"):
+                torch.autograd.backward(loss)
+        with self.mark("optimizer"):
+            self.step(step)
+
+    def step(self, step: int) -> None:
+        """From gradients to weights."""
         self.bad = torch.where((self.bad == 0) & ~self.last.isfinite(), step + 1, self.bad)
         parallel.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         scale = float(self.scaler.get_scale())
@@ -165,11 +175,15 @@ class Training:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
         pairs, own = self.candidates, parallel.part(self.candidates)
         seed = partial(seed_of, self.spec.seed, "augmentation", self.task, self.batches.mixture.drawn)
-        drawn = self.batches.draw()
-        pixels = augmented(drawn.images, self.augmentation, lambda place: seed(own.start + place))
-        images = parallel.gathered(self.placed(torch.from_numpy(pixels)), pairs)
-        texts = parallel.gathered(self.placed(self.backbone.tokenize(drawn.captions[own])), pairs)
-        return Batch(self.backbone.normalise(images), texts, self.placed(torch.from_numpy(drawn.sources)))
+        with self.mark("data"):
+            drawn = self.batches.draw()
+            pixels = augmented(drawn.images, self.augmentation, lambda place: seed(own.start + place))
+        with self.mark("tokenize"):
+            tokens = self.backbone.tokenize(drawn.captions[own])
+        with self.mark("transfer"):
+            images = parallel.gathered(self.placed(torch.from_numpy(pixels)), pairs)
+            texts = parallel.gathered(self.placed(tokens), pairs)
+            return Batch(self.backbone.normalise(images), texts, self.placed(torch.from_numpy(drawn.sources)))
 
     def placed(self, rows: Tensor) -> Tensor:
         """On the model's device; to a GPU beside the steps that it is still taking, and without waiting for them."""

@@ -1,4 +1,5 @@
-"""`python -m runner.trial FOLDER`: run or resume one trial from its `spec.json`; what a job executes.
+"""`python -m runner.trial FOLDER`: run or resume one trial from its `spec.json`; what a job executes. With `--profile`, where
+the time of its steps went is written too (`runner.tracing`).
 
 The loop below is the whole journey of the GPU half. It always begins by asking the run folders what is done: the first start
 is the empty answer. Killed at any moment and run again (as a new attempt, in a new folder), a trial gives bit-identical results.
@@ -26,6 +27,7 @@ from runner.outcome import StopFlag, StoppedError, ended_by
 from runner.seeds import seed_of
 from runner.solving import solve
 from runner.tables import write_tables
+from runner.tracing import Tracer, mark
 from runner.training import REPAIR, Training, repairing
 from schema.compute import Compute
 
@@ -35,8 +37,8 @@ KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept
 class Trial:
     """One sentence, learned task by task."""
 
-    def __init__(self, run: RunFolder, stop: StopFlag) -> None:
-        self.run, self.stop = run, stop
+    def __init__(self, run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> None:
+        self.run, self.stop, self.tracer = run, stop, tracer
         self.spec, self.job = run.spec(), run.job()
         torch.set_num_threads(self.job.threads)
         torch.backends.mha.set_fastpath_enabled(False)  # the FLOPs of its fused kernel are not counted
@@ -79,7 +81,11 @@ class Trial:
         about = Task(task, self.steps - repair_steps, self.initial)
         training = Training(self.spec, self.backbone, self.method, self.desk, about)
         training.begin(state, self.memory)
+        if self.tracer is not None:
+            training.mark = mark
         for done in training.steps_from(step):
+            if self.tracer is not None:
+                self.tracer.step()
             self.say(task, done, training)
             crash_point("step")
             word, due = parallel.agreed(STOPS.index(self.stop.raised), self.checkpoint_is_due())
@@ -232,10 +238,10 @@ class Trial:
             write_json(self.run.path / "progress.json", about | rate | {"at": now()})
 
 
-def learn(run: RunFolder, word: mmap.mmap | None = None) -> int:
-    """Claim the folder and learn; `word` is how a job tells its worker to end. Exit code 0 also when the attempt was claimed
-    before, and is left untouched; 1 when it did not get to its end. The trial is learned by as many processes as its recipe says,
-    or by those that were started together."""
+def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -> int:
+    """Claim the folder and learn; `word` is how a job tells its worker to end, `traced`: see `runner.tracing`. Exit code 0 also
+    when the attempt was claimed before, and is left untouched; 1 when it did not get to its end. The trial is learned by as many
+    processes as its recipe says, or by those that were started together."""
     place = ranks.launched()
     if place is not None:
         ranks.join(place)
@@ -249,7 +255,10 @@ def learn(run: RunFolder, word: mmap.mmap | None = None) -> int:
         job = run.job()
         code.check(job.code, job.code_folder, job.versions)
         crew.fork(Compute.of(run.spec().recipe).ranks)
-        Trial(run, stop).learn()
+        tracer = Tracer(run.path) if traced and crew.rank == 0 else None
+        Trial(run, stop, tracer).learn()
+        if tracer is not None:
+            tracer.close()
     if crew.rank == 0:
         crash_point("outcome")
     crew.end(crew.cause(end.said))
@@ -259,14 +268,15 @@ def learn(run: RunFolder, word: mmap.mmap | None = None) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run one attempt by hand, as its job would."""
     said = sys.argv[1:] if arguments is None else arguments
-    if len(said) != 1 or said[0].startswith("-"):
-        print("usage: python -m runner.trial FOLDER\n\n" + (__doc__ or ""), file=sys.stderr)
+    folders, options = ([word for word in said if word.startswith("-") is option] for option in (False, True))
+    if len(folders) != 1 or not set(options) <= {"--profile"}:
+        print("usage: python -m runner.trial FOLDER [--profile]\n\n" + (__doc__ or ""), file=sys.stderr)
         return 2
-    run = RunFolder(Path(said[0]).absolute())
+    run = RunFolder(Path(folders[0]).absolute())
     if not (run.path / "spec.json").exists():
         print(f"{run.path} holds no spec.json; runner.sync makes run folders from rows of the catalog", file=sys.stderr)
         return 2
-    return learn(run)
+    return learn(run, traced=bool(options))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ GPU_HALF = {
     "budget",
     "profile",
     "ranks",
+    "tracing",
     "solving",
     "seeds",
     "selecting",
