@@ -21,7 +21,6 @@ class Compute:
 
     chunk_pairs: int = 0  # pairs that the towers take at once; the loss is that of the whole batch. 0: all of them
     checkpointing: bool = False  # a block's activations are computed again for its gradients, not kept
-    compile: bool = False  # the towers by torch.compile
     ranks: int = 1  # processes, each with a device of its own, that share every batch
 
     @classmethod
@@ -57,6 +56,5 @@ LEAST = {"chunk_pairs": 1, "ranks": 1}
 WORDS = {
     "chunk_pairs": "a whole number of pairs, 1 or more",
     "checkpointing": "true or false",
-    "compile": "true or false",
     "ranks": "a whole number of processes, 1 or more",
 }

@@ -34,7 +34,6 @@ WAYS = {"chunks": CHUNKED, "checkpointing": Compute(checkpointing=True), "both":
         ({"ranks": 0}, "ranks is a whole number of processes, 1 or more, not 0"),
         ({"ranks": True}, "ranks is a whole number of processes, 1 or more, not True"),
         ({"checkpointing": 1}, "checkpointing is true or false, not 1"),
-        ({"compile": "yes"}, "compile is true or false, not 'yes'"),
         ({"chunk_pairs": 5}, "1 ranks with chunks of 5 pairs do not share out batch_pairs 32 evenly. .* a multiple of 5"),
         ({"chunk_pairs": 16, "ranks": 4}, "4 ranks with chunks of 16 pairs .* multiple of 64, or change ranks or chunk_pairs"),
         ({"ranks": 3}, "3 ranks with chunks of 10 pairs .* Make batch_pairs a multiple of 3"),
