@@ -60,9 +60,11 @@ def adamw(
     *,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
+    fused: bool = False,
 ) -> Optimizer:
-    """Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101)."""
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
+    """Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101). `fused`: all of a step in one kernel,
+    which rounds otherwise."""
+    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=fused or None)
 
 
 def sgd(

@@ -23,6 +23,7 @@ from runner.resolve import RefusedError, Resolver
 from runner.rows import insert, submission
 from runner.trunks import shares, stems
 from schema.catalog import Catalog
+from schema.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 
@@ -139,6 +140,7 @@ def choose(
             continue  # a later trial may still share a job
         try:
             spec, text = resolver.resolve(trial)
+            _refuse_missing_gpus(spec, needs)
             weights, stem = bases.weights(spec), in_common.get(trial, "")
             wanted = Wanted(trial, attempt, spec, text, study, priority, weights, store, stem)
         except RefusedError as error:
@@ -151,6 +153,21 @@ def choose(
         if len(open_jobs[needs]) == needs.trials_per_job:
             del open_jobs[needs]
     return chosen
+
+
+def _refuse_missing_gpus(spec: Spec, needs: Needs) -> None:
+    """Each process of a trial wants a GPU of its own; a site with `gpus_per_trial` 0 trains on CPUs.
+
+    Raises:
+        RefusedError: says which key of site.toml to set.
+    """
+    ranks = Compute.of(spec.recipe).ranks
+    if 0 < needs.gpus_per_trial < ranks:
+        name = spec.backbone["name"]
+        raise RefusedError(
+            f"recipe {spec.recipe['name']!r} trains with {ranks} ranks, and a job has {needs.gpus_per_trial} GPU: set "
+            f"gpus_per_trial = {ranks} in site.toml, for all or under [backbone.{name}] (0 where it trains on CPUs)"
+        )
 
 
 def _backbones(site: Site, connection: duckdb.DuckDBPyConnection, refused: Collection[Needs]) -> list[str]:

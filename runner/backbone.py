@@ -21,6 +21,7 @@ from open_clip.model import CLIP
 from safetensors import SafetensorError
 from torch import Tensor
 
+from methods import parallel
 from runner.seeds import seed_of
 from schema.words import nearest
 
@@ -77,14 +78,16 @@ class Backbone:
         """(N, 3, H, W) uint8 to (N, D) float32 of unit norm."""
         self.model.eval()
         chunks = [torch.from_numpy(images[n : n + CHUNK].copy()) for n in range(0, len(images), CHUNK)]  # may be read-only
-        return torch.cat([self.model.encode_image(self.normalise(chunk), normalize=True).float() for chunk in chunks])
+        made = [self.model.encode_image(self.normalise(chunk), normalize=True).float() for chunk in parallel.dealt(chunks)]
+        return parallel.collected(made, chunks)
 
     @torch.no_grad()
     def encode_texts(self, texts: list[str]) -> Tensor:
         """N texts to (N, D) float32 of unit norm."""
         self.model.eval()
-        chunks = [self.tokenize(texts[n : n + CHUNK]).to(self.device) for n in range(0, len(texts), CHUNK)]
-        return torch.cat([self.model.encode_text(chunk, normalize=True).float() for chunk in chunks])
+        chunks = [self.tokenize(texts[n : n + CHUNK]) for n in range(0, len(texts), CHUNK)]
+        made = [self.model.encode_text(chunk.to(self.device), normalize=True).float() for chunk in parallel.dealt(chunks)]
+        return parallel.collected(made, chunks)
 
 
 def build(architecture: str, seed: int, device: str | None = None) -> Backbone:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import evals
+from methods import parallel
 from runner.measure import load_test
 from schema.spec import EVERYTHING, Spec
 from streams import Pairs, open_pairs
@@ -48,11 +49,11 @@ class Desk:
         }
 
     def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
-        """The endless batches of a task, at their beginning."""
+        """The endless batches of a task, at their beginning; of their images this process's part."""
         pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
         drawn.begin(task, self.portions(self.tasks[task - 1]), [self.portions(done) for done in self.tasks[: task - 1]])
-        return Loader(drawn, self.workers)
+        return Loader(drawn, self.workers, parallel.part(batch_pairs))
 
     def portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
         """The training pairs of concepts, by dataset and label; the concept * is all of a dataset."""

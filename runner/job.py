@@ -182,7 +182,7 @@ def _become_worker(run: RunFolder, word: mmap.mmap) -> None:
             signal.signal(number, signal.SIG_IGN)  # schedulers signal every process of a job; the shim knows what it means
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
-        _die_with_parent()
+        die_with_parent()
         with (run.path / "log.txt").open("ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
@@ -198,8 +198,8 @@ def _become_worker(run: RunFolder, word: mmap.mmap) -> None:
         os._exit(code)
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the shim dies. Other systems than Linux have no such thing."""
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that forked it dies. Other systems than Linux have no such thing."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

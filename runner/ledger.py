@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from methods import parallel
 from runner.energy import drawn_j
 
 
@@ -40,7 +41,7 @@ class Ledger:
         """Charge the block to a phase, its FLOPs counted."""
         with self.timed(name) as entry, counted() as counter:
             yield entry
-        entry.flops += counter.get_total_flops()
+        entry.flops += parallel.total(counter.get_total_flops())
         entry.pairs += pairs
 
     @contextlib.contextmanager
@@ -77,7 +78,10 @@ class Ledger:
             entry.shared = shared
 
     def rows(self, task: int) -> list[dict[str, Any]]:
-        """Rows of the `cost` table."""
+        """Rows of the `cost` table, of all processes that trained together: the energy of all, the memory of the fullest."""
+        for entry in self.entries.values() if parallel.ranks() > 1 else ():
+            entry.energy_j = None if entry.energy_j is None else parallel.total(entry.energy_j)
+            entry.peak_bytes = None if entry.peak_bytes is None else int(parallel.most(entry.peak_bytes))
         return [{"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()]
 
     def state_dict(self) -> dict[str, Any]:

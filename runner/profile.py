@@ -34,7 +34,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import methods
-from methods import Objective, Sum, Task, optimizers
+from methods import Objective, Sum, Task, optimizers, parallel
 from runner import backbone as backbones
 from runner.backbone import Backbone
 from runner.budget import Profiled
@@ -155,6 +155,10 @@ class Dry(Training):
         if self.selector is not None:
             self.selector.choose = self.first
 
+    def look(self) -> float:
+        """There is no loss."""
+        return 0.0
+
     def first(self, scores: Tensor) -> Tensor:
         """In place of a choice, which would need scores: (B,) int64."""
         return torch.arange(self.batch_pairs, device=scores.device)
@@ -224,6 +228,7 @@ def essence(spec: Spec) -> str:
         spec.backbone["architecture"], kept | asked,
         [mixture[key] for key in ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")],
         [recipe[key] for key in ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")],
+        recipe.get("compute_params") or {},
     ])  # fmt: skip
 
 
@@ -242,7 +247,7 @@ def profile(spec: Spec, shorten: bool = True) -> Rows:
     with torch.device("meta"):
         backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng(), FakeTensorMode(allow_non_fake_inputs=True):
+        with parallel.alone(), warnings.catch_warnings(), torch.random.fork_rng(), FakeTensorMode(allow_non_fake_inputs=True):
             warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copies of models do, to no harm
             backbone.model.to_empty(device="cpu")
             books = _two_tasks(spec, backbone, method, memory)

@@ -4,11 +4,13 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from methods import Selection, Task
+from methods.encoding import encoded
 from methods.selection._joint import choose, pair_losses
 from streams import Batch
 
@@ -34,13 +36,11 @@ class Selector:
     def _losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Pairwise losses, the pairs passed forward a batch at a time."""
         pieces = range(0, len(batch.texts), self.batch_pairs)
-        images = torch.cat([self._encode(model.encode_image, batch.images[n : n + self.batch_pairs]) for n in pieces])
-        texts = torch.cat([self._encode(model.encode_text, batch.texts[n : n + self.batch_pairs]) for n in pieces])
+        towers: Any = model
+        image, text = (partial(encode, normalize=True) for encode in (towers.encode_image, towers.encode_text))
+        images = torch.cat([encoded(model, image, batch.images[n : n + self.batch_pairs]) for n in pieces])
+        texts = torch.cat([encoded(model, text, batch.texts[n : n + self.batch_pairs]) for n in pieces])
         return pair_losses(images, texts, model.get_parameter("logit_scale"), self.selection.bias)
-
-    def _encode(self, encode: object, values: Tensor) -> Tensor:
-        found: Tensor = encode(values, normalize=True)  # type: ignore[operator]
-        return found
 
 
 def candidates(selection: Selection | None, batch_pairs: int) -> int:

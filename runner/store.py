@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from methods import parallel
 from runner import checkpoint, code
 from runner.folder import Job, read_json, trunks_folder
 from schema.parts import averages_steps
@@ -42,11 +43,17 @@ class Shelf:
         """The name of some work: equal for work that would come out the same to the bit. None where nothing is shared."""
         if self.folder is None:
             return None
-        about |= {"code": code.identity(code.ROOT), "versions": code.versions(), "threads": self.job.threads, "device": device()}
+        about |= {"code": code.identity(code.ROOT), "versions": code.versions(), "threads": self.job.threads}
+        about |= {"device": device(), "ranks": parallel.ranks()}
         return hashlib.sha256(canonical(about).encode()).hexdigest()[:32]
 
     def get(self, key: str | None) -> tuple[checkpoint.State, bool] | None:
-        """What came of some work, and whether another trial did it; None: it is not there, or not as it was written."""
+        """What came of some work, and whether another trial did it; None: it is not there, or not as it was written. All
+        processes of a trial get the same answer."""
+        found = self._read(key)
+        return None if parallel.total(float(found is None)) else found
+
+    def _read(self, key: str | None) -> tuple[checkpoint.State, bool] | None:
         if self.folder is None or key is None:
             return None
         receipt = read_json(self.folder / key / "state.json")
@@ -57,7 +64,7 @@ class Shelf:
 
     def put(self, key: str | None, state: checkpoint.State) -> None:
         """Leave what came of some work for others. It is theirs to gain: that it cannot be left is said, and ends nothing."""
-        if self.folder is None or key is None:
+        if self.folder is None or key is None or parallel.rank():
             return
         aside = None
         try:
@@ -67,7 +74,7 @@ class Shelf:
             about = {"key": key, "trial": self.job.trial, "attempt": self.job.attempt}
             checkpoint.write(aside / "state", about, state, point="leaving")
             if (self.folder / key).exists():
-                if self.get(key) is not None:
+                if self._read(key) is not None:
                     return  # another was quicker
                 shutil.rmtree(self.folder / key)
             aside.rename(self.folder / key)
@@ -78,9 +85,9 @@ class Shelf:
                 shutil.rmtree(aside, ignore_errors=True)
 
 
-def shelves(job: Job) -> tuple[Shelf, Shelf]:
-    """Where a trial's tasks, and where the results of its untouched backbone are shared, as its job says."""
-    root = Path(job.store) if job.store else None
+def shelves(job: Job, shared: bool = True) -> tuple[Shelf, Shelf]:
+    """Where a trial's tasks, and where the results of its untouched backbone are shared, as its job says; or nothing is."""
+    root = Path(job.store) if job.store and shared else None
     tasks = trunks_folder(root) / job.stem if root and job.stem else None
     return Shelf(tasks, job), Shelf(root / "untouched" if root else None, job)
 

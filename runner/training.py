@@ -1,8 +1,8 @@
 """Training within one task: from the tuning's parameters to weights that are a plain CLIP again."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import methods
-from methods import Method, Task, Weights, optimizers, schedules
+from methods import Method, Task, Weights, encoding, optimizers, parallel, schedules
+from methods.encoding import computing
 from methods.parameters import weights_in_use
 from runner.backbone import Backbone
 from runner.desk import Desk
@@ -22,6 +23,7 @@ from runner.outcome import DivergedError
 from runner.seeds import seed_of
 from runner.selecting import Selector, candidates
 from schema.augmentation import Augmentation
+from schema.compute import Compute
 from schema.parts import CARRY
 from schema.spec import Spec
 from streams import Batch
@@ -50,7 +52,16 @@ class Training:
         self.ledger = Ledger()
         self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
-        self.loss = self.pairs_per_s = 0.0
+        self.how = Compute.of(spec.recipe)
+        encoding.check(self.how, self.model)
+        self.mark: Callable[[str], AbstractContextManager[Any]] = nullcontext  # around the parts of a step, for who looks at it
+        self.pairs_per_s = 0.0
+        self.last = torch.zeros((), device=self.device)  # the loss of the last step
+        self.bad = torch.zeros((), dtype=torch.int64, device=self.device)  # the first step whose loss is not finite; 0: none
+        self.beside: torch.cuda.Stream | None = None  # on which pairs come to a GPU
+        if self.device.type == "cuda":
+            self.beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self.at_once = self.device.type == "cpu"  # whether a step's loss can be looked at without waiting for the device
         self.memory: optimizers.Memory = {}  # of the optimizer at the end, where the recipe carries it on
 
     def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
@@ -74,7 +85,8 @@ class Training:
         """Take the remaining steps; yields how many are done after each.
 
         Raises:
-            DivergedError: the loss is not finite.
+            DivergedError: the loss is not finite; said when it is next looked at, which never waits for a step on a GPU: at a
+                point of the curve, before a checkpoint, and at the end.
         """
         pairs, began, every = 0, time.monotonic(), max(1, self.steps // CURVE_POINTS)
         while step < self.steps and self.parameters:
@@ -84,12 +96,14 @@ class Training:
             self.charged(self.phase, step, partial(self.take, step, batch), self.batch_pairs)
             step += 1
             pairs += self.batch_pairs
+            if self.at_once:
+                self.look()
             self.pairs_per_s = pairs / (time.monotonic() - began)
             if step % every == 0 or step == self.steps:
                 point = {
                     "task": self.task,
                     "step": step,
-                    "loss": self.loss,
+                    "loss": self.look(),
                     "lr": self.lr(step - 1),
                     "pairs_per_s": self.pairs_per_s,
                 }
@@ -103,7 +117,7 @@ class Training:
             if step == 0:
                 with counted() as counter:
                     done = work()
-                self.step_flops[phase] = float(counter.get_total_flops())
+                self.step_flops[phase] = parallel.total(float(counter.get_total_flops()))
             else:
                 done = work()
             entry.flops, entry.steps, entry.pairs = (step + 1) * self.step_flops[phase], step + 1, (step + 1) * pairs
@@ -112,7 +126,7 @@ class Training:
     def selected(self, selector: Selector) -> Batch:
         """The pairs of the next step, where a selection chooses them."""
         drawn = self.draw()
-        with self.autocast():
+        with self.autocast(), computing(self.how, self.model):
             return selector.select(self.model, drawn)
 
     def take(self, step: int, batch: Batch | None) -> None:
@@ -120,8 +134,18 @@ class Training:
         batch = batch or self.draw()
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(step)
-        loss = self.scaler.scale(self.loss_of(batch))
-        torch.autograd.backward(loss)
+        with computing(self.how, self.model), parametrize.cached():
+            with self.mark("forward"):
+                loss = self.scaler.scale(self.loss_of(batch))
+            with self.mark("backward"):
+                torch.autograd.backward(loss)
+        with self.mark("optimizer"):
+            self.step(step)
+
+    def step(self, step: int) -> None:
+        """From gradients to weights."""
+        self.bad = torch.where((self.bad == 0) & ~self.last.isfinite(), step + 1, self.bad)
+        parallel.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
         scale = float(self.scaler.get_scale())
         self.scaler.unscale_(self.optimizer)
         if self.spec.recipe["clip_norm"] is not None:
@@ -132,25 +156,51 @@ class Training:
         how.merging.step(partial(in_use, self.model))
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        if not math.isfinite(self.loss):
+
+    def look(self) -> float:
+        """The loss of the last step; waits for it.
+
+        Raises:
+            DivergedError: that of a step so far was not finite; says which was the first.
+        """
+        loss, bad = torch.stack([self.last.double(), self.bad.double()]).tolist()
+        if bad:
+            step = int(bad)
             raise DivergedError(
-                f"the loss is {self.loss} at step {step + 1} of task {self.task} (lr {self.lr(step):.3g}); lower lr or clip_norm"
+                f"the loss is not finite at step {step} of task {self.task} (lr {self.lr(step - 1):.3g}); lower lr or clip_norm"
             )
+        return float(loss)
 
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
+        pairs, own = self.candidates, parallel.part(self.candidates)
         seed = partial(seed_of, self.spec.seed, "augmentation", self.task, self.batches.mixture.drawn)
-        drawn = self.batches.draw()
-        pixels = augmented(drawn.images, self.augmentation, seed)
-        images = torch.from_numpy(pixels).to(self.device, non_blocking=True)
-        texts = self.backbone.tokenize(drawn.captions).to(self.device)
-        return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources).to(self.device))
+        with self.mark("data"):
+            drawn = self.batches.draw()
+            pixels = augmented(drawn.images, self.augmentation, lambda place: seed(own.start + place))
+        with self.mark("tokenize"):
+            tokens = self.backbone.tokenize(drawn.captions[own])
+        with self.mark("transfer"):
+            images = parallel.gathered(self.placed(torch.from_numpy(pixels)), pairs)
+            texts = parallel.gathered(self.placed(tokens), pairs)
+            return Batch(self.backbone.normalise(images), texts, self.placed(torch.from_numpy(drawn.sources)))
+
+    def placed(self, rows: Tensor) -> Tensor:
+        """On the model's device; to a GPU beside the steps that it is still taking, and without waiting for them."""
+        if self.beside is None:
+            return rows.to(self.device)
+        with torch.cuda.stream(self.beside):
+            there = rows.pin_memory().to(self.device, non_blocking=True)
+        now = torch.cuda.current_stream()
+        now.wait_stream(self.beside)
+        there.record_stream(now)
+        return there
 
     def loss_of(self, batch: Batch) -> Tensor:
-        """The objective in the recipe's precision; also kept as a number."""
-        with self.autocast(), parametrize.cached():
+        """The objective in the recipe's precision; also kept, to be looked at later."""
+        with self.autocast():
             loss = self.method.objective.loss(self.model, batch)
-        self.loss = float(loss.detach())
+        self.last = loss.detach()
         return loss
 
     def autocast(self, keep_casts: bool = True) -> torch.autocast:
@@ -175,13 +225,18 @@ class Training:
         if self.spec.recipe["optimizer_params"].get(CARRY):
             self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
         self.method.tuning.end(self.model)
-        with self.ledger.phase("objective"), self.autocast(keep_casts=False):
+        with self.ledger.phase("objective"), self.autocast(keep_casts=False), computing(self.how, self.model):
             self.method.objective.end(self.model, iter(self.draw, None))
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the task depends on."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        """Everything that the rest of the task depends on.
+
+        Raises:
+            DivergedError: nothing may go on from here.
+        """
+        self.look()
+        cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []  # the same on every device that takes part
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -205,7 +260,7 @@ class Training:
         self.step_flops, self.curve = state["step_flops"], state["curve"]
         torch.set_rng_state(state["rng"]["cpu"])
         if state["rng"]["cuda"]:
-            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+            torch.cuda.set_rng_state(state["rng"]["cuda"][0])
 
 
 def repairing(spec: Spec, repair: methods.Repair) -> tuple[Spec, Method]:

@@ -1,4 +1,5 @@
-"""`python -m runner.trial FOLDER`: run or resume one trial from its `spec.json`; what a job executes.
+"""`python -m runner.trial FOLDER`: run or resume one trial from its `spec.json`; what a job executes. With `--profile`, where
+the time of its steps went is written too (`runner.tracing`).
 
 The loop below is the whole journey of the GPU half. It always begins by asking the run folders what is done: the first start
 is the empty answer. Killed at any moment and run again (as a new attempt, in a new folder), a trial gives bit-identical results.
@@ -16,19 +17,21 @@ from typing import Any
 import torch
 
 import methods
-from methods import Task, Weights, optimizers
+from methods import Task, Weights, optimizers, parallel
 from runner import backbone as backbones
-from runner import checkpoint, code, store
+from runner import checkpoint, code, ranks, store
 from runner.desk import Desk
-from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
+from runner.folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
 from runner.ledger import Entry, Ledger
 from runner.measure import drift, measure_suite, shares
-from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
+from runner.outcome import StopFlag, StoppedError, ended_by
 from runner.seeds import seed_of
 from runner.solving import solve
 from runner.tables import write_tables
+from runner.tracing import Tracer, mark
 from runner.training import REPAIR, Training, repairing
+from schema.compute import Compute
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
 
@@ -59,8 +62,8 @@ class Trained:
 class Trial:
     """One sentence, learned task by task."""
 
-    def __init__(self, run: RunFolder, stop: StopFlag) -> None:
-        self.run, self.stop = run, stop
+    def __init__(self, run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> None:
+        self.run, self.stop, self.tracer = run, stop, tracer
         self.spec, self.job = run.spec(), run.job()
         torch.set_num_threads(self.job.threads)
         torch.backends.mha.set_fastpath_enabled(False)  # the FLOPs of its fused kernel are not counted
@@ -75,19 +78,20 @@ class Trial:
         self.repair = repair
         self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
-        self.trunk, self.untouched = store.shelves(self.job)
+        self.trunk, self.untouched = store.shelves(self.job, shared=tracer is None)  # what is taken over cannot be looked at
         self.solved = solve(self.spec)
         self.steps = self.solved.steps
         self.saved_at = self.said_at = time.monotonic()
 
     def learn(self) -> None:
         """Every task that is not yet on disk."""
-        if 0 not in done_tasks(self.relatives):
-            self.finish(0, 0, Ledger(), [], self.initial)
         done = set(done_tasks(self.relatives))
-        if done >= set(range(self.tasks + 1)):
-            return
         task, step, state = checkpoint.newest(self.relatives, self.spec.id, done) or (1, 0, None)
+        parallel.agreed()  # all have read before one writes
+        if 0 not in done:
+            self.finish(0, 0, Ledger(), [], self.initial)
+        if done >= set(range(1, self.tasks + 1)):
+            return
         if state is not None and step == 0:
             self.backbone.model.load_state_dict(state["model"])
             self.method.load_state_dict(state["method"])
@@ -115,9 +119,10 @@ class Trial:
         self.memory, last = trained.memory, trained.last
         with trained.ledger.phase("merge"):
             merged = self.merge(task, last)
-        deployed = merged.get(self.method.merging.deploy, last)
+        deployed = parallel.as_first(merged.get(self.method.merging.deploy, last))
+        following = parallel.as_first(self.start_of(task + 1, last, merged))
         self.backbone.model.load_state_dict(deployed)
-        self.finish(task, self.steps, trained.ledger, trained.curve, deployed, self.start_of(task + 1, last, merged))
+        self.finish(task, self.steps, trained.ledger, trained.curve, deployed, following)
 
     def begun(self) -> str | None:
         """What a task that begins now begins from, as a number; None where nothing is shared."""
@@ -142,12 +147,17 @@ class Trial:
         repair_steps = self.repair_steps(task)
         training = Training(self.spec, self.backbone, self.method, self.desk, Task(task, self.steps - repair_steps, self.initial))
         training.begin(state, self.memory)
+        if self.tracer is not None:
+            training.mark = mark
         for done in training.steps_from(step):
+            if self.tracer is not None:
+                self.tracer.step()
             self.say(task, done, training)
             crash_point("step")
-            told, more = self.stop.raised, done < training.steps
-            if more and (told or self.checkpoint_is_due()):
-                checkpoint.save(self.run, self.spec.id, task, done, training.state_dict() | about)
+            word, due = parallel.agreed(STOPS.index(self.stop.raised), self.checkpoint_is_due())
+            told, more = STOPS[word], done < training.steps
+            if more and (told or due):
+                self.save(task, done, training.state_dict() | about)
                 self.saved_at = time.monotonic()
             if more and told:
                 where = f"in task {task} after {done} of {training.steps} steps"
@@ -156,6 +166,11 @@ class Trial:
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         return Trained(last, self.method.state_dict(), training.memory, training.ledger, training.curve)
+
+    def save(self, task: int, step: int, state: dict[str, Any]) -> None:
+        """A checkpoint, by the one process that writes: all of them are in the same state."""
+        if parallel.rank() == 0:
+            checkpoint.save(self.run, self.spec.id, task, step, state)
 
     def repair_steps(self, task: int) -> int:
         """How many of a task's steps its repair takes."""
@@ -199,13 +214,16 @@ class Trial:
             tables["statistic"] += self.solved.statistics
         for line in self.desk.unreadable():
             print(line, file=sys.stderr, flush=True)  # in log.txt: how many there were is no result
-        written = write_tables(self.run, task, tables)
-        weights = self.write_weights(task, deployed) if task else {}
+        first = parallel.rank() == 0
+        written = write_tables(self.run, task, tables) if first else {}
+        weights = self.write_weights(task, deployed) if task and first else {}
         crash_point("results")
         if following is not None and task < self.tasks:
             self.backbone.model.load_state_dict(following)
             state = {"model": dict(following), "method": self.method.state_dict(), "memory": self.memory}
-            checkpoint.save(self.run, self.spec.id, task + 1, 0, state)
+            self.save(task + 1, 0, state)
+        if parallel.rank():
+            return
         crash_point("receipt")
         receipt = {
             "trial": self.job.trial,
@@ -224,7 +242,7 @@ class Trial:
         would come to the same, so it is asked once."""
         suite, key = self.spec.stream["suite"], None
         parts = shares(suite, task, self.tasks)
-        if task == 0 and self.untouched.folder is not None:
+        if task == 0:
             measured = store.measured_on(self.spec, self.desk.tasks)
             key = self.untouched.key(measured=measured, parts=parts, initial=self.initial_digest)
             found = self.untouched.get(key)
@@ -255,8 +273,12 @@ class Trial:
                     path.unlink()
 
     def merge(self, task: int, last: Weights) -> dict[str | None, Weights]:
-        """The merged weights after a task, by what is combined; what a later task's merging will ask for is written first."""
+        """The merged weights after a task, by what is combined; what a later task's merging will ask for is written first. Only
+        the first of several processes merges."""
         merging, running = self.method.merging, None
+        if parallel.rank():
+            merging.end()
+            return {}
         if "all" in merging.asked:
             checkpoint.save_weights(self.history.file(self.run, task, "last"), dict(last))
         if "running" in merging.asked:
@@ -283,41 +305,52 @@ class Trial:
 
     def say(self, task: int, step: int, training: Training) -> None:
         """Tell `--watch` how far it is, at most every second."""
-        if time.monotonic() - self.said_at >= 1:
+        if time.monotonic() - self.said_at >= 1 and parallel.rank() == 0:
             self.said_at = time.monotonic()
-            about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.loss}
+            about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.look()}
             rate = {"pairs_per_s": training.pairs_per_s, "batch_pairs": self.spec.recipe["batch_pairs"]}
             write_json(self.run.path / "progress.json", about | rate | {"at": now()})
 
 
-def learn(run: RunFolder, word: mmap.mmap | None = None) -> int:
-    """Claim the folder and learn; `word` is how a job tells its worker to end. Exit code 0 also when the attempt was claimed
-    before, and is left untouched; 1 when it did not get to its end."""
-    if not run.claim():
+def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -> int:
+    """Claim the folder and learn; `word` is how a job tells its worker to end, `traced`: see `runner.tracing`. Exit code 0 also
+    when the attempt was claimed before, and is left untouched; 1 when it did not get to its end. The trial is learned by as many
+    processes as its recipe says, or by those that were started together."""
+    place = ranks.launched()
+    if place is not None:
+        ranks.join(place)
+    if not parallel.agreed(parallel.rank() == 0 and run.claim())[0]:
         print(f"{run.path} is claimed already ({(run.path / 'claim').read_text()}); nothing done")
+        ranks.leave()
         return 0
     crash_point("claimed")
     started_at, stop = now(), StopFlag(word)
-    with ended_by() as end:
+    with ended_by() as end, ranks.together(run, started_at) as crew:
         job = run.job()
         code.check(job.code, job.code_folder, job.versions)
-        Trial(run, stop).learn()
-    crash_point("outcome")
-    write_json(run.path / "outcome.json", end.said | surroundings() | {"started_at": started_at, "finished_at": now()})
-    return 0 if end.said["state"] == "done" else 1
+        crew.fork(Compute.of(run.spec().recipe).ranks)
+        tracer = Tracer(run.path) if traced and crew.rank == 0 else None
+        Trial(run, stop, tracer).learn()
+        if tracer is not None:
+            tracer.close()
+    if crew.rank == 0:
+        crash_point("outcome")
+    crew.end(crew.cause(end.said))
+    return crew.leave(0 if end.said["state"] == "done" else 1)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one attempt by hand, as its job would."""
     said = sys.argv[1:] if arguments is None else arguments
-    if len(said) != 1 or said[0].startswith("-"):
-        print("usage: python -m runner.trial FOLDER\n\n" + (__doc__ or ""), file=sys.stderr)
+    folders, options = ([word for word in said if word.startswith("-") is option] for option in (False, True))
+    if len(folders) != 1 or not set(options) <= {"--profile"}:
+        print("usage: python -m runner.trial FOLDER [--profile]\n\n" + (__doc__ or ""), file=sys.stderr)
         return 2
-    run = RunFolder(Path(said[0]).absolute())
+    run = RunFolder(Path(folders[0]).absolute())
     if not (run.path / "spec.json").exists():
         print(f"{run.path} holds no spec.json; runner.sync makes run folders from rows of the catalog", file=sys.stderr)
         return 2
-    return learn(run)
+    return learn(run, traced=bool(options))
 
 
 if __name__ == "__main__":

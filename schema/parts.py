@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from schema.augmentation import Augmentation, AugmentationError
+from schema.compute import Compute, ComputeError
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,7 +173,7 @@ def check_needs(method: Mapping[str, Any], mixture: Mapping[str, Any]) -> None:
 
 
 def check_recipe(row: Mapping[str, Any]) -> None:
-    """Optimizer, schedule, augmentation and their keys of a `recipe` row."""
+    """Optimizer, schedule, augmentation, computation and their keys of a `recipe` row."""
     where = f"recipe {row['name']!r}"
     params = _object(row["optimizer_params"])
     check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
@@ -181,7 +182,8 @@ def check_recipe(row: Mapping[str, Any]) -> None:
     check("methods/schedules.py", row["schedule"], _object(row["schedule_params"]), f"{where}, schedule")
     try:
         Augmentation.of(_object(row["augmentation_params"]), where)
-    except AugmentationError as error:
+        Compute.of({**row, "compute_params": _object(row.get("compute_params", {}))})
+    except (AugmentationError, ComputeError) as error:
         raise PartError(str(error)) from error
 
 

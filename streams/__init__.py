@@ -38,7 +38,7 @@ class Pairs(Protocol):
 class Draw:
     """A batch as the data has it."""
 
-    images: np.ndarray  # (B, 3, H, W) uint8
+    images: np.ndarray  # (B, 3, H, W) uint8, or a part of them that was asked for
     captions: list[str]
     sources: np.ndarray  # (B,) int8: UPDATE, BUFFER or PRETRAINING
 

@@ -24,10 +24,10 @@ Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]]
 
 class Loader:
     """The batches of a mixture that stands at a task's beginning, or where its state was put back to, made by `workers` processes
-    (0: when asked for, by this one)."""
+    (0: when asked for, by this one); `part`: of whose images only these are read."""
 
-    def __init__(self, mixture: Mixture, workers: int = 0) -> None:
-        self.mixture, self.workers = mixture, workers
+    def __init__(self, mixture: Mixture, workers: int = 0, part: slice | None = None) -> None:
+        self.mixture, self.workers, self.part = mixture, workers, part
         self.ahead: Iterator[Sent] | None = None
 
     def draw(self) -> Draw:
@@ -37,9 +37,9 @@ class Loader:
             DatasetError: too many of its images cannot be decoded.
         """
         if not self.workers:
-            return self.mixture.draw()
+            return self.mixture.draw(self.part)
         if self.ahead is None:  # not before: the state may still be put back
-            made = _Made(self.mixture)
+            made = _Made(self.mixture, self.part)
             self.ahead = iter(DataLoader(made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is))
         images, captions, sources, unreadable = next(self.ahead)
         for (pairs, indices), names in zip(self.mixture.next(), unreadable, strict=True):
@@ -64,8 +64,8 @@ def _as_it_is(sent: Any) -> Any:
 class _Made(IterableDataset[Sent]):
     """What one worker makes of the batches."""
 
-    def __init__(self, mixture: Mixture) -> None:
-        self.mixture = mixture
+    def __init__(self, mixture: Mixture, part: slice | None) -> None:
+        self.mixture, self.part = mixture, part
 
     def __iter__(self) -> Iterator[Sent]:
         worker = get_worker_info()
@@ -75,7 +75,7 @@ class _Made(IterableDataset[Sent]):
         while True:
             chosen = self.mixture.next()
             known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
-            draw = self.mixture.read(chosen)
+            draw = self.mixture.read(chosen, self.part)
             new = [getattr(pairs, "corrupt", [])[count:] for (pairs, _), count in zip(chosen, known, strict=True)]
             yield torch.from_numpy(draw.images), draw.captions, draw.sources, new
             self._pass_over(worker.num_workers - 1)

@@ -125,9 +125,9 @@ class Mixture:
         chosen = np.random.default_rng([self.seed, task, 1, 0]).choice(count, size_pairs, replace=False)
         return np.sort(chosen)
 
-    def draw(self) -> Draw:
+    def draw(self, part: slice | None = None) -> Draw:
         """The next batch: update, buffer and pretraining pairs in this order."""
-        return self.read(self.next())
+        return self.read(self.next(), part)
 
     def next(self) -> list[Portion]:
         """Which pairs the next batch has. The cursor moves on."""
@@ -141,13 +141,16 @@ class Mixture:
         self.drawn += 1
         return chosen
 
-    def read(self, chosen: Sequence[Portion]) -> Draw:
-        """The batch that `next` chose last."""
+    def read(self, chosen: Sequence[Portion], part: slice | None = None) -> Draw:
+        """The batch that `next` chose last; of its images only a part, where others read the rest."""
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
+        first, last = (part.start, part.stop) if part is not None else (0, self.batch_pairs)
         images: list[np.ndarray] = []
         captions: list[str] = []
         for pairs, indices in chosen:
-            images.append(pairs.images(indices))
+            own = indices[max(first - len(captions), 0) : max(last - len(captions), 0)]
+            if len(own):
+                images.append(pairs.images(own))
             captions += pairs.captions(indices, rng)
         return Draw(np.concatenate(images), captions, np.repeat(np.arange(3, dtype=np.int8), self.counts))
 

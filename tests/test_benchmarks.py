@@ -53,3 +53,22 @@ def test_profiles_come_out_as_a_table() -> None:
     full, ewc = ([cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:])
     assert (full[0], full[2], full[4]) == ("full", "0", "1.0000") and full[6] == full[7]
     assert ewc[0] == "contrastive+ewc" and float(ewc[4]) > 1 and ewc[6] != ewc[7]
+
+
+@pytest.mark.slow
+def test_every_loop_trains_the_same_model_from_files_and_from_memory(tmp_path: Path) -> None:
+    out = tmp_path / "train.md"
+    done = subprocess.run(
+        [sys.executable, "benchmarks/train.py", "--quick", "--out", str(out)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [line.split() for line in out.read_text().splitlines() if line.split()[:1] == ["tiny"]]
+    loops = [
+        ("files", "Weir"),
+        ("files", "open_clip_train"),
+        ("files", "plain"),
+        ("memory", "Weir"),
+        ("memory", "open_clip_train"),
+    ]
+    assert [(row[3], row[4]) for row in rows] == [*loops, ("memory", "plain")]
+    assert all(float(row[-3].replace(",", "")) > 0 and row[-2].endswith("%") and float(row[-1]) > 0 for row in rows)

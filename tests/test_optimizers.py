@@ -17,6 +17,9 @@ OPTIMIZERS = parts.names("methods/optimizers.py")
 CONTRASTIVE, FULL = objective("contrastive", {}), tuning("full")
 
 
+FUSED = {"fused": True}
+
+
 def made(name: str, model: nn.Module, **params: Any) -> torch.optim.Optimizer:
     return optimizer(name, moving(model), RECIPE | {"optimizer_params": params})
 
@@ -191,3 +194,24 @@ def test_lists_from_json_are_taken_for_tuples() -> None:
 def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         made(name, build(), **params)
+
+
+def test_a_fused_step_is_the_same_to_rounding_and_goes_on_to_the_last_bit() -> None:
+    """One kernel for all parameters; torch has one for the CPU too."""
+    models = [build() for _ in range(3)]
+    plain, fused, resumed = (made("adamw", model, **keys) for model, keys in zip(models, ({}, FUSED, FUSED), strict=True))
+    stream = batches(1)
+    drawn = [next(stream) for _ in range(6)]
+    for batch in drawn[:3]:
+        step(models[0], FULL, CONTRASTIVE, plain, batch)
+        step(models[1], FULL, CONTRASTIVE, fused, batch)
+    models[2].load_state_dict(models[1].state_dict())
+    resumed.load_state_dict(copy.deepcopy(fused.state_dict()))
+    for batch in drawn[3:]:
+        for model, each in zip(models, (plain, fused, resumed), strict=True):
+            step(model, FULL, CONTRASTIVE, each, batch)
+    assert not differing(models[1].state_dict(), models[2].state_dict())
+    assert differing(models[0].state_dict(), models[1].state_dict()), "it rounds otherwise, or it was not fused"
+    for name, tensor in models[0].state_dict().items():
+        if not name.endswith("in_proj_bias"):  # the gradient of a key's bias is nothing but rounding, which Adam makes steps of
+            torch.testing.assert_close(models[1].state_dict()[name], tensor, rtol=1e-3, atol=1e-5)

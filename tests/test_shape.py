@@ -36,6 +36,8 @@ GPU_HALF = {
     "backbone",
     "budget",
     "profile",
+    "ranks",
+    "tracing",
     "solving",
     "seeds",
     "selecting",

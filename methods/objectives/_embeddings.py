@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.encoding import encoded
 from streams import Batch
 
 _made: dict[tuple[int, int], tuple[Batch, Tensor, Tensor]] | None = None  # with the batch, whose id must stay its own
@@ -31,8 +32,8 @@ def features(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     key = id(model), id(batch)
     if _made is not None and key in _made:
         return _made[key][1:]
-    images: Tensor = model.encode_image(batch.images)  # type: ignore[operator]
-    texts: Tensor = model.encode_text(batch.texts)  # type: ignore[operator]
+    images = encoded(model, model.encode_image, batch.images)  # type: ignore[arg-type]
+    texts = encoded(model, model.encode_text, batch.texts)  # type: ignore[arg-type]
     if _made is not None:
         _made[key] = batch, images, texts
     return images, texts

@@ -30,7 +30,8 @@ class Local:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.gpus = _gpus()
-        self.slots = site.trials_at_once or len(self.gpus) or os.cpu_count() or 1
+        self.width = max(1, *(needs.gpus_per_trial for needs in (site.needs, *site.by_backbone.values())))  # GPUs of a slot
+        self.slots = site.trials_at_once or len(self.gpus) // self.width or os.cpu_count() or 1
 
     def room(self, live: int) -> int:
         """As many attempts as the jobs of the free slots take."""
@@ -77,6 +78,11 @@ class Local:
         folder.mkdir(parents=True, exist_ok=True)
         return _lock(folder / f"{slot}.lock")
 
+    def devices(self, slot: int, count: int) -> list[str]:
+        """The GPUs of a job in a slot, at least one; those of another slot too only where more slots were asked for than fit."""
+        first, known = slot * self.width, len(self.gpus)
+        return [self.gpus[(first + number) % known] for number in range(min(max(count, 1), known))]
+
     def _start(self, batch: Batch, position: int, slot: int, held: int) -> bool:
         """A job in a session of its own that inherits the slot's lock and the `alive` locks of its attempts."""
         alive = [_lock(folder / "alive") for folder in batch.attempts(position)]
@@ -97,7 +103,7 @@ class Local:
             "PYTHONUNBUFFERED": "1",
         }
         if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices(slot, batch.needs.gpus_per_trial))
         with (batch.folder / f"{position}_log.out").open("ab") as log:
             subprocess.run(  # the shell leaves the job behind: init reaps it, however long this process lives
                 ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runner.job", str(batch.folder), str(position)],

@@ -210,6 +210,18 @@ FROM (VALUES
 ) AS schedules(schedule, params)
 ON CONFLICT DO NOTHING;
 
+-- The published recipe where the card is small or there are several: the same loss of the same 512 pairs, to rounding.
+INSERT INTO recipe (name, optimizer, lr, weight_decay, clip_norm, batch_pairs, precision, schedule, schedule_params, augmentation_params,
+                    compute_params, note)
+SELECT 'fomo_cosine_' || how, optimizer, lr, weight_decay, clip_norm, batch_pairs, "precision", schedule, schedule_params,
+       augmentation_params, params, said
+FROM recipe, (VALUES
+    ('chunks', '{"chunk_pairs": 64, "checkpointing": true}', 'the loss of 512 pairs, 64 at a time through the towers: a ViT-L on a small card'),
+    ('4_gpus', '{"ranks": 4}', 'four processes share every batch of 512 pairs')
+) AS computed(how, params, said)
+WHERE name = 'fomo_cosine'
+ON CONFLICT DO NOTHING;
+
 -- Steps per task are round(total / (T * MAF of a step)): 1420 at T = 20 for full fine-tuning of ViT-B/16, and so every printed count.
 INSERT INTO budget (name, unit, total, charging, note) VALUES
 ('fomo', 'maf_gflops', 1.8e9, 'per_step', 'that of the comparison, as it charged it: one-off phases at every step'),

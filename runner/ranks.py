@@ -1,0 +1,185 @@
+"""Several processes for one trial: how they start, find each other, and end together.
+
+The process that has an attempt forks the others, on its own machine, before anything has touched a device; all of them run the
+same trial, and the first alone writes. Where somebody else has started them all (`torchrun`, or Slurm with several tasks), they
+only find each other, by what torchrun and submitit's helper put into the environment; then there may be more or fewer of them
+than the recipe says: results are those of the recipe to rounding, and a checkpoint of any number of processes is gone on from.
+
+One that dies takes the others with it: the kernel ends the forked ones with the first, and the first, if it waits for one that is
+gone, is told by a thread.
+"""
+
+import contextlib
+import math
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed as dist
+
+from methods import parallel
+from runner.folder import RunFolder, now, read_json, write_json
+from runner.job import die_with_parent, oom_kills
+from runner.outcome import surroundings
+
+PATIENCE_S = 10.0  # how long the first process may take to notice by itself that another is gone
+JOIN_S = 300.0
+Said = dict[str, Any]
+
+
+class RanksError(RuntimeError):
+    """The processes of a trial cannot work together here."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the group a process that somebody else started is."""
+
+    rank: int
+    count: int
+    device: int
+
+
+def launched() -> Place | None:
+    """What `torchrun` says, or Slurm where a job has several tasks; None: this process is on its own so far."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) == 1:
+            return None
+        from submitit.helpers import TorchDistributedEnvironment
+
+        TorchDistributedEnvironment().export(set_cuda_visible_devices=False)
+    return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+
+
+def join(place: Place, method: str = "env://") -> None:
+    """Find the others: gloo on the CPU, nccl between GPUs.
+
+    Raises:
+        RanksError: fewer GPUs than processes on this machine.
+    """
+    gpus = torch.cuda.device_count()
+    if gpus and place.device >= gpus:
+        raise RanksError(
+            f"process {place.rank} of {place.count} has no GPU: this machine shows {gpus}. Set gpus_per_trial in site.toml to at "
+            "least the recipe's ranks, or let the recipe have fewer"
+        )
+    if gpus:
+        torch.cuda.set_device(place.device)
+    os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if gpus else "gloo",
+        init_method=method,
+        rank=place.rank,
+        world_size=place.count,
+        timeout=timedelta(seconds=JOIN_S),
+    )
+
+
+def leave() -> None:
+    """The reverse of `join`; nothing where nobody joined."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+class Crew:
+    """The processes that one of them has forked: this is what the first has, and what each of the others has in its place."""
+
+    def __init__(self, run: RunFolder, started_at: str) -> None:
+        self.run, self.started_at = run, started_at
+        self.count, self.rank, self.oom_kills = parallel.ranks(), parallel.rank(), oom_kills()
+        self.pids: dict[int, int] = {}
+        self.ended: dict[int, int] = {}  # rank -> exit code, negative: a signal
+        self.over = threading.Event()
+        self.failed_at = math.inf
+        self.forked = False
+
+    def fork(self, count: int) -> None:
+        """Be `count` processes; nothing is done where there are several already."""
+        if count == 1 or dist.is_initialized():
+            return
+        self.count = count
+        meeting = Path(tempfile.mkdtemp(prefix="weir-ranks-")) / "store"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for rank in range(1, self.count):
+            pid = os.fork()
+            if pid == 0:
+                self.rank, self.forked, self.pids = rank, True, {}
+                for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
+                    signal.signal(number, signal.SIG_IGN)  # the first knows what they mean
+                os.environ.pop("WEIR_CRASH_AT", None)
+                die_with_parent()
+                break
+            self.pids[rank] = pid
+        for rank, pid in self.pids.items():
+            threading.Thread(target=self._watch, args=(rank, pid), daemon=True).start()
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all here
+        join(Place(self.rank, self.count, self.rank), f"file://{meeting}")
+        if self.rank == 0:
+            meeting.unlink(missing_ok=True)
+            meeting.parent.rmdir()
+
+    def _watch(self, rank: int, pid: int) -> None:
+        """Wait for the end of one; when the first does not come to its own, because it waits for it, this is how it ends."""
+        _, status = os.waitpid(pid, 0)
+        self.ended[rank] = os.waitstatus_to_exitcode(status)
+        if self.ended[rank] and not self.over.wait(PATIENCE_S):
+            self.end(self.cause({"state": "failed", "kind": "error", "message": f"process {rank} of {self.count} is gone"}))
+            os._exit(1)
+
+    def end(self, said: Said) -> None:
+        """Write how the attempt ended, or in another process, for the first to read, how that one did."""
+        if self.rank and said["state"] != "done":
+            write_json(self.run.path / f"rank-{self.rank}.json", said | {"at": self.failed_at})
+        elif self.rank == 0:
+            self.over.set()
+            about = {"started_at": self.started_at, "finished_at": now()}
+            write_json(self.run.path / "outcome.json", said | surroundings() | about)
+
+    def leave(self, code: int) -> int:
+        """The exit code for the caller, which the forked processes do not have: they end here."""
+        if self.rank and self.forked:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        return code
+
+    def cause(self, said: Said) -> Said:
+        """Why an attempt ended: the first process's own words, unless it failed only because another had."""
+        if said["kind"] != "error" or not self.pids:
+            return said
+        deadline = time.monotonic() + PATIENCE_S / 2
+        while len(self.ended) < len(self.pids) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for rank, code in sorted(self.ended.items()):
+            if code < 0:
+                oom = oom_kills() > self.oom_kills
+                words = f"process {rank} of {self.count} was killed by {signal.Signals(-code).name}, and the others ended with it"
+                return {"state": "lost", "kind": "oom_host" if oom else "killed", "message": words}
+        read = [read_json(self.run.path / f"rank-{rank}.json") for rank in self.pids]
+        for theirs in sorted(filter(None, read), key=lambda each: float(each["at"])):
+            if theirs["kind"] != "error" or theirs["at"] < self.failed_at:
+                return {key: theirs[key] for key in said}
+        return said
+
+
+@contextlib.contextmanager
+def together(run: RunFolder, started_at: str) -> Iterator[Crew]:
+    """The processes of an attempt; how the block ended is to be told to `Crew.end`."""
+    crew = Crew(run, started_at)
+    try:
+        yield crew
+    except BaseException:
+        crew.failed_at = time.time()
+        raise
+    finally:
+        leave()
