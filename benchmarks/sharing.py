@@ -19,7 +19,7 @@ from queries import answer, named
 
 SEEDS = (1, 2, 3)
 SETTLED = """
-SELECT t.method, t.seed, {columns} FROM {fact} f JOIN standing USING (trial, task, attempt) JOIN trial t ON t.id = f.trial
+SELECT t.method, t.seed, {columns} FROM {fact} f SEMI JOIN standing USING (trial, task, attempt) JOIN trial t ON t.id = f.trial
 WHERE t.seed <= $alone ORDER BY ALL
 """
 AXES = """

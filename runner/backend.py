@@ -66,7 +66,7 @@ class Backend(Protocol):
     pause_s: float  # between two looks of `--watch`
 
     def room(self, live: int) -> int:
-        """How many more attempts it would take now, when `live` have no end yet."""
+        """How many more jobs it would take now, when `live` have no end yet."""
         ...
 
     def positions(self) -> int:

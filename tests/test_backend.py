@@ -92,6 +92,8 @@ def test_a_job_survives_its_starter_and_kill_9_frees_its_slot(site: Site) -> Non
     Local(site).cancel(places(batch))
     assert eventually(lambda: states(site, batch) == [State.ENDED])
     assert Local(site).room(0) == Local(site).slots
+    shared = replace(site, needs=replace(site.needs, trials_per_job=10))
+    assert Local(shared).room(0) == Local(site).slots, "jobs, however many trials share one"
 
 
 @pytest.mark.slow

@@ -34,14 +34,14 @@ class Local:
         self.slots = site.trials_at_once or len(self.gpus) // self.width or os.cpu_count() or 1
 
     def room(self, live: int) -> int:
-        """As many attempts as the jobs of the free slots take."""
+        """A job per free slot."""
         free = 0
         for slot in range(self.slots):
             handle = self._lock_slot(slot)
             if handle is not None:
                 free += 1
                 os.close(handle)
-        return free * self.site.needs.trials_per_job
+        return free
 
     def positions(self) -> int:
         """One job per slot."""
