@@ -123,9 +123,9 @@ def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.Monkey
         join(Place(1, 2, 1))
 
 
-def with_ranks(method: str, ranks: int, **more: Any) -> Spec:
+def with_ranks(name: str, ranks: int, **more: Any) -> Spec:
     """With an optimizer that does not make steps of a normal size out of gradients that are nothing but rounding."""
-    said = json.loads(spec_of(method).to_json())
+    said = json.loads(spec_of(name).to_json())
     said["recipe"] |= {"optimizer": "sgd", "lr": 0.05, "compute_params": {"ranks": ranks}}
     return Spec.from_row({**said, **{key: said[key] | value for key, value in more.items()}})
 
