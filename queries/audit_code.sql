@@ -4,9 +4,9 @@
 -- the code between them, the trial is no experiment of either.
 CREATE OR REPLACE VIEW audit_code AS
 SELECT r.trial, list(DISTINCT a.code ORDER BY a.code) AS codes, list(DISTINCT a.attempt ORDER BY a.attempt) AS attempts
-FROM standing r
+FROM (SELECT trial, task, max(attempt) AS attempt FROM result GROUP BY trial, task) r
 JOIN attempt a USING (trial, attempt)
 WHERE a.code <> ''
 GROUP BY r.trial
-HAVING min(a.code) <> max(a.code)
+HAVING count(DISTINCT a.code) > 1
 ORDER BY r.trial;
