@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import evals
-from runner.measure import load_test
+from evals import fewshot
+from runner.measure import load_shots, load_test
 from schema.spec import EVERYTHING, Spec
 from streams import Pairs, open_pairs
 from streams.loading import Loader
@@ -31,8 +32,13 @@ class Desk:
     @cached_property
     def tests(self) -> dict[str, evals.TestSet]:
         """What is measured on, by dataset."""
-        members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
-        return {name: load_test(self.rows[name], self.open(self.rows[name], "test")) for name in members}
+        members = self.spec.stream["suite"]["members"]
+        found = {}
+        for name in sorted({member["dataset"] for member in members}):
+            found[name] = load_test(self.rows[name], self.open(self.rows[name], "test"))
+            if any(member["dataset"] == name and member["metric"] in fewshot.PROBES for member in members):
+                found[name].shots = load_shots(self.rows[name], self.open(self.rows[name]))
+        return found
 
     @cached_property
     def brought(self) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ from runner.desk import Desk
 from runner.folder import RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
 from runner.ledger import Ledger
-from runner.measure import drift, measure_suite, shares
+from runner.measure import Untouched, drift, measure_suite, shares
 from runner.outcome import StopFlag, StoppedError, ended_by, surroundings
 from runner.seeds import seed_of
 from runner.solving import solve
@@ -129,9 +129,8 @@ class Trial:
         """Measure the deployed weights and write what the task brought: tables, weights, checkpoint, and the receipt last."""
         suite = self.spec.stream["suite"]
         with ledger.phase("evaluate") as entry:
-            results = measure_suite(
-                self.backbone, suite, self.desk.tests, self.desk.brought, shares(suite, task, self.tasks), task, step
-            )
+            parts, untouched = shares(suite, task, self.tasks), Untouched(self.backbone, self.initial)
+            results = measure_suite(self.backbone, suite, self.desk.tests, self.desk.brought, parts, task, step, untouched)
             entry.pairs = sum({(row["dataset"], row["fraction"]): row["examples"] for row in results}.values())
         tables = {
             "result": results,
