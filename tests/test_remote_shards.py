@@ -120,7 +120,7 @@ def test_a_shard_that_cannot_be_had_is_named(
 ) -> None:
     address, handler, row = shelf
     handler.faults += faults
-    with pytest.raises(DatasetError, match=rf"{address}/00000.tar cannot be fetched \({tries} tr.*{said}.* name their folder"):
+    with pytest.raises(DatasetError, match=rf"{address}/00000.tar cannot be fetched \({tries} tr.*{said}.* name their folder\."):
         opened(row, tmp_path / "data", f"{address}/{{00000..00002}}.tar")
     assert len(handler.asked) == tries and not list((tmp_path / "data" / "fetched").glob("*.tar"))
 

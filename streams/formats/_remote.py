@@ -1,7 +1,8 @@
 """Files by address: fetched once into the data folder, and read there like any other, so that a cursor finds every pair again.
 
-An address is http://, https:// or file://, and numbers in braces stand for many: `https://host/pool/{00000..00127}.tar`. No command
-is run (`pipe:`), because a row of a catalog may come from anyone. A copy that is there is not asked for again; delete it to fetch anew.
+An address is http://, https:// or file://, and numbers in braces stand for many: `https://host/pool/{00000..00127}.tar`. No
+command is run (`pipe:`), because a row of a catalog may come from anyone. A copy that is there is not asked for again; delete it to
+fetch anew.
 """
 
 import hashlib
@@ -54,7 +55,7 @@ def fetched(about: str, address: str, folder: Path) -> Path:
             if denied or tries == TRIES:
                 raise DatasetError(
                     f"{about}: {address} cannot be fetched ({tries} {'try' if tries == 1 else 'tries'}): {problem}. See that the "
-                    "address is right and this machine may reach it, or fetch the files by hand and name their folder as location."
+                    "address is right and that this machine may reach it, or fetch the shards by hand and name their folder."
                 ) from problem
             time.sleep(PAUSE_S * 2 ** (tries - 1))
     return kept

@@ -1,12 +1,11 @@
 """Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls) next to each other.
 
 Where the members lie is found once a shard and kept under the data folder; after that any pair is one seek away, so that a
-sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image without a caption is no pair. Shards at an address
-(`https://host/pool/{00000..00127}.tar`) are fetched once into the data folder: as much disk as they take.
+sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image without a caption is no pair. Shards at an
+address (`https://host/pool/{00000..00127}.tar`) are fetched once into the data folder: as much disk as they take.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +26,7 @@ VERSION = 1  # of the index
 class Webdataset:
     """The fields are the keys of `dataset.params`."""
 
-    train: str = (
-        ""  # folder, file or pattern (`train-*.tar`) in the location; at an address files, `train-{000..127}.tar`; the same
-    )
-    # as `test`: split by `test_share`
+    train: str = ""  # folder, file or pattern (`train-*.tar`) in the location; the same as `test`: split by `test_share`
     test: str = ""
     test_share: float = 0.0  # share of the items that are test pairs, by a hash of `shard/key`
     caption: str = "txt"  # `txt`; `json:KEY`, a key of the .json; `templates`, of the row, with the class of the .cls
@@ -65,8 +61,7 @@ class Webdataset:
                     f"{about}: {where} is an address, where no folder can be listed; it must name .tar files, as "
                     "https://host/pool/{00000..00127}.tar, with location alone or with train and test"
                 )
-            folders = [address[: address.rindex("/") + 1] for address in addresses]
-            root = f"{location.rstrip('/')}/" if said else os.path.commonprefix(folders).rpartition("/")[0] + "/"
+            root = location.rstrip("/") + "/" if said else location.partition("{")[0].rpartition("/")[0] + "/"
             stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
             return where, stems, [fetched(about, address, cache / "fetched") for address in addresses]
         place_of = place(dataset, cache, "tar shards, or folders of them")
