@@ -1,8 +1,8 @@
 """Files by address: fetched once into the data folder, and read there like any other, so that a cursor finds every pair again.
 
 An address is http://, https:// or file://, and numbers in braces stand for many: `https://host/pool/{00000..00127}.tar`. No
-command is run (`pipe:`), because a row of a catalog may come from anyone. A copy that is there is not asked for again; delete it to
-fetch anew.
+command is run (`pipe:`), because a row of a catalog may come from anyone. A copy that is there is not asked for again; delete it
+to fetch anew.
 """
 
 import hashlib
