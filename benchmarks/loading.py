@@ -1,4 +1,4 @@
-"""`python benchmarks/loading.py [--quick] [--out FILE.md]`: how fast pairs are read, beside torch's plain DataLoader.
+"""`python benchmarks/loading.py [--quick] [--only FORMAT ...] [--out FILE]`: how fast pairs are read, beside torch's DataLoader.
 
 Each format holds the same JPEGs. Weir reads them through a mixture and its loader (shuffled by epoch, resumable, unreadable items
 replaced and counted); the alternative is a map-style Dataset as the documentation of torch has it, over the same files, with
@@ -9,6 +9,7 @@ over a million pairs.
 
 import argparse
 import io
+import json
 import os
 import resource
 import tarfile
@@ -92,6 +93,39 @@ def parquet(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
     return {"train": "train.parquet", "test": "none.parquet", "caption": "text"}
 
 
+def torchvision(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
+    """Food101 as torchvision unpacks it."""
+    names: dict[str, list[str]] = {}
+    for number, data in enumerate(pictures):
+        name = f"class_{number % 10}"
+        path = folder / "food-101" / "images" / name / f"{number:06}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        names.setdefault(name, []).append(f"{name}/{path.stem}")
+    (folder / "food-101" / "meta").mkdir()
+    for split in ("train", "test"):
+        (folder / "food-101" / "meta" / f"{split}.json").write_text(json.dumps(names))
+    return {"set": "Food101"}
+
+
+def fomo(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
+    """A dataset of FoMo-in-Flux as its script leaves it, and the records of its code."""
+    info = folder.parent / "00_info"
+    (folder / "images").mkdir(parents=True)
+    info.mkdir()
+    records = {}
+    for number, data in enumerate(pictures):
+        (folder / "images" / f"{number:06}.jpg").write_bytes(data)
+        said = f"picture {number}"
+        records[f"images/{number:06}.jpg"] = {
+            "classname": f"class {number % 10}", "target": number % 10, "default_caption": said, "primer_caption": said,
+            "synthetic_caption": [said], "synthetic_merged_caption": [said],
+        }  # fmt: skip
+    (info / f"{folder.name}_train.json").write_text(json.dumps(records))
+    (info / f"{folder.name}_classnames.json").write_text(json.dumps([f"class {n}" for n in range(10)]))
+    return {"info": "../00_info"}
+
+
 # ---------------------------------------------------------------- what a user would write instead
 
 
@@ -137,6 +171,8 @@ FORMATS: dict[str, tuple[Callable[..., dict[str, Any]], Callable[[Path], Dataset
     "imagefolder": (imagefolder, lambda folder: datasets.ImageFolder(str(folder), transform=SHOWN)),
     "webdataset": (webdataset, Tars),
     "parquet": (parquet, lambda folder: Column(folder / "train.parquet")),
+    "torchvision": (torchvision, lambda folder: datasets.Food101(str(folder), transform=SHOWN)),
+    "fomo": (fomo, lambda folder: datasets.ImageFolder(folder, transform=SHOWN)),
 }
 
 
@@ -145,7 +181,7 @@ FORMATS: dict[str, tuple[Callable[..., dict[str, Any]], Callable[[Path], Dataset
 
 def row_of(form: str, folder: Path, params: dict[str, Any], image_px: int = IMAGE_PX) -> dict[str, Any]:
     """A dataset row."""
-    classes = [f"class {n}" for n in range(10)] if form == "imagefolder" else []
+    classes = [f"class {n}" for n in range(10)] if form in ("imagefolder", "fomo") else []
     wanted = {"name": form, "format": form, "location": str(folder), "classes": classes, "templates": []}
     return wanted | {"params": params | {"image_px": image_px}}
 
@@ -193,10 +229,11 @@ def plains(other: Dataset[Any], workers: int) -> Iterator[Any]:
     return iter(DataLoader(other, BATCH_PAIRS, shuffle=True, num_workers=workers))
 
 
-def compare(pictures: list[bytes], data: Path, table: Table) -> None:
-    """Every format with every number of workers."""
+def compare(pictures: list[bytes], data: Path, table: Table, forms: list[str]) -> None:
+    """Each format with every number of workers."""
     count = len(pictures) // BATCH_PAIRS
-    for form, (write, plain) in FORMATS.items():
+    for form in forms:
+        write, plain = FORMATS[form]
         folder = data / form
         row = row_of(form, folder, write(folder, pictures))
         loader(row, data, 0).draw()  # the index of shards, made once
@@ -248,11 +285,21 @@ def memory(row: dict[str, Any], data: Path, pairs: int) -> list[tuple[int, float
     return found
 
 
+def of_shards(data: Path, small: int, console: Console) -> None:
+    """What a thousand shards take to begin, and a million pairs to hold; a part of both if `small`."""
+    row = shards(data, 1000 // small, 100)
+    for what, seconds in beginnings(row, data):
+        console.print(f"{what}, {1000 // small:,} shards of 100 pairs: {seconds:.2f} s")
+    drawn = memory(row, data, 1_000_000 // small**2)
+    console.print("memory: " + ", ".join(f"{mb:,.0f} MB after {pairs:,}" for pairs, mb in drawn))
+
+
 def main() -> None:
     """Everything, in one run."""
     parser = argparse.ArgumentParser(prog="benchmarks/loading.py", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a hundredth of it, to see that it works")
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")
+    parser.add_argument("--only", nargs="*", choices=list(FORMATS), help="these formats, and nothing of shards and memory")
     given = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores: that is to be measured too
@@ -262,14 +309,15 @@ def main() -> None:
         data = Path(place)
         console.print(f"load of the machine before: {load()}")
         table = Table("format", "workers", "Weir pairs/s", "per core", "DataLoader pairs/s", "per core", "ratio", box=None)
-        compare([jpeg(number, 340, 256) for number in range(2560 // small)], data, table)
+        compare([jpeg(number, 340, 256) for number in range(2560 // small)], data, table, given.only or list(FORMATS))
         console.print(table)
-        row = shards(data, 1000 // small, 100)
-        for what, seconds in beginnings(row, data):
-            console.print(f"{what}, {1000 // small:,} shards of 100 pairs: {seconds:.2f} s")
-        drawn = memory(row, data, 1_000_000 // small**2)
-        console.print("memory: " + ", ".join(f"{mb:,.0f} MB after {pairs:,}" for pairs, mb in drawn))
-    command = "python benchmarks/loading.py" + (" --quick" if given.quick else "")
+        if not given.only:
+            of_shards(data, small, console)
+    command = (
+        "python benchmarks/loading.py"
+        + (" --quick" if given.quick else "")
+        + (" --only " + " ".join(given.only) if given.only else "")
+    )
     for name, words in surroundings(command):
         console.print(f"{name}: {words}")
     if given.out:

@@ -4,7 +4,7 @@ An evaluation yields (metric, value in [0, 1]) pairs. It sees an encoder and a t
 trained or where the numbers go.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +41,8 @@ class TestSet:
     captions: list[str]  # one per image
     groups: np.ndarray | None = None  # (C,) int64: an image is told which group its class is in; None: one group
     rivals: list[tuple[list[str], list[str]]] = field(default_factory=list)  # classes and templates of the others it is among
+    shots: "TestSet | None" = None  # the first training images of each class, where a probe asks for them
+    untouched: Encoder | None = None  # the model as it was before the first task, likewise
 
     def some(self, items: np.ndarray) -> "TestSet":
         """A part of it, by index."""
@@ -48,8 +50,10 @@ class TestSet:
         return replace(self, images=self.images[items], labels=self.labels[items], captions=kept)
 
 
-def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
+def measure(model: Encoder, dataset: TestSet, asked: Collection[str] = ()) -> Iterator[tuple[str, float]]:
     """Every metric that some file of this folder yields for datasets of this kind; none for a kind that no file is for.
+
+    A file with `PROBES`, the metrics that it can yield, is left out unless one of them is `asked` for: it costs more.
 
     Raises:
         ValueError: two evaluations yield a metric of the same name, or a test set that an evaluation refuses.
@@ -59,7 +63,8 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
         if file.stem.startswith("_"):
             continue
         evaluation = import_module(f"evals.{file.stem}")
-        if dataset.kind in evaluation.KINDS:
+        probes = getattr(evaluation, "PROBES", None)
+        if dataset.kind in evaluation.KINDS and (probes is None or not set(probes).isdisjoint(asked)):
             for metric, value in evaluation.measure(model, dataset):
                 if metric in seen:
                     raise ValueError(f"evals/{file.name}: {metric!r} of {dataset.kind} datasets is another's already")

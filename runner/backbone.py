@@ -64,6 +64,12 @@ class Backbone:
         self.mean = torch.tensor(mean, device=self.device).view(1, 3, 1, 1)
         self.std = torch.tensor(std, device=self.device).view(1, 3, 1, 1)
 
+    @property
+    def image_px(self) -> int:
+        """The side of the square images that it takes."""
+        size = self.model.visual.image_size
+        return int(size if isinstance(size, int) else size[0])
+
     def tokenize(self, texts: list[str]) -> Tensor:
         """(B, L) int64 token ids."""
         ids: Tensor = self.tokenizer(texts)

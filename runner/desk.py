@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 import evals
+from evals import fewshot
 from methods import parallel
-from runner.measure import load_test
+from runner.measure import load_shots, load_test
 from schema.spec import EVERYTHING, Spec
-from streams import Pairs, open_pairs
+from streams import DatasetError, Pairs, image_px, open_pairs
 from streams.loading import Loader
 from streams.mixtures import Mixture, Portion
 from streams.tasks import chunks
@@ -20,8 +21,9 @@ from streams.tasks import chunks
 class Desk:
     """Opens datasets when first asked for."""
 
-    def __init__(self, spec: Spec, data: Path, workers: int = 0) -> None:
-        self.spec, self.data, self.workers = spec, data, workers
+    def __init__(self, spec: Spec, data: Path, workers: int = 0, image_px: int | None = None) -> None:
+        """`image_px`: what the backbone takes; None: whatever the rows say."""
+        self.spec, self.data, self.workers, self.image_px = spec, data, workers, image_px
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
         self.opened: dict[tuple[str, str], Pairs] = {}  # by name and split
         self.named: dict[tuple[str, str], int] = {}  # how many unreadable items of each have been named
@@ -32,8 +34,13 @@ class Desk:
     @cached_property
     def tests(self) -> dict[str, evals.TestSet]:
         """What is measured on, by dataset."""
-        members = sorted({member["dataset"] for member in self.spec.stream["suite"]["members"]})
-        return {name: load_test(self.rows[name], self.open(self.rows[name], "test")) for name in members}
+        members = self.spec.stream["suite"]["members"]
+        found = {}
+        for name in sorted({member["dataset"] for member in members}):
+            found[name] = load_test(self.rows[name], self.open(self.rows[name], "test"))
+            if any(member["dataset"] == name and member["metric"] in fewshot.PROBES for member in members):
+                found[name].shots = load_shots(self.rows[name], self.open(self.rows[name]))
+        return found
 
     @cached_property
     def brought(self) -> dict[str, np.ndarray]:
@@ -81,7 +88,17 @@ class Desk:
         return lines
 
     def open(self, row: dict[str, Any], split: str = "train") -> Pairs:
-        """The pairs of a dataset row."""
+        """The pairs of a dataset row.
+
+        Raises:
+            DatasetError: what the format refuses, or images of another size than the backbone's.
+        """
         if (row["name"], split) not in self.opened:
+            if self.image_px is not None and image_px(row) != self.image_px:
+                backbone, made, taken = self.spec.backbone["name"], image_px(row), self.image_px
+                raise DatasetError(
+                    f"dataset {row['name']!r}: its images are made {made} x {made} px, and the backbone {backbone!r} takes "
+                    f'{taken} x {taken}. Insert a row with "image_px": {taken} in its params, or choose a backbone of that size.'
+                )
             self.opened[row["name"], split] = open_pairs(row, split, self.data)
         return self.opened[row["name"], split]

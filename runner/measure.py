@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 
 import evals
+from evals import fewshot
+from runner.backbone import Backbone
 from streams import Pairs
 
 Row = dict[str, Any]
@@ -33,6 +36,53 @@ def load_test(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
         labels=pairs.labels,
         captions=pairs.captions(every, np.random.default_rng(0)),
     )
+
+
+def load_shots(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
+    """The training pairs that `fewshot` learns from: of each class the first by a hash of name and place alone."""
+    ranked, taken, seen = hashed(dataset["name"], len(pairs.labels)), list[int](), Counter[int]()
+    for place in ranked.tolist():
+        label = int(pairs.labels[place])
+        if label >= 0 and seen[label] < max(fewshot.SHOTS):
+            seen[label] += 1
+            taken.append(place)
+    chosen = np.array(taken, np.int64)
+    return evals.TestSet(
+        dataset["name"], dataset["kind"], list(dataset["classes"]), [], pairs.images(chosen), pairs.labels[chosen], []
+    )
+
+
+def hashed(name: str, count: int) -> np.ndarray:
+    """(N,) the places of a dataset in an order that its name alone decides, the same for every trial and machine."""
+    drawn = [hashlib.blake2b(f"{name}/{place}".encode(), digest_size=8).digest() for place in range(count)]
+    return np.array(sorted(range(count), key=drawn.__getitem__), np.int64)
+
+
+class Untouched:
+    """The backbone before its first task, as an encoder: its weights are put into the model while it encodes, and taken out."""
+
+    def __init__(self, backbone: Backbone, initial: Mapping[str, torch.Tensor]) -> None:
+        self.backbone, self.initial = backbone, initial
+
+    @contextmanager
+    def _in_place(self) -> Iterator[Backbone]:
+        model = self.backbone.model
+        updated = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(dict(self.initial))
+        try:
+            yield self.backbone
+        finally:
+            model.load_state_dict(updated)
+
+    def encode_images(self, images: np.ndarray) -> torch.Tensor:
+        """As the backbone's own."""
+        with self._in_place() as backbone:
+            return backbone.encode_images(images)
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        """As the backbone's own."""
+        with self._in_place() as backbone:
+            return backbone.encode_texts(texts)
 
 
 class Once:
@@ -78,8 +128,7 @@ def part_of(test: evals.TestSet, share: float) -> np.ndarray:
     wanted = max(LEAST_IMAGES, math.ceil(share * count - 1e-9))
     if share >= 1 or wanted >= count:
         return np.arange(count)
-    drawn = [hashlib.blake2b(f"{test.name}/{place}".encode(), digest_size=8).digest() for place in range(count)]
-    order = np.array(sorted(range(count), key=drawn.__getitem__))
+    order = hashed(test.name, count)
     seen: Counter[int] = Counter()
     first = []  # whether a place is one of the first of its class, in the order of the hash
     for label in test.labels[order].tolist():
@@ -104,22 +153,28 @@ def measure_suite(
     parts: Sequence[float],
     task: int,
     step: int,
+    untouched: evals.Encoder | None = None,
 ) -> list[Row]:
     """Every metric of every dataset of the suite, in the label spaces that the suite names and on these parts of the test sets,
-    for the weights that `backbone` holds (the deployed ones). A part that is the whole test set is measured once.
+    for the weights that `backbone` holds (the deployed ones). A part that is the whole test set is measured once. `untouched` is
+    what an index was made with.
 
     Raises:
         MetricError: the suite names a metric that is not among them.
     """
     rows: list[Row] = []
     model = Once(backbone)
-    spaces = sorted({(member["dataset"], member["label_space"]) for member in suite["members"]})
+    asked = defaultdict[tuple[str, str], set[str]](set)
+    for member in suite["members"]:
+        asked[member["dataset"], member["label_space"]].add(member["metric"])
+    spaces = sorted(asked)
     for name in sorted({dataset for dataset, _ in spaces}):
         for items in {len(some): some for some in (part_of(tests[name], share) for share in parts)}.values():
             whole = len(items) == len(tests[name].labels)
             test = tests[name] if whole else tests[name].some(items)
             for label_space in [space for dataset, space in spaces if dataset == name]:
-                values = dict(evals.measure(model, among(label_space, name, {**tests, name: test}, brought)))
+                seen_by = replace(among(label_space, name, {**tests, name: test}, brought), untouched=untouched)
+                values = dict(evals.measure(model, seen_by, asked[name, label_space]))
                 _check_metrics(suite, name, label_space, values, test.kind)
                 about = {"task": task, "step": step, "dataset": name, "label_space": label_space, "weights": "deployed"}
                 size = {"examples": len(items), "fraction": len(items) / len(tests[name].labels)}

@@ -4,42 +4,35 @@ The step is the real one: `Training` with the real parts, on fake tensors (`torc
 and storages but hold nothing. So there is no formula per method, no weights and no data, and a model that fits no machine here
 can be profiled. All of it happens on a fake CPU, whatever the machine, so that a budget buys the same steps everywhere.
 
-FLOPs are those of torch's counter (matrix products, convolutions, attention). Memory is that of all storages that live at once:
-parameters, gradients, optimizer state, what the parts remember, activations; not the allocator's waste, not the driver's own.
+FLOPs are those of torch's counter (matrix products, convolutions, attention); those of decompositions are a phase of their own.
+Memory is that of all storages that live at once: parameters, gradients, optimizer state, what the parts remember, activations;
+not the allocator's waste, not the driver's own.
 
 A part that asks for a number that a fake tensor does not have gets 1, and True where it asks whether tensors are equal; which
 pairs a selection chooses is not asked at all. What `Batch.sources` holds is real, and so is what is computed from it alone.
 """
 
-import contextlib
 import dataclasses
 import warnings
-import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    FakeTensor,
-    FakeTensorMode,
-    unset_fake_temporarily,
-)
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 
 import methods
-from methods import Objective, Sum, Task, optimizers, parallel
+from methods import Sum, Task, optimizers, parallel
 from runner import backbone as backbones
 from runner.backbone import Backbone
 from runner.budget import Profiled
+from runner.counting import Books, LookBack, Memory, as_arrays
 from runner.desk import Desk
-from runner.ledger import Entry, Ledger, counted
+from runner.history import Loaded
+from runner.ledger import Ledger
 from runner.training import REPAIR, Training, repairing
 from schema.parts import averages_steps
 from schema.spec import Spec, canonical
@@ -49,83 +42,16 @@ from streams.mixtures import Mixture, shares
 
 Rows = dict[str, tuple[float, int]]  # phase -> FLOPs, peak bytes; as rows of `profile`
 PER_STEP, ONCE, FULL = ("train", "score"), ("objective",), "full"  # FULL: a step of full fine-tuning, for comparison
+MERGE, SVD = "merge", "svd"  # known, and charged by no budget
 PLAIN: dict[str, Any] = {
     "tuning": "full", "tuning_params": {}, "objective": "contrastive", "objective_params": {}, "merging": "none",
     "merging_params": {}, "start": "last", "deploy": "last", "repair": None, "repair_params": {},
 }  # fmt: skip
 MERGED = ("merging", "merging_params", "start", "deploy")
-LOOKED_BACK = 2  # batches that an objective is given at the end of a task; the others cost what the second does
-ATEN = torch.ops.aten
 
 
 class ProfileError(RuntimeError):
     """A part needs values, and fake tensors have none."""
-
-
-class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of all storages that live; answers what fake tensors cannot."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = 0
-        self.held: dict[int, Any] = {}
-
-    def hold(self, tensor: Tensor) -> None:
-        """Count a storage until it is freed."""
-        storage = tensor.untyped_storage()
-        key, size = id(storage), storage.nbytes()
-        if key not in self.held:
-            self.held[key] = weakref.ref(storage, partial(self._free, key, size))
-            self.now += size
-            self.peak = max(self.peak, self.now)
-
-    def _free(self, key: int, size: int, _: object) -> None:
-        del self.held[key]
-        self.now -= size
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        fakes = [isinstance(tensor, FakeTensor) for tensor in inputs]
-        if inputs and not any(fakes):
-            with unset_fake_temporarily():
-                return func(*args, **(kwargs or {}))
-        if func is ATEN._local_scalar_dense.default:
-            kind = inputs[0].dtype
-            return True if kind is torch.bool else 1.0 if kind.is_floating_point else 1
-        if func is ATEN.equal.default:
-            return True
-        if func in (ATEN.index.Tensor, ATEN.index_put.default, ATEN.index_put_.default):
-            args = (args[0], [_places(index) for index in args[1]], *args[2:])
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if isinstance(tensor, Tensor):
-                self.hold(tensor)
-        return made
-
-
-def _places(index: Tensor | None) -> Tensor | None:
-    """Where a real mask is true: a fake one would not say how often it is."""
-    if isinstance(index, Tensor) and not isinstance(index, FakeTensor) and index.dtype is torch.bool:
-        with unset_fake_temporarily():
-            return index.nonzero().squeeze(1)
-    return index
-
-
-class Books(Ledger):
-    """Peak memory from the mode above in place of the GPU's."""
-
-    def __init__(self, memory: Memory) -> None:
-        super().__init__()
-        self.memory = memory
-
-    @contextlib.contextmanager
-    def timed(self, name: str) -> Iterator[Entry]:
-        """As a trial's, but for where the memory is read."""
-        self.memory.peak = self.memory.now
-        with super().timed(name) as entry:
-            before = entry.peak_bytes or 0
-            yield entry
-        entry.peak_bytes = max(before, self.memory.peak)
 
 
 class NoData(Desk):
@@ -175,45 +101,6 @@ class Dry(Training):
         )
 
 
-@dataclass
-class LookBack:
-    """An objective's `end`, given two batches in place of the many that it asks for, and charged for all of them.
-
-    What it asks for is a field of pairs (`..._pairs`), and each batch after the first costs the same.
-    """
-
-    term: Objective
-    batch_pairs: int
-    unseen_flops: float = 0.0
-    right: bool = True  # whether it took as many as it was meant to
-
-    def __post_init__(self) -> None:
-        self.end, self.wanted = self.term.end, 0
-        most = LOOKED_BACK * self.batch_pairs
-        for name in (field.name for field in dataclasses.fields(self.term) if field.name.endswith("_pairs")):  # type: ignore[arg-type]
-            if getattr(self.term, name) > most:
-                self.wanted = -(-getattr(self.term, name) // self.batch_pairs)
-                setattr(self.term, name, most)
-        if self.wanted:
-            self.term.end = self.looked_back  # type: ignore[method-assign]
-
-    def looked_back(self, model: nn.Module, batches: Iterator[Batch]) -> None:
-        """In place of `end`."""
-        marks: list[float] = []
-        with counted() as counter:
-
-            def marked() -> Iterator[Batch]:
-                for batch in batches:
-                    marks.append(counter.get_total_flops())
-                    yield batch
-
-            self.end(model, marked())
-            marks.append(counter.get_total_flops())
-        self.right = len(marks) == LOOKED_BACK + 1 and marks[2] - marks[1] == marks[1] - marks[0]
-        if self.right:
-            self.unseen_flops = (self.wanted - LOOKED_BACK) * (marks[1] - marks[0])
-
-
 _known: dict[str, Rows] = {}  # by what a profile depends on: many methods differ only in what they merge after a task
 
 
@@ -244,22 +131,63 @@ def profile(spec: Spec, shorten: bool = True) -> Rows:
     method, memory = methods.method(spec.method), Memory()
     terms = method.objective.terms.values() if isinstance(method.objective, Sum) else [method.objective]
     looks = [LookBack(term, int(spec.recipe["batch_pairs"])) for term in terms if shorten and dataclasses.is_dataclass(term)]
+    with unreal(spec) as backbone, torch.random.fork_rng():
+        spent = _two_tasks(spec, backbone, method, memory)
+    if not all(look.right for look in looks):
+        return profile(spec, shorten=False)
+    unseen = {"objective": sum(look.unseen_flops for look in looks)}
+    return {name: (flops + unseen.get(name, 0.0), peak) for name, (flops, peak) in spent.items()}
+
+
+def profile_merging(spec: Spec) -> Rows:
+    """What combining tasks spends after the second one, in host memory: the untouched backbone and the newest weights, the
+    running merge or the history as it is read from disk, and what the technique makes of them. No row where none are combined.
+
+    Raises:
+        ProfileError: as `profile`.
+    """
+    row, books = spec.method, Books(Memory())
+    made = methods.merger(row["merging"], row["merging_params"], row["start"], row["deploy"])
+    if not made.asked or averages_steps(row["merging"]):
+        return {}
+    with unreal(spec) as backbone:
+        initial = dict(backbone.model.state_dict())
+        for tensor in initial.values():
+            books.memory.hold(tensor)
+
+        def loaded() -> dict[str, Tensor]:
+            return {name: tensor.clone() for name, tensor in initial.items()}
+
+        with books.memory, as_arrays():
+            last, running = loaded(), None
+            with books.phase(MERGE):
+                if "running" in made.asked:
+                    running = made.fold(initial, loaded(), last, 2)
+                for over in sorted(made.asked):
+                    made.merge(over, Loaded([lambda: initial, loaded, lambda: last]), running)
+    entry = books.entries[MERGE]
+    return {MERGE: (entry.flops, entry.peak_bytes or 0)}
+
+
+@contextmanager
+def unreal(spec: Spec) -> Iterator[Backbone]:
+    """A backbone of fake tensors, which are in force meanwhile.
+
+    Raises:
+        ProfileError: what is done with it asks for what they do not have; says which operation.
+    """
     with torch.device("meta"):
         backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
     try:
-        with parallel.alone(), warnings.catch_warnings(), torch.random.fork_rng(), FakeTensorMode(allow_non_fake_inputs=True):
+        with parallel.alone(), warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True):
             warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copies of models do, to no harm
             backbone.model.to_empty(device="cpu")
-            books = _two_tasks(spec, backbone, method, memory)
+            yield backbone
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         raise ProfileError(
             f"method {spec.method['name']!r} cannot be profiled without values: it asks {error}. Write it without that, or use "
             "a budget in steps or pairs."
         ) from error
-    if not all(look.right for look in looks):
-        return profile(spec, shorten=False)
-    unseen = {"objective": sum(look.unseen_flops for look in looks)}
-    return {name: (flops + unseen.get(name, 0.0), peak) for name, (flops, peak) in books.items()}
 
 
 def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory) -> Rows:
@@ -273,6 +201,7 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
     spent: Rows = {}
     with memory:
         for number in (1, 2):
+            memory.svd_flops = memory.svd_peak = 0
             dry = Dry(spec, backbone, method, Task(number, number, initial), memory)
             dry.begin(None)
             for _ in dry.steps_from(0):
@@ -285,6 +214,7 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
                 entries = dry.ledger.entries.items()
                 found = {name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0) for name, entry in entries}
                 spent = found | {name: max(found[name], spent.get(name, found[name])) for name in ONCE}
+                spent |= {SVD: (memory.svd_flops, memory.svd_peak)} if memory.svd_flops else {}
     return spent
 
 
@@ -309,7 +239,10 @@ def profile_with_full(spec: Spec) -> Rows:
     for each in (spec, plain):
         if essence(each) not in _known:
             _known[essence(each)] = profile(each)
-    return _known[essence(spec)] | {FULL: _known[essence(plain)]["train"]}
+    merging = canonical([spec.backbone["architecture"], *(spec.method[key] for key in MERGED)])
+    if merging not in _known:
+        _known[merging] = profile_merging(spec)
+    return _known[essence(spec)] | _known[merging] | {FULL: _known[essence(plain)]["train"]}
 
 
 def profiled(rows: Rows) -> Profiled:

@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,38 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from methods import parallel
+from methods import Weights, optimizers, parallel
 from runner import checkpoint, code
 from runner.folder import Job, read_json, trunks_folder
+from runner.ledger import Ledger
 from schema.parts import averages_steps
 from schema.spec import Row, Spec, canonical
 
 LEARNS_BY = ("tuning", "tuning_params", "objective", "objective_params", "repair", "repair_params")  # of a method
 SEES_BY = ("architecture", "pretrained")  # of a backbone, whose weights are known by what they are
+
+
+@dataclass
+class Trained:
+    """What a task's training comes to, before anything is merged or deployed."""
+
+    last: Weights
+    method: dict[str, Any]  # what its parts remember
+    memory: optimizers.Memory
+    ledger: Ledger
+    curve: list[dict[str, Any]]
+
+    def state_dict(self) -> checkpoint.State:
+        """For the store."""
+        return vars(self) | {"last": dict(self.last), "ledger": self.ledger.state_dict()}
+
+    @classmethod
+    def of(cls, state: checkpoint.State, shared: bool) -> "Trained":
+        """From the store; its costs are charged in full, and marked where another trial had them."""
+        ledger = Ledger()
+        ledger.load_state_dict(state["ledger"])
+        ledger.mark(shared)
+        return cls(**(state | {"ledger": ledger}))
 
 
 class Shelf:

@@ -9,7 +9,6 @@ import mmap
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from runner.desk import Desk
 from runner.folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
 from runner.ledger import Entry, Ledger
-from runner.measure import drift, measure_suite, shares
+from runner.measure import Untouched, drift, measure_suite, shares
 from runner.outcome import StopFlag, StoppedError, ended_by
 from runner.seeds import seed_of
 from runner.solving import solve
@@ -34,29 +33,6 @@ from runner.training import REPAIR, Training, repairing
 from schema.compute import Compute
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
-
-
-@dataclass
-class Trained:
-    """What a task's training comes to, before anything is merged or deployed."""
-
-    last: Weights
-    method: dict[str, Any]  # what its parts remember
-    memory: optimizers.Memory
-    ledger: Ledger
-    curve: list[dict[str, Any]]
-
-    def state_dict(self) -> checkpoint.State:
-        """For the store."""
-        return vars(self) | {"last": dict(self.last), "ledger": self.ledger.state_dict()}
-
-    @classmethod
-    def of(cls, state: checkpoint.State, shared: bool) -> "Trained":
-        """From the store; its costs are charged in full, and marked where another trial had them."""
-        ledger = Ledger()
-        ledger.load_state_dict(state["ledger"])
-        ledger.mark(shared)
-        return cls(**(state | {"ledger": ledger}))
 
 
 class Trial:
@@ -71,7 +47,7 @@ class Trial:
         self.relatives = run.relatives(self.spec)
         self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
         self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
-        self.desk = Desk(self.spec, Path(self.job.data), self.job.workers)
+        self.desk = Desk(self.spec, Path(self.job.data), self.job.workers, self.backbone.image_px)
         self.method = methods.method(self.spec.method)
         row = self.spec.method
         repair: methods.Repair | None = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
@@ -109,7 +85,7 @@ class Trial:
             key = None  # begun by other code or elsewhere: what comes of it is nobody else's
         found = self.trunk.get(key)
         if found is not None:
-            trained = Trained.of(*found)
+            trained = store.Trained.of(*found)
             self.method = methods.method(self.spec.method)
             self.method.load_state_dict(trained.method)
         else:
@@ -142,7 +118,7 @@ class Trial:
         """The untouched backbone as a number."""
         return checkpoint.digest({"model": self.initial})
 
-    def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> Trained:
+    def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> store.Trained:
         """The steps of a task, and its repair; `about` goes into its checkpoints."""
         repair_steps = self.repair_steps(task)
         training = Training(self.spec, self.backbone, self.method, self.desk, Task(task, self.steps - repair_steps, self.initial))
@@ -165,7 +141,7 @@ class Trial:
         last = training.end()
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
-        return Trained(last, self.method.state_dict(), training.memory, training.ledger, training.curve)
+        return store.Trained(last, self.method.state_dict(), training.memory, training.ledger, training.curve)
 
     def save(self, task: int, step: int, state: dict[str, Any]) -> None:
         """A checkpoint, by the one process that writes: all of them are in the same state."""
@@ -251,7 +227,8 @@ class Trial:
                 ledger.entries["evaluate"] = Entry(**state["entry"] | {"shared": shared})
                 return list(state["results"])
         with ledger.phase("evaluate") as entry:
-            results = measure_suite(self.backbone, suite, self.desk.tests, self.desk.brought, parts, task, step)
+            untouched = Untouched(self.backbone, self.initial)
+            results = measure_suite(self.backbone, suite, self.desk.tests, self.desk.brought, parts, task, step, untouched)
             entry.pairs = sum({(row["dataset"], row["fraction"]): row["examples"] for row in results}.values())
         self.untouched.put(key, {"results": results, "entry": vars(entry)})
         return results

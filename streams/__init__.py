@@ -62,6 +62,21 @@ def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     Raises:
         DatasetError: no such format, or a key in `params` that the format does not have.
     """
+    pairs: Pairs = _form(dataset).open(dataset, split, cache)
+    return pairs
+
+
+def image_px(dataset: Mapping[str, Any]) -> int:
+    """The side of the squares that a dataset row's images are made, in pixels; of all formats.
+
+    Raises:
+        DatasetError: as `open_pairs`.
+    """
+    return int(_form(dataset).image_px)
+
+
+def _form(dataset: Mapping[str, Any]) -> Any:
+    """The format of a row, its fields set from `params`."""
     name = dataset["format"]
     known = sorted(path.stem for path in FORMATS.glob("*.py") if not path.stem.startswith("_"))
     if name not in known:
@@ -74,5 +89,4 @@ def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
         if key not in keys:
             listed = f"Allowed: {', '.join(keys)}.{nearest(key, keys)}"
             raise DatasetError(f"dataset {dataset['name']!r}: {name} has no parameter {key!r}. {listed}")
-    pairs: Pairs = form(**dataset["params"]).open(dataset, split, cache)
-    return pairs
+    return form(**dataset["params"])

@@ -1,6 +1,7 @@
 """A small catalog filled by hand: every number in it is short enough to compute with on paper."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,25 @@ class Filled:
             self.cost(trial, task, "evaluate", attempt, flops=5e9, seconds=1.0)
         return trial
 
+    def probed(self, recalls: Sequence[tuple[float, float, float]], before: Sequence[float]) -> None:
+        """Trials, one a seed, of one task and an image index: the recall at 5 before it, and after it on the old index, on the same
+        with the drift taken back, and on a new one."""
+        metrics = ("index_r5", "index_shifted_r5", "text_to_image_r5")
+        for statement in (
+            "INSERT INTO dataset (name, format, kind) VALUES ('scenes', 'world', 'retrieval')",
+            "INSERT INTO suite (name) VALUES ('probed')",
+            f"INSERT INTO suite_member (suite, dataset, role, metric) SELECT 'probed', 'scenes', 'probe', unnest({list(metrics)})",
+            "INSERT INTO stream BY NAME SELECT * REPLACE ('probed' AS name, 'probed' AS suite) FROM stream WHERE name = 'world'",
+        ):
+            self.connection.execute(statement)
+        for seed, (after, at_first) in enumerate(zip(recalls, before, strict=True)):
+            trial = self.trial(stream="probed", seed=seed, study="probes")
+            self.attempt(trial, state=None)
+            for task, found in enumerate([(at_first,) * 3, after]):
+                self.cost(trial, task)
+                for metric, value in zip(metrics, found, strict=True):
+                    self.results(trial, task, {"scenes": value}, metric=metric)
+
     def rows(self, source: str, **where: Any) -> list[dict[str, Any]]:
         """Rows of a view or macro call as dicts."""
         clause = " AND ".join(f"{key} IS NOT DISTINCT FROM ?" for key in where) or "true"
@@ -175,6 +195,7 @@ def varied(filled: Filled) -> None:
         filled.connection.execute("INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"])
         filled.trial(backbone=name, study="second")
     _parted(filled)
+    filled.probed([(0.3, 0.4, 0.7), (0.35, 0.4, 0.7)], [0.8, 0.8])
     filled.results(1, 1, {"dogs": 0.3}, step=5)
     filled.connection.execute("INSERT INTO progress VALUES (1, 1, 1, 5, 0.7, 1e-3, 100, now())")
     filled.connection.execute("INSERT INTO statistic VALUES (1, 1, 1, 'drift_l2', 'all', 3.5)")

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from runner.desk import Desk
 from runner.resolve import Resolver
 from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
 from schema.spec import Spec
+from streams import DatasetError
 from tests import layouts
 
 SETS = """
@@ -47,3 +50,17 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     assert "00000.png" in line and "00004.png" in line
     drawn.draw()
     assert desk.unreadable() == []
+
+
+def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -> None:
+    """With both numbers, before anything is decoded; a row without image_px is of its format's own size."""
+    row = layouts.imagefolder(tmp_path, 30, bad=set())
+    stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
+    spec = Spec({"name": "b"}, stream, {}, {}, {}, {}, 0)
+    made_px = row["params"].get("image_px", 224)
+    assert len(Desk(spec, tmp_path, image_px=made_px).open(row)) > 0
+    wrong = (
+        rf"'birds': its images are made {made_px} x {made_px} px, and the backbone 'b' takes 48 x 48. Insert .*\"image_px\": 48"
+    )
+    with pytest.raises(DatasetError, match=wrong):
+        Desk(spec, tmp_path, image_px=48).open(row)

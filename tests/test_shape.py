@@ -29,6 +29,7 @@ GPU_HALF = {
     "concepts",
     "measure",
     "checkpoint",
+    "counting",
     "history",
     "ledger",
     "energy",

@@ -191,6 +191,8 @@ INSERT INTO method (name, tuning, tuning_params, note) VALUES
 ('dora_r64', 'dora', '{"rank": 64, "alpha": 64}', 'as dora_r4, the larger rank of FoMo-in-Flux'),
 ('vera', 'vera', '{"rank": 256, "start_d": 0.1, "start_b": 0}', 'two vectors per weight on shared random matrices (arXiv 2310.11454)'),
 ('vera_fomo', 'vera', '{"rank": 256, "start_d": 0, "start_b": 0.1}', 'vera, begun as in the code of FoMo-in-Flux'),
+('vera_r4', 'vera', '{"rank": 4, "start_d": 0, "start_b": 0.1}', 'vera_fomo at the lower of the ranks in the table of FoMo-in-Flux'),
+('vera_r64', 'vera', '{"rank": 64, "start_d": 0, "start_b": 0.1}', 'vera_fomo at the higher of the ranks in the table of FoMo-in-Flux'),
 ('galore', 'galore', '{"rank": 8, "gap": 200, "scale": 2}', 'the optimizer works on projected gradients (arXiv 2403.03507)'),
 ('hft', 'hft', '{}', 'half of the matrices stay, another half in every task (arXiv 2404.18466)'),
 ('migu', 'migu', '{"quantile": 0.7}', 'only the loudest 30 % of output units learn (arXiv 2406.17245)'),

@@ -131,6 +131,22 @@ INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
 ('world_validation', 'world_random', 5, 'world_validation', 'as world, but measured on other images: to choose hyperparameters on')
 ON CONFLICT DO NOTHING;
 
+-- Probes: what a few images a class could teach, and whether an image index made by the untouched backbone can stay.
+INSERT INTO suite (name, note) VALUES ('world_probed', 'the suite world, few-shot probes of its adaptation sets, and an index of its scenes')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO suite_member (suite, dataset, role, metric)
+SELECT 'world_probed', dataset, role, metric FROM suite_member WHERE suite = 'world'
+UNION ALL
+SELECT 'world_probed', dataset, 'probe', unnest(['fewshot4_top1', 'fewshot16_top1']) FROM suite_member WHERE suite = 'world' AND role = 'adapt'
+UNION ALL
+SELECT 'world_probed', 'scenes', 'probe', unnest(['index_r5', 'index_shifted_r5', 'text_to_image_r5'])
+ON CONFLICT DO NOTHING;
+
+INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
+('world_probed', 'world_random', 5, 'world_probed', 'as world, with probes beside what counts')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, note) VALUES
 ('update_only', 1, 0, 0, NULL, 'only what is new'),
 ('buffer_half', 0.5, 0.5, 0, NULL, 'half of it from earlier tasks'),

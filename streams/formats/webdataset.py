@@ -1,7 +1,8 @@
 """Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls) next to each other.
 
 Where the members lie is found once a shard and kept under the data folder; after that any pair is one seek away, so that a
-sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image without a caption is no pair.
+sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image without a caption is no pair. Shards at an
+address (`https://host/pool/{00000..00127}.tar`) are fetched once into the data folder: as much disk as they take.
 """
 
 import json
@@ -15,6 +16,7 @@ import numpy as np
 
 from streams import DatasetError
 from streams.formats._files import SUFFIXES, Arrays, Files, by_label, cached, matching, part, place, span
+from streams.formats._remote import expanded, fetched, is_address
 from streams.formats._tars import members
 
 VERSION = 1  # of the index
@@ -40,23 +42,41 @@ class Webdataset:
         about = f"dataset {dataset['name']!r}"
         if self.caption not in ("txt", "templates") and not self.caption.startswith("json:"):
             raise DatasetError(f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates")
-        location = place(dataset, cache, "tar shards, or folders of them")
-        root, said = (location, part(self, split)) if location.is_dir() else (location.parent, location.name)
-        shards = matching(about, root, said, ".tar")
+        where, stems, shards = self._shards(dataset, part(self, split), cache)
         more = f"{VERSION} {self.caption}"
         indices = [cached(cache / "shards", file, more, partial(_index, file, self.caption)) for file in shards]
         if not any(len(index["keys"]) for index in indices):
-            said = f"no sample of the {len(shards)} shards in {root / said} has an image and a caption"
+            said = f"no sample of the {len(shards)} shards in {where} has an image and a caption"
             raise DatasetError(f"{about}: {said} ({self.caption}). `caption` in the row's params says where captions are.")
-        return Files(dataset, self, split, Shards(root, shards, indices, dataset, self.caption))
+        return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
+
+    def _shards(self, dataset: Mapping[str, Any], said: str, cache: Path) -> tuple[str, list[str], list[Path]]:
+        """Where the shards are, what they are called without ending, and the files, sorted by that."""
+        about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
+        if is_address(location):
+            where = f"{location.rstrip('/')}/{said}" if said else location
+            addresses = expanded(where)
+            if not all(address.endswith(".tar") for address in addresses):
+                raise DatasetError(
+                    f"{about}: {where} is an address, where no folder can be listed; it must name .tar files, as "
+                    "https://host/pool/{00000..00127}.tar, with location alone or with train and test"
+                )
+            root = location.rstrip("/") + "/" if said else location.partition("{")[0].rpartition("/")[0] + "/"
+            stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
+            return where, stems, [fetched(about, address, cache / "fetched") for address in addresses]
+        place_of = place(dataset, cache, "tar shards, or folders of them")
+        top, said = (place_of, said) if place_of.is_dir() else (place_of.parent, place_of.name)
+        found = matching(about, top, said, ".tar")
+        return str(top / said), [file.relative_to(top).with_suffix("").as_posix() for file in found], found
 
 
 class Shards:
     """The pairs of tar shards."""
 
-    def __init__(self, root: Path, shards: list[Path], indices: list[Arrays], dataset: Mapping[str, Any], caption: str) -> None:
+    def __init__(
+        self, stems: list[str], shards: list[Path], indices: list[Arrays], dataset: Mapping[str, Any], caption: str
+    ) -> None:
         self.shards, self.caption = shards, caption
-        stems = [file.relative_to(root).with_suffix("").as_posix() for file in shards]
         self.names = [f"{stem}/{key}" for stem, index in zip(stems, indices, strict=True) for key in index["keys"]]
         self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
         self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])  # (N, 4): image and text, offset and bytes

@@ -1,0 +1,44 @@
+"""Whether an image index can stay when the model is updated: texts encoded by the updated model look for their images among
+embeddings that the untouched backbone made (the cross-test of https://arxiv.org/abs/2003.11942; the drift that is taken back is
+that of https://github.com/dipamgoswami/QDC).
+
+    index_r<k>          recall at k of the updated model's texts on the old images
+    index_shifted_r<k>  the same after the mean drift of the queries, mean_q (new(q) - old(q)), is taken from each of them
+
+Beside `text_to_image_r<k>`, the recall on an index made anew, and its value at task 0, that of the old model on the old index:
+an update is backward compatible if the first is no less than the latter. A match and a tie are as in `evals.retrieval`; the
+untouched backbone scores `text_to_image_r<k>` in both. Measured only where a suite asks for it.
+"""
+
+# N pairs, D width
+
+from collections.abc import Iterator
+
+import torch
+from torch.nn import functional
+
+from evals import Encoder, TestSet
+from evals.retrieval import RANKS, nearer_than_match
+
+KINDS = ("retrieval",)
+PROBES = tuple(f"{name}_r{k}" for name in ("index", "index_shifted") for k in RANKS)
+
+
+def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
+    """Both recalls at every rank.
+
+    Raises:
+        ValueError: the untouched backbone is not at hand.
+    """
+    old = dataset.untouched
+    if old is None:
+        raise ValueError(f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none was given")
+    first: dict[str, int] = {}
+    same = torch.tensor([first.setdefault(caption, n) for n, caption in enumerate(dataset.captions)])  # (N,)
+    index, before = old.encode_images(dataset.images), old.encode_texts(dataset.captions)  # (N, D) each
+    queries = model.encode_texts(dataset.captions)
+    shifted = functional.normalize(queries - (queries - before).mean(dim=0), dim=-1)
+    for name, asked in (("index", queries), ("index_shifted", shifted)):
+        nearer = nearer_than_match(asked, index, same)
+        for k in RANKS:
+            yield f"{name}_r{k}", float((nearer < k).double().mean())
