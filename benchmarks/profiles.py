@@ -24,6 +24,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "contrastive+ewc": {"objective": "contrastive+ewc"},
     "ema_step": {"merging": "ema_step", "deploy": "merged"},
     "full, muon": {"recipe": {"optimizer": "muon"}},
+    "full, adamw_8bit": {"recipe": {"optimizer": "adamw_8bit"}},
     "full, learnability": {"mixture": {"selection": "learnability"}},
     "full, easy_reference": {"mixture": {"selection": "easy_reference"}},
 }

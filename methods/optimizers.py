@@ -40,8 +40,9 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
 
 
 def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
-    """What an optimizer remembers of each parameter, by the parameter's name."""
-    return {name: dict(optimizer.state[parameter]) for name, parameter in names.items() if parameter in optimizer.state}
+    """What an optimizer remembers of each parameter, by the parameter's name; in tensors of torch's own."""
+    plain = getattr(optimizer, "plain", dict)
+    return {name: plain(optimizer.state[parameter]) for name, parameter in names.items() if parameter in optimizer.state}
 
 
 def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Memory) -> None:
@@ -49,8 +50,8 @@ def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Me
     known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     for name, parameter in names.items():
         if name in memory and id(parameter) in known:
-            kept = memory[name].items()
-            optimizer.state[parameter] = {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in kept}
+            kept = getattr(optimizer, "packed", dict)(memory[name]).items()
+            optimizer.state[parameter] = {key: value.clone() if type(value) is torch.Tensor else value for key, value in kept}
 
 
 def adamw(
@@ -65,6 +66,26 @@ def adamw(
     """Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101). `fused`: all of a step in one kernel,
     which rounds otherwise."""
     return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=fused or None)
+
+
+def adamw_8bit(
+    parameters: list[nn.Parameter],
+    lr: float,
+    weight_decay: float,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> Optimizer:
+    """`adamw` that keeps its moments in 8 bits, a quarter of the memory (https://arxiv.org/abs/2110.02861), by torchao.
+
+    Raises:
+        PartError: torchao is not installed.
+    """
+    try:
+        from methods.eight_bit import EightBit
+    except ImportError as error:
+        raise PartError(f"adamw_8bit needs torchao, which cannot be imported ({error}). Install it, or use adamw") from error
+    return cast(Optimizer, EightBit(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps))
 
 
 def sgd(

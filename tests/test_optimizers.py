@@ -1,6 +1,9 @@
 """The optimizers against torch's own, exact resumption of each, and what each does with its settings."""
 
 import copy
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from torch import nn
 from methods import objective
 from methods.optimizers import Joined, memory, optimizer, remember
 from methods.parameters import moving
+from runner import checkpoint
 from schema import parts
 from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
 
@@ -186,7 +190,11 @@ def test_lists_from_json_are_taken_for_tuples() -> None:
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("adam", {}, r"unknown 'adam'. Known in methods/optimizers.py: adamw, muon, sgd. Did you mean 'adamw'"),
+        (
+            "adam",
+            {},
+            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, muon, sgd. Did you mean 'adamw' or 'adamw_8bit'",
+        ),
         ("sgd", {"betas": [0.9, 0.9]}, r"optimizer 'sgd' has no parameter 'betas'. Allowed: momentum, nesterov"),
         ("adamw", {"lr": 1.0}, r"no parameter 'lr'. Allowed: betas, eps"),
     ],
@@ -215,3 +223,57 @@ def test_a_fused_step_is_the_same_to_rounding_and_goes_on_to_the_last_bit() -> N
     for name, tensor in models[0].state_dict().items():
         if not name.endswith("in_proj_bias"):  # the gradient of a key's bias is nothing but rounding, which Adam makes steps of
             torch.testing.assert_close(models[1].state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def eight_bit(seed: int, **params: Any) -> tuple[nn.Linear, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    layer = nn.Linear(64, 64, bias=True)
+    return layer, optimizer("adamw_8bit", list(layer.parameters()), RECIPE | {"optimizer_params": params})
+
+
+def push(layer: nn.Linear, trained: torch.optim.Optimizer, seed: int) -> None:
+    torch.manual_seed(seed)
+    layer.weight.grad, layer.bias.grad = torch.randn(64, 64), torch.randn(64)
+    trained.param_groups[0]["lr"] = 1e-3 / (1 + seed)  # as the schedule sets it
+    trained.step()
+
+
+def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
+    """4,096 weights: moments of a byte each, and a scale for each block of 256; the 64 biases keep theirs in full."""
+    layer, trained = eight_bit(0, betas=[0.8, 0.9])
+    other = copy.deepcopy(layer)
+    full = torch.optim.AdamW(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], betas=(0.8, 0.9))
+    start = layer.weight.detach().clone()
+    for seed in range(5):
+        push(layer, trained, seed)
+        push(other, full, seed)
+    moved, apart = (other.weight - start).norm(), (other.weight - layer.weight).norm()
+    assert 0 < apart < 0.05 * moved
+    torch.testing.assert_close(layer.bias, other.bias, rtol=1e-6, atol=1e-8)
+    moment = trained.state_dict()["state"][0]["exp_avg"]
+    assert (moment["codes"].dtype, moment["codes"].numel(), moment["scale"].numel()) == (torch.uint8, 4096, 16)
+
+
+def test_what_eight_bits_remember_is_plain_and_goes_on_to_the_last_bit(tmp_path: Path) -> None:
+    """Through a checkpoint's file, and from one task's optimizer to the next one's."""
+    layer, trained = eight_bit(0)
+    push(layer, trained, 1)
+    names = dict(layer.named_parameters())
+    checkpoint.write(tmp_path / "c", {}, {"state": trained.state_dict(), "memory": memory(trained, names)})
+    read = checkpoint.read(tmp_path / "c", json.loads((tmp_path / "c.json").read_text()))
+    assert read is not None
+    resumed, carried = copy.deepcopy(layer), copy.deepcopy(layer)
+    again, fresh = (optimizer("adamw_8bit", list(each.parameters()), RECIPE) for each in (resumed, carried))
+    again.load_state_dict(read["state"])
+    remember(fresh, dict(carried.named_parameters()), read["memory"])
+    for seed in (2, 3):
+        for each, its in ((layer, trained), (resumed, again), (carried, fresh)):
+            push(each, its, seed)
+    assert not differing(layer.state_dict(), resumed.state_dict())
+    assert not differing(layer.state_dict(), carried.state_dict())
+
+
+def test_without_torchao_eight_bits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "methods.eight_bit", None)
+    with pytest.raises(parts.PartError, match=r"adamw_8bit needs torchao, .*Install it, or use adamw"):
+        eight_bit(0)

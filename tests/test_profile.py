@@ -165,7 +165,7 @@ EVERY_PART: list[dict[str, Any]] = (
     + [{"mixture": {"selection": name}} for name in names("methods/selection")]
     + [{"merging": name, "deploy": "merged"} for name in names("methods/merging") if name != "none" and averages_steps(name)]
     + [{"repair": name} for name in names("methods/repair")]
-    + [{"recipe": {"optimizer": name}} for name in ("muon",)]
+    + [{"recipe": {"optimizer": name}} for name in ("muon", "adamw_8bit")]
     + [{"recipe": {"precision": name}} for name in ("fp16",)]
 )
 NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tensors cannot answer

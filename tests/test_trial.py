@@ -179,7 +179,7 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
     assert brought(tmp_path / "killed") == undisturbed("toy_ema", tmp_path)
 
 
-@pytest.mark.parametrize(("precision", "optimizer"), [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon")])
+@pytest.mark.parametrize(("precision", "optimizer"), [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon"), ("fp32", "adamw_8bit")])
 def test_every_precision_and_optimizer_resumes(precision: str, optimizer: str, tmp_path: Path) -> None:
     said = json.loads(spec_of("toy_ema").to_json())
     said["recipe"] |= {"precision": precision, "optimizer": optimizer, "optimizer_params": {}}

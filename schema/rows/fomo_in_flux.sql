@@ -222,6 +222,14 @@ FROM recipe, (VALUES
 WHERE name = 'fomo_cosine'
 ON CONFLICT DO NOTHING;
 
+INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, "precision", schedule, schedule_params,
+                    augmentation_params, note)
+SELECT 'fomo_cosine_8bit', 'adamw_8bit', optimizer_params, lr, weight_decay, clip_norm, batch_pairs, "precision", schedule, schedule_params,
+       augmentation_params, 'fomo_cosine with the moments of AdamW in 8 bits (needs torchao)'
+FROM recipe
+WHERE name = 'fomo_cosine'
+ON CONFLICT DO NOTHING;
+
 -- Steps per task are round(total / (T * MAF of a step)): 1420 at T = 20 for full fine-tuning of ViT-B/16, and so every printed count.
 INSERT INTO budget (name, unit, total, charging, note) VALUES
 ('fomo', 'maf_gflops', 1.8e9, 'per_step', 'that of the comparison, as it charged it: one-off phases at every step'),
