@@ -43,8 +43,9 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
     columns = [(column[0], str(column[1])) for column in found.description or []]
     (values,) = found.fetchall()
     parsed = {c: json.loads(v) if t == "JSON" and v is not None else v for (c, t), v in zip(columns, values, strict=True)}
-    if parsed.get("buffer_policy", "") is None:
-        del parsed["buffer_policy"]  # left out, so that definitions from before there were policies stay what they were
+    for column, nothing in (("buffer_policy", None), ("compute_params", {})):
+        if column in parsed and parsed[column] == nothing:
+            del parsed[column]  # left out, so that definitions from before there was such a column stay what they were
     return {column: value for column, value in parsed.items() if column not in FOR_PEOPLE}
 
 

@@ -96,10 +96,10 @@ def test_no_rows(published: None, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_out_writes_the_whole_answer(published: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert printed(capsys, "coverage", "--out", "a b.csv") == "a b.csv: 8 rows\n"
+    assert printed(capsys, "coverage", "--out", "a b.csv") == "a b.csv: 9 rows\n"
     printed(capsys, "coverage", "--out", "x.parquet")
     printed(capsys, "coverage", "--out", "x.json")
-    assert len(pl.read_csv("a b.csv")) == len(pl.read_parquet("x.parquet")) == len(json.loads(Path("x.json").read_text())) == 8
+    assert len(pl.read_csv("a b.csv")) == len(pl.read_parquet("x.parquet")) == len(json.loads(Path("x.json").read_text())) == 9
     assert sorted(p.name for p in Path.cwd().iterdir()) == ["a b.csv", "lab", "x.json", "x.parquet"]
 
 
