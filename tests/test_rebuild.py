@@ -35,6 +35,11 @@ def answers(site: Site) -> dict[str, Any]:
             if "spec" in names:  # JSON: the order of keys is not part of it
                 at = names.index("spec")
                 rows = [(*row[:at], Spec.from_json(row[at]).id, *row[at + 1 :]) for row in rows]
+            for at in (
+                names.index(name) for name in ("trunk", "stem") if name in names
+            ):  # numbers that only say who goes together
+                first = {row[at]: row[0] for row in sorted(rows, reverse=True)}
+                rows = [(*row[:at], first[row[at]], *row[at + 1 :]) for row in rows]
             found[question.name] = sorted(repr([plain(value) for value in row]) for row in rows)
     return found
 

@@ -179,7 +179,9 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
     assert brought(tmp_path / "killed") == undisturbed("toy_ema", tmp_path)
 
 
-@pytest.mark.parametrize(("precision", "optimizer"), [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon"), ("fp32", "adamw_8bit")])
+@pytest.mark.parametrize(
+    ("precision", "optimizer"), [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon"), ("fp32", "adamw_8bit")]
+)
 def test_every_precision_and_optimizer_resumes(precision: str, optimizer: str, tmp_path: Path) -> None:
     said = json.loads(spec_of("toy_ema").to_json())
     said["recipe"] |= {"precision": precision, "optimizer": optimizer, "optimizer_params": {}}
@@ -207,7 +209,7 @@ def test_a_budget_in_flops_buys_the_steps_that_the_ledger_counts(unit: str, tmp_
     assert inputs["budget_step_gflops"] == flops / 4 / 1e9 and inputs["budget_steps_per_task"] == 4
     assert inputs["budget_multiplier"] == round(inputs["budget_peak_bytes"] / inputs["budget_full_peak_bytes"], 4) == 1
     rows = pl.read_parquet(folder / "task-0000.profile.parquet").rows_by_key("phase", named=True, unique=True)
-    assert {"train", "objective", "full"} == set(rows) and rows["train"]["flops"] == flops / 4
+    assert {"train", "objective", "merge", "full"} == set(rows) and rows["train"]["flops"] == flops / 4
     assert (rows["full"]["backbone"], rows["full"]["method"], rows["full"]["recipe"]) == ("toy", "toy_ema", "toy")
 
 
