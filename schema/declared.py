@@ -57,7 +57,8 @@ def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     for table in WORDS:
         path = folder / f"{table}.parquet"
         if path.exists() and said["tables"].get(table) != _fingerprint(connection, table):
-            gone = f"SELECT 1 FROM (FROM read_parquet(?) EXCEPT FROM {table}) LIMIT 1"
+            both = _columns(connection, table, path)  # an export from before a migration lacks what is new
+            gone = f"SELECT 1 FROM (SELECT {both} FROM read_parquet(?) EXCEPT SELECT {both} FROM {table}) LIMIT 1"
             if connection.execute(gone, [str(path)]).fetchone():
                 found.append(table)
     return found
@@ -70,9 +71,7 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
         path = folder / f"{table}.parquet"
         if not path.exists():
             continue
-        said = duckdb.from_parquet(str(path), connection=connection).columns
-        ours = [name for (name, *_) in connection.execute(f"DESCRIBE {table}").fetchall() if name in said]
-        listed = ", ".join(f'"{name}"' for name in ours)
+        listed = _columns(connection, table, path)
         if table == "policy":
             connection.execute("DELETE FROM policy")
         rows = connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM read_parquet(?)", [str(path)]).fetchone()
@@ -93,6 +92,12 @@ def _made_at(connection: duckdb.DuckDBPyConnection) -> str:
     """When the catalog was made, in microseconds, which tells it from any other; migrations keep it."""
     found = connection.execute("SELECT epoch_us(min(applied_at)) FROM migration").fetchone()
     return str(found[0]) if found else ""
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> str:
+    """Those that a table and its export both have, in the order of the table, as SQL."""
+    said = duckdb.from_parquet(str(path), connection=connection).columns
+    return ", ".join(f'"{name}"' for (name, *_) in connection.execute(f"DESCRIBE {table}").fetchall() if name in said)
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
