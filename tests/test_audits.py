@@ -2,7 +2,7 @@
 
 import os
 
-import polars as pl
+import duckdb
 import pytest
 
 from runner.audit import audit
@@ -147,7 +147,10 @@ def test_an_export_from_before_a_migration_is_compared_by_what_both_have(lab: tu
     site, _ = lab
     publish(site)
     path = site.declared / "recipe.parquet"
-    pl.read_parquet(path).drop("compute_params").write_parquet(path)
+    duckdb.from_parquet(str(path)).project("* EXCLUDE compute_params").write_parquet(
+        str(aside := path.with_name("older.parquet"))
+    )
+    aside.replace(path)
     done(site, "INSERT INTO recipe (name, lr, batch_pairs) VALUES ('new', 1, 8)", [])
     with Catalog(site.catalog).open() as connection:
         assert declared.edited(connection, site.declared) == []
