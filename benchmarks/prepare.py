@@ -90,7 +90,7 @@ def _tables(suite: dict[str, Any], task: int, rows: int) -> dict[str, list[dict[
     curve = {"task": task, "loss": 2.5, "lr": 1e-3, "pairs_per_s": 500.0, "written_at": now()}
     return {
         "result": [about | {"dataset": name, "metric": metric, "value": 0.5} for metric, name in measured],
-        "cost": [phases | {"phase": phase} for phase in ("train", "merge", "evaluate")],
+        "cost": [phases | {"phase": phase, "shared": False} for phase in ("train", "merge", "evaluate")],
         "progress": [curve | {"step": step} for step in range(5, 55, 5)],
         "statistic": [{"task": task, "name": "drift_l2", "part": part, "value": 1.5} for part in ("all", "image", "text")],
     }
