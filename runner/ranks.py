@@ -12,6 +12,7 @@ gone, is told by a thread.
 import contextlib
 import math
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,7 +21,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -101,13 +101,14 @@ class Crew:
         self.over = threading.Event()
         self.failed_at = math.inf
         self.forked = False
+        self.meeting: str | None = None  # where they find each other: needed to the end, the slowest may still be on its way
 
     def fork(self, count: int) -> None:
         """Be `count` processes; nothing is done where there are several already."""
         if count == 1 or dist.is_initialized():
             return
         self.count = count
-        meeting = Path(tempfile.mkdtemp(prefix="weir-ranks-")) / "store"
+        self.meeting = tempfile.mkdtemp(prefix="weir-ranks-")
         sys.stdout.flush()
         sys.stderr.flush()
         for rank in range(1, self.count):
@@ -123,10 +124,7 @@ class Crew:
         for rank, pid in self.pids.items():
             threading.Thread(target=self._watch, args=(rank, pid), daemon=True).start()
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # they are all here
-        join(Place(self.rank, self.count, self.rank), f"file://{meeting}")
-        if self.rank == 0:
-            meeting.unlink(missing_ok=True)
-            meeting.parent.rmdir()
+        join(Place(self.rank, self.count, self.rank), f"file://{self.meeting}/store")
 
     def _watch(self, rank: int, pid: int) -> None:
         """Wait for the end of one; when the first does not come to its own, because it waits for it, this is how it ends."""
@@ -147,6 +145,8 @@ class Crew:
 
     def leave(self, code: int) -> int:
         """The exit code for the caller, which the forked processes do not have: they end here."""
+        if self.rank == 0 and self.meeting is not None:
+            shutil.rmtree(self.meeting, ignore_errors=True)
         if self.rank and self.forked:
             sys.stdout.flush()
             sys.stderr.flush()
