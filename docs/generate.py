@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import CheckConstraint, Column, Table
 
 from docs import questions as asked
+from docs import results
 from docs.faults import FAULTS, INVARIANTS, table
 from schema import parts
 from schema.ddl import DIALECT, catalog_tables, table_comment
@@ -63,6 +64,7 @@ def renewed(text: str) -> str:
         "faults": lambda: table(FAULTS, "fault"),
         "invariants": lambda: table(INVARIANTS, "invariant"),
         "parts": part_list,
+        "results": results.table,
     }
     for name, write in made.items():
         between = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)

@@ -2,7 +2,8 @@
 -- Apply grids/demo.sql first: it makes the base. Rates are not tuned per method (grids/tune.sql shows how): low-rank and partial tunings
 -- get the rate that LoRA's sweep chose, all others that of the replay cells, so read this as a first look and not as a ranking.
 -- Answer:  python -m queries comparison budget=steps_100
--- About 360 trials; methods with a Fisher pass at its published size take longest.
+-- 315 trials, which share what they train alike; methods with a Fisher pass at its published size take longest.
+-- A run of it is kept in docs/example/methods and shown in docs/methods.md.
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny_base', 'world', 'replay_thirds', m.name,

@@ -70,4 +70,5 @@ class Example:
 
 
 DEMO = Example("demo", ("demo",))
-EXAMPLES = {example.study: example for example in (DEMO,)}
+METHODS = Example("methods", ("demo", "methods"))
+EXAMPLES = {example.study: example for example in (DEMO, METHODS)}

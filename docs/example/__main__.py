@@ -1,4 +1,4 @@
-"""`python -m docs.example NAME CATALOG.duckdb`: keep the results of a finished grid, say `demo`."""
+"""`python -m docs.example NAME CATALOG.duckdb`: keep the results of a finished grid, `demo` or `methods`."""
 
 import sys
 from pathlib import Path
