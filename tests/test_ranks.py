@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -164,6 +165,7 @@ def test_killed_and_gone_on_from_by_as_many_or_by_one(tmp_path: Path) -> None:
 
 def _learn(folder: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    tempfile.tempdir = None  # it is looked for again
     raise SystemExit(main([folder]))
 
 
@@ -194,17 +196,20 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
     """The first is told to end: all stop at one checkpoint. The second is killed: the attempt is lost, and nobody waits."""
     spec = with_ranks("toy_ema", 2, budget={"total": 1_000_000})
     folder = attempt(tmp_path, spec, 1, DATA)
-    process = begun(folder)
+    (meetings := tmp_path / "tmp").mkdir()
+    process = begun(folder, TMPDIR=str(meetings))
     assert process.pid is not None
     deadline = time.monotonic() + 60
     while not list(folder.glob("checkpoint-0001-*[1-9].json")) and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert list(meetings.glob("weir-ranks-*/store")), "where they meet stays: the slowest may still be on its way"
     second = others(process.pid)[0]
     os.kill(process.pid if whom == "first" else second, signal.SIGTERM if whom == "first" else signal.SIGKILL)
     process.join(30)
     said = RunFolder(folder).outcome() or {}
     if whom == "first":
         assert (said["state"], said["kind"], process.exitcode) == ("failed", "preempted", 1)
+        assert not list(meetings.glob("weir-ranks-*"))
         done = int(said["message"].partition("after ")[2].partition(" of")[0])
         assert (folder / f"checkpoint-0001-{done:06d}.json").exists()
     else:
