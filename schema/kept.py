@@ -9,10 +9,11 @@ import duckdb
 EDITED = """SELECT k.trial FROM kept_summary k LEFT JOIN trial t ON t.id = k.trial LEFT JOIN stream_seen s ON s.stream = t.stream
             WHERE k.seen IS DISTINCT FROM s.seen"""  # trials that somebody gave another stream, or deleted
 MARKS = (
-    """INSERT INTO kept_until SELECT 'result', coalesce(max(rowid) + 1, 0), count(*),
-       (SELECT hash(r)::VARCHAR FROM result r WHERE rowid = (SELECT max(rowid) FROM result)) FROM result""",
-    """INSERT INTO kept_until SELECT 'cost', coalesce(max(rowid) + 1, 0), count(*),
-       (SELECT hash(c)::VARCHAR FROM cost c WHERE rowid = (SELECT max(rowid) FROM cost)) FROM cost""",
+    *(
+        f"""INSERT INTO kept_until SELECT '{table}', coalesce(max(rowid) + 1, 0), count(*),
+            (SELECT hash(r)::VARCHAR FROM {table} r WHERE rowid = (SELECT max(rowid) FROM {table})) FROM {table}"""
+        for table in ("result", "cost")
+    ),
     "INSERT INTO kept_until SELECT 'stream', 0, count(*), bit_xor(seen)::VARCHAR FROM stream_seen",
 )
 
