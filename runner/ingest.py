@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from runner import receipts
-from runner.tables import ADDED, COLUMNS, KEYED
+from runner.tables import ADDED, COLUMNS, KEYED, NULLABLE
 
 
 class ReceiptError(ValueError):
@@ -131,11 +131,17 @@ def _read_table(table: str, named: dict[int, Receipt]) -> tuple[pl.DataFrame, di
     )
     frame = frame.join(about, on="file", maintain_order="left")
     outside = ~pl.col("value").is_between(0, 1).fill_null(False) if table == "result" else pl.lit(False)
+    empty = pl.any_horizontal(pl.col(name).is_null() for name in COLUMNS[table] if name not in NULLABLE)
     found = frame.group_by("receipt").agg(
-        pl.len().alias("found"), pl.col("task").ne_missing(pl.col("due")).any().alias("strange"), outside.any().alias("outside")
+        pl.len().alias("found"),
+        pl.col("task").ne_missing(pl.col("due")).any().alias("strange"),
+        outside.any().alias("outside"),
+        empty.any().alias("empty"),
     )
     judged = about.join(found, on="receipt", how="left").with_columns(pl.col("found").fill_null(0))
-    for number, count, rows, strange, beyond in judged.select("receipt", "found", "rows", "strange", "outside").iter_rows():
+    for number, count, rows, strange, beyond, lacking in judged.select(
+        "receipt", "found", "rows", "strange", "outside", "empty"
+    ).iter_rows():
         name = files[number].name
         if number not in bad and count != rows:
             bad[number] = f"{name} has other columns or rows than {table} needs: {count} rows, not {rows}"
@@ -143,6 +149,8 @@ def _read_table(table: str, named: dict[int, Receipt]) -> tuple[pl.DataFrame, di
             bad[number] = f"{name} holds rows of another task"
         elif number not in bad and beyond:
             bad[number] = f"{name} holds values outside [0, 1]"
+        elif number not in bad and lacking:
+            bad[number] = f"{name} lacks values that {table} needs"
     return frame.select(*COLUMNS[table], "trial", "attempt", "receipt"), bad
 
 

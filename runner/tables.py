@@ -28,6 +28,8 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
 
 # Columns that files of older code lack, and what stands there instead
 ADDED: dict[str, dict[str, Any]] = {"cost": {"energy_j": None, "shared": False}, "profile": {"mixture": ""}}
+# Columns in which a number may be missing
+NULLABLE = {"peak_bytes", "energy_j"}
 # Tables with a row per combination, whichever trial measured it
 KEYED = {"profile": ["backbone", "mixture", "method", "recipe", "phase"]}
 

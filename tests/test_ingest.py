@@ -196,3 +196,22 @@ def test_files_of_older_code_enter_with_what_they_lack_left_open(tmp_path: Path,
         assert connection.execute("SELECT seconds, energy_j FROM cost").fetchall() == [(2.0, None)]
         assert connection.execute("SELECT mixture, method FROM profile").fetchall() == [("", "m")]
     assert [(name, "other columns" in why) for name, why in harvest.problems] == [("000002/01/task-0001.json", True)]
+
+
+@pytest.mark.parametrize("lacking", [None, "seconds", "shared"])
+def test_a_file_that_lacks_a_value_is_named_and_the_rest_goes_on(tmp_path: Path, catalog: Catalog, lacking: str | None) -> None:
+    """What no row may lack would end the whole pass at the catalog; what may be unknown, as peak_bytes, is taken."""
+    harvest = Harvest()
+    for trial in (1, 2):
+        path = receipt(tmp_path, trial=trial)
+        said = json.loads(path.read_text())
+        row = COST | {"energy_j": None, "shared": False} | ({lacking: None} if lacking and trial == 2 else {})
+        said["files"] |= write_tables(RunFolder(path.parent), 1, {"cost": [row]})
+        write_json(path, said)
+        harvest.gather(path, trial, 1, "s")
+    harvest.read()
+    with catalog.transaction() as connection:
+        harvest.store(connection)
+        assert connection.execute("SELECT count(*) FROM cost").fetchone() == (1 if lacking else 2,)
+    wrong = ["task-0001.cost.parquet lacks values that cost needs"] if lacking else []
+    assert [why for _, why in harvest.problems] == wrong
