@@ -25,5 +25,10 @@ FROM (
     )
 )
 LEFT JOIN sequence s ON parse_filename(s.source) = file
-LEFT JOIN dataset d ON d.format = 'fomo' AND parse_filename(d.location) = folder
+LEFT JOIN (  -- of several rows at one place, that without images held out, then that of the shortest name
+    SELECT parse_filename(location) AS place, arg_min(name, (coalesce(params->>'test_share', '0')::DOUBLE, length(name), name)) AS name
+    FROM dataset
+    WHERE format = 'fomo'
+    GROUP BY place
+) d ON place = folder
 ON CONFLICT DO NOTHING;

@@ -4,18 +4,19 @@ Shapes: B pairs in a batch, N pairs in a dataset, H x W pixels, L tokens.
 """
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
-from schema.words import nearest
+from schema import parts
+from streams.pictures import Crop
 
 UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from
-FORMATS = Path(__file__).parent / "formats"
+EVERY = slice(None)
 
 
 class Pairs(Protocol):
@@ -25,12 +26,12 @@ class Pairs(Protocol):
 
     def __len__(self) -> int: ...
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        """(B, 3, H, W) uint8."""
+    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
+        """(B, 3, H, W) uint8; `crops`: what is cut from each whole picture, in place of the square in its middle."""
         ...
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
-        """One training caption each; `rng` chooses where a pair has several."""
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+        """One training caption each, of `part` of the pairs; `rng` chooses where a pair has several, and goes on as for all."""
         ...
 
 
@@ -39,8 +40,9 @@ class Draw:
     """A batch as the data has it."""
 
     images: np.ndarray  # (B, 3, H, W) uint8, or a part of them that was asked for
-    captions: list[str]
+    captions: list[str]  # of as many
     sources: np.ndarray  # (B,) int8: UPDATE, BUFFER or PRETRAINING
+    chosen: list[tuple[Pairs, np.ndarray]]  # whose pairs they are, and which of them, in this order
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Batch:
 
     images: Tensor  # (B, 3, H, W) float32, normalised
     texts: Tensor  # (B, L) int64
-    sources: Tensor  # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order
+    sources: Tensor  # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order; on the CPU, where it can be asked without waiting
 
 
 class DatasetError(ValueError):
@@ -60,7 +62,7 @@ def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is kept under `cache`.
 
     Raises:
-        DatasetError: no such format, or a key in `params` that the format does not have.
+        DatasetError: no such format, a key in `params` that the format does not have, or a value of another kind.
     """
     pairs: Pairs = _form(dataset).open(dataset, split, cache)
     return pairs
@@ -77,16 +79,10 @@ def image_px(dataset: Mapping[str, Any]) -> int:
 
 def _form(dataset: Mapping[str, Any]) -> Any:
     """The format of a row, its fields set from `params`."""
-    name = dataset["format"]
-    known = sorted(path.stem for path in FORMATS.glob("*.py") if not path.stem.startswith("_"))
-    if name not in known:
-        listed = f"Known: {', '.join(known)}.{nearest(name, known)}"
-        raise DatasetError(f"dataset {dataset['name']!r}: unknown format {name!r}. {listed}")
-    module = importlib.import_module(f"streams.formats.{name}")
-    form = getattr(module, "".join(word.capitalize() for word in name.split("_")))
-    keys = [field.name for field in fields(form)]
-    for key in dataset["params"]:
-        if key not in keys:
-            listed = f"Allowed: {', '.join(keys)}.{nearest(key, keys)}"
-            raise DatasetError(f"dataset {dataset['name']!r}: {name} has no parameter {key!r}. {listed}")
+    try:
+        parts.check_dataset(dataset)
+    except parts.PartError as error:
+        raise DatasetError(str(error)) from error
+    module = importlib.import_module(f"streams.formats.{dataset['format']}")
+    form = getattr(module, "".join(word.capitalize() for word in dataset["format"].split("_")))
     return form(**dataset["params"])

@@ -1,45 +1,60 @@
 """Augmented images: torchvision's transforms, as open_clip chains them, each image by a seed of its own.
 
 What becomes of an image follows from (trial's seed, task, number of the draw, place in the batch) alone, so a trial that is
-resumed augments as one that was never killed. Images are the squares that a format gives: a crop is of
-the square in the middle of the original, not of all of it. There is no flip, in FoMo-in-Flux
-(https://arxiv.org/abs/2408.14471) and open_clip alike.
+resumed augments as one that was never killed, and any number of processes as one. A crop is of the whole picture, which is why it
+is drawn here and cut where pictures are decoded. There is no flip, in FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and
+open_clip alike.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms import RandomResizedCrop, v2
 
 from schema.augmentation import Augmentation
+from streams.pictures import Box
+
+ALONE = threading.Lock()  # pictures are decoded by several threads, and torch's random state is of all
 
 
-def augmented(images: np.ndarray, how: Augmentation, seed_of: Callable[[int], int]) -> np.ndarray:
-    """(B, 3, P, P) uint8 to the same; `seed_of` gives the seed of a place in the batch. Torch's own random state stays."""
-    change = transform(how, images.shape[-1])
+def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
+    """What is cut from a picture: a share of its area between the two of `how.scale`, which must be there."""
+    assert how.scale is not None
+    with seeded(seed):
+        top, left, height, width = RandomResizedCrop.get_params(picture, list(how.scale), list(how.ratio))
+    return left, top, left + width, top + height
+
+
+def coloured(images: np.ndarray, how: Augmentation, seed_of: Callable[[int], int]) -> np.ndarray:
+    """(B, 3, P, P) uint8 to the same, jittered and without colours by chance; `seed_of` gives the seed of a place."""
+    change = transform(how)
     if change is None:
         return images
     made = np.empty_like(images)
-    state = torch.get_rng_state()
-    try:
-        for place, image in enumerate(images):
-            torch.default_generator.manual_seed(seed_of(place))
+    for place, image in enumerate(images):
+        with seeded(seed_of(place)):
             made[place] = change(torch.from_numpy(image.copy())).numpy()
-    finally:
-        torch.set_rng_state(state)
     return made
 
 
-def transform(how: Augmentation, image_px: int) -> Callable[[Tensor], Tensor] | None:
-    """Of one (3, P, P) uint8 image; None if nothing is to be done."""
+def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:
+    """Of the colours of one (3, P, P) uint8 image; None if nothing is to be done."""
     steps: list[torch.nn.Module] = []
-    if how.scale is not None:
-        bicubic = v2.InterpolationMode.BICUBIC
-        steps.append(v2.RandomResizedCrop(image_px, scale=how.scale, ratio=how.ratio, interpolation=bicubic, antialias=True))
     if how.color_jitter is not None:
         steps.append(v2.RandomApply([v2.ColorJitter(*how.color_jitter)], p=how.color_jitter_prob))
     if how.gray_scale_prob:
         steps.append(v2.RandomGrayscale(p=how.gray_scale_prob))
     return v2.Compose(steps) if steps else None
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's random state is that of a seed, for one thread at a time; afterwards it is what it was."""
+    with ALONE, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

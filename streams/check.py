@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams import Pairs, open_pairs
+from streams import DatasetError, Pairs, open_pairs
 from streams.sheet import drawn
 
 TRIED = 32  # images of a split that are decoded, unless every one is
@@ -50,6 +50,7 @@ def look(row: Row, data: Path, every: bool = False) -> Found:
     for split in row["splits"]:
         try:
             pairs = open_pairs(row, split, data)
+            _classes(found, split, pairs)
             _try(found, split, pairs, every)
         except (ValueError, OSError, KeyError) as problem:  # a format's refusal, a disk, a record without a key
             found.absent = True
@@ -67,6 +68,22 @@ def chosen(name: str, pairs: int, count: int) -> np.ndarray:
     """(min(count, pairs),) places that depend on the dataset's name and size alone, in ascending order."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return np.sort(rng.choice(pairs, min(count, pairs), replace=False))
+
+
+def _classes(found: Found, split: str, pairs: Pairs) -> None:
+    """Say which images have no caption, and which classes have no images."""
+    left_out: int = getattr(pairs, "left_out", 0)
+    if left_out:
+        found.said.append(f"{split}: {left_out:,} images at its place have no caption and are left out")
+    if found.row["kind"] != "classification":
+        return
+    unlabelled, met = int((pairs.labels < 0).sum()), set(pairs.labels.tolist())
+    if unlabelled:
+        found.said.append(f"{split}: {unlabelled:,} of {len(pairs):,} pairs have no label: they are of no class")
+    without = [name for label, name in enumerate(found.row["classes"]) if label not in met]
+    if without:
+        shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        found.said.append(f"{split}: no images of {len(without)} of the {len(found.row['classes'])} classes: {shown}")
 
 
 def _try(found: Found, split: str, pairs: Pairs, every: bool) -> None:
@@ -101,8 +118,12 @@ def sheets(founds: Iterable[Found], folder: Path) -> list[str]:
         for split, pairs in list(found.pairs.items())[:1]:
             name = found.row["name"]
             file = folder / f"{name.replace('/', '_')}.png"
-            drawn(pairs, chosen(name, len(pairs), PAIRS_SHOWN), f"{name}, {split}: {len(pairs):,} pairs").save(file)
-            names.append(file.name)
+            try:
+                drawn(pairs, chosen(name, len(pairs), PAIRS_SHOWN), f"{name}, {split}: {len(pairs):,} pairs").save(file)
+            except DatasetError as problem:  # these twelve were one too many
+                names.append(f"none of {name} ({problem})")
+            else:
+                names.append(file.name)
     return names
 
 

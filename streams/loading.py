@@ -5,6 +5,7 @@ others; torch's DataLoader brings them back in turn. The cursor is that of the b
 that is put back to it meets the next batch again.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,39 +14,58 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from streams import Draw
+from streams import DatasetError, Draw
 from streams.mixtures import Mixture
 
 AHEAD = 2  # batches that a worker makes before they are asked for
 # A Draw, a tensor because that goes through shared memory, and the names of items met first that cannot be read, in the order
 # of `Mixture.next`.
 Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]]
+FAILED = (DatasetError, OSError)  # sent as they are: what torch makes of an error begins with a traceback, not with the reason
+Failed = DatasetError | OSError
 
 
 class Loader:
     """The batches of a mixture that stands at a task's beginning, or where its state was put back to, made by `workers` processes
-    (0: when asked for, by this one); `part`: of whose images only these are read."""
+    (0: when asked for, by this one); `part`: of whose pairs only these are read; `steps`: how many will be asked for, so that no
+    more are made ahead. Who asks for others nevertheless is given them."""
 
-    def __init__(self, mixture: Mixture, workers: int = 0, part: slice | None = None) -> None:
-        self.mixture, self.workers, self.part = mixture, workers, part
-        self.ahead: Iterator[Sent] | None = None
+    def __init__(self, mixture: Mixture, workers: int = 0, part: slice | None = None, steps: int | None = None) -> None:
+        self.mixture, self.workers, self.part, self.steps = mixture, workers, part, steps
+        self.ahead: Iterator[Sent | Failed] = iter(())
 
     def draw(self) -> Draw:
         """The next batch.
 
         Raises:
             DatasetError: too many of its images cannot be decoded.
+            OSError: a disk fails.
         """
         if not self.workers:
             return self.mixture.draw(self.part)
-        if self.ahead is None:  # not before: the state may still be put back
-            made = _Made(self.mixture, self.part)
-            self.ahead = iter(DataLoader(made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is))
-        images, captions, sources, unreadable = next(self.ahead)
-        for (pairs, indices), names in zip(self.mixture.next(), unreadable, strict=True):
+        try:
+            return self._taken()
+        except FAILED:
+            self.ahead = iter(())  # its processes end now
+            raise
+
+    def _taken(self) -> Draw:
+        sent = next(self.ahead, None) or self._first_ahead()
+        if isinstance(sent, FAILED):
+            raise sent
+        images, captions, sources, unreadable = sent
+        chosen = self.mixture.next()
+        for (pairs, indices), own, names in zip(chosen, self.mixture.owned(chosen, self.part), unreadable, strict=True):
             if hasattr(pairs, "met"):
-                pairs.met(indices, names)
-        return Draw(images.numpy(), captions, sources)
+                pairs.met(indices[own], names)
+        return Draw(images.numpy(), captions, sources, chosen)
+
+    def _first_ahead(self) -> Sent | Failed:
+        """The next batch, and others behind it: not begun before one is asked for, as the state may still be put back."""
+        end = self.steps if self.steps is not None and self.mixture.drawn < self.steps else sys.maxsize
+        made = _Made(self.mixture, self.part, end)
+        self.ahead = iter(DataLoader(made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is))
+        return next(self.ahead)
 
     def state_dict(self) -> dict[str, Any]:
         """That of the mixture."""
@@ -53,7 +73,7 @@ class Loader:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another loader, begun alike, was; how many workers that one had does not matter."""
-        self.ahead = None
+        self.ahead = iter(())
         self.mixture.load_state_dict(state)
 
 
@@ -61,21 +81,25 @@ def _as_it_is(sent: Any) -> Any:
     return sent
 
 
-class _Made(IterableDataset[Sent]):
-    """What one worker makes of the batches."""
+class _Made(IterableDataset[Sent | Failed]):
+    """What one worker makes of the batches, up to number `end` of the task."""
 
-    def __init__(self, mixture: Mixture, part: slice | None) -> None:
-        self.mixture, self.part = mixture, part
+    def __init__(self, mixture: Mixture, part: slice | None, end: int) -> None:
+        self.mixture, self.part, self.end = mixture, part, end
 
-    def __iter__(self) -> Iterator[Sent]:
+    def __iter__(self) -> Iterator[Sent | Failed]:
         worker = get_worker_info()
         assert worker is not None
         torch.set_num_threads(1)
         self._pass_over(worker.id)
-        while True:
+        while self.mixture.drawn < self.end:
             chosen = self.mixture.next()
             known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
-            draw = self.mixture.read(chosen, self.part)
+            try:
+                draw = self.mixture.read(chosen, self.part)
+            except FAILED as problem:
+                yield problem
+                return
             new = [getattr(pairs, "corrupt", [])[count:] for (pairs, _), count in zip(chosen, known, strict=True)]
             yield torch.from_numpy(draw.images), draw.captions, draw.sources, new
             self._pass_over(worker.num_workers - 1)

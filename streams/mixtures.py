@@ -5,13 +5,20 @@ handful of counters, and a mixture put back to them goes on exactly.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from schema.augmentation import Augmentation
 from streams import Draw, Pairs, buffers
+from streams.augmentation import box, coloured
+from streams.pictures import Crop
+from streams.seeds import seed_of
 
 Portion = tuple[Pairs, np.ndarray]  # pairs, and which of them
+AS_THEY_ARE = Augmentation()
 
 
 class Counts(NamedTuple):
@@ -91,10 +98,18 @@ class Pool:
 class Mixture:
     """The batches of one trial, task after task."""
 
-    def __init__(self, mixture: Mapping[str, Any], batch_pairs: int, seed: int, pretraining: Pairs | None) -> None:
+    def __init__(
+        self,
+        mixture: Mapping[str, Any],
+        batch_pairs: int,
+        seed: int,
+        pretraining: Pairs | None,
+        augmentation: Augmentation = AS_THEY_ARE,
+    ) -> None:
         if mixture["pretraining_share"] and pretraining is None:
             raise MixtureError(f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset")
         self.mixture, self.batch_pairs, self.seed, self.pretraining = mixture, batch_pairs, seed, pretraining
+        self.augmentation = augmentation
 
     def begin(self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]) -> None:
         """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before it.
@@ -142,17 +157,32 @@ class Mixture:
         return chosen
 
     def read(self, chosen: Sequence[Portion], part: slice | None = None) -> Draw:
-        """The batch that `next` chose last; of its images only a part, where others read the rest."""
+        """The batch that `next` chose last; of its pairs only a part, where others read the rest."""
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
-        first, last = (part.start, part.stop) if part is not None else (0, self.batch_pairs)
+        first = part.start if part is not None else 0
         images: list[np.ndarray] = []
         captions: list[str] = []
-        for pairs, indices in chosen:
-            own = indices[max(first - len(captions), 0) : max(last - len(captions), 0)]
-            if len(own):
-                images.append(pairs.images(own))
-            captions += pairs.captions(indices, rng)
-        return Draw(np.concatenate(images), captions, np.repeat(np.arange(3, dtype=np.int8), self.counts))
+        for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
+            if len(indices[own]):
+                places = range(first + len(captions), first + len(captions) + len(indices[own]))
+                images.append(pairs.images(indices[own], self._crops(places)))
+            captions += pairs.captions(indices, rng, own)
+        seed = partial(seed_of, self.seed, "augmentation", self.task, self.drawn - 1)
+        pixels = coloured(np.concatenate(images), self.augmentation, lambda place: seed(first + place))
+        return Draw(pixels, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), list(chosen))
+
+    def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
+        """Which rows of each portion are of a part of the batch."""
+        first, last = (part.start, part.stop) if part is not None else (0, self.batch_pairs)
+        ends = np.cumsum([0, *(len(indices) for _, indices in chosen)]).tolist()
+        return [slice(*(min(max(place, begin), end) - begin for place in (first, last))) for begin, end in pairwise(ends)]
+
+    def _crops(self, places: range) -> list[Crop] | None:
+        """For the images at these places of the batch; None where nothing is cropped."""
+        if self.augmentation.scale is None:
+            return None
+        seeds = (seed_of(self.seed, "crop", self.task, self.drawn - 1, place) for place in places)
+        return [partial(box, self.augmentation, seed) for seed in seeds]
 
     def state_dict(self) -> dict[str, Any]:
         """Counters, as JSON carries them."""

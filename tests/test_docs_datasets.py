@@ -4,21 +4,19 @@ import json
 import re
 from pathlib import Path
 
-import duckdb
 import numpy as np
 from layouts import CLASSES, LAYOUTS
 
-from schema import ddl, grid, parts
+from schema import grid, parts
 from streams import open_pairs
+from tests.template import in_memory
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/datasets.md").read_text()
 
 
 def test_its_rows_are_accepted_and_read_the_layouts(tmp_path: Path) -> None:
     text = "".join(re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL))
-    with duckdb.connect() as connection:
-        for statement in ddl.statements():
-            connection.execute(statement)
+    with in_memory() as connection:
         grid.apply(connection, text, "datasets.md")
         found = connection.execute("SELECT name, format, location, params, classes, templates FROM dataset").fetchall()
     for name, form, location, params, classes, templates in found:

@@ -15,8 +15,9 @@ from torchvision import transforms
 
 from schema import parts
 from streams import DatasetError, open_pairs
-from streams.formats._files import Files, square
+from streams.formats._files import Files
 from streams.formats.imagefolder import Imagefolder
+from streams.pictures import pixels
 
 FORMATS = parts.names("streams/formats")
 OF_FILES = [name for name in FORMATS if "corrupt_share" in parts.keys("streams/formats", name)]
@@ -31,7 +32,7 @@ def opened(built: Row, data: Path, **params: object) -> Files:
 
 def shown(pairs: Files) -> list[int]:
     """Which picture each index gives, told by its pixels alone."""
-    pictures = np.stack([square(picture(number), 24) for number in range(40)]).astype(np.int64)
+    pictures = np.stack([pixels(picture(number), 24) for number in range(40)]).astype(np.int64)
     images = pairs.images(np.arange(len(pairs)))
     far = [np.abs(pictures - image).mean((1, 2, 3)) for image in images]
     assert max(map(min, far)) < 4, "JPEG may change a picture so little"
@@ -162,11 +163,11 @@ def test_unknown_params_are_refused(name: str, tmp_path: Path) -> None:
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.sampled_from(["RGB", "L", "RGBA", "P"]))
 def test_a_square_is_what_clip_makes_of_an_image(width: int, height: int, px: int, mode: str) -> None:
     """Against torchvision's transforms, which open_clip's preprocessing is made of, to the bit."""
-    pixels = np.random.default_rng([width, height]).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    image = Image.fromarray(pixels).convert(mode)
+    noise = np.random.default_rng([width, height]).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).convert(mode)
     bicubic = transforms.InterpolationMode.BICUBIC
     clip = transforms.Compose([transforms.Resize(px, bicubic), transforms.CenterCrop(px)])
-    assert np.array_equal(square(image, px), np.asarray(clip(image.convert("RGB"))).transpose(2, 0, 1))
+    assert np.array_equal(pixels(image, px), np.asarray(clip(image.convert("RGB"))).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])

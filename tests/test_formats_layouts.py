@@ -13,7 +13,8 @@ from layouts import CLASSES, LAYOUTS, Row, encoded, record, row, sample, shard, 
 from torchvision import datasets
 
 from streams import DatasetError, open_pairs
-from streams.formats._files import Files, square
+from streams.formats._files import Files
+from streams.pictures import pixels
 
 
 def opened(built: Row, data: Path, split: str = "train", **params: object) -> Files:
@@ -159,7 +160,7 @@ def test_plain_bytes_and_class_names_in_parquet(tmp_path: Path) -> None:
     pq.write_table(made, tmp_path / "one.parquet")
     pairs = opened(row("parquet", "one.parquet", image="jpg", label="bird"), tmp_path)
     assert list(pairs.labels) == [2, 2, 0] and names(pairs) == ["one/0", "one/1", "one/2"]
-    assert np.array_equal(pairs.images(np.array([1]))[0], square(encoded(0), 24)) and pairs.corrupt == ["one/1"]
+    assert np.array_equal(pairs.images(np.array([1]))[0], pixels(encoded(0), 24)) and pairs.corrupt == ["one/1"]
     with pytest.raises(DatasetError, match="label 'wren' is not among the row's classes: crow, gull"):
         opened(row("parquet", "one.parquet", image="jpg", label="bird") | {"classes": ["crow", "gull"]}, tmp_path)
 
@@ -171,7 +172,7 @@ def test_rows_without_a_caption_are_left_out(tmp_path: Path) -> None:
     pairs = opened(row("parquet", "one.parquet", caption="text", label="label") | {"classes": list("abcdef")}, tmp_path)
     assert names(pairs) == ["one/0", "one/3", "one/5"] and list(pairs.labels) == [0, 3, 5]
     assert said(pairs) == ["one", "three", "five"]
-    assert np.array_equal(pairs.images(np.array([2]))[0], square(encoded(5), 24))
+    assert np.array_equal(pairs.images(np.array([2]))[0], pixels(encoded(5), 24))
 
 
 def test_parquet_is_copied_once_and_again_when_it_changes(tmp_path: Path) -> None:

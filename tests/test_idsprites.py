@@ -5,18 +5,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pytest
 from layouts import row
 
-from schema import ddl, grid
+from schema import grid
 from schema.__main__ import ROWS
 from streams import DatasetError, open_pairs
 from streams.captions import names, vocabulary
 from streams.formats.idsprites import FACTORS, Sprites, shape
 from streams.rendering import COLOURS
 from streams.tasks import chunks
+from tests.template import in_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -133,9 +133,7 @@ def test_a_row_without_classes_is_refused() -> None:
 
 def test_the_example_grid_has_the_four_shifts() -> None:
     """Five tasks of eight concepts each, whose images are what the names of the streams say."""
-    with duckdb.connect() as connection:
-        for statement in ddl.statements():
-            connection.execute(statement)
+    with in_memory() as connection:
         for path in [*sorted(ROWS.glob("*.sql")), ROOT / "grids/demo.sql", ROOT / "grids/sprites.sql"]:
             grid.apply(connection, path.read_text(), path.name)
         found = connection.execute("SELECT name, params, classes FROM dataset WHERE format = 'idsprites'").fetchall()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema import parts
-from streams import DatasetError, Draw, open_pairs
+from streams import EVERY, DatasetError, Draw, open_pairs
 from streams.mixtures import Mixture, MixtureError, Portion, shares
 from streams.tasks import chunks
 
@@ -29,14 +29,14 @@ class Numbered:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray, crops: object = None) -> np.ndarray:
         """(B, 3, 1, 1): the low, middle and high byte of the number."""
         number = indices + self.first
         return np.stack([number % 256, number // 256 % 256, number // 65536], 1).astype(np.uint8)[:, :, None, None]
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
         """The number, and a word that chance chose."""
-        return [f"{n + self.first} {rng.integers(1000)}" for n in indices]
+        return [f"{n + self.first} {rng.integers(1000)}" for n in indices][part]
 
 
 def numbers(draw: Draw) -> np.ndarray:
@@ -189,7 +189,7 @@ def test_the_database_half_and_the_format_agree_on_its_keys(name: str) -> None:
 
 
 def test_unknown_formats_and_keys_are_refused_with_the_nearest() -> None:
-    with pytest.raises(DatasetError, match=r"dataset 'birds': unknown format 'wrld'. Known: .*Did you mean 'world'\?"):
+    with pytest.raises(DatasetError, match=r"dataset 'birds', format: unknown 'wrld'. Known in .*Did you mean 'world'\?"):
         open_pairs({"name": "birds", "format": "wrld", "params": {}}, "train", Path("unused"))
     with pytest.raises(DatasetError, match=r"world has no parameter 'sed'. Allowed: .*Did you mean 'seed'"):
         open_pairs({"name": "birds", "format": "world", "params": {"sed": 1}}, "train", Path("unused"))

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from runner.backbone import build
-from schema import ddl, grid
+from schema import grid
 from schema.__main__ import ROWS
 from schema.parts import check_dataset
 from streams import open_pairs
@@ -18,6 +18,7 @@ from streams.rendering import COLOURS
 from streams.scenes import held_out
 from streams.shapes import KNOWN
 from streams.tasks import chunks
+from tests.template import in_memory
 
 Row = dict[str, Any]
 TEXT = (ROWS / "world.sql").read_text()
@@ -25,9 +26,7 @@ TEXT = (ROWS / "world.sql").read_text()
 
 def applied() -> duckdb.DuckDBPyConnection:
     """A catalog with these rows alone."""
-    connection = duckdb.connect()
-    for statement in ddl.statements():
-        connection.execute(statement)
+    connection = in_memory()
     grid.apply(connection, TEXT, "world.sql")
     return connection
 

@@ -196,7 +196,7 @@ SELECT 'fomo_oracle_' || pool, 0.67, 0, 0.33, pool, 'of the oracle, which has no
 FROM (SELECT unnest(['laion400m', 'datacomp_small', 'cc3m', 'cc12m']) AS pool)
 ON CONFLICT DO NOTHING;
 
--- The published recipe, and its schedules over tasks. Its crops are of the square in the middle here.
+-- The published recipe, and its schedules over tasks.
 INSERT INTO recipe (name, optimizer, lr, weight_decay, clip_norm, batch_pairs, precision, schedule, schedule_params, augmentation_params, note)
 SELECT 'fomo_' || schedule, 'adamw', 1e-5, 0.2, 1, 512, 'fp16', schedule, params, '{"scale": [0.9, 1.0], "ratio": [0.75, 1.3333]}', 'as published, every task with a warm-up of a tenth'
 FROM (VALUES

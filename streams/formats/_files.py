@@ -1,7 +1,6 @@
 """What the formats that read files share: where a dataset lies, how its items are split, decoded, and stood in for.
 
-An image is decoded by Pillow, made RGB, resized (bicubic) so that its shorter side is `image_px`, and cropped to the square in
-the middle: what CLIP's own preprocessing does before it normalises. Normalising and augmenting are done elsewhere, on batches.
+How an image is decoded is in `streams/pictures.py`.
 
 An image that cannot be decoded, or is not there, is replaced by the next item of the same label that can, its caption too, so
 what an index gives never depends on what was asked for before. A disk that fails is no such image: that error is passed on.
@@ -11,7 +10,6 @@ Shapes: B pairs asked for, N items, P = `image_px` pixels.
 
 import errno
 import hashlib
-import io
 import os
 import struct
 import zlib
@@ -26,9 +24,9 @@ import torch
 from PIL import Image
 
 from schema.files import fsync
-from streams import DatasetError
+from streams import EVERY, DatasetError
+from streams.pictures import Crop, pixels
 
-KINDS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")  # what Pillow may take bytes for
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error, Image.DecompressionBombError)
 TOLERATED = 10  # unreadable items that are never too many
@@ -100,6 +98,7 @@ class Files:
         self.labels: np.ndarray = np.asarray(source.labels, np.int64)[self.items]
         self.image_px, self.share = form.image_px, form.corrupt_share
         self.corrupt: list[str] = []
+        self.left_out: int = getattr(source, "left_out", 0)  # images at the place, of whichever split, that have no caption
         self.instead = np.full(len(self.items), -1, np.int64)  # whose image an index gives; -1: not read yet
         self.read: np.ndarray = np.zeros(len(self.items), bool)  # what was, here or by a process that decodes ahead
         classes = len(dataset["classes"])
@@ -117,60 +116,62 @@ class Files:
         return int(self.read.sum())
 
     def name(self, index: int) -> str:
-        """What the item is called."""
-        return str(self.source.names[int(self.items[index])])
+        """What the item is called, in words that can be printed."""
+        return os.fsencode(str(self.source.names[int(self.items[index])])).decode(errors="replace")
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
         """(B, 3, P, P) uint8, decoded by as many threads as torch has.
 
         Raises:
             DatasetError: too many items cannot be decoded.
         """
         made = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
+        asked, cut = indices.tolist(), [None] * len(indices) if crops is None else crops
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            decoded = threads.map(self._decoded, indices.tolist())
-            for place, (index, pixels) in enumerate(zip(indices.tolist(), decoded, strict=True)):
-                made[place] = self._pixels(index, pixels)
+            decoded = threads.map(self._decoded, asked, cut)
+            for place, (index, crop, found) in enumerate(zip(asked, cut, decoded, strict=True)):
+                made[place] = self._pixels(index, crop, found)
         return made
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
-        """One caption each, of the item whose image the index gives; the first one in the test split."""
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+        """One caption each, of the item whose image the index gives (what is not of `part` is not read for it); the first one in
+        the test split."""
         chances = rng.random(len(indices))
         captions = []
-        for index, chance in zip(indices, chances, strict=True):
+        for index, chance in zip(indices[part], chances[part], strict=True):
             if self.instead[index] < 0:
-                self._pixels(int(index), self._decoded(int(index)))
+                self._pixels(int(index), None, self._decoded(int(index)))
             texts = self.source.texts(int(self.items[self.instead[index]]))
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
-    def _pixels(self, index: int, pixels: np.ndarray | Exception) -> np.ndarray:
+    def _pixels(self, index: int, crop: Crop | None, found: np.ndarray | Exception) -> np.ndarray:
         """(3, P, P): the item's own pixels, or where it has none, those of the next one of its label that can be read."""
-        self._note(index, pixels)
-        if isinstance(pixels, np.ndarray):
-            return pixels
+        self._note(index, found)
+        if isinstance(found, np.ndarray):
+            return found
         alike = np.flatnonzero(self.labels == self.labels[index])
         for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
-            pixels = self._decoded(other)
-            self._note(other, pixels)
-            if isinstance(pixels, np.ndarray):
+            found = self._decoded(other, crop)
+            self._note(other, found)
+            if isinstance(found, np.ndarray):
                 self.instead[index] = other
-                return pixels
-        raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read: {pixels}")
+                return found
+        raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read: {found}")
 
-    def _decoded(self, index: int) -> np.ndarray | Exception:
+    def _decoded(self, index: int, crop: Crop | None = None) -> np.ndarray | Exception:
         """(3, P, P), or why the image is unreadable. Changes nothing, so that threads may call it."""
         try:
-            return square(self.source.read(int(self.items[index])), self.image_px)
+            return pixels(self.source.read(int(self.items[index])), self.image_px, crop)
         except UNREADABLE as problem:
             if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):
                 raise  # the disk, not the image
             return problem
 
-    def _note(self, index: int, pixels: np.ndarray | Exception) -> None:
+    def _note(self, index: int, found: np.ndarray | Exception) -> None:
         """Remember an item that was read; count it if it is met first and unreadable."""
-        if isinstance(pixels, Exception):
-            self._count(index, pixels)
+        if isinstance(found, Exception):
+            self._count(index, found)
         else:
             self.read[index] = True
             if self.instead[index] < 0:
@@ -201,20 +202,6 @@ class Files:
                 f"{self.about}: {len(self.corrupt)} of the {self.seen} images read so far cannot be read, and {allowed:.0f} may: "
                 f"{shown} (the last one: {problem}). Fetch them again, or raise corrupt_share in the row's params."
             )
-
-
-def square(image: bytes | Image.Image, image_px: int) -> np.ndarray:
-    """(3, P, P) uint8: RGB, the shorter side bicubic to P, the middle of the longer one."""
-    if isinstance(image, bytes):
-        with Image.open(io.BytesIO(image), formats=KINDS) as opened:
-            image = opened.convert("RGB")
-    image = image.convert("RGB")
-    shorter = min(image.size)
-    width, height = (image_px * side // shorter for side in image.size)
-    if (width, height) != image.size:
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    left, top = round((width - image_px) / 2), round((height - image_px) / 2)
-    return np.asarray(image.crop((left, top, left + image_px, top + image_px))).transpose(2, 0, 1)
 
 
 def place(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
@@ -266,17 +253,25 @@ def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
     return sorted(found)
 
 
-def told(about: str, labels: Sequence[Any], classes: Sequence[str]) -> np.ndarray:
+def told(about: str, labels: Sequence[Any], classes: Sequence[str], named: Sequence[str] = ()) -> np.ndarray:
     """(N,) int64: labels that are numbers as they are, None as -1, and names by their place among the classes.
 
+    `named`: what the numbers mean where the files say so. Where the row names the same classes in another order, that one counts.
+
     Raises:
-        DatasetError: a name that is no class.
+        DatasetError: a name that is no class, or what is neither a name nor a number.
     """
     number = {name: place for place, name in enumerate(classes)}
+    moved = [number[name] for name in named] if sorted(named) == sorted(classes) else []
+    found = []
     for label in labels:
         if isinstance(label, str) and label not in number:
             raise DatasetError(f"{about}: label {label!r} is not among the row's classes: {', '.join(classes)}")
-    return np.array([-1 if label is None else number.get(label, label) for label in labels], np.int64)
+        if not (label is None or isinstance(label, str) or (isinstance(label, int | float) and label == int(label))):
+            raise DatasetError(f"{about}: label {label!r} is neither the name of a class nor its number")
+        place = -1 if label is None else number[label] if isinstance(label, str) else int(label)
+        found.append(moved[place] if 0 <= place < len(moved) and not isinstance(label, str) else place)
+    return np.array(found, np.int64)
 
 
 def by_label(dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray) -> list[list[str]]:
@@ -321,7 +316,7 @@ def span(file: Path, offset: int, size: int) -> bytes:
 
 def share_of(name: str) -> float:
     """A number in [0, 1) that only the name decides."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7]) / 2**56
+    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:7]) / 2**56
 
 
 def _kept(about: str, form: Form, split: str, names: Sequence[str]) -> np.ndarray:
@@ -329,6 +324,9 @@ def _kept(about: str, form: Form, split: str, names: Sequence[str]) -> np.ndarra
     if not (0 <= form.test_share <= 1 and 0 <= form.corrupt_share <= 1 and form.image_px > 0):
         said = f"test_share={form.test_share}, corrupt_share={form.corrupt_share}, image_px={form.image_px}"
         raise DatasetError(f"{about}: {said}; shares lie between 0 and 1, and image_px is above 0")
+    if not len(names):
+        said = f"no pairs were found for its {split} split: no images ({', '.join(SUFFIXES)}), or none with a caption"
+        raise DatasetError(f"{about}: {said}. See what is at its location, and what the row's params say of it.")
     items = np.arange(len(names))
     if form.train == form.test:
         items = items[[(share_of(name) < form.test_share) == (split == "test") for name in names]]

@@ -60,7 +60,7 @@ class Fomo:
         suffix = f"_{self.resized}" if self.resized else ""
         wanted = "image path -> caption record; train, test, resized and info in the row's params say which file is read"
         file = there(about, info / f"{name}_{part(self, split)}{suffix}.json", wanted)
-        records = json.loads(file.read_text())
+        records = _read(about, file, dict, "image path -> caption record")
         labelled = _labelled(about, info / f"{name}_classnames.json", list(dataset["classes"]))
         members = Members(location, cache) if location.suffix == ".tar" else None
         return Files(dataset, self, split, Records(about, location, records, CAPTIONS[self.captions], labelled, members))
@@ -80,6 +80,9 @@ class Records:
     ) -> None:
         self.location, self.members = location, members
         self.names = list(records)
+        for name, record in records.items():
+            if not isinstance(record, dict) or (labelled and type(record.get("target")) is not int):
+                raise DatasetError(f"{about}: the record of {name} has no `target`, the number of its class: {str(record)[:80]}")
         self.labels = np.array([record["target"] if labelled else -1 for record in records.values()], np.int64)
         self.captions = [_texts(record, fields) for record in records.values()]
         for name, texts in zip(self.names, self.captions, strict=True):
@@ -101,16 +104,32 @@ class Records:
 def _texts(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
     for field in fields:
         said = record.get(field)
-        if said:
-            return [said] if isinstance(said, str) else list(said)
+        texts = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str) and one.strip()]
+        if texts:
+            return texts
     return []
+
+
+def _read(about: str, file: Path, kind: type, wanted: str) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        DatasetError: not what is wanted.
+    """
+    try:
+        found = json.loads(file.read_bytes())
+    except ValueError as problem:
+        raise DatasetError(f"{about}: {file} is no JSON ({problem}); it should hold {wanted}. Fetch it again.") from problem
+    if not isinstance(found, kind):
+        raise DatasetError(f"{about}: {file} holds a {type(found).__name__}; it should hold {wanted}")
+    return found
 
 
 def _labelled(about: str, file: Path, classes: list[str]) -> bool:
     """Whether targets are labels: not where neither the records nor the row name classes (Flickr30k, COCO)."""
     if not file.exists():
         return bool(classes)
-    named = json.loads(file.read_text())
+    named = _read(about, file, list, "a list of class names")
     if classes and named != classes:
         place = next((n for n, pair in enumerate(zip(named, classes, strict=False)) if pair[0] != pair[1]), "the end")
         raise DatasetError(

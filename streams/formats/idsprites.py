@@ -11,7 +11,7 @@ Four ways in which one row may shift from another:
 - gradual: `drift` is the share of images that show the `fresh` values instead, row after row a little more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from schema.words import nearest
-from streams import DatasetError
+from streams import EVERY, DatasetError
 from streams.captions import describe
+from streams.pictures import Crop, recut
 from streams.rendering import BACKGROUNDS, COLOURS, POSITIONS, SIZES, Factors, render
 from streams.shapes import blob, crystal, rng_of
 
@@ -33,7 +34,6 @@ FACTORS: dict[str, tuple[str, ...]] = {  # and their values, as captions call th
     "background": tuple(BACKGROUNDS),
 }
 CANVAS = {"background": ["grey"]}  # of a row that says nothing of it
-Values = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Idsprites:
     train: int = 0  # training pairs, shared evenly among the classes
     test: int = 200  # test pairs, likewise
     held: str = "test"  # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
-    values: Values = field(default_factory=dict)  # {"colour": ["red", "blue"]}: which values a factor takes; every one if unsaid
-    fresh: Values = field(default_factory=dict)  # the values of those images that have drifted
+    values: dict[str, list[str]] = field(default_factory=dict)  # {"colour": ["red", "blue"]}; of a factor left out, every one
+    fresh: dict[str, list[str]] = field(default_factory=dict)  # the values of those images that have drifted
     drift: float = 0.0  # share of the images that have
     occasion: int = 0  # the same row on another occasion: other images of the same shapes
     image_px: int = 32
@@ -93,13 +93,13 @@ class Sprites:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
         """(B, 3, P, P) uint8."""
-        return render(self.factors.some(indices), self.tables, self.image_px)
+        return recut(render(self.factors.some(indices), self.tables, self.image_px), crops)
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
         """A fresh caption each: which factors it tells is drawn anew every time."""
-        return describe(self.factors.some(indices), [self.classes[label] for label in self.labels[indices]], DETAIL, rng)
+        return describe(self.factors.some(indices), [self.classes[label] for label in self.labels[indices]], DETAIL, rng)[part]
 
 
 def shape(name: str, seed: int) -> np.ndarray:

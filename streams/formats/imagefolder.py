@@ -31,7 +31,11 @@ class Imagefolder:
         """
         about, wanted = f"dataset {dataset['name']!r}", "a folder of images for each class"
         folder = there(about, place(dataset, cache, wanted) / part(self, split), wanted)
-        classes = list(dataset["classes"]) or sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        if not folder.is_dir():
+            raise DatasetError(f"{about}: {folder} is a file; it must be {wanted}. Unpack it, or see which format reads it.")
+        classes = list(dataset["classes"]) or sorted(
+            entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        )
         folders = list(self.folders) or classes
         if len(folders) != len(classes):
             raise DatasetError(f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one for each")
@@ -67,7 +71,7 @@ def _images(folder: Path, name: str) -> list[str]:
     """The images below `folder/name`, relative to `folder`; hidden files are no images."""
     return [
         (Path(root) / file).relative_to(folder).as_posix()
-        for root, _, files in os.walk(folder / name)
+        for root, _, files in os.walk(folder / name, followlinks=True)
         for file in files
         if not file.startswith(".") and file.lower().endswith(SUFFIXES)
     ]

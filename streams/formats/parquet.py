@@ -16,12 +16,42 @@ from uuid import uuid4
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import types
 
 from schema.files import fsync
 from streams import DatasetError
 from streams.formats._files import Files, by_label, matching, part, place, span, told
 
 ROWS = 64  # read at once while the images are copied
+
+
+def _text(kind: pa.DataType) -> bool:
+    return any(fits(kind) for fits in (types.is_string, types.is_large_string, types.is_string_view))
+
+
+def _bytes(kind: pa.DataType) -> bool:
+    return any(fits(kind) for fits in (types.is_binary, types.is_large_binary, types.is_binary_view))
+
+
+def _image(kind: pa.DataType) -> bool:
+    place = kind.get_field_index("bytes") if types.is_struct(kind) else -1
+    return _bytes(kind.field(place).type if place >= 0 else kind)
+
+
+def _caption(kind: pa.DataType) -> bool:
+    return _text(kind.value_type if types.is_list(kind) or types.is_large_list(kind) else kind)
+
+
+def _label(kind: pa.DataType) -> bool:
+    return _text(kind) or any(fits(kind) for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
+
+
+TYPES = {"image": _image, "caption": _caption, "label": _label}  # what a column may hold
+WANTED = {
+    "image": "images are bytes, or the struct of bytes and path that Hugging Face writes",
+    "caption": "captions are texts, or lists of them",
+    "label": "labels are numbers or names",
+}
 
 
 @dataclass(frozen=True)
@@ -55,13 +85,20 @@ class Parquet:
 
     def _check(self, about: str, file: Path) -> None:
         try:
-            columns = pq.read_schema(file).names
+            schema = pq.read_schema(file)
         except pa.ArrowException as problem:
             raise DatasetError(f"{about}: {file} is not a whole Parquet file ({problem}). Fetch it again.") from problem
-        for key in ("image", "caption", "label"):
+        columns = schema.names
+        for key in TYPES:
             said = getattr(self, key)
             if said and said not in columns:
                 raise DatasetError(f"{about}: {file.name} has no {key} column {said!r}. Its columns: {', '.join(columns)}.")
+            if not said:
+                continue
+            kind = schema.field(said).type
+            if not TYPES[key](kind.value_type if types.is_dictionary(kind) else kind):
+                has = f"its {key} column {said!r} holds {kind}"
+                raise DatasetError(f"{about}: {file.name}: {has}, and {WANTED[key]}. Name another column, or convert the file.")
 
 
 class Rows:
@@ -72,24 +109,30 @@ class Rows:
         self.names: list[str] = []
         labels: list[Any] = []
         self.captions: list[pa.ChunkedArray] = []
-        self.copies, spans, rows = [], [], []
+        self.copies, spans, rows, self.left_out = [], [], [], 0
         for file in files:
             stem = file.relative_to(root).with_suffix("").as_posix()
             kept = np.arange(pq.read_metadata(file).num_rows)
             if form.caption:
                 self.captions.append(_column(file, form.caption))
                 kept = kept[[bool(_texts(said)) for said in self.captions[-1].to_pylist()]]
+                self.left_out += len(self.captions[-1]) - len(kept)
             rows.append(kept)
             self.names += [f"{stem}/{row}" for row in kept]
-            labels += _column(file, form.label).take(kept).to_pylist() if form.label else [None] * len(kept)
+            told_of = _column(file, form.label).to_pylist() if form.label else None
+            labels += [told_of[row] if told_of else None for row in kept]
             copy = _copied(file, form.image, cache)
             self.copies.append(copy / "images")
             spans.append(np.load(copy / "spans.npy")[kept])
         self.spans: np.ndarray = np.concatenate(spans)  # (N, 2): offset and size in bytes
         self.file = np.concatenate([np.full(len(some), number) for number, some in enumerate(rows)])
         self.row = np.concatenate(rows)  # in its file
-        classes = list(dataset["classes"]) or (_named(files[0], form.label) if form.label else [])
-        self.labels = told(about, labels, classes)
+        if len(self.names) and not np.any(self.spans[:, 1]):
+            said = f"no row of {', '.join(file.name for file in files[:3])} holds the bytes of an image, only where it once lay"
+            raise DatasetError(f"{about}: {said}. Write the files anew with the images in them (embed_external_files=True).")
+        named = _named(files[0], form.label) if form.label else []
+        classes = list(dataset["classes"]) or named
+        self.labels = told(about, labels, classes, named)
         self.by_label = [] if form.caption else by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> bytes:

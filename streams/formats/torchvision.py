@@ -12,7 +12,7 @@ from torchvision import datasets
 
 from schema.words import nearest
 from streams import DatasetError
-from streams.formats._files import Files, by_label, part, place
+from streams.formats._files import Files, by_label, part, place, told
 
 LABELS = ("targets", "labels", "_labels", "y")  # what torchvision's classes call them
 OURS = ("root", "download", "loader", "transform", "target_transform", "transforms", "is_valid_file")  # no row may say these
@@ -39,7 +39,9 @@ class Torchvision:
         about = f"dataset {dataset['name']!r}"
         if self.set not in datasets.__all__ or "root" not in inspect.signature(getattr(datasets, self.set)).parameters:
             said = nearest(self.set, datasets.__all__)
-            raise DatasetError(f"{about}: torchvision.datasets has no class {self.set!r} that reads a folder.{said}")
+            raise DatasetError(
+                f"{about}: torchvision.datasets has no class {self.set!r} that reads a folder.{said} Name one as `set`: Food101."
+            )
         root = place(dataset, cache, f"what torchvision's {self.set}(root=...) wrote there")
         form = replace(self, train=self._arguments("train"), test=self._arguments("test"))
         made = _made(about, self.set, root, part(form, split))
@@ -64,8 +66,9 @@ class Numbered:
     def __init__(self, about: str, made: Any, dataset: Mapping[str, Any], prefix: str) -> None:
         self.made = made
         self.names = [f"{prefix}/{place}" for place in range(len(made))]
-        classes = list(dataset["classes"]) or [str(name) for name in getattr(made, "classes", ())]
-        self.labels = _targets(about, made)
+        named = [str(name) for name in getattr(made, "classes", ())]
+        classes = list(dataset["classes"]) or named
+        self.labels = told(about, _targets(about, made), classes, named)
         self.by_label = by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> Image.Image:
@@ -92,21 +95,23 @@ def _made(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> An
             listed = f"Allowed: {', '.join(takes) or 'none'}.{nearest(key, takes)}"
             raise DatasetError(f"{about}: torchvision's {name} has no argument {key!r} that a row may say. {listed}")
     try:
-        return getattr(datasets, name)(root, **arguments)
-    except (RuntimeError, FileNotFoundError, ValueError) as problem:
+        made = getattr(datasets, name)(root, **arguments)
+        len(made)  # a class that is only there to be built upon has no items
+    except (RuntimeError, OSError, ValueError, TypeError, ImportError) as problem:
         raise DatasetError(
             f"{about}: torchvision cannot open {name} in {root} with {dict(arguments)} ({problem}). "
-            f"Download it there first; train and test in the row's params say what it is called with."
+            f"Download it there first, with the packages it needs; train and test in the row's params say what it is called with."
         ) from problem
+    return made
 
 
-def _targets(about: str, made: Any) -> np.ndarray:
-    """(N,) int64: the label of every item, without decoding one where torchvision keeps them apart."""
+def _targets(about: str, made: Any) -> list[int]:
+    """(N,): the label of every item, without decoding one where torchvision keeps them apart."""
     labels = next((getattr(made, key) for key in LABELS if hasattr(made, key)), None)
     if labels is None:
         pairs = next((getattr(made, key) for key in PAIRS if hasattr(made, key)), None)
         labels = [made[item][1] for item in range(len(made))] if pairs is None else [label for _, label in pairs]
     try:
-        return np.array([int(label) for label in np.asarray(labels).tolist()], np.int64)
+        return [int(label) for label in np.asarray(labels).tolist()]
     except (TypeError, ValueError) as problem:
         raise DatasetError(f"{about}: its targets are no class numbers; convert it to webdataset or parquet") from problem

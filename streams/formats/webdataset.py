@@ -19,7 +19,7 @@ from streams.formats._files import SUFFIXES, Arrays, Files, by_label, cached, ma
 from streams.formats._remote import expanded, fetched, is_address
 from streams.formats._tars import members
 
-VERSION = 1  # of the index
+VERSION = 2  # of the index
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Shards:
         self.names = [f"{stem}/{key}" for stem, index in zip(stems, indices, strict=True) for key in index["keys"]]
         self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
         self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])  # (N, 4): image and text, offset and bytes
+        self.left_out = sum(int(index["left_out"]) for index in indices)
         self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
         self.by_label = by_label(dataset, dataset["classes"], self.labels) if caption == "templates" else []
 
@@ -100,10 +101,12 @@ def _said(text: bytes, caption: str) -> list[str]:
         found: Any = text.decode("utf-8", "replace")
     else:
         try:
-            found = json.loads(text).get(caption.removeprefix("json:"))
+            record = json.loads(text)
         except ValueError:
-            found = None
-    return [str(one) for one in (found if isinstance(found, list) else [found]) if one is not None and str(one).strip()]
+            record = None
+        found = record.get(caption.removeprefix("json:")) if isinstance(record, dict) else None
+    texts = found if isinstance(found, list) else [found]
+    return [str(one) for one in texts if isinstance(one, str | int | float) and str(one).strip()]
 
 
 def _class(file: Path, key: str, text: bytes) -> int:
@@ -121,11 +124,14 @@ def _index(file: Path, caption: str) -> Arrays:
         folder, _, base = name.rpartition("/")
         key, _, ending = base.partition(".")
         samples.setdefault(f"{folder}/{key}" if folder else key, {})[f".{ending.lower()}"] = (offset, size)
-    keys, labels, spans = [], [], []
+    keys, labels, spans, left_out = [], [], [], 0
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     for key, found in samples.items():
         image = next((found[ending] for ending in SUFFIXES if ending in found), None)
-        if image is None or text not in found or (text != ".cls" and not _said(span(file, *found[text]), caption)):
+        if image is None:
+            continue
+        if text not in found or (text != ".cls" and not _said(span(file, *found[text]), caption)):
+            left_out += 1
             continue
         keys.append(key)
         labels.append(_class(file, key, span(file, *found[".cls"])) if ".cls" in found else -1)
@@ -134,4 +140,5 @@ def _index(file: Path, caption: str) -> Arrays:
         "keys": np.array(keys, np.str_),
         "labels": np.array(labels, np.int64),
         "spans": np.array(spans, np.int64).reshape(-1, 4),
+        "left_out": np.array(left_out),
     }

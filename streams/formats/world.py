@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from schema.files import fsync
+from streams import EVERY
 from streams.captions import describe
+from streams.pictures import Crop, recut
 from streams.rendering import Factors, render
 from streams.scenes import SETS, Sampler, WorldError
 from streams.shapes import rng_of
@@ -106,13 +108,13 @@ class Drawn:
     def __len__(self) -> int:
         return len(self.array)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
         """(B, 3, P, P) uint8."""
-        return np.asarray(self.array[indices])
+        return recut(np.asarray(self.array[indices]), crops)
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
         """A fresh caption each: which factors it tells is drawn anew every time."""
-        return describe(self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng)
+        return describe(self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng)[part]
 
 
 def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndarray:
