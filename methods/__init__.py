@@ -43,6 +43,7 @@ class Tuning:
     """Which parameters move during a task, and how a gradient becomes their step. A file subclasses this as a dataclass."""
 
     needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.parts.NEEDS
+    leaves: ClassVar[tuple[str, ...]] = ()  # of `image` and `text` the tower that it never moves, and nothing else in it does
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Prepare a plain CLIP, in place; returns what may move (`moving`), all on the model's device. Where that is nothing,
@@ -118,8 +119,9 @@ class Objective:
         raise NotImplementedError
 
     @contextmanager
-    def stepping(self, model: nn.Module, loss_scale: float) -> Iterator[None]:
-        """Around each step of the optimizer. Gradients of what is not a parameter are still times `loss_scale` (fp16)."""
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        """Around each step of the optimizer. Gradients of what is not a parameter are still times `loss_scale` (fp16), which may
+        be on the model's device: divide by it, and do not ask what it is."""
         yield
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
@@ -149,7 +151,7 @@ class Sum(Objective):
         return sum(rest, first)
 
     @contextmanager
-    def stepping(self, model: nn.Module, loss_scale: float) -> Iterator[None]:
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
         with ExitStack() as stack:
             for term in self.terms.values():
                 stack.enter_context(term.stepping(model, loss_scale))

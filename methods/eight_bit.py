@@ -2,16 +2,24 @@
 
 torchao compiles its step for each shape; here it runs as it is written, on any device and to the same bits after a restart. What
 it remembers are tensors of a class of its own: they are saved, and carried from task to task, as the plain tensors in them.
+
+torchao computes the numbers that 256 codes stand for when they are first wanted, and keeps them for good. That may be in a
+profile, whose tensors hold nothing, so they are computed here, whatever mode is in force.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 from torchao.optim import AdamW8bit
-from torchao.optim.subclass_8bit import OptimState8bit
+from torchao.optim.subclass_8bit import OptimState8bit, get_qmap_signed, get_qmap_unsigned
 
 Moments = dict[str, Any]  # of one parameter
+
+with torch.device("cpu"), _disable_current_modes():
+    get_qmap_signed()
+    get_qmap_unsigned()
 
 
 class EightBit(AdamW8bit):  # type: ignore[misc]  # torchao has no types

@@ -105,13 +105,13 @@ def total(number: float) -> float:
     return float(summed)
 
 
-def most(number: float) -> float:
-    """The largest of the processes'."""
+def most(*said: int) -> tuple[int, ...]:
+    """Of each number the largest of the processes'."""
     if ranks() == 1:
-        return number
-    found = torch.tensor(number, dtype=torch.float64)
+        return said
+    found = torch.tensor(said, dtype=torch.int64)
     dist.all_reduce(found, dist.ReduceOp.MAX)
-    return float(found)
+    return tuple(found.tolist())
 
 
 def agreed(*said: int) -> tuple[int, ...]:

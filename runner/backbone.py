@@ -22,8 +22,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from methods import parallel
-from runner.seeds import seed_of
 from schema.words import nearest
+from streams.seeds import seed_of
 
 CHUNK = 256  # images or texts encoded at once
 OURS = ("words", "position_std")

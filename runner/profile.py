@@ -60,7 +60,7 @@ class NoData(Desk):
     def __init__(self) -> None:
         pass
 
-    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
+    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None) -> Loader:
         """Those of a mixture that is never drawn from."""
         return Loader(Mixture({"pretraining_share": 0}, batch_pairs, 0, None))
 

@@ -4,6 +4,8 @@
         9a41.../state.safetensors       a task as trained: weights, what the method's parts and the optimizer remember
         9a41.../state.json              its costs and curve, who did it, and the sums of both; the receipt
     store/untouched/77ab.../state.*     what a suite says of an untouched backbone
+    store/embedded/c40d.../             a tower that does not move, as trials of one way of computing have it
+        e61b.../state.*                 what it made of some items (`runner/embedded.py`)
 
 Training a task is a function of what a definition says of training, the task's number and the state it begins from, on a kind of
 device with certain packages and code. The sha256 of all that names what came of it, so who finds the name may take that over
@@ -11,10 +13,13 @@ instead of doing it again, and has the same to the last bit. An entry is a folde
 whole, or it is not there; what a disk has changed since is seen by its sums, and done again. Deleting any of it is always safe.
 """
 
+import contextlib
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +36,8 @@ from runner.ledger import Ledger
 from schema.parts import averages_steps
 from schema.spec import Row, Spec, canonical
 
+ASIDE = ".aside-"  # of entries that are being written
+ABANDONED_S = 86_400.0  # so old, nobody writes them any more
 LEARNS_BY = ("tuning", "tuning_params", "objective", "objective_params", "repair", "repair_params")  # of a method
 SEES_BY = ("architecture", "pretrained")  # of a backbone, whose weights are known by what they are
 
@@ -44,6 +51,7 @@ class Trained:
     memory: optimizers.Memory
     ledger: Ledger
     curve: list[dict[str, Any]]
+    choice: dict[str, Any]  # whether it was compiled (`runner/choice.py`)
 
     def state_dict(self) -> checkpoint.State:
         """For the store."""
@@ -72,6 +80,25 @@ class Shelf:
         about |= {"device": device(), "ranks": parallel.ranks()}
         return hashlib.sha256(canonical(about).encode()).hexdigest()[:32]
 
+    def part(self, key: str | None) -> "Shelf":
+        """The shelf of that name within this one."""
+        return Shelf(self.folder / key if self.folder is not None and key is not None else None, self.job)
+
+    def names(self) -> list[str]:
+        """Of all that is there."""
+        found = self.folder.glob("[0-9a-f]*") if self.folder is not None and self.folder.is_dir() else ()
+        return sorted(path.name for path in found)
+
+    def keep(self, size_bytes: int) -> None:
+        """Of its parts' entries those that were used last, so many bytes in all. Who reads one that goes does its work anew."""
+        entries = [(_used_at(path), path) for path in self.folder.glob("*/*")] if self.folder is not None else []
+        for used_at, path in sorted(entries, reverse=True):
+            aside = path.name.startswith(ASIDE)
+            with contextlib.suppress(OSError):  # another removes it, too
+                size_bytes -= sum(file.stat().st_size for file in path.iterdir())
+            if time.time() - used_at > ABANDONED_S if aside else size_bytes < 0:
+                shutil.rmtree(path, ignore_errors=True)
+
     def get(self, key: str | None) -> tuple[checkpoint.State, bool] | None:
         """What came of some work, and whether another trial did it; None: it is not there, or not as it was written. All
         processes of a trial get the same answer."""
@@ -85,6 +112,8 @@ class Shelf:
         if not isinstance(receipt, dict) or receipt.get("key") != key:
             return None
         state = checkpoint.read(self.folder / key / "state", receipt)
+        with contextlib.suppress(OSError):  # gone, or somebody else's
+            os.utime(self.folder / key)
         return None if state is None else (state, receipt.get("trial") != self.job.trial)
 
     def put(self, key: str | None, state: checkpoint.State) -> None:
@@ -94,7 +123,7 @@ class Shelf:
         aside = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=".aside-"))
+            aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=ASIDE))
             aside.chmod(0o755)
             about = {"key": key, "trial": self.job.trial, "attempt": self.job.attempt}
             checkpoint.write(aside / "state", about, state, point="leaving")
@@ -110,11 +139,12 @@ class Shelf:
                 shutil.rmtree(aside, ignore_errors=True)
 
 
-def shelves(job: Job, shared: bool = True) -> tuple[Shelf, Shelf]:
-    """Where a trial's tasks, and where the results of its untouched backbone are shared, as its job says; or nothing is."""
+def shelves(job: Job, shared: bool = True) -> tuple[Shelf, Shelf, Shelf]:
+    """Where a trial's tasks, the results of its untouched backbone, and embeddings are shared, as its job says; or nothing is."""
     root = Path(job.store) if job.store and shared else None
     tasks = trunks_folder(root) / job.stem if root and job.stem else None
-    return Shelf(tasks, job), Shelf(root / "untouched" if root else None, job)
+    untouched, embedded = (Shelf(root / name if root else None, job) for name in ("untouched", "embedded"))
+    return Shelf(tasks, job), untouched, embedded
 
 
 def learned_from(spec: Spec, tasks: Sequence[Sequence[tuple[str, str]]]) -> Row:
@@ -152,6 +182,13 @@ def measured_on(spec: Spec, tasks: Sequence[Sequence[tuple[str, str]]]) -> Row:
 
 def _nameless(row: Mapping[str, Any]) -> Row:
     return {key: value for key, value in row.items() if key != "name"}
+
+
+def _used_at(path: Path) -> float:
+    """When an entry was last read or written, in seconds."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 @cache

@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import methods
-from methods import Method, Task, Weights, encoding, optimizers, parallel, schedules
-from methods.encoding import computing
+from methods import Method, Task, Weights, compiling, encoding, optimizers, parallel, schedules
+from methods.encoding import computing, knowing
 from methods.parameters import weights_in_use
 from runner.backbone import Backbone
+from runner.choice import Choice
 from runner.desk import Desk
+from runner.embedded import Embedded, Item
 from runner.folder import now
 from runner.ledger import Ledger, counted
 from runner.outcome import DivergedError
-from runner.seeds import seed_of
 from runner.selecting import Selector, candidates
-from schema.augmentation import Augmentation
 from schema.compute import Compute
 from schema.parts import CARRY
 from schema.spec import Spec
 from streams import Batch
-from streams.augmentation import augmented
+from streams.seeds import seed_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 CURVE_POINTS = 20
@@ -38,7 +38,17 @@ Done = TypeVar("Done")
 class Training:
     """The steps of one task."""
 
-    def __init__(self, spec: Spec, backbone: Backbone, method: Method, desk: Desk, task: Task, phase: str = "train") -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        backbone: Backbone,
+        method: Method,
+        desk: Desk,
+        task: Task,
+        phase: str = "train",
+        choice: Choice | None = None,
+    ) -> None:
+        """`choice`: how steps are computed, where tasks before this one had a say in it."""
         self.spec, self.backbone, self.method, self.about, self.phase = spec, backbone, method, task, phase
         self.task, self.steps = task.number, task.steps
         self.model = backbone.model
@@ -47,13 +57,14 @@ class Training:
         chooses = row["selection"] != "none"
         self.selection = methods.part("selection", row["selection"], row["selection_params"]) if chooses else None
         self.candidates = candidates(self.selection, self.batch_pairs)
-        self.batches = desk.batches(task.number, row, self.candidates)
-        self.augmentation = Augmentation.of(spec.recipe["augmentation_params"], f"recipe {spec.recipe['name']!r}")
+        self.batches = desk.batches(task.number, row, self.candidates, self.steps)
         self.ledger = Ledger()
         self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
-        self.how = Compute.of(spec.recipe)
-        encoding.check(self.how, self.model)
+        self.embedded: Embedded | None = None  # what is known of a tower that does not move, where the recipe wants that
+        self.items: list[Item] = []  # of the batch drawn last, where that is so
+        self.choice = choice or Choice(Compute.of(spec.recipe))
+        encoding.prepare(self.choice.said, self.model)
         self.mark: Callable[[str], AbstractContextManager[Any]] = nullcontext  # around the parts of a step, for who looks at it
         self.pairs_per_s = 0.0
         self.last = torch.zeros((), device=self.device)  # the loss of the last step
@@ -74,12 +85,21 @@ class Training:
         self.selector = Selector(self.selection, self.model, self.about, self.batch_pairs) if self.selection else None
         self.method.merging.begin(self.model)
         self.parameters = self.method.tuning.begin(self.model, self.about)
+        if self.phase == "train":
+            self.choice.listened = compiling.listened(self.model)
         self.optimizer = optimizers.optimizer(recipe["optimizer"], self.parameters, recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe["precision"] == "fp16")
         optimizers.remember(self.optimizer, dict(self.model.named_parameters()), memory or {})
         if state is not None:
             self.load_state_dict(state)
         self.model.train()
+        if self.embedded is not None:
+            self.embedded.begin(self.model)
+
+    @property
+    def how(self) -> Compute:
+        """How the next step is computed."""
+        return self.choice.how
 
     def steps_from(self, step: int) -> Iterator[int]:
         """Take the remaining steps; yields how many are done after each.
@@ -90,10 +110,11 @@ class Training:
         """
         pairs, began, every = 0, time.monotonic(), max(1, self.steps // CURVE_POINTS)
         while step < self.steps and self.parameters:
-            batch = None
-            if self.selector is not None:
-                batch = self.charged("score", step, partial(self.selected, self.selector), self.candidates)
-            self.charged(self.phase, step, partial(self.take, step, batch), self.batch_pairs)
+            with self.choice.timed(self.steps_left(step + 1)) if step else nullcontext():
+                batch = None
+                if self.selector is not None:
+                    batch = self.charged("score", step, partial(self.selected, self.selector), self.candidates)
+                self.charged(self.phase, step, partial(self.take, step, batch), self.batch_pairs)
             step += 1
             pairs += self.batch_pairs
             if self.at_once:
@@ -110,6 +131,10 @@ class Training:
                 self.curve.append(point | {"written_at": now()})
                 pairs, began = 0, time.monotonic()
             yield step
+
+    def steps_left(self, step: int) -> int:
+        """Of the trial, after so many of this task."""
+        return (int(self.spec.stream["tasks"]) - self.task + 1) * self.steps - step
 
     def charged(self, phase: str, step: int, work: Callable[[], Done], pairs: int) -> Done:
         """Do a step's work and charge it to a phase. FLOPs are counted at the first step of a task, and are those of each."""
@@ -146,7 +171,7 @@ class Training:
         """From gradients to weights."""
         self.bad = torch.where((self.bad == 0) & ~self.last.isfinite(), step + 1, self.bad)
         parallel.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
-        scale = float(self.scaler.get_scale())
+        scale = self.scaler.scale(torch.ones((), device=self.device)) if self.scaler.is_enabled() else 1.0  # never asked for
         self.scaler.unscale_(self.optimizer)
         if self.spec.recipe["clip_norm"] is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.spec.recipe["clip_norm"])
@@ -173,17 +198,17 @@ class Training:
 
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
-        pairs, own = self.candidates, parallel.part(self.candidates)
-        seed = partial(seed_of, self.spec.seed, "augmentation", self.task, self.batches.mixture.drawn)
+        pairs = self.candidates
         with self.mark("data"):
             drawn = self.batches.draw()
-            pixels = augmented(drawn.images, self.augmentation, lambda place: seed(own.start + place))
         with self.mark("tokenize"):
-            tokens = self.backbone.tokenize(drawn.captions[own])
+            tokens = self.backbone.tokenize(drawn.captions)
+        if self.embedded is not None:
+            self.items = self.embedded.items(drawn, tokens)
         with self.mark("transfer"):
-            images = parallel.gathered(self.placed(torch.from_numpy(pixels)), pairs)
+            images = parallel.gathered(self.placed(torch.from_numpy(drawn.images)), pairs)
             texts = parallel.gathered(self.placed(tokens), pairs)
-            return Batch(self.backbone.normalise(images), texts, self.placed(torch.from_numpy(drawn.sources)))
+            return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources))
 
     def placed(self, rows: Tensor) -> Tensor:
         """On the model's device; to a GPU beside the steps that it is still taking, and without waiting for them."""
@@ -198,10 +223,17 @@ class Training:
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The objective in the recipe's precision; also kept, to be looked at later."""
-        with self.autocast():
+        with self.autocast(), knowing(self.model, self.looked_up(batch)):
             loss = self.method.objective.loss(self.model, batch)
         self.last = loss.detach()
         return loss
+
+    def looked_up(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+        """What is known of a batch before its towers run; nothing where that is counted."""
+        if self.embedded is None or compiling.watched():
+            return {}
+        rows = batch.images if self.embedded.which == "image" else batch.texts
+        return {self.embedded.encode: (rows, self.placed(self.embedded.rows(self.model, self.items, rows)))}
 
     def autocast(self, keep_casts: bool = True) -> torch.autocast:
         """The recipe's precision. Weights that were cast within it are cast once, which must not be where some passes have

@@ -16,21 +16,23 @@ from typing import Any
 import torch
 
 import methods
-from methods import Task, Weights, optimizers, parallel
+from methods import Task, Weights, compiling, optimizers, parallel
 from runner import backbone as backbones
 from runner import checkpoint, code, ranks, store
+from runner.choice import Choice
 from runner.desk import Desk
+from runner.embedded import Embedded
 from runner.folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
 from runner.history import History
 from runner.ledger import Entry, Ledger
 from runner.measure import Untouched, drift, measure_suite, shares
 from runner.outcome import StopFlag, StoppedError, ended_by
-from runner.seeds import seed_of
 from runner.solving import solve
 from runner.tables import write_tables
 from runner.tracing import Tracer, mark
 from runner.training import REPAIR, Training, repairing
 from schema.compute import Compute
+from streams.seeds import seed_of
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
 
@@ -54,9 +56,11 @@ class Trial:
         self.repair = repair
         self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
-        self.trunk, self.untouched = store.shelves(self.job, shared=tracer is None)  # what is taken over cannot be looked at
+        self.trunk, self.untouched, embeddings = store.shelves(self.job, tracer is None)  # what is taken over cannot be looked at
         self.solved = solve(self.spec)
         self.steps = self.solved.steps
+        self.choice = Choice(Compute.of(self.spec.recipe))
+        self.embedded = Embedded.of(self.spec, self.backbone, self.method.tuning.leaves, embeddings)
         self.saved_at = self.said_at = time.monotonic()
 
     def learn(self) -> None:
@@ -68,6 +72,8 @@ class Trial:
             self.finish(0, 0, Ledger(), [], self.initial)
         if done >= set(range(1, self.tasks + 1)):
             return
+        if state is not None:
+            self.choice.facts = state.get("choice", {})
         if state is not None and step == 0:
             self.backbone.model.load_state_dict(state["model"])
             self.method.load_state_dict(state["method"])
@@ -88,6 +94,7 @@ class Trial:
             trained = store.Trained.of(*found)
             self.method = methods.method(self.spec.method)
             self.method.load_state_dict(trained.method)
+            self.choice.load_state_dict(trained.choice)
         else:
             trained = self.train(task, step, state, {"begun": begun, "key": key})
             self.trunk.put(key, trained.state_dict())
@@ -108,10 +115,13 @@ class Trial:
         return checkpoint.digest({"model": dict(model), "method": self.method.state_dict(), "memory": self.memory})
 
     def key(self, task: int, begun: str) -> str | None:
-        """The name of a task's training in the store."""
+        """The name of a task's training in the store; None where it can have none."""
         learned = store.learned_from(self.spec, self.desk.tasks[:task])
         steps = [self.steps, self.repair_steps(task)]
-        return self.trunk.key(learned=learned, task=task, steps=steps, begun=begun, initial=self.initial_digest)
+        compiler = compiling.version() if self.choice.said.compile != "off" else None
+        return self.trunk.key(
+            learned=learned, task=task, steps=steps, begun=begun, initial=self.initial_digest, compiler=compiler
+        )
 
     @cached_property
     def initial_digest(self) -> str:
@@ -121,7 +131,9 @@ class Trial:
     def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> store.Trained:
         """The steps of a task, and its repair; `about` goes into its checkpoints."""
         repair_steps = self.repair_steps(task)
-        training = Training(self.spec, self.backbone, self.method, self.desk, Task(task, self.steps - repair_steps, self.initial))
+        about_task = Task(task, self.steps - repair_steps, self.initial)
+        training = Training(self.spec, self.backbone, self.method, self.desk, about_task, choice=self.choice)
+        training.embedded = self.embedded
         training.begin(state, self.memory)
         if self.tracer is not None:
             training.mark = mark
@@ -130,7 +142,7 @@ class Trial:
                 self.tracer.step()
             self.say(task, done, training)
             crash_point("step")
-            word, due = parallel.agreed(STOPS.index(self.stop.raised), self.checkpoint_is_due())
+            word, due = parallel.most(STOPS.index(self.stop.raised), self.checkpoint_is_due())
             told, more = STOPS[word], done < training.steps
             if more and (told or due):
                 self.save(task, done, training.state_dict() | about)
@@ -139,14 +151,18 @@ class Trial:
                 where = f"in task {task} after {done} of {training.steps} steps"
                 raise StoppedError(told, f"told to end ({told}) {where}; the checkpoint is written")
         last = training.end()
+        if self.embedded is not None:
+            self.embedded.end(task)
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
-        return store.Trained(last, self.method.state_dict(), training.memory, training.ledger, training.curve)
+        remembered, choice = self.method.state_dict(), self.choice.state_dict()
+        return store.Trained(last, remembered, training.memory, training.ledger, training.curve, choice)
 
     def save(self, task: int, step: int, state: dict[str, Any]) -> None:
-        """A checkpoint, by the one process that writes: all of them are in the same state."""
+        """A checkpoint, by the one process that writes: all of them are in the same state, and none ends before it is there."""
         if parallel.rank() == 0:
-            checkpoint.save(self.run, self.spec.id, task, step, state)
+            checkpoint.save(self.run, self.spec.id, task, step, state | {"choice": self.choice.facts})
+        parallel.agreed()
 
     def repair_steps(self, task: int) -> int:
         """How many of a task's steps its repair takes."""
@@ -161,7 +177,7 @@ class Trial:
         """
         assert self.repair is not None
         spec, alone = repairing(self.spec, self.repair)
-        training = Training(spec, self.backbone, alone, self.desk, about, REPAIR)
+        training = Training(spec, self.backbone, alone, self.desk, about, REPAIR, self.choice)
         training.begin(None)
         for _ in training.steps_from(0):
             pass
@@ -183,7 +199,7 @@ class Trial:
             "result": self.measured(task, step, ledger),
             "cost": ledger.rows(task),
             "progress": curve,
-            "statistic": drift(deployed, self.initial, task),
+            "statistic": drift(deployed, self.initial, task) + (self.choice.rows(task) if task else []),
         }
         if task == 0 and self.solved.profile:
             tables["profile"] = self.solved.profile
@@ -305,7 +321,7 @@ def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -
     with ended_by() as end, ranks.together(run, started_at) as crew:
         job = run.job()
         code.check(job.code, job.code_folder, job.versions)
-        crew.fork(Compute.of(run.spec().recipe).ranks)
+        crew.gather(Compute.of(run.spec().recipe).ranks)
         tracer = Tracer(run.path) if traced and crew.rank == 0 else None
         Trial(run, stop, tracer).learn()
         if tracer is not None:

@@ -1,6 +1,6 @@
 """Trials that train the same: which of them share the store, and when what they left there goes.
 
-What waits for what is decided by SQL (`ready`); here are the files. Imports neither torch nor safetensors.
+What waits for what is decided by SQL (`mates`); here are the files. Imports neither torch nor safetensors.
 """
 
 import shutil
@@ -13,7 +13,7 @@ from schema.site import Site
 # trials that are not over: what is in the store for their stems is still of use
 WANTED = """
 SELECT k.trial, k.stem FROM trunk k
-WHERE k.trial IN (SELECT r.trial FROM ready r UNION SELECT a.trial FROM attempt a ANTI JOIN outcome o USING (trial, attempt))
+WHERE k.trial IN (SELECT s.trial FROM startable s UNION SELECT a.trial FROM attempt a ANTI JOIN outcome o USING (trial, attempt))
 """
 
 

@@ -1,7 +1,7 @@
 """What a recipe may say about how a step is computed: what costs time, memory or devices, and changes a number by rounding alone.
 
 Standard library only: the database half refuses what the GPU half could not do. What is done with it is in
-`methods/encoding.py`, `methods/parallel.py` and `runner/ranks.py`.
+`methods/encoding.py`, `methods/compiling.py`, `methods/parallel.py` and `runner/ranks.py`.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,9 @@ class Compute:
     chunk_pairs: int = 0  # pairs that the towers take at once; the loss is that of the whole batch. 0: all of them
     checkpointing: bool = False  # a block's activations are computed again for its gradients, not kept
     ranks: int = 1  # processes, each with a device of its own, that share every batch
+    cache_frozen: bool = False  # an item's embedding by a tower that does not move is computed once
+    channels_last: bool = False  # images go through the image tower with the channels of a pixel side by side
+    compile: str = "off"  # whether the towers are compiled: off, on, or auto, decided by the clock in a trial's first steps
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> "Compute":
@@ -35,9 +38,11 @@ class Compute:
         for key, value in params.items():
             if key not in keys:
                 raise ComputeError(f"{where}: unknown key {key!r}. Allowed: {', '.join(keys)}.{nearest(key, keys)}")
-            if type(value) is not type(getattr(cls, key)) or value < LEAST.get(key, 0):
+            if not _fits(key, value, getattr(cls, key)):
                 raise ComputeError(f"{where}: {key} is {WORDS[key]}, not {value!r}")
         made, pairs = cls(**params), int(recipe["batch_pairs"])
+        if made.cache_frozen and made.ranks > 1:
+            raise ComputeError(f"{where}: cache_frozen is for one process, and ranks is {made.ranks}. Leave one of the two out.")
         at_once = made.ranks * (made.chunk_pairs or 1)
         if pairs % at_once:
             raise ComputeError(
@@ -53,8 +58,16 @@ class Compute:
 
 
 LEAST = {"chunk_pairs": 1, "ranks": 1}
+COMPILE = ("off", "on", "auto")
 WORDS = {
     "chunk_pairs": "a whole number of pairs, 1 or more",
     "checkpointing": "true or false",
     "ranks": "a whole number of processes, 1 or more",
+    "cache_frozen": "true or false",
+    "channels_last": "true or false",
+    "compile": f"one of {', '.join(COMPILE)}",
 }
+
+
+def _fits(key: str, value: Any, default: Any) -> bool:
+    return value in COMPILE if key == "compile" else type(value) is type(default) and value >= LEAST.get(key, 0)

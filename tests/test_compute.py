@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 import methods
 from methods import Task
-from methods.encoding import check, computing, encoded
+from methods.encoding import computing, encoded, prepare
 from runner import backbone as backbones
 from runner.outcome import DivergedError
 from runner.profile import Memory, profile
@@ -34,6 +34,9 @@ WAYS = {"chunks": CHUNKED, "checkpointing": Compute(checkpointing=True), "both":
         ({"ranks": 0}, "ranks is a whole number of processes, 1 or more, not 0"),
         ({"ranks": True}, "ranks is a whole number of processes, 1 or more, not True"),
         ({"checkpointing": 1}, "checkpointing is true or false, not 1"),
+        ({"channels_last": "yes"}, "channels_last is true or false, not 'yes'"),
+        ({"compile": "yes"}, "compile is one of off, on, auto, not 'yes'"),
+        ({"compile": ["on"]}, r"compile is one of off, on, auto, not \['on'\]"),
         ({"chunk_pairs": 5}, "1 ranks with chunks of 5 pairs do not share out batch_pairs 32 evenly. .* a multiple of 5"),
         ({"chunk_pairs": 16, "ranks": 4}, "4 ranks with chunks of 16 pairs .* multiple of 64, or change ranks or chunk_pairs"),
         ({"ranks": 3}, "3 ranks with chunks of 10 pairs .* Make batch_pairs a multiple of 3"),
@@ -85,16 +88,24 @@ def test_every_objective_is_that_of_the_whole_batch(name: str, way: str) -> None
     assert any(bool(gradient.any()) for gradient in whole[1:])
 
 
+class Layers(nn.Sequential):
+    """A tower."""
+
+    def encode_image(self, rows: Tensor) -> Tensor:
+        made: Tensor = self(rows)
+        return made
+
+
 def test_a_chunk_is_run_again_with_the_random_state_it_had() -> None:
     """Dropout: the gradient is that of the very pass whose embeddings the loss saw."""
-    layers = nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.5), nn.Linear(6, 3))
+    layers = Layers(nn.Linear(6, 6), nn.Dropout(0.5), nn.Linear(6, 3))
     rows, weights = torch.randn(16, 6), torch.randn(16, 3)
     found = []
     for how in (PLAIN, CHUNKED):
         torch.manual_seed(3)
         with computing(how, layers):
             pieces = [rows] if how.chunk_pairs else rows.split(4)
-            made = torch.cat([encoded(layers, layers, piece) for piece in pieces])
+            made = torch.cat([encoded(layers, "encode_image", piece) for piece in pieces])
             loss = (made * weights).sum().square()
             torch.rand(5)
             found.append([loss, *torch.autograd.grad(loss, list(layers.parameters()))])
@@ -104,18 +115,18 @@ def test_a_chunk_is_run_again_with_the_random_state_it_had() -> None:
 
 def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
     layers = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    check(PLAIN, layers)
-    check(Compute(checkpointing=True), layers)
+    prepare(PLAIN, layers)
+    prepare(Compute(checkpointing=True), layers)
     for how in (CHUNKED, Compute(ranks=2)):
         with pytest.raises(ValueError, match="1 is a batch normalisation, .* use checkpointing, or a ViT backbone"):
-            check(how, layers)
+            prepare(how, layers)
 
 
 def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
     """One forward pass more, a third of a step and a little (pixels get no gradient); and less memory."""
     rows = {
         name: profile(spec_of(pairs=512, recipe={"compute_params": params}))["train"]
-        for name, params in {"plain": {}, "chunks": {"chunk_pairs": 8}, "checkpointing": {"checkpointing": True}}.items()
+        for name, params in {"plain": {}, "chunks": {"chunk_pairs": 64}, "checkpointing": {"checkpointing": True}}.items()
     }
     for name in ("chunks", "checkpointing"):
         assert 1.2 < rows[name][0] / rows["plain"][0] < 1.4

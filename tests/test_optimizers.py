@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+from torchao.optim.quant_utils import create_dynamic_map
+from torchao.optim.subclass_8bit import get_qmap_signed, get_qmap_unsigned
 
 from methods import objective
 from methods.optimizers import Joined, memory, optimizer, remember
@@ -252,6 +256,17 @@ def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
     torch.testing.assert_close(layer.bias, other.bias, rtol=1e-6, atol=1e-8)
     moment = trained.state_dict()["state"][0]["exp_avg"]
     assert (moment["codes"].dtype, moment["codes"].numel(), moment["scale"].numel()) == (torch.uint8, 4096, 16)
+
+
+def test_eight_bits_mean_the_same_after_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial counts its step on tensors that hold nothing before it trains, and that must not be what the codes are made of."""
+    meaning = tuple(create_dynamic_map(signed=True)), tuple(create_dynamic_map(signed=False))
+    get_qmap_signed.cache_clear()
+    get_qmap_unsigned.cache_clear()
+    monkeypatch.delitem(sys.modules, "methods.eight_bit", raising=False)
+    with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False):
+        push(*eight_bit(0), 1)
+    assert (get_qmap_signed(), get_qmap_unsigned()) == meaning
 
 
 def test_what_eight_bits_remember_is_plain_and_goes_on_to_the_last_bit(tmp_path: Path) -> None:

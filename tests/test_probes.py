@@ -12,6 +12,7 @@ import evals
 from evals import TestSet, fewshot
 from runner import backbone as backbones
 from runner.measure import MetricError, Untouched, load_shots, measure_suite
+from streams import EVERY
 from tests.filled import Filled
 from tests.test_evals import Table, pixels, unit
 
@@ -27,11 +28,11 @@ class Drawn:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray, crops: object = None) -> np.ndarray:
         return pixels(len(self.labels))[indices]
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
-        return [f"caption {n}" for n in indices]
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+        return [f"caption {n}" for n in indices][part]
 
 
 def classes(features: np.ndarray, labels: np.ndarray, name: str = "d", count: int = 3) -> tuple[Table, TestSet]:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,17 +17,18 @@ from torch.nn.utils import parametrize
 
 from methods import parallel
 from methods.encoding import computing
+from runner import ranks
 from runner.act import choose
 from runner.backends.local import Local
 from runner.folder import RunFolder, read_json
-from runner.ranks import Place, join, launched, leave
+from runner.ranks import Crew, Place, join, launched, leave
 from runner.trial import main
 from schema.catalog import Catalog
 from schema.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 from streams import Batch
-from tests.journey import LOCAL, declare, tell
+from tests.journey import LOCAL, declare, eventually, tell
 from tests.processes import SPAWN, attempt, run_trial
 from tests.test_trial import brought, spec_of
 from tests.tiny_clip import batches, build, names, objective_of, task, tuning
@@ -108,7 +108,7 @@ def test_one_process_is_all_of_them() -> None:
     rows = torch.arange(6.0)
     assert (parallel.ranks(), parallel.rank(), parallel.part(6)) == (1, 0, slice(0, 6))
     assert parallel.padded(rows) is rows and parallel.gathered(rows, 6) is rows
-    assert parallel.agreed(3, 4) == (3, 4) and parallel.total(2.5) == 2.5 and parallel.most(2.5) == 2.5
+    assert parallel.agreed(3, 4) == (3, 4) and parallel.total(2.5) == 2.5 and parallel.most(2, 5) == (2, 5)
 
 
 def test_processes_that_others_started_say_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +116,71 @@ def test_processes_that_others_started_say_where_they_are(monkeypatch: pytest.Mo
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     assert launched() == Place(3, 8, 1)
+
+
+def test_tasks_of_slurm_find_each_other_at_the_first_node_or_where_the_site_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"SUBMITIT_EXECUTOR": "slurm", "SLURM_JOB_ID": "77", "SLURM_STEP_NUM_TASKS": "8", "SLURM_NTASKS": "8"}
+    said |= {
+        "SLURM_JOB_NUM_NODES": "2",
+        "SLURM_NODEID": "1",
+        "SLURM_JOB_NODELIST": "gpu[07-08]",
+        "SLURM_PROCID": "5",
+        "SLURM_LOCALID": "1",
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    assert launched() == Place(5, 8, 1)
+    assert os.environ["MASTER_ADDR"] == "gpu07" and 20_000 <= int(os.environ["MASTER_PORT"]) <= 60_000
+    monkeypatch.setenv("MASTER_ADDR", "10.0.0.7")
+    assert launched() == Place(5, 8, 1) and os.environ["MASTER_ADDR"] == "10.0.0.7"
+
+
+OWN = {"state": "failed", "kind": "error", "message": "ValueError: no such class"}
+CUT = OWN | {
+    "message": "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.0.0.8]:21"
+}
+TOLD = {"state": "failed", "kind": "preempted", "message": "told to end"}
+KILLED = {"state": "lost", "kind": "killed", "message": "process 2 of 3: the worker was killed by SIGKILL"}
+
+
+@pytest.mark.parametrize(
+    ("own", "heard", "cause"),
+    [
+        (TOLD, {2: KILLED | {"at": 1.0}}, TOLD),
+        (CUT, {1: CUT | {"at": 9.0}, 2: KILLED | {"at": 9.0}}, KILLED),
+        (CUT, {1: OWN | {"at": 4.0}, 2: CUT | {"at": 4.5}}, OWN),
+        (OWN, {1: CUT | {"at": 6.0}, 2: CUT | {"at": 7.0}}, OWN),
+        (OWN, {1: CUT | {"at": 6.0}}, OWN),
+        (CUT, {1: CUT | {"at": 6.0}}, None),
+    ],
+    ids=[
+        "its own end",
+        "another was killed",
+        "another failed first",
+        "it failed first",
+        "another says nothing",
+        "another is gone",
+    ],
+)
+def test_why_processes_on_several_nodes_ended(
+    own: dict[str, Any], heard: dict[int, Any], cause: dict[str, Any] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "PATIENCE_S", 0.1)
+    crew = Crew(RunFolder(tmp_path), "2026-01-01")
+    crew.count, crew.failed_at = 3, 5.0
+    for rank, said in heard.items():
+        (tmp_path / f"rank-{rank}.json").write_text(json.dumps(said))
+    found = crew.cause(own)
+    if cause is not None:
+        assert found == cause
+    else:
+        assert (found["state"], found["kind"]) == ("lost", "killed")
+        assert found["message"].startswith(
+            "of 3 processes on several nodes no word came from [2]: RuntimeError: [../third_party/gloo"
+        )
 
 
 def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,13 +264,11 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
     (meetings := tmp_path / "tmp").mkdir()
     process = begun(folder, TMPDIR=str(meetings))
     assert process.pid is not None
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("checkpoint-0001-*[1-9].json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert eventually(lambda: any(folder.glob("checkpoint-0001-*[1-9].json")))
     assert list(meetings.glob("weir-ranks-*/store")), "where they meet stays: the slowest may still be on its way"
     second = others(process.pid)[0]
     os.kill(process.pid if whom == "first" else second, signal.SIGTERM if whom == "first" else signal.SIGKILL)
-    process.join(30)
+    process.join(180)
     said = RunFolder(folder).outcome() or {}
     if whom == "first":
         assert (said["state"], said["kind"], process.exitcode) == ("failed", "preempted", 1)
@@ -215,10 +278,8 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
     else:
         assert (said["state"], said["kind"], process.exitcode) == ("lost", "killed", 1)
         assert said["message"] == "process 1 of 2 was killed by SIGKILL, and the others ended with it"
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{second}").exists() and time.monotonic() < deadline:  # it ends by itself, perhaps a moment later
-        time.sleep(0.05)
-    assert not Path(f"/proc/{second}").exists() and said["started_at"] <= said["finished_at"]
+    assert eventually(lambda: not Path(f"/proc/{second}").exists()), "it ends by itself, perhaps a moment later"
+    assert said["started_at"] <= said["finished_at"]
     assert (read_json(folder / "claim") or {})["pid"] == process.pid
 
 
@@ -231,6 +292,40 @@ def test_a_site_with_fewer_gpus_than_ranks_is_told_what_to_set(folder: Path) -> 
         for enough in (0, 2):
             chosen = choose(replace(site, needs=replace(site.needs, gpus_per_trial=enough)), connection, 4, None)
             assert (chosen.attempts, chosen.refused) == (1, [])
+
+
+def test_more_ranks_than_a_node_has_gpus_are_refused_before_there_is_a_job(folder: Path) -> None:
+    site = declare(folder, LOCAL, 1)
+    tell(site, "UPDATE recipe SET compute_params = '{\"ranks\": 8}'")
+    (folder / "site.toml").write_text("gpus_per_trial = 8\nnode_gpus = 4\n")
+    with Catalog(site.catalog).open() as connection:
+        (refused,) = choose(replace(site, needs=Site.load(folder).needs), connection, 4, None).refused
+        words = (
+            "trains with 8 ranks, and a node takes 4 (node_gpus in site.toml); the backend local is one node. Use a recipe with "
+        )
+        assert words + "at most 4 ranks (chunk_pairs keeps its batch whole), or a backend with several nodes" in refused[2]
+        for node_gpus, gpus in ((8, 8), (0, 8), (4, 0)):
+            needs = replace(site.needs, gpus_per_trial=gpus, node_gpus=node_gpus)
+            assert choose(replace(site, needs=needs), connection, 4, None).attempts == 1
+        alone = replace(site, needs=replace(site.needs, gpus_per_trial=0, ranks_per_node=2))
+        assert "and a node takes 2 (ranks_per_node in site.toml)" in choose(alone, connection, 4, None).refused[0][2]
+        cluster = replace(site, needs=replace(site.needs, gpus_per_trial=1, node_gpus=4, trials_per_job=5), backend="slurm")
+        ((needs, job),) = choose(cluster, connection, 4, None).jobs
+        assert (needs.ranks, needs.nodes, needs.gpus_per_node, needs.trials_per_job, len(job)) == (8, 2, 4, 1, 1)
+        assert choose(cluster, connection, 4, None, {needs}).attempts == 0, "what was refused to one is not asked for again"
+
+
+@pytest.mark.parametrize(
+    ("ranks", "most", "shape"), [(4, 4, (1, 1)), (8, 4, (2, 4)), (6, 4, (2, 3)), (5, 4, (5, 1)), (12, 8, (2, 6)), (9, 0, (1, 1))]
+)
+def test_processes_are_spread_over_as_few_nodes_as_take_the_same_number_each(
+    ranks: int, most: int, shape: tuple[int, int]
+) -> None:
+    for said in (Needs(gpus_per_trial=1, node_gpus=most), Needs(gpus_per_trial=0, node_gpus=2, ranks_per_node=most)):
+        needs = said.spread(ranks)
+        assert (needs.nodes, needs.tasks_per_node) == shape
+        assert needs.gpus_per_node == (said.gpus_per_trial and shape[1])
+        assert needs.spread(ranks) == needs and (needs == said) is (shape[0] == 1)
 
 
 def test_a_local_job_has_gpus_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

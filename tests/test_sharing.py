@@ -147,7 +147,7 @@ def test_sync_sends_one_of_a_trunk_and_the_other_takes_over_what_it_left(tmp_pat
     for share in (1, 0):
         folder = tmp_path / str(share)
         folder.mkdir()
-        site = declare(folder, f"{LOCAL}trials_at_once = 2\n[retries]\nshare_trunks = {share}\n", seeds=0)
+        site = declare(folder, f"{LOCAL}trials_per_job = 2\n[retries]\nshare_trunks = {share}\n", seeds=0)
         tell(site, MERGED_AFTERWARDS)
         settle(site)
         found.append(ask(site, f"FROM ({STANDING}) WHERE seed = 7"))

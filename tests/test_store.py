@@ -158,11 +158,13 @@ def test_what_was_left_is_found_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_shared_nothing_is_written(tmp_path: Path) -> None:
-    tasks, untouched = store.shelves(replace(JOB, store="", stem=""))
-    assert tasks.folder is None and untouched.folder is None and tasks.key(task=1) is None
+    tasks, untouched, embeddings = store.shelves(replace(JOB, store="", stem=""))
+    assert tasks.folder is untouched.folder is embeddings.folder is None and tasks.key(task=1) is None
+    assert embeddings.part("x").folder is None and embeddings.names() == []
+    embeddings.keep(0)
     tasks.put(tasks.key(task=1), STATE)
     assert tasks.get(None) is None
-    tasks, untouched = store.shelves(replace(JOB, store=str(tmp_path), stem=""))
+    tasks, untouched, _ = store.shelves(replace(JOB, store=str(tmp_path), stem=""))
     assert tasks.folder is None and untouched.folder == tmp_path / "untouched"
     assert store.shelves(replace(JOB, store=str(tmp_path)))[0].folder == trunks_folder(tmp_path) / "abc"
 

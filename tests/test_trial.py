@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,10 +11,11 @@ from hypothesis import strategies as st
 
 from runner.folder import RunFolder, attempt_folder, done_tasks, sha256
 from runner.resolve import Resolver
-from schema import ddl, grid, views
+from schema import grid
 from schema.parts import names
 from schema.spec import Spec
 from tests.processes import attempt, run_trial
+from tests.template import in_memory
 from tests.tiny_clip import PARAMS
 from tests.toy import AXES, DATA, METHODS, toy_methods
 
@@ -42,10 +42,7 @@ EVERY_PART = (
 
 def spec_of(method: str) -> Spec:
     """The definition of a toy trial with a method of METHODS or EVERY_PART, as sync resolves it."""
-    with duckdb.connect() as connection:
-        for statement in ddl.statements():
-            connection.execute(statement)
-        views.refresh(connection)
+    with in_memory() as connection:
         grid.apply(connection, AXES + toy_methods(), "toy")
         connection.executemany(
             "INSERT INTO method (name, tuning, objective, objective_params, merging, start) VALUES (?, ?, ?, ?, ?, ?)", EVERY_PART

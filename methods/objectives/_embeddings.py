@@ -32,8 +32,8 @@ def features(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     key = id(model), id(batch)
     if _made is not None and key in _made:
         return _made[key][1:]
-    images = encoded(model, model.encode_image, batch.images)  # type: ignore[arg-type]
-    texts = encoded(model, model.encode_text, batch.texts)  # type: ignore[arg-type]
+    images = encoded(model, "encode_image", batch.images)
+    texts = encoded(model, "encode_text", batch.texts)
     if _made is not None:
         _made[key] = batch, images, texts
     return images, texts

@@ -65,7 +65,7 @@ class Si(Objective):
         return batch.images.new_zeros(()) if squares is None else self.weight * squares
 
     @contextmanager
-    def stepping(self, model: nn.Module, loss_scale: float) -> Iterator[None]:
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
         """Add the step to the path."""
         parallel.average([self._gradients[name] for name in sorted(self._gradients)])
         with torch.no_grad():

@@ -5,6 +5,7 @@ which is most of a CLIP's cost: about a third of full fine-tuning's FLOPs there,
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import nn
 
@@ -16,6 +17,7 @@ from methods.parameters import freeze, moving, thaw
 class LockedImage(Tuning):
     """Everything but the image tower."""
 
+    leaves: ClassVar[tuple[str, ...]] = ("image",)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:

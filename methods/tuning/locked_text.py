@@ -6,6 +6,7 @@ neither under `visual.` nor the temperature, which belongs to neither tower.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import nn
 
@@ -17,6 +18,7 @@ from methods.parameters import freeze, moving, thaw
 class LockedText(Tuning):
     """Everything but the text tower."""
 
+    leaves: ClassVar[tuple[str, ...]] = ("text",)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
