@@ -1,5 +1,6 @@
 -- What do the facts say of each task of these trials?
 -- grain: one row per (trial, task) that has results, of the trials in the view or table that `trials` names (a column `trial`)
+-- topic: parts
 -- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest with results of the task; `step` is the last
 -- at which it measured: the end of the task. Means as in `point`, what was spent as in `trajectory`.
 CREATE OR REPLACE MACRO reckoned(trials VARCHAR := 'unkept') AS TABLE
@@ -21,6 +22,17 @@ placed AS (
     LEFT JOIN trial t ON t.id = h.trial
     LEFT JOIN stream st ON st.name = t.stream
     LEFT JOIN stream_seen s ON s.stream = t.stream
+),
+counted AS (
+    SELECT r.trial, r.task, count(*) FILTER (WHERE r.attempt = h.attempt AND r.step < h.step) AS within
+    FROM of_result r JOIN holds h ON h.trial = r.trial AND h.task = r.task
+    GROUP BY ALL
+),
+same AS (
+    SELECT s.trial, s.task, count(*) AS repeated
+    FROM (SELECT r.trial, r.task FROM of_result r
+          GROUP BY r.trial, r.task, hash(r.attempt, r.step, r.dataset, r.metric, r.label_space, r.weights, r.fraction) HAVING count(*) > 1) s
+    GROUP BY ALL
 ),
 mean AS (
     SELECT p.trial, p.task,
@@ -54,7 +66,11 @@ SELECT w.trial, w.task, w.attempt, w.step, w.tasks, w.a_ka, w.a_zs,
        max(w.a_zs) FILTER (WHERE w.task = 0) OVER (PARTITION BY w.trial) AS a_zs_0,
        w.adapt_measured, w.adapt_wanted, w.retain_measured, w.retain_wanted,
        coalesce(sum(c.flops) OVER so_far, 0) AS spent_flops, coalesce(sum(c.seconds) OVER so_far, 0) AS spent_s,
-       coalesce(sum(c.steps) OVER so_far, 0)::BIGINT AS spent_steps, coalesce(sum(c.pairs) OVER so_far, 0)::BIGINT AS spent_pairs, w.seen
-FROM whole w LEFT JOIN charged c ON c.trial = w.trial AND c.task = w.task
+       coalesce(sum(c.steps) OVER so_far, 0)::BIGINT AS spent_steps, coalesce(sum(c.pairs) OVER so_far, 0)::BIGINT AS spent_pairs,
+       n.within, coalesce(d.repeated, 0) AS repeated, w.seen
+FROM whole w
+JOIN counted n ON n.trial = w.trial AND n.task = w.task
+LEFT JOIN same d ON d.trial = w.trial AND d.task = w.task
+LEFT JOIN charged c ON c.trial = w.trial AND c.task = w.task
 WINDOW so_far AS (PARTITION BY w.trial ORDER BY w.task)
 ORDER BY w.trial, w.task;

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import check, grid, migrations
+from schema import check, grid, kept, migrations
 from schema.catalog import Catalog, CatalogBusyError
 from schema.files import network_disk
 from schema.site import Site, SiteError
@@ -66,6 +66,7 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> Non
             for count in grid.apply(connection, text, name):
                 if count.new or (name, text) in texts:
                     console.print(f"  {name}: {count.table} {count.new} new, {count.there} there before")
+        kept.renew(connection)
         catalog.publish(snapshot, connection)
 
 

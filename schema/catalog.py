@@ -20,7 +20,6 @@ from typing import ClassVar
 import duckdb
 
 from schema.files import fsync
-from schema.kept import keep
 
 STORAGE_VERSION = "v1.5.0"  # the newest format that the DuckDB 1.5 command line opens
 KEEP_SNAPSHOTS = 3
@@ -147,13 +146,10 @@ class Catalog:
     def publish(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
         """Copy the catalog to `folder` and point `current.duckdb` at the copy; the last three copies are kept.
 
-        What answers begin with is computed first, of the trials that brought something. `connection` is the open one: it writes
-        everything into the file first and keeps the file locked while another process (`cp`: a read in this process would drop
-        the lock) copies it.
+        `connection` is the open one: it writes everything into the file first and keeps the file locked while another process
+        (`cp`: a read in this process would drop the lock) copies it. What answers begin with should be up to the facts
+        (`schema.kept.renew`): readers reckon what is not, each time.
         """
-        connection.execute("CHECKPOINT")
-        with transaction(connection):
-            keep(connection)
         connection.execute("CHECKPOINT")
         folder.mkdir(parents=True, exist_ok=True)
         copies = snapshots(folder)

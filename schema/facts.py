@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Double, Integer
 from sqlmodel import SQLModel
 
-from schema.columns import column, created_at, one_of, serial
+from schema.columns import PackedJson, column, created_at, one_of, serial
 from schema.vocabulary import OUTCOME_KINDS, PROVENANCES, STATES
 
 
@@ -16,7 +16,7 @@ class Attempt(SQLModel, table=True):
 
     trial: int = column("the trial's id", BigInteger, key=True)
     attempt: int = column("counts from 1", Integer, key=True)
-    spec: dict[str, Any] = column("the resolved definition it runs", JSON)
+    spec: dict[str, Any] = column("the resolved definition it runs", PackedJson())
     spec_id: str = column("128 bits of sha256 over the whole resolved definition, 32 hex digits")
     batch: str = column("unique job name it is submitted under")
     position: int = column("its index in the batch", Integer)
@@ -194,11 +194,33 @@ class KeptSummary(SQLModel, table=True):
     spent_s: float = column("likewise", Double)
     spent_steps: int = column("likewise", BigInteger)
     spent_pairs: int = column("likewise", BigInteger)
+    within: int = column("results of the attempt that holds from before that step", BigInteger)
+    repeated: int = column("results of the task, of any attempt, that are there more than once", BigInteger)
     seen: int | None = column("of the stream, as in stream_seen, when this was computed", BigInteger, nullable=True)
 
 
+class KeptCost(SQLModel, table=True):
+    """What each phase of a trial cost, kept so that answers need not read every cost. A copy, as `kept_summary` is: `costs` makes
+    anew what has newer facts."""
+
+    __tablename__ = "kept_cost"
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "phase"]}
+    trial: int = column("the trial's id", BigInteger)
+    phase: str = column("train, objective, merge, evaluate, ...")
+    flops: float = column("of all tasks and attempts", Double)
+    seconds: float = column("likewise", Double)
+    peak_bytes: int | None = column("the highest of them; NULL: not measured", BigInteger, nullable=True)
+    lost_flops: float = column("of attempts that do not hold", Double)
+    held_flops: float | None = column("of the attempts that hold, in all tasks; NULL: none does", Double, nullable=True)
+    held_s: float | None = column("likewise", Double, nullable=True)
+    held_peak_bytes: int | None = column("the highest of them", BigInteger, nullable=True)
+    done_flops: float | None = column("of them, what was not taken over from another trial", Double, nullable=True)
+    done_s: float | None = column("likewise", Double, nullable=True)
+    repeated: int = column("costs of a task and attempt that are there more than once", BigInteger)
+
+
 class KeptUntil(SQLModel, table=True):
-    """How far `kept_summary` goes, so that what is newer can be told from it."""
+    """How far `kept_summary` and `kept_cost` go, so that what is newer can be told from it."""
 
     __tablename__ = "kept_until"
     fact: str = column("result, cost, or stream: all streams and suites", key=True)

@@ -7,7 +7,7 @@ entry of `MIGRATIONS`: how rows of the older tables become rows of the newer one
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,11 @@ MIGRATIONS = [
         {"profile": "SELECT *, '' AS mixture FROM old.profile"},
     ),
     Step(5, "how a step is computed, what trials share"),
+    Step(
+        6,
+        "definitions of attempts compressed; what phases cost is kept, too, and with it everything that is kept is made anew",
+        {"kept_summary": "SELECT 0 AS trial WHERE false", "kept_until": "SELECT '' AS fact WHERE false"},
+    ),
 ]
 
 
@@ -79,6 +84,25 @@ def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int 
     with catalog.lock.held():
         _rebuild(catalog.path, version, steps)
     return f"migrated from version {version} to {steps[-1].version}"
+
+
+@contextlib.contextmanager
+def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The catalog, opened, brought to the present schema and with the present views.
+
+    Raises:
+        MigrationError: as `prepare`.
+    """
+    with catalog.open() as connection:
+        current = version_of(connection) == MIGRATIONS[-1].version
+        if current:
+            with transaction(connection):
+                views.refresh(connection)
+            yield connection
+    if not current:
+        prepare(catalog)
+        with catalog.open() as connection:
+            yield connection
 
 
 def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], first_trial: int = 1, first_event: int = 1) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from schema.augmentation import Augmentation, AugmentationError
 from schema.compute import Compute, ComputeError
+from schema.kinds import fits, worded
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +33,7 @@ RESERVED = ("over", "start_over", "lines", "restart")  # keys of merging_params 
 
 
 class PartError(ValueError):
-    """A row names a part, or a key of a part, that does not exist."""
+    """A row names a part, or a key of a part, that does not exist, or gives it a value of another kind."""
 
 
 def names(place: str) -> list[str]:
@@ -43,9 +44,14 @@ def names(place: str) -> list[str]:
     return sorted(_functions(path))
 
 
-@cache
 def keys(place: str, name: str) -> tuple[str, ...]:
     """The keys that the part's params may set."""
+    return tuple(annotations(place, name))
+
+
+@cache
+def annotations(place: str, name: str) -> Mapping[str, ast.expr]:
+    """The keys that the part's params may set, each with its annotation."""
     path = ROOT / place
     if not path.is_dir():
         return _keyword_only(_functions(path)[name])
@@ -53,7 +59,7 @@ def keys(place: str, name: str) -> tuple[str, ...]:
     wanted = "".join(word.capitalize() for word in name.split("_"))
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == wanted:
-            return tuple(_fields(node))
+            return _fields(node)
         if isinstance(node, ast.FunctionDef) and node.name in ("merge", "share"):
             return _keyword_only(node)
     raise PartError(f"{place}/{name}.py defines neither class {wanted} nor function merge or share")
@@ -67,7 +73,9 @@ def averages_steps(merging: str) -> bool:
 
 
 def check(place: str, name: str, params: Mapping[str, Any], where: str, reserved: tuple[str, ...] = ()) -> None:
-    """Refuse an unknown part or an unknown key, naming the allowed and the nearest; `reserved` keys are not the part's own.
+    """Refuse an unknown part, an unknown key or a value of another kind, naming the allowed and the nearest.
+
+    `reserved` keys are not the part's own, and what they may be is checked by who reserves them.
 
     Raises:
         PartError: `where` says which column of which row is meant.
@@ -75,11 +83,14 @@ def check(place: str, name: str, params: Mapping[str, Any], where: str, reserved
     known = names(place)
     if name not in known:
         raise PartError(f"{where}: unknown {name!r}. Known in {place}: {', '.join(known)}.{nearest(name, known)}")
-    for key in params:
-        allowed = (*keys(place, name), *reserved)
+    own = annotations(place, name)
+    for key, value in params.items():
+        allowed = (*own, *reserved)
         if key not in allowed:
             listed = ", ".join(allowed) or "none: it takes no parameters"
             raise PartError(f"{where}: {name} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
+        if key in own and not fits(value, own[key]):
+            raise PartError(f"{where}: {key} of {name} must be {worded(own[key])}, not {json.dumps(value)}.")
 
 
 def check_method(row: Mapping[str, Any]) -> None:
@@ -143,14 +154,18 @@ def _check_use(row: Mapping[str, Any], where: str) -> None:
         raise PartError(f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has start_over. Leave it out.")
 
 
-@cache
 def needs(place: str, name: str) -> tuple[str, ...]:
     """What a part says that it needs, of NEEDS: the `needs` of its class, or `NEEDS` beside its function."""
+    return _said(place, name, ("needs", "NEEDS"))
+
+
+@cache
+def _said(place: str, name: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """What a part's file says under one of these names, in its class or beside its function."""
     tree = ast.parse((ROOT / place / f"{name}.py").read_text())
-    said = [node for item in tree.body for node in (item.body if isinstance(item, ast.ClassDef) else [item])]
-    for node in said:
+    for node in [node for item in tree.body for node in (item.body if isinstance(item, ast.ClassDef) else [item])]:
         target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Name) and target.id in ("needs", "NEEDS"):
+        if isinstance(target, ast.Name) and target.id in words:
             assert isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None
             return tuple(ast.literal_eval(node.value))
     return ()
@@ -172,6 +187,30 @@ def check_needs(method: Mapping[str, Any], mixture: Mapping[str, Any]) -> None:
                 )
 
 
+def check_cache(method: Mapping[str, Any], mixture: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Whether embeddings can be kept where a recipe wants that.
+
+    Raises:
+        PartError: they would not stay what they are; says why, and what to change.
+    """
+    if not Compute.of(recipe).cache_frozen:
+        return
+    leaves = {name: _said("methods/tuning", name, ("leaves",)) for name in names("methods/tuning")}
+    able, own = [name for name in leaves if leaves[name]], leaves.get(method["tuning"], ())
+    why = None
+    if not own:
+        why = f"tuning {method['tuning']!r} moves both towers. Use one of {', '.join(able)}"
+    elif "image" in own and recipe["augmentation_params"]:
+        why = "augmentation_params make another image of an item each time. Leave them out"
+    elif mixture["selection"] != "none":
+        why = f"selection {mixture['selection']!r} passes all candidates through both towers. Use a mixture without one"
+    if why is not None:
+        where = f"method {method['name']!r} with mixture {mixture['name']!r} and recipe {recipe['name']!r}"
+        raise PartError(
+            f"{where}: cache_frozen keeps the embeddings of a tower that does not move, and {why}, or use a recipe without it."
+        )
+
+
 def check_recipe(row: Mapping[str, Any]) -> None:
     """Optimizer, schedule, augmentation, computation and their keys of a `recipe` row."""
     where = f"recipe {row['name']!r}"
@@ -188,8 +227,12 @@ def check_recipe(row: Mapping[str, Any]) -> None:
 
 
 def check_dataset(row: Mapping[str, Any]) -> None:
-    """Format and its keys of a `dataset` row."""
-    check("streams/formats", row["format"], _object(row["params"]), f"dataset {row['name']!r}, format")
+    """Format and its keys of a `dataset` row, of which no number is below 0."""
+    where, params = f"dataset {row['name']!r}, format", _object(row["params"])
+    check("streams/formats", row["format"], params, where)
+    for key, value in params.items():
+        if isinstance(value, int | float) and value < 0:
+            raise PartError(f"{where}: {key} of {row['format']} must be 0 or more, not {value}.")
 
 
 def check_mixture(row: Mapping[str, Any]) -> None:
@@ -223,13 +266,13 @@ def _functions(path: Path) -> dict[str, ast.FunctionDef]:
     }
 
 
-def _keyword_only(node: ast.FunctionDef) -> tuple[str, ...]:
-    return tuple(argument.arg for argument in node.args.kwonlyargs)
+def _keyword_only(node: ast.FunctionDef) -> dict[str, ast.expr]:
+    return {argument.arg: argument.annotation or ast.Name("Any") for argument in node.args.kwonlyargs}
 
 
-def _fields(node: ast.ClassDef) -> list[str]:
+def _fields(node: ast.ClassDef) -> dict[str, ast.expr]:
     """Annotated assignments of a dataclass that its constructor takes."""
-    found = []
+    found = {}
     for item in node.body:
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name) or item.target.id.startswith("_"):
             continue
@@ -238,5 +281,5 @@ def _fields(node: ast.ClassDef) -> list[str]:
             for word in item.value.keywords
         )
         if not hidden and "ClassVar" not in ast.unparse(item.annotation):
-            found.append(item.target.id)
+            found[item.target.id] = item.annotation
     return found

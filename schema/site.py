@@ -25,6 +25,8 @@ OURS = {  # sbatch options that sync sets itself, and where a person says them i
     "mem": "memory_gb",
     "cpus-per-task": "cpus_per_trial",
     "gpus-per-node": "gpus_per_trial",
+    "nodes": "ranks_per_node, and ranks in a recipe",
+    "ntasks-per-node": "ranks_per_node, and ranks in a recipe",
 }
 
 
@@ -34,19 +36,48 @@ class SiteError(ValueError):
 
 @dataclass(frozen=True)
 class Needs:
-    """What one job asks of a machine; attempts with equal needs share a batch. Every field is a key of site.toml, and of
-    `[backbone.NAME]` in it."""
+    """What one job asks of a machine; attempts with equal needs share a batch. Every field but `ranks` is a key of site.toml,
+    and of `[backbone.NAME]` in it."""
 
     time_limit_minutes: float = 0.0  # 0: no limit (a cluster wants one)
     signal_s: float = 120.0  # how long before the limit a trial is told to write its checkpoint and end
     memory_gb: float = 0.0  # 0: what the partition gives
     gpu_memory_gb: float = 0.0  # of one GPU, for the forecast, which says what will not fit; 0: it does not
     gpus_per_trial: int = 1  # of a job; the trials that run side by side in it share them
+    node_gpus: int = 0  # of the largest node there is; 0: not said
+    ranks_per_node: int = 0  # processes of one trial on a node, at most; 0: node_gpus, where a trial has GPUs, or all of them
     cpus_per_trial: int = 0  # 0: threads_per_trial and workers_per_trial together
     trials_per_job: int = 1  # so that small trials do not queue and start one by one
     trials_side_by_side: int = 1  # of those; the others wait in the job
     slurm: tuple[tuple[str, Option], ...] = ()  # [slurm]: any option of sbatch
     setup: tuple[str, ...] = ()  # [slurm] setup: shell lines before the trial
+    ranks: int = 1  # processes of the job's one trial that are started on several nodes; 1: a trial starts its own on one
+
+    @property
+    def most_ranks(self) -> int:
+        """How many processes of one trial a node takes; 0: any number."""
+        return self.ranks_per_node or (self.node_gpus if self.gpus_per_trial else 0)
+
+    @property
+    def nodes(self) -> int:
+        """Of a job: as few as take its processes, the same number each."""
+        fewest = -(-self.ranks // (self.most_ranks or self.ranks))
+        return next(nodes for nodes in range(fewest, self.ranks + 1) if self.ranks % nodes == 0)
+
+    @property
+    def tasks_per_node(self) -> int:
+        """The processes that are started on each of a job's nodes."""
+        return self.ranks // self.nodes
+
+    @property
+    def gpus_per_node(self) -> int:
+        """One for each process of a trial on several nodes; else what a job has."""
+        return self.tasks_per_node if self.gpus_per_trial and self.ranks > 1 else self.gpus_per_trial
+
+    def spread(self, ranks: int) -> "Needs":
+        """Those of a trial with so many processes: itself where one node takes them all, else a job of its own on several."""
+        fits = not 0 < self.most_ranks < ranks
+        return self if fits else replace(self, ranks=ranks, trials_per_job=1, trials_side_by_side=1)
 
     @property
     def early_s(self) -> float:
@@ -96,7 +127,7 @@ class Site:
             if not isinstance(table, dict):
                 raise SiteError(f"{path}: {name} must be a table, written [{name}], not {table!r}")
         mine = {f.name: f.default for f in fields(cls) if f.name not in ("needs", "by_backbone", "retries", "folder")}
-        jobs = {f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup")}
+        jobs = {f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup", "ranks")}
         _known(path, said, [*mine, *jobs, *tables])
         values = {key: _converted(path, key, value, type({**mine, **jobs}[key])) for key, value in said.items()}
         needs = _needs(path, Needs(), {k: v for k, v in values.items() if k in jobs} | {"slurm": tables["slurm"]}, jobs)

@@ -7,12 +7,14 @@ making a catalog (`python -m schema`) and publishing one (`runner.sync`) must in
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import duckdb
+
+from schema.words import nearest
 
 FOLDER = Path(__file__).resolve().parent.parent / "queries"
 FINGERPRINT = "questions_fingerprint"  # a macro of ours in the catalog that says which texts it was made from
@@ -20,8 +22,18 @@ FINGERPRINT = "questions_fingerprint"  # a macro of ours in the catalog that say
 _HERE = "database_name = current_database() AND NOT internal"
 _STATEMENT = re.compile(r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE)
 _PARAMETER = re.compile(r"(\w+) (\w+) := (NULL|'[^']*'|-?[0-9]+(?:\.[0-9]+)?|TRUE|FALSE)")
+_SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")  # what a statement may read from: also a name given to a macro, in quotes
+TOPICS = {  # what questions are about, in the order of every list of them; a file that names none is of the first
+    "choices": "What to choose",
+    "scores": "What was reached",
+    "costs": "What it costs",
+    "work": "What runs and what is next",
+    "parts": "What the other answers are made of",
+    "audits": "What must have no rows",
+}
 _FORM = (
-    "The first line must be `-- <question>?`, the second `-- grain: one row per ...`, then comment lines, then "
+    "The first line must be `-- <question>?`, the second `-- grain: one row per ...`, a third may be "
+    f"`-- topic: ` and one of {', '.join(TOPICS)}; then comment lines, then "
     "`CREATE OR REPLACE VIEW <file name> AS` or `CREATE OR REPLACE MACRO <file name>(<name> <TYPE> := <default>, ...) AS TABLE`."
 )
 
@@ -47,6 +59,7 @@ class Question:
     name: str
     question: str
     grain: str  # "one row per ..."
+    topic: str  # one of TOPICS
     about: str  # definitions and sources; may be empty
     kind: str  # view or macro
     parameters: dict[str, Parameter]
@@ -55,16 +68,29 @@ class Question:
     @property
     def is_audit(self) -> bool:
         """An audit must return no rows."""
-        return self.name.startswith("audit_") or "audit: no rows" in self.grain
+        return self.topic == "audits"
 
 
 def questions(folder: Path = FOLDER) -> list[Question]:
-    """Every question, by name.
+    """Every question, by topic and name.
 
     Raises:
         QuestionError: a file that does not have the form; the message names it and the form.
     """
-    return [parsed(path.stem, text) for path, text in _texts(folder)]
+    found = [parsed(path.stem, text) for path, text in _texts(folder)]
+    return sorted(found, key=lambda one: (list(TOPICS).index(one.topic), one.name))
+
+
+def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
+    """The questions of each topic in words (`What it costs`), by name; a topic without any is left out.
+
+    Raises:
+        QuestionError: as `questions`.
+    """
+    found = dict[str, list[Question]]()
+    for question in questions(folder):
+        found.setdefault(TOPICS[question.topic], []).append(question)
+    return found
 
 
 def fingerprint(folder: Path = FOLDER) -> str:
@@ -84,12 +110,17 @@ def parsed(name: str, text: str) -> Question:
         raise QuestionError(f"queries/{name}.sql is not a question. {_FORM}")
     if found[2] != name:
         raise QuestionError(f"queries/{name}.sql creates {found[2]}; a file's name is its name: it must create {name}.")
-    about = " ".join(head[2:])
+    about, topic = head[2:], "audits" if name.startswith("audit_") else next(iter(TOPICS))
+    if about and about[0].startswith("topic: "):
+        topic = about.pop(0).removeprefix("topic: ")
+    if topic not in TOPICS:
+        raise QuestionError(f"queries/{name}.sql: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}")
     return Question(
         name,
         head[0],
         head[1].removeprefix("grain: "),
-        about,
+        topic,
+        " ".join(about),
         found[1].lower(),
         _parameters(name, found[3]),
         text,
@@ -106,8 +137,8 @@ def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> boo
         QuestionError: as `install`; the catalog keeps the views it had.
     """
     present = fingerprint(folder)
-    views, macros = _installed(connection)
-    if views | macros == {path.stem for path, _ in _texts(folder)} and _made_from(connection) == present:
+    views, macros, made_from = _installed(connection)
+    if made_from == present and views | macros == {path.stem for path, _ in _texts(folder)}:
         return False
     order(tuple(questions(folder)))  # refuses a broken file before anything is dropped
     for view in sorted(views):
@@ -151,14 +182,24 @@ def install_some(connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], f
     Raises:
         QuestionError: as `install`.
     """
-    known = {question.name: question.sql for question in questions(folder)}
-    needed, named = set[str](), list(wanted)
-    while named:
-        name = named.pop()
-        if name not in needed:
-            needed.add(name)
-            named += [other for other in known if re.search(rf"\b{other}\b", known[name])]  # a column's name does no harm
-    _stand(connection, {name: known[name] for name in sorted(needed)})
+    _stand(connection, _behind_what_they_read({question.name: question.sql for question in questions(folder)}, wanted))
+
+
+def _behind_what_they_read(known: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
+    """The wanted statements and what they read from, each after what it reads from."""
+    ordered: dict[str, str] = {}
+    seen = set[str]()
+
+    def put(name: str) -> None:
+        if name not in seen:
+            seen.add(name)
+            for other in sorted(known.keys() & set(_SOURCE.findall(known[name]))):
+                put(other)
+            ordered[name] = known[name]
+
+    for name in wanted:
+        put(name)
+    return ordered
 
 
 @cache
@@ -169,7 +210,7 @@ def _order(texts: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         for statement in ddl.statements():
             if not statement.startswith("COMMENT"):
                 scratch.execute(statement)
-        return tuple(_stand(scratch, dict(texts)))
+        return tuple(_stand(scratch, _behind_what_they_read(dict(texts), dict(texts))))
 
 
 def _stand(connection: duckdb.DuckDBPyConnection, left: dict[str, str]) -> list[str]:
@@ -229,19 +270,14 @@ def _literal(text: str) -> Default:
     return float(text) if "." in text else int(text)
 
 
-def _installed(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[str]]:
-    """Views and table macros that the folder made, known by the comment; a person's own are left alone."""
-    ours = f"{_HERE} AND comment LIKE '%(one row per %)'"
-    views = connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {ours}").fetchall()
+def _installed(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[str], str | None]:
+    """Views and table macros that the folder made, known by the comment (a person's own are left alone), and the fingerprint of
+    the texts that they were made from; None before the first time."""
+    ours = "comment LIKE '%(one row per %)'"
+    views = connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND {ours}").fetchall()
     macros = connection.execute(
-        f"SELECT DISTINCT function_name FROM duckdb_functions() WHERE {ours} AND function_type = 'table_macro'"
-    ).fetchall()
-    return {name for (name,) in views}, {name for (name,) in macros}
-
-
-def _made_from(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The fingerprint of the texts that the catalog's views were made from; None before the first time."""
-    found = connection.execute(
-        f"SELECT macro_definition FROM duckdb_functions() WHERE {_HERE} AND function_name = '{FINGERPRINT}'"
-    ).fetchone()
-    return str(found[0]).strip("'") if found else None
+        "SELECT function_name, function_type, macro_definition FROM duckdb_functions() "
+        f"WHERE {_HERE} AND (function_name = '{FINGERPRINT}' OR (function_type = 'table_macro' AND {ours}))"
+    ).fetchall()  # once: it lists every function that DuckDB has
+    made_from = next((str(text).strip("'") for name, _, text in macros if name == FINGERPRINT), None)
+    return {name for (name,) in views}, {name for name, kind, _ in macros if kind == "table_macro"}, made_from

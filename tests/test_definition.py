@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.act import deployed_weights
+from runner.bases import deployed_weights
 from runner.resolve import RefusedError, Resolver
 from schema import ddl, views
 from schema.site import Site

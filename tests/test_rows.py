@@ -321,6 +321,26 @@ def test_a_published_stream_is_read_in(connection: duckdb.DuckDBPyConnection, fo
         assert [concept for task in cut for concept in task] == concepts
 
 
+def test_a_stream_read_in_after_images_were_held_out_is_of_the_published_rows(
+    connection: duckdb.DuckDBPyConnection, folder: Path
+) -> None:
+    """Then two rows lie at one place, and a row of anybody's may be a third."""
+    entries = published(connection, folder)
+    imported(connection)
+    grid.apply(connection, (GRIDS / "fomo_validation.sql").read_text(), "fomo_validation.sql")
+    connection.execute("""INSERT INTO dataset (name, format, location, kind, classes)
+                          SELECT 'my_own_' || name, format, location, kind, classes FROM dataset WHERE name = 'cub200'""")
+    connection.execute("INSERT INTO sequence (name, ordering, source) VALUES ('mine', 'random', 'random_sequence_9.json')")
+    (folder / "fomo_in_flux/stream_construction/random_sequence_9.json").write_text(json.dumps(entries[::-1]))
+    text = (GRIDS / "import_stream.sql").read_text().replace("random_sequence_1.json", "random_sequence_9.json")
+    grid.apply(connection, text, "import_stream.sql")
+    first, mine = (
+        rows(connection, "SELECT dataset, concept FROM sequence_concept WHERE sequence = ? ORDER BY position", name)
+        for name in ("fomo_random_1", "mine")
+    )
+    assert mine == first[::-1]
+
+
 @pytest.mark.parametrize(
     ("name", "entries", "message"),
     [

@@ -3,20 +3,18 @@
 import json
 from pathlib import Path
 
-import duckdb
 from layouts import CLASSES, LAYOUTS
 
-from schema import ddl, grid
+from schema import grid
 from streams import open_pairs
+from tests.template import in_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_images_that_are_measured_on_are_never_learned_from(tmp_path: Path) -> None:
     LAYOUTS["fomo"](tmp_path, 60, set())
-    with duckdb.connect() as connection:
-        for statement in ddl.statements():
-            connection.execute(statement)
+    with in_memory() as connection:
         grid.apply(connection, (ROOT / "schema/rows/fomo_in_flux.sql").read_text(), "rows")
         connection.execute("INSERT INTO sequence_concept VALUES ('fomo_random_1', 1, 'cub200', 'crow')")
         connection.execute(

@@ -420,7 +420,7 @@ COMMENT ON COLUMN request.serial IS 'place in the order of wishes and attempts, 
 CREATE TABLE attempt (
     trial BIGINT NOT NULL,
     attempt INTEGER NOT NULL,
-    spec JSON NOT NULL,
+    spec JSON USING COMPRESSION zstd NOT NULL,
     spec_id VARCHAR NOT NULL,
     batch VARCHAR NOT NULL,
     position INTEGER NOT NULL,
@@ -767,6 +767,8 @@ CREATE TABLE kept_summary (
     spent_s DOUBLE PRECISION NOT NULL,
     spent_steps BIGINT NOT NULL,
     spent_pairs BIGINT NOT NULL,
+    within BIGINT NOT NULL,
+    repeated BIGINT NOT NULL,
     seen BIGINT
 );
 
@@ -806,7 +808,52 @@ COMMENT ON COLUMN kept_summary.spent_steps IS 'likewise';
 
 COMMENT ON COLUMN kept_summary.spent_pairs IS 'likewise';
 
+COMMENT ON COLUMN kept_summary.within IS 'results of the attempt that holds from before that step';
+
+COMMENT ON COLUMN kept_summary.repeated IS 'results of the task, of any attempt, that are there more than once';
+
 COMMENT ON COLUMN kept_summary.seen IS 'of the stream, as in stream_seen, when this was computed';
+
+CREATE TABLE kept_cost (
+    trial BIGINT NOT NULL,
+    phase VARCHAR NOT NULL,
+    flops DOUBLE PRECISION NOT NULL,
+    seconds DOUBLE PRECISION NOT NULL,
+    peak_bytes BIGINT,
+    lost_flops DOUBLE PRECISION NOT NULL,
+    held_flops DOUBLE PRECISION,
+    held_s DOUBLE PRECISION,
+    held_peak_bytes BIGINT,
+    done_flops DOUBLE PRECISION,
+    done_s DOUBLE PRECISION,
+    repeated BIGINT NOT NULL
+);
+
+COMMENT ON TABLE kept_cost IS 'What each phase of a trial cost, kept so that answers need not read every cost. A copy, as `kept_summary` is: `costs` makes anew what has newer facts.';
+
+COMMENT ON COLUMN kept_cost.trial IS 'the trial''s id';
+
+COMMENT ON COLUMN kept_cost.phase IS 'train, objective, merge, evaluate, ...';
+
+COMMENT ON COLUMN kept_cost.flops IS 'of all tasks and attempts';
+
+COMMENT ON COLUMN kept_cost.seconds IS 'likewise';
+
+COMMENT ON COLUMN kept_cost.peak_bytes IS 'the highest of them; NULL: not measured';
+
+COMMENT ON COLUMN kept_cost.lost_flops IS 'of attempts that do not hold';
+
+COMMENT ON COLUMN kept_cost.held_flops IS 'of the attempts that hold, in all tasks; NULL: none does';
+
+COMMENT ON COLUMN kept_cost.held_s IS 'likewise';
+
+COMMENT ON COLUMN kept_cost.held_peak_bytes IS 'the highest of them';
+
+COMMENT ON COLUMN kept_cost.done_flops IS 'of them, what was not taken over from another trial';
+
+COMMENT ON COLUMN kept_cost.done_s IS 'likewise';
+
+COMMENT ON COLUMN kept_cost.repeated IS 'costs of a task and attempt that are there more than once';
 
 CREATE TABLE kept_until (
     fact VARCHAR NOT NULL,
@@ -816,7 +863,7 @@ CREATE TABLE kept_until (
     PRIMARY KEY (fact)
 );
 
-COMMENT ON TABLE kept_until IS 'How far `kept_summary` goes, so that what is newer can be told from it.';
+COMMENT ON TABLE kept_until IS 'How far `kept_summary` and `kept_cost` go, so that what is newer can be told from it.';
 
 COMMENT ON COLUMN kept_until.fact IS 'result, cost, or stream: all streams and suites';
 
