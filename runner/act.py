@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 
 from runner import code
-from runner import folder as files
 from runner.backend import Backend, BackendError, SubmissionRefusedError, SubmissionUnknownError, UnreachableError
+from runner.bases import Bases
 from runner.batch import Batch, batch_folder, packed
-from runner.folder import Job, RunFolder, attempt_folder, crash_point
+from runner.folder import Job, RunFolder, attempt_folder, crash_point, now
 from runner.live import Live, jobs
 from runner.report import Report
 from runner.resolve import RefusedError, Resolver
@@ -66,7 +66,8 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     waiting = [Batch.read(batch_folder(site.runs, name)) for name in dict.fromkeys(each.batch for each in live if each.waits)]
     current = list[Batch]()
     for batch in filter(None, waiting):
-        if batch.backend == place.name and batch.needs in (site.needs, *site.by_backbone.values()):
+        said = (needs.spread(batch.needs.ranks) for needs in (site.needs, *site.by_backbone.values()))
+        if batch.backend == place.name and batch.needs in said:
             current.append(batch)
         else:  # site.toml says otherwise now: plan it anew
             for folder in (folder for job in batch.positions for folder in job):
@@ -77,6 +78,9 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
         return
     with catalog.open() as connection:
         chosen = choose(site, connection, room, limit, refused)
+    report.pending = chosen.pending
+    if not chosen.attempts and not chosen.refused:
+        return
     try:
         batches = plan(site, place, chosen)
     except UnreachableError as error:
@@ -87,7 +91,7 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
         _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
     report.running += chosen.attempts
-    report.pending = chosen.pending - chosen.attempts - len(chosen.refused)
+    report.pending -= chosen.attempts + len(chosen.refused)
     crash_point("attempt_row")
     for batch, wanted in batches:
         _make_folders(site, batch, wanted, report)
@@ -127,7 +131,7 @@ def choose(
         "WHERE NOT list_contains(?, backbone) ORDER BY priority DESC, trial LIMIT ?",
         [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
     ).fetchall()
-    ((pending,),) = connection.execute("SELECT count(*) FROM ready").fetchall()
+    ((pending,),) = connection.execute("SELECT count(*) FROM startable").fetchall()
     chosen, resolver, bases = Chosen(pending), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
     in_common = stems(site, connection, [trial for trial, *_ in todo])
     store = str(site.store) if shares(connection) else ""
@@ -140,11 +144,13 @@ def choose(
             continue  # a later trial may still share a job
         try:
             spec, text = resolver.resolve(trial)
-            _refuse_missing_gpus(spec, needs)
+            needs = _needs(spec, needs, site.backend)
             weights, stem = bases.weights(spec), in_common.get(trial, "")
             wanted = Wanted(trial, attempt, spec, text, study, priority, weights, store, stem)
         except RefusedError as error:
             chosen.refused.append((trial, attempt, str(error)))
+            continue
+        if needs in refused or (needs not in open_jobs and len(chosen.jobs) == room):
             continue
         if needs not in open_jobs:
             open_jobs[needs] = []
@@ -155,19 +161,27 @@ def choose(
     return chosen
 
 
-def _refuse_missing_gpus(spec: Spec, needs: Needs) -> None:
-    """Each process of a trial wants a GPU of its own; a site with `gpus_per_trial` 0 trains on CPUs.
+def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
+    """What the job of a trial asks for: each of its processes wants a GPU (a site with `gpus_per_trial` 0 trains on CPUs), and
+    more of them than a node takes are spread over several.
 
     Raises:
-        RefusedError: says which key of site.toml to set.
+        RefusedError: says which key of site.toml to set, or what to do where there is one node.
     """
-    ranks = Compute.of(spec.recipe).ranks
-    if 0 < needs.gpus_per_trial < ranks:
-        name = spec.backbone["name"]
+    ranks, name = Compute.of(spec.recipe).ranks, spec.backbone["name"]
+    wanted, spread = f"recipe {spec.recipe['name']!r} trains with {ranks} ranks", needs.spread(ranks)
+    if spread.ranks > 1 and backend == "local":
+        most, key = needs.most_ranks, "ranks_per_node" if needs.ranks_per_node else "node_gpus"
         raise RefusedError(
-            f"recipe {spec.recipe['name']!r} trains with {ranks} ranks, and a job has {needs.gpus_per_trial} GPU: set "
-            f"gpus_per_trial = {ranks} in site.toml, for all or under [backbone.{name}] (0 where it trains on CPUs)"
+            f"{wanted}, and a node takes {most} ({key} in site.toml); the backend local is one node. Use a recipe with at most "
+            f"{most} ranks (chunk_pairs keeps its batch whole), or a backend with several nodes"
         )
+    if spread.ranks == 1 and 0 < needs.gpus_per_trial < ranks:
+        raise RefusedError(
+            f"{wanted}, and a job has {needs.gpus_per_trial} GPU: set gpus_per_trial = {ranks} in site.toml, for all or under "
+            f"[backbone.{name}] (0 where it trains on CPUs)"
+        )
+    return spread
 
 
 def _backbones(site: Site, connection: duckdb.DuckDBPyConnection, refused: Collection[Needs]) -> list[str]:
@@ -237,7 +251,7 @@ def _record(connection: duckdb.DuckDBPyConnection, chosen: Chosen, batches: list
 
 
 def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Report) -> None:
-    versions, created_at = code.versions(), files.now()
+    versions, created_at = code.versions(), now()
     for position, job in enumerate(jobs):
         for wanted in job:
             path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
@@ -303,44 +317,3 @@ def live_jobs(connection: duckdb.DuckDBPyConnection) -> int:
         "SELECT count(DISTINCT (batch, position)) FROM attempt ANTI JOIN outcome USING (trial, attempt)"
     ).fetchone()
     return found[0] if found else 0
-
-
-class Bases:
-    """The weights that trials begin from, looked up once per base."""
-
-    def __init__(self, site: Site) -> None:
-        self.site, self.found = site, dict[int, str]()
-
-    def weights(self, spec: Spec) -> str | None:
-        """What the trial that the backbone names deployed last; None for other backbones.
-
-        Raises:
-            RefusedError: its run folder is gone.
-        """
-        pretrained = spec.backbone["pretrained"] or ""
-        if not pretrained.startswith("trial:"):
-            return None
-        trial = int(pretrained[6:])
-        if trial not in self.found:
-            self.found[trial] = deployed_weights(self.site, trial)
-        return self.found[trial]
-
-
-def deployed_weights(site: Site, trial: int) -> str:
-    """The file of what a trial deployed last.
-
-    Raises:
-        RefusedError: its folder holds no weights.
-    """
-    trial_folder = site.runs / f"{trial:06d}"
-    attempts = sorted((p for p in trial_folder.glob("[0-9]*")), key=lambda p: int(p.name), reverse=True)
-    tasks = files.done_tasks([RunFolder(p) for p in attempts])
-    if tasks:
-        run, receipt = tasks[max(tasks)]
-        path = run.path / str(receipt["weights"]["deployed"]["file"])
-        if path.exists():
-            return str(path)
-    raise RefusedError(
-        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any more. Put the folder back "
-        "and request a retry of this trial, or insert the base with another seed and a backbone that names that trial"
-    )

@@ -1,9 +1,9 @@
 """The audits of `queries/`, run by sync on what it brought home.
 
-Over a large catalog an audit takes seconds, so a pass looks at the trials whose receipts came since the last snapshot: their
-rows are copied into a catalog in memory, and asked there. Only when that finds something, has found something before, or a row
-was edited under trials that ran, is the question put to the whole. A pass that changes nothing asks nothing, and what was found
-stands.
+Over a large catalog an audit takes seconds, so a pass looks at the trials whose receipts came since the last snapshot: what is
+kept of them is brought up to their facts, their rows are copied into a catalog in memory, and asked there. Only when that finds
+something, has found something before, or a row was edited under trials that ran, is the question put to the whole. A pass that
+changes nothing asks nothing, and what was found stands.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import duckdb
 
 from runner.report import Report
 from schema import declared, views
+from schema.kept import MARKS, renew
 from schema.site import Site
 
 SHOWN = 5  # trials that a finding names
@@ -29,8 +30,9 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
         for name, message in known.items():
             report.problem(name, message)
         return
+    renew(connection)
     suspect = set(known) if site.current.exists() else set(audits)  # a catalog that was never published is new, or rebuilt
-    suspect.add("audit_kept")  # looks at a thousand trials by itself; a copy of rows keeps nothing
+    suspect |= {"audit_kept", "audit_kept_costs"}  # look at a thousand trials by themselves; a copy of rows keeps nothing
     if declared.edited(connection, site.declared):
         suspect.add("definition_drift")
     trials = _brought(connection, site.current)
@@ -60,9 +62,11 @@ def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: lis
         try:
             own.execute("USE audited")
             for table, key in _keys(own, catalog):
-                chosen = "false" if table == "ingested" else f'"{key}" IN (FROM temp.brought)' if key else "true"
+                chosen = "false" if table in ("ingested", "kept_until") else f'"{key}" IN (FROM temp.brought)' if key else "true"
                 own.execute(f'CREATE TABLE "{table}" AS FROM "{catalog}"."{table}" WHERE {chosen}')
             views.install_some(own, audits)
+            for mark in MARKS:  # what is kept is copied, too, and holds here
+                own.execute(mark)
             return {name for name in audits if own.execute(f"FROM {name} LIMIT 1").fetchone()}
         finally:
             own.execute(f'USE "{catalog}"')

@@ -11,6 +11,7 @@ import evals
 from evals import fewshot
 from methods import parallel
 from runner.measure import load_shots, load_test
+from schema.augmentation import Augmentation
 from schema.spec import EVERYTHING, Spec
 from streams import DatasetError, Pairs, image_px, open_pairs
 from streams.loading import Loader
@@ -55,12 +56,14 @@ class Desk:
             for name, named in classes.items()
         }
 
-    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
-        """The endless batches of a task, at their beginning; of their images this process's part."""
+    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None) -> Loader:
+        """The endless batches of a task from their beginning, `steps` of them expected; of their pairs this process's part."""
         pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
-        drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool)
+        recipe = self.spec.recipe
+        augmentation = Augmentation.of(recipe["augmentation_params"], f"recipe {recipe['name']!r}")
+        drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool, augmentation)
         drawn.begin(task, self.portions(self.tasks[task - 1]), [self.portions(done) for done in self.tasks[: task - 1]])
-        return Loader(drawn, self.workers, parallel.part(batch_pairs))
+        return Loader(drawn, self.workers, parallel.part(batch_pairs), steps)
 
     def portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
         """The training pairs of concepts, by dataset and label; the concept * is all of a dataset."""
@@ -77,14 +80,18 @@ class Desk:
         return portions
 
     def unreadable(self) -> list[str]:
-        """A line for each dataset with items, met since this was last asked, that could not be read and were replaced."""
+        """A line for each dataset with items, met since this was last asked, that could not be read and were replaced; once, what
+        was left out as it has no caption."""
         lines = []
         for (name, split), pairs in self.opened.items():
+            left_out: int = getattr(pairs, "left_out", 0)
+            if left_out and (name, split) not in self.named:
+                lines.append(f"dataset {name!r}, {split}: {left_out} images at its place have no caption and are left out")
             corrupt: list[str] = getattr(pairs, "corrupt", [])
             new = corrupt[self.named.get((name, split), 0) :]
             if new:
                 lines.append(f"dataset {name!r}, {split}: {len(new)} items cannot be read and were replaced: {', '.join(new)}")
-                self.named[name, split] = len(corrupt)
+            self.named[name, split] = len(corrupt)
         return lines
 
     def open(self, row: dict[str, Any], split: str = "train") -> Pairs:

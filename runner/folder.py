@@ -11,6 +11,7 @@
         task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, written last
         task-0003.deployed.safetensors  weights (.last, .running: what merging will ask for)
         outcome.json                    how the attempt ended, in the words of its worker
+        rank-1.json     log-1.txt       of another of its processes: how it ended, where not well; the log of one on another node
         verdict.json                    how it ended in sync's judgement, where no worker said
 
 Every file is written aside, flushed and moved into place. Imports neither torch nor duckdb.
@@ -51,15 +52,16 @@ def now() -> str:
 
 
 def crash_point(name: str) -> None:
-    """Die here, as by kill -9, when the environment says so: `WEIR_CRASH_AT=<name>`, or `<name>:<n>` at the n-th passing.
+    """Die here, as by kill -9, when the environment says so: `WEIR_CRASH_AT=<name>`, or `<name>:<n>` at the n-th passing; with
+    `WEIR_CRASH_BY=SIGSTOP` wait here instead, to be met in the middle, until SIGCONT.
 
     The tests kill every named step of sync and of the trial this way.
     """
     wanted, _, count = os.environ.get("WEIR_CRASH_AT", "").partition(":")
     if wanted == name:
         _passed[name] = _passed.get(name, 0) + 1
-        if _passed[name] >= int(count or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if _passed[name] == int(count or 1):
+            os.kill(os.getpid(), signal.Signals[os.environ.get("WEIR_CRASH_BY", "SIGKILL")])
 
 
 _passed: dict[str, int] = {}
@@ -243,9 +245,13 @@ class RunFolder:
         path = self.path / str(entry["file"])
         return path.exists() and sha256(path) == entry["sha256"]
 
+    def words(self, rank: int = 0) -> Path:
+        """Where a process of the attempt says how it ended; the first one for all of them."""
+        return self.path / (f"rank-{rank}.json" if rank else "outcome.json")
+
     def outcome(self) -> dict[str, Any] | None:
         """How the worker says the attempt ended; None while it has not."""
-        said = read_json(self.path / "outcome.json")
+        said = read_json(self.words())
         return said if isinstance(said, dict) else None
 
     def progress(self) -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ def dry_run(site: Site, place: Backend, limit: int | None, profile: bool = False
         room = place.room(jobs(live)) * site.needs.trials_per_job
         room = room if limit is None else min(limit, room)
         kinds = _rows(connection, "SELECT * FROM outlook")
-        common = in_common(connection)
+        common = in_common(connection, sum(kind["trials"] for kind in kinds))
         first = _rows(connection, f"SELECT trial, seed, {', '.join(KIND)} FROM todo LIMIT {room}")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     if first:
@@ -65,14 +65,12 @@ def dry_run(site: Site, place: Backend, limit: int | None, profile: bool = False
     return 0
 
 
-def in_common(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """How much of what is pending is distinct, where it is not all; None where it is."""
-    ((trials, trunks, waiting),) = connection.execute(
-        "SELECT count(*), count(DISTINCT k.trunk), count(r.after) FROM ready r JOIN trunk k USING (trial)"
-    ).fetchall()
-    if trunks == trials:
+def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
+    """How much of what is pending, so many trials, is distinct, where it is not all; None where it is."""
+    ((again, waiting),) = connection.execute("SELECT count(*) - count(DISTINCT trunk), count(after) FROM mates").fetchall()
+    if not again:
         return None
-    said = f"{trials} pending trials train {trunks} distinct trunks"
+    said = f"{trials} pending trials train {trials - again} distinct trunks"
     if not shares(connection):
         return f"{said}, each its own: share_trunks is 0 in the policy"
     return f"{said}: {waiting} wait to take over what others train; times and FLOPs below are as if each trained alone"

@@ -3,7 +3,10 @@
 It is called on the node (`main`, by submitit) or started by the local backend (`python -m runner.job BATCH POSITION`), and trains
 nothing itself. It starts the workers, passes on that the job's time is up or that it is preempted, ends one worker when sync
 asks for that (`stop.json`), shows a heartbeat, and says how a worker died that could not say so itself. Workers die with it,
-and survive everything else: sync, the terminal, the login node. Standard library only.
+and survive everything else: sync, the terminal, the login node. Where the processes of a trial are on several nodes, Slurm starts
+one of these for each: all do the same for a worker of their own, and the first alone speaks for the attempt.
+
+Standard library only.
 """
 
 import contextlib
@@ -21,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.batch import Batch
-from runner.folder import STOPS, RunFolder, now, write_json
+from runner.folder import STOPS, RunFolder, now, read_json, write_json
 
 LOOK_S = 0.5  # how often stop files and children are looked at when nothing wakes the job
 HEARTBEAT_S = 20.0
@@ -62,6 +65,7 @@ class Shim:
 
     def __init__(self, batch: Batch, position: int, parent: int | None) -> None:
         self.needs, self.parent = batch.needs, parent
+        self.rank = int(os.environ["SLURM_PROCID"]) if batch.needs.ranks > 1 and "SLURM_PROCID" in os.environ else 0
         self.waiting = [RunFolder(path) for path in batch.attempts(position)]
         self.workers: dict[int, Worker] = {}
         self.began = self.beat_at = time.monotonic()
@@ -97,7 +101,7 @@ class Shim:
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            _become_worker(run, word)
+            _become_worker(run, word, self.rank)
         self.workers[pid] = Worker(run, word, now())
         self.beat(run)
 
@@ -125,9 +129,10 @@ class Shim:
                 self.beat(worker.run)
 
     def beat(self, run: RunFolder) -> None:
-        """A sign of life in the attempt's folder."""
-        with contextlib.suppress(OSError):  # a full or missing disk must not end the job
-            (run.path / "alive").touch()
+        """A sign of life in the attempt's folder, by the first."""
+        if self.rank == 0:
+            with contextlib.suppress(OSError):  # a full or missing disk must not end the job
+                (run.path / "alive").touch()
         self.beat_at = time.monotonic()
 
     def reap(self) -> None:
@@ -138,8 +143,10 @@ class Shim:
             if not found:
                 continue
             worker = self.workers.pop(pid)
-            if worker.run.outcome() is None and worker.run.claimed and not worker.run.revoked:
-                self.speak_for(worker, os.waitstatus_to_exitcode(status))
+            code = os.waitstatus_to_exitcode(status)
+            silent = read_json(worker.run.words(self.rank)) is None and (code or self.rank == 0)  # of the others none says: done
+            if silent and worker.run.claimed and not worker.run.revoked:
+                self.speak_for(worker, code)
 
     def speak_for(self, worker: Worker, code: int) -> None:
         """The outcome of a worker that left none."""
@@ -155,13 +162,15 @@ class Shim:
         else:
             said = {"state": "failed", "kind": "error", "message": f"the worker ended with exit code {code} and said nothing"}
         said |= {"host": socket.gethostname(), "started_at": worker.started_at, "finished_at": now()}
+        if self.rank:
+            said["message"] = f"process {self.rank} of {self.needs.ranks}: {said['message']}"
         with contextlib.suppress(OSError):
-            write_json(worker.run.path / "outcome.json", said)
+            write_json(worker.run.words(self.rank), said | {"at": time.time()} if self.rank else said)
 
     def hand_back(self) -> None:
         """Attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
-            if run.claim():
+            if self.rank == 0 and run.claim():
                 said = {"state": "lost", "kind": self.told, "message": "the job ended before its turn", "finished_at": now()}
                 write_json(run.path / "outcome.json", said)
         self.waiting.clear()
@@ -173,7 +182,7 @@ def preload() -> None:
         import runner.trial  # noqa: F401
 
 
-def _become_worker(run: RunFolder, word: mmap.mmap) -> None:
+def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
     """In the child: everything printed goes to the attempt's log, and only the shim's word ends it. Does not return."""
     code = 1
     try:
@@ -183,7 +192,7 @@ def _become_worker(run: RunFolder, word: mmap.mmap) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         die_with_parent()
-        with (run.path / "log.txt").open("ab") as log:
+        with (run.path / (f"log-{rank}.txt" if rank else "log.txt")).open("ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         from runner.trial import learn

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -43,9 +44,9 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
         """
         WITH
         given_up AS (
-            SELECT trial, attempt FROM outcome
-            WHERE (state = 'lost' OR (state = 'cancelled' AND kind = 'killed'))
-              AND trial NOT IN (SELECT trial FROM outcome WHERE state = 'done')
+            SELECT trial, attempt
+            FROM (FROM outcome WHERE state = 'lost' OR (state = 'cancelled' AND kind = 'killed')) guessed
+            ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done USING (trial)
         ),
         looked_at AS (
             SELECT trial, attempt, false AS lost FROM attempt ANTI JOIN outcome USING (trial, attempt)
@@ -56,7 +57,7 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
             SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
         )
         SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
-               a.position, s.job_id, a.created_at
+               a.position, s.job_id, epoch(a.created_at)
         FROM looked_at l
         JOIN attempt a USING (trial, attempt)
         LEFT JOIN submission s USING (trial, attempt)
@@ -66,7 +67,8 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
     ).fetchall()
     sent = {row[3]: _sent(site.runs, row[3]) for row in found if row[4] is None and not row[5]}
     lives = []
-    for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since in found:
+    for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since_s in found:
+        since = datetime.fromtimestamp(since_s, UTC)  # by DuckDB's own conversion a pass would import pytz, and wait for it
         place = Place(batch, position, attempt_folder(site.runs, trial, attempt), job_id, since)
         asked, waits = sent.get(batch, (None, False))
         lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, place))

@@ -10,7 +10,7 @@ from runner.backend import Backend, Look, Place, Sighting, State, backend
 from runner.batch import Batch, batch_folder, sweep
 from runner.folder import crash_point
 from runner.judge import End, end_of, kept, open_question
-from runner.live import Live, live_attempts
+from runner.live import Live
 from runner.report import Report
 from runner.rows import insert, submission
 from schema.catalog import Catalog
@@ -20,10 +20,8 @@ STOP_S = 600  # how long a withdrawn attempt may take to its checkpoint before i
 COLUMNS = ("state", "kind", "message", "log_tail", "host", "device", "versions", "commit", "started_at", "finished_at")
 
 
-def observe(site: Site, catalog: Catalog, place: Backend, report: Report) -> list[Live]:
-    """Files and jobs become rows, each attempt in the light of the best evidence there is; the attempts that live on."""
-    with catalog.open() as connection:
-        attempts = live_attempts(site, connection)
+def observe(site: Site, catalog: Catalog, place: Backend, report: Report, attempts: list[Live]) -> list[Live]:
+    """Files and jobs of the `attempts` become rows, each in the light of the best evidence there is; those that live on."""
     if attempts and not site.runs.exists():
         report.problem("runs", f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make the folder")
         report.silent.add(place.name)

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from runner.act import deployed_weights
+from runner.bases import deployed_weights
 from runner.resolve import RefusedError
 from schema import parts
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError

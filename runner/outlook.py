@@ -57,7 +57,7 @@ def by_study(site: Site, kinds: Iterable[Kind]) -> dict[str | None, Sum]:
     sums: dict[str | None, Sum] = {}
     last: dict[str | None, tuple[int, int]] = {}
     for kind in kinds:
-        sums.setdefault(kind["study"], Sum()).add(kind, site.needs_of(kind["backbone"]))
+        sums.setdefault(kind["study"], Sum()).add(kind, needs_of(site, kind))
         place = (-kind["priority"], kind["last_trial"])
         last[kind["study"]] = max(last.get(kind["study"], place), place)
     return {study: sums[study] for study in sorted(sums, key=lambda study: last[study])}
@@ -67,22 +67,27 @@ def total(site: Site, kinds: Iterable[Kind]) -> Sum:
     """Of all."""
     found = Sum()
     for kind in kinds:
-        found.add(kind, site.needs_of(kind["backbone"]))
+        found.add(kind, needs_of(site, kind))
     return found
+
+
+def needs_of(site: Site, kind: Kind) -> Needs:
+    """What the job of a trial of a kind asks for."""
+    return site.needs_of(kind["backbone"]).spread(kind["ranks"])
 
 
 def gpu_share(needs: Needs, device: str | None) -> float:
     """GPUs that a worker occupies: those of its job, shared by the trials that run side by side in it."""
     on_gpu = device is None or not device.startswith("cpu")
-    return needs.gpus_per_trial / needs.trials_side_by_side if on_gpu else 0.0
+    return needs.nodes * needs.gpus_per_node / needs.trials_side_by_side if on_gpu else 0.0
 
 
 def too_large(site: Site, kinds: Iterable[Kind]) -> dict[tuple[str, float], list[Kind]]:
     """Kinds that need more memory than a GPU has, by backbone and GB of its GPUs; those that share a GPU need theirs at once."""
     found: dict[tuple[str, float], list[Kind]] = {}
     for kind in kinds:
-        needs = site.needs_of(kind["backbone"])
-        beside = math.ceil(needs.trials_side_by_side / max(needs.gpus_per_trial, 1))
+        needs = needs_of(site, kind)
+        beside = math.ceil(needs.trials_side_by_side / max(needs.gpus_per_node, 1))
         if needs.gpu_memory_gb and (kind["peak_bytes"] or 0) * beside > needs.gpu_memory_gb * 1e9:
             found.setdefault((kind["backbone"], needs.gpu_memory_gb), []).append(kind)
     return found

@@ -9,8 +9,11 @@ RECEIPT = re.compile(r"task-\d+\.json")
 
 
 def of(folder: Path) -> list[Path]:
-    """The receipts of an attempt, in the order of tasks."""
-    return sorted(path for path in folder.glob("task-*.json") if RECEIPT.fullmatch(path.name))
+    """The receipts of an attempt, in the order of tasks; none where its folder is gone."""
+    try:
+        return sorted(path for path in folder.iterdir() if RECEIPT.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def name(path: Path) -> str:

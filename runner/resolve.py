@@ -19,10 +19,8 @@ class Resolver:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, trials: Sequence[int]) -> None:
         self.connection = connection
-        found = connection.execute(
-            "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))", [list(trials)]
-        )
-        self.texts: dict[int, str] = dict(found.fetchall())
+        definitions = "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))"
+        self.texts: dict[int, str] = dict(connection.execute(definitions, [list(trials)]).fetchall() if trials else [])
         self.seedless: dict[str, Spec] = {}  # the text before the seed -> a definition with that text
         self.checked: dict[tuple[str, ...], str | None] = {}  # the names of the words -> why they cannot run
 
@@ -61,6 +59,7 @@ def _objection(spec: Spec) -> str | None:
         parts.check_recipe(spec.recipe)
         parts.check_mixture(spec.mixture)
         parts.check_needs(spec.method, spec.mixture)
+        parts.check_cache(spec.method, spec.mixture, spec.recipe)
         for dataset in spec.stream["datasets"]:
             parts.check_dataset(dataset)
         _check_stream(spec)

@@ -33,5 +33,5 @@ def submission(batch: Batch, folder: str, job_id: str) -> dict[str, Any]:
         "backend": batch.backend,
         "job_id": job_id,
         "folder": str(batch.runs / folder),
-        "gpus": batch.needs.gpus_per_trial,
+        "gpus": batch.needs.nodes * batch.needs.gpus_per_node,
     }

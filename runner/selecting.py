@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,16 +29,15 @@ class Selector:
         reference = self._losses(self.reference, candidates)
         own = self._losses(model, candidates) if self.selection.asks_model else reference
         chosen = self.choose(self.selection.scores(own, reference))
-        kept = {name: tensor[chosen] for name, tensor in vars(candidates).items()}
+        kept = {name: tensor[chosen.to(tensor.device)] for name, tensor in vars(candidates).items()}
         return replace(candidates, **kept)
 
     def _losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Pairwise losses, the pairs passed forward a batch at a time."""
         pieces = range(0, len(batch.texts), self.batch_pairs)
-        towers: Any = model
-        image, text = (partial(encode, normalize=True) for encode in (towers.encode_image, towers.encode_text))
-        images = torch.cat([encoded(model, image, batch.images[n : n + self.batch_pairs]) for n in pieces])
-        texts = torch.cat([encoded(model, text, batch.texts[n : n + self.batch_pairs]) for n in pieces])
+        made = partial(encoded, model, normalize=True)
+        images = torch.cat([made("encode_image", batch.images[n : n + self.batch_pairs]) for n in pieces])
+        texts = torch.cat([made("encode_text", batch.texts[n : n + self.batch_pairs]) for n in pieces])
         return pair_losses(images, texts, model.get_parameter("logit_scale"), self.selection.bias)
 
 

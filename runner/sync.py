@@ -7,6 +7,7 @@ repeats it until nothing is pending or running.
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 
 import duckdb
@@ -15,6 +16,7 @@ from runner.act import act
 from runner.audit import audit
 from runner.backend import Backend, BackendError, backend
 from runner.folder import crash_point
+from runner.live import live_attempts
 from runner.observe import observe
 from runner.profiling import ProfilingError
 from runner.report import Report
@@ -47,69 +49,71 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
         raise CatalogMissingError(f"no catalog at {catalog.path}; make one with: python -m schema")
     report = Report()
     with FileLock(catalog.path.with_name("sync.lock"), site.lock_wait_s).held():
-        migrations.prepare(catalog)
-        settle_policy(site, catalog)
-        live = observe(site, catalog, place, report)
+        with migrations.prepared(catalog) as connection:
+            settle_policy(site, connection)
+            attempts = live_attempts(site, connection)
+        live = observe(site, catalog, place, report, attempts)
         if place.name not in report.silent:
             act(site, catalog, place, report, limit, live)
         report.running = max(report.running, len(live))
-        note(site, catalog, report)
-        publish(site, catalog, report)
+        with catalog.open() as connection:
+            newer = stale(site, catalog)
+            note(site, connection, report, newer or report.changed)
+            crash_point("publish")
+            if newer or report.changed:
+                publish(site, catalog, connection)
     return report
 
 
-def settle_policy(site: Site, catalog: Catalog) -> None:
+def settle_policy(site: Site, connection: duckdb.DuckDBPyConnection) -> None:
     """`[retries]` of site.toml become the knobs that `todo` reads.
 
     Raises:
         SiteError: a knob that the catalog does not have.
     """
-    with catalog.open() as connection:
-        known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
-        wanted = {name if name in known else f"retries_{name}": value for name, value in site.retries.items()}
-        for name in wanted:
-            if name not in known:
-                said = name.removeprefix("retries_")
-                keys = [known_name.removeprefix("retries_") for known_name in sorted(known)]
-                raise SiteError(f"site.toml: [retries] has no {said!r}. Known: {', '.join(keys)}.{nearest(said, keys)}")
-        changed = [(value, name) for name, value in wanted.items() if known[name] != value]
-        if changed:
-            connection.executemany("UPDATE policy SET value = ? WHERE name = ?", changed)
+    if not site.retries:
+        return
+    known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
+    wanted = {name if name in known else f"retries_{name}": value for name, value in site.retries.items()}
+    for name in wanted:
+        if name not in known:
+            said = name.removeprefix("retries_")
+            keys = [known_name.removeprefix("retries_") for known_name in sorted(known)]
+            raise SiteError(f"site.toml: [retries] has no {said!r}. Known: {', '.join(keys)}.{nearest(said, keys)}")
+    changed = [(value, name) for name, value in wanted.items() if known[name] != value]
+    if changed:
+        connection.executemany("UPDATE policy SET value = ? WHERE name = ?", changed)
 
 
-def note(site: Site, catalog: Catalog, report: Report) -> None:
-    """What this pass could not trust or reach, and what audits find in what it brought, kept for `health` until a pass finds it
-    in order; and the counts to report."""
-    with catalog.open() as connection:
-        audit(site, connection, report, stale(site, catalog, report))
-        prune(site, connection)
-        known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
-        gone, new = known - set(report.problems), set(report.problems) - known
-        if gone or new:
-            with transaction(connection):
-                for subject, message in gone:
-                    connection.execute("DELETE FROM problem WHERE subject = ? AND message = ?", [subject, message])
-                for subject, message in new:
-                    connection.execute("INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message])
-            report.noted = True
-        if report.pending is None:
-            found = connection.execute("SELECT count(*) FROM ready").fetchone()
-            report.pending = found[0] if found else 0
+def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, changed: bool) -> None:
+    """What this pass could not trust or reach, and what audits find in what it brought (`changed`: anything since the last
+    snapshot), kept for `health` until a pass finds it in order; and the counts to report."""
+    audit(site, connection, report, changed)
+    prune(site, connection)
+    known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
+    gone, new = known - set(report.problems), set(report.problems) - known
+    if gone or new:
+        with transaction(connection):
+            for subject, message in gone:
+                connection.execute("DELETE FROM problem WHERE subject = ? AND message = ?", [subject, message])
+            for subject, message in new:
+                connection.execute("INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message])
+        report.noted = True
+    if report.pending is None:
+        found = connection.execute("SELECT count(*) FROM startable").fetchone()
+        report.pending = found[0] if found else 0
 
 
-def publish(site: Site, catalog: Catalog, report: Report) -> None:
-    """A new snapshot when the catalog is newer than the last one."""
-    crash_point("publish")
-    if stale(site, catalog, report):
-        with catalog.open() as connection:
-            declared.export(connection, site.declared)
-            catalog.publish(site.snapshot, connection)
+def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:
+    """A new snapshot of the catalog that is open, and what people declared, outside of it."""
+    declared.export(connection, site.declared)
+    catalog.publish(site.snapshot, connection)
 
 
-def stale(site: Site, catalog: Catalog, report: Report) -> bool:
+def stale(site: Site, catalog: Catalog) -> bool:
     """Whether the catalog is newer than the last snapshot."""
     newest = site.current.resolve() if site.current.exists() else None
-    return report.changed or newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime
+    return newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime
 
 
 # ---------------------------------------------------------------- the command
@@ -117,8 +121,14 @@ def stale(site: Site, catalog: Catalog, report: Report) -> bool:
 
 def again(name: str | None, limit: int | None) -> Report:
     """A pass under what site.toml says now, so that a person can mend it while a grid runs."""
+    site = _site(name)
+    return sync(site, backend(site.backend, site), limit)
+
+
+def _site(name: str | None) -> Site:
+    """What site.toml says, with a backend named on the command line instead of its own."""
     site = Site.load()
-    return sync(site, backend(name or site.backend, site), limit)
+    return replace(site, backend=name or site.backend)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -137,8 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.profile and not asked.dry_run:
         parser.error("--profile is for --dry-run: trials profile themselves as they start")
     try:
-        site = Site.load()
-        place = backend(asked.backend or site.backend, site)
+        site = _site(asked.backend)
+        place = backend(site.backend, site)
         if asked.dry_run:
             from runner.forecast import dry_run
 

@@ -23,13 +23,15 @@ from runner.forecast import duration
 from runner.report import Report
 
 FAILURES_SHOWN = 5
+RESTS = 4
 OTHER_LINES = 16  # of the screen, beside the running trials
 
 
 def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
     """Repeat `sync` until quiet, showing what the snapshot `current` says.
 
-    `pause_s` is how long to wait between passes; a pass that takes long is followed by as long a rest.
+    `pause_s` is how long to wait between passes; a pass that takes long is followed by a rest RESTS times as long, so that
+    watching a grid on a laptop leaves the laptop to the trials.
     Exit code 0; 1 when trials failed or files could not be trusted; 130 after Ctrl-C.
     """
     console = Console()
@@ -46,7 +48,7 @@ def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
                     print(line(state, report), flush=True)
                 if not (report.running or report.pending or report.submitted):
                     break
-                time.sleep(max(pause_s, time.monotonic() - began))
+                time.sleep(max(pause_s, RESTS * (time.monotonic() - began)))
     except KeyboardInterrupt:
         print("\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch", file=sys.stderr)
         return 130
@@ -94,7 +96,7 @@ def read(current: Path, known: Snapshot | None = None) -> Snapshot:
         left_s, left_unknown = one("SELECT coalesce(sum(seconds), 0), count(*) - count(seconds) FROM forecast")
         return Snapshot(
             path,
-            dict(connection.execute("SELECT state, count(*) FROM trial_state GROUP BY state").fetchall()),
+            dict(connection.execute("SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)").fetchall()),
             [
                 (trial, method, mixture, seed, Path(folder))
                 for trial, method, mixture, seed, folder in connection.execute(
@@ -111,7 +113,7 @@ def read(current: Path, known: Snapshot | None = None) -> Snapshot:
             left_s,
             left_unknown,
             one("SELECT coalesce(avg(gpus), 0) FROM submission")[0],
-            one("SELECT count(after) FROM ready")[0],
+            one("SELECT count(after) FROM mates")[0],
         )
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from schema import migrations
 from schema.catalog import Catalog
 from schema.site import Site
 from tests.filled import Filled
+from tests.journey import Rows, undisturbed
+from tests.template import fresh
 
 
 @pytest.fixture
@@ -31,11 +32,9 @@ def site(folder: Path) -> Site:
 
 
 @pytest.fixture
-def catalog(site: Site) -> Iterator[Catalog]:
+def catalog(site: Site) -> Catalog:
     """An empty catalog with the present schema and views."""
-    made = Catalog(site.catalog, wait_s=5)
-    migrations.prepare(made)
-    yield made
+    return fresh(site.catalog)
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +49,9 @@ def filled(shared: Filled) -> Filled:
     """A catalog in memory with axes and no facts, made once per file."""
     shared.clear()
     return shared
+
+
+@pytest.fixture(scope="session")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """The results of the toy grid of two trials when nothing goes wrong."""
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"))

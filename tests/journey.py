@@ -1,18 +1,22 @@
 """INSERT, sync, SELECT, as tests need it: ask the catalog, sync until quiet, and hold what came back against a quiet run."""
 
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from runner.backend import backend
+from runner.folder import attempt_folder, read_json
 from runner.report import Report
 from runner.sync import sync
 from schema import grid
 from schema.catalog import Catalog
-from schema.migrations import prepare
 from schema.site import Site
 from tests.processes import command
+from tests.template import fresh
 from tests.toy import DATA, toy_grid
 
 Rows = list[tuple[Any, ...]]
@@ -28,15 +32,15 @@ signal_s = 20
 gpus_per_trial = 0
 patience_s = 2
 """
+PAUSE_S = 2.0  # between passes that have nothing new to see
+AUDITS = ("definition_drift", "audit_attempts", "audit_duplicates", "audit_orphans")
 
 
 def declare(folder: Path, text: str, seeds: int = 2, steps: int | None = None) -> Site:
     """A site of this site.toml, with a catalog in which the toy grid waits; worlds are rendered once for all tests."""
     (folder / "site.toml").write_text(text)
     site = Site.load(folder)
-    catalog = Catalog(site.catalog, wait_s=30)
-    prepare(catalog)
-    with catalog.open() as connection:
+    with fresh(site.catalog).open() as connection:
         grid.apply(connection, toy_grid(seeds, steps), "toy.sql")
     return site
 
@@ -58,28 +62,59 @@ def one_pass(site: Site) -> Report:
     return sync(site, backend(site.backend, site))
 
 
-def settle(site: Site, wait_s: float = 180) -> Report:
+@contextmanager
+def crashing(point: str, by: str = "SIGKILL") -> Iterator[None]:
+    """What is started in this block is killed at a crash point, or stops there and waits to be met (by="SIGSTOP")."""
+    os.environ |= {"WEIR_CRASH_AT": point, "WEIR_CRASH_BY": by}
+    try:
+        yield
+    finally:
+        del os.environ["WEIR_CRASH_AT"], os.environ["WEIR_CRASH_BY"]
+
+
+def dies_at(site: Site, point: str) -> None:
+    """Sync, each time in a process of its own, until one is killed at a crash point; what one may need is waited for."""
+    for _ in range(5):
+        before = ended(site)
+        if command(site.folder, "runner.sync", crash_at=point).returncode == -signal.SIGKILL:
+            return
+        assert eventually(lambda: ended(site) > before), f"sync never passed {point}"  # noqa: B023 - asked at once
+    raise AssertionError(f"sync never passed {point}")
+
+
+def stopped(site: Site, trial: int = 1, attempt: int = 1) -> int:
+    """Wait until the worker of an attempt has stopped at its crash point; its process id."""
+    path = attempt_folder(site.runs, trial, attempt) / "claim"
+    assert eventually(lambda: read_json(path) is not None), ask(site, "FROM outcome")
+    worker = int((read_json(path) or {})["pid"])
+    assert eventually(lambda: Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    return worker
+
+
+def ended(site: Site) -> int:
+    """How many attempts have left their last word."""
+    return len(list(site.runs.glob("[0-9]*/[0-9]*/outcome.json")))
+
+
+def settle(site: Site, wait_s: float = 300) -> Report:
     """Sync until nothing is pending or running; the last report."""
+    return until(site, lambda report: not (report.running or report.pending or report.submitted), wait_s)
+
+
+def until(site: Site, condition: Callable[[Report], bool], wait_s: float = 180) -> Report:
+    """Sync until a report is as wanted. Between two passes, each of which costs as much as a hundred steps, wait for a last
+    word; what ends without one is looked for now and then."""
     deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        report = one_pass(site)
-        if not (report.running or report.pending or report.submitted):
+    while True:
+        before = ended(site)
+        if condition(report := one_pass(site)):
             return report
-        time.sleep(0.3)
-    raise TimeoutError(ask(site, "SELECT trial, state, reason, attempts FROM trial_state"), ask(site, "FROM problem"))
-
-
-def until(site: Site, condition: Callable[[Report], bool], wait_s: float = 60) -> Report:
-    """Sync until a report is as wanted."""
-    deadline = time.monotonic() + wait_s
-    while not condition(report := one_pass(site)):
         if time.monotonic() > deadline:
-            raise TimeoutError(report)
-        time.sleep(0.3)
-    return report
+            raise TimeoutError(report, ask(site, "SELECT trial, state, reason, attempts FROM trial_state"))
+        eventually(lambda: ended(site) > before, PAUSE_S)  # noqa: B023 - asked at once
 
 
-def eventually(condition: Callable[[], bool], wait_s: float = 60) -> bool:
+def eventually(condition: Callable[[], bool], wait_s: float = 180) -> bool:
     """Whether something becomes true in time."""
     deadline = time.monotonic() + wait_s
     while not condition():
@@ -90,8 +125,8 @@ def eventually(condition: Callable[[], bool], wait_s: float = 60) -> bool:
 
 
 def undisturbed(folder: Path, seeds: int = 2, steps: int | None = None) -> Rows:
-    """The results of the toy grid when nothing goes wrong, on the local backend."""
-    site = declare(folder, LOCAL, seeds, steps)
+    """The results of the toy grid when nothing goes wrong, on the local backend, in one job."""
+    site = declare(folder, f"{LOCAL}trials_per_job = {seeds}\n", seeds, steps)
     done = command(folder, "runner.sync", "--watch")
     assert done.returncode == 0, done.stdout + done.stderr
     return ask(site, STANDING)
@@ -100,9 +135,11 @@ def undisturbed(folder: Path, seeds: int = 2, steps: int | None = None) -> Rows:
 def done_once(site: Site, expected: Rows) -> None:
     """Every trial done by one attempt that counts, nothing doubled, results those of the undisturbed run to the bit."""
     trials = len({row[:2] for row in expected})
-    assert ask(site, "SELECT count(*), count(DISTINCT trial) FROM outcome WHERE state = 'done'") == [(trials, trials)]
-    assert ask(site, STANDING) == expected
     doubled = "SELECT count(*) FROM (SELECT trial, attempt, task, dataset, metric FROM result GROUP BY ALL HAVING count(*) > 1)"
-    assert ask(site, doubled) == [(0,)]
-    for audit in ("definition_drift", "audit_attempts", "audit_duplicates", "audit_orphans"):
-        assert ask(site, f"SELECT count(*) FROM {audit}") == [(0,)], audit
+    with Catalog(site.catalog).open() as connection:
+        done = connection.execute("SELECT count(*), count(DISTINCT trial) FROM outcome WHERE state = 'done'").fetchone()
+        assert done == (trials, trials)
+        assert connection.execute(STANDING).fetchall() == expected
+        assert connection.execute(doubled).fetchone() == (0,)
+        found = {audit: connection.execute(f"FROM {audit}").fetchall() for audit in AUDITS}
+        assert found == {audit: [] for audit in AUDITS}

@@ -31,12 +31,12 @@ def run_trial(folder: Path, crash_at: str | None = None) -> int:
     return process.exitcode
 
 
-def attempt(runs: Path, spec: Spec, number: int, data: Path, weights: Path | None = None) -> Path:
+def attempt(runs: Path, spec: Spec, number: int, data: Path, weights: Path | None = None, store: str = "") -> Path:
     """A run folder as sync makes it; every step writes a checkpoint."""
     folder = attempt_folder(runs, 1, number)
     backbone_weights = str(weights) if weights else None
     RunFolder(folder).create(
-        spec, Job(1, number, "batch", 0, str(data), checkpoint_minutes=0.0, backbone_weights=backbone_weights)
+        spec, Job(1, number, "batch", 0, str(data), checkpoint_minutes=0.0, backbone_weights=backbone_weights, store=store)
     )
     return folder
 

@@ -41,7 +41,7 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     row = layouts.imagefolder(tmp_path, 300, bad={0, 4})
     stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
     mixture = {"name": "m", "update_share": 1, "buffer_share": 0, "pretraining_share": 0, "buffer_pairs": None}
-    desk = Desk(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
+    desk = Desk(Spec({}, stream, mixture, {}, {"name": "r", "augmentation_params": {}}, {}, 0), tmp_path)
     drawn = desk.batches(1, mixture, 300)
     assert desk.unreadable() == []
     drawn.draw()
@@ -49,6 +49,19 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     assert line.startswith("dataset 'birds', train: 2 items cannot be read and were replaced: ")
     assert "00000.png" in line and "00004.png" in line
     drawn.draw()
+    assert desk.unreadable() == []
+
+
+def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
+    samples = [layouts.sample(number) for number in range(9)]
+    for number in (2, 5):
+        del samples[number][1]["txt"]
+    layouts.shard(tmp_path / "pool/0.tar", samples)
+    row = layouts.row("webdataset", "pool", test="none")
+    stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
+    desk = Desk(Spec({}, stream, {}, {}, {}, {}, 0), tmp_path)
+    assert len(desk.open(row)) == 7
+    assert desk.unreadable() == ["dataset 'birds', train: 2 images at its place have no caption and are left out"]
     assert desk.unreadable() == []
 
 

@@ -13,6 +13,7 @@ from runner import receipts
 from runner.backends.local import Local
 from runner.folder import Job, RunFolder, attempt_folder, sha256, write_json
 from runner.ingest import Harvest
+from runner.live import live_attempts
 from runner.observe import observe
 from runner.report import Report
 from runner.tables import COLUMNS, write_tables
@@ -169,7 +170,9 @@ def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalo
             run = RunFolder(attempt_folder(site.runs, trial, 1))
             run.create(SPEC, Job(trial, 1, "b", 0, "data"))
             write_json(run.path / "outcome.json", said)
-    observe(site, catalog, Local(site), Report())
+    with catalog.open() as connection:
+        attempts = live_attempts(site, connection)
+    observe(site, catalog, Local(site), Report(), attempts)
     with catalog.open() as connection:
         found = connection.execute("SELECT trial, state, message FROM outcome ORDER BY trial").fetchall()
     assert found[0][:2] == (1, "failed") and "state 'finished'" in found[0][2]

@@ -47,7 +47,7 @@ def test_a_signal_to_the_job_becomes_a_checkpoint(folder: Path, number: signal.S
 @pytest.mark.slow
 def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
     """F27: the job keeps time itself (I3)."""
-    site = declare(folder, LOCAL + "time_limit_minutes = 0.5\nsignal_s = 8\n", 1, LONG)
+    site = declare(folder, LOCAL + "time_limit_minutes = 0.6\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
     assert eventually(lambda: run.outcome() is not None)
@@ -64,7 +64,7 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
 @pytest.mark.slow
 def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Path) -> None:
     """F27: without its help (I11)."""
-    site = declare(folder, LOCAL + "time_limit_minutes = 0.5\nsignal_s = 8\n", 1, LONG)
+    site = declare(folder, LOCAL + "time_limit_minutes = 0.6\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
     os.kill(int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP)  # as in a hung collective
@@ -94,7 +94,7 @@ def test_one_of_several_in_a_job_is_withdrawn_and_the_others_go_on(folder: Path)
 
 @pytest.mark.slow
 def test_attempts_whose_turn_did_not_come_are_handed_back(folder: Path) -> None:
-    site = declare(folder, LOCAL + "trials_at_once = 1\ntrials_per_job = 2\ntime_limit_minutes = 0.5\nsignal_s = 8\n", 2, LONG)
+    site = declare(folder, LOCAL + "trials_at_once = 1\ntrials_per_job = 2\ntime_limit_minutes = 0.6\nsignal_s = 8\n", 2, LONG)
     one_pass(site)
     trains(site)
     second = RunFolder(attempt_folder(site.runs, 2, 1))

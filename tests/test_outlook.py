@@ -20,7 +20,7 @@ from tests.filled import PAPER, Filled
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KIND: dict[str, Any] = {
     "study": "s", "backbone": "tiny", "method": "m", "trials": 1, "steps": 10, "pflops": 1.0, "peak_bytes": 10**9, "device": "gpu",
-    "seconds": 3600.0, "error_s": 0.0, "noise_s": 0.0, "priority": 0, "last_trial": 1, "profiled": True,
+    "seconds": 3600.0, "error_s": 0.0, "noise_s": 0.0, "priority": 0, "last_trial": 1, "profiled": True, "ranks": 1,
 }  # fmt: skip
 
 
@@ -134,6 +134,12 @@ def test_sums_say_what_they_leave_out() -> None:
     assert (found.stepless, found.flopless, found.timeless, found.hours) == (1, 1, 1, 4)
     found.add(KIND | {"error_s": None}, Needs())
     assert found.about is None and found.hours == 5
+
+
+@pytest.mark.parametrize(("ranks", "gpus"), [(1, 0.5), (4, 0.5), (8, 8)])
+def test_gpus_are_those_of_all_nodes(site: Site, ranks: int, gpus: float) -> None:
+    wide = replace(site, needs=Needs(gpus_per_trial=4, node_gpus=4, trials_per_job=8, trials_side_by_side=8))
+    assert total(wide, [KIND | {"ranks": ranks}]).gpu_hours == gpus
 
 
 def test_studies_in_the_order_of_their_ends(site: Site) -> None:

@@ -123,7 +123,10 @@ def test_needs_become_options(folder: Path, on_path: Path) -> None:
     assert (extra["array"], extra["no-requeue"], extra["partition"], extra["exclusive"]) == ("0-1%4", True, "gpu", True)
     assert said["setup"][0] == "module load cuda"
     one = Batch("weir-a", "slurm", folder, 6, Needs(time_limit_minutes=1), [["000001/01"]], site.runs)
-    assert "array" not in Slurm(site).parameters(one)["additional_parameters"]
+    assert "array" not in Slurm(site).parameters(one)["additional_parameters"] and "nodes" not in Slurm(site).parameters(one)
+    wide = Needs(time_limit_minutes=1, gpus_per_trial=4, node_gpus=4, cpus_per_trial=50).spread(8)
+    spread = Slurm(site).parameters(Batch("weir-a", "slurm", folder, 6, wide, [["000001/01"]], site.runs))
+    assert [spread[key] for key in ("nodes", "ntasks_per_node", "gpus_per_node", "cpus_per_task")] == [2, 4, 4, 7]
 
 
 def test_a_command_that_hangs_says_nothing(on_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +137,8 @@ def test_a_command_that_hangs_says_nothing(on_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_manifest_is_read_back_as_it_was(site: Site) -> None:
-    needs = Needs(time_limit_minutes=5, slurm=(("exclusive", True), ("partition", "gpu")), setup=("module load x",))
+    options = (("exclusive", True), ("partition", "gpu"))
+    needs = Needs(time_limit_minutes=5, node_gpus=4, slurm=options, setup=("module load x",)).spread(8)
     batch = Batch("weir-a", "slurm", site.code / "abc", 2, needs, [["000001/01", "000002/01"], ["000003/02"]], site.runs)
     batch.write()
     assert Batch.read(batch.folder) == batch

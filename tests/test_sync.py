@@ -11,11 +11,27 @@ import pytest
 
 from runner.backends.local import Local
 from runner.folder import RunFolder, attempt_folder
+from runner.job import LOOK_S
 from runner.sync import main, sync
 from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site
-from tests.journey import LOCAL, STANDING, Rows, ask, declare, done_once, settle, undisturbed
+from tests.journey import (
+    LOCAL,
+    STANDING,
+    Rows,
+    ask,
+    crashing,
+    declare,
+    dies_at,
+    done_once,
+    ended,
+    eventually,
+    settle,
+    stopped,
+    tell,
+    undisturbed,
+)
 from tests.processes import command
 from tests.toy import toy_grid
 
@@ -24,14 +40,20 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def lab(folder: Path) -> Site:
-    """A site with two pending toy trials."""
-    return declare(folder, LOCAL)
+    """A site with two pending toy trials, which share a job: its imports take longer than they do."""
+    return declare(folder, LOCAL + "trials_per_job = 2\n")
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """The results of the toy grid when nothing goes wrong."""
-    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+@pytest.fixture
+def long(lab: Site) -> int:
+    """A third trial, more urgent than the others and long enough to be met in the middle."""
+    with Catalog(lab.catalog).transaction() as connection:
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('long', 'steps', 100000)")
+        ((trial,),) = connection.execute(
+            "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority) "
+            "SELECT backbone, stream, mixture, method, recipe, 'long', 0, 9 FROM trial LIMIT 1 RETURNING id"
+        ).fetchall()
+    return int(trial)
 
 
 def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,30 +91,26 @@ WORKER_DIES = ["claimed", "step:1", "checkpoint:1", "checkpoint:3", "results:1",
 @pytest.mark.parametrize("point", SYNC_DIES)
 def test_sync_dies(lab: Site, expected: Rows, point: str) -> None:
     """Killed at a named point of its first passes, then run until quiet: done once, results equal."""
-    for _ in range(60):
-        done = command(lab.folder, "runner.sync", crash_at=None if point in os.environ.get("WEIR_NEVER", "") else point)
-        if done.returncode == -signal.SIGKILL:
-            break
-        time.sleep(0.5)
-    else:
-        pytest.fail(f"sync never passed {point}")
+    dies_at(lab, point)
     settle(lab)
     done_once(lab, expected)
 
 
-@pytest.mark.parametrize("point", WORKER_DIES)
-def test_a_worker_dies(lab: Site, expected: Rows, point: str) -> None:
-    """The first attempts of both trials are killed at a named point; the next go on from their checkpoints."""
-    os.environ["WEIR_CRASH_AT"] = point
-    try:
-        assert sync(lab, Local(lab)).submitted == 2
-    finally:
-        del os.environ["WEIR_CRASH_AT"]
+def test_workers_die(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The first attempt of each trial is killed at a named point of its own; the next go on from their checkpoints."""
+    many, trials = f"{LOCAL}trials_at_once = {len(WORKER_DIES)}\n", range(1, len(WORKER_DIES) + 1)
+    lab = declare(folder, many, len(WORKER_DIES))
+    for point in WORKER_DIES:
+        with crashing(point):
+            assert sync(lab, Local(lab), limit=1).submitted == 1
+        tell(lab, "UPDATE trial SET priority = -1 WHERE id IN (SELECT trial FROM attempt)")  # its second attempt waits for all
+    assert eventually(lambda: ended(lab) == len(WORKER_DIES))
+    (folder / "site.toml").write_text(f"{many}trials_per_job = {len(WORKER_DIES)}\n")
     settle(lab)
-    done_once(lab, expected)
     assert ask(lab, "SELECT trial, attempt, state, kind FROM outcome ORDER BY ALL") == [
-        (1, 1, "lost", "killed"), (1, 2, "done", None), (2, 1, "lost", "killed"), (2, 2, "done", None),
-    ]  # fmt: skip
+        row for trial in trials for row in ((trial, 1, "lost", "killed"), (trial, 2, "done", None))
+    ]
+    done_once(lab, undisturbed(tmp_path_factory.mktemp("undisturbed"), len(WORKER_DIES)))
 
 
 def test_two_syncs_at_once(lab: Site, expected: Rows) -> None:
@@ -124,10 +142,9 @@ def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Row
         text=True,
         start_new_session=True,
     )
-    while not (attempt_folder(lab.runs, 2, 1) / "claim").exists():
-        time.sleep(0.05)
+    assert eventually((attempt_folder(lab.runs, 1, 1) / "claim").exists)
     os.killpg(watcher.pid, number)  # as a terminal does: to the whole foreground group
-    said = watcher.communicate(timeout=60)[1]
+    said = watcher.communicate(timeout=180)[1]
     assert watcher.returncode == (130 if number == signal.SIGINT else -number)
     assert ("stopped watching" in said) == (number == signal.SIGINT)
     settle(lab)
@@ -135,14 +152,16 @@ def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Row
     assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
 
 
-def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(lab: Site, expected: Rows) -> None:
-    sync(lab, Local(lab))
-    first = RunFolder(attempt_folder(lab.runs, 1, 1))
-    while not list(first.path.glob("checkpoint-*.json")):
-        time.sleep(0.02)
-    first.stop()
+def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(folder: Path, expected: Rows) -> None:
+    lab = declare(folder, LOCAL, 1)
+    with crashing("step:3", by="SIGSTOP"):
+        sync(lab, Local(lab))
+    worker = stopped(lab)
+    RunFolder(attempt_folder(lab.runs, 1, 1)).stop()
+    time.sleep(2 * LOOK_S)  # the job has looked; if it was slow, there is nothing to go on with
+    os.kill(worker, signal.SIGCONT)
     settle(lab)
-    done_once(lab, expected)
+    done_once(lab, [row for row in expected if row[1] == 0])
     assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt")[-1] == ("done", None)
 
 
@@ -157,22 +176,14 @@ def test_withdraw_and_retry(lab: Site, expected: Rows) -> None:
     done_once(lab, expected)
 
 
-def test_withdrawing_a_running_trial_ends_it_at_a_checkpoint(lab: Site) -> None:
-    with Catalog(lab.catalog).transaction() as connection:  # long enough to be met in the middle
-        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('long', 'steps', 100000)")
-        connection.execute(
-            "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority) "
-            "SELECT backbone, stream, mixture, method, recipe, 'long', 0, 9 FROM trial LIMIT 1"
-        )
+def test_withdrawing_a_running_trial_ends_it_at_a_checkpoint(lab: Site, long: int) -> None:
     sync(lab, Local(lab))
-    ((trial,),) = ask(lab, "SELECT id FROM trial WHERE budget = 'long'")
-    while not list(attempt_folder(lab.runs, trial, 1).glob("checkpoint-*.json")):
-        time.sleep(0.02)
+    assert eventually(lambda: any(attempt_folder(lab.runs, long, 1).glob("checkpoint-*.json")))
     with Catalog(lab.catalog).transaction() as connection:
-        connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [trial])
+        connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [long])
     settle(lab)
-    assert ask(lab, f"SELECT state, kind FROM outcome WHERE trial = {trial}") == [("cancelled", None)]
-    assert ask(lab, f"SELECT state FROM trial_state WHERE trial = {trial}") == [("withdrawn",)]
+    assert ask(lab, f"SELECT state, kind FROM outcome WHERE trial = {long}") == [("cancelled", None)]
+    assert ask(lab, f"SELECT state FROM trial_state WHERE trial = {long}") == [("withdrawn",)]
 
 
 def test_run_folders_of_a_lost_catalog_are_not_taken_for_ours(lab: Site, expected: Rows) -> None:
@@ -190,8 +201,7 @@ def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, expected: R
     """F22: a flipped bit in a result file: said, not ingested, and the trial is run again (I4, I5)."""
     sync(lab, Local(lab))
     bad = attempt_folder(lab.runs, 1, 1) / "task-0000.result.parquet"
-    while not RunFolder(bad.parent).outcome():
-        time.sleep(0.1)
+    assert eventually(lambda: RunFolder(bad.parent).outcome() is not None)
     content = bytearray(bad.read_bytes())
     content[len(content) // 2] ^= 1
     bad.write_bytes(content)

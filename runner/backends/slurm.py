@@ -117,15 +117,17 @@ class Slurm:
             "job_name": batch.name,
             "time": math.ceil(needs.time_limit_minutes),
             "signal_delay_s": round(needs.early_s),
-            "cpus_per_task": needs.cpus_per_trial or batch.threads + self.site.workers_per_trial,
+            "cpus_per_task": -(-needs.cpus_per_trial // needs.ranks) or batch.threads + self.site.workers_per_trial,
             "stderr_to_stdout": True,
             "srun_args": ["--output", log, "--open-mode", "append"],
             "wckey": None,
             "setup": [*needs.setup, *_preamble(batch)],
             "additional_parameters": {key: value for key, value in extra.items() if value is not False},
         }
-        if needs.gpus_per_trial:
-            said["gpus_per_node"] = needs.gpus_per_trial
+        if needs.ranks > 1:
+            said |= {"nodes": needs.nodes, "ntasks_per_node": needs.tasks_per_node}
+        if needs.gpus_per_node:
+            said["gpus_per_node"] = needs.gpus_per_node
         if needs.memory_gb:
             said["mem"] = f"{math.ceil(needs.memory_gb * 1024)}M"
         return said

@@ -7,39 +7,47 @@ from pathlib import Path
 
 import pytest
 
+from runner import code
+from runner.sync import publish
+from schema.catalog import Catalog
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
 from tests.faults.stage import MEASURED, SITE, Stage
-from tests.journey import Rows, declare, tell, undisturbed
+from tests.journey import Rows, declare, tell
 
 Staged = Callable[..., Stage]
 
 
 @pytest.fixture(scope="session")
-def declared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """A catalog in which the toy grid of so many seeds waits; made once, to be copied."""
-    made: dict[int, Path] = {}
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Site]:
+    """A lab, published once, in which the toy grid of so many seeds waits; made once, to be copied."""
+    made: dict[int, Site] = {}
 
-    def catalog(seeds: int) -> Path:
+    def lab(seeds: int) -> Site:
         if seeds not in made:
-            site = declare(tmp_path_factory.mktemp("declared"), SITE, seeds)
+            site = made[seeds] = declare(tmp_path_factory.mktemp("declared"), SITE, seeds)
             tell(site, f"DELETE FROM suite_member WHERE dataset <> '{MEASURED}'")  # all that is measured by hand
-            made[seeds] = site.catalog
+            catalog = Catalog(site.catalog)
+            with catalog.open() as connection:
+                publish(site, catalog, connection)
+            code.snapshot(site.code)
         return made[seeds]
 
-    return catalog
+    return lab
 
 
 @pytest.fixture
-def staged(folder: Path, tmp_path: Path, declared: Callable[[int], Path]) -> Iterator[Staged]:
+def staged(folder: Path, tmp_path: Path, declared: Callable[[int], Site]) -> Iterator[Staged]:
     """`staged(seeds=12, text="max_in_flight = 4\\n", hold=False)`: a lab of so many pending trials, and its Slurm."""
     with ExitStack() as stack:
 
         def make(seeds: int = 2, text: str = "", **slurm: object) -> Stage:
             (folder / "site.toml").write_text(SITE + text)
-            site = Site.load(folder)
-            site.catalog.parent.mkdir()
-            shutil.copy(declared(seeds), site.catalog)
+            ours, theirs = Site.load(folder), declared(seeds)
+            shutil.copytree(theirs.catalog.parent, folder / "lab", symlinks=True)
+            if ours.catalog.parent != folder / "lab":  # wanted elsewhere
+                ours.catalog.parent.mkdir()
+                shutil.move(folder / "lab" / ours.catalog.name, ours.catalog)
             return Stage(folder, stack.enter_context(FakeSlurm(tmp_path / "slurm", **slurm).loaded()))  # type: ignore[arg-type]
 
         yield make
@@ -51,7 +59,7 @@ def stage(staged: Staged) -> Stage:
     return staged()
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+@pytest.fixture
+def trained(expected: Rows) -> Rows:
     """The results of two trials that really ran, undisturbed, on what is measured here."""
-    return [row for row in undisturbed(tmp_path_factory.mktemp("undisturbed")) if MEASURED in row]
+    return [row for row in expected if MEASURED in row]

@@ -10,8 +10,8 @@ import pytest
 
 from runner.sync import main
 from tests.fake_slurm import FakeSlurm
-from tests.faults.stage import SITE, Stage
-from tests.journey import declare
+from tests.faults.stage import MEASURED, SITE, Stage
+from tests.journey import declare, tell
 from tests.processes import SPAWN
 
 EACH = 3  # trials a round brings
@@ -74,7 +74,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
         lab = Path(place) / "lab"
         lab.mkdir()
-        declare(lab, SITE + "lock_wait_s = 600\n")
+        site = declare(lab, SITE + "lock_wait_s = 600\n")
+        tell(site, f"DELETE FROM suite_member WHERE dataset <> '{MEASURED}'")
         began = time.monotonic()
         with FakeSlurm(Path(place) / "slurm").loaded() as slurm:
             given = crowd(Stage(lab, slurm), asked_syncs, asked_rounds)

@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from runner import code
+from tests.faults.conftest import Staged
 from tests.faults.stage import Stage
 from tests.journey import Rows, done_once, settle
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def stage(staged: Staged) -> Stage:
+    """Two pending trials of one job, which will really run."""
+    return staged(text="trials_per_job = 2\n")
 
 
 def test_f36_the_code_is_edited_while_jobs_wait(stage: Stage, trained: Rows, tmp_path: Path) -> None:

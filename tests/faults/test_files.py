@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.folder import RunFolder
+from tests.faults.conftest import Staged
 from tests.faults.stage import PATIENCE_S, TASKS, Stage, write_all, write_outcome, write_task
 
 RESULT = "task-0001.result.parquet"
@@ -73,67 +74,75 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "spoil", "words"), SPOILT)
-def test_f22_a_file_is_not_what_was_written(stage: Stage, name: str, spoil: Callable[[Path], object], words: str) -> None:
-    """Named and left where it is; the other files of the pass are ingested, and what is missing is measured again (I4, I16)."""
+def test_f22_a_file_is_not_what_was_written(staged: Staged) -> None:
+    """Of each trial but the last another: named and left where it is; the other files of the pass are ingested, and what is
+    missing is measured again (I4, I16)."""
+    spoilt = range(1, len(SPOILT) + 1)
+    stage = staged(seeds=len(SPOILT) + 1)
     stage.sync()
-    bad = stage.finish(1).path / name
-    spoil(bad)
-    stage.finish(2)
-    report = stage.sync()
-    (subject, message), (gap, _) = report.problems
-    assert subject == "000001/01/task-0001.json" and words in message and gap == "audit_tasks"
+    for trial, (name, spoil, _) in zip(spoilt, SPOILT, strict=True):
+        spoil(stage.finish(trial).path / name)
+    stage.finish(len(SPOILT) + 1)
+    *said, (gap, _) = sorted(stage.sync().problems)
+    for trial, (subject, message), (_, _, words) in zip(spoilt, said, SPOILT, strict=True):
+        assert subject == f"{trial:06d}/01/task-0001.json" and words in message
+    assert gap == "audit_tasks"
+    lost = "said done, but no trustworthy results of tasks [1]"
     assert stage.ask("SELECT trial, attempt, state, kind, message FROM outcome ORDER BY ALL") == [
-        (1, 1, "lost", "no_result", "said done, but no trustworthy results of tasks [1]"),
-        (2, 1, "done", None, None),
+        *[(trial, 1, "lost", "no_result", lost) for trial in spoilt],
+        (len(SPOILT) + 1, 1, "done", None, None),
     ]
     stage.settle()
-    stage.done_once(twice=["1/1"])
+    stage.done_once(seeds=len(SPOILT) + 1, twice=[f"{trial}/1" for trial in spoilt])
 
 
-@pytest.mark.parametrize("text", ["", '{"state": "do', "[]", '{"state": "finished"}'])
-def test_f22_a_last_word_that_cannot_be_read(stage: Stage, text: str) -> None:
+NO_WORDS = ["", '{"state": "do', "[]", '{"state": "finished"}']
+
+
+def test_f22_a_last_word_that_cannot_be_read(staged: Staged) -> None:
     """Torn, it is no word, and Slurm's counts; in words nobody knows, it is an error for a person (I5)."""
+    stage = staged(seeds=5)
     stage.sync()
-    run = stage.finish(1)
-    (run.path / "outcome.json").write_text(text)
-    stage.finish(2)
+    for trial, text in enumerate(NO_WORDS, 1):
+        (stage.finish(trial).path / "outcome.json").write_text(text)
+    stage.finish(5)
     stage.sync_patiently()
-    if "finished" in text:
-        assert stage.ends()[0] == (1, 1, "failed", "error")
-        assert "outcome.json says state 'finished'" in stage.states()[0][2]
-        stage.tell("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
-    else:
-        assert stage.ends()[0] == (1, 1, "lost", "no_result")
+    assert stage.ends()[:4] == [*[(trial, 1, "lost", "no_result") for trial in (1, 2, 3)], (4, 1, "failed", "error")]
+    assert "outcome.json says state 'finished'" in stage.states()[3][2]
+    stage.tell("INSERT INTO request (trial, wish) VALUES (4, 'retry')")
     stage.settle()
-    stage.done_once(twice=["1/1"])
+    stage.done_once(seeds=5, twice=["1/1", "2/1", "3/1", "4/1"])
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ({"trial": 2}, "the receipt is of trial 2, not of 1"),
-        ({"attempt": 2}, "the receipt is of attempt 2, not of 1"),
-        ({"spec_id": "0" * 64}, "the receipt is of spec_id '000"),
-        ({"task": 2}, "the receipt is of task 2, not of 1"),
-        ({"files": {"result": {}}}, "the receipt cannot be read"),
-        ({"files": {"scores": {"file": RESULT, "sha256": "", "rows": 1}}}, "unknown table 'scores'"),
-    ],
-)
-def test_f23_a_result_of_something_else(stage: Stage, said: dict[str, object], words: str) -> None:
+NOT_OURS: list[tuple[dict[str, object], str]] = [
+    ({"trial": 2}, "the receipt is of trial 2, not of 1"),
+    ({"attempt": 2}, "the receipt is of attempt 2, not of 1"),
+    ({"spec_id": "0" * 64}, "the receipt is of spec_id '000"),
+    ({"task": 2}, "the receipt is of task 2, not of 1"),
+    ({"files": {"result": {}}}, "the receipt cannot be read"),
+    ({"files": {"scores": {"file": RESULT, "sha256": "", "rows": 1}}}, "unknown table 'scores'"),
+]
+
+
+def test_f23_a_result_of_something_else(staged: Staged) -> None:
     """Of another trial, attempt, definition or task, or in another form: refused, with the reason (I5)."""
+    refused = range(1, len(NOT_OURS) + 1)
+    stage = staged(seeds=len(NOT_OURS) + 1)
     stage.sync()
-    run = stage.begin(1)
-    for task in (0, 2):
-        write_task(run, task)
-    write_task(run, 1, **said)
-    write_outcome(run)
-    stage.slurm.set_state(stage.job(1), "COMPLETED")
-    stage.finish(2)
-    (subject, message), (gap, _) = stage.sync().problems
-    assert subject == "000001/01/task-0001.json" and words in message and gap == "audit_tasks"
+    for trial, (said, _) in zip(refused, NOT_OURS, strict=True):
+        run = stage.begin(trial)
+        for task in (0, 2):
+            write_task(run, task)
+        write_task(run, 1, **said)
+        write_outcome(run)
+        stage.slurm.set_state(stage.job(trial), "COMPLETED")
+    stage.finish(len(NOT_OURS) + 1)
+    *problems, (gap, _) = sorted(stage.sync().problems)
+    for trial, (subject, message), (_, words) in zip(refused, problems, NOT_OURS, strict=True):
+        assert subject == f"{trial:06d}/01/task-0001.json" and words in message
+    assert gap == "audit_tasks"
     stage.settle()
-    stage.done_once(twice=["1/1"])
+    stage.done_once(seeds=len(NOT_OURS) + 1, twice=[f"{trial}/1" for trial in refused])
 
 
 def test_f23_a_folder_of_another_trial(stage: Stage) -> None:

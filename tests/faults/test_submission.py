@@ -190,7 +190,7 @@ def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged:
 @pytest.mark.slow
 def test_f14_what_one_backend_refuses_another_may_have(staged: Staged, trained: Rows) -> None:
     """The person gives up on the cluster and runs it here: what was refused is not held for ever (I3)."""
-    stage = staged(text='[slurm]\npartition = "gone"\n')
+    stage = staged(text='trials_per_job = 2\n[slurm]\npartition = "gone"\n')
     stage.sync()
     (stage.folder / "site.toml").write_text((stage.folder / "site.toml").read_text().replace('"slurm"', '"local"'))
     settle(stage.site)

@@ -132,7 +132,7 @@ class Cluster:
             census.end(partial(census.daemons, self.folder, name), 10)
         census.end(self._work, 0)  # what a slurmd was about to start
 
-    def wait_ready(self, limit_s: float = 60) -> None:
+    def wait_ready(self, limit_s: float = 180) -> None:
         """Until slurmctld (and slurmdbd) answer and every node takes jobs; a node that is down or drained is put back."""
         environment = self._whole_environment
         if self.options.accounting:
@@ -146,7 +146,7 @@ class Cluster:
         self._start_missing()
         if active := self._active():
             self.run("scancel", "--quiet", "--full", *active)
-        wait_until(lambda: not self._active(), "scancel to end all jobs", 60)
+        wait_until(lambda: not self._active(), "scancel to end all jobs")
         census.end(self._work, 0)  # orphans, whose slurmstepd was killed
         self.wait_ready()
 
@@ -228,7 +228,7 @@ class Cluster:
         lines = self.run(*asked).splitlines()
         return [dict(zip(ACCOUNT_FIELDS, line.split("|", len(ACCOUNT_FIELDS) - 1), strict=True)) for line in lines]
 
-    def run(self, *command: str, limit_s: float = 30) -> str:
+    def run(self, *command: str, limit_s: float = 120) -> str:
         """What a command prints, run on this cluster and in its folder; a ClusterError unless it exits with 0 in time."""
         try:
             done = subprocess.run(

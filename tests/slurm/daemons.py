@@ -35,7 +35,7 @@ def start(folder: Path, environment: Mapping[str, str], daemon: Daemon, node: st
             raise ClusterError(f"{what} ended right after its start:\n{_log(folder, daemon)}")
         return answers()
 
-    wait_until(ready, lambda: f"{what} to answer:\n{_log(folder, daemon)}", limit_s=60)
+    wait_until(ready, lambda: f"{what} to answer:\n{_log(folder, daemon)}", limit_s=180)
 
 
 def answers(environment: Mapping[str, str], *command: str, word: str = "", limit_s: float = 10) -> bool:
@@ -52,7 +52,7 @@ def _call(command: list[str], folder: Path, environment: Mapping[str, str], daem
     with (folder / f"log/{daemon}.out").open("ab") as out:
         try:
             subprocess.run(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=60, check=True
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=180, check=True
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             raise ClusterError(f"{shlex.join(command)} failed:\n{_log(folder, daemon)}") from error

@@ -9,7 +9,7 @@ class ClusterError(Exception):
 
 
 def wait_until(
-    condition: Callable[[], object], what: str | Callable[[], str], limit_s: float = 30, pause_s: float = 0.05
+    condition: Callable[[], object], what: str | Callable[[], str], limit_s: float = 120, pause_s: float = 0.05
 ) -> None:
     """Until `condition` is true; a ClusterError that names `what` was waited for after `limit_s` seconds."""
     until = time.monotonic() + limit_s

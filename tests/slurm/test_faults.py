@@ -2,27 +2,36 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from runner.folder import RunFolder, attempt_folder, read_json
+from runner.folder import RunFolder, attempt_folder
 from schema.site import Site
-from tests.journey import SLURM, Rows, ask, declare, done_once, eventually, one_pass, settle, tell, undisturbed, until
+from tests.journey import (
+    SLURM,
+    Rows,
+    ask,
+    crashing,
+    declare,
+    dies_at,
+    done_once,
+    ended,
+    eventually,
+    one_pass,
+    settle,
+    stopped,
+    tell,
+    undisturbed,
+    until,
+)
 from tests.processes import command
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import Factory
 
 pytestmark = pytest.mark.slow
-STEPS = 1200  # some seconds of training, so that it can be met in the middle
+STEPS = 240  # some seconds of training are left to one that stopped at step 3 when it is told to end
 LONG = 10_000_000
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """The eight-step grid, undisturbed."""
-    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +40,11 @@ def expected_longer(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     return undisturbed(tmp_path_factory.mktemp("undisturbed"), 1, STEPS)
 
 
-def claims(site: Site, trial: int = 1, attempt: int = 1) -> dict[str, object]:
-    """Wait for the worker of an attempt; what it claimed with."""
-    path = attempt_folder(site.runs, trial, attempt) / "claim"
-    assert eventually(path.exists), ask(site, "SELECT trial, attempt, state, kind, message FROM outcome")
-    assert eventually(lambda: read_json(path) is not None)
-    return dict(read_json(path) or {})
+def in_the_middle(site: Site) -> int:
+    """Submit, and wait until the worker of the first trial has stopped in a task, behind a checkpoint; its process id."""
+    with crashing("step:3", by="SIGSTOP"):
+        one_pass(site)
+    return stopped(site)
 
 
 def trains(site: Site, trial: int = 1, attempt: int = 1) -> Path:
@@ -57,12 +65,7 @@ def ends(site: Site) -> Rows:
 def test_sync_is_killed(cluster: Cluster, folder: Path, expected: Rows, point: str) -> None:
     """F1-F5: kill -9 at every named step of its way, the next sync goes on from there (I2, I3, I8)."""
     site = declare(folder, SLURM)
-    for _ in range(100):
-        if command(folder, "runner.sync", crash_at=point).returncode == -signal.SIGKILL:
-            break
-        time.sleep(0.5)
-    else:
-        pytest.fail(f"sync never passed {point}")
+    dies_at(site, point)
     settle(site)
     done_once(site, expected)
     lost = {"attempt_row": 2, "asked": 2}.get(point, 0)  # no folders; or asked, and nobody knows the jobs: made anew
@@ -106,7 +109,7 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
     """F15: no answer is no news; results are ingested, nothing is given up, sync says degraded (I7, I16)."""
     site = declare(folder, SLURM)
     one_pass(site)
-    assert eventually(lambda: all((attempt_folder(site.runs, trial, 1) / "outcome.json").exists() for trial in (1, 2)))
+    assert eventually(lambda: ended(site) == 2)
     tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
                "SELECT backbone, stream, mixture, method, recipe, budget, 7 FROM trial WHERE seed = 0")  # fmt: skip
     cluster.kill("slurmctld")
@@ -125,11 +128,8 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
 def test_accounting_is_down(cluster: Cluster, folder: Path, expected: Rows) -> None:
     """F16: a job that left the queue while sacct does not answer is not given up (I7)."""
     site = declare(folder, SLURM)
-    os.environ["WEIR_CRASH_AT"] = "step:3"
-    try:
+    with crashing("step:3"):
         one_pass(site)
-    finally:
-        del os.environ["WEIR_CRASH_AT"]
     cluster.kill("slurmdbd")
     report = settle(site)
     assert not report.problems  # the shim spoke for its workers; accounting was not even asked
@@ -137,12 +137,13 @@ def test_accounting_is_down(cluster: Cluster, folder: Path, expected: Rows) -> N
     done_once(site, expected)
 
 
-def test_a_cluster_without_accounting(make_cluster: Factory, folder: Path, expected: Rows) -> None:
+def test_a_cluster_without_accounting(make_cluster: Factory, folder: Path) -> None:
     """F16: squeue and files suffice, also to notice that a job is gone."""
     cluster = make_cluster(nodes=1, accounting=False)
-    site = declare(folder, SLURM)
-    one_pass(site)
-    os.kill(int(str(claims(site)["pid"])), signal.SIGKILL)
+    site = declare(folder, SLURM, 2, STEPS)
+    worker = in_the_middle(site)
+    stopped(site, 2)  # neither is over before its end is made
+    os.kill(worker, signal.SIGKILL)
     for job in cluster.jobs():
         if job["name"].startswith("weir-") and job["id"].endswith("_1"):
             cluster.run("scancel", job["id"])
@@ -157,9 +158,7 @@ def test_a_cluster_without_accounting(make_cluster: Factory, folder: Path, expec
 def test_a_worker_is_killed(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F20: its shim says so at once, and the next attempt goes on from the checkpoint (I3)."""
     site = declare(folder, SLURM, 1, STEPS)
-    one_pass(site)
-    trains(site)
-    os.kill(int(str(claims(site)["pid"])), signal.SIGKILL)
+    os.kill(in_the_middle(site), signal.SIGKILL)
     settle(site)
     done_once(site, expected_longer)
     assert ends(site) == [(1, 1, "lost", "killed"), (1, 2, "done", None)]
@@ -169,9 +168,7 @@ def test_a_worker_is_killed(cluster: Cluster, folder: Path, expected_longer: Row
 def test_a_whole_job_is_killed(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F20: shim and worker at once; the word is Slurm's."""
     site = declare(folder, SLURM, 1, STEPS)
-    one_pass(site)
-    trains(site)
-    worker = int(str(claims(site)["pid"]))
+    worker = in_the_middle(site)
     shim = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(shim, signal.SIGKILL)
     settle(site)
@@ -183,12 +180,12 @@ def test_a_whole_job_is_killed(cluster: Cluster, folder: Path, expected_longer: 
 def test_a_node_fails(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F25: slurmd and its steps die, the worker is left without a parent and ends itself; the next attempt runs elsewhere."""
     site = declare(folder, SLURM, 1, STEPS)
-    one_pass(site)
-    trains(site)
+    worker = in_the_middle(site)
     node = next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING")
     cluster.kill("slurmd", node)
     for pid in cluster.stepds():
         os.kill(pid, signal.SIGKILL)
+    os.kill(worker, signal.SIGCONT)
     settle(site)
     done_once(site, expected_longer)
     first = ends(site)[0]
@@ -198,8 +195,7 @@ def test_a_node_fails(cluster: Cluster, folder: Path, expected_longer: Rows) -> 
 def test_a_node_is_set_down(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F25: an operator takes the node; with --no-requeue that end is final, and free."""
     site = declare(folder, SLURM, 1, STEPS)
-    one_pass(site)
-    trains(site)
+    in_the_middle(site)  # Slurm sends SIGCONT to what it ends
     cluster.set_node(next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING"), "down")
     settle(site)
     done_once(site, expected_longer)
@@ -210,8 +206,7 @@ def test_a_node_is_set_down(cluster: Cluster, folder: Path, expected_longer: Row
 def test_preemption(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F26: a job of a better partition takes the node: SIGTERM, a checkpoint, and no retry is used up."""
     site = declare(folder, SLURM + '[slurm]\nnodelist = "n1"\n', 1, STEPS)
-    one_pass(site)
-    trains(site)
+    in_the_middle(site)
     cluster.run("sbatch", "-p", "urgent", "-w", "n1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
     settle(site)
     done_once(site, expected_longer)
@@ -226,7 +221,7 @@ def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
     site = declare(folder, text, 1, LONG)
     one_pass(site)
     trains(site)
-    until(site, lambda report: bool(report.ended), 150)
+    until(site, lambda report: bool(report.ended), 300)
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
     settle(site)
     first, *_ = ends(site)
