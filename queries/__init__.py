@@ -14,14 +14,15 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from queries.first import WORDS, parts
 from schema.site import Site
-from schema.views import Parameter, Question, QuestionError, fingerprint, install, questions
+from schema.views import Parameter, Question, QuestionError, by_topic, fingerprint, install, questions
 from schema.words import nearest
 
 __all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "SnapshotError"]
-__all__ += ["answer", "ask", "choices", "fingerprint", "install", "named", "opened", "questions"]
+__all__ += ["answer", "ask", "by_topic", "choices", "fingerprint", "install", "named", "opened", "questions"]
 
-AXES = ("backbone", "stream", "mixture", "method", "recipe", "budget")
+AXES = WORDS
 LISTED = {axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")}  # parameter -> where its values are listed
 LISTED |= {f"{axis}_{side}": LISTED[axis] for axis in AXES for side in "ab"} | dict.fromkeys("ab", LISTED["method"])
 LISTED |= {part: f"SELECT {part} AS name FROM method" for part in ("tuning", "merging")}
@@ -57,7 +58,7 @@ def named(name: str) -> Question:
     """
     known = {question.name: question for question in questions()}
     if name not in known:
-        raise AskError(f"unknown question {name!r}. Questions: {', '.join(known)}.{nearest(name, list(known))}")
+        raise AskError(f"unknown question {name!r}. Questions: {', '.join(sorted(known))}.{nearest(name, list(known))}")
     return known[name]
 
 
@@ -107,10 +108,12 @@ def answer(
     sql = f"FROM {question.name}({arguments})" if question.kind == "macro" else f"FROM {question.name}"
     kept = {key: value for key, value in (where or {}).items() if value is not None}
     sql += " WHERE " + " AND ".join(f'"{key}" = ?' for key in kept) if kept else ""
-    if rows is not None:  # pushed into a view, a limit can take minutes where the whole takes a second
-        sql = f"WITH answer AS MATERIALIZED ({sql}) FROM answer LIMIT {rows:d}"
+    values = [*given.values(), *kept.values()]
     try:
-        frame: pl.DataFrame = connection.sql(sql, params=[*given.values(), *kept.values()]).pl()
+        if rows is None:
+            frame: pl.DataFrame = connection.sql(sql, params=values).pl()
+        else:
+            frame = _first(connection, question, sql, values, given | kept, rows)
     except duckdb.ConversionException as error:
         types = ", ".join(f"{key} is {parameter.type}" for key, parameter in question.parameters.items())
         raise AskError(f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}") from error
@@ -121,6 +124,25 @@ def answer(
             f"the snapshot does not know {question.name}: it was published before queries/{question.name}.sql. "
             "Publish again with: python -m schema"
         ) from error
+    return frame
+
+
+def _first(
+    connection: duckdb.DuckDBPyConnection,
+    question: Question,
+    sql: str,
+    values: list[object],
+    chosen: Mapping[str, object],
+    rows: int,
+) -> pl.DataFrame:
+    """The first rows of an answer: of a part of it, where that has as many."""
+    columns = connection.sql(f"FROM ({sql}) LIMIT 0", params=values).columns
+    for condition, bounds in (*parts(connection, question.sql, columns, chosen, rows), ("true", [])):
+        # MATERIALIZED: pushed into a view, a limit can take minutes where the whole takes a second
+        asked = f"WITH answer AS MATERIALIZED (SELECT * FROM ({sql}) WHERE {condition}) FROM answer LIMIT {rows:d}"
+        frame: pl.DataFrame = connection.sql(asked, params=[*values, *bounds]).pl()
+        if len(frame) == rows:
+            break
     return frame
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from queries import AskError, Question, QuestionError, answer, named, opened, questions
+from queries import AskError, Question, QuestionError, answer, by_topic, named, opened
 from queries.answers import ROWS_SHOWN, check_writable, shown, write
 from schema.site import Site, SiteError
 from schema.words import nearest
@@ -39,13 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def listed(console: Console) -> None:
-    """Print every question with its parameters, audits last."""
+    """Print every question with its parameters, by topic."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("name", no_wrap=True)
     table.add_column("question")
     table.add_column("parameters")
-    for question in sorted(questions(), key=lambda q: (q.is_audit, q.name)):
-        table.add_row(Text(question.name), Text(question.question), Text(", ".join(map(str, question.parameters))))
+    for topic, asked in by_topic().items():
+        table.add_row()
+        table.add_row("", Text(topic, style="bold"))
+        for question in asked:
+            table.add_row(Text(question.name), Text(question.question), Text(", ".join(map(str, question.parameters))))
     console.print(table)
 
 

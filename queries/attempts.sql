@@ -1,5 +1,6 @@
 -- What was each attempt, where did it run, and how did it end?
 -- grain: one row per (trial, attempt)
+-- topic: work
 -- state: NULL while it has not ended. seconds: wall time of an attempt that ended.
 CREATE OR REPLACE VIEW attempts AS
 SELECT a.trial, a.attempt, o.state, o.kind, o.message, s.backend, s.job_id, s.gpus, o.host, o.device, o.versions, o.commit, a.code,

@@ -5,12 +5,23 @@
 -- where the suite is measured on parts between the ends, in `during`.
 CREATE OR REPLACE VIEW audit_tasks AS
 WITH
-reached AS (
-    SELECT t.trial, CASE WHEN t.state = 'done' THEN st.tasks ELSE max(s.task) END AS last_task
-    FROM trial_state t
+counted AS (
+    SELECT trial, max(task) AS last_task,
+           count(*) FILTER (WHERE task <= tasks AND adapt_measured = adapt_wanted AND retain_measured = retain_wanted) AS whole
+    FROM summary
+    GROUP BY trial
+),
+done AS (
+    SELECT DISTINCT o.trial FROM outcome o JOIN attempt a USING (trial, attempt) WHERE o.state = 'done'
+),
+reached AS MATERIALIZED (
+    -- only trials of which not every task is there and whole
+    SELECT t.id AS trial, CASE WHEN d.trial IS NOT NULL THEN st.tasks ELSE c.last_task END AS last_task
+    FROM trial t
     JOIN stream st ON st.name = t.stream
-    LEFT JOIN standing s ON s.trial = t.trial
-    GROUP BY t.trial, t.state, st.tasks
+    LEFT JOIN counted c ON c.trial = t.id
+    LEFT JOIN done d ON d.trial = t.id
+    WHERE coalesce(c.whole, 0) < CASE WHEN d.trial IS NOT NULL THEN st.tasks ELSE c.last_task END + 1
 ),
 expected AS (
     SELECT trial, unnest(range(last_task + 1)) AS task FROM reached WHERE last_task IS NOT NULL
@@ -26,9 +37,9 @@ judged AS (
     JOIN stream st ON st.name = t.stream
     JOIN suite u ON u.name = st.suite
     LEFT JOIN (
-        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, false AS between FROM point
+        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, false AS between FROM point SEMI JOIN reached USING (trial)
         UNION ALL
-        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, true FROM during
+        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, true FROM during SEMI JOIN reached USING (trial)
     ) p ON p.trial = e.trial AND p.task = e.task AND p.between = (u.subset < 1 AND e.task NOT IN (0, st.tasks))
 )
 SELECT trial, task, problem FROM judged WHERE problem IS NOT NULL ORDER BY trial, task;

@@ -24,7 +24,7 @@ spent AS (
 plain AS (
     SELECT s.b, s.st, s.mx, s.bu, avg(s.gflops) AS gflops, avg(s.seconds) AS seconds FROM spent s WHERE s.me = 'finetune' GROUP BY ALL
 )
-SELECT t.b AS backbone, t.st AS stream, t.mx AS mixture, t.me AS method, t.r AS recipe, t.bu AS budget, t.seeds,
+SELECT t.b AS backbone, t.st AS stream, t.mx AS mixture, t.me AS method, t.r AS recipe, t.bu AS budget, t.seeds, t.seeds < 3 AS few_seeds,
        t.a_ka, t.a_ka_half, t.a_zs, t.a_zs_half, s.gflops / f.gflops AS flops_ratio, s.seconds / f.seconds AS seconds_ratio,
        p.multiplier AS memory_multiplier
 FROM reached t

@@ -21,19 +21,28 @@ listed AS (
     WHERE value IS NOT NULL
     GROUP BY ALL
 ),
-resampled AS (
-    SELECT l.b, l.st, l.mx, l.me, l.r, l.bu,
-           list_avg([l.drawn_from[1 + (hash(i * 1000003 + place) % l.n)::BIGINT] FOR place IN range(l.n)]) AS m
-    FROM listed l, range(resamples) AS samples(i)
-    WHERE l.n >= 3
-),
-bounded AS (
-    SELECT b, st, mx, me, r, bu, quantile_cont(m, 0.025) AS lowest, quantile_cont(m, 0.975) AS highest
-    FROM resampled
+sample AS (
+    -- for each number of seeds the places that a sample takes; equal samples once, and how many they are
+    SELECT n, places, count(*) AS times
+    FROM (SELECT d.n, list_sort([1 + (hash(i * 1000003 + place) % d.n)::BIGINT FOR place IN range(d.n)]) AS places
+          FROM (SELECT DISTINCT n FROM listed WHERE n >= 3) d, range(resamples) AS samples(i))
     GROUP BY ALL
+),
+resampled AS (
+    SELECT l.b, l.st, l.mx, l.me, l.r, l.bu, l.n, l.m, list_avg(list_select(l.drawn_from, s.places)) AS mean_, s.times
+    FROM listed l LEFT JOIN sample s ON s.n = l.n
+),
+counted AS (
+    SELECT r.*, 0.025 * (resamples - 1) AS low_place, 0.975 * (resamples - 1) AS high_place,
+           sum(r.times) OVER (PARTITION BY r.b, r.st, r.mx, r.me, r.r, r.bu ORDER BY r.mean_) AS up_to
+    FROM resampled r
 )
-SELECT l.b AS backbone, l.st AS stream, l.mx AS mixture, l.me AS method, l.r AS recipe, l.bu AS budget, l.n AS seeds, l.n < 3 AS few_seeds,
-       l.m AS mean, o.lowest, o.highest
-FROM listed l
-LEFT JOIN bounded o ON o.b = l.b AND o.st = l.st AND o.mx = l.mx AND o.me = l.me AND o.r = l.r AND o.bu = l.bu
+SELECT c.b AS backbone, c.st AS stream, c.mx AS mixture, c.me AS method, c.r AS recipe, c.bu AS budget, c.n AS seeds, c.n < 3 AS few_seeds,
+       c.m AS mean,
+       min(c.mean_) FILTER (WHERE c.up_to > floor(c.low_place)) * (1 - any_value(c.low_place % 1))
+           + min(c.mean_) FILTER (WHERE c.up_to > ceil(c.low_place)) * any_value(c.low_place % 1) AS lowest,
+       min(c.mean_) FILTER (WHERE c.up_to > floor(c.high_place)) * (1 - any_value(c.high_place % 1))
+           + min(c.mean_) FILTER (WHERE c.up_to > ceil(c.high_place)) * any_value(c.high_place % 1) AS highest
+FROM counted c
+GROUP BY c.b, c.st, c.mx, c.me, c.r, c.bu, c.n, c.m
 ORDER BY 1, 2, 3, 4, 5, 6;

@@ -14,7 +14,7 @@ met AS (
       AND c.d_ka >= min_gain AND -c.d_zs <= max_loss
 )
 SELECT t.b AS backbone, t.st AS stream, row_number() OVER (PARTITION BY t.b, t.st ORDER BY t.gflops, t.me, t.mx, t.r, t.bu) AS place,
-       t.me AS method, t.mx AS mixture, t.r AS recipe, t.bu AS budget, t.n AS seeds, t.gflops,
+       t.me AS method, t.mx AS mixture, t.r AS recipe, t.bu AS budget, t.n AS seeds, t.n < 3 AS few_seeds, t.gflops,
        t.gain AS ka_gain, t.gain - t.gain_half AS ka_gain_low, t.gain + t.gain_half AS ka_gain_high,
        t.loss AS zs_loss, t.loss - t.loss_half AS zs_loss_low, t.loss + t.loss_half AS zs_loss_high,
        coalesce(t.gain - t.gain_half >= min_gain AND t.loss + t.loss_half <= max_loss, false) AS sure

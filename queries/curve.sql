@@ -1,5 +1,6 @@
 -- How did the loss of each attempt go?
 -- grain: one row per (trial, attempt, task, step) of the thinned training curve
+-- topic: scores
 -- at_step: steps since the beginning of the stream, as far as the tasks before are charged.
 CREATE OR REPLACE VIEW curve AS
 WITH

@@ -2,8 +2,8 @@
 -- grain: one row per (backbone, stream, mixture, recipe, budget) at whose end method `a` or method `b` was measured
 -- difference: mean of a - b over the seeds that both have (`pairs`), with its 95 % t-interval. wins, ties, losses: of a; win_rate: ties half.
 -- verdict: the better one; tie (the interval holds 0); too few seeds. seeds_needed: pairs at which a difference as large as the present one,
--- at the present spread, is told from 0 with probability `power`; more_seeds of them are missing, and `grid` is the INSERT for these (and
--- for those that only one method has). For a tie of a thousandth, more seeds are a waste: read the interval first.
+-- at the present spread, is told from 0 with probability `power`, NULL above 1,001; more_seeds of them are missing where it is open, and `grid`
+-- is the INSERT for these (and for those that only one method has). For a tie of a thousandth, more seeds are a waste: read the interval first.
 CREATE OR REPLACE MACRO decide(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm', power DOUBLE := 0.8
 ) AS TABLE
@@ -33,7 +33,7 @@ needed AS (
 ),
 judged AS (
     SELECT c.*, c.d - q.t * c.s / sqrt(c.n) AS low, c.d + q.t * c.s / sqrt(c.n) AS high, w.seeds AS seeds_needed,
-           CASE WHEN c.n < 2 THEN 3 ELSE coalesce(w.seeds, 1001) END - c.n AS more
+           CASE WHEN c.n < 2 THEN 3 - c.n WHEN abs(c.d) > q.t * c.s / sqrt(c.n) THEN 0 ELSE w.seeds - c.n END AS more
     FROM counted c
     LEFT JOIN student q ON q.df = c.n - 1
     LEFT JOIN needed w ON w.backbone = c.backbone AND w.stream = c.stream AND w.mixture = c.mixture AND w.recipe = c.recipe
@@ -48,7 +48,7 @@ SELECT j.backbone, j.stream, j.mixture, j.recipe, j.budget, j.seeds_a, j.seeds_b
        j.d AS difference, j.low AS difference_low, j.high AS difference_high, j.wins, j.ties, j.losses, j.win_rate,
        CASE WHEN j.low IS NULL THEN 'too few seeds' WHEN j.low > 0 THEN a || ' is better' WHEN j.high < 0 THEN b || ' is better'
             ELSE 'tie' END AS verdict,
-       j.seeds_needed, greatest(j.more, 0) AS more_seeds,
+       j.seeds_needed, CASE WHEN j.more IS NOT NULL THEN greatest(j.more, 0) END AS more_seeds,
        CASE WHEN j.more > 0 THEN format(
            'INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study) SELECT {0}, {1}, {2}, method, {3}, {4}, seed, {7} '
            'FROM (VALUES ({5}), ({6})) AS methods(method), range({8}) AS seeds(seed) ON CONFLICT DO NOTHING;',

@@ -1,5 +1,6 @@
 -- What exactly does each trial run?
 -- grain: one row per trial whose backbone is known (a `trial:<id>` that is not done yet has no definition)
+-- topic: parts
 -- The resolved definition, as it goes into spec.json: every row that the sentence names, and nothing that cannot change a number.
 CREATE OR REPLACE VIEW definition AS
 WITH
@@ -71,7 +72,7 @@ parent AS (
     -- the definition that a `trial:<id>` backbone was made by: the newest attempt that is done
     SELECT o.trial, arg_max(a.spec_id, a.attempt) AS spec_id
     FROM outcome o JOIN attempt a USING (trial, attempt)
-    WHERE o.state = 'done'
+    WHERE o.state = 'done' AND o.trial IN (SELECT try_cast(substr(pretrained, 7) AS BIGINT) FROM backbone WHERE pretrained LIKE 'trial:%')
     GROUP BY o.trial
 ),
 backbone_definition AS (

@@ -1,5 +1,6 @@
 -- How does a trial go that measures only parts of its test sets during the stream?
 -- grain: one row per (trial, task) of a stream whose suite has a `subset` below 1; task 0 is the untouched backbone
+-- topic: scores
 -- As `point`, but on the same part of each test set after every task, the ends too: at least 300 images and two of each class, or all of a
 -- test set that has no more. share: of all its test images that were measured. Compare such values with each other alone.
 CREATE OR REPLACE VIEW during AS

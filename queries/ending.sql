@@ -1,5 +1,6 @@
 -- How did each attempt end?
 -- grain: one row per (trial, attempt) that has ended
+-- topic: work
 -- signature: the message with its numbers as #, so that `nan at step 17` and `nan at step 18` are one failure.
 CREATE OR REPLACE VIEW ending AS
 SELECT t.study, o.*,

@@ -1,5 +1,6 @@
 -- What will the pending trials cost?
 -- grain: one row per trial that is `ready`, in the order of todo
+-- topic: costs
 -- `outlook` says it for each kind of trial, and where its numbers come from.
 CREATE OR REPLACE VIEW forecast AS
 SELECT ready.trial, ready.study, ready.backbone, ready.stream, ready.mixture, ready.method, ready.recipe, ready.budget, ready.seed,

@@ -1,5 +1,6 @@
 -- What would a grid cost?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) of the product of what is named
+-- topic: costs
 -- Words are listed with commas; left out: all that trials use. Every combination gets seeds first_seed ... first_seed + seeds - 1.
 -- new: trials that are not declared yet. steps: of one trial, where the budget says them. seconds; gflops without evaluation: of one
 -- trial, means of finished trials of the same six words, else of those that share backbone, stream, recipe and budget, on the device on
@@ -27,11 +28,13 @@ there AS (
     WHERE t.seed >= first_seed AND t.seed < first_seed + seeds
     GROUP BY ALL
 ),
+usual AS MATERIALIZED (
+    FROM usual_cost c WHERE c.newest
+),
 alike AS (
     SELECT c.backbone, c.stream, c.recipe, c.budget, sum(c.trials)::BIGINT AS trials,
            sum(c.seconds * c.trials) / sum(c.trials) AS seconds, sum(c.pflops * c.trials) / sum(c.trials) AS pflops
-    FROM usual_cost c
-    WHERE c.newest
+    FROM usual c
     GROUP BY ALL
 )
 SELECT w.b AS backbone, w.st AS stream, w.mx AS mixture, w.me AS method, w.re AS recipe, w.bu AS budget,
@@ -39,7 +42,6 @@ SELECT w.b AS backbone, w.st AS stream, w.mx AS mixture, w.me AS method, w.re AS
        coalesce(u.trials, a.trials, 0) AS based_on, (seeds - coalesce(t.trials, 0)) * coalesce(u.seconds, a.seconds) / 3600 AS hours
 FROM wanted w
 LEFT JOIN there t ON t.backbone = w.b AND t.stream = w.st AND t.mixture = w.mx AND t.method = w.me AND t.recipe = w.re AND t.budget = w.bu
-LEFT JOIN usual_cost u ON u.backbone = w.b AND u.stream = w.st AND u.mixture = w.mx AND u.method = w.me AND u.recipe = w.re AND u.budget = w.bu
-                        AND u.newest
+LEFT JOIN usual u ON u.backbone = w.b AND u.stream = w.st AND u.mixture = w.mx AND u.method = w.me AND u.recipe = w.re AND u.budget = w.bu
 LEFT JOIN alike a ON a.backbone = w.b AND a.stream = w.st AND a.recipe = w.re AND a.budget = w.bu
 ORDER BY 1, 2, 3, 4, 5, 6;

@@ -1,5 +1,6 @@
 -- What is wrong with the lab?
 -- grain: one row per thing that the last pass of sync could not trust or reach
+-- topic: work
 -- Nothing is decided while something is unknown: a queue that does not answer, a batch that is refused, a job that will not start
 -- by itself, a receipt whose files are not as they were written. A row goes when a pass finds it in order.
 CREATE OR REPLACE VIEW health AS

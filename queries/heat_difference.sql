@@ -1,5 +1,6 @@
 -- Where is one combination above another, after every task?
 -- grain: one row per (backbone, stream, budget, label_space, role, item, task) of `heat` that both combinations have
+-- topic: scores
 -- difference = value of a - value of b: each a method, mixture and recipe. Means over seeds.
 CREATE OR REPLACE MACRO heat_difference(
     method_a VARCHAR := '', mixture_a VARCHAR := '', recipe_a VARCHAR := '', method_b VARCHAR := '', mixture_b VARCHAR := '',

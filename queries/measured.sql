@@ -1,5 +1,6 @@
 -- What was measured on each dataset of the suite?
 -- grain: one row per (trial, task, step, dataset, metric, label_space, weights, fraction) of a suite member, from the attempt that holds
+-- topic: parts
 -- Only the metric and label space that the suite of the trial's stream names. at_end: measured after the last step of the task.
 -- Answers use weights = 'deployed', fraction = 1, at_end.
 CREATE OR REPLACE VIEW measured AS

@@ -1,5 +1,6 @@
 -- Which trials does an audit look at that cannot look at all?
 -- grain: one row per trial
+-- topic: parts
 -- Up to 1,000 trials, one after the other, from a place that is drawn anew each time.
 CREATE OR REPLACE VIEW neighbours AS
 WITH

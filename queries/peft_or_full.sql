@@ -4,7 +4,7 @@
 -- behind, verdict: against the best of these methods in the same sentence, paired by seed.
 CREATE OR REPLACE MACRO peft_or_full(measure VARCHAR := 'gm') AS TABLE
 SELECT e.backbone, e.stream, e.mixture, e.recipe, e.budget, e.choice AS method, m.tuning, m.tuning_params,
-       e.others, e.seeds, e.mean, e.mean_low, e.mean_high, e.behind, e.behind_low, e.behind_high, e.verdict, e.gflops
+       e.others, e.seeds, e.few_seeds, e.mean, e.mean_low, e.mean_high, e.pairs, e.behind, e.behind_low, e.behind_high, e.verdict, e.gflops
 FROM effect(axis := 'method', measure := measure,
             among := (SELECT string_agg(m.name, ',') FROM method m WHERE m.merging = 'none' AND m.objective = 'contrastive')) e
 JOIN method m ON m.name = e.choice

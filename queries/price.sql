@@ -1,5 +1,6 @@
 -- What does a step of each profiled combination cost?
 -- grain: one row per (backbone, mixture, method, recipe)
+-- topic: costs
 -- From `profile`, as docs/budgets.md says: step_gflops of a step (and of choosing its pairs), once_gflops of what runs once per task;
 -- multiplier: the highest peak memory of the phases over that of full fine-tuning, to 4 decimals; step_maf_gflops = their product.
 CREATE OR REPLACE VIEW price AS

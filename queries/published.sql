@@ -1,5 +1,6 @@
 -- Which published points have both an accumulation and a retention?
 -- grain: one row per (source, setting) of reference_result with a_ka and a_zs
+-- topic: scores
 -- To be drawn beside ours, marked by provenance; backbone and stream are words of the setting, NULL: it does not name one.
 CREATE OR REPLACE VIEW published AS
 SELECT r.source, r.setting, min(r.provenance) AS provenance,

@@ -1,15 +1,15 @@
 -- What did sharing save, and what does each study train in common?
 -- grain: one row per study
+-- topic: costs
 -- trunks: how many trainings are distinct (`trunk`) of so many trials. Of what the trials of the study hold by now: charged: training as
 -- each trial is charged for it (no merging, no evaluation), as if it had been alone; done: what was truly trained, the rest was taken
 -- over from another trial (cost.shared); done_share = done / charged. Seconds taken over are those that the other one took.
 CREATE OR REPLACE VIEW sharing AS
 WITH
 spent AS (
-    SELECT c.trial, sum(c.flops) AS charged_flops, sum(c.flops) FILTER (WHERE NOT c.shared) AS done_flops,
-           sum(c.seconds) AS charged_s, sum(c.seconds) FILTER (WHERE NOT c.shared) AS done_s
-    FROM cost c JOIN standing s USING (trial, task, attempt)
-    WHERE c.phase NOT IN ('evaluate', 'merge')
+    SELECT c.trial, sum(c.held_flops) AS charged_flops, sum(c.done_flops) AS done_flops, sum(c.held_s) AS charged_s, sum(c.done_s) AS done_s
+    FROM costs c
+    WHERE c.phase NOT IN ('evaluate', 'merge') AND c.held_flops IS NOT NULL
     GROUP BY c.trial
 )
 SELECT coalesce(t.study, '(none)') AS study, count(*) AS trials, count(DISTINCT k.trunk) AS trunks, count(s.trial) AS begun,

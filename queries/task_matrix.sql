@@ -1,5 +1,6 @@
 -- How well is every task's own test set known after every task?
 -- grain: one row per (trial, label_space, task, learned); `learned`: the task that brings the datasets of this column
+-- topic: scores
 -- Of streams whose tasks each bring whole datasets of their own (MTIL); where a dataset is spread over several tasks there is no such
 -- matrix. value: weighted mean of the column's adapt members, NULL if one is not measured. task 0 is the untouched backbone.
 CREATE OR REPLACE VIEW task_matrix AS
@@ -32,11 +33,11 @@ wanted AS (
     FROM owned o SEMI JOIN tidy USING (stream)
     JOIN suite_member m ON m.suite = o.suite AND m.dataset = o.dataset AND m.role = 'adapt'
 )
-SELECT m.trial, m.label_space, m.task, w.learned,
+SELECT t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, m.trial, m.label_space, m.task, w.learned,
        CASE WHEN count(*) = any_value(w.members) THEN sum(m.value * w.weight) / sum(w.weight) END AS value
 FROM measured m
 JOIN trial t ON t.id = m.trial
 JOIN wanted w ON w.stream = t.stream AND w.dataset = m.dataset AND w.metric = m.metric AND w.label_space = m.label_space
 WHERE m.role = 'adapt' AND m.weights = 'deployed' AND m.fraction = 1 AND m.at_end
-GROUP BY m.trial, m.label_space, m.task, w.learned
+GROUP BY t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, m.trial, m.label_space, m.task, w.learned
 ORDER BY m.trial, m.label_space, m.task, w.learned;

@@ -13,14 +13,32 @@ meant AS (
       AND (stream IS NULL OR t.stream = stream) AND (backbone IS NULL OR t.backbone = backbone)
     GROUP BY ALL
 ),
+ahead AS MATERIALIZED (
+    -- of those that cost no more, the one that is best in gain less loss: it beats most of the others
+    SELECT *, row_number() OVER () AS id, arg_max({'ka': ka_gain, 'zs': zs_loss, 'flops': gflops}, ka_gain - zs_loss) OVER cheaper AS champion
+    FROM meant
+    WINDOW cheaper AS (PARTITION BY b, st ORDER BY gflops)
+),
+open_ AS MATERIALIZED (
+    SELECT b, st, mx, me, r, bu, gflops, ka_gain, zs_loss
+    FROM ahead
+    WHERE NOT (champion.ka >= ka_gain AND champion.zs <= zs_loss AND (champion.flops < gflops OR champion.ka > ka_gain OR champion.zs < zs_loss))
+),
+front AS MATERIALIZED (
+    SELECT a.*, concat_ws(' / ', a.me, a.mx, a.r, a.bu) AS name
+    FROM open_ a
+    ANTI JOIN open_ o ON o.b = a.b AND o.st = a.st AND o.gflops <= a.gflops AND o.ka_gain >= a.ka_gain AND o.zs_loss <= a.zs_loss
+                     AND (o.gflops < a.gflops OR o.ka_gain > a.ka_gain OR o.zs_loss < a.zs_loss)
+),
 beaten AS (
-    SELECT a.b, a.st, a.mx, a.me, a.r, a.bu, arg_max(concat_ws(' / ', o.me, o.mx, o.bu), o.ka_gain) AS beaten_by
-    FROM meant a
-    JOIN meant o ON o.b = a.b AND o.st = a.st AND o.gflops <= a.gflops AND o.ka_gain >= a.ka_gain AND o.zs_loss <= a.zs_loss
+    -- what is beaten is beaten by one of the front, which gains as much as any that beats it
+    SELECT a.id, arg_max(o.name, (o.ka_gain, o.name)) AS beaten_by
+    FROM ahead a
+    JOIN front o ON o.b = a.b AND o.st = a.st AND o.gflops <= a.gflops AND o.ka_gain >= a.ka_gain AND o.zs_loss <= a.zs_loss
                 AND (o.gflops < a.gflops OR o.ka_gain > a.ka_gain OR o.zs_loss < a.zs_loss)
-    GROUP BY ALL
+    GROUP BY a.id
 )
 SELECT m.b AS backbone, m.st AS stream, m.me AS method, m.mx AS mixture, m.r AS recipe, m.bu AS budget, m.seeds, m.seeds < 3 AS few_seeds,
        m.gflops, m.ka_gain, m.zs_loss, x.beaten_by IS NULL AS pareto, x.beaten_by
-FROM meant m LEFT JOIN beaten x ON x.b = m.b AND x.st = m.st AND x.mx = m.mx AND x.me = m.me AND x.r = m.r AND x.bu = m.bu
+FROM ahead m LEFT JOIN beaten x ON x.id = m.id
 ORDER BY 1, 2, pareto DESC, m.gflops, 3, 4;

@@ -1,6 +1,7 @@
 -- Of which trials are the facts newer than what is kept of them?
 -- grain: one row per trial
--- `kept_until` says how far `kept_summary` goes: up to a place in `result` and in `cost`. Rows from there on are newer. Where fewer rows
+-- topic: parts
+-- `kept_until` says how far `kept_summary` and `kept_cost` go: to a place in `result` and in `cost`. Rows from there on are newer. Where fewer rows
 -- stand before it than did, or another is the last, rows have gone, and nothing that is kept can be relied on. Where a stream or suite
 -- has changed, its trials are found. (Through a list, because what comes of one is planned as a few rows, which these nearly always are.)
 CREATE OR REPLACE VIEW unkept AS
@@ -27,6 +28,9 @@ newer AS (
     SELECT trial FROM cost WHERE rowid >= coalesce((SELECT s.place FROM sound s WHERE s.fact = 'cost'), 0)
     UNION
     SELECT k.trial FROM kept_summary k
+    WHERE k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s HAVING count(*) FILTER (WHERE s.fact <> 'stream') = 2), 0)
+    UNION
+    SELECT k.trial FROM kept_cost k
     WHERE k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s HAVING count(*) FILTER (WHERE s.fact <> 'stream') = 2), 0)
     UNION
     SELECT k.trial FROM kept_summary k ANTI JOIN stream_seen s ON s.seen = k.seen

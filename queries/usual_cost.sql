@@ -1,5 +1,6 @@
 -- What do finished trials of a kind cost?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget, device) with a finished trial
+-- topic: costs
 -- Means over trials (`finished`): seconds with evaluation, pflops and peak_bytes without. newest: the device on which one of the kind
 -- finished last.
 CREATE OR REPLACE VIEW usual_cost AS

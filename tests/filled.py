@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from schema import ddl, views
+from tests.template import fresh, in_memory
 
 DATASETS = {"birds": ("adapt", 3), "ships": ("adapt", 1), "dogs": ("retain", 1), "cats": ("retain", 1), "toys": ("probe", 1)}
 TASKS = 2
@@ -43,12 +43,9 @@ INSERT INTO budget (name, unit, total) VALUES ('small', 'steps', 100), ('large',
 class Filled:
     """An open catalog and short words for filling it."""
 
-    def __init__(self, path: Path | str = ":memory:") -> None:
-        self.connection = duckdb.connect(str(path))
+    def __init__(self, path: Path | None = None) -> None:
+        self.connection = duckdb.connect(str(fresh(path).path)) if path else in_memory()
         self.connection.execute("BEGIN")
-        for statement in ddl.statements():
-            self.connection.execute(statement)
-        views.refresh(self.connection)
         self.connection.execute(AXES)
         for dataset, (role, weight) in DATASETS.items():
             self.connection.execute(

@@ -32,6 +32,8 @@ def empty() -> Iterator[Filled]:
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made = Filled(tmp_path_factory.mktemp("a catalog") / "catalog.duckdb")
     varied(made)
+    made.connection.execute("INSERT INTO method (name, merging, deploy) VALUES ('merged', 'ties', 'merged')")
+    made.trial(method="merged", budget="large")  # which trains what `finetune` does
     yield made
     made.connection.close()
 
@@ -126,6 +128,10 @@ def test_refresh_renews_what_someone_dropped_and_leaves_alone_what_someone_added
         ("-- Is it?\n-- one row\nCREATE OR REPLACE VIEW broken AS SELECT 1", "is not a question"),
         ("-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW other AS SELECT 1", "creates other; .* must create broken"),
         (
+            "-- Is it?\n-- grain: one row per x\n-- topic: cost\nCREATE OR REPLACE VIEW broken AS SELECT 1",
+            "unknown topic 'cost'. Known: choices, scores, costs, work, parts, audits. Did you mean 'costs'",
+        ),
+        (
             "-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE MACRO broken(x) AS TABLE SELECT 1",
             "cannot read the parameter `x`",
         ),
@@ -146,6 +152,19 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, match: str) -> None:
             views.refresh(connection, tmp_path)
         assert connection.execute("FROM before").fetchall() == [(1,)]
     assert "waits.sql" not in str(refused.value)
+
+
+def test_a_question_without_a_topic_helps_to_choose(tmp_path: Path) -> None:
+    """So a new file is on the first list of every page without more words."""
+    grain, statement = "-- Is it?\n-- grain: one row per x\n", "-- In words.\nCREATE OR REPLACE VIEW {} AS SELECT 1"
+    for name, topic in {"new": "", "audit_new": "", "dear": "-- topic: costs\n", "checked": "-- topic: audits\n"}.items():
+        (tmp_path / f"{name}.sql").write_text(grain + topic + statement.format(name))
+    assert {topic: [one.name for one in asked] for topic, asked in views.by_topic(tmp_path).items()} == {
+        "What to choose": ["new"],
+        "What it costs": ["dear"],
+        "What must have no rows": ["audit_new", "checked"],
+    }
+    assert {(one.about, one.is_audit) for one in views.questions(tmp_path)} == {("In words.", False), ("In words.", True)}
 
 
 def test_a_macro_that_reads_an_unqualified_column_says_how_to_mend_it(tmp_path: Path) -> None:

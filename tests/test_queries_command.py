@@ -75,15 +75,11 @@ def test_long_text_is_printed_as_records(published: None, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("name", [question.name for question in questions()])
-def test_sql_prints_what_can_be_run(published: None, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_sql_prints_what_can_be_run(published: None, filled: Filled, capsys: pytest.CaptureFixture[str], name: str) -> None:
     said = printed(capsys, name, "--sql")
     asked, definition = said.split(f"\n\n-- queries/{name}.sql\n")
     assert definition.strip() == next(question.sql.strip() for question in questions() if question.name == name)
-    made = Filled()
-    try:
-        made.rows(asked.strip().removesuffix(";").removeprefix("FROM "))
-    finally:
-        made.connection.close()
+    filled.rows(asked.strip().removesuffix(";").removeprefix("FROM "))
 
 
 def test_sql_has_the_parameters_in_it(published: None, capsys: pytest.CaptureFixture[str]) -> None:
