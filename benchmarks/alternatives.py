@@ -1,4 +1,4 @@
-"""What a user would pick instead, doing the same work: `python alternatives.py TOOL ACTION ...` in a folder of its own.
+"""What a user would pick instead, doing the same work: `python -m benchmarks.alternatives TOOL ACTION ...` in a folder.
 
     optuna, pyexperimenter   a store in SQLite, by their public functions and as their documentation shows them
         create                  an empty store
@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sentences import METHODS, MIXTURES, RECIPES, WORDS, sentences
+from benchmarks.sentences import METHODS, MIXTURES, RECIPES, WORDS, sentences
 
 SHOWN = 20
 METRICS = ("task", "step", "dataset", "metric", "label_space", "weights", "value", "examples", "fraction")

@@ -1,4 +1,4 @@
-"""How long until the app's pages are there, and what they send: `python benchmarks/app.py [--trials N ...] [--folder FOLDER]`.
+"""How long until the app's pages are there, and what they send: `python -m benchmarks.app [--trials N ...] [--folder FOLDER]`.
 
 Catalogs of so many finished trials (10 methods, 5 mixtures, seeds; two tasks, two datasets, so six results each) are made by
 SQL, with numbers drawn at random. Every page is opened twice in a real browser: cold, when the server has to compute its
@@ -7,12 +7,9 @@ Sent: what went through the web socket, in kB, which is everything but the app's
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import BrowserContext
 

@@ -1,4 +1,4 @@
-"""A catalog of many finished trials, made in SQL: `python big.py TRIALS` in a folder whose catalog has the vocabulary.
+"""A catalog of many finished trials, made in SQL: `python -m benchmarks.big TRIALS` in a folder whose catalog has the vocabulary.
 
 Trial n has the words that the digits of n name: 5 seeds of each combination of 25 methods, 8 mixtures, 5 budgets, 5 recipes,
 4 backbones and 10 streams, so 1,000,000 trials are all of them. A stream is one order of four datasets in four tasks; its suite
@@ -8,9 +8,9 @@ has six more to retain. Values follow no law worth knowing: a level by dataset, 
 import sys
 from pathlib import Path
 
-from prepare import finished
-
+from benchmarks.prepare import finished
 from schema.catalog import Catalog
+from schema.kept import renew
 from schema.site import Site
 
 SLICE = 50_000  # trials per transaction
@@ -80,6 +80,7 @@ def main(site: Site, trials: int) -> None:
             for statement in (RESULTS, COST):
                 connection.execute(statement, {"first": start, "last": min(start + SLICE - 1, last)})
     with catalog.open() as connection:
+        renew(connection)
         catalog.publish(site.snapshot, connection)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from measuring import ROOT, BenchmarkError, plain, python, run
+from benchmarks.measuring import ROOT, BenchmarkError, plain, python, run
 
 PARTITION = "parked"
 

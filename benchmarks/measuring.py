@@ -17,12 +17,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = Path(__file__).resolve().parent.parent
 SLURM = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "srun")
 OTHERS = ("cp", "git")  # what sync runs besides
 FOREIGN = ("SLURM", "SBATCH_", "SQUEUE_", "SACCT_")  # settings for another cluster
@@ -43,9 +42,8 @@ class Measured:
 
 
 def python(*words: object) -> list[str]:
-    """This interpreter with arguments; a first word that ends in .py is a script of this folder."""
-    first, *rest = map(str, words)
-    return [sys.executable, *([str(HERE / first)] if first.endswith(".py") else ["-m", first]), *rest]
+    """This interpreter, to run a module with arguments."""
+    return [sys.executable, "-m", *map(str, words)]
 
 
 def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> Measured:
@@ -69,6 +67,18 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> Mea
     return Measured(seconds, usage.ru_maxrss / 1024, said)
 
 
+def grow(measure: Callable[[int], Measured], first: int, most: int, limit_s: float) -> dict[int, Measured]:
+    """Measured at `first`, twice that, and so on, as long as the next can be expected to stay below the limit."""
+    size, found, before_s = first, dict[int, Measured](), 0.0
+    while True:
+        found[size] = measure(size)
+        took_s = found[size].seconds
+        slower = max(2.0, took_s / before_s) if before_s else 2.0
+        if size >= most or took_s * slower > limit_s:
+            return found
+        size, before_s = min(2 * size, most), took_s
+
+
 def plain() -> dict[str, str]:
     """The environment of every command: this tree's code, one thread for numpy and torch, no other cluster's settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
@@ -90,7 +100,7 @@ class Slurm:
         (folder / "bin").mkdir(parents=True)
         for name in SLURM + OTHERS:
             if name in SLURM and self.fake:
-                program = shlex.join([sys.executable, "-S", "-E", str(HERE / "fake_slurm.py"), name])
+                program = shlex.join([sys.executable, "-S", "-E", str(ROOT / "benchmarks" / "fake_slurm.py"), name])
             else:
                 program = shlex.quote(shutil.which(name, path=path) or name)
             self._wrap(name, program)

@@ -1,4 +1,4 @@
-"""What there is before a measurement begins: `python prepare.py ACTION ...` in the folder of a lab. Nothing here is timed.
+"""What there is before a measurement begins: `python -m benchmarks.prepare ACTION ...` in the folder of a lab. Nothing is timed.
 
 finished FIRST LAST     the facts of trials that are done, one attempt each, as if they had run: attempt (with the whole
                         definition), submission, outcome, and a row of `ingested` per task
@@ -14,7 +14,6 @@ from typing import Any
 
 from runner import folder as files
 from runner.folder import RunFolder, now, write_json
-from runner.report import Report
 from runner.sync import publish
 from runner.tables import write_tables
 from schema.catalog import Catalog
@@ -44,7 +43,9 @@ def finished(site: Site, first: int, last: int) -> None:
             for statement in FACTS:
                 some = {"first": start, "last": min(start + SLICE - 1, last), "runs": str(site.runs)}
                 connection.execute(statement, {key: value for key, value in some.items() if f"${key}" in statement})
-    publish(site, Catalog(site.catalog), Report())  # as the passes did that brought all this home
+    catalog = Catalog(site.catalog)
+    with catalog.open() as connection:  # as the passes did that brought all this home
+        publish(site, catalog, connection)
 
 
 def running(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""How long Weir's scheduler takes, and what a user would pick instead: `python benchmarks/scheduler.py [--quick] [--out FILE]`.
+"""How long Weir's scheduler takes, and what a user would pick instead: `python -m benchmarks.scheduler [--quick] [--out FILE]`.
 
 Four measurements in one run on one machine: a grid declared, a sync with nothing to do, trials submitted to Slurm, results
 ingested. Beside them Optuna and PyExperimenter on SQLite (where they are installed: the extra `bench`) and submitit alone, with
@@ -12,16 +12,16 @@ import importlib.util
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from cluster import PARTITION, NoClusterError, cluster, version
-from measuring import BenchmarkError, Calls, Measured, Slurm, load, plain, python, run, surroundings
 from rich.console import Console
-from table import Row, Table
-from weir import Lab, expected
+
+from benchmarks.cluster import PARTITION, NoClusterError, cluster, version
+from benchmarks.measuring import BenchmarkError, Calls, Measured, Slurm, grow, load, plain, python, run, surroundings
+from benchmarks.table import Row, Table
+from benchmarks.weir import Lab, expected
 
 ARRAY = 1001  # Slurm's default MaxArraySize
 LIMIT_S = 60.0  # for an alternative
@@ -61,21 +61,10 @@ class Bench:
         place = self.place()
         return Lab(place / "lab", Slurm(place / "slurm", self.array), trials, in_flight, tasks)
 
-    def grow(self, measure: Callable[[int], Measured], first: int, most: int) -> dict[int, Measured]:
-        """Measured at `first`, twice that, and so on, as long as the next can be expected to stay below the limit."""
-        size, found, before_s = first, dict[int, Measured](), 0.0
-        while True:
-            found[size] = measure(size)
-            took_s = found[size].seconds
-            slower = max(2.0, took_s / before_s) if before_s else 2.0
-            if size >= most or took_s * slower > self.limit_s:
-                return found
-            size, before_s = min(2 * size, most), took_s
-
 
 def alternative(folder: Path, tool: str, *words: object, slurm: Slurm | None = None) -> Measured:
     """A piece of work by one of `alternatives.py`, in its folder."""
-    return run(python("alternatives.py", tool.lower(), *words), folder, slurm.environment if slurm else plain())
+    return run(python("benchmarks.alternatives", tool.lower(), *words), folder, slurm.environment if slurm else plain())
 
 
 def trials(count: int) -> str:
@@ -114,8 +103,8 @@ def _stored(bench: Bench, tool: str, most: int) -> dict[str, tuple[int, Measured
         return alternative(stores[size], tool, "insert", size)
 
     first = bench.size(200)
-    inserted = bench.grow(insert, first, most)
-    again = bench.grow(lambda size: alternative(stores[size], tool, "again", size), first, max(stores))
+    inserted = grow(insert, first, most, bench.limit_s)
+    again = grow(lambda size: alternative(stores[size], tool, "again", size), first, max(stores), bench.limit_s)
     last = bench.grids[tool] = max(inserted)
     expected(alternative(stores[max(again)], tool, "pending"), f"\n{max(again)}\n")  # nothing was added again
     pending = expected(alternative(stores[last], tool, "pending"), f"\n{last}\n")
@@ -149,10 +138,10 @@ def _idle(bench: Bench, finished: int, running: int) -> tuple[Measured, Calls]:
     lab = bench.lab(finished + running, in_flight=running)
     lab.declare(new=lab.trials)
     if finished:
-        lab.run("prepare.py", "finished", 1, finished)
+        lab.run("benchmarks.prepare", "finished", 1, finished)
     lab.sync(submitted=running, pending=0)
     lab.slurm.state("RUNNING")
-    lab.run("prepare.py", "running")
+    lab.run("benchmarks.prepare", "running")
     quiet = partial(lab.sync, submitted=0, ended=0, rows=0, refused=0, running=running, pending=0)
     quiet()
     lab.slurm.calls()
@@ -223,7 +212,7 @@ def ingest(bench: Bench) -> None:
         bench.table.add(Row("ingest", size(count, tasks), mine, 3.0, remarks=str(calls)))
     runs = ingested(count, 1)[2]
     for tool in bench.stores:
-        found = bench.grow(partial(_results, bench, tool, runs), first, count)
+        found = grow(partial(_results, bench, tool, runs), first, count, bench.limit_s)
         attempts = max(found)
         bench.table.add(Row("ingest", size(attempts), ingested(attempts, 1)[0], None, tool, found[attempts]))
     folder, slurm = _submitted(bench, count)
@@ -238,7 +227,7 @@ def _ingested(bench: Bench, rows: int, count: int, tasks: int) -> tuple[Measured
     lab.declare(new=count)
     lab.sync(submitted=count, pending=0)
     lab.slurm.state("COMPLETED")
-    lab.run("prepare.py", "results", rows)
+    lab.run("benchmarks.prepare", "results", rows)
     lab.slurm.calls()
     found = lab.sync(ended=count, submitted=0, running=0, pending=0)
     return found, lab.slurm.calls(), lab.folder / "lab/runs"
@@ -266,7 +255,7 @@ def main() -> int:
     asked = parser.parse_args()
     table, failed, before = Table(Console(highlight=False, width=None if sys.stdout.isatty() else 250)), False, load()
     words = ["--quick"] * asked.quick + ["--only", *(asked.only or [])] * bool(asked.only)
-    about = surroundings(" ".join(["python benchmarks/scheduler.py", *words]))
+    about = surroundings(" ".join(["python -m benchmarks.scheduler", *words]))
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-", dir=asked.folder) as folder:
         bench = Bench(Path(folder), table, 100 if asked.quick else 1, asked.limit_s)
         for name in asked.only or MEASUREMENTS:

@@ -1,4 +1,4 @@
-"""`python benchmarks/sharing.py [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]`: the grid of TIME, shared and alone.
+"""`python -m benchmarks.sharing [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]`: the grid of TIME, shared and alone.
 
 The 58 methods of grids/time.sql (8 techniques by 3 starts by 3 deploy rules, less what merges nothing) in three seeds, on the
 embedded default: the tiny CLIP, concepts, five tasks and mixture of the demo; but from random weights, for a few steps and
@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 import duckdb
-from measuring import ROOT, BenchmarkError, plain, python, run, surroundings
 from rich.console import Console
 
+from benchmarks.measuring import ROOT, BenchmarkError, plain, python, run, surroundings
 from queries import answer, named
 
 SEEDS = (1, 2, 3)
@@ -105,7 +105,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-") as place:
         data = asked.data.absolute() if asked.data else Path(place) / "data"
         about = "\n".join(
-            f"- {name}: {words}" for name, words in surroundings(f"python benchmarks/sharing.py --steps {asked.steps}")
+            f"- {name}: {words}" for name, words in surroundings(f"python -m benchmarks.sharing --steps {asked.steps}")
         )
         text = f"{measured(Path(place), data, asked.steps, asked.alone)}\n{about}\n"
     Console(highlight=False).print(text, markup=False, soft_wrap=True)

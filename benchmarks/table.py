@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from measuring import Measured
 from rich.console import Console
 from rich.table import Table as Drawn
-from work import CLOCK, WORK
+
+from benchmarks.measuring import Measured
+from benchmarks.work import CLOCK, WORK
 
 HEAD = ("work", "size", "Weir", "aim", "peak MB", "instead", "its time", "its peak MB", "ratio", "remarks")
 

@@ -1,4 +1,4 @@
-"""`python benchmarks/train.py [--quick] [--out FILE.md]`: pairs per second of a training step, Weir's loop beside two others.
+"""`python -m benchmarks.train [--quick] [--out FILE.md]`: pairs per second of a training step, Weir's loop beside two others.
 
 (a) open_clip's own training loop, `open_clip_train.train.train_one_epoch` as installed from PyPI;
 (b) the plain autocast loop that looks at its loss after every step.
@@ -7,7 +7,8 @@ times in turn, the best of each; a few steps are passed over before the clock st
 others by torch's DataLoader with open_clip's transform and as many workers), once from memory (where they get tensors that are
 normalised and tokenised already). The share of the ceiling is the FLOPs of a step, by Weir's profile, against a large matrix
 product measured here in the same precision. On a GPU: ViT-B-32 and ViT-B-16 at 512 pairs in bfloat16; on a CPU: a tiny model at
-64 pairs in float32, which says nothing about a GPU.
+64 pairs in float32, which says nothing about a GPU. `--modes` takes Weir's loop in more ways (`compute_params`): all of them on a
+GPU and none on a CPU if it is not said; with `--quick` both at once, and no kernels are made.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,8 +27,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from loading import imagefolder, jpeg, row_of
-from measuring import load, surroundings
 from open_clip import ClipLoss, image_transform
 from open_clip_train.train import train_one_epoch
 from PIL import Image
@@ -35,16 +35,19 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import methods
-from methods import Task
+from benchmarks.formats import imagefolder, jpeg, row_of
+from benchmarks.measuring import load, surroundings
+from methods import Task, compiling
 from runner import backbone as backbones
 from runner.backbone import Backbone
 from runner.desk import Desk
 from runner.profile import PLAIN, profile
 from runner.training import DTYPES, Training
 from schema.spec import Spec
-from streams import Pairs, open_pairs
+from streams import EVERY, Pairs, open_pairs
 from streams.loading import Loader
 from streams.mixtures import Mixture
+from streams.pictures import Crop, recut
 
 ROUNDS, WARM_UP = 3, 3
 TINY = {
@@ -56,6 +59,11 @@ MIXTURE = {
     "name": "m", "update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0, "buffer_pairs": None, "selection": "none",
     "selection_params": {},
 }  # fmt: skip
+MODES: dict[str, dict[str, Any]] = {
+    "channels_last": {"channels_last": True},
+    "compile": {"compile": "on"},
+    "both": {"channels_last": True, "compile": "on"},
+}
 CAPTION = "a photo of a {}"
 
 
@@ -92,14 +100,14 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
         """(B, 3, P, P) uint8."""
-        found: np.ndarray = self.pixels[indices]
+        found: np.ndarray = recut(self.pixels[indices], crops)
         return found
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator) -> list[str]:
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
         """The one that each has."""
-        return [self.texts[index] for index in indices]
+        return [self.texts[index] for index in indices][part]
 
 
 class Shelf(Desk):
@@ -108,11 +116,11 @@ class Shelf(Desk):
     def __init__(self, pairs: Pairs, seed: int, workers: int) -> None:
         self.pairs, self.seed, self.workers = pairs, seed, workers
 
-    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int) -> Loader:
+    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None) -> Loader:
         """All of it, shuffled anew in each epoch."""
         made = Mixture(mixture, batch_pairs, self.seed, None)
         made.begin(task, [(self.pairs, np.arange(len(self.pairs)))], [])
-        return Loader(made, self.workers)
+        return Loader(made, self.workers, steps=steps)
 
 
 class Endless:
@@ -223,9 +231,8 @@ class Files:
     """The same JPEG files as Weir, open_clip and a plain loop read them."""
 
     def __init__(self, folder: Path, count: int, image_px: int, backbone: Backbone) -> None:
-        row = row_of(
-            "imagefolder", folder / "files", imagefolder(folder / "files", [jpeg(n, 340, 256) for n in range(count)]), image_px
-        )
+        params = imagefolder(folder / "files", [jpeg(n, 340, 256) for n in range(count)]) | {"image_px": image_px}
+        row = row_of("imagefolder", folder / "files", params)
         self.pairs = open_pairs(row | {"templates": [CAPTION]}, "train", folder)
         mean, std = (tuple(float(value) for value in each.flatten()) for each in (backbone.mean, backbone.std))
         seen = image_transform(image_px, is_train=False, mean=mean, std=std)
@@ -239,7 +246,14 @@ class Files:
         return InMemory(images, texts), TensorDataset(seen, backbone.tokenize(texts))
 
 
-def compare(name: str, architecture: str, pairs: int, precision: str, steps: int, workers: int, table: Table) -> None:
+def computed(spec: Spec, mode: str) -> Spec:
+    """The same in one of MODES."""
+    return replace(spec, recipe=spec.recipe | {"compute_params": MODES[mode]})
+
+
+def compare(
+    name: str, architecture: str, pairs: int, precision: str, steps: int, workers: int, modes: list[str], table: Table
+) -> None:
     """A model, from files and from memory."""
     spec, made = spec_of(architecture, pairs, precision), backbones.build(architecture, 0)
     on_device = made.model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -260,6 +274,7 @@ def compare(name: str, architecture: str, pairs: int, precision: str, steps: int
             )
             loops: dict[str, Callable[[Clock], None]] = {
                 "Weir": partial(weirs, spec, backbone, Shelf(own, 1, at_work)),
+                **{f"Weir, {mode}": partial(weirs, computed(spec, mode), backbone, Shelf(own, 1, at_work)) for mode in modes},
                 "open_clip_train": partial(open_clips, spec, backbone, other),
                 "plain autocast": partial(plain, spec, backbone, other),
             }
@@ -280,24 +295,30 @@ def compare(name: str, architecture: str, pairs: int, precision: str, steps: int
 
 def main() -> None:
     """Everything, in one run."""
-    parser = argparse.ArgumentParser(prog="benchmarks/train.py", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a few steps of the tiny model, to see that it works")
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")
     parser.add_argument("--steps", type=int, default=0, help="that are timed; default: 30 on a GPU, 10 on a CPU")
     parser.add_argument("--workers", type=int, default=0, help="that decode; default: 0 on a CPU, all cores but one beside a GPU")
+    parser.add_argument("--modes", help=f"of Weir's loop, beside the plain one, with commas between: {', '.join(MODES)}")
     given = parser.parse_args()
     logging.getLogger().setLevel(logging.WARNING)
     gpu = torch.cuda.is_available() and not given.quick
     steps = given.steps or (2 if given.quick else 30 if gpu else 10)
     workers = given.workers or (max(1, (os.cpu_count() or 2) - 1) if gpu else 0)
+    modes = given.modes.split(",") if given.modes else list(MODES) if gpu else ["both"] if given.quick else []
+    if set(modes) - set(MODES):
+        parser.error(f"--modes takes {', '.join(MODES)}, not {given.modes}")
+    if given.quick:
+        compiling.BACKEND = "eager"
     console = Console(record=True, width=130)
     console.print(f"load of the machine before: {load()}")
     table = Table("model", "pairs", "precision", "from", "loop", "pairs/s", "of the ceiling", "Weir is times", box=None)
     wanted = [("ViT-B-32", "ViT-B-32", 512), ("ViT-B-16", "ViT-B-16", 512)] if gpu else [("tiny", json.dumps(TINY), 64)]
     for name, architecture, pairs in wanted:
-        compare(name, architecture, 16 if given.quick else pairs, "bf16" if gpu else "fp32", steps, workers, table)
+        compare(name, architecture, 16 if given.quick else pairs, "bf16" if gpu else "fp32", steps, workers, modes, table)
     console.print(table)
-    for name, words in surroundings("python benchmarks/train.py" + (" --quick" if given.quick else "")):
+    for name, words in surroundings("python -m benchmarks.train" + (" --quick" if given.quick else "")):
         console.print(f"{name}: {words}")
     console.print(
         f"device: {torch.cuda.get_device_name() if gpu else 'CPU'}, {torch.get_num_threads()} threads, {workers} workers"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from measuring import BenchmarkError, Measured, Slurm, python, run
-from sentences import grid
+from benchmarks.measuring import BenchmarkError, Measured, Slurm, python, run
+from benchmarks.sentences import grid
 
 REPORT = re.compile(r"(\d+) submitted, (\d+) ended, (\d+) rows ingested, (\d+) refused; (\d+) running, (\d+) pending")
 NUMBERS = ("submitted", "ended", "rows", "refused", "running", "pending")
@@ -23,7 +23,7 @@ class Lab:
         self.run("schema")
 
     def run(self, *words: object) -> Measured:
-        """One of Weir's commands, or a script of this folder."""
+        """One of Weir's commands, or a module of this folder."""
         return run(python(*words), self.folder, self.slurm.environment)
 
     def declare(self, new: int) -> Measured:

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks import formats
+from schema import parts
 from tests.slurm.cluster import missing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +30,7 @@ EXPECTED = {
 @pytest.mark.slow
 def test_every_line_of_the_scheduler_s_benchmark_comes_out(tmp_path: Path) -> None:
     out = tmp_path / "scheduler.md"
-    command = [sys.executable, "benchmarks/scheduler.py", "--quick", "--out", str(out), "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.scheduler", "--quick", "--out", str(out), "--folder", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     text = out.read_text()
@@ -47,7 +50,7 @@ def test_profiles_come_out_as_a_table() -> None:
     """Of a small model: a price in FLOPs that a batch of four pairs can have, and steps that follow from it."""
     config = {"embed_dim": 8, "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}}
     config["text_cfg"] = {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1}
-    command = [sys.executable, "benchmarks/profiles.py", "--pairs", "4", "--only", "full", "contrastive+ewc"]
+    command = [sys.executable, "-m", "benchmarks.profiles", "--pairs", "4", "--only", "full", "contrastive+ewc"]
     done = subprocess.run([*command, "--architecture", json.dumps(config)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     full, ewc = ([cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:])
@@ -55,20 +58,48 @@ def test_profiles_come_out_as_a_table() -> None:
     assert ewc[0] == "contrastive+ewc" and float(ewc[4]) > 1 and ewc[6] != ewc[7]
 
 
+def test_every_format_is_compared_with_something() -> None:
+    assert sorted(formats.FORMATS) == parts.names("streams/formats")
+
+
+@pytest.mark.parametrize("form", parts.names("streams/formats"))
+def test_what_is_compared_gives_the_same_images(form: str, tmp_path: Path) -> None:
+    """To the bit, whatever the order: 40 by 36 pixels, so that they are made larger and cropped."""
+    pictures = [formats.jpeg(number, 40, 36) for number in range(12)]
+    pairs, other = formats.both(form, tmp_path, pictures)
+    assert len(pairs) == len(other) >= 12
+    plain = [other[index] for index in range(len(other))]
+    shown = [(image[0] if isinstance(image, tuple) else image).numpy() for image in plain]
+    assert {image.tobytes() for image in pairs.images(np.arange(len(pairs)))} == {image.tobytes() for image in shown}
+    assert len({image.tobytes() for image in shown}) >= 12
+    for tar in getattr(other, "opened", {}).values():
+        tar.close()
+
+
+@pytest.mark.slow
+def test_every_format_is_read_beside_torchs_loader(tmp_path: Path) -> None:
+    out = tmp_path / "loading.md"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.streams", "--quick", "--out", str(out)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.read_text().splitlines() if line.startswith("|")][2:]
+    assert [(row[0], row[1]) for row in rows] == [
+        (name, workers) for form in parts.names("streams/formats") for name, workers in ((f"`{form}`", "0"), ("", "2"))
+    ]
+    assert all(float(cell.replace(",", "")) > 0 for row in rows for cell in row[2:])
+    assert "first batch from a cursor in the middle" in out.read_text() and "memory: " in out.read_text()
+
+
 @pytest.mark.slow
 def test_every_loop_trains_the_same_model_from_files_and_from_memory(tmp_path: Path) -> None:
     out = tmp_path / "train.md"
     done = subprocess.run(
-        [sys.executable, "benchmarks/train.py", "--quick", "--out", str(out)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.train", "--quick", "--out", str(out)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [line.split() for line in out.read_text().splitlines() if line.split()[:1] == ["tiny"]]
-    loops = [
-        ("files", "Weir"),
-        ("files", "open_clip_train"),
-        ("files", "plain"),
-        ("memory", "Weir"),
-        ("memory", "open_clip_train"),
-    ]
-    assert [(row[3], row[4]) for row in rows] == [*loops, ("memory", "plain")]
+    loops = ("Weir", "Weir, both", "open_clip_train", "plain autocast")
+    found = [(row[3], " ".join(row[4:-3])) for row in rows]
+    assert found == [(source, loop) for source in ("files", "memory") for loop in loops]
     assert all(float(row[-3].replace(",", "")) > 0 and row[-2].endswith("%") and float(row[-1]) > 0 for row in rows)

@@ -1,0 +1,1 @@
+"""Measured, never promised: each module here is run by itself (`python -m benchmarks.scheduler`); README.md has the records."""
