@@ -10,7 +10,7 @@ from functools import partial
 import duckdb
 import streamlit as st
 
-from queries import AskError, SnapshotError, questions
+from queries import AskError, SnapshotError, by_topic
 from schema.site import Site
 from screens import answer, console, declare, operations, plots, question, trial
 from screens.reading import Snapshot, age, newest, read
@@ -25,15 +25,11 @@ def main() -> None:
     st.set_page_config(page_title="Weir", page_icon="🌊", layout="wide")
     st.html(TIGHTER)
     snapshot = newest()
-    asked = sorted(questions(), key=lambda one: one.name)
-    menu = {
-        "Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()],
-        "Questions": [
-            page(question.page, one.name, question.title(one), snapshot, one.name) for one in asked if not one.is_audit
-        ],
-        "Audits": [page(question.page, one.name, question.title(one), snapshot, one.name) for one in asked if one.is_audit],
-    }
-    chosen = st.navigation(menu, expanded=len(OURS) + 12)
+    menu = {"Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()]}
+    asked = by_topic()
+    for topic, about in asked.items():
+        menu[topic] = [page(question.page, one.name, question.title(one), snapshot, one.name) for one in about]
+    chosen = st.navigation(menu, expanded=len(OURS) + len(next(iter(asked.values()))))
     with st.sidebar:
         watch(snapshot)
     chosen.run()

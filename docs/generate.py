@@ -19,7 +19,7 @@ from docs.faults import FAULTS, INVARIANTS, table
 from schema import parts
 from schema.ddl import DIALECT, catalog_tables, table_comment
 from schema.tables import RULES
-from schema.views import questions
+from schema.views import by_topic
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = ROOT / "docs" / "catalog.md"
@@ -78,9 +78,12 @@ def _between(said: str, found: re.Match[str]) -> str:
 
 
 def question_list() -> str:
-    """A Markdown table: name and question, audits last."""
-    rows = [f"| `{q.name}` | {_cell(q.question)} |" for q in sorted(questions(), key=lambda q: (q.is_audit, q.name))]
-    return "\n".join(["| question | in words |", "|---|---|", *rows])
+    """A Markdown table: name and question of what helps to choose, and how many others there are."""
+    (_, first), *others = by_topic().items()
+    rows = [f"| `{q.name}` | {_cell(q.question)} |" for q in first]
+    more = "; ".join(f"{topic[0].lower()}{topic[1:]} ({len(asked)})" for topic, asked in others)
+    count = sum(len(asked) for _, asked in others)
+    return "\n".join(["| question | in words |", "|---|---|", *rows, "", f"And {count} more: {more}."])
 
 
 def part_list() -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from docs.example import DEMO
 from queries import answer
 from queries.answers import shown
-from schema.views import Question, questions
+from schema.views import Question, by_topic
 
 ROWS = 8  # of an answer
 CUT = 200  # characters of a text
@@ -21,7 +21,11 @@ UNORDERED = "SELECT * FROM {name} ORDER BY ALL LIMIT {rows}"
 def page() -> str:
     """The whole page."""
     with DEMO.catalog() as connection:
-        sections = [section(connection, question) for question in sorted(questions(), key=lambda q: (q.is_audit, q.name))]
+        sections = [
+            text
+            for topic, asked in by_topic().items()
+            for text in (f"## {topic}", *(section(connection, question) for question in asked))
+        ]
     return "\n\n".join([HEAD, *sections]) + "\n"
 
 
@@ -37,7 +41,7 @@ seeds; `-` is not measured."""
 
 def section(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
     """One question."""
-    lines = [f"## `{question.name}`", "", f"**{question.question}**", "", f"Grain: {question.grain}."]
+    lines = [f"### `{question.name}`", "", f"**{question.question}**", "", f"Grain: {question.grain}."]
     lines += ["", plain(question.about)] if question.about else []
     if question.parameters:
         lines += ["", "| parameter | type | default |", "|---|---|---|"]

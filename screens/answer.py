@@ -75,7 +75,7 @@ def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
         return f"{where}: no trial has reached the end of its stream yet."
     best, *others = known.iter_rows(named=True)
     claim = f"{where}, **{called(best)}** {words.MEASURES[measure]}: **{best['mean']:.3f}**{sure(best)}."
-    ties = [row for row in others if row["verdict"] == "tie"]
+    ties = [row for row in others if row["verdict"] in ("tie", "ahead")]
     open_ = [row for row in others if row["verdict"] == "too few seeds"]
     if not others:
         return f"{claim} There is nothing to compare it with."

@@ -113,9 +113,14 @@ def coverage(snapshot: Snapshot) -> None:
     clicked = next((f"{one['row']} · {one['mixture']}" for one in (picked.selection.get("hole") or [])), "")
     chosen = words.choose("Fill a hole (or click it)", list(holes), "hole", empty="a cell that is not complete")
     if hole := holes.get(clicked) or holes.get(chosen or ""):
-        said = {word: [setting.get(word) or hole[word]] for word in AXES}
-        st.caption("Declares what is missing of it, with as many seeds as the fullest cell; what failed wants a retry instead.")
-        st.code(words.insert(said, int(cells["seeds_wanted"].max() or 3)), language="sql")  # type: ignore[arg-type]
+        most = int(cells["seeds_wanted"].max() or 3)  # type: ignore[arg-type]
+        if (hole["seeds_wanted"] or 0) < most:
+            said = {word: [setting.get(word) or hole[word]] for word in AXES}
+            st.caption("Declares what is missing of it, as many seeds as the fullest cell has; what failed wants a retry.")
+            st.code(words.insert(said, most), language="sql")
+        else:
+            counts = ", ".join(f"{hole[state]} {state}" for state in ("done", "running", "missing", "failed"))
+            st.info(f"All {most} seeds of it are declared: {counts}. What is missing has yet to run; above stands how to retry.")
     showing.files(snapshot, "coverage", where=given(**setting))
     showing.sql(named("coverage"), where=given(**setting))
 

@@ -22,7 +22,7 @@ INSERT_ROW = "INSERT INTO trial (backbone, stream, mixture, method, recipe, budg
 
 def opened(page: str = "", **said: str) -> AppTest:
     """A page under its address."""
-    at = AppTest.from_file(APP, default_timeout=30)
+    at = AppTest.from_file(APP, default_timeout=120)
     at._page_hash = calc_hash(page)
     for key, value in said.items():
         at.query_params[key] = value
@@ -145,6 +145,9 @@ def test_operations(full: reading.Snapshot) -> None:
     assert set(at.dataframe[1].value["trial"]) == {f"/trial?id={n}" for n in (9, 15, 16)}, "what runs"
     filled = opened("operations", hole="ewc · replay")
     assert any("(VALUES ('ewc')) AS methods(method)" in one.value and INSERT_ROW in one.value for one in filled.code)
+    filled = opened("operations", hole="ewc · plain")
+    assert "All 3 seeds of it are declared: 1 done, 1 running, 0 missing, 1 failed." in said(filled)
+    assert not any("(VALUES ('ewc')) AS methods(method)" in one.value for one in filled.code)
 
 
 def test_an_old_snapshot_in_which_something_runs_is_stale(full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from docs import generate, questions
 from docs.example import DEMO, GRIDS, KEPT
 from queries import answer, named
+from queries import questions as asked
 
 T_975 = {2: 4.302652729911275}  # of so many degrees of freedom, from a table
 SENTENCE = ["backbone", "stream", "mixture", "method", "recipe", "budget"]
@@ -64,8 +65,8 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_every_question_is_on_the_page_with_its_words() -> None:
     page = generate.QUESTIONS.read_text().replace("&lt;", "<")
-    for question in generate.questions():
-        assert f"## `{question.name}`\n\n**{question.question}**\n\nGrain: {question.grain}." in page
+    for question in asked():
+        assert f"### `{question.name}`\n\n**{question.question}**\n\nGrain: {question.grain}." in page
         assert question.about in page and all(f"| `{name}` |" in page for name in question.parameters)
     assert not re.search(r"/(tmp|home|work|root)/", page)
 

@@ -57,11 +57,11 @@ def test_its_merging_is_a_merging(vocabulary: Catalog, monkeypatch: pytest.Monke
     (tmp_path / "methods/merging").mkdir(parents=True)
     (tmp_path / "methods/merging/newest.py").write_text(code)
     monkeypatch.setattr(parts, "ROOT", tmp_path)
-    parts.keys.cache_clear()
+    parts.annotations.cache_clear()
     parts.check("methods/merging", "newest", {"share": 0.8}, "here")
     with pytest.raises(parts.PartError, match="newest has no parameter 'shar'.*Did you mean 'share'"):
         parts.check("methods/merging", "newest", {"shar": 0.8}, "here")
-    parts.keys.cache_clear()
+    parts.annotations.cache_clear()
 
 
 CLUSTER = (ROOT / "docs/cluster.md").read_text()
@@ -82,7 +82,7 @@ def test_every_setting_is_described_with_its_default() -> None:
         for names, default in re.findall(r"^\| (.*?) \| (.*?) \|", table, re.MULTILINE)
         for name in re.findall(r"`(\w+)`", names)
     }
-    tables = {"needs", "by_backbone", "retries", "folder", "slurm", "setup"}
+    tables = {"needs", "by_backbone", "retries", "folder", "slurm", "setup", "ranks"}
     for field in [*fields(Site), *fields(Needs)]:
         if field.name not in tables:
             assert field.name in said, field.name

@@ -37,10 +37,11 @@ GPU_HALF = {
     "backbone",
     "budget",
     "profile",
+    "choice",
+    "embedded",
     "ranks",
     "tracing",
     "solving",
-    "seeds",
     "selecting",
     "store",
 }

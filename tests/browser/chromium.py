@@ -38,7 +38,7 @@ def missing() -> list[str]:
 
 
 @contextmanager
-def served(folder: Path, wait_s: float = 60) -> Iterator[str]:
+def served(folder: Path, wait_s: float = 180) -> Iterator[str]:
     """The app over the site in `folder`; its address.
 
     Raises:
@@ -65,7 +65,7 @@ def served(folder: Path, wait_s: float = 60) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     with suppress(OSError):
-        urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
+        urllib.request.urlopen(f"{url}/_stcore/health", timeout=30).close()
         return True
     return False
 
@@ -84,7 +84,7 @@ def browser() -> Iterator["BrowserContext"]:
             args=QUIET,
             permissions=["clipboard-read"],
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(120_000)
         try:
             yield context
         finally:
