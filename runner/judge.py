@@ -55,14 +55,16 @@ def _told(live: Live, said: End, seen: Sighting, patience_s: float) -> End | Non
     end = _understood(said) | {"log_tail": _log_tail(live)}
     if end["kind"] != "preempted":
         return end
+    if live.lost:
+        return None  # it was judged by what the scheduler said; the worker knows that it was told to end, not by whom
     if live.withdrawn:
         return end | {"state": "cancelled", "kind": None, "message": f"withdrawn; {end['message']}"}
-    if live.lost:
-        return end
     if seen.state is State.UNSURE or (seen.state in (State.PENDING, State.RUNNING) and not live.run.doubted(patience_s)):
         return None  # the scheduler will say who ended it; one that never does holds on to a dead job, which sync then ends
     if seen.kind == "cancelled":
         return end | {"state": "cancelled", "kind": None, "message": f"cancelled by somebody else than sync ({seen.reason})"}
+    if seen.kind == "timeout":  # its clock began before the shim's: the limit was met as a SIGTERM like any other
+        return end | {"kind": "timeout"}
     return end
 
 

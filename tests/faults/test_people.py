@@ -131,6 +131,32 @@ def test_f33_a_worker_that_was_cancelled_had_time_for_its_last_word(stage: Stage
     assert stage.states()[0][1] == "cancelled"
 
 
+def test_f27_only_slurm_knows_that_a_sigterm_was_the_time_limit(stage: Stage) -> None:
+    """Its clock began before the worker's: what the worker takes for a preemption is a timeout, and counts as one (I6)."""
+    stage.sync()
+    run = stage.begin(1)
+    stage.finish(2)
+    write_outcome(run, "failed", "preempted", "told to end (preempted) in task 1")
+    stage.slurm.set_state(stage.job(1), "TIMEOUT")
+    stage.sync()
+    assert stage.ends()[0] == (1, 1, "failed", "timeout")
+
+
+@pytest.mark.parametrize("state", ["failed", "lost"])
+def test_f27_a_last_word_after_the_judgement_and_a_later_withdrawal(stage: Stage, state: str) -> None:
+    """The attempt had ended before anybody withdrew its trial, and Slurm had said why: that stands (I6)."""
+    stage.sync()
+    run = stage.begin(1)
+    stage.finish(2)
+    stage.slurm.set_state(stage.job(1), "TIMEOUT")
+    stage.sync_patiently()
+    assert stage.ends()[0] == (1, 1, "lost", "timeout")
+    stage.tell("INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
+    write_outcome(run, state, "preempted", "told to end (preempted) in task 1")
+    stage.settle()
+    assert stage.ends()[0] == (1, 1, "lost", "timeout") and stage.states()[0][1] == "withdrawn"
+
+
 @pytest.mark.parametrize("reason", ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "BadConstraints"])
 def test_f33_hold_and_release(stage: Stage, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A job that will not start by itself: said as long as it is so, and never given up (I7, I16)."""

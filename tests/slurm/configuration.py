@@ -99,8 +99,8 @@ SlurmdUser={user()}
 AuthType=auth/munge
 # cred_expire is also how long a requeued job waits. It stays well above KillWait: a second start that meets the first
 # one still dying drains the node ("Duplicate jobid") and holds the job.
-AuthInfo=socket={folder}/run/munge.sock,cred_expire=12
-KillWait=3
+AuthInfo=socket={folder}/run/munge.sock,cred_expire=20
+KillWait=8
 SlurmctldPort={ports}
 SlurmctldPidFile={folder}/run/slurmctld.pid
 SlurmctldLogFile={folder}/log/slurmctld.log

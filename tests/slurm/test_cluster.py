@@ -131,7 +131,7 @@ def test_a_job_sees_its_gpus_and_no_others(cluster: Cluster, short: Path) -> Non
 def test_a_node_down_ends_its_job_and_comes_back(cluster: Cluster) -> None:
     job = submit(cluster, "sleep 300", "--no-requeue", "-w", "n2", "--job-name=weir-down")
     wait_for_state(cluster, job, "RUNNING")
-    assert len(cluster.stepds()) == 1
+    wait_until(lambda: len(cluster.stepds()) == 1, "its step to begin")
     cluster.set_node("n2", "down")
     wait_for_state(cluster, job, "NODE_FAIL")
     assert cluster.nodes()["n2"].startswith("down")

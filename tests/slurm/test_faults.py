@@ -225,7 +225,7 @@ def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
     settle(site)
     first, *_ = ends(site)
-    assert first == (1, 1, "failed" if signal_s else "lost", "timeout")
+    assert first == (1, 1, "failed" if signal_s else "lost", "timeout"), ask(site, "FROM outcome")
     second = RunFolder(attempt_folder(site.runs, 1, 2))
     if second.progress():  # it had begun before it was withdrawn: not at the beginning
         assert (second.progress() or {})["step"] > 1
