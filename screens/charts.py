@@ -131,6 +131,15 @@ def over_budget(course: pl.DataFrame, measure: str, unit: str, methods: Sequence
     return dressed(band, line, dots, height=460)
 
 
+def told_apart(frame: pl.DataFrame) -> pl.DataFrame:
+    """With `item`, what is measured: the dataset, and of metric and label space those of which it has several."""
+    item = pl.col("dataset")
+    for word in ("metric", "label_space"):
+        several = pl.col(word).n_unique().over("dataset") > 1
+        item = pl.when(several).then(pl.concat_str(item, word, separator=" ")).otherwise(item)
+    return frame.with_columns(item=item)
+
+
 def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> alt.LayerChart:
     """Tasks to the right, what is measured down; the value in each cell."""
     peak = max(float(frame[value].abs().max() or 0), 1e-9)  # type: ignore[arg-type]
@@ -150,9 +159,9 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
 
 def forgetting(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
     """What each combination lost on each dataset: left of zero it gained."""
-    rows = named(frame)
+    rows = told_apart(named(frame))
     x = alt.X("lost:Q", title="lost since the untouched backbone (below 0: gained)", axis=alt.Axis(format="+.2f"))
-    y = alt.Y("dataset:N", sort=frame["dataset"].unique(maintain_order=True).to_list(), title=None, axis=alt.Axis(grid=True))
+    y = alt.Y("item:N", sort=rows["item"].unique(maintain_order=True).to_list(), title=None, axis=alt.Axis(grid=True))
     shape = alt.Shape("mixture:N", legend=alt.Legend(title=None, orient="top"))
     zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="zero:Q")
     tips = ["row", "dataset", "role", "metric", "seeds", "untouched", "worst", "worst_task", "last", "lost"]

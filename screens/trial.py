@@ -70,8 +70,8 @@ def results(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         return
     st.subheader("Results")
-    ordered = frame.with_columns(item=pl.format("{} ({})", "dataset", "role")).sort("role", "dataset", "task")
-    shown = ordered.select("item", "task", "value", "metric", "examples")
+    shown = charts.told_apart(frame).sort("role", "item", "task").with_columns(item=pl.format("{} ({})", "item", "role"))
+    shown = shown.select("item", "task", "value", "metric", "label_space", "examples")
     st.altair_chart(charts.heat(shown, "value", "value after each task"), width="stretch", theme=None)
     showing.files(snapshot, "measured", where=where)
     showing.sql(named("measured"), where=where)

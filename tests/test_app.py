@@ -12,7 +12,7 @@ from streamlit.util import calc_hash
 import app
 from queries import Question, SnapshotError, questions
 from schema.site import Site
-from screens import console, plots, reading, showing, words
+from screens import charts, console, plots, reading, showing, words
 from tests.filled import Filled, varied
 
 APP = str(Path(__file__).parent.parent / "app.py")
@@ -199,6 +199,21 @@ def test_figures_as_svg_and_png(full: reading.Snapshot) -> None:
 def test_rows_are_called_by_what_tells_them_apart() -> None:
     words_ = {"method": ["a", "b", "b"], "mixture": ["m", "m", "m"], "recipe": ["x", "x", "y"], "budget": ["s", "s", "s"]}
     assert app.answer.charts.named(pl.DataFrame(words_))["row"].to_list() == ["a · m", "b · m · x", "b · m · y"]
+
+
+def test_measures_are_called_by_what_tells_them_apart() -> None:
+    frame = pl.DataFrame(
+        [
+            ("flickr", "r1", "all"),
+            ("flickr", "r5", "all"),
+            ("food", "top1", "all"),
+            ("food", "top1", "union"),
+            ("cars", "top1", "all"),
+        ],
+        schema=["dataset", "metric", "label_space"],
+        orient="row",
+    )
+    assert charts.told_apart(frame)["item"].to_list() == ["flickr r1", "flickr r5", "food all", "food union", "cars"]
 
 
 def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
