@@ -3,8 +3,8 @@
 torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines run. The files are read, and what
 is cut from each is known from its header, on the host, by whichever process reads ahead; only the one that trains asks a device.
 Pixels are not Pillow's to the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need not
-decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow has the last word: what is no plain
-JPEG, may have been cut off, or is refused by the device is decoded by it, so that what counts as unreadable is what it always was.
+decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow has the last word: it decodes what
+is no plain JPEG, may have been cut off, or is refused by the device, so that what counts as unreadable is what it always was.
 (torchvision means to leave decoding to TorchCodec in a later release.)
 
 Shapes: H x W pixels of a whole picture, P = `image_px`.
