@@ -2,8 +2,9 @@
 
 Weir reads the pairs of each format (`formats.py`) through a mixture and its loader: shuffled by epoch, resumable, with captions,
 unreadable items replaced and counted; torch's DataLoader reads what a user would write, shuffled. One run after the other, the
-best of `ROUNDS` each. Pairs per core are pairs by second of processor time of all processes together. Then: the first batch, a
-cursor in the middle of a thousand shards, and memory over a million pairs.
+best of `ROUNDS` each. Pairs per core are pairs by second of processor time of all processes together. Beside it, Weir with
+`decode_on_device` on the device there is, and that to Weir as always. Then: the first batch, a cursor in the middle of a thousand
+shards, and memory over a million pairs.
 """
 
 import argparse
@@ -33,12 +34,16 @@ ROUNDS, BATCH_PAIRS = 2, 64
 WORKERS = (0, 1, 2, 4)
 MIXTURE = {"name": "m", "update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0, "buffer_pairs": None}
 KNOWN = parts.names("streams/formats")
-HEAD = "| format | workers | Weir pairs/s | per core | DataLoader pairs/s | per core | ratio |\n|---|--:|--:|--:|--:|--:|--:|"
+HEAD = (
+    "| format | workers | Weir pairs/s | per core | DataLoader pairs/s | per core | ratio | on device | per core | ratio |\n"
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
+DEVICE = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def loader(pairs: Pairs, workers: int = 0, steps: int | None = None) -> Loader:
+def loader(pairs: Pairs, workers: int = 0, steps: int | None = None, device: torch.device | None = None) -> Loader:
     """Weir's, at the beginning of a task that brings all of a dataset."""
-    mixture = Mixture(MIXTURE, BATCH_PAIRS, 1, None)
+    mixture = Mixture(MIXTURE, BATCH_PAIRS, 1, None, device=device)
     mixture.begin(1, [(pairs, np.arange(len(pairs)))], [])
     return Loader(mixture, workers, steps=steps)
 
@@ -66,11 +71,14 @@ def speed(batches: Callable[[], Iterator[Any]], count: int, rounds: int) -> tupl
     return best
 
 
-def weirs(pairs: Pairs, workers: int, steps: int) -> Iterator[Any]:
-    """Batches of Weir's loader, told how many are wanted, as a trial tells it."""
-    made = loader(pairs, workers, steps)
+def weirs(pairs: Pairs, workers: int, steps: int, device: torch.device | None = None) -> Iterator[Any]:
+    """Batches of Weir's loader, told how many are wanted, as a trial tells it; on a GPU they are there when they are taken."""
+    made = loader(pairs, workers, steps, device)
     while True:
-        yield made.draw()
+        drawn = made.draw()
+        if drawn.images.is_cuda:
+            torch.cuda.synchronize()
+        yield drawn
 
 
 def plains(other: Dataset[Any], workers: int) -> Iterator[Any]:
@@ -85,7 +93,9 @@ def compare(form: str, data: Path, pictures: list[bytes], workers: tuple[int, ..
     for number, several in enumerate(workers):
         mine = speed(partial(weirs, pairs, several, count), count, rounds)
         theirs = speed(partial(plains, other, several), count, rounds)
+        there = speed(partial(weirs, pairs, several, count, DEVICE), count, rounds)
         shown = [f"{mine[0]:,.0f}", f"{mine[1]:,.0f}", f"{theirs[0]:,.0f}", f"{theirs[1]:,.0f}", f"{mine[0] / theirs[0]:.2f}"]
+        shown += [f"{there[0]:,.0f}", f"{there[1]:,.0f}", f"{there[0] / mine[0]:.2f}"]
         yield f"| {'' if number else f'`{form}`'} | {several} | {' | '.join(shown)} |"
 
 

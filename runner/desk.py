@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import evals
 from evals import fewshot
 from methods import parallel
 from runner.measure import load_shots, load_test
 from schema.augmentation import Augmentation
+from schema.compute import Compute
 from schema.spec import EVERYTHING, Spec
 from streams import DatasetError, Pairs, image_px, open_pairs
+from streams.decoding import decoder
 from streams.loading import Loader
 from streams.mixtures import Mixture, Portion
 from streams.tasks import chunks
@@ -22,10 +25,18 @@ from streams.tasks import chunks
 class Desk:
     """Opens datasets when first asked for."""
 
-    def __init__(self, spec: Spec, data: Path, workers: int = 0, image_px: int | None = None) -> None:
-        """`image_px`: what the backbone takes; None: whatever the rows say."""
+    def __init__(
+        self, spec: Spec, data: Path, workers: int = 0, image_px: int | None = None, device: torch.device | None = None
+    ) -> None:
+        """`image_px`: what the backbone takes; None: whatever the rows say. `device`: which decodes JPEGs, if the recipe wants
+        that.
+
+        Raises:
+            ComputeError: it cannot.
+        """
         self.spec, self.data, self.workers, self.image_px = spec, data, workers, image_px
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
+        self.device = decoder(Compute.of(spec.recipe), device) if device is not None else None
         self.opened: dict[tuple[str, str], Pairs] = {}  # by name and split
         self.named: dict[tuple[str, str], int] = {}  # how many unreadable items of each have been named
         self.tasks = chunks(
@@ -61,7 +72,7 @@ class Desk:
         pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         recipe = self.spec.recipe
         augmentation = Augmentation.of(recipe["augmentation_params"], f"recipe {recipe['name']!r}")
-        drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool, augmentation)
+        drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool, augmentation, self.device)
         drawn.begin(task, self.portions(self.tasks[task - 1]), [self.portions(done) for done in self.tasks[: task - 1]])
         return Loader(drawn, self.workers, parallel.part(batch_pairs), steps)
 

@@ -136,7 +136,7 @@ class Embedded:
         """Of each pair of a batch; `tokens`: (B, L) on the CPU."""
         if self.which == "image":
             known = [(id(pairs), int(place)) for pairs, places in drawn.chosen for place in places]
-            return [Item(key, key[1] % AT_ONCE, pixels) for key, pixels in zip(known, drawn.images, strict=True)]
+            return [Item(key, key[1] % AT_ONCE, pixels) for key, pixels in zip(known, drawn.images.numpy(), strict=True)]
         said = [(row.tobytes(), row) for row in tokens.numpy()]
         return [Item(key, crc32(key) % AT_ONCE, row) for key, row in said]
 

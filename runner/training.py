@@ -69,7 +69,7 @@ class Training:
         self.pairs_per_s = 0.0
         self.last = torch.zeros((), device=self.device)  # the loss of the last step
         self.bad = torch.zeros((), dtype=torch.int64, device=self.device)  # the first step whose loss is not finite; 0: none
-        self.beside: torch.cuda.Stream | None = None  # on which pairs come to a GPU
+        self.beside: torch.cuda.Stream | None = None  # on which pairs come to a GPU, or are decoded there
         if self.device.type == "cuda":
             self.beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self.at_once = self.device.type == "cpu"  # whether a step's loss can be looked at without waiting for the device
@@ -199,14 +199,14 @@ class Training:
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
         pairs = self.candidates
-        with self.mark("data"):
+        with self.mark("data"), nullcontext() if self.beside is None else torch.cuda.stream(self.beside):
             drawn = self.batches.draw()
         with self.mark("tokenize"):
             tokens = self.backbone.tokenize(drawn.captions)
         if self.embedded is not None:
             self.items = self.embedded.items(drawn, tokens)
         with self.mark("transfer"):
-            images = parallel.gathered(self.placed(torch.from_numpy(drawn.images)), pairs)
+            images = parallel.gathered(self.placed(drawn.images), pairs)
             texts = parallel.gathered(self.placed(tokens), pairs)
             return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources))
 
@@ -215,7 +215,7 @@ class Training:
         if self.beside is None:
             return rows.to(self.device)
         with torch.cuda.stream(self.beside):
-            there = rows.pin_memory().to(self.device, non_blocking=True)
+            there = rows if rows.is_cuda else rows.pin_memory().to(self.device, non_blocking=True)
         now = torch.cuda.current_stream()
         now.wait_stream(self.beside)
         there.record_stream(now)

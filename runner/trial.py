@@ -49,7 +49,7 @@ class Trial:
         self.relatives = run.relatives(self.spec)
         self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
         self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
-        self.desk = Desk(self.spec, Path(self.job.data), self.job.workers, self.backbone.image_px)
+        self.desk = Desk(self.spec, Path(self.job.data), self.job.workers, self.backbone.image_px, self.backbone.device)
         self.method = methods.method(self.spec.method)
         row = self.spec.method
         repair: methods.Repair | None = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None

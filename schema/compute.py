@@ -1,7 +1,8 @@
-"""What a recipe may say about how a step is computed: what costs time, memory or devices, and changes a number by rounding alone.
+"""What a recipe may say about how a step is computed: what costs time, memory or devices, and changes a number by rounding alone,
+of pixels too.
 
 Standard library only: the database half refuses what the GPU half could not do. What is done with it is in
-`methods/encoding.py`, `methods/compiling.py`, `methods/parallel.py` and `runner/ranks.py`.
+`methods/encoding.py`, `methods/compiling.py`, `methods/parallel.py`, `runner/ranks.py` and `streams/decoding.py`.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ class Compute:
     ranks: int = 1  # processes, each with a device of its own, that share every batch
     cache_frozen: bool = False  # an item's embedding by a tower that does not move is computed once
     channels_last: bool = False  # images go through the image tower with the channels of a pixel side by side
+    decode_on_device: bool = False  # JPEGs are decoded, resized and cropped where they are learned from, not by the host
     compile: str = "off"  # whether the towers are compiled: off, on, or auto, decided by the clock in a trial's first steps
 
     @classmethod
@@ -43,6 +45,11 @@ class Compute:
         made, pairs = cls(**params), int(recipe["batch_pairs"])
         if made.cache_frozen and made.ranks > 1:
             raise ComputeError(f"{where}: cache_frozen is for one process, and ranks is {made.ranks}. Leave one of the two out.")
+        if made.cache_frozen and made.decode_on_device:
+            raise ComputeError(
+                f"{where}: cache_frozen knows an image by its pixels, which decode_on_device keeps from the host. "
+                "Leave one of the two out."
+            )
         at_once = made.ranks * (made.chunk_pairs or 1)
         if pairs % at_once:
             raise ComputeError(
@@ -65,6 +72,7 @@ WORDS = {
     "ranks": "a whole number of processes, 1 or more",
     "cache_frozen": "true or false",
     "channels_last": "true or false",
+    "decode_on_device": "true or false",
     "compile": f"one of {', '.join(COMPILE)}",
 }
 

@@ -39,7 +39,7 @@ class Pairs(Protocol):
 class Draw:
     """A batch as the data has it."""
 
-    images: np.ndarray  # (B, 3, H, W) uint8, or a part of them that was asked for
+    images: Tensor  # (B, 3, H, W) uint8, or a part of them that was asked for; on the CPU, or the device that decodes JPEGs
     captions: list[str]  # of as many
     sources: np.ndarray  # (B,) int8: UPDATE, BUFFER or PRETRAINING
     chosen: list[tuple[Pairs, np.ndarray]]  # whose pairs they are, and which of them, in this order

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -30,15 +29,15 @@ def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
     return left, top, left + width, top + height
 
 
-def coloured(images: np.ndarray, how: Augmentation, seed_of: Callable[[int], int]) -> np.ndarray:
+def coloured(images: Tensor, how: Augmentation, seed_of: Callable[[int], int]) -> Tensor:
     """(B, 3, P, P) uint8 to the same, jittered and without colours by chance; `seed_of` gives the seed of a place."""
     change = transform(how)
     if change is None:
         return images
-    made = np.empty_like(images)
+    made = torch.empty_like(images)
     for place, image in enumerate(images):
         with seeded(seed_of(place)):
-            made[place] = change(torch.from_numpy(image.copy())).numpy()
+            made[place] = change(image)
     return made
 
 

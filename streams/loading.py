@@ -2,7 +2,8 @@
 
 Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ... and only counts through the
 others; torch's DataLoader brings them back in turn. The cursor is that of the batches taken, not of those made ahead: a trial
-that is put back to it meets the next batch again.
+that is put back to it meets the next batch again. Where a device decodes JPEGs, a batch ahead is their files: workers touch no
+device, and what cannot be read is found, and replaced, by the process that trains.
 """
 
 import sys
@@ -15,12 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from streams import DatasetError, Draw
-from streams.mixtures import Mixture
+from streams.mixtures import Mixture, Portion
 
 AHEAD = 2  # batches that a worker makes before they are asked for
 # A Draw, a tensor because that goes through shared memory, and the names of items met first that cannot be read, in the order
-# of `Mixture.next`.
-Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]]
+# of `Mixture.next`; or what `Mixture.opened` gives.
+Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
 FAILED = (DatasetError, OSError)  # sent as they are: what torch makes of an error begins with a traceback, not with the reason
 Failed = DatasetError | OSError
 
@@ -53,12 +54,14 @@ class Loader:
         sent = next(self.ahead, None) or self._first_ahead()
         if isinstance(sent, FAILED):
             raise sent
-        images, captions, sources, unreadable = sent
         chosen = self.mixture.next()
+        if isinstance(sent, list):
+            return self.mixture.read(chosen, self.part, sent)
+        images, captions, sources, unreadable = sent
         for (pairs, indices), own, names in zip(chosen, self.mixture.owned(chosen, self.part), unreadable, strict=True):
             if hasattr(pairs, "met"):
                 pairs.met(indices[own], names)
-        return Draw(images.numpy(), captions, sources, chosen)
+        return Draw(images, captions, sources, chosen)
 
     def _first_ahead(self) -> Sent | Failed:
         """The next batch, and others behind it: not begun before one is asked for, as the state may still be put back."""
@@ -93,16 +96,21 @@ class _Made(IterableDataset[Sent | Failed]):
         torch.set_num_threads(1)
         self._pass_over(worker.id)
         while self.mixture.drawn < self.end:
-            chosen = self.mixture.next()
-            known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
             try:
-                draw = self.mixture.read(chosen, self.part)
+                made = self._made(self.mixture.next())
             except FAILED as problem:
                 yield problem
                 return
-            new = [getattr(pairs, "corrupt", [])[count:] for (pairs, _), count in zip(chosen, known, strict=True)]
-            yield torch.from_numpy(draw.images), draw.captions, draw.sources, new
+            yield made
             self._pass_over(worker.num_workers - 1)
+
+    def _made(self, chosen: list[Portion]) -> Sent:
+        if self.mixture.device is not None:
+            return self.mixture.opened(chosen, self.part)
+        known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
+        draw = self.mixture.read(chosen, self.part)
+        new = [getattr(pairs, "corrupt", [])[count:] for (pairs, _), count in zip(chosen, known, strict=True)]
+        return draw.images, draw.captions, draw.sources, new
 
     def _pass_over(self, batches: int) -> None:
         for _ in range(batches):

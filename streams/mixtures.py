@@ -4,16 +4,19 @@ Every choice is a function of (seed, task, pool, epoch) or (seed, task, number o
 handful of counters, and a mixture put back to them goes on exactly.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from schema.augmentation import Augmentation
 from streams import Draw, Pairs, buffers
 from streams.augmentation import box, coloured
+from streams.decoding import opened, placed
 from streams.pictures import Crop
 from streams.seeds import seed_of
 
@@ -105,11 +108,13 @@ class Mixture:
         seed: int,
         pretraining: Pairs | None,
         augmentation: Augmentation = AS_THEY_ARE,
+        device: torch.device | None = None,
     ) -> None:
+        """`device`: where JPEGs are decoded; None: on the host, by Pillow."""
         if mixture["pretraining_share"] and pretraining is None:
             raise MixtureError(f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset")
         self.mixture, self.batch_pairs, self.seed, self.pretraining = mixture, batch_pairs, seed, pretraining
-        self.augmentation = augmentation
+        self.augmentation, self.device = augmentation, device
 
     def begin(self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]) -> None:
         """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before it.
@@ -156,20 +161,39 @@ class Mixture:
         self.drawn += 1
         return chosen
 
-    def read(self, chosen: Sequence[Portion], part: slice | None = None) -> Draw:
-        """The batch that `next` chose last; of its pairs only a part, where others read the rest."""
+    def opened(self, chosen: Sequence[Portion], part: slice | None = None) -> list[Any]:
+        """Of each portion, its images before the device decodes any: `read` takes them from another process, too."""
+        return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
+
+    def read(self, chosen: Sequence[Portion], part: slice | None = None, ahead: list[Any] | None = None) -> Draw:
+        """The batch that `next` chose last; of its pairs only a part, where others read the rest. `ahead`: its images, if they
+        are `opened`."""
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
-        first = part.start if part is not None else 0
-        images: list[np.ndarray] = []
+        images = torch.cat(self._images(chosen, part, ahead))
         captions: list[str] = []
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
-            if len(indices[own]):
-                places = range(first + len(captions), first + len(captions) + len(indices[own]))
-                images.append(pairs.images(indices[own], self._crops(places)))
             captions += pairs.captions(indices, rng, own)
+        first = part.start if part is not None else 0
         seed = partial(seed_of, self.seed, "augmentation", self.task, self.drawn - 1)
-        pixels = coloured(np.concatenate(images), self.augmentation, lambda place: seed(first + place))
-        return Draw(pixels, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), list(chosen))
+        images = coloured(images, self.augmentation, lambda place: seed(first + place))
+        return Draw(images, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), list(chosen))
+
+    def _images(self, chosen: Sequence[Portion], part: slice | None, ahead: list[Any] | None) -> list[Tensor]:
+        """(n, 3, P, P) uint8 of each portion."""
+        asked = list(self._asked(chosen, part))
+        if self.device is None:
+            return [torch.from_numpy(pairs.images(mine, crops)) for pairs, mine, crops in asked]
+        found = ahead if ahead is not None else self.opened(chosen, part)
+        return [placed(*one, images, self.device) for one, images in zip(asked, found, strict=True)]
+
+    def _asked(self, chosen: Sequence[Portion], part: slice | None) -> Iterator[tuple[Pairs, np.ndarray, list[Crop] | None]]:
+        """Whose images are of a part of the batch, which of them, and how they are cut."""
+        place = part.start if part is not None else 0
+        for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
+            mine = indices[own]
+            if len(mine):
+                yield pairs, mine, self._crops(range(place, place + len(mine)))
+            place += len(mine)
 
     def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
         """Which rows of each portion are of a part of the batch."""

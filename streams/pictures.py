@@ -1,4 +1,5 @@
-"""From a picture as it lies on the disk to the square that a model sees: the one place, for every format.
+"""From a picture as it lies on the disk to the square that a model sees: the one place, for every format. (Of JPEGs, where a
+recipe wants it, `streams/decoding.py` makes the same on a device.)
 
 A picture is made RGB, resized (bicubic) so that its shorter side is `image_px`, and cropped to the square in the middle: what
 CLIP's own preprocessing does before it normalises. Where a recipe crops, the crop is cut from the whole picture instead and made
@@ -41,12 +42,16 @@ def recut(images: np.ndarray, crops: Sequence[Crop] | None) -> np.ndarray:
     return np.stack([pixels(picture, images.shape[-1], crop) for picture, crop in zip(whole, crops, strict=True)])
 
 
+def middle(size: tuple[int, int], image_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Of a picture of a width and height: those it is resized to, and the left and top of the square that is cut from it then."""
+    width, height = (image_px * side // min(size) for side in size)
+    return (width, height), (round((width - image_px) / 2), round((height - image_px) / 2))
+
+
 def _middle(picture: Image.Image, image_px: int) -> Image.Image:
-    shorter = min(picture.size)
-    width, height = (image_px * side // shorter for side in picture.size)
-    if (width, height) != picture.size:
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
-    left, top = round((width - image_px) / 2), round((height - image_px) / 2)
+    size, (left, top) = middle(picture.size, image_px)
+    if size != picture.size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
     return picture.crop((left, top, left + image_px, top + image_px))
 
 

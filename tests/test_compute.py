@@ -35,6 +35,12 @@ WAYS = {"chunks": CHUNKED, "checkpointing": Compute(checkpointing=True), "both":
         ({"ranks": True}, "ranks is a whole number of processes, 1 or more, not True"),
         ({"checkpointing": 1}, "checkpointing is true or false, not 1"),
         ({"channels_last": "yes"}, "channels_last is true or false, not 'yes'"),
+        ({"decode_on_device": "yes"}, "decode_on_device is true or false, not 'yes'"),
+        ({"decode_on_device": 1}, "decode_on_device is true or false, not 1"),
+        (
+            {"decode_on_device": True, "cache_frozen": True},
+            "cache_frozen knows an image by its pixels, .* Leave one of the two out",
+        ),
         ({"compile": "yes"}, "compile is one of off, on, auto, not 'yes'"),
         ({"compile": ["on"]}, r"compile is one of off, on, auto, not \['on'\]"),
         ({"chunk_pairs": 5}, "1 ranks with chunks of 5 pairs do not share out batch_pairs 32 evenly. .* a multiple of 5"),

@@ -177,7 +177,7 @@ def test_crops_are_new_in_each_epoch_and_for_each_seed(tmp_path: Path) -> None:
         mixture.begin(1, [(pairs, np.arange(12))], [])
         for _ in range(2):
             pools = mixture.next()
-            images = mixture.read(pools).images
+            images = mixture.read(pools).images.numpy()
             for index, image in zip(pools[0][1].tolist(), images, strict=True):
                 seen.setdefault(str(index), []).append(image)
     for images in seen.values():

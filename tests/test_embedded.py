@@ -56,10 +56,10 @@ def rows_of(which: str) -> tuple[Tensor, list[Item]]:
     generator = torch.Generator().manual_seed(0)
     if which == "text":
         tokens = torch.randint(1, 31, (100, 8), generator=generator)
-        return tokens, known("text").items(Draw(np.empty(0), [], np.empty(0), []), tokens)
+        return tokens, known("text").items(Draw(torch.empty(0), [], np.empty(0), []), tokens)
     chosen = [(build(), np.arange(60)), (build(), np.arange(40))]
     pixels = torch.randint(0, 256, (100, 3, 16, 16), dtype=torch.uint8, generator=generator)
-    items = known("image").items(Draw(pixels.numpy(), [], np.empty(0), chosen), torch.empty(0))  # type: ignore[arg-type]
+    items = known("image").items(Draw(pixels, [], np.empty(0), chosen), torch.empty(0))  # type: ignore[arg-type]
     return pixels / 255 - 0.5, items
 
 

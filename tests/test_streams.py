@@ -41,7 +41,7 @@ class Numbered:
 
 def numbers(draw: Draw) -> np.ndarray:
     """The numbers of the pairs in a batch."""
-    found: np.ndarray = draw.images.reshape(-1, 3).astype(np.int64) @ np.array([1, 256, 65536])
+    found: np.ndarray = draw.images.numpy().reshape(-1, 3).astype(np.int64) @ np.array([1, 256, 65536])
     return found
 
 

@@ -1,6 +1,6 @@
 """What the formats that read files share: where a dataset lies, how its items are split, decoded, and stood in for.
 
-How an image is decoded is in `streams/pictures.py`.
+How an image is decoded is in `streams/pictures.py`, and on a device in `streams/decoding.py`.
 
 An image that cannot be decoded, or is not there, is replaced by the next item of the same label that can, its caption too, so
 what an index gives never depends on what was asked for before. A disk that fails is no such image: that error is passed on.
@@ -13,8 +13,10 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -22,6 +24,7 @@ from uuid import uuid4
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from schema.files import fsync
 from streams import EVERY, DatasetError
@@ -32,6 +35,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.err
 TOLERATED = 10  # unreadable items that are never too many
 TEMPLATE = "a photo of a {}"  # of a row that has no templates
 Arrays = dict[str, np.ndarray]
+Pixels = np.ndarray | Tensor
 
 
 class Form(Protocol):
@@ -126,12 +130,19 @@ class Files:
             DatasetError: too many items cannot be decoded.
         """
         made = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        asked, cut = indices.tolist(), [None] * len(indices) if crops is None else crops
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            decoded = threads.map(self._decoded, asked, cut)
-            for place, (index, crop, found) in enumerate(zip(asked, cut, decoded, strict=True)):
-                made[place] = self._pixels(index, crop, found)
+        for place, image in enumerate(self.shown(indices, crops, self.opened(indices, crops, pixels))):
+            made[place] = image
         return made
+
+    def opened(self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]) -> Iterator[Any]:
+        """What each item's file is decoded to, or why it is unreadable. Changes nothing: another process may do it."""
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            yield from threads.map(partial(self._decoded, decode=decode), indices.tolist(), crops or repeat(None))
+
+    def shown(self, indices: np.ndarray, crops: Sequence[Crop] | None, found: Iterable[Any]) -> Iterator[Pixels]:
+        """(3, P, P) of each item, `found` already, or another's instead. Raises as `images`."""
+        for one, index, crop in zip(found, indices.tolist(), crops or repeat(None), strict=False):
+            yield self._pixels(index, crop, one)
 
     def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
         """One caption each, of the item whose image the index gives (what is not of `part` is not read for it); the first one in
@@ -140,42 +151,44 @@ class Files:
         captions = []
         for index, chance in zip(indices[part], chances[part], strict=True):
             if self.instead[index] < 0:
-                self._pixels(int(index), None, self._decoded(int(index)))
+                self._pixels(int(index), None, None)
             texts = self.source.texts(int(self.items[self.instead[index]]))
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
-    def _pixels(self, index: int, crop: Crop | None, found: np.ndarray | Exception) -> np.ndarray:
-        """(3, P, P): the item's own pixels, or where it has none, those of the next one of its label that can be read."""
+    def _pixels(self, index: int, crop: Crop | None, found: Pixels | Exception | None) -> Pixels:
+        """(3, P, P): the item's own pixels (None: Pillow makes them), or where it has none, those of the next one of its label
+        that can be read."""
+        if found is None:
+            found = self._decoded(index, crop)
         self._note(index, found)
-        if isinstance(found, np.ndarray):
+        if not isinstance(found, Exception):
             return found
         alike = np.flatnonzero(self.labels == self.labels[index])
         for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
             found = self._decoded(other, crop)
             self._note(other, found)
-            if isinstance(found, np.ndarray):
+            if not isinstance(found, Exception):
                 self.instead[index] = other
                 return found
         raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read: {found}")
 
-    def _decoded(self, index: int, crop: Crop | None = None) -> np.ndarray | Exception:
+    def _decoded(self, index: int, crop: Crop | None = None, decode: Callable[..., Any] = pixels) -> Any:
         """(3, P, P), or why the image is unreadable. Changes nothing, so that threads may call it."""
         try:
-            return pixels(self.source.read(int(self.items[index])), self.image_px, crop)
+            return decode(self.source.read(int(self.items[index])), self.image_px, crop)
         except UNREADABLE as problem:
             if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):
                 raise  # the disk, not the image
             return problem
 
-    def _note(self, index: int, found: np.ndarray | Exception) -> None:
+    def _note(self, index: int, found: Pixels | Exception) -> None:
         """Remember an item that was read; count it if it is met first and unreadable."""
+        self.read[index] = True
         if isinstance(found, Exception):
-            self._count(index, found)
-        else:
-            self.read[index] = True
-            if self.instead[index] < 0:
-                self.instead[index] = index
+            self._unreadable(self.name(index), found)
+        elif self.instead[index] < 0:
+            self.instead[index] = index
 
     def met(self, indices: np.ndarray, unreadable: Sequence[str]) -> None:
         """Count what another process read: items (B,), and the names of those that it met first and could not read.
@@ -186,10 +199,6 @@ class Files:
         self.read[indices] = True
         for name in unreadable:
             self._unreadable(name, "read by a process that decodes ahead")
-
-    def _count(self, index: int, problem: Exception) -> None:
-        self.read[index] = True
-        self._unreadable(self.name(index), problem)
 
     def _unreadable(self, name: str, problem: object) -> None:
         if name in self.corrupt:
