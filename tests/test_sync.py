@@ -141,6 +141,7 @@ def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Row
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it would be ignored, as it should be
     )
     assert eventually((attempt_folder(lab.runs, 1, 1) / "claim").exists)
     os.killpg(watcher.pid, number)  # as a terminal does: to the whole foreground group
