@@ -30,7 +30,7 @@ fast: setup
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
 test: lint fast
-	$(BIN)/python -m pytest -m slow -rsR -n auto --maxprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n auto --maxprocesses 2 --dist loadgroup
 
 docs: setup
 	$(BIN)/python -m docs.generate

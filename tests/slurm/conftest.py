@@ -17,8 +17,8 @@ Factory = Callable[..., Cluster]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes, those of this folder stay in one: they share the machine's one cluster.
 
-    A dozen daemons of a cluster on two cores are late now and then. A test that fails is tried once more, and the summary names
-    it (`-r R`): what needed its second try is looked into like what failed.
+    A dozen daemons of a cluster on two cores are late now and then. A test that fails is tried once more, and `make test`
+    shows why: what needed its second try is looked into like what failed.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
