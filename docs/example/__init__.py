@@ -2,7 +2,8 @@
 
 The Parquet files in the folder of each are what its grid left on two cores of an AMD EPYC: its trials, the base they begin
 from, and the facts about them, without logs, stored definitions, hosts and curves. The vocabulary and the questions
-are those of this tree. After another run: `python -m docs.example NAME lab/catalog.duckdb`.
+are those of this tree. Twelve trials of `methods` ran a day later on another such machine, whose base had the same results to the
+last bit. After another run: `python -m docs.example NAME lab/catalog.duckdb`.
 """
 
 from dataclasses import dataclass
