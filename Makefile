@@ -33,7 +33,7 @@ test: lint fast
 	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n auto --maxprocesses 2 --dist loadgroup
 
 docs: setup
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m pages.generate
 
 clean:
 	rm -rf .venv lab *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

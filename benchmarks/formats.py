@@ -24,7 +24,7 @@ from torchvision import datasets, transforms
 from streams import Pairs, open_pairs
 from streams.formats.idsprites import Sprites
 from streams.formats.world import Drawn
-from streams.rendering import render
+from streams.world.rendering import render
 
 IMAGE_PX, DRAWN_PX = 224, 32
 DRAWN_TIMES = 10  # as many pairs of the formats that draw: a small image comes a hundred times as fast

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runner import folder as files
-from runner.folder import RunFolder, now, write_json
+from runner import run_folder as files
+from runner.result_files import write_tables
+from runner.run_folder import RunFolder, now, write_json
 from runner.sync import publish
-from runner.tables import write_tables
 from schema.catalog import Catalog
 from schema.site import Site
 

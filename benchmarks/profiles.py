@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from runner.budget import PROFILED, BudgetError, Profiled, price, steps_per_task
-from runner.profile import PLAIN, profile_with_full, profiled
+from runner.worker.profiler.step_cost import PLAIN, profile_with_full, profiled
 from schema.spec import Spec
 
 TOTAL_GFLOPS = 1.8e9

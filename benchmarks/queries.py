@@ -16,7 +16,16 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.measuring import BenchmarkError, Measured, grow, load, plain, python, run, surroundings
+from benchmarks.measuring import (
+    BenchmarkError,
+    Measured,
+    grow,
+    load,
+    plain,
+    python,
+    run,
+    surroundings,
+)
 from schema.views import questions
 
 MEMORY_GB, THREADS = 4, 2

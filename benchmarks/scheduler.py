@@ -19,7 +19,18 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.cluster import PARTITION, NoClusterError, cluster, version
-from benchmarks.measuring import BenchmarkError, Calls, Measured, Slurm, grow, load, plain, python, run, surroundings
+from benchmarks.measuring import (
+    BenchmarkError,
+    Calls,
+    Measured,
+    Slurm,
+    grow,
+    load,
+    plain,
+    python,
+    run,
+    surroundings,
+)
 from benchmarks.table import Row, Table
 from benchmarks.weir import Lab, expected
 

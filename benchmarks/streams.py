@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.formats import both, jpeg, row_of, webdataset
 from benchmarks.measuring import load, surroundings
-from schema import parts
+from schema.checks import parts
 from streams import Pairs, open_pairs
 from streams.loading import Loader
 from streams.mixtures import Mixture

@@ -37,12 +37,13 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 import methods
 from benchmarks.formats import imagefolder, jpeg, row_of
 from benchmarks.measuring import load, surroundings
-from methods import Task, compiling
-from runner import backbone as backbones
-from runner.backbone import Backbone
-from runner.desk import Desk
-from runner.profile import PLAIN, profile
-from runner.training import DTYPES, Training
+from methods import Task
+from methods.compute import compiled
+from runner.worker import backbone as backbones
+from runner.worker.backbone import Backbone
+from runner.worker.datasets import Desk
+from runner.worker.profiler.step_cost import PLAIN, profile
+from runner.worker.training import DTYPES, Training
 from schema.spec import Spec
 from streams import EVERY, Pairs, open_pairs
 from streams.loading import Loader
@@ -310,7 +311,7 @@ def main() -> None:
     if set(modes) - set(MODES):
         parser.error(f"--modes takes {', '.join(MODES)}, not {given.modes}")
     if given.quick:
-        compiling.BACKEND = "eager"
+        compiled.BACKEND = "eager"
     console = Console(record=True, width=130)
     console.print(f"load of the machine before: {load()}")
     table = Table("model", "pairs", "precision", "from", "loop", "pairs/s", "of the ceiling", "Weir is times", box=None)

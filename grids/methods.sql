@@ -3,7 +3,7 @@
 -- get the rate that LoRA's sweep chose, all others that of the replay cells, so read this as a first look and not as a ranking.
 -- Answer:  python -m queries comparison budget=steps_100
 -- 315 trials, which share what they train alike; methods with a Fisher pass at its published size take longest.
--- A run of it is kept in docs/example/methods and shown in docs/methods.md.
+-- A run of it is kept in pages/kept/methods and shown in docs/methods.md.
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny_base', 'world', 'replay_thirds', m.name,

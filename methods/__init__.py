@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 
 from methods.mergings import STEPS, Merging
 from methods.objectives._embeddings import shared
-from schema.parts import RESERVED, PartError, averages_steps, check_merging
+from schema.checks.parts import RESERVED, PartError, averages_steps, check_merging
 from schema.words import nearest
 from streams import Batch
 
@@ -42,7 +42,7 @@ class Task:
 class Tuning:
     """Which parameters move during a task, and how a gradient becomes their step. A file subclasses this as a dataclass."""
 
-    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.parts.NEEDS
+    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.checks.parts.NEEDS
     leaves: ClassVar[tuple[str, ...]] = ()  # of `image` and `text` the tower that it never moves, and nothing else in it does
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
@@ -102,7 +102,7 @@ class Selection:
 class Objective:
     """What the loss asks for. A file subclasses this as a dataclass."""
 
-    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.parts.NEEDS
+    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.checks.parts.NEEDS
     penalty: ClassVar[bool] = False  # True: only holds weights back, so it cannot be a method's whole objective
 
     def begin(self, model: nn.Module, task: Task) -> None:

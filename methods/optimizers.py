@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from methods import arguments
 from methods.parameters import IN_BLOCK
-from schema.parts import CARRY, PartError
+from schema.checks.parts import CARRY, PartError
 from schema.words import nearest
 
 Memory = dict[str, dict[str, Any]]  # parameter's name -> what an optimizer remembers of it

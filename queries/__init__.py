@@ -16,7 +16,15 @@ import polars as pl
 
 from queries.first import WORDS, parts
 from schema.site import Site
-from schema.views import Parameter, Question, QuestionError, by_topic, fingerprint, install, questions
+from schema.views import (
+    Parameter,
+    Question,
+    QuestionError,
+    by_topic,
+    fingerprint,
+    install,
+    questions,
+)
 from schema.words import nearest
 
 __all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "SnapshotError"]
@@ -121,7 +129,7 @@ def answer(
         raise AskError(f"{question.name}: {str(error).removeprefix('Invalid Input Error: ')}") from error
     except duckdb.CatalogException as error:
         raise SnapshotError(
-            f"the snapshot does not know {question.name}: it was published before queries/{question.name}.sql. "
+            f"the snapshot does not know {question.name}: it was published before {question.file}. "
             "Publish again with: python -m schema"
         ) from error
     return frame

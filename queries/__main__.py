@@ -73,7 +73,7 @@ def said(question: Question, words: list[str]) -> str:
     """The statement that asks the question with these parameters, and the file that defines it."""
     given = ", ".join(f"{key} := '{value.replace(chr(39), 2 * chr(39))}'" for key, value in parsed(question, words).items())
     call = f"{question.name}({given})" if question.kind == "macro" else question.name
-    return f"FROM {call};\n\n-- queries/{question.name}.sql\n{question.sql.rstrip()}"
+    return f"FROM {call};\n\n-- {question.file}\n{question.sql.rstrip()}"
 
 
 def parsed(question: Question, words: list[str]) -> dict[str, str]:

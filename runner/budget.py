@@ -58,7 +58,7 @@ def price(budget: Mapping[str, Any], batch_pairs: int, profiled: Profiled | None
     if unit not in PROFILED or profiled is None:
         raise BudgetError(
             f"budget {budget['name']!r}: unit {unit} cannot be solved without a profile. Give the profile of the method "
-            "(runner.profile), or use steps or pairs."
+            "(runner.worker.profiler.step_cost), or use steps or pairs."
         )
     if charging not in ("once", "per_step"):
         raise BudgetError(f"budget {budget['name']!r}: charging must be once or per_step, not {charging!r}")

@@ -10,7 +10,6 @@ Standard library only.
 """
 
 import contextlib
-import ctypes
 import mmap
 import os
 import select
@@ -23,13 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.batch import Batch
-from runner.folder import STOPS, RunFolder, now, read_json, write_json
+from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
+from runner.submission import Batch
+from runner.unix import die_with_parent, oom_kills
 
 LOOK_S = 0.5  # how often stop files and children are looked at when nothing wakes the job
 HEARTBEAT_S = 20.0
 SIGNAL_SLACK_S = 65.0  # how much earlier than asked Slurm may send a signal
-PR_SET_PDEATHSIG = 1
 
 
 def main(batch: str) -> None:
@@ -207,34 +206,10 @@ def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
         os._exit(code)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that forked it dies. Other systems than Linux have no such thing."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
 def _kill(pid: int) -> None:
     """A worker and what it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def oom_kills(root: Path = Path("/sys/fs/cgroup"), me: Path = Path("/proc/self/cgroup")) -> int:
-    """How many processes of this job's control groups the kernel has killed for want of memory; 0 where it does not say."""
-    found = 0
-    with contextlib.suppress(OSError, ValueError):
-        for line in me.read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if controllers not in ("", "memory"):
-                continue
-            place, file = (root, "memory.events") if not controllers else (root / "memory", "memory.oom_control")
-            events = place / path.lstrip("/") / file
-            if events.exists():
-                found += sum(int(text.split()[1]) for text in events.read_text().splitlines() if text.startswith("oom_kill "))
-    return found
 
 
 def _command() -> Any:

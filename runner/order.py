@@ -15,10 +15,10 @@ from typing import Any
 
 import duckdb
 
-from runner.bases import deployed_weights
-from runner.resolve import RefusedError
-from schema import parts
+from runner.scheduler.base_weights import deployed_weights
+from runner.scheduler.resolve import RefusedError
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError
+from schema.checks import parts
 from schema.site import Site, SiteError
 from schema.words import nearest
 
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def request(site: Site, connection: duckdb.DuckDBPyConnection, given: argparse.Namespace) -> dict[str, Any]:
-    """What `runner.concepts` is asked: rows of the catalog, and what was said.
+    """What `runner.worker.concept_order` is asked: rows of the catalog, and what was said.
 
     Raises:
         OrderError: no such row or ordering, a name that is taken, or a word too few or too many.
@@ -113,14 +113,14 @@ def arranged(said: dict[str, Any]) -> dict[str, Any]:
     """
     paths = os.pathsep.join(filter(None, (str(parts.ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
-        [sys.executable, "-m", "runner.concepts"],
+        [sys.executable, "-m", "runner.worker.concept_order"],
         input=json.dumps(said),
         env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise OrderError(done.stderr.strip() or f"runner.concepts ended with {done.returncode}")
+        raise OrderError(done.stderr.strip() or f"runner.worker.concept_order ended with {done.returncode}")
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

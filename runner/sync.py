@@ -12,15 +12,15 @@ from functools import partial
 
 import duckdb
 
-from runner.act import act
-from runner.audit import audit
-from runner.backend import Backend, BackendError, backend
-from runner.folder import crash_point
-from runner.live import live_attempts
-from runner.observe import observe
-from runner.profiling import ProfilingError
-from runner.report import Report
-from runner.trunks import prune
+from runner.backends import Backend, BackendError, backend
+from runner.run_folder import crash_point
+from runner.scheduler.attempts import live_attempts
+from runner.scheduler.audit import audit
+from runner.scheduler.observe import observe
+from runner.scheduler.profiles import ProfilingError
+from runner.scheduler.report import Report
+from runner.scheduler.sharing import prune
+from runner.scheduler.submit import act
 from schema import declared, migrations
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
 from schema.site import Site, SiteError
@@ -150,11 +150,11 @@ def main(arguments: list[str] | None = None) -> int:
         site = _site(asked.backend)
         place = backend(site.backend, site)
         if asked.dry_run:
-            from runner.forecast import dry_run
+            from runner.scheduler.dry_run import dry_run
 
             return dry_run(site, place, asked.limit, asked.profile)
         if asked.watch:
-            from runner.watch import watch
+            from runner.scheduler.watch import watch
 
             return watch(site.current, place.pause_s, partial(again, asked.backend, asked.limit))
         report = sync(site, place, asked.limit)

@@ -1,5 +1,5 @@
 """`python -m runner.trial FOLDER`: run or resume one trial from its `spec.json`; what a job executes. With `--profile`, where
-the time of its steps went is written too (`runner.tracing`).
+the time of its steps went is written too (`runner.worker.step_trace`).
 
 The loop below is the whole journey of the GPU half. It always begins by asking the run folders what is done: the first start
 is the empty answer. Killed at any moment and run again (as a new attempt, in a new folder), a trial gives bit-identical results.
@@ -16,22 +16,24 @@ from typing import Any
 import torch
 
 import methods
-from methods import Task, Weights, compiling, optimizers, parallel
-from runner import backbone as backbones
-from runner import checkpoint, code, ranks, store
-from runner.choice import Choice
-from runner.desk import Desk
-from runner.embedded import Embedded
-from runner.folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
-from runner.history import History
-from runner.ledger import Entry, Ledger
-from runner.measure import Untouched, drift, measure_suite, shares
-from runner.outcome import StopFlag, StoppedError, ended_by
-from runner.solving import solve
-from runner.tables import write_tables
-from runner.tracing import Tracer, mark
-from runner.training import REPAIR, Training, repairing
-from schema.compute import Compute
+from methods import Task, Weights, optimizers
+from methods.compute import compiled, distributed
+from runner import code_snapshot
+from runner.result_files import write_tables
+from runner.run_folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
+from runner.worker import backbone as backbones
+from runner.worker import checkpoint, processes, shared_store
+from runner.worker.autotune import Choice
+from runner.worker.costs import Entry, Ledger
+from runner.worker.datasets import Desk
+from runner.worker.embedding_cache import Embedded
+from runner.worker.evaluation import Untouched, drift, measure_suite, shares
+from runner.worker.outcome import StopFlag, StoppedError, ended_by
+from runner.worker.profiler.budget_steps import solve
+from runner.worker.step_trace import Tracer, mark
+from runner.worker.training import REPAIR, Training, repairing
+from runner.worker.weights import History
+from schema.checks.compute import Compute
 from streams.seeds import seed_of
 
 KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
@@ -56,7 +58,9 @@ class Trial:
         self.repair = repair
         self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
-        self.trunk, self.untouched, embeddings = store.shelves(self.job, tracer is None)  # what is taken over cannot be looked at
+        self.trunk, self.untouched, embeddings = shared_store.shelves(
+            self.job, tracer is None
+        )  # what is taken over cannot be looked at
         self.solved = solve(self.spec)
         self.steps = self.solved.steps
         self.choice = Choice(Compute.of(self.spec.recipe))
@@ -67,7 +71,7 @@ class Trial:
         """Every task that is not yet on disk."""
         done = set(done_tasks(self.relatives))
         task, step, state = checkpoint.newest(self.relatives, self.spec.id, done) or (1, 0, None)
-        parallel.agreed()  # all have read before one writes
+        distributed.agreed()  # all have read before one writes
         if 0 not in done:
             self.finish(0, 0, Ledger(), [], self.initial)
         if done >= set(range(1, self.tasks + 1)):
@@ -91,7 +95,7 @@ class Trial:
             key = None  # begun by other code or elsewhere: what comes of it is nobody else's
         found = self.trunk.get(key)
         if found is not None:
-            trained = store.Trained.of(*found)
+            trained = shared_store.Trained.of(*found)
             self.method = methods.method(self.spec.method)
             self.method.load_state_dict(trained.method)
             self.choice.load_state_dict(trained.choice)
@@ -102,8 +106,8 @@ class Trial:
         self.memory, last = trained.memory, trained.last
         with trained.ledger.phase("merge"):
             merged = self.merge(task, last)
-        deployed = parallel.as_first(merged.get(self.method.merging.deploy, last))
-        following = parallel.as_first(self.start_of(task + 1, last, merged))
+        deployed = distributed.as_first(merged.get(self.method.merging.deploy, last))
+        following = distributed.as_first(self.start_of(task + 1, last, merged))
         self.backbone.model.load_state_dict(deployed)
         self.finish(task, self.steps, trained.ledger, trained.curve, deployed, following)
 
@@ -116,9 +120,9 @@ class Trial:
 
     def key(self, task: int, begun: str) -> str | None:
         """The name of a task's training in the store; None where it can have none."""
-        learned = store.learned_from(self.spec, self.desk.tasks[:task])
+        learned = shared_store.learned_from(self.spec, self.desk.tasks[:task])
         steps = [self.steps, self.repair_steps(task)]
-        compiler = compiling.version() if self.choice.said.compile != "off" else None
+        compiler = compiled.version() if self.choice.said.compile != "off" else None
         return self.trunk.key(
             learned=learned, task=task, steps=steps, begun=begun, initial=self.initial_digest, compiler=compiler
         )
@@ -128,7 +132,7 @@ class Trial:
         """The untouched backbone as a number."""
         return checkpoint.digest({"model": self.initial})
 
-    def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> store.Trained:
+    def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> shared_store.Trained:
         """The steps of a task, and its repair; `about` goes into its checkpoints."""
         repair_steps = self.repair_steps(task)
         about_task = Task(task, self.steps - repair_steps, self.initial)
@@ -142,7 +146,7 @@ class Trial:
                 self.tracer.step()
             self.say(task, done, training)
             crash_point("step")
-            word, due = parallel.most(STOPS.index(self.stop.raised), self.checkpoint_is_due())
+            word, due = distributed.most(STOPS.index(self.stop.raised), self.checkpoint_is_due())
             told, more = STOPS[word], done < training.steps
             if more and (told or due):
                 self.save(task, done, training.state_dict() | about)
@@ -156,13 +160,13 @@ class Trial:
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         remembered, choice = self.method.state_dict(), self.choice.state_dict()
-        return store.Trained(last, remembered, training.memory, training.ledger, training.curve, choice)
+        return shared_store.Trained(last, remembered, training.memory, training.ledger, training.curve, choice)
 
     def save(self, task: int, step: int, state: dict[str, Any]) -> None:
         """A checkpoint, by the one process that writes: all of them are in the same state, and none ends before it is there."""
-        if parallel.rank() == 0:
+        if distributed.rank() == 0:
             checkpoint.save(self.run, self.spec.id, task, step, state | {"choice": self.choice.facts})
-        parallel.agreed()
+        distributed.agreed()
 
     def repair_steps(self, task: int) -> int:
         """How many of a task's steps its repair takes."""
@@ -206,7 +210,7 @@ class Trial:
             tables["statistic"] += self.solved.statistics
         for line in self.desk.unreadable():
             print(line, file=sys.stderr, flush=True)  # in log.txt: how many there were is no result
-        first = parallel.rank() == 0
+        first = distributed.rank() == 0
         written = write_tables(self.run, task, tables) if first else {}
         weights = self.write_weights(task, deployed) if task and first else {}
         crash_point("results")
@@ -214,7 +218,7 @@ class Trial:
             self.backbone.model.load_state_dict(following)
             state = {"model": dict(following), "method": self.method.state_dict(), "memory": self.memory}
             self.save(task + 1, 0, state)
-        if parallel.rank():
+        if distributed.rank():
             return
         crash_point("receipt")
         receipt = {
@@ -235,7 +239,7 @@ class Trial:
         suite, key = self.spec.stream["suite"], None
         parts = shares(suite, task, self.tasks)
         if task == 0:
-            measured = store.measured_on(self.spec, self.desk.tasks)
+            measured = shared_store.measured_on(self.spec, self.desk.tasks)
             key = self.untouched.key(measured=measured, parts=parts, initial=self.initial_digest)
             found = self.untouched.get(key)
             if found is not None:
@@ -269,7 +273,7 @@ class Trial:
         """The merged weights after a task, by what is combined; what a later task's merging will ask for is written first. Only
         the first of several processes merges."""
         merging, running = self.method.merging, None
-        if parallel.rank():
+        if distributed.rank():
             merging.end()
             return {}
         if "all" in merging.asked:
@@ -298,7 +302,7 @@ class Trial:
 
     def say(self, task: int, step: int, training: Training) -> None:
         """Tell `--watch` how far it is, at most every second."""
-        if time.monotonic() - self.said_at >= 1 and parallel.rank() == 0:
+        if time.monotonic() - self.said_at >= 1 and distributed.rank() == 0:
             self.said_at = time.monotonic()
             about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.look()}
             rate = {"pairs_per_s": training.pairs_per_s, "batch_pairs": self.spec.recipe["batch_pairs"]}
@@ -306,21 +310,21 @@ class Trial:
 
 
 def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -> int:
-    """Claim the folder and learn; `word` is how a job tells its worker to end, `traced`: see `runner.tracing`. Exit code 0 also
+    """Claim the folder and learn; `word` is how a job tells its worker to end, `traced`: see `runner.worker.step_trace`. Exit code 0 also
     when the attempt was claimed before, and is left untouched; 1 when it did not get to its end. The trial is learned by as many
     processes as its recipe says, or by those that were started together."""
-    place = ranks.launched()
+    place = processes.launched()
     if place is not None:
-        ranks.join(place)
-    if not parallel.agreed(parallel.rank() == 0 and run.claim())[0]:
+        processes.join(place)
+    if not distributed.agreed(distributed.rank() == 0 and run.claim())[0]:
         print(f"{run.path} is claimed already ({(run.path / 'claim').read_text()}); nothing done")
-        ranks.leave()
+        processes.leave()
         return 0
     crash_point("claimed")
     started_at, stop = now(), StopFlag(word)
-    with ended_by() as end, ranks.together(run, started_at) as crew:
+    with ended_by() as end, processes.together(run, started_at) as crew:
         job = run.job()
-        code.check(job.code, job.code_folder, job.versions)
+        code_snapshot.check(job.code, job.code_folder, job.versions)
         crew.gather(Compute.of(run.spec().recipe).ranks)
         tracer = Tracer(run.path) if traced and crew.rank == 0 else None
         Trial(run, stop, tracer).learn()

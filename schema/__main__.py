@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import check, grid, kept, migrations
+from schema import grid, kept, migrations
 from schema.catalog import Catalog, CatalogBusyError
+from schema.checks import places
 from schema.files import network_disk
 from schema.site import Site, SiteError
 
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     catalog cannot be had (the message says why)."""
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
-        return check.main(words[1:])
+        return places.main(words[1:])
     parser = argparse.ArgumentParser(prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="FILE.sql", help="grid files to apply, in order; - for standard input")
     parser.add_argument("--rebuild", action="store_true", help="make a lost catalog again; the next sync brings its results")
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         if files:
             parser.error("--rebuild takes no files; apply them afterwards")
         # run folders are the runner's, and this package imports nothing of it: the work is handed on to a process of it
-        return subprocess.run([sys.executable, "-m", "runner.rebuild"]).returncode
+        return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
     try:
         site = Site.load()
         texts = [(name, grid.read(name, sys.stdin.read() if name == "-" else None)) for name in files]

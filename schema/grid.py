@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from schema.catalog import transaction
-from schema.parts import CHECKS, PartError
+from schema.checks.parts import CHECKS, PartError
 
 
 class GridError(ValueError):
@@ -65,7 +65,9 @@ def _statements(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> 
 
 def _reason(connection: duckdb.DuckDBPyConnection, run: list[str], error: duckdb.Error) -> str:
     """Bring a fresh transaction to where the last statement of `run` failed, and explain. Leaves it open for the rollback."""
-    from schema.refusals import explain  # needs SQLAlchemy, which takes longer to import than most grids to insert
+    from schema.checks.refusals import (
+        explain,  # needs SQLAlchemy, which takes longer to import than most grids to insert
+    )
 
     connection.execute("ROLLBACK")
     connection.execute("BEGIN")

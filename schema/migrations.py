@@ -106,7 +106,9 @@ def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], first_trial: int = 1, first_event: int = 1) -> None:
-    from schema import ddl  # here and below: needs SQLAlchemy, which takes longer to import than a pass of sync
+    from schema import (
+        ddl,  # here and below: needs SQLAlchemy, which takes longer to import than a pass of sync
+    )
 
     for statement in ddl.statements(first_trial, first_event):
         connection.execute(statement)

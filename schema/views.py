@@ -1,7 +1,7 @@
 """The catalogue of questions: what stands in queries/, read as text, and how it gets into a catalog.
 
-The folder is the registry. One file is one view or table macro; its first line is the question, its second the grain, the
-lines up to the statement say what the words mean. Who wants the answers uses `queries`; this module is below it because
+The folder is the registry: a folder in it is a topic, a file one view or table macro. Its first line is the question, its
+second the grain, the lines up to the statement say what the words mean. Who wants the answers uses `queries`; this module is below it because
 making a catalog (`python -m schema`) and publishing one (`runner.sync`) must install the views without importing upward.
 """
 
@@ -23,7 +23,7 @@ _HERE = "database_name = current_database() AND NOT internal"
 _STATEMENT = re.compile(r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE)
 _PARAMETER = re.compile(r"(\w+) (\w+) := (NULL|'[^']*'|-?[0-9]+(?:\.[0-9]+)?|TRUE|FALSE)")
 _SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")  # what a statement may read from: also a name given to a macro, in quotes
-TOPICS = {  # what questions are about, in the order of every list of them; a file that names none is of the first
+TOPICS = {  # a folder of queries/ each, in the order of every list of questions, and its name in words
     "choices": "What to choose",
     "scores": "What was reached",
     "costs": "What it costs",
@@ -32,8 +32,7 @@ TOPICS = {  # what questions are about, in the order of every list of them; a fi
     "audits": "What must have no rows",
 }
 _FORM = (
-    "The first line must be `-- <question>?`, the second `-- grain: one row per ...`, a third may be "
-    f"`-- topic: ` and one of {', '.join(TOPICS)}; then comment lines, then "
+    "The first line must be `-- <question>?`, the second `-- grain: one row per ...`; then comment lines, then "
     "`CREATE OR REPLACE VIEW <file name> AS` or `CREATE OR REPLACE MACRO <file name>(<name> <TYPE> := <default>, ...) AS TABLE`."
 )
 
@@ -66,6 +65,11 @@ class Question:
     sql: str  # the whole text of the file
 
     @property
+    def file(self) -> str:
+        """Where it stands, from the root of the tree."""
+        return f"queries/{self.topic}/{self.name}.sql"
+
+    @property
     def is_audit(self) -> bool:
         """An audit must return no rows."""
         return self.topic == "audits"
@@ -77,7 +81,7 @@ def questions(folder: Path = FOLDER) -> list[Question]:
     Raises:
         QuestionError: a file that does not have the form; the message names it and the form.
     """
-    found = [parsed(path.stem, text) for path, text in _texts(folder)]
+    found = [parsed(path, text) for path, text in _texts(folder)]
     return sorted(found, key=lambda one: (list(TOPICS).index(one.topic), one.name))
 
 
@@ -101,29 +105,31 @@ def fingerprint(folder: Path = FOLDER) -> str:
     return digest.hexdigest()
 
 
-def parsed(name: str, text: str) -> Question:
-    """One file's text as a question."""
-    lines = text.splitlines()
+def parsed(path: Path, text: str) -> Question:
+    """The text of one file, `queries/<topic>/<name>.sql`, as a question.
+
+    Raises:
+        QuestionError: it does not have the form; the message names the file and the form.
+    """
+    name, topic, lines = path.stem, path.parent.name, text.splitlines()
+    place = f"queries/{topic}/{name}.sql"
     head = [line.removeprefix("--").strip() for line in lines[: _comment_lines(lines)]]
     found = _STATEMENT.search(text)
     if len(head) < 2 or "?" not in head[0] or not head[1].startswith("grain: one row per ") or not found:
-        raise QuestionError(f"queries/{name}.sql is not a question. {_FORM}")
+        raise QuestionError(f"{place} is not a question. {_FORM}")
     if found[2] != name:
-        raise QuestionError(f"queries/{name}.sql creates {found[2]}; a file's name is its name: it must create {name}.")
-    about, topic = head[2:], "audits" if name.startswith("audit_") else next(iter(TOPICS))
-    if about and about[0].startswith("topic: "):
-        topic = about.pop(0).removeprefix("topic: ")
+        raise QuestionError(f"{place} creates {found[2]}; a file's name is its name: it must create {name}.")
     if topic not in TOPICS:
-        raise QuestionError(f"queries/{name}.sql: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}")
+        raise QuestionError(f"{place}: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}")
     return Question(
-        name,
-        head[0],
-        head[1].removeprefix("grain: "),
-        topic,
-        " ".join(about),
-        found[1].lower(),
-        _parameters(name, found[3]),
-        text,
+        name=name,
+        question=head[0],
+        grain=head[1].removeprefix("grain: "),
+        topic=topic,
+        about=" ".join(head[2:]),
+        kind=found[1].lower(),
+        parameters=_parameters(place, found[3]),
+        sql=text,
     )
 
 
@@ -229,7 +235,7 @@ def _causes(refused: dict[str, str]) -> list[str]:
     """One line per refused file, without those that only wait for another refused one."""
     waiting = {name for name, reason in refused.items() for other in refused if f"with name {other} does not exist" in reason}
     named = [name for name in refused if name not in waiting] or list(refused)
-    return [f"queries/{name}.sql: {refused[name]}" for name in named]
+    return [f"{name}.sql of queries/: {refused[name]}" for name in named]
 
 
 def _refusal(scratch: duckdb.DuckDBPyConnection, sql: str) -> str | None:
@@ -242,7 +248,8 @@ def _refusal(scratch: duckdb.DuckDBPyConnection, sql: str) -> str | None:
 
 
 def _texts(folder: Path) -> list[tuple[Path, str]]:
-    return [(path, path.read_text()) for path in sorted(folder.glob("*.sql"))]
+    paths = sorted(folder.glob("*/*.sql"), key=lambda path: path.stem)
+    return [(path, path.read_text()) for path in paths]
 
 
 def _comment_lines(lines: list[str]) -> int:
@@ -250,14 +257,14 @@ def _comment_lines(lines: list[str]) -> int:
     return next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
 
 
-def _parameters(name: str, text: str | None) -> dict[str, Parameter]:
+def _parameters(place: str, text: str | None) -> dict[str, Parameter]:
     parameters: dict[str, Parameter] = {}
     for part in (text or "").split(","):
         if not part.strip():
             continue
         found = _PARAMETER.fullmatch(part.strip())
         if not found:
-            raise QuestionError(f"queries/{name}.sql: cannot read the parameter `{part.strip()}`. {_FORM}")
+            raise QuestionError(f"{place}: cannot read the parameter `{part.strip()}`. {_FORM}")
         parameters[found[1]] = Parameter(found[2].upper(), _literal(found[3]))
     return parameters
 

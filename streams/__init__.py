@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from schema import parts
+from schema.checks import parts
 from streams.pictures import Crop
 
 UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop, v2
 
-from schema.augmentation import Augmentation
+from schema.checks.augmentation import Augmentation
 from streams.pictures import Box
 
 ALONE = threading.Lock()  # pictures are decoded by several threads, and torch's random state is of all

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams import DatasetError, Pairs, open_pairs
-from streams.sheet import drawn
+from streams.contact_sheet import drawn
 
 TRIED = 32  # images of a split that are decoded, unless every one is
 CHUNK = 256  # images decoded at once

@@ -22,7 +22,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from schema.compute import Compute, ComputeError
+from schema.checks.compute import Compute, ComputeError
 from streams.pictures import Box, Crop, middle, pixels
 
 START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with

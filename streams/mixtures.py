@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schema.augmentation import Augmentation
+from schema.checks.augmentation import Augmentation
 from streams import Draw, Pairs, buffers
 from streams.augmentation import box, coloured
 from streams.decoding import opened, placed

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runner.backend import backend
-from runner.folder import attempt_folder, read_json
-from runner.report import Report
+from runner.backends import backend
+from runner.run_folder import attempt_folder, read_json
+from runner.scheduler.report import Report
 from runner.sync import sync
 from schema import grid
 from schema.catalog import Catalog

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runner.folder import Job, RunFolder, attempt_folder
+from runner.run_folder import Job, RunFolder, attempt_folder
 from schema.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["runner.trial", "runner.sync", "runner.ingest", "runner.backends.slurm", "submitit"])
+SPAWN.set_forkserver_preload(["runner.trial", "runner.sync", "runner.scheduler.ingest", "runner.backends.slurm", "submitit"])
 
 
 def _trial(folder: str, crash_at: str | None) -> None:

@@ -7,8 +7,8 @@ import shutil
 import uuid
 from pathlib import Path
 
-from runner.batch import Batch
-from runner.folder import Job, RunFolder, attempt_folder
+from runner.run_folder import Job, RunFolder, attempt_folder
+from runner.submission import Batch
 from schema.site import Needs, Site
 from schema.spec import Spec
 from tests.processes import ROOT
@@ -18,7 +18,7 @@ TRIAL = '''"""Claims its folder, notes that it ran, waits, and says how it ended
 import os
 import time
 
-from runner.folder import STOPS, now, write_json
+from runner.run_folder import STOPS, now, write_json
 
 
 def learn(run, word=None):

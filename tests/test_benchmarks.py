@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import formats
-from schema import parts
+from schema.checks import parts
 from tests.slurm.cluster import missing
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -21,30 +21,9 @@ MAY_IMPORT = {
 FILES = [
     path for package in MAY_IMPORT for path in [*sorted((ROOT / package).rglob("*.py")), ROOT / f"{package}.py"] if path.exists()
 ]
-# `streams/` and `evals/` are leaves: of the runner only what the GPU half is made of may import them
-GPU_HALF = {
-    "trial",
-    "training",
-    "desk",
-    "concepts",
-    "measure",
-    "checkpoint",
-    "counting",
-    "history",
-    "ledger",
-    "energy",
-    "outcome",
-    "backbone",
-    "budget",
-    "profile",
-    "choice",
-    "embedded",
-    "ranks",
-    "tracing",
-    "solving",
-    "selecting",
-    "store",
-}
+# A path says which half a file is of: it may import its own half and what both share, never the other half
+DATABASE_HALF = ("schema/", "runner/scheduler/", "runner/sync.py", "queries/", "screens/", "app.py")
+GPU_HALF = ("streams/", "methods/", "evals/", "runner/worker/", "runner/trial.py")
 
 
 def imports(path: Path) -> set[str]:
@@ -67,17 +46,22 @@ def test_imports_point_only_upward(path: Path) -> None:
     package = path.relative_to(ROOT).parts[0].removesuffix(".py")
     ours = {module.partition(".")[0] for module in imports(path)} & set(MAY_IMPORT) - {package}
     assert ours <= MAY_IMPORT[package], f"{name(path)} imports {sorted(ours - MAY_IMPORT[package])}"
-    if package == "runner" and path.stem not in GPU_HALF:
-        assert not ours & {"streams", "methods", "evals"}, f"{name(path)} belongs to the database half"
+    if package == "runner" and not name(path).startswith(GPU_HALF):
+        assert not ours & {"streams", "methods", "evals"}, f"{name(path)} may import them only in runner/worker/"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_the_halves_load_only_what_is_theirs(path: Path) -> None:
-    package, found = path.relative_to(ROOT).parts[0], {module.partition(".")[0] for module in imports(path)}
-    if package in ("schema", "queries", "screens", "app.py"):
-        assert "torch" not in found
-    if package in ("streams", "methods", "evals") or (package == "runner" and path.stem in GPU_HALF):
-        assert "duckdb" not in found
+    """`runner/` itself holds the commands and what both halves share, so its files are of neither unless named."""
+    found = imports(path)
+    loaded = {module.partition(".")[0] for module in found}
+    if name(path).startswith(DATABASE_HALF):
+        assert "torch" not in loaded
+        assert not {module for module in found if module.startswith("runner.worker")}
+    if name(path).startswith(GPU_HALF):
+        assert "duckdb" not in loaded
+        assert not {module for module in found if module.startswith("runner.scheduler")}
+    assert not {"torch", "duckdb"} <= loaded
 
 
 def modules_after(statement: str) -> set[str]:
@@ -87,7 +71,8 @@ def modules_after(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["runner.sync", "runner.watch", "runner.forecast", "runner.order", "schema.__main__", "queries.__main__"]
+    "module",
+    ["runner.sync", "runner.scheduler.watch", "runner.scheduler.dry_run", "runner.order", "schema.__main__", "queries.__main__"],
 )
 def test_the_database_half_never_loads_torch(module: str) -> None:
     assert "torch" not in modules_after(f"import {module}")
@@ -116,9 +101,9 @@ def test_modules_import_without_side_effects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_files_and_functions_are_small(path: Path) -> None:
-    """Smoke alarms of the style guide: 350 lines a file, 60 a function, 7 parameters. Raise one in a commit that says why."""
+    """Smoke alarms of the style guide: 400 lines a file, 60 a function, 7 parameters. Raise one in a commit that says why."""
     text = path.read_text()
-    assert text.count("\n") <= 350
+    assert text.count("\n") <= 400
     assert ast.get_docstring(ast.parse(text)) or path.stat().st_size == 0, "a module opens with what it is"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):

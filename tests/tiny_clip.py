@@ -121,7 +121,7 @@ def check_golden(name: str, losses: Callable[[], list[float]]) -> None:
     """Compare with the losses on record: to the last bit on the kind of machine they come from, else to 1e-5.
 
     Other processors and other thread counts add numbers in another order, and 20 steps carry the rounding along. After a wanted
-    change: WEIR_ACCEPT=1 python -m pytest tests/test_tuning.py tests/test_objectives.py, then read the diff.
+    change: WEIR_ACCEPT=1 python -m pytest tests/methods/test_tuning.py tests/methods/test_objectives.py, then read the diff.
     """
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {"machine": "", "losses": {}}
     found, machine = losses(), _machine()

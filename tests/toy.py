@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from streams.captions import names, vocabulary
-from streams.rendering import COLOURS
-from streams.shapes import KNOWN
+from streams.world.captions import names, vocabulary
+from streams.world.rendering import COLOURS
+from streams.world.shapes import KNOWN
 
 DATA = Path(__file__).parent / ".data"  # drawn once, shared by all tests, ignored by git
 NAMES = names(4)

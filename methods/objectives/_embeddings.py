@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.encoding import encoded
+from methods.compute.encoding import encoded
 from streams import Batch
 
 _made: dict[tuple[int, int], tuple[Batch, Tensor, Tensor]] | None = None  # with the batch, whose id must stay its own

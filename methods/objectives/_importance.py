@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from methods import parallel
+from methods.compute import distributed
 from methods.objectives._embeddings import evaluating, wide
 from methods.parameters import weights_in_use
 from streams import Batch
@@ -58,7 +58,7 @@ def measured(
                         materialize_grads=True,
                     )
                     found = tuple(gradient.contiguous() for gradient in found)
-                    parallel.average(found)
+                    distributed.average(found)
                     if scale > 1 and not all(bool(gradient.isfinite().all()) for gradient in found):
                         scale, wanted = scale / 2, list(terms(group))[: len(wanted)]
                         continue

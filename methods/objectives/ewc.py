@@ -24,7 +24,15 @@ from torch import Tensor, nn
 
 from methods import Objective, Task
 from methods.objectives._embeddings import embeddings, symmetric_loss
-from methods.objectives._importance import PerWeight, anchored, measured, packed, placed, pull, unpacked
+from methods.objectives._importance import (
+    PerWeight,
+    anchored,
+    measured,
+    packed,
+    placed,
+    pull,
+    unpacked,
+)
 from streams import Batch
 
 ESTIMATORS = ("batch", "pair")

@@ -19,7 +19,15 @@ from torch import Tensor, nn
 
 from methods import Objective
 from methods.objectives._embeddings import embeddings
-from methods.objectives._importance import PerWeight, anchored, measured, packed, placed, pull, unpacked
+from methods.objectives._importance import (
+    PerWeight,
+    anchored,
+    measured,
+    packed,
+    placed,
+    pull,
+    unpacked,
+)
 from streams import Batch
 
 

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from methods import Objective, Task, parallel
+from methods import Objective, Task
+from methods.compute import distributed
 from methods.objectives._embeddings import wide
 from methods.objectives._importance import PerWeight, anchored, packed, placed, pull, unpacked
 from methods.parameters import weights_in_use
@@ -67,7 +68,7 @@ class Si(Objective):
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
         """Add the step to the path."""
-        parallel.average([self._gradients[name] for name in sorted(self._gradients)])
+        distributed.average([self._gradients[name] for name in sorted(self._gradients)])
         with torch.no_grad():
             before = {name: wide(tensor).clone() for name, tensor in weights_in_use(model).items() if name in self._gradients}
         yield

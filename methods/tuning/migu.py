@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from methods import Task, Tuning, parallel
+from methods import Task, Tuning
+from methods.compute import distributed
 from methods.parameters import moving
 from methods.tuning._masked import Rows, held
 
@@ -67,7 +68,7 @@ class Migu(Tuning):
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
         """Hold back the rows of quiet units."""
-        parallel.average(list(self._sums.values()))
+        distributed.average(list(self._sums.values()))
         rows: list[Rows] = []
         for layer, sums in self._sums.items():
             quiet = torch.zeros(len(sums), dtype=torch.bool, device=sums.device)

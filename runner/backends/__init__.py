@@ -1,1 +1,133 @@
-"""One file per place where attempts run; `runner.backend` says what each must do."""
+"""Where attempts run: what sync needs from such a place. One file of `runner/backends/` each.
+
+sync gives a backend batches and asks it what it knows; it never waits for it. A backend keeps no state in memory, so any process
+may ask about any job, also after a crash or a reboot.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from runner.submission import Batch
+from schema.site import Site
+from schema.words import nearest
+
+
+class State(Enum):
+    """What a backend knows about a job."""
+
+    PENDING = "pending"  # accepted, not started
+    RUNNING = "running"
+    ENDED = "ended"  # it says so; the outcome file says how, or there is none
+    ABSENT = "absent"  # it was asked, answered, and does not know the job
+    UNSURE = "unsure"  # it could not be asked, or said something unknown: nothing follows from it
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an attempt was sent."""
+
+    batch: str
+    position: int
+    folder: Path
+    job_id: str | None  # None: no answer of the backend was recorded
+    since: datetime  # when the attempt was made
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a backend says about one attempt's job."""
+
+    state: State
+    job_id: str | None = None
+    reason: str | None = None  # its words: why a job waits, or how it ended
+    kind: str | None = None  # of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
+    stuck: bool = False  # it waits, and will not start by itself
+
+
+@dataclass
+class Look:
+    """What a backend says about many attempts at once."""
+
+    sightings: dict[Place, Sighting] = field(default_factory=dict)
+    problems: list[tuple[str, str]] = field(default_factory=list)  # who, what: an answer that did not come or was not understood
+    answered: bool = True  # it can be reached, so that it may be asked for more
+
+
+class Backend(Protocol):
+    """What sync needs from a place where attempts run."""
+
+    name: str
+    patience_s: float  # how long a missed job or a late file is waited for; 0: what it says is certain at once
+    pause_s: float  # between two looks of `--watch`
+
+    def room(self, live: int) -> int:
+        """How many more jobs it would take now, when `live` have no end yet."""
+        ...
+
+    def positions(self) -> int:
+        """How many jobs one batch may have.
+
+        Raises:
+            UnreachableError: it could not be asked.
+        """
+        ...
+
+    def submit(self, batch: Batch) -> list[str]:
+        """Start a batch; a job id per position ("": that one was not started).
+
+        Raises:
+            SubmissionRefusedError: it said no, and nothing was started.
+            SubmissionUnknownError: no answer, or none that can be understood: the jobs may be there.
+        """
+        ...
+
+    def look(self, places: Sequence[Place]) -> Look:
+        """What it knows about attempts, however many, in one go."""
+        ...
+
+    def cancel(self, places: Sequence[Place]) -> None:
+        """End their jobs at once, without a checkpoint. (A `stop.json` in its folder ends an attempt at a checkpoint.)"""
+        ...
+
+
+class BackendError(RuntimeError):
+    """A backend that cannot be used here."""
+
+
+class UnknownBackendError(BackendError):
+    """No backend of that name."""
+
+
+class UnreachableError(BackendError):
+    """A backend that did not answer."""
+
+
+class SubmissionRefusedError(BackendError):
+    """It said no, and nothing was started."""
+
+
+class SubmissionUnknownError(BackendError):
+    """It may or may not have started the batch."""
+
+
+def names() -> list[str]:
+    """Every backend there is."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def backend(name: str, site: Site) -> Backend:
+    """The backend that site.toml or `--backend` names: class `Slurm` of `runner/backends/slurm.py` for "slurm".
+
+    Raises:
+        UnknownBackendError: there is none of that name.
+        BackendError: it cannot be used on this machine.
+    """
+    if name not in names():
+        raise UnknownBackendError(f"unknown backend {name!r}. Known: {', '.join(names())}.{nearest(name, names())}")
+    made: Backend = getattr(importlib.import_module(f"runner.backends.{name}"), name.capitalize())(site)
+    return made

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.backend import Look, Place, Sighting, State
-from runner.batch import Batch, was_asked
-from runner.folder import read_json
+from runner.backends import Look, Place, Sighting, State
+from runner.run_folder import read_json
+from runner.submission import Batch, was_asked
 from schema.site import Site
 
 

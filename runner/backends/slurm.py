@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from runner.backend import (
+from runner.backends import (
     BackendError,
     Look,
     Place,
@@ -27,7 +27,7 @@ from runner.backend import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from runner.batch import Batch
+from runner.submission import Batch
 from schema.site import Site
 
 COMMAND_S = 60  # Slurm's own patience with a controller that does not answer is 10 s a message

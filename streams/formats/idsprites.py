@@ -20,10 +20,10 @@ import numpy as np
 
 from schema.words import nearest
 from streams import EVERY, DatasetError
-from streams.captions import describe
 from streams.pictures import Crop, recut
-from streams.rendering import BACKGROUNDS, COLOURS, POSITIONS, SIZES, Factors, render
-from streams.shapes import blob, crystal, rng_of
+from streams.world.captions import describe
+from streams.world.rendering import BACKGROUNDS, COLOURS, POSITIONS, SIZES, Factors, render
+from streams.world.shapes import blob, crystal, rng_of
 
 DETAIL = 0.3  # chance of a factor other than the class to be told in a caption
 FACTORS: dict[str, tuple[str, ...]] = {  # and their values, as captions call them

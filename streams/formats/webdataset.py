@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import SUFFIXES, Arrays, Files, by_label, cached, matching, part, place, span
+from streams.formats._files import (
+    SUFFIXES,
+    Arrays,
+    Files,
+    by_label,
+    cached,
+    matching,
+    part,
+    place,
+    span,
+)
 from streams.formats._remote import expanded, fetched, is_address
 from streams.formats._tars import members
 

@@ -22,11 +22,11 @@ import numpy as np
 
 from schema.files import fsync
 from streams import EVERY
-from streams.captions import describe
 from streams.pictures import Crop, recut
-from streams.rendering import Factors, render
-from streams.scenes import SETS, Sampler, WorldError
-from streams.shapes import rng_of
+from streams.world.captions import describe
+from streams.world.rendering import Factors, render
+from streams.world.scenes import SETS, Sampler, WorldError
+from streams.world.shapes import rng_of
 
 VERSION = 2  # of the drawing: a change of it makes other images, and so another cache
 DETAIL = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import code
+from runner import code_snapshot
 from runner.sync import publish
 from schema.catalog import Catalog
 from schema.site import Site
@@ -30,7 +30,7 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Site]:
             catalog = Catalog(site.catalog)
             with catalog.open() as connection:
                 publish(site, catalog, connection)
-            code.snapshot(site.code)
+            code_snapshot.snapshot(site.code)
         return made[seeds]
 
     return lab

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from runner.batch import Batch
-from runner.folder import RunFolder, attempt_folder, now, write_json
-from runner.report import Report
+from runner.result_files import write_tables
+from runner.run_folder import RunFolder, attempt_folder, now, write_json
+from runner.scheduler.report import Report
+from runner.submission import Batch
 from runner.sync import main
-from runner.tables import write_tables
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
 from tests.journey import SLURM, Rows, ask, done_once, one_pass, tell

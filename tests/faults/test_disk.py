@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runner.folder import RunFolder
+from runner.run_folder import RunFolder
 from tests.faults.conftest import Staged
 from tests.faults.disk import Disk
 from tests.faults.stage import Stage
 from tests.processes import SPAWN, attempt, run_trial
-from tests.test_trial import brought, spec_of, undisturbed
+from tests.runner.test_trial import brought, spec_of, undisturbed
 from tests.toy import DATA
 
 
@@ -75,8 +75,8 @@ def _trial_on_a_disk_that_fills_up(folder: str, calls: int) -> None:
     """A worker that finds no room for large files from its n-th checkpoint on."""
     import resource
 
-    from runner import checkpoint
     from runner.trial import main
+    from runner.worker import checkpoint
 
     real, made = checkpoint.save, []
 

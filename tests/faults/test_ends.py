@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from runner import job
-from runner.batch import Batch
-from runner.folder import RunFolder, read_json, write_json
-from runner.outcome import kind_of
+from runner import job, unix
+from runner.run_folder import RunFolder, read_json, write_json
+from runner.submission import Batch
+from runner.worker.outcome import kind_of
 from schema.site import Needs
 from tests.faults.conftest import Staged
 from tests.faults.stage import PATIENCE_S, Stage, write_outcome
@@ -45,15 +45,15 @@ def test_f28_the_kernel_kills_the_worker(tmp_path: Path, monkeypatch: pytest.Mon
     me, root = tmp_path / "cgroup", tmp_path / "sys"
     me.write_text(f"7:cpu:/elsewhere\n3:{controllers}:/slurm/job_1\n")
     events = (root / "memory" if controllers else root) / "slurm/job_1" / file
-    assert job.oom_kills(root, me) == 0  # the kernel does not say
+    assert unix.oom_kills(root, me) == 0  # the kernel does not say
     events.parent.mkdir(parents=True)
     events.write_text("low 0\nunder_oom 1\noom 5\noom_kill 2\n")
-    assert job.oom_kills(root, me) == 2
+    assert unix.oom_kills(root, me) == 2
 
     batch = Batch("weir-1", "slurm", ROOT, 1, Needs(), [["000001/01"]], tmp_path / "runs")
     run = RunFolder(tmp_path / "runs/000001/01")
     run.path.mkdir(parents=True)
-    count = job.oom_kills
+    count = unix.oom_kills
     monkeypatch.setattr(job, "oom_kills", lambda: count(root, me))
     shim = job.Shim(batch, 0, None)
     events.write_text("oom_kill 3\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.folder import RunFolder
+from runner.run_folder import RunFolder
 from tests.faults.conftest import Staged
 from tests.faults.stage import PATIENCE_S, TASKS, Stage, write_all, write_outcome, write_task
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.backends.slurm import Slurm
-from runner.batch import Batch
+from runner.submission import Batch
 from tests.faults.conftest import Staged
 from tests.faults.stage import Stage, write_outcome
 

@@ -11,7 +11,9 @@ from tests.processes import command
 REFUSAL = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
 
 
-@pytest.mark.parametrize("step", ["runner.act:choose", "runner.act:plan", "runner.act:_record"])
+@pytest.mark.parametrize(
+    "step", ["runner.scheduler.submit:choose", "runner.scheduler.submit:plan", "runner.scheduler.submit:_record"]
+)
 def test_f01_sync_is_killed_before_it_has_written_what_it_wants(stage: Stage, step: str) -> None:
     """kill -9 before the attempt rows are committed, also in the middle of their transaction (I8)."""
     stage.sync_dies(after=step)
@@ -52,7 +54,7 @@ def test_f03_sync_is_killed_before_it_hears_the_job_id(stage: Stage, refused_bef
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["submitit.core.utils:JobPaths.move_temporary_file", "runner.batch:Batch.answered"])
+@pytest.mark.parametrize("step", ["submitit.core.utils:JobPaths.move_temporary_file", "runner.submission:Batch.answered"])
 def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(staged: Staged, trained: Rows, step: str) -> None:
     """The job finds what it needs under a name of its own, and runs (I3)."""
     stage = staged(hold=False)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.folder import read_json
+from runner.run_folder import read_json
 from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site

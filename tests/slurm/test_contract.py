@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.journey import SLURM
+from tests.runner.test_backend_contract import *  # noqa: F403 - the tests, for this ground
+from tests.runner.test_backend_contract import Ground
 from tests.slurm.cluster import Cluster
-from tests.test_backend_contract import *  # noqa: F403 - the tests, for this ground
-from tests.test_backend_contract import Ground
 
 
 @pytest.fixture

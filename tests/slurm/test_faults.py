@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.folder import RunFolder, attempt_folder
+from runner.run_folder import RunFolder, attempt_folder
 from schema.site import Site
 from tests.journey import (
     SLURM,

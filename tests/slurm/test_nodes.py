@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.folder import RunFolder, attempt_folder, read_json
+from runner.run_folder import RunFolder, attempt_folder, read_json
 from tests.journey import SLURM, ask, declare, eventually, one_pass, settle, tell, until
 from tests.processes import attempt, run_trial
+from tests.runner.test_trial import brought
 from tests.slurm.census import jobs
 from tests.slurm.cluster import Cluster
 from tests.slurm.test_faults import trains
-from tests.test_trial import brought
 from tests.toy import DATA
 
 pytestmark = pytest.mark.slow

@@ -1,1 +1,0 @@
-"""What writes the parts of the documentation that follow from the code."""

@@ -1,0 +1,47 @@
+"""Screenshots of the app for README and docs: `python -m pages.screenshots [FOLDER [NAME ...]]`, of the site in FOLDER.
+
+Run it over one that was really run, `make demo` for example. It needs the browser of tests/browser/install.sh.
+"""
+
+import sys
+from pathlib import Path
+
+from tests.browser.chromium import WIDTH, browser, served, visit
+
+OUT = Path(__file__).resolve().parents[1] / "docs/app"
+GRID = "mixture=replay_thirds&mixture=update_only&method=ewc&method=finetune&recipe=tiny_lr_2e-3&seeds=5&study=forget+less"
+SQL = "SELECT+method,+mixture,+task,+a_ka,+a_zs,+seeds+FROM+course+WHERE+stream+%3D+%27world%27"
+PAGES = {  # name of the image -> address, height of the window in pixels
+    "answer": ("", 1180),
+    "trade": ("plots", 1000),
+    "budget": ("plots?figure=Over+budget", 960),
+    "heat": ("plots?figure=After+every+task", 1060),
+    "forgetting": ("plots?figure=Lost+per+dataset&role=retain", 860),
+    "paired": ("plots?figure=Two+methods", 960),
+    "cost": ("plots?figure=Cost", 760),
+    "operations": ("operations?hole=bitfit+·+update_only", 2000),
+    "trial": ("trial?id=2", 1500),
+    "declare": (f"declare?{GRID}", 1250),
+    "console": (f"console?sql={SQL}&table=course", 1200),
+    "question": ("trade_off?stream=world", 1000),
+}
+
+
+def main(folder: Path, only: list[str]) -> None:
+    """Write docs/app/*.png."""
+    OUT.mkdir(exist_ok=True)
+    with served(folder) as url, browser() as context:
+        page = context.new_page()
+        for name in only or PAGES:
+            address, height = PAGES[name]
+            page.set_viewport_size({"width": WIDTH, "height": height})
+            visit(page, f"{url}/{address}")
+            page.mouse.move(0, 0)
+            page.wait_for_timeout(1500)  # until Vega has drawn and fonts are there
+            path = OUT / f"{name}.png"
+            page.screenshot(path=path)
+            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve(), sys.argv[2:])

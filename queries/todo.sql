@@ -1,9 +1,0 @@
--- What should run next?
--- grain: one row per trial that sync may start now, best first
--- topic: work
--- Of the trials that are `startable`, those that need not wait until one of their `mates` has trained what they have in common.
-CREATE OR REPLACE VIEW todo AS
-SELECT * EXCLUDE (created_at)
-FROM startable
-WHERE trial NOT IN (SELECT m.trial FROM mates m WHERE m.after IS NOT NULL)
-ORDER BY priority DESC, trial;

@@ -1,0 +1,325 @@
+"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and what it answered, in order.
+
+A sync killed between any two of these leaves what the next one needs to go on: an attempt row without a submission is looked
+up at the backend by its batch's name, and only if it never got there another attempt is made. A batch that the backend refuses
+keeps its attempts, and is offered again by the next pass; so is one that it was never asked about.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from runner import code_snapshot
+from runner.backends import (
+    Backend,
+    BackendError,
+    SubmissionRefusedError,
+    SubmissionUnknownError,
+    UnreachableError,
+)
+from runner.run_folder import Job, RunFolder, attempt_folder, crash_point, now
+from runner.scheduler.attempts import Live, jobs
+from runner.scheduler.base_weights import Bases
+from runner.scheduler.fact_rows import insert, submission
+from runner.scheduler.report import Report
+from runner.scheduler.resolve import RefusedError, Resolver
+from runner.scheduler.sharing import shares, stems
+from runner.submission import Batch, batch_folder, packed
+from schema.catalog import Catalog
+from schema.checks.compute import Compute
+from schema.site import Needs, Site
+from schema.spec import Spec
+
+REFUSALS_PER_PASS = 100  # looked at beyond the room there is, so that trials that cannot run do not hide those that can
+
+
+@dataclass
+class Wanted:
+    """An attempt about to be made."""
+
+    trial: int
+    attempt: int
+    spec: Spec
+    text: str  # the definition as the catalog has it
+    study: str | None
+    priority: int
+    weights: str | None  # of the trial whose model it begins from
+    store: str = ""  # where it finds and leaves work in common; "": nowhere
+    stem: str = ""  # of the trials that want some of it
+    serial: int = 0  # set when its row is made
+
+
+@dataclass
+class Chosen:
+    """What this pass will start: jobs in the order of todo, each with the needs and the attempts that share it."""
+
+    pending: int  # trials that were ready before these were taken
+    jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
+    refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts there are in all."""
+        return sum(len(job) for _, job in self.jobs)
+
+
+def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int | None, live: list[Live]) -> None:
+    """Offer what was not taken before, then start what `todo` names, beside the attempts that `live` on."""
+    report.running = len(live)
+    waiting = [Batch.read(batch_folder(site.runs, name)) for name in dict.fromkeys(each.batch for each in live if each.waits)]
+    current = list[Batch]()
+    for batch in filter(None, waiting):
+        said = (needs.spread(batch.needs.ranks) for needs in (site.needs, *site.by_backbone.values()))
+        if batch.backend == place.name and batch.needs in said:
+            current.append(batch)
+        else:  # site.toml says otherwise now: plan it anew
+            for folder in (folder for job in batch.positions for folder in job):
+                RunFolder(site.runs / folder).revoke()
+    refused = _offer_all(catalog, place, current, report)
+    room = place.room(jobs(live))
+    if refused is None or not room or limit == 0:
+        return
+    with catalog.open() as connection:
+        chosen = choose(site, connection, room, limit, refused)
+    report.pending = chosen.pending
+    if not chosen.attempts and not chosen.refused:
+        return
+    try:
+        batches = plan(site, place, chosen)
+    except UnreachableError as error:
+        report.problem(place.name, f"nothing was submitted: {error}")
+        return
+    site.runs.mkdir(parents=True, exist_ok=True)  # attempts without it mean that its disk is not there
+    with catalog.transaction() as connection:
+        _record(connection, chosen, batches)
+    report.refused += len(chosen.refused)
+    report.running += chosen.attempts
+    report.pending -= chosen.attempts + len(chosen.refused)
+    crash_point("attempt_row")
+    for batch, wanted in batches:
+        _make_folders(site, batch, wanted, report)
+    crash_point("folder")
+    _offer_all(catalog, place, [batch for batch, _ in batches], report)
+    crash_point("submission_row")
+
+
+def _offer_all(catalog: Catalog, place: Backend, batches: list[Batch], report: Report) -> set[Needs] | None:
+    """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
+    that need the same), or None when it does not answer and should be left alone in this pass."""
+    refused, rows = set[Needs](), list[dict[str, Any]]()
+    try:
+        for batch in batches:
+            if batch.needs not in refused:
+                taken = _offer(place, batch, report, refused)
+                if taken is None:
+                    return None
+                rows += taken
+    finally:  # at once: each opening of the catalog writes all of it that is new, and until then the answers are on disk
+        if rows:
+            with catalog.transaction() as connection:
+                insert(connection, "submission", rows)
+            report.submitted += len(rows)
+    return refused
+
+
+def choose(
+    site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: int | None, refused: Collection[Needs] = ()
+) -> Chosen:
+    """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that cannot run as declared are
+    named with the reason."""
+    most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
+    most = most if limit is None else min(most, limit)
+    todo = connection.execute(
+        "SELECT trial, attempt, study, priority, backbone FROM todo "
+        "WHERE NOT list_contains(?, backbone) ORDER BY priority DESC, trial LIMIT ?",
+        [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
+    ).fetchall()
+    ((pending,),) = connection.execute("SELECT count(*) FROM startable").fetchall()
+    chosen, resolver, bases = Chosen(pending), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    in_common = stems(site, connection, [trial for trial, *_ in todo])
+    store = str(site.store) if shares(connection) else ""
+    open_jobs: dict[Needs, list[Wanted]] = {}
+    for trial, attempt, study, priority, backbone in todo:
+        if limit is not None and chosen.attempts == limit:
+            break
+        needs = site.needs_of(backbone)
+        if needs not in open_jobs and len(chosen.jobs) == room:
+            continue  # a later trial may still share a job
+        try:
+            spec, text = resolver.resolve(trial)
+            needs = _needs(spec, needs, site.backend)
+            weights, stem = bases.weights(spec), in_common.get(trial, "")
+            wanted = Wanted(trial, attempt, spec, text, study, priority, weights, store, stem)
+        except RefusedError as error:
+            chosen.refused.append((trial, attempt, str(error)))
+            continue
+        if needs in refused or (needs not in open_jobs and len(chosen.jobs) == room):
+            continue
+        if needs not in open_jobs:
+            open_jobs[needs] = []
+            chosen.jobs.append((needs, open_jobs[needs]))
+        open_jobs[needs].append(wanted)
+        if len(open_jobs[needs]) == needs.trials_per_job:
+            del open_jobs[needs]
+    return chosen
+
+
+def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
+    """What the job of a trial asks for: each of its processes wants a GPU (a site with `gpus_per_trial` 0 trains on CPUs), and
+    more of them than a node takes are spread over several.
+
+    Raises:
+        RefusedError: says which key of site.toml to set, or what to do where there is one node.
+    """
+    ranks, name = Compute.of(spec.recipe).ranks, spec.backbone["name"]
+    wanted, spread = f"recipe {spec.recipe['name']!r} trains with {ranks} ranks", needs.spread(ranks)
+    if spread.ranks > 1 and backend == "local":
+        most, key = needs.most_ranks, "ranks_per_node" if needs.ranks_per_node else "node_gpus"
+        raise RefusedError(
+            f"{wanted}, and a node takes {most} ({key} in site.toml); the backend local is one node. Use a recipe with at most "
+            f"{most} ranks (chunk_pairs keeps its batch whole), or a backend with several nodes"
+        )
+    if spread.ranks == 1 and 0 < needs.gpus_per_trial < ranks:
+        raise RefusedError(
+            f"{wanted}, and a job has {needs.gpus_per_trial} GPU: set gpus_per_trial = {ranks} in site.toml, for all or under "
+            f"[backbone.{name}] (0 where it trains on CPUs)"
+        )
+    return spread
+
+
+def _backbones(site: Site, connection: duckdb.DuckDBPyConnection, refused: Collection[Needs]) -> list[str]:
+    """Those whose trials have needs that the backend refuses."""
+    if not refused:
+        return []
+    return [name for (name,) in connection.execute("SELECT name FROM backbone").fetchall() if site.needs_of(name) in refused]
+
+
+def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[list[Wanted]]]]:
+    """Jobs of equal needs together, cut into batches as long as the backend allows.
+
+    Raises:
+        UnreachableError: the backend does not say how long that is.
+    """
+    if not chosen.jobs:
+        return []
+    snapshot, longest = code_snapshot.snapshot(site.code), place.positions()
+    classes: dict[Needs, list[list[Wanted]]] = {}
+    for needs, job in chosen.jobs:
+        classes.setdefault(needs, []).append(job)
+    batches = []
+    for needs, alike in classes.items():
+        for piece in packed(alike, longest):
+            positions = [[_name(site, wanted) for wanted in job] for job in piece]
+            name = f"weir-{uuid.uuid4().hex[:12]}"
+            batch = Batch(name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs)
+            batches.append((batch, piece))
+    return batches
+
+
+def _name(site: Site, wanted: Wanted) -> str:
+    return str(attempt_folder(site.runs, wanted.trial, wanted.attempt).relative_to(site.runs))
+
+
+def _record(connection: duckdb.DuckDBPyConnection, chosen: Chosen, batches: list[tuple[Batch, list[list[Wanted]]]]) -> None:
+    """The attempt rows, of those that will run and of those that cannot (which end here)."""
+    serials = connection.execute("SELECT nextval('event') FROM range(?)", [chosen.attempts]).fetchall()
+    for wanted, (serial,) in zip((each for _, taken in batches for job in taken for each in job), serials, strict=True):
+        wanted.serial = serial
+    rows = [
+        {
+            "trial": wanted.trial,
+            "attempt": wanted.attempt,
+            "spec": wanted.text,
+            "spec_id": wanted.spec.id,
+            "batch": batch.name,
+            "position": position,
+            "code": batch.code.name,
+            "serial": wanted.serial,
+        }
+        for batch, jobs in batches
+        for position, job in enumerate(jobs)
+        for wanted in job
+    ]
+    insert(connection, "attempt", rows)
+    for trial, attempt, message in chosen.refused:
+        connection.execute(
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
+            "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), '', '', -1",
+            [trial, attempt, trial],
+        )
+        connection.execute(
+            "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) VALUES (?, ?, 'refused', 'error', ?, now())",
+            [trial, attempt, message],
+        )
+
+
+def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Report) -> None:
+    versions, created_at = code_snapshot.versions(), now()
+    for position, job in enumerate(jobs):
+        for wanted in job:
+            path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
+            if wanted.attempt == 1 and path.parent.exists():  # of a catalog that is no longer there: not this trial's files
+                aside = path.parent.rename(path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}"))
+                report.problem(
+                    f"trial {wanted.trial}", f"{path.parent} was there before its first attempt; moved to {aside.name}"
+                )
+            RunFolder(path).create(
+                wanted.spec,
+                Job(
+                    wanted.trial,
+                    wanted.attempt,
+                    batch.name,
+                    position,
+                    str(site.data),
+                    site.threads_per_trial,
+                    site.workers_per_trial,
+                    site.checkpoint_minutes,
+                    wanted.weights,
+                    batch.code.name,
+                    str(batch.code),
+                    versions,
+                    wanted.study,
+                    wanted.priority,
+                    created_at,
+                    wanted.serial,
+                    wanted.store,
+                    wanted.stem,
+                ),
+            )
+    batch.write()
+
+
+def _offer(place: Backend, batch: Batch, report: Report, refused: set[Needs]) -> list[dict[str, Any]] | None:
+    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of a batch that it refuses none,
+    and its needs join `refused`), or None: no answer."""
+    batch.ask()
+    crash_point("asked")
+    try:
+        jobs = place.submit(batch)
+    except SubmissionRefusedError as error:
+        batch.answered(refused=str(error))
+        report.problem(batch.name, f"{place.name} refuses it, and will be asked again: {error}")
+        refused.add(batch.needs)
+        return []
+    except SubmissionUnknownError as error:
+        report.problem(batch.name, f"{place.name} may or may not have taken it, and will be looked at: {error}")
+        return None
+    except BackendError as error:
+        report.problem(place.name, str(error))
+        return None
+    crash_point("submitted")
+    batch.answered(jobs=jobs)
+    return [
+        submission(batch, folder, job_id) for job_id, job in zip(jobs, batch.positions, strict=True) for folder in job if job_id
+    ]
+
+
+def live_jobs(connection: duckdb.DuckDBPyConnection) -> int:
+    """How many jobs have attempts without an end."""
+    found = connection.execute(
+        "SELECT count(DISTINCT (batch, position)) FROM attempt ANTI JOIN outcome USING (trial, attempt)"
+    ).fetchone()
+    return found[0] if found else 0

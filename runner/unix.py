@@ -1,0 +1,34 @@
+"""What a job and the processes that it forks ask of the operating system. Standard library only."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that forked it dies. Other systems than Linux have no such thing."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def oom_kills(root: Path = Path("/sys/fs/cgroup"), me: Path = Path("/proc/self/cgroup")) -> int:
+    """How many processes of this job's control groups the kernel has killed for want of memory; 0 where it does not say."""
+    found = 0
+    with contextlib.suppress(OSError, ValueError):
+        for line in me.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in ("", "memory"):
+                continue
+            place, file = (root, "memory.events") if not controllers else (root / "memory", "memory.oom_control")
+            events = place / path.lstrip("/") / file
+            if events.exists():
+                found += sum(int(text.split()[1]) for text in events.read_text().splitlines() if text.startswith("oom_kill "))
+    return found

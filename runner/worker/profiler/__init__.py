@@ -1,0 +1,1 @@
+"""What a step costs, counted before it is taken, on tensors without contents."""

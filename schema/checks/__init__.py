@@ -1,0 +1,1 @@
+"""What rows are refused for before a job exists, and the words in which a person is told."""

@@ -1,0 +1,191 @@
+"""What the sets of the procedural world show: everything at random, but what the class fixes.
+
+A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row holds.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from streams.world.rendering import (
+    BACKGROUNDS,
+    COLOURS,
+    COUNTS,
+    DUO,
+    POSITIONS,
+    SIZES,
+    TEXTURES,
+    WEAVE,
+    Factors,
+)
+from streams.world.shapes import KNOWN, blob, crystal, known, rng_of
+
+SETS = (
+    "base", "shape", "colour", "texture", "position", "size", "count", "compose", "names",
+    "blobs", "crystals", "weaves", "duos", "haze",
+)  # fmt: skip
+HELD_OUT = 0.15  # of the colour x shape pairs: never in any set but `compose`
+
+
+class WorldError(ValueError):
+    """A dataset row that asks for what the world does not have."""
+
+
+class Wanted(Protocol):
+    """What the sampler asks of a row's params."""
+
+    @property
+    def set(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+
+
+def held_out(seed: int) -> np.ndarray:
+    """(colours, shapes) bool: the pairs that only `compose` shows; every colour and every shape keeps most of its pairs."""
+    rng = rng_of(seed, "held out")
+    pairs = np.zeros((len(COLOURS), len(KNOWN)), bool)
+    while pairs.mean() < HELD_OUT:
+        colour, shape = rng.integers(len(COLOURS)), rng.integers(len(KNOWN))
+        if pairs[colour].sum() < 3 and pairs[:, shape].sum() < 3:
+            pairs[colour, shape] = True
+    return pairs
+
+
+class Sampler:
+    """Draws the factors of a set: everything at random but what the class fixes."""
+
+    def __init__(self, world: "Wanted", name: str, classes: list[str], labels: np.ndarray, rng: np.random.Generator) -> None:
+        self.world, self.name, self.classes, self.labels, self.rng = world, name, classes, labels, rng
+        self.count = len(labels)
+        self.nouns = ["shape"] * self.count
+        self.tables = [known(shape) for shape in KNOWN]
+        self.factors = self._anything()
+
+    def sample(self) -> tuple[Factors, list[str], np.ndarray]:
+        """Factors, the noun of each caption, and the radius tables."""
+        getattr(self, f"_{self.world.set}")()
+        if self.world.set != "compose":
+            self._avoid_held_out()
+        return self.factors, self.nouns, np.stack(self.tables)
+
+    def _anything(self) -> Factors:
+        n, rng = self.count, self.rng
+        return Factors(
+            shape=rng.integers(0, len(KNOWN), n),
+            colour=rng.integers(0, len(COLOURS), n),
+            second=np.full(n, -1),
+            texture=np.where(rng.uniform(size=n) < 0.7, 0, rng.integers(1, len(TEXTURES), n)),
+            weave=np.zeros((n, 3), np.float32),
+            size=rng.integers(0, len(SIZES), n),
+            position=np.where(rng.uniform(size=n) < 0.5, 4, rng.integers(0, len(POSITIONS), n)),
+            background=rng.integers(0, len(BACKGROUNDS), n),
+            count=np.ones(n, np.int64),
+            turn=rng.uniform(-0.1, 0.1, n).astype(np.float32),
+            jitter=rng.uniform(-0.8, 0.8, (n, 2)).astype(np.float32),
+        )
+
+    def _base(self) -> None:
+        n, rng = self.count, self.rng
+        several = rng.uniform(size=n) < 0.15
+        self.factors.count = np.where(several, rng.integers(1, len(COUNTS) + 1, n), 1)
+        made_up = rng.uniform(size=n) < (0.25 if self.world.names else 0)
+        which = rng.integers(0, max(1, len(self.world.names)), n)
+        self.tables += [blob(name, self.world.seed) for name in self.world.names]
+        self.factors.shape = np.where(made_up, len(KNOWN) + which, self.factors.shape)
+        vague = rng.uniform(size=n) < 0.1
+        said = [*KNOWN, *self.world.names]
+        self.nouns = ["shape" if v and s < len(KNOWN) else said[s] for v, s in zip(vague, self.factors.shape, strict=True)]
+        self.labels[:] = 0
+
+    def _shape(self) -> None:
+        self.factors.shape = self._fixed(KNOWN)
+        self.nouns = [KNOWN[s] for s in self.factors.shape]
+
+    def _haze(self) -> None:
+        self._shape()
+        self.factors.size = self.rng.integers(1, len(SIZES), self.count)
+
+    def _colour(self) -> None:
+        self.factors.colour = self._fixed(tuple(COLOURS))
+
+    def _texture(self) -> None:
+        self.factors.texture = self._fixed(TEXTURES)
+        self.factors.size = self.rng.integers(1, len(SIZES), self.count)
+
+    def _position(self) -> None:
+        self.factors.position = self._fixed(tuple(POSITIONS))
+
+    def _size(self) -> None:
+        self.factors.size = self._fixed(tuple(SIZES))
+
+    def _count(self) -> None:
+        self.factors.count = self._fixed(COUNTS) + 1
+
+    def _compose(self) -> None:
+        """Only held-out pairs, or their classes could be told by what was seen."""
+        pairs = held_out(self.world.seed)
+        phrases = {f"{c} {s}": (i, j) for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN)}
+        wanted = np.array([phrases[self.classes[label]] for label in self._places(tuple(phrases))])
+        if not all(pairs[colour, shape] for colour, shape in wanted):
+            raise WorldError(f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; see `held_out`")
+        self.factors.colour, self.factors.shape = wanted[:, 0], wanted[:, 1]
+        self.nouns = [KNOWN[s] for s in self.factors.shape]
+
+    def _names(self) -> None:
+        self._named(blob)
+
+    def _blobs(self) -> None:
+        self._named(blob)
+
+    def _crystals(self) -> None:
+        self._named(crystal)
+
+    def _named(self, outline: Any) -> None:
+        self.tables += [outline(name, self.world.seed) for name in self.classes]
+        self.factors.shape = len(KNOWN) + self.labels
+        self.factors.size = self.rng.integers(1, len(SIZES), self.count)
+        self.nouns = [self.classes[label] for label in self.labels]
+
+    def _weaves(self) -> None:
+        """A named texture: its frequency, angle and kind; few enough waves to survive 32 pixels."""
+        looks = [rng_of(self.world.seed, "weave", name) for name in self.classes]
+        kinds = np.arange(len(self.classes)) % 4
+        drawn = [(rng.uniform(0.7, 1.5), rng.uniform(0, np.pi), kind) for rng, kind in zip(looks, kinds, strict=True)]
+        self.factors.weave = np.array(drawn, np.float32)[self.labels]
+        self.factors.texture = np.full(self.count, WEAVE)
+        self.factors.size = np.full(self.count, 2)
+        self.nouns = [self.classes[label] for label in self.labels]
+
+    def _duos(self) -> None:
+        """A named pair of colours: one in the core, one around it."""
+        pairs = [rng_of(self.world.seed, "duo", name).permutation(len(COLOURS))[:2] for name in self.classes]
+        self.factors.colour, self.factors.second = np.array(pairs)[self.labels].T
+        self.factors.texture = np.full(self.count, DUO)
+        self.factors.size = self.rng.integers(1, len(SIZES), self.count)
+        self.nouns = [self.classes[label] for label in self.labels]
+
+    def _fixed(self, values: tuple[str, ...]) -> np.ndarray:
+        """The factor that each label names."""
+        self._places(values)
+        named: np.ndarray = np.array([values.index(name) for name in self.classes])[self.labels]
+        return named
+
+    def _places(self, values: tuple[str, ...]) -> np.ndarray:
+        for name in self.classes:
+            if name not in values:
+                allowed = ", ".join(values[:20])
+                raise WorldError(f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has {allowed}")
+        return self.labels
+
+    def _avoid_held_out(self) -> None:
+        """Redraw colours (or the shape, where the class is the colour) until no held-out pair is shown."""
+        pairs = np.vstack([held_out(self.world.seed).T, np.zeros((len(self.tables) - len(KNOWN), len(COLOURS)), bool)])
+        f = self.factors
+        while (bad := np.flatnonzero(pairs[f.shape, f.colour])).size:
+            if self.world.set in ("colour", "duos"):
+                f.shape[bad] = self.rng.integers(0, len(KNOWN), len(bad))
+            else:
+                f.colour[bad] = self.rng.integers(0, len(COLOURS), len(bad))

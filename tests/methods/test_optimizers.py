@@ -1,0 +1,294 @@
+"""The optimizers against torch's own, exact resumption of each, and what each does with its settings."""
+
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+from torchao.optim.quant_utils import create_dynamic_map
+from torchao.optim.subclass_8bit import get_qmap_signed, get_qmap_unsigned
+
+from methods import objective
+from methods.optimizers import Joined, memory, optimizer, remember
+from methods.parameters import moving
+from runner.worker import checkpoint
+from schema.checks import parts
+from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
+
+OPTIMIZERS = parts.names("methods/optimizers.py")
+CONTRASTIVE, FULL = objective("contrastive", {}), tuning("full")
+
+
+FUSED = {"fused": True}
+
+
+def made(name: str, model: nn.Module, **params: Any) -> torch.optim.Optimizer:
+    return optimizer(name, moving(model), RECIPE | {"optimizer_params": params})
+
+
+@pytest.mark.parametrize("tuned", names("methods/tuning"))
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_it_goes_on_from_its_state_to_the_last_bit(name: str, tuned: str) -> None:
+    stream = batches(1)
+    drawn = [next(stream) for _ in range(6)]
+    model = build()
+    torch.manual_seed(1)
+    how, again = tuning(tuned), tuning(tuned)
+    first = optimizer(name, how.begin(model, task()), RECIPE)
+    for batch in drawn[:3]:
+        step(model, how, CONTRASTIVE, first, batch)
+    resumed = build(seed=4)
+    torch.manual_seed(1)
+    second = optimizer(name, again.begin(resumed, task()), RECIPE)
+    resumed.load_state_dict(model.state_dict())
+    again.load_state_dict(how.state_dict())
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for batch in drawn[3:]:
+        step(model, how, CONTRASTIVE, first, batch)
+        step(resumed, again, CONTRASTIVE, second, batch)
+    assert not differing(model.state_dict(), resumed.state_dict())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_it_learns(name: str) -> None:
+    model, stream = build(), batches(1)
+    trained = made(name, model)
+    for group in trained.param_groups:
+        group["lr"] = 1e-3 if name != "sgd" else 0.1
+    losses = [step(model, FULL, CONTRASTIVE, trained, next(stream)) for _ in range(40)]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_schedule_moves_every_group(name: str) -> None:
+    """With the learning rate set to zero nothing moves, weight decay included."""
+    model, before = build(), build()
+    trained = made(name, model)
+    for group in trained.param_groups:
+        group["lr"] = 0.0
+    step(model, FULL, CONTRASTIVE, trained, next(batches(1)))
+    assert not differing(model.state_dict(), before.state_dict())
+    assert all(parameter.grad is None for parameter in model.parameters()), "zero_grad reaches every group"
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weight_decay_reaches_every_parameter(name: str) -> None:
+    """With gradients of zero, decay alone moves what is not zero."""
+    model, before = build(), build()
+    trained = made(name, model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    trained.step()
+    for key, parameter in model.named_parameters():
+        expected = before.get_parameter(key) * (1 - RECIPE["lr"] * RECIPE["weight_decay"])
+        torch.testing.assert_close(parameter, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "params"),
+    [
+        ("adamw", torch.optim.AdamW, {"betas": (0.8, 0.9), "eps": 1e-3}),
+        ("adamw", torch.optim.AdamW, {}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.5, "nesterov": True}),
+    ],
+)
+def test_it_is_torchs_own_with_these_settings(name: str, theirs: type[torch.optim.Optimizer], params: dict[str, Any]) -> None:
+    model, other = build(), build()
+    ours = made(name, model, **params)
+    reference = theirs(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], **params)
+    for batch, again in zip((next(batches(n)) for n in range(4)), (next(batches(n)) for n in range(4)), strict=True):
+        step(model, FULL, CONTRASTIVE, ours, batch)
+        step(other, FULL, CONTRASTIVE, reference, again)
+    assert not differing(model.state_dict(), other.state_dict())
+
+
+def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest() -> None:
+    """Embeddings and projections are matrices too, and are not for Muon."""
+    model = build()
+    joined = made("muon", model)
+    assert isinstance(joined, Joined)
+    kinds = {type(part): {id(p) for p in part.param_groups[0]["params"]} for part in joined.parts}
+    for key, parameter in model.named_parameters():
+        in_block = "resblocks." in key and parameter.ndim == 2
+        assert id(parameter) in kinds[torch.optim.Muon if in_block else torch.optim.AdamW], key
+    assert sum(len(found) for found in kinds.values()) == len(list(model.parameters()))
+
+
+def test_muon_is_torchs_own_on_its_share() -> None:
+    model, other, params = build(), build(), {"momentum": 0.9, "ns_steps": 3, "betas": (0.8, 0.9), "eps": 1e-4}
+    ours = made("muon", model, **params)
+    shares: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for key, parameter in other.named_parameters():
+        shares["resblocks." in key and parameter.ndim == 2].append(parameter)
+    common = {"lr": RECIPE["lr"], "weight_decay": RECIPE["weight_decay"]}
+    theirs = (
+        torch.optim.Muon(shares[True], momentum=0.9, ns_steps=3, adjust_lr_fn="match_rms_adamw", **common),
+        torch.optim.AdamW(shares[False], betas=(0.8, 0.9), eps=1e-4, **common),
+    )
+    for n in range(4):
+        step(model, FULL, CONTRASTIVE, ours, next(batches(n)))
+        CONTRASTIVE.loss(other, next(batches(n))).backward()
+        for each in theirs:
+            each.step()
+            each.zero_grad()
+    assert not differing(model.state_dict(), other.state_dict())
+
+
+def test_muon_works_where_one_kind_is_missing() -> None:
+    model = build()
+    low_rank = optimizer("muon", tuning("lora").begin(model, task()), RECIPE)
+    assert [type(part) for part in low_rank.parts] == [torch.optim.Muon], "low-rank factors are matrices of blocks"
+    only = moving(nn.Linear(2, 2))
+    assert [type(part) for part in optimizer("muon", only, RECIPE).parts] == [torch.optim.AdamW]
+
+
+def test_muon_refuses_parameters_that_do_not_say_where_they_are() -> None:
+    with pytest.raises(ValueError, match=r"these parameters do not say: return moving\(model\)"):
+        optimizer("muon", list(nn.Linear(2, 2).parameters()), RECIPE)
+
+
+def test_a_joined_optimizer_takes_a_closure_as_torchs_do() -> None:
+    model, batch = build(), next(batches(1))
+    trained = made("muon", model)
+
+    def closure() -> float:
+        loss = CONTRASTIVE.loss(model, batch)
+        loss.backward()
+        return float(loss.detach())
+
+    before = build()
+    assert trained.step(closure) > 0
+    assert differing(model.state_dict(), before.state_dict())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_its_memory_goes_by_the_names_of_parameters(name: str) -> None:
+    """Another optimizer over the same model goes on as the first would have; what moves for the first time begins afresh."""
+    model, stream = build(), batches(1)
+    first = made(name, model)
+    for _ in range(3):
+        step(model, FULL, CONTRASTIVE, first, next(stream))
+    kept = memory(first, dict(model.named_parameters()))
+    other, batch = build(seed=5), next(stream)
+    other.load_state_dict(model.state_dict())
+    second = made(name, other, carry=True)
+    remember(second, dict(other.named_parameters()), kept)
+    step(model, FULL, CONTRASTIVE, first, batch)
+    step(other, FULL, CONTRASTIVE, second, batch)
+    assert not differing(model.state_dict(), other.state_dict())
+    third = optimizer(name, tuning("lora").begin(other, task()), RECIPE)
+    remember(third, dict(other.named_parameters()), kept)
+    assert not third.state
+
+
+def test_lists_from_json_are_taken_for_tuples() -> None:
+    assert made("adamw", build(), betas=[0.9, 0.98]).param_groups[0]["betas"] == (0.9, 0.98)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        (
+            "adam",
+            {},
+            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, muon, sgd. Did you mean 'adamw' or 'adamw_8bit'",
+        ),
+        ("sgd", {"betas": [0.9, 0.9]}, r"optimizer 'sgd' has no parameter 'betas'. Allowed: momentum, nesterov"),
+        ("adamw", {"lr": 1.0}, r"no parameter 'lr'. Allowed: betas, eps"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        made(name, build(), **params)
+
+
+def test_a_fused_step_is_the_same_to_rounding_and_goes_on_to_the_last_bit() -> None:
+    """One kernel for all parameters; torch has one for the CPU too."""
+    models = [build() for _ in range(3)]
+    plain, fused, resumed = (made("adamw", model, **keys) for model, keys in zip(models, ({}, FUSED, FUSED), strict=True))
+    stream = batches(1)
+    drawn = [next(stream) for _ in range(6)]
+    for batch in drawn[:3]:
+        step(models[0], FULL, CONTRASTIVE, plain, batch)
+        step(models[1], FULL, CONTRASTIVE, fused, batch)
+    models[2].load_state_dict(models[1].state_dict())
+    resumed.load_state_dict(copy.deepcopy(fused.state_dict()))
+    for batch in drawn[3:]:
+        for model, each in zip(models, (plain, fused, resumed), strict=True):
+            step(model, FULL, CONTRASTIVE, each, batch)
+    assert not differing(models[1].state_dict(), models[2].state_dict())
+    assert differing(models[0].state_dict(), models[1].state_dict()), "it rounds otherwise, or it was not fused"
+    for name, tensor in models[0].state_dict().items():
+        if not name.endswith("in_proj_bias"):  # the gradient of a key's bias is nothing but rounding, which Adam makes steps of
+            torch.testing.assert_close(models[1].state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def eight_bit(seed: int, **params: Any) -> tuple[nn.Linear, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    layer = nn.Linear(64, 64, bias=True)
+    return layer, optimizer("adamw_8bit", list(layer.parameters()), RECIPE | {"optimizer_params": params})
+
+
+def push(layer: nn.Linear, trained: torch.optim.Optimizer, seed: int) -> None:
+    torch.manual_seed(seed)
+    layer.weight.grad, layer.bias.grad = torch.randn(64, 64), torch.randn(64)
+    trained.param_groups[0]["lr"] = 1e-3 / (1 + seed)  # as the schedule sets it
+    trained.step()
+
+
+def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
+    """4,096 weights: moments of a byte each, and a scale for each block of 256; the 64 biases keep theirs in full."""
+    layer, trained = eight_bit(0, betas=[0.8, 0.9])
+    other = copy.deepcopy(layer)
+    full = torch.optim.AdamW(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], betas=(0.8, 0.9))
+    start = layer.weight.detach().clone()
+    for seed in range(5):
+        push(layer, trained, seed)
+        push(other, full, seed)
+    moved, apart = (other.weight - start).norm(), (other.weight - layer.weight).norm()
+    assert 0 < apart < 0.05 * moved
+    torch.testing.assert_close(layer.bias, other.bias, rtol=1e-6, atol=1e-8)
+    moment = trained.state_dict()["state"][0]["exp_avg"]
+    assert (moment["codes"].dtype, moment["codes"].numel(), moment["scale"].numel()) == (torch.uint8, 4096, 16)
+
+
+def test_eight_bits_mean_the_same_after_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial counts its step on tensors that hold nothing before it trains, and that must not be what the codes are made of."""
+    meaning = tuple(create_dynamic_map(signed=True)), tuple(create_dynamic_map(signed=False))
+    get_qmap_signed.cache_clear()
+    get_qmap_unsigned.cache_clear()
+    monkeypatch.delitem(sys.modules, "methods.eight_bit", raising=False)
+    with FakeTensorMode(allow_non_fake_inputs=True), FlopCounterMode(display=False):
+        push(*eight_bit(0), 1)
+    assert (get_qmap_signed(), get_qmap_unsigned()) == meaning
+
+
+def test_what_eight_bits_remember_is_plain_and_goes_on_to_the_last_bit(tmp_path: Path) -> None:
+    """Through a checkpoint's file, and from one task's optimizer to the next one's."""
+    layer, trained = eight_bit(0)
+    push(layer, trained, 1)
+    names = dict(layer.named_parameters())
+    checkpoint.write(tmp_path / "c", {}, {"state": trained.state_dict(), "memory": memory(trained, names)})
+    read = checkpoint.read(tmp_path / "c", json.loads((tmp_path / "c.json").read_text()))
+    assert read is not None
+    resumed, carried = copy.deepcopy(layer), copy.deepcopy(layer)
+    again, fresh = (optimizer("adamw_8bit", list(each.parameters()), RECIPE) for each in (resumed, carried))
+    again.load_state_dict(read["state"])
+    remember(fresh, dict(carried.named_parameters()), read["memory"])
+    for seed in (2, 3):
+        for each, its in ((layer, trained), (resumed, again), (carried, fresh)):
+            push(each, its, seed)
+    assert not differing(layer.state_dict(), resumed.state_dict())
+    assert not differing(layer.state_dict(), carried.state_dict())
+
+
+def test_without_torchao_eight_bits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "methods.eight_bit", None)
+    with pytest.raises(parts.PartError, match=r"adamw_8bit needs torchao, .*Install it, or use adamw"):
+        eight_bit(0)

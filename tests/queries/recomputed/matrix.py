@@ -1,0 +1,111 @@
+"""The matrix of tasks, and the measures of continual learning on it; the image index beside the deployed weights."""
+
+import math
+import re
+import statistics
+from typing import Any
+
+from tests.queries.recomputed.facts import SENTENCE, Facts, Row, answers, grouped, less, mean, named
+from tests.queries.recomputed.seeds import half
+
+WORDS = ("study", *SENTENCE, "seed", "trial")
+
+
+def learned_in(facts: Facts, stream: Row) -> dict[str, int]:
+    """dataset -> the task that brings it, of a stream whose tasks each bring whole datasets; else empty."""
+    places = [row for row in facts["sequence_concept"] if row["sequence"] == stream["sequence"]]
+    concepts = [row["dataset"] for row in sorted(places, key=lambda row: row["position"])]
+    size, longer = divmod(len(concepts), stream["tasks"])
+    tasks: dict[str, set[int]] = {}
+    for task in range(1, stream["tasks"] + 1):
+        take = size + (task <= longer)
+        for dataset in concepts[:take]:
+            tasks.setdefault(dataset, set()).add(task)
+        concepts = concepts[take:]
+    whole = all(len(own) == 1 for own in tasks.values())
+    found = {dataset: min(own) for dataset, own in tasks.items()}
+    return found if size and whole and len(set(found.values())) == stream["tasks"] else {}
+
+
+@answers
+def task_matrix(facts: Facts) -> list[Row]:
+    brought = {row["name"]: learned_in(facts, row) for row in facts["stream"]}
+    cells: dict[tuple[Any, ...], list[Row]] = {}
+    for row in facts.finals:
+        task = brought[facts.trials[row["trial"]]["stream"]].get(row["dataset"])
+        if row["role"] == "adapt" and task:
+            cells.setdefault((row["trial"], row["label_space"], row["task"], task), []).append(row)
+    found = []
+    for (trial, label_space, task, learned), rows in cells.items():
+        words = facts.trials[trial]
+        wanted = [
+            m
+            for m in facts.members[words["suite"]]
+            if m["role"] == "adapt" and m["label_space"] == label_space and brought[words["stream"]].get(m["dataset"]) == learned
+        ]
+        value = math.fsum(r["value"] * r["weight"] for r in rows) / math.fsum(r["weight"] for r in rows)
+        row = {word: words[word] for word in WORDS} | {"label_space": label_space, "task": task, "learned": learned}
+        found.append(row | {"value": value if len(rows) == len(wanted) else None})
+    return found
+
+
+@answers
+def continual(facts: Facts) -> list[Row]:
+    found = []
+    for _, rows in grouped(task_matrix(facts), "trial", "label_space").items():
+        trial = facts.trials[rows[0]["trial"]]
+        size = trial["tasks"]
+        r = {(row["task"], row["learned"]): row["value"] for row in rows}
+        if any(r.get((t, e)) is None for t in range(size + 1) for e in range(1, size + 1)):
+            continue
+        row = {word: trial[word] for word in WORDS} | {"label_space": rows[0]["label_space"], "tasks": size}
+        found.append(row | scores(r, size))
+    return found
+
+
+def scores(r: dict[tuple[int, int], float], size: int) -> dict[str, float | None]:
+    """Of R[t, e]: the value of column e after task t, 0 the untouched backbone (metrics D.2)."""
+    all_ = range(1, size + 1)
+    return {
+        "acc_final": mean(r[size, e] for e in all_),
+        "acc_all": mean(r[t, e] for t in all_ for e in all_),
+        "acc_inc": mean(mean(r[t, e] for e in range(1, t + 1)) for t in all_),
+        "acc_learn": mean(r[e, e] for e in all_),
+        "transfer": mean(mean(r[t, e] for t in range(1, e)) for e in all_ if e >= 2),
+        "tic_forward": mean(r[t, e] for t in all_ for e in all_ if t < e),
+        "tic_backward": mean(r[t, e] for t in all_ for e in all_ if t > e),
+        "bwt": mean(r[size, e] - r[e, e] for e in all_ if e < size),
+        "fwt_zs": mean(r[e - 1, e] - r[0, e] for e in all_ if e >= 2),
+        "forgotten_mean": mean(max(r[t, e] for t in range(e, size)) - r[size, e] for e in all_ if e < size),
+    }
+
+
+@answers
+def rebuild_index(facts: Facts) -> list[Row]:
+    probed = []
+    for key, rows in grouped(facts.finals, "trial", "task", "dataset", "label_space").items():
+        named_ = [re.fullmatch(r"(index|index_shifted|text_to_image)_r(\d+)", row["metric"]) for row in rows]
+        for rank in {int(name[2]) for name in named_ if name}:
+            of = {name[1]: row["value"] for name, row in zip(named_, rows, strict=True) if name and int(name[2]) == rank}
+            probed.append(named(("trial", "task", "dataset", "label_space"), key) | {"rank": rank} | of)
+    first = {(p["trial"], p["dataset"], p["label_space"], p["rank"]): p.get("text_to_image") for p in probed if p["task"] == 0}
+    whole = []
+    for row in probed:
+        before = first.get((row["trial"], row["dataset"], row["label_space"], row["rank"]))
+        recalls = [row.get(name) for name in ("index", "index_shifted", "text_to_image")]
+        if row["task"] and before is not None and None not in recalls:
+            kept, shifted, rebuilt = recalls
+            more = {"kept": kept, "shifted": shifted, "rebuilt": rebuilt, "before": before}
+            best = max(kept, shifted)
+            whole.append(facts.trials[row["trial"]] | row | more | {"fall": before - best, "gain": rebuilt - best})
+    key = (*SENTENCE, "dataset", "label_space", "rank", "task")
+    found = []
+    for values, rows in grouped(whole, *key).items():
+        falls = [row["fall"] for row in rows]
+        middle, width, gains = statistics.fmean(falls), half(falls), statistics.fmean(row["gain"] for row in rows)
+        row = named(key, values) | {"seeds": len(rows), "few_seeds": len(rows) < 3, "falls": middle, "rebuilding_gains": gains}
+        row |= {name: mean(r[name] for r in rows) for name in ("before", "kept", "shifted", "rebuilt")}
+        row |= {"falls_low": less(middle, width), "falls_high": None if width is None else middle + width}
+        row["must"] = "no" if middle <= 0 or gains <= 0 else "yes" if width is not None and middle > width else "open"
+        found.append(row)
+    return found

@@ -1,0 +1,85 @@
+"""Published numbers beside ours."""
+
+import json
+
+from tests.queries.recomputed.facts import Facts, Row, answers, grouped, mean
+from tests.queries.recomputed.matrix import continual
+
+OURS = ("backbone", "stream", "mixture", "method", "recipe", "budget", "suite", "dataset", "task")
+
+
+def words_of(setting: str) -> Row | None:
+    try:
+        said = json.loads(setting)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+@answers
+def published(facts: Facts) -> list[Row]:
+    found = []
+    for (source, setting), rows in grouped(facts["reference_result"], "source", "setting").items():
+        of = {row["metric"]: row["value"] for row in rows}
+        if not {"a_ka", "a_zs"} <= set(of):
+            continue
+        both = [row for row in rows if row["metric"] in ("a_ka", "a_zs")]
+        words = words_of(setting) or {}
+        row = {"source": source, "setting": setting, "backbone": words.get("backbone"), "stream": words.get("stream")}
+        row |= {"a_ka": of["a_ka"], "a_zs": of["a_zs"], "provenance": min(r["provenance"] for r in both), "url": both[0]["url"]}
+        found.append(row)
+    return found
+
+
+@answers
+def reproduced(facts: Facts, tolerance: float = 0.005) -> list[Row]:
+    ends = {row["trial"]: row for row in continual(facts)}
+    points = {(row["trial"], row["task"]): row for row in facts.path}
+    values = {
+        (row["trial"], row["task"], row["dataset"], row["metric"]): row["value"]
+        for row in facts.finals
+        if row["label_space"] == "all"
+    }
+    found = []
+    for row in facts["reference_result"]:
+        words = words_of(row["setting"])
+        strange = [] if words is None else sorted(set(words) - set(OURS))
+        ours: list[float] = []
+        for trial in facts.trials.values():
+            if words is None or strange or row["provenance"] == "unverified" or not {"backbone", "stream"} & set(words):
+                break
+            if not _fits(trial, words):
+                continue
+            task = int(words.get("task", trial["tasks"]))
+            if "dataset" in words:
+                value = values.get((trial["id"], task, words["dataset"], row["metric"]))
+            elif row["metric"] in ("a_ka", "a_zs", "gm"):
+                value = points.get((trial["id"], task), {}).get(row["metric"])
+            else:
+                value = ends.get(trial["id"], {}).get(row["metric"]) if task == trial["tasks"] else None
+            ours += [] if value is None else [value]
+        here = mean(ours)
+        said = {name: row[name] for name in ("source", "setting", "metric", "provenance", "url")} | {"published": row["value"]}
+        said |= {"trials": len(ours), "ours": here, "difference": None if here is None else here - row["value"]}
+        found.append(said | {"verdict": _verdict(row, words, strange, here, tolerance)})
+    return found
+
+
+def _fits(trial: Row, words: Row) -> bool:
+    named = {key: value for key, value in words.items() if key not in ("dataset", "task", "method")}
+    return (
+        all(trial[key] == value for key, value in named.items())
+        and words.get("method", trial["method"]).lower() == trial["method"].lower()
+    )
+
+
+def _verdict(row: Row, words: Row | None, strange: list[str], ours: float | None, tolerance: float) -> str:
+    if row["provenance"] == "unverified":
+        return "not compared: unverified"
+    if words is None:
+        return "not compared: not a JSON object"
+    if strange:
+        return f"not compared: {', '.join(strange)}"
+    if ours is None:
+        return "not measured"
+    return "reproduced" if abs(ours - row["value"]) <= tolerance else "differs"

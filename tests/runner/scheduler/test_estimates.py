@@ -1,0 +1,227 @@
+"""What is pending and what it will cost: the solver in SQL against the one in Python, and a forecast against pencil and paper."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.backends.local import Local
+from runner.budget import BudgetError, Profiled, price, steps_per_task
+from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run, remarks
+from runner.scheduler.estimates import LIKELY, Sum, by_study, too_large, total
+from schema.catalog import Catalog
+from schema.site import Needs, Site
+from tests.filled import PAPER, Filled
+
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+KIND: dict[str, Any] = {
+    "study": "s", "backbone": "tiny", "method": "m", "trials": 1, "steps": 10, "pflops": 1.0, "peak_bytes": 10**9, "device": "gpu",
+    "seconds": 3600.0, "error_s": 0.0, "noise_s": 0.0, "priority": 0, "last_trial": 1, "profiled": True, "ranks": 1,
+}  # fmt: skip
+
+
+@few
+@given(
+    st.sampled_from(["steps", "pairs", "gflops", "maf_gflops"]),
+    st.sampled_from(["once", "per_step"]),
+    st.integers(1, 10**7),
+    st.sampled_from([2, 20, 50, 100, 200]),
+    st.floats(1e6, 1e12),
+    st.floats(0, 1e13),
+    st.integers(10**8, 10**11),
+)
+def test_sql_and_python_solve_alike(
+    filled: Filled, unit: str, charging: str, total_units: int, tasks: int, flops: float, once: float, peak: int
+) -> None:
+    """Any budget, any profile; and no task is ever over its share by more than half a step."""
+    filled.clear()
+    filled.connection.execute("DELETE FROM budget WHERE name = 'b'")
+    filled.connection.execute(
+        "INSERT INTO budget (name, unit, total, charging) VALUES ('b', ?, ?, ?)", [unit, total_units, charging]
+    )
+    filled.profile("finetune", train=(flops, 10**8), objective=(once, peak), full=(flops, 3 * 10**9))
+    row = filled.row("steps", budget="b", tasks=tasks)
+    said = {"name": "b", "unit": unit, "total": total_units, "charging": charging}
+    profiled = Profiled(flops / 1e9, once / 1e9, peak, 3 * 10**9)
+    if unit.endswith("gflops") and not profiled.multiplier:
+        return
+    cost = price(said, 16, profiled)
+    assert (row["step_price"], row["once_price"]) == pytest.approx((cost.step, cost.once))
+    assert row["over_of_a_task"] <= 0.5 + 1e-6 * max(1, abs(row["steps"]))
+    try:
+        assert row["steps"] == steps_per_task(said, tasks, 16, profiled)
+    except BudgetError:
+        assert row["steps"] < 1
+
+
+def test_price_has_what_is_charged(filled: Filled) -> None:
+    """Choosing pairs is part of a step, the highest peak counts, and rows from before mixtures were told apart count for none."""
+    filled.profile("finetune", train=(2e9, 30), score=(1e9, 20), objective=(5e9, 40), full=(2e9, 30))
+    filled.profile("lora", mixture="", train=(2e9, 30), full=(2e9, 30))
+    row = filled.row("price")
+    assert (row["step_gflops"], row["once_gflops"], row["peak_bytes"], row["multiplier"]) == (3, 5, 40, 1.3333)
+    assert row["step_maf_gflops"] == pytest.approx(3 * 1.3333)
+
+
+def test_outlook_on_paper(filled: Filled) -> None:
+    """Three that took 4, 5 and 9 s on the device that was used last; another device is not asked."""
+    for seed, (seconds, device) in enumerate([(4, "new"), (5, "new"), (9, "new"), (1000, "old")]):
+        trial = filled.trial(seed=seed)
+        day = "2026-02-01" if device == "new" else "2026-01-01"
+        filled.attempt(trial, state="done", device=device, finished_at=f"{day} 10:00:00+00")
+        filled.cost(trial, 1, flops=2e15, seconds=seconds - 1)
+        filled.cost(trial, 1, "evaluate", flops=9e15, seconds=1)
+    filled.profile("lora", train=(8e13, 10**9), full=(8e13, 10**9))
+    filled.profile("ewc", train=(8e13, 10**9), full=(8e13, 10**9))
+    for seed in (10, 11):
+        filled.trial(seed=seed)
+    filled.trial(method="lora")
+    filled.trial(method="ewc", mixture="replay")
+    rows = {row["method"]: row for row in filled.rows("outlook")}
+    spread = math.sqrt((4 + 1 + 9) / 2)
+    alike, rated, similar = rows["finetune"], rows["lora"], rows["ewc"]
+    assert (alike["trials"], alike["by_what"], alike["based_on"], alike["device"]) == (2, "alike", 3, "new")
+    assert (alike["seconds"], alike["pflops"]) == (6, 2)
+    assert (alike["error_s"], alike["noise_s"]) == pytest.approx((spread / math.sqrt(3), spread))
+    assert (rated["steps"], rated["pflops"], rated["by_what"], rated["peak_bytes"]) == (100, 8, "by FLOPs", 10**9)
+    assert (rated["seconds"], rated["error_s"]) == pytest.approx((24, 4 * spread))
+    assert rated["noise_s"] == pytest.approx(24 * spread / 6)
+    assert (similar["by_what"], similar["seconds"], similar["profiled"]) == ("similar", 6, False)
+    each = {row["trial"]: row for row in filled.rows("forecast")}
+    assert len(each) == 4 and sorted(row["seconds"] for row in each.values()) == pytest.approx([6, 6, 6, 24])
+
+
+def test_a_budget_in_flops_is_not_guessed(filled: Filled) -> None:
+    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('flops', 'maf_gflops', 100)")
+    filled.trial(budget="flops")
+    filled.trial(budget="flops", method="ewc")
+    filled.profile("finetune", train=(5e9, 10), full=(5e9, 10))
+    rows = {row["method"]: row["steps"] for row in filled.rows("outlook")}
+    assert rows == {"finetune": 20, "ewc": None}
+    filled.connection.execute("UPDATE budget SET total = 4 WHERE name = 'flops'")
+    assert filled.row("outlook", method="finetune")["steps"] == 0
+
+
+def test_profiles_beside_the_published(filled: Filled) -> None:
+    """EWC at every step, as published, and only when it runs."""
+    filled.connection.execute("INSERT INTO budget (name, unit, total, charging) VALUES ('fomo', 'maf_gflops', 6e2, 'per_step')")
+    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('fomo_once', 'maf_gflops', 6e2)")
+    for metric, value, tasks in (("step_gflops", 6, ""), ("memory_multiplier", 1.25, ""), ("steps_per_task", 4, ', "tasks": 20')):
+        filled.connection.execute(
+            "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES ('FoMo-in-Flux, compute', ?, ?, ?, 'seen')",
+            [f'{{"backbone": "tiny", "batch_pairs": 16, "method": "EWC"{tasks}}}', metric, value],
+        )
+    filled.profile("ewc", train=(2e9, 10), objective=(3e9, 15), full=(2e9, 10))
+    row, once = filled.row("profiles()"), filled.row("profiles(budget := 'fomo_once')")
+    assert (row["steps"], row["published_steps"], once["steps"]) == (4, 4, 8)
+    assert (row["gflops_apart"], once["gflops_apart"]) == pytest.approx((5 / 6 - 1, 2 / 6 - 1))
+    assert (row["multiplier"], row["multiplier_apart"]) == pytest.approx((1.5, 0.2))
+
+
+# ---------------------------------------------------------------- adding up
+
+
+def test_sums_say_what_they_leave_out() -> None:
+    found = Sum()
+    found.add(KIND | {"trials": 4, "error_s": 360, "noise_s": 720}, Needs(gpus_per_trial=2, trials_side_by_side=4))
+    assert (found.trials, found.steps, found.pflops, found.peak_gb, found.hours, found.gpu_hours) == (4, 40, 4, 1, 4, 2)
+    assert found.about == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
+    found.add(KIND | {"steps": None, "pflops": None, "seconds": None, "peak_bytes": None}, Needs())
+    assert (found.stepless, found.flopless, found.timeless, found.hours) == (1, 1, 1, 4)
+    found.add(KIND | {"error_s": None}, Needs())
+    assert found.about is None and found.hours == 5
+
+
+@pytest.mark.parametrize(("ranks", "gpus"), [(1, 0.5), (4, 0.5), (8, 8)])
+def test_gpus_are_those_of_all_nodes(site: Site, ranks: int, gpus: float) -> None:
+    wide = replace(site, needs=Needs(gpus_per_trial=4, node_gpus=4, trials_per_job=8, trials_side_by_side=8))
+    assert total(wide, [KIND | {"ranks": ranks}]).gpu_hours == gpus
+
+
+def test_studies_in_the_order_of_their_ends(site: Site) -> None:
+    kinds = [KIND | {"study": "late", "last_trial": 9}, KIND | {"study": "early", "last_trial": 3}]
+    kinds += [KIND | {"study": "urgent", "last_trial": 99, "priority": 5}, KIND | {"study": "early", "last_trial": 2}]
+    assert list(by_study(site, kinds)) == ["urgent", "early", "late"]
+    assert by_study(site, kinds)["early"].trials == 2 and total(site, kinds).trials == 4
+
+
+def test_what_will_not_fit_is_said_by_backbone(site: Site) -> None:
+    """Two beside each other need twice the memory; a class without gpu_memory_gb is not judged."""
+    small = replace(site, needs=Needs(gpu_memory_gb=1.5), by_backbone={"big": Needs(gpu_memory_gb=1.5, trials_side_by_side=2)})
+    kinds = [KIND, KIND | {"backbone": "big", "trials": 3}]
+    assert too_large(site, kinds) == {} and list(too_large(small, kinds)) == [("big", 1.5)]
+    (line,) = remarks(small, kinds, total(small, kinds))
+    assert line.startswith("WILL NOT FIT: 3 trials of big (m) need up to 1.00 GB and its GPUs have 1.5 GB")
+    assert "is not checked: set gpu_memory_gb" in remarks(site, kinds, total(site, kinds))[0]
+
+
+def test_what_is_unknown_is_said_with_what_makes_it_known(site: Site) -> None:
+    words = {"mixture": "x", "recipe": "r"}
+    kinds = [KIND | words | {"profiled": False, "steps": None, "seconds": None}, KIND | words | {"steps": 0, "error_s": None}]
+    said = " ".join(remarks(site, kinds, total(site, kinds)))
+    assert "not profiled: 1 trials, 1 combinations" in said and "--dry-run --profile" in said
+    assert "WILL BE REFUSED: 1 trials" in said and "time unknown: 1 trials" in said
+    assert "no interval" in " ".join(remarks(site, kinds[1:], total(site, kinds[1:])))
+
+
+def test_concurrency_is_what_runs_and_what_would_start(site: Site) -> None:
+    assert concurrent(site, [], 3) == Concurrency(3, "0 run now and 3 would start with the next pass")
+    packed_site = replace(site, needs=Needs(trials_per_job=4, trials_side_by_side=2))
+    assert concurrent(packed_site, [], 8).trials == 4
+
+
+def test_many_pending_are_grouped(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 100,000: the lines printed do not grow with them, nothing is written, and the totals are exact."""
+    site.catalog.parent.mkdir()
+    filled = Filled(site.catalog)
+    for seed in range(3):
+        filled.done(PAPER, seed=seed)
+    filled.connection.execute(
+        "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study) "
+        "SELECT 'tiny', 'world', 'plain', m, 'usual', 'small', s, 'grid' FROM (SELECT unnest(['finetune', 'lora']) AS m), range(100, 50100) r(s)"
+    )
+    filled.connection.close()
+    before = site.catalog.stat().st_mtime_ns
+    assert dry_run(site, Local(site), None) == 0
+    said = capsys.readouterr().out
+    assert "100000 pending in all" in said and "10,000,000" in said and len(said.splitlines()) < SHOWN + 15
+    assert site.catalog.stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_what_is_profiled_is_remembered(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The real worker, on the tiny backbone: two methods that differ in what is merged after a task, and one that cannot run."""
+    from runner.scheduler import profiles
+    from tests.runner.worker.test_step_cost import TINY
+
+    site.catalog.parent.mkdir()
+    filled = Filled(site.catalog)
+    filled.connection.execute("INSERT INTO backbone (name, architecture) VALUES ('small', ?)", [TINY])
+    filled.connection.execute("INSERT INTO method (name, merging, deploy) VALUES ('ema', 'interpolate', 'merged')")
+    filled.connection.execute("INSERT INTO method (name, objective) VALUES ('gere', 'gere')")
+    filled.connection.close()
+    monkeypatch.chdir(site.folder)
+    assert profiles.main(["small", "usual", "--mixture", "plain", "--methods", "finetune", "ema", "gere"]) == 1
+    said = capsys.readouterr()
+    assert "write 'contrastive+gere'" in said.err and "2 profiled" in said.out
+    with Catalog(site.catalog).open() as connection:
+        found = connection.execute("SELECT method, step_gflops > 0, multiplier FROM price ORDER BY method").fetchall()
+    assert found == [("ema", True, 1), ("finetune", True, 1)]
+    assert profiles.main(["small", "usual", "--mixture", "plain", "--methods", "finetune"]) == 0
+    assert "0 profiled" in capsys.readouterr().out
+    assert profiles.main(["smal", "usual"]) == 2
+    assert "unknown backbone 'smal'. Did you mean 'small'?" in capsys.readouterr().err
+
+
+def test_without_a_catalog(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from runner.scheduler import profiles
+
+    monkeypatch.chdir(tmp_path)
+    assert profiles.main(["b", "r"]) == 2
+    assert "make one with: python -m schema" in capsys.readouterr().err

@@ -1,0 +1,164 @@
+"""Row to spec.json and back: every column that can change a number crosses, and comes back as it was."""
+
+import json
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runner.scheduler.base_weights import deployed_weights
+from runner.scheduler.resolve import RefusedError, Resolver
+from schema import ddl, views
+from schema.site import Site
+from schema.spec import Spec
+from tests.schema.test_grid import AXES, TRIAL
+
+FOR_PEOPLE = {"note", "license", "year", "train_pairs", "test_pairs", "source", "scores"}  # columns that cannot change a number
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+NUMBERS = st.floats(1e-12, 1e12)
+FREE_JSON = st.dictionaries(
+    NAMES,
+    st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=6) | st.lists(st.integers(0, 9), max_size=3),
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory catalog with one trial."""
+    with duckdb.connect() as made:
+        for statement in ddl.statements():
+            made.execute(statement)
+        views.refresh(made)
+        made.execute(AXES)
+        made.execute(TRIAL.format(method="finetune", seed=7))
+        yield made
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dict[str, object]:
+    """One axis row, its JSON parsed, without what is for people."""
+    found = connection.execute(f"FROM {table} WHERE name = ?", [name])
+    columns = [(column[0], str(column[1])) for column in found.description or []]
+    (values,) = found.fetchall()
+    parsed = {c: json.loads(v) if t == "JSON" and v is not None else v for (c, t), v in zip(columns, values, strict=True)}
+    for column, nothing in (("buffer_policy", None), ("compute_params", {})):
+        if column in parsed and parsed[column] == nothing:
+            del parsed[column]  # left out, so that definitions from before there was such a column stay what they were
+    return {column: value for column, value in parsed.items() if column not in FOR_PEOPLE}
+
+
+def test_every_column_crosses(connection: duckdb.DuckDBPyConnection) -> None:
+    """A column added to an axis must be added to queries/definition.sql, or be named above as one for people."""
+    spec, _ = Resolver(connection, [1]).resolve(1)
+    assert spec.seed == 7
+    for table, said in (("mixture", spec.mixture), ("method", spec.method), ("recipe", spec.recipe), ("budget", spec.budget)):
+        assert rows_of(connection, table, said["name"]) == said
+    assert rows_of(connection, "backbone", "b") | {"parent": None} == spec.backbone
+    assert rows_of(connection, "dataset", "d") == spec.stream["datasets"][0]
+    stream = rows_of(connection, "stream", "s")
+    assert {"name", "tasks", "sequence", "suite"} == set(stream) == set(spec.stream) - {"datasets"}
+    assert rows_of(connection, "sequence", "q") == {k: v for k, v in spec.stream["sequence"].items() if k != "concepts"}
+    assert spec.stream["sequence"]["concepts"] == [["d", "x"], ["d", "y"]]
+    members = connection.execute("SELECT * EXCLUDE suite FROM suite_member")
+    columns = [column[0] for column in members.description or []]
+    assert spec.stream["suite"]["members"] == [dict(zip(columns, row, strict=True)) for row in members.fetchall()]
+
+
+def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("BEGIN")
+    try:
+        for trial, (name, policy) in enumerate((("kept", "reservoir"), ("drawn", None)), 2):
+            connection.execute(
+                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy) "
+                "VALUES (?, 0.5, 0.5, 0, 10, ?)",
+                [name, policy],
+            )
+            connection.execute(
+                "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
+                "VALUES (?, 'b', 's', ?, 'finetune', 'r', 'g', 1)",
+                [trial, name],
+            )
+        kept, drawn = (Resolver(connection, [trial]).resolve(trial) for trial in (2, 3))
+        assert kept[0].mixture["buffer_policy"] == "reservoir"
+        assert "buffer_policy" not in drawn[1]
+    finally:
+        connection.execute("ROLLBACK")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lr=NUMBERS, weight_decay=NUMBERS, clip=st.none() | NUMBERS, total=NUMBERS, params=FREE_JSON, seed=st.integers(0, 2**53), name=NAMES,
+    shares=st.integers(1, 99),
+)  # fmt: skip
+def test_any_row_comes_back_as_it_was(
+    connection: duckdb.DuckDBPyConnection, lr: float, weight_decay: float, clip: float | None, total: float,
+    params: dict[str, object], seed: int, name: str, shares: int,
+) -> None:  # fmt: skip
+    """Whatever the values: from rows through spec.json they are equal, and equal rows give equal ids."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute(
+            "INSERT INTO recipe (name, lr, weight_decay, clip_norm, batch_pairs, optimizer_params) VALUES (?, ?, ?, ?, 8, ?)",
+            [f"r {name}", lr, weight_decay, clip, json.dumps(params)],
+        )
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES (?, 'steps', ?)", [f"b {name}", total])
+        connection.execute(
+            "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES (?, ?, ?, 0)",
+            [f"m {name}", shares / 100, 1 - shares / 100],
+        )
+        connection.execute(
+            "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) VALUES (2, 'b', 's', ?, 'finetune', ?, ?, ?)",
+            [f"m {name}", f"r {name}", f"b {name}", seed],
+        )
+        found = connection.execute("SELECT spec FROM definition WHERE trial = 2").fetchone()
+        assert found is not None
+        spec = Spec.from_json(found[0])
+        again = Spec.from_json(spec.to_json())
+        assert again == spec and again.id == spec.id
+        assert again.recipe == rows_of(connection, "recipe", f"r {name}")
+        assert again.budget == rows_of(connection, "budget", f"b {name}")
+        assert again.mixture == rows_of(connection, "mixture", f"m {name}")
+        assert (again.recipe["lr"], again.recipe["clip_norm"], again.recipe["optimizer_params"]) == (lr, clip, params)
+        assert (again.budget["total"], again.seed) == (total, seed)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("UPDATE stream SET tasks = 3", "cuts 2 concepts into 3 tasks"),
+        (
+            "UPDATE sequence_concept SET concept = 'xx' WHERE position = 1",
+            "names concept 'xx', which dataset 'd' does not have. Did you mean 'x'",
+        ),
+        (
+            "UPDATE suite_member SET label_space = 'union'; UPDATE dataset SET kind = 'retrieval'",
+            "label_space 'union' of 'd', which is of kind retrieval and has no classes; use all",
+        ),
+        (
+            "INSERT INTO suite_member (suite, dataset, role, metric, label_space) SELECT suite, dataset, role, metric, 'union' "
+            "FROM suite_member LIMIT 1",
+            "its adapt members have label spaces all and union, and a mean over them would mix them. Give the role one",
+        ),
+        ("UPDATE method SET tuning = 'lroa'", "unknown 'lroa'"),
+        ("DELETE FROM suite_member", "stream 's': its suite has no rows in suite_member"),
+        ("DELETE FROM sequence_concept", "stream 's': its sequence has no rows in sequence_concept"),
+        ("UPDATE backbone SET pretrained = 'trial:99'", "backbone 'b' names a trial that is not done"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckDBPyConnection, change: str, message: str) -> None:
+    connection.execute("BEGIN")
+    try:
+        connection.execute(change)
+        with pytest.raises(RefusedError, match=message):
+            Resolver(connection, [1]).resolve(1)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def test_a_base_whose_files_are_gone_is_said(site: Site) -> None:
+    with pytest.raises(RefusedError, match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back"):
+        deployed_weights(site, 7)

@@ -1,0 +1,132 @@
+"""From an older schema to the present one: every row kept, a new file moved into place, nothing half done."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from schema import ddl, migrations
+from schema.catalog import Catalog
+from schema.migrations import MIGRATIONS, MigrationError, Step, prepare, version_of
+from schema.site import Site
+from schema.vocabulary import POLICY
+from tests.schema.test_grid import AXES, TRIAL
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NOW = MIGRATIONS[-1].version
+OLDER = [
+    ("study VARCHAR,\n", ""),
+    ("total DOUBLE PRECISION NOT NULL", "size DOUBLE PRECISION NOT NULL"),
+    ("CHECK (total > 0)", "CHECK (size > 0)"),
+]
+NEXT = [
+    *MIGRATIONS,
+    Step(len(MIGRATIONS) + 1, "study; budget.size is total", {"budget": "SELECT * RENAME (size AS total) FROM old.budget"}),
+]
+
+
+@pytest.fixture
+def older(site: Site) -> Catalog:
+    """A catalog of a schema before this one: no `trial.study`, and `budget.total` had another name."""
+    catalog = Catalog(site.catalog, wait_s=5)
+    with catalog.open(create=True) as connection:
+        for statement in ddl.statements():
+            if not statement.startswith("COMMENT"):
+                for new, old in OLDER:
+                    statement = statement.replace(new, old)
+                connection.execute(statement)
+        for step in MIGRATIONS:
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name])
+        for statement in AXES.replace("total", "size").split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(TRIAL.format(method="finetune", seed=1))
+        connection.execute(TRIAL.format(method="finetune", seed=2))
+        connection.execute("INSERT INTO result VALUES (1, 1, 0, 0, 'd', 'top1', 'all', 'deployed', 0.5, 10, 1)")
+        connection.execute("CREATE TABLE my_notes AS SELECT 1 AS trial, 'mine' AS said")
+        connection.execute("CREATE VIEW my_view AS SELECT said FROM my_notes JOIN trial ON trial.id = my_notes.trial")
+    return catalog
+
+
+def test_every_row_is_kept(older: Catalog) -> None:
+    """What people inserted comes along (I14)."""
+    assert prepare(older, NEXT) == f"migrated from version {NOW} to {NOW + 1}"
+    with older.open() as connection:
+        assert version_of(connection) == NOW + 1
+        assert connection.execute("SELECT id, seed, study FROM trial ORDER BY id").fetchall() == [(1, 1, None), (2, 2, None)]
+        assert connection.execute("SELECT total FROM budget").fetchall() == [(10.0,)]
+        assert connection.execute("SELECT value FROM result").fetchall() == [(0.5,)]
+        assert connection.execute("SELECT max(version), count(*) FROM migration").fetchone() == (NOW + 1, NOW + 1)
+        assert connection.execute("FROM my_view").fetchall() == [("mine",)]  # what people added is theirs
+        connection.execute(TRIAL.format(method="other", seed=1))
+        assert connection.execute("SELECT max(id) FROM trial").fetchone() == (3,)  # ids go on, none is used twice
+        with pytest.raises(duckdb.ConstraintException):
+            connection.execute(TRIAL.format(method="no such method", seed=1))
+    assert prepare(older, NEXT) == ""
+
+
+def test_a_row_that_no_longer_fits_stops_it_and_nothing_has_changed(older: Catalog) -> None:
+    before = older.path.read_bytes()
+    bad = [
+        *MIGRATIONS,
+        Step(NOW + 1, "bad", {"budget": "SELECT * RENAME (size AS total) REPLACE (-size AS size) FROM old.budget"}),
+    ]
+    with pytest.raises(MigrationError, match=f"stays at version {NOW}.*does not fit"):
+        prepare(older, bad)
+    assert older.path.read_bytes() == before
+    assert sorted(path.name for path in older.path.parent.iterdir()) == ["catalog.duckdb", "catalog.lock"]
+
+
+def test_killed_before_the_move_the_old_file_stands(older: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F6: a migration dies, nothing has changed (I8)."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrations, "fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(older, NEXT)
+    monkeypatch.undo()
+    with older.open() as connection:
+        assert version_of(connection) == NOW
+    assert prepare(older, NEXT) == f"migrated from version {NOW} to {NOW + 1}"
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("catalog-v*.sql")), ids=lambda path: path.stem)
+def test_every_older_schema_there_was(site: Site, path: Path) -> None:
+    """The DDL of each older version, as it was: its rows come along, and what is new has its defaults."""
+    version = int(path.stem.partition("-v")[2])
+    catalog = Catalog(site.catalog, wait_s=5)
+    with catalog.open(create=True) as connection:
+        connection.execute(path.read_text())
+        for number in range(1, version + 1):
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, 'then')", [number])
+        connection.execute(AXES)
+        connection.execute(TRIAL.format(method="finetune", seed=1))
+        connection.execute(
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (1, 1, '{}', 'x', 'b', 0)"
+        )
+        keyed = "'', 'm'" if version >= 4 else "'m'"  # by mixture too, since 4
+        connection.execute(f"INSERT INTO profile VALUES ('b', {keyed}, 'r', 'train', 2, 3)")
+        known = "trial, attempt, task, phase, flops, peak_bytes, seconds, steps, pairs"
+        connection.execute(f"INSERT INTO cost ({known}) VALUES (1, 1, 1, 'train', 5, NULL, 6, 7, 8)")
+    assert prepare(catalog) == f"migrated from version {version} to {NOW}"
+    with catalog.open() as connection:
+        assert connection.execute("FROM profile").fetchall() == [("b", "", "m", "r", "train", 2.0, 3)]
+        assert connection.execute("FROM cost").fetchall() == [(1, 1, 1, "train", 5.0, None, 6.0, 7, 8, None, False)]
+        assert connection.execute("SELECT trial, batch, code FROM attempt").fetchall() == [(1, "b", "")]
+        assert dict(connection.execute("SELECT name, value FROM policy").fetchall()) == {name: value for name, value, _ in POLICY}
+        assert connection.execute("SELECT count(*) FROM todo").fetchone() == (0,)
+
+
+def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:
+    with catalog.transaction() as connection:
+        connection.execute("INSERT INTO migration (version, name) VALUES (99, 'of the future')")
+    with pytest.raises(MigrationError, match="version 99.*knows up to"):
+        prepare(catalog)
+
+
+def test_preparing_twice_changes_nothing(catalog: Catalog) -> None:
+    before = catalog.path.stat()
+    assert prepare(catalog) == ""
+    assert catalog.path.stat().st_mtime_ns == before.st_mtime_ns

@@ -1,0 +1,195 @@
+"""What a task is cut to, what a batch is made of, and that a mixture goes on exactly where it was."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schema.checks import parts
+from streams import EVERY, DatasetError, Draw, open_pairs
+from streams.mixtures import Mixture, MixtureError, Portion, shares
+from streams.tasks import chunks
+
+patient = settings(deadline=None, max_examples=40)
+FORMATS = parts.names("streams/formats")
+
+
+class Numbered:
+    """Pairs whose image is their number, in a range that is theirs alone."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self.first, self.labels = first, np.zeros(count, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: np.ndarray, crops: object = None) -> np.ndarray:
+        """(B, 3, 1, 1): the low, middle and high byte of the number."""
+        number = indices + self.first
+        return np.stack([number % 256, number // 256 % 256, number // 65536], 1).astype(np.uint8)[:, :, None, None]
+
+    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+        """The number, and a word that chance chose."""
+        return [f"{n + self.first} {rng.integers(1000)}" for n in indices][part]
+
+
+def numbers(draw: Draw) -> np.ndarray:
+    """The numbers of the pairs in a batch."""
+    found: np.ndarray = draw.images.numpy().reshape(-1, 3).astype(np.int64) @ np.array([1, 256, 65536])
+    return found
+
+
+def row(update: float, buffer: float, pretraining: float, **more: Any) -> dict[str, Any]:
+    """A mixture row as the definition has it."""
+    named = {"update_share": update, "buffer_share": buffer, "pretraining_share": pretraining}
+    return {"name": "mixed", "buffer_pairs": None, "selection": "none", "selection_params": {}} | named | more
+
+
+THIRDS = row(0.34, 0.33, 0.33)
+
+
+def begun(mixture: Mapping[str, Any], task: int = 2, seed: int = 0, batch_pairs: int = 12) -> Mixture:
+    """A mixture over 20 update pairs from 0, 30 buffer pairs from 1000, 25 pretraining pairs from 2000."""
+    made = Mixture(mixture, batch_pairs, seed, Numbered(2000, 25))
+    one, two = Numbered(0, 40), Numbered(1000, 30)
+    earlier: list[list[Portion]] = [[(two, np.arange(10))], [(two, np.arange(10, 30))]] if task > 1 else []
+    made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], earlier)
+    return made
+
+
+def same(one: Draw, other: Draw) -> bool:
+    """Whether two batches are equal to the bit."""
+    arrays = np.array_equal(one.images, other.images) and np.array_equal(one.sources, other.sources)
+    return arrays and one.captions == other.captions
+
+
+@given(st.integers(1, 200), st.data())
+def test_chunks_are_the_sequence_in_order_the_first_ones_longer(count: int, data: st.DataObject) -> None:
+    tasks = data.draw(st.integers(1, count))
+    concepts = [("birds", str(n)) for n in range(count)]
+    cut = chunks(concepts, tasks)
+    assert [concept for chunk in cut for concept in chunk] == concepts
+    assert [len(chunk) for chunk in cut] == [count // tasks + 1] * (count % tasks) + [count // tasks] * (tasks - count % tasks)
+
+
+def test_chunks_of_the_published_stream() -> None:
+    """FoMo-in-Flux: 18,381 concepts in 20 tasks are one of 920 and nineteen of 919."""
+    assert Counter(map(len, chunks([("all", str(n)) for n in range(18_381)], 20))) == {920: 1, 919: 19}
+
+
+@pytest.mark.parametrize("tasks", [0, -1, 4])
+def test_chunks_refuses_what_cannot_be_cut(tasks: int) -> None:
+    with pytest.raises(ValueError, match=rf"3 concepts cannot be cut into {tasks} tasks; between 1 and 3 are possible"):
+        chunks([("birds", "crow")] * 3, tasks)
+
+
+def test_shares_of_the_published_batch() -> None:
+    """FoMo-in-Flux: 512 pairs at .33 pretraining, .34 update, .33 buffer."""
+    assert shares(THIRDS, 512, 2) == (175, 168, 169)
+    assert shares(THIRDS, 512, 1) == (259, 0, 253)
+    assert shares(row(0.5, 0.5, 0), 512, 1) == (512, 0, 0)
+    assert shares(row(1, 0, 0), 128, 1) == shares(row(1, 0, 0), 128, 7) == (128, 0, 0)
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100), st.integers(2, 1024), st.integers(1, 9))
+def test_shares_fill_the_batch(update: int, buffer: int, pretraining: int, batch_pairs: int, task: int) -> None:
+    total = 1 + update + buffer + pretraining
+    mixture = row((1 + update) / total, buffer / total, pretraining / total)
+    counts = shares(mixture, batch_pairs, task)
+    assert sum(counts) == batch_pairs and min(counts) >= 0
+    if task == 1:
+        assert counts.buffer == 0 and counts.update >= shares(mixture, batch_pairs, 2).update
+    else:
+        for name, count in counts._asdict().items():
+            assert abs(count - mixture[f"{name}_share"] * batch_pairs) < 1 + 1e-6
+    if not pretraining:
+        assert counts.pretraining == 0
+
+
+@patient
+@given(st.integers(0, 2**62), st.integers(2, 5), st.integers(1, 30))
+def test_a_batch_has_the_shares_in_order_and_says_where_pairs_came_from(seed: int, task: int, batch_pairs: int) -> None:
+    draw = begun(THIRDS, task, seed, batch_pairs).draw()
+    counts = shares(THIRDS, batch_pairs, task)
+    assert tuple(np.bincount(draw.sources, minlength=3)) == counts
+    assert list(draw.sources) == sorted(draw.sources) and draw.sources.dtype == np.int8
+    assert list(numbers(draw) // 1000) == list(draw.sources)
+    assert [int(caption.split()[0]) for caption in draw.captions] == list(numbers(draw))
+
+
+@patient
+@given(st.integers(0, 2**62), st.integers(1, 4), st.sampled_from([THIRDS, row(1, 0, 0), row(0.5, 0, 0.5), row(0.2, 0.8, 0)]))
+def test_no_pair_repeats_inside_an_epoch(seed: int, task: int, mixture: dict[str, Any]) -> None:
+    made = begun(mixture, task, seed)
+    seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for _ in range(12):
+        draw = made.draw()
+        for source, number in zip(draw.sources, numbers(draw), strict=True):
+            seen[int(source)].append(int(number))
+    for size, found in zip((20, 30, 25), seen.values(), strict=True):
+        epochs = [found[n : n + size] for n in range(0, len(found), size)]
+        assert all(len(set(epoch)) == len(epoch) for epoch in epochs)
+        if len(epochs) > 1 and len(epochs[1]) == size:
+            assert epochs[0] != epochs[1], "every epoch has its own order"
+
+
+@patient
+@given(st.integers(0, 2**62), st.integers(1, 3), st.integers(0, 9))
+def test_a_mixture_goes_on_exactly(seed: int, task: int, before: int) -> None:
+    """Its state survives JSON; what is drawn after it does not depend on who drew before."""
+    whole = begun(THIRDS, task, seed)
+    for _ in range(before):
+        whole.draw()
+    state = json.loads(json.dumps(whole.state_dict()))
+    resumed = begun(THIRDS, task, seed)
+    resumed.load_state_dict(state)
+    assert all(same(whole.draw(), resumed.draw()) for _ in range(5))
+    assert whole.state_dict() == resumed.state_dict()
+
+
+def test_batches_depend_on_seed_and_task_alone() -> None:
+    assert same(begun(THIRDS).draw(), begun(THIRDS).draw())
+    assert not same(begun(THIRDS).draw(), begun(THIRDS, seed=1).draw())
+    assert not same(begun(THIRDS).draw(), begun(THIRDS, task=3).draw())
+    again = begun(THIRDS, task=3)
+    again.begin(2, [(Numbered(0, 20), np.arange(20))], [[(Numbered(1000, 20), np.arange(20))]])
+    fresh = Mixture(THIRDS, 12, 0, Numbered(2000, 25))
+    fresh.begin(2, [(Numbered(0, 20), np.arange(20))], [[(Numbered(1000, 20), np.arange(20))]])
+    assert same(again.draw(), fresh.draw()), "an earlier task leaves nothing behind"
+
+
+def test_a_bounded_buffer_is_a_choice_that_stays_for_the_task() -> None:
+    made = begun(row(0.2, 0.8, 0, buffer_pairs=7))
+    seen = Counter(int(number) for _ in range(20) for number in numbers(made.draw()) if number >= 1000)
+    assert len(seen) == 7
+    other = begun(row(0.2, 0.8, 0, buffer_pairs=7), seed=1)
+    assert set(seen) != {int(number) for _ in range(20) for number in numbers(other.draw()) if number >= 1000}
+
+
+def test_what_cannot_make_a_batch_is_refused() -> None:
+    with pytest.raises(MixtureError, match="needs a pretraining_dataset"):
+        Mixture(THIRDS, 8, 0, None)
+    with pytest.raises(MixtureError, match="task 2 needs 4 buffer pairs a batch and has none"):
+        Mixture(row(0.5, 0.5, 0), 8, 0, None).begin(2, [(Numbered(0, 9), np.arange(9))], [])
+    with pytest.raises(MixtureError, match="the state is of task 3, the mixture is in task 2"):
+        begun(THIRDS, 2).load_state_dict(begun(THIRDS, 3).state_dict())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_database_half_and_the_format_agree_on_its_keys(name: str) -> None:
+    with pytest.raises(DatasetError) as refused:
+        open_pairs({"name": "birds", "format": name, "params": {"no such key": 1}}, "train", Path("unused"))
+    assert f"Allowed: {', '.join(parts.keys('streams/formats', name))}." in str(refused.value)
+
+
+def test_unknown_formats_and_keys_are_refused_with_the_nearest() -> None:
+    with pytest.raises(DatasetError, match=r"dataset 'birds', format: unknown 'wrld'. Known in .*Did you mean 'world'\?"):
+        open_pairs({"name": "birds", "format": "wrld", "params": {}}, "train", Path("unused"))
+    with pytest.raises(DatasetError, match=r"world has no parameter 'sed'. Allowed: .*Did you mean 'seed'"):
+        open_pairs({"name": "birds", "format": "world", "params": {"sed": 1}}, "train", Path("unused"))
