@@ -17,7 +17,14 @@ from screens.reading import Snapshot, age, newest, read
 
 REFRESH_S = 5.0
 TIGHTER = "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>"
-OURS = {"": answer, "plots": plots, "operations": operations, "trial": trial, "declare": declare, "console": console}
+OURS = {
+    "": answer,
+    "plots": plots,
+    "operations": operations,
+    "trial": trial,
+    "declare": declare,
+    "console": console,
+}
 
 
 def main() -> None:
@@ -25,19 +32,27 @@ def main() -> None:
     st.set_page_config(page_title="Weir", page_icon="🌊", layout="wide")
     st.html(TIGHTER)
     snapshot = newest()
-    menu = {"Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()]}
+    menu = {
+        "Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()]
+    }
     asked = by_topic()
     for topic, about in asked.items():
-        menu[topic] = [page(question.page, one.name, question.title(one), snapshot, one.name) for one in about]
+        menu[topic] = [
+            page(question.page, one.name, question.title(one), snapshot, one.name) for one in about
+        ]
     chosen = st.navigation(menu, expanded=len(OURS) + len(next(iter(asked.values()))))
     with st.sidebar:
         watch(snapshot)
     chosen.run()
 
 
-def page(show: Callable[..., None], path: str, title: str, snapshot: Snapshot | None, *words: str) -> st.Page:
+def page(
+    show: Callable[..., None], path: str, title: str, snapshot: Snapshot | None, *words: str
+) -> st.Page:
     """One entry of the menu."""
-    return st.Page(partial(guarded, show, snapshot, *words), title=title, url_path=path, default=not path)
+    return st.Page(
+        partial(guarded, show, snapshot, *words), title=title, url_path=path, default=not path
+    )
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -45,7 +60,11 @@ def watch(seen: Snapshot | None) -> None:
     """The age of the snapshot; a newer one runs the page again, which keeps what was chosen and where it was scrolled to."""
     if newest() != seen:
         st.rerun()
-    st.caption(f"{Site.load().current.resolve().stem}, published {age(seen)}" if seen else "nothing published yet")
+    st.caption(
+        f"{Site.load().current.resolve().stem}, published {age(seen)}"
+        if seen
+        else "nothing published yet"
+    )
 
 
 def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -> None:
@@ -69,7 +88,10 @@ def nothing_published() -> None:
     st.write("This app reads a published copy of the catalog, and there is none at")
     st.code(str(Site.load().current), language=None)
     st.write("Make a catalog with its vocabulary, then declare trials and run them:")
-    st.code("python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch", language="shell")
+    st.code(
+        "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch",
+        language="shell",
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,17 @@ from typing import Any
 from benchmarks.sentences import METHODS, MIXTURES, RECIPES, WORDS, sentences
 
 SHOWN = 20
-METRICS = ("task", "step", "dataset", "metric", "label_space", "weights", "value", "examples", "fraction")
+METRICS = (
+    "task",
+    "step",
+    "dataset",
+    "metric",
+    "label_space",
+    "weights",
+    "value",
+    "examples",
+    "fraction",
+)
 
 
 def result_rows(runs: str, count: int) -> Iterator[list[dict[str, Any]]]:
@@ -43,7 +53,17 @@ def result_rows(runs: str, count: int) -> Iterator[list[dict[str, Any]]]:
 
 def value(sentence: dict[str, Any]) -> float:
     """The one number of a trial that a leaderboard sorts by."""
-    return float((METHODS.index(sentence["method"]) * 7 + MIXTURES.index(sentence["mixture"]) * 3 + sentence["seed"]) % 100) / 100
+    return (
+        float(
+            (
+                METHODS.index(sentence["method"]) * 7
+                + MIXTURES.index(sentence["mixture"]) * 3
+                + sentence["seed"]
+            )
+            % 100
+        )
+        / 100
+    )
 
 
 class Optuna:
@@ -55,7 +75,9 @@ class Optuna:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.optuna, self.storage = optuna, "sqlite:///optuna.db"
         choices = {"mixture": MIXTURES, "method": METHODS, "recipe": RECIPES}
-        self.space = {word: optuna.distributions.CategoricalDistribution(of) for word, of in choices.items()}
+        self.space = {
+            word: optuna.distributions.CategoricalDistribution(of) for word, of in choices.items()
+        }
         self.space |= {
             word: optuna.distributions.CategoricalDistribution((first[word],))
             for first in sentences(1)
@@ -81,7 +103,9 @@ class Optuna:
             study.enqueue_trial(sentence, skip_if_exists=True)
 
     def pending(self) -> None:
-        waiting = self.study.get_trials(deepcopy=False, states=(self.optuna.trial.TrialState.WAITING,))
+        waiting = self.study.get_trials(
+            deepcopy=False, states=(self.optuna.trial.TrialState.WAITING,)
+        )
         for trial in waiting[:SHOWN]:
             print(trial.number, trial.system_attrs["fixed_params"])
         print(len(waiting))
@@ -90,23 +114,38 @@ class Optuna:
         self.create()
         study = self.study
         made = self.optuna.trial.create_trial
-        study.add_trials([made(value=0.5, params=sentence, distributions=self.space) for sentence in sentences(count)])
+        study.add_trials(
+            [
+                made(value=0.5, params=sentence, distributions=self.space)
+                for sentence in sentences(count)
+            ]
+        )
         for _ in range(running):
             study.ask(self.space)
 
     def status(self) -> None:
         trials = self.study.get_trials(deepcopy=False)
         print(Counter(trial.state.name for trial in trials))
-        print([trial.number for trial in trials if trial.state == self.optuna.trial.TrialState.RUNNING][:SHOWN])
+        print(
+            [
+                trial.number
+                for trial in trials
+                if trial.state == self.optuna.trial.TrialState.RUNNING
+            ][:SHOWN]
+        )
 
     def measured(self, count: int) -> None:
         self.create()
         made, study = self.optuna.trial.create_trial, self.study
-        study.add_trials([made(value=value(s), params=s, distributions=self.space) for s in sentences(count)])
+        study.add_trials(
+            [made(value=value(s), params=s, distributions=self.space) for s in sentences(count)]
+        )
 
     def leaderboard(self) -> None:
         words = [f"params_{word}" for word in WORDS if word != "seed"]
-        means = self.study.trials_dataframe(attrs=("value", "params")).groupby(words)["value"].mean()
+        means = (
+            self.study.trials_dataframe(attrs=("value", "params")).groupby(words)["value"].mean()
+        )
         print(means.sort_values(ascending=False).head(SHOWN))
 
     def begin(self, count: int) -> None:
@@ -116,7 +155,9 @@ class Optuna:
         study = self.study
         begun = study.get_trials(deepcopy=False, states=(self.optuna.trial.TrialState.RUNNING,))
         for found, rows in zip(begun, result_rows(runs, count), strict=True):
-            trial = self.optuna.trial.Trial(study, found._trial_id)  # as `ask` made it, in another process
+            trial = self.optuna.trial.Trial(
+                study, found._trial_id
+            )  # as `ask` made it, in another process
             trial.set_user_attr("results", rows)
             study.tell(trial, 0.5)
 
@@ -138,7 +179,9 @@ class MLflow:
         for sentence in sentences(count):
             run = self.client.create_run(self.experiment).info.run_id
             words = [Param(word, str(said)) for word, said in sentence.items()]
-            self.client.log_batch(run, metrics=[Metric("value", value(sentence), 0, 0)], params=words)
+            self.client.log_batch(
+                run, metrics=[Metric("value", value(sentence), 0, 0)], params=words
+            )
 
     def leaderboard(self) -> None:
         runs = self.mlflow.search_runs([self.experiment], max_results=1_000_000)
@@ -149,24 +192,43 @@ class MLflow:
 class PyExperimenter:
     """A table of experiments, whose key fields are the words of a trial; results are rows of a log table."""
 
-    TYPES = dict.fromkeys(METRICS, "VARCHAR(255)") | dict.fromkeys(("task", "step", "examples"), "INTEGER")
+    TYPES = dict.fromkeys(METRICS, "VARCHAR(255)") | dict.fromkeys(
+        ("task", "step", "examples"), "INTEGER"
+    )
     TYPES |= dict.fromkeys(("value", "fraction"), "DOUBLE")
 
     def __init__(self) -> None:
         from py_experimenter.experimenter import PyExperimenter as Experimenter
 
-        lines = ["PY_EXPERIMENTER:", "  n_jobs: 1", "  Database:", "    provider: sqlite", "    database: experiments"]
+        lines = [
+            "PY_EXPERIMENTER:",
+            "  n_jobs: 1",
+            "  Database:",
+            "    provider: sqlite",
+            "    database: experiments",
+        ]
         lines += ["    table:", "      name: trials", "      keyfields:"]
-        lines += [f"        {word}: {{type: {'INTEGER' if word == 'seed' else 'VARCHAR(255)'}}}" for word in WORDS]
-        lines += ["    logtables:", "      results:", *(f"        {name}: {type_}" for name, type_ in self.TYPES.items())]
+        lines += [
+            f"        {word}: {{type: {'INTEGER' if word == 'seed' else 'VARCHAR(255)'}}}"
+            for word in WORDS
+        ]
+        lines += [
+            "    logtables:",
+            "      results:",
+            *(f"        {name}: {type_}" for name, type_ in self.TYPES.items()),
+        ]
         Path("experiments.yml").write_text("\n".join(lines) + "\n")
-        self.experimenter = Experimenter("experiments.yml", use_codecarbon=False, log_level="ERROR", log_file="logs/log")
+        self.experimenter = Experimenter(
+            "experiments.yml", use_codecarbon=False, log_level="ERROR", log_file="logs/log"
+        )
 
     def create(self) -> None:
         self.experimenter.create_table()
 
     def insert(self, count: int) -> None:
-        with sqlite3.connect(":memory:") as connection:  # one call is one statement, with a variable per value
+        with sqlite3.connect(
+            ":memory:"
+        ) as connection:  # one call is one statement, with a variable per value
             most = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // (len(WORDS) + 2)
         rows = sentences(count)
         while piece := list(itertools.islice(rows, most)):
@@ -184,7 +246,10 @@ class PyExperimenter:
         self.create()
         self.insert(count + running)
         with sqlite3.connect("experiments.db") as connection:
-            connection.execute("UPDATE trials SET status = CASE WHEN ID <= ? THEN 'done' ELSE 'running' END", [count])
+            connection.execute(
+                "UPDATE trials SET status = CASE WHEN ID <= ? THEN 'done' ELSE 'running' END",
+                [count],
+            )
 
     def status(self) -> None:
         table = self.experimenter.get_table()
@@ -232,7 +297,9 @@ class Submitit:
     def finish(self, rows: int) -> None:
         from submitit.core.utils import cloudpickle_dump
 
-        row = dict(zip(METRICS, (1, 50, "shape", "top1", "all", "deployed", 0.5, 200, 1.0), strict=True))
+        row = dict(
+            zip(METRICS, (1, 50, "shape", "top1", "all", "deployed", 0.5, 200, 1.0), strict=True)
+        )
         for job in self._jobs():
             cloudpickle_dump(("success", [dict(row) for _ in range(rows)]), job.paths.result_pickle)
 
@@ -244,7 +311,9 @@ class Submitit:
         pl.DataFrame(rows).write_parquet("results.parquet")
 
     def _jobs(self) -> list[Any]:
-        return [self.submitit.SlurmJob(self.folder, job_id) for job_id in self.ids.read_text().split()]
+        return [
+            self.submitit.SlurmJob(self.folder, job_id) for job_id in self.ids.read_text().split()
+        ]
 
 
 TOOLS = {"optuna": Optuna, "mlflow": MLflow, "pyexperimenter": PyExperimenter, "submitit": Submitit}

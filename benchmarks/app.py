@@ -46,9 +46,16 @@ def main() -> None:
     """Print a row per size and page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 100_000, 1_000_000])
-    parser.add_argument("--folder", type=Path, default=None, help="where the catalogs are made (default: a temporary folder)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=None,
+        help="where the catalogs are made (default: a temporary folder)",
+    )
     asked = parser.parse_args()
-    print("| trials | page | cold: painted | whole | warm: painted | whole | sent |\n|---|---|---|---|---|---|---|")
+    print(
+        "| trials | page | cold: painted | whole | warm: painted | whole | sent |\n|---|---|---|---|---|---|---|"
+    )
     for trials in asked.trials:
         with tempfile.TemporaryDirectory(dir=asked.folder, prefix="weir-benchmark-") as name:
             made(Path(name), trials)
@@ -70,20 +77,28 @@ def made(folder: Path, trials: int) -> None:
 def measure(folder: Path, trials: int) -> None:
     """Every page, cold and warm."""
     with served(folder) as url, browser() as context:
-        opened(context, f"{url}/console", [])  # the libraries are loaded and the app's own files are in the browser
+        opened(
+            context, f"{url}/console", []
+        )  # the libraries are loaded and the app's own files are in the browser
         for page in PAGES:
             sent: list[int] = []
             cold = opened(context, f"{url}/{page}", [])
             warm = opened(context, f"{url}/{page}", sent)
             times = " | ".join(f"{seconds:.1f} s" for seconds in (*cold, *warm))
-            print(f"| {trials:,} | {page or 'answer'} | {times} | {sum(sent) / 1000:.0f} kB |", flush=True)
+            print(
+                f"| {trials:,} | {page or 'answer'} | {times} | {sum(sent) / 1000:.0f} kB |",
+                flush=True,
+            )
 
 
 def opened(context: BrowserContext, url: str, sent: list[int]) -> tuple[float, float]:
     """Seconds until the page is painted, and until it is whole."""
     page = context.new_page()
     page.set_default_timeout(300_000)
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))))
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))),
+    )
     began = time.perf_counter()
     page.goto(url)
     page.locator('[data-testid="stMain"] h2').first.wait_for()

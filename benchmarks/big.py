@@ -61,9 +61,7 @@ def grid(trials: int) -> str:
         names = f"(SELECT list(name ORDER BY name)[:{count}] FROM {word} WHERE {CHOSEN.get(word, 'true')})"
         chosen.append(f"{names}[n // {divisor} % {count} + 1] AS {word}")
         divisor *= count
-    return (
-        f"INSERT INTO trial BY NAME SELECT {', '.join(chosen)}, n % 5 AS seed, 'big' AS study FROM range({trials}) AS numbers(n)"
-    )
+    return f"INSERT INTO trial BY NAME SELECT {', '.join(chosen)}, n % 5 AS seed, 'big' AS study FROM range({trials}) AS numbers(n)"
 
 
 def main(site: Site, trials: int) -> None:
@@ -78,7 +76,9 @@ def main(site: Site, trials: int) -> None:
     for start in range(first, last + 1, SLICE):
         with catalog.transaction() as connection:
             for statement in (RESULTS, COST):
-                connection.execute(statement, {"first": start, "last": min(start + SLICE - 1, last)})
+                connection.execute(
+                    statement, {"first": start, "last": min(start + SLICE - 1, last)}
+                )
     with catalog.open() as connection:
         renew(connection)
         catalog.publish(site.snapshot, connection)

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HOME = Path(os.environ["FAKE_SLURM"])
-QUEUE, STATE = HOME / "queue", HOME / "state"  # queue: a line "id name size" per sbatch; size 0: a plain job
+QUEUE, STATE = (
+    HOME / "queue",
+    HOME / "state",
+)  # queue: a line "id name size" per sbatch; size 0: a plain job
 
 
 def sbatch(arguments: list[str]) -> None:
@@ -20,14 +23,23 @@ def sbatch(arguments: list[str]) -> None:
     array = re.search(r"^#SBATCH --array=0-(\d+)", script, re.MULTILINE)
     queued = QUEUE.read_text().count("\n") if QUEUE.exists() else 0
     with QUEUE.open("a") as queue:
-        queue.write(f"{1000 + queued} {name[1] if name else '?'} {int(array[1]) + 1 if array else 0}\n")
+        queue.write(
+            f"{1000 + queued} {name[1] if name else '?'} {int(array[1]) + 1 if array else 0}\n"
+        )
     print(f"Submitted batch job {1000 + queued}")
 
 
 def squeue(arguments: list[str]) -> None:
     form = arguments[arguments.index("-o") + 1]
     for array, index, name, state in _jobs():
-        words = {"%A": array, "%F": array, "%K": index or "N/A", "%T": state, "%r": "None", "%j": name}
+        words = {
+            "%A": array,
+            "%F": array,
+            "%K": index or "N/A",
+            "%T": state,
+            "%r": "None",
+            "%j": name,
+        }
         print(re.sub("%[AFKTrj]", lambda found, words=words: words[found[0]], form))  # type: ignore[misc]
 
 
@@ -39,7 +51,12 @@ def sacct(arguments: list[str]) -> None:
         print("|".join(fields))
     for array, index, name, state in _jobs():
         if (names is None or name in names) and (not wanted or array in wanted):
-            said = {"JobID": f"{array}_{index}" if index else array, "JobName": name, "State": state, "ExitCode": "0:0"}
+            said = {
+                "JobID": f"{array}_{index}" if index else array,
+                "JobName": name,
+                "State": state,
+                "ExitCode": "0:0",
+            }
             print("|".join(said.get(field, "") for field in fields))
 
 
@@ -56,7 +73,12 @@ def _jobs() -> Iterator[tuple[str, str, str, str]]:
             yield array, index, name, state
 
 
-COMMANDS = {"sbatch": sbatch, "squeue": squeue, "sacct": sacct, "scontrol": scontrol}  # of the others nothing is expected
+COMMANDS = {
+    "sbatch": sbatch,
+    "squeue": squeue,
+    "sacct": sacct,
+    "scontrol": scontrol,
+}  # of the others nothing is expected
 
 if __name__ == "__main__" and sys.argv[1] in COMMANDS:
     COMMANDS[sys.argv[1]](sys.argv[2:])

@@ -27,7 +27,9 @@ from streams.formats.world import Drawn
 from streams.world.rendering import render
 
 IMAGE_PX, DRAWN_PX = 224, 32
-DRAWN_TIMES = 10  # as many pairs of the formats that draw: a small image comes a hundred times as fast
+DRAWN_TIMES = (
+    10  # as many pairs of the formats that draw: a small image comes a hundred times as fast
+)
 CLASSES = [f"class {number}" for number in range(10)]
 SHOWN = transforms.Compose(
     [
@@ -41,7 +43,9 @@ SHOWN = transforms.Compose(
 def jpeg(number: int, width: int, height: int) -> bytes:
     """A picture as busy as a photo: smooth colours with some noise."""
     rng = np.random.default_rng(number)
-    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
     noisy = np.asarray(coarse).astype(np.int16) + rng.integers(-12, 13, (height, width, 3))
     written = io.BytesIO()
     Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(written, "JPEG", quality=90)
@@ -77,7 +81,9 @@ def parquet(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
     """One file as the Hugging Face hub has it, in row groups of 100."""
     folder.mkdir(parents=True)
     images = [{"bytes": data, "path": None} for data in pictures]
-    rows = pa.table({"image": images, "text": [f"picture {number}" for number in range(len(pictures))]})
+    rows = pa.table(
+        {"image": images, "text": [f"picture {number}" for number in range(len(pictures))]}
+    )
     pq.write_table(rows, folder / "train.parquet", row_group_size=100)
     return {"train": "train.parquet", "test": "none.parquet", "caption": "text"}
 
@@ -135,7 +141,9 @@ class Tars(Dataset[torch.Tensor]):
         self.found = []
         for path in sorted(folder.glob("*.tar")):
             with tarfile.open(path) as tar:
-                self.found += [(path, member) for member in tar.getmembers() if member.name.endswith(".jpg")]
+                self.found += [
+                    (path, member) for member in tar.getmembers() if member.name.endswith(".jpg")
+                ]
         self.opened: dict[tuple[int, Path], tarfile.TarFile] = {}
 
     def __len__(self) -> int:
@@ -143,7 +151,10 @@ class Tars(Dataset[torch.Tensor]):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         path, member = self.found[index]
-        key = (os.getpid(), path)  # a file that two processes share would be read by both at one place
+        key = (
+            os.getpid(),
+            path,
+        )  # a file that two processes share would be read by both at one place
         if key not in self.opened:
             self.opened[key] = tarfile.open(path)  # noqa: SIM115
         file = self.opened[key].extractfile(member)
@@ -162,7 +173,9 @@ class Column(Dataset[torch.Tensor]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        shown: torch.Tensor = SHOWN(Image.open(io.BytesIO(self.images[index]["bytes"].as_py())).convert("RGB"))
+        shown: torch.Tensor = SHOWN(
+            Image.open(io.BytesIO(self.images[index]["bytes"].as_py())).convert("RGB")
+        )
         return shown
 
 
@@ -197,7 +210,10 @@ Write = Callable[[Path, list[bytes]], dict[str, Any]]
 FORMATS: dict[str, tuple[Write, Callable[[Path, Any], Dataset[Any]]]] = {
     "fomo": (fomo, lambda folder, pairs: datasets.ImageFolder(folder, transform=SHOWN)),
     "idsprites": (idsprites, lambda folder, pairs: Sprite(pairs)),
-    "imagefolder": (imagefolder, lambda folder, pairs: datasets.ImageFolder(folder, transform=SHOWN)),
+    "imagefolder": (
+        imagefolder,
+        lambda folder, pairs: datasets.ImageFolder(folder, transform=SHOWN),
+    ),
     "parquet": (parquet, lambda folder, pairs: Column(folder / "train.parquet")),
     "torchvision": (torchvision, lambda folder, pairs: datasets.Food101(folder, transform=SHOWN)),
     "webdataset": (webdataset, lambda folder, pairs: Tars(folder)),
@@ -208,7 +224,13 @@ FORMATS: dict[str, tuple[Write, Callable[[Path, Any], Dataset[Any]]]] = {
 def row_of(form: str, folder: Path, params: dict[str, Any]) -> dict[str, Any]:
     """A dataset row."""
     classes = [] if form in ("webdataset", "parquet", "torchvision") else CLASSES
-    wanted = {"name": form, "format": form, "location": str(folder), "classes": classes, "templates": []}
+    wanted = {
+        "name": form,
+        "format": form,
+        "location": str(folder),
+        "classes": classes,
+        "templates": [],
+    }
     return wanted | {"params": {"image_px": IMAGE_PX} | params}
 
 

@@ -25,7 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SLURM = ("sbatch", "squeue", "sacct", "scontrol", "scancel", "srun")
 OTHERS = ("cp", "git")  # what sync runs besides
 FOREIGN = ("SLURM", "SBATCH_", "SQUEUE_", "SACCT_")  # settings for another cluster
-DISTRIBUTIONS = ("duckdb", "polars", "submitit", "optuna", "py-experimenter", "mlflow", "SQLAlchemy")
+DISTRIBUTIONS = (
+    "duckdb",
+    "polars",
+    "submitit",
+    "optuna",
+    "py-experimenter",
+    "mlflow",
+    "SQLAlchemy",
+)
 
 
 class BenchmarkError(RuntimeError):
@@ -55,7 +63,12 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> Mea
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
@@ -63,11 +76,15 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> Mea
         output.seek(0)
         said = output.read().decode(errors="replace")
     if process.returncode != 0:
-        raise BenchmarkError(f"{shlex.join(command)}: exit code {process.returncode}\n{said[-3000:]}")
+        raise BenchmarkError(
+            f"{shlex.join(command)}: exit code {process.returncode}\n{said[-3000:]}"
+        )
     return Measured(seconds, usage.ru_maxrss / 1024, said)
 
 
-def grow(measure: Callable[[int], Measured], first: int, most: int, limit_s: float) -> dict[int, Measured]:
+def grow(
+    measure: Callable[[int], Measured], first: int, most: int, limit_s: float
+) -> dict[int, Measured]:
     """Measured at `first`, twice that, and so on, as long as the next can be expected to stay below the limit."""
     size, found, before_s = first, dict[int, Measured](), 0.0
     while True:
@@ -95,12 +112,16 @@ class Slurm:
         self.folder, self.log = folder, folder / "calls"
         self.fake = real is None
         path = (real or os.environ)["PATH"]
-        self.environment = plain() | dict(real or {}) | {"PATH": f"{folder / 'bin'}{os.pathsep}{path}"}
+        self.environment = (
+            plain() | dict(real or {}) | {"PATH": f"{folder / 'bin'}{os.pathsep}{path}"}
+        )
         self.environment |= {"FAKE_SLURM": str(folder), "FAKE_SLURM_ARRAY": str(array)}
         (folder / "bin").mkdir(parents=True)
         for name in SLURM + OTHERS:
             if name in SLURM and self.fake:
-                program = shlex.join([sys.executable, "-S", "-E", str(ROOT / "benchmarks" / "fake_slurm.py"), name])
+                program = shlex.join(
+                    [sys.executable, "-S", "-E", str(ROOT / "benchmarks" / "fake_slurm.py"), name]
+                )
             else:
                 program = shlex.quote(shutil.which(name, path=path) or name)
             self._wrap(name, program)
@@ -120,7 +141,11 @@ class Slurm:
 
     def calls(self) -> "Calls":
         """The calls since this was asked last."""
-        lines = [line.split() for line in self.log.read_text().splitlines()] if self.log.exists() else []
+        lines = (
+            [line.split() for line in self.log.read_text().splitlines()]
+            if self.log.exists()
+            else []
+        )
         self.log.unlink(missing_ok=True)
         spent = sum(float(end) - float(began) for name, began, end in lines if name in SLURM)
         return Calls(Counter(name for name, _, _ in lines), spent)
@@ -134,13 +159,23 @@ class Calls:
     slurm_s: float  # inside Slurm's
 
     def __str__(self) -> str:
-        said = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items())) or "no commands"
+        said = (
+            ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
+            or "no commands"
+        )
         return f"{said} ({self.slurm_s:.2f} s in Slurm)"
 
 
 def surroundings(command: str) -> list[tuple[str, str]]:
     """What the numbers depend on: when, on what, with which versions."""
-    cpu = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown")
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in _lines("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        "unknown",
+    )
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
@@ -153,7 +188,10 @@ def surroundings(command: str) -> list[tuple[str, str]]:
         ("date", datetime.date.today().isoformat()),
         ("command", f"`{command}`"),
         ("code", _commit()),
-        ("hardware", f"{cores} cores of {cpu}, {memory_gb:.0f} GB of memory, {platform.system()} {platform.release()}"),
+        (
+            "hardware",
+            f"{cores} cores of {cpu}, {memory_gb:.0f} GB of memory, {platform.system()} {platform.release()}",
+        ),
         ("versions", ", ".join(versions)),
     ]
 
@@ -165,9 +203,13 @@ def load() -> str:
 
 def _commit() -> str:
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True
+        ).stdout.strip()
 
-    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (" with changes" if git("status", "--porcelain") else "")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (
+        " with changes" if git("status", "--porcelain") else ""
+    )
 
 
 def _lines(path: str) -> list[str]:

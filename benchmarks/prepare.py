@@ -41,8 +41,14 @@ def finished(site: Site, first: int, last: int) -> None:
     for start in range(first, last + 1, SLICE):
         with Catalog(site.catalog).transaction() as connection:
             for statement in FACTS:
-                some = {"first": start, "last": min(start + SLICE - 1, last), "runs": str(site.runs)}
-                connection.execute(statement, {key: value for key, value in some.items() if f"${key}" in statement})
+                some = {
+                    "first": start,
+                    "last": min(start + SLICE - 1, last),
+                    "runs": str(site.runs),
+                }
+                connection.execute(
+                    statement, {key: value for key, value in some.items() if f"${key}" in statement}
+                )
     catalog = Catalog(site.catalog)
     with catalog.open() as connection:  # as the passes did that brought all this home
         publish(site, catalog, connection)
@@ -73,8 +79,18 @@ def results(site: Site, rows: int) -> None:
                 "weights": {},
             }
             write_json(run.path / f"task-{task:04d}.json", receipt)
-        said = {"state": "done", "kind": None, "message": None, "host": "n1", "device": "cpu", "versions": job.versions}
-        write_json(run.path / "outcome.json", said | {"commit": None, "started_at": now(), "finished_at": now()})
+        said = {
+            "state": "done",
+            "kind": None,
+            "message": None,
+            "host": "n1",
+            "device": "cpu",
+            "versions": job.versions,
+        }
+        write_json(
+            run.path / "outcome.json",
+            said | {"commit": None, "started_at": now(), "finished_at": now()},
+        )
 
 
 def _attempts(site: Site) -> list[RunFolder]:
@@ -86,18 +102,43 @@ def _tables(suite: dict[str, Any], task: int, rows: int) -> dict[str, list[dict[
     members = [(member["metric"], member["dataset"]) for member in suite["members"]]
     more = ((f"metric{metric}", name) for metric in itertools.count() for _, name in members)
     measured = itertools.islice(itertools.chain(members, more), rows)
-    about = {"task": task, "step": 50, "label_space": "all", "weights": "deployed", "examples": 200, "fraction": 1.0}
-    phases = {"task": task, "flops": 1e12, "peak_bytes": None, "seconds": 3.5, "steps": 1, "pairs": 128}
+    about = {
+        "task": task,
+        "step": 50,
+        "label_space": "all",
+        "weights": "deployed",
+        "examples": 200,
+        "fraction": 1.0,
+    }
+    phases = {
+        "task": task,
+        "flops": 1e12,
+        "peak_bytes": None,
+        "seconds": 3.5,
+        "steps": 1,
+        "pairs": 128,
+    }
     curve = {"task": task, "loss": 2.5, "lr": 1e-3, "pairs_per_s": 500.0, "written_at": now()}
     return {
-        "result": [about | {"dataset": name, "metric": metric, "value": 0.5} for metric, name in measured],
-        "cost": [phases | {"phase": phase, "shared": False} for phase in ("train", "merge", "evaluate")],
+        "result": [
+            about | {"dataset": name, "metric": metric, "value": 0.5} for metric, name in measured
+        ],
+        "cost": [
+            phases | {"phase": phase, "shared": False} for phase in ("train", "merge", "evaluate")
+        ],
         "progress": [curve | {"step": step} for step in range(5, 55, 5)],
-        "statistic": [{"task": task, "name": "drift_l2", "part": part, "value": 1.5} for part in ("all", "image", "text")],
+        "statistic": [
+            {"task": task, "name": "drift_l2", "part": part, "value": 1.5}
+            for part in ("all", "image", "text")
+        ],
     }
 
 
-ACTIONS: dict[str, Callable[..., None]] = {"finished": finished, "running": running, "results": results}
+ACTIONS: dict[str, Callable[..., None]] = {
+    "finished": finished,
+    "running": running,
+    "results": results,
+}
 
 if __name__ == "__main__":
     action, *numbers = sys.argv[1:]

@@ -32,8 +32,21 @@ METHODS: dict[str, dict[str, Any]] = {
 
 def spec_of(architecture: str, pairs: int, precision: str, said: dict[str, Any]) -> Spec:
     """A sentence of one of the methods above."""
-    mixture = {"name": "thirds", "update_share": 0.34, "buffer_share": 0.33, "pretraining_share": 0.33, "selection": "none"}
-    recipe = {"name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-5, "weight_decay": 0.2, "clip_norm": 1.0}
+    mixture = {
+        "name": "thirds",
+        "update_share": 0.34,
+        "buffer_share": 0.33,
+        "pretraining_share": 0.33,
+        "selection": "none",
+    }
+    recipe = {
+        "name": "r",
+        "optimizer": "adamw",
+        "optimizer_params": {},
+        "lr": 1e-5,
+        "weight_decay": 0.2,
+        "clip_norm": 1.0,
+    }
     recipe |= {
         "batch_pairs": pairs,
         "precision": precision,
@@ -55,10 +68,20 @@ def spec_of(architecture: str, pairs: int, precision: str, said: dict[str, Any])
 
 def line(name: str, found: Profiled, seconds: float) -> list[str]:
     """Cells of a method's row."""
-    cells = [name, f"{found.step_gflops:,.2f}", f"{found.once_gflops:,.0f}", f"{found.peak_bytes / 1e9:.2f}"]
+    cells = [
+        name,
+        f"{found.step_gflops:,.2f}",
+        f"{found.once_gflops:,.0f}",
+        f"{found.peak_bytes / 1e9:.2f}",
+    ]
     cells.append(f"{found.multiplier:.4f}")
     for charging in ("once", "per_step"):
-        budget = {"name": "published", "unit": PROFILED[1], "total": TOTAL_GFLOPS, "charging": charging}
+        budget = {
+            "name": "published",
+            "unit": PROFILED[1],
+            "total": TOTAL_GFLOPS,
+            "charging": charging,
+        }
         if charging == "once":
             cells.append(f"{price(budget, 1, found).step:,.0f}")
         cells.append(" / ".join(steps(budget, tasks, found) for tasks in TASKS))
@@ -79,16 +102,29 @@ def main() -> None:
     parser.add_argument("--architecture", default="ViT-B-16")
     parser.add_argument("--pairs", type=int, default=512, help="in a batch")
     parser.add_argument("--precision", default="bf16", choices=("fp32", "bf16", "fp16"))
-    parser.add_argument("--only", nargs="*", default=list(METHODS), help=f"some of: {', '.join(METHODS)}")
+    parser.add_argument(
+        "--only", nargs="*", default=list(METHODS), help=f"some of: {', '.join(METHODS)}"
+    )
     asked = parser.parse_args()
     logging.disable(logging.WARNING)  # open_clip's, that the weights are random
     console = Console(highlight=False, width=200)
-    head = ["method", "GFLOPs a step", "GFLOPs once per task", "peak GB", "multiplier", "MAF a step"]
+    head = [
+        "method",
+        "GFLOPs a step",
+        "GFLOPs once per task",
+        "peak GB",
+        "multiplier",
+        "MAF a step",
+    ]
     head += ["steps of a task, charged once", "charged per step", "profiled in s"]
     console.print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for name in asked.only:
         began = time.monotonic()
-        found = profiled(profile_with_full(spec_of(asked.architecture, asked.pairs, asked.precision, METHODS[name])))
+        found = profiled(
+            profile_with_full(
+                spec_of(asked.architecture, asked.pairs, asked.precision, METHODS[name])
+            )
+        )
         console.print(f"| {' | '.join(line(name, found, time.monotonic() - began))} |")
 
 

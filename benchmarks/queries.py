@@ -60,8 +60,13 @@ def ask(snapshot: Path, name: str, limit_s: float) -> str:
 
     rows, times = "-", list[str]()
     with tempfile.TemporaryDirectory() as spill:
-        config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{MEMORY_GB}GB", "threads": THREADS}
-        with duckdb.connect(str(snapshot), read_only=True, config=config | {"temp_directory": spill}) as connection:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{MEMORY_GB}GB",
+            "threads": THREADS,
+        }
+        with duckdb.connect(
+            str(snapshot), read_only=True, config=config | {"temp_directory": spill}
+        ) as connection:
             for _ in range(2):
                 timer = threading.Timer(limit_s, connection.interrupt)
                 timer.start()
@@ -88,30 +93,55 @@ def leaderboards(folder: Path, most: int, fill_s: float, limit_s: float) -> list
             def fill(trials: int, tool: str = tool, place: str = place) -> Measured:
                 (Path(place) / str(trials)).mkdir()
                 return run(
-                    python("benchmarks.alternatives", tool.lower(), "measured", trials), Path(place) / str(trials), plain()
+                    python("benchmarks.alternatives", tool.lower(), "measured", trials),
+                    Path(place) / str(trials),
+                    plain(),
                 )
 
             filled = grow(fill, min(FIRST, most), most, fill_s)
             trials = max(filled)
             first, second = (
-                run(python("benchmarks.alternatives", tool.lower(), "leaderboard"), Path(place) / str(trials), plain())
+                run(
+                    python("benchmarks.alternatives", tool.lower(), "leaderboard"),
+                    Path(place) / str(trials),
+                    plain(),
+                )
                 for _ in range(2)
             )
         largest = max(largest, trials)
-        head = f"{tool}, {trials:,} trials (filled in {filled[trials].seconds:.0f} s), start included"
-        lines.append(f"| {head} | 20 | {first.seconds:.2f}s | {second.seconds:.2f}s | | {second.peak_mb:.0f} MB |")
+        head = (
+            f"{tool}, {trials:,} trials (filled in {filled[trials].seconds:.0f} s), start included"
+        )
+        lines.append(
+            f"| {head} | 20 | {first.seconds:.2f}s | {second.seconds:.2f}s | | {second.peak_mb:.0f} MB |"
+        )
     weir = asked(made(folder, largest), "retention_at_budget", limit_s)
     return [f"| Weir, {largest:,} trials | {weir} |", *lines]
 
 
 def main() -> int:
     """Exit code 0."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=1_000_000)
-    parser.add_argument("--others", type=int, default=100_000, help="trials of MLflow and Optuna at most; 0: without them")
-    parser.add_argument("--fill_s", type=float, default=60.0, help="how long filling one of them may take")
-    parser.add_argument("--limit_s", type=float, default=60.0, help="a question is interrupted after this")
-    parser.add_argument("--folder", type=Path, help="where the catalogs are made and kept (default: a temporary one)")
+    parser.add_argument(
+        "--others",
+        type=int,
+        default=100_000,
+        help="trials of MLflow and Optuna at most; 0: without them",
+    )
+    parser.add_argument(
+        "--fill_s", type=float, default=60.0, help="how long filling one of them may take"
+    )
+    parser.add_argument(
+        "--limit_s", type=float, default=60.0, help="a question is interrupted after this"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where the catalogs are made and kept (default: a temporary one)",
+    )
     parser.add_argument("--only", nargs="+", metavar="QUESTION")
     parser.add_argument("--out", type=Path, metavar="FILE.md")
     parser.add_argument("--ask", help=argparse.SUPPRESS)
@@ -131,20 +161,30 @@ def main() -> int:
             except BenchmarkError as error:
                 lines.append(f"| `{name}` | failed: {str(error).splitlines()[-1][:200]} | | | | |")
             print(lines[-1], flush=True)
-        others = leaderboards(folder, given.others, given.fill_s, given.limit_s) if given.others else []
+        others = (
+            leaderboards(folder, given.others, given.fill_s, given.limit_s) if given.others else []
+        )
         print("\n".join(others))
         about = [
             *surroundings(
                 f"python -m benchmarks.queries --trials {given.trials} --others {given.others} --limit_s {given.limit_s:g}"
             )
         ]
-        about += [("load", f"{before} before, {load()} after"), ("limits", f"{MEMORY_GB} GB and {THREADS} threads for DuckDB")]
+        about += [
+            ("load", f"{before} before, {load()} after"),
+            ("limits", f"{MEMORY_GB} GB and {THREADS} threads for DuckDB"),
+        ]
         about.append(
-            ("snapshot", f"{snapshot.stat().st_size / 1e9:.2f} GB for {given.trials:,} trials, {50 * given.trials:,} results")
+            (
+                "snapshot",
+                f"{snapshot.stat().st_size / 1e9:.2f} GB for {given.trials:,} trials, {50 * given.trials:,} results",
+            )
         )
     if given.out:
         said = "\n".join(f"- {name}: {words}" for name, words in about)
-        given.out.write_text(f"# Questions, timed\n\n{said}\n\n{HEAD}" + "\n".join(lines + others) + "\n")
+        given.out.write_text(
+            f"# Questions, timed\n\n{said}\n\n{HEAD}" + "\n".join(lines + others) + "\n"
+        )
     return 0
 
 

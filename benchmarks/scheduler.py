@@ -49,7 +49,9 @@ class Bench:
         self.stores = [tool for tool, module in STORES.items() if importlib.util.find_spec(module)]
         self.grids: dict[str, int] = {}  # how many trials each store managed
         for tool in STORES.keys() - set(self.stores):
-            table.remark(f"{tool} is not installed here, so its lines are missing; the extra `bench` installs it.")
+            table.remark(
+                f"{tool} is not installed here, so its lines are missing; the extra `bench` installs it."
+            )
 
     def size(self, full: int) -> int:
         """What stands for a full size here."""
@@ -75,7 +77,11 @@ class Bench:
 
 def alternative(folder: Path, tool: str, *words: object, slurm: Slurm | None = None) -> Measured:
     """A piece of work by one of `alternatives.py`, in its folder."""
-    return run(python("benchmarks.alternatives", tool.lower(), *words), folder, slurm.environment if slurm else plain())
+    return run(
+        python("benchmarks.alternatives", tool.lower(), *words),
+        folder,
+        slurm.environment if slurm else plain(),
+    )
 
 
 def trials(count: int) -> str:
@@ -99,7 +105,11 @@ def declare(bench: Bench) -> None:
 
 def _declared(bench: Bench, count: int) -> dict[str, Measured]:
     lab = bench.lab(count, in_flight=500)  # Weir's default: so many does the dry run look at
-    found = {"insert": lab.declare(new=count), "again": lab.declare(new=0), "pending": lab.dry_run()}
+    found = {
+        "insert": lab.declare(new=count),
+        "again": lab.declare(new=0),
+        "pending": lab.dry_run(),
+    }
     shutil.rmtree(lab.folder)
     return found
 
@@ -115,11 +125,22 @@ def _stored(bench: Bench, tool: str, most: int) -> dict[str, tuple[int, Measured
 
     first = bench.size(200)
     inserted = grow(insert, first, most, bench.limit_s)
-    again = grow(lambda size: alternative(stores[size], tool, "again", size), first, max(stores), bench.limit_s)
+    again = grow(
+        lambda size: alternative(stores[size], tool, "again", size),
+        first,
+        max(stores),
+        bench.limit_s,
+    )
     last = bench.grids[tool] = max(inserted)
-    expected(alternative(stores[max(again)], tool, "pending"), f"\n{max(again)}\n")  # nothing was added again
+    expected(
+        alternative(stores[max(again)], tool, "pending"), f"\n{max(again)}\n"
+    )  # nothing was added again
     pending = expected(alternative(stores[last], tool, "pending"), f"\n{last}\n")
-    return {"insert": (last, inserted[last]), "again": (max(again), again[max(again)]), "pending": (last, pending)}
+    return {
+        "insert": (last, inserted[last]),
+        "again": (max(again), again[max(again)]),
+        "pending": (last, pending),
+    }
 
 
 # ---------------------------------------------------------------- a sync with nothing to do
@@ -129,10 +150,26 @@ def idle(bench: Bench) -> None:
     """A sync that finds everything as it was."""
     finished, running = bench.size(1_000_000), bench.size(1000)
 
-    def add(finished: int, aim_s: float | None = None, tool: str = "", other: Measured | None = None, calls: str = "") -> None:
+    def add(
+        finished: int,
+        aim_s: float | None = None,
+        tool: str = "",
+        other: Measured | None = None,
+        calls: str = "",
+    ) -> None:
         mine, mine_calls = _idle(bench, finished, running)
         said = f"{mine_calls}; {tool}: {calls}" if calls else str(mine_calls)
-        bench.table.add(Row("no-op sync", f"{finished:,} finished, {running:,} running", mine, aim_s, tool, other, said))
+        bench.table.add(
+            Row(
+                "no-op sync",
+                f"{finished:,} finished, {running:,} running",
+                mine,
+                aim_s,
+                tool,
+                other,
+                said,
+            )
+        )
 
     add(finished, 0.5)
     for tool in bench.stores:
@@ -172,7 +209,9 @@ def submit(bench: Bench) -> None:
     _submit(bench, "submit, fake Slurm", count)
     try:
         with cluster(bench.array, 4 * count + 100) as environment:
-            bench.table.remark(f"Real Slurm is {version(environment)}, all of it on this machine, without accounting.")
+            bench.table.remark(
+                f"Real Slurm is {version(environment)}, all of it on this machine, without accounting."
+            )
             _submit(bench, "submit, real Slurm", count, environment)
     except NoClusterError as error:
         bench.table.remark(f"Nothing was submitted to a real Slurm: {error}")
@@ -181,17 +220,23 @@ def submit(bench: Bench) -> None:
 def _submit(bench: Bench, work: str, count: int, real: dict[str, str] | None = None) -> None:
     place = bench.place()
     partition = f'[slurm]\npartition = "{PARTITION}"' if real else ""
-    lab = Lab(place / "lab", Slurm(place / "slurm", bench.array, real), count, count, site=partition)
+    lab = Lab(
+        place / "lab", Slurm(place / "slurm", bench.array, real), count, count, site=partition
+    )
     lab.declare(new=count)
     lab.slurm.calls()
     mine = lab.sync(submitted=count, running=count, pending=0)
     calls = lab.slurm.calls()
     shutil.rmtree(lab.folder)
     other, slurm = bench.place(), Slurm(bench.place(), bench.array, real)
-    theirs = alternative(other, "submitit", "submit", count, bench.array, *([PARTITION] if real else []), slurm=slurm)
+    theirs = alternative(
+        other, "submitit", "submit", count, bench.array, *([PARTITION] if real else []), slurm=slurm
+    )
     their_calls = slurm.calls()
     remarks = f"{_beyond(mine, calls)}; submitit: {_beyond(theirs, their_calls)}"
-    outside, theirs_outside = (replace(m, seconds=m.seconds - c.slurm_s) for m, c in ((mine, calls), (theirs, their_calls)))
+    outside, theirs_outside = (
+        replace(m, seconds=m.seconds - c.slurm_s) for m, c in ((mine, calls), (theirs, their_calls))
+    )
     bench.table.add(Row(work, trials(count), outside, 5.0, "submitit", theirs_outside, remarks))
 
 
@@ -225,7 +270,9 @@ def ingest(bench: Bench) -> None:
     for tool in bench.stores:
         found = grow(partial(_results, bench, tool, runs), first, count, bench.limit_s)
         attempts = max(found)
-        bench.table.add(Row("ingest", size(attempts), ingested(attempts, 1)[0], None, tool, found[attempts]))
+        bench.table.add(
+            Row("ingest", size(attempts), ingested(attempts, 1)[0], None, tool, found[attempts])
+        )
     folder, slurm = _submitted(bench, count)
     alternative(folder, "submitit", "finish", rows, slurm=slurm)
     collected = alternative(folder, "submitit", "collect", slurm=slurm)
@@ -257,14 +304,34 @@ MEASUREMENTS = {"declare": declare, "idle": idle, "submit": submit, "ingest": in
 
 def main() -> int:
     """Exit code 0; 1 when a measurement failed (the others are shown)."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table there, with all that it depends on")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.md",
+        help="write the table there, with all that it depends on",
+    )
     parser.add_argument("--only", choices=MEASUREMENTS, nargs="+", help="not all of it")
-    parser.add_argument("--limit_s", type=float, default=LIMIT_S, help="for an alternative; what it manages in that is compared")
-    parser.add_argument("--folder", type=Path, help="where to work, on the disk to be measured (default: the temporary folder)")
+    parser.add_argument(
+        "--limit_s",
+        type=float,
+        default=LIMIT_S,
+        help="for an alternative; what it manages in that is compared",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where to work, on the disk to be measured (default: the temporary folder)",
+    )
     asked = parser.parse_args()
-    table, failed, before = Table(Console(highlight=False, width=None if sys.stdout.isatty() else 250)), False, load()
+    table, failed, before = (
+        Table(Console(highlight=False, width=None if sys.stdout.isatty() else 250)),
+        False,
+        load(),
+    )
     words = ["--quick"] * asked.quick + ["--only", *(asked.only or [])] * bool(asked.only)
     about = surroundings(" ".join(["python -m benchmarks.scheduler", *words]))
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-", dir=asked.folder) as folder:

@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-METHODS = ("finetune", "bitfit", "locked_image", "locked_text", "lora_r8")  # no two of them train the same
+METHODS = (
+    "finetune",
+    "bitfit",
+    "locked_image",
+    "locked_text",
+    "lora_r8",
+)  # no two of them train the same
 MIXTURES = ("update_only", "buffer_half", "pretraining_half", "replay_thirds")
 RECIPES = ("tiny_lr_5e-4", "tiny_lr_1e-3", "tiny_lr_2e-3", "tiny_lr_4e-3", "tiny_lr_8e-3")
 WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget", "seed")

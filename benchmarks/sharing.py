@@ -47,7 +47,9 @@ def grid(steps: int, seeds: tuple[int, ...]) -> str:
     }
     for old, new in changes.items():
         if old not in text:
-            raise BenchmarkError(f"grids/time.sql no longer says {old}; say here what stands for it")
+            raise BenchmarkError(
+                f"grids/time.sql no longer says {old}; say here what stands for it"
+            )
         text = text.replace(old, new)
     return AXES.format(steps=steps) + text
 
@@ -66,15 +68,22 @@ def lab(folder: Path, data: Path, steps: int, seeds: tuple[int, ...], share: boo
 def settled(folder: Path, fact: str, alone: int) -> list[tuple[object, ...]]:
     """The rows of a fact that stand, of the seeds that ran alone."""
     with duckdb.connect(str(folder / "lab/snapshot/current.duckdb"), read_only=True) as connection:
-        return connection.execute(SETTLED.format(columns=FACTS[fact], fact=fact), {"alone": alone}).fetchall()
+        return connection.execute(
+            SETTLED.format(columns=FACTS[fact], fact=fact), {"alone": alone}
+        ).fetchall()
 
 
 def shown(folder: Path) -> str:
     """What the question `sharing` answers, as a table of Markdown."""
     with duckdb.connect(str(folder / "lab/snapshot/current.duckdb"), read_only=True) as connection:
         frame = answer(connection, named("sharing"), {})
-    rows = [[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row] for row in frame.rows()]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (frame.columns, ["---"] * frame.width, *rows))
+    rows = [
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row]
+        for row in frame.rows()
+    ]
+    return "\n".join(
+        "| " + " | ".join(cells) + " |" for cells in (frame.columns, ["---"] * frame.width, *rows)
+    )
 
 
 def measured(folder: Path, data: Path, steps: int, alone: int) -> str:
@@ -96,16 +105,25 @@ def measured(folder: Path, data: Path, steps: int, alone: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=10, help="of a trial, over its five tasks")
-    parser.add_argument("--alone", type=int, default=1, choices=(1, 2, 3), help="how many seeds are trained alone, too")
+    parser.add_argument(
+        "--alone",
+        type=int,
+        default=1,
+        choices=(1, 2, 3),
+        help="how many seeds are trained alone, too",
+    )
     parser.add_argument("--data", type=Path, help="where the world is drawn already")
     parser.add_argument("--out", type=Path, help="a file for what is said, too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="weir-benchmark-") as place:
         data = asked.data.absolute() if asked.data else Path(place) / "data"
         about = "\n".join(
-            f"- {name}: {words}" for name, words in surroundings(f"python -m benchmarks.sharing --steps {asked.steps}")
+            f"- {name}: {words}"
+            for name, words in surroundings(f"python -m benchmarks.sharing --steps {asked.steps}")
         )
         text = f"{measured(Path(place), data, asked.steps, asked.alone)}\n{about}\n"
     Console(highlight=False).print(text, markup=False, soft_wrap=True)

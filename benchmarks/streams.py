@@ -32,7 +32,13 @@ from streams.mixtures import Mixture
 
 ROUNDS, BATCH_PAIRS = 2, 64
 WORKERS = (0, 1, 2, 4)
-MIXTURE = {"name": "m", "update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0, "buffer_pairs": None}
+MIXTURE = {
+    "name": "m",
+    "update_share": 1.0,
+    "buffer_share": 0.0,
+    "pretraining_share": 0.0,
+    "buffer_pairs": None,
+}
 KNOWN = parts.names("streams/formats")
 HEAD = (
     "| format | workers | Weir pairs/s | per core | DataLoader pairs/s | per core | ratio | on device | per core | ratio |\n"
@@ -41,7 +47,9 @@ HEAD = (
 DEVICE = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
-def loader(pairs: Pairs, workers: int = 0, steps: int | None = None, device: torch.device | None = None) -> Loader:
+def loader(
+    pairs: Pairs, workers: int = 0, steps: int | None = None, device: torch.device | None = None
+) -> Loader:
     """Weir's, at the beginning of a task that brings all of a dataset."""
     mixture = Mixture(MIXTURE, BATCH_PAIRS, 1, None, device=device)
     mixture.begin(1, [(pairs, np.arange(len(pairs)))], [])
@@ -71,7 +79,9 @@ def speed(batches: Callable[[], Iterator[Any]], count: int, rounds: int) -> tupl
     return best
 
 
-def weirs(pairs: Pairs, workers: int, steps: int, device: torch.device | None = None) -> Iterator[Any]:
+def weirs(
+    pairs: Pairs, workers: int, steps: int, device: torch.device | None = None
+) -> Iterator[Any]:
     """Batches of Weir's loader, told how many are wanted, as a trial tells it; on a GPU they are there when they are taken."""
     made = loader(pairs, workers, steps, device)
     while True:
@@ -86,7 +96,9 @@ def plains(other: Dataset[Any], workers: int) -> Iterator[Any]:
     return iter(DataLoader(other, BATCH_PAIRS, shuffle=True, num_workers=workers))
 
 
-def compare(form: str, data: Path, pictures: list[bytes], workers: tuple[int, ...], rounds: int) -> Iterator[str]:
+def compare(
+    form: str, data: Path, pictures: list[bytes], workers: tuple[int, ...], rounds: int
+) -> Iterator[str]:
     """A format with every number of workers: lines of a Markdown table."""
     pairs, other = both(form, data, pictures)
     count = len(pairs) // BATCH_PAIRS
@@ -94,7 +106,13 @@ def compare(form: str, data: Path, pictures: list[bytes], workers: tuple[int, ..
         mine = speed(partial(weirs, pairs, several, count), count, rounds)
         theirs = speed(partial(plains, other, several), count, rounds)
         there = speed(partial(weirs, pairs, several, count, DEVICE), count, rounds)
-        shown = [f"{mine[0]:,.0f}", f"{mine[1]:,.0f}", f"{theirs[0]:,.0f}", f"{theirs[1]:,.0f}", f"{mine[0] / theirs[0]:.2f}"]
+        shown = [
+            f"{mine[0]:,.0f}",
+            f"{mine[1]:,.0f}",
+            f"{theirs[0]:,.0f}",
+            f"{theirs[1]:,.0f}",
+            f"{mine[0] / theirs[0]:.2f}",
+        ]
         shown += [f"{there[0]:,.0f}", f"{there[1]:,.0f}", f"{there[0] / mine[0]:.2f}"]
         yield f"| {'' if number else f'`{form}`'} | {several} | {' | '.join(shown)} |"
 
@@ -120,7 +138,13 @@ def beginnings(row: dict[str, Any], data: Path) -> list[tuple[str, float]]:
     made = loader(open_pairs(row, "train", data))
     made.load_state_dict(state)
     made.draw()
-    return [*found, ("first batch from a cursor in the middle of the eighth epoch", time.perf_counter() - began)]
+    return [
+        *found,
+        (
+            "first batch from a cursor in the middle of the eighth epoch",
+            time.perf_counter() - began,
+        ),
+    ]
 
 
 def resident_mb() -> float:
@@ -151,12 +175,18 @@ def of_shards(data: Path, small: int, console: Console) -> None:
 def main() -> None:
     """Everything, in one run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="a hundredth of it, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="a hundredth of it, to see that it works"
+    )
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")
-    parser.add_argument("--only", nargs="*", choices=KNOWN, help="these formats, and nothing of shards and memory")
+    parser.add_argument(
+        "--only", nargs="*", choices=KNOWN, help="these formats, and nothing of shards and memory"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores: that is to be measured too
+    warnings.filterwarnings(
+        "ignore", "This DataLoader will create"
+    )  # more workers than cores: that is to be measured too
     console = Console(record=True, width=200, highlight=False, markup=False)
     small, rounds, workers = (20, 1, (0, 2)) if given.quick else (1, ROUNDS, WORKERS)
     with tempfile.TemporaryDirectory() as place:

@@ -9,7 +9,18 @@ from rich.table import Table as Drawn
 from benchmarks.measuring import Measured
 from benchmarks.work import CLOCK, WORK
 
-HEAD = ("work", "size", "Weir", "aim", "peak MB", "instead", "its time", "its peak MB", "ratio", "remarks")
+HEAD = (
+    "work",
+    "size",
+    "Weir",
+    "aim",
+    "peak MB",
+    "instead",
+    "its time",
+    "its peak MB",
+    "ratio",
+    "remarks",
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,12 @@ class Row:
 
     def cells(self) -> list[str]:
         """In the order of `HEAD`; the ratio is the other's time to Weir's."""
-        mine = [self.work, self.size, f"{self.weir.seconds:.2f} s", f"{self.aim_s:g} s" if self.aim_s else ""]
+        mine = [
+            self.work,
+            self.size,
+            f"{self.weir.seconds:.2f} s",
+            f"{self.aim_s:g} s" if self.aim_s else "",
+        ]
         mine.append(f"{self.weir.peak_mb:.0f}")
         if self.other is None:
             return [*mine, "", "", "", "", self.remarks]
@@ -63,7 +79,12 @@ class Table:
     def markdown(self, title: str, about: list[tuple[str, str]]) -> str:
         """The table, what it was measured on, and what each line is about."""
         lines = [f"# {title}", "", *(f"- {name}: {words}" for name, words in about), ""]
-        lines += [_line(HEAD), _line(["---"] * len(HEAD)), *(_line(row.cells()) for row in self.rows), ""]
+        lines += [
+            _line(HEAD),
+            _line(["---"] * len(HEAD)),
+            *(_line(row.cells()) for row in self.rows),
+            "",
+        ]
         lines += [*(f"{words}\n" for words in self.remarks), *self._definitions()]
         return "\n".join(lines).rstrip() + "\n"
 
@@ -71,7 +92,11 @@ class Table:
         yield f"{CLOCK}\n"
         for work in dict.fromkeys(row.work for row in self.rows):
             yield f"- **{work}**: {WORK[work]['']}."
-            yield from (f"  - {tool}: {words}." for tool, words in WORK[work].items() if tool and tool in self._tools(work))
+            yield from (
+                f"  - {tool}: {words}."
+                for tool, words in WORK[work].items()
+                if tool and tool in self._tools(work)
+            )
 
     def _tools(self, work: str) -> set[str]:
         return {row.tool for row in self.rows if row.work == work}

@@ -106,7 +106,9 @@ class InMemory:
         found: np.ndarray = recut(self.pixels[indices], crops)
         return found
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         """The one that each has."""
         return [self.texts[index] for index in indices][part]
 
@@ -117,7 +119,9 @@ class Shelf(Desk):
     def __init__(self, pairs: Pairs, seed: int, workers: int) -> None:
         self.pairs, self.seed, self.workers = pairs, seed, workers
 
-    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None) -> Loader:
+    def batches(
+        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
+    ) -> Loader:
         """All of it, shuffled anew in each epoch."""
         made = Mixture(mixture, batch_pairs, self.seed, None)
         made.begin(task, [(self.pairs, np.arange(len(self.pairs)))], [])
@@ -148,7 +152,9 @@ class Endless:
 
 def weirs(spec: Spec, backbone: Backbone, desk: Desk, clock: Clock) -> None:
     """Weir's own steps."""
-    training = Training(spec, backbone, methods.method(spec.method), desk, Task(1, WARM_UP + clock.steps, {}))
+    training = Training(
+        spec, backbone, methods.method(spec.method), desk, Task(1, WARM_UP + clock.steps, {})
+    )
     training.begin(None)
     clock.tick()
     for done in training.steps_from(0):
@@ -158,10 +164,14 @@ def weirs(spec: Spec, backbone: Backbone, desk: Desk, clock: Clock) -> None:
 
 def adamw(spec: Spec, backbone: Backbone) -> torch.optim.Optimizer:
     """As the recipe has it."""
-    return torch.optim.AdamW(backbone.model.parameters(), lr=spec.recipe["lr"], weight_decay=spec.recipe["weight_decay"])
+    return torch.optim.AdamW(
+        backbone.model.parameters(), lr=spec.recipe["lr"], weight_decay=spec.recipe["weight_decay"]
+    )
 
 
-def open_clips(spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[Any]], clock: Clock) -> None:
+def open_clips(
+    spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[Any]], clock: Clock
+) -> None:
     """open_clip's loop."""
     backbone.model.output_dict = True
     said = SimpleNamespace(
@@ -173,7 +183,9 @@ def open_clips(spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[A
     train_one_epoch(backbone.model, data, ClipLoss(), 0, optimizer, None, None, None, said)
 
 
-def plain(spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[Any]], clock: Clock) -> None:
+def plain(
+    spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[Any]], clock: Clock
+) -> None:
     """Autocast, and a loss that is looked at after every step."""
     model, optimizer, loss_of = backbone.model.train(), adamw(spec, backbone), ClipLoss()
     device, dtype = backbone.device, DTYPES[spec.recipe["precision"]]
@@ -217,7 +229,9 @@ def ceiling_gflops(device: torch.device, precision: str) -> float:
 class Listed(Dataset[Any]):
     """Files and captions, as open_clip's CsvDataset gives them (which wants packages that are not needed here)."""
 
-    def __init__(self, paths: list[Path], seen: Callable[[Any], torch.Tensor], backbone: Backbone) -> None:
+    def __init__(
+        self, paths: list[Path], seen: Callable[[Any], torch.Tensor], backbone: Backbone
+    ) -> None:
         self.paths, self.seen, self.backbone = paths, seen, backbone
 
     def __len__(self) -> int:
@@ -225,25 +239,40 @@ class Listed(Dataset[Any]):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         path = self.paths[index]
-        return self.seen(Image.open(path)), self.backbone.tokenizer([CAPTION.format(path.parent.name)])[0]
+        return self.seen(Image.open(path)), self.backbone.tokenizer(
+            [CAPTION.format(path.parent.name)]
+        )[0]
 
 
 class Files:
     """The same JPEG files as Weir, open_clip and a plain loop read them."""
 
     def __init__(self, folder: Path, count: int, image_px: int, backbone: Backbone) -> None:
-        params = imagefolder(folder / "files", [jpeg(n, 340, 256) for n in range(count)]) | {"image_px": image_px}
+        params = imagefolder(folder / "files", [jpeg(n, 340, 256) for n in range(count)]) | {
+            "image_px": image_px
+        }
         row = row_of("imagefolder", folder / "files", params)
         self.pairs = open_pairs(row | {"templates": [CAPTION]}, "train", folder)
-        mean, std = (tuple(float(value) for value in each.flatten()) for each in (backbone.mean, backbone.std))
+        mean, std = (
+            tuple(float(value) for value in each.flatten())
+            for each in (backbone.mean, backbone.std)
+        )
         seen = image_transform(image_px, is_train=False, mean=mean, std=std)
         self.listed = Listed(sorted((folder / "files").glob("*/*.jpg")), seen, backbone)
 
     def in_memory(self, backbone: Backbone) -> tuple[Pairs, Dataset[Any]]:
         """All of them decoded: as bytes for Weir, as the model takes them for the others."""
         every = np.arange(len(self.pairs))
-        images, texts = self.pairs.images(every), self.pairs.captions(every, np.random.default_rng(0))
-        seen = torch.cat([backbone.normalise(torch.from_numpy(images[n : n + 64])).cpu() for n in range(0, len(images), 64)])
+        images, texts = (
+            self.pairs.images(every),
+            self.pairs.captions(every, np.random.default_rng(0)),
+        )
+        seen = torch.cat(
+            [
+                backbone.normalise(torch.from_numpy(images[n : n + 64])).cpu()
+                for n in range(0, len(images), 64)
+            ]
+        )
         return InMemory(images, texts), TensorDataset(seen, backbone.tokenize(texts))
 
 
@@ -253,29 +282,55 @@ def computed(spec: Spec, mode: str) -> Spec:
 
 
 def compare(
-    name: str, architecture: str, pairs: int, precision: str, steps: int, workers: int, modes: list[str], table: Table
+    name: str,
+    architecture: str,
+    pairs: int,
+    precision: str,
+    steps: int,
+    workers: int,
+    modes: list[str],
+    table: Table,
 ) -> None:
     """A model, from files and from memory."""
     spec, made = spec_of(architecture, pairs, precision), backbones.build(architecture, 0)
     on_device = made.model.to("cuda" if torch.cuda.is_available() else "cpu")
     initial = {key: tensor.clone() for key, tensor in on_device.state_dict().items()}
-    backbone = Backbone(on_device, made.tokenizer, tuple(made.mean.flatten().tolist()), tuple(made.std.flatten().tolist()))
+    backbone = Backbone(
+        on_device,
+        made.tokenizer,
+        tuple(made.mean.flatten().tolist()),
+        tuple(made.std.flatten().tolist()),
+    )
     size = on_device.visual.image_size
     image_px = size[0] if isinstance(size, tuple) else size
     ceiling, flops = ceiling_gflops(backbone.device, precision), profile(spec)["train"][0]
     with tempfile.TemporaryDirectory() as place:
         files = Files(Path(place), max(2 * pairs, 256), image_px, backbone)
         for source in ("files", "memory"):
-            own, theirs = (files.pairs, files.listed) if source == "files" else files.in_memory(backbone)
+            own, theirs = (
+                (files.pairs, files.listed) if source == "files" else files.in_memory(backbone)
+            )
             at_work = workers if source == "files" else 0
             pinned = backbone.device.type == "cuda"
             kept = at_work > 0
             other = partial(
-                DataLoader, theirs, pairs, True, num_workers=at_work, pin_memory=pinned, drop_last=True, persistent_workers=kept
+                DataLoader,
+                theirs,
+                pairs,
+                True,
+                num_workers=at_work,
+                pin_memory=pinned,
+                drop_last=True,
+                persistent_workers=kept,
             )
             loops: dict[str, Callable[[Clock], None]] = {
                 "Weir": partial(weirs, spec, backbone, Shelf(own, 1, at_work)),
-                **{f"Weir, {mode}": partial(weirs, computed(spec, mode), backbone, Shelf(own, 1, at_work)) for mode in modes},
+                **{
+                    f"Weir, {mode}": partial(
+                        weirs, computed(spec, mode), backbone, Shelf(own, 1, at_work)
+                    )
+                    for mode in modes
+                },
                 "open_clip_train": partial(open_clips, spec, backbone, other),
                 "plain autocast": partial(plain, spec, backbone, other),
             }
@@ -290,36 +345,88 @@ def compare(
             for what, speed in best.items():
                 share = speed / pairs * flops / 1e9 / ceiling
                 table.add_row(
-                    name, str(pairs), precision, source, what, f"{speed:,.0f}", f"{share:.0%}", f"{best['Weir'] / speed:.2f}"
+                    name,
+                    str(pairs),
+                    precision,
+                    source,
+                    what,
+                    f"{speed:,.0f}",
+                    f"{share:.0%}",
+                    f"{best['Weir'] / speed:.2f}",
                 )
 
 
 def main() -> None:
     """Everything, in one run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="a few steps of the tiny model, to see that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few steps of the tiny model, to see that it works"
+    )
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")
-    parser.add_argument("--steps", type=int, default=0, help="that are timed; default: 30 on a GPU, 10 on a CPU")
-    parser.add_argument("--workers", type=int, default=0, help="that decode; default: 0 on a CPU, all cores but one beside a GPU")
-    parser.add_argument("--modes", help=f"of Weir's loop, beside the plain one, with commas between: {', '.join(MODES)}")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="that are timed; default: 30 on a GPU, 10 on a CPU"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="that decode; default: 0 on a CPU, all cores but one beside a GPU",
+    )
+    parser.add_argument(
+        "--modes",
+        help=f"of Weir's loop, beside the plain one, with commas between: {', '.join(MODES)}",
+    )
     given = parser.parse_args()
     logging.getLogger().setLevel(logging.WARNING)
     gpu = torch.cuda.is_available() and not given.quick
     steps = given.steps or (2 if given.quick else 30 if gpu else 10)
     workers = given.workers or (max(1, (os.cpu_count() or 2) - 1) if gpu else 0)
-    modes = given.modes.split(",") if given.modes else list(MODES) if gpu else ["both"] if given.quick else []
+    modes = (
+        given.modes.split(",")
+        if given.modes
+        else list(MODES)
+        if gpu
+        else ["both"]
+        if given.quick
+        else []
+    )
     if set(modes) - set(MODES):
         parser.error(f"--modes takes {', '.join(MODES)}, not {given.modes}")
     if given.quick:
         compiled.BACKEND = "eager"
     console = Console(record=True, width=130)
     console.print(f"load of the machine before: {load()}")
-    table = Table("model", "pairs", "precision", "from", "loop", "pairs/s", "of the ceiling", "Weir is times", box=None)
-    wanted = [("ViT-B-32", "ViT-B-32", 512), ("ViT-B-16", "ViT-B-16", 512)] if gpu else [("tiny", json.dumps(TINY), 64)]
+    table = Table(
+        "model",
+        "pairs",
+        "precision",
+        "from",
+        "loop",
+        "pairs/s",
+        "of the ceiling",
+        "Weir is times",
+        box=None,
+    )
+    wanted = (
+        [("ViT-B-32", "ViT-B-32", 512), ("ViT-B-16", "ViT-B-16", 512)]
+        if gpu
+        else [("tiny", json.dumps(TINY), 64)]
+    )
     for name, architecture, pairs in wanted:
-        compare(name, architecture, 16 if given.quick else pairs, "bf16" if gpu else "fp32", steps, workers, modes, table)
+        compare(
+            name,
+            architecture,
+            16 if given.quick else pairs,
+            "bf16" if gpu else "fp32",
+            steps,
+            workers,
+            modes,
+            table,
+        )
     console.print(table)
-    for name, words in surroundings("python -m benchmarks.train" + (" --quick" if given.quick else "")):
+    for name, words in surroundings(
+        "python -m benchmarks.train" + (" --quick" if given.quick else "")
+    ):
         console.print(f"{name}: {words}")
     console.print(
         f"device: {torch.cuda.get_device_name() if gpu else 'CPU'}, {torch.get_num_threads()} threads, {workers} workers"

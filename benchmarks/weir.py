@@ -6,7 +6,9 @@ from pathlib import Path
 from benchmarks.measuring import BenchmarkError, Measured, Slurm, python, run
 from benchmarks.sentences import grid
 
-REPORT = re.compile(r"(\d+) submitted, (\d+) ended, (\d+) rows ingested, (\d+) refused; (\d+) running, (\d+) pending")
+REPORT = re.compile(
+    r"(\d+) submitted, (\d+) ended, (\d+) rows ingested, (\d+) refused; (\d+) running, (\d+) pending"
+)
 NUMBERS = ("submitted", "ended", "rows", "refused", "running", "pending")
 
 
@@ -14,7 +16,15 @@ class Lab:
     """A catalog with the vocabulary, and a grid of `trials` trials (cut into `tasks`) to declare. At most `in_flight` are
     submitted; `site` are more lines of site.toml."""
 
-    def __init__(self, folder: Path, slurm: Slurm, trials: int, in_flight: int, tasks: int = 5, site: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        slurm: Slurm,
+        trials: int,
+        in_flight: int,
+        tasks: int = 5,
+        site: str = "",
+    ) -> None:
         self.folder, self.slurm, self.trials = folder, slurm, trials
         folder.mkdir(parents=True, exist_ok=True)
         limits = f"max_in_flight = {in_flight}\ntime_limit_minutes = 60\ngpus_per_trial = 0"
@@ -28,7 +38,9 @@ class Lab:
 
     def declare(self, new: int) -> Measured:
         """`python -m schema grid.sql`, which must find so many trials new."""
-        return expected(self.run("schema", "grid.sql"), f"trial {new} new, {self.trials - new} there before")
+        return expected(
+            self.run("schema", "grid.sql"), f"trial {new} new, {self.trials - new} there before"
+        )
 
     def dry_run(self) -> Measured:
         """`python -m runner.sync --dry-run`, to which all trials must be pending."""
@@ -40,7 +52,9 @@ class Lab:
         said = REPORT.search(found.output)
         report = dict(zip(NUMBERS, map(int, said.groups()), strict=True)) if said else {}
         if wanted.items() - report.items():
-            raise BenchmarkError(f"sync should have reported {wanted}, but said: {found.output[:2000]}")
+            raise BenchmarkError(
+                f"sync should have reported {wanted}, but said: {found.output[:2000]}"
+            )
         return found
 
 

@@ -39,9 +39,15 @@ class TestSet:
     images: np.ndarray  # (N, 3, H, W) uint8
     labels: np.ndarray  # (N,) int64, index into classes; -1 where there is none
     captions: list[str]  # one per image
-    groups: np.ndarray | None = None  # (C,) int64: an image is told which group its class is in; None: one group
-    rivals: list[tuple[list[str], list[str]]] = field(default_factory=list)  # classes and templates of the others it is among
-    shots: "TestSet | None" = None  # the first training images of each class, where a probe asks for them
+    groups: np.ndarray | None = (
+        None  # (C,) int64: an image is told which group its class is in; None: one group
+    )
+    rivals: list[tuple[list[str], list[str]]] = field(
+        default_factory=list
+    )  # classes and templates of the others it is among
+    shots: "TestSet | None" = (
+        None  # the first training images of each class, where a probe asks for them
+    )
     untouched: Encoder | None = None  # the model as it was before the first task, likewise
 
     def some(self, items: np.ndarray) -> "TestSet":
@@ -50,7 +56,9 @@ class TestSet:
         return replace(self, images=self.images[items], labels=self.labels[items], captions=kept)
 
 
-def measure(model: Encoder, dataset: TestSet, asked: Collection[str] = ()) -> Iterator[tuple[str, float]]:
+def measure(
+    model: Encoder, dataset: TestSet, asked: Collection[str] = ()
+) -> Iterator[tuple[str, float]]:
     """Every metric that some file of this folder yields for datasets of this kind; none for a kind that no file is for.
 
     A file with `PROBES`, the metrics that it can yield, is left out unless one of them is `asked` for: it costs more.
@@ -64,9 +72,13 @@ def measure(model: Encoder, dataset: TestSet, asked: Collection[str] = ()) -> It
             continue
         evaluation = import_module(f"evals.{file.stem}")
         probes = getattr(evaluation, "PROBES", None)
-        if dataset.kind in evaluation.KINDS and (probes is None or not set(probes).isdisjoint(asked)):
+        if dataset.kind in evaluation.KINDS and (
+            probes is None or not set(probes).isdisjoint(asked)
+        ):
             for metric, value in evaluation.measure(model, dataset):
                 if metric in seen:
-                    raise ValueError(f"evals/{file.name}: {metric!r} of {dataset.kind} datasets is another's already")
+                    raise ValueError(
+                        f"evals/{file.name}: {metric!r} of {dataset.kind} datasets is another's already"
+                    )
                 seen.add(metric)
                 yield metric, float(value)

@@ -41,7 +41,9 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
         )
     known, labels = model.encode_images(shots.images).double().cpu(), torch.from_numpy(shots.labels)
     images = model.encode_images(dataset.images).double().cpu()  # (N, D)
-    place = torch.tensor([int((labels[:n] == label).sum()) for n, label in enumerate(labels)])  # (S,) of a shot in its class
+    place = torch.tensor(
+        [int((labels[:n] == label).sum()) for n, label in enumerate(labels)]
+    )  # (S,) of a shot in its class
     for k, metric in zip(SHOTS, PROBES, strict=True):
         if least >= k:
             found = classified(known[place < k], labels[place < k], images, classes)
@@ -51,7 +53,10 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
 def classified(known: Tensor, labels: Tensor, images: Tensor, classes: int) -> Tensor:
     """(N,) the classes of images (N, D) by a ridge regression on `known` (S, D) of `labels` (S,)."""
     mean = known.mean(dim=0)
-    features, wanted = known - mean, functional.one_hot(labels, classes).to(known.dtype)  # (S, D), (S, C)
+    features, wanted = (
+        known - mean,
+        functional.one_hot(labels, classes).to(known.dtype),
+    )  # (S, D), (S, C)
     inner = features @ features.T  # (S, S): as many unknowns as shots, whatever the width
     ridge = RIDGE * inner.trace() / max(1, min(len(labels) - 1, known.shape[1]))
     penalty = (ridge + LEAST_RIDGE) * torch.eye(len(labels), dtype=known.dtype)

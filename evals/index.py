@@ -32,10 +32,17 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     """
     old = dataset.untouched
     if old is None:
-        raise ValueError(f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none was given")
+        raise ValueError(
+            f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none was given"
+        )
     first: dict[str, int] = {}
-    same = torch.tensor([first.setdefault(caption, n) for n, caption in enumerate(dataset.captions)])  # (N,)
-    index, before = old.encode_images(dataset.images), old.encode_texts(dataset.captions)  # (N, D) each
+    same = torch.tensor(
+        [first.setdefault(caption, n) for n, caption in enumerate(dataset.captions)]
+    )  # (N,)
+    index, before = (
+        old.encode_images(dataset.images),
+        old.encode_texts(dataset.captions),
+    )  # (N, D) each
     queries = model.encode_texts(dataset.captions)
     shifted = functional.normalize(queries - (queries - before).mean(dim=0), dim=-1)
     for name, asked in (("index", queries), ("index_shifted", shifted)):

@@ -30,10 +30,18 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
             f"dataset {dataset.name!r} is of kind retrieval: its test split must hold one caption per image, not "
             f"{len(dataset.captions)} for {len(dataset.images)}; correct its captions, or make its kind classification"
         )
-    images, texts = model.encode_images(dataset.images), model.encode_texts(dataset.captions)  # (N, D) each
+    images, texts = (
+        model.encode_images(dataset.images),
+        model.encode_texts(dataset.captions),
+    )  # (N, D) each
     first: dict[str, int] = {}
-    same = torch.tensor([first.setdefault(caption, n) for n, caption in enumerate(dataset.captions)])  # (N,)
-    to_text, to_image = nearer_than_match(images, texts, same), nearer_than_match(texts, images, same)
+    same = torch.tensor(
+        [first.setdefault(caption, n) for n, caption in enumerate(dataset.captions)]
+    )  # (N,)
+    to_text, to_image = (
+        nearer_than_match(images, texts, same),
+        nearer_than_match(texts, images, same),
+    )
     for k in RANKS:
         there, back = (float((nearer < k).double().mean()) for nearer in (to_text, to_image))
         yield f"image_to_text_r{k}", there
@@ -48,7 +56,9 @@ def nearer_than_match(queries: Tensor, candidates: Tensor, same: Tensor) -> Tens
     """
     same = same.to(queries.device)
     found = []
-    for rows, own in zip(torch.split(queries, CHUNK_ROWS), torch.split(same, CHUNK_ROWS), strict=True):
+    for rows, own in zip(
+        torch.split(queries, CHUNK_ROWS), torch.split(same, CHUNK_ROWS), strict=True
+    ):
         near = rows @ candidates.T  # (Q, N), as the two below
         match = own[:, None] == same[None, :]
         best = near.masked_fill(~match, -torch.inf).amax(dim=1, keepdim=True)  # (Q, 1)

@@ -35,22 +35,40 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
             f"{len(dataset.classes) - 1}; correct its labels or classes, or make its kind captions"
         )
     among = [(dataset.classes, dataset.templates), *dataset.rivals]
-    classes = torch.cat([class_embeddings(model, names, templates) for names, templates in among])  # (R, D)
+    classes = torch.cat(
+        [class_embeddings(model, names, templates) for names, templates in among]
+    )  # (R, D)
     images = model.encode_images(dataset.images)  # (N, D)
     groups = None if dataset.groups is None else torch.from_numpy(dataset.groups)  # (C,)
     named = []
-    for rows, own in zip(torch.split(images, CHUNK_ROWS), torch.split(torch.from_numpy(labels), CHUNK_ROWS), strict=True):
+    for rows, own in zip(
+        torch.split(images, CHUNK_ROWS),
+        torch.split(torch.from_numpy(labels), CHUNK_ROWS),
+        strict=True,
+    ):
         near = rows @ classes.T
         if groups is not None:
-            near = near.masked_fill((groups[own][:, None] != groups[None, :]).to(near.device), -torch.inf)
+            near = near.masked_fill(
+                (groups[own][:, None] != groups[None, :]).to(near.device), -torch.inf
+            )
         named.append(near.argmax(dim=1))
     called = np.array([name.strip().casefold() for names, _ in among for name in names])  # (R,)
     found = torch.cat(named).cpu().numpy()  # (N,)
-    yield "top1", float(((found == labels) | ((found >= len(dataset.classes)) & (called[found] == called[labels]))).mean())
+    yield (
+        "top1",
+        float(
+            (
+                (found == labels)
+                | ((found >= len(dataset.classes)) & (called[found] == called[labels]))
+            ).mean()
+        ),
+    )
 
 
 def class_embeddings(model: Encoder, classes: list[str], templates: list[str]) -> Tensor:
     """(C, D) of unit norm. A `{}` in a template stands for the class; other braces stay."""
     prompts = [template.replace("{}", name) for name in classes for template in templates or ["{}"]]
     texts = functional.normalize(model.encode_texts(prompts), dim=-1)
-    return functional.normalize(texts.reshape(len(classes), -1, texts.shape[-1]).mean(dim=1), dim=-1)  # over (C, T, D)
+    return functional.normalize(
+        texts.reshape(len(classes), -1, texts.shape[-1]).mean(dim=1), dim=-1
+    )  # over (C, T, D)

@@ -42,8 +42,12 @@ class Task:
 class Tuning:
     """Which parameters move during a task, and how a gradient becomes their step. A file subclasses this as a dataclass."""
 
-    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.checks.parts.NEEDS
-    leaves: ClassVar[tuple[str, ...]] = ()  # of `image` and `text` the tower that it never moves, and nothing else in it does
+    needs: ClassVar[
+        tuple[str, ...]
+    ] = ()  # what the rest of the sentence must have: see schema.checks.parts.NEEDS
+    leaves: ClassVar[
+        tuple[str, ...]
+    ] = ()  # of `image` and `text` the tower that it never moves, and nothing else in it does
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Prepare a plain CLIP, in place; returns what may move (`moving`), all on the model's device. Where that is nothing,
@@ -92,7 +96,9 @@ class Selection:
 
     def __post_init__(self) -> None:
         if not 0 <= self.filter_ratio < 1 or self.chunks < 1:
-            raise ValueError(f"a selection takes a filter_ratio of at least 0 and below 1 and chunks >= 1, not {self}")
+            raise ValueError(
+                f"a selection takes a filter_ratio of at least 0 and below 1 and chunks >= 1, not {self}"
+            )
 
     def scores(self, model: Tensor, reference: Tensor) -> Tensor:
         """(N, N) from the pairwise losses (N, N) of the model and of the untouched backbone; higher is chosen sooner."""
@@ -102,8 +108,12 @@ class Selection:
 class Objective:
     """What the loss asks for. A file subclasses this as a dataclass."""
 
-    needs: ClassVar[tuple[str, ...]] = ()  # what the rest of the sentence must have: see schema.checks.parts.NEEDS
-    penalty: ClassVar[bool] = False  # True: only holds weights back, so it cannot be a method's whole objective
+    needs: ClassVar[
+        tuple[str, ...]
+    ] = ()  # what the rest of the sentence must have: see schema.checks.parts.NEEDS
+    penalty: ClassVar[bool] = (
+        False  # True: only holds weights back, so it cannot be a method's whole objective
+    )
 
     def begin(self, model: nn.Module, task: Task) -> None:
         """Before the tuning's `begin`: sees the plain CLIP that the task starts from.
@@ -162,11 +172,19 @@ class Sum(Objective):
             term.end(model, batches)
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {f"{name}.{key}": tensor for name, term in self.terms.items() for key, tensor in term.state_dict().items()}
+        return {
+            f"{name}.{key}": tensor
+            for name, term in self.terms.items()
+            for key, tensor in term.state_dict().items()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         for name, term in self.terms.items():
-            own = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+            own = {
+                key.removeprefix(f"{name}."): tensor
+                for key, tensor in state.items()
+                if key.startswith(f"{name}.")
+            }
             term.load_state_dict(own)
 
 
@@ -225,7 +243,9 @@ def objective(name: str, params: Mapping[str, Any]) -> Objective:
     """
     names = name.split("+")
     if len(set(names)) < len(names):
-        raise PartError(f"objective {name!r} names a term twice; each may stand once, with its weight in objective_params")
+        raise PartError(
+            f"objective {name!r} names a term twice; each may stand once, with its weight in objective_params"
+        )
     keyed = {name: params} if len(names) == 1 else params
     for key in keyed:
         if key not in names:
@@ -233,9 +253,13 @@ def objective(name: str, params: Mapping[str, Any]) -> Objective:
                 f"objective {name!r} is a sum, so its params are keyed by objective; {key!r} is none of "
                 f"{', '.join(names)}.{nearest(key, names)}"
             )
-    terms: dict[str, Objective] = {term: part("objectives", term, keyed.get(term, {})) for term in names}
+    terms: dict[str, Objective] = {
+        term: part("objectives", term, keyed.get(term, {})) for term in names
+    }
     if all(term.penalty for term in terms.values()):
-        raise PartError(f"objective {name!r} only holds weights back and has nothing to learn; write 'contrastive+{name}'")
+        raise PartError(
+            f"objective {name!r} only holds weights back and has nothing to learn; write 'contrastive+{name}'"
+        )
     return terms[name] if len(terms) == 1 else Sum(terms)
 
 
@@ -254,14 +278,21 @@ def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Mer
     if averages_steps(name):
         share = partial(module.share, **own)
         share(1)
-        over, start_over, made = STEPS, STEPS, Merging(share=share, restart=params.get("restart", True))
+        over, start_over, made = (
+            STEPS,
+            STEPS,
+            Merging(share=share, restart=params.get("restart", True)),
+        )
     else:
         technique = partial(module.merge, **own)
         technique([{"tried": torch.zeros(2)}] * 2)
         over = params.get("over", "running")
         start_over, made = params.get("start_over", over), Merging(technique)
     made.lines = params.get("lines")
-    made.start, made.deploy = start_over if start == "merged" else None, over if deploy == "merged" else None
+    made.start, made.deploy = (
+        start_over if start == "merged" else None,
+        over if deploy == "merged" else None,
+    )
     return made
 
 
@@ -284,17 +315,31 @@ def arguments(what: str, made: Callable[..., Any], params: Mapping[str, Any]) ->
         PartError: a key that is not among them; names what is allowed and what is nearest.
     """
     takes = signature(made).parameters.values()
-    allowed = [argument.name for argument in takes if isinstance(made, type) or argument.kind is Parameter.KEYWORD_ONLY]
+    allowed = [
+        argument.name
+        for argument in takes
+        if isinstance(made, type) or argument.kind is Parameter.KEYWORD_ONLY
+    ]
     for key in params:
         if key not in allowed:
             listed = ", ".join(allowed) or "none: it takes no parameters"
-            raise PartError(f"{what} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
+            raise PartError(
+                f"{what} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}"
+            )
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in params.items()
+    }
 
 
 def _module(kind: str, name: str) -> Any:
     """The file `name` of a folder of parts."""
-    known = sorted(file.stem for file in (Path(__file__).parent / kind).glob("*.py") if not file.stem.startswith("_"))
+    known = sorted(
+        file.stem
+        for file in (Path(__file__).parent / kind).glob("*.py")
+        if not file.stem.startswith("_")
+    )
     if name not in known:
-        raise PartError(f"unknown {name!r}. Files in methods/{kind}: {', '.join(known)}.{nearest(name, known)}")
+        raise PartError(
+            f"unknown {name!r}. Files in methods/{kind}: {', '.join(known)}.{nearest(name, known)}"
+        )
     return import_module(f"methods.{kind}.{name}")

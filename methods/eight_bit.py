@@ -28,12 +28,18 @@ class EightBit(AdamW8bit):  # type: ignore[misc]  # torchao has no types
     @staticmethod
     def plain(moments: Moments) -> Moments:
         """Moments of one parameter in tensors of torch's own."""
-        return {key: _opened(value) if isinstance(value, OptimState8bit) else value for key, value in moments.items()}
+        return {
+            key: _opened(value) if isinstance(value, OptimState8bit) else value
+            for key, value in moments.items()
+        }
 
     @staticmethod
     def packed(moments: Moments) -> Moments:
         """The reverse, of copies."""
-        return {key: _closed(value) if isinstance(value, dict) else value for key, value in moments.items()}
+        return {
+            key: _closed(value) if isinstance(value, dict) else value
+            for key, value in moments.items()
+        }
 
     def step(self, closure: Any = None) -> Any:
         """One step; a tensor of fewer than 4,096 numbers, or of no whole number of blocks, has moments in full."""
@@ -46,7 +52,10 @@ class EightBit(AdamW8bit):  # type: ignore[misc]  # torchao has no types
         """As any optimizer's."""
         found = super().state_dict()
         groups = [group | {"lr": float(group["lr"])} for group in found["param_groups"]]
-        return {"state": {key: self.plain(moments) for key, moments in found["state"].items()}, "param_groups": groups}
+        return {
+            "state": {key: self.plain(moments) for key, moments in found["state"].items()},
+            "param_groups": groups,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The reverse."""
@@ -59,4 +68,6 @@ def _opened(value: OptimState8bit) -> dict[str, Tensor | bool]:
 
 
 def _closed(value: dict[str, Any]) -> OptimState8bit:
-    return OptimState8bit(*(value[name].clone() for name in ("codes", "scale", "qmap")), value["signed"])
+    return OptimState8bit(
+        *(value[name].clone() for name in ("codes", "scale", "qmap")), value["signed"]
+    )

@@ -31,7 +31,9 @@ from torch import Tensor, nn
 Weights = Mapping[str, Tensor]
 
 STEPS = "steps"  # what a step-wise average is over
-BLOCK = re.compile(r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\.")  # a tower, and the number of one of its blocks
+BLOCK = re.compile(
+    r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\."
+)  # a tower, and the number of one of its blocks
 STEM = re.compile(r"embed|conv1|ln_pre|norm_pre|cls_token|stem|(^|\.)bn\d")  # what feeds the blocks
 
 
@@ -57,8 +59,12 @@ class Merging:
     """A merging of a method row, and the average of a step-wise one, which lives as long as a trial does."""
 
     technique: Callable[..., Weights] | None = None
-    share: Callable[[int], float] | None = None  # of the weights after so many steps, from 1; 0: the average stays
-    start: str | None = None  # what the next task begins from: a word of OVER, or STEPS; None: nothing that is merged
+    share: Callable[[int], float] | None = (
+        None  # of the weights after so many steps, from 1; 0: the average stays
+    )
+    start: str | None = (
+        None  # what the next task begins from: a word of OVER, or STEPS; None: nothing that is merged
+    )
     deploy: str | None = None  # likewise what is deployed
     lines: Mapping[str, float] | None = None
     restart: bool = True  # a step-wise average begins anew in each task
@@ -76,7 +82,9 @@ class Merging:
         """r_t of r_(t-1): floating point only, in float32 at least."""
         return self._combine([initial, before, last], task)
 
-    def merge(self, over: str, history: Sequence[Weights], running: Weights | None = None) -> Weights:
+    def merge(
+        self, over: str, history: Sequence[Weights], running: Weights | None = None
+    ) -> Weights:
         """New weights with the keys, their order and the dtypes of the last of a history: `[0]` is the untouched backbone, `[i]`
         the weights as trained in task i. `running` is r_t where it is known; otherwise it is folded from the whole history.
 
@@ -84,9 +92,9 @@ class Merging:
         """
         task = len(history) - 1
         if over == STEPS:
-            merged: Weights = {name: tensor.to("cpu", copy=True) for name, tensor in self._average.items()} or self._combine(
-                history, task
-            )
+            merged: Weights = {
+                name: tensor.to("cpu", copy=True) for name, tensor in self._average.items()
+            } or self._combine(history, task)
         elif task == 0:
             merged = {name: tensor.clone() for name, tensor in wide(history[0]).items()}
         elif over == "running":
@@ -96,12 +104,19 @@ class Merging:
         if self.lines is not None:
             merged = lines(wide(history[0]), merged, **self.lines)
         last = history[-1]
-        return {name: merged[name].to(tensor.dtype) if name in merged else tensor.clone() for name, tensor in last.items()}
+        return {
+            name: merged[name].to(tensor.dtype) if name in merged else tensor.clone()
+            for name, tensor in last.items()
+        }
 
     def _combine(self, history: Sequence[Weights], task: int) -> Weights:
         if self.technique is None:
-            raise ValueError("this merging averages over the steps of a task and combines no tasks: it has no technique")
-        seed = signature(self.technique).parameters.get("seed")  # of a technique that draws at random: anew after each task
+            raise ValueError(
+                "this merging averages over the steps of a task and combines no tasks: it has no technique"
+            )
+        seed = signature(self.technique).parameters.get(
+            "seed"
+        )  # of a technique that draws at random: anew after each task
         drawn = {} if seed is None else {"seed": _seed(seed.default, task)}
         return self.technique(Wide(history), **drawn)
 
@@ -119,7 +134,10 @@ class Merging:
             return
         device = next(model.parameters()).device
         if self.restart or not self._average:
-            self._average, self._taken = {name: tensor.clone() for name, tensor in wide(model.state_dict()).items()}, 0
+            self._average, self._taken = (
+                {name: tensor.clone() for name, tensor in wide(model.state_dict()).items()},
+                0,
+            )
         self._average = {name: tensor.to(device) for name, tensor in self._average.items()}
 
     @torch.no_grad()
@@ -147,14 +165,19 @@ class Merging:
         """Go on from there, after `begin` where that is within a task; the tensors may lie on the CPU."""
         held = {name: tensor for name, tensor in state.items() if name}
         devices = {name: tensor.device for name, tensor in self._average.items()}
-        self._average = {name: tensor.to(devices.get(name, tensor.device)) for name, tensor in held.items()}
+        self._average = {
+            name: tensor.to(devices.get(name, tensor.device)) for name, tensor in held.items()
+        }
         self._taken = int(state[""]) if held else 0
 
 
 def lines(initial: Weights, merged: Weights, *, alpha: float = 0.5, beta: float = 0.5) -> Weights:
     """The task vector of a merged model, scaled by alpha + beta * depth; the published defaults."""
     depth = depths(initial)
-    return {name: torch.lerp(initial[name], merged[name], alpha + beta * depth[name]) for name in initial}
+    return {
+        name: torch.lerp(initial[name], merged[name], alpha + beta * depth[name])
+        for name in initial
+    }
 
 
 def depths(names: Mapping[str, Any]) -> dict[str, float]:

@@ -30,7 +30,9 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
     """
     made = dict(getmembers(sys.modules[__name__], _is_optimizer))
     if name not in made:
-        raise PartError(f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(made)}.{nearest(name, list(made))}")
+        raise PartError(
+            f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(made)}.{nearest(name, list(made))}"
+        )
     if not parameters:  # of a task in which nothing moves
         parameters = [nn.Parameter(torch.empty(0))]
         setattr(parameters[0], IN_BLOCK, False)
@@ -42,7 +44,11 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
 def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
     """What an optimizer remembers of each parameter, by the parameter's name; in tensors of torch's own."""
     plain = getattr(optimizer, "plain", dict)
-    return {name: plain(optimizer.state[parameter]) for name, parameter in names.items() if parameter in optimizer.state}
+    return {
+        name: plain(optimizer.state[parameter])
+        for name, parameter in names.items()
+        if parameter in optimizer.state
+    }
 
 
 def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Memory) -> None:
@@ -51,7 +57,9 @@ def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Me
     for name, parameter in names.items():
         if name in memory and id(parameter) in known:
             kept = getattr(optimizer, "packed", dict)(memory[name]).items()
-            optimizer.state[parameter] = {key: value.clone() if type(value) is torch.Tensor else value for key, value in kept}
+            optimizer.state[parameter] = {
+                key: value.clone() if type(value) is torch.Tensor else value for key, value in kept
+            }
 
 
 def adamw(
@@ -65,7 +73,9 @@ def adamw(
 ) -> Optimizer:
     """Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101). `fused`: all of a step in one kernel,
     which rounds otherwise."""
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=fused or None)
+    return torch.optim.AdamW(
+        parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=fused or None
+    )
 
 
 def adamw_8bit(
@@ -84,15 +94,26 @@ def adamw_8bit(
     try:
         from methods.eight_bit import EightBit
     except ImportError as error:
-        raise PartError(f"adamw_8bit needs torchao, which cannot be imported ({error}). Install it, or use adamw") from error
-    return cast(Optimizer, EightBit(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps))
+        raise PartError(
+            f"adamw_8bit needs torchao, which cannot be imported ({error}). Install it, or use adamw"
+        ) from error
+    return cast(
+        Optimizer, EightBit(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
+    )
 
 
 def sgd(
-    parameters: list[nn.Parameter], lr: float, weight_decay: float, *, momentum: float = 0.9, nesterov: bool = False
+    parameters: list[nn.Parameter],
+    lr: float,
+    weight_decay: float,
+    *,
+    momentum: float = 0.9,
+    nesterov: bool = False,
 ) -> Optimizer:
     """Stochastic gradient descent with momentum; its weight decay is part of the gradient."""
-    return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov)
+    return torch.optim.SGD(
+        parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov
+    )
 
 
 def muon(
@@ -113,8 +134,14 @@ def muon(
         ValueError: the parameters do not say whether they belong to a block.
     """
     if not all(hasattr(parameter, IN_BLOCK) for parameter in parameters):
-        raise ValueError("muon asks which matrices are in blocks, and these parameters do not say: return moving(model)")
-    matrices = [parameter for parameter in parameters if parameter.ndim == 2 and getattr(parameter, IN_BLOCK)]
+        raise ValueError(
+            "muon asks which matrices are in blocks, and these parameters do not say: return moving(model)"
+        )
+    matrices = [
+        parameter
+        for parameter in parameters
+        if parameter.ndim == 2 and getattr(parameter, IN_BLOCK)
+    ]
     chosen = {id(parameter) for parameter in matrices}
     others = [parameter for parameter in parameters if id(parameter) not in chosen]
     both: list[Optimizer] = []
@@ -151,4 +178,8 @@ class Joined(Optimizer):
 
 def _is_optimizer(member: object) -> bool:
     """The public functions here that take `parameters` first."""
-    return isfunction(member) and not member.__name__.startswith("_") and next(iter(signature(member).parameters)) == "parameters"
+    return (
+        isfunction(member)
+        and not member.__name__.startswith("_")
+        and next(iter(signature(member).parameters)) == "parameters"
+    )

@@ -18,7 +18,10 @@ def weights_in_use(model: nn.Module) -> dict[str, Tensor]:
         if ".parametrizations." in f".{path}.":
             continue
         computed = list(module.parametrizations) if parametrize.is_parametrized(module) else []
-        for name in [*(name for name, tensor in module._parameters.items() if tensor is not None), *computed]:
+        for name in [
+            *(name for name, tensor in module._parameters.items() if tensor is not None),
+            *computed,
+        ]:
             used[f"{path}.{name}" if path else name] = getattr(module, name)
     return used
 
@@ -34,11 +37,17 @@ def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:
     Raises:
         ValueError: batch normalisation would be among them, whose statistics move in training whatever is frozen.
     """
-    stopped = [name for name, parameter in model.named_parameters() if parameter.requires_grad and which(name)]
+    stopped = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and which(name)
+    ]
     owners = {name.rpartition(".")[0] for name in stopped}
     for path, module in model.named_modules():
         if path in owners and isinstance(module, nn.modules.batchnorm._BatchNorm):
-            raise ValueError(f"{path} is a batch normalisation: it cannot be frozen. Use tuning 'full', or a ViT backbone.")
+            raise ValueError(
+                f"{path} is a batch normalisation: it cannot be frozen. Use tuning 'full', or a ViT backbone."
+            )
     for name in stopped:
         model.get_parameter(name).requires_grad_(False)
     return stopped

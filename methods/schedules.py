@@ -9,26 +9,48 @@ needs to know how many tasks there will be. `rewarm` false: only the first task 
 import math
 
 
-def constant(step: int, steps: int, task: int, *, warmup: float = 0.0, rewarm: bool = True) -> float:
+def constant(
+    step: int, steps: int, task: int, *, warmup: float = 0.0, rewarm: bool = True
+) -> float:
     """1 after the warm-up."""
     warm, _ = _parts(step, steps, warmup if rewarm or task == 1 else 0.0)
     return _warmed(step, warm, 1.0) if step < warm else 1.0
 
 
-def cosine(step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001, rewarm: bool = True) -> float:
+def cosine(
+    step: int,
+    steps: int,
+    task: int,
+    *,
+    warmup: float = 0.1,
+    floor: float = 0.001,
+    rewarm: bool = True,
+) -> float:
     """Half a cosine from 1 down to `floor`, which the last step reaches."""
     warm, _ = _parts(step, steps, warmup if rewarm or task == 1 else 0.0, 0.0, floor)
-    return _warmed(step, warm, 1.0) if step < warm else _between(floor, 1.0, _half_cosine(step - warm + 1, steps - warm))
+    return (
+        _warmed(step, warm, 1.0)
+        if step < warm
+        else _between(floor, 1.0, _half_cosine(step - warm + 1, steps - warm))
+    )
 
 
-def cosine_autoregressive(step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001) -> float:
+def cosine_autoregressive(
+    step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001
+) -> float:
     """As `cosine`, the peak of each task read off one half cosine over all tasks so far: about 1, 1/2, 1/4, 1/7, ..."""
     warm, _ = _parts(step, steps, warmup, 0.0, floor)
     peak = _recovered_peak(steps, task, warm, floor)
-    return _warmed(step, warm, peak) if step < warm else _between(floor, peak, _half_cosine(step - warm + 1, steps - warm))
+    return (
+        _warmed(step, warm, peak)
+        if step < warm
+        else _between(floor, peak, _half_cosine(step - warm + 1, steps - warm))
+    )
 
 
-def cosine_dynamic(step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001) -> float:
+def cosine_dynamic(
+    step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001
+) -> float:
     """One long half cosine, stretched as tasks arrive: after a warm-up to the peak of `cosine_autoregressive`, the last task's
     piece of the `cosine` that would have run over all `task * steps` steps."""
     warm, _ = _parts(step, steps, warmup, 0.0, floor)
@@ -38,7 +60,14 @@ def cosine_dynamic(step: int, steps: int, task: int, *, warmup: float = 0.1, flo
 
 
 def rsqrt(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, cooldown: float = 0.1, floor: float = 0.001, rewarm: bool = True
+    step: int,
+    steps: int,
+    task: int,
+    *,
+    warmup: float = 0.1,
+    cooldown: float = 0.1,
+    floor: float = 0.001,
+    rewarm: bool = True,
 ) -> float:
     """1 over the square root of the step, in units of the warm-up, then linearly to 0, which the last step reaches."""
     warm, cool = _parts(step, steps, warmup, cooldown, floor)
@@ -48,7 +77,13 @@ def rsqrt(
 
 
 def rsqrt_autoregressive(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, cooldown: float = 0.1, floor: float = 0.001
+    step: int,
+    steps: int,
+    task: int,
+    *,
+    warmup: float = 0.1,
+    cooldown: float = 0.1,
+    floor: float = 0.001,
 ) -> float:
     """As `rsqrt`, the peak of each task that of one `rsqrt` over all tasks so far, its warm-up longer with each of them."""
     warm, cool = _parts(step, steps, warmup, cooldown, floor)
@@ -58,7 +93,13 @@ def rsqrt_autoregressive(
 
 
 def rsqrt_continued(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, cooldown: float = 0.1, floor: float = 0.001
+    step: int,
+    steps: int,
+    task: int,
+    *,
+    warmup: float = 0.1,
+    cooldown: float = 0.1,
+    floor: float = 0.001,
 ) -> float:
     """As `rsqrt`, the peak of each task where the decay of the one before would be without cooldown and warm-ups in between."""
     warm, cool = _parts(step, steps, warmup, cooldown, floor)
@@ -69,22 +110,43 @@ def rsqrt_continued(
 
 
 def rsqrt_recovered(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, cooldown: float = 0.1, floor: float = 0.001
+    step: int,
+    steps: int,
+    task: int,
+    *,
+    warmup: float = 0.1,
+    cooldown: float = 0.1,
+    floor: float = 0.001,
 ) -> float:
     """One `rsqrt` over all tasks, with warm-ups and cooldowns cut in: each task decays on from where the one before left off."""
     warm, cool = _parts(step, steps, warmup, cooldown, floor)
-    return _rsqrt_task(step, steps, warm, cool, floor, 1.0, (task - 1) * max(steps - cool - warm, 0))
+    return _rsqrt_task(
+        step, steps, warm, cool, floor, 1.0, (task - 1) * max(steps - cool - warm, 0)
+    )
 
 
 def wsd(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, cooldown: float = 0.1, floor: float = 0.0, rewarm: bool = True
+    step: int,
+    steps: int,
+    task: int,
+    *,
+    warmup: float = 0.1,
+    cooldown: float = 0.1,
+    floor: float = 0.0,
+    rewarm: bool = True,
 ) -> float:
     """Warm-up, then stable at 1, then linearly down to `floor`, which the last step reaches (https://arxiv.org/abs/2404.06395)."""
     warm, cool = _parts(step, steps, warmup if rewarm or task == 1 else 0.0, cooldown, floor)
-    return _warmed(step, warm, 1.0) if step < warm else _between(floor, 1.0, _cooled(step, steps, cool, 1.0))
+    return (
+        _warmed(step, warm, 1.0)
+        if step < warm
+        else _between(floor, 1.0, _cooled(step, steps, cool, 1.0))
+    )
 
 
-def _rsqrt_task(step: int, steps: int, warm: int, cool: int, floor: float, peak: float, seen: int) -> float:
+def _rsqrt_task(
+    step: int, steps: int, warm: int, cool: int, floor: float, peak: float, seen: int
+) -> float:
     """A task of the `rsqrt` family; `seen`: steps of the decay before it."""
     if step < warm:
         return _warmed(step, warm, _rsqrt(floor, peak, warm, seen) if seen else peak)
@@ -103,7 +165,9 @@ def _cooled(step: int, steps: int, cool: int, value: float) -> float:
 def _recovered_peak(steps: int, task: int, warm: int, floor: float) -> float:
     if task == 1 or steps == warm:
         return 1.0
-    return _between(floor, 1.0, _half_cosine((task - 1) * (steps - warm) + 1, task * (steps - warm)))
+    return _between(
+        floor, 1.0, _half_cosine((task - 1) * (steps - warm) + 1, task * (steps - warm))
+    )
 
 
 def _half_cosine(step: int, steps: int) -> float:
@@ -118,7 +182,9 @@ def _warmed(step: int, warm: int, peak: float) -> float:
     return peak * (step + 1) / warm
 
 
-def _parts(step: int, steps: int, warmup: float, cooldown: float = 0.0, floor: float = 0.0) -> tuple[int, int]:
+def _parts(
+    step: int, steps: int, warmup: float, cooldown: float = 0.0, floor: float = 0.0
+) -> tuple[int, int]:
     """Steps of warm-up and cooldown; refuses what no task can ask for."""
     if not 0 <= step < steps:
         raise ValueError(f"step counts from 0 within the task: {step} is not below {steps}")

@@ -36,7 +36,13 @@ def held() -> Iterator[Holds]:
                 invariants = {f"I{number}" for number in re.findall(r"\bI(\d+)\b", said)}
                 if faults or invariants:
                     sentence = re.sub(r"^F\d+(?:[-, ]+F\d+)*: ", "", said)
-                    yield Holds(str(path.relative_to(ROOT)), node.name, sentence, frozenset(faults), frozenset(invariants))
+                    yield Holds(
+                        str(path.relative_to(ROOT)),
+                        node.name,
+                        sentence,
+                        frozenset(faults),
+                        frozenset(invariants),
+                    )
 
 
 def _faults(name: str, said: str) -> set[str]:
@@ -53,7 +59,12 @@ def table(keys: list[str], of: str) -> str:
     tests = list(held())
     rows = []
     for key in keys:
-        mine = [test for test in tests if key in (test.faults if of == "fault" else test.invariants)]
-        listed = "<br>".join(f"[`{test.name}`](../{test.path})" for test in sorted(mine, key=lambda test: (test.path, test.name)))
+        mine = [
+            test for test in tests if key in (test.faults if of == "fault" else test.invariants)
+        ]
+        listed = "<br>".join(
+            f"[`{test.name}`](../{test.path})"
+            for test in sorted(mine, key=lambda test: (test.path, test.name))
+        )
         rows.append(f"| {key} | {listed} |")
     return "\n".join([f"| {of} | tests |", "|---|---|", *rows])

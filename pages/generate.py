@@ -83,7 +83,9 @@ def question_list() -> str:
     rows = [f"| `{q.name}` | {_cell(q.question)} |" for q in first]
     more = "; ".join(f"{topic[0].lower()}{topic[1:]} ({len(asked)})" for topic, asked in others)
     count = sum(len(asked) for _, asked in others)
-    return "\n".join(["| question | in words |", "|---|---|", *rows, "", f"And {count} more: {more}."])
+    return "\n".join(
+        ["| question | in words |", "|---|---|", *rows, "", f"And {count} more: {more}."]
+    )
 
 
 def part_list() -> str:
@@ -97,9 +99,14 @@ def part_list() -> str:
 
 def _part(kind: str, name: str) -> str:
     said = ast.get_docstring(ast.parse((ROOT / "methods" / kind / f"{name}.py").read_text())) or ""
-    keys, needs = ", ".join(f"`{key}`" for key in parts.keys(f"methods/{kind}", name)), parts.needs(f"methods/{kind}", name)
+    keys, needs = (
+        ", ".join(f"`{key}`" for key in parts.keys(f"methods/{kind}", name)),
+        parts.needs(f"methods/{kind}", name),
+    )
     facts = [f"Keys: {keys}." if keys else "", f"Needs: {', '.join(needs)}." if needs else ""]
-    return "\n\n".join([f"### `{name}`", f"```text\n{said}\n```", " ".join(filter(None, facts))]).strip()
+    return "\n\n".join(
+        [f"### `{name}`", f"```text\n{said}\n```", " ".join(filter(None, facts))]
+    ).strip()
 
 
 def _table(table: Table) -> str:
@@ -123,7 +130,9 @@ def _table(table: Table) -> str:
 
 def _checks(table: Table) -> list[CheckConstraint]:
     """The table's rules in the order of declaration."""
-    found = [c for c in table.constraints if isinstance(c, CheckConstraint) and str(c.name) in RULES]
+    found = [
+        c for c in table.constraints if isinstance(c, CheckConstraint) and str(c.name) in RULES
+    ]
     return sorted(found, key=lambda c: list(RULES).index(str(c.name)))
 
 

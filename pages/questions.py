@@ -41,7 +41,13 @@ seeds; `-` is not measured."""
 
 def section(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
     """One question."""
-    lines = [f"### `{question.name}`", "", f"**{question.question}**", "", f"Grain: {question.grain}."]
+    lines = [
+        f"### `{question.name}`",
+        "",
+        f"**{question.question}**",
+        "",
+        f"Grain: {question.grain}.",
+    ]
     lines += ["", plain(question.about)] if question.about else []
     if question.parameters:
         lines += ["", "| parameter | type | default |", "|---|---|---|"]
@@ -66,9 +72,9 @@ def example(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
         if type_ == pl.String
     )
     screen = io.StringIO()
-    Console(file=screen, width=WIDTH if any_long(cut) else 10_000, highlight=False, color_system=None).print(
-        shown(cut.head(ROWS))
-    )
+    Console(
+        file=screen, width=WIDTH if any_long(cut) else 10_000, highlight=False, color_system=None
+    ).print(shown(cut.head(ROWS)))
     said = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()).strip("\n")
     more = "\n..." if len(frame) > ROWS else ""
     return f"```text\n{said}{more}\n```"
@@ -76,7 +82,11 @@ def example(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
 
 def any_long(frame: pl.DataFrame) -> bool:
     """Whether a text is too long for a line."""
-    return any(bool((frame[name].str.len_chars() > WIDTH).any()) for name, type_ in frame.schema.items() if type_ == pl.String)
+    return any(
+        bool((frame[name].str.len_chars() > WIDTH).any())
+        for name, type_ in frame.schema.items()
+        if type_ == pl.String
+    )
 
 
 def first(connection: duckdb.DuckDBPyConnection, question: Question) -> pl.DataFrame:

@@ -26,7 +26,9 @@ def table() -> str:
     with METHODS.catalog() as connection:
         reached = answer(connection, named("beside_full"), {"budget": BUDGET})
         declared = connection.sql(ROWS, params={"backbone": PUBLISHED}).pl()
-    rows = declared.join(reached.drop("memory_multiplier"), on="method", how="inner", maintain_order="left")
+    rows = declared.join(
+        reached.drop("memory_multiplier"), on="method", how="inner", maintain_order="left"
+    )
     return "\n".join([HEAD, *(_row(row) for row in rows.iter_rows(named=True))])
 
 

@@ -28,11 +28,25 @@ from schema.views import (
 from schema.words import nearest
 
 __all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "SnapshotError"]
-__all__ += ["answer", "ask", "by_topic", "choices", "fingerprint", "install", "named", "opened", "questions"]
+__all__ += [
+    "answer",
+    "ask",
+    "by_topic",
+    "choices",
+    "fingerprint",
+    "install",
+    "named",
+    "opened",
+    "questions",
+]
 
 AXES = WORDS
-LISTED = {axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")}  # parameter -> where its values are listed
-LISTED |= {f"{axis}_{side}": LISTED[axis] for axis in AXES for side in "ab"} | dict.fromkeys("ab", LISTED["method"])
+LISTED = {
+    axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")
+}  # parameter -> where its values are listed
+LISTED |= {f"{axis}_{side}": LISTED[axis] for axis in AXES for side in "ab"} | dict.fromkeys(
+    "ab", LISTED["method"]
+)
 LISTED |= {part: f"SELECT {part} AS name FROM method" for part in ("tuning", "merging")}
 LISTED["objective"] = "SELECT unnest(string_split(objective, '+')) AS name FROM method"
 LISTED["study"] = "SELECT study AS name FROM trial WHERE study IS NOT NULL"
@@ -66,7 +80,9 @@ def named(name: str) -> Question:
     """
     known = {question.name: question for question in questions()}
     if name not in known:
-        raise AskError(f"unknown question {name!r}. Questions: {', '.join(sorted(known))}.{nearest(name, list(known))}")
+        raise AskError(
+            f"unknown question {name!r}. Questions: {', '.join(sorted(known))}.{nearest(name, list(known))}"
+        )
     return known[name]
 
 
@@ -81,7 +97,9 @@ def opened(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     connection = _connect(catalog) or _connect(catalog)
     if connection is None:
-        raise SnapshotError(f"no snapshot at {catalog}. Publish one with: python -m schema (or python -m runner.sync)")
+        raise SnapshotError(
+            f"no snapshot at {catalog}. Publish one with: python -m schema (or python -m runner.sync)"
+        )
     with contextlib.closing(connection):
         yield connection
 
@@ -113,7 +131,11 @@ def answer(
     for key, value in given.items():
         _check(connection, question, key, value)
     arguments = ", ".join(f"{key} := CAST(? AS {question.parameters[key].type})" for key in given)
-    sql = f"FROM {question.name}({arguments})" if question.kind == "macro" else f"FROM {question.name}"
+    sql = (
+        f"FROM {question.name}({arguments})"
+        if question.kind == "macro"
+        else f"FROM {question.name}"
+    )
     kept = {key: value for key, value in (where or {}).items() if value is not None}
     sql += " WHERE " + " AND ".join(f'"{key}" = ?' for key in kept) if kept else ""
     values = [*given.values(), *kept.values()]
@@ -123,10 +145,18 @@ def answer(
         else:
             frame = _first(connection, question, sql, values, given | kept, rows)
     except duckdb.ConversionException as error:
-        types = ", ".join(f"{key} is {parameter.type}" for key, parameter in question.parameters.items())
-        raise AskError(f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}") from error
-    except duckdb.InvalidInputException as error:  # what error() in a question's SQL says of a value that it cannot take
-        raise AskError(f"{question.name}: {str(error).removeprefix('Invalid Input Error: ')}") from error
+        types = ", ".join(
+            f"{key} is {parameter.type}" for key, parameter in question.parameters.items()
+        )
+        raise AskError(
+            f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}"
+        ) from error
+    except (
+        duckdb.InvalidInputException
+    ) as error:  # what error() in a question's SQL says of a value that it cannot take
+        raise AskError(
+            f"{question.name}: {str(error).removeprefix('Invalid Input Error: ')}"
+        ) from error
     except duckdb.CatalogException as error:
         raise SnapshotError(
             f"the snapshot does not know {question.name}: it was published before {question.file}. "
@@ -145,7 +175,10 @@ def _first(
 ) -> pl.DataFrame:
     """The first rows of an answer: of a part of it, where that has as many."""
     columns = connection.sql(f"FROM ({sql}) LIMIT 0", params=values).columns
-    for condition, bounds in (*parts(connection, question.sql, columns, chosen, rows), ("true", [])):
+    for condition, bounds in (
+        *parts(connection, question.sql, columns, chosen, rows),
+        ("true", []),
+    ):
         # MATERIALIZED: pushed into a view, a limit can take minutes where the whole takes a second
         asked = f"WITH answer AS MATERIALIZED (SELECT * FROM ({sql}) WHERE {condition}) FROM answer LIMIT {rows:d}"
         frame: pl.DataFrame = connection.sql(asked, params=[*values, *bounds]).pl()
@@ -159,15 +192,29 @@ def choices(connection: duckdb.DuckDBPyConnection, parameter: str) -> list[str] 
     listed = LISTED.get(parameter)
     if listed is None:
         return None
-    return [name for (name,) in connection.execute(f"SELECT DISTINCT name FROM ({listed}) ORDER BY name").fetchall()]
+    return [
+        name
+        for (name,) in connection.execute(
+            f"SELECT DISTINCT name FROM ({listed}) ORDER BY name"
+        ).fetchall()
+    ]
 
 
-def _check(connection: duckdb.DuckDBPyConnection, question: Question, key: str, value: object) -> None:
+def _check(
+    connection: duckdb.DuckDBPyConnection, question: Question, key: str, value: object
+) -> None:
     """Refuse a parameter the question does not have, and a name that is not among those it can be."""
     if key not in question.parameters:
         allowed = ", ".join(question.parameters) or "none"
-        raise AskError(f"{question.name} has no parameter {key!r}. Allowed: {allowed}.{nearest(key, list(question.parameters))}")
+        raise AskError(
+            f"{question.name} has no parameter {key!r}. Allowed: {allowed}.{nearest(key, list(question.parameters))}"
+        )
     known = choices(connection, key)
     if known is not None and value not in known and value != question.parameters[key].default:
-        listed = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "") or "none yet"
-        raise AskError(f"unknown {key} {str(value)!r}. Known: {listed}.{nearest(str(value), known)}")
+        listed = (
+            ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+            or "none yet"
+        )
+        raise AskError(
+            f"unknown {key} {str(value)!r}. Known: {listed}.{nearest(str(value), known)}"
+        )

@@ -16,11 +16,23 @@ from schema.words import nearest
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 2 when the question cannot be asked or answered (the message says why)."""
-    parser = argparse.ArgumentParser(prog="python -m queries", description="Lists the questions, or answers one.")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a question; without it all are listed")
-    parser.add_argument("parameters", nargs="*", metavar="key=value", help="parameters of the question")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the answer to FILE.csv, .parquet or .json")
-    parser.add_argument("--sql", action="store_true", help="print how the question is asked, and its definition, instead")
+    parser = argparse.ArgumentParser(
+        prog="python -m queries", description="Lists the questions, or answers one."
+    )
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="a question; without it all are listed"
+    )
+    parser.add_argument(
+        "parameters", nargs="*", metavar="key=value", help="parameters of the question"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the answer to FILE.csv, .parquet or .json"
+    )
+    parser.add_argument(
+        "--sql",
+        action="store_true",
+        help="print how the question is asked, and its definition, instead",
+    )
     given = parser.parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     try:
@@ -48,7 +60,11 @@ def listed(console: Console) -> None:
         table.add_row()
         table.add_row("", Text(topic, style="bold"))
         for question in asked:
-            table.add_row(Text(question.name), Text(question.question), Text(", ".join(map(str, question.parameters))))
+            table.add_row(
+                Text(question.name),
+                Text(question.question),
+                Text(", ".join(map(str, question.parameters))),
+            )
     console.print(table)
 
 
@@ -71,7 +87,10 @@ def answered(console: Console, name: str, words: list[str], out: Path | None) ->
 
 def said(question: Question, words: list[str]) -> str:
     """The statement that asks the question with these parameters, and the file that defines it."""
-    given = ", ".join(f"{key} := '{value.replace(chr(39), 2 * chr(39))}'" for key, value in parsed(question, words).items())
+    given = ", ".join(
+        f"{key} := '{value.replace(chr(39), 2 * chr(39))}'"
+        for key, value in parsed(question, words).items()
+    )
     call = f"{question.name}({given})" if question.kind == "macro" else question.name
     return f"FROM {call};\n\n-- {question.file}\n{question.sql.rstrip()}"
 
@@ -87,8 +106,12 @@ def parsed(question: Question, words: list[str]) -> dict[str, str]:
         key, equals, value = word.partition("=")
         allowed = ", ".join(question.parameters) or "none: it takes no parameters"
         if not equals or key not in question.parameters:
-            what = f"has no parameter {key!r}" if equals else f"cannot read {word!r}; write key=value"
-            raise AskError(f"{question.name}: {what}. Allowed: {allowed}.{nearest(key, list(question.parameters))}")
+            what = (
+                f"has no parameter {key!r}" if equals else f"cannot read {word!r}; write key=value"
+            )
+            raise AskError(
+                f"{question.name}: {what}. Allowed: {allowed}.{nearest(key, list(question.parameters))}"
+            )
         if key in parameters:
             raise AskError(f"{question.name}: {key} is given twice")
         parameters[key] = value

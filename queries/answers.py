@@ -43,7 +43,9 @@ def check_writable(path: Path) -> None:
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
     """Lists as text with commas, for formats that hold one value per cell."""
     nested = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
-    return frame.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(", ") for name in nested)
+    return frame.with_columns(
+        pl.col(name).cast(pl.List(pl.String)).list.join(", ") for name in nested
+    )
 
 
 def shown(frame: pl.DataFrame) -> RenderableType:
@@ -54,7 +56,9 @@ def shown(frame: pl.DataFrame) -> RenderableType:
     body = _records(head) if long else _table(head, _shared(frame))
     if len(head) == len(frame):
         return body
-    return Group(body, Text(f"the first {len(head)} rows; all of them with --out FILE.csv", style="dim"))
+    return Group(
+        body, Text(f"the first {len(head)} rows; all of them with --out FILE.csv", style="dim")
+    )
 
 
 def is_long(column: pl.Series) -> bool:
@@ -79,7 +83,9 @@ def _records(frame: pl.DataFrame) -> RenderableType:
 
 def _table(frame: pl.DataFrame, shared: dict[str, str]) -> RenderableType:
     """Numbers to the right; a mean and its interval in one cell; words that all rows share once, above."""
-    folded = [name for name in frame.columns if {f"{name}_low", f"{name}_high"} <= set(frame.columns)]
+    folded = [
+        name for name in frame.columns if {f"{name}_low", f"{name}_high"} <= set(frame.columns)
+    ]
     hidden = {*shared, *(f"{name}_{end}" for name in folded for end in ("low", "high"))}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     cells = []
@@ -88,7 +94,9 @@ def _table(frame: pl.DataFrame, shared: dict[str, str]) -> RenderableType:
             continue
         high = frame[f"{column.name}_high"] if column.name in folded else None
         number = column.dtype.is_numeric()
-        table.add_column(column.name, justify="right" if number and high is None else "left", no_wrap=number)
+        table.add_column(
+            column.name, justify="right" if number and high is None else "left", no_wrap=number
+        )
         cells.append(_cells(column, high))
     for row in zip(*cells, strict=True):
         table.add_row(*row)

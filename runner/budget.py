@@ -23,7 +23,9 @@ class Profiled:
     step_gflops: float  # of one optimizer step
     once_gflops: float = 0.0  # per task, of what runs once in it
     peak_bytes: int = 1
-    full_peak_bytes: int = 1  # of full fine-tuning of the same backbone in the same precision and batch
+    full_peak_bytes: int = (
+        1  # of full fine-tuning of the same backbone in the same precision and batch
+    )
 
     @property
     def multiplier(self) -> float:
@@ -61,14 +63,18 @@ def price(budget: Mapping[str, Any], batch_pairs: int, profiled: Profiled | None
             "(runner.worker.profiler.step_cost), or use steps or pairs."
         )
     if charging not in ("once", "per_step"):
-        raise BudgetError(f"budget {budget['name']!r}: charging must be once or per_step, not {charging!r}")
+        raise BudgetError(
+            f"budget {budget['name']!r}: charging must be once or per_step, not {charging!r}"
+        )
     share = profiled.multiplier if unit == "maf_gflops" else 1.0
     if charging == "per_step":
         return Price((profiled.step_gflops + profiled.once_gflops) * share)
     return Price(profiled.step_gflops * share, profiled.once_gflops * share)
 
 
-def steps_per_task(budget: Mapping[str, Any], tasks: int, batch_pairs: int, profiled: Profiled | None = None) -> int:
+def steps_per_task(
+    budget: Mapping[str, Any], tasks: int, batch_pairs: int, profiled: Profiled | None = None
+) -> int:
     """Optimizer steps of each task: round((total / tasks - once) / cost of a step), to nearest.
 
     Raises:

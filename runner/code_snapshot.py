@@ -45,7 +45,9 @@ def _files(root: Path) -> list[Path]:
 @functools.cache
 def versions() -> dict[str, str]:
     """Python's version and those of the packages that numbers depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in DISTRIBUTIONS}
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in DISTRIBUTIONS
+    }
 
 
 def snapshot(folder: Path) -> Path:
@@ -101,18 +103,24 @@ def check(code: str, code_folder: str, wanted: dict[str, str]) -> None:
             "or request a retry, which takes the code as it is now"
         )
     others = {
-        name: f"{versions().get(name)}, not {version}" for name, version in wanted.items() if versions().get(name) != version
+        name: f"{versions().get(name)}, not {version}"
+        for name, version in wanted.items()
+        if versions().get(name) != version
     }
     if others:
         listed = "; ".join(f"{name} is {words}" for name, words in others.items())
-        raise CodeDriftError(f"other packages than at submission: {listed}. Install those, or request a retry with these")
+        raise CodeDriftError(
+            f"other packages than at submission: {listed}. Install those, or request a retry with these"
+        )
 
 
 def _git(folder: Path | None) -> dict[str, Any]:
     """Commit and whether the packages differ from it; the difference goes to `folder`/changes.patch."""
     try:
         about = _asked("rev-parse", "HEAD").strip()
-        with tempfile.TemporaryDirectory() as place:  # an index of our own: the person's stays as it is
+        with (
+            tempfile.TemporaryDirectory() as place
+        ):  # an index of our own: the person's stays as it is
             index = {"GIT_INDEX_FILE": f"{place}/index"}
             _asked("read-tree", "HEAD", **index)
             _asked("add", "--all", "--", *PACKAGES, **index)
@@ -121,11 +129,20 @@ def _git(folder: Path | None) -> dict[str, Any]:
         return {"commit": None, "dirty": False, "patch": None}
     if patch and folder is not None:
         (folder / "changes.patch").write_text(patch)
-    return {"commit": about, "dirty": bool(patch), "patch": "changes.patch" if patch and folder else None}
+    return {
+        "commit": about,
+        "dirty": bool(patch),
+        "patch": "changes.patch" if patch and folder else None,
+    }
 
 
 def _asked(*words: str, **environment: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=GIT_S, check=True, env=os.environ | environment
+        ["git", "-C", str(ROOT), *words],
+        capture_output=True,
+        text=True,
+        timeout=GIT_S,
+        check=True,
+        env=os.environ | environment,
     )
     return done.stdout

@@ -40,7 +40,9 @@ def main(batch: str) -> None:
 def _run(folder: Path, position: int, has_parent: bool) -> None:
     batch = Batch.read(folder)
     if batch is None:
-        raise FileNotFoundError(f"{folder / 'manifest.json'} is missing or torn; runner.sync writes it")
+        raise FileNotFoundError(
+            f"{folder / 'manifest.json'} is missing or torn; runner.sync writes it"
+        )
     Shim(batch, position, os.getppid() if has_parent else None).run()
 
 
@@ -49,7 +51,9 @@ class Worker:
     """A child that runs one attempt."""
 
     run: RunFolder
-    word: mmap.mmap  # one byte that the child reads between steps: what it is told (an index of STOPS)
+    word: (
+        mmap.mmap
+    )  # one byte that the child reads between steps: what it is told (an index of STOPS)
     started_at: str
     told_at: float | None = None  # when it was told to end
 
@@ -64,7 +68,11 @@ class Shim:
 
     def __init__(self, batch: Batch, position: int, parent: int | None) -> None:
         self.needs, self.parent = batch.needs, parent
-        self.rank = int(os.environ["SLURM_PROCID"]) if batch.needs.ranks > 1 and "SLURM_PROCID" in os.environ else 0
+        self.rank = (
+            int(os.environ["SLURM_PROCID"])
+            if batch.needs.ranks > 1 and "SLURM_PROCID" in os.environ
+            else 0
+        )
         self.waiting = [RunFolder(path) for path in batch.attempts(position)]
         self.workers: dict[int, Worker] = {}
         self.began = self.beat_at = time.monotonic()
@@ -83,7 +91,11 @@ class Shim:
         if len(self.waiting) > 1:
             preload()
         while self.waiting or self.workers:
-            while self.waiting and self.told is None and len(self.workers) < self.needs.trials_side_by_side:
+            while (
+                self.waiting
+                and self.told is None
+                and len(self.workers) < self.needs.trials_side_by_side
+            ):
                 self.start(self.waiting.pop(0))
             if self.told is not None:
                 self.hand_back()
@@ -113,7 +125,9 @@ class Shim:
         elif signal.SIGUSR2 in self.signals:  # Slurm's early signal, or its word of a preemption
             near = bool(limit_s) and passed_s >= limit_s - self.needs.early_s - SIGNAL_SLACK_S
             self.told = self.told or ("timeout" if near else "preempted")
-        elif self.signals & {signal.SIGTERM, signal.SIGINT} or (self.parent is not None and os.getppid() != self.parent):
+        elif self.signals & {signal.SIGTERM, signal.SIGINT} or (
+            self.parent is not None and os.getppid() != self.parent
+        ):
             self.told = self.told or "preempted"
         beat = time.monotonic() - self.beat_at >= HEARTBEAT_S
         for pid, worker in self.workers.items():
@@ -121,7 +135,10 @@ class Shim:
                 worker.tell(self.told)
             elif worker.run.told_to_stop:
                 worker.tell("preempted")
-            overdue = worker.told_at is not None and time.monotonic() - worker.told_at > self.needs.signal_s
+            overdue = (
+                worker.told_at is not None
+                and time.monotonic() - worker.told_at > self.needs.signal_s
+            )
             if overdue or (limit_s and passed_s >= limit_s):
                 _kill(pid)
             if beat:
@@ -143,7 +160,9 @@ class Shim:
                 continue
             worker = self.workers.pop(pid)
             code = os.waitstatus_to_exitcode(status)
-            silent = read_json(worker.run.words(self.rank)) is None and (code or self.rank == 0)  # of the others none says: done
+            silent = read_json(worker.run.words(self.rank)) is None and (
+                code or self.rank == 0
+            )  # of the others none says: done
             if silent and worker.run.claimed and not worker.run.revoked:
                 self.speak_for(worker, code)
 
@@ -159,18 +178,33 @@ class Shim:
                 words += f": told to end ({told}), it had not done so in time; the next attempt goes on from its last checkpoint"
             said = {"state": "lost", "kind": kind, "message": words}
         else:
-            said = {"state": "failed", "kind": "error", "message": f"the worker ended with exit code {code} and said nothing"}
-        said |= {"host": socket.gethostname(), "started_at": worker.started_at, "finished_at": now()}
+            said = {
+                "state": "failed",
+                "kind": "error",
+                "message": f"the worker ended with exit code {code} and said nothing",
+            }
+        said |= {
+            "host": socket.gethostname(),
+            "started_at": worker.started_at,
+            "finished_at": now(),
+        }
         if self.rank:
             said["message"] = f"process {self.rank} of {self.needs.ranks}: {said['message']}"
         with contextlib.suppress(OSError):
-            write_json(worker.run.words(self.rank), said | {"at": time.time()} if self.rank else said)
+            write_json(
+                worker.run.words(self.rank), said | {"at": time.time()} if self.rank else said
+            )
 
     def hand_back(self) -> None:
         """Attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
             if self.rank == 0 and run.claim():
-                said = {"state": "lost", "kind": self.told, "message": "the job ended before its turn", "finished_at": now()}
+                said = {
+                    "state": "lost",
+                    "kind": self.told,
+                    "message": "the job ended before its turn",
+                    "finished_at": now(),
+                }
                 write_json(run.path / "outcome.json", said)
         self.waiting.clear()
 
@@ -187,7 +221,9 @@ def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # schedulers signal every process of a job; the shim knows what it means
+            signal.signal(
+                number, signal.SIG_IGN
+            )  # schedulers signal every process of a job; the shim knows what it means
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         die_with_parent()
@@ -214,7 +250,10 @@ def _kill(pid: int) -> None:
 
 def _command() -> Any:
     if len(sys.argv) != 3:
-        print("usage: python -m runner.job BATCH_FOLDER POSITION (runner.sync starts it)", file=sys.stderr)
+        print(
+            "usage: python -m runner.job BATCH_FOLDER POSITION (runner.sync starts it)",
+            file=sys.stderr,
+        )
         return 2
     return _run(Path(sys.argv[1]), int(sys.argv[2]), has_parent=False)
 

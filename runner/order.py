@@ -22,7 +22,11 @@ from schema.checks import parts
 from schema.site import Site, SiteError
 from schema.words import nearest
 
-NEEDS = {"easy_to_hard": "backbone", "similarity": "backbone", "frequency": "pool"}  # the others need neither
+NEEDS = {
+    "easy_to_hard": "backbone",
+    "similarity": "backbone",
+    "frequency": "pool",
+}  # the others need neither
 DATASET = (
     "SELECT to_json({name: name, format: format, location: location, params: params, kind: kind, classes: classes, "
     "templates: templates, year: year}) FROM dataset WHERE name = ?"
@@ -37,12 +41,34 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 2 when there is no such order (the message says why)."""
     parser = argparse.ArgumentParser(prog="python -m runner.order", description=__doc__)
     parser.add_argument("name", metavar="NAME", help="of the sequence and of the stream")
-    parser.add_argument("--like", required=True, metavar="STREAM", help="the stream whose concepts, tasks and suite it has")
-    parser.add_argument("--by", required=True, metavar="ORDERING", help=", ".join(parts.names("streams/orderings.py")))
-    parser.add_argument("--backbone", help="whose zero-shot accuracy (easy_to_hard) or text embeddings (similarity) decide")
-    parser.add_argument("--pool", metavar="DATASET", help="whose captions the concepts are counted in (frequency)")
-    parser.add_argument("--pairs", type=int, default=100, help="images of a concept that easy_to_hard looks at, at most")
-    parser.add_argument("--tasks", type=int, help="number of tasks, where it is not that of the other stream")
+    parser.add_argument(
+        "--like",
+        required=True,
+        metavar="STREAM",
+        help="the stream whose concepts, tasks and suite it has",
+    )
+    parser.add_argument(
+        "--by",
+        required=True,
+        metavar="ORDERING",
+        help=", ".join(parts.names("streams/orderings.py")),
+    )
+    parser.add_argument(
+        "--backbone",
+        help="whose zero-shot accuracy (easy_to_hard) or text embeddings (similarity) decide",
+    )
+    parser.add_argument(
+        "--pool", metavar="DATASET", help="whose captions the concepts are counted in (frequency)"
+    )
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=100,
+        help="images of a concept that easy_to_hard looks at, at most",
+    )
+    parser.add_argument(
+        "--tasks", type=int, help="number of tasks, where it is not that of the other stream"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of what chance decides")
     parser.add_argument("--reverse", action="store_true", help="from end to start")
     parser.add_argument("--out", type=Path, metavar="FILE.sql", help="instead of standard output")
@@ -62,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def request(site: Site, connection: duckdb.DuckDBPyConnection, given: argparse.Namespace) -> dict[str, Any]:
+def request(
+    site: Site, connection: duckdb.DuckDBPyConnection, given: argparse.Namespace
+) -> dict[str, Any]:
     """What `runner.worker.concept_order` is asked: rows of the catalog, and what was said.
 
     Raises:
@@ -74,7 +102,9 @@ def request(site: Site, connection: duckdb.DuckDBPyConnection, given: argparse.N
             does = "needs" if NEEDS.get(given.by) == word else "does not look at"
             raise OrderError(f"--by {given.by} {does} a --{word}")
     if given.seed < 0 or given.pairs < 1:
-        raise OrderError(f"--seed must be 0 or more and --pairs 1 or more, not {given.seed} and {given.pairs}")
+        raise OrderError(
+            f"--seed must be 0 or more and --pairs 1 or more, not {given.seed} and {given.pairs}"
+        )
     for table in ("sequence", "stream"):
         if given.name in _names(connection, table):
             raise OrderError(
@@ -85,22 +115,39 @@ def request(site: Site, connection: duckdb.DuckDBPyConnection, given: argparse.N
         "SELECT sequence, tasks, suite FROM stream WHERE name = ?", [given.like]
     ).fetchall()
     concepts = connection.execute(
-        "SELECT dataset, concept FROM sequence_concept WHERE sequence = ? ORDER BY position", [sequence]
+        "SELECT dataset, concept FROM sequence_concept WHERE sequence = ? ORDER BY position",
+        [sequence],
     ).fetchall()
     tasks = tasks if given.tasks is None else given.tasks
     if not 1 <= tasks <= len(concepts):
-        raise OrderError(f"sequence {sequence!r} has {len(concepts)} concepts, which cannot be cut into {tasks} tasks")
-    said = {"concepts": concepts, "tasks": tasks, "suite": suite, "sequence": sequence, "data": str(site.data)}
+        raise OrderError(
+            f"sequence {sequence!r} has {len(concepts)} concepts, which cannot be cut into {tasks} tasks"
+        )
+    said = {
+        "concepts": concepts,
+        "tasks": tasks,
+        "suite": suite,
+        "sequence": sequence,
+        "data": str(site.data),
+    }
     said |= {word: getattr(given, word) for word in ("by", "seed", "reverse", "pairs")}
-    said["datasets"] = [_row(connection, DATASET, name) for name in sorted({dataset for dataset, _ in concepts})]
+    said["datasets"] = [
+        _row(connection, DATASET, name) for name in sorted({dataset for dataset, _ in concepts})
+    ]
     if given.pool is not None:
         _known("dataset", given.pool, _names(connection, "dataset"))
         said["pool"] = _row(connection, DATASET, given.pool)
     if given.backbone is not None:
         _known("backbone", given.backbone, _names(connection, "backbone"))
-        backbone = _row(connection, "SELECT to_json(b) FROM backbone b WHERE name = ?", given.backbone)
+        backbone = _row(
+            connection, "SELECT to_json(b) FROM backbone b WHERE name = ?", given.backbone
+        )
         of = str(backbone["pretrained"] or "")
-        weights = deployed_weights(site, int(of.removeprefix("trial:"))) if of.startswith("trial:") else None
+        weights = (
+            deployed_weights(site, int(of.removeprefix("trial:")))
+            if of.startswith("trial:")
+            else None
+        )
         said |= {"backbone": backbone, "weights": weights}
     return said
 
@@ -120,7 +167,9 @@ def arranged(said: dict[str, Any]) -> dict[str, Any]:
         text=True,
     )
     if done.returncode:
-        raise OrderError(done.stderr.strip() or f"runner.worker.concept_order ended with {done.returncode}")
+        raise OrderError(
+            done.stderr.strip() or f"runner.worker.concept_order ended with {done.returncode}"
+        )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -129,12 +178,26 @@ def sql(given: argparse.Namespace, said: dict[str, Any], made: dict[str, Any]) -
     """The INSERTs. Applied twice they say `0 new`."""
     seen = f", {NEEDS[given.by]} {getattr(given, NEEDS[given.by])}" if given.by in NEEDS else ""
     note = f"the concepts of {said['sequence']} by {given.by}{seen}{'; from end to start' if given.reverse else ''}"
-    told = ["runner.order", given.name, "--like", given.like, "--by", given.by, "--seed", str(given.seed)]
+    told = [
+        "runner.order",
+        given.name,
+        "--like",
+        given.like,
+        "--by",
+        given.by,
+        "--seed",
+        str(given.seed),
+    ]
     told += [f"--{NEEDS[given.by]}", getattr(given, NEEDS[given.by])] if given.by in NEEDS else []
     told += ["--pairs", str(given.pairs)] if given.by == "easy_to_hard" else []
     source = " ".join([*told, *(["--reverse"] if given.reverse else [])])
     row = ", ".join(
-        [*map(_quoted, (given.name, given.by)), str(given.seed), _quoted(source), _quoted(json.dumps(made["scores"]))]
+        [
+            *map(_quoted, (given.name, given.by)),
+            str(given.seed),
+            _quoted(source),
+            _quoted(json.dumps(made["scores"])),
+        ]
     )
     concepts = ",\n".join(
         f"({_quoted(given.name)}, {place}, {_quoted(dataset)}, {_quoted(concept)})"
@@ -160,7 +223,9 @@ def _quoted(text: str) -> str:
 
 
 def _names(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    return [name for (name,) in connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()]
+    return [
+        name for (name,) in connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()
+    ]
 
 
 def _known(kind: str, name: str, known: Sequence[str]) -> None:

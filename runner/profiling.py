@@ -21,9 +21,17 @@ def chosen(connection: duckdb.DuckDBPyConnection, said: argparse.Namespace) -> l
     Raises:
         ProfilingError: a word that the catalog does not have.
     """
-    asked = {"backbone": [said.backbone], "mixture": [said.mixture], "method": said.methods, "recipe": [said.recipe]}
+    asked = {
+        "backbone": [said.backbone],
+        "mixture": [said.mixture],
+        "method": said.methods,
+        "recipe": [said.recipe],
+    }
     for word, names in asked.items():
-        known = [name for (name,) in connection.execute(f"SELECT name FROM {word} ORDER BY name").fetchall()]
+        known = [
+            name
+            for (name,) in connection.execute(f"SELECT name FROM {word} ORDER BY name").fetchall()
+        ]
         if word == "method" and not names:
             names = asked["method"] = known
         for name in names:
@@ -37,17 +45,27 @@ def chosen(connection: duckdb.DuckDBPyConnection, said: argparse.Namespace) -> l
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 when some could not be measured; 2 when nothing could be done."""
     parser = argparse.ArgumentParser(
-        prog="python -m runner.profiling", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m runner.profiling",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("backbone", help="a row of backbone")
-    parser.add_argument("recipe", help="a row of recipe; has the batch size, the precision and the optimizer")
-    parser.add_argument("--mixture", default="replay_thirds", help="a row of mixture; default: replay_thirds")
-    parser.add_argument("--methods", nargs="*", default=[], metavar="METHOD", help="rows of method; default: all")
+    parser.add_argument(
+        "recipe", help="a row of recipe; has the batch size, the precision and the optimizer"
+    )
+    parser.add_argument(
+        "--mixture", default="replay_thirds", help="a row of mixture; default: replay_thirds"
+    )
+    parser.add_argument(
+        "--methods", nargs="*", default=[], metavar="METHOD", help="rows of method; default: all"
+    )
     said = parser.parse_args(arguments)
     try:
         site = Site.load()
         if not site.catalog.exists():
-            raise CatalogMissingError(f"no catalog at {site.catalog}; make one with: python -m schema")
+            raise CatalogMissingError(
+                f"no catalog at {site.catalog}; make one with: python -m schema"
+            )
         catalog = Catalog(site.catalog, site.lock_wait_s)
         with catalog.open() as connection:
             combinations = chosen(connection, said)

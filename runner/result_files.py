@@ -27,14 +27,19 @@ COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
 }  # fmt: skip
 
 # Columns that files of older code lack, and what stands there instead
-ADDED: dict[str, dict[str, Any]] = {"cost": {"energy_j": None, "shared": False}, "profile": {"mixture": ""}}
+ADDED: dict[str, dict[str, Any]] = {
+    "cost": {"energy_j": None, "shared": False},
+    "profile": {"mixture": ""},
+}
 # Columns in which a number may be missing
 NULLABLE = {"peak_bytes", "energy_j"}
 # Tables with a row per combination, whichever trial measured it
 KEYED = {"profile": ["backbone", "mixture", "method", "recipe", "phase"]}
 
 
-def write_tables(run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+def write_tables(
+    run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]
+) -> dict[str, dict[str, Any]]:
     """Write one file per table; for the receipt: table -> file name, sha256, rows."""
     written = {}
     for table, rows in tables.items():

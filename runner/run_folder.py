@@ -33,7 +33,11 @@ from typing import Any
 from schema.files import fsync
 from schema.spec import Spec, canonical
 
-STOPS = (None, "preempted", "timeout")  # why a worker is told to end, by the byte it shares with its job
+STOPS = (
+    None,
+    "preempted",
+    "timeout",
+)  # why a worker is told to end, by the byte it shares with its job
 
 
 def attempt_folder(runs: Path, trial: int, attempt: int) -> Path:
@@ -207,7 +211,9 @@ class RunFolder:
         except FileExistsError:
             return False
         with os.fdopen(handle, "w") as file:
-            file.write(canonical(said | {"pid": os.getpid(), "host": socket.gethostname(), "at": now()}))
+            file.write(
+                canonical(said | {"pid": os.getpid(), "host": socket.gethostname(), "at": now()})
+            )
             file.flush()
             os.fsync(file.fileno())
         fsync(self.path)
@@ -221,14 +227,24 @@ class RunFolder:
         """Where and for whom."""
         said = read_json(self.path / "job.json")
         if said is None:
-            raise FileNotFoundError(f"{self.path / 'job.json'} is missing or torn; runner.sync writes it")
+            raise FileNotFoundError(
+                f"{self.path / 'job.json'} is missing or torn; runner.sync writes it"
+            )
         return Job(**said)
 
     def relatives(self, spec: Spec) -> list["RunFolder"]:
         """This attempt and the earlier ones of the same definition, newest first: their files are there to go on from."""
-        found = (p for p in self.path.parent.iterdir() if p.name.isdigit() and int(p.name) <= int(self.path.name))
+        found = (
+            p
+            for p in self.path.parent.iterdir()
+            if p.name.isdigit() and int(p.name) <= int(self.path.name)
+        )
         ordered = sorted(found, key=lambda p: int(p.name), reverse=True)
-        return [RunFolder(p) for p in ordered if read_json(p / "spec.json") == json.loads(spec.to_json())]
+        return [
+            RunFolder(p)
+            for p in ordered
+            if read_json(p / "spec.json") == json.loads(spec.to_json())
+        ]
 
     # ------------------------------------------------ receipts and outcome
 

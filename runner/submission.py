@@ -55,7 +55,16 @@ class Batch:
             "slurm": tuple((key, value) for key, value in said["needs"]["slurm"]),
             "setup": tuple(said["needs"]["setup"]),
         }
-        return cls(**(said | {"code": Path(said["code"]), "needs": Needs(**needs), "runs": folder.parent.parent}))
+        return cls(
+            **(
+                said
+                | {
+                    "code": Path(said["code"]),
+                    "needs": Needs(**needs),
+                    "runs": folder.parent.parent,
+                }
+            )
+        )
 
     def ask(self) -> None:
         """Note that the backend is about to be asked: from here on it may have the jobs, whatever it answered before."""

@@ -74,12 +74,16 @@ def settle_policy(site: Site, connection: duckdb.DuckDBPyConnection) -> None:
     if not site.retries:
         return
     known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
-    wanted = {name if name in known else f"retries_{name}": value for name, value in site.retries.items()}
+    wanted = {
+        name if name in known else f"retries_{name}": value for name, value in site.retries.items()
+    }
     for name in wanted:
         if name not in known:
             said = name.removeprefix("retries_")
             keys = [known_name.removeprefix("retries_") for known_name in sorted(known)]
-            raise SiteError(f"site.toml: [retries] has no {said!r}. Known: {', '.join(keys)}.{nearest(said, keys)}")
+            raise SiteError(
+                f"site.toml: [retries] has no {said!r}. Known: {', '.join(keys)}.{nearest(said, keys)}"
+            )
     changed = [(value, name) for name, value in wanted.items() if known[name] != value]
     if changed:
         connection.executemany("UPDATE policy SET value = ? WHERE name = ?", changed)
@@ -95,9 +99,13 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     if gone or new:
         with transaction(connection):
             for subject, message in gone:
-                connection.execute("DELETE FROM problem WHERE subject = ? AND message = ?", [subject, message])
+                connection.execute(
+                    "DELETE FROM problem WHERE subject = ? AND message = ?", [subject, message]
+                )
             for subject, message in new:
-                connection.execute("INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message])
+                connection.execute(
+                    "INSERT INTO problem (subject, message) VALUES (?, ?)", [subject, message]
+                )
         report.noted = True
     if report.pending is None:
         found = connection.execute("SELECT count(*) FROM startable").fetchone()
@@ -134,12 +142,28 @@ def _site(name: str | None) -> Site:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0; 1 when something could not be trusted or reached (degraded); 2 when nothing could be done."""
     parser = argparse.ArgumentParser(
-        prog="python -m runner.sync", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m runner.sync",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("--watch", action="store_true", help="repeat until nothing is pending or running, with live progress")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be submitted, and what it costs; change nothing")
-    parser.add_argument("--profile", action="store_true", help="with --dry-run: first profile what is pending and was not yet")
-    parser.add_argument("--limit", type=int, metavar="N", help="submit at most N trials in this pass")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="repeat until nothing is pending or running, with live progress",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what would be submitted, and what it costs; change nothing",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="with --dry-run: first profile what is pending and was not yet",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="submit at most N trials in this pass"
+    )
     parser.add_argument("--backend", metavar="NAME", help="instead of the one in site.toml")
     asked = parser.parse_args(arguments)
     if asked.limit is not None and asked.limit < 0:

@@ -36,7 +36,10 @@ from runner.worker.weights import History
 from schema.checks.compute import Compute
 from streams.seeds import seed_of
 
-KEPT = {"all": "last", "running": "running"}  # what is combined -> what is kept on disk of each task
+KEPT = {
+    "all": "last",
+    "running": "running",
+}  # what is combined -> what is kept on disk of each task
 
 
 class Trial:
@@ -46,15 +49,29 @@ class Trial:
         self.run, self.stop, self.tracer = run, stop, tracer
         self.spec, self.job = run.spec(), run.job()
         torch.set_num_threads(self.job.threads)
-        torch.backends.mha.set_fastpath_enabled(False)  # the FLOPs of its fused kernel are not counted
+        torch.backends.mha.set_fastpath_enabled(
+            False
+        )  # the FLOPs of its fused kernel are not counted
         self.tasks: int = self.spec.stream["tasks"]
         self.relatives = run.relatives(self.spec)
-        self.backbone = backbones.load(self.spec.backbone, self.job.backbone_weights, self.spec.seed)
-        self.initial = {name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()}
-        self.desk = Desk(self.spec, Path(self.job.data), self.job.workers, self.backbone.image_px, self.backbone.device)
+        self.backbone = backbones.load(
+            self.spec.backbone, self.job.backbone_weights, self.spec.seed
+        )
+        self.initial = {
+            name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()
+        }
+        self.desk = Desk(
+            self.spec,
+            Path(self.job.data),
+            self.job.workers,
+            self.backbone.image_px,
+            self.backbone.device,
+        )
         self.method = methods.method(self.spec.method)
         row = self.spec.method
-        repair: methods.Repair | None = methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
+        repair: methods.Repair | None = (
+            methods.part("repair", row["repair"], row["repair_params"]) if row["repair"] else None
+        )
         self.repair = repair
         self.memory: optimizers.Memory = {}
         self.history = History(self.initial, run, self.relatives)
@@ -116,7 +133,9 @@ class Trial:
         if self.trunk.folder is None:
             return None
         model = self.backbone.model.state_dict()
-        return checkpoint.digest({"model": dict(model), "method": self.method.state_dict(), "memory": self.memory})
+        return checkpoint.digest(
+            {"model": dict(model), "method": self.method.state_dict(), "memory": self.memory}
+        )
 
     def key(self, task: int, begun: str) -> str | None:
         """The name of a task's training in the store; None where it can have none."""
@@ -124,7 +143,12 @@ class Trial:
         steps = [self.steps, self.repair_steps(task)]
         compiler = compiled.version() if self.choice.said.compile != "off" else None
         return self.trunk.key(
-            learned=learned, task=task, steps=steps, begun=begun, initial=self.initial_digest, compiler=compiler
+            learned=learned,
+            task=task,
+            steps=steps,
+            begun=begun,
+            initial=self.initial_digest,
+            compiler=compiler,
         )
 
     @cached_property
@@ -132,11 +156,15 @@ class Trial:
         """The untouched backbone as a number."""
         return checkpoint.digest({"model": self.initial})
 
-    def train(self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]) -> shared_store.Trained:
+    def train(
+        self, task: int, step: int, state: dict[str, Any] | None, about: dict[str, Any]
+    ) -> shared_store.Trained:
         """The steps of a task, and its repair; `about` goes into its checkpoints."""
         repair_steps = self.repair_steps(task)
         about_task = Task(task, self.steps - repair_steps, self.initial)
-        training = Training(self.spec, self.backbone, self.method, self.desk, about_task, choice=self.choice)
+        training = Training(
+            self.spec, self.backbone, self.method, self.desk, about_task, choice=self.choice
+        )
         training.embedded = self.embedded
         training.begin(state, self.memory)
         if self.tracer is not None:
@@ -160,12 +188,16 @@ class Trial:
         if repair_steps:
             last = self.repaired(Task(task, repair_steps, self.initial), training.ledger)
         remembered, choice = self.method.state_dict(), self.choice.state_dict()
-        return shared_store.Trained(last, remembered, training.memory, training.ledger, training.curve, choice)
+        return shared_store.Trained(
+            last, remembered, training.memory, training.ledger, training.curve, choice
+        )
 
     def save(self, task: int, step: int, state: dict[str, Any]) -> None:
         """A checkpoint, by the one process that writes: all of them are in the same state, and none ends before it is there."""
         if distributed.rank() == 0:
-            checkpoint.save(self.run, self.spec.id, task, step, state | {"choice": self.choice.facts})
+            checkpoint.save(
+                self.run, self.spec.id, task, step, state | {"choice": self.choice.facts}
+            )
         distributed.agreed()
 
     def repair_steps(self, task: int) -> int:
@@ -203,7 +235,8 @@ class Trial:
             "result": self.measured(task, step, ledger),
             "cost": ledger.rows(task),
             "progress": curve,
-            "statistic": drift(deployed, self.initial, task) + (self.choice.rows(task) if task else []),
+            "statistic": drift(deployed, self.initial, task)
+            + (self.choice.rows(task) if task else []),
         }
         if task == 0 and self.solved.profile:
             tables["profile"] = self.solved.profile
@@ -216,7 +249,11 @@ class Trial:
         crash_point("results")
         if following is not None and task < self.tasks:
             self.backbone.model.load_state_dict(following)
-            state = {"model": dict(following), "method": self.method.state_dict(), "memory": self.memory}
+            state = {
+                "model": dict(following),
+                "method": self.method.state_dict(),
+                "memory": self.memory,
+            }
             self.save(task + 1, 0, state)
         if distributed.rank():
             return
@@ -248,8 +285,19 @@ class Trial:
                 return list(state["results"])
         with ledger.phase("evaluate") as entry:
             untouched = Untouched(self.backbone, self.initial)
-            results = measure_suite(self.backbone, suite, self.desk.tests, self.desk.brought, parts, task, step, untouched)
-            entry.pairs = sum({(row["dataset"], row["fraction"]): row["examples"] for row in results}.values())
+            results = measure_suite(
+                self.backbone,
+                suite,
+                self.desk.tests,
+                self.desk.brought,
+                parts,
+                task,
+                step,
+                untouched,
+            )
+            entry.pairs = sum(
+                {(row["dataset"], row["fraction"]): row["examples"] for row in results}.values()
+            )
         self.untouched.put(key, {"results": results, "entry": vars(entry)})
         return results
 
@@ -259,7 +307,11 @@ class Trial:
         checkpoint.save_weights(path, dict(deployed))
         kept = {"deployed": path}
         asked = self.method.merging.asked
-        kept |= {kind: self.history.file(self.run, task, kind) for over, kind in KEPT.items() if over in asked}
+        kept |= {
+            kind: self.history.file(self.run, task, kind)
+            for over, kind in KEPT.items()
+            if over in asked
+        }
         return {name: {"file": file.name, "sha256": sha256(file)} for name, file in kept.items()}
 
     def drop_before(self, task: int) -> None:
@@ -282,7 +334,8 @@ class Trial:
             running = merging.fold(self.initial, self.history.running(task - 1), last, task)
             checkpoint.save_weights(self.history.file(self.run, task, "running"), dict(running))
         merged: dict[str | None, Weights] = {
-            over: merging.merge(over, self.history.until(task, last), running) for over in sorted(merging.asked)
+            over: merging.merge(over, self.history.until(task, last), running)
+            for over in sorted(merging.asked)
         }
         merging.end()
         return merged
@@ -291,9 +344,15 @@ class Trial:
         """The weights a task begins from, by the method's rule."""
         start = self.spec.method["start"]
         if start == "random":
-            fresh = backbones.build(self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task))
+            fresh = backbones.build(
+                self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task)
+            )
             return dict(fresh.model.state_dict())
-        rules: dict[str, Weights] = {"last": last, "merged": merged.get(self.method.merging.start, last), "initial": self.initial}
+        rules: dict[str, Weights] = {
+            "last": last,
+            "merged": merged.get(self.method.merging.start, last),
+            "initial": self.initial,
+        }
         return rules[start]
 
     def checkpoint_is_due(self) -> bool:
@@ -304,8 +363,17 @@ class Trial:
         """Tell `--watch` how far it is, at most every second."""
         if time.monotonic() - self.said_at >= 1 and distributed.rank() == 0:
             self.said_at = time.monotonic()
-            about = {"task": task, "tasks": self.tasks, "step": step, "steps": self.steps, "loss": training.look()}
-            rate = {"pairs_per_s": training.pairs_per_s, "batch_pairs": self.spec.recipe["batch_pairs"]}
+            about = {
+                "task": task,
+                "tasks": self.tasks,
+                "step": step,
+                "steps": self.steps,
+                "loss": training.look(),
+            }
+            rate = {
+                "pairs_per_s": training.pairs_per_s,
+                "batch_pairs": self.spec.recipe["batch_pairs"],
+            }
             write_json(self.run.path / "progress.json", about | rate | {"at": now()})
 
 
@@ -339,13 +407,21 @@ def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -
 def main(arguments: list[str] | None = None) -> int:
     """Run one attempt by hand, as its job would."""
     said = sys.argv[1:] if arguments is None else arguments
-    folders, options = ([word for word in said if word.startswith("-") is option] for option in (False, True))
+    folders, options = (
+        [word for word in said if word.startswith("-") is option] for option in (False, True)
+    )
     if len(folders) != 1 or not set(options) <= {"--profile"}:
-        print("usage: python -m runner.trial FOLDER [--profile]\n\n" + (__doc__ or ""), file=sys.stderr)
+        print(
+            "usage: python -m runner.trial FOLDER [--profile]\n\n" + (__doc__ or ""),
+            file=sys.stderr,
+        )
         return 2
     run = RunFolder(Path(folders[0]).absolute())
     if not (run.path / "spec.json").exists():
-        print(f"{run.path} holds no spec.json; runner.sync makes run folders from rows of the catalog", file=sys.stderr)
+        print(
+            f"{run.path} holds no spec.json; runner.sync makes run folders from rows of the catalog",
+            file=sys.stderr,
+        )
         return 2
     return learn(run, traced=bool(options))
 

@@ -27,8 +27,16 @@ def oom_kills(root: Path = Path("/sys/fs/cgroup"), me: Path = Path("/proc/self/c
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
                 continue
-            place, file = (root, "memory.events") if not controllers else (root / "memory", "memory.oom_control")
+            place, file = (
+                (root, "memory.events")
+                if not controllers
+                else (root / "memory", "memory.oom_control")
+            )
             events = place / path.lstrip("/") / file
             if events.exists():
-                found += sum(int(text.split()[1]) for text in events.read_text().splitlines() if text.startswith("oom_kill "))
+                found += sum(
+                    int(text.split()[1])
+                    for text in events.read_text().splitlines()
+                    if text.startswith("oom_kill ")
+                )
     return found

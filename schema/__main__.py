@@ -30,9 +30,20 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
         return places.main(words[1:])
-    parser = argparse.ArgumentParser(prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("files", nargs="*", metavar="FILE.sql", help="grid files to apply, in order; - for standard input")
-    parser.add_argument("--rebuild", action="store_true", help="make a lost catalog again; the next sync brings its results")
+    parser = argparse.ArgumentParser(
+        prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE.sql",
+        help="grid files to apply, in order; - for standard input",
+    )
+    parser.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="make a lost catalog again; the next sync brings its results",
+    )
     asked = parser.parse_args(words)
     files = asked.files
     if asked.rebuild:
@@ -42,9 +53,17 @@ def main(arguments: list[str] | None = None) -> int:
         return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
     try:
         site = Site.load()
-        texts = [(name, grid.read(name, sys.stdin.read() if name == "-" else None)) for name in files]
+        texts = [
+            (name, grid.read(name, sys.stdin.read() if name == "-" else None)) for name in files
+        ]
         apply(Catalog(site.catalog, site.lock_wait_s), site.snapshot, texts)
-    except (SiteError, grid.GridError, migrations.MigrationError, CatalogBusyError, duckdb.IOException) as error:
+    except (
+        SiteError,
+        grid.GridError,
+        migrations.MigrationError,
+        CatalogBusyError,
+        duckdb.IOException,
+    ) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
@@ -61,12 +80,17 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> Non
     done = migrations.prepare(catalog)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{os.path.relpath(catalog.path)}: {done or 'up to date'}")
-    vocabulary = [(str(path.relative_to(ROWS.parent.parent)), path.read_text()) for path in sorted(ROWS.glob("*.sql"))]
+    vocabulary = [
+        (str(path.relative_to(ROWS.parent.parent)), path.read_text())
+        for path in sorted(ROWS.glob("*.sql"))
+    ]
     with catalog.open() as connection:
         for name, text in vocabulary + texts:
             for count in grid.apply(connection, text, name):
                 if count.new or (name, text) in texts:
-                    console.print(f"  {name}: {count.table} {count.new} new, {count.there} there before")
+                    console.print(
+                        f"  {name}: {count.table} {count.new} new, {count.there} there before"
+                    )
         kept.renew(connection)
         catalog.publish(snapshot, connection)
 

@@ -56,7 +56,11 @@ class FileLock:
             self._wait(handle)
             self._refuse_another_machine(handle)
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f"PID {os.getpid()} on {socket.gethostname()} ({' '.join(sys.argv)[:120]})\n".encode(), 0)
+            os.pwrite(
+                handle,
+                f"PID {os.getpid()} on {socket.gethostname()} ({' '.join(sys.argv)[:120]})\n".encode(),
+                0,
+            )
             try:
                 yield
             finally:
@@ -80,7 +84,10 @@ class FileLock:
                 return
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    holder = os.pread(handle, 300, 0).decode(errors="replace").strip() or "an unknown process"
+                    holder = (
+                        os.pread(handle, 300, 0).decode(errors="replace").strip()
+                        or "an unknown process"
+                    )
                     raise CatalogBusyError(
                         f"{self.path} is held by {holder}; waited {self.wait_s:g} s. "
                         "Try again when it has finished, or raise lock_wait_s in site.toml."
@@ -110,9 +117,13 @@ class Catalog:
         """
         with self._in_process:
             if self.path in self._opened:
-                raise RuntimeError(f"{self.path} is open in this process already; a second connection would drop its lock")
+                raise RuntimeError(
+                    f"{self.path} is open in this process already; a second connection would drop its lock"
+                )
             if not create and not self.path.exists():
-                raise CatalogMissingError(f"no catalog at {self.path}; make one with: python -m schema")
+                raise CatalogMissingError(
+                    f"no catalog at {self.path}; make one with: python -m schema"
+                )
             with self.lock.held():
                 self._opened.add(self.path)
                 try:
@@ -155,10 +166,14 @@ class Catalog:
         copies = snapshots(folder)
         number = int(copies[-1].stem.rpartition("-")[2]) + 1 if copies else 1
         target, aside = folder / f"catalog-{number:06d}.duckdb", folder / f".aside-{os.getpid()}"
-        done = subprocess.run(["cp", "--reflink=auto", str(self.path), str(aside)], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            ["cp", "--reflink=auto", str(self.path), str(aside)], stderr=subprocess.PIPE, text=True
+        )
         if done.returncode:
             aside.unlink(missing_ok=True)  # a disk that is full stays no fuller
-            raise OSError(f"the snapshot cannot be written: {done.stderr.strip() or f'cp ended with {done.returncode}'}")
+            raise OSError(
+                f"the snapshot cannot be written: {done.stderr.strip() or f'cp ended with {done.returncode}'}"
+            )
         aside.chmod(0o444)
         fsync(aside)
         point_to(folder / "current.duckdb", aside.rename(target))
@@ -179,7 +194,9 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
     try:
         yield connection
     except BaseException:
-        with contextlib.suppress(duckdb.Error):  # a fatal error has rolled back already, and must be the one that is seen
+        with contextlib.suppress(
+            duckdb.Error
+        ):  # a fatal error has rolled back already, and must be the one that is seen
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")

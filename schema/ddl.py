@@ -50,7 +50,13 @@ def statements(first_trial: int = 1, first_event: int = 1) -> list[str]:
     """All statements that make an empty catalog, its sequences beginning where an older one's ended."""
     made = []
     for sequence, start in ((tables.TRIAL_ID, first_trial), (tables.EVENT, first_event)):
-        made.append(_lines(str(CreateSequence(sequence).compile(dialect=DIALECT)).replace("START WITH 1", f"START WITH {start}")))
+        made.append(
+            _lines(
+                str(CreateSequence(sequence).compile(dialect=DIALECT)).replace(
+                    "START WITH 1", f"START WITH {start}"
+                )
+            )
+        )
     for table in catalog_tables():
         made.append(_lines(str(CreateTable(table).compile(dialect=DIALECT))))
         made += comments(table)

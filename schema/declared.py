@@ -25,14 +25,20 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     What another catalog left here (one that was lost, say, before somebody began a new one) is put aside, never written over.
     """
     index, catalog = folder / "declared.json", _made_at(connection)
-    said: dict[str, Any] = json.loads(index.read_text()) if index.exists() else {"catalog": catalog, "tables": {}}
+    said: dict[str, Any] = (
+        json.loads(index.read_text()) if index.exists() else {"catalog": catalog, "tables": {}}
+    )
     if said["catalog"] != catalog:
         folder.rename(folder.with_name(f"{folder.name}.of-{said['catalog']}"))
         said = {"catalog": catalog, "tables": {}}
     folder.mkdir(parents=True, exist_ok=True)
     known: dict[str, str] = said["tables"]
     now = {table: _fingerprint(connection, table) for table in TABLES}
-    changed = [table for table in TABLES if known.get(table) != now[table] or not (folder / f"{table}.parquet").exists()]
+    changed = [
+        table
+        for table in TABLES
+        if known.get(table) != now[table] or not (folder / f"{table}.parquet").exists()
+    ]
     for table in changed:
         aside, path = folder / f".{table}.parquet", folder / f"{table}.parquet"
         quoted = str(aside).replace("'", "''")
@@ -57,7 +63,9 @@ def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     for table in WORDS:
         path = folder / f"{table}.parquet"
         if path.exists() and said["tables"].get(table) != _fingerprint(connection, table):
-            both = _columns(connection, table, path)  # an export from before a migration lacks what is new
+            both = _columns(
+                connection, table, path
+            )  # an export from before a migration lacks what is new
             gone = f"SELECT 1 FROM (SELECT {both} FROM read_parquet(?) EXCEPT SELECT {both} FROM {table}) LIMIT 1"
             if connection.execute(gone, [str(path)]).fetchone():
                 found.append(table)
@@ -74,7 +82,9 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
         listed = _columns(connection, table, path)
         if table == "policy":
             connection.execute("DELETE FROM policy")
-        rows = connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM read_parquet(?)", [str(path)]).fetchone()
+        rows = connection.execute(
+            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM read_parquet(?)", [str(path)]
+        ).fetchone()
         found[table] = int(rows[0]) if rows else 0
     return found
 
@@ -82,9 +92,14 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
 def last(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, column: str) -> int:
     """The largest number in a column of an exported table; 0 when there is none, or no such column yet."""
     path = folder / f"{table}.parquet"
-    if not path.exists() or column not in duckdb.from_parquet(str(path), connection=connection).columns:
+    if (
+        not path.exists()
+        or column not in duckdb.from_parquet(str(path), connection=connection).columns
+    ):
         return 0
-    found = connection.execute(f"SELECT coalesce(max({column}), 0) FROM read_parquet(?)", [str(path)]).fetchone()
+    found = connection.execute(
+        f"SELECT coalesce(max({column}), 0) FROM read_parquet(?)", [str(path)]
+    ).fetchone()
     return int(found[0]) if found else 0
 
 
@@ -97,9 +112,15 @@ def _made_at(connection: duckdb.DuckDBPyConnection) -> str:
 def _columns(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> str:
     """Those that a table and its export both have, in the order of the table, as SQL."""
     said = duckdb.from_parquet(str(path), connection=connection).columns
-    return ", ".join(f'"{name}"' for (name, *_) in connection.execute(f"DESCRIBE {table}").fetchall() if name in said)
+    return ", ".join(
+        f'"{name}"'
+        for (name, *_) in connection.execute(f"DESCRIBE {table}").fetchall()
+        if name in said
+    )
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    found = connection.execute(f"SELECT count(*) || '-' || coalesce(bit_xor(hash(t)), 0) FROM {table} t").fetchone()
+    found = connection.execute(
+        f"SELECT count(*) || '-' || coalesce(bit_xor(hash(t)), 0) FROM {table} t"
+    ).fetchone()
     return str(found[0]) if found else ""

@@ -13,7 +13,19 @@ def fsync(path: Path) -> None:
         os.close(handle)
 
 
-NETWORK = ("nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "fuse.sshfs", "afs", "ceph", "9p")
+NETWORK = (
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "fuse.sshfs",
+    "afs",
+    "ceph",
+    "9p",
+)
 
 
 def network_disk(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
@@ -23,6 +35,10 @@ def network_disk(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
     except OSError:
         return None
     place = str(path.absolute())
-    on = [(point, kind) for _, point, kind, *_ in lines if place == point or place.startswith(point.rstrip("/") + "/")]
+    on = [
+        (point, kind)
+        for _, point, kind, *_ in lines
+        if place == point or place.startswith(point.rstrip("/") + "/")
+    ]
     kind = max(on, key=lambda entry: len(entry[0]))[1] if on else ""
     return kind if kind in NETWORK else None

@@ -38,11 +38,17 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
                 connection.execute(statement)
             except duckdb.Error as error:
                 reason = _reason(connection, statements[:number], error)
-                raise GridError(f"{name}, statement {number} of {len(statements)}: {_head(statement)}\n{reason}") from error
+                raise GridError(
+                    f"{name}, statement {number} of {len(statements)}: {_head(statement)}\n{reason}"
+                ) from error
         _check_parts(connection, rows_before, name)
         after = _counts(connection)
     named = text.lower()
-    return [Count(t, after[t] - before[t], before[t]) for t in after if after[t] != before[t] or f"into {t}" in named]
+    return [
+        Count(t, after[t] - before[t], before[t])
+        for t in after
+        if after[t] != before[t] or f"into {t}" in named
+    ]
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[str]:
@@ -76,7 +82,9 @@ def _reason(connection: duckdb.DuckDBPyConnection, run: list[str], error: duckdb
     return explain(error, connection, run[-1])
 
 
-def _check_parts(connection: duckdb.DuckDBPyConnection, before: dict[str, set[tuple[Any, ...]]], name: str) -> None:
+def _check_parts(
+    connection: duckdb.DuckDBPyConnection, before: dict[str, set[tuple[Any, ...]]], name: str
+) -> None:
     """Refuse rows of this grid that name parts or keys which do not exist."""
     for table, check in CHECKS.items():
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
@@ -93,7 +101,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> set[tuple[Any, .
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows per table, in the order in which they were made."""
-    tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY table_oid").fetchall()
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY table_oid"
+    ).fetchall()
     every = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for (name,) in tables)
     return {name: int(count) for name, count in connection.execute(every).fetchall()}
 

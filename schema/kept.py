@@ -12,7 +12,10 @@ from schema.catalog import transaction
 EDITED = """SELECT k.trial FROM kept_summary k LEFT JOIN trial t ON t.id = k.trial LEFT JOIN stream_seen s ON s.stream = t.stream
             WHERE k.seen IS DISTINCT FROM s.seen"""  # trials that somebody gave another stream, or deleted
 SLICE = 100_000  # trials that are made anew at a time, which bounds the memory that it takes
-TABLES = {"kept_summary": ("reckoned", "task"), "kept_cost": ("reckoned_costs", "phase")}  # made by which macro, sorted by
+TABLES = {
+    "kept_summary": ("reckoned", "task"),
+    "kept_cost": ("reckoned_costs", "phase"),
+}  # made by which macro, sorted by
 MARKS = (
     *(
         f"""INSERT INTO kept_until SELECT '{table}', coalesce(max(rowid) + 1, 0), count(*),
@@ -40,10 +43,16 @@ def keep(connection: duckdb.DuckDBPyConnection) -> int:
         f"CREATE OR REPLACE TEMP TABLE newer AS SELECT trial, (row_number() OVER (ORDER BY trial) - 1) // {SLICE} AS slice "
         f"FROM (SELECT trial FROM unkept UNION {EDITED})"
     )
-    for (number,) in connection.execute("SELECT DISTINCT slice FROM newer ORDER BY slice").fetchall():
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE batch AS SELECT trial FROM newer WHERE slice = {number}")
+    for (number,) in connection.execute(
+        "SELECT DISTINCT slice FROM newer ORDER BY slice"
+    ).fetchall():
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE batch AS SELECT trial FROM newer WHERE slice = {number}"
+        )
         for table, (macro, second) in TABLES.items():
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE anew AS FROM {macro}(trials := 'batch')")
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE anew AS FROM {macro}(trials := 'batch')"
+            )
             connection.execute(f"DELETE FROM {table} WHERE trial IN (SELECT trial FROM batch)")
             connection.execute(f"INSERT INTO {table} BY NAME FROM anew ORDER BY trial, {second}")
     connection.execute("DELETE FROM kept_until")

@@ -36,7 +36,9 @@ BY_TIME = "SELECT *, epoch_us(created_at) AS serial FROM old."  # the order of w
 MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
-    Step(3, "an order without clocks", {table: BY_TIME + table for table in ("request", "attempt")}),
+    Step(
+        3, "an order without clocks", {table: BY_TIME + table for table in ("request", "attempt")}
+    ),
     Step(
         4,
         "what a buffer keeps, what an order came from, suites on parts of test sets, profiles by mixture, energy",
@@ -46,21 +48,28 @@ MIGRATIONS = [
     Step(
         6,
         "definitions of attempts compressed; what phases cost is kept, too, and with it everything that is kept is made anew",
-        {"kept_summary": "SELECT 0 AS trial WHERE false", "kept_until": "SELECT '' AS fact WHERE false"},
+        {
+            "kept_summary": "SELECT 0 AS trial WHERE false",
+            "kept_until": "SELECT '' AS fact WHERE false",
+        },
     ),
 ]
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
     """The schema version of an open catalog; 0 for a file without our tables."""
-    known = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'").fetchone()
+    known = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'"
+    ).fetchone()
     if not known or not known[0]:
         return 0
     found = connection.execute("SELECT max(version) FROM migration").fetchone()
     return int(found[0]) if found and found[0] is not None else 0
 
 
-def prepare(catalog: Catalog, steps: list[Step] | None = None, first_trial: int = 1, first_event: int = 1) -> str:
+def prepare(
+    catalog: Catalog, steps: list[Step] | None = None, first_trial: int = 1, first_event: int = 1
+) -> str:
     """Create the catalog or bring it to the last of `steps`, with the present views; return what was done, "" if nothing.
 
     Raises:
@@ -105,7 +114,12 @@ def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
 
 
-def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], first_trial: int = 1, first_event: int = 1) -> None:
+def _create(
+    connection: duckdb.DuckDBPyConnection,
+    steps: list[Step],
+    first_trial: int = 1,
+    first_event: int = 1,
+) -> None:
     from schema import (
         ddl,  # here and below: needs SQLAlchemy, which takes longer to import than a pass of sync
     )
@@ -113,7 +127,9 @@ def _create(connection: duckdb.DuckDBPyConnection, steps: list[Step], first_tria
     for statement in ddl.statements(first_trial, first_event):
         connection.execute(statement)
     for step in steps:
-        connection.execute("INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name])
+        connection.execute(
+            "INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name]
+        )
     views.refresh(connection)
 
 
@@ -123,11 +139,21 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
 
     aside = path.with_name(f".{path.name}-{os.getpid()}")
     aside.unlink(missing_ok=True)
-    copies = {table: select for step in steps if step.version > version for table, select in step.copies.items()}
+    copies = {
+        table: select
+        for step in steps
+        if step.version > version
+        for table, select in step.copies.items()
+    }
     try:
         with contextlib.closing(connect(aside)) as connection:
-            connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old (READ_ONLY)")
-            firsts = _after(connection, "id", ["trial"]), _after(connection, "serial", ["request", "attempt"], copies)
+            connection.execute(
+                f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS old (READ_ONLY)"
+            )
+            firsts = (
+                _after(connection, "id", ["trial"]),
+                _after(connection, "serial", ["request", "attempt"], copies),
+            )
             _create(connection, [step for step in steps if step.version > version], *firsts)
             with transaction(connection):
                 connection.execute(
@@ -149,10 +175,16 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     fsync(path.parent)
 
 
-def _after(connection: duckdb.DuckDBPyConnection, column: str, tables: list[str], copies: Mapping[str, str] | None = None) -> int:
+def _after(
+    connection: duckdb.DuckDBPyConnection,
+    column: str,
+    tables: list[str],
+    copies: Mapping[str, str] | None = None,
+) -> int:
     """Where a sequence goes on that has numbered a column of these tables."""
     rows = " UNION ALL ".join(
-        f"SELECT max({column}) AS n FROM ({(copies or {}).get(table, f'FROM old.{table}')})" for table in tables
+        f"SELECT max({column}) AS n FROM ({(copies or {}).get(table, f'FROM old.{table}')})"
+        for table in tables
     )
     found = connection.execute(f"SELECT coalesce(max(n), 0) + 1 FROM ({rows})").fetchone()
     assert found is not None
@@ -164,11 +196,15 @@ def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:
     from schema import ddl
 
     ours = {table.name for table in ddl.catalog_tables()}
-    for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'").fetchall():
+    for (name,) in connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'"
+    ).fetchall():
         if name not in ours:
             connection.execute(f'CREATE TABLE "{name}" AS FROM old."{name}"')
     theirs = "database_name = 'old' AND NOT internal AND coalesce(comment, '') NOT LIKE '%(one row per %)'"
-    for (statement,) in connection.execute(f"SELECT sql FROM duckdb_views() WHERE {theirs}").fetchall():
+    for (statement,) in connection.execute(
+        f"SELECT sql FROM duckdb_views() WHERE {theirs}"
+    ).fetchall():
         connection.execute(statement)
 
 
@@ -182,5 +218,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, select: str | None)
         ).fetchall()
         if not shared:
             return
-        select = f"SELECT {', '.join(chr(34) + name + chr(34) for (name,) in shared)} FROM old.{table}"
+        select = (
+            f"SELECT {', '.join(chr(34) + name + chr(34) for (name,) in shared)} FROM old.{table}"
+        )
     connection.execute(f"INSERT INTO {table} BY NAME {select}")

@@ -40,9 +40,13 @@ class Needs:
     and of `[backbone.NAME]` in it."""
 
     time_limit_minutes: float = 0.0  # 0: no limit (a cluster wants one)
-    signal_s: float = 120.0  # how long before the limit a trial is told to write its checkpoint and end
+    signal_s: float = (
+        120.0  # how long before the limit a trial is told to write its checkpoint and end
+    )
     memory_gb: float = 0.0  # 0: what the partition gives
-    gpu_memory_gb: float = 0.0  # of one GPU, for the forecast, which says what will not fit; 0: it does not
+    gpu_memory_gb: float = (
+        0.0  # of one GPU, for the forecast, which says what will not fit; 0: it does not
+    )
     gpus_per_trial: int = 1  # of a job; the trials that run side by side in it share them
     node_gpus: int = 0  # of the largest node there is; 0: not said
     ranks_per_node: int = 0  # processes of one trial on a node, at most; 0: node_gpus, where a trial has GPUs, or all of them
@@ -72,7 +76,9 @@ class Needs:
     @property
     def gpus_per_node(self) -> int:
         """One for each process of a trial on several nodes; else what a job has."""
-        return self.tasks_per_node if self.gpus_per_trial and self.ranks > 1 else self.gpus_per_trial
+        return (
+            self.tasks_per_node if self.gpus_per_trial and self.ranks > 1 else self.gpus_per_trial
+        )
 
     def spread(self, ranks: int) -> "Needs":
         """Those of a trial with so many processes: itself where one node takes them all, else a job of its own on several."""
@@ -92,22 +98,36 @@ class Site:
     catalog: Path = Path("lab/catalog.duckdb")
     runs: Path = Path("lab/runs")
     data: Path = Path("lab/data")
-    store: Path = Path("lab/store")  # work that trials have in common, done once; may be deleted at any time
+    store: Path = Path(
+        "lab/store"
+    )  # work that trials have in common, done once; may be deleted at any time
     snapshot: Path = Path("lab/snapshot")
     code: Path = Path("lab/code")  # snapshots of the code that attempts run
     declared: Path = Path("lab/declared")  # what people declared, outside the catalog
     backend: str = "local"
-    trials_at_once: int = 0  # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
+    trials_at_once: int = (
+        0  # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
+    )
     max_in_flight: int = 500  # slurm: trials queued and running; topped up by priority
-    threads_per_trial: int = 1  # part of a run's numbers to the last bit: keep it fixed within a study
-    workers_per_trial: int = 0  # processes that decode batches ahead of the step; 0: the trial does it in between
+    threads_per_trial: int = (
+        1  # part of a run's numbers to the last bit: keep it fixed within a study
+    )
+    workers_per_trial: int = (
+        0  # processes that decode batches ahead of the step; 0: the trial does it in between
+    )
     checkpoint_minutes: float = 10.0
     lock_wait_s: float = 30.0
-    patience_s: float = 60.0  # how long a silent cluster or a late file is waited for before an attempt is given up
+    patience_s: float = (
+        60.0  # how long a silent cluster or a late file is waited for before an attempt is given up
+    )
     needs: Needs = Needs()
     by_backbone: Mapping[str, Needs] = field(default_factory=dict)
-    retries: Mapping[str, int] = field(default_factory=dict)  # [retries]: the catalog's `policy`, where it differs
-    folder: Path = field(default=Path())  # that the relative paths start from; not a key of the file
+    retries: Mapping[str, int] = field(
+        default_factory=dict
+    )  # [retries]: the catalog's `policy`, where it differs
+    folder: Path = field(
+        default=Path()
+    )  # that the relative paths start from; not a key of the file
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "Site":
@@ -126,21 +146,45 @@ class Site:
         for name, table in tables.items():
             if not isinstance(table, dict):
                 raise SiteError(f"{path}: {name} must be a table, written [{name}], not {table!r}")
-        mine = {f.name: f.default for f in fields(cls) if f.name not in ("needs", "by_backbone", "retries", "folder")}
-        jobs = {f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup", "ranks")}
+        mine = {
+            f.name: f.default
+            for f in fields(cls)
+            if f.name not in ("needs", "by_backbone", "retries", "folder")
+        }
+        jobs = {
+            f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup", "ranks")
+        }
         _known(path, said, [*mine, *jobs, *tables])
-        values = {key: _converted(path, key, value, type({**mine, **jobs}[key])) for key, value in said.items()}
-        needs = _needs(path, Needs(), {k: v for k, v in values.items() if k in jobs} | {"slurm": tables["slurm"]}, jobs)
+        values = {
+            key: _converted(path, key, value, type({**mine, **jobs}[key]))
+            for key, value in said.items()
+        }
+        needs = _needs(
+            path,
+            Needs(),
+            {k: v for k, v in values.items() if k in jobs} | {"slurm": tables["slurm"]},
+            jobs,
+        )
         by_backbone = {}
         for name, table in tables["backbone"].items():
             if not isinstance(table, dict):
-                raise SiteError(f"{path}: backbone.{name} must be a table, written [backbone.{name}], not {table!r}")
+                raise SiteError(
+                    f"{path}: backbone.{name} must be a table, written [backbone.{name}], not {table!r}"
+                )
             _known(path, table, [*jobs, "slurm"], f"backbone.{name}.")
             by_backbone[name] = _needs(path, needs, table, jobs)
         for key, value in tables["retries"].items():
             _converted(path, f"retries.{key}", value, int)
-        site = cls(**{key: value for key, value in values.items() if key in mine}, needs=needs, by_backbone=by_backbone)
-        absolute = {name: folder / getattr(site, name) for name, default in mine.items() if isinstance(default, Path)}
+        site = cls(
+            **{key: value for key, value in values.items() if key in mine},
+            needs=needs,
+            by_backbone=by_backbone,
+        )
+        absolute = {
+            name: folder / getattr(site, name)
+            for name, default in mine.items()
+            if isinstance(default, Path)
+        }
         return replace(site, **absolute, retries=tables["retries"], folder=folder)
 
     def needs_of(self, backbone: str) -> Needs:
@@ -155,7 +199,11 @@ class Site:
 
 def _needs(path: Path, start: Needs, said: Mapping[str, Any], jobs: Mapping[str, Any]) -> Needs:
     """`start` with what a table says differently."""
-    numbers = {key: _converted(path, key, value, type(jobs[key])) for key, value in said.items() if key in jobs}
+    numbers = {
+        key: _converted(path, key, value, type(jobs[key]))
+        for key, value in said.items()
+        if key in jobs
+    }
     options, setup = dict(start.slurm), start.setup
     for key, value in said.get("slurm", {}).items():
         option = key.replace("_", "-")
@@ -164,22 +212,30 @@ def _needs(path: Path, start: Needs, said: Mapping[str, Any], jobs: Mapping[str,
                 raise SiteError(f"{path}: slurm.setup must be a list of shell lines, not {value!r}")
             setup = tuple(value)
         elif option in OURS:
-            raise SiteError(f"{path}: slurm.{key} cannot be set here; where to say it: {OURS[option]}")
+            raise SiteError(
+                f"{path}: slurm.{key} cannot be set here; where to say it: {OURS[option]}"
+            )
         elif not isinstance(value, str | int | float | bool):
-            raise SiteError(f"{path}: slurm.{key} must be a text, number or true, as sbatch's --{option} takes it, not {value!r}")
+            raise SiteError(
+                f"{path}: slurm.{key} must be a text, number or true, as sbatch's --{option} takes it, not {value!r}"
+            )
         else:
             options[option] = value
     needs = replace(start, **numbers, slurm=tuple(sorted(options.items())), setup=setup)
     for key in ("trials_per_job", "trials_side_by_side"):
         if getattr(needs, key) < 1:
-            raise SiteError(f"{path}: {key} must be a whole number, 1 or more, not {getattr(needs, key)}")
+            raise SiteError(
+                f"{path}: {key} must be a whole number, 1 or more, not {getattr(needs, key)}"
+            )
     return needs
 
 
 def _known(path: Path, said: Iterable[str], known: list[str], prefix: str = "") -> None:
     for key in said:
         if key not in known:
-            raise SiteError(f"{path}: unknown key {prefix + key!r}. Known keys: {', '.join(known)}.{nearest(key, known)}")
+            raise SiteError(
+                f"{path}: unknown key {prefix + key!r}. Known keys: {', '.join(known)}.{nearest(key, known)}"
+            )
 
 
 def _converted(path: Path, key: str, value: Any, wanted: type) -> Any:

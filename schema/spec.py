@@ -86,7 +86,9 @@ class Spec:
         row = dict(said)
         while row["version"] < VERSION:
             if row["version"] not in UPGRADES:
-                raise SpecError(f"spec.json has version {row['version']}, which this code cannot upgrade to {VERSION}")
+                raise SpecError(
+                    f"spec.json has version {row['version']}, which this code cannot upgrade to {VERSION}"
+                )
             row = UPGRADES[row["version"]](row) | {"version": row["version"] + 1}
         if row["version"] > VERSION:
             raise SpecError(
@@ -110,4 +112,6 @@ def canonical(value: Any) -> str:
     Raises:
         ValueError: a number that JSON cannot carry (NaN, infinity).
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )

@@ -17,12 +17,18 @@ import duckdb
 from schema.words import nearest
 
 FOLDER = Path(__file__).resolve().parent.parent / "queries"
-FINGERPRINT = "questions_fingerprint"  # a macro of ours in the catalog that says which texts it was made from
+FINGERPRINT = (
+    "questions_fingerprint"  # a macro of ours in the catalog that says which texts it was made from
+)
 
 _HERE = "database_name = current_database() AND NOT internal"
-_STATEMENT = re.compile(r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE)
+_STATEMENT = re.compile(
+    r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE
+)
 _PARAMETER = re.compile(r"(\w+) (\w+) := (NULL|'[^']*'|-?[0-9]+(?:\.[0-9]+)?|TRUE|FALSE)")
-_SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")  # what a statement may read from: also a name given to a macro, in quotes
+_SOURCE = re.compile(
+    r"(?:\b(?:FROM|JOIN)\s+|')(\w+)"
+)  # what a statement may read from: also a name given to a macro, in quotes
 TOPICS = {  # a folder of queries/ each, in the order of every list of questions, and its name in words
     "choices": "What to choose",
     "scores": "What was reached",
@@ -115,12 +121,21 @@ def parsed(path: Path, text: str) -> Question:
     place = f"queries/{topic}/{name}.sql"
     head = [line.removeprefix("--").strip() for line in lines[: _comment_lines(lines)]]
     found = _STATEMENT.search(text)
-    if len(head) < 2 or "?" not in head[0] or not head[1].startswith("grain: one row per ") or not found:
+    if (
+        len(head) < 2
+        or "?" not in head[0]
+        or not head[1].startswith("grain: one row per ")
+        or not found
+    ):
         raise QuestionError(f"{place} is not a question. {_FORM}")
     if found[2] != name:
-        raise QuestionError(f"{place} creates {found[2]}; a file's name is its name: it must create {name}.")
+        raise QuestionError(
+            f"{place} creates {found[2]}; a file's name is its name: it must create {name}."
+        )
     if topic not in TOPICS:
-        raise QuestionError(f"{place}: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}")
+        raise QuestionError(
+            f"{place}: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}"
+        )
     return Question(
         name=name,
         question=head[0],
@@ -182,13 +197,20 @@ def order(asked: tuple[Question, ...]) -> list[str]:
     return list(_order(tuple((q.name, q.sql) for q in asked)))
 
 
-def install_some(connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], folder: Path = FOLDER) -> None:
+def install_some(
+    connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], folder: Path = FOLDER
+) -> None:
     """Create some of the questions, and whatever they read from, outside of a transaction.
 
     Raises:
         QuestionError: as `install`.
     """
-    _stand(connection, _behind_what_they_read({question.name: question.sql for question in questions(folder)}, wanted))
+    _stand(
+        connection,
+        _behind_what_they_read(
+            {question.name: question.sql for question in questions(folder)}, wanted
+        ),
+    )
 
 
 def _behind_what_they_read(known: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
@@ -223,7 +245,11 @@ def _stand(connection: duckdb.DuckDBPyConnection, left: dict[str, str]) -> list[
     """Try the statements until all stand; their names in an order in which they did."""
     standing: list[str] = []
     while left:
-        refused = {name: reason for name, sql in left.items() if (reason := _refusal(connection, sql)) is not None}
+        refused = {
+            name: reason
+            for name, sql in left.items()
+            if (reason := _refusal(connection, sql)) is not None
+        }
         if len(refused) == len(left):
             raise QuestionError("\n".join(_causes(refused)))
         standing += [name for name in left if name not in refused]
@@ -233,7 +259,12 @@ def _stand(connection: duckdb.DuckDBPyConnection, left: dict[str, str]) -> list[
 
 def _causes(refused: dict[str, str]) -> list[str]:
     """One line per refused file, without those that only wait for another refused one."""
-    waiting = {name for name, reason in refused.items() for other in refused if f"with name {other} does not exist" in reason}
+    waiting = {
+        name
+        for name, reason in refused.items()
+        for other in refused
+        if f"with name {other} does not exist" in reason
+    }
     named = [name for name in refused if name not in waiting] or list(refused)
     return [f"{name}.sql of queries/: {refused[name]}" for name in named]
 
@@ -281,10 +312,18 @@ def _installed(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[str
     """Views and table macros that the folder made, known by the comment (a person's own are left alone), and the fingerprint of
     the texts that they were made from; None before the first time."""
     ours = "comment LIKE '%(one row per %)'"
-    views = connection.execute(f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND {ours}").fetchall()
+    views = connection.execute(
+        f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND {ours}"
+    ).fetchall()
     macros = connection.execute(
         "SELECT function_name, function_type, macro_definition FROM duckdb_functions() "
         f"WHERE {_HERE} AND (function_name = '{FINGERPRINT}' OR (function_type = 'table_macro' AND {ours}))"
     ).fetchall()  # once: it lists every function that DuckDB has
-    made_from = next((str(text).strip("'") for name, _, text in macros if name == FINGERPRINT), None)
-    return {name for (name,) in views}, {name for name, kind, _ in macros if kind == "table_macro"}, made_from
+    made_from = next(
+        (str(text).strip("'") for name, _, text in macros if name == FINGERPRINT), None
+    )
+    return (
+        {name for (name,) in views},
+        {name for name, kind, _ in macros if kind == "table_macro"},
+        made_from,
+    )

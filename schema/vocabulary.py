@@ -13,6 +13,14 @@ POLICY = (
     ("retries_node_fail", 10, "failed nodes"),
     ("retries_timeout", 100, "jobs whose time was up; the next goes on from the checkpoint"),
     ("retries_preempted", 1000, "as timeout"),
-    ("share_trunks", 1, "1: what trials train in common is trained once, by one, and the others wait for it; 0: each trains all"),
-    ("same_errors", 5, "trials of a study that fail the same way before the rest of it waits for a person"),
+    (
+        "share_trunks",
+        1,
+        "1: what trials train in common is trained once, by one, and the others wait for it; 0: each trains all",
+    ),
+    (
+        "same_errors",
+        5,
+        "trials of a study that fail the same way before the rest of it waits for a person",
+    ),
 )

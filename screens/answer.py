@@ -38,13 +38,19 @@ def page(snapshot: Snapshot) -> None:
     asked = given(measure=measure, **setting, **narrowed(snapshot))
     frame = read(snapshot, "ranked", asked)
     if frame.is_empty():
-        st.info("No trial fits these words. Clear one of them, or declare such trials on the page Declare.")
+        st.info(
+            "No trial fits these words. Clear one of them, or declare such trials on the page Declare."
+        )
         return
     known = frame.drop_nulls("mean")
     with st.container(border=True):
         st.markdown(f"#### {sentence(known, measure, setting)}")
         st.caption(f"{measure}: {words.MEANING[measure]}. {missing(frame)}")
-    chart = charts.dots(known, "mean", declared(snapshot, "method"), charts.TITLES[measure]) if len(known) else None
+    chart = (
+        charts.dots(known, "mean", declared(snapshot, "method"), charts.TITLES[measure])
+        if len(known)
+        else None
+    )
     if chart is not None:
         st.altair_chart(chart, width="stretch", theme=None)
         st.caption(
@@ -80,7 +86,9 @@ def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
     if not others:
         return f"{claim} There is nothing to compare it with."
     if ties:
-        listed = ", ".join(called(row) for row in ties[:3]) + (f" and {len(ties) - 3} more" if len(ties) > 3 else "")
+        listed = ", ".join(called(row) for row in ties[:3]) + (
+            f" and {len(ties) - 3} more" if len(ties) > 3 else ""
+        )
         claim += f" It cannot be told from {listed}."
     elif others[0]["verdict"] == "behind":
         low, high = others[0]["behind_low"], others[0]["behind_high"]
@@ -106,18 +114,27 @@ def sure(row: dict[str, Any]) -> str:
 def missing(frame: pl.DataFrame) -> str:
     """How many cells are incomplete."""
     holes = frame.filter(pl.col("missing") > 0)
-    return f"{len(holes)} of {len(frame)} rows wait for seeds." if len(holes) else "No seed is missing."
+    return (
+        f"{len(holes)} of {len(frame)} rows wait for seeds."
+        if len(holes)
+        else "No seed is missing."
+    )
 
 
 def behind(snapshot: Snapshot, frame: pl.DataFrame, setting: dict[str, str]) -> None:
     """The trials of one row of the table."""
-    rows = {f"{r['method']} · {r['mixture']} · {r['recipe']}": r for r in frame.head(SHOWN).iter_rows(named=True)}
+    rows = {
+        f"{r['method']} · {r['mixture']} · {r['recipe']}": r
+        for r in frame.head(SHOWN).iter_rows(named=True)
+    }
     chosen = words.choose("The trials behind", list(rows), "row", empty="a row of the table")
     if chosen is None:
         return
     row = rows[chosen]
     where = given(**setting, method=row["method"], mixture=row["mixture"], recipe=row["recipe"])
     trials = read(snapshot, "seeds", where=where)
-    showing.table(trials.drop("backbone", "stream", "budget", "method", "mixture", "recipe"), key="behind")
+    showing.table(
+        trials.drop("backbone", "stream", "budget", "method", "mixture", "recipe"), key="behind"
+    )
     showing.files(snapshot, "seeds", where=where)
     showing.sql(named("seeds"), where=where)

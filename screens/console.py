@@ -32,12 +32,18 @@ class ConsoleError(ValueError):
 def page(snapshot: Snapshot) -> None:
     """Schema, examples, statement, answer."""
     st.header("SQL console")
-    st.caption(f"One SELECT on this snapshot: no writing, no files, no network; at most {SECONDS:.0f} s and {ROWS:,} rows.")
+    st.caption(
+        f"One SELECT on this snapshot: no writing, no files, no network; at most {SECONDS:.0f} s and {ROWS:,} rows."
+    )
     example = st.pills("Examples", list(EXAMPLES), key="example")
     if example and st.session_state.get("shown") != example:
         st.session_state["shown"], st.session_state["sql"] = example, EXAMPLES[example]
     text = st.text_area(
-        "Statement (Ctrl+Enter runs it)", key="sql", height=140, placeholder=EXAMPLES["trials per method"], bind="query-params"
+        "Statement (Ctrl+Enter runs it)",
+        key="sql",
+        height=140,
+        placeholder=EXAMPLES["trials per method"],
+        bind="query-params",
     )
     st.button("Run", type="primary")
     if text.strip():
@@ -56,8 +62,12 @@ def answered(snapshot: Snapshot, text: str) -> None:
     if len(frame) > ROWS:
         st.caption(f"The first {ROWS:,} rows. Add a LIMIT or an aggregate, or ask in a notebook.")
     columns = st.columns([1, 1, 6])
-    columns[0].download_button("CSV", showing.csv(flat(frame.head(ROWS))), "answer.csv", "text/csv", on_click="ignore")
-    columns[1].download_button("Parquet", showing.parquet(frame.head(ROWS)), "answer.parquet", on_click="ignore")
+    columns[0].download_button(
+        "CSV", showing.csv(flat(frame.head(ROWS))), "answer.csv", "text/csv", on_click="ignore"
+    )
+    columns[1].download_button(
+        "Parquet", showing.parquet(frame.head(ROWS)), "answer.parquet", on_click="ignore"
+    )
 
 
 def ask(snapshot: Snapshot, text: str, seconds: float = SECONDS) -> pl.DataFrame:
@@ -93,7 +103,9 @@ def locked(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
     """An empty database in memory beside the attached snapshot, then no file is reachable any more and no setting changes."""
     connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MEMORY})
     connection.execute("SET temp_directory = ''")
-    connection.execute(f"ATTACH '{str(Path(snapshot[0])).replace(chr(39), chr(39) * 2)}' AS snapshot (READ_ONLY)")
+    connection.execute(
+        f"ATTACH '{str(Path(snapshot[0])).replace(chr(39), chr(39) * 2)}' AS snapshot (READ_ONLY)"
+    )
     connection.execute("USE snapshot")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -118,8 +130,17 @@ def browser(snapshot: Snapshot) -> None:
     """What can be asked about."""
     st.subheader("Tables and views")
     known = columns_of(snapshot)
-    table = st.selectbox("Columns of", list(known), index=None, key="table", placeholder="a table or view", bind="query-params")
+    table = st.selectbox(
+        "Columns of",
+        list(known),
+        index=None,
+        key="table",
+        placeholder="a table or view",
+        bind="query-params",
+    )
     if table:
         st.dataframe(
-            pl.DataFrame(known[table], schema=["column", "type", "meaning"], orient="row"), hide_index=True, placeholder=""
+            pl.DataFrame(known[table], schema=["column", "type", "meaning"], orient="row"),
+            hide_index=True,
+            placeholder="",
         )

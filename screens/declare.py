@@ -13,16 +13,22 @@ TITLE = "Declare"
 def page(snapshot: Snapshot) -> None:
     """One menu per word, seeds and study; then INSERT and price."""
     st.header("Declare a grid")
-    st.caption("Choose rows of each word. Every combination becomes a trial per seed; what is there already is left alone.")
+    st.caption(
+        "Choose rows of each word. Every combination becomes a trial per seed; what is there already is left alone."
+    )
     start, chosen = largest(snapshot), {}
     columns = st.columns(3)
     for n, word in enumerate(AXES):
         names = offered(snapshot, word) or []
         first = [start[word]] if start.get(word) in names else []
-        chosen[word] = columns[n % 3].multiselect(word, names, default=first, key=word, bind="query-params")
+        chosen[word] = columns[n % 3].multiselect(
+            word, names, default=first, key=word, bind="query-params"
+        )
     left, middle, right = st.columns(3)
     seeds = int(left.number_input("seeds", 1, 1000, 3, key="seeds", bind="query-params"))
-    first_seed = int(middle.number_input("first seed", 0, 1_000_000, 0, key="first_seed", bind="query-params"))
+    first_seed = int(
+        middle.number_input("first seed", 0, 1_000_000, 0, key="first_seed", bind="query-params")
+    )
     study = right.text_input("study", key="study", placeholder="none", bind="query-params")
     empty = [word for word, names in chosen.items() if not names]
     if empty:
@@ -37,14 +43,19 @@ def page(snapshot: Snapshot) -> None:
 
 def price(snapshot: Snapshot, chosen: dict[str, list[str]], seeds: int, first_seed: int) -> None:
     """What finished trials alike took."""
-    lists = {f"{word}s" if word != "recipe" else "recipes": ",".join(names) for word, names in chosen.items()}
+    lists = {
+        f"{word}s" if word != "recipe" else "recipes": ",".join(names)
+        for word, names in chosen.items()
+    }
     asked = given(**lists, seeds=str(seeds), first_seed=str(first_seed))
     frame = read(snapshot, "grid_cost", asked, rows=DRAWN)
     total = read(snapshot, "grid_total", asked).row(0, named=True)
     columns = st.columns(4)
     columns[0].metric("combinations", f"{total['combinations']:,}")
     columns[1].metric("new trials", f"{total['new']:,}")
-    columns[2].metric("worker hours", "unknown" if total["hours"] is None else f"{total['hours']:,.2f}")
+    columns[2].metric(
+        "worker hours", "unknown" if total["hours"] is None else f"{total['hours']:,.2f}"
+    )
     columns[3].metric("trials without a forecast", f"{total['unknown']:,}")
     showing.table(frame.with_columns(pl.col("new").cast(pl.Int64)), key="grid_cost")
     showing.files(snapshot, "grid_cost", asked)

@@ -38,8 +38,14 @@ def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
     st.altair_chart(charts.progress(status), width="stretch", theme=None)
     outlook = read(snapshot, "completion")
     for study, unknown, end in outlook.select("study", "unknown", "expected_end").rows():
-        said = f"expected end {clock(end)}" if end else "nothing runs, or nothing alike has finished: no expected end"
-        st.caption(f"{study}: {said}" + (f" (without {unknown} trials of unknown cost)" if unknown else ""))
+        said = (
+            f"expected end {clock(end)}"
+            if end
+            else "nothing runs, or nothing alike has finished: no expected end"
+        )
+        st.caption(
+            f"{study}: {said}" + (f" (without {unknown} trials of unknown cost)" if unknown else "")
+        )
     showing.table(status, key="status")
     showing.files(snapshot, "status")
     showing.sql(named("status"))
@@ -83,9 +89,13 @@ def failures(snapshot: Snapshot) -> None:
         return
     for row in found.iter_rows(named=True):
         over = f"{row['open_trials']} trials over" if row["open_trials"] else "all went on"
-        with st.expander(f"{row['kind']} · {row['signature'] or 'no message'} · {row['attempts']} attempts, {over}"):
+        with st.expander(
+            f"{row['kind']} · {row['signature'] or 'no message'} · {row['attempts']} attempts, {over}"
+        ):
             newest = f"[trial {row['example_trial']}]({showing.TRIAL}{row['example_trial']})"
-            st.markdown(f"Newest: {newest}, attempt {row['example_attempt']}. Hosts: {row['hosts']}. Studies: {row['studies']}.")
+            st.markdown(
+                f"Newest: {newest}, attempt {row['example_attempt']}. Hosts: {row['hosts']}. Studies: {row['studies']}."
+            )
             if row["log_tail"]:
                 st.code(row["log_tail"], language=None, wrap_lines=True)
             if row["retry"]:
@@ -106,30 +116,53 @@ def coverage(snapshot: Snapshot) -> None:
         return
     grid = matrix(cells)
     picked = st.altair_chart(
-        charts.coverage(grid), width="stretch", theme=None, on_select="rerun", key="matrix", selection_mode="hole"
+        charts.coverage(grid),
+        width="stretch",
+        theme=None,
+        on_select="rerun",
+        key="matrix",
+        selection_mode="hole",
     )
     open_ = grid.filter(~pl.col("complete").fill_null(False))
     holes = {f"{row['row']} · {row['mixture']}": row for row in open_.iter_rows(named=True)}
-    clicked = next((f"{one['row']} · {one['mixture']}" for one in (picked.selection.get("hole") or [])), "")
-    chosen = words.choose("Fill a hole (or click it)", list(holes), "hole", empty="a cell that is not complete")
+    clicked = next(
+        (f"{one['row']} · {one['mixture']}" for one in (picked.selection.get("hole") or [])), ""
+    )
+    chosen = words.choose(
+        "Fill a hole (or click it)", list(holes), "hole", empty="a cell that is not complete"
+    )
     if hole := holes.get(clicked) or holes.get(chosen or ""):
         most = int(cells["seeds_wanted"].max() or 3)  # type: ignore[arg-type]
         if (hole["seeds_wanted"] or 0) < most:
             said = {word: [setting.get(word) or hole[word]] for word in AXES}
-            st.caption("Declares what is missing of it, as many seeds as the fullest cell has; what failed wants a retry.")
+            st.caption(
+                "Declares what is missing of it, as many seeds as the fullest cell has; what failed wants a retry."
+            )
             st.code(words.insert(said, most), language="sql")
         else:
-            counts = ", ".join(f"{hole[state]} {state}" for state in ("done", "running", "missing", "failed"))
-            st.info(f"All {most} seeds of it are declared: {counts}. What is missing has yet to run; above stands how to retry.")
+            counts = ", ".join(
+                f"{hole[state]} {state}" for state in ("done", "running", "missing", "failed")
+            )
+            st.info(
+                f"All {most} seeds of it are declared: {counts}. What is missing has yet to run; above stands how to retry."
+            )
     showing.files(snapshot, "coverage", where=given(**setting))
     showing.sql(named("coverage"), where=given(**setting))
 
 
 def matrix(cells: pl.DataFrame) -> pl.DataFrame:
     """Every `row` (a method, or a method and recipe where it has several in one mixture) in every mixture, declared or not."""
-    twice = cells.group_by("method", "mixture").len().filter(pl.col("len") > 1)["method"].unique().to_list()
+    twice = (
+        cells.group_by("method", "mixture")
+        .len()
+        .filter(pl.col("len") > 1)["method"]
+        .unique()
+        .to_list()
+    )
     long = pl.concat_str("method", "recipe", separator=" · ")
-    rows = cells.with_columns(row=pl.when(pl.col("method").is_in(twice)).then(long).otherwise("method"))
+    rows = cells.with_columns(
+        row=pl.when(pl.col("method").is_in(twice)).then(long).otherwise("method")
+    )
     kinds = rows.select("row", "method", usual=pl.col("recipe")).unique("row", maintain_order=True)
     every = kinds.join(cells.select("mixture").unique(maintain_order=True), how="cross")
     return every.join(rows.drop("method"), on=["row", "mixture"], how="left").with_columns(

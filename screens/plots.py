@@ -17,7 +17,12 @@ def page(snapshot: Snapshot) -> None:
     """Backbone, stream and budget; which figure; the figure."""
     st.header(TITLE)
     name = st.segmented_control(
-        "Figure", list(FIGURES), default=next(iter(FIGURES)), key="figure", bind="query-params", required=True
+        "Figure",
+        list(FIGURES),
+        default=next(iter(FIGURES)),
+        key="figure",
+        bind="query-params",
+        required=True,
     )
     setting = words.setting(snapshot)
     if setting is None:
@@ -26,7 +31,9 @@ def page(snapshot: Snapshot) -> None:
     FIGURES[name](snapshot, setting)
 
 
-def figure(snapshot: Snapshot, chart: alt.LayerChart, name: str, parameters: Given = (), where: Given = ()) -> None:
+def figure(
+    snapshot: Snapshot, chart: alt.LayerChart, name: str, parameters: Given = (), where: Given = ()
+) -> None:
     """The chart and everything behind it."""
     st.altair_chart(chart, width="stretch", theme=None)
     showing.files(snapshot, name, parameters, where, chart)
@@ -51,22 +58,36 @@ def trade(snapshot: Snapshot, setting: dict[str, str]) -> None:
         "Each line leads from the untouched backbone through the tasks; whiskers at its end are 95 % intervals over seeds. "
         "Up and to the right is better; the dashed line joins those that nobody beats in both."
     )
-    figure(snapshot, charts.trade(course, front, published, declared(snapshot, "method")), "course", where=where)
+    figure(
+        snapshot,
+        charts.trade(course, front, published, declared(snapshot, "method")),
+        "course",
+        where=where,
+    )
 
 
 def budget(snapshot: Snapshot, setting: dict[str, str]) -> None:
     """A measure over what was spent."""
     left, right = st.columns(2)
     with left:
-        measure = words.choose("measure", ["gm", "zs_ratio", "a_ka", "a_zs"], "measure", "gm") or "gm"
+        measure = (
+            words.choose("measure", ["gm", "zs_ratio", "a_ka", "a_zs"], "measure", "gm") or "gm"
+        )
     with right:
-        unit = words.choose("spent in", list(charts.SPENT), "spent", "spent_gflops") or "spent_gflops"
+        unit = (
+            words.choose("spent in", list(charts.SPENT), "spent", "spent_gflops") or "spent_gflops"
+        )
     where = given(**setting)
     course = read(snapshot, "course", where=where, rows=DRAWN).drop_nulls(measure)
     if course.is_empty():
         nothing()
         return
-    figure(snapshot, charts.over_budget(course, measure, unit, declared(snapshot, "method")), "course", where=where)
+    figure(
+        snapshot,
+        charts.over_budget(course, measure, unit, declared(snapshot, "method")),
+        "course",
+        where=where,
+    )
 
 
 def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
@@ -87,27 +108,44 @@ def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
         where = given(**setting, **{word.removesuffix("_a"): one for word, one in chosen.items()})
     else:
         chosen |= {f"{word}_b": rows[b][word] for word in ("method", "mixture", "recipe")}
-        name, parameters, value, title = "heat_difference", given(**chosen), "difference", f"{a}  −  {b}"
+        name, parameters, value, title = (
+            "heat_difference",
+            given(**chosen),
+            "difference",
+            f"{a}  −  {b}",
+        )
         where = given(**setting)
     frame = read(snapshot, name, parameters, where, rows=DRAWN)
     if frame.is_empty():
         nothing()
         return
-    roles = [role if role is not None else "task × task" for role in frame["role"].unique(maintain_order=True)]
-    role = st.segmented_control("rows", roles, default=roles[0], key="rows", bind="query-params", required=True)
-    kept = frame.filter(pl.col("role").eq_missing(None if role == "task × task" else role)).drop_nulls(value)
+    roles = [
+        role if role is not None else "task × task"
+        for role in frame["role"].unique(maintain_order=True)
+    ]
+    role = st.segmented_control(
+        "rows", roles, default=roles[0], key="rows", bind="query-params", required=True
+    )
+    kept = frame.filter(
+        pl.col("role").eq_missing(None if role == "task × task" else role)
+    ).drop_nulls(value)
     figure(snapshot, charts.heat(kept, value, title, of_two=b is not None), name, parameters, where)
 
 
 def forgetting(snapshot: Snapshot, setting: dict[str, str]) -> None:
     """Lost per dataset."""
-    asked, where = given(stream=setting["stream"], backbone=setting["backbone"]), given(budget=setting["budget"])
+    asked, where = (
+        given(stream=setting["stream"], backbone=setting["backbone"]),
+        given(budget=setting["budget"]),
+    )
     frame = read(snapshot, "lost", asked, where, rows=DRAWN).drop_nulls("lost")
     if frame.is_empty():
         nothing()
         return
     roles = frame["role"].unique(maintain_order=True).to_list()
-    role = st.segmented_control("datasets", roles, default=roles[0], key="role", bind="query-params", required=True)
+    role = st.segmented_control(
+        "datasets", roles, default=roles[0], key="role", bind="query-params", required=True
+    )
     kept = frame.filter(pl.col("role") == role)
     figure(snapshot, charts.forgetting(kept, declared(snapshot, "method")), "lost", asked, where)
 
@@ -127,7 +165,9 @@ def paired(snapshot: Snapshot, setting: dict[str, str]) -> None:
         st.markdown(verdict(row, a, b))
     frame = read(snapshot, "paired", asked, where, rows=DRAWN).drop_nulls("difference")
     if frame.is_empty():
-        st.info(f"No seed of {a} and {b} shares every other word (mixture, recipe): nothing to pair.")
+        st.info(
+            f"No seed of {a} and {b} shares every other word (mixture, recipe): nothing to pair."
+        )
         return
     figure(snapshot, charts.pairs(frame, a, b, measure), "paired", asked, where)
 
@@ -137,9 +177,15 @@ def verdict(row: dict[str, object], a: str, b: str) -> str:
     head = f"**{row['mixture']} · {row['recipe']}**: {row['verdict']}"
     if row["difference"] is None:
         return f"{head}; {row['seeds_a']} seeds of {a}, {row['seeds_b']} of {b}, none in common."
-    interval = "" if row["difference_low"] is None else f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+    interval = (
+        ""
+        if row["difference_low"] is None
+        else f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+    )
     tally = f"{row['wins']} won, {row['ties']} tied, {row['losses']} lost by {a}"
-    return f"{head}. {a} − {b}: {row['difference']:+.3f}{interval} over {row['pairs']} pairs; {tally}."
+    return (
+        f"{head}. {a} − {b}: {row['difference']:+.3f}{interval} over {row['pairs']} pairs; {tally}."
+    )
 
 
 def published(snapshot: Snapshot, setting: dict[str, str]) -> None:
@@ -147,7 +193,9 @@ def published(snapshot: Snapshot, setting: dict[str, str]) -> None:
     frame = read(snapshot, "reproduced", rows=DRAWN)
     both = frame.drop_nulls("ours").filter(pl.col("published").is_between(0, 1))
     if both.is_empty():
-        st.info(f"None of the {len(frame)} published numbers has been measured here yet; the table says which there are.")
+        st.info(
+            f"None of the {len(frame)} published numbers has been measured here yet; the table says which there are."
+        )
         showing.table(frame)
         showing.files(snapshot, "reproduced")
         showing.sql(named("reproduced"))
@@ -157,7 +205,9 @@ def published(snapshot: Snapshot, setting: dict[str, str]) -> None:
 
 def cost(snapshot: Snapshot, setting: dict[str, str]) -> None:
     """Cost by phase."""
-    value = st.segmented_control("in", ["gflops", "seconds"], default="gflops", key="in", bind="query-params", required=True)
+    value = st.segmented_control(
+        "in", ["gflops", "seconds"], default="gflops", key="in", bind="query-params", required=True
+    )
     where = given(**setting)
     frame = read(snapshot, "phases", where=where, rows=DRAWN)
     if frame.is_empty():

@@ -24,7 +24,11 @@ def page(snapshot: Snapshot, name: str) -> None:
     given = inputs(snapshot, question)
     frame = read(snapshot, question.name, given)
     if frame.is_empty():
-        st.info("No rows, and that is good." if question.is_audit else "No rows: nothing in this catalog answers it yet.")
+        st.info(
+            "No rows, and that is good."
+            if question.is_audit
+            else "No rows: nothing in this catalog answers it yet."
+        )
     else:
         chart = drawn(frame, declared(snapshot, "method"))
         if chart is not None:
@@ -43,16 +47,26 @@ def inputs(snapshot: Snapshot, question: Question) -> Given:
         column, known = columns[n % len(columns)], offered(snapshot, name)
         empty = "all" if parameter.default is None else str(parameter.default)
         if known is None:
-            chosen[name] = column.text_input(name, key=name, placeholder=empty, bind="query-params") or None
+            chosen[name] = (
+                column.text_input(name, key=name, placeholder=empty, bind="query-params") or None
+            )
         else:
-            chosen[name] = column.selectbox(name, known, index=None, key=name, placeholder=empty, bind="query-params")
+            chosen[name] = column.selectbox(
+                name, known, index=None, key=name, placeholder=empty, bind="query-params"
+            )
     return tuple((key, value) for key, value in chosen.items() if value is not None)
 
 
 def drawn(frame: pl.DataFrame, methods: list[str]) -> alt.LayerChart | None:
     """The default chart: where rows are sentences with a mean, dots with their interval, 40 at most."""
-    value = next((name for name in MEANS if name in frame.columns and frame[name].dtype.is_float()), None)
-    rows = {"method", "mixture", "recipe"} <= set(frame.columns) and not {"task", "dataset", "item"} & set(frame.columns)
+    value = next(
+        (name for name in MEANS if name in frame.columns and frame[name].dtype.is_float()), None
+    )
+    rows = {"method", "mixture", "recipe"} <= set(frame.columns) and not {
+        "task",
+        "dataset",
+        "item",
+    } & set(frame.columns)
     if value is None or not rows or frame[value].null_count() == len(frame):
         return None
     return charts.dots(frame.drop_nulls(value).head(40), value, methods)

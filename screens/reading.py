@@ -37,7 +37,9 @@ def given(**values: object) -> Given:
 
 
 @st.cache_data(max_entries=400, show_spinner="Asking the catalog ...")
-def read(snapshot: Snapshot, name: str, parameters: Given = (), where: Given = (), rows: int = SHOWN + 1) -> pl.DataFrame:
+def read(
+    snapshot: Snapshot, name: str, parameters: Given = (), where: Given = (), rows: int = SHOWN + 1
+) -> pl.DataFrame:
     """The first `rows` rows of an answer, of those whose columns have the values of `where`."""
     with opened(Path(snapshot[0])) as connection:
         return answer(connection, named(name), dict(parameters), rows=rows, where=dict(where))
@@ -71,7 +73,9 @@ def largest(snapshot: Snapshot) -> dict[str, str]:
     """Backbone, stream and budget of the most trials: where a page begins; empty without trials."""
     words = "backbone, stream, budget"
     with opened(Path(snapshot[0])) as connection:
-        found = connection.execute(f"SELECT {words} FROM trial GROUP BY ALL ORDER BY count(*) DESC, {words} LIMIT 1").fetchone()
+        found = connection.execute(
+            f"SELECT {words} FROM trial GROUP BY ALL ORDER BY count(*) DESC, {words} LIMIT 1"
+        ).fetchone()
     return dict(zip(("backbone", "stream", "budget"), found or (), strict=False))
 
 
@@ -96,4 +100,8 @@ def age(snapshot: Snapshot) -> str:
     minutes = minutes_old(snapshot)
     if minutes < 120:
         return f"{minutes:.0f} minutes ago" if minutes >= 1 else "just now"
-    return f"{minutes / 60:.0f} hours ago" if minutes < 48 * 60 else f"{minutes / 60 / 24:.0f} days ago"
+    return (
+        f"{minutes / 60:.0f} hours ago"
+        if minutes < 48 * 60
+        else f"{minutes / 60 / 24:.0f} days ago"
+    )

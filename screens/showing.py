@@ -19,7 +19,9 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
     """The first rows, fractions with three decimals; a column `trial` leads to the trial's page."""
     floats = [column for column in frame if column.dtype.is_float()]
     formats = {c.name: "%.3f" if (c.fill_null(0).abs() <= 10).all() else "compact" for c in floats}
-    config: dict[str, Any] = {name: st.column_config.NumberColumn(format=format_) for name, format_ in formats.items()}
+    config: dict[str, Any] = {
+        name: st.column_config.NumberColumn(format=format_) for name, format_ in formats.items()
+    }
     for column in frame.select(pl.selectors.datetime()).columns:
         config[column] = st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm")
     head = frame.head(SHOWN)
@@ -31,16 +33,34 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
         st.caption(f"The first {SHOWN:,} rows; the files have all of them.")
 
 
-def files(snapshot: Snapshot, name: str, parameters: Given = (), where: Given = (), chart: alt.LayerChart | None = None) -> None:
+def files(
+    snapshot: Snapshot,
+    name: str,
+    parameters: Given = (),
+    where: Given = (),
+    chart: alt.LayerChart | None = None,
+) -> None:
     """One click each: the whole answer as CSV and Parquet, the figure as SVG and PNG."""
     columns = st.columns([1, 1, 1, 1, 4])
     ask = partial(whole, snapshot, name, parameters, where)
-    made = {"CSV": (lambda: csv(ask()), "text/csv"), "Parquet": (lambda: parquet(ask()), "application/octet-stream")}
+    made = {
+        "CSV": (lambda: csv(ask()), "text/csv"),
+        "Parquet": (lambda: parquet(ask()), "application/octet-stream"),
+    }
     if chart is not None:
-        made |= {"SVG": (lambda: svg(chart), "image/svg+xml"), "PNG": (lambda: png(chart), "image/png")}
+        made |= {
+            "SVG": (lambda: svg(chart), "image/svg+xml"),
+            "PNG": (lambda: png(chart), "image/png"),
+        }
     for column, (label, (data, mime)) in zip(columns, made.items(), strict=False):
         column.download_button(
-            label, data, f"{name}.{label.lower()}", mime, key=f"{name}-{label}", on_click="ignore", width="stretch"
+            label,
+            data,
+            f"{name}.{label.lower()}",
+            mime,
+            key=f"{name}-{label}",
+            on_click="ignore",
+            width="stretch",
         )
 
 
@@ -81,7 +101,11 @@ def call(question: Question, parameters: Given = (), where: Given = ()) -> str:
     """`FROM ranked(measure := 'gm') WHERE backbone = 'tiny';`"""
 
     def quoted(value: object) -> str:
-        return str(value) if isinstance(value, (int, float)) else "'" + str(value).replace("'", "''") + "'"
+        return (
+            str(value)
+            if isinstance(value, (int, float))
+            else "'" + str(value).replace("'", "''") + "'"
+        )
 
     arguments = ", ".join(f"{key} := {quoted(value)}" for key, value in parameters)
     kept = " AND ".join(f"{key} = {quoted(value)}" for key, value in where)

@@ -15,7 +15,9 @@ TITLE = "A trial"
 def page(snapshot: Snapshot) -> None:
     """The number is in the address: /trial?id=3."""
     st.header(TITLE)
-    number = st.number_input("trial", min_value=1, value=1, key="id", bind="query-params", width=200)
+    number = st.number_input(
+        "trial", min_value=1, value=1, key="id", bind="query-params", width=200
+    )
     where = given(trial=int(number))
     found = read(snapshot, "seeds", where=where)
     if found.is_empty():
@@ -28,7 +30,10 @@ def page(snapshot: Snapshot) -> None:
         + (f" ({row['reason']})" if row["reason"] else "")
     )
     showing.table(
-        found.select("study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s"), key="trial-values"
+        found.select(
+            "study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s"
+        ),
+        key="trial-values",
     )
     attempts(snapshot, int(number))
     curve(snapshot, int(number))
@@ -42,7 +47,9 @@ def attempts(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         st.caption("Not tried yet.")
         return
-    showing.table(frame.drop("trial", "spec", "log_tail", "spec_id", "created_at", "code"), key="attempts")
+    showing.table(
+        frame.drop("trial", "spec", "log_tail", "spec_id", "created_at", "code"), key="attempts"
+    )
     for row in frame.iter_rows(named=True):
         if row["log_tail"]:
             with st.expander(f"Log tail of attempt {row['attempt']}"):
@@ -70,8 +77,14 @@ def results(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         return
     st.subheader("Results")
-    shown = charts.told_apart(frame).sort("role", "item", "task").with_columns(item=pl.format("{} ({})", "item", "role"))
+    shown = (
+        charts.told_apart(frame)
+        .sort("role", "item", "task")
+        .with_columns(item=pl.format("{} ({})", "item", "role"))
+    )
     shown = shown.select("item", "task", "value", "metric", "label_space", "examples")
-    st.altair_chart(charts.heat(shown, "value", "value after each task"), width="stretch", theme=None)
+    st.altair_chart(
+        charts.heat(shown, "value", "value after each task"), width="stretch", theme=None
+    )
     showing.files(snapshot, "measured", where=where)
     showing.sql(named("measured"), where=where)

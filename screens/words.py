@@ -24,10 +24,14 @@ MEANING = {
 }
 
 
-def choose(label: str, options: Sequence[str], key: str, first: str | None = None, empty: str = "any") -> str | None:
+def choose(
+    label: str, options: Sequence[str], key: str, first: str | None = None, empty: str = "any"
+) -> str | None:
     """One of the options or, where none must be chosen, None."""
     index = options.index(first) if first in options else None
-    return st.selectbox(label, options, index=index, key=key, placeholder=empty, bind="query-params")
+    return st.selectbox(
+        label, options, index=index, key=key, placeholder=empty, bind="query-params"
+    )
 
 
 def setting(snapshot: Snapshot) -> dict[str, str] | None:
@@ -38,7 +42,9 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
     start = largest(snapshot)
     chosen: dict[str, str] = {}
     for column, (word, label) in zip(
-        st.columns(3), {"backbone": "when", "stream": "learns", "budget": "within"}.items(), strict=True
+        st.columns(3),
+        {"backbone": "when", "stream": "learns", "budget": "within"}.items(),
+        strict=True,
     ):
         with column:
             value = choose(f"{label} … ({word})", declared(snapshot, word), word, start.get(word))
@@ -49,7 +55,9 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
 def measure() -> str:
     """What methods are ranked by; the address says it in words."""
     by_words = {said: name for name, said in MEASURES.items()}
-    return by_words[st.selectbox("Which method … (measure)", list(by_words), key="measure", bind="query-params")]
+    return by_words[
+        st.selectbox("Which method … (measure)", list(by_words), key="measure", bind="query-params")
+    ]
 
 
 def quoted(value: object) -> str:
@@ -57,9 +65,14 @@ def quoted(value: object) -> str:
     return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
 
 
-def insert(words: Mapping[str, Sequence[str]], seeds: int, first_seed: int = 0, study: str = "") -> str:
+def insert(
+    words: Mapping[str, Sequence[str]], seeds: int, first_seed: int = 0, study: str = ""
+) -> str:
     """The INSERT of the product of all words, for `python -m schema -`; what is there already is left alone."""
-    tables = [f"(VALUES {', '.join(f'({quoted(name)})' for name in names)}) AS {word}s({word})" for word, names in words.items()]
+    tables = [
+        f"(VALUES {', '.join(f'({quoted(name)})' for name in names)}) AS {word}s({word})"
+        for word, names in words.items()
+    ]
     tables.append(f"range({first_seed}, {first_seed + seeds}) AS seeds(seed)")
     extra = (", study", f", {quoted(study)}") if study else ("", "")
     listed = ", ".join(words)

@@ -30,7 +30,9 @@ class Pairs(Protocol):
         """(B, 3, H, W) uint8; `crops`: what is cut from each whole picture, in place of the square in its middle."""
         ...
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         """One training caption each, of `part` of the pairs; `rng` chooses where a pair has several, and goes on as for all."""
         ...
 

@@ -18,14 +18,18 @@ from torchvision.transforms import RandomResizedCrop, v2
 from schema.checks.augmentation import Augmentation
 from streams.pictures import Box
 
-ALONE = threading.Lock()  # pictures are decoded by several threads, and torch's random state is of all
+ALONE = (
+    threading.Lock()
+)  # pictures are decoded by several threads, and torch's random state is of all
 
 
 def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
     """What is cut from a picture: a share of its area between the two of `how.scale`, which must be there."""
     assert how.scale is not None
     with seeded(seed):
-        top, left, height, width = RandomResizedCrop.get_params(picture, list(how.scale), list(how.ratio))
+        top, left, height, width = RandomResizedCrop.get_params(
+            picture, list(how.scale), list(how.ratio)
+        )
     return left, top, left + width, top + height
 
 

@@ -20,16 +20,22 @@ class BufferError(ValueError):
     """A buffer that cannot be kept."""
 
 
-def kept(policy: str, earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]) -> np.ndarray:
+def kept(
+    policy: str, earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]
+) -> np.ndarray:
     """(K,) int64, ascending: which of the N pairs the policy keeps. `earlier`: (n_t,) int64 a task, the concept of each pair.
 
     Raises:
         BufferError: no such policy, or a size below one pair.
     """
     if policy not in POLICIES:
-        raise BufferError(f"unknown buffer_policy {policy!r}. Known: {', '.join(POLICIES)}.{nearest(policy, POLICIES)}")
+        raise BufferError(
+            f"unknown buffer_policy {policy!r}. Known: {', '.join(POLICIES)}.{nearest(policy, POLICIES)}"
+        )
     if size_pairs < 1:
-        raise BufferError(f"buffer_pairs is {size_pairs}; it must be above 0. A mixture without a buffer has buffer_share 0.")
+        raise BufferError(
+            f"buffer_pairs is {size_pairs}; it must be above 0. A mixture without a buffer has buffer_share 0."
+        )
     if sum(map(len, earlier)) <= size_pairs:
         return np.arange(sum(map(len, earlier)))
     return np.sort(POLICIES[policy](earlier, size_pairs, seed))
@@ -43,12 +49,16 @@ def reservoir(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int
         pairs = seen + np.arange(len(concepts))
         drawn = np.random.default_rng([*seed, task]).integers(0, pairs + 1)
         slots = np.where(pairs < size_pairs, pairs, drawn)
-        places[slots[slots < size_pairs]] = pairs[slots < size_pairs]  # of several, the last one stays
+        places[slots[slots < size_pairs]] = pairs[
+            slots < size_pairs
+        ]  # of several, the last one stays
         seen += len(concepts)
     return places
 
 
-def class_balanced(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]) -> np.ndarray:
+def class_balanced(
+    earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]
+) -> np.ndarray:
     """As many pairs of each concept as of any other that has them: the greedy sampler of GDumb (Prabhu et al., ECCV 2020), whose
     buffer gives up a random pair of its largest class where a smaller one arrives."""
     concepts = np.concatenate(earlier)
@@ -67,7 +77,9 @@ def exponential(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[i
     return _apportioned(tasks, len(earlier) - 1 - tasks, size_pairs, _chances(earlier, seed))
 
 
-def _apportioned(groups: np.ndarray, halvings: np.ndarray, size_pairs: int, chances: np.ndarray) -> np.ndarray:
+def _apportioned(
+    groups: np.ndarray, halvings: np.ndarray, size_pairs: int, chances: np.ndarray
+) -> np.ndarray:
     """(K,): groups share the places in proportion to 2 ** -halvings, each as far as it has pairs, the rest going to the others.
 
     The r-th pair of a group (from 0, by chance) claims a place at (r + 1/2) * 2 ** halvings, and the lowest claims are kept
@@ -90,7 +102,14 @@ def _tasks(earlier: Sequence[np.ndarray]) -> np.ndarray:
 
 def _chances(earlier: Sequence[np.ndarray], seed: Sequence[int]) -> np.ndarray:
     """(N,) float64 in [0, 1): each pair's own, whatever tasks follow."""
-    return np.concatenate([np.random.default_rng([*seed, task]).random(len(pairs)) for task, pairs in enumerate(earlier, 1)])
+    return np.concatenate(
+        [
+            np.random.default_rng([*seed, task]).random(len(pairs))
+            for task, pairs in enumerate(earlier, 1)
+        ]
+    )
 
 
-POLICIES: dict[str, Policy] = {policy.__name__: policy for policy in (reservoir, class_balanced, equal, exponential)}
+POLICIES: dict[str, Policy] = {
+    policy.__name__: policy for policy in (reservoir, class_balanced, equal, exponential)
+}

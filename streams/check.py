@@ -31,7 +31,9 @@ class Found:
     """What is there of one dataset."""
 
     row: Row
-    pairs: dict[str, Pairs] = field(default_factory=dict)  # by split, of the splits that are wanted and there
+    pairs: dict[str, Pairs] = field(
+        default_factory=dict
+    )  # by split, of the splits that are wanted and there
     said: list[str] = field(default_factory=list)  # what a person should know
     absent: bool = False  # a split that is wanted is not there, or cannot be read
 
@@ -41,7 +43,11 @@ class Found:
             return ""
         found, expected = self.pairs.get(split), self.row[f"{split}_pairs"]
         here = f"{len(found):,}" if found is not None else "-"
-        return here if expected is None or (found is not None and len(found) == expected) else f"{here} of {expected:,}"
+        return (
+            here
+            if expected is None or (found is not None and len(found) == expected)
+            else f"{here} of {expected:,}"
+        )
 
 
 def look(row: Row, data: Path, every: bool = False) -> Found:
@@ -52,9 +58,17 @@ def look(row: Row, data: Path, every: bool = False) -> Found:
             pairs = open_pairs(row, split, data)
             _classes(found, split, pairs)
             _try(found, split, pairs, every)
-        except (ValueError, OSError, KeyError) as problem:  # a format's refusal, a disk, a record without a key
+        except (
+            ValueError,
+            OSError,
+            KeyError,
+        ) as problem:  # a format's refusal, a disk, a record without a key
             found.absent = True
-            said = str(problem) if isinstance(problem, ValueError) else f"{type(problem).__name__}: {problem}"
+            said = (
+                str(problem)
+                if isinstance(problem, ValueError)
+                else f"{type(problem).__name__}: {problem}"
+            )
             if said not in found.said:
                 found.said.append(said)
         else:
@@ -74,16 +88,22 @@ def _classes(found: Found, split: str, pairs: Pairs) -> None:
     """Say which images have no caption, and which classes have no images."""
     left_out: int = getattr(pairs, "left_out", 0)
     if left_out:
-        found.said.append(f"{split}: {left_out:,} images at its place have no caption and are left out")
+        found.said.append(
+            f"{split}: {left_out:,} images at its place have no caption and are left out"
+        )
     if found.row["kind"] != "classification":
         return
     unlabelled, met = int((pairs.labels < 0).sum()), set(pairs.labels.tolist())
     if unlabelled:
-        found.said.append(f"{split}: {unlabelled:,} of {len(pairs):,} pairs have no label: they are of no class")
+        found.said.append(
+            f"{split}: {unlabelled:,} of {len(pairs):,} pairs have no label: they are of no class"
+        )
     without = [name for label, name in enumerate(found.row["classes"]) if label not in met]
     if without:
         shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
-        found.said.append(f"{split}: no images of {len(without)} of the {len(found.row['classes'])} classes: {shown}")
+        found.said.append(
+            f"{split}: no images of {len(without)} of the {len(found.row['classes'])} classes: {shown}"
+        )
 
 
 def _try(found: Found, split: str, pairs: Pairs, every: bool) -> None:
@@ -94,19 +114,33 @@ def _try(found: Found, split: str, pairs: Pairs, every: bool) -> None:
     corrupt: list[str] = getattr(pairs, "corrupt", [])
     if corrupt:
         shown = ", ".join(corrupt[:5]) + (", ..." if len(corrupt) > 5 else "")
-        found.said.append(f"{split}: {len(corrupt)} of the {len(places)} images tried cannot be read: {shown}. Fetch them again")
+        found.said.append(
+            f"{split}: {len(corrupt)} of the {len(places)} images tried cannot be read: {shown}. Fetch them again"
+        )
 
 
 def printed(founds: Iterable[Found], console: Console) -> None:
     """A line for each dataset, and below it what a person should know."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("dataset", "format", *SPLITS, "is", "says"):
-        table.add_column(name, no_wrap=name != "says", justify="right" if name in SPLITS else "left", overflow="fold")
+        table.add_column(
+            name,
+            no_wrap=name != "says",
+            justify="right" if name in SPLITS else "left",
+            overflow="fold",
+        )
     for found in founds:
         counts = [found.count(split) for split in SPLITS]
         state = "absent" if found.absent else "there"
         said = Text("\n".join(found.said))
-        table.add_row(Text(found.row["name"]), found.row["format"], *counts, state, said, style="red" if found.absent else None)
+        table.add_row(
+            Text(found.row["name"]),
+            found.row["format"],
+            *counts,
+            state,
+            said,
+            style="red" if found.absent else None,
+        )
     console.print(table)
 
 
@@ -119,7 +153,11 @@ def sheets(founds: Iterable[Found], folder: Path) -> list[str]:
             name = found.row["name"]
             file = folder / f"{name.replace('/', '_')}.png"
             try:
-                drawn(pairs, chosen(name, len(pairs), PAIRS_SHOWN), f"{name}, {split}: {len(pairs):,} pairs").save(file)
+                drawn(
+                    pairs,
+                    chosen(name, len(pairs), PAIRS_SHOWN),
+                    f"{name}, {split}: {len(pairs):,} pairs",
+                ).save(file)
             except DatasetError as problem:  # these twelve were one too many
                 names.append(f"none of {name} ({problem})")
             else:
@@ -133,11 +171,15 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     founds = []
     for row in asked["rows"]:
-        with console.status(f"looking at {row['name']}"):  # prints nothing where there is no terminal
+        with console.status(
+            f"looking at {row['name']}"
+        ):  # prints nothing where there is no terminal
             founds.append(look(row, Path(asked["data"]), asked["every"]))
     printed(founds, console)
     if asked["sheet"] is not None:
-        console.print(f"contact sheets in {asked['sheet']}: {', '.join(sheets(founds, Path(asked['sheet']))) or 'none'}")
+        console.print(
+            f"contact sheets in {asked['sheet']}: {', '.join(sheets(founds, Path(asked['sheet']))) or 'none'}"
+        )
     absent = sum(found.absent for found in founds)
     console.print(f"{len(founds) - absent} of {len(founds)} datasets are there")
     return 1 if absent else 0

@@ -29,6 +29,8 @@ def drawn(pairs: Pairs, places: np.ndarray, title: str) -> Image.Image:
         tile = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
         smooth = Image.Resampling.NEAREST if tile.width < TILE_PX // 2 else Image.Resampling.BICUBIC
         sheet.paste(tile.resize((TILE_PX, TILE_PX), smooth), (left, top))
-        lines = textwrap.wrap(caption, LETTERS, max_lines=LINES, placeholder=" ...") or ["(no caption)"]
+        lines = textwrap.wrap(caption, LETTERS, max_lines=LINES, placeholder=" ...") or [
+            "(no caption)"
+        ]
         pen.multiline_text((left, top + TILE_PX + 4), "\n".join(lines), "black", small)
     return sheet

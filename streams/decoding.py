@@ -26,7 +26,9 @@ from schema.checks.compute import Compute, ComputeError
 from streams.pictures import Box, Crop, middle, pixels
 
 START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with
-AT_ONCE = 32  # JPEGs that are decoded together, and whose pixels, all of them, a device holds at a time
+AT_ONCE = (
+    32  # JPEGs that are decoded together, and whose pixels, all of them, a device holds at a time
+)
 
 
 class Jpeg(NamedTuple):
@@ -52,11 +54,15 @@ def decoder(how: Compute, device: torch.device) -> torch.device | None:
     except RuntimeError as problem:
         why = str(problem).partition("\n")[0]
     if why:
-        raise ComputeError(f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave decode_on_device out.")
+        raise ComputeError(
+            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave decode_on_device out."
+        )
     return device
 
 
-def left(picture: bytes | Image.Image, image_px: int, crop: Crop | None = None) -> Jpeg | np.ndarray:
+def left(
+    picture: bytes | Image.Image, image_px: int, crop: Crop | None = None
+) -> Jpeg | np.ndarray:
     """A whole JPEG, gray or of the usual colours, as it is; of any other picture (3, P, P) uint8, as `pixels` makes them.
 
     Raises:
@@ -64,7 +70,9 @@ def left(picture: bytes | Image.Image, image_px: int, crop: Crop | None = None) 
     """
     if isinstance(picture, bytes) and picture.startswith(START) and picture.endswith(END):
         with Image.open(io.BytesIO(picture), formats=["JPEG"]) as header:
-            stored_as_rgb = header.info.get("adobe_transform") == 0  # rare, and said in a place that not every decoder looks at
+            stored_as_rgb = (
+                header.info.get("adobe_transform") == 0
+            )  # rare, and said in a place that not every decoder looks at
             if header.format == "JPEG" and header.mode in ("L", "RGB") and not stored_as_rgb:
                 return Jpeg(picture, crop(header) if crop is not None else None)
     return pixels(picture, image_px, crop)
@@ -72,10 +80,20 @@ def left(picture: bytes | Image.Image, image_px: int, crop: Crop | None = None) 
 
 def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> list[Any]:
     """Of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is kept of it."""
-    return list(pairs.opened(indices, crops, left) if hasattr(pairs, "opened") else pairs.images(indices, crops))
+    return list(
+        pairs.opened(indices, crops, left)
+        if hasattr(pairs, "opened")
+        else pairs.images(indices, crops)
+    )
 
 
-def placed(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None, found: list[Any], device: torch.device) -> Tensor:
+def placed(
+    pairs: Any,
+    indices: np.ndarray,
+    crops: Sequence[Crop] | None,
+    found: list[Any],
+    device: torch.device,
+) -> Tensor:
     """(B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable ones are replaced and counted.
 
     Raises:
@@ -83,8 +101,17 @@ def placed(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None, found:
     """
     if hasattr(pairs, "shown"):
         jpegs = decoded([one for one in found if isinstance(one, Jpeg)], pairs.image_px, device)
-        found = list(pairs.shown(indices, crops, (next(jpegs) if isinstance(one, Jpeg) else one for one in found)))
-    return torch.stack([image if isinstance(image, Tensor) else torch.tensor(image, device=device) for image in found])
+        found = list(
+            pairs.shown(
+                indices, crops, (next(jpegs) if isinstance(one, Jpeg) else one for one in found)
+            )
+        )
+    return torch.stack(
+        [
+            image if isinstance(image, Tensor) else torch.tensor(image, device=device)
+            for image in found
+        ]
+    )
 
 
 def decoded(jpegs: Sequence[Jpeg], image_px: int, device: torch.device) -> Iterator[Tensor | None]:
@@ -102,7 +129,11 @@ def _whole(jpegs: Sequence[Jpeg], device: torch.device) -> Sequence[Tensor | Non
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:
-        return [None] if len(jpegs) == 1 else [whole for jpeg in jpegs for whole in _whole([jpeg], device)]
+        return (
+            [None]
+            if len(jpegs) == 1
+            else [whole for jpeg in jpegs for whole in _whole([jpeg], device)]
+        )
 
 
 def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
@@ -111,7 +142,9 @@ def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
     Raises:
         RuntimeError: one of them is refused.
     """
-    if device.type == "cuda":  # nvJPEG writes from a stream of its own, into memory that this one may not have done with
+    if (
+        device.type == "cuda"
+    ):  # nvJPEG writes from a stream of its own, into memory that this one may not have done with
         torch.cuda.current_stream(device).synchronize()
     files = [torch.frombuffer(bytearray(jpeg.data), dtype=torch.uint8) for jpeg in jpegs]
     made: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device)
@@ -123,8 +156,12 @@ def _cut(picture: Tensor, box: Box | None, image_px: int) -> Tensor:
     size, bicubic = [image_px, image_px], InterpolationMode.BICUBIC
     if box is not None:
         x, y, right, bottom = box
-        made: Tensor = functional.resized_crop(picture, y, x, bottom - y, right - x, size, bicubic, antialias=True)
+        made: Tensor = functional.resized_crop(
+            picture, y, x, bottom - y, right - x, size, bicubic, antialias=True
+        )
     else:
         (width, height), (x, y) = middle((picture.shape[2], picture.shape[1]), image_px)
-        made = functional.crop(functional.resize(picture, [height, width], bicubic, antialias=True), y, x, *size)
+        made = functional.crop(
+            functional.resize(picture, [height, width], bicubic, antialias=True), y, x, *size
+        )
     return made

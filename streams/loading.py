@@ -22,7 +22,10 @@ AHEAD = 2  # batches that a worker makes before they are asked for
 # A Draw, a tensor because that goes through shared memory, and the names of items met first that cannot be read, in the order
 # of `Mixture.next`; or what `Mixture.opened` gives.
 Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
-FAILED = (DatasetError, OSError)  # sent as they are: what torch makes of an error begins with a traceback, not with the reason
+FAILED = (
+    DatasetError,
+    OSError,
+)  # sent as they are: what torch makes of an error begins with a traceback, not with the reason
 Failed = DatasetError | OSError
 
 
@@ -31,7 +34,13 @@ class Loader:
     (0: when asked for, by this one); `part`: of whose pairs only these are read; `steps`: how many will be asked for, so that no
     more are made ahead. Who asks for others nevertheless is given them."""
 
-    def __init__(self, mixture: Mixture, workers: int = 0, part: slice | None = None, steps: int | None = None) -> None:
+    def __init__(
+        self,
+        mixture: Mixture,
+        workers: int = 0,
+        part: slice | None = None,
+        steps: int | None = None,
+    ) -> None:
         self.mixture, self.workers, self.part, self.steps = mixture, workers, part, steps
         self.ahead: Iterator[Sent | Failed] = iter(())
 
@@ -58,16 +67,26 @@ class Loader:
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
         images, captions, sources, unreadable = sent
-        for (pairs, indices), own, names in zip(chosen, self.mixture.owned(chosen, self.part), unreadable, strict=True):
+        for (pairs, indices), own, names in zip(
+            chosen, self.mixture.owned(chosen, self.part), unreadable, strict=True
+        ):
             if hasattr(pairs, "met"):
                 pairs.met(indices[own], names)
         return Draw(images, captions, sources, chosen)
 
     def _first_ahead(self) -> Sent | Failed:
         """The next batch, and others behind it: not begun before one is asked for, as the state may still be put back."""
-        end = self.steps if self.steps is not None and self.mixture.drawn < self.steps else sys.maxsize
+        end = (
+            self.steps
+            if self.steps is not None and self.mixture.drawn < self.steps
+            else sys.maxsize
+        )
         made = _Made(self.mixture, self.part, end)
-        self.ahead = iter(DataLoader(made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is))
+        self.ahead = iter(
+            DataLoader(
+                made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is
+            )
+        )
         return next(self.ahead)
 
     def state_dict(self) -> dict[str, Any]:
@@ -109,7 +128,10 @@ class _Made(IterableDataset[Sent | Failed]):
             return self.mixture.opened(chosen, self.part)
         known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
         draw = self.mixture.read(chosen, self.part)
-        new = [getattr(pairs, "corrupt", [])[count:] for (pairs, _), count in zip(chosen, known, strict=True)]
+        new = [
+            getattr(pairs, "corrupt", [])[count:]
+            for (pairs, _), count in zip(chosen, known, strict=True)
+        ]
         return draw.images, draw.captions, draw.sources, new
 
     def _pass_over(self, batches: int) -> None:

@@ -43,7 +43,11 @@ def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
     first task the buffer is empty: its pairs are split evenly between the other two, or go to the update where there is no
     pretraining. (FoMo-in-Flux: 512 pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
     """
-    wanted = {"pretraining": mixture["pretraining_share"], "update": mixture["update_share"], "buffer": mixture["buffer_share"]}
+    wanted = {
+        "pretraining": mixture["pretraining_share"],
+        "update": mixture["update_share"],
+        "buffer": mixture["buffer_share"],
+    }
     counts = {name: int(share * batch_pairs + 1e-9) for name, share in wanted.items()}
     drawn = [name for name, share in wanted.items() if share > 0]
     for turn in range(batch_pairs - sum(counts.values())):
@@ -59,7 +63,9 @@ def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
 class Pool:
     """Pairs walked without replacement, in a new order each epoch."""
 
-    def __init__(self, portions: Sequence[Portion], seed: Sequence[int], places: np.ndarray | None = None) -> None:
+    def __init__(
+        self, portions: Sequence[Portion], seed: Sequence[int], places: np.ndarray | None = None
+    ) -> None:
         """`places`: which of the portions' pairs are walked; all of them if it is not said."""
         self.pairs = list({id(pairs): pairs for pairs, _ in portions}.values())
         owner = {id(pairs): n for n, pairs in enumerate(self.pairs)}
@@ -112,11 +118,20 @@ class Mixture:
     ) -> None:
         """`device`: where JPEGs are decoded; None: on the host, by Pillow."""
         if mixture["pretraining_share"] and pretraining is None:
-            raise MixtureError(f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset")
-        self.mixture, self.batch_pairs, self.seed, self.pretraining = mixture, batch_pairs, seed, pretraining
+            raise MixtureError(
+                f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset"
+            )
+        self.mixture, self.batch_pairs, self.seed, self.pretraining = (
+            mixture,
+            batch_pairs,
+            seed,
+            pretraining,
+        )
         self.augmentation, self.device = augmentation, device
 
-    def begin(self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]) -> None:
+    def begin(
+        self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
+    ) -> None:
         """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before it.
 
         Raises:
@@ -125,14 +140,23 @@ class Mixture:
         """
         self.task, self.drawn = task, 0
         self.counts = shares(self.mixture, self.batch_pairs, task)
-        everything = [(self.pretraining, np.arange(len(self.pretraining)))] if self.pretraining is not None else []
+        everything = (
+            [(self.pretraining, np.arange(len(self.pretraining)))]
+            if self.pretraining is not None
+            else []
+        )
         past = [portion for portions in earlier for portion in portions]
         sources = ((update, None), (past, self._buffered(task, earlier)), (everything, None))
-        self.pools = [Pool(portions, [self.seed, task, n], places) for n, (portions, places) in enumerate(sources)]
+        self.pools = [
+            Pool(portions, [self.seed, task, n], places)
+            for n, (portions, places) in enumerate(sources)
+        ]
         for name, count, pool in zip(Counts._fields, self.counts, self.pools, strict=True):
             if count and not len(pool):
                 said = self.mixture["name"]
-                raise MixtureError(f"mixture {said!r}: task {task} needs {count} {name} pairs a batch and has none")
+                raise MixtureError(
+                    f"mixture {said!r}: task {task} needs {count} {name} pairs a batch and has none"
+                )
 
     def _buffered(self, task: int, earlier: Sequence[Sequence[Portion]]) -> np.ndarray | None:
         """(K,): which of the earlier pairs the buffer holds; None where it holds all."""
@@ -142,7 +166,9 @@ class Mixture:
         count = sum(len(indices) for portions in earlier for _, indices in portions)
         if size_pairs is None or size_pairs >= count:
             return None
-        chosen = np.random.default_rng([self.seed, task, 1, 0]).choice(count, size_pairs, replace=False)
+        chosen = np.random.default_rng([self.seed, task, 1, 0]).choice(
+            count, size_pairs, replace=False
+        )
         return np.sort(chosen)
 
     def draw(self, part: slice | None = None) -> Draw:
@@ -165,7 +191,9 @@ class Mixture:
         """Of each portion, its images before the device decodes any: `read` takes them from another process, too."""
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 
-    def read(self, chosen: Sequence[Portion], part: slice | None = None, ahead: list[Any] | None = None) -> Draw:
+    def read(
+        self, chosen: Sequence[Portion], part: slice | None = None, ahead: list[Any] | None = None
+    ) -> Draw:
         """The batch that `next` chose last; of its pairs only a part, where others read the rest. `ahead`: its images, if they
         are `opened`."""
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
@@ -176,9 +204,13 @@ class Mixture:
         first = part.start if part is not None else 0
         seed = partial(seed_of, self.seed, "augmentation", self.task, self.drawn - 1)
         images = coloured(images, self.augmentation, lambda place: seed(first + place))
-        return Draw(images, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), list(chosen))
+        return Draw(
+            images, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), list(chosen)
+        )
 
-    def _images(self, chosen: Sequence[Portion], part: slice | None, ahead: list[Any] | None) -> list[Tensor]:
+    def _images(
+        self, chosen: Sequence[Portion], part: slice | None, ahead: list[Any] | None
+    ) -> list[Tensor]:
         """(n, 3, P, P) uint8 of each portion."""
         asked = list(self._asked(chosen, part))
         if self.device is None:
@@ -186,7 +218,9 @@ class Mixture:
         found = ahead if ahead is not None else self.opened(chosen, part)
         return [placed(*one, images, self.device) for one, images in zip(asked, found, strict=True)]
 
-    def _asked(self, chosen: Sequence[Portion], part: slice | None) -> Iterator[tuple[Pairs, np.ndarray, list[Crop] | None]]:
+    def _asked(
+        self, chosen: Sequence[Portion], part: slice | None
+    ) -> Iterator[tuple[Pairs, np.ndarray, list[Crop] | None]]:
         """Whose images are of a part of the batch, which of them, and how they are cut."""
         place = part.start if part is not None else 0
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
@@ -199,7 +233,10 @@ class Mixture:
         """Which rows of each portion are of a part of the batch."""
         first, last = (part.start, part.stop) if part is not None else (0, self.batch_pairs)
         ends = np.cumsum([0, *(len(indices) for _, indices in chosen)]).tolist()
-        return [slice(*(min(max(place, begin), end) - begin for place in (first, last))) for begin, end in pairwise(ends)]
+        return [
+            slice(*(min(max(place, begin), end) - begin for place in (first, last)))
+            for begin, end in pairwise(ends)
+        ]
 
     def _crops(self, places: range) -> list[Crop] | None:
         """For the images at these places of the batch; None where nothing is cropped."""
@@ -210,12 +247,18 @@ class Mixture:
 
     def state_dict(self) -> dict[str, Any]:
         """Counters, as JSON carries them."""
-        return {"task": self.task, "drawn": self.drawn, "pools": [[pool.epoch, pool.position] for pool in self.pools]}
+        return {
+            "task": self.task,
+            "drawn": self.drawn,
+            "pools": [[pool.epoch, pool.position] for pool in self.pools],
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another mixture, begun alike, was."""
         if state["task"] != self.task:
-            raise MixtureError(f"the state is of task {state['task']}, the mixture is in task {self.task}")
+            raise MixtureError(
+                f"the state is of task {state['task']}, the mixture is in task {self.task}"
+            )
         self.drawn = state["drawn"]
         for pool, (epoch, position) in zip(self.pools, state["pools"], strict=True):
             pool.seek(epoch, position)
@@ -230,7 +273,10 @@ def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
         for pairs, indices in portions:
             labels, each = np.unique(pairs.labels[indices], return_inverse=True)
             found.append(
-                np.array([numbers.setdefault((id(pairs), int(label)), len(numbers)) for label in labels], np.int64)[each]
+                np.array(
+                    [numbers.setdefault((id(pairs), int(label)), len(numbers)) for label in labels],
+                    np.int64,
+                )[each]
             )
         tasks.append(np.concatenate(found))
     return tasks

@@ -55,7 +55,9 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
     Raises:
         OrderingError: a dataset without a year.
     """
-    timeless = sorted({dataset for (dataset, _), year in zip(concepts, years, strict=True) if year is None})
+    timeless = sorted(
+        {dataset for (dataset, _), year in zip(concepts, years, strict=True) if year is None}
+    )
     if timeless:
         raise OrderingError(
             f"an order by time needs the year of every dataset, and {', '.join(timeless)} has none. "
@@ -67,7 +69,9 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
 
 def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
     """Dataset after dataset, by year of release where there is one, then by name; the concepts of each shuffled; years (N,)."""
-    keys = [(year is None, year or 0, name) for (name, _), year in zip(concepts, years, strict=True)]
+    keys = [
+        (year is None, year or 0, name) for (name, _), year in zip(concepts, years, strict=True)
+    ]
     number = {key: n for n, key in enumerate(sorted(set(keys)))}
     shuffled = random(concepts, seed)
     return shuffled[np.argsort(np.array([number[key] for key in keys])[shuffled], kind="stable")]
@@ -80,6 +84,12 @@ def _named(concepts: Sequence[Concept]) -> np.ndarray:
         OrderingError: there are none, or one of them twice.
     """
     if not concepts or len(set(concepts)) < len(concepts):
-        twice = sorted({concept for concept in concepts if concepts.count(concept) > 1})[:3] if concepts else []
-        raise OrderingError(f"an order is of concepts that differ; {f'{twice} come twice' if twice else 'there are none'}")
+        twice = (
+            sorted({concept for concept in concepts if concepts.count(concept) > 1})[:3]
+            if concepts
+            else []
+        )
+        raise OrderingError(
+            f"an order is of concepts that differ; {f'{twice} come twice' if twice else 'there are none'}"
+        )
     return np.array(sorted(range(len(concepts)), key=lambda n: concepts[n]), np.int64)

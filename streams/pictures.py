@@ -30,7 +30,11 @@ def pixels(picture: bytes | Image.Image, image_px: int, crop: Crop | None = None
     if isinstance(picture, bytes):
         with Image.open(io.BytesIO(picture), formats=KINDS) as opened:
             return pixels(opened, image_px, crop)
-    shown = _middle(_rgb(picture), image_px) if crop is None else _part(picture, image_px, crop(picture))
+    shown = (
+        _middle(_rgb(picture), image_px)
+        if crop is None
+        else _part(picture, image_px, crop(picture))
+    )
     return np.asarray(shown).transpose(2, 0, 1)
 
 
@@ -39,7 +43,12 @@ def recut(images: np.ndarray, crops: Sequence[Crop] | None) -> np.ndarray:
     if crops is None:
         return images
     whole = [Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
-    return np.stack([pixels(picture, images.shape[-1], crop) for picture, crop in zip(whole, crops, strict=True)])
+    return np.stack(
+        [
+            pixels(picture, images.shape[-1], crop)
+            for picture, crop in zip(whole, crops, strict=True)
+        ]
+    )
 
 
 def middle(size: tuple[int, int], image_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -59,7 +68,11 @@ def _part(picture: Image.Image, image_px: int, box: Box) -> Image.Image:
     left, top, right, bottom = box
     width, size = picture.width, (image_px, image_px)
     spare = min(right - left, bottom - top) // (FINER * image_px)
-    smaller = picture.draft(picture.mode, (width // spare, picture.height // spare)) if spare > 1 else None
+    smaller = (
+        picture.draft(picture.mode, (width // spare, picture.height // spare))
+        if spare > 1
+        else None
+    )
     if smaller is None:
         return _rgb(picture).crop(box).resize(size, Image.Resampling.BICUBIC)
     scale = smaller[1][2] / width
@@ -70,11 +83,17 @@ def _part(picture: Image.Image, image_px: int, box: Box) -> Image.Image:
 def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "RGB":
         return picture
-    if picture.mode == "F" or picture.mode.startswith("I"):  # Pillow would show all that is above 255 as white
+    if picture.mode == "F" or picture.mode.startswith(
+        "I"
+    ):  # Pillow would show all that is above 255 as white
         values = np.asarray(picture)
         if picture.mode == "F" or values.min() < 0 or values.max() >= 2**16:
-            raise ValueError(f"its values, {values.min():.6g} to {values.max():.6g}, are not those of 8 or 16 bits")
+            raise ValueError(
+                f"its values, {values.min():.6g} to {values.max():.6g}, are not those of 8 or 16 bits"
+            )
         picture = Image.fromarray((values // 257).astype(np.uint8))
-    if picture.mode == "P" and isinstance(picture.info.get("transparency"), bytes):  # a colour may be half there; Pillow warns
+    if picture.mode == "P" and isinstance(
+        picture.info.get("transparency"), bytes
+    ):  # a colour may be half there; Pillow warns
         picture = picture.convert("RGBA")
     return picture.convert("RGB")

@@ -13,7 +13,9 @@ def chunks(concepts: Sequence[Concept], tasks: int) -> list[list[Concept]]:
         ValueError: fewer than one task, or fewer concepts than tasks.
     """
     if not 1 <= tasks <= len(concepts):
-        raise ValueError(f"{len(concepts)} concepts cannot be cut into {tasks} tasks; between 1 and {len(concepts)} are possible")
+        raise ValueError(
+            f"{len(concepts)} concepts cannot be cut into {tasks} tasks; between 1 and {len(concepts)} are possible"
+        )
     size, longer = divmod(len(concepts), tasks)
     ends = [0]
     for task in range(tasks):

@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: results are compared to the last bit
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: results are compared to the last bit
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Iterator

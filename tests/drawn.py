@@ -56,7 +56,8 @@ class Drawn:
         names = ("dataset", "metric", "label_space")
         members = filled.rows("(SELECT suite, dataset, metric, label_space FROM suite_member)")
         self.members = {
-            suite: [[m[n] for n in names] for m in members if m["suite"] == suite] for suite in ("five", "line", "watched")
+            suite: [[m[n] for n in names] for m in members if m["suite"] == suite]
+            for suite in ("five", "line", "watched")
         }
 
     def trial(self, number: int, stream: str, **words: Any) -> None:
@@ -67,8 +68,22 @@ class Drawn:
         device = self.random.choice(("old", "new", None))
         hour = f"2026-01-{1 + number // 24:02d} {number % 24:02d}"
         if attempt == 2:
-            self.filled.attempt(trial, 1, "lost", kind="no_result", started_at=f"{hour}:00:00+00", finished_at=f"{hour}:10:00+00")
-        self.filled.attempt(trial, attempt, "done", device=device, started_at=f"{hour}:00:00+00", finished_at=f"{hour}:40:00+00")
+            self.filled.attempt(
+                trial,
+                1,
+                "lost",
+                kind="no_result",
+                started_at=f"{hour}:00:00+00",
+                finished_at=f"{hour}:10:00+00",
+            )
+        self.filled.attempt(
+            trial,
+            attempt,
+            "done",
+            device=device,
+            started_at=f"{hour}:00:00+00",
+            finished_at=f"{hour}:40:00+00",
+        )
         stop = tasks - (self.random.random() < 0.05)
         missing = self.random.randint(0, tasks) if self.random.random() < 0.1 else None
         for task in range(stop + 1):
@@ -80,22 +95,48 @@ class Drawn:
     def measure(self, trial: int, attempt: int, task: int, suite: str, skipped: bool) -> None:
         """All members at the end, other weights too, a few within the task and on a part."""
         members = self.members[suite][1:] if skipped else self.members[suite]
-        extra = [("last", 1.0, 10), ("deployed", 0.1, 10)] + ([("deployed", 1.0, 5)] if task and trial % 3 == 0 else [])
+        extra = [("last", 1.0, 10), ("deployed", 0.1, 10)] + (
+            [("deployed", 1.0, 5)] if task and trial % 3 == 0 else []
+        )
         for weights, fraction, step in [("deployed", 1.0, 10), *extra]:
             for dataset, metric, label_space in members if weights == "deployed" else members[:1]:
-                row = {"trial": trial, "attempt": attempt, "task": task, "step": step, "dataset": dataset, "metric": metric}
+                row = {
+                    "trial": trial,
+                    "attempt": attempt,
+                    "task": task,
+                    "step": step,
+                    "dataset": dataset,
+                    "metric": metric,
+                }
                 value = 0.6 if task == 0 and dataset == "dogs" else self.random.uniform(0.2, 0.9)
-                row |= {"label_space": label_space, "weights": weights, "value": value, "examples": 50, "fraction": fraction}
+                row |= {
+                    "label_space": label_space,
+                    "weights": weights,
+                    "value": value,
+                    "examples": 50,
+                    "fraction": fraction,
+                }
                 self.facts["result"].append(row)
 
     def charge(self, trial: int, attempt: int, task: int) -> None:
         """Phases of a task; a taken-over training is charged all the same."""
         for phase in ("evaluate", *(("train", "merge") if task else ())):
-            row = {"trial": trial, "attempt": attempt, "task": task, "phase": phase, "flops": self.random.uniform(1e9, 9e9)}
-            row |= {"peak_bytes": self.random.choice((None, 10**9, 2 * 10**9)), "seconds": self.random.uniform(1, 5)}
+            row = {
+                "trial": trial,
+                "attempt": attempt,
+                "task": task,
+                "phase": phase,
+                "flops": self.random.uniform(1e9, 9e9),
+            }
+            row |= {
+                "peak_bytes": self.random.choice((None, 10**9, 2 * 10**9)),
+                "seconds": self.random.uniform(1, 5),
+            }
             steps = 10 if phase == "train" else 0
             taken = phase == "train" and self.random.random() < 0.2
-            self.facts["cost"].append(row | {"steps": steps, "pairs": 16 * steps, "energy_j": None, "shared": taken})
+            self.facts["cost"].append(
+                row | {"steps": steps, "pairs": 16 * steps, "energy_j": None, "shared": taken}
+            )
 
     def insert(self) -> None:
         for table, rows in self.facts.items():
@@ -128,9 +169,19 @@ def drawn(filled: Filled, seed: int = 0) -> None:
                 ("plain", "high", "seen"),
             ):
                 first = chance.choice((0, 0, 1))
-                for at in range(first, first + chance.choice((1, 2, 3, 4))) if chance.random() < 0.8 else ():
+                for at in (
+                    range(first, first + chance.choice((1, 2, 3, 4)))
+                    if chance.random() < 0.8
+                    else ()
+                ):
                     study = chance.choice(("first", "second", None))
-                    words = {"backbone": backbone, "method": method, "mixture": mixture, "recipe": recipe, "budget": budget}
+                    words = {
+                        "backbone": backbone,
+                        "method": method,
+                        "mixture": mixture,
+                        "recipe": recipe,
+                        "budget": budget,
+                    }
                     made.trial(number, stream, seed=at, study=study, **words)
                     number += 1
     made.insert()
@@ -141,20 +192,33 @@ def drawn(filled: Filled, seed: int = 0) -> None:
         (0.7, 0.5, "ewc", "replay"),
     )
     for ka, zs, method, mixture in alike:  # in one of the two, or in both
-        filled.done([*PAPER[:-1], [ka, ka, zs, zs]], method=method, mixture=mixture, recipe="high", budget="large", seed=7)
-        filled.trial(method=method, mixture=mixture, budget="medium", seed=9)  # most of them of a kind that has finished
+        filled.done(
+            [*PAPER[:-1], [ka, ka, zs, zs]],
+            method=method,
+            mixture=mixture,
+            recipe="high",
+            budget="large",
+            seed=7,
+        )
+        filled.trial(
+            method=method, mixture=mixture, budget="medium", seed=9
+        )  # most of them of a kind that has finished
     filled.connection.execute("UPDATE result SET value = value * 0.9 WHERE fraction = 0.1")
     for budget in ("flops", "fomo", "seen"):
         filled.trial(budget=budget, method="ewc", recipe="high")
         filled.trial(budget=budget, method="finetune", backbone="big")
-    filled.profile("ewc", train=(2.1e9, 10), score=(0.3e9, 12), objective=(4.4e9, 15), full=(2e9, 10))
+    filled.profile(
+        "ewc", train=(2.1e9, 10), score=(0.3e9, 12), objective=(4.4e9, 15), full=(2e9, 10)
+    )
     for setting, metric, value in REFERENCES:
         filled.connection.execute(
-            "INSERT INTO reference_result VALUES ('drawn', ?, ?, ?, 'derived', NULL)", [setting, metric, value]
+            "INSERT INTO reference_result VALUES ('drawn', ?, ?, ?, 'derived', NULL)",
+            [setting, metric, value],
         )
     for word, value in (("step_gflops", 6.0), ("memory_multiplier", 1.25), ("steps_per_task", 4.0)):
         setting = '{"backbone": "tiny", "batch_pairs": 16, "method": "EWC", "tasks": 20}'
         filled.connection.execute(
-            "INSERT INTO reference_result VALUES ('FoMo-in-Flux, compute', ?, ?, ?, 'seen', NULL)", [setting, word, value]
+            "INSERT INTO reference_result VALUES ('FoMo-in-Flux, compute', ?, ?, ?, 'seen', NULL)",
+            [setting, word, value],
         )
     filled.connection.execute("COMMIT")

@@ -9,7 +9,13 @@ import duckdb
 
 from tests.template import fresh, in_memory
 
-DATASETS = {"birds": ("adapt", 3), "ships": ("adapt", 1), "dogs": ("retain", 1), "cats": ("retain", 1), "toys": ("probe", 1)}
+DATASETS = {
+    "birds": ("adapt", 3),
+    "ships": ("adapt", 1),
+    "dogs": ("retain", 1),
+    "cats": ("retain", 1),
+    "toys": ("probe", 1),
+}
 TASKS = 2
 FACTS = (
     "attempt",
@@ -60,17 +66,33 @@ class Filled:
             self.connection.execute(f"DELETE FROM {table}")
         self.connection.execute("DELETE FROM backbone WHERE name <> 'tiny'")
 
-    def trial(self, method: str = "finetune", mixture: str = "plain", seed: int = 0, **words: Any) -> int:
+    def trial(
+        self, method: str = "finetune", mixture: str = "plain", seed: int = 0, **words: Any
+    ) -> int:
         """Want a trial; its id."""
-        row = {"backbone": "tiny", "stream": "world", "recipe": "usual", "budget": "small", "study": "first"} | words
+        row = {
+            "backbone": "tiny",
+            "stream": "world",
+            "recipe": "usual",
+            "budget": "small",
+            "study": "first",
+        } | words
         row |= {"method": method, "mixture": mixture, "seed": seed}
         found = self.connection.execute(
-            f"INSERT INTO trial ({', '.join(row)}) VALUES ({', '.join('?' * len(row))}) RETURNING id", list(row.values())
+            f"INSERT INTO trial ({', '.join(row)}) VALUES ({', '.join('?' * len(row))}) RETURNING id",
+            list(row.values()),
         ).fetchone()
         assert found is not None
         return int(found[0])
 
-    def attempt(self, trial: int, attempt: int = 1, state: str | None = "done", submitted: bool = True, **outcome: Any) -> None:
+    def attempt(
+        self,
+        trial: int,
+        attempt: int = 1,
+        state: str | None = "done",
+        submitted: bool = True,
+        **outcome: Any,
+    ) -> None:
         """Try a trial; `state` None: it has not ended."""
         self.connection.execute(
             "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (?, ?, '{}', 'abc', 'weir-1', 0)",
@@ -85,21 +107,43 @@ class Filled:
             outcome = {key: value for key, value in outcome.items() if value is not None}
             row = {"trial": trial, "attempt": attempt, "state": state} | outcome
             self.connection.execute(
-                f"INSERT INTO outcome ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
+                f"INSERT INTO outcome ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+                list(row.values()),
             )
 
-    def results(self, trial: int, task: int, values: dict[str, float], attempt: int = 1, **words: Any) -> None:
+    def results(
+        self, trial: int, task: int, values: dict[str, float], attempt: int = 1, **words: Any
+    ) -> None:
         """Measure datasets after a task."""
-        row = {"step": 10 * task, "metric": "top1", "label_space": "all", "weights": "deployed", "fraction": 1.0} | words
+        row = {
+            "step": 10 * task,
+            "metric": "top1",
+            "label_space": "all",
+            "weights": "deployed",
+            "fraction": 1.0,
+        } | words
         for dataset, value in values.items():
             self.connection.execute(
                 "INSERT INTO result VALUES ($trial, $attempt, $task, $step, $dataset, $metric, $label_space, $weights, "
                 "$value, 50, $fraction)",
-                row | {"trial": trial, "attempt": attempt, "task": task, "dataset": dataset, "value": value},
+                row
+                | {
+                    "trial": trial,
+                    "attempt": attempt,
+                    "task": task,
+                    "dataset": dataset,
+                    "value": value,
+                },
             )
 
     def cost(
-        self, trial: int, task: int, phase: str = "train", attempt: int = 1, flops: float = 1e9, seconds: float = 2.0
+        self,
+        trial: int,
+        task: int,
+        phase: str = "train",
+        attempt: int = 1,
+        flops: float = 1e9,
+        seconds: float = 2.0,
     ) -> None:
         """Charge a phase with 10 steps and 160 pairs."""
         self.connection.execute(
@@ -111,13 +155,20 @@ class Filled:
         """A profile: of each phase the FLOPs and the bytes of its peak."""
         for phase, (flops, peak_bytes) in phases.items():
             self.connection.execute(
-                "INSERT INTO profile VALUES ('tiny', ?, ?, 'usual', ?, ?, ?)", [mixture, method, phase, flops, peak_bytes]
+                "INSERT INTO profile VALUES ('tiny', ?, ?, 'usual', ?, ?, ?)",
+                [mixture, method, phase, flops, peak_bytes],
             )
 
     def done(self, matrix: list[list[float]], attempt: int = 1, **words: Any) -> int:
         """A trial that is done: one row of values (birds, ships, dogs, cats) per task, task 0 first."""
         trial = self.trial(**words)
-        self.attempt(trial, attempt, "done", started_at="2026-01-01 10:00:00+00", finished_at="2026-01-01 11:30:00+00")
+        self.attempt(
+            trial,
+            attempt,
+            "done",
+            started_at="2026-01-01 10:00:00+00",
+            finished_at="2026-01-01 11:30:00+00",
+        )
         for task, row in enumerate(matrix):
             self.results(trial, task, dict(zip(DATASETS, [*row, 0.5], strict=True)), attempt)
             if task:
@@ -125,7 +176,9 @@ class Filled:
             self.cost(trial, task, "evaluate", attempt, flops=5e9, seconds=1.0)
         return trial
 
-    def probed(self, recalls: Sequence[tuple[float, float, float]], before: Sequence[float]) -> None:
+    def probed(
+        self, recalls: Sequence[tuple[float, float, float]], before: Sequence[float]
+    ) -> None:
         """Trials, one a seed, of one task and an image index: the recall at 5 before it, and after it on the old index, on the same
         with the drift taken back, and on a new one."""
         metrics = ("index_r5", "index_shifted_r5", "text_to_image_r5")
@@ -147,9 +200,14 @@ class Filled:
     def rows(self, source: str, **where: Any) -> list[dict[str, Any]]:
         """Rows of a view or macro call as dicts."""
         clause = " AND ".join(f"{key} IS NOT DISTINCT FROM ?" for key in where) or "true"
-        found = self.connection.execute(f"SELECT * FROM {source} WHERE {clause}", list(where.values()))
+        found = self.connection.execute(
+            f"SELECT * FROM {source} WHERE {clause}", list(where.values())
+        )
         names = [column[0] for column in found.description or []]
-        return [{n: json.loads(v) if n == "spec" else v for n, v in zip(names, row, strict=True)} for row in found.fetchall()]
+        return [
+            {n: json.loads(v) if n == "spec" else v for n, v in zip(names, row, strict=True)}
+            for row in found.fetchall()
+        ]
 
     def row(self, source: str, **where: Any) -> dict[str, Any]:
         """The only row."""
@@ -179,7 +237,13 @@ def varied(filled: Filled) -> None:
     only = filled.done(shifted(0.1), method="ewc")
     failed = filled.trial(method="ewc", seed=1)
     filled.attempt(
-        failed, 1, "failed", kind="error", message="loss is nan at step 17", log_tail="Traceback\n  boom", host="node1"
+        failed,
+        1,
+        "failed",
+        kind="error",
+        message="loss is nan at step 17",
+        log_tail="Traceback\n  boom",
+        host="node1",
     )
     filled.results(failed, 0, dict.fromkeys(DATASETS, 0.5))
     running = filled.trial(method="ewc", seed=2, study="second")
@@ -187,9 +251,13 @@ def varied(filled: Filled) -> None:
     filled.attempt(running, 2, None)
     filled.trial(budget="large", study=None)
     gone = filled.trial(method="lora", study="second")
-    filled.connection.execute("INSERT INTO request (trial, wish, reason) VALUES (?, 'withdraw', 'a typo')", [gone])
+    filled.connection.execute(
+        "INSERT INTO request (trial, wish, reason) VALUES (?, 'withdraw', 'a typo')", [gone]
+    )
     for name, parent in (("child", only), ("grandchild", failed)):
-        filled.connection.execute("INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"])
+        filled.connection.execute(
+            "INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"]
+        )
         filled.trial(backbone=name, study="second")
     _parted(filled)
     filled.probed([(0.3, 0.4, 0.7), (0.35, 0.4, 0.7)], [0.8, 0.8])
@@ -201,7 +269,9 @@ def varied(filled: Filled) -> None:
         "SELECT 'a paper', '{\"backbone\": \"tiny\", \"task\": 0}', unnest(['a_zs', 'a_ka']), unnest([0.7, 0.25]), 'seen'"
     )
     filled.profile("finetune", train=(2e9, 10), objective=(0, 8), full=(2e9, 10))
-    filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')")
+    filled.connection.execute(
+        "INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')"
+    )
     filled.connection.execute("COMMIT")
 
 

@@ -87,7 +87,9 @@ def stopped(site: Site, trial: int = 1, attempt: int = 1) -> int:
     path = attempt_folder(site.runs, trial, attempt) / "claim"
     assert eventually(lambda: read_json(path) is not None), ask(site, "FROM outcome")
     worker = int((read_json(path) or {})["pid"])
-    assert eventually(lambda: Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    assert eventually(
+        lambda: Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    )
     return worker
 
 
@@ -98,7 +100,9 @@ def ended(site: Site) -> int:
 
 def settle(site: Site, wait_s: float = 300) -> Report:
     """Sync until nothing is pending or running; the last report."""
-    return until(site, lambda report: not (report.running or report.pending or report.submitted), wait_s)
+    return until(
+        site, lambda report: not (report.running or report.pending or report.submitted), wait_s
+    )
 
 
 def until(site: Site, condition: Callable[[Report], bool], wait_s: float = 180) -> Report:
@@ -110,7 +114,9 @@ def until(site: Site, condition: Callable[[Report], bool], wait_s: float = 180) 
         if condition(report := one_pass(site)):
             return report
         if time.monotonic() > deadline:
-            raise TimeoutError(report, ask(site, "SELECT trial, state, reason, attempts FROM trial_state"))
+            raise TimeoutError(
+                report, ask(site, "SELECT trial, state, reason, attempts FROM trial_state")
+            )
         eventually(lambda: ended(site) > before, PAUSE_S)  # noqa: B023 - asked at once
 
 
@@ -137,7 +143,9 @@ def done_once(site: Site, expected: Rows) -> None:
     trials = len({row[:2] for row in expected})
     doubled = "SELECT count(*) FROM (SELECT trial, attempt, task, dataset, metric FROM result GROUP BY ALL HAVING count(*) > 1)"
     with Catalog(site.catalog).open() as connection:
-        done = connection.execute("SELECT count(*), count(DISTINCT trial) FROM outcome WHERE state = 'done'").fetchone()
+        done = connection.execute(
+            "SELECT count(*), count(DISTINCT trial) FROM outcome WHERE state = 'done'"
+        ).fetchone()
         assert done == (trials, trials)
         assert connection.execute(STANDING).fetchall() == expected
         assert connection.execute(doubled).fetchone() == (0,)

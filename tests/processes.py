@@ -11,7 +11,9 @@ from schema.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["runner.trial", "runner.sync", "runner.scheduler.ingest", "runner.backends.slurm", "submitit"])
+SPAWN.set_forkserver_preload(
+    ["runner.trial", "runner.sync", "runner.scheduler.ingest", "runner.backends.slurm", "submitit"]
+)
 
 
 def _trial(folder: str, crash_at: str | None) -> None:
@@ -31,18 +33,36 @@ def run_trial(folder: Path, crash_at: str | None = None) -> int:
     return process.exitcode
 
 
-def attempt(runs: Path, spec: Spec, number: int, data: Path, weights: Path | None = None, store: str = "") -> Path:
+def attempt(
+    runs: Path, spec: Spec, number: int, data: Path, weights: Path | None = None, store: str = ""
+) -> Path:
     """A run folder as sync makes it; every step writes a checkpoint."""
     folder = attempt_folder(runs, 1, number)
     backbone_weights = str(weights) if weights else None
     RunFolder(folder).create(
-        spec, Job(1, number, "batch", 0, str(data), checkpoint_minutes=0.0, backbone_weights=backbone_weights, store=store)
+        spec,
+        Job(
+            1,
+            number,
+            "batch",
+            0,
+            str(data),
+            checkpoint_minutes=0.0,
+            backbone_weights=backbone_weights,
+            store=store,
+        ),
     )
     return folder
 
 
-def command(folder: Path, *arguments: str, crash_at: str | None = None) -> "subprocess.CompletedProcess[str]":
+def command(
+    folder: Path, *arguments: str, crash_at: str | None = None
+) -> "subprocess.CompletedProcess[str]":
     """`python -m <arguments>` in `folder`, as a person types it."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({"WEIR_CRASH_AT": crash_at} if crash_at else {})
+    environment = (
+        os.environ | {"PYTHONPATH": str(ROOT)} | ({"WEIR_CRASH_AT": crash_at} if crash_at else {})
+    )
     asked = [sys.executable, "-m", *arguments]
-    return subprocess.run(asked, cwd=folder, env=environment, text=True, capture_output=True, timeout=300)
+    return subprocess.run(
+        asked, cwd=folder, env=environment, text=True, capture_output=True, timeout=300
+    )

@@ -40,7 +40,9 @@ def learn(run, word=None):
 def tree(folder: Path) -> Path:
     """The packages that a job needs, with this worker in them."""
     for package in ("runner", "schema"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     (folder / "runner/trial.py").write_text(TRIAL)
     return folder
 

@@ -15,7 +15,9 @@ from tests.slurm.cluster import missing
 
 ROOT = Path(__file__).resolve().parent.parent
 STORES = [
-    tool for tool, module in {"Optuna": "optuna", "PyExperimenter": "py_experimenter"}.items() if importlib.util.find_spec(module)
+    tool
+    for tool, module in {"Optuna": "optuna", "PyExperimenter": "py_experimenter"}.items()
+    if importlib.util.find_spec(module)
 ]
 EXPECTED = {
     "insert": {"", *STORES},
@@ -30,17 +32,32 @@ EXPECTED = {
 @pytest.mark.slow
 def test_every_line_of_the_scheduler_s_benchmark_comes_out(tmp_path: Path) -> None:
     out = tmp_path / "scheduler.md"
-    command = [sys.executable, "-m", "benchmarks.scheduler", "--quick", "--out", str(out), "--folder", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.scheduler",
+        "--quick",
+        "--out",
+        str(out),
+        "--folder",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     text = out.read_text()
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")][2:]
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ][2:]
     found: dict[str, set[str]] = {}
     for work, _size, weir, _aim, _peak, tool, other, *_ in lines:
         assert weir.endswith(" s") and bool(tool) == bool(other)
         found.setdefault(work, set()).add(tool)
     assert found == EXPECTED
-    assert ("Optuna is not installed here, so its lines are missing" in text) == ("Optuna" not in STORES)
+    assert ("Optuna is not installed here, so its lines are missing" in text) == (
+        "Optuna" not in STORES
+    )
     assert ("Nothing was submitted to a real Slurm" in text) == bool(missing())
     assert all(f"- **{work}**: " in text for work in EXPECTED), "each line says what it is about"
     assert not list(tmp_path.glob("weir-benchmark-*")), "it takes its files away"
@@ -48,12 +65,40 @@ def test_every_line_of_the_scheduler_s_benchmark_comes_out(tmp_path: Path) -> No
 
 def test_profiles_come_out_as_a_table() -> None:
     """Of a small model: a price in FLOPs that a batch of four pairs can have, and steps that follow from it."""
-    config = {"embed_dim": 8, "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}}
-    config["text_cfg"] = {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1}
-    command = [sys.executable, "-m", "benchmarks.profiles", "--pairs", "4", "--only", "full", "contrastive+ewc"]
-    done = subprocess.run([*command, "--architecture", json.dumps(config)], cwd=ROOT, capture_output=True, text=True)
+    config = {
+        "embed_dim": 8,
+        "vision_cfg": {
+            "image_size": 16,
+            "patch_size": 8,
+            "width": 16,
+            "layers": 1,
+            "head_width": 8,
+        },
+    }
+    config["text_cfg"] = {
+        "context_length": 8,
+        "vocab_size": 32,
+        "width": 16,
+        "heads": 2,
+        "layers": 1,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.profiles",
+        "--pairs",
+        "4",
+        "--only",
+        "full",
+        "contrastive+ewc",
+    ]
+    done = subprocess.run(
+        [*command, "--architecture", json.dumps(config)], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
-    full, ewc = ([cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:])
+    full, ewc = (
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]
+    )
     assert (full[0], full[2], full[4]) == ("full", "0", "1.0000") and full[6] == full[7]
     assert ewc[0] == "contrastive+ewc" and float(ewc[4]) > 1 and ewc[6] != ewc[7]
 
@@ -70,7 +115,9 @@ def test_what_is_compared_gives_the_same_images(form: str, tmp_path: Path) -> No
     assert len(pairs) == len(other) >= 12
     plain = [other[index] for index in range(len(other))]
     shown = [(image[0] if isinstance(image, tuple) else image).numpy() for image in plain]
-    assert {image.tobytes() for image in pairs.images(np.arange(len(pairs)))} == {image.tobytes() for image in shown}
+    assert {image.tobytes() for image in pairs.images(np.arange(len(pairs)))} == {
+        image.tobytes() for image in shown
+    }
     assert len({image.tobytes() for image in shown}) >= 12
     for tar in getattr(other, "opened", {}).values():
         tar.close()
@@ -80,26 +127,44 @@ def test_what_is_compared_gives_the_same_images(form: str, tmp_path: Path) -> No
 def test_every_format_is_read_beside_torchs_loader(tmp_path: Path) -> None:
     out = tmp_path / "loading.md"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.streams", "--quick", "--out", str(out)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.streams", "--quick", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.read_text().splitlines() if line.startswith("|")][2:]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in out.read_text().splitlines()
+        if line.startswith("|")
+    ][2:]
     assert [(row[0], row[1]) for row in rows] == [
-        (name, workers) for form in parts.names("streams/formats") for name, workers in ((f"`{form}`", "0"), ("", "2"))
+        (name, workers)
+        for form in parts.names("streams/formats")
+        for name, workers in ((f"`{form}`", "0"), ("", "2"))
     ]
     assert all(float(cell.replace(",", "")) > 0 for row in rows for cell in row[2:])
-    assert "first batch from a cursor in the middle" in out.read_text() and "memory: " in out.read_text()
+    assert (
+        "first batch from a cursor in the middle" in out.read_text()
+        and "memory: " in out.read_text()
+    )
 
 
 @pytest.mark.slow
 def test_every_loop_trains_the_same_model_from_files_and_from_memory(tmp_path: Path) -> None:
     out = tmp_path / "train.md"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.train", "--quick", "--out", str(out)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.train", "--quick", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [line.split() for line in out.read_text().splitlines() if line.split()[:1] == ["tiny"]]
     loops = ("Weir", "Weir, both", "open_clip_train", "plain autocast")
     found = [(row[3], " ".join(row[4:-3])) for row in rows]
     assert found == [(source, loop) for source in ("files", "memory") for loop in loops]
-    assert all(float(row[-3].replace(",", "")) > 0 and row[-2].endswith("%") and float(row[-1]) > 0 for row in rows)
+    assert all(
+        float(row[-3].replace(",", "")) > 0 and row[-2].endswith("%") and float(row[-1]) > 0
+        for row in rows
+    )

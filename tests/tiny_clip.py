@@ -19,8 +19,22 @@ from streams import BUFFER, PRETRAINING, UPDATE, Batch
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "losses.json"
 RECIPE = {"lr": 3e-3, "weight_decay": 0.2, "optimizer_params": {}}
-VISION = {"image_size": 16, "patch_size": 8, "width": 32, "layers": 2, "head_width": 16, "mlp_ratio": 2.0}
-TEXT = {"context_length": 8, "vocab_size": 32, "width": 32, "heads": 2, "layers": 2, "mlp_ratio": 2.0}
+VISION = {
+    "image_size": 16,
+    "patch_size": 8,
+    "width": 32,
+    "layers": 2,
+    "head_width": 16,
+    "mlp_ratio": 2.0,
+}
+TEXT = {
+    "context_length": 8,
+    "vocab_size": 32,
+    "width": 32,
+    "heads": 2,
+    "layers": 2,
+    "mlp_ratio": 2.0,
+}
 # What a part needs to be worth running on a model this small; a part that is not named here runs with its defaults
 PARAMS: dict[str, dict[str, Any]] = {
     "ewc": {"weight": 1e3, "fisher_pairs": 32},
@@ -33,7 +47,9 @@ PARAMS: dict[str, dict[str, Any]] = {
 
 def names(place: str) -> list[str]:
     """The parts of a folder: a new file is tested the moment it exists."""
-    return sorted(file.stem for file in (ROOT / place).glob("*.py") if not file.stem.startswith("_"))
+    return sorted(
+        file.stem for file in (ROOT / place).glob("*.py") if not file.stem.startswith("_")
+    )
 
 
 def build(seed: int = 0) -> CLIP:
@@ -56,7 +72,9 @@ def batches(seed: int, pairs: int = 16) -> Iterator[Batch]:
         noise = torch.randn(len(drawn), 3, 16, 16, generator=generator)
         half, quarter = len(drawn) - len(drawn) // 2, len(drawn) // 4
         counts = torch.tensor([half, quarter, len(drawn) - half - quarter])
-        sources = torch.tensor([UPDATE, BUFFER, PRETRAINING], dtype=torch.int8).repeat_interleave(counts)
+        sources = torch.tensor([UPDATE, BUFFER, PRETRAINING], dtype=torch.int8).repeat_interleave(
+            counts
+        )
         yield Batch(images=images[drawn] + noise / 2, texts=texts[drawn], sources=sources)
 
 
@@ -82,20 +100,26 @@ def task(number: int = 1, steps: int = 20) -> Task:
     return Task(number, steps, build().state_dict())
 
 
-def learn(model: nn.Module, how: Tuning, what: Objective, steps: int, number: int = 1) -> list[float]:
+def learn(
+    model: nn.Module, how: Tuning, what: Objective, steps: int, number: int = 1
+) -> list[float]:
     """One task; the loss of each step."""
     torch.manual_seed(number)
     what.begin(model, task(number, steps))
     parameters = how.begin(model, task(number, steps))
     optimizer = optimizers.optimizer("adamw", parameters, RECIPE)
     stream = batches(number)
-    losses = [step(model, how, what, optimizer, next(stream)) for _ in range(steps if parameters else 0)]
+    losses = [
+        step(model, how, what, optimizer, next(stream)) for _ in range(steps if parameters else 0)
+    ]
     how.end(model)
     what.end(model, stream)
     return losses
 
 
-def step(model: nn.Module, how: Tuning, what: Objective, optimizer: torch.optim.Optimizer, batch: Batch) -> float:
+def step(
+    model: nn.Module, how: Tuning, what: Objective, optimizer: torch.optim.Optimizer, batch: Batch
+) -> float:
     """One optimizer step, as the trial takes it."""
     with parametrize.cached():
         loss = what.loss(model, batch)
@@ -128,9 +152,13 @@ def check_golden(name: str, losses: Callable[[], list[float]]) -> None:
     if os.environ.get("WEIR_ACCEPT"):
         kept = golden["losses"] if golden["machine"] == machine else {}  # one machine's at a time
         golden = {"machine": machine, "losses": dict(sorted((kept | {name: found}).items()))}
-        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(values)}" for key, values in golden["losses"].items())
+        lines = ",\n".join(
+            f"{json.dumps(key)}: {json.dumps(values)}" for key, values in golden["losses"].items()
+        )
         GOLDEN.write_text(f'{{"machine": {json.dumps(machine)}, "losses": {{\n{lines}\n}}}}\n')
-    assert name in golden["losses"], f"no losses on record for {name}: see how to accept them in check_golden"
+    assert name in golden["losses"], (
+        f"no losses on record for {name}: see how to accept them in check_golden"
+    )
     expected = golden["losses"][name]
     if machine == golden["machine"] and torch.get_num_threads() == 1:
         assert found == expected
@@ -141,10 +169,22 @@ def check_golden(name: str, losses: Callable[[], list[float]]) -> None:
 def field_defaults(path: Path, class_name: str) -> dict[str, Any]:
     """Public fields of a dataclass with their defaults, read without importing; fails where a default is no literal."""
     tree = ast.parse(path.read_text())
-    (found,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name]
-    fields = [item for item in found.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)]
-    public = [item for item in fields if not item.target.id.startswith("_") and "ClassVar" not in ast.unparse(item.annotation)]
-    return {item.target.id: ast.literal_eval(item.value) for item in public if item.value is not None}
+    (found,) = [
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
+    ]
+    fields = [
+        item
+        for item in found.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    ]
+    public = [
+        item
+        for item in fields
+        if not item.target.id.startswith("_") and "ClassVar" not in ast.unparse(item.annotation)
+    ]
+    return {
+        item.target.id: ast.literal_eval(item.value) for item in public if item.value is not None
+    }
 
 
 def _machine() -> str:

@@ -12,7 +12,14 @@ NAMES = names(4)
 ARCHITECTURE = json.dumps(
     {
         "embed_dim": 16,
-        "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16, "pool_type": "avg"},
+        "vision_cfg": {
+            "image_size": 16,
+            "patch_size": 8,
+            "width": 32,
+            "layers": 1,
+            "head_width": 16,
+            "pool_type": "avg",
+        },
         "text_cfg": {"context_length": 16, "width": 32, "heads": 2, "layers": 1},
         "words": vocabulary(),
     }
@@ -20,14 +27,23 @@ ARCHITECTURE = json.dumps(
 
 
 def _dataset(name: str, kind: str, classes: list[str], template: str, **params: object) -> str:
-    values = (name, "world", json.dumps({"image_px": 16, **params}), kind, json.dumps(classes), json.dumps([template]))
+    values = (
+        name,
+        "world",
+        json.dumps({"image_px": 16, **params}),
+        kind,
+        json.dumps(classes),
+        json.dumps([template]),
+    )
     listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     return f"INSERT INTO dataset (name, format, params, kind, classes, templates) VALUES ({listed}) ON CONFLICT DO NOTHING;\n"
 
 
 AXES = (
     _dataset("toy_base", "captions", ["everything"], "{}", set="base", train=64)
-    + _dataset("toy_blobs", "classification", NAMES, "a photo of a {}", set="blobs", train=40, test=16)
+    + _dataset(
+        "toy_blobs", "classification", NAMES, "a photo of a {}", set="blobs", train=40, test=16
+    )
     + _dataset("toy_colour", "classification", list(COLOURS), "a {} shape", set="colour", test=20)
     + _dataset("toy_scenes", "retrieval", list(KNOWN), "{}", set="shape", test=20)
     + f"""

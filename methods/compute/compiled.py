@@ -30,7 +30,10 @@ from schema.checks.compute import ComputeError
 
 BACKEND: Any = "inductor"  # of torch.compile
 SHAPES = 64  # of rows, and ways to run them, that a tower is compiled for before that is an error
-COMPILERS = ("CXX", "c++", "g++", "clang++"), ("CC", "cc", "gcc", "clang")  # for the CPU, and what Triton asks for
+COMPILERS = (
+    ("CXX", "c++", "g++", "clang++"),
+    ("CC", "cc", "gcc", "clang"),
+)  # for the CPU, and what Triton asks for
 
 
 class Tower(nn.Module):
@@ -70,7 +73,9 @@ class Towers:
         self.bare = copy.deepcopy(model).to("meta")
         if checkpointing:
             self.bare.set_grad_checkpointing(True)  # type: ignore[operator]
-        self.towers = {encode: Tower(self.bare, encode) for encode in ("encode_image", "encode_text")}
+        self.towers = {
+            encode: Tower(self.bare, encode) for encode in ("encode_image", "encode_text")
+        }
 
     def __call__(self, model: nn.Module, encode: str, rows: Tensor, **how: Any) -> Tensor:
         """(B, D) of (B, ...) rows by a tower of the model.
@@ -83,11 +88,17 @@ class Towers:
         tower, owned = self.towers[encode], dict(model.named_buffers()) | weights_in_use(model)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf")  # asked by the tracer
-                return tower.compiled({f"bare.{name}": owned[name] for name in tower.names}, rows, how)
+                warnings.filterwarnings(
+                    "ignore", "The .grad attribute of a Tensor that is not a leaf"
+                )  # asked by the tracer
+                return tower.compiled(
+                    {f"bare.{name}": owned[name] for name in tower.names}, rows, how
+                )
         except (TorchDynamoException, FailOnRecompileLimitHit) as error:
             said = " ".join(str(error).split())[:400]
-            raise ComputeError(f"torch.compile cannot take {encode} of this backbone: {said}. Let compile be off") from error
+            raise ComputeError(
+                f"torch.compile cannot take {encode} of this backbone: {said}. Let compile be off"
+            ) from error
 
 
 def listened(model: nn.Module) -> bool:
@@ -122,10 +133,16 @@ def version() -> str:
     """Of what makes the kernels of a CPU, on which their last bits may depend; those of a GPU come from torch's own packages."""
     if torch.cuda.is_available():
         return ""
-    said = subprocess.run([compiler("cpu"), "--version"], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [compiler("cpu"), "--version"], capture_output=True, text=True, check=True
+    )
     return said.stdout.partition("\n")[0]
 
 
 def _of_tower(encode: str, name: str) -> bool:
     """The temperature belongs to neither."""
-    return name.startswith("visual.") if encode == "encode_image" else not name.startswith(("visual.", "logit_"))
+    return (
+        name.startswith("visual.")
+        if encode == "encode_image"
+        else not name.startswith(("visual.", "logit_"))
+    )

@@ -58,8 +58,14 @@ def gathered(own: Tensor, count: int) -> Tensor:
     if ranks() == 1:
         return own
     longest = -(-count // ranks())
-    whole = own if len(own) == longest else torch.cat([own, own.new_zeros(longest - len(own), *own.shape[1:])])
-    return torch.cat([piece[: _size(count, which)] for which, piece in enumerate(_Gathered.apply(whole))])
+    whole = (
+        own
+        if len(own) == longest
+        else torch.cat([own, own.new_zeros(longest - len(own), *own.shape[1:])])
+    )
+    return torch.cat(
+        [piece[: _size(count, which)] for which, piece in enumerate(_Gathered.apply(whole))]
+    )
 
 
 def _size(count: int, which: int) -> int:
@@ -72,7 +78,9 @@ class _Gathered(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, own: Tensor) -> tuple[Tensor, ...]:
-        pieces = [torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(ranks())]
+        pieces = [
+            torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(ranks())
+        ]
         dist.all_gather(pieces, own.contiguous())
         return tuple(pieces)
 
@@ -127,7 +135,9 @@ def as_first(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The first process's tensors under the same names, on the CPU."""
     if ranks() == 1:
         return dict(weights)
-    made = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()}
+    made = {
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()
+    }
     for tensor in made.values():
         dist.broadcast(tensor, 0)
     return made
@@ -143,7 +153,9 @@ def collected(made: Sequence[Tensor], pieces: Sequence[Tensor]) -> Tensor:
     own = torch.cat(list(made))
     if ranks() == 1 or len(pieces) < ranks():
         return own
-    sizes = [sum(len(piece) for piece in pieces[part(len(pieces), which)]) for which in range(ranks())]
+    sizes = [
+        sum(len(piece) for piece in pieces[part(len(pieces), which)]) for which in range(ranks())
+    ]
     whole = torch.cat([own, own.new_zeros(max(sizes) - len(own), *own.shape[1:])])
     every: Sequence[Tensor] = _Gathered.apply(whole)
     return torch.cat([rows[:size] for rows, size in zip(every, sizes, strict=True)])

@@ -26,8 +26,12 @@ from schema.checks.compute import Compute, ComputeError
 PLAINLY = Compute()
 _how = PLAINLY
 _towers: Towers | None = None  # those in use, compiled
-_known: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}  # (id of a model, tower) -> rows, and what it makes of them
-_made: WeakKeyDictionary[nn.Module, Towers] = WeakKeyDictionary()  # by the model that a trial has from its beginning to its end
+_known: dict[
+    tuple[int, str], tuple[Tensor, Tensor]
+] = {}  # (id of a model, tower) -> rows, and what it makes of them
+_made: WeakKeyDictionary[nn.Module, Towers] = (
+    WeakKeyDictionary()
+)  # by the model that a trial has from its beginning to its end
 
 
 def prepare(how: Compute, model: nn.Module) -> None:
@@ -36,7 +40,9 @@ def prepare(how: Compute, model: nn.Module) -> None:
     Raises:
         ComputeError: it has statistics of a batch, which are not those of its parts; or there is nothing to compile it with.
     """
-    for path, module in model.named_modules() if how.chunk_pairs or how.ranks > 1 or distributed.ranks() > 1 else ():
+    for path, module in (
+        model.named_modules() if how.chunk_pairs or how.ranks > 1 or distributed.ranks() > 1 else ()
+    ):
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             raise ComputeError(
                 f"{path} is a batch normalisation, whose statistics are those of a whole batch: chunk_pairs and ranks would "
@@ -79,7 +85,9 @@ def encoded(model: nn.Module, encode: str, rows: Tensor, **how: Any) -> Tensor:
     asked, known = _known.get((id(model), encode), (None, rows))
     if asked is rows and not how:
         return known
-    return distributed.gathered(_chunked(model, partial(_pass, model, encode, **how), distributed.padded(rows)), len(rows))
+    return distributed.gathered(
+        _chunked(model, partial(_pass, model, encode, **how), distributed.padded(rows)), len(rows)
+    )
 
 
 def _pass(model: nn.Module, encode: str, rows: Tensor, **how: Any) -> Tensor:
@@ -95,7 +103,9 @@ def _pass(model: nn.Module, encode: str, rows: Tensor, **how: Any) -> Tensor:
 
 def _chunked(model: nn.Module, encode: partial[Tensor], rows: Tensor) -> Tensor:
     if _how.recomputes and torch.is_grad_enabled():
-        weights_in_use(model)  # computed once, before a pass that is repeated: the cache of parametrizations holds them
+        weights_in_use(
+            model
+        )  # computed once, before a pass that is repeated: the cache of parametrizations holds them
     if not _how.chunk_pairs or len(rows) <= _how.chunk_pairs:
         return encode(rows)
     pieces = torch.split(rows, _how.chunk_pairs)

@@ -18,20 +18,26 @@ GROWTH: dict[str, Callable[[int, int], float]] = {  # of the i-th of n, from 1
 SHARES = (*GROWTH, *(f"reverse_{name}" for name in GROWTH if name != "uniform"))
 
 
-def walk(history: Sequence[Weights], weight: float | None, shares: str | None, initial: bool) -> Iterator[tuple[Weights, float]]:
+def walk(
+    history: Sequence[Weights], weight: float | None, shares: str | None, initial: bool
+) -> Iterator[tuple[Weights, float]]:
     """What is averaged of a history, in order.
 
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
     """
     if weight is not None and shares is not None:
-        raise ValueError(f"weight ({weight}) and shares ({shares!r}) are two ways to say the same; leave one out")
+        raise ValueError(
+            f"weight ({weight}) and shares ({shares!r}) are two ways to say the same; leave one out"
+        )
     if weight is not None and not 0 <= weight <= 1:
         raise ValueError(f"weight is the share of the newest, in [0, 1], not {weight}")
     if shares is not None and shares not in SHARES:
         raise ValueError(f"unknown shares {shares!r}. Allowed: {', '.join(SHARES)}.")
     first = 0 if initial or (shares is None and len(history) == 2) else 1
-    for index, share in enumerate(_shares(len(history) - first, 0.5 if weight is None else weight, shares), first):
+    for index, share in enumerate(
+        _shares(len(history) - first, 0.5 if weight is None else weight, shares), first
+    ):
         yield history[index], share
 
 
@@ -42,4 +48,7 @@ def _shares(count: int, weight: float, name: str | None) -> list[float]:
     grown = [GROWTH[name.removeprefix("reverse_")](i, count) for i in range(1, count + 1)]
     if name.startswith("reverse_"):
         grown.reverse()
-    return [share / total if total else 1.0 for share, total in zip(grown, accumulate(grown), strict=True)]
+    return [
+        share / total if total else 1.0
+        for share, total in zip(grown, accumulate(grown), strict=True)
+    ]

@@ -19,7 +19,12 @@ from methods.merging._vectors import Vector, elected, fraction, plus, smallest, 
 
 
 def merge(
-    history: Sequence[Weights], *, top: float = 0.01, bottom: float = 0.7, elect: bool = True, scale: float = 1.0
+    history: Sequence[Weights],
+    *,
+    top: float = 0.01,
+    bottom: float = 0.7,
+    elect: bool = True,
+    scale: float = 1.0,
 ) -> Weights:
     """theta_0 and what is left of the task vectors.
 
@@ -39,6 +44,8 @@ def masked(history: Sequence[Weights], top: float, bottom: float) -> Iterator[Ve
         for tensor in vector.values():
             size, sizes = tensor.numel(), tensor.abs()
             if size:
-                low, high = smallest(sizes.flatten().clone(), int(bottom * size), size - 1 - int(top * size))
+                low, high = smallest(
+                    sizes.flatten().clone(), int(bottom * size), size - 1 - int(top * size)
+                )
                 tensor.masked_fill_((sizes < low) | (sizes > high), 0)
         yield vector

@@ -19,7 +19,9 @@ from methods import Weights
 from methods.merging._vectors import Vector, elected, fraction, plus, task_vectors
 
 
-def merge(history: Sequence[Weights], *, drop: float = 0.7, scale: float = 1.0, seed: int = 0) -> Weights:
+def merge(
+    history: Sequence[Weights], *, drop: float = 0.7, scale: float = 1.0, seed: int = 0
+) -> Weights:
     """theta_0 and the scaled mean of what is left and agrees.
 
     Raises:
@@ -34,5 +36,7 @@ def dropped(history: Sequence[Weights], drop: float, seed: int) -> Iterator[Vect
     for index, vector in enumerate(task_vectors(history), 1):
         generator = torch.Generator().manual_seed(seed + index)
         for tensor in vector.values():
-            tensor.masked_fill_(torch.rand(tensor.shape, generator=generator) < drop, 0).div_(1 - drop)
+            tensor.masked_fill_(torch.rand(tensor.shape, generator=generator) < drop, 0).div_(
+                1 - drop
+            )
         yield vector

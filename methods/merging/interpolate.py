@@ -23,7 +23,11 @@ from methods.merging._shares import walk
 
 
 def merge(
-    history: Sequence[Weights], *, weight: float | None = None, shares: str | None = None, initial: bool = False
+    history: Sequence[Weights],
+    *,
+    weight: float | None = None,
+    shares: str | None = None,
+    initial: bool = False,
 ) -> Weights:
     """The average.
 
@@ -33,5 +37,7 @@ def merge(
     average: dict[str, Tensor] = {}
     for weights, share in walk(history, weight, shares, initial):
         for name, tensor in weights.items():
-            average[name] = torch.lerp(average[name], tensor, share) if name in average else tensor.clone()
+            average[name] = (
+                torch.lerp(average[name], tensor, share) if name in average else tensor.clone()
+            )
     return average

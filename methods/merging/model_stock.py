@@ -29,11 +29,15 @@ def merge(history: Sequence[Weights]) -> Weights:
             length = tensor.double().norm()
             if length:
                 direction = tensor / length.to(tensor.dtype)
-                directions[name] = directions[name].add_(direction) if name in directions else direction
+                directions[name] = (
+                    directions[name].add_(direction) if name in directions else direction
+                )
                 sums[name] = sums[name].add_(tensor) if name in sums else tensor
                 counts[name] = counts.get(name, 0) + 1
     return {
-        name: tensor + ratio(directions[name], counts[name]) * sums[name] / counts[name] if name in counts else tensor.clone()
+        name: tensor + ratio(directions[name], counts[name]) * sums[name] / counts[name]
+        if name in counts
+        else tensor.clone()
         for name, tensor in history[0].items()
     }
 

@@ -21,7 +21,11 @@ PARALLEL = 0.9995
 
 
 def merge(
-    history: Sequence[Weights], *, weight: float | None = None, shares: str | None = None, initial: bool = False
+    history: Sequence[Weights],
+    *,
+    weight: float | None = None,
+    shares: str | None = None,
+    initial: bool = False,
 ) -> Weights:
     """The average along arcs.
 
@@ -31,7 +35,9 @@ def merge(
     average: dict[str, Tensor] = {}
     for weights, share in walk(history, weight, shares, initial):
         for name, tensor in weights.items():
-            average[name] = slerp(average[name], tensor, share) if name in average else tensor.clone()
+            average[name] = (
+                slerp(average[name], tensor, share) if name in average else tensor.clone()
+            )
     return average
 
 

@@ -18,17 +18,25 @@ from methods import Weights
 from methods.merging._vectors import plus, task_vectors, total
 
 
-def merge(history: Sequence[Weights], *, tall: float = 0.4, tasks: int = 1, scale: float = 1.0) -> Weights:
+def merge(
+    history: Sequence[Weights], *, tall: float = 0.4, tasks: int = 1, scale: float = 1.0
+) -> Weights:
     """theta_0 and the scaled sum, where there is a consensus.
 
     Raises:
         ValueError: `tall` below 0 or `tasks` below 1.
     """
     if tall < 0 or tasks < 1:
-        raise ValueError(f"tall is a threshold of at least 0 and tasks a number of at least 1, not {tall} and {tasks}")
+        raise ValueError(
+            f"tall is a threshold of at least 0 and tasks a number of at least 1, not {tall} and {tasks}"
+        )
     summed = total(task_vectors(history))
     needed = {name: torch.zeros_like(tensor, dtype=torch.int16) for name, tensor in summed.items()}
     for vector in task_vectors(history):
         for name, tensor in vector.items():
             needed[name] += tensor.abs() >= tall * (summed[name] - tensor).abs()
-    return plus(history[0], {name: tensor * (needed[name] >= tasks) for name, tensor in summed.items()}, scale)
+    return plus(
+        history[0],
+        {name: tensor * (needed[name] >= tasks) for name, tensor in summed.items()},
+        scale,
+    )

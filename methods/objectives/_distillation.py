@@ -23,4 +23,6 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> 
     T^2 keeps the gradient's size as T grows.
     """
     with torch.autocast(student.device.type, enabled=False):
-        return temperature**2 * functional.cross_entropy(student / temperature, (teacher / temperature).softmax(dim=1))
+        return temperature**2 * functional.cross_entropy(
+            student / temperature, (teacher / temperature).softmax(dim=1)
+        )

@@ -13,7 +13,9 @@ from torch.nn import functional
 from methods.compute.encoding import encoded
 from streams import Batch
 
-_made: dict[tuple[int, int], tuple[Batch, Tensor, Tensor]] | None = None  # with the batch, whose id must stay its own
+_made: dict[tuple[int, int], tuple[Batch, Tensor, Tensor]] | None = (
+    None  # with the batch, whose id must stay its own
+)
 
 
 @contextmanager
@@ -70,7 +72,9 @@ def logits(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
         return wide(logit_scale).exp() * images @ texts.T
 
 
-def symmetric_loss(images: Tensor, texts: Tensor, logit_scale: Tensor, reduction: str = "mean") -> Tensor:
+def symmetric_loss(
+    images: Tensor, texts: Tensor, logit_scale: Tensor, reduction: str = "mean"
+) -> Tensor:
     """CLIP's loss on unit-norm rows: () float32, or (B,) each pair's own term with `reduction` none."""
     scores = logits(images, texts, logit_scale)
     with torch.autocast(images.device.type, enabled=False):

@@ -11,14 +11,19 @@ from methods.parameters import weights_in_use
 from streams import Batch
 
 PerWeight = dict[str, Tensor]  # by the names of the plain CLIP's parameters
-FP16_SCALE = 2.0**16  # of a loss under fp16, to begin with: without it small gradients on the way are zero
+FP16_SCALE = (
+    2.0**16
+)  # of a loss under fp16, to begin with: without it small gradients on the way are zero
 
 
 def pull(model: nn.Module, anchor: PerWeight, importance: PerWeight | None = None) -> Tensor | None:
     """sum_i F_i (theta_i - anchor_i)^2 over the weights in use, () float32; F is 1 where not given. None: nothing anchored."""
     used = weights_in_use(model)
     squares = ((name, (wide(used[name]) - held).square()) for name, held in anchor.items())
-    terms = [(square if importance is None else importance[name] * square).sum() for name, square in squares]
+    terms = [
+        (square if importance is None else importance[name] * square).sum()
+        for name, square in squares
+    ]
     return torch.stack(terms).sum() if terms else None
 
 
@@ -36,8 +41,12 @@ def measured(
     Of each group all terms are taken, each with a backward pass of its own. Under fp16 it is that of the enlarged term, taken
     anew from half as much wherever it is not finite, and the gradient is made small again before it is folded.
     """
-    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    total = {name: torch.zeros_like(wide(parameter.detach())) for name, parameter in parameters.items()}
+    parameters = {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
+    total = {
+        name: torch.zeros_like(wide(parameter.detach())) for name, parameter in parameters.items()
+    }
     seen_pairs = passes = 0
     scale = FP16_SCALE if _half(model) else 1.0
     with evaluating(model):
@@ -63,7 +72,9 @@ def measured(
                         scale, wanted = scale / 2, list(terms(group))[: len(wanted)]
                         continue
                     for name, gradient in zip(total, found, strict=True):
-                        total[name] += fold(wide(gradient) if scale == 1 else wide(gradient) / scale)
+                        total[name] += fold(
+                            wide(gradient) if scale == 1 else wide(gradient) / scale
+                        )
                     wanted.pop()
                 seen_pairs += len(group.texts)
     return {name: folded / max(passes, 1) for name, folded in total.items()}
@@ -77,7 +88,9 @@ def _half(model: nn.Module) -> bool:
 
 def anchored(model: nn.Module) -> PerWeight:
     """A plain CLIP's weights as they are now, in float32 at least."""
-    return {name: wide(parameter.detach()).clone() for name, parameter in weights_in_use(model).items()}
+    return {
+        name: wide(parameter.detach()).clone() for name, parameter in weights_in_use(model).items()
+    }
 
 
 def placed(tensors: PerWeight, device: torch.device) -> PerWeight:
@@ -87,12 +100,20 @@ def placed(tensors: PerWeight, device: torch.device) -> PerWeight:
 
 def packed(**kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Several mappings as one state, its keys `<which>.<name>`."""
-    return {f"{which}.{name}": tensor for which, tensors in kept.items() for name, tensor in tensors.items()}
+    return {
+        f"{which}.{name}": tensor
+        for which, tensors in kept.items()
+        for name, tensor in tensors.items()
+    }
 
 
 def unpacked(state: Mapping[str, Tensor], which: str) -> dict[str, Tensor]:
     """One of them again."""
-    return {key.removeprefix(f"{which}."): tensor for key, tensor in state.items() if key.startswith(f"{which}.")}
+    return {
+        key.removeprefix(f"{which}."): tensor
+        for key, tensor in state.items()
+        if key.startswith(f"{which}.")
+    }
 
 
 def _groups(batch: Batch, pairs: int) -> Iterator[Batch]:
@@ -102,4 +123,8 @@ def _groups(batch: Batch, pairs: int) -> Iterator[Batch]:
         yield batch
         return
     for first in range(count):
-        yield Batch(images=batch.images[first::count], texts=batch.texts[first::count], sources=batch.sources[first::count])
+        yield Batch(
+            images=batch.images[first::count],
+            texts=batch.texts[first::count],
+            sources=batch.sources[first::count],
+        )

@@ -16,7 +16,9 @@ Transform = Callable[[Tensor], Tensor]
 class Store:
     """On the CPU, because what is kept may be larger than the model; row i of every tensor belongs to pair i."""
 
-    rows: dict[str, Tensor] = field(default_factory=dict)  # images, texts; seen, told: what a model made of each
+    rows: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # images, texts; seen, told: what a model made of each
 
     def __len__(self) -> int:
         return len(self.rows["texts"]) if self.rows else 0
@@ -34,8 +36,16 @@ class Store:
     def draw(self, count: int, device: torch.device) -> tuple[Batch, Tensor, Tensor]:
         """At most `count` pairs, none twice, by torch's global generator; with what was made of their images and texts."""
         chosen = torch.randperm(len(self))[:count]
-        images, texts, seen, told = (self.rows[name][chosen].to(device) for name in ("images", "texts", "seen", "told"))
-        return Batch(images, texts, torch.full((len(texts),), BUFFER, dtype=torch.int8, device=device)), seen, told
+        images, texts, seen, told = (
+            self.rows[name][chosen].to(device) for name in ("images", "texts", "seen", "told")
+        )
+        return (
+            Batch(
+                images, texts, torch.full((len(texts),), BUFFER, dtype=torch.int8, device=device)
+            ),
+            seen,
+            told,
+        )
 
 
 @dataclass
@@ -69,7 +79,9 @@ class Reservoir:
         slots = sorted(chosen)
         for first in range(0, len(slots), at_once):
             some = slots[first : first + at_once]
-            images, texts = (torch.stack(rows) for rows in zip(*(chosen[slot] for slot in some), strict=True))
+            images, texts = (
+                torch.stack(rows) for rows in zip(*(chosen[slot] for slot in some), strict=True)
+            )
             pairs = Batch(images, texts, torch.full((len(texts),), UPDATE, dtype=torch.int8))
             seen, told = recalled(model, pairs)
             self.store.put(pairs, made(seen), made(told), some)
@@ -77,7 +89,11 @@ class Reservoir:
     def _slot(self) -> int:
         """Where the next pair goes; nowhere from `capacity` on."""
         self.offered += 1
-        return self.offered - 1 if self.offered <= self.capacity else int(torch.randint(self.offered, ()))
+        return (
+            self.offered - 1
+            if self.offered <= self.capacity
+            else int(torch.randint(self.offered, ()))
+        )
 
     def state_dict(self) -> dict[str, Tensor]:
         """The pairs, and how many have been offered."""
@@ -85,7 +101,9 @@ class Reservoir:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """The reverse."""
-        self.store.rows = {name: tensor.cpu() for name, tensor in state.items() if name != "offered"}
+        self.store.rows = {
+            name: tensor.cpu() for name, tensor in state.items() if name != "offered"
+        }
         self.offered = int(state["offered"])
 
 

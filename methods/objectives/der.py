@@ -36,14 +36,18 @@ class Der(Objective):
 
     def __post_init__(self) -> None:
         if self.weight < 0 or self.buffer_pairs < 1 or self.replay_pairs < 0:
-            raise ValueError(f"der takes weight >= 0, buffer_pairs >= 1 and replay_pairs >= 0, not {self}")
+            raise ValueError(
+                f"der takes weight >= 0, buffer_pairs >= 1 and replay_pairs >= 0, not {self}"
+            )
         self._kept = Reservoir(self.buffer_pairs)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean over the replayed pairs."""
         if not len(self._kept.store):
             return batch.images.new_zeros(())
-        pairs, seen, told = self._kept.store.draw(self.replay_pairs or len(batch.texts), batch.images.device)
+        pairs, seen, told = self._kept.store.draw(
+            self.replay_pairs or len(batch.texts), batch.images.device
+        )
         return self.weight * squared_distance(*embeddings(model, pairs), seen, told)
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:

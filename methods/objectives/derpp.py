@@ -31,18 +31,28 @@ class Derpp(Objective):
     _kept: Reservoir = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if min(self.weight, self.contrastive_weight, self.replay_pairs) < 0 or self.buffer_pairs < 1:
-            raise ValueError(f"derpp takes weights >= 0, buffer_pairs >= 1 and replay_pairs >= 0, not {self}")
+        if (
+            min(self.weight, self.contrastive_weight, self.replay_pairs) < 0
+            or self.buffer_pairs < 1
+        ):
+            raise ValueError(
+                f"derpp takes weights >= 0, buffer_pairs >= 1 and replay_pairs >= 0, not {self}"
+            )
         self._kept = Reservoir(self.buffer_pairs)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean over the replayed pairs."""
         if not len(self._kept.store):
             return batch.images.new_zeros(())
-        pairs, seen, told = self._kept.store.draw(self.replay_pairs or len(batch.texts), batch.images.device)
+        pairs, seen, told = self._kept.store.draw(
+            self.replay_pairs or len(batch.texts), batch.images.device
+        )
         images, texts = embeddings(model, pairs)
         again = symmetric_loss(images, texts, model.get_parameter("logit_scale").detach())
-        return self.weight * squared_distance(images, texts, seen, told) + self.contrastive_weight * again
+        return (
+            self.weight * squared_distance(images, texts, seen, told)
+            + self.contrastive_weight * again
+        )
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
         """Offer pairs of the task to the reservoir."""

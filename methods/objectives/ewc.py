@@ -59,15 +59,29 @@ class Ewc(Objective):
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
-            raise ValueError(f"ewc: unknown estimator {self.estimator!r}. Allowed: {', '.join(ESTIMATORS)}.")
-        if min(self.weight, self.decay, self.fisher_pairs, self.fisher_batch_pairs, self.start_fisher) < 0:
+            raise ValueError(
+                f"ewc: unknown estimator {self.estimator!r}. Allowed: {', '.join(ESTIMATORS)}."
+            )
+        if (
+            min(
+                self.weight,
+                self.decay,
+                self.fisher_pairs,
+                self.fisher_batch_pairs,
+                self.start_fisher,
+            )
+            < 0
+        ):
             raise ValueError(f"ewc takes no negative number: {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
         """Anchor the first task at where it starts, if it shall be held at all."""
         if self.start_fisher and not self._fisher:
             self._anchor = anchored(model)
-            self._fisher = {name: torch.full_like(tensor, self.start_fisher) for name, tensor in self._anchor.items()}
+            self._fisher = {
+                name: torch.full_like(tensor, self.start_fisher)
+                for name, tensor in self._anchor.items()
+            }
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The penalty at the present weights; the batch plays no part but to say where to compute."""
@@ -81,14 +95,25 @@ class Ewc(Objective):
 
         def terms(group: Batch) -> Iterable[Tensor]:
             each = self.estimator == "pair"
-            own = symmetric_loss(*embeddings(model, group), model.get_parameter("logit_scale"), "none" if each else "mean")
+            own = symmetric_loss(
+                *embeddings(model, group),
+                model.get_parameter("logit_scale"),
+                "none" if each else "mean",
+            )
             return own if each else [own]
 
-        task = measured(model, batches, self.fisher_pairs, self.fisher_batch_pairs, terms, torch.square)
+        task = measured(
+            model, batches, self.fisher_pairs, self.fisher_batch_pairs, terms, torch.square
+        )
         device = next(model.parameters()).device
         earlier = placed(self._fisher, device)
-        self._fisher = {name: self.decay * earlier[name] + new if name in earlier else new for name, new in task.items()}
-        self._anchor = {name: tensor for name, tensor in anchored(model).items() if name in self._fisher}
+        self._fisher = {
+            name: self.decay * earlier[name] + new if name in earlier else new
+            for name, new in task.items()
+        }
+        self._anchor = {
+            name: tensor for name, tensor in anchored(model).items() if name in self._fisher
+        }
 
     def state_dict(self) -> dict[str, Tensor]:
         """`fisher.<parameter>` and `anchor.<parameter>`."""

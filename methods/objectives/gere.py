@@ -37,15 +37,21 @@ class Gere(Objective):
     needs: ClassVar[tuple[str, ...]] = ("teacher", "pretraining", "own_buffer")
     penalty: ClassVar[bool] = True
     _general: Store = field(default_factory=Store, init=False, repr=False)
-    _teacher: nn.Module | None = field(default=None, init=False, repr=False, compare=False)  # until the set is full
+    _teacher: nn.Module | None = field(
+        default=None, init=False, repr=False, compare=False
+    )  # until the set is full
 
     def __post_init__(self) -> None:
         if self.weight < 0 or not self.width > 0 or min(self.general_pairs, self.replay_pairs) < 1:
-            raise ValueError(f"gere takes weight >= 0, width > 0, general_pairs and replay_pairs >= 1, not {self}")
+            raise ValueError(
+                f"gere takes weight >= 0, width > 0, general_pairs and replay_pairs >= 1, not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> None:
         """The untouched backbone must still say what it makes of the pairs that are missing."""
-        self._teacher = frozen(model, task.initial) if len(self._general) < self.general_pairs else None
+        self._teacher = (
+            frozen(model, task.initial) if len(self._general) < self.general_pairs else None
+        )
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean over the units of the replayed pairs that lie on the wrong side.
@@ -55,7 +61,9 @@ class Gere(Objective):
         """
         if self._teacher is not None:
             self._collect(self._teacher, batch)
-        general = torch.cat([self._general.rows[name] for name in ("seen", "told")], dim=1).to(batch.images.device)
+        general = torch.cat([self._general.rows[name] for name in ("seen", "told")], dim=1).to(
+            batch.images.device
+        )
         mean, deviation = general.mean(dim=0), general.std(dim=0, correction=0)
         pairs, seen, told = self._general.draw(self.replay_pairs, batch.images.device)
         now = torch.cat([wide(rows) for rows in features(model, pairs)], dim=1)
@@ -81,7 +89,9 @@ class Gere(Objective):
         held = len(self._general)
         chosen = (batch.sources == PRETRAINING).nonzero()[: self.general_pairs - held, 0]
         if not len(chosen):
-            raise ValueError("gere takes its set from pretraining pairs and this batch has none; use pretraining_share > 0")
+            raise ValueError(
+                "gere takes its set from pretraining pairs and this batch has none; use pretraining_share > 0"
+            )
         pairs = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
         seen, told = recalled(teacher, pairs)
         self._general.put(pairs, wide(seen), wide(told), list(range(held, held + len(chosen))))
@@ -92,5 +102,9 @@ class Gere(Objective):
 def margin(now: Tensor, before: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     """Mean over the units on the wrong side of how far they are from the right one; zero where there is none."""
     outside = (now - upper).relu() + (lower - now).relu()
-    wrong = torch.where(before <= lower, (now - lower).relu(), torch.where(before >= upper, (upper - now).relu(), outside))
+    wrong = torch.where(
+        before <= lower,
+        (now - lower).relu(),
+        torch.where(before >= upper, (upper - now).relu(), outside),
+    )
     return wrong.sum() / (wrong > 0).sum().clamp(min=1)

@@ -33,7 +33,9 @@ class L2Init(Objective):
 
     def __post_init__(self) -> None:
         if self.anchor not in ANCHORS:
-            raise ValueError(f"l2_init: unknown anchor {self.anchor!r}. Allowed: {', '.join(ANCHORS)}.")
+            raise ValueError(
+                f"l2_init: unknown anchor {self.anchor!r}. Allowed: {', '.join(ANCHORS)}."
+            )
         if self.weight < 0:
             raise ValueError(f"l2_init takes no negative weight, not {self.weight}")
 
@@ -41,7 +43,10 @@ class L2Init(Objective):
         """Take the anchor; a task that is resumed brings its start with its state."""
         self._anchor = anchored(model)
         if self.anchor == "initial":
-            self._anchor = {name: wide(task.initial[name]).to(held.device) for name, held in self._anchor.items()}
+            self._anchor = {
+                name: wide(task.initial[name]).to(held.device)
+                for name, held in self._anchor.items()
+            }
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The penalty at the present weights; the batch plays no part but to say where to compute."""

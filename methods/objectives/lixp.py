@@ -42,15 +42,21 @@ class Lixp(Objective):
             ValueError: a batch of one pair, which has no context.
         """
         if len(batch.texts) < 2:
-            raise ValueError("lixp sees an image in the context of others, and this batch has one pair; use batch_pairs >= 2")
+            raise ValueError(
+                "lixp sees an image in the context of others, and this batch has one pair; use batch_pairs >= 2"
+            )
         seen, told = features(model, batch)
         images, texts, values = unit(seen), unit(told), wide(seen)
         scale = self._temperature.of(model, self.learn_temperature)
         with torch.autocast(images.device.type, enabled=False):
             near = self.context_scale * images @ images.T
-            near = near.masked_fill(torch.eye(len(images), dtype=torch.bool, device=images.device), -torch.inf)
+            near = near.masked_fill(
+                torch.eye(len(images), dtype=torch.bool, device=images.device), -torch.inf
+            )
             context = functional.normalize(near.softmax(dim=1) @ values, dim=-1)
-        return self.alpha * symmetric_loss(images, texts, scale) + (1 - self.alpha) * symmetric_loss(context, texts, scale)
+        return self.alpha * symmetric_loss(images, texts, scale) + (
+            1 - self.alpha
+        ) * symmetric_loss(context, texts, scale)
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
         """Only the last step is left to clamp."""

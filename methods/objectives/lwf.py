@@ -47,7 +47,10 @@ class Lwf(Objective):
         student = logits(*embeddings(model, batch), scale)
         images, texts = recalled(self._teacher, batch)
         teacher = logits(unit(images), unit(texts), scale)
-        rows, columns = (divergence(one, two, self.temperature) for one, two in ((student, teacher), (student.T, teacher.T)))
+        rows, columns = (
+            divergence(one, two, self.temperature)
+            for one, two in ((student, teacher), (student.T, teacher.T))
+        )
         return self.alpha * (rows + columns) / 2
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
@@ -66,4 +69,6 @@ class Lwf(Objective):
 
 def divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """T^2 times the mean over rows of KL(softmax(teacher / T) | softmax(student / T)): zero where they agree."""
-    return soft_cross_entropy(student, teacher, temperature) - soft_cross_entropy(teacher, teacher, temperature)
+    return soft_cross_entropy(student, teacher, temperature) - soft_cross_entropy(
+        teacher, teacher, temperature
+    )

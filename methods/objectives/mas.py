@@ -38,14 +38,19 @@ class Mas(Objective):
     weight: float = 0.1
     alpha: float = 0.5  # share of earlier tasks in the importance; the first task's counts whole
     importance_pairs: int = 50_000  # rounded up to whole groups
-    importance_batch_pairs: int = 0  # pairs whose similarities are taken together; 0: a batch as it is drawn
+    importance_batch_pairs: int = (
+        0  # pairs whose similarities are taken together; 0: a batch as it is drawn
+    )
     needs: ClassVar[tuple[str, ...]] = ("fisher_pass",)
     penalty: ClassVar[bool] = True
     _importance: PerWeight = field(default_factory=dict, init=False, repr=False)
     _anchor: PerWeight = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if min(self.weight, self.importance_pairs, self.importance_batch_pairs) < 0 or not 0 <= self.alpha <= 1:
+        if (
+            min(self.weight, self.importance_pairs, self.importance_batch_pairs) < 0
+            or not 0 <= self.alpha <= 1
+        ):
             raise ValueError(f"mas takes no negative number, and alpha in [0, 1]: {self}")
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -63,12 +68,17 @@ class Mas(Objective):
             with torch.autocast(images.device.type, enabled=False):
                 yield (images @ texts.T).square().sum() / len(images)
 
-        task = measured(model, batches, self.importance_pairs, self.importance_batch_pairs, terms, torch.abs)
+        task = measured(
+            model, batches, self.importance_pairs, self.importance_batch_pairs, terms, torch.abs
+        )
         earlier = placed(self._importance, next(model.parameters()).device)
         self._importance = {
-            name: self.alpha * earlier[name] + (1 - self.alpha) * new if name in earlier else new for name, new in task.items()
+            name: self.alpha * earlier[name] + (1 - self.alpha) * new if name in earlier else new
+            for name, new in task.items()
         }
-        self._anchor = {name: tensor for name, tensor in anchored(model).items() if name in self._importance}
+        self._anchor = {
+            name: tensor for name, tensor in anchored(model).items() if name in self._importance
+        }
 
     def state_dict(self) -> dict[str, Tensor]:
         """`importance.<parameter>` and `anchor.<parameter>`."""

@@ -40,8 +40,12 @@ class Si(Objective):
     _importance: PerWeight = field(default_factory=dict, init=False, repr=False)
     _start: PerWeight = field(default_factory=dict, init=False, repr=False)
     _path: PerWeight = field(default_factory=dict, init=False, repr=False)
-    _gradients: PerWeight = field(default_factory=dict, init=False, repr=False, compare=False)  # between a loss and its step
-    _hooks: list[RemovableHandle] = field(default_factory=list, init=False, repr=False, compare=False)
+    _gradients: PerWeight = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # between a loss and its step
+    _hooks: list[RemovableHandle] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.weight < 0 or not self.xi > 0:
@@ -55,14 +59,17 @@ class Si(Objective):
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """The penalty at the present weights; asks autograd for the gradient of the whole loss by each weight in use."""
         self._start, self._path, self._importance = (
-            placed(tensors, batch.images.device) for tensors in (self._start, self._path, self._importance)
+            placed(tensors, batch.images.device)
+            for tensors in (self._start, self._path, self._importance)
         )
         self._let_go()
         for name, used in weights_in_use(model).items():
             if used.requires_grad:
                 hook = used.register_hook(self._keep(name))  # type: ignore[no-untyped-call]
                 self._hooks.append(hook)
-        squares = pull(model, {name: self._start[name] for name in self._importance}, self._importance)
+        squares = pull(
+            model, {name: self._start[name] for name in self._importance}, self._importance
+        )
         return batch.images.new_zeros(()) if squares is None else self.weight * squares
 
     @contextmanager
@@ -70,14 +77,20 @@ class Si(Objective):
         """Add the step to the path."""
         distributed.average([self._gradients[name] for name in sorted(self._gradients)])
         with torch.no_grad():
-            before = {name: wide(tensor).clone() for name, tensor in weights_in_use(model).items() if name in self._gradients}
+            before = {
+                name: wide(tensor).clone()
+                for name, tensor in weights_in_use(model).items()
+                if name in self._gradients
+            }
         yield
         with torch.no_grad():
             after = weights_in_use(model)
             for name, was in before.items():
                 gradient = wide(self._gradients[name]) / loss_scale
                 if name in self._importance:
-                    gradient = gradient - 2 * self.weight * self._importance[name] * (was - self._start[name])
+                    gradient = gradient - 2 * self.weight * self._importance[name] * (
+                        was - self._start[name]
+                    )
                 moved = wide(after[name]) - was
                 # Where fp16 overflowed, the step is left out and the gradient is not finite
                 self._path[name] -= torch.where(moved == 0, 0.0, gradient * moved)
@@ -87,7 +100,9 @@ class Si(Objective):
         """Turn the path into importance."""
         self._let_go()
         for name, now in anchored(model).items():
-            gained = self._path[name].to(now.device) / ((now - self._start[name].to(now.device)).square() + self.xi)
+            gained = self._path[name].to(now.device) / (
+                (now - self._start[name].to(now.device)).square() + self.xi
+            )
             earlier = self._importance.get(name, torch.zeros_like(gained)).to(now.device)
             self._importance[name] = (earlier + gained).clamp(min=0)
         self._start, self._path = {}, {}
@@ -98,11 +113,15 @@ class Si(Objective):
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """The reverse; the tensors move to the model's device when they are first needed."""
-        self._importance, self._start, self._path = (unpacked(state, which) for which in ("importance", "start", "path"))
+        self._importance, self._start, self._path = (
+            unpacked(state, which) for which in ("importance", "start", "path")
+        )
 
     def _keep(self, name: str) -> Callable[[Tensor], None]:
         def keep(gradient: Tensor) -> None:
-            self._gradients[name] = gradient.clone()  # what a parameter accumulates may be this one, and is clipped in place
+            self._gradients[name] = (
+                gradient.clone()
+            )  # what a parameter accumulates may be this one, and is clipped in place
 
         return keep
 

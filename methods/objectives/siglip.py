@@ -31,11 +31,15 @@ class Siglip(Objective):
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Mean over the batch's pairs, each with all of its row."""
-        scores = logits(*embeddings(model, batch), self._temperature.of(model, self.learn_temperature))
+        scores = logits(
+            *embeddings(model, batch), self._temperature.of(model, self.learn_temperature)
+        )
         own: Tensor | None = getattr(model, "logit_bias", None)
         with torch.autocast(scores.device.type, enabled=False):
             signs = 2 * torch.eye(len(scores), device=scores.device, dtype=scores.dtype) - 1
-            judged = functional.logsigmoid(signs * (scores + (self.bias if own is None else wide(own))))
+            judged = functional.logsigmoid(
+                signs * (scores + (self.bias if own is None else wide(own)))
+            )
             return -judged.sum() / len(scores)
 
     def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:

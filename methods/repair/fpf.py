@@ -20,12 +20,19 @@ class Fpf(Repair):
 
     share: float = 0.05  # of the task's steps, at least one
     lr_scale: float = 1.0  # of the recipe's peak learning rate
-    modules: tuple[str, ...] = ("ln_", "visual.conv1", "visual.proj", "text_projection")  # beginnings within parameter names
+    modules: tuple[str, ...] = (
+        "ln_",
+        "visual.conv1",
+        "visual.proj",
+        "text_projection",
+    )  # beginnings within parameter names
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1 or not self.lr_scale > 0 or not self.modules:
-            raise ValueError(f"fpf takes a share above 0 and below 1, lr_scale > 0 and one module or more, not {self}")
+            raise ValueError(
+                f"fpf takes a share above 0 and below 1, lr_scale > 0 and one module or more, not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Freeze all else.
@@ -33,11 +40,15 @@ class Fpf(Repair):
         Raises:
             ValueError: no parameter has such a name.
         """
-        self._frozen = freeze(model, lambda name: not any(f".{module}" in f".{name}" for module in self.modules))
+        self._frozen = freeze(
+            model, lambda name: not any(f".{module}" in f".{name}" for module in self.modules)
+        )
         found = moving(model)
         if not found:
             thaw(model, self._frozen)
-            raise ValueError(f"fpf: no parameter that moves is named after one of {', '.join(self.modules)}")
+            raise ValueError(
+                f"fpf: no parameter that moves is named after one of {', '.join(self.modules)}"
+            )
         return found
 
     def end(self, model: nn.Module) -> None:

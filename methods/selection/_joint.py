@@ -25,6 +25,8 @@ def choose(scores: Tensor, pairs: int, chunks: int) -> Tensor:
         due = pairs * (chunk + 1) // chunks - int(chosen.sum())
         if due:
             adds = own + (both * chosen).sum(dim=1)
-            noise = -torch.empty(len(scores)).exponential_().log().to(scores.device)  # Gumbel: the top k are a draw of k
+            noise = (
+                -torch.empty(len(scores)).exponential_().log().to(scores.device)
+            )  # Gumbel: the top k are a draw of k
             chosen[(adds + noise).masked_fill(chosen, -torch.inf).topk(due).indices] = True
     return chosen.nonzero().squeeze(1)

@@ -20,7 +20,9 @@ class Learnability(Selection):
 
     filter_ratio: float = 0.8  # of the candidates that are left out
     chunks: int = 16  # in which a batch is chosen
-    bias: float = -10.0  # of the sigmoid loss that scores; SigLIP's at the start, since a CLIP has none
+    bias: float = (
+        -10.0
+    )  # of the sigmoid loss that scores; SigLIP's at the start, since a CLIP has none
 
     def scores(self, model: Tensor, reference: Tensor) -> Tensor:
         """(N, N) from the pairwise losses (N, N) of the model and of the untouched backbone."""

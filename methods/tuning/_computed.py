@@ -39,7 +39,9 @@ def matrices(model: nn.Module, targets: tuple[str, ...], what: str) -> list[str]
     for target in targets:
         if not any(ends_with(name, (target,)) for name in known):
             ends = sorted({".".join(name.split(".")[-3:]) for name in known if "blocks." in name})
-            raise ValueError(f"{what} target {target!r} is the end of no matrix's name. In the blocks: {', '.join(ends)}.")
+            raise ValueError(
+                f"{what} target {target!r} is the end of no matrix's name. In the blocks: {', '.join(ends)}."
+            )
     return [name for name in known if ends_with(name, targets)]
 
 
@@ -66,7 +68,9 @@ class Computed(Tuning):
             path, _, own = name.rpartition(".")
             module = model.get_submodule(path)
             self._order.setdefault(path, list(module._parameters))
-            parametrize.register_parametrization(module, own, self.update(name, model.get_parameter(name), task))
+            parametrize.register_parametrization(
+                module, own, self.update(name, model.get_parameter(name), task)
+            )
         return moving(model)
 
     def updates(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -25,7 +25,9 @@ class Partial(Tuning):
         found = moving(model)
         if not found:
             thaw(model, self._frozen)
-            raise ValueError(f"{named(self)} finds nothing that it could move in this backbone; use tuning 'full'")
+            raise ValueError(
+                f"{named(self)} finds nothing that it could move in this backbone; use tuning 'full'"
+            )
         return found
 
     def end(self, model: nn.Module) -> None:

@@ -28,7 +28,9 @@ class Projection:
 
 
 @contextmanager
-def stepped_in(weights: Mapping[nn.Parameter, Projection], scale: float, optimizer: Optimizer) -> Iterator[None]:
+def stepped_in(
+    weights: Mapping[nn.Parameter, Projection], scale: float, optimizer: Optimizer
+) -> Iterator[None]:
     """Around a step of the optimizer: W <- (1 - lr * weight_decay) W + scale * back(step in the subspace).
 
     The small matrix is zero before the step, so that whatever the optimizer makes of it is the step; the weight decays
@@ -45,10 +47,14 @@ def stepped_in(weights: Mapping[nn.Parameter, Projection], scale: float, optimiz
     try:
         yield
     finally:
-        groups = {parameter: group for group in optimizer.param_groups for parameter in group["params"]}
+        groups = {
+            parameter: group for group in optimizer.param_groups for parameter in group["params"]
+        }
         with torch.no_grad():
             for parameter, projection in weights.items():
                 step, parameter.grad = parameter.data, None
                 parameter.data = whole[parameter]
                 group = groups[parameter]
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(projection.back(step), alpha=scale)
+                parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(
+                    projection.back(step), alpha=scale
+                )

@@ -26,7 +26,9 @@ class Gated(nn.Module):
     def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
         rows, columns = weight.shape
-        self.down = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5)).to(weight))
+        self.down = nn.Parameter(
+            nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5)).to(weight)
+        )
         self.up = nn.Parameter(weight.new_zeros(rows, rank))
         self.gates = nn.Parameter(torch.randn(rank).to(weight))
 
@@ -41,7 +43,12 @@ class Codyra(Computed):
     """By default of all matrices of the blocks in both towers, at the released rank and threshold."""
 
     rank: int = 16
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "attn.out_proj.weight",
+        "mlp.c_fc.weight",
+        "mlp.c_proj.weight",
+    )
     kappa: float = 0.005  # of the proximal step, in the end
     dense_share: float = 0.5  # of the task's steps, before the first proximal step
     ramp_share: float = 0.1  # of the task's steps, in which kappa rises (released: 50 of 500 steps)
@@ -50,8 +57,15 @@ class Codyra(Computed):
 
     def __post_init__(self) -> None:
         shares = (self.dense_share, self.ramp_share)
-        if self.rank < 1 or not self.targets or self.kappa < 0 or not all(0 <= share <= 1 for share in shares):
-            raise ValueError(f"codyra takes rank >= 1, one target or more, kappa >= 0 and shares in [0, 1], not {self}")
+        if (
+            self.rank < 1
+            or not self.targets
+            or self.kappa < 0
+            or not all(0 <= share <= 1 for share in shares)
+        ):
+            raise ValueError(
+                f"codyra takes rank >= 1, one target or more, kappa >= 0 and shares in [0, 1], not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Count the task's steps from 0."""
@@ -65,7 +79,9 @@ class Codyra(Computed):
     def threshold(self, step: int, steps: int) -> float:
         """Kappa after a step, counted from 1, of a task of so many."""
         since = step - self.dense_share * steps
-        return self.kappa * min(1.0, since / max(self.ramp_share * steps, 1.0)) if since > 0 else 0.0
+        return (
+            self.kappa * min(1.0, since / max(self.ramp_share * steps, 1.0)) if since > 0 else 0.0
+        )
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
@@ -76,7 +92,9 @@ class Codyra(Computed):
         with torch.no_grad():
             for _, update in self.updates(model):
                 if kappa and isinstance(update, Gated):
-                    update.gates.copy_(update.gates.sign() * (update.gates.abs() - kappa).clamp(min=0))
+                    update.gates.copy_(
+                        update.gates.sign() * (update.gates.abs() - kappa).clamp(min=0)
+                    )
 
     def state_dict(self) -> dict[str, Tensor]:
         """How many steps of the task are done."""

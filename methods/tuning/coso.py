@@ -33,15 +33,25 @@ class Coso(Tuning):
     gap: int = 20  # steps between two projections
     energy: float = 0.98  # of a task's gradients, that later tasks keep away from
     targets: tuple[str, ...] = ("attn.out_proj.weight",)
-    _past: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)  # M: (rows, directions), orthonormal
+    _past: dict[str, Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )  # M: (rows, directions), orthonormal
     _bases: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    _sketches: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)  # (rows, sketch_rank)
+    _sketches: dict[str, Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )  # (rows, sketch_rank)
     _steps: int = field(default=0, init=False, repr=False)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if min(self.rank, self.sketch_rank, self.gap) < 1 or not 0 < self.energy <= 1 or not self.targets:
-            raise ValueError(f"coso takes ranks and gap >= 1, energy in (0, 1] and one target or more, not {self}")
+        if (
+            min(self.rank, self.sketch_rank, self.gap) < 1
+            or not 0 < self.energy <= 1
+            or not self.targets
+        ):
+            raise ValueError(
+                f"coso takes ranks and gap >= 1, energy in (0, 1] and one target or more, not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Freeze all else, and begin a new sketch.
@@ -67,7 +77,9 @@ class Coso(Tuning):
                 parameter.grad -= past @ (past.T @ parameter.grad)
             if self._steps % self.gap == 0:
                 self._bases[name] = leading(parameter.grad, self.rank, left=True)
-            projection = projections[parameter] = Projection(self._bases[name].to(parameter), left=True)
+            projection = projections[parameter] = Projection(
+                self._bases[name].to(parameter), left=True
+            )
             moved = projection.back(projection.down(parameter.grad))
             self._sketches[name] = sketched(self._sketches.get(name), moved, self.sketch_rank)
         with stepped_in(projections, 1.0, optimizer):
@@ -79,24 +91,44 @@ class Coso(Tuning):
         for name, sketch in self._sketches.items():
             left, values, _ = torch.linalg.svd(sketch.float(), full_matrices=False)
             held = values.square().cumsum(dim=0) / values.square().sum().clamp(min=1e-30)
-            new = left[:, : int((held < self.energy).sum()) + 1] if bool(values.any()) else left[:, :0]
+            new = (
+                left[:, : int((held < self.energy).sum()) + 1]
+                if bool(values.any())
+                else left[:, :0]
+            )
             past = self._past.get(name, new[:, :0]).to(new)
             # orthonormal again: what the sketch holds is orthogonal to the past but for the rounding
-            self._past[name] = torch.linalg.qr(torch.cat([past, new], dim=1))[0][:, : len(new)].contiguous()
+            self._past[name] = torch.linalg.qr(torch.cat([past, new], dim=1))[0][
+                :, : len(new)
+            ].contiguous()
         self._bases, self._sketches = {}, {}
         thaw(model, self._frozen)
 
     def state_dict(self) -> dict[str, Tensor]:
         """`past.`, `basis.` and `sketch.<weight>`, and the steps since the task began."""
         kept = {"past": self._past, "basis": self._bases, "sketch": self._sketches}
-        named = {f"{what}.{name}": tensor for what, tensors in kept.items() for name, tensor in tensors.items()}
+        named = {
+            f"{what}.{name}": tensor
+            for what, tensors in kept.items()
+            for name, tensor in tensors.items()
+        }
         return named | {"steps": torch.tensor(self._steps)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """The reverse."""
-        for what, kept in (("past.", self._past), ("basis.", self._bases), ("sketch.", self._sketches)):
+        for what, kept in (
+            ("past.", self._past),
+            ("basis.", self._bases),
+            ("sketch.", self._sketches),
+        ):
             kept.clear()
-            kept.update({key.removeprefix(what): tensor for key, tensor in state.items() if key.startswith(what)})
+            kept.update(
+                {
+                    key.removeprefix(what): tensor
+                    for key, tensor in state.items()
+                    if key.startswith(what)
+                }
+            )
         self._steps = int(state["steps"])
 
 

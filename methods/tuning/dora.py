@@ -21,7 +21,9 @@ class Turned(nn.Module):
     def __init__(self, weight: Tensor, rank: int, scale: float) -> None:
         super().__init__()
         rows, columns = weight.shape
-        self.down = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5)).to(weight))
+        self.down = nn.Parameter(
+            nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5)).to(weight)
+        )
         self.up = nn.Parameter(weight.new_zeros(rows, rank))
         self.size = nn.Parameter(weight.detach().norm(dim=1, keepdim=True))
         self.scale = scale
@@ -40,7 +42,10 @@ class Dora(Computed):
 
     rank: int = 4
     alpha: float = 4.0
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "mlp.c_proj.weight")  # ends of parameter names; the weights are matrices
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "mlp.c_proj.weight",
+    )  # ends of parameter names; the weights are matrices
 
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.alpha > 0 or not self.targets:

@@ -20,11 +20,16 @@ class FirstTaskOnly(Computed):
 
     rank: int = 4
     alpha: float = 4.0
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "mlp.c_proj.weight")  # ends of parameter names; the weights are matrices
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "mlp.c_proj.weight",
+    )  # ends of parameter names; the weights are matrices
 
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.alpha > 0 or not self.targets:
-            raise ValueError(f"first_task_only takes rank >= 1, alpha > 0 and one target or more, not {self}")
+            raise ValueError(
+                f"first_task_only takes rank >= 1, alpha > 0 and one target or more, not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Nothing moves after the first task.

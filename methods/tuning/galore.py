@@ -29,13 +29,20 @@ class Galore(Tuning):
     rank: int = 8
     gap: int = 200  # steps between two projections
     scale: float = 2.0
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "attn.out_proj.weight",
+        "mlp.c_fc.weight",
+        "mlp.c_proj.weight",
+    )
     _bases: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _steps: int = field(default=0, init=False, repr=False)  # of the task, so far
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.gap < 1 or not self.scale > 0 or not self.targets:
-            raise ValueError(f"galore takes rank >= 1, gap >= 1, scale > 0 and one target or more, not {self}")
+            raise ValueError(
+                f"galore takes rank >= 1, gap >= 1, scale > 0 and one target or more, not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Forget the projections of the task before.
@@ -64,11 +71,17 @@ class Galore(Tuning):
 
     def state_dict(self) -> dict[str, Tensor]:
         """The projections, and how long ago they were made."""
-        return {f"basis.{name}": basis for name, basis in self._bases.items()} | {"steps": torch.tensor(self._steps)}
+        return {f"basis.{name}": basis for name, basis in self._bases.items()} | {
+            "steps": torch.tensor(self._steps)
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """The reverse."""
-        self._bases = {key.removeprefix("basis."): basis for key, basis in state.items() if key.startswith("basis.")}
+        self._bases = {
+            key.removeprefix("basis."): basis
+            for key, basis in state.items()
+            if key.startswith("basis.")
+        }
         self._steps = int(state["steps"])
 
 

@@ -34,22 +34,32 @@ class Hft(Tuning):
         Raises:
             ValueError: the backbone has no blocks of attention and an MLP.
         """
-        stays, self._held, draw = set[str](), [], Random(torch.initial_seed())  # seeded for the task
+        stays, self._held, draw = (
+            set[str](),
+            [],
+            Random(torch.initial_seed()),
+        )  # seeded for the task
         for path, module in model.named_modules():
             if isinstance(module, nn.MultiheadAttention):
                 stays |= self._draw(model, path, module, draw)
         if not stays:
-            raise ValueError("hft halves the blocks of transformers, and this backbone has none; use tuning 'full'")
+            raise ValueError(
+                "hft halves the blocks of transformers, and this backbone has none; use tuning 'full'"
+            )
         self._frozen = freeze(model, lambda name: name.rpartition(".")[0] in stays)
         return moving(model)
 
-    def _draw(self, model: nn.Module, path: str, attention: nn.MultiheadAttention, draw: Random) -> set[str]:
+    def _draw(
+        self, model: nn.Module, path: str, attention: nn.MultiheadAttention, draw: Random
+    ) -> set[str]:
         """The modules of a block that stay whole; rows of the fused projection are noted in `_held`."""
         drawn, block = draw.sample(range(4), 2), path.rpartition(".")[0]
         thirds = [part in drawn for part in range(3)]
         for parameter in (attention.in_proj_weight, attention.in_proj_bias):
             if parameter is not None and any(thirds):
-                rows = torch.tensor(thirds, device=parameter.device).repeat_interleave(parameter.shape[0] // 3)
+                rows = torch.tensor(thirds, device=parameter.device).repeat_interleave(
+                    parameter.shape[0] // 3
+                )
                 self._held.append((parameter, rows))
         inside = [name for name, _ in model.get_submodule(block).named_modules()]
         pairs = [[name for name in inside if name.startswith(kind)] for kind in ("mlp.c_", "ln_")]

@@ -16,4 +16,8 @@ class LinearProbe(Partial):
 
     def moves(self, name: str) -> bool:
         """The projections, and nothing of the towers."""
-        return name.removesuffix(".weight").removesuffix(".bias") in ("visual.proj", "visual.head.proj", "text_projection")
+        return name.removesuffix(".weight").removesuffix(".bias") in (
+            "visual.proj",
+            "visual.head.proj",
+            "text_projection",
+        )

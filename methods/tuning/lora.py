@@ -23,7 +23,9 @@ class LowRank(nn.Module):
 
     held: Tensor | None
 
-    def __init__(self, weight: Tensor, rank: int, scale: float, kept: tuple[Tensor, Tensor] | None) -> None:
+    def __init__(
+        self, weight: Tensor, rank: int, scale: float, kept: tuple[Tensor, Tensor] | None
+    ) -> None:
         super().__init__()
         rows, columns = weight.shape
         # Drawn on the CPU whatever the device: one generator, the one that checkpoints restore
@@ -40,7 +42,11 @@ class LowRank(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """The weight in use."""
         with full_precision(weight):
-            return weight + self.product() if self.held is None else weight + (self.product() - self.held)
+            return (
+                weight + self.product()
+                if self.held is None
+                else weight + (self.product() - self.held)
+            )
 
 
 @dataclass
@@ -50,9 +56,14 @@ class Lora(Computed):
 
     rank: int = 4
     alpha: float = 4.0
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "mlp.c_proj.weight")  # ends of parameter names; the weights are matrices
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "mlp.c_proj.weight",
+    )  # ends of parameter names; the weights are matrices
     merge_after_task: bool = True  # False: one pair for the whole stream
-    _kept: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)  # <weight>.down, <weight>.up
+    _kept: dict[str, Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )  # <weight>.down, <weight>.up
 
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.alpha > 0 or not self.targets:
@@ -60,13 +71,21 @@ class Lora(Computed):
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
         """A fresh pair, or the one that goes on."""
-        kept = (self._kept[f"{name}.down"], self._kept[f"{name}.up"]) if f"{name}.up" in self._kept else None
+        kept = (
+            (self._kept[f"{name}.down"], self._kept[f"{name}.up"])
+            if f"{name}.up" in self._kept
+            else None
+        )
         return LowRank(weight, self.rank, self.alpha / self.rank, kept)
 
     def end(self, model: nn.Module) -> None:
         """Fold the updates in, and remember the pairs if they go on."""
         if not self.merge_after_task:
-            pairs = [(name, update) for name, update in self.updates(model) if isinstance(update, LowRank)]
+            pairs = [
+                (name, update)
+                for name, update in self.updates(model)
+                if isinstance(update, LowRank)
+            ]
             self._kept = {f"{name}.down": update.down.detach().clone() for name, update in pairs}
             self._kept |= {f"{name}.up": update.up.detach().clone() for name, update in pairs}
         super().end(model)

@@ -29,12 +29,16 @@ class Migu(Tuning):
     """At the share of the released scripts."""
 
     quantile: float = 0.7  # of a layer's units, those that stay
-    _sums: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)  # layer -> magnitudes of this step
+    _sums: dict[str, Tensor] = field(
+        default_factory=dict, init=False, repr=False
+    )  # layer -> magnitudes of this step
     _hooks: list[Any] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.quantile < 1:
-            raise ValueError(f"migu takes a quantile of at least 0 and below 1, not {self.quantile}")
+            raise ValueError(
+                f"migu takes a quantile of at least 0 and below 1, not {self.quantile}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Watch the linear layers, from the second task on."""
@@ -52,9 +56,14 @@ class Migu(Tuning):
     def _attended(self, path: str) -> Any:
         """The projections into and out of attention, under the names of their parameters' owners."""
 
-        def hook(module: nn.MultiheadAttention, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        def hook(
+            module: nn.MultiheadAttention, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]
+        ) -> None:
             with torch.no_grad():
-                self._add(f"{path}.in_proj", functional.linear(inputs[0], module.in_proj_weight, module.in_proj_bias))
+                self._add(
+                    f"{path}.in_proj",
+                    functional.linear(inputs[0], module.in_proj_weight, module.in_proj_bias),
+                )
             self._add(f"{path}.out_proj", output[0])
 
         return hook
@@ -90,4 +99,8 @@ class Migu(Tuning):
 
 def _parameters(layer: str) -> tuple[str, str]:
     """Weight and bias of a layer; the fused projection has its own names."""
-    return (f"{layer}_weight", f"{layer}_bias") if layer.endswith(".in_proj") else (f"{layer}.weight", f"{layer}.bias")
+    return (
+        (f"{layer}_weight", f"{layer}_bias")
+        if layer.endswith(".in_proj")
+        else (f"{layer}.weight", f"{layer}.bias")
+    )

@@ -30,7 +30,8 @@ class Tail(nn.Module):
     def __init__(self, weight: Tensor, frozen_share: float) -> None:
         super().__init__()
         left, values, right = torch.linalg.svd(
-            weight.detach().to(torch.promote_types(weight.dtype, torch.float32)), full_matrices=False
+            weight.detach().to(torch.promote_types(weight.dtype, torch.float32)),
+            full_matrices=False,
         )
         kept = round(frozen_share * len(values))
         self.register_buffer("left_high", left[:, :kept].to(weight).contiguous())
@@ -55,11 +56,18 @@ class Osf(Computed):
     """By default of the MLPs and the attention in both towers, half of the singular values frozen, as in peft."""
 
     frozen_share: float = 0.5  # of the singular values, the largest
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "attn.out_proj.weight",
+        "mlp.c_fc.weight",
+        "mlp.c_proj.weight",
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.frozen_share < 1 or not self.targets:
-            raise ValueError(f"osf takes a frozen_share of at least 0 and below 1 and one target or more, not {self}")
+            raise ValueError(
+                f"osf takes a frozen_share of at least 0 and below 1 and one target or more, not {self}"
+            )
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
         """Factored anew in every task."""
@@ -70,7 +78,11 @@ class Osf(Computed):
         """Take out of the gradients what points into the frozen subspaces."""
         with torch.no_grad():
             for _, tail in self.updates(model):
-                if isinstance(tail, Tail) and tail.left.grad is not None and tail.right.grad is not None:
+                if (
+                    isinstance(tail, Tail)
+                    and tail.left.grad is not None
+                    and tail.right.grad is not None
+                ):
                     tail.left.grad -= tail.left_high @ (tail.left_high.T @ tail.left.grad)
                     tail.right.grad -= (tail.right.grad @ tail.right_high.T) @ tail.right_high
         yield

@@ -22,7 +22,9 @@ class Scaled(nn.Module):
     down: Tensor
     up: Tensor
 
-    def __init__(self, weight: Tensor, down: Tensor, up: Tensor, inner: float, outer: float) -> None:
+    def __init__(
+        self, weight: Tensor, down: Tensor, up: Tensor, inner: float, outer: float
+    ) -> None:
         super().__init__()
         rows, columns = weight.shape
         self.register_buffer("down", down[:, :columns], persistent=False)
@@ -41,20 +43,28 @@ class Vera(Computed):
     """By default of the same weights as `lora`, at the paper's rank and start."""
 
     rank: int = 256
-    targets: tuple[str, ...] = ("attn.in_proj_weight", "mlp.c_proj.weight")  # ends of parameter names; the weights are matrices
+    targets: tuple[str, ...] = (
+        "attn.in_proj_weight",
+        "mlp.c_proj.weight",
+    )  # ends of parameter names; the weights are matrices
     start_d: float = 0.1
     start_b: float = 0.0
     _shared: tuple[Tensor, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.targets or self.start_d * self.start_b != 0:
-            raise ValueError(f"vera takes rank >= 1, one target or more, and a start of 0 for d or b, not {self}")
+            raise ValueError(
+                f"vera takes rank >= 1, one target or more, and a start of 0 for d or b, not {self}"
+            )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Draw the shared matrices, on the CPU whatever the device, then as any."""
         chosen = [model.get_parameter(name) for name in matrices(model, self.targets, "vera")]
         rows, columns = (max(weight.shape[side] for weight in chosen) for side in (0, 1))
-        drawn = (nn.init.kaiming_uniform_(torch.empty(size)) for size in ((self.rank, columns), (rows, self.rank)))
+        drawn = (
+            nn.init.kaiming_uniform_(torch.empty(size))
+            for size in ((self.rank, columns), (rows, self.rank))
+        )
         self._shared = tuple(matrix.to(chosen[0]) for matrix in drawn)
         return super().begin(model, task)
 

@@ -53,9 +53,14 @@ class Example:
         views.refresh(connection)
         for path in (*sorted(ROWS.glob("*.sql")), *(GRIDS / f"{name}.sql" for name in self.grids)):
             grid.apply(connection, path.read_text(), path.name)
-        connection.execute("DELETE FROM trial")  # those that ran take their place, with the ids that the facts name
+        connection.execute(
+            "DELETE FROM trial"
+        )  # those that ran take their place, with the ids that the facts name
         for table in KEPT:
-            connection.execute(f"INSERT INTO {table} BY NAME FROM read_parquet(?)", [str(self.folder / f"{table}.parquet")])
+            connection.execute(
+                f"INSERT INTO {table} BY NAME FROM read_parquet(?)",
+                [str(self.folder / f"{table}.parquet")],
+            )
         return connection
 
     def export(self, catalog: Path, folder: Path | None = None) -> None:
@@ -67,7 +72,9 @@ class Example:
             for table, kept in KEPT.items():
                 path = str(target / f"{table}.parquet").replace("'", "''")
                 rows = kept.format(wanted=wanted)
-                connection.execute(f"COPY ({rows} ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+                connection.execute(
+                    f"COPY ({rows} ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+                )
 
 
 DEMO = Example("demo", ("demo",))

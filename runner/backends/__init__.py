@@ -45,7 +45,9 @@ class Sighting:
     state: State
     job_id: str | None = None
     reason: str | None = None  # its words: why a job waits, or how it ended
-    kind: str | None = None  # of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
+    kind: str | None = (
+        None  # of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
+    )
     stuck: bool = False  # it waits, and will not start by itself
 
 
@@ -54,7 +56,9 @@ class Look:
     """What a backend says about many attempts at once."""
 
     sightings: dict[Place, Sighting] = field(default_factory=dict)
-    problems: list[tuple[str, str]] = field(default_factory=list)  # who, what: an answer that did not come or was not understood
+    problems: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # who, what: an answer that did not come or was not understood
     answered: bool = True  # it can be reached, so that it may be asked for more
 
 
@@ -128,6 +132,10 @@ def backend(name: str, site: Site) -> Backend:
         BackendError: it cannot be used on this machine.
     """
     if name not in names():
-        raise UnknownBackendError(f"unknown backend {name!r}. Known: {', '.join(names())}.{nearest(name, names())}")
-    made: Backend = getattr(importlib.import_module(f"runner.backends.{name}"), name.capitalize())(site)
+        raise UnknownBackendError(
+            f"unknown backend {name!r}. Known: {', '.join(names())}.{nearest(name, names())}"
+        )
+    made: Backend = getattr(importlib.import_module(f"runner.backends.{name}"), name.capitalize())(
+        site
+    )
     return made

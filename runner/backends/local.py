@@ -30,7 +30,9 @@ class Local:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.gpus = _gpus()
-        self.width = max(1, *(needs.gpus_per_trial for needs in (site.needs, *site.by_backbone.values())))  # GPUs of a slot
+        self.width = max(
+            1, *(needs.gpus_per_trial for needs in (site.needs, *site.by_backbone.values()))
+        )  # GPUs of a slot
         self.slots = site.trials_at_once or len(self.gpus) // self.width or os.cpu_count() or 1
 
     def room(self, live: int) -> int:
@@ -51,8 +53,13 @@ class Local:
         """Start each position in a free slot. One for which none is left is not started, and has no job id ("")."""
         jobs, slots = [], iter(range(self.slots))
         for position in range(len(batch.positions)):
-            held = next(((slot, handle) for slot in slots if (handle := self._lock_slot(slot)) is not None), None)
-            jobs.append(f"{batch.name}_{position}" if held and self._start(batch, position, *held) else "")
+            held = next(
+                ((slot, handle) for slot in slots if (handle := self._lock_slot(slot)) is not None),
+                None,
+            )
+            jobs.append(
+                f"{batch.name}_{position}" if held and self._start(batch, position, *held) else ""
+            )
         return jobs
 
     def look(self, places: Sequence[Place]) -> Look:
@@ -71,7 +78,10 @@ class Local:
         if _locked(place.folder / "alive"):
             return Sighting(State.RUNNING, f"{place.batch}_{place.position}")
         heard = (place.folder / "claim").exists() and was_asked(self.site.runs, place.batch)
-        return Sighting(State.ENDED if heard else State.ABSENT, f"{place.batch}_{place.position}" if heard else None)
+        return Sighting(
+            State.ENDED if heard else State.ABSENT,
+            f"{place.batch}_{place.position}" if heard else None,
+        )
 
     def _lock_slot(self, slot: int) -> int | None:
         folder = self.site.runs / ".slots"
@@ -103,10 +113,22 @@ class Local:
             "PYTHONUNBUFFERED": "1",
         }
         if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices(slot, batch.needs.gpus_per_trial))
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(
+                self.devices(slot, batch.needs.gpus_per_trial)
+            )
         with (batch.folder / f"{position}_log.out").open("ab") as log:
             subprocess.run(  # the shell leaves the job behind: init reaps it, however long this process lives
-                ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-m", "runner.job", str(batch.folder), str(position)],
+                [
+                    "/bin/sh",
+                    "-c",
+                    '"$@" &',
+                    "sh",
+                    sys.executable,
+                    "-m",
+                    "runner.job",
+                    str(batch.folder),
+                    str(position),
+                ],
                 check=True,
                 cwd=batch.code,
                 env=environment,

@@ -32,7 +32,15 @@ from schema.site import Site
 
 COMMAND_S = 60  # Slurm's own patience with a controller that does not answer is 10 s a message
 SBATCH_S = 30  # at MaxJobCount sbatch would wait for two minutes
-PENDING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
+PENDING = {
+    "PENDING",
+    "CONFIGURING",
+    "REQUEUED",
+    "REQUEUE_FED",
+    "REQUEUE_HOLD",
+    "SPECIAL_EXIT",
+    "RESV_DEL_HOLD",
+}
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 ENDED = {  # Slurm's word -> what it says about the attempt when the worker said nothing
     "COMPLETED": "no_result",
@@ -47,12 +55,16 @@ ENDED = {  # Slurm's word -> what it says about the attempt when the worker said
     "PREEMPTED": "preempted",
     "REVOKED": "preempted",
 }
-STUCK = re.compile(r"[Hh]eld|NeverSatisfied|BadConstraints|PartitionNodeLimit|PartitionTimeLimit|Invalid|PerJob|NotAllowed")
+STUCK = re.compile(
+    r"[Hh]eld|NeverSatisfied|BadConstraints|PartitionNodeLimit|PartitionTimeLimit|Invalid|PerJob|NotAllowed"
+)
 REFUSED = re.compile(  # answers of sbatch that mean: nothing was queued
     r"[Ii]nvalid |not available|violates accounting/QOS policy|not permitted|[Pp]ermission denied|unrecognized option|"
     r"temporarily unable to accept job|exceed|too long|not found|No such|Unable to open|needs? to be|must be|is required|disabled"
 )
-LOST = re.compile(r"[Tt]imed out|Unable to contact|onnection|Zero Bytes|[Cc]ommunicat|receive failure|not responding")
+LOST = re.compile(
+    r"[Tt]imed out|Unable to contact|onnection|Zero Bytes|[Cc]ommunicat|receive failure|not responding"
+)
 
 
 class Slurm:
@@ -64,11 +76,15 @@ class Slurm:
     def __init__(self, site: Site) -> None:
         self.site, self.patience_s = site, site.patience_s
         if shutil.which("sbatch") is None:
-            raise BackendError('backend "slurm": no sbatch on PATH. Run sync where jobs are submitted, or set backend = "local"')
+            raise BackendError(
+                'backend "slurm": no sbatch on PATH. Run sync where jobs are submitted, or set backend = "local"'
+            )
         for name, needs in {"": site.needs, **site.by_backbone}.items():
             if needs.time_limit_minutes <= 0:
                 where = f"[backbone.{name}] of " if name else ""
-                raise BackendError(f'backend "slurm" wants time_limit_minutes in {where}site.toml: how long a job may run')
+                raise BackendError(
+                    f'backend "slurm" wants time_limit_minutes in {where}site.toml: how long a job may run'
+                )
 
     def room(self, live: int) -> int:
         """What `max_in_flight` leaves."""
@@ -103,13 +119,22 @@ class Slurm:
             if REFUSED.search(words) and not LOST.search(words):
                 raise SubmissionRefusedError(words) from error
             raise SubmissionUnknownError(words) from error
-        return [f"{job_id}_{n}" for n in range(len(batch.positions))] if len(batch.positions) > 1 else [job_id]
+        return (
+            [f"{job_id}_{n}" for n in range(len(batch.positions))]
+            if len(batch.positions) > 1
+            else [job_id]
+        )
 
     def parameters(self, batch: Batch) -> dict[str, Any]:
         """What submitit writes into the batch script."""
         needs, count = batch.needs, len(batch.positions)
         log = str(batch.folder / ("%a_log.out" if count > 1 else "0_log.out"))
-        extra: dict[str, Any] = {"no-requeue": True, "chdir": str(batch.code), "output": log, **dict(needs.slurm)}
+        extra: dict[str, Any] = {
+            "no-requeue": True,
+            "chdir": str(batch.code),
+            "output": log,
+            **dict(needs.slurm),
+        }
         if count > 1:
             at_once = f"%{self.site.trials_at_once}" if self.site.trials_at_once else ""
             extra["array"] = f"0-{count - 1}{at_once}"
@@ -117,12 +142,15 @@ class Slurm:
             "job_name": batch.name,
             "time": math.ceil(needs.time_limit_minutes),
             "signal_delay_s": round(needs.early_s),
-            "cpus_per_task": -(-needs.cpus_per_trial // needs.ranks) or batch.threads + self.site.workers_per_trial,
+            "cpus_per_task": -(-needs.cpus_per_trial // needs.ranks)
+            or batch.threads + self.site.workers_per_trial,
             "stderr_to_stdout": True,
             "srun_args": ["--output", log, "--open-mode", "append"],
             "wckey": None,
             "setup": [*needs.setup, *_preamble(batch)],
-            "additional_parameters": {key: value for key, value in extra.items() if value is not False},
+            "additional_parameters": {
+                key: value for key, value in extra.items() if value is not False
+            },
         }
         if needs.ranks > 1:
             said |= {"nodes": needs.nodes, "ntasks_per_node": needs.tasks_per_node}
@@ -139,21 +167,29 @@ class Slurm:
         look = Look()
         if not places:
             return look
-        queue, problem = _asked(["squeue", "--me", "-h", "-r", "-t", "all", "-o", "%A|%F|%K|%T|%r|%j"])
+        queue, problem = _asked(
+            ["squeue", "--me", "-h", "-r", "-t", "all", "-o", "%A|%F|%K|%T|%r|%j"]
+        )
         if queue is None:
             look.answered = False
             look.problems.append(("squeue", problem))
             look.sightings = dict.fromkeys(places, Sighting(State.UNSURE))
             return look
         queued, whole = _queued(queue, {place.batch for place in places}, look)
-        left = [place for place in places if (seen := queued.get(_key(place))) is None or seen.state is State.ENDED]
+        left = [
+            place
+            for place in places
+            if (seen := queued.get(_key(place))) is None or seen.state is State.ENDED
+        ]
         ended, complete = self._accounted(left, look) if left else ({}, True)
         for place in places:
             missing = Sighting(State.ABSENT if whole and complete else State.UNSURE)
             look.sightings[place] = ended.get(_key(place)) or queued.get(_key(place)) or missing
         return look
 
-    def _accounted(self, places: list[Place], look: Look) -> tuple[dict[tuple[str, int], Sighting], bool]:
+    def _accounted(
+        self, places: list[Place], look: Look
+    ) -> tuple[dict[tuple[str, int], Sighting], bool]:
         """What accounting knows about these, and whether it said all that it could."""
         since = min(place.since for place in places) - timedelta(days=1)
         names = ",".join(sorted({place.batch for place in places}))
@@ -210,7 +246,9 @@ def _queued(text: str, names: set[str], look: Look) -> tuple[dict[tuple[str, int
     return found, whole
 
 
-def _accounts(text: str, names: set[str], look: Look) -> tuple[dict[tuple[str, int], Sighting], bool]:
+def _accounts(
+    text: str, names: set[str], look: Look
+) -> tuple[dict[tuple[str, int], Sighting], bool]:
     """sacct's jobs by (job name, index), and whether it could be read to the end; a step that ran out of memory speaks for
     its job."""
     found: dict[tuple[str, int], Sighting] = {}
@@ -225,7 +263,9 @@ def _accounts(text: str, names: set[str], look: Look) -> tuple[dict[tuple[str, i
         if name not in names:
             continue
         array, _, indices = base.partition("_")
-        said = f"{word}, exit code {exit_code}" + (f", derived {derived}" if derived not in ("", "0:0") else "")
+        said = f"{word}, exit code {exit_code}" + (
+            f", derived {derived}" if derived not in ("", "0:0") else ""
+        )
         for index in _indices(indices):
             one = f"{array}_{index}" if indices else array
             keys[one] = (name, index)
@@ -238,7 +278,12 @@ def _lines(text: str, count: int, look: Look, source: str) -> tuple[list[list[st
     lines = [line.split("|", count - 1) for line in text.splitlines() if line.strip()]
     odd = [line for line in lines if len(line) != count]
     if odd:
-        look.problems.append((source, f"{source} says {_short('|'.join(odd[0]))!r}, which is not what it was asked for"))
+        look.problems.append(
+            (
+                source,
+                f"{source} says {_short('|'.join(odd[0]))!r}, which is not what it was asked for",
+            )
+        )
     return [line for line in lines if len(line) == count], not odd
 
 
@@ -253,12 +298,20 @@ def _indices(text: str) -> Iterator[int]:
 def _sighting(job: str, said: str, reason: str, look: Look, source: str) -> Sighting:
     word = said.split(" ")[0].rstrip("+")
     if word in PENDING:
-        return Sighting(State.PENDING, job, reason, stuck=bool(STUCK.search(reason)) or word in ("REQUEUE_HOLD", "SPECIAL_EXIT"))
+        return Sighting(
+            State.PENDING,
+            job,
+            reason,
+            stuck=bool(STUCK.search(reason)) or word in ("REQUEUE_HOLD", "SPECIAL_EXIT"),
+        )
     if word in RUNNING:
         return Sighting(State.RUNNING, job, word)
     if word in ENDED:
         return Sighting(State.ENDED, job, said if source == "squeue" else reason, ENDED[word])
-    problem = (source, f"{source} says {word!r} of a job, which is no state that Weir knows; the job is left as it is")
+    problem = (
+        source,
+        f"{source} says {word!r} of a job, which is no state that Weir knows; the job is left as it is",
+    )
     if problem not in look.problems:
         look.problems.append(problem)
     return Sighting(State.UNSURE, job, word)
@@ -278,13 +331,18 @@ def _asked(words: Iterable[str]) -> tuple[str | None, str]:
     """What a command printed, or None and why there is nothing."""
     command = list(words)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, errors="replace")
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMMAND_S, errors="replace"
+        )
     except subprocess.TimeoutExpired:
         return None, f"{command[0]} did not answer within {COMMAND_S} s"
     except OSError as error:
         return None, f"{command[0]} cannot be run: {error}"
     if done.returncode != 0:
-        return None, f"{command[0]} failed (exit code {done.returncode}): {_short(done.stderr or done.stdout)}"
+        return (
+            None,
+            f"{command[0]} failed (exit code {done.returncode}): {_short(done.stderr or done.stdout)}",
+        )
     return done.stdout, ""
 
 

@@ -67,11 +67,26 @@ def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Liv
     ).fetchall()
     sent = {row[3]: _sent(site.runs, row[3]) for row in found if row[4] is None and not row[5]}
     lives = []
-    for trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since_s in found:
-        since = datetime.fromtimestamp(since_s, UTC)  # by DuckDB's own conversion a pass would import pytz, and wait for it
+    for (
+        trial,
+        attempt,
+        spec_id,
+        batch,
+        taken_by,
+        lost,
+        withdrawn,
+        position,
+        job_id,
+        since_s,
+    ) in found:
+        since = datetime.fromtimestamp(
+            since_s, UTC
+        )  # by DuckDB's own conversion a pass would import pytz, and wait for it
         place = Place(batch, position, attempt_folder(site.runs, trial, attempt), job_id, since)
         asked, waits = sent.get(batch, (None, False))
-        lives.append(Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, place))
+        lives.append(
+            Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, place)
+        )
     return lives
 
 

@@ -24,15 +24,22 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
     """Report a problem for each audit that finds something; `changed`: the catalog is newer than the last snapshot."""
     audits = [question.name for question in views.questions() if question.is_audit]
     known = {
-        name: message for name, message in connection.execute("SELECT subject, message FROM problem").fetchall() if name in audits
+        name: message
+        for name, message in connection.execute("SELECT subject, message FROM problem").fetchall()
+        if name in audits
     }
     if not changed:
         for name, message in known.items():
             report.problem(name, message)
         return
     renew(connection)
-    suspect = set(known) if site.current.exists() else set(audits)  # a catalog that was never published is new, or rebuilt
-    suspect |= {"audit_kept", "audit_kept_costs"}  # look at a thousand trials by themselves; a copy of rows keeps nothing
+    suspect = (
+        set(known) if site.current.exists() else set(audits)
+    )  # a catalog that was never published is new, or rebuilt
+    suspect |= {
+        "audit_kept",
+        "audit_kept_costs",
+    }  # look at a thousand trials by themselves; a copy of rows keeps nothing
     if declared.edited(connection, site.declared):
         suspect.add("definition_drift")
     trials = _brought(connection, site.current)
@@ -45,7 +52,9 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
 
 def _brought(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list[int]:
     """Trials with receipts that came after the snapshot: also those that a killed pass took and did not audit."""
-    since = datetime.fromtimestamp(snapshot.resolve().stat().st_mtime if snapshot.exists() else 0, UTC)
+    since = datetime.fromtimestamp(
+        snapshot.resolve().stat().st_mtime if snapshot.exists() else 0, UTC
+    )
     found = connection.execute(
         "SELECT DISTINCT split_part(receipt, '/', 1)::BIGINT FROM ingested WHERE ingested_at >= ?::TIMESTAMPTZ",
         [since.isoformat()],
@@ -62,7 +71,13 @@ def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: lis
         try:
             own.execute("USE audited")
             for table, key in _keys(own, catalog):
-                chosen = "false" if table in ("ingested", "kept_until") else f'"{key}" IN (FROM temp.brought)' if key else "true"
+                chosen = (
+                    "false"
+                    if table in ("ingested", "kept_until")
+                    else f'"{key}" IN (FROM temp.brought)'
+                    if key
+                    else "true"
+                )
                 own.execute(f'CREATE TABLE "{table}" AS FROM "{catalog}"."{table}" WHERE {chosen}')
             views.install_some(own, audits)
             for mark in MARKS:  # what is kept is copied, too, and holds here
@@ -86,7 +101,9 @@ def _keys(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str
 
 def _said(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
     """What an audit finds in the whole catalog, in one line; None: nothing."""
-    found = connection.execute(f"SELECT count(*), list(DISTINCT trial ORDER BY trial) FROM {name}").fetchone()
+    found = connection.execute(
+        f"SELECT count(*), list(DISTINCT trial ORDER BY trial) FROM {name}"
+    ).fetchone()
     if not found or not found[0]:
         return None
     rows, trials = found

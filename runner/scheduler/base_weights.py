@@ -34,7 +34,9 @@ def deployed_weights(site: Site, trial: int) -> str:
         RefusedError: its folder holds no weights.
     """
     trial_folder = site.runs / f"{trial:06d}"
-    attempts = sorted((p for p in trial_folder.glob("[0-9]*")), key=lambda p: int(p.name), reverse=True)
+    attempts = sorted(
+        (p for p in trial_folder.glob("[0-9]*")), key=lambda p: int(p.name), reverse=True
+    )
     tasks = done_tasks([RunFolder(p) for p in attempts])
     if tasks:
         run, receipt = tasks[max(tasks)]

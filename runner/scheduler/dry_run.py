@@ -39,7 +39,9 @@ def dry_run(site: Site, place: Backend, limit: int | None, profile: bool = False
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if profile:
         with catalog.open() as connection:
-            pending = connection.execute("SELECT DISTINCT backbone, mixture, method, recipe FROM outlook").fetchall()
+            pending = connection.execute(
+                "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
+            ).fetchall()
         profiles.fill(catalog, pending)
     with catalog.open() as connection:
         live = live_attempts(site, connection)
@@ -67,7 +69,9 @@ def dry_run(site: Site, place: Backend, limit: int | None, profile: bool = False
 
 def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
     """How much of what is pending, so many trials, is distinct, where it is not all; None where it is."""
-    ((again, waiting),) = connection.execute("SELECT count(*) - count(DISTINCT trunk), count(after) FROM mates").fetchall()
+    ((again, waiting),) = connection.execute(
+        "SELECT count(*) - count(DISTINCT trunk), count(after) FROM mates"
+    ).fetchall()
     if not again:
         return None
     said = f"{trials} pending trials train {trials - again} distinct trunks"
@@ -84,14 +88,19 @@ def concurrent(site: Site, live: Sequence[Live], next_pass: int) -> Concurrency:
         return Concurrency(started, f"{started} run side by side now, as the queue lets them")
     side_by_side = -(-next_pass // site.needs.trials_per_job) * site.needs.trials_side_by_side
     more = min(next_pass, side_by_side)
-    return Concurrency(started + more, f"{started} run now and {more} would start with the next pass")
+    return Concurrency(
+        started + more, f"{started} run now and {more} would start with the next pass"
+    )
 
 
 def remarks(site: Site, kinds: Sequence[Kind], whole: Sum) -> list[str]:
     """What will not work, and what is not known and how to make it known."""
     said = []
     for (backbone, gpu_gb), found in too_large(site, kinds).items():
-        count, peak_gb = sum(kind["trials"] for kind in found), max(kind["peak_bytes"] for kind in found) / 1e9
+        count, peak_gb = (
+            sum(kind["trials"] for kind in found),
+            max(kind["peak_bytes"] for kind in found) / 1e9,
+        )
         names = sorted({kind["method"] for kind in found})
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         said.append(
@@ -100,8 +109,12 @@ def remarks(site: Site, kinds: Sequence[Kind], whole: Sum) -> list[str]:
         )
     broke = sum(kind["trials"] for kind in kinds if kind["steps"] == 0)
     if broke:
-        said.append(f"WILL BE REFUSED: {broke} trials whose budget buys no step per task; SELECT * FROM steps WHERE steps < 1")
-    unprofiled = {tuple(kind[word] for word in profiles.WORDS) for kind in kinds if not kind["profiled"]}
+        said.append(
+            f"WILL BE REFUSED: {broke} trials whose budget buys no step per task; SELECT * FROM steps WHERE steps < 1"
+        )
+    unprofiled = {
+        tuple(kind[word] for word in profiles.WORDS) for kind in kinds if not kind["profiled"]
+    }
     if unprofiled:
         count = sum(kind["trials"] for kind in kinds if not kind["profiled"])
         said.append(
@@ -109,9 +122,13 @@ def remarks(site: Site, kinds: Sequence[Kind], whole: Sum) -> list[str]:
             "To know their memory, FLOPs and (budgets in FLOPs) steps: python -m runner.sync --dry-run --profile"
         )
     if whole.timeless:
-        said.append(f"time unknown: {whole.timeless} trials, since none of their backbone and recipe has finished on this device")
+        said.append(
+            f"time unknown: {whole.timeless} trials, since none of their backbone and recipe has finished on this device"
+        )
     elif whole.about is None:
-        said.append("no interval: of too few kinds of trials more than one has finished on this device")
+        said.append(
+            "no interval: of too few kinds of trials more than one has finished on this device"
+        )
     if not any(site.needs_of(kind["backbone"]).gpu_memory_gb for kind in kinds) and whole.gpu_hours:
         said.append("whether trials fit is not checked: set gpu_memory_gb in site.toml")
     return said
@@ -137,10 +154,16 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Kind]:
 def _first(trials: Sequence[Kind], kinds: Sequence[Kind]) -> Table:
     """The next trials, with what is expected of their kind."""
     known = {tuple(kind[word] for word in KIND): kind for kind in kinds}
-    table = Table("trial", "study", *SENTENCE, "seed", "steps", "expected", box=None, pad_edge=False)
+    table = Table(
+        "trial", "study", *SENTENCE, "seed", "steps", "expected", box=None, pad_edge=False
+    )
     for trial in trials:
         kind = known[tuple(trial[word] for word in KIND)]
-        expected = f"{duration(kind['seconds'])} ({kind['by_what']}, {kind['based_on']})" if kind["seconds"] else "unknown"
+        expected = (
+            f"{duration(kind['seconds'])} ({kind['by_what']}, {kind['based_on']})"
+            if kind["seconds"]
+            else "unknown"
+        )
         words = (trial[word] for word in ("trial", *KIND, "seed"))
         table.add_row(
             *("" if word is None else str(word) for word in words),
@@ -152,11 +175,29 @@ def _first(trials: Sequence[Kind], kinds: Sequence[Kind]) -> Table:
 
 def _studies(site: Site, kinds: Sequence[Kind], concurrency: Concurrency) -> Table:
     """A line per study, in the order in which they would end, and one of all."""
-    table = Table("study", "trials", "steps", "PFLOPs", "peak GB", "hours", "GPU-hours", "expected end", box=None, pad_edge=False)
+    table = Table(
+        "study",
+        "trials",
+        "steps",
+        "PFLOPs",
+        "peak GB",
+        "hours",
+        "GPU-hours",
+        "expected end",
+        box=None,
+        pad_edge=False,
+    )
     hours, known, whole = 0.0, True, total(site, kinds)
     for study, each in by_study(site, kinds).items():
-        hours, known = hours + each.hours, known and not each.timeless  # of this study and those before it
-        table.add_row(study or "(none)", *_cells(each), _end(hours, concurrency.trials, None) if known else "unknown")
+        hours, known = (
+            hours + each.hours,
+            known and not each.timeless,
+        )  # of this study and those before it
+        table.add_row(
+            study or "(none)",
+            *_cells(each),
+            _end(hours, concurrency.trials, None) if known else "unknown",
+        )
     end = _end(whole.hours, concurrency.trials, whole.about) if known else "unknown"
     table.add_row("in all", *_cells(whole), end)
     return table
@@ -170,13 +211,20 @@ def _cells(each: Sum) -> list[str]:
         _partial(each.pflops, each.flopless, each.trials),
         "unknown" if each.peak_gb is None else f"{each.peak_gb:.2f}",
         _partial(each.hours, each.timeless, each.trials) + _interval(each.hours, each),
-        _partial(each.gpu_hours, each.timeless, each.trials) + (_interval(each.gpu_hours, each) if each.gpu_hours else ""),
+        _partial(each.gpu_hours, each.timeless, each.trials)
+        + (_interval(each.gpu_hours, each) if each.gpu_hours else ""),
     ]
 
 
 def _partial(value: float, unknown: int, trials: int) -> str:
     """A sum; `over` what is known of it where some of it is not."""
-    said = f"{value:,}" if isinstance(value, int) else f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
+    said = (
+        f"{value:,}"
+        if isinstance(value, int)
+        else f"{value:,.3g}"
+        if value < 100
+        else f"{value:,.0f}"
+    )
     return said if not unknown else "unknown" if unknown >= trials else f"over {said}"
 
 
@@ -192,4 +240,6 @@ def _end(hours: float, workers: int, about: float | None) -> str:
     if not workers:
         return "unknown"
     end = datetime.now() + timedelta(hours=hours / workers)
-    return f"{end:%Y-%m-%d %H:%M}" + (f" +- {duration(hours / workers * about * 3600)}" if about else "")
+    return f"{end:%Y-%m-%d %H:%M}" + (
+        f" +- {duration(hours / workers * about * 3600)}" if about else ""
+    )

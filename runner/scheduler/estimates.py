@@ -44,12 +44,18 @@ class Sum:
         if kind["error_s"] is None or kind["noise_s"] is None:
             self.variance = None
         elif self.variance is not None:
-            self.variance += ((count * kind["error_s"]) ** 2 + count * kind["noise_s"] ** 2) / 3600**2
+            self.variance += (
+                (count * kind["error_s"]) ** 2 + count * kind["noise_s"] ** 2
+            ) / 3600**2
 
     @property
     def about(self) -> float | None:
         """By which share the hours may be off, to either side; None: too few trials have finished to tell."""
-        return None if self.variance is None or not self.hours else LIKELY * math.sqrt(self.variance) / self.hours
+        return (
+            None
+            if self.variance is None or not self.hours
+            else LIKELY * math.sqrt(self.variance) / self.hours
+        )
 
 
 def by_study(site: Site, kinds: Iterable[Kind]) -> dict[str | None, Sum]:

@@ -9,7 +9,12 @@ import duckdb
 from runner.submission import Batch
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]], again: bool = False) -> None:
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: Sequence[dict[str, Any]],
+    again: bool = False,
+) -> None:
     """Insert rows that have the same keys; a dict or list is a JSON value, a text is cast to what the column is.
 
     `again`: rows that are there already stay as they are.
@@ -18,9 +23,17 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dic
         return
     import polars as pl  # a pass that writes nothing does not pay for the import
 
-    plain = [{key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in row.items()} for row in rows]
+    plain = [
+        {
+            key: json.dumps(value) if isinstance(value, dict | list) else value
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
     connection.register("rows_to_insert", pl.DataFrame(plain, infer_schema_length=None).to_arrow())
-    connection.execute(f"INSERT INTO {table} BY NAME FROM rows_to_insert {'ON CONFLICT DO NOTHING' if again else ''}")
+    connection.execute(
+        f"INSERT INTO {table} BY NAME FROM rows_to_insert {'ON CONFLICT DO NOTHING' if again else ''}"
+    )
     connection.unregister("rows_to_insert")
 
 

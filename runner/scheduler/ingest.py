@@ -58,14 +58,20 @@ class Harvest:
         """Read the files that the gathered receipts vouch for, all files of a table at once; none of a bad receipt's stay."""
         bad: dict[int, str] = {}
         for table in COLUMNS:
-            named = {number: receipt for number, receipt in enumerate(self.receipts) if table in receipt.files}
+            named = {
+                number: receipt
+                for number, receipt in enumerate(self.receipts)
+                if table in receipt.files
+            }
             if named:
                 self.frames[table], wrong = _read_table(table, named)
                 bad |= wrong
         self.problems += [(self.receipts[number].name, why) for number, why in bad.items()]
         for table, frame in self.frames.items():
             self.frames[table] = frame.filter(~pl.col("receipt").is_in(list(bad))).drop("receipt")
-        self.receipts = [receipt for number, receipt in enumerate(self.receipts) if number not in bad]
+        self.receipts = [
+            receipt for number, receipt in enumerate(self.receipts) if number not in bad
+        ]
 
     def store(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Insert everything that was read, inside the caller's transaction; rows inserted."""
@@ -76,9 +82,13 @@ class Harvest:
         for table, frame in {"ingested": ingested, **self.frames}.items():
             key = KEYED.get(table)
             if key:  # no trial's own: the first row of a combination stays
-                frame = frame.drop("task", "trial", "attempt").unique(key, keep="first", maintain_order=True)
+                frame = frame.drop("task", "trial", "attempt").unique(
+                    key, keep="first", maintain_order=True
+                )
             connection.register("gathered", frame)
-            connection.execute(f"INSERT INTO {table} BY NAME FROM gathered{' ON CONFLICT DO NOTHING' if key else ''}")
+            connection.execute(
+                f"INSERT INTO {table} BY NAME FROM gathered{' ON CONFLICT DO NOTHING' if key else ''}"
+            )
             connection.unregister("gathered")
         return sum(receipt.rows for receipt in self.receipts)
 
@@ -93,21 +103,36 @@ def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Receipt:
         content = path.read_bytes()
         said: dict[str, Any] = json.loads(content)
         task = int(said["task"])
-        wanted = {"trial": trial, "attempt": attempt, "spec_id": spec_id, "task": int(path.stem.partition("-")[2])}
-        files = {table: (str(entry["file"]), str(entry["sha256"]), int(entry["rows"])) for table, entry in said["files"].items()}
+        wanted = {
+            "trial": trial,
+            "attempt": attempt,
+            "spec_id": spec_id,
+            "task": int(path.stem.partition("-")[2]),
+        }
+        files = {
+            table: (str(entry["file"]), str(entry["sha256"]), int(entry["rows"]))
+            for table, entry in said["files"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReceiptError(f"the receipt cannot be read ({error!r})") from error
     for key, value in wanted.items():
         if said.get(key) != value:
             raise ReceiptError(f"the receipt is of {key} {said.get(key)!r}, not of {value!r}")
-    whole = {table: (_vouched(path.parent, table, name, digest), rows) for table, (name, digest, rows) in files.items()}
-    return Receipt(receipts.name(path), hashlib.sha256(content).hexdigest(), trial, attempt, task, whole)
+    whole = {
+        table: (_vouched(path.parent, table, name, digest), rows)
+        for table, (name, digest, rows) in files.items()
+    }
+    return Receipt(
+        receipts.name(path), hashlib.sha256(content).hexdigest(), trial, attempt, task, whole
+    )
 
 
 def _vouched(folder: Path, table: str, name: str, digest: str) -> Path:
     """The file that a receipt names."""
     if table not in COLUMNS:
-        raise ReceiptError(f"the receipt names an unknown table {table!r}; known: {', '.join(COLUMNS)}")
+        raise ReceiptError(
+            f"the receipt names an unknown table {table!r}; known: {', '.join(COLUMNS)}"
+        )
     file = folder / name
     try:
         content = file.read_bytes() if file.parent == folder else None
@@ -125,13 +150,27 @@ def _read_table(table: str, named: dict[int, Receipt]) -> tuple[pl.DataFrame, di
     files = {number: receipt.files[table][0] for number, receipt in named.items()}
     frame, bad = _scan(table, files)
     about = pl.DataFrame(
-        [(n, str(files[n]), each.trial, each.attempt, each.task, each.files[table][1]) for n, each in named.items()],
-        {"receipt": pl.Int64, "file": pl.String, "trial": pl.Int64, "attempt": pl.Int32, "due": pl.Int32, "rows": pl.Int64},
+        [
+            (n, str(files[n]), each.trial, each.attempt, each.task, each.files[table][1])
+            for n, each in named.items()
+        ],
+        {
+            "receipt": pl.Int64,
+            "file": pl.String,
+            "trial": pl.Int64,
+            "attempt": pl.Int32,
+            "due": pl.Int32,
+            "rows": pl.Int64,
+        },
         orient="row",
     )
     frame = frame.join(about, on="file", maintain_order="left")
-    outside = ~pl.col("value").is_between(0, 1).fill_null(False) if table == "result" else pl.lit(False)
-    empty = pl.any_horizontal(pl.col(name).is_null() for name in COLUMNS[table] if name not in NULLABLE)
+    outside = (
+        ~pl.col("value").is_between(0, 1).fill_null(False) if table == "result" else pl.lit(False)
+    )
+    empty = pl.any_horizontal(
+        pl.col(name).is_null() for name in COLUMNS[table] if name not in NULLABLE
+    )
     found = frame.group_by("receipt").agg(
         pl.len().alias("found"),
         pl.col("task").ne_missing(pl.col("due")).any().alias("strange"),
@@ -144,7 +183,9 @@ def _read_table(table: str, named: dict[int, Receipt]) -> tuple[pl.DataFrame, di
     ).iter_rows():
         name = files[number].name
         if number not in bad and count != rows:
-            bad[number] = f"{name} has other columns or rows than {table} needs: {count} rows, not {rows}"
+            bad[number] = (
+                f"{name} has other columns or rows than {table} needs: {count} rows, not {rows}"
+            )
         elif number not in bad and strange:
             bad[number] = f"{name} holds rows of another task"
         elif number not in bad and beyond:
@@ -173,8 +214,12 @@ def _scan(table: str, files: dict[int, Path]) -> tuple[pl.DataFrame, dict[int, s
 def _rows(table: str, files: list[Path]) -> pl.DataFrame:
     frame = pl.scan_parquet(files, include_file_paths="file", glob=False).collect()
     wanted = COLUMNS[table] | {"file": pl.String}
-    added = {name: value for name, value in ADDED.get(table, {}).items() if name not in frame.columns}
-    frame = frame.with_columns(pl.lit(value, dtype=wanted[name]).alias(name) for name, value in added.items())
+    added = {
+        name: value for name, value in ADDED.get(table, {}).items() if name not in frame.columns
+    }
+    frame = frame.with_columns(
+        pl.lit(value, dtype=wanted[name]).alias(name) for name, value in added.items()
+    )
     if dict(frame.schema) != wanted:
         raise ReceiptError(str(dict(frame.schema)))
     return frame.select(*wanted)

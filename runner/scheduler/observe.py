@@ -17,32 +17,62 @@ from schema.catalog import Catalog
 from schema.site import Site
 
 STOP_S = 600  # how long a withdrawn attempt may take to its checkpoint before its job is ended from outside
-COLUMNS = ("state", "kind", "message", "log_tail", "host", "device", "versions", "commit", "started_at", "finished_at")
+COLUMNS = (
+    "state",
+    "kind",
+    "message",
+    "log_tail",
+    "host",
+    "device",
+    "versions",
+    "commit",
+    "started_at",
+    "finished_at",
+)
 
 
-def observe(site: Site, catalog: Catalog, place: Backend, report: Report, attempts: list[Live]) -> list[Live]:
+def observe(
+    site: Site, catalog: Catalog, place: Backend, report: Report, attempts: list[Live]
+) -> list[Live]:
     """Files and jobs of the `attempts` become rows, each in the light of the best evidence there is; those that live on."""
     if attempts and not site.runs.exists():
-        report.problem("runs", f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make the folder")
+        report.problem(
+            "runs",
+            f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make the folder",
+        )
         report.silent.add(place.name)
         return [live for live in attempts if not live.lost]
     said = {live.place: live.run.outcome() for live in attempts}
-    look, places = _look(site, place, [live for live in attempts if not live.lost and open_question(said[live.place])], report)
+    look, places = _look(
+        site,
+        place,
+        [live for live in attempts if not live.lost and open_question(said[live.place])],
+        report,
+    )
     ends = list[tuple[Live, End]]()
     for live in attempts:
         seen = look.sightings.get(live.place, Sighting(State.UNSURE))
         if seen.stuck:
             array = str(seen.job_id).partition("_")[0]  # one line for all of an array
-            report.problem(live.batch, f"job {array} waits and will not start by itself: {seen.reason}")
+            report.problem(
+                live.batch, f"job {array} waits and will not start by itself: {seen.reason}"
+            )
         if seen.state is State.PENDING:
             report.queue[seen.reason or "pending"] += 1
-        end = end_of(live, said[live.place], seen, places[live.backend].patience_s if live.backend in places else 0.0)
+        end = end_of(
+            live,
+            said[live.place],
+            seen,
+            places[live.backend].patience_s if live.backend in places else 0.0,
+        )
         if end is not None:
             ends.append((live, end))
     over = {live.place: end for live, end in ends}
     _cancel(places, attempts, look, over)
     crash_point("cancelled")
-    found = [(live, path) for live in attempts for path in receipts.of(live.place.folder)]  # after their outcomes were read
+    found = [
+        (live, path) for live in attempts for path in receipts.of(live.place.folder)
+    ]  # after their outcomes were read
     adopted = [
         submission(batch, "/".join(live.place.folder.parts[-2:]), seen.job_id)
         for live, seen in _unrecorded(attempts, look)
@@ -89,7 +119,9 @@ def _store(
         sweep(site.runs, name)
 
 
-def _look(site: Site, place: Backend, attempts: list[Live], report: Report) -> tuple[Look, dict[str | None, Backend]]:
+def _look(
+    site: Site, place: Backend, attempts: list[Live], report: Report
+) -> tuple[Look, dict[str | None, Backend]]:
     """Ask each backend once about its attempts. What no backend was asked about is certainly not there."""
     places: dict[str | None, Backend] = {place.name: place}
     whole = Look({live.place: Sighting(State.ABSENT) for live in attempts if live.backend is None})
@@ -112,11 +144,17 @@ def _unrecorded(attempts: list[Live], look: Look) -> list[tuple[Live, Sighting]]
     ]
 
 
-def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look, ended: dict[Place, End]) -> None:
+def _cancel(
+    places: dict[str | None, Backend], attempts: list[Live], look: Look, ended: dict[Place, End]
+) -> None:
     """End the jobs that nobody wants any more: those that wait or run on while all their attempts are over (withdrawn; or the
     step that ran them is dead), and those that run on long after a withdrawn attempt was asked to end at a checkpoint."""
     told: dict[str | None, list[Place]] = {}
-    wanted = {(live.batch, live.place.position) for live in attempts if live.place not in ended and not live.withdrawn}
+    wanted = {
+        (live.batch, live.place.position)
+        for live in attempts
+        if live.place not in ended and not live.withdrawn
+    }
     for live in attempts:
         seen, over = look.sightings.get(live.place), live.place in ended
         if seen is None or live.lost:
@@ -126,7 +164,9 @@ def _cancel(places: dict[str | None, Backend], attempts: list[Live], look: Look,
         if useless and (live.batch, live.place.position) not in wanted:
             if over:  # before the scheduler can call it cancelled: a sync that dies now must not take that for a person's will
                 kept(live, ended[live.place])
-            told.setdefault(live.backend, []).append(replace(live.place, job_id=live.place.job_id or seen.job_id))
+            told.setdefault(live.backend, []).append(
+                replace(live.place, job_id=live.place.job_id or seen.job_id)
+            )
     for name, where in told.items():
         places[name].cancel(where)
 
@@ -146,7 +186,10 @@ def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, End]])
             continue
         if live.lost:  # a late end of an attempt that had been given up: evidence wins
             corrected.append((live.trial, live.attempt))
-        rows.append({"trial": live.trial, "attempt": live.attempt} | {name: end.get(name) for name in COLUMNS})
+        rows.append(
+            {"trial": live.trial, "attempt": live.attempt}
+            | {name: end.get(name) for name in COLUMNS}
+        )
     if corrected:
         connection.executemany("DELETE FROM outcome WHERE trial = ? AND attempt = ?", corrected)
     insert(connection, "outcome", rows)
@@ -163,7 +206,9 @@ def _over(connection: duckdb.DuckDBPyConnection, batches: set[str]) -> list[str]
     return [name for (name,) in found]
 
 
-def _tasks(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, list[tuple[int, int]]]:
+def _tasks(
+    connection: duckdb.DuckDBPyConnection, trials: list[int]
+) -> dict[int, list[tuple[int, int]]]:
     """Trial -> (attempt, task) of every receipt of it that is in the catalog."""
     if not trials:
         return {}
@@ -173,5 +218,7 @@ def _tasks(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int
     ).fetchall()
     tasks: dict[int, list[tuple[int, int]]] = {}
     for path in (Path(name) for (name,) in found):
-        tasks.setdefault(int(path.parts[0]), []).append((int(path.parts[1]), int(path.stem.partition("-")[2])))
+        tasks.setdefault(int(path.parts[0]), []).append(
+            (int(path.parts[1]), int(path.stem.partition("-")[2]))
+        )
     return tasks

@@ -34,7 +34,9 @@ class RebuildError(RuntimeError):
 class Found:
     """What the run folders hold."""
 
-    attempts: list[tuple[Path, Spec, dict[str, Any]]] = field(default_factory=list)  # folder, definition, job.json
+    attempts: list[tuple[Path, Spec, dict[str, Any]]] = field(
+        default_factory=list
+    )  # folder, definition, job.json
     problems: list[str] = field(default_factory=list)
 
 
@@ -45,16 +47,24 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
         RebuildError: a catalog is there.
     """
     if site.catalog.exists():
-        raise RebuildError(f"{site.catalog} is there. To make it again from the run folders, move it away first")
+        raise RebuildError(
+            f"{site.catalog} is there. To make it again from the run folders, move it away first"
+        )
     found = walk(site.runs)
     aside = Catalog(site.catalog.with_name(f".rebuild-{site.catalog.name}"), site.lock_wait_s)
     aside.path.unlink(missing_ok=True)
     with duckdb.connect() as connection:
         trial = max(
-            [declared.last(connection, site.declared, "trial", "id"), *(int(job["trial"]) for _, _, job in found.attempts)]
+            [
+                declared.last(connection, site.declared, "trial", "id"),
+                *(int(job["trial"]) for _, _, job in found.attempts),
+            ]
         )
         event = max(
-            [declared.last(connection, site.declared, "request", "serial"), *(_serial(job) for _, _, job in found.attempts)]
+            [
+                declared.last(connection, site.declared, "request", "serial"),
+                *(_serial(job) for _, _, job in found.attempts),
+            ]
         )
     migrations.prepare(aside, first_trial=trial + 1, first_event=event + 1)
     with aside.transaction() as connection:
@@ -79,7 +89,10 @@ def walk(runs: Path) -> Found:
             continue  # set aside: of an older catalog
         job = read_json(folder / "job.json")
         try:
-            if job is None or (int(job["trial"]), int(job["attempt"])) != (int(folder.parent.name), int(folder.name)):
+            if job is None or (int(job["trial"]), int(job["attempt"])) != (
+                int(folder.parent.name),
+                int(folder.name),
+            ):
                 raise ValueError("job.json is missing, torn, or of another attempt")
             found.attempts.append((folder, Spec.read(folder), job))
         except (OSError, ValueError, KeyError, TypeError, SpecError) as error:
@@ -87,7 +100,9 @@ def walk(runs: Path) -> Found:
     return found
 
 
-def _from_folders(connection: duckdb.DuckDBPyConnection, site: Site, found: Found) -> dict[str, int]:
+def _from_folders(
+    connection: duckdb.DuckDBPyConnection, site: Site, found: Found
+) -> dict[str, int]:
     known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
     trials: dict[int, dict[str, Any]] = {}
     for _, spec, job in found.attempts:
@@ -95,12 +110,20 @@ def _from_folders(connection: duckdb.DuckDBPyConnection, site: Site, found: Foun
         if trial not in known and trial not in trials:
             _axes(connection, spec)
             words = {
-                word: getattr(spec, word)["name"] for word in ("backbone", "stream", "mixture", "method", "recipe", "budget")
+                word: getattr(spec, word)["name"]
+                for word in ("backbone", "stream", "mixture", "method", "recipe", "budget")
             }
-            about = {"seed": spec.seed, "priority": job.get("priority", 0), "study": job.get("study")}
+            about = {
+                "seed": spec.seed,
+                "priority": job.get("priority", 0),
+                "study": job.get("study"),
+            }
             trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
-    batches = {name: Batch.read(batch_folder(site.runs, name)) for name in {str(job["batch"]) for _, _, job in found.attempts}}
+    batches = {
+        name: Batch.read(batch_folder(site.runs, name))
+        for name in {str(job["batch"]) for _, _, job in found.attempts}
+    }
     attempts, submissions = [], []
     for folder, spec, job in found.attempts:
         key = {"trial": int(job["trial"]), "attempt": int(job["attempt"])}
@@ -112,7 +135,9 @@ def _from_folders(connection: duckdb.DuckDBPyConnection, site: Site, found: Foun
         job_ids = answer.get("jobs") or []
         if batch is not None and job["position"] < len(job_ids) and job_ids[job["position"]]:
             name = f"{folder.parent.name}/{folder.name}"
-            submissions.append(submission(batch, name, job_ids[job["position"]]) | {"submitted_at": answer["at"]})
+            submissions.append(
+                submission(batch, name, job_ids[job["position"]]) | {"submitted_at": answer["at"]}
+            )
     insert(connection, "attempt", attempts)
     insert(connection, "submission", submissions)
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
@@ -133,15 +158,30 @@ def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
     sequence, suite = stream["sequence"], stream["suite"]
     pool = mixture["pretraining_dataset"]
     insert(connection, "dataset", [*stream["datasets"], *([pool] if pool else [])], again=True)
-    insert(connection, "sequence", [{key: sequence[key] for key in ("name", "ordering", "seed")}], again=True)
+    insert(
+        connection,
+        "sequence",
+        [{key: sequence[key] for key in ("name", "ordering", "seed")}],
+        again=True,
+    )
     concepts = [
         {"sequence": sequence["name"], "position": n, "dataset": dataset, "concept": concept}
         for n, (dataset, concept) in enumerate(sequence["concepts"], 1)
     ]
     insert(connection, "sequence_concept", concepts, again=True)
     insert(connection, "suite", [{"name": suite["name"]}], again=True)
-    insert(connection, "suite_member", [{"suite": suite["name"]} | member for member in suite["members"]], again=True)
-    words = {"name": stream["name"], "sequence": sequence["name"], "tasks": stream["tasks"], "suite": suite["name"]}
+    insert(
+        connection,
+        "suite_member",
+        [{"suite": suite["name"]} | member for member in suite["members"]],
+        again=True,
+    )
+    words = {
+        "name": stream["name"],
+        "sequence": sequence["name"],
+        "tasks": stream["tasks"],
+        "suite": suite["name"],
+    }
     insert(connection, "stream", [words], again=True)
     for word in AXES:
         row = {key: value for key, value in getattr(spec, word).items() if key != "parent"}
@@ -155,7 +195,11 @@ def _take_the_catalogs_own_words(connection: duckdb.DuckDBPyConnection) -> None:
     attempts = connection.execute("SELECT trial, attempt, spec_id FROM attempt").fetchall()
     texts = Resolver(connection, sorted({trial for trial, _, _ in attempts})).texts
     ids = {trial: Spec.from_json(text).id for trial, text in texts.items()}
-    same = [(texts[trial], trial, attempt) for trial, attempt, spec_id in attempts if ids.get(trial) == spec_id]
+    same = [
+        (texts[trial], trial, attempt)
+        for trial, attempt, spec_id in attempts
+        if ids.get(trial) == spec_id
+    ]
     if same:
         connection.executemany("UPDATE attempt SET spec = ? WHERE trial = ? AND attempt = ?", same)
 
@@ -172,7 +216,9 @@ def main() -> int:
         print(f"  {table}: {count} rows")
     for problem in problems:
         print(f"not read: {problem}", file=sys.stderr)
-    print(f"{site.catalog} is made again; results and ends of attempts come with: python -m runner.sync")
+    print(
+        f"{site.catalog} is made again; results and ends of attempts come with: python -m runner.sync"
+    )
     return 1 if problems else 0
 
 

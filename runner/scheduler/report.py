@@ -14,8 +14,12 @@ class Report:
     refused: int = 0
     pending: int | None = None  # trials that could start; None: nobody has looked
     running: int = 0  # attempts without an end, queued ones too
-    problems: list[tuple[str, str]] = field(default_factory=list)  # who (squeue, a batch, trial 42, a receipt), what
-    silent: set[str] = field(default_factory=set)  # backends that did not answer: nothing more is asked of them in this pass
+    problems: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # who (squeue, a batch, trial 42, a receipt), what
+    silent: set[str] = field(
+        default_factory=set
+    )  # backends that did not answer: nothing more is asked of them in this pass
     noted: bool = False  # problems came or went
     queue: Counter[str] = field(default_factory=Counter)  # why jobs wait, in the scheduler's words
 

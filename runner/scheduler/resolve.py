@@ -19,10 +19,18 @@ class Resolver:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, trials: Sequence[int]) -> None:
         self.connection = connection
-        definitions = "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))"
-        self.texts: dict[int, str] = dict(connection.execute(definitions, [list(trials)]).fetchall() if trials else [])
-        self.seedless: dict[str, Spec] = {}  # the text before the seed -> a definition with that text
-        self.checked: dict[tuple[str, ...], str | None] = {}  # the names of the words -> why they cannot run
+        definitions = (
+            "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))"
+        )
+        self.texts: dict[int, str] = dict(
+            connection.execute(definitions, [list(trials)]).fetchall() if trials else []
+        )
+        self.seedless: dict[
+            str, Spec
+        ] = {}  # the text before the seed -> a definition with that text
+        self.checked: dict[
+            tuple[str, ...], str | None
+        ] = {}  # the names of the words -> why they cannot run
 
     def resolve(self, trial: int) -> tuple[Spec, str]:
         """The definition of a trial, parsed and as the catalog's own text (which `definition_drift` compares).
@@ -88,12 +96,17 @@ def _check_stream(spec: Spec) -> None:
 
 def _check_label_spaces(stream: Mapping[str, Any]) -> None:
     """A label space is of classes, and a mean over several of them is no number."""
-    where, kinds = f"suite {stream['suite']['name']!r}", {dataset["name"]: dataset["kind"] for dataset in stream["datasets"]}
+    where, kinds = (
+        f"suite {stream['suite']['name']!r}",
+        {dataset["name"]: dataset["kind"] for dataset in stream["datasets"]},
+    )
     spaces: dict[str, set[str]] = {}
     for member in stream["suite"]["members"]:
         name, space, kind = member["dataset"], member["label_space"], kinds[member["dataset"]]
         if space != "all" and kind != "classification":
-            raise RefusedError(f"{where}: label_space {space!r} of {name!r}, which is of kind {kind} and has no classes; use all")
+            raise RefusedError(
+                f"{where}: label_space {space!r} of {name!r}, which is of kind {kind} and has no classes; use all"
+            )
         spaces.setdefault(member["role"], set()).add(space)
     for role in ("adapt", "retain"):
         if len(spaces.get(role, ())) > 1:

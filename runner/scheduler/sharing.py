@@ -34,7 +34,11 @@ def stems(site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]) 
         [trials],
     ).fetchall()
     named = [(trial, _name(stem), count) for trial, stem, count in wanted]
-    return {trial: name for trial, name, count in named if count > 1 or (trunks_folder(site.store) / name).exists()}
+    return {
+        trial: name
+        for trial, name, count in named
+        if count > 1 or (trunks_folder(site.store) / name).exists()
+    }
 
 
 def prune(site: Site, connection: duckdb.DuckDBPyConnection) -> int:
@@ -43,7 +47,10 @@ def prune(site: Site, connection: duckdb.DuckDBPyConnection) -> int:
     held = {path.name: path for path in folder.iterdir()} if folder.exists() else {}
     if not held:
         return 0
-    wanted = {_name(stem) for (stem,) in connection.execute(f"SELECT DISTINCT stem FROM ({WANTED})").fetchall()}
+    wanted = {
+        _name(stem)
+        for (stem,) in connection.execute(f"SELECT DISTINCT stem FROM ({WANTED})").fetchall()
+    }
     over = [path for name, path in held.items() if name not in wanted]
     for path in over:
         shutil.rmtree(path, ignore_errors=True)

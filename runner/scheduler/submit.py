@@ -66,13 +66,25 @@ class Chosen:
         return sum(len(job) for _, job in self.jobs)
 
 
-def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int | None, live: list[Live]) -> None:
+def act(
+    site: Site,
+    catalog: Catalog,
+    place: Backend,
+    report: Report,
+    limit: int | None,
+    live: list[Live],
+) -> None:
     """Offer what was not taken before, then start what `todo` names, beside the attempts that `live` on."""
     report.running = len(live)
-    waiting = [Batch.read(batch_folder(site.runs, name)) for name in dict.fromkeys(each.batch for each in live if each.waits)]
+    waiting = [
+        Batch.read(batch_folder(site.runs, name))
+        for name in dict.fromkeys(each.batch for each in live if each.waits)
+    ]
     current = list[Batch]()
     for batch in filter(None, waiting):
-        said = (needs.spread(batch.needs.ranks) for needs in (site.needs, *site.by_backbone.values()))
+        said = (
+            needs.spread(batch.needs.ranks) for needs in (site.needs, *site.by_backbone.values())
+        )
         if batch.backend == place.name and batch.needs in said:
             current.append(batch)
         else:  # site.toml says otherwise now: plan it anew
@@ -92,7 +104,9 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     except UnreachableError as error:
         report.problem(place.name, f"nothing was submitted: {error}")
         return
-    site.runs.mkdir(parents=True, exist_ok=True)  # attempts without it mean that its disk is not there
+    site.runs.mkdir(
+        parents=True, exist_ok=True
+    )  # attempts without it mean that its disk is not there
     with catalog.transaction() as connection:
         _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
@@ -106,7 +120,9 @@ def act(site: Site, catalog: Catalog, place: Backend, report: Report, limit: int
     crash_point("submission_row")
 
 
-def _offer_all(catalog: Catalog, place: Backend, batches: list[Batch], report: Report) -> set[Needs] | None:
+def _offer_all(
+    catalog: Catalog, place: Backend, batches: list[Batch], report: Report
+) -> set[Needs] | None:
     """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
     that need the same), or None when it does not answer and should be left alone in this pass."""
     refused, rows = set[Needs](), list[dict[str, Any]]()
@@ -126,7 +142,11 @@ def _offer_all(catalog: Catalog, place: Backend, batches: list[Batch], report: R
 
 
 def choose(
-    site: Site, connection: duckdb.DuckDBPyConnection, room: int, limit: int | None, refused: Collection[Needs] = ()
+    site: Site,
+    connection: duckdb.DuckDBPyConnection,
+    room: int,
+    limit: int | None,
+    refused: Collection[Needs] = (),
 ) -> Chosen:
     """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that cannot run as declared are
     named with the reason."""
@@ -138,7 +158,11 @@ def choose(
         [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
     ).fetchall()
     ((pending,),) = connection.execute("SELECT count(*) FROM startable").fetchall()
-    chosen, resolver, bases = Chosen(pending), Resolver(connection, [trial for trial, *_ in todo]), Bases(site)
+    chosen, resolver, bases = (
+        Chosen(pending),
+        Resolver(connection, [trial for trial, *_ in todo]),
+        Bases(site),
+    )
     in_common = stems(site, connection, [trial for trial, *_ in todo])
     store = str(site.store) if shares(connection) else ""
     open_jobs: dict[Needs, list[Wanted]] = {}
@@ -175,7 +199,10 @@ def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
         RefusedError: says which key of site.toml to set, or what to do where there is one node.
     """
     ranks, name = Compute.of(spec.recipe).ranks, spec.backbone["name"]
-    wanted, spread = f"recipe {spec.recipe['name']!r} trains with {ranks} ranks", needs.spread(ranks)
+    wanted, spread = (
+        f"recipe {spec.recipe['name']!r} trains with {ranks} ranks",
+        needs.spread(ranks),
+    )
     if spread.ranks > 1 and backend == "local":
         most, key = needs.most_ranks, "ranks_per_node" if needs.ranks_per_node else "node_gpus"
         raise RefusedError(
@@ -190,11 +217,17 @@ def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
     return spread
 
 
-def _backbones(site: Site, connection: duckdb.DuckDBPyConnection, refused: Collection[Needs]) -> list[str]:
+def _backbones(
+    site: Site, connection: duckdb.DuckDBPyConnection, refused: Collection[Needs]
+) -> list[str]:
     """Those whose trials have needs that the backend refuses."""
     if not refused:
         return []
-    return [name for (name,) in connection.execute("SELECT name FROM backbone").fetchall() if site.needs_of(name) in refused]
+    return [
+        name
+        for (name,) in connection.execute("SELECT name FROM backbone").fetchall()
+        if site.needs_of(name) in refused
+    ]
 
 
 def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[list[Wanted]]]]:
@@ -214,7 +247,9 @@ def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[l
         for piece in packed(alike, longest):
             positions = [[_name(site, wanted) for wanted in job] for job in piece]
             name = f"weir-{uuid.uuid4().hex[:12]}"
-            batch = Batch(name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs)
+            batch = Batch(
+                name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs
+            )
             batches.append((batch, piece))
     return batches
 
@@ -223,10 +258,18 @@ def _name(site: Site, wanted: Wanted) -> str:
     return str(attempt_folder(site.runs, wanted.trial, wanted.attempt).relative_to(site.runs))
 
 
-def _record(connection: duckdb.DuckDBPyConnection, chosen: Chosen, batches: list[tuple[Batch, list[list[Wanted]]]]) -> None:
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    chosen: Chosen,
+    batches: list[tuple[Batch, list[list[Wanted]]]],
+) -> None:
     """The attempt rows, of those that will run and of those that cannot (which end here)."""
-    serials = connection.execute("SELECT nextval('event') FROM range(?)", [chosen.attempts]).fetchall()
-    for wanted, (serial,) in zip((each for _, taken in batches for job in taken for each in job), serials, strict=True):
+    serials = connection.execute(
+        "SELECT nextval('event') FROM range(?)", [chosen.attempts]
+    ).fetchall()
+    for wanted, (serial,) in zip(
+        (each for _, taken in batches for job in taken for each in job), serials, strict=True
+    ):
         wanted.serial = serial
     rows = [
         {
@@ -261,10 +304,15 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
     for position, job in enumerate(jobs):
         for wanted in job:
             path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
-            if wanted.attempt == 1 and path.parent.exists():  # of a catalog that is no longer there: not this trial's files
-                aside = path.parent.rename(path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}"))
+            if (
+                wanted.attempt == 1 and path.parent.exists()
+            ):  # of a catalog that is no longer there: not this trial's files
+                aside = path.parent.rename(
+                    path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}")
+                )
                 report.problem(
-                    f"trial {wanted.trial}", f"{path.parent} was there before its first attempt; moved to {aside.name}"
+                    f"trial {wanted.trial}",
+                    f"{path.parent} was there before its first attempt; moved to {aside.name}",
                 )
             RunFolder(path).create(
                 wanted.spec,
@@ -292,7 +340,9 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
     batch.write()
 
 
-def _offer(place: Backend, batch: Batch, report: Report, refused: set[Needs]) -> list[dict[str, Any]] | None:
+def _offer(
+    place: Backend, batch: Batch, report: Report, refused: set[Needs]
+) -> list[dict[str, Any]] | None:
     """Give a batch to the backend and note what it says: the `submission` rows of what it took (of a batch that it refuses none,
     and its needs join `refused`), or None: no answer."""
     batch.ask()
@@ -305,7 +355,9 @@ def _offer(place: Backend, batch: Batch, report: Report, refused: set[Needs]) ->
         refused.add(batch.needs)
         return []
     except SubmissionUnknownError as error:
-        report.problem(batch.name, f"{place.name} may or may not have taken it, and will be looked at: {error}")
+        report.problem(
+            batch.name, f"{place.name} may or may not have taken it, and will be looked at: {error}"
+        )
         return None
     except BackendError as error:
         report.problem(place.name, str(error))
@@ -313,7 +365,10 @@ def _offer(place: Backend, batch: Batch, report: Report, refused: set[Needs]) ->
     crash_point("submitted")
     batch.answered(jobs=jobs)
     return [
-        submission(batch, folder, job_id) for job_id, job in zip(jobs, batch.positions, strict=True) for folder in job if job_id
+        submission(batch, folder, job_id)
+        for job_id, job in zip(jobs, batch.positions, strict=True)
+        for folder in job
+        if job_id
     ]
 
 

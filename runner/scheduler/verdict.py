@@ -35,17 +35,28 @@ def open_question(said: End | None) -> bool:
 def end_of(live: Live, said: End | None, seen: Sighting, patience_s: float) -> End | None:
     """How an attempt ended: its worker's word, or what follows from the rest. None: it has not, or nobody knows."""
     judged = None if live.lost else read_json(live.place.folder / "verdict.json")
-    if judged is not None and open_question(said):  # by a sync that did not live to record it, or whose catalog was lost
+    if judged is not None and open_question(
+        said
+    ):  # by a sync that did not live to record it, or whose catalog was lost
         return dict(judged)
     if said is not None:
         return _told(live, said, seen, patience_s)
     if live.lost:
         return None
     if live.withdrawn and live.place.folder.exists() and (live.run.revoke() or live.run.revoked):
-        return kept(live, {"state": "cancelled", "message": "withdrawn before it started", "finished_at": files.now()})
+        return kept(
+            live,
+            {
+                "state": "cancelled",
+                "message": "withdrawn before it started",
+                "finished_at": files.now(),
+            },
+        )
     if seen.state in (State.PENDING, State.RUNNING):
         live.run.trust()
-    if seen.state not in (State.ENDED, State.ABSENT) or (live.backend is None and live.waits and not live.run.revoked):
+    if seen.state not in (State.ENDED, State.ABSENT) or (
+        live.backend is None and live.waits and not live.run.revoked
+    ):
         return None  # a batch that was refused, or not yet offered, will be
     return _judged(live, seen, patience_s)
 
@@ -59,11 +70,19 @@ def _told(live: Live, said: End, seen: Sighting, patience_s: float) -> End | Non
         return None  # it was judged by what the scheduler said; the worker knows that it was told to end, not by whom
     if live.withdrawn:
         return end | {"state": "cancelled", "kind": None, "message": f"withdrawn; {end['message']}"}
-    if seen.state is State.UNSURE or (seen.state in (State.PENDING, State.RUNNING) and not live.run.doubted(patience_s)):
+    if seen.state is State.UNSURE or (
+        seen.state in (State.PENDING, State.RUNNING) and not live.run.doubted(patience_s)
+    ):
         return None  # the scheduler will say who ended it; one that never does holds on to a dead job, which sync then ends
     if seen.kind == "cancelled":
-        return end | {"state": "cancelled", "kind": None, "message": f"cancelled by somebody else than sync ({seen.reason})"}
-    if seen.kind == "timeout":  # its clock began before the shim's: the limit was met as a SIGTERM like any other
+        return end | {
+            "state": "cancelled",
+            "kind": None,
+            "message": f"cancelled by somebody else than sync ({seen.reason})",
+        }
+    if (
+        seen.kind == "timeout"
+    ):  # its clock began before the shim's: the limit was met as a SIGTERM like any other
         return end | {"kind": "timeout"}
     return end
 
@@ -72,29 +91,56 @@ def _judged(live: Live, seen: Sighting, patience_s: float) -> End | None:
     """The end of an attempt that left no word: its job has ended or is not there."""
     run = live.run
     if not live.place.folder.exists():  # sync died before it made the folder
-        return {"state": "lost", "kind": "submit", "message": WORDS["submit"], "finished_at": files.now()}
+        return {
+            "state": "lost",
+            "kind": "submit",
+            "message": WORDS["submit"],
+            "finished_at": files.now(),
+        }
     if not run.claimed:
         if live.backend is not None and seen.state is State.ABSENT and not run.doubted(patience_s):
             return None
         if run.revoke():
             kind = seen.kind if seen.kind in ("cancelled", "node_fail", "preempted") else "submit"
-            return _verdict(live, seen, kind, f"never started ({seen.reason})" if seen.reason else WORDS["submit"])
+            return _verdict(
+                live,
+                seen,
+                kind,
+                f"never started ({seen.reason})" if seen.reason else WORDS["submit"],
+            )
         return None  # a worker took it a moment ago
     if run.revoked:
         return _verdict(live, seen, "submit", WORDS["submit"])
     if not run.doubted(patience_s):
         return None
     said = run.outcome()  # it may have been written a moment ago
-    return _told(live, said, seen, patience_s) if said is not None else _verdict(live, seen, seen.kind or "killed", None)
+    return (
+        _told(live, said, seen, patience_s)
+        if said is not None
+        else _verdict(live, seen, seen.kind or "killed", None)
+    )
 
 
 def _verdict(live: Live, seen: Sighting, kind: str, message: str | None) -> End:
     """Sync's own judgement."""
     words = message or WORDS.get(kind, WORDS["killed"])
-    end: End = {"state": "lost", "kind": kind, "message": words, "log_tail": _log_tail(live), "finished_at": files.now()}
+    end: End = {
+        "state": "lost",
+        "kind": kind,
+        "message": words,
+        "log_tail": _log_tail(live),
+        "finished_at": files.now(),
+    }
     if kind == "cancelled":
-        end |= {"state": "cancelled", "kind": None if not live.run.claimed or live.run.revoked else "killed"}
-        end["message"] = "withdrawn" if live.withdrawn else f"cancelled by somebody else than sync ({seen.reason})"
+        end |= {
+            "state": "cancelled",
+            "kind": None if not live.run.claimed or live.run.revoked else "killed",
+        }
+        end["message"] = (
+            "withdrawn"
+            if live.withdrawn
+            else f"cancelled by somebody else than sync ({seen.reason})"
+        )
     elif seen.reason and message is None:
         end["message"] = f"{words} ({seen.reason})"
     return kept(live, end)
@@ -109,7 +155,9 @@ def kept(live: Live, end: End) -> End:
 def _log_tail(live: Live) -> str:
     """The end of the worker's log, or of its job's where the worker never wrote one."""
     batch = batch_folder(live.place.folder.parent.parent, live.batch)
-    return files.tail(live.place.folder / "log.txt") or files.tail(batch / f"{live.place.position}_log.out")
+    return files.tail(live.place.folder / "log.txt") or files.tail(
+        batch / f"{live.place.position}_log.out"
+    )
 
 
 def _understood(said: End) -> End:

@@ -43,14 +43,19 @@ def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
                 report = sync()
                 state = read(current, state)
                 if console.is_terminal:
-                    live.update(picture(state, report, console.size.height - OTHER_LINES), refresh=True)
+                    live.update(
+                        picture(state, report, console.size.height - OTHER_LINES), refresh=True
+                    )
                 elif report.changed:
                     print(line(state, report), flush=True)
                 if not (report.running or report.pending or report.submitted):
                     break
                 time.sleep(max(pause_s, RESTS * (time.monotonic() - began)))
     except KeyboardInterrupt:
-        print("\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch", file=sys.stderr)
+        print(
+            "\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch",
+            file=sys.stderr,
+        )
         return 130
     if not state.counts:
         print("no trials in the catalog; declare some with: python -m schema my_grid.sql")
@@ -69,7 +74,9 @@ class Snapshot:
 
     path: Path | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    running: list[tuple[int, str, str, int, Path]] = field(default_factory=list)  # trial, method, mixture, seed, folder
+    running: list[tuple[int, str, str, int, Path]] = field(
+        default_factory=list
+    )  # trial, method, mixture, seed, folder
     failed: list[tuple[int, str, str]] = field(default_factory=list)  # trial, state, reason
     done_last_hour: int = 0
     hours: float = 0.0  # of all attempts so far
@@ -92,11 +99,19 @@ def read(current: Path, known: Snapshot | None = None) -> Snapshot:
             assert found is not None
             return tuple(found)
 
-        hours, gpu_hours = one("SELECT coalesce(sum(hours), 0), coalesce(sum(gpu_hours), 0) FROM status")
-        left_s, left_unknown = one("SELECT coalesce(sum(seconds), 0), count(*) - count(seconds) FROM forecast")
+        hours, gpu_hours = one(
+            "SELECT coalesce(sum(hours), 0), coalesce(sum(gpu_hours), 0) FROM status"
+        )
+        left_s, left_unknown = one(
+            "SELECT coalesce(sum(seconds), 0), count(*) - count(seconds) FROM forecast"
+        )
         return Snapshot(
             path,
-            dict(connection.execute("SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)").fetchall()),
+            dict(
+                connection.execute(
+                    "SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)"
+                ).fetchall()
+            ),
             [
                 (trial, method, mixture, seed, Path(folder))
                 for trial, method, mixture, seed, folder in connection.execute(
@@ -107,7 +122,9 @@ def read(current: Path, known: Snapshot | None = None) -> Snapshot:
             connection.execute(
                 "SELECT trial, state, coalesce(reason, '') FROM trial_state WHERE state IN ('failed', 'refused') ORDER BY trial"
             ).fetchall(),
-            one("SELECT count(*) FROM outcome WHERE state = 'done' AND finished_at > now() - INTERVAL 1 HOUR")[0],
+            one(
+                "SELECT count(*) FROM outcome WHERE state = 'done' AND finished_at > now() - INTERVAL 1 HOUR"
+            )[0],
             hours,
             gpu_hours,
             left_s,
@@ -121,7 +138,9 @@ def line(state: Snapshot, report: Report) -> str:
     """One line for a log."""
     counts = ", ".join(f"{number} {word}" for word, number in state.counts.items())
     did = f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested"
-    others = [f"{state.after_others} wait to take over what others train"] if state.after_others else []
+    others = (
+        [f"{state.after_others} wait to take over what others train"] if state.after_others else []
+    )
     waiting = [f"waiting: {queue(report)}"] if report.queue else []
     return "; ".join([f"{time.strftime('%H:%M:%S')} {counts}", did, *others, *waiting])
 
@@ -134,7 +153,9 @@ def queue(report: Report) -> str:
 def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
     """The whole screen: counts, queue and outlook, a bar per running trial (`rows` of them), the newest failures."""
     head: list[RenderableType] = [
-        Text("   ").join(Text(f"{number} {word}", style="bold") for word, number in state.counts.items())
+        Text("   ").join(
+            Text(f"{number} {word}", style="bold") for word, number in state.counts.items()
+        )
     ]
     if report.queue:
         head.append(Text(f"queue: {queue(report)}"))
@@ -147,16 +168,29 @@ def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
             table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", said))
     head.append(Text(outlook(state, left_s, started)))
     more = len(state.running) - max(rows, 5)
-    shown: list[RenderableType] = [table, *([Text(f"... and {more} more that run or wait in the queue")] if more > 0 else [])]
-    failures = [Text(f"trial {trial} {word}: {reason}", style="red") for trial, word, reason in state.failed[-FAILURES_SHOWN:]]
-    degraded = [Text(f"degraded: {subject}: {message}", style="yellow") for subject, message in report.problems]
+    shown: list[RenderableType] = [
+        table,
+        *([Text(f"... and {more} more that run or wait in the queue")] if more > 0 else []),
+    ]
+    failures = [
+        Text(f"trial {trial} {word}: {reason}", style="red")
+        for trial, word, reason in state.failed[-FAILURES_SHOWN:]
+    ]
+    degraded = [
+        Text(f"degraded: {subject}: {message}", style="yellow")
+        for subject, message in report.problems
+    ]
     return Group(*head, *shown, *failures, *degraded)
 
 
 def outlook(state: Snapshot, left_s: float, started: int) -> str:
     """Rate, time spent and left, and when all will be over if as many trials run at once as now."""
     spent = f"{state.gpu_hours:.1f} GPU-hours" if state.gpu_hours else f"{state.hours:.1f} hours"
-    left = f"{left_s / 3600 * state.gpus:.1f} GPU-hours" if state.gpu_hours else f"{left_s / 3600:.1f} hours"
+    left = (
+        f"{left_s / 3600 * state.gpus:.1f} GPU-hours"
+        if state.gpu_hours
+        else f"{left_s / 3600:.1f} hours"
+    )
     said = [f"{state.done_last_hour} done in the last hour", f"spent {spent}, left {left}"]
     if state.left_unknown:
         said[-1] += f" and {state.left_unknown} trials like none that has finished"

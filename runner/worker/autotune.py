@@ -65,7 +65,10 @@ class Choice:
         facts, on = {"plain_step_s": plain_s}, False
         if self.compiled_s:
             compiled_s = median(self.compiled_s[1:])
-            facts |= {"compiled_step_s": compiled_s, "compile_s": max(0.0, self.compiled_s[0] - compiled_s)}
+            facts |= {
+                "compiled_step_s": compiled_s,
+                "compile_s": max(0.0, self.compiled_s[0] - compiled_s),
+            }
             on = steps_left * (plain_s - compiled_s) > facts["compile_s"]
         elif not distributed.agreed(int(steps_left * plain_s < LEAST_S))[0]:
             return
@@ -84,7 +87,10 @@ class Choice:
         if self.said.compile == "off":
             return []
         facts = self.facts | {"compiled": float(self.how.compile == "on" and not self.listened)}
-        return [{"task": task, "name": name, "part": "all", "value": value} for name, value in facts.items()]
+        return [
+            {"task": task, "name": name, "part": "all", "value": value}
+            for name, value in facts.items()
+        ]
 
 
 def _now() -> float:

@@ -49,7 +49,9 @@ class WordTokenizer:
         """(B, L) int64; a text too long is cut, its end token kept."""
         ids = torch.zeros(len(texts), self.context_length, dtype=torch.int64)
         for row, text in enumerate(texts):
-            said = [self.ids.get(word, self.unknown) for word in re.findall(r"[a-z0-9]+", text.lower())]
+            said = [
+                self.ids.get(word, self.unknown) for word in re.findall(r"[a-z0-9]+", text.lower())
+            ]
             tokens = [self.start, *said[: self.context_length - 2], self.end]
             ids[row, : len(tokens)] = torch.tensor(tokens)
         return ids
@@ -58,7 +60,9 @@ class WordTokenizer:
 class Backbone:
     """A plain CLIP on its device, with what turns pairs into its inputs."""
 
-    def __init__(self, model: CLIP, tokenizer: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, model: CLIP, tokenizer: Any, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.device = next(model.parameters()).device
         self.mean = torch.tensor(mean, device=self.device).view(1, 3, 1, 1)
@@ -83,8 +87,13 @@ class Backbone:
     def encode_images(self, images: np.ndarray) -> Tensor:
         """(N, 3, H, W) uint8 to (N, D) float32 of unit norm."""
         self.model.eval()
-        chunks = [torch.from_numpy(images[n : n + CHUNK].copy()) for n in range(0, len(images), CHUNK)]  # may be read-only
-        made = [self.model.encode_image(self.normalise(chunk), normalize=True).float() for chunk in distributed.dealt(chunks)]
+        chunks = [
+            torch.from_numpy(images[n : n + CHUNK].copy()) for n in range(0, len(images), CHUNK)
+        ]  # may be read-only
+        made = [
+            self.model.encode_image(self.normalise(chunk), normalize=True).float()
+            for chunk in distributed.dealt(chunks)
+        ]
         return distributed.collected(made, chunks)
 
     @torch.no_grad()
@@ -92,7 +101,10 @@ class Backbone:
         """N texts to (N, D) float32 of unit norm."""
         self.model.eval()
         chunks = [self.tokenize(texts[n : n + CHUNK]) for n in range(0, len(texts), CHUNK)]
-        made = [self.model.encode_text(chunk.to(self.device), normalize=True).float() for chunk in distributed.dealt(chunks)]
+        made = [
+            self.model.encode_text(chunk.to(self.device), normalize=True).float()
+            for chunk in distributed.dealt(chunks)
+        ]
         return distributed.collected(made, chunks)
 
 
@@ -123,7 +135,9 @@ def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
     pretrained = row["pretrained"]
     if pretrained is None:
         return build(row["architecture"], seed_of(seed, "backbone"))
-    named = not row["architecture"].lstrip().startswith("{")  # a configuration of one's own has no tags
+    named = (
+        not row["architecture"].lstrip().startswith("{")
+    )  # a configuration of one's own has no tags
     if named:
         _known(row["architecture"])
     tags = open_clip.list_pretrained_tags_by_model(row["architecture"]) if named else []
@@ -149,7 +163,9 @@ def load(row: Mapping[str, Any], weights: str | None, seed: int) -> Backbone:
             else " ".join(str(error).split())[:400]
         )
         about = f"{path} is no checkpoint of {row['architecture'][:60]}: {more}"
-        raise ArchitectureError(f"backbone {row['name']!r}: {about}. Name the architecture that it was made with") from error
+        raise ArchitectureError(
+            f"backbone {row['name']!r}: {about}. Name the architecture that it was made with"
+        ) from error
     return backbone
 
 
@@ -164,7 +180,11 @@ def _tagged(name: str, architecture: str, tag: str) -> Backbone:
     except (OSError, RuntimeError) as error:
         said = open_clip.get_pretrained_cfg(architecture, tag)
         repository, _, file = said.get("hf_hub", "").rpartition("/")
-        wanted = f"{file or 'open_clip_model.safetensors'} of {repository}" if repository else said.get("url", "its file")
+        wanted = (
+            f"{file or 'open_clip_model.safetensors'} of {repository}"
+            if repository
+            else said.get("url", "its file")
+        )
         where = f"{hub.HF_HUB_CACHE}{', and HF_HUB_OFFLINE is set' if hub.HF_HUB_OFFLINE else ''}"
         raise WeightsError(
             f"backbone {name!r}: the weights of {architecture} {tag!r} cannot be had: {wanted} is not in {where} ({error}). "
@@ -172,7 +192,9 @@ def _tagged(name: str, architecture: str, tag: str) -> Backbone:
             "name its path as `pretrained`"
         ) from error
     seen = transform.transforms[-1]  # the normalisation
-    return Backbone(_placed(model), open_clip.get_tokenizer(architecture), tuple(seen.mean), tuple(seen.std))
+    return Backbone(
+        _placed(model), open_clip.get_tokenizer(architecture), tuple(seen.mean), tuple(seen.std)
+    )
 
 
 def _placed(model: CLIP, device: str | None = None) -> CLIP:
@@ -186,7 +208,9 @@ def _parsed(architecture: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ArchitectureError(f"the architecture begins like JSON and is not: {error}") from error
     if not isinstance(config, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config):
-        raise ArchitectureError("a JSON architecture is an open_clip configuration: it needs embed_dim, vision_cfg and text_cfg")
+        raise ArchitectureError(
+            "a JSON architecture is an open_clip configuration: it needs embed_dim, vision_cfg and text_cfg"
+        )
     return config
 
 
@@ -203,7 +227,9 @@ def _from_config(config: dict[str, Any], device: str | None) -> Backbone:
         torch.nn.init.normal_(model.visual.positional_embedding, std=config["position_std"])
     context_length = plain["text_cfg"].get("context_length", 77)
     spoken = (
-        WordTokenizer(words, context_length) if words is not None else open_clip.SimpleTokenizer(context_length=context_length)
+        WordTokenizer(words, context_length)
+        if words is not None
+        else open_clip.SimpleTokenizer(context_length=context_length)
     )
     return Backbone(_placed(model, device), spoken, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -212,4 +238,6 @@ def _known(architecture: str) -> None:
     known = open_clip.list_models()
     if architecture not in known:
         near = nearest(architecture, known)
-        raise ArchitectureError(f"unknown architecture {architecture!r}; it must be an open_clip model name.{near}")
+        raise ArchitectureError(
+            f"unknown architecture {architecture!r}; it must be an open_clip model name.{near}"
+        )

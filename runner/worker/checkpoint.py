@@ -20,7 +20,11 @@ State = dict[str, Any]
 
 def save(folder: RunFolder, spec_id: str, task: int, step: int, state: State) -> None:
     """Write a checkpoint, whole or not at all, and leave the older ones."""
-    write(folder.path / f"checkpoint-{task:04d}-{step:06d}", {"spec_id": spec_id, "task": task, "step": step}, state)
+    write(
+        folder.path / f"checkpoint-{task:04d}-{step:06d}",
+        {"spec_id": spec_id, "task": task, "step": step},
+        state,
+    )
 
 
 def write(path: Path, about: dict[str, Any], state: State, point: str = "checkpoint") -> None:
@@ -38,7 +42,9 @@ def read(path: Path, receipt: dict[str, Any]) -> State | None:
     """The state that a receipt vouches for; None when it is gone, or not what was written."""
     tensors, tree = path.with_suffix(".safetensors"), receipt.get("state")
     try:
-        if sha256(tensors) != receipt.get("sha256") or receipt.get("state_sha256", _sum(tree)) != _sum(tree):
+        if sha256(tensors) != receipt.get("sha256") or receipt.get(
+            "state_sha256", _sum(tree)
+        ) != _sum(tree):
             return None
         return dict(_unpack(tree, load_file(tensors)))
     except (OSError, SafetensorError):
@@ -61,7 +67,11 @@ def newest(folders: list[RunFolder], spec_id: str, done: set[int]) -> tuple[int,
     for folder in folders:
         for path in folder.path.glob("checkpoint-[0-9]*.json"):
             receipt = read_json(path)
-            if receipt is not None and receipt["spec_id"] == spec_id and done >= set(range(receipt["task"])):
+            if (
+                receipt is not None
+                and receipt["spec_id"] == spec_id
+                and done >= set(range(receipt["task"]))
+            ):
                 found.append((receipt["task"], receipt["step"], path, receipt))
     for task, step, path, receipt in sorted(found, key=lambda entry: entry[:2], reverse=True):
         state = read(path, receipt)
@@ -81,7 +91,9 @@ def drop_before(folder: RunFolder, task: int) -> None:
 def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     """A state dict, whole or not at all."""
     with whole(path) as aside:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, aside)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, aside
+        )
 
 
 def _sum(tree: Any) -> str:
@@ -94,13 +106,17 @@ def _pack(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
         tensors[name] = value.detach().cpu().contiguous().clone()
         return {"$tensor": name}
     if isinstance(value, dict):
-        return {"$dict": [[key, _pack(item, f"{name}/{key}", tensors)] for key, item in value.items()]}
+        return {
+            "$dict": [[key, _pack(item, f"{name}/{key}", tensors)] for key, item in value.items()]
+        }
     if isinstance(value, list | tuple):
         kind = "$tuple" if isinstance(value, tuple) else "$list"
         return {kind: [_pack(item, f"{name}/{n}", tensors) for n, item in enumerate(value)]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"a checkpoint holds tensors, numbers, text, lists and dicts; {name} is a {type(value).__name__}")
+    raise TypeError(
+        f"a checkpoint holds tensors, numbers, text, lists and dicts; {name} is a {type(value).__name__}"
+    )
 
 
 def _unpack(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:

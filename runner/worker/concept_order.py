@@ -36,7 +36,12 @@ def arranged(said: dict[str, Any]) -> dict[str, Any]:
         ValueError: what the order needs is not there; says what.
     """
     concepts = [(dataset, concept) for dataset, concept in said["concepts"]]
-    stream = {"datasets": said["datasets"], "tasks": said["tasks"], "sequence": {"concepts": concepts}, "suite": {"members": []}}
+    stream = {
+        "datasets": said["datasets"],
+        "tasks": said["tasks"],
+        "sequence": {"concepts": concepts},
+        "suite": {"members": []},
+    }
     desk = Desk(Spec({}, stream, {}, {}, {}, {}, said["seed"]), Path(said["data"]))
     by, seed = said["by"], said["seed"]
     scores: Scores = []
@@ -58,10 +63,15 @@ def arranged(said: dict[str, Any]) -> dict[str, Any]:
             order = orderings.similarity(concepts, embeddings, seed)
             scores = along(embeddings, order)
     order = order[::-1] if said["reverse"] else order
-    return {"concepts": [concepts[n] for n in order], "scores": [scores[n] for n in order] if scores else []}
+    return {
+        "concepts": [concepts[n] for n in order],
+        "scores": [scores[n] for n in order] if scores else [],
+    }
 
 
-def accuracies(backbone: Backbone, desk: Desk, concepts: Sequence[Concept], pairs: int) -> list[float]:
+def accuracies(
+    backbone: Backbone, desk: Desk, concepts: Sequence[Concept], pairs: int
+) -> list[float]:
     """Of each concept: the fraction of its training images, `pairs` of them by chance, given their own class.
 
     Raises:
@@ -72,16 +82,26 @@ def accuracies(backbone: Backbone, desk: Desk, concepts: Sequence[Concept], pair
     for dataset, concept in concepts:
         row, ((opened, indices),) = desk.rows[dataset], desk.portions([(dataset, concept)])
         if (labels := opened.labels[indices]).min() < 0:
-            raise OrderingError(f"easy_to_hard asks for the class of each image, and dataset {dataset!r} has images without one")
+            raise OrderingError(
+                f"easy_to_hard asks for the class of each image, and dataset {dataset!r} has images without one"
+            )
         if dataset not in classes:
-            classes[dataset] = class_embeddings(backbone, list(row["classes"]), list(row["templates"]))
-        chosen = np.random.default_rng([desk.spec.seed, numbers[dataset, concept]]).permutation(len(indices))[:pairs]
-        named = (backbone.encode_images(opened.images(indices[chosen])) @ classes[dataset].T).argmax(dim=1)
+            classes[dataset] = class_embeddings(
+                backbone, list(row["classes"]), list(row["templates"])
+            )
+        chosen = np.random.default_rng([desk.spec.seed, numbers[dataset, concept]]).permutation(
+            len(indices)
+        )[:pairs]
+        named = (
+            backbone.encode_images(opened.images(indices[chosen])) @ classes[dataset].T
+        ).argmax(dim=1)
         found.append(float((named.cpu().numpy() == labels[chosen]).mean()))
     return found
 
 
-def prompts(backbone: Backbone, desk: Desk, concepts: Sequence[Concept], classes: Sequence[str]) -> np.ndarray:
+def prompts(
+    backbone: Backbone, desk: Desk, concepts: Sequence[Concept], classes: Sequence[str]
+) -> np.ndarray:
     """(N, D) float32 of unit norm: the mean over its dataset's templates of each class."""
     found: dict[Concept, np.ndarray] = {}
     for dataset in sorted({dataset for dataset, _ in concepts}):
@@ -93,7 +113,10 @@ def prompts(backbone: Backbone, desk: Desk, concepts: Sequence[Concept], classes
 
 def along(embeddings: np.ndarray, order: np.ndarray) -> Scores:
     """The cosine of each concept to the one before it in the order; None for the first. By concept, not by place."""
-    cosines = np.round((embeddings[order[1:]] * embeddings[order[:-1]]).sum(axis=1).astype(float), orderings.DECIMALS)
+    cosines = np.round(
+        (embeddings[order[1:]] * embeddings[order[:-1]]).sum(axis=1).astype(float),
+        orderings.DECIMALS,
+    )
     scores: Scores = [None] * len(order)
     for place, cosine in zip(order[1:].tolist(), cosines.tolist(), strict=True):
         scores[place] = cosine
@@ -107,7 +130,9 @@ def mentions(names: Sequence[str], captions: Iterable[str]) -> list[int]:
     counts: Counter[tuple[str, ...]] = Counter()
     for caption in captions:
         said = words(caption)
-        counts.update({said[n : n + size] for size in lengths for n in range(len(said) - size + 1)} & wanted)
+        counts.update(
+            {said[n : n + size] for size in lengths for n in range(len(said) - size + 1)} & wanted
+        )
     return [counts[phrase] for phrase in phrases]
 
 

@@ -81,8 +81,12 @@ class Ledger:
         """Rows of the `cost` table, of all processes that trained together: the energy of all, the memory of the fullest."""
         for entry in self.entries.values() if distributed.ranks() > 1 else ():
             entry.energy_j = None if entry.energy_j is None else distributed.total(entry.energy_j)
-            entry.peak_bytes = None if entry.peak_bytes is None else distributed.most(entry.peak_bytes)[0]
-        return [{"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()]
+            entry.peak_bytes = (
+                None if entry.peak_bytes is None else distributed.most(entry.peak_bytes)[0]
+            )
+        return [
+            {"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()
+        ]
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""

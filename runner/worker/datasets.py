@@ -26,7 +26,12 @@ class Desk:
     """Opens datasets when first asked for."""
 
     def __init__(
-        self, spec: Spec, data: Path, workers: int = 0, image_px: int | None = None, device: torch.device | None = None
+        self,
+        spec: Spec,
+        data: Path,
+        workers: int = 0,
+        image_px: int | None = None,
+        device: torch.device | None = None,
     ) -> None:
         """`image_px`: what the backbone takes; None: whatever the rows say. `device`: which decodes JPEGs, if the recipe wants
         that.
@@ -38,9 +43,12 @@ class Desk:
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
         self.device = decoder(Compute.of(spec.recipe), device) if device is not None else None
         self.opened: dict[tuple[str, str], Pairs] = {}  # by name and split
-        self.named: dict[tuple[str, str], int] = {}  # how many unreadable items of each have been named
+        self.named: dict[
+            tuple[str, str], int
+        ] = {}  # how many unreadable items of each have been named
         self.tasks = chunks(
-            [(dataset, concept) for dataset, concept in spec.stream["sequence"]["concepts"]], spec.stream["tasks"]
+            [(dataset, concept) for dataset, concept in spec.stream["sequence"]["concepts"]],
+            spec.stream["tasks"],
         )
 
     @cached_property
@@ -50,7 +58,10 @@ class Desk:
         found = {}
         for name in sorted({member["dataset"] for member in members}):
             found[name] = load_test(self.rows[name], self.open(self.rows[name], "test"))
-            if any(member["dataset"] == name and member["metric"] in fewshot.PROBES for member in members):
+            if any(
+                member["dataset"] == name and member["metric"] in fewshot.PROBES
+                for member in members
+            ):
                 found[name].shots = load_shots(self.rows[name], self.open(self.rows[name]))
         return found
 
@@ -63,17 +74,26 @@ class Desk:
                 first.setdefault(concept, task)
         classes = {name: self.rows[name]["classes"] for name in self.tests}
         return {
-            name: np.array([first.get((name, one), first.get((name, EVERYTHING), 0)) for one in named], np.int64)
+            name: np.array(
+                [first.get((name, one), first.get((name, EVERYTHING), 0)) for one in named],
+                np.int64,
+            )
             for name, named in classes.items()
         }
 
-    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None) -> Loader:
+    def batches(
+        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
+    ) -> Loader:
         """The endless batches of a task from their beginning, `steps` of them expected; of their pairs this process's part."""
         pool = self.open(mixture["pretraining_dataset"]) if mixture["pretraining_share"] else None
         recipe = self.spec.recipe
         augmentation = Augmentation.of(recipe["augmentation_params"], f"recipe {recipe['name']!r}")
         drawn = Mixture(mixture, batch_pairs, self.spec.seed, pool, augmentation, self.device)
-        drawn.begin(task, self.portions(self.tasks[task - 1]), [self.portions(done) for done in self.tasks[: task - 1]])
+        drawn.begin(
+            task,
+            self.portions(self.tasks[task - 1]),
+            [self.portions(done) for done in self.tasks[: task - 1]],
+        )
         return Loader(drawn, self.workers, distributed.part(batch_pairs), steps)
 
     def portions(self, concepts: list[tuple[str, str]]) -> list[Portion]:
@@ -97,11 +117,15 @@ class Desk:
         for (name, split), pairs in self.opened.items():
             left_out: int = getattr(pairs, "left_out", 0)
             if left_out and (name, split) not in self.named:
-                lines.append(f"dataset {name!r}, {split}: {left_out} images at its place have no caption and are left out")
+                lines.append(
+                    f"dataset {name!r}, {split}: {left_out} images at its place have no caption and are left out"
+                )
             corrupt: list[str] = getattr(pairs, "corrupt", [])
             new = corrupt[self.named.get((name, split), 0) :]
             if new:
-                lines.append(f"dataset {name!r}, {split}: {len(new)} items cannot be read and were replaced: {', '.join(new)}")
+                lines.append(
+                    f"dataset {name!r}, {split}: {len(new)} items cannot be read and were replaced: {', '.join(new)}"
+                )
             self.named[name, split] = len(corrupt)
         return lines
 

@@ -52,7 +52,9 @@ class Item(NamedTuple):
     @property
     def name(self) -> bytes:
         """What it is known by everywhere, (NAME_BYTES,)."""
-        return hashlib.sha256(np.ascontiguousarray(self.content).data).digest() + bytes([self.place])
+        return hashlib.sha256(np.ascontiguousarray(self.content).data).digest() + bytes(
+            [self.place]
+        )
 
 
 NAME_BYTES = 33
@@ -73,7 +75,9 @@ class Embedded:
         self.bytes = self.asked = self.made = 0
 
     @classmethod
-    def of(cls, spec: Spec, backbone: Backbone, leaves: Sequence[str], shelf: Shelf) -> "Embedded | None":
+    def of(
+        cls, spec: Spec, backbone: Backbone, leaves: Sequence[str], shelf: Shelf
+    ) -> "Embedded | None":
         """For a trial whose tuning leaves a tower as it is; None where its recipe does not want it."""
         compute, recipe = Compute.of(spec.recipe), spec.recipe
         if not compute.cache_frozen or not leaves:
@@ -93,26 +97,45 @@ class Embedded:
             ComputeError: the tower would not make the same of an item each time.
         """
         image = self.which == "image"
-        owned = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("visual.") == image}
+        owned = {
+            name: tensor
+            for name, tensor in model.state_dict().items()
+            if name.startswith("visual.") == image
+        }
         tower = {name: tensor for name, tensor in owned.items() if not name.startswith("logit_")}
         for path, module in model.named_modules():
             chance = getattr(module, "p" if isinstance(module, nn.Dropout) else "prob", 0.0)
             if path.startswith("visual.") == image and isinstance(chance, float) and chance > 0:
-                raise ComputeError(f"cache_frozen: {path} drops {chance:.0%} at random in training. Leave cache_frozen out")
-        moves = [name for name, parameter in model.named_parameters() if name in tower and parameter.requires_grad]
+                raise ComputeError(
+                    f"cache_frozen: {path} drops {chance:.0%} at random in training. Leave cache_frozen out"
+                )
+        moves = [
+            name
+            for name, parameter in model.named_parameters()
+            if name in tower and parameter.requires_grad
+        ]
         if moves or not tower:
             listed = ", ".join(moves[:3]) or "it has no weights of its own"
-            raise ComputeError(f"cache_frozen: the {self.which} tower moves ({listed}). Leave cache_frozen out")
+            raise ComputeError(
+                f"cache_frozen: the {self.which} tower moves ({listed}). Leave cache_frozen out"
+            )
         weights = digest(tower)
         if weights != self.weights:
             self.known, self.left, self.new, self.entries, self.bytes = {}, {}, {}, set(), 0
-            self.weights, self.own = weights, self.shelf.part(self.shelf.key(tower=weights, which=self.which, **self.about))
+            self.weights, self.own = (
+                weights,
+                self.shelf.part(self.shelf.key(tower=weights, which=self.which, **self.about)),
+            )
         self.take_over()
 
     def take_over(self) -> None:
         """What trials have left since this one last looked."""
         for name in self.own.names():
-            found = self.own.get(name) if name not in self.entries and self.bytes < BOUND_BYTES else None
+            found = (
+                self.own.get(name)
+                if name not in self.entries and self.bytes < BOUND_BYTES
+                else None
+            )
             if found is not None:
                 state, _ = found
                 names = state["items"].numpy().tobytes()
@@ -136,7 +159,10 @@ class Embedded:
         """Of each pair of a batch; `tokens`: (B, L) on the CPU."""
         if self.which == "image":
             known = [(id(pairs), int(place)) for pairs, places in drawn.chosen for place in places]
-            return [Item(key, key[1] % AT_ONCE, pixels) for key, pixels in zip(known, drawn.images.numpy(), strict=True)]
+            return [
+                Item(key, key[1] % AT_ONCE, pixels)
+                for key, pixels in zip(known, drawn.images.numpy(), strict=True)
+            ]
         said = [(row.tobytes(), row) for row in tokens.numpy()]
         return [Item(key, crc32(key) % AT_ONCE, row) for key, row in said]
 
@@ -150,14 +176,20 @@ class Embedded:
                 waiting[item.place].setdefault(item.key, n)
         self.asked, self.made = self.asked + len(items), self.made + sum(map(len, waiting.values()))
         while waiting:
-            some = {place: keys.popitem() for place, keys in waiting.items()}  # one item for each place
+            some = {
+                place: keys.popitem() for place, keys in waiting.items()
+            }  # one item for each place
             waiting = defaultdict(dict, {place: keys for place, keys in waiting.items() if keys})
             batch = rows.new_zeros(AT_ONCE, *rows.shape[1:])
             places = torch.tensor(list(some), device=rows.device)
             batch[places] = rows[torch.tensor([n for _, n in some.values()], device=rows.device)]
             found = encoded(model, self.encode, batch).cpu()
-            made |= {key: self._kept(items[n], found[place].clone()) for place, (key, n) in some.items()}
-        return torch.stack([self.known[item.key] if item.key in self.known else made[item.key] for item in items])
+            made |= {
+                key: self._kept(items[n], found[place].clone()) for place, (key, n) in some.items()
+            }
+        return torch.stack(
+            [self.known[item.key] if item.key in self.known else made[item.key] for item in items]
+        )
 
     def look_up(self, items: Sequence[Item]) -> None:
         """Know from now on, of these items, what the store has."""

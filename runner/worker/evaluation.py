@@ -17,7 +17,10 @@ from runner.worker.backbone import Backbone
 from streams import Pairs
 
 Row = dict[str, Any]
-LEAST_IMAGES, LEAST_OF_A_CLASS = 300, 2  # of a part of a test set; those of FoMo-in-Flux, arXiv 2408.14471
+LEAST_IMAGES, LEAST_OF_A_CLASS = (
+    300,
+    2,
+)  # of a part of a test set; those of FoMo-in-Flux, arXiv 2408.14471
 
 
 class MetricError(ValueError):
@@ -48,13 +51,22 @@ def load_shots(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
             taken.append(place)
     chosen = np.array(taken, np.int64)
     return evals.TestSet(
-        dataset["name"], dataset["kind"], list(dataset["classes"]), [], pairs.images(chosen), pairs.labels[chosen], []
+        dataset["name"],
+        dataset["kind"],
+        list(dataset["classes"]),
+        [],
+        pairs.images(chosen),
+        pairs.labels[chosen],
+        [],
     )
 
 
 def hashed(name: str, count: int) -> np.ndarray:
     """(N,) the places of a dataset in an order that its name alone decides, the same for every trial and machine."""
-    drawn = [hashlib.blake2b(f"{name}/{place}".encode(), digest_size=8).digest() for place in range(count)]
+    drawn = [
+        hashlib.blake2b(f"{name}/{place}".encode(), digest_size=8).digest()
+        for place in range(count)
+    ]
     return np.array(sorted(range(count), key=drawn.__getitem__), np.int64)
 
 
@@ -107,14 +119,23 @@ class Once:
         return self.texts[key]
 
 
-def among(label_space: str, name: str, tests: Mapping[str, evals.TestSet], brought: Mapping[str, np.ndarray]) -> evals.TestSet:
+def among(
+    label_space: str,
+    name: str,
+    tests: Mapping[str, evals.TestSet],
+    brought: Mapping[str, np.ndarray],
+) -> evals.TestSet:
     """A test set whose candidates are those of a label space: `all` classes of the dataset, those of the image's `task`, or the
     `union` of all classification datasets of the suite. `brought`: of each dataset, (C,) the task that brings a class."""
     test = tests[name]
     if label_space == "task":
         return replace(test, groups=brought[name])
     if label_space == "union":
-        others = [other for key, other in sorted(tests.items()) if key != name and other.kind == "classification"]
+        others = [
+            other
+            for key, other in sorted(tests.items())
+            if key != name and other.kind == "classification"
+        ]
         return replace(test, rivals=[(other.classes, other.templates) for other in others])
     return test
 
@@ -169,29 +190,48 @@ def measure_suite(
         asked[member["dataset"], member["label_space"]].add(member["metric"])
     spaces = sorted(asked)
     for name in sorted({dataset for dataset, _ in spaces}):
-        for items in {len(some): some for some in (part_of(tests[name], share) for share in parts)}.values():
+        for items in {
+            len(some): some for some in (part_of(tests[name], share) for share in parts)
+        }.values():
             whole = len(items) == len(tests[name].labels)
             test = tests[name] if whole else tests[name].some(items)
             for label_space in [space for dataset, space in spaces if dataset == name]:
-                seen_by = replace(among(label_space, name, {**tests, name: test}, brought), untouched=untouched)
+                seen_by = replace(
+                    among(label_space, name, {**tests, name: test}, brought), untouched=untouched
+                )
                 values = dict(evals.measure(model, seen_by, asked[name, label_space]))
                 _check_metrics(suite, name, label_space, values, test.kind)
-                about = {"task": task, "step": step, "dataset": name, "label_space": label_space, "weights": "deployed"}
+                about = {
+                    "task": task,
+                    "step": step,
+                    "dataset": name,
+                    "label_space": label_space,
+                    "weights": "deployed",
+                }
                 size = {"examples": len(items), "fraction": len(items) / len(tests[name].labels)}
-                rows += [about | {"metric": metric, "value": float(value)} | size for metric, value in values.items()]
+                rows += [
+                    about | {"metric": metric, "value": float(value)} | size
+                    for metric, value in values.items()
+                ]
     return rows
 
 
-def _check_metrics(suite: Mapping[str, Any], name: str, label_space: str, values: Mapping[str, float], kind: str) -> None:
+def _check_metrics(
+    suite: Mapping[str, Any], name: str, label_space: str, values: Mapping[str, float], kind: str
+) -> None:
     for member in suite["members"]:
-        if (member["dataset"], member["label_space"]) == (name, label_space) and member["metric"] not in values:
+        if (member["dataset"], member["label_space"]) == (name, label_space) and member[
+            "metric"
+        ] not in values:
             raise MetricError(
                 f"suite {suite['name']!r}: metric {member['metric']!r} of {name!r} ({kind}) is not measured; "
                 f"measured are {', '.join(values) or 'none'}"
             )
 
 
-def drift(weights: Mapping[str, torch.Tensor], initial: Mapping[str, torch.Tensor], task: int) -> list[Row]:
+def drift(
+    weights: Mapping[str, torch.Tensor], initial: Mapping[str, torch.Tensor], task: int
+) -> list[Row]:
     """`drift_l2`: the euclidean distance of weights from the untouched backbone, of all, image tower and text tower."""
     squares = {"all": 0.0, "image": 0.0, "text": 0.0}
     for name, tensor in weights.items():
@@ -199,4 +239,7 @@ def drift(weights: Mapping[str, torch.Tensor], initial: Mapping[str, torch.Tenso
             square = float((tensor.double().cpu() - initial[name].double().cpu()).square().sum())
             squares["all"] += square
             squares["image" if name.startswith("visual.") else "text"] += square
-    return [{"task": task, "name": "drift_l2", "part": part, "value": square**0.5} for part, square in squares.items()]
+    return [
+        {"task": task, "name": "drift_l2", "part": part, "value": square**0.5}
+        for part, square in squares.items()
+    ]

@@ -67,7 +67,11 @@ def ended_by() -> Iterator[End]:
         end.said = {"state": "failed", "kind": stop.kind, "message": str(stop)}
     except Exception as error:
         traceback.print_exc()
-        end.said = {"state": "failed", "kind": kind_of(error), "message": f"{type(error).__name__}: {error}"[:500]}
+        end.said = {
+            "state": "failed",
+            "kind": kind_of(error),
+            "message": f"{type(error).__name__}: {error}"[:500],
+        }
 
 
 def kind_of(error: Exception) -> str:
@@ -83,7 +87,11 @@ def kind_of(error: Exception) -> str:
 
 def surroundings() -> dict[str, Any]:
     """Where and with what it ran."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.processor() or platform.machine()})"
+    device = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"cpu ({platform.processor() or platform.machine()})"
+    )
     return {
         "host": socket.gethostname(),
         "device": device,

@@ -36,7 +36,9 @@ from runner.worker.outcome import surroundings
 PATIENCE_S = 10.0  # how long the first process may take to notice by itself that another is gone
 LISTEN_S = 1.0  # how often the first looks for the word of one on another node
 JOIN_S = 300.0
-MISSED = re.compile(r"gloo|nccl|onnection|Broken pipe|[Tt]imed out|Dist\w*Error", re.IGNORECASE)  # of errors: a process is gone
+MISSED = re.compile(
+    r"gloo|nccl|onnection|Broken pipe|[Tt]imed out|Dist\w*Error", re.IGNORECASE
+)  # of errors: a process is gone
 Said = dict[str, Any]
 
 
@@ -61,7 +63,9 @@ def launched() -> Place | None:
         from submitit.helpers import TorchDistributedEnvironment
 
         found = TorchDistributedEnvironment()
-        os.environ.setdefault("MASTER_ADDR", found.master_addr)  # a site may know better by which name its nodes are reached
+        os.environ.setdefault(
+            "MASTER_ADDR", found.master_addr
+        )  # a site may know better by which name its nodes are reached
         os.environ.setdefault("MASTER_PORT", str(found.master_port))
         return Place(found.rank, found.world_size, found.local_rank)
     return Place(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
@@ -107,7 +111,9 @@ class Crew:
         self.over = threading.Event()
         self.failed_at = math.inf
         self.forked = False
-        self.meeting: str | None = None  # where they find each other: needed to the end, the slowest may still be on its way
+        self.meeting: str | None = (
+            None  # where they find each other: needed to the end, the slowest may still be on its way
+        )
 
     def gather(self, count: int) -> None:
         """Be `count` processes; where there are several already, only watch over them."""
@@ -161,7 +167,15 @@ class Crew:
     def _end_with(self, rank: int) -> None:
         """When the first does not come to its end, because it waits for one that is gone, this is how it ends."""
         if not self.over.wait(PATIENCE_S):
-            self.end(self.cause({"state": "failed", "kind": "error", "message": f"process {rank} of {self.count} is gone"}))
+            self.end(
+                self.cause(
+                    {
+                        "state": "failed",
+                        "kind": "error",
+                        "message": f"process {rank} of {self.count} is gone",
+                    }
+                )
+            )
             os._exit(1)
 
     def end(self, said: Said) -> None:
@@ -192,7 +206,9 @@ class Crew:
         forked = self.meeting is not None
         while (self.running if forked else self._silent()) and time.monotonic() < deadline:
             time.sleep(0.05)
-        heard = [theirs for rank in ranks if (theirs := read_json(self.run.words(rank))) is not None]
+        heard = [
+            theirs for rank in ranks if (theirs := read_json(self.run.words(rank))) is not None
+        ]
         heard.sort(key=lambda theirs: (theirs["state"] != "lost", float(theirs["at"])))
         for theirs in heard:
             if theirs["kind"] != "error" or theirs["at"] < self.failed_at:

@@ -17,11 +17,15 @@ from streams import Batch
 class Selector:
     """A selection at work in one task; `model` is a plain CLIP."""
 
-    def __init__(self, selection: Selection, model: nn.Module, task: Task, batch_pairs: int) -> None:
+    def __init__(
+        self, selection: Selection, model: nn.Module, task: Task, batch_pairs: int
+    ) -> None:
         self.selection, self.batch_pairs = selection, batch_pairs
         self.reference = copy.deepcopy(model).requires_grad_(False)
         self.reference.load_state_dict(task.initial)
-        self.choose: Callable[[Tensor], Tensor] = partial(choose, pairs=batch_pairs, chunks=selection.chunks)
+        self.choose: Callable[[Tensor], Tensor] = partial(
+            choose, pairs=batch_pairs, chunks=selection.chunks
+        )
 
     @torch.no_grad()
     def select(self, model: nn.Module, candidates: Batch) -> Batch:
@@ -36,8 +40,12 @@ class Selector:
         """Pairwise losses, the pairs passed forward a batch at a time."""
         pieces = range(0, len(batch.texts), self.batch_pairs)
         made = partial(encoded, model, normalize=True)
-        images = torch.cat([made("encode_image", batch.images[n : n + self.batch_pairs]) for n in pieces])
-        texts = torch.cat([made("encode_text", batch.texts[n : n + self.batch_pairs]) for n in pieces])
+        images = torch.cat(
+            [made("encode_image", batch.images[n : n + self.batch_pairs]) for n in pieces]
+        )
+        texts = torch.cat(
+            [made("encode_text", batch.texts[n : n + self.batch_pairs]) for n in pieces]
+        )
         return pair_losses(images, texts, model.get_parameter("logit_scale"), self.selection.bias)
 
 

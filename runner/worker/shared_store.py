@@ -40,7 +40,14 @@ from schema.spec import Row, Spec, canonical
 
 ASIDE = ".aside-"  # of entries that are being written
 ABANDONED_S = 86_400.0  # so old, nobody writes them any more
-LEARNS_BY = ("tuning", "tuning_params", "objective", "objective_params", "repair", "repair_params")  # of a method
+LEARNS_BY = (
+    "tuning",
+    "tuning_params",
+    "objective",
+    "objective_params",
+    "repair",
+    "repair_params",
+)  # of a method
 SEES_BY = ("architecture", "pretrained")  # of a backbone, whose weights are known by what they are
 
 
@@ -88,16 +95,26 @@ class Shelf:
 
     def part(self, key: str | None) -> "Shelf":
         """The shelf of that name within this one."""
-        return Shelf(self.folder / key if self.folder is not None and key is not None else None, self.job)
+        return Shelf(
+            self.folder / key if self.folder is not None and key is not None else None, self.job
+        )
 
     def names(self) -> list[str]:
         """Of all that is there."""
-        found = self.folder.glob("[0-9a-f]*") if self.folder is not None and self.folder.is_dir() else ()
+        found = (
+            self.folder.glob("[0-9a-f]*")
+            if self.folder is not None and self.folder.is_dir()
+            else ()
+        )
         return sorted(path.name for path in found)
 
     def keep(self, size_bytes: int) -> None:
         """Of its parts' entries those that were used last, so many bytes in all. Who reads one that goes does its work anew."""
-        entries = [(_used_at(path), path) for path in self.folder.glob("*/*")] if self.folder is not None else []
+        entries = (
+            [(_used_at(path), path) for path in self.folder.glob("*/*")]
+            if self.folder is not None
+            else []
+        )
         for used_at, path in sorted(entries, reverse=True):
             aside = path.name.startswith(ASIDE)
             with contextlib.suppress(OSError):  # another removes it, too
@@ -149,7 +166,9 @@ def shelves(job: Job, shared: bool = True) -> tuple[Shelf, Shelf, Shelf]:
     """Where a trial's tasks, the results of its untouched backbone, and embeddings are shared, as its job says; or nothing is."""
     root = Path(job.store) if job.store and shared else None
     tasks = trunks_folder(root) / job.stem if root and job.stem else None
-    untouched, embedded = (Shelf(root / name if root else None, job) for name in ("untouched", "embedded"))
+    untouched, embedded = (
+        Shelf(root / name if root else None, job) for name in ("untouched", "embedded")
+    )
     return Shelf(tasks, job), untouched, embedded
 
 
@@ -161,7 +180,10 @@ def learned_from(spec: Spec, tasks: Sequence[Sequence[tuple[str, str]]]) -> Row:
     used = {dataset for task in tasks for dataset, _ in task}
     method = {name: spec.method[name] for name in LEARNS_BY}
     if averages_steps(spec.method["merging"]):  # it takes part in every step
-        method |= {"merging": spec.method["merging"], "merging_params": spec.method["merging_params"]}
+        method |= {
+            "merging": spec.method["merging"],
+            "merging_params": spec.method["merging_params"],
+        }
     return {
         "backbone": {name: spec.backbone[name] for name in SEES_BY},
         "tasks": [[list(concept) for concept in task] for task in tasks],
@@ -204,5 +226,8 @@ def device() -> str:
         return torch.cuda.get_device_name()
     described = Path("/proc/cpuinfo")
     lines = described.read_text().splitlines() if described.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        "unknown",
+    )
     return f"cpu {model} {torch.backends.cpu.get_cpu_capability()}"

@@ -10,7 +10,11 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-WARM_UP, LOOKED_AT, SHOWN = 3, 5, 25  # steps passed over (the first is counted, which is slow), steps looked at, operators shown
+WARM_UP, LOOKED_AT, SHOWN = (
+    3,
+    5,
+    25,
+)  # steps passed over (the first is counted, which is slow), steps looked at, operators shown
 PARTS = ("data", "tokenize", "transfer", "forward", "backward", "optimizer")
 mark = record_function
 
@@ -20,7 +24,9 @@ class Tracer:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.seen, self.done = folder, 0, False
-        kinds = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])
+        kinds = [ProfilerActivity.CPU] + (
+            [ProfilerActivity.CUDA] if torch.cuda.is_available() else []
+        )
         self.profiler = profile(activities=kinds)
 
     def step(self) -> None:
@@ -47,9 +53,23 @@ class Tracer:
     def _table(self, steps: int) -> str:
         """Parts of a step, then operators."""
         events = self.profiler.key_averages()
-        spent_ms = {event.key: event.cpu_time_total / 1e3 / steps for event in events if event.key in PARTS}
+        spent_ms = {
+            event.key: event.cpu_time_total / 1e3 / steps for event in events if event.key in PARTS
+        }
         total_ms = sum(spent_ms.values())
         lines = [f"{steps} steps after {WARM_UP}, milliseconds of the host per step", ""]
-        lines += [f"{part:12}{spent_ms[part]:10.3f}{spent_ms[part] / total_ms:8.1%}" for part in PARTS if part in spent_ms]
+        lines += [
+            f"{part:12}{spent_ms[part]:10.3f}{spent_ms[part] / total_ms:8.1%}"
+            for part in PARTS
+            if part in spent_ms
+        ]
         by = "self_device_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-        return "\n".join([*lines, f"{'together':12}{total_ms:10.3f}", "", events.table(sort_by=by, row_limit=SHOWN), ""])
+        return "\n".join(
+            [
+                *lines,
+                f"{'together':12}{total_ms:10.3f}",
+                "",
+                events.table(sort_by=by, row_limit=SHOWN),
+                "",
+            ]
+        )

@@ -50,40 +50,66 @@ class Training:
         choice: Choice | None = None,
     ) -> None:
         """`choice`: how steps are computed, where tasks before this one had a say in it."""
-        self.spec, self.backbone, self.method, self.about, self.phase = spec, backbone, method, task, phase
+        self.spec, self.backbone, self.method, self.about, self.phase = (
+            spec,
+            backbone,
+            method,
+            task,
+            phase,
+        )
         self.task, self.steps = task.number, task.steps
         self.model = backbone.model
         self.device = next(self.model.parameters()).device
         row, self.batch_pairs = spec.mixture, int(spec.recipe["batch_pairs"])
         chooses = row["selection"] != "none"
-        self.selection = methods.part("selection", row["selection"], row["selection_params"]) if chooses else None
+        self.selection = (
+            methods.part("selection", row["selection"], row["selection_params"])
+            if chooses
+            else None
+        )
         self.candidates = candidates(self.selection, self.batch_pairs)
         self.batches = desk.batches(task.number, row, self.candidates, self.steps)
         self.ledger = Ledger()
         self.step_flops: dict[str, float] = {}  # by phase, as counted at the first step of the task
         self.curve: list[dict[str, Any]] = []
-        self.embedded: Embedded | None = None  # what is known of a tower that does not move, where the recipe wants that
+        self.embedded: Embedded | None = (
+            None  # what is known of a tower that does not move, where the recipe wants that
+        )
         self.items: list[Item] = []  # of the batch drawn last, where that is so
         self.choice = choice or Choice(Compute.of(spec.recipe))
         encoding.prepare(self.choice.said, self.model)
-        self.mark: Callable[[str], AbstractContextManager[Any]] = nullcontext  # around the parts of a step, for who looks at it
+        self.mark: Callable[[str], AbstractContextManager[Any]] = (
+            nullcontext  # around the parts of a step, for who looks at it
+        )
         self.pairs_per_s = 0.0
         self.last = torch.zeros((), device=self.device)  # the loss of the last step
-        self.bad = torch.zeros((), dtype=torch.int64, device=self.device)  # the first step whose loss is not finite; 0: none
-        self.beside: torch.cuda.Stream | None = None  # on which pairs come to a GPU, or are decoded there
+        self.bad = torch.zeros(
+            (), dtype=torch.int64, device=self.device
+        )  # the first step whose loss is not finite; 0: none
+        self.beside: torch.cuda.Stream | None = (
+            None  # on which pairs come to a GPU, or are decoded there
+        )
         if self.device.type == "cuda":
             self.beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self.at_once = self.device.type == "cpu"  # whether a step's loss can be looked at without waiting for the device
+        self.at_once = (
+            self.device.type == "cpu"
+        )  # whether a step's loss can be looked at without waiting for the device
         self.memory: optimizers.Memory = {}  # of the optimizer at the end, where the recipe carries it on
 
     def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
         """Set up the task, or put it back to where a checkpoint of it left off; `memory`: of the optimizer of the task before."""
-        torch.manual_seed(seed_of(self.spec.seed, "task" if self.phase == "train" else self.phase, self.task))
+        torch.manual_seed(
+            seed_of(self.spec.seed, "task" if self.phase == "train" else self.phase, self.task)
+        )
         recipe = self.spec.recipe
         if state is not None:
             self.method.tuning.load_state_dict(state["method"]["tuning"])
         self.method.objective.begin(self.model, self.about)
-        self.selector = Selector(self.selection, self.model, self.about, self.batch_pairs) if self.selection else None
+        self.selector = (
+            Selector(self.selection, self.model, self.about, self.batch_pairs)
+            if self.selection
+            else None
+        )
         self.method.merging.begin(self.model)
         self.parameters = self.method.tuning.begin(self.model, self.about)
         if self.phase == "train":
@@ -114,7 +140,9 @@ class Training:
             with self.choice.timed(self.steps_left(step + 1)) if step else nullcontext():
                 batch = None
                 if self.selector is not None:
-                    batch = self.charged("score", step, partial(self.selected, self.selector), self.candidates)
+                    batch = self.charged(
+                        "score", step, partial(self.selected, self.selector), self.candidates
+                    )
                 self.charged(self.phase, step, partial(self.take, step, batch), self.batch_pairs)
             step += 1
             pairs += self.batch_pairs
@@ -146,7 +174,11 @@ class Training:
                 self.step_flops[phase] = distributed.total(float(counter.get_total_flops()))
             else:
                 done = work()
-            entry.flops, entry.steps, entry.pairs = (step + 1) * self.step_flops[phase], step + 1, (step + 1) * pairs
+            entry.flops, entry.steps, entry.pairs = (
+                (step + 1) * self.step_flops[phase],
+                step + 1,
+                (step + 1) * pairs,
+            )
         return done
 
     def selected(self, selector: Selector) -> Batch:
@@ -171,13 +203,22 @@ class Training:
     def step(self, step: int) -> None:
         """From gradients to weights."""
         self.bad = torch.where((self.bad == 0) & ~self.last.isfinite(), step + 1, self.bad)
-        distributed.average([parameter.grad for parameter in self.parameters if parameter.grad is not None])
-        scale = self.scaler.scale(torch.ones((), device=self.device)) if self.scaler.is_enabled() else 1.0  # never asked for
+        distributed.average(
+            [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        )
+        scale = (
+            self.scaler.scale(torch.ones((), device=self.device))
+            if self.scaler.is_enabled()
+            else 1.0
+        )  # never asked for
         self.scaler.unscale_(self.optimizer)
         if self.spec.recipe["clip_norm"] is not None:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.spec.recipe["clip_norm"])
         how = self.method
-        with how.objective.stepping(self.model, scale), how.tuning.stepping(self.model, self.optimizer):
+        with (
+            how.objective.stepping(self.model, scale),
+            how.tuning.stepping(self.model, self.optimizer),
+        ):
             self.scaler.step(self.optimizer)
         how.merging.step(partial(in_use, self.model))
         self.scaler.update()
@@ -200,7 +241,10 @@ class Training:
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
         pairs = self.candidates
-        with self.mark("data"), nullcontext() if self.beside is None else torch.cuda.stream(self.beside):
+        with (
+            self.mark("data"),
+            nullcontext() if self.beside is None else torch.cuda.stream(self.beside),
+        ):
             drawn = self.batches.draw()
         with self.mark("tokenize"):
             tokens = self.backbone.tokenize(drawn.captions)
@@ -234,20 +278,29 @@ class Training:
         if self.embedded is None or compiled.watched():
             return {}
         rows = batch.images if self.embedded.which == "image" else batch.texts
-        return {self.embedded.encode: (rows, self.placed(self.embedded.rows(self.model, self.items, rows)))}
+        return {
+            self.embedded.encode: (
+                rows,
+                self.placed(self.embedded.rows(self.model, self.items, rows)),
+            )
+        }
 
     def autocast(self, keep_casts: bool = True) -> torch.autocast:
         """The recipe's precision. Weights that were cast within it are cast once, which must not be where some passes have
         gradients and others have none: the later ones would be given the casts of the earlier."""
         precision = self.spec.recipe["precision"]
         dtype, enabled = DTYPES[precision], precision != "fp32"
-        return torch.autocast(self.device.type, dtype=dtype, enabled=enabled, cache_enabled=keep_casts)
+        return torch.autocast(
+            self.device.type, dtype=dtype, enabled=enabled, cache_enabled=keep_casts
+        )
 
     def lr(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
         recipe = self.spec.recipe
         schedule = getattr(schedules, recipe["schedule"])
-        return float(recipe["lr"] * schedule(step, self.steps, self.task, **recipe["schedule_params"]))
+        return float(
+            recipe["lr"] * schedule(step, self.steps, self.task, **recipe["schedule_params"])
+        )
 
     def end(self) -> Weights:
         """Fold the tuning away, let the objective look back, and return the plain CLIP's weights, on the CPU.
@@ -258,9 +311,15 @@ class Training:
         if self.spec.recipe["optimizer_params"].get(CARRY):
             self.memory = optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
         self.method.tuning.end(self.model)
-        with self.ledger.phase("objective"), self.autocast(keep_casts=False), computing(self.how, self.model):
+        with (
+            self.ledger.phase("objective"),
+            self.autocast(keep_casts=False),
+            computing(self.how, self.model),
+        ):
             self.method.objective.end(self.model, iter(self.draw, None))
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+        return {
+            name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the rest of the task depends on.
@@ -269,7 +328,9 @@ class Training:
             DivergedError: nothing may go on from here.
         """
         self.look()
-        cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []  # the same on every device that takes part
+        cuda = (
+            [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
+        )  # the same on every device that takes part
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -298,9 +359,16 @@ class Training:
 
 def repairing(spec: Spec, repair: methods.Repair) -> tuple[Spec, Method]:
     """What a repair trains with: pairs of the buffer alone, the contrastive loss, its share of the peak learning rate."""
-    mixture = spec.mixture | {"update_share": 0.0, "buffer_share": 1.0, "pretraining_share": 0.0, "selection": "none"}
+    mixture = spec.mixture | {
+        "update_share": 0.0,
+        "buffer_share": 1.0,
+        "pretraining_share": 0.0,
+        "selection": "none",
+    }
     recipe = spec.recipe | {"lr": spec.recipe["lr"] * repair.lr_scale}
-    alone = Method(repair, methods.objective("contrastive", {}), methods.merger("none", {}, "last", "last"))
+    alone = Method(
+        repair, methods.objective("contrastive", {}), methods.merger("none", {}, "last", "last")
+    )
     return replace(spec, mixture=mixture, recipe=recipe), alone
 
 

@@ -43,8 +43,14 @@ class History:
         """`[0]` the untouched backbone, `[i]` the weights as trained in task i, up to `last`, which is not read."""
         done = done_tasks(self.relatives)
         paths = [self.file(done[earlier][0], earlier) for earlier in range(1, task)]
-        return Loaded([lambda: self.initial, *(partial(load_file, path) for path in paths), lambda: last])
+        return Loaded(
+            [lambda: self.initial, *(partial(load_file, path) for path in paths), lambda: last]
+        )
 
     def running(self, task: int) -> Weights:
         """The running merge up to a task that some attempt has finished; of none of them, the untouched backbone."""
-        return load_file(self.file(done_tasks(self.relatives)[task][0], task, "running")) if task else self.initial
+        return (
+            load_file(self.file(done_tasks(self.relatives)[task][0], task, "running"))
+            if task
+            else self.initial
+        )

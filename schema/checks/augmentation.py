@@ -19,9 +19,13 @@ class AugmentationError(ValueError):
 class Augmentation:
     """The fields are the keys of `recipe.augmentation_params`; none: images are used as they are."""
 
-    scale: tuple[float, float] | None = None  # a random part of the image, of this share of its area, made as large as the image
+    scale: tuple[float, float] | None = (
+        None  # a random part of the image, of this share of its area, made as large as the image
+    )
     ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width to height of that part
-    color_jitter: tuple[float, float, float, float] | None = None  # strengths: brightness, contrast, saturation, hue (up to 0.5)
+    color_jitter: tuple[float, float, float, float] | None = (
+        None  # strengths: brightness, contrast, saturation, hue (up to 0.5)
+    )
     color_jitter_prob: float = 0.8  # chance of an image to be jittered
     gray_scale_prob: float = 0.0  # chance of an image to lose its colours
 
@@ -36,15 +40,21 @@ class Augmentation:
         for key, value in params.items():
             if key not in keys:
                 listed = f"Allowed: {', '.join(keys)}.{nearest(key, keys)}"
-                raise AugmentationError(f"{where}, augmentation_params: unknown key {key!r}. {listed}")
+                raise AugmentationError(
+                    f"{where}, augmentation_params: unknown key {key!r}. {listed}"
+                )
             if not _fits(key, value):
-                raise AugmentationError(f"{where}, augmentation_params: {key} is {WORDS[key]}, not {value!r}")
+                raise AugmentationError(
+                    f"{where}, augmentation_params: {key} is {WORDS[key]}, not {value!r}"
+                )
         for key, other in (("ratio", "scale"), ("color_jitter_prob", "color_jitter")):
             if key in params and other not in params:
                 raise AugmentationError(
                     f"{where}, augmentation_params: {key} without {other} does nothing. Give both, or neither."
                 )
-        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in params.items()
+        }
         return cls(**values)
 
 
@@ -62,7 +72,11 @@ def _fits(key: str, value: Any) -> bool:
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
         return False
     if key in ("scale", "ratio"):
-        return len(numbers) == 2 and 0 < numbers[0] <= numbers[1] and (key == "ratio" or numbers[1] <= 1)
+        return (
+            len(numbers) == 2
+            and 0 < numbers[0] <= numbers[1]
+            and (key == "ratio" or numbers[1] <= 1)
+        )
     if key == "color_jitter":
         return len(numbers) == 4 and min(numbers) >= 0 and numbers[3] <= 0.5
     return not isinstance(value, list) and 0 <= value <= 1

@@ -20,12 +20,20 @@ class ComputeError(ValueError):
 class Compute:
     """The fields are the keys of `recipe.compute_params`; none: plainly, on one device."""
 
-    chunk_pairs: int = 0  # pairs that the towers take at once; the loss is that of the whole batch. 0: all of them
-    checkpointing: bool = False  # a block's activations are computed again for its gradients, not kept
+    chunk_pairs: int = (
+        0  # pairs that the towers take at once; the loss is that of the whole batch. 0: all of them
+    )
+    checkpointing: bool = (
+        False  # a block's activations are computed again for its gradients, not kept
+    )
     ranks: int = 1  # processes, each with a device of its own, that share every batch
     cache_frozen: bool = False  # an item's embedding by a tower that does not move is computed once
-    channels_last: bool = False  # images go through the image tower with the channels of a pixel side by side
-    decode_on_device: bool = False  # JPEGs are decoded, resized and cropped where they are learned from, not by the host
+    channels_last: bool = (
+        False  # images go through the image tower with the channels of a pixel side by side
+    )
+    decode_on_device: bool = (
+        False  # JPEGs are decoded, resized and cropped where they are learned from, not by the host
+    )
     compile: str = "off"  # whether the towers are compiled: off, on, or auto, decided by the clock in a trial's first steps
 
     @classmethod
@@ -35,16 +43,23 @@ class Compute:
         Raises:
             ComputeError: an unknown key, a value that is not what the key takes, or pairs that cannot be shared out evenly.
         """
-        params, where = recipe.get("compute_params") or {}, f"recipe {recipe['name']!r}, compute_params"
+        params, where = (
+            recipe.get("compute_params") or {},
+            f"recipe {recipe['name']!r}, compute_params",
+        )
         keys = [field.name for field in fields(cls)]
         for key, value in params.items():
             if key not in keys:
-                raise ComputeError(f"{where}: unknown key {key!r}. Allowed: {', '.join(keys)}.{nearest(key, keys)}")
+                raise ComputeError(
+                    f"{where}: unknown key {key!r}. Allowed: {', '.join(keys)}.{nearest(key, keys)}"
+                )
             if not _fits(key, value, getattr(cls, key)):
                 raise ComputeError(f"{where}: {key} is {WORDS[key]}, not {value!r}")
         made, pairs = cls(**params), int(recipe["batch_pairs"])
         if made.cache_frozen and made.ranks > 1:
-            raise ComputeError(f"{where}: cache_frozen is for one process, and ranks is {made.ranks}. Leave one of the two out.")
+            raise ComputeError(
+                f"{where}: cache_frozen is for one process, and ranks is {made.ranks}. Leave one of the two out."
+            )
         if made.cache_frozen and made.decode_on_device:
             raise ComputeError(
                 f"{where}: cache_frozen knows an image by its pixels, which decode_on_device keeps from the host. "
@@ -78,4 +93,8 @@ WORDS = {
 
 
 def _fits(key: str, value: Any, default: Any) -> bool:
-    return value in COMPILE if key == "compile" else type(value) is type(default) and value >= LEAST.get(key, 0)
+    return (
+        value in COMPILE
+        if key == "compile"
+        else type(value) is type(default) and value >= LEAST.get(key, 0)
+    )

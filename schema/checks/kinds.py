@@ -3,9 +3,21 @@
 import ast
 from typing import Any
 
-WORDS = {"float": "a number", "int": "a whole number", "str": "a text", "bool": "true or false", "None": "null"}
+WORDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+    "bool": "true or false",
+    "None": "null",
+}
 LISTS, OBJECTS = ("tuple", "list", "Sequence"), ("dict", "Mapping")
-HELD: dict[str, type | tuple[type, ...]] = {"float": (int, float), "int": int, "str": str, "bool": bool, "None": type(None)}
+HELD: dict[str, type | tuple[type, ...]] = {
+    "float": (int, float),
+    "int": int,
+    "str": str,
+    "bool": bool,
+    "None": type(None),
+}
 
 
 def fits(value: Any, kind: ast.expr) -> bool:
@@ -21,10 +33,14 @@ def fits(value: Any, kind: ast.expr) -> bool:
             if isinstance(of.elts[-1], ast.Constant):  # tuple[str, ...]
                 return all(fits(item, of.elts[0]) for item in value)
             return len(value) == len(of.elts) and all(map(fits, value, of.elts))
-        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, of])) if name in OBJECTS:
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, of])) if (
+            name in OBJECTS
+        ):
             return isinstance(value, dict) and all(fits(item, of) for item in value.values())
     name = ast.unparse(kind)
-    return name not in HELD or (isinstance(value, HELD[name]) and (name == "bool" or not isinstance(value, bool)))
+    return name not in HELD or (
+        isinstance(value, HELD[name]) and (name == "bool" or not isinstance(value, bool))
+    )
 
 
 def worded(kind: ast.expr) -> str:
@@ -37,6 +53,10 @@ def worded(kind: ast.expr) -> str:
             if others and not isinstance(others[-1], ast.Constant):
                 return f"a list of {1 + len(others)}, each {worded(first)}"
             return f"a list, each {worded(first)}"
-        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, of])) if name in OBJECTS:
-            return "an object" if ast.unparse(of) == "Any" else f"an object, each value {worded(of)}"
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, of])) if (
+            name in OBJECTS
+        ):
+            return (
+                "an object" if ast.unparse(of) == "Any" else f"an object, each value {worded(of)}"
+            )
     return WORDS.get(ast.unparse(kind), ast.unparse(kind))

@@ -28,8 +28,18 @@ NEEDS = {  # what a part may say that it needs, and what a sentence must have fo
     "buffer": "buffer_share",
     "pretraining": "pretraining_share",
 }
-FIRST = ("parameters", "step", "earlier", "concepts")  # what the functions of a module that is a registry take first
-RESERVED = ("over", "start_over", "lines", "restart")  # keys of merging_params that are not the technique's
+FIRST = (
+    "parameters",
+    "step",
+    "earlier",
+    "concepts",
+)  # what the functions of a module that is a registry take first
+RESERVED = (
+    "over",
+    "start_over",
+    "lines",
+    "restart",
+)  # keys of merging_params that are not the technique's
 
 
 class PartError(ValueError):
@@ -72,7 +82,9 @@ def averages_steps(merging: str) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == "share" for node in tree.body)
 
 
-def check(place: str, name: str, params: Mapping[str, Any], where: str, reserved: tuple[str, ...] = ()) -> None:
+def check(
+    place: str, name: str, params: Mapping[str, Any], where: str, reserved: tuple[str, ...] = ()
+) -> None:
     """Refuse an unknown part, an unknown key or a value of another kind, naming the allowed and the nearest.
 
     `reserved` keys are not the part's own, and what they may be is checked by who reserves them.
@@ -82,15 +94,21 @@ def check(place: str, name: str, params: Mapping[str, Any], where: str, reserved
     """
     known = names(place)
     if name not in known:
-        raise PartError(f"{where}: unknown {name!r}. Known in {place}: {', '.join(known)}.{nearest(name, known)}")
+        raise PartError(
+            f"{where}: unknown {name!r}. Known in {place}: {', '.join(known)}.{nearest(name, known)}"
+        )
     own = annotations(place, name)
     for key, value in params.items():
         allowed = (*own, *reserved)
         if key not in allowed:
             listed = ", ".join(allowed) or "none: it takes no parameters"
-            raise PartError(f"{where}: {name} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}")
+            raise PartError(
+                f"{where}: {name} has no parameter {key!r}. Allowed: {listed}.{nearest(key, allowed)}"
+            )
         if key in own and not fits(value, own[key]):
-            raise PartError(f"{where}: {key} of {name} must be {worded(own[key])}, not {json.dumps(value)}.")
+            raise PartError(
+                f"{where}: {key} of {name} must be {worded(own[key])}, not {json.dumps(value)}."
+            )
 
 
 def check_method(row: Mapping[str, Any]) -> None:
@@ -111,12 +129,16 @@ def check_method(row: Mapping[str, Any]) -> None:
         for name in objectives:
             check("methods/objectives", name, _object(params.get(name, {})), f"{where}, objective")
     if "merged" in (row["start"], row["deploy"]) and row["merging"] == "none":
-        raise PartError(f"{where}: start or deploy is 'merged' but merging is 'none'. Name a merging, or use 'last'.")
+        raise PartError(
+            f"{where}: start or deploy is 'merged' but merging is 'none'. Name a merging, or use 'last'."
+        )
     _check_use(row, where)
     if row["repair"] is not None:
         check("methods/repair", row["repair"], _object(row["repair_params"]), f"{where}, repair")
     elif _object(row.get("repair_params", {})):
-        raise PartError(f"{where}: repair_params without a repair. Name one of {', '.join(names('methods/repair'))}.")
+        raise PartError(
+            f"{where}: repair_params without a repair. Name one of {', '.join(names('methods/repair'))}."
+        )
 
 
 def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
@@ -126,18 +148,32 @@ def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
         PartError: as `check`; names what is allowed.
     """
     check("methods/merging", name, {}, where)
-    merges = () if name == "none" else ("lines", "restart") if averages_steps(name) else ("over", "start_over", "lines")
+    merges = (
+        ()
+        if name == "none"
+        else ("lines", "restart")
+        if averages_steps(name)
+        else ("over", "start_over", "lines")
+    )
     check("methods/merging", name, params, where, merges)
     for key in ("over", "start_over"):
         if params.get(key, OVER[0]) not in OVER:
             said = params[key]
-            raise PartError(f"{where}: unknown {key} {said!r}. Allowed: {', '.join(OVER)}.{nearest(str(said), OVER)}")
+            raise PartError(
+                f"{where}: unknown {key} {said!r}. Allowed: {', '.join(OVER)}.{nearest(str(said), OVER)}"
+            )
     if not isinstance(params.get("restart", True), bool):
-        raise PartError(f"{where}: restart is true (the average begins anew in each task) or false, not {params['restart']!r}")
+        raise PartError(
+            f"{where}: restart is true (the average begins anew in each task) or false, not {params['restart']!r}"
+        )
     lines = params.get("lines")
-    wrong = lines is not None and (not isinstance(lines, Mapping) or not set(lines) <= {"alpha", "beta"})
+    wrong = lines is not None and (
+        not isinstance(lines, Mapping) or not set(lines) <= {"alpha", "beta"}
+    )
     if wrong or not all(isinstance(value, int | float) for value in (lines or {}).values()):
-        raise PartError(f'{where}: lines is {{"alpha": number, "beta": number}} or null, not {json.dumps(lines)}')
+        raise PartError(
+            f'{where}: lines is {{"alpha": number, "beta": number}} or null, not {json.dumps(lines)}'
+        )
 
 
 def _check_use(row: Mapping[str, Any], where: str) -> None:
@@ -149,9 +185,13 @@ def _check_use(row: Mapping[str, Any], where: str) -> None:
             "Set one to 'merged', or merging to 'none'."
         )
     if "start_over" in params and start != "merged":
-        raise PartError(f"{where}: start_over says what start = 'merged' begins from, but start is {start!r}. Leave it out.")
+        raise PartError(
+            f"{where}: start_over says what start = 'merged' begins from, but start is {start!r}. Leave it out."
+        )
     if "over" in params and "start_over" in params and deploy != "merged":
-        raise PartError(f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has start_over. Leave it out.")
+        raise PartError(
+            f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has start_over. Leave it out."
+        )
 
 
 def needs(place: str, name: str) -> tuple[str, ...]:
@@ -163,8 +203,18 @@ def needs(place: str, name: str) -> tuple[str, ...]:
 def _said(place: str, name: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """What a part's file says under one of these names, in its class or beside its function."""
     tree = ast.parse((ROOT / place / f"{name}.py").read_text())
-    for node in [node for item in tree.body for node in (item.body if isinstance(item, ast.ClassDef) else [item])]:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+    for node in [
+        node
+        for item in tree.body
+        for node in (item.body if isinstance(item, ast.ClassDef) else [item])
+    ]:
+        target = (
+            node.target
+            if isinstance(node, ast.AnnAssign)
+            else node.targets[0]
+            if isinstance(node, ast.Assign)
+            else None
+        )
         if isinstance(target, ast.Name) and target.id in words:
             assert isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None
             return tuple(ast.literal_eval(node.value))
@@ -177,7 +227,10 @@ def check_needs(method: Mapping[str, Any], mixture: Mapping[str, Any]) -> None:
     Raises:
         PartError: it is not there; names the part, the need, and what to change.
     """
-    named = [("tuning", method["tuning"]), *(("objectives", name) for name in method["objective"].split("+"))]
+    named = [
+        ("tuning", method["tuning"]),
+        *(("objectives", name) for name in method["objective"].split("+")),
+    ]
     for kind, name in [*named, ("merging", method["merging"])]:
         for share in filter(None, (NEEDS[need] for need in needs(f"methods/{kind}", name))):
             if not mixture[share]:
@@ -187,7 +240,9 @@ def check_needs(method: Mapping[str, Any], mixture: Mapping[str, Any]) -> None:
                 )
 
 
-def check_cache(method: Mapping[str, Any], mixture: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+def check_cache(
+    method: Mapping[str, Any], mixture: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> None:
     """Whether embeddings can be kept where a recipe wants that.
 
     Raises:
@@ -217,8 +272,15 @@ def check_recipe(row: Mapping[str, Any]) -> None:
     params = _object(row["optimizer_params"])
     check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
     if not isinstance(params.get(CARRY, False), bool):
-        raise PartError(f"{where}: {CARRY} is true (its state goes on in the next task) or false, not {params[CARRY]!r}")
-    check("methods/schedules.py", row["schedule"], _object(row["schedule_params"]), f"{where}, schedule")
+        raise PartError(
+            f"{where}: {CARRY} is true (its state goes on in the next task) or false, not {params[CARRY]!r}"
+        )
+    check(
+        "methods/schedules.py",
+        row["schedule"],
+        _object(row["schedule_params"]),
+        f"{where}, schedule",
+    )
     try:
         Augmentation.of(_object(row["augmentation_params"]), where)
         Compute.of({**row, "compute_params": _object(row.get("compute_params", {}))})
@@ -238,15 +300,27 @@ def check_dataset(row: Mapping[str, Any]) -> None:
 def check_mixture(row: Mapping[str, Any]) -> None:
     """Buffer policy and selection of a `mixture` row."""
     if row.get("buffer_policy") is not None:
-        check("streams/buffers.py", row["buffer_policy"], {}, f"mixture {row['name']!r}, buffer_policy")
+        check(
+            "streams/buffers.py",
+            row["buffer_policy"],
+            {},
+            f"mixture {row['name']!r}, buffer_policy",
+        )
     where, params = f"mixture {row['name']!r}, selection", _object(row["selection_params"])
     if row["selection"] != "none":
         check("methods/selection", row["selection"], params, f"{where} (none, or one that chooses)")
     for key in params if row["selection"] == "none" else ():
-        raise PartError(f"{where}: none has no parameter {key!r}. Allowed: none: it takes no parameters.")
+        raise PartError(
+            f"{where}: none has no parameter {key!r}. Allowed: none: it takes no parameters."
+        )
 
 
-CHECKS = {"method": check_method, "recipe": check_recipe, "dataset": check_dataset, "mixture": check_mixture}
+CHECKS = {
+    "method": check_method,
+    "recipe": check_recipe,
+    "dataset": check_dataset,
+    "mixture": check_mixture,
+}
 
 
 def _object(said: Any) -> Mapping[str, Any]:
@@ -262,22 +336,32 @@ def _functions(path: Path) -> dict[str, ast.FunctionDef]:
     """Public functions that take one of FIRST first: the optimizers, schedules, policies of a buffer, orderings."""
     found = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
     return {
-        node.name: node for node in found if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in FIRST
+        node.name: node
+        for node in found
+        if not node.name.startswith("_") and node.args.args and node.args.args[0].arg in FIRST
     }
 
 
 def _keyword_only(node: ast.FunctionDef) -> dict[str, ast.expr]:
-    return {argument.arg: argument.annotation or ast.Name("Any") for argument in node.args.kwonlyargs}
+    return {
+        argument.arg: argument.annotation or ast.Name("Any") for argument in node.args.kwonlyargs
+    }
 
 
 def _fields(node: ast.ClassDef) -> dict[str, ast.expr]:
     """Annotated assignments of a dataclass that its constructor takes."""
     found = {}
     for item in node.body:
-        if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name) or item.target.id.startswith("_"):
+        if (
+            not isinstance(item, ast.AnnAssign)
+            or not isinstance(item.target, ast.Name)
+            or item.target.id.startswith("_")
+        ):
             continue
         hidden = isinstance(item.value, ast.Call) and any(
-            word.arg == "init" and isinstance(word.value, ast.Constant) and word.value.value is False
+            word.arg == "init"
+            and isinstance(word.value, ast.Constant)
+            and word.value.value is False
             for word in item.value.keywords
         )
         if not hidden and "ClassVar" not in ast.unparse(item.annotation):

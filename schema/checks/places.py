@@ -53,26 +53,51 @@ class UnknownNameError(ValueError):
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0; 1 if a dataset is absent; 2 when it cannot be told."""
     parser = argparse.ArgumentParser(
-        prog="python -m schema check", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m schema check",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="STREAM|DATASET", help="of a stream: what it learns from and is measured on")
     parser.add_argument(
-        "--sheet", type=Path, metavar="FOLDER", help="draw twelve pairs of each dataset into FOLDER/<dataset>.png"
+        "names",
+        nargs="*",
+        metavar="STREAM|DATASET",
+        help="of a stream: what it learns from and is measured on",
     )
-    parser.add_argument("--every", action="store_true", help="decode every image, not only some of each split")
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FOLDER",
+        help="draw twelve pairs of each dataset into FOLDER/<dataset>.png",
+    )
+    parser.add_argument(
+        "--every", action="store_true", help="decode every image, not only some of each split"
+    )
     asked = parser.parse_args(arguments)
     try:
         site = Site.load()
         with Catalog(site.catalog, site.lock_wait_s).open() as connection:
             rows = wanted(connection, asked.names)
-    except (SiteError, CatalogBusyError, CatalogMissingError, UnknownNameError, duckdb.IOException) as error:
+    except (
+        SiteError,
+        CatalogBusyError,
+        CatalogMissingError,
+        UnknownNameError,
+        duckdb.IOException,
+    ) as error:
         print(error, file=sys.stderr)
         return 2
-    said = {"data": str(site.data), "rows": rows, "sheet": asked.sheet and str(asked.sheet), "every": asked.every}
+    said = {
+        "data": str(site.data),
+        "rows": rows,
+        "sheet": asked.sheet and str(asked.sheet),
+        "every": asked.every,
+    }
     # what decodes images is of the other half: the work is handed on to a process of it
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     child = [sys.executable, "-m", "streams.check"]
-    return subprocess.run(child, input=json.dumps(said), text=True, env=os.environ | {"PYTHONPATH": path}).returncode
+    return subprocess.run(
+        child, input=json.dumps(said), text=True, env=os.environ | {"PYTHONPATH": path}
+    ).returncode
 
 
 def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -85,8 +110,13 @@ def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[
     for name in names:
         if name not in streams and name not in datasets:
             near = nearest(name, [*streams, *datasets])
-            raise UnknownNameError(f"{name!r} is neither a stream nor a dataset of the catalog.{near}")
-    asked = [name for name in names if name in streams], [name for name in names if name in datasets and name not in streams]
+            raise UnknownNameError(
+                f"{name!r} is neither a stream nor a dataset of the catalog.{near}"
+            )
+    asked = (
+        [name for name in names if name in streams],
+        [name for name in names if name in datasets and name not in streams],
+    )
     found: dict[str, dict[str, Any]] = {}
     for some, key in ((asked[0], "streams"), (asked[1], "datasets")):
         if some or not names:
@@ -99,4 +129,6 @@ def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[
 
 
 def _names(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    return [name for (name,) in connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()]
+    return [
+        name for (name,) in connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()
+    ]

@@ -49,14 +49,27 @@ def _unknown_names(connection: duckdb.DuckDBPyConnection, statement: str) -> str
         connection.execute(f"CREATE TEMP TABLE offered AS FROM {table.name} LIMIT 0")
         connection.execute(offered)
         said = []
-        references = [(child.name, key.column.table.name) for child in table.columns for key in child.foreign_keys]
+        references = [
+            (child.name, key.column.table.name)
+            for child in table.columns
+            for key in child.foreign_keys
+        ]
         for column, parent in references:
-            known = [name for (name,) in connection.execute(f"SELECT name FROM {parent} ORDER BY name").fetchall()]
+            known = [
+                name
+                for (name,) in connection.execute(
+                    f"SELECT name FROM {parent} ORDER BY name"
+                ).fetchall()
+            ]
             unknown = connection.execute(
                 f"SELECT DISTINCT {column} FROM offered WHERE {column} NOT IN (SELECT name FROM {parent}) ORDER BY 1"
             ).fetchall()
             for (name,) in unknown:
-                listed = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "") or "none yet"
+                listed = (
+                    ", ".join(known[:20])
+                    + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+                    or "none yet"
+                )
                 said.append(f"unknown {parent} {name!r}. Known: {listed}.{nearest(name, known)}")
     except duckdb.Error:
         return ""
@@ -76,5 +89,7 @@ def _broken_rule(text: str) -> str:
 
 def _words(expression: str) -> list[str]:
     """The expression without the brackets and quotes that DuckDB's printer adds, its numbers written one way."""
-    words = re.findall(r"[\w.'-]+|[<>=!]+|[+*/]", expression.replace('"', "").replace("(", " ").replace(")", " "))
+    words = re.findall(
+        r"[\w.'-]+|[<>=!]+|[+*/]", expression.replace('"', "").replace("(", " ").replace(")", " ")
+    )
     return [f"{float(word):g}" if word[0].isdigit() else word for word in words]

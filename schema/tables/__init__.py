@@ -14,4 +14,6 @@ from schema.tables.columns import RULES
 
 __all__ = ["EVENT", "RULES", "TABLES", "TRIAL_ID", "axes", "facts"]
 
-TABLES: list[Table] = list(SQLModel.metadata.tables.values())  # in the order of declaration, which satisfies the foreign keys
+TABLES: list[Table] = list(
+    SQLModel.metadata.tables.values()
+)  # in the order of declaration, which satisfies the foreign keys

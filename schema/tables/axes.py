@@ -18,7 +18,9 @@ from schema.tables.columns import (
 )
 
 TRIAL_ID = Sequence("trial_id", start=1)
-EVENT = Sequence("event", start=1)  # wishes and attempts draw from it, so that their order needs no clock
+EVENT = Sequence(
+    "event", start=1
+)  # wishes and attempts draw from it, so that their order needs no clock
 KINDS = ("classification", "retrieval", "captions")
 ROLES = ("adapt", "retain", "probe")
 LABEL_SPACES = ("task", "union", "all")
@@ -34,7 +36,9 @@ class Backbone(SQLModel, table=True):
     """The CLIP a trial begins with."""
 
     name: str = column("the word a trial uses", key=True)
-    architecture: str = column("an open_clip model name, or an open_clip configuration as JSON text")
+    architecture: str = column(
+        "an open_clip model name, or an open_clip configuration as JSON text"
+    )
     pretrained: str | None = column(
         "NULL: random weights; an open_clip tag; a checkpoint path; trial:<id>: what that trial deployed last",
         nullable=True,
@@ -52,11 +56,22 @@ class Dataset(SQLModel, table=True):
     )
     name: str = column("the word streams, suites and mixtures use", key=True)
     format: str = column("the file in streams/formats/ that reads it")
-    location: str | None = column("path or URL, as the format reads it; relative paths start at the data folder", nullable=True)
-    params: dict[str, Any] = params("what the format needs to know; its dataclass fields are the keys")
+    location: str | None = column(
+        "path or URL, as the format reads it; relative paths start at the data folder",
+        nullable=True,
+    )
+    params: dict[str, Any] = params(
+        "what the format needs to know; its dataclass fields are the keys"
+    )
     kind: str = column("classification, retrieval or captions: which evaluations apply")
-    classes: list[str] = column("class names, a JSON list; labels index into it", JSON, default="'[]'")
-    templates: list[str] = column("prompts with {} for the class name, a JSON list; several are ensembled", JSON, default="'[]'")
+    classes: list[str] = column(
+        "class names, a JSON list; labels index into it", JSON, default="'[]'"
+    )
+    templates: list[str] = column(
+        "prompts with {} for the class name, a JSON list; several are ensembled",
+        JSON,
+        default="'[]'",
+    )
     license: str | None = column("as its owners state it", nullable=True)
     year: int | None = column("year of release", Integer, nullable=True)
     train_pairs: int | None = column("pairs to learn from", BigInteger, nullable=True)
@@ -93,10 +108,14 @@ class SequenceConcept(SQLModel, table=True):
 class Suite(SQLModel, table=True):
     """What is measured after every task."""
 
-    __table_args__ = (rule("suite_subset", "subset > 0 AND subset <= 1", "subset must be above 0 and at most 1"),)
+    __table_args__ = (
+        rule("suite_subset", "subset > 0 AND subset <= 1", "subset must be above 0 and at most 1"),
+    )
     name: str = column("the word a stream uses", key=True)
     subset: float = column(
-        "share of each test set (at least 300 images, 2 of a class) measured between the ends; 1: all of it", Double, default="1"
+        "share of each test set (at least 300 images, 2 of a class) measured between the ends; 1: all of it",
+        Double,
+        default="1",
     )
     note: str | None = note()
 
@@ -114,9 +133,13 @@ class SuiteMember(SQLModel, table=True):
     dataset: str = column("what is measured on", key=True, to="dataset.name")
     role: str = column("adapt: knowledge accumulation; retain: zero-shot retention; probe: neither")
     metric: str = column("the metric that counts for this dataset, as evals/ names it", key=True)
-    weight: float = column("share in the mean of its role, relative to the others", Double, default="1")
+    weight: float = column(
+        "share in the mean of its role, relative to the others", Double, default="1"
+    )
     label_space: str = column(
-        "candidates at test time: task, union of all datasets, or all classes of the dataset", key=True, default="'all'"
+        "candidates at test time: task, union of all datasets, or all classes of the dataset",
+        key=True,
+        default="'all'",
     )
 
 
@@ -141,7 +164,11 @@ class Mixture(SQLModel, table=True):
             "AND abs(update_share + buffer_share + pretraining_share - 1) < 1e-9",
             "update_share, buffer_share and pretraining_share must be at least 0 and sum to 1",
         ),
-        rule("mixture_update", "update_share > 0", "update_share must be above 0: a task learns from its own pairs"),
+        rule(
+            "mixture_update",
+            "update_share > 0",
+            "update_share must be above 0: a task learns from its own pairs",
+        ),
         rule(
             "mixture_pretraining",
             "pretraining_share = 0 OR pretraining_dataset IS NOT NULL",
@@ -161,10 +188,16 @@ class Mixture(SQLModel, table=True):
     )
     name: str = column("the word a trial uses", key=True)
     update_share: float = column("of the task's own pairs", Double)
-    buffer_share: float = column("of pairs of earlier tasks; in the first task it goes to the other two", Double)
+    buffer_share: float = column(
+        "of pairs of earlier tasks; in the first task it goes to the other two", Double
+    )
     pretraining_share: float = column("of the pretraining pool", Double)
-    pretraining_dataset: str | None = column("the pretraining pool", to="dataset.name", nullable=True)
-    buffer_pairs: int | None = column("size of the buffer; NULL: unlimited", BigInteger, nullable=True)
+    pretraining_dataset: str | None = column(
+        "the pretraining pool", to="dataset.name", nullable=True
+    )
+    buffer_pairs: int | None = column(
+        "size of the buffer; NULL: unlimited", BigInteger, nullable=True
+    )
     buffer_policy: str | None = column(
         "what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among all earlier pairs for each task",
         nullable=True,
@@ -180,7 +213,14 @@ class Method(SQLModel, table=True):
     __table_args__ = (
         one_of("method_start", '"start"', STARTS),
         one_of("method_deploy", "deploy", DEPLOYS),
-        *json_columns("method", "OBJECT", "tuning_params", "objective_params", "merging_params", "repair_params"),
+        *json_columns(
+            "method",
+            "OBJECT",
+            "tuning_params",
+            "objective_params",
+            "merging_params",
+            "repair_params",
+        ),
     )
     name: str = column("the word a trial uses", key=True)
     tuning: str = column("which parameters move: a file in methods/tuning/", default="'full'")
@@ -189,10 +229,14 @@ class Method(SQLModel, table=True):
         "what the loss asks for: a file in methods/objectives/, or several joined by + and summed",
         default="'contrastive'",
     )
-    objective_params: dict[str, Any] = params("of the objective; keyed by name when several are joined")
+    objective_params: dict[str, Any] = params(
+        "of the objective; keyed by name when several are joined"
+    )
     merging: str = column("how weights combine: a file in methods/merging/", default="'none'")
     merging_params: dict[str, Any] = params("of the merging; its keyword arguments are the keys")
-    start: str = column("weights the next task begins from: last, merged, initial or random", default="'last'")
+    start: str = column(
+        "weights the next task begins from: last, merged, initial or random", default="'last'"
+    )
     deploy: str = column("weights that are measured and shipped: last or merged", default="'last'")
     repair: str | None = column("a stage after the task; NULL: none", nullable=True)
     repair_params: dict[str, Any] = params("of the repair")
@@ -205,18 +249,31 @@ class Recipe(SQLModel, table=True):
     __table_args__ = (
         rule("recipe_lr", "lr > 0", "lr must be above 0"),
         rule("recipe_weight_decay", "weight_decay >= 0", "weight_decay must be at least 0"),
-        rule("recipe_clip_norm", "clip_norm IS NULL OR clip_norm > 0", "clip_norm must be above 0, or NULL for none"),
+        rule(
+            "recipe_clip_norm",
+            "clip_norm IS NULL OR clip_norm > 0",
+            "clip_norm must be above 0, or NULL for none",
+        ),
         rule(
             "recipe_batch_pairs",
             "batch_pairs >= 2",
             "batch_pairs must be at least 2: a contrastive loss needs a negative",
         ),
         one_of("recipe_precision", '"precision"', PRECISIONS),
-        *json_columns("recipe", "OBJECT", "optimizer_params", "schedule_params", "augmentation_params", "compute_params"),
+        *json_columns(
+            "recipe",
+            "OBJECT",
+            "optimizer_params",
+            "schedule_params",
+            "augmentation_params",
+            "compute_params",
+        ),
     )
     name: str = column("the word a trial uses", key=True)
     optimizer: str = column("a function of methods/optimizers.py", default="'adamw'")
-    optimizer_params: dict[str, Any] = params("of the optimizer; its keyword arguments are the keys")
+    optimizer_params: dict[str, Any] = params(
+        "of the optimizer; its keyword arguments are the keys"
+    )
     lr: float = column("peak learning rate", Double)
     weight_decay: float = column("decoupled weight decay", Double, default="0")
     clip_norm: float | None = column("gradient norm limit; NULL: none", Double, nullable=True)
@@ -253,7 +310,9 @@ class Trial(SQLModel, table=True):
     """A sentence: a backbone learns a stream, drawn in a mixture, by a method, with a recipe, within a budget, from a seed."""
 
     __table_args__ = (rule("trial_seed", "seed >= 0", "seed must be 0 or more"),)
-    id: int = column("handle for people and folders; carries no key", BigInteger, default="nextval('trial_id')")
+    id: int = column(
+        "handle for people and folders; carries no key", BigInteger, default="nextval('trial_id')"
+    )
     backbone: str = column("a backbone", key=True, to="backbone.name")
     stream: str = column("learns a stream", key=True, to="stream.name")
     mixture: str = column("drawn in a mixture", key=True, to="mixture.name")

@@ -71,8 +71,14 @@ def params(comment: str) -> Any:
 
 def json_columns(table: str, type_: str, *columns: str) -> tuple[CheckConstraint, ...]:
     """CHECKs that JSON columns hold what they must: OBJECT or ARRAY."""
-    word = {"OBJECT": 'a JSON object such as {"rank": 4}', "ARRAY": 'a JSON list such as ["a", "b"]'}[type_]
-    return tuple(rule(f"{table}_{name}", f"json_type({name}) = '{type_}'", f"{name} must be {word}") for name in columns)
+    word = {
+        "OBJECT": 'a JSON object such as {"rank": 4}',
+        "ARRAY": 'a JSON list such as ["a", "b"]',
+    }[type_]
+    return tuple(
+        rule(f"{table}_{name}", f"json_type({name}) = '{type_}'", f"{name} must be {word}")
+        for name in columns
+    )
 
 
 def note() -> Any:
@@ -80,7 +86,11 @@ def note() -> Any:
 
 
 def serial() -> Any:
-    return column("place in the order of wishes and attempts, whatever clocks say", BigInteger, default="nextval('event')")
+    return column(
+        "place in the order of wishes and attempts, whatever clocks say",
+        BigInteger,
+        default="nextval('event')",
+    )
 
 
 def created_at() -> Any:

@@ -40,12 +40,16 @@ class Submission(SQLModel, table=True):
 class Outcome(SQLModel, table=True):
     """How an attempt ended."""
 
-    __table_args__ = (one_of("outcome_state", "state", STATES), one_of("outcome_kind", "kind", OUTCOME_KINDS))
+    __table_args__ = (
+        one_of("outcome_state", "state", STATES),
+        one_of("outcome_kind", "kind", OUTCOME_KINDS),
+    )
     trial: int = column("the trial's id", BigInteger, key=True)
     attempt: int = column("the attempt", Integer, key=True)
     state: str = column("done, failed, lost, refused or cancelled")
     kind: str | None = column(
-        "why, when it is not done: oom_gpu, timeout, preempted, killed, diverged, error, ...", nullable=True
+        "why, when it is not done: oom_gpu, timeout, preempted, killed, diverged, error, ...",
+        nullable=True,
     )
     message: str | None = column("one line for people", nullable=True)
     log_tail: str | None = column("the last lines of the log", nullable=True)
@@ -53,15 +57,28 @@ class Outcome(SQLModel, table=True):
     device: str | None = column("on what", nullable=True)
     versions: dict[str, Any] | None = column("python, torch, open_clip, ...", JSON, nullable=True)
     commit: str | None = column("of the code that ran", nullable=True)
-    started_at: datetime | None = column("when the worker began", DateTime(timezone=True), nullable=True)
-    finished_at: datetime | None = column("when it ended, or was found ended", DateTime(timezone=True), nullable=True)
+    started_at: datetime | None = column(
+        "when the worker began", DateTime(timezone=True), nullable=True
+    )
+    finished_at: datetime | None = column(
+        "when it ended, or was found ended", DateTime(timezone=True), nullable=True
+    )
 
 
 class Result(SQLModel, table=True):
     """One measured value. task = 0 is the untouched backbone."""
 
     __mapper_args__: ClassVar[dict[str, Any]] = {
-        "primary_key": ["trial", "attempt", "task", "step", "dataset", "metric", "label_space", "weights"]
+        "primary_key": [
+            "trial",
+            "attempt",
+            "task",
+            "step",
+            "dataset",
+            "metric",
+            "label_space",
+            "weights",
+        ]
     }
     trial: int = column("the trial's id", BigInteger)
     attempt: int = column("the attempt that measured it", Integer)
@@ -79,26 +96,36 @@ class Result(SQLModel, table=True):
 class Cost(SQLModel, table=True):
     """What a phase of a task spent."""
 
-    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "attempt", "task", "phase"]}
+    __mapper_args__: ClassVar[dict[str, Any]] = {
+        "primary_key": ["trial", "attempt", "task", "phase"]
+    }
     trial: int = column("the trial's id", BigInteger)
     attempt: int = column("the attempt that finished the task", Integer)
     task: int = column("the task", Integer)
     phase: str = column("train, objective, merge, evaluate, ...")
     flops: float = column("floating-point operations, counted", Double)
-    peak_bytes: int | None = column("peak memory of the device; NULL: not measured", BigInteger, nullable=True)
+    peak_bytes: int | None = column(
+        "peak memory of the device; NULL: not measured", BigInteger, nullable=True
+    )
     seconds: float = column("wall time", Double)
     steps: int = column("optimizer steps", BigInteger)
     pairs: int = column("pairs seen", BigInteger)
-    energy_j: float | None = column("of the whole GPU, whoever shared it; NULL: the machine cannot tell", Double, nullable=True)
+    energy_j: float | None = column(
+        "of the whole GPU, whoever shared it; NULL: the machine cannot tell", Double, nullable=True
+    )
     shared: bool = column(
-        "taken over from another trial that did the same, and charged in full all the same", Boolean, default="false"
+        "taken over from another trial that did the same, and charged in full all the same",
+        Boolean,
+        default="false",
     )
 
 
 class Progress(SQLModel, table=True):
     """A thinned training curve."""
 
-    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "attempt", "task", "step"]}
+    __mapper_args__: ClassVar[dict[str, Any]] = {
+        "primary_key": ["trial", "attempt", "task", "step"]
+    }
     trial: int = column("the trial's id", BigInteger)
     attempt: int = column("the attempt", Integer)
     task: int = column("the task", Integer)
@@ -112,7 +139,9 @@ class Progress(SQLModel, table=True):
 class Statistic(SQLModel, table=True):
     """A number about the weights or embeddings after a task."""
 
-    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "attempt", "task", "name", "part"]}
+    __mapper_args__: ClassVar[dict[str, Any]] = {
+        "primary_key": ["trial", "attempt", "task", "name", "part"]
+    }
     trial: int = column("the trial's id", BigInteger)
     attempt: int = column("the attempt", Integer)
     task: int = column("the task", Integer)
@@ -125,7 +154,9 @@ class Profile(SQLModel, table=True):
     """FLOPs and peak memory of one step, measured once per combination."""
 
     backbone: str = column("a backbone", key=True)
-    mixture: str = column("a mixture; '': measured before mixtures were told apart, and of no trial", key=True)
+    mixture: str = column(
+        "a mixture; '': measured before mixtures were told apart, and of no trial", key=True
+    )
     method: str = column("a method", key=True)
     recipe: str = column("a recipe", key=True)
     phase: str = column("train, objective, merge, ...", key=True)
@@ -142,7 +173,9 @@ class ReferenceResult(SQLModel, table=True):
     setting: str = column("backbone, stream, method and budget, as the source names them", key=True)
     metric: str = column("as our views name it", key=True)
     value: float = column("a fraction in [0, 1] for accuracies", Double)
-    provenance: str = column("seen: read in the source; derived: computed from it; unverified: never compared against silently")
+    provenance: str = column(
+        "seen: read in the source; derived: computed from it; unverified: never compared against silently"
+    )
     url: str | None = column("where", nullable=True)
 
 
@@ -181,7 +214,9 @@ class KeptSummary(SQLModel, table=True):
     task: int = column("tasks learned so far; 0: the untouched backbone", Integer)
     attempt: int = column("the attempt that holds", Integer)
     step: int = column("the last at which it measured", Integer)
-    tasks: int | None = column("tasks of the trial's stream; NULL: the trial is gone", Integer, nullable=True)
+    tasks: int | None = column(
+        "tasks of the trial's stream; NULL: the trial is gone", Integer, nullable=True
+    )
     a_ka: float | None = column("knowledge accumulation, as in point", Double, nullable=True)
     a_zs: float | None = column("zero-shot retention, as in point", Double, nullable=True)
     a_ka_0: float | None = column("a_ka of the untouched backbone", Double, nullable=True)
@@ -195,8 +230,12 @@ class KeptSummary(SQLModel, table=True):
     spent_steps: int = column("likewise", BigInteger)
     spent_pairs: int = column("likewise", BigInteger)
     within: int = column("results of the attempt that holds from before that step", BigInteger)
-    repeated: int = column("results of the task, of any attempt, that are there more than once", BigInteger)
-    seen: int | None = column("of the stream, as in stream_seen, when this was computed", BigInteger, nullable=True)
+    repeated: int = column(
+        "results of the task, of any attempt, that are there more than once", BigInteger
+    )
+    seen: int | None = column(
+        "of the stream, as in stream_seen, when this was computed", BigInteger, nullable=True
+    )
 
 
 class KeptCost(SQLModel, table=True):
@@ -209,12 +248,18 @@ class KeptCost(SQLModel, table=True):
     phase: str = column("train, objective, merge, evaluate, ...")
     flops: float = column("of all tasks and attempts", Double)
     seconds: float = column("likewise", Double)
-    peak_bytes: int | None = column("the highest of them; NULL: not measured", BigInteger, nullable=True)
+    peak_bytes: int | None = column(
+        "the highest of them; NULL: not measured", BigInteger, nullable=True
+    )
     lost_flops: float = column("of attempts that do not hold", Double)
-    held_flops: float | None = column("of the attempts that hold, in all tasks; NULL: none does", Double, nullable=True)
+    held_flops: float | None = column(
+        "of the attempts that hold, in all tasks; NULL: none does", Double, nullable=True
+    )
     held_s: float | None = column("likewise", Double, nullable=True)
     held_peak_bytes: int | None = column("the highest of them", BigInteger, nullable=True)
-    done_flops: float | None = column("of them, what was not taken over from another trial", Double, nullable=True)
+    done_flops: float | None = column(
+        "of them, what was not taken over from another trial", Double, nullable=True
+    )
     done_s: float | None = column("likewise", Double, nullable=True)
     repeated: int = column("costs of a task and attempt that are there more than once", BigInteger)
 
@@ -226,7 +271,9 @@ class KeptUntil(SQLModel, table=True):
     fact: str = column("result, cost, or stream: all streams and suites", key=True)
     place: int = column("of the first row that is not in it", BigInteger)
     rows: int = column("how many rows there were before that place", BigInteger)
-    seen: str | None = column("a number of the last of them; of streams, of all; NULL: there are none", nullable=True)
+    seen: str | None = column(
+        "a number of the last of them; of streams, of all; NULL: there are none", nullable=True
+    )
 
 
 class Migration(SQLModel, table=True):

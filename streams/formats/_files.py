@@ -31,7 +31,16 @@ from streams import EVERY, DatasetError
 from streams.pictures import Crop, pixels
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error, Image.DecompressionBombError)
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 TOLERATED = 10  # unreadable items that are never too many
 TEMPLATE = "a photo of a {}"  # of a row that has no templates
 Arrays = dict[str, np.ndarray]
@@ -102,14 +111,22 @@ class Files:
         self.labels: np.ndarray = np.asarray(source.labels, np.int64)[self.items]
         self.image_px, self.share = form.image_px, form.corrupt_share
         self.corrupt: list[str] = []
-        self.left_out: int = getattr(source, "left_out", 0)  # images at the place, of whichever split, that have no caption
-        self.instead = np.full(len(self.items), -1, np.int64)  # whose image an index gives; -1: not read yet
-        self.read: np.ndarray = np.zeros(len(self.items), bool)  # what was, here or by a process that decodes ahead
+        self.left_out: int = getattr(
+            source, "left_out", 0
+        )  # images at the place, of whichever split, that have no caption
+        self.instead = np.full(
+            len(self.items), -1, np.int64
+        )  # whose image an index gives; -1: not read yet
+        self.read: np.ndarray = np.zeros(
+            len(self.items), bool
+        )  # what was, here or by a process that decodes ahead
         classes = len(dataset["classes"])
         if classes and not (self.labels.min() >= -1 and self.labels.max() < classes):
             wrong = int(np.flatnonzero((self.labels < -1) | (self.labels >= classes))[0])
             said = f"{self.name(wrong)} has label {self.labels[wrong]}, and the row has {classes} classes"
-            raise DatasetError(f"{self.about}: {said}. Labels run from 0 to {classes - 1}; name every class in the row.")
+            raise DatasetError(
+                f"{self.about}: {said}. Labels run from 0 to {classes - 1}; name every class in the row."
+            )
 
     def __len__(self) -> int:
         return len(self.items)
@@ -130,21 +147,31 @@ class Files:
             DatasetError: too many items cannot be decoded.
         """
         made = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        for place, image in enumerate(self.shown(indices, crops, self.opened(indices, crops, pixels))):
+        for place, image in enumerate(
+            self.shown(indices, crops, self.opened(indices, crops, pixels))
+        ):
             made[place] = image
         return made
 
-    def opened(self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]) -> Iterator[Any]:
+    def opened(
+        self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
+    ) -> Iterator[Any]:
         """What each item's file is decoded to, or why it is unreadable. Changes nothing: another process may do it."""
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            yield from threads.map(partial(self._decoded, decode=decode), indices.tolist(), crops or repeat(None))
+            yield from threads.map(
+                partial(self._decoded, decode=decode), indices.tolist(), crops or repeat(None)
+            )
 
-    def shown(self, indices: np.ndarray, crops: Sequence[Crop] | None, found: Iterable[Any]) -> Iterator[Pixels]:
+    def shown(
+        self, indices: np.ndarray, crops: Sequence[Crop] | None, found: Iterable[Any]
+    ) -> Iterator[Pixels]:
         """(3, P, P) of each item, `found` already, or another's instead. Raises as `images`."""
         for one, index, crop in zip(found, indices.tolist(), crops or repeat(None), strict=False):
             yield self._pixels(index, crop, one)
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         """One caption each, of the item whose image the index gives (what is not of `part` is not read for it); the first one in
         the test split."""
         chances = rng.random(len(indices))
@@ -171,9 +198,13 @@ class Files:
             if not isinstance(found, Exception):
                 self.instead[index] = other
                 return found
-        raise DatasetError(f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read: {found}")
+        raise DatasetError(
+            f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be read: {found}"
+        )
 
-    def _decoded(self, index: int, crop: Crop | None = None, decode: Callable[..., Any] = pixels) -> Any:
+    def _decoded(
+        self, index: int, crop: Crop | None = None, decode: Callable[..., Any] = pixels
+    ) -> Any:
         """(3, P, P), or why the image is unreadable. Changes nothing, so that threads may call it."""
         try:
             return decode(self.source.read(int(self.items[index])), self.image_px, crop)
@@ -221,7 +252,9 @@ def place(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
     """
     about, location = f"dataset {dataset['name']!r}", dataset.get("location")
     if not location:
-        raise DatasetError(f"{about}: format {dataset['format']} needs a `location` that contains {wanted}")
+        raise DatasetError(
+            f"{about}: format {dataset['format']} needs a `location` that contains {wanted}"
+        )
     if "://" in location:
         raise DatasetError(
             f"{about}: location {location!r} is an address, and nothing is downloaded. Fetch it, and name the folder."
@@ -237,7 +270,9 @@ def there(about: str, path: Path, wanted: str) -> Path:
     """
     if path.exists():
         return path
-    raise DatasetError(f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the data folder.)")
+    raise DatasetError(
+        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the data folder.)"
+    )
 
 
 def part(form: Form, split: str) -> Any:
@@ -256,13 +291,19 @@ def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
     elif (folder / said).is_file():
         found = [folder / said]
     else:
-        found = [path for path in (folder / said).rglob(f"*{suffix}") if not path.name.startswith(".")]
+        found = [
+            path for path in (folder / said).rglob(f"*{suffix}") if not path.name.startswith(".")
+        ]
     if not found:
-        raise DatasetError(f"{about}: there are no {suffix} files at {folder / said}. Say where with location, train and test.")
+        raise DatasetError(
+            f"{about}: there are no {suffix} files at {folder / said}. Say where with location, train and test."
+        )
     return sorted(found)
 
 
-def told(about: str, labels: Sequence[Any], classes: Sequence[str], named: Sequence[str] = ()) -> np.ndarray:
+def told(
+    about: str, labels: Sequence[Any], classes: Sequence[str], named: Sequence[str] = ()
+) -> np.ndarray:
     """(N,) int64: labels that are numbers as they are, None as -1, and names by their place among the classes.
 
     `named`: what the numbers mean where the files say so. Where the row names the same classes in another order, that one counts.
@@ -275,15 +316,27 @@ def told(about: str, labels: Sequence[Any], classes: Sequence[str], named: Seque
     found = []
     for label in labels:
         if isinstance(label, str) and label not in number:
-            raise DatasetError(f"{about}: label {label!r} is not among the row's classes: {', '.join(classes)}")
-        if not (label is None or isinstance(label, str) or (isinstance(label, int | float) and label == int(label))):
-            raise DatasetError(f"{about}: label {label!r} is neither the name of a class nor its number")
+            raise DatasetError(
+                f"{about}: label {label!r} is not among the row's classes: {', '.join(classes)}"
+            )
+        if not (
+            label is None
+            or isinstance(label, str)
+            or (isinstance(label, int | float) and label == int(label))
+        ):
+            raise DatasetError(
+                f"{about}: label {label!r} is neither the name of a class nor its number"
+            )
         place = -1 if label is None else number[label] if isinstance(label, str) else int(label)
-        found.append(moved[place] if 0 <= place < len(moved) and not isinstance(label, str) else place)
+        found.append(
+            moved[place] if 0 <= place < len(moved) and not isinstance(label, str) else place
+        )
     return np.array(found, np.int64)
 
 
-def by_label(dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray) -> list[list[str]]:
+def by_label(
+    dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray
+) -> list[list[str]]:
     """The captions of each label: every template of the row with the class name; labels (N,).
 
     Raises:
@@ -295,13 +348,18 @@ def by_label(dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndar
             raise DatasetError(
                 f"dataset {dataset['name']!r}: {said}. Name every class in the row, or take captions from elsewhere."
             )
-    return [[template.replace("{}", name) for template in dataset["templates"] or [TEMPLATE]] for name in classes]
+    return [
+        [template.replace("{}", name) for template in dataset["templates"] or [TEMPLATE]]
+        for name in classes
+    ]
 
 
 def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
     """What `build` finds in a file, kept in `folder` until the file changes; `more` is what else it depends on."""
     about = file.stat()
-    key = hashlib.sha256(f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {more}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {more}".encode()
+    ).hexdigest()[:16]
     kept = folder / f"{file.stem}-{key}.npz"
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -335,12 +393,16 @@ def _kept(about: str, form: Form, split: str, names: Sequence[str]) -> np.ndarra
         raise DatasetError(f"{about}: {said}; shares lie between 0 and 1, and image_px is above 0")
     if not len(names):
         said = f"no pairs were found for its {split} split: no images ({', '.join(SUFFIXES)}), or none with a caption"
-        raise DatasetError(f"{about}: {said}. See what is at its location, and what the row's params say of it.")
+        raise DatasetError(
+            f"{about}: {said}. See what is at its location, and what the row's params say of it."
+        )
     items = np.arange(len(names))
     if form.train == form.test:
         items = items[[(share_of(name) < form.test_share) == (split == "test") for name in names]]
     elif form.test_share:
-        raise DatasetError(f"{about}: train and test are two places, and test_share would split each. Keep one of the two.")
+        raise DatasetError(
+            f"{about}: train and test are two places, and test_share would split each. Keep one of the two."
+        )
     if not len(items):
         raise DatasetError(
             f"{about}: its {split} split is empty ({len(names)} items, test_share {form.test_share}). "

@@ -34,7 +34,11 @@ def expanded(address: str) -> list[str]:
         return [address]
     first, last = found.groups()
     numbers = [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
-    return [each for number in numbers for each in expanded(address[: found.start()] + number + address[found.end() :])]
+    return [
+        each
+        for number in numbers
+        for each in expanded(address[: found.start()] + number + address[found.end() :])
+    ]
 
 
 def fetched(about: str, address: str, folder: Path) -> Path:
@@ -51,7 +55,11 @@ def fetched(about: str, address: str, folder: Path) -> Path:
         try:
             _copied(address, kept)
         except (OSError, ValueError) as problem:  # URLError and a connection that ends are OSErrors
-            denied = isinstance(problem, urllib.error.HTTPError) and 400 <= problem.code < 500 and problem.code not in (408, 429)
+            denied = (
+                isinstance(problem, urllib.error.HTTPError)
+                and 400 <= problem.code < 500
+                and problem.code not in (408, 429)
+            )
             if denied or tries == TRIES:
                 raise DatasetError(
                     f"{about}: {address} cannot be fetched ({tries} {'try' if tries == 1 else 'tries'}): {problem}. See that the "

@@ -52,18 +52,35 @@ class Fomo:
         """
         about = f"dataset {dataset['name']!r}"
         if self.captions not in CAPTIONS:
-            raise DatasetError(f"{about}: captions is {self.captions!r}; it must be one of {', '.join(CAPTIONS)}")
-        location = place(dataset, cache, "the images of one dataset of FoMo-in-Flux, a folder or its .tar")
+            raise DatasetError(
+                f"{about}: captions is {self.captions!r}; it must be one of {', '.join(CAPTIONS)}"
+            )
+        location = place(
+            dataset, cache, "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
+        )
         name = location.name.removesuffix(".tar")
-        info = location.parent / name / self.info if location.suffix == ".tar" else location / self.info
-        info = there(about, Path(info).resolve(), f"the records of FoMo-in-Flux, {name}_{part(self, split)}.json among them")
+        info = (
+            location.parent / name / self.info
+            if location.suffix == ".tar"
+            else location / self.info
+        )
+        info = there(
+            about,
+            Path(info).resolve(),
+            f"the records of FoMo-in-Flux, {name}_{part(self, split)}.json among them",
+        )
         suffix = f"_{self.resized}" if self.resized else ""
         wanted = "image path -> caption record; train, test, resized and info in the row's params say which file is read"
         file = there(about, info / f"{name}_{part(self, split)}{suffix}.json", wanted)
         records = _read(about, file, dict, "image path -> caption record")
         labelled = _labelled(about, info / f"{name}_classnames.json", list(dataset["classes"]))
         members = Members(location, cache) if location.suffix == ".tar" else None
-        return Files(dataset, self, split, Records(about, location, records, CAPTIONS[self.captions], labelled, members))
+        return Files(
+            dataset,
+            self,
+            split,
+            Records(about, location, records, CAPTIONS[self.captions], labelled, members),
+        )
 
 
 class Records:
@@ -82,18 +99,26 @@ class Records:
         self.names = list(records)
         for name, record in records.items():
             if not isinstance(record, dict) or (labelled and type(record.get("target")) is not int):
-                raise DatasetError(f"{about}: the record of {name} has no `target`, the number of its class: {str(record)[:80]}")
-        self.labels = np.array([record["target"] if labelled else -1 for record in records.values()], np.int64)
+                raise DatasetError(
+                    f"{about}: the record of {name} has no `target`, the number of its class: {str(record)[:80]}"
+                )
+        self.labels = np.array(
+            [record["target"] if labelled else -1 for record in records.values()], np.int64
+        )
         self.captions = [_texts(record, fields) for record in records.values()]
         for name, texts in zip(self.names, self.captions, strict=True):
             if not texts:
                 said = f"{name} has no {' and no '.join(fields)}"
-                raise DatasetError(f"{about}: {said}. Choose other captions ({', '.join(CAPTIONS)}), or the resized copy.")
+                raise DatasetError(
+                    f"{about}: {said}. Choose other captions ({', '.join(CAPTIONS)}), or the resized copy."
+                )
 
     def read(self, item: int) -> bytes:
         """The file, or the tar's member."""
         if self.members is not None:
-            return self.members.read(f"{self.location.name.removesuffix('.tar')}/{self.names[item]}")
+            return self.members.read(
+                f"{self.location.name.removesuffix('.tar')}/{self.names[item]}"
+            )
         return (self.location / self.names[item]).read_bytes()
 
     def texts(self, item: int) -> list[str]:
@@ -104,7 +129,11 @@ class Records:
 def _texts(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
     for field in fields:
         said = record.get(field)
-        texts = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str) and one.strip()]
+        texts = [
+            one
+            for one in (said if isinstance(said, list) else [said])
+            if isinstance(one, str) and one.strip()
+        ]
         if texts:
             return texts
     return []
@@ -119,9 +148,13 @@ def _read(about: str, file: Path, kind: type, wanted: str) -> Any:
     try:
         found = json.loads(file.read_bytes())
     except ValueError as problem:
-        raise DatasetError(f"{about}: {file} is no JSON ({problem}); it should hold {wanted}. Fetch it again.") from problem
+        raise DatasetError(
+            f"{about}: {file} is no JSON ({problem}); it should hold {wanted}. Fetch it again."
+        ) from problem
     if not isinstance(found, kind):
-        raise DatasetError(f"{about}: {file} holds a {type(found).__name__}; it should hold {wanted}")
+        raise DatasetError(
+            f"{about}: {file} holds a {type(found).__name__}; it should hold {wanted}"
+        )
     return found
 
 
@@ -131,7 +164,10 @@ def _labelled(about: str, file: Path, classes: list[str]) -> bool:
         return bool(classes)
     named = _read(about, file, list, "a list of class names")
     if classes and named != classes:
-        place = next((n for n, pair in enumerate(zip(named, classes, strict=False)) if pair[0] != pair[1]), "the end")
+        place = next(
+            (n for n, pair in enumerate(zip(named, classes, strict=False)) if pair[0] != pair[1]),
+            "the end",
+        )
         raise DatasetError(
             f"{about}: its classes are not those of {file.name}, from {place} on; targets index into the file's list"
         )

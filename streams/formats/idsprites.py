@@ -44,8 +44,12 @@ class Idsprites:
     train: int = 0  # training pairs, shared evenly among the classes
     test: int = 200  # test pairs, likewise
     held: str = "test"  # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
-    values: dict[str, list[str]] = field(default_factory=dict)  # {"colour": ["red", "blue"]}; of a factor left out, every one
-    fresh: dict[str, list[str]] = field(default_factory=dict)  # the values of those images that have drifted
+    values: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # {"colour": ["red", "blue"]}; of a factor left out, every one
+    fresh: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # the values of those images that have drifted
     drift: float = 0.0  # share of the images that have
     occasion: int = 0  # the same row on another occasion: other images of the same shapes
     image_px: int = 32
@@ -65,16 +69,24 @@ class Idsprites:
 
     def _check(self, about: str, classes: list[str]) -> None:
         if not classes:
-            raise DatasetError(f"{about}: idsprites draws the row's classes, and it has none. Any names will do.")
+            raise DatasetError(
+                f"{about}: idsprites draws the row's classes, and it has none. Any names will do."
+            )
         if self.held not in ("test", "validation"):
-            raise DatasetError(f"{about}: held is {self.held!r}; it must be one of test, validation")
+            raise DatasetError(
+                f"{about}: held is {self.held!r}; it must be one of test, validation"
+            )
         if not 0 <= self.drift <= 1 or (self.drift and not self.fresh):
             wrong = f"drift is {self.drift} towards fresh={self.fresh}"
-            raise DatasetError(f"{about}: {wrong}; it is a share of the images, from 0 to 1, and fresh says what they show")
+            raise DatasetError(
+                f"{about}: {wrong}; it is a share of the images, from 0 to 1, and fresh says what they show"
+            )
         for said in (self.values, self.fresh):
             for factor, values in said.items():
                 if factor not in FACTORS:
-                    raise DatasetError(f"{about}: no factor {factor!r}. Factors: {', '.join(FACTORS)}.{nearest(factor, FACTORS)}")
+                    raise DatasetError(
+                        f"{about}: no factor {factor!r}. Factors: {', '.join(FACTORS)}.{nearest(factor, FACTORS)}"
+                    )
                 for value in values or [""]:
                     if value not in FACTORS[factor]:
                         listed = f"Values: {', '.join(FACTORS[factor])}.{nearest(value, FACTORS[factor])}"
@@ -84,10 +96,14 @@ class Idsprites:
 class Sprites:
     """N sprites, drawn when asked for."""
 
-    def __init__(self, form: Idsprites, classes: list[str], labels: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(
+        self, form: Idsprites, classes: list[str], labels: np.ndarray, rng: np.random.Generator
+    ) -> None:
         self.labels: np.ndarray = labels.astype(np.int64)
         self.image_px, self.classes = form.image_px, classes
-        self.tables = np.stack([shape(name, form.seed) for name in classes])  # (classes, 256): radii
+        self.tables = np.stack(
+            [shape(name, form.seed) for name in classes]
+        )  # (classes, 256): radii
         self.factors = _factors(form, self.labels, rng)
 
     def __len__(self) -> int:
@@ -97,9 +113,16 @@ class Sprites:
         """(B, 3, P, P) uint8."""
         return recut(render(self.factors.some(indices), self.tables, self.image_px), crops)
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         """A fresh caption each: which factors it tells is drawn anew every time."""
-        return describe(self.factors.some(indices), [self.classes[label] for label in self.labels[indices]], DETAIL, rng)[part]
+        return describe(
+            self.factors.some(indices),
+            [self.classes[label] for label in self.labels[indices]],
+            DETAIL,
+            rng,
+        )[part]
 
 
 def shape(name: str, seed: int) -> np.ndarray:
@@ -117,7 +140,11 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
         usual = _places(factor, form.values.get(factor) or CANVAS.get(factor) or list(every))
         fresh = _places(factor, form.fresh[factor]) if factor in form.fresh else usual
         chance = rng.uniform(size=count)
-        drawn[factor] = np.where(drifted, fresh[(chance * len(fresh)).astype(int)], usual[(chance * len(usual)).astype(int)])
+        drawn[factor] = np.where(
+            drifted,
+            fresh[(chance * len(fresh)).astype(int)],
+            usual[(chance * len(usual)).astype(int)],
+        )
     return Factors(
         shape=labels,
         colour=drawn["colour"],

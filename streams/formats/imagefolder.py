@@ -19,7 +19,9 @@ class Imagefolder:
     train: str = ""  # folder in the location that holds the class folders; the same as `test`: split by `test_share`
     test: str = ""
     test_share: float = 0.0  # share of the items that are test pairs, by a hash of `crow/001.jpg`
-    folders: tuple[str, ...] | list[str] = ()  # of the row's classes, in their order; empty: a folder is called as its class
+    folders: (
+        tuple[str, ...] | list[str]
+    ) = ()  # of the row's classes, in their order; empty: a folder is called as its class
     image_px: int = 224
     corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
 
@@ -32,22 +34,34 @@ class Imagefolder:
         about, wanted = f"dataset {dataset['name']!r}", "a folder of images for each class"
         folder = there(about, place(dataset, cache, wanted) / part(self, split), wanted)
         if not folder.is_dir():
-            raise DatasetError(f"{about}: {folder} is a file; it must be {wanted}. Unpack it, or see which format reads it.")
+            raise DatasetError(
+                f"{about}: {folder} is a file; it must be {wanted}. Unpack it, or see which format reads it."
+            )
         classes = list(dataset["classes"]) or sorted(
-            entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+            entry.name
+            for entry in folder.iterdir()
+            if entry.is_dir() and not entry.name.startswith(".")
         )
         folders = list(self.folders) or classes
         if len(folders) != len(classes):
-            raise DatasetError(f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one for each")
+            raise DatasetError(
+                f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one for each"
+            )
         for name in folders:
-            there(about, folder / name, "the images of a class; `folders` in the row's params says how its folders are called")
+            there(
+                about,
+                folder / name,
+                "the images of a class; `folders` in the row's params says how its folders are called",
+            )
         return Files(dataset, self, split, Folders(folder, dataset, classes, folders))
 
 
 class Folders:
     """The images of class folders."""
 
-    def __init__(self, folder: Path, dataset: Mapping[str, Any], classes: list[str], folders: list[str]) -> None:
+    def __init__(
+        self, folder: Path, dataset: Mapping[str, Any], classes: list[str], folders: list[str]
+    ) -> None:
         self.folder = folder
         self.names: list[str] = []
         labels: list[int] = []

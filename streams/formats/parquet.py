@@ -26,11 +26,15 @@ ROWS = 64  # read at once while the images are copied
 
 
 def _text(kind: pa.DataType) -> bool:
-    return any(fits(kind) for fits in (types.is_string, types.is_large_string, types.is_string_view))
+    return any(
+        fits(kind) for fits in (types.is_string, types.is_large_string, types.is_string_view)
+    )
 
 
 def _bytes(kind: pa.DataType) -> bool:
-    return any(fits(kind) for fits in (types.is_binary, types.is_large_binary, types.is_binary_view))
+    return any(
+        fits(kind) for fits in (types.is_binary, types.is_large_binary, types.is_binary_view)
+    )
 
 
 def _image(kind: pa.DataType) -> bool:
@@ -43,7 +47,10 @@ def _caption(kind: pa.DataType) -> bool:
 
 
 def _label(kind: pa.DataType) -> bool:
-    return _text(kind) or any(fits(kind) for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null))
+    return _text(kind) or any(
+        fits(kind)
+        for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
+    )
 
 
 TYPES = {"image": _image, "caption": _caption, "label": _label}  # what a column may hold
@@ -75,36 +82,48 @@ class Parquet:
         """
         about = f"dataset {dataset['name']!r}"
         location = place(dataset, cache, "Parquet files, or folders of them")
-        root, said = (location, part(self, split)) if location.is_dir() else (location.parent, location.name)
+        root, said = (
+            (location, part(self, split)) if location.is_dir() else (location.parent, location.name)
+        )
         files = matching(about, root, said, ".parquet")
         for file in files:
             self._check(about, file)
         if not (self.caption or self.label):
-            raise DatasetError(f"{about}: name a caption column, or a label column, for captions from the row's templates")
+            raise DatasetError(
+                f"{about}: name a caption column, or a label column, for captions from the row's templates"
+            )
         return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
 
     def _check(self, about: str, file: Path) -> None:
         try:
             schema = pq.read_schema(file)
         except pa.ArrowException as problem:
-            raise DatasetError(f"{about}: {file} is not a whole Parquet file ({problem}). Fetch it again.") from problem
+            raise DatasetError(
+                f"{about}: {file} is not a whole Parquet file ({problem}). Fetch it again."
+            ) from problem
         columns = schema.names
         for key in TYPES:
             said = getattr(self, key)
             if said and said not in columns:
-                raise DatasetError(f"{about}: {file.name} has no {key} column {said!r}. Its columns: {', '.join(columns)}.")
+                raise DatasetError(
+                    f"{about}: {file.name} has no {key} column {said!r}. Its columns: {', '.join(columns)}."
+                )
             if not said:
                 continue
             kind = schema.field(said).type
             if not TYPES[key](kind.value_type if types.is_dictionary(kind) else kind):
                 has = f"its {key} column {said!r} holds {kind}"
-                raise DatasetError(f"{about}: {file.name}: {has}, and {WANTED[key]}. Name another column, or convert the file.")
+                raise DatasetError(
+                    f"{about}: {file.name}: {has}, and {WANTED[key]}. Name another column, or convert the file."
+                )
 
 
 class Rows:
     """The rows of Parquet files."""
 
-    def __init__(self, root: Path, files: list[Path], dataset: Mapping[str, Any], form: Parquet, cache: Path) -> None:
+    def __init__(
+        self, root: Path, files: list[Path], dataset: Mapping[str, Any], form: Parquet, cache: Path
+    ) -> None:
         about = f"dataset {dataset['name']!r}"
         self.names: list[str] = []
         labels: list[Any] = []
@@ -129,7 +148,9 @@ class Rows:
         self.row = np.concatenate(rows)  # in its file
         if len(self.names) and not np.any(self.spans[:, 1]):
             said = f"no row of {', '.join(file.name for file in files[:3])} holds the bytes of an image, only where it once lay"
-            raise DatasetError(f"{about}: {said}. Write the files anew with the images in them (embed_external_files=True).")
+            raise DatasetError(
+                f"{about}: {said}. Write the files anew with the images in them (embed_external_files=True)."
+            )
         named = _named(files[0], form.label) if form.label else []
         classes = list(dataset["classes"]) or named
         self.labels = told(about, labels, classes, named)
@@ -166,7 +187,9 @@ def _named(file: Path, label: str) -> list[str]:
 def _copied(file: Path, column: str, cache: Path) -> Path:
     """The folder with the images of a file, one after the other, and where each lies; made on first use."""
     about = file.stat()
-    key = hashlib.sha256(f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {column}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {column}".encode()
+    ).hexdigest()[:16]
     folder = cache / f"{file.stem}-{key}"
     if folder.exists():
         return folder
@@ -177,7 +200,9 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
     with (aside / "images").open("wb") as out, pq.ParquetFile(file) as source:
         for batch in source.iter_batches(ROWS, columns=[column]):
             for image in batch.column(0).to_pylist():
-                found = (image.get("bytes") if isinstance(image, dict) else image) or b""  # nothing: an unreadable image
+                found = (
+                    image.get("bytes") if isinstance(image, dict) else image
+                ) or b""  # nothing: an unreadable image
                 sizes.append(out.write(found))
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))

@@ -15,7 +15,15 @@ from streams import DatasetError
 from streams.formats._files import Files, by_label, part, place, told
 
 LABELS = ("targets", "labels", "_labels", "y")  # what torchvision's classes call them
-OURS = ("root", "download", "loader", "transform", "target_transform", "transforms", "is_valid_file")  # no row may say these
+OURS = (
+    "root",
+    "download",
+    "loader",
+    "transform",
+    "target_transform",
+    "transforms",
+    "is_valid_file",
+)  # no row may say these
 PAIRS = ("samples", "_samples", "imgs")  # or lists of (file, label)
 
 
@@ -24,8 +32,12 @@ class Torchvision:
     """The fields are the keys of `dataset.params`."""
 
     set: str = ""  # a class of torchvision.datasets: `CIFAR100`, `Food101`
-    train: dict[str, Any] = field(default_factory=dict)  # its arguments for the split; a `train` or `split` of its own is set
-    test: dict[str, Any] = field(default_factory=dict)  # where none is said: {"train": false} or {"split": "test"}
+    train: dict[str, Any] = field(
+        default_factory=dict
+    )  # its arguments for the split; a `train` or `split` of its own is set
+    test: dict[str, Any] = field(
+        default_factory=dict
+    )  # where none is said: {"train": false} or {"split": "test"}
     test_share: float = 0.0  # of a class without splits: share of the items that are test pairs, by a hash of `CIFAR100/17`
     image_px: int = 224
     corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
@@ -37,7 +49,10 @@ class Torchvision:
             DatasetError: no such class or location, an argument it does not take, or targets that are no class numbers.
         """
         about = f"dataset {dataset['name']!r}"
-        if self.set not in datasets.__all__ or "root" not in inspect.signature(getattr(datasets, self.set)).parameters:
+        if (
+            self.set not in datasets.__all__
+            or "root" not in inspect.signature(getattr(datasets, self.set)).parameters
+        ):
             said = nearest(self.set, datasets.__all__)
             raise DatasetError(
                 f"{about}: torchvision.datasets has no class {self.set!r} that reads a folder.{said} Name one as `set`: Food101."
@@ -45,12 +60,23 @@ class Torchvision:
         root = place(dataset, cache, f"what torchvision's {self.set}(root=...) wrote there")
         form = replace(self, train=self._arguments("train"), test=self._arguments("test"))
         made = _made(about, self.set, root, part(form, split))
-        return Files(dataset, form, split, Numbered(about, made, dataset, f"{self.set}/{self._which(form, split)}"))
+        return Files(
+            dataset,
+            form,
+            split,
+            Numbered(about, made, dataset, f"{self.set}/{self._which(form, split)}"),
+        )
 
     def _arguments(self, split: str) -> dict[str, Any]:
         """What the class is called with for a split."""
         takes = _takes(self.set)
-        usual = {"train": split == "train"} if "train" in takes else {"split": split} if "split" in takes else {}
+        usual = (
+            {"train": split == "train"}
+            if "train" in takes
+            else {"split": split}
+            if "split" in takes
+            else {}
+        )
         said: dict[str, Any] = part(self, split)
         return usual | said
 
@@ -93,7 +119,9 @@ def _made(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> An
     for key in arguments:
         if key not in takes:
             listed = f"Allowed: {', '.join(takes) or 'none'}.{nearest(key, takes)}"
-            raise DatasetError(f"{about}: torchvision's {name} has no argument {key!r} that a row may say. {listed}")
+            raise DatasetError(
+                f"{about}: torchvision's {name} has no argument {key!r} that a row may say. {listed}"
+            )
     try:
         made = getattr(datasets, name)(root, **arguments)
         len(made)  # a class that is only there to be built upon has no items
@@ -110,8 +138,14 @@ def _targets(about: str, made: Any) -> list[int]:
     labels = next((getattr(made, key) for key in LABELS if hasattr(made, key)), None)
     if labels is None:
         pairs = next((getattr(made, key) for key in PAIRS if hasattr(made, key)), None)
-        labels = [made[item][1] for item in range(len(made))] if pairs is None else [label for _, label in pairs]
+        labels = (
+            [made[item][1] for item in range(len(made))]
+            if pairs is None
+            else [label for _, label in pairs]
+        )
     try:
         return [int(label) for label in np.asarray(labels).tolist()]
     except (TypeError, ValueError) as problem:
-        raise DatasetError(f"{about}: its targets are no class numbers; convert it to webdataset or parquet") from problem
+        raise DatasetError(
+            f"{about}: its targets are no class numbers; convert it to webdataset or parquet"
+        ) from problem

@@ -51,16 +51,25 @@ class Webdataset:
         """
         about = f"dataset {dataset['name']!r}"
         if self.caption not in ("txt", "templates") and not self.caption.startswith("json:"):
-            raise DatasetError(f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates")
+            raise DatasetError(
+                f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates"
+            )
         where, stems, shards = self._shards(dataset, part(self, split), cache)
         more = f"{VERSION} {self.caption}"
-        indices = [cached(cache / "shards", file, more, partial(_index, file, self.caption)) for file in shards]
+        indices = [
+            cached(cache / "shards", file, more, partial(_index, file, self.caption))
+            for file in shards
+        ]
         if not any(len(index["keys"]) for index in indices):
             said = f"no sample of the {len(shards)} shards in {where} has an image and a caption"
-            raise DatasetError(f"{about}: {said} ({self.caption}). `caption` in the row's params says where captions are.")
+            raise DatasetError(
+                f"{about}: {said} ({self.caption}). `caption` in the row's params says where captions are."
+            )
         return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
 
-    def _shards(self, dataset: Mapping[str, Any], said: str, cache: Path) -> tuple[str, list[str], list[Path]]:
+    def _shards(
+        self, dataset: Mapping[str, Any], said: str, cache: Path
+    ) -> tuple[str, list[str], list[Path]]:
         """Where the shards are, what they are called without ending, and the files, sorted by that."""
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if is_address(location):
@@ -71,28 +80,53 @@ class Webdataset:
                     f"{about}: {where} is an address, where no folder can be listed; it must name .tar files, as "
                     "https://host/pool/{00000..00127}.tar, with location alone or with train and test"
                 )
-            root = location.rstrip("/") + "/" if said else location.partition("{")[0].rpartition("/")[0] + "/"
+            root = (
+                location.rstrip("/") + "/"
+                if said
+                else location.partition("{")[0].rpartition("/")[0] + "/"
+            )
             stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
-            return where, stems, [fetched(about, address, cache / "fetched") for address in addresses]
+            return (
+                where,
+                stems,
+                [fetched(about, address, cache / "fetched") for address in addresses],
+            )
         place_of = place(dataset, cache, "tar shards, or folders of them")
         top, said = (place_of, said) if place_of.is_dir() else (place_of.parent, place_of.name)
         found = matching(about, top, said, ".tar")
-        return str(top / said), [file.relative_to(top).with_suffix("").as_posix() for file in found], found
+        return (
+            str(top / said),
+            [file.relative_to(top).with_suffix("").as_posix() for file in found],
+            found,
+        )
 
 
 class Shards:
     """The pairs of tar shards."""
 
     def __init__(
-        self, stems: list[str], shards: list[Path], indices: list[Arrays], dataset: Mapping[str, Any], caption: str
+        self,
+        stems: list[str],
+        shards: list[Path],
+        indices: list[Arrays],
+        dataset: Mapping[str, Any],
+        caption: str,
     ) -> None:
         self.shards, self.caption = shards, caption
-        self.names = [f"{stem}/{key}" for stem, index in zip(stems, indices, strict=True) for key in index["keys"]]
+        self.names = [
+            f"{stem}/{key}"
+            for stem, index in zip(stems, indices, strict=True)
+            for key in index["keys"]
+        ]
         self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
-        self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])  # (N, 4): image and text, offset and bytes
+        self.spans: np.ndarray = np.concatenate(
+            [index["spans"] for index in indices]
+        )  # (N, 4): image and text, offset and bytes
         self.left_out = sum(int(index["left_out"]) for index in indices)
         self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
-        self.by_label = by_label(dataset, dataset["classes"], self.labels) if caption == "templates" else []
+        self.by_label = (
+            by_label(dataset, dataset["classes"], self.labels) if caption == "templates" else []
+        )
 
     def read(self, item: int) -> bytes:
         """The image's member."""
@@ -102,7 +136,9 @@ class Shards:
         """The caption, or captions where the key of the .json holds a list; or the row's templates."""
         if self.caption == "templates":
             return self.by_label[self.labels[item]]
-        return _said(span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist()), self.caption)
+        return _said(
+            span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist()), self.caption
+        )
 
 
 def _said(text: bytes, caption: str) -> list[str]:
@@ -124,7 +160,9 @@ def _class(file: Path, key: str, text: bytes) -> int:
     try:
         return int(text)
     except ValueError as problem:
-        raise DatasetError(f"{file}: {key}.cls holds {text[:40]!r}; it must be the number of a class") from problem
+        raise DatasetError(
+            f"{file}: {key}.cls holds {text[:40]!r}; it must be the number of a class"
+        ) from problem
 
 
 def _index(file: Path, caption: str) -> Arrays:
@@ -133,7 +171,10 @@ def _index(file: Path, caption: str) -> Arrays:
     for name, offset, size in members(file):
         folder, _, base = name.rpartition("/")
         key, _, ending = base.partition(".")
-        samples.setdefault(f"{folder}/{key}" if folder else key, {})[f".{ending.lower()}"] = (offset, size)
+        samples.setdefault(f"{folder}/{key}" if folder else key, {})[f".{ending.lower()}"] = (
+            offset,
+            size,
+        )
     keys, labels, spans, left_out = [], [], [], 0
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     for key, found in samples.items():

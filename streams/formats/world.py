@@ -29,9 +29,7 @@ from streams.world.scenes import SETS, Sampler, WorldError
 from streams.world.shapes import rng_of
 
 VERSION = 2  # of the drawing: a change of it makes other images, and so another cache
-DETAIL = (
-    0.3  # chance of a factor other than the class to be told in a caption; the base's captions each have a chance of their own
-)
+DETAIL = 0.3  # chance of a factor other than the class to be told in a caption; the base's captions each have a chance of their own
 SHIFTS = ("plain", "noise", "faded", "blurred", "low_contrast", "haze")
 
 
@@ -56,7 +54,9 @@ class World:
         """
         for key, allowed in (("set", SETS), ("shift", SHIFTS), ("held", ("test", "validation"))):
             if (said := getattr(self, key)) not in allowed:
-                raise WorldError(f"dataset {dataset['name']!r}: {key} is {said!r}; it must be one of {', '.join(allowed)}")
+                raise WorldError(
+                    f"dataset {dataset['name']!r}: {key} is {said!r}; it must be one of {', '.join(allowed)}"
+                )
         classes = list(dataset["classes"])
         part = "train" if split == "train" else self.held
         count = self.train if split == "train" else self.test
@@ -67,7 +67,11 @@ class World:
 
     def _key(self, classes: list[str], part: str, count: int) -> str:
         """What the images depend on, in 16 hex digits."""
-        said = {name: value for name, value in asdict(self).items() if name not in ("train", "test", "held")}
+        said = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("train", "test", "held")
+        }
         said |= {"classes": classes, "part": part, "count": count, "version": VERSION}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -101,7 +105,9 @@ class Drawn:
     def __init__(self, folder: Path, detail: float | None) -> None:
         self.array: np.ndarray = np.load(folder / "images.npy", mmap_mode="r")
         self.labels: np.ndarray = np.load(folder / "labels.npy")
-        self.factors = Factors(**{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Factors)})
+        self.factors = Factors(
+            **{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Factors)}
+        )
         self.nouns: list[str] = json.loads((folder / "nouns.json").read_text())
         self.detail = detail
 
@@ -112,9 +118,13 @@ class Drawn:
         """(B, 3, P, P) uint8."""
         return recut(np.asarray(self.array[indices]), crops)
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         """A fresh caption each: which factors it tells is drawn anew every time."""
-        return describe(self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng)[part]
+        return describe(
+            self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng
+        )[part]
 
 
 def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndarray:
@@ -123,7 +133,9 @@ def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndar
         return images
     x = images.astype(np.float32)
     if shift in ("faded", "haze"):  # towards grey
-        grey = (x * np.array([0.299, 0.587, 0.114], np.float32)[None, :, None, None]).sum(1, keepdims=True)
+        grey = (x * np.array([0.299, 0.587, 0.114], np.float32)[None, :, None, None]).sum(
+            1, keepdims=True
+        )
         x = 0.35 * x + 0.65 * grey
     if shift in ("low_contrast", "haze"):
         x = 110 + 0.5 * (x - 110)

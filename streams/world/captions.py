@@ -13,7 +13,14 @@ from streams.world.rendering import (
 )
 from streams.world.shapes import KNOWN
 
-TEMPLATES = ("a photo of {}", "an image of {}", "a picture of {}", "this is {}", "there is {}", "{}")
+TEMPLATES = (
+    "a photo of {}",
+    "an image of {}",
+    "a picture of {}",
+    "this is {}",
+    "there is {}",
+    "{}",
+)
 ONSETS = tuple(a + b for a in "bdfgklmn" for b in ("a", "e", "i", "o"))
 CODAS = tuple(a + b for a in "prstvwxz" for b in ("ek", "im", "on", "ul"))
 
@@ -25,7 +32,9 @@ def names(count: int) -> list[str]:
     return [" ".join(pairs[n]) for n in order[:count]]
 
 
-def describe(factors: Factors, nouns: list[str], detail: float | None, rng: np.random.Generator) -> list[str]:
+def describe(
+    factors: Factors, nouns: list[str], detail: float | None, rng: np.random.Generator
+) -> list[str]:
     """One caption per image: its noun always, each other factor with probability `detail` (None: drawn per caption from U(0, 1)),
     in one of six templates."""
     count = len(nouns)
@@ -38,9 +47,15 @@ def describe(factors: Factors, nouns: list[str], detail: float | None, rng: np.r
         words = [COUNTS[factors.count[n] - 1] if several and told[n, 0] else "a"]
         words += [list(SIZES)[factors.size[n]]] if told[n, 1] and not several else []
         words += [list(COLOURS)[factors.colour[n]]] if told[n, 2] and factors.second[n] < 0 else []
-        words += [TEXTURES[factors.texture[n]]] if told[n, 3] and factors.texture[n] < len(TEXTURES) else []
+        words += (
+            [TEXTURES[factors.texture[n]]]
+            if told[n, 3] and factors.texture[n] < len(TEXTURES)
+            else []
+        )
         words += [noun]
-        words += ["at the", list(POSITIONS)[factors.position[n]]] if told[n, 4] and not several else []
+        words += (
+            ["at the", list(POSITIONS)[factors.position[n]]] if told[n, 4] and not several else []
+        )
         words += ["on", list(BACKGROUNDS)[factors.background[n]]] if told[n, 5] else []
         said.append(TEMPLATES[template[n]].format(" ".join(words)))
     return said

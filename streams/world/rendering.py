@@ -16,7 +16,11 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "purple": (140, 40, 190), "pink": (250, 140, 190), "brown": (125, 75, 30), "cyan": (30, 210, 220), "white": (245, 245, 245),
 }  # fmt: skip
 BACKGROUNDS: dict[str, int] = {"dark": 18, "grey": 80, "pale": 150}
-SIZES: dict[str, float] = {"small": 0.40, "medium": 0.54, "large": 0.70}  # radius; the image is 2 wide
+SIZES: dict[str, float] = {
+    "small": 0.40,
+    "medium": 0.54,
+    "large": 0.70,
+}  # radius; the image is 2 wide
 POSITIONS: dict[str, tuple[float, float]] = {
     "top left": (-1, -1), "top": (0, -1), "top right": (1, -1), "left": (-1, 0), "center": (0, 0), "right": (1, 0),
     "bottom left": (-1, 1), "bottom": (0, 1), "bottom right": (1, 1),
@@ -64,7 +68,9 @@ def render(factors: Factors, tables: np.ndarray, image_px: int) -> np.ndarray:
 
 def _render(f: Factors, tables: np.ndarray, image_px: int) -> np.ndarray:
     grey = np.array(list(BACKGROUNDS.values()), np.float32)[f.background]
-    canvas = np.repeat(grey[:, None], 3, axis=1)[:, :, None, None] + np.zeros((1, 1, image_px, image_px), np.float32)
+    canvas = np.repeat(grey[:, None], 3, axis=1)[:, :, None, None] + np.zeros(
+        (1, 1, image_px, image_px), np.float32
+    )
     first = PALETTE[f.colour]
     second = np.where(f.second[:, None] >= 0, PALETTE[f.second], 0.3 * first)
     axis = (np.arange(image_px, dtype=np.float32) + 0.5) / image_px * 2 - 1
@@ -103,24 +109,34 @@ def _cover(u: np.ndarray, v: np.ndarray, radii: np.ndarray, scale_px: np.ndarray
     rows = np.arange(len(radii))[:, None, None]
     here, there = radii[rows, low], radii[rows, (low + 1) % BINS]
     radius = here + part * (there - here)
-    slope = ((there - here) * (BINS / (2 * np.pi)) / radius).clip(-4, 4)  # at a jump of the outline it means nothing
+    slope = ((there - here) * (BINS / (2 * np.pi)) / radius).clip(
+        -4, 4
+    )  # at a jump of the outline it means nothing
     distance = (radius - rho) / np.sqrt(1 + slope**2) * scale_px[:, None, None]
     inside: np.ndarray = (distance + 0.5).clip(0, 1)
     return inside
 
 
-def _tone(u: np.ndarray, v: np.ndarray, axis: np.ndarray, texture: np.ndarray, weave: np.ndarray) -> np.ndarray:
+def _tone(
+    u: np.ndarray, v: np.ndarray, axis: np.ndarray, texture: np.ndarray, weave: np.ndarray
+) -> np.ndarray:
     """Share of the first colour at each pixel, its edges soft enough for 32 pixels.
 
     The textures of the base are fixed to the image, with periods that divide 8 of 32 pixels: a linear patch embedding sees them
     at once, while a tiny CLIP hardly learns those that move with the object. Rings, weaves and cores move with it.
     """
     rho, t, pi = np.hypot(u, v), texture[:, None, None], np.pi
-    fine_x, fine_y = (np.sin(8 * pi * along) for along in (axis[None, None, :], axis[None, :, None]))
-    coarse_x, coarse_y = (np.sin(4 * pi * along) for along in (axis[None, None, :], axis[None, :, None]))
+    fine_x, fine_y = (
+        np.sin(8 * pi * along) for along in (axis[None, None, :], axis[None, :, None])
+    )
+    coarse_x, coarse_y = (
+        np.sin(4 * pi * along) for along in (axis[None, None, :], axis[None, :, None])
+    )
     fixed = (1.2 * fine_y, 1.6 * fine_x * fine_y - 0.3, 3 * coarse_x * coarse_y)
     moving = (np.cos(2.8 * pi * rho), _wave(u, v, rho, weave), (0.62 - rho) * 6)
-    level = np.select([t == 1, t == 2, t == 3, t == 4, t == WEAVE, t == DUO], [*fixed, *moving], 1.0)
+    level = np.select(
+        [t == 1, t == 2, t == 3, t == 4, t == WEAVE, t == DUO], [*fixed, *moving], 1.0
+    )
     share: np.ndarray = (0.5 + 1.5 * level).clip(0, 1).astype(np.float32)
     return share
 
@@ -133,7 +149,11 @@ def _wave(u: np.ndarray, v: np.ndarray, rho: np.ndarray, weave: np.ndarray) -> n
     beat = 2 * np.pi * frequency
     wave: np.ndarray = np.select(
         [kind == 0, kind == 1, kind == 2],
-        [np.sin(beat * along), 2 * np.sin(beat * along) * np.sin(beat * across), np.sin(beat * rho + angle)],
+        [
+            np.sin(beat * along),
+            2 * np.sin(beat * along) * np.sin(beat * across),
+            np.sin(beat * rho + angle),
+        ],
         np.sin(beat * along + 2 * np.sin(np.pi * across)),
     )
     return wave

@@ -57,8 +57,21 @@ def held_out(seed: int) -> np.ndarray:
 class Sampler:
     """Draws the factors of a set: everything at random but what the class fixes."""
 
-    def __init__(self, world: "Wanted", name: str, classes: list[str], labels: np.ndarray, rng: np.random.Generator) -> None:
-        self.world, self.name, self.classes, self.labels, self.rng = world, name, classes, labels, rng
+    def __init__(
+        self,
+        world: "Wanted",
+        name: str,
+        classes: list[str],
+        labels: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        self.world, self.name, self.classes, self.labels, self.rng = (
+            world,
+            name,
+            classes,
+            labels,
+            rng,
+        )
         self.count = len(labels)
         self.nouns = ["shape"] * self.count
         self.tables = [known(shape) for shape in KNOWN]
@@ -97,7 +110,10 @@ class Sampler:
         self.factors.shape = np.where(made_up, len(KNOWN) + which, self.factors.shape)
         vague = rng.uniform(size=n) < 0.1
         said = [*KNOWN, *self.world.names]
-        self.nouns = ["shape" if v and s < len(KNOWN) else said[s] for v, s in zip(vague, self.factors.shape, strict=True)]
+        self.nouns = [
+            "shape" if v and s < len(KNOWN) else said[s]
+            for v, s in zip(vague, self.factors.shape, strict=True)
+        ]
         self.labels[:] = 0
 
     def _shape(self) -> None:
@@ -130,7 +146,9 @@ class Sampler:
         phrases = {f"{c} {s}": (i, j) for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN)}
         wanted = np.array([phrases[self.classes[label]] for label in self._places(tuple(phrases))])
         if not all(pairs[colour, shape] for colour, shape in wanted):
-            raise WorldError(f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; see `held_out`")
+            raise WorldError(
+                f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; see `held_out`"
+            )
         self.factors.colour, self.factors.shape = wanted[:, 0], wanted[:, 1]
         self.nouns = [KNOWN[s] for s in self.factors.shape]
 
@@ -153,7 +171,10 @@ class Sampler:
         """A named texture: its frequency, angle and kind; few enough waves to survive 32 pixels."""
         looks = [rng_of(self.world.seed, "weave", name) for name in self.classes]
         kinds = np.arange(len(self.classes)) % 4
-        drawn = [(rng.uniform(0.7, 1.5), rng.uniform(0, np.pi), kind) for rng, kind in zip(looks, kinds, strict=True)]
+        drawn = [
+            (rng.uniform(0.7, 1.5), rng.uniform(0, np.pi), kind)
+            for rng, kind in zip(looks, kinds, strict=True)
+        ]
         self.factors.weave = np.array(drawn, np.float32)[self.labels]
         self.factors.texture = np.full(self.count, WEAVE)
         self.factors.size = np.full(self.count, 2)
@@ -161,7 +182,10 @@ class Sampler:
 
     def _duos(self) -> None:
         """A named pair of colours: one in the core, one around it."""
-        pairs = [rng_of(self.world.seed, "duo", name).permutation(len(COLOURS))[:2] for name in self.classes]
+        pairs = [
+            rng_of(self.world.seed, "duo", name).permutation(len(COLOURS))[:2]
+            for name in self.classes
+        ]
         self.factors.colour, self.factors.second = np.array(pairs)[self.labels].T
         self.factors.texture = np.full(self.count, DUO)
         self.factors.size = self.rng.integers(1, len(SIZES), self.count)
@@ -177,12 +201,19 @@ class Sampler:
         for name in self.classes:
             if name not in values:
                 allowed = ", ".join(values[:20])
-                raise WorldError(f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has {allowed}")
+                raise WorldError(
+                    f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has {allowed}"
+                )
         return self.labels
 
     def _avoid_held_out(self) -> None:
         """Redraw colours (or the shape, where the class is the colour) until no held-out pair is shown."""
-        pairs = np.vstack([held_out(self.world.seed).T, np.zeros((len(self.tables) - len(KNOWN), len(COLOURS)), bool)])
+        pairs = np.vstack(
+            [
+                held_out(self.world.seed).T,
+                np.zeros((len(self.tables) - len(KNOWN), len(COLOURS)), bool),
+            ]
+        )
         f = self.factors
         while (bad := np.flatnonzero(pairs[f.shape, f.colour])).size:
             if self.world.set in ("colour", "duos"):

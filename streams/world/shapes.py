@@ -12,7 +12,20 @@ import numpy as np
 
 BINS = 256
 ANGLES = np.arange(BINS) * (2 * np.pi / BINS)
-KNOWN = ("circle", "oval", "square", "triangle", "star", "cross", "bar", "flower", "moon", "heart", "drop", "arrow")
+KNOWN = (
+    "circle",
+    "oval",
+    "square",
+    "triangle",
+    "star",
+    "cross",
+    "bar",
+    "flower",
+    "moon",
+    "heart",
+    "drop",
+    "arrow",
+)
 
 
 def rng_of(*words: str | int) -> np.random.Generator:
@@ -32,11 +45,16 @@ def known(name: str) -> np.ndarray:
         "triangle": lambda: _regular(3, -np.pi / 2),
         "star": lambda: _polygon(*_spikes(5, 0.42)),
         "cross": lambda: _polygon(*_cross(0.36)),
-        "bar": lambda: np.minimum(1.0 / np.abs(np.cos(a)).clip(1e-6), 0.3 / np.abs(np.sin(a)).clip(1e-6)),
+        "bar": lambda: np.minimum(
+            1.0 / np.abs(np.cos(a)).clip(1e-6), 0.3 / np.abs(np.sin(a)).clip(1e-6)
+        ),
         "flower": lambda: 1 - 0.5 * np.cos(4 * a),
         "moon": lambda: np.where(np.cos(a) < 0.4, 1.0, 0.3),
         "heart": lambda: (
-            0.9 + 0.45 * np.sin(a) + 0.55 * np.abs(np.cos(a)) ** 1.5 - 0.35 * np.exp(-(((a - 1.5 * np.pi) / 0.35) ** 2))
+            0.9
+            + 0.45 * np.sin(a)
+            + 0.55 * np.abs(np.cos(a)) ** 1.5
+            - 0.35 * np.exp(-(((a - 1.5 * np.pi) / 0.35) ** 2))
         ),
         "drop": lambda: 0.72 + 0.85 * np.exp(-(((a - 1.5 * np.pi) / 0.38) ** 2)),
         "arrow": lambda: _polygon(*_arrow()),
@@ -91,13 +109,18 @@ def _spikes(points: int, inner: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _cross(arm: float) -> tuple[np.ndarray, np.ndarray]:
     quarter = np.array([[1.0, -arm], [1.0, arm], [arm, arm]])
-    turns = [np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]]) for t in np.arange(4) * np.pi / 2]
+    turns = [
+        np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
+        for t in np.arange(4) * np.pi / 2
+    ]
     corners = np.concatenate([quarter @ turn for turn in turns])
     return corners[:, 0], corners[:, 1]
 
 
 def _arrow() -> tuple[np.ndarray, np.ndarray]:
-    return np.array([1.0, 0.1, 0.1, -0.9, -0.9, 0.1, 0.1]), np.array([0.0, 0.8, 0.25, 0.25, -0.25, -0.25, -0.8])
+    return np.array([1.0, 0.1, 0.1, -0.9, -0.9, 0.1, 0.1]), np.array(
+        [0.0, 0.8, 0.25, 0.25, -0.25, -0.25, -0.8]
+    )
 
 
 def _polygon(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -22,8 +22,21 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WIDTH, HEIGHT = 1380, 1000
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-OPTIONS = ["--server.headless", "true", "--server.fileWatcherType", "none", "--browser.gatherUsageStats", "false"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+OPTIONS = [
+    "--server.headless",
+    "true",
+    "--server.fileWatcherType",
+    "none",
+    "--browser.gatherUsageStats",
+    "false",
+]
 FINISHED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 
@@ -47,15 +60,28 @@ def served(folder: Path, wait_s: float = 180) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port), *OPTIONS]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(ROOT / "app.py"),
+        "--server.port",
+        str(port),
+        *OPTIONS,
+    ]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
         try:
             url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + wait_s
             while not _answers(url):
                 if time.monotonic() > deadline or process.poll() is not None:
                     log.seek(0)
-                    raise ServerError(f"{' '.join(command)}: no answer\n{log.read().decode(errors='replace')[-3000:]}")
+                    raise ServerError(
+                        f"{' '.join(command)}: no answer\n{log.read().decode(errors='replace')[-3000:]}"
+                    )
                 time.sleep(0.2)
             yield url
         finally:

@@ -39,7 +39,9 @@ def test_without_a_browser_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pytest.skip.Exception, match=sentence):
         require_browser()
     monkeypatch.setenv("WEIR_EXPECT", "slurm browser")
-    with pytest.raises(pytest.fail.Exception, match=f"WEIR_EXPECT says browser, but there is {sentence}"):
+    with pytest.raises(
+        pytest.fail.Exception, match=f"WEIR_EXPECT says browser, but there is {sentence}"
+    ):
         require_browser()
 
 
@@ -47,26 +49,35 @@ def test_without_a_browser_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_page_renders(app: str, page: "Page") -> None:
     """Opened by its address; no exception, no error of a script, and little enough is sent."""
     sent, wrong = [0], []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))))
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda frame: sent.append(len(frame))),
+    )
     page.on("pageerror", lambda error: wrong.append(str(error)))
     for address in ADDRESSES:
         sent.clear()
         visit(page, f"{app}/{address}")
-        assert not page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count(), address
+        assert not page.locator(
+            '[data-testid="stException"], [data-testid="stAlertContentError"]'
+        ).count(), address
         assert "squeue: it did not answer" in shown(page), "what is wrong stands on every page"
         assert 0 < sum(sent) < MOST_BYTES, (address, sum(sent))
     assert not wrong
 
 
 @pytest.mark.slow
-def test_filters_show_the_view_s_numbers_and_stand_in_the_address(app: str, page: "Page", lab: Site) -> None:
+def test_filters_show_the_view_s_numbers_and_stand_in_the_address(
+    app: str, page: "Page", lab: Site
+) -> None:
     visit(page, app)
     assert "ewc with plain retains zero-shot accuracy best" in shown(page)
     page.get_by_role("combobox", name="method").last.click()
     page.get_by_role("option", name="lora").click()
     page.wait_for_url("**/?method=lora")
     settled(page)
-    (row,) = ask("ranked", lab.current, budget="small", stream="world", backbone="tiny", method="lora").iter_rows(named=True)
+    (row,) = ask(
+        "ranked", lab.current, budget="small", stream="world", backbone="tiny", method="lora"
+    ).iter_rows(named=True)
     said = f"{row['mean']:.3f} (95 % interval {row['low']:.3f} to {row['high']:.3f}, 3 seeds)"
     page.get_by_text(said).wait_for()
     again = page.context.new_page()
@@ -115,11 +126,17 @@ def test_the_console_refuses_writes_and_files(app: str, page: "Page", lab: Site)
 def test_a_new_snapshot_shows_and_keeps_what_was_chosen(app: str, page: "Page", lab: Site) -> None:
     visit(page, f"{app}/?row=lora · replay · usual")
     assert "3 trials more" not in shown(page)
-    publish(lab, "catalog-000002", "INSERT INTO problem (subject, message) VALUES ('sync', 'the disk of the lab is full')")
+    publish(
+        lab,
+        "catalog-000002",
+        "INSERT INTO problem (subject, message) VALUES ('sync', 'the disk of the lab is full')",
+    )
     page.get_by_text("the disk of the lab is full").wait_for()
     page.get_by_text("catalog-000002").wait_for()
     settled(page)
-    assert page.get_by_role("combobox", name="The trials behind").input_value() or "lora · replay · usual" in shown(page)
+    assert page.get_by_role(
+        "combobox", name="The trials behind"
+    ).input_value() or "lora · replay · usual" in shown(page)
     assert "row=" in page.url
 
 
@@ -139,7 +156,19 @@ def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
         if wanted == reached and any("trials behind" in name for name in boxes):
             break
     assert reached == wanted
-    words = ("measure", "backbone", "stream", "budget", "mixture", "method", "recipe", "study", "tuning", "objective", "merging")
+    words = (
+        "measure",
+        "backbone",
+        "stream",
+        "budget",
+        "mixture",
+        "method",
+        "recipe",
+        "study",
+        "tuning",
+        "objective",
+        "merging",
+    )
     assert [word for word in words if not any(word in label for label in boxes)] == []
 
 
@@ -165,7 +194,10 @@ def test_a_click_on_a_hole_of_the_coverage_shows_the_insert_that_fills_it(
             break
     said = statement.first.inner_text()
     full = ask("coverage", lab.current).filter(pl.col("complete"))
-    assert not any(f"'{row['method']}'" in said and f"'{row['mixture']}'" in said for row in full.iter_rows(named=True))
+    assert not any(
+        f"'{row['method']}'" in said and f"'{row['mixture']}'" in said
+        for row in full.iter_rows(named=True)
+    )
     copy = shutil.copy(lab.current.resolve(), tmp_path / "copy.duckdb")
     with duckdb.connect(copy) as connection:
         before = connection.sql("SELECT count(*) FROM trial").fetchall()

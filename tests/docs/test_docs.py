@@ -12,7 +12,9 @@ def test_catalog_page_is_up_to_date() -> None:
     assert generate.CATALOG.read_text() == generate.catalog_page(), "run: python -m pages.generate"
 
 
-@pytest.mark.parametrize("page", [generate.README, generate.RELIABILITY, generate.METHODS], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [generate.README, generate.RELIABILITY, generate.METHODS], ids=lambda page: page.name
+)
 def test_what_is_written_between_markers_is_up_to_date(page: Path) -> None:
     text = page.read_text()
     assert text == generate.renewed(text), "run: python -m pages.generate"
@@ -28,7 +30,9 @@ def test_every_table_and_column_is_there() -> None:
     page = generate.catalog_page().replace("&lt;", "<").replace("\\|", "|")
     for table in catalog_tables():
         assert f"### `{table.name}`" in page
-        assert all(column.comment and column.comment in page for column in table.columns), table.name
+        assert all(column.comment and column.comment in page for column in table.columns), (
+            table.name
+        )
 
 
 def test_rules_are_said() -> None:

@@ -19,23 +19,34 @@ def test_its_rows_are_accepted_and_read_the_layouts(tmp_path: Path) -> None:
     text = "".join(re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL))
     with in_memory() as connection:
         grid.apply(connection, text, "datasets.md")
-        found = connection.execute("SELECT name, format, location, params, classes, templates FROM dataset").fetchall()
+        found = connection.execute(
+            "SELECT name, format, location, params, classes, templates FROM dataset"
+        ).fetchall()
     for name, form, location, params, classes, templates in found:
         data = tmp_path / name
         LAYOUTS[form](data, 12, {4})
         row = {"name": name, "format": form, "location": location, "params": json.loads(params)}
         row |= {"classes": json.loads(classes), "templates": json.loads(templates)}
         pairs = open_pairs(row, "train", data)
-        assert len(pairs) == 12 - (len(open_pairs(row, "test", data)) if "test_share" in row["params"] else 0)
+        assert len(pairs) == 12 - (
+            len(open_pairs(row, "test", data)) if "test_share" in row["params"] else 0
+        )
         every = np.arange(len(pairs))
         assert pairs.images(every).shape == (len(pairs), 3, 224, 224)
-        assert all(any(word in caption for word in CLASSES) for caption in pairs.captions(every, np.random.default_rng(0)))
+        assert all(
+            any(word in caption for word in CLASSES)
+            for caption in pairs.captions(every, np.random.default_rng(0))
+        )
     assert {form for _, form, *_ in found} == set(LAYOUTS) - {"world", "idsprites"}
 
 
 def test_it_names_every_format_and_every_key_that_it_speaks_of() -> None:
     for name in parts.names("streams/formats"):
         assert f"`{name}`" in PAGE
-    keys = {key for name in parts.names("streams/formats") for key in parts.keys("streams/formats", name)}
+    keys = {
+        key
+        for name in parts.names("streams/formats")
+        for key in parts.keys("streams/formats", name)
+    }
     said = set(re.findall(r'"(\w+)":', PAGE))
     assert said <= keys and {"test_share", "corrupt_share", "image_px", "folders"} <= keys

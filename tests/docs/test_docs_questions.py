@@ -26,7 +26,9 @@ def catalog() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def ended(catalog: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """A trial a row: accumulation and retention before the first task and after the last, from result rows and suite members."""
-    results, trials = (pl.read_parquet(DEMO.folder / f"{name}.parquet") for name in ("result", "trial"))
+    results, trials = (
+        pl.read_parquet(DEMO.folder / f"{name}.parquet") for name in ("result", "trial")
+    )
     members = catalog.sql("SELECT suite, dataset, role, metric, weight FROM suite_member").pl()
     streams = catalog.sql("SELECT name AS stream, tasks, suite FROM stream").pl()
     measured = (
@@ -34,7 +36,9 @@ def ended(catalog: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         .join(streams, on="stream")
         .join(members, on=["suite", "dataset", "metric"])
         .filter(pl.col("task").is_in([0]) | (pl.col("task") == pl.col("tasks")))
-        .with_columns(when=pl.when(pl.col("task") == 0).then(pl.lit("first")).otherwise(pl.lit("last")))
+        .with_columns(
+            when=pl.when(pl.col("task") == 0).then(pl.lit("first")).otherwise(pl.lit("last"))
+        )
     )
     means = measured.group_by("trial", *SENTENCE, "seed", "when", "role").agg(
         (pl.col("value") * pl.col("weight")).sum() / pl.col("weight").sum()
@@ -53,7 +57,10 @@ def over_seeds(ended: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
     named_ = ended.with_columns(**measures)
     wide = named_.group_by(SENTENCE).agg(
         *(pl.col(name).mean() for name in measures),
-        *((pl.col(name).std() / math.sqrt(3) * T_975[2]).alias(f"{name}_half") for name in measures),
+        *(
+            (pl.col(name).std() / math.sqrt(3) * T_975[2]).alias(f"{name}_half")
+            for name in measures
+        ),
         n=pl.len(),
     )
     return wide.filter(pl.col("n") == 3).sort(SENTENCE)
@@ -66,17 +73,25 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_question_is_on_the_page_with_its_words() -> None:
     page = generate.QUESTIONS.read_text().replace("&lt;", "<")
     for question in asked():
-        assert f"### `{question.name}`\n\n**{question.question}**\n\nGrain: {question.grain}." in page
-        assert question.about in page and all(f"| `{name}` |" in page for name in question.parameters)
+        assert (
+            f"### `{question.name}`\n\n**{question.question}**\n\nGrain: {question.grain}." in page
+        )
+        assert question.about in page and all(
+            f"| `{name}` |" in page for name in question.parameters
+        )
     assert not re.search(r"/(tmp|home|work|root)/", page)
 
 
 def test_the_files_are_the_demo_s_and_small(catalog: duckdb.DuckDBPyConnection) -> None:
     assert sum((DEMO.folder / f"{table}.parquet").stat().st_size for table in KEPT) < 50_000
-    ran = catalog.sql("SELECT backbone, stream, mixture, method, recipe, budget, seed FROM trial ORDER BY ALL").fetchall()
+    ran = catalog.sql(
+        "SELECT backbone, stream, mixture, method, recipe, budget, seed FROM trial ORDER BY ALL"
+    ).fetchall()
     catalog.execute("CREATE TEMP TABLE ran AS FROM trial; DELETE FROM trial")
     catalog.execute((GRIDS / "demo.sql").read_text())
-    wanted = catalog.sql("SELECT backbone, stream, mixture, method, recipe, budget, seed FROM trial ORDER BY ALL").fetchall()
+    wanted = catalog.sql(
+        "SELECT backbone, stream, mixture, method, recipe, budget, seed FROM trial ORDER BY ALL"
+    ).fetchall()
     catalog.execute("DELETE FROM trial; INSERT INTO trial FROM ran; DROP TABLE ran")
     assert ran == wanted and len(ran) == 19
 
@@ -88,19 +103,31 @@ def test_retention_at_budget(catalog: duckdb.DuckDBPyConnection, ended: pl.DataF
     assert len(ours) == len(theirs) == 6
     for name in ("zs_ratio", "a_zs", "a_ka", "gm"):
         assert theirs[name].to_list() == pytest.approx(ours[name].to_list(), abs=1e-12)
-        assert (theirs[f"{name}_high"] - theirs[name]).to_list() == pytest.approx(ours[f"{name}_half"].to_list(), rel=2e-4)
+        assert (theirs[f"{name}_high"] - theirs[name]).to_list() == pytest.approx(
+            ours[f"{name}_half"].to_list(), rel=2e-4
+        )
     assert theirs["rank"].to_list() == ours["zs_ratio"].rank(descending=True).to_list()
 
 
-def test_comparison_and_the_numbers_of_the_demo_page(catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame) -> None:
-    gain, loss = pl.col("adapt_last") - pl.col("adapt_first"), pl.col("retain_first") - pl.col("retain_last")
+def test_comparison_and_the_numbers_of_the_demo_page(
+    catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame
+) -> None:
+    gain, loss = (
+        pl.col("adapt_last") - pl.col("adapt_first"),
+        pl.col("retain_first") - pl.col("retain_last"),
+    )
     ours = over_seeds(ended, ka_gain=gain, zs_loss=loss)
     theirs = said(catalog, "comparison").filter(pl.col("stream") == "world").sort(SENTENCE)
     for name in ("ka_gain", "zs_loss"):
         assert theirs[name].to_list() == pytest.approx(ours[name].to_list(), abs=1e-12)
-        assert (theirs[f"{name}_high"] - theirs[name]).to_list() == pytest.approx(ours[f"{name}_half"].to_list(), rel=2e-4)
+        assert (theirs[f"{name}_high"] - theirs[name]).to_list() == pytest.approx(
+            ours[f"{name}_half"].to_list(), rel=2e-4
+        )
     pairs = list(zip(ours["ka_gain"], ours["zs_loss"], strict=True))
-    front = [not any(g >= gain_ and s <= loss_ and (g, s) != (gain_, loss_) for g, s in pairs) for gain_, loss_ in pairs]
+    front = [
+        not any(g >= gain_ and s <= loss_ and (g, s) != (gain_, loss_) for g, s in pairs)
+        for gain_, loss_ in pairs
+    ]
     assert theirs["best_trade"].to_list() == front
     page = (generate.ROOT / "docs" / "demo.md").read_text()
     for gained, half in zip(ours["ka_gain"], ours["ka_gain_half"], strict=True):
@@ -115,22 +142,33 @@ def test_forgetting(catalog: duckdb.DuckDBPyConnection) -> None:
     for row in theirs.iter_rows(named=True):
         by_task = {
             task: value
-            for task, dataset, metric, value in results.select("task", "dataset", "metric", "value").iter_rows()
+            for task, dataset, metric, value in results.select(
+                "task", "dataset", "metric", "value"
+            ).iter_rows()
             if (dataset, metric) == (row["dataset"], row["metric"])
         }
         assert len(by_task) == last + 1 == 6
         best = max(value for task, value in by_task.items() if task < last)
-        assert row["forgotten"] == pytest.approx(best - by_task[last]) and by_task[row["best_task"]] == best
+        assert (
+            row["forgotten"] == pytest.approx(best - by_task[last])
+            and by_task[row["best_task"]] == best
+        )
     for role, rows in theirs.group_by("role"):
-        assert rows["role_mean"].to_list() == pytest.approx([rows["forgotten"].mean()] * len(rows)), role
+        assert rows["role_mean"].to_list() == pytest.approx(
+            [rows["forgotten"].mean()] * len(rows)
+        ), role
 
 
-def test_the_paired_difference_and_the_cost(catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame) -> None:
+def test_the_paired_difference_and_the_cost(
+    catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame
+) -> None:
     """`decide`, whose pairs share everything but the method: on the demo, one recipe has both methods, with replay."""
     gm = ended.with_columns(gm=(pl.col("adapt_last") * pl.col("retain_last")).sqrt()).filter(
         (pl.col("mixture") == "replay_thirds") & (pl.col("recipe") == "tiny_lr_2e-3")
     )
-    by_seed = gm.pivot("method", index="seed", values="gm").with_columns(difference=pl.col("finetune") - pl.col("ema_merge"))
+    by_seed = gm.pivot("method", index="seed", values="gm").with_columns(
+        difference=pl.col("finetune") - pl.col("ema_merge")
+    )
     (row,) = said(catalog, "decide").filter(pl.col("pairs") == 3).to_dicts()
     assert row["difference"] == pytest.approx(by_seed["difference"].mean())
     assert row["win_rate"] == pytest.approx((by_seed["difference"] > 0).mean())

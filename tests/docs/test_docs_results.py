@@ -26,10 +26,17 @@ def cells(method: str) -> list[str]:
 def ended() -> pl.DataFrame:
     """Trial, method and role: the mean after the last task. All members of the suite `world` weigh the same."""
     with METHODS.catalog() as connection:
-        members = connection.sql("SELECT dataset, metric, role, weight FROM suite_member WHERE suite = 'world'").pl()
+        members = connection.sql(
+            "SELECT dataset, metric, role, weight FROM suite_member WHERE suite = 'world'"
+        ).pl()
     assert members["weight"].unique().to_list() == [1.0]
     trials = rows("trial").filter(pl.col("study") == "methods").select(trial="id", method="method")
-    last = rows("result").filter(pl.col("task") == 5).join(trials, on="trial").join(members, on=["dataset", "metric"])
+    last = (
+        rows("result")
+        .filter(pl.col("task") == 5)
+        .join(trials, on="trial")
+        .join(members, on=["dataset", "metric"])
+    )
     return last.group_by("method", "trial", "role").agg(pl.col("value").mean())
 
 
@@ -47,12 +54,18 @@ def test_reach_is_the_mean_over_seeds_with_its_interval(ended: pl.DataFrame, met
 def test_flops_are_all_but_evaluation_over_those_of_full_fine_tuning(method: str) -> None:
     trials = rows("trial").filter(pl.col("study") == "methods").select(trial="id", method="method")
     spent = rows("cost").filter(pl.col("phase") != "evaluate").join(trials, on="trial")
-    summed = dict(spent.group_by("method").agg(pl.col("flops").sum() / pl.col("trial").n_unique()).iter_rows())
+    summed = dict(
+        spent.group_by("method").agg(pl.col("flops").sum() / pl.col("trial").n_unique()).iter_rows()
+    )
     assert cells(method)[2] == f"{summed[method] / summed['finetune']:.2f}"
 
 
 def test_every_method_of_the_grid_is_there_and_the_files_are_small() -> None:
-    done = rows("outcome").filter(pl.col("state") == "done").join(rows("trial").select(trial="id", method="method"), on="trial")
+    done = (
+        rows("outcome")
+        .filter(pl.col("state") == "done")
+        .join(rows("trial").select(trial="id", method="method"), on="trial")
+    )
     listed = re.findall(r"^\| `(\w+)` ", results.table(), re.MULTILINE)
     assert set(listed) == set(done["method"]) and len(listed) == len(set(listed))
     assert sum((METHODS.folder / f"{table}.parquet").stat().st_size for table in KEPT) < 200_000

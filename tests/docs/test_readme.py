@@ -34,7 +34,9 @@ def vocabulary(catalog: Catalog) -> Catalog:
 def test_its_grid_applies(vocabulary: Catalog) -> None:
     text = next(block for block in blocks("sql") if "my_grid.sql" in block)
     with vocabulary.open() as connection:
-        assert {count.table: count.new for count in grid.apply(connection, text, "my_grid.sql")} == {
+        assert {
+            count.table: count.new for count in grid.apply(connection, text, "my_grid.sql")
+        } == {
             "method": 1,
             "trial": 9,
         }  # three are in the demo already
@@ -48,11 +50,16 @@ def test_every_example_grid_applies_twice(vocabulary: Catalog, path: Path) -> No
         assert all(count.new == 0 for count in grid.apply(connection, path.read_text(), path.name))
 
 
-def test_its_merging_is_a_merging(vocabulary: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_its_merging_is_a_merging(
+    vocabulary: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     code = next(block for block in blocks("python") if "def merge" in block)
     space: dict[str, object] = {}
     exec(code, space)
-    history = [{"w": torch.zeros(2), "n": torch.tensor(0)}, {"w": torch.ones(2), "n": torch.tensor(5)}]
+    history = [
+        {"w": torch.zeros(2), "n": torch.tensor(0)},
+        {"w": torch.ones(2), "n": torch.tensor(5)},
+    ]
     merged = space["merge"](history, share=0.8)  # type: ignore[operator]
     assert torch.allclose(merged["w"], torch.tensor(0.8)) and merged["n"] == 5
     (tmp_path / "methods/merging").mkdir(parents=True)
@@ -60,7 +67,9 @@ def test_its_merging_is_a_merging(vocabulary: Catalog, monkeypatch: pytest.Monke
     monkeypatch.setattr(parts, "ROOT", tmp_path)
     parts.annotations.cache_clear()
     parts.check("methods/merging", "newest", {"share": 0.8}, "here")
-    with pytest.raises(parts.PartError, match="newest has no parameter 'shar'.*Did you mean 'share'"):
+    with pytest.raises(
+        parts.PartError, match="newest has no parameter 'shar'.*Did you mean 'share'"
+    ):
         parts.check("methods/merging", "newest", {"shar": 0.8}, "here")
     parts.annotations.cache_clear()
 
@@ -73,7 +82,11 @@ def test_its_settings_are_settings(folder: Path, text: str) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (folder / "site.toml").write_text(block)
     site = Site.load()
-    assert (site.backend, site.needs.time_limit_minutes, dict(site.needs.slurm)["partition"]) == ("slurm", 240, "gpu")
+    assert (site.backend, site.needs.time_limit_minutes, dict(site.needs.slurm)["partition"]) == (
+        "slurm",
+        240,
+        "gpu",
+    )
 
 
 def test_every_setting_is_described_with_its_default() -> None:
@@ -98,8 +111,14 @@ def test_the_retries_are_the_policy() -> None:
         for kinds, number in re.findall(r"^\| (.*?) \| .*? \| (\d+)", table, re.MULTILINE)
         for kind in re.findall(r"`(\w+)`", kinds)
     }
-    policy = {name.removeprefix("retries_"): value for name, value, _ in POLICY if name.startswith("retries_")}
+    policy = {
+        name.removeprefix("retries_"): value
+        for name, value, _ in POLICY
+        if name.startswith("retries_")
+    }
     assert {kind: said[kind] for kind in policy} == policy
-    assert {kind for kind, number in said.items() if number == 0} == set(OUTCOME_KINDS) - set(policy)
+    assert {kind for kind, number in said.items() if number == 0} == set(OUTCOME_KINDS) - set(
+        policy
+    )
     (same_errors,) = (value for name, value, _ in POLICY if name == "same_errors")
     assert f"`same_errors` ({same_errors})" in CLUSTER

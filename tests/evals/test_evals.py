@@ -46,7 +46,11 @@ def pixels(count: int) -> np.ndarray:
 
 
 def world(
-    kind: str, seed: int, count: int = 30, captions: Sequence[str] | None = None, templates: Sequence[str] = ("a {}.", "the {}!")
+    kind: str,
+    seed: int,
+    count: int = 30,
+    captions: Sequence[str] | None = None,
+    templates: Sequence[str] = ("a {}.", "the {}!"),
 ) -> tuple[Table, TestSet]:
     """Random embeddings for every image, prompt and caption of a test set with 7 classes."""
     rng = np.random.default_rng(seed)
@@ -93,12 +97,20 @@ def test_a_kind_that_no_evaluation_is_for_has_no_metrics() -> None:
 
 def test_two_metrics_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("evals.retrieval"), "KINDS", ("classification",))
-    monkeypatch.setattr(import_module("evals.retrieval"), "measure", lambda model, dataset: iter([("top1", 0.5)]))
-    with pytest.raises(ValueError, match=r"evals/zeroshot.py: 'top1' of classification datasets is another's already"):
+    monkeypatch.setattr(
+        import_module("evals.retrieval"), "measure", lambda model, dataset: iter([("top1", 0.5)])
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"evals/zeroshot.py: 'top1' of classification datasets is another's already",
+    ):
         list(evals.measure(*world("classification", seed=0)))
 
 
-@given(seed=st.integers(0, 10_000), templates=st.sampled_from([(), ("{}",), ("a {}.",), ("a {}.", "the {}!")]))
+@given(
+    seed=st.integers(0, 10_000),
+    templates=st.sampled_from([(), ("{}",), ("a {}.",), ("a {}.", "the {}!")]),
+)
 @settings(max_examples=30, deadline=None)
 def test_zero_shot_is_the_brute_force_answer(seed: int, templates: tuple[str, ...]) -> None:
     model, test = world("classification", seed, templates=templates)
@@ -106,7 +118,9 @@ def test_zero_shot_is_the_brute_force_answer(seed: int, templates: tuple[str, ..
     for image, label in zip(model.images, test.labels, strict=True):
         scores = []
         for name in test.classes:
-            prompts = [model.texts[template.replace("{}", name)] for template in templates or ("{}",)]
+            prompts = [
+                model.texts[template.replace("{}", name)] for template in templates or ("{}",)
+            ]
             scores.append(float(image @ unit(np.mean(prompts, axis=0))))
         right += int(np.argmax(scores) == label)
     assert dict(evals.measure(model, test)) == {"top1": right / len(test.labels)}
@@ -115,7 +129,9 @@ def test_zero_shot_is_the_brute_force_answer(seed: int, templates: tuple[str, ..
 def test_zero_shot_embeds_each_prompt_once_and_leaves_other_braces_alone() -> None:
     model, test = world("classification", seed=0, templates=("a {}.", "{} {x}", "{0}"))
     list(evals.measure(model, test))
-    assert len(model.asked) == len(set(model.asked)) + 6 == 3 * 7  # "{0}" names no class: the same prompt for each
+    assert (
+        len(model.asked) == len(set(model.asked)) + 6 == 3 * 7
+    )  # "{0}" names no class: the same prompt for each
     assert "thing 3 {x}" in model.asked
 
 
@@ -123,7 +139,9 @@ def test_zero_shot_embeds_each_prompt_once_and_leaves_other_braces_alone() -> No
 def test_zero_shot_refuses_images_without_a_class(labels: list[int]) -> None:
     model, test = world("classification", seed=0, count=len(labels))
     test.labels = np.array(labels, np.int64)
-    with pytest.raises(ValueError, match=r"dataset 'd' is of kind classification.*label from 0 to 6"):
+    with pytest.raises(
+        ValueError, match=r"dataset 'd' is of kind classification.*label from 0 to 6"
+    ):
         list(evals.measure(model, test))
 
 
@@ -139,7 +157,9 @@ def test_retrieval_is_the_brute_force_answer(seed: int, distinct: int, count: in
         for direction, table in (("image_to_text", near), ("text_to_image", near.T)):
             for query in range(count):
                 # the k nearest; among equally near ones, those that do not match come first
-                order = sorted(range(count), key=lambda n: (-table[query, n], captions[n] == captions[query]))
+                order = sorted(
+                    range(count), key=lambda n: (-table[query, n], captions[n] == captions[query])
+                )
                 hits[direction] += any(captions[n] == captions[query] for n in order[:k])
             expected[f"{direction}_r{k}"] = hits[direction] / count
         expected[f"r{k}"] = sum(hits.values()) / (2 * count)
@@ -157,7 +177,9 @@ def test_a_perfect_model_gets_everything() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("zeroshot", "classification"), ("retrieval", "retrieval")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("zeroshot", "classification"), ("retrieval", "retrieval")]
+)
 def test_chunks_change_nothing(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, test = world(kind, seed=3, count=50)
     at_once = list(evals.measure(model, test))

@@ -16,7 +16,10 @@ from streams import EVERY
 from tests.evals.test_evals import Table, pixels, unit
 from tests.filled import Filled
 
-KNOWN = {"classification": fewshot.PROBES, "retrieval": ("index_r1", "index_r5", "index_shifted_r1", "index_shifted_r5")}
+KNOWN = {
+    "classification": fewshot.PROBES,
+    "retrieval": ("index_r1", "index_r5", "index_shifted_r1", "index_shifted_r5"),
+}
 
 
 class Drawn:
@@ -31,24 +34,44 @@ class Drawn:
     def images(self, indices: np.ndarray, crops: object = None) -> np.ndarray:
         return pixels(len(self.labels))[indices]
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         return [f"caption {n}" for n in indices][part]
 
 
-def classes(features: np.ndarray, labels: np.ndarray, name: str = "d", count: int = 3) -> tuple[Table, TestSet]:
+def classes(
+    features: np.ndarray, labels: np.ndarray, name: str = "d", count: int = 3
+) -> tuple[Table, TestSet]:
     """A test set that is its own training split."""
-    row = {"name": name, "kind": "classification", "classes": [f"class {n}" for n in range(count)], "templates": []}
+    row = {
+        "name": name,
+        "kind": "classification",
+        "classes": [f"class {n}" for n in range(count)],
+        "templates": [],
+    }
     test = TestSet(name, "classification", row["classes"], [], pixels(len(labels)), labels, [])
     texts = {one: unit(np.ones(features.shape[1])) for one in row["classes"]}
     test.shots = load_shots(row, Drawn(labels))
     return Table(features, texts), test
 
 
-def retrieval(new: np.ndarray, old_images: np.ndarray, old_texts: np.ndarray, captions: list[str]) -> dict[str, float]:
+def retrieval(
+    new: np.ndarray, old_images: np.ndarray, old_texts: np.ndarray, captions: list[str]
+) -> dict[str, float]:
     """What the index probe says of these embeddings; all of unit norm."""
     old = Table(old_images, dict(zip(captions, old_texts, strict=True)))
     model = Table(old_images[::-1].copy(), dict(zip(captions, new, strict=True)))
-    test = TestSet("d", "retrieval", [], [], pixels(len(captions)), np.full(len(captions), -1), captions, untouched=old)
+    test = TestSet(
+        "d",
+        "retrieval",
+        [],
+        [],
+        pixels(len(captions)),
+        np.full(len(captions), -1),
+        captions,
+        untouched=old,
+    )
     return dict(evals.measure(model, test, ["index_r1"]))
 
 
@@ -56,7 +79,9 @@ def test_probes_are_measured_only_where_they_are_asked_for() -> None:
     model, test = classes(unit(np.eye(3))[np.arange(24) % 3], np.arange(24) % 3)
     assert set(dict(evals.measure(model, test))) == {"top1"}
     assert set(dict(evals.measure(model, test, ["r1"]))) == {"top1"}
-    assert set(dict(evals.measure(model, test, ["fewshot4_top1"]))) == {"top1", "fewshot4_top1"}, "8 of a class: none of 16 shots"
+    assert set(dict(evals.measure(model, test, ["fewshot4_top1"]))) == {"top1", "fewshot4_top1"}, (
+        "8 of a class: none of 16 shots"
+    )
 
 
 def test_features_that_separate_are_classified_whatever_the_texts_say() -> None:
@@ -83,13 +108,23 @@ def test_two_shots_in_one_dimension_by_hand() -> None:
 def test_the_closed_form_is_the_least_squares_of_numpy(seed: int, shots: int, width: int) -> None:
     """Ridge as ordinary least squares on rows sqrt(lambda) I added below: LAPACK's gelsd, no normal equations."""
     rng = np.random.default_rng(seed)
-    known, labels, images = rng.normal(size=(shots, width)), rng.integers(0, 3, shots), rng.normal(size=(9, width))
+    known, labels, images = (
+        rng.normal(size=(shots, width)),
+        rng.integers(0, 3, shots),
+        rng.normal(size=(9, width)),
+    )
     x, y = known - known.mean(0), np.eye(3)[labels] - np.eye(3)[labels].mean(0)
     ridge = 0.1 * (x**2).sum() / min(shots - 1, width) + 1e-9
-    weights = np.linalg.lstsq(np.vstack([x, np.sqrt(ridge) * np.eye(width)]), np.vstack([y, np.zeros((width, 3))]), rcond=None)[0]
+    weights = np.linalg.lstsq(
+        np.vstack([x, np.sqrt(ridge) * np.eye(width)]),
+        np.vstack([y, np.zeros((width, 3))]),
+        rcond=None,
+    )[0]
     scores = (images - known.mean(0)) @ weights + np.eye(3)[labels].mean(0)
     ordered = np.sort(scores, axis=1)
-    found = fewshot.classified(torch.from_numpy(known), torch.from_numpy(labels), torch.from_numpy(images), 3).numpy()
+    found = fewshot.classified(
+        torch.from_numpy(known), torch.from_numpy(labels), torch.from_numpy(images), 3
+    ).numpy()
     sure = ordered[:, 2] - ordered[:, 1] > 1e-9
     assert (found == scores.argmax(1))[sure].all()
 
@@ -98,16 +133,23 @@ def test_shots_are_the_same_for_everyone_and_as_many_of_each_class() -> None:
     labels = np.random.default_rng(0).integers(-1, 3, 300)
     row = {"name": "d", "kind": "classification", "classes": ["a", "b", "c"], "templates": []}
     first, again = load_shots(row, Drawn(labels)), load_shots(row, Drawn(labels))
-    assert (first.images == again.images).all() and np.bincount(first.labels).tolist() == [16, 16, 16]
+    assert (first.images == again.images).all() and np.bincount(first.labels).tolist() == [
+        16,
+        16,
+        16,
+    ]
     assert not np.array_equal(first.images, load_shots(row | {"name": "e"}, Drawn(labels)).images)
 
 
 @pytest.mark.parametrize("missing", [True, False])
 def test_too_few_shots_are_refused(missing: bool) -> None:
-    model, test = classes(unit(np.eye(3))[np.arange(24) % 3], np.where(np.arange(24) < 3, 2, np.arange(24) % 2))
+    model, test = classes(
+        unit(np.eye(3))[np.arange(24) % 3], np.where(np.arange(24) < 3, 2, np.arange(24) % 2)
+    )
     test.shots = None if missing else test.shots
     with pytest.raises(
-        ValueError, match=rf"'d': fewshot4_top1 needs 4 .* one has {0 if missing else 3}; give it a training split"
+        ValueError,
+        match=rf"'d': fewshot4_top1 needs 4 .* one has {0 if missing else 3}; give it a training split",
     ):
         dict(evals.measure(model, test, ["fewshot4_top1"]))
 
@@ -117,7 +159,10 @@ def test_an_index_by_hand() -> None:
     queries on a circle of 4, whose mean is 0, so taking it back changes nothing."""
     circle = np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
     found = retrieval(np.roll(circle, -1, axis=0), circle, circle, ["a", "b", "c", "d"])
-    assert found["index_r1"] == found["index_shifted_r1"] == 0 and found["index_r5"] == found["index_shifted_r5"] == 1
+    assert (
+        found["index_r1"] == found["index_shifted_r1"] == 0
+        and found["index_r5"] == found["index_shifted_r5"] == 1
+    )
 
 
 def test_a_drift_that_all_queries_share_is_taken_back() -> None:
@@ -138,7 +183,9 @@ def test_the_untouched_backbone_on_its_own_index_scores_what_it_does_now() -> No
     for k in (1, 5):
         assert found[f"index_r{k}"] == found[f"index_shifted_r{k}"] == found[f"text_to_image_r{k}"]
     test.untouched = None
-    with pytest.raises(ValueError, match="index_r1 compares with the untouched backbone, and none was given"):
+    with pytest.raises(
+        ValueError, match="index_r1 compares with the untouched backbone, and none was given"
+    ):
         dict(evals.measure(model, test, ["index_r5"]))
 
 
@@ -154,19 +201,36 @@ def test_the_untouched_backbone_is_put_in_and_taken_out_again() -> None:
             parameter.add_(torch.randn_like(parameter))
     updated = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     untouched = Untouched(backbone, initial)
-    assert torch.equal(untouched.encode_images(images), before) and torch.equal(untouched.encode_texts(["a"]), text)
-    assert all(torch.equal(tensor, updated[name]) for name, tensor in backbone.model.state_dict().items())
+    assert torch.equal(untouched.encode_images(images), before) and torch.equal(
+        untouched.encode_texts(["a"]), text
+    )
+    assert all(
+        torch.equal(tensor, updated[name]) for name, tensor in backbone.model.state_dict().items()
+    )
     assert not torch.equal(backbone.encode_images(images), before)
 
 
 def test_a_suite_measures_its_probes_and_names_what_is_missing() -> None:
     model, test = classes(unit(np.eye(3))[np.arange(60) % 3], np.arange(60) % 3)
-    member = {"dataset": "d", "role": "probe", "metric": "fewshot16_top1", "weight": 1.0, "label_space": "all"}
+    member = {
+        "dataset": "d",
+        "role": "probe",
+        "metric": "fewshot16_top1",
+        "weight": 1.0,
+        "label_space": "all",
+    }
     suite: dict[str, Any] = {"name": "s", "members": [member]}
     rows = measure_suite(model, suite, {"d": test}, {}, (1.0,), 2, 9)
-    assert {row["metric"]: row["value"] for row in rows} == {"top1": 1 / 3, "fewshot4_top1": 1.0, "fewshot16_top1": 1.0}
+    assert {row["metric"]: row["value"] for row in rows} == {
+        "top1": 1 / 3,
+        "fewshot4_top1": 1.0,
+        "fewshot16_top1": 1.0,
+    }
     few, small = classes(unit(np.eye(3))[np.arange(24) % 3], np.arange(24) % 3)
-    with pytest.raises(MetricError, match="'fewshot16_top1' of 'd' .* is not measured; measured are fewshot4_top1, top1"):
+    with pytest.raises(
+        MetricError,
+        match="'fewshot16_top1' of 'd' .* is not measured; measured are fewshot4_top1, top1",
+    ):
         measure_suite(few, suite, {"d": small}, {}, (1.0,), 2, 9)
 
 
@@ -174,20 +238,35 @@ def test_a_suite_measures_its_probes_and_names_what_is_missing() -> None:
     ("recalls", "must"),
     [
         ([(0.3, 0.4, 0.7), (0.3, 0.42, 0.72), (0.31, 0.41, 0.71)], "yes"),
-        ([(0.3, 0.8, 0.9), (0.3, 0.82, 0.9)], "no"),  # with the drift taken back it serves as it did
+        (
+            [(0.3, 0.8, 0.9), (0.3, 0.82, 0.9)],
+            "no",
+        ),  # with the drift taken back it serves as it did
         ([(0.5, 0.6, 0.6), (0.4, 0.6, 0.5)], "no"),  # a new one would be no better
         ([(0.9, 0.1, 1.0), (0.1, 0.2, 0.6)], "open"),  # within the interval of two seeds
         ([(0.3, 0.4, 0.7)], "open"),
     ],
 )
-def test_whether_the_image_index_must_be_rebuilt(filled: Filled, recalls: list[tuple[float, float, float]], must: str) -> None:
+def test_whether_the_image_index_must_be_rebuilt(
+    filled: Filled, recalls: list[tuple[float, float, float]], must: str
+) -> None:
     filled.connection.execute("BEGIN")
     filled.probed(recalls, [0.8] * len(recalls))
     (row,) = filled.rows("rebuild_index")
     filled.connection.execute("ROLLBACK")
-    assert (row["must"], row["rank"], row["task"], row["seeds"], row["before"]) == (must, 5, 1, len(recalls), pytest.approx(0.8))
+    assert (row["must"], row["rank"], row["task"], row["seeds"], row["before"]) == (
+        must,
+        5,
+        1,
+        len(recalls),
+        pytest.approx(0.8),
+    )
     best = [max(kept, shifted) for kept, shifted, _ in recalls]
     assert row["falls"] == pytest.approx(0.8 - np.mean(best))
-    assert row["rebuilding_gains"] == pytest.approx(np.mean([rebuilt for _, _, rebuilt in recalls]) - np.mean(best))
+    assert row["rebuilding_gains"] == pytest.approx(
+        np.mean([rebuilt for _, _, rebuilt in recalls]) - np.mean(best)
+    )
     if len(recalls) == 3:
-        assert row["falls_high"] - row["falls"] == pytest.approx(4.303 * np.std(best, ddof=1) / np.sqrt(3))
+        assert row["falls_high"] - row["falls"] == pytest.approx(
+            4.303 * np.std(best, ddof=1) / np.sqrt(3)
+        )

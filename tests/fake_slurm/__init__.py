@@ -63,20 +63,42 @@ class FakeSlurm:
     # ------------------------------------------------ what goes wrong
 
     def answer(
-        self, name: str, code: int = 0, stdout: str = "", stderr: str = "", times: int | None = None, after: int = 0
+        self,
+        name: str,
+        code: int = 0,
+        stdout: str = "",
+        stderr: str = "",
+        times: int | None = None,
+        after: int = 0,
     ) -> None:
         """A command does nothing and says this."""
         self._rule(name, "answer", times, after, answer=[code, stdout, stderr])
 
-    def fail(self, name: str, code: int = 1, stderr: str = TIMED_OUT, times: int | None = None, after: int = 0) -> None:
+    def fail(
+        self,
+        name: str,
+        code: int = 1,
+        stderr: str = TIMED_OUT,
+        times: int | None = None,
+        after: int = 0,
+    ) -> None:
         """A command cannot reach its daemon."""
         self.answer(name, code, "", f"{name}: error: {stderr}\n", times, after)
 
     def refuse(self, words: str, times: int | None = None, after: int = 0) -> None:
         """sbatch says no."""
-        self.fail("sbatch", stderr=f"Batch job submission failed: {words}", times=times, after=after)
+        self.fail(
+            "sbatch", stderr=f"Batch job submission failed: {words}", times=times, after=after
+        )
 
-    def hang(self, name: str, seconds: float, accepted: bool = False, times: int | None = None, after: int = 0) -> None:
+    def hang(
+        self,
+        name: str,
+        seconds: float,
+        accepted: bool = False,
+        times: int | None = None,
+        after: int = 0,
+    ) -> None:
         """A command is silent for so long before it does its work, or after it (`accepted`)."""
         self._rule(name, "accept_and_hang" if accepted else "hang", times, after, seconds=seconds)
 
@@ -84,7 +106,9 @@ class FakeSlurm:
         """The job is queued, and sbatch says that the controller did not answer."""
         self._rule(name, "accept_but_fail", times, after)
 
-    def kill_caller_after(self, name: str = "sbatch", times: int | None = 1, after: int = 0) -> None:
+    def kill_caller_after(
+        self, name: str = "sbatch", times: int | None = 1, after: int = 0
+    ) -> None:
         """The job is queued, and the sync that asked is killed before it hears that."""
         self._rule(name, "kill_caller", times, after)
 
@@ -120,14 +144,19 @@ class FakeSlurm:
         """An older job had this id: both commands name it before the new one, whatever they are asked for."""
         with command.changed(self.folder) as state:
             (job,) = command.found_jobs(state, job_id)
-            state["jobs"].insert(0, job | {"name": name, "state": word, "began": True, "stubborn": True})
+            state["jobs"].insert(
+                0, job | {"name": name, "state": word, "began": True, "stubborn": True}
+            )
 
     def release(self) -> None:
         """Nothing is on hold any more: what waits runs, and what will be submitted."""
         with command.changed(self.folder) as state:
             state["hold"] = False
             waiting = [job["id"] for job in state["jobs"] if job["state"] == "PENDING"]
-        subprocess.run([sys.executable, "-SE", command.__file__, "slurmd", str(self.folder), *waiting], check=True)
+        subprocess.run(
+            [sys.executable, "-SE", command.__file__, "slurmd", str(self.folder), *waiting],
+            check=True,
+        )
 
     def stop(self) -> None:
         """End every job."""
@@ -137,12 +166,17 @@ class FakeSlurm:
                 job["state"] = "CANCELLED" if job["state"] == "PENDING" else job["state"]
                 (self.folder / f"{job['id']}.cancel").touch()
         deadline = time.monotonic() + 10
-        while any(_lives(job["supervisor"]) for job in self.jobs() if "supervisor" in job) and time.monotonic() < deadline:
+        while (
+            any(_lives(job["supervisor"]) for job in self.jobs() if "supervisor" in job)
+            and time.monotonic() < deadline
+        ):
             time.sleep(command.PAUSE_S)
 
     def _rule(self, name: str, do: str, times: int | None, after: int, **more: Any) -> None:
         with command.changed(self.folder) as state:
-            state["rules"].append({"command": name, "do": do, "times": times, "after": after} | more)
+            state["rules"].append(
+                {"command": name, "do": do, "times": times, "after": after} | more
+            )
 
     def _changing(self, job_id: str) -> Iterator[dict[str, Any]]:
         with command.changed(self.folder) as state:

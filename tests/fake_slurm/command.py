@@ -20,7 +20,17 @@ from typing import Any
 
 FULL_S = 120  # how long sbatch sleeps and tries again when the queue is full
 PAUSE_S = 0.02
-FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+FINAL = (
+    "COMPLETED",
+    "FAILED",
+    "CANCELLED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "PREEMPTED",
+    "OUT_OF_MEMORY",
+    "BOOT_FAIL",
+    "DEADLINE",
+)
 NO_PARTITION = "sbatch: error: Batch job submission failed: Invalid partition name specified"
 FRESH: dict[str, Any] = {
     "next_id": 1,
@@ -65,7 +75,11 @@ def main(name: str, folder: Path, arguments: list[str]) -> int:
     else:
         code, out, err = COMMANDS[name](folder, arguments)
     if rule["do"] == "accept_but_fail":
-        code, out, err = 1, "", "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n"
+        code, out, err = (
+            1,
+            "",
+            "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n",
+        )
     if rule["do"] == "accept_and_hang":
         time.sleep(rule["seconds"])
     if rule["do"] == "kill_caller":
@@ -99,7 +113,9 @@ def kill_sync() -> None:
             os.kill(pid, signal.SIGKILL)
             return
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    raise SystemExit("kill_caller_after: no runner.sync above this command; run sync as a process of its own")
+    raise SystemExit(
+        "kill_caller_after: no runner.sync above this command; run sync as a process of its own"
+    )
 
 
 # ---------------------------------------------------------------- submission
@@ -115,9 +131,17 @@ def sbatch(folder: Path, arguments: list[str]) -> Answer:
     while True:
         with changed(folder) as state:
             if max(indices, default=-1) >= state["config"]["MaxArraySize"]:
-                return 1, "", "sbatch: error: Batch job submission failed: Invalid job array specification\n"
+                return (
+                    1,
+                    "",
+                    "sbatch: error: Batch job submission failed: Invalid job array specification\n",
+                )
             if options.get("partition", "main") not in state["partitions"]:
-                return 1, "", f"sbatch: error: invalid partition specified: {options['partition']}\n{NO_PARTITION}\n"
+                return (
+                    1,
+                    "",
+                    f"sbatch: error: invalid partition specified: {options['partition']}\n{NO_PARTITION}\n",
+                )
             queued = sum(job["state"] not in FINAL for job in state["jobs"])
             if queued + max(1, len(indices)) < state["config"]["MaxJobCount"]:
                 jobs = _queue(state, options["job-name"], indices, throttle)
@@ -126,9 +150,17 @@ def sbatch(folder: Path, arguments: list[str]) -> Answer:
                 hold = state["hold"]
                 break
         if time.monotonic() > deadline:
-            return 1, "", "sbatch: error: Batch job submission failed: Resource temporarily unavailable\n"
+            return (
+                1,
+                "",
+                "sbatch: error: Batch job submission failed: Resource temporarily unavailable\n",
+            )
         if deadline - time.monotonic() > FULL_S - 2 * PAUSE_S:
-            print("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", file=sys.stderr, flush=True)
+            print(
+                "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying",
+                file=sys.stderr,
+                flush=True,
+            )
         time.sleep(PAUSE_S)
     if not hold:
         for job in jobs:
@@ -209,7 +241,9 @@ def _supervise(folder: Path, job_id: str) -> None:
         if cancelled_at is None and (folder / f"{job_id}.cancel").exists():
             cancelled_at = time.monotonic()
             os.killpg(child, signal.SIGTERM)
-        if cancelled_at is not None and time.monotonic() - cancelled_at > float((folder / "kill_wait").read_text()):
+        if cancelled_at is not None and time.monotonic() - cancelled_at > float(
+            (folder / "kill_wait").read_text()
+        ):
             os.killpg(child, signal.SIGKILL)
         time.sleep(PAUSE_S)
     code = os.waitstatus_to_exitcode(status)
@@ -217,7 +251,9 @@ def _supervise(folder: Path, job_id: str) -> None:
         (job,) = found_jobs(state, job_id)
         if job["state"] == "RUNNING":  # else a test has said otherwise
             job["exit"] = f"{code}:0" if code >= 0 else f"0:{-code}"
-            job["state"] = "CANCELLED" if cancelled_at is not None else "FAILED" if code else "COMPLETED"
+            job["state"] = (
+                "CANCELLED" if cancelled_at is not None else "FAILED" if code else "COMPLETED"
+            )
             job["reason"] = "NonZeroExitCode" if code else "None"
 
 
@@ -243,7 +279,9 @@ def _become(folder: Path, job_id: str) -> None:
     about = json.loads((folder / f"{array}.json").read_text())
     with changed(folder) as state:
         (job,) = found_jobs(state, job_id)
-    environment = {key: value for key, value in about["environment"].items() if not key.startswith("SLURM")} | {
+    environment = {
+        key: value for key, value in about["environment"].items() if not key.startswith("SLURM")
+    } | {
         "SLURM_JOB_ID": str(job["raw"]),
         "SLURM_JOB_NAME": job["name"],
         "SLURM_JOB_NODELIST": "fake1",
@@ -276,7 +314,11 @@ def srun(folder: Path, arguments: list[str]) -> Answer:
         if option in ("--output", "--open-mode"):
             value = words.pop(0)
             if option == "--output":
-                _print_to(value, os.environ.get("SLURM_ARRAY_JOB_ID", ""), os.environ.get("SLURM_ARRAY_TASK_ID", ""))
+                _print_to(
+                    value,
+                    os.environ.get("SLURM_ARRAY_JOB_ID", ""),
+                    os.environ.get("SLURM_ARRAY_TASK_ID", ""),
+                )
     os.environ |= {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_STEP_ID": "0"}
     os.execvp(words[0], words)
 
@@ -303,7 +345,11 @@ def squeue(folder: Path, arguments: list[str]) -> Answer:
 
 def sacct(folder: Path, arguments: list[str]) -> Answer:
     """JobID|JobName|State|ExitCode|DerivedExitCode of jobs and their steps; array tasks that never began share a row."""
-    names = next(word for word in arguments if word.startswith("--name=")).removeprefix("--name=").split(",")
+    names = (
+        next(word for word in arguments if word.startswith("--name="))
+        .removeprefix("--name=")
+        .split(",")
+    )
     rows: list[list[str]] = []
     together: dict[tuple[str, str], list[str]] = {}
     with changed(folder) as state:
@@ -317,10 +363,16 @@ def sacct(folder: Path, arguments: list[str]) -> Answer:
                     together[key] = row = [job["array"], job["name"], word, "0:0", "0:0"]
                     rows.append(row)
                 row = together[key]
-                row[0] = f"{row[0][:-1]},{job['index']}]" if "[" in row[0] else f"{job['array']}_[{job['index']}]"
+                row[0] = (
+                    f"{row[0][:-1]},{job['index']}]"
+                    if "[" in row[0]
+                    else f"{job['array']}_[{job['index']}]"
+                )
                 continue
             rows.append([job["id"], job["name"], word, job["exit"], job["derived"]])
-            rows += [[f"{job['id']}.{name}", name, said, code, ""] for name, said, code in job["steps"]]
+            rows += [
+                [f"{job['id']}.{name}", name, said, code, ""] for name, said, code in job["steps"]
+            ]
     return 0, "".join("|".join(row) + "\n" for row in rows), ""
 
 

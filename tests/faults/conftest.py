@@ -26,7 +26,9 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Site]:
     def lab(seeds: int) -> Site:
         if seeds not in made:
             site = made[seeds] = declare(tmp_path_factory.mktemp("declared"), SITE, seeds)
-            tell(site, f"DELETE FROM suite_member WHERE dataset <> '{MEASURED}'")  # all that is measured by hand
+            tell(
+                site, f"DELETE FROM suite_member WHERE dataset <> '{MEASURED}'"
+            )  # all that is measured by hand
             catalog = Catalog(site.catalog)
             with catalog.open() as connection:
                 publish(site, catalog, connection)
@@ -48,7 +50,9 @@ def staged(folder: Path, tmp_path: Path, declared: Callable[[int], Site]) -> Ite
             if ours.catalog.parent != folder / "lab":  # wanted elsewhere
                 ours.catalog.parent.mkdir()
                 shutil.move(folder / "lab" / ours.catalog.name, ours.catalog)
-            return Stage(folder, stack.enter_context(FakeSlurm(tmp_path / "slurm", **slurm).loaded()))  # type: ignore[arg-type]
+            return Stage(
+                folder, stack.enter_context(FakeSlurm(tmp_path / "slurm", **slurm).loaded())
+            )  # type: ignore[arg-type]
 
         yield make
 

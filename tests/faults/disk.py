@@ -23,7 +23,14 @@ class Disk:
     def full(self) -> Iterator[None]:
         """No file can grow (of more than a few kB, where no disk could be mounted)."""
         if not self.mounted:
-            with bounded(max([8192, *(path.stat().st_size for path in self.path.rglob("*") if path.is_file())])):
+            with bounded(
+                max(
+                    [
+                        8192,
+                        *(path.stat().st_size for path in self.path.rglob("*") if path.is_file()),
+                    ]
+                )
+            ):
                 yield
             return
         filler = self.path / "filler"

@@ -37,7 +37,11 @@ def value(seed: int, task: int) -> float:
 
 def expected(seeds: Iterable[int], budget: str = "toy") -> Rows:
     """The results of these trials, in the form of `journey.STANDING`."""
-    return sorted((budget, seed, task, 4 * task, MEASURED, "top1", value(seed, task)) for seed in seeds for task in TASKS)
+    return sorted(
+        (budget, seed, task, 4 * task, MEASURED, "top1", value(seed, task))
+        for seed in seeds
+        for task in TASKS
+    )
 
 
 def write_task(run: RunFolder, task: int, /, **said: Any) -> Path:
@@ -49,15 +53,37 @@ def write_task(run: RunFolder, task: int, /, **said: Any) -> Path:
     }  # fmt: skip
     files = write_tables(run, task, {"result": [row], "cost": [], "progress": [], "statistic": []})
     path = run.path / f"task-{task:04d}.json"
-    receipt = {"trial": job.trial, "attempt": job.attempt, "spec_id": spec.id, "task": task, "files": files, "weights": {}}
+    receipt = {
+        "trial": job.trial,
+        "attempt": job.attempt,
+        "spec_id": spec.id,
+        "task": task,
+        "files": files,
+        "weights": {},
+    }
     write_json(path, receipt | said)
     return path
 
 
-def write_outcome(run: RunFolder, state: str = "done", kind: str | None = None, message: str | None = None, **said: Any) -> None:
+def write_outcome(
+    run: RunFolder,
+    state: str = "done",
+    kind: str | None = None,
+    message: str | None = None,
+    **said: Any,
+) -> None:
     """A worker's last word."""
-    about = {"host": "fake1", "device": "cpu", "versions": {}, "commit": None, "started_at": now(), "finished_at": now()}
-    write_json(run.path / "outcome.json", {"state": state, "kind": kind, "message": message} | about | said)
+    about = {
+        "host": "fake1",
+        "device": "cpu",
+        "versions": {},
+        "commit": None,
+        "started_at": now(),
+        "finished_at": now(),
+    }
+    write_json(
+        run.path / "outcome.json", {"state": state, "kind": kind, "message": message} | about | said
+    )
 
 
 def write_all(run: RunFolder, **said: Any) -> None:
@@ -87,7 +113,9 @@ class Stage:
         """The id that Slurm gave to the job of an attempt, whether sync knows it or not."""
         about = self.run(trial, attempt).job()
         (found,) = [
-            job["id"] for job in self.slurm.jobs() if job["name"] == about.batch and int(job["index"] or 0) == about.position
+            job["id"]
+            for job in self.slurm.jobs()
+            if job["name"] == about.batch and int(job["index"] or 0) == about.position
         ]
         return str(found)
 
@@ -111,7 +139,9 @@ class Stage:
     def declare(self, seed: int) -> None:
         """One more trial of the same study."""
         axes = "backbone, stream, mixture, method, recipe, budget"
-        self.tell(f"INSERT INTO trial ({axes}, seed, study) SELECT {axes}, {seed}, study FROM trial WHERE seed = 0")
+        self.tell(
+            f"INSERT INTO trial ({axes}, seed, study) SELECT {axes}, {seed}, study FROM trial WHERE seed = 0"
+        )
 
     def begin(self, trial: int, attempt: int = 1) -> RunFolder:
         """The job of an attempt starts, and its worker takes the folder."""
@@ -122,7 +152,9 @@ class Stage:
         self.ran.append(f"{trial}/{attempt}")
         return run
 
-    def finish(self, trial: int, attempt: int = 1, word: str = "COMPLETED", **said: Any) -> RunFolder:
+    def finish(
+        self, trial: int, attempt: int = 1, word: str = "COMPLETED", **said: Any
+    ) -> RunFolder:
         """A worker gets to its end."""
         run = self.run(trial, attempt)
         if not run.claimed:
@@ -185,12 +217,16 @@ class Stage:
         attempts that began and came to nothing."""
         done_once(self.site, expected(range(seeds)))
         wasted = set(twice)
-        assert sorted(name.split("/")[0] for name in self.ran if name not in wasted) == sorted(map(str, range(1, seeds + 1)))
+        assert sorted(name.split("/")[0] for name in self.ran if name not in wasted) == sorted(
+            map(str, range(1, seeds + 1))
+        )
         assert self.ask("FROM problem") == []
 
     def sync_dies(self, before: str = "", after: str = "", crash_at: str = "") -> None:
         """A sync in a process of its own that is killed before or after it calls a function, or at a crash point."""
-        process = SPAWN.Process(target=_dies, args=(str(self.folder), dict(os.environ), before, after, crash_at))
+        process = SPAWN.Process(
+            target=_dies, args=(str(self.folder), dict(os.environ), before, after, crash_at)
+        )
         process.start()
         process.join()
         assert process.exitcode == -signal.SIGKILL, process.exitcode

@@ -20,7 +20,9 @@ def test_f03_sync_is_killed_after_it_ended_a_dead_job(stage: Stage, dies: bool) 
         stage.sync_dies(crash_at="cancelled")
     else:
         assert stage.sync().ended == 1
-    assert [job["state"] for job in stage.slurm.jobs() if job["id"] == stage.job(1)] == ["CANCELLED"]
+    assert [job["state"] for job in stage.slurm.jobs() if job["id"] == stage.job(1)] == [
+        "CANCELLED"
+    ]
     stage.sync()
     assert stage.ends()[0] == (1, 1, "failed", "preempted")
     stage.settle()

@@ -31,7 +31,10 @@ def crowd(stage: Stage, syncs: int, rounds: int) -> int:
     for _ in range(rounds):
         for _ in range(EACH):
             stage.declare(seed := seed + 1)
-        processes = [SPAWN.Process(target=_sync, args=(str(stage.folder), dict(os.environ))) for _ in range(syncs)]
+        processes = [
+            SPAWN.Process(target=_sync, args=(str(stage.folder), dict(os.environ)))
+            for _ in range(syncs)
+        ]
         for process in processes:
             process.start()
         for process in processes:
@@ -41,10 +44,14 @@ def crowd(stage: Stage, syncs: int, rounds: int) -> int:
     stage.settle()
     jobs = len(stage.slurm.jobs())
     trials = 2 + EACH * rounds
-    assert stage.ask("SELECT count(*), count(DISTINCT trial), max(attempt) FROM attempt") == [(trials, trials, 1)]
+    assert stage.ask("SELECT count(*), count(DISTINCT trial), max(attempt) FROM attempt") == [
+        (trials, trials, 1)
+    ]
     assert stage.ask("SELECT count(*) FROM outcome WHERE state = 'done'") == [(trials,)]
     assert len(stage.ran) == len(set(stage.ran)) == jobs == trials
-    assert sum(command.startswith("sbatch") for command in map(str, stage.slurm.calls())) <= rounds + 1
+    assert (
+        sum(command.startswith("sbatch") for command in map(str, stage.slurm.calls())) <= rounds + 1
+    )
     return jobs
 
 
@@ -56,12 +63,17 @@ def test_f07_many_syncs_at_once(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", ["sync.lock", "catalog.lock"])
-def test_f08_another_machine_is_at_work(stage: Stage, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_f08_another_machine_is_at_work(
+    stage: Stage, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     """On a shared disk whose locks this machine does not see: refused, the holder is named, nothing is done (I10, I16)."""
     lock = stage.site.catalog.with_name(name)
     lock.write_text("PID 7 on login2 (python -m runner.sync --watch)\n")
     said = stage.say(capsys, code=2)
-    assert f"{lock} is held by PID 7 on login2 (python -m runner.sync --watch): another machine" in said
+    assert (
+        f"{lock} is held by PID 7 on login2 (python -m runner.sync --watch): another machine"
+        in said
+    )
     assert stage.slurm.calls() == [] and not stage.site.runs.exists()
     assert lock.read_text().startswith("PID 7 on login2")  # still theirs
     lock.unlink()  # a person has looked: that machine is dead

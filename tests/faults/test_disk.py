@@ -29,7 +29,9 @@ def on(disk: Disk, staged: Staged, what: str) -> Stage:
 
 
 @pytest.mark.parametrize("what", ["catalog", "snapshot", "runs", "code"])
-def test_f30_a_disk_is_full(disk: Disk, staged: Staged, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_f30_a_disk_is_full(
+    disk: Disk, staged: Staged, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """While it submits and while results come home: exit code 2 and a sentence, no traceback, nothing half done; and with room
     again everything goes on (I3, I8, I16)."""
     stage = on(disk, staged, what)
@@ -54,7 +56,9 @@ def test_f30_a_disk_is_full(disk: Disk, staged: Staged, what: str, capsys: pytes
     assert len(stage.slurm.calls("sbatch")) == 1
 
 
-def test_f31_the_run_folders_are_read_only(disk: Disk, staged: Staged, capsys: pytest.CaptureFixture[str]) -> None:
+def test_f31_the_run_folders_are_read_only(
+    disk: Disk, staged: Staged, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What would have to be written down there is not decided, and nothing is lost (I7, I16)."""
     if not disk.mounted:
         pytest.skip("no disk can be mounted here")
@@ -65,7 +69,10 @@ def test_f31_the_run_folders_are_read_only(disk: Disk, staged: Staged, capsys: p
     stage.slurm.set_state(stage.job(2), "FAILED")
     disk.remount("ro")
     said = stage.say(capsys, code=2)
-    assert "Read-only file system" in said and "nothing is lost: run sync again when that is mended" in said
+    assert (
+        "Read-only file system" in said
+        and "nothing is lost: run sync again when that is mended" in said
+    )
     disk.remount("rw")
     stage.settle()
     stage.done_once(twice=["2/1"])
@@ -106,4 +113,6 @@ def test_f30_a_worker_finds_the_disk_full(tmp_path: Path, calls: int) -> None:
     second = attempt(runs, spec, 2, DATA)
     assert run_trial(second) == 0
     assert brought(runs) == undisturbed("toy_ema", tmp_path)
-    assert calls == 1 or len(list(second.glob("task-*.json"))) < 3  # what the first had finished was not done again
+    assert (
+        calls == 1 or len(list(second.glob("task-*.json"))) < 3
+    )  # what the first had finished was not done again

@@ -23,21 +23,30 @@ def stage(staged: Staged) -> Stage:
     return staged(text="trials_per_job = 2\n")
 
 
-def test_f36_the_code_is_edited_while_jobs_wait(stage: Stage, trained: Rows, tmp_path: Path) -> None:
+def test_f36_the_code_is_edited_while_jobs_wait(
+    stage: Stage, trained: Rows, tmp_path: Path
+) -> None:
     """What a person breaks in the tree after submission is not what the jobs run, and the catalog says which code was (I12)."""
     tree = tmp_path / "a tree"
     for package in (*code_snapshot.PACKAGES, "queries"):
-        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     command = [sys.executable, "-m", "runner.sync"]
     environment = os.environ | {"PYTHONPATH": str(tree)}
-    done = subprocess.run(command, cwd=stage.folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=stage.folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and done.stdout.startswith("2 submitted"), done.stderr
     submitted = code_snapshot.identity(tree)
     (tree / "runner/trial.py").write_text("raise SystemExit('half an edit')\n")
     stage.slurm.release()
     settle(stage.site)
     done_once(stage.site, trained)
-    assert stage.ask("SELECT DISTINCT code FROM attempt") == [(submitted,)] and code_snapshot.identity(tree) != submitted
+    assert (
+        stage.ask("SELECT DISTINCT code FROM attempt") == [(submitted,)]
+        and code_snapshot.identity(tree) != submitted
+    )
     assert stage.attempts() == 2
 
 
@@ -58,4 +67,6 @@ def test_f36_a_snapshot_is_touched_while_jobs_wait(stage: Stage, trained: Rows) 
     settle(stage.site)
     done_once(stage.site, trained)
     assert stage.ask("SELECT count(*), count(DISTINCT code) FROM attempt") == [(4, 1)]
-    assert stage.ask("SELECT DISTINCT commit FROM outcome WHERE state = 'done'") == [(code_snapshot.commit(),)]
+    assert stage.ask("SELECT DISTINCT commit FROM outcome WHERE state = 'done'") == [
+        (code_snapshot.commit(),)
+    ]

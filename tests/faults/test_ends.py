@@ -28,7 +28,12 @@ DAY_S = 86400.0
     [
         (MemoryError(), "oom_host"),
         (torch.OutOfMemoryError("CUDA out of memory"), "oom_gpu"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), "oom_host"),
+        (
+            RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
+            ),
+            "oom_host",
+        ),
         (RuntimeError("something else"), "error"),
     ],
 )
@@ -38,9 +43,13 @@ def test_f28_the_worker_meets_the_end_of_memory_itself(error: Exception, kind: s
 
 
 @pytest.mark.parametrize(
-    ("controllers", "file"), [("", "memory.events"), ("memory", "memory.oom_control")], ids=["cgroup v2", "cgroup v1"]
+    ("controllers", "file"),
+    [("", "memory.events"), ("memory", "memory.oom_control")],
+    ids=["cgroup v2", "cgroup v1"],
 )
-def test_f28_the_kernel_kills_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controllers: str, file: str) -> None:
+def test_f28_the_kernel_kills_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controllers: str, file: str
+) -> None:
     """SIGKILL and a control group that counts one more: the job speaks for its worker, and says what to do (I11)."""
     me, root = tmp_path / "cgroup", tmp_path / "sys"
     me.write_text(f"7:cpu:/elsewhere\n3:{controllers}:/slurm/job_1\n")
@@ -61,7 +70,8 @@ def test_f28_the_kernel_kills_the_worker(tmp_path: Path, monkeypatch: pytest.Mon
     said = read_json(run.path / "outcome.json")
     assert (said["state"], said["kind"]) == ("lost", "oom_host")
     assert (
-        "killed by SIGKILL; the kernel says: out of memory. Raise memory_gb in site.toml, then request a retry" in said["message"]
+        "killed by SIGKILL; the kernel says: out of memory. Raise memory_gb in site.toml, then request a retry"
+        in said["message"]
     )
 
 
@@ -73,15 +83,28 @@ def test_f28_slurm_kills_the_job(staged: Staged, where: str) -> None:
     stage.begin(1)
     stage.finish(2)
     steps = [["batch", "FAILED", "1:0"], ["0", "OUT_OF_MEMORY", "0:125"]]
-    stage.slurm.set_state(stage.job(1), "OUT_OF_MEMORY" if where == "job" else "FAILED", exit="1:0", derived="0:125", steps=steps)
+    stage.slurm.set_state(
+        stage.job(1),
+        "OUT_OF_MEMORY" if where == "job" else "FAILED",
+        exit="1:0",
+        derived="0:125",
+        steps=steps,
+    )
     stage.sync_patiently()
     stage.settle()
     assert stage.ends() == [(1, 1, "lost", "oom_host"), (2, 1, "done", None)]
-    assert stage.states()[0][1] == "failed" and "Raise memory_gb in site.toml, then request a retry" in stage.states()[0][2]
-    (stage.folder / "site.toml").write_text((stage.folder / "site.toml").read_text() + "memory_gb = 3\n")
+    assert (
+        stage.states()[0][1] == "failed"
+        and "Raise memory_gb in site.toml, then request a retry" in stage.states()[0][2]
+    )
+    (stage.folder / "site.toml").write_text(
+        (stage.folder / "site.toml").read_text() + "memory_gb = 3\n"
+    )
     stage.tell("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
     stage.sync()
-    script = next((stage.site.runs / "batches" / stage.run(1, 2).job().batch).glob("*_submission.sh"))
+    script = next(
+        (stage.site.runs / "batches" / stage.run(1, 2).job().batch).glob("*_submission.sh")
+    )
     assert "#SBATCH --mem=3072M" in script.read_text()
     stage.settle()
     stage.done_once(twice=["1/1"])
@@ -111,7 +134,12 @@ def fail_all(stage: Stage, passes: int) -> None:
             run = RunFolder(path)
             if run.claim():
                 stage.ran.append(f"{run.job().trial}/{run.job().attempt}")
-                write_outcome(run, "failed", "error", f"ValueError: no such layer at 0x{number:x} in step {17 + number}")
+                write_outcome(
+                    run,
+                    "failed",
+                    "error",
+                    f"ValueError: no such layer at 0x{number:x} in step {17 + number}",
+                )
             stage.slurm.set_state(each["id"], "FAILED")
 
 
@@ -127,7 +155,9 @@ def test_f29_every_trial_fails_in_the_same_way(staged: Staged) -> None:
     report = stage.sync()
     assert report.submitted == 0 and report.pending == 0
 
-    stage.tell("INSERT INTO request (trial, wish) SELECT trial, 'retry' FROM trial_state WHERE state = 'failed'")
+    stage.tell(
+        "INSERT INTO request (trial, wish) SELECT trial, 'retry' FROM trial_state WHERE state = 'failed'"
+    )
     failed = list(stage.ran)
     stage.settle()
     stage.done_once(12, twice=failed)
@@ -156,7 +186,9 @@ class Clock:
 
 
 @pytest.mark.parametrize("jump_s", [-DAY_S, -1.0, DAY_S])
-def test_f32_the_clock_is_set_while_a_job_is_missed(stage: Stage, monkeypatch: pytest.MonkeyPatch, jump_s: float) -> None:
+def test_f32_the_clock_is_set_while_a_job_is_missed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
     """One that goes back begins the wait anew, and does not prolong it by a day; neither way is a live attempt given up (I3, I7)."""
     clock = Clock(monkeypatch)
     stage.sync()
@@ -181,7 +213,9 @@ def test_f32_a_node_has_another_time(stage: Stage, ahead: timedelta) -> None:
     stage.sync()
     begin = datetime.now(UTC) + ahead
     for trial, lasted in ((1, timedelta(hours=-3)), (2, timedelta(hours=1))):
-        run = stage.finish(trial, started_at=begin.isoformat(), finished_at=(begin + lasted).isoformat())
+        run = stage.finish(
+            trial, started_at=begin.isoformat(), finished_at=(begin + lasted).isoformat()
+        )
         for path in run.path.iterdir():
             os.utime(path, (begin.timestamp(), begin.timestamp()))
     stage.settle()
@@ -213,5 +247,7 @@ def test_f32_a_person_wishes_on_a_machine_whose_clock_is_behind(stage: Stage, mi
     write_outcome(stage.begin(1), "failed", "error", "ValueError: no")
     stage.slurm.set_state(stage.job(1), "FAILED")
     stage.settle()
-    stage.tell(f"INSERT INTO request (trial, wish, created_at) VALUES (1, 'retry', now() - INTERVAL {minutes} MINUTE)")
+    stage.tell(
+        f"INSERT INTO request (trial, wish, created_at) VALUES (1, 'retry', now() - INTERVAL {minutes} MINUTE)"
+    )
     assert stage.states()[0][1] == "pending"

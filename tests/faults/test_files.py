@@ -20,12 +20,16 @@ RESULT = "task-0001.result.parquet"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["ingest_read", "ingest_stored", "publish"])
-def test_f05_sync_is_killed_between_reading_results_and_the_commit(stage: Stage, point: str) -> None:
+def test_f05_sync_is_killed_between_reading_results_and_the_commit(
+    stage: Stage, point: str
+) -> None:
     """Results and ends enter the catalog together or not at all; the next sync takes them (I4, I8)."""
     stage.sync()
     stage.work()
     stage.sync_dies(crash_at=point)
-    counts = stage.ask("SELECT (SELECT count(*) FROM result), (SELECT count(*) FROM ingested), (SELECT count(*) FROM outcome)")
+    counts = stage.ask(
+        "SELECT (SELECT count(*) FROM result), (SELECT count(*) FROM ingested), (SELECT count(*) FROM outcome)"
+    )
     assert counts == ([(6, 6, 2)] if point == "publish" else [(0, 0, 0)])
     stage.settle()
     stage.done_once()
@@ -48,7 +52,9 @@ def test_f21_a_worker_is_killed_while_it_writes(stage: Stage, word: str, kind: s
     assert stage.ends() == [(1, 1, "lost", kind)]
     stage.settle()
     stage.done_once(twice=["1/1"])
-    assert stage.ask("SELECT task FROM result WHERE trial = 1 AND attempt = 1") == [(0,)]  # that one was whole
+    assert stage.ask("SELECT task FROM result WHERE trial = 1 AND attempt = 1") == [
+        (0,)
+    ]  # that one was whole
 
 
 # ---------------------------------------------------------------- F22, F23: files that cannot be trusted
@@ -70,7 +76,11 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
     (RESULT, Path.unlink, f"{RESULT} is missing"),
     (RESULT, lambda path: path.write_bytes(b""), "its sha256 differs"),
     ("task-0001.json", torn, "the receipt cannot be read"),
-    ("task-0001.json", lambda path: path.write_bytes(b"\0" * 300), "the receipt cannot be read"),  # after a power cut, on XFS
+    (
+        "task-0001.json",
+        lambda path: path.write_bytes(b"\0" * 300),
+        "the receipt cannot be read",
+    ),  # after a power cut, on XFS
 ]
 
 
@@ -107,7 +117,10 @@ def test_f22_a_last_word_that_cannot_be_read(staged: Staged) -> None:
         (stage.finish(trial).path / "outcome.json").write_text(text)
     stage.finish(5)
     stage.sync_patiently()
-    assert stage.ends()[:4] == [*[(trial, 1, "lost", "no_result") for trial in (1, 2, 3)], (4, 1, "failed", "error")]
+    assert stage.ends()[:4] == [
+        *[(trial, 1, "lost", "no_result") for trial in (1, 2, 3)],
+        (4, 1, "failed", "error"),
+    ]
     assert "outcome.json says state 'finished'" in stage.states()[3][2]
     stage.tell("INSERT INTO request (trial, wish) VALUES (4, 'retry')")
     stage.settle()
@@ -153,7 +166,9 @@ def test_f23_a_folder_of_another_trial(stage: Stage) -> None:
     shutil.copytree(stage.run(2).path, run.path, dirs_exist_ok=True)
     stage.slurm.set_state(stage.job(1), "COMPLETED")
     report = stage.sync()
-    assert [message for _, message in report.problems] == ["the receipt is of trial 2, not of 1"] * 3
+    assert [message for _, message in report.problems] == [
+        "the receipt is of trial 2, not of 1"
+    ] * 3
     stage.settle()
     stage.done_once(twice=["1/1"])
 
@@ -173,7 +188,10 @@ def test_f24_the_same_result_comes_again(stage: Stage) -> None:
             path.touch()
     for _ in range(2):
         assert not stage.sync().changed
-    assert stage.facts() == facts and (stage.site.catalog.read_bytes(), stage.site.current.resolve()) == before
+    assert (
+        stage.facts() == facts
+        and (stage.site.catalog.read_bytes(), stage.site.current.resolve()) == before
+    )
     stage.done_once()
 
 
@@ -193,9 +211,9 @@ def test_f24_what_an_attempt_says_again_after_it_was_given_up(stage: Stage) -> N
     stage.slurm.set_state(stage.job(1, 2), "CANCELLED")
     stage.settle()
     assert stage.ask("SELECT state, count(*) FROM trial_state GROUP BY state") == [("done", 2)]
-    assert stage.ask("SELECT trial, attempt, task, count(*) FROM result GROUP BY ALL ORDER BY ALL") == [
-        (trial, 1, task, 1) for trial in (1, 2) for task in TASKS
-    ]
+    assert stage.ask(
+        "SELECT trial, attempt, task, count(*) FROM result GROUP BY ALL ORDER BY ALL"
+    ) == [(trial, 1, task, 1) for trial in (1, 2) for task in TASKS]
 
 
 # ---------------------------------------------------------------- F31: late, missing, read-only
@@ -221,7 +239,9 @@ def test_f31_the_files_appear_later_than_the_jobs_end(stage: Stage) -> None:
     assert stage.attempts() == 2
 
 
-def test_f31_the_run_folders_are_gone_for_a_while(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+def test_f31_the_run_folders_are_gone_for_a_while(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The disk is not mounted: that says nothing about any attempt; nothing is given up or submitted, sync says so (I7, I16)."""
     stage.sync()
     stage.finish(1)
@@ -248,7 +268,9 @@ def test_f31_somebody_removed_one_run_folder(stage: Stage) -> None:
     stage.finish(2)
     stage.sync()
     assert stage.ends() == [(2, 1, "done", None)]
-    stage.slurm.set_state(stage.ask("SELECT job_id FROM submission WHERE trial = 1")[0][0], "COMPLETED")
+    stage.slurm.set_state(
+        stage.ask("SELECT job_id FROM submission WHERE trial = 1")[0][0], "COMPLETED"
+    )
     stage.settle()
     stage.done_once(twice=["1/1"])
     assert stage.ends()[0][:3] == (1, 1, "lost")

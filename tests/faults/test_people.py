@@ -21,7 +21,10 @@ def session(catalog: Path, read_only: bool = False) -> Iterator[int]:
     """A person's own DuckDB in another terminal; its PID."""
     code = f"import sys, duckdb; c = duckdb.connect(sys.argv[1], read_only={read_only}); print('open', flush=True); input()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(catalog)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code, str(catalog)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"open\n"
@@ -36,12 +39,17 @@ def session(catalog: Path, read_only: bool = False) -> Iterator[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("read_only", [False, True])
-def test_f09_f10_a_session_holds_the_catalog(staged: Staged, capsys: pytest.CaptureFixture[str], read_only: bool) -> None:
+def test_f09_f10_a_session_holds_the_catalog(
+    staged: Staged, capsys: pytest.CaptureFixture[str], read_only: bool
+) -> None:
     """Sync waits a bounded time, says who has it, and has done nothing (I13, I16)."""
     stage = staged(text=BUSY)
     with session(stage.site.catalog, read_only) as pid:
         said = stage.say(capsys, code=2)
-    assert f"{stage.site.catalog} is open in another program; close it, or read the snapshot instead" in said
+    assert (
+        f"{stage.site.catalog} is open in another program; close it, or read the snapshot instead"
+        in said
+    )
     assert f"PID {pid}" in said and "Traceback" not in said
     assert stage.slurm.calls() == [] and not stage.site.runs.exists()
     stage.settle()
@@ -66,7 +74,10 @@ def test_f09_a_session_is_opened_while_sync_waits_for_sbatch(
     assert "is open in another program" in stage.say(capsys, code=2)
     monkeypatch.undo()
     sessions[0].__exit__(None, None, None)
-    assert stage.ask("SELECT count(*) FROM submission") == [(0,)] and len(stage.slurm.jobs("PENDING")) == 2
+    assert (
+        stage.ask("SELECT count(*) FROM submission") == [(0,)]
+        and len(stage.slurm.jobs("PENDING")) == 2
+    )
     stage.settle()
     stage.done_once()
     assert stage.attempts() == 2 and len(stage.slurm.calls("sbatch")) == 1
@@ -78,7 +89,10 @@ def test_f10_readers_of_the_snapshot_are_in_nobodys_way(stage: Stage) -> None:
     import duckdb
 
     stage.sync()
-    with duckdb.connect(str(stage.site.current.resolve()), read_only=True) as reader, session(stage.site.current, read_only=True):
+    with (
+        duckdb.connect(str(stage.site.current.resolve()), read_only=True) as reader,
+        session(stage.site.current, read_only=True),
+    ):
         stage.settle()
         assert reader.execute("SELECT count(*) FROM outcome").fetchall() == [(0,)]
     stage.done_once()
@@ -95,7 +109,10 @@ def test_f33_a_person_cancels_a_running_job(stage: Stage) -> None:
     stage.slurm.set_state(stage.job(1), "CANCELLED")
     stage.sync_patiently()
     stage.settle()
-    assert stage.states()[0][1] == "cancelled" and "cancelled by somebody else than sync (CANCELLED" in stage.states()[0][2]
+    assert (
+        stage.states()[0][1] == "cancelled"
+        and "cancelled by somebody else than sync (CANCELLED" in stage.states()[0][2]
+    )
     assert stage.attempts() == 2
     stage.tell("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
     stage.settle()
@@ -107,7 +124,10 @@ def test_f33_a_person_cancels_what_waits(stage: Stage) -> None:
     stage.sync()
     stage.slurm.set_state("1", "CANCELLED")
     stage.settle()
-    assert [state for _, state, _, _ in stage.states()] == ["cancelled", "cancelled"] and stage.ran == []
+    assert [state for _, state, _, _ in stage.states()] == [
+        "cancelled",
+        "cancelled",
+    ] and stage.ran == []
     stage.tell("INSERT INTO request (trial, wish) SELECT id, 'retry' FROM trial")
     stage.sync()
     job = stage.job(1, 2)
@@ -143,7 +163,9 @@ def test_f27_only_slurm_knows_that_a_sigterm_was_the_time_limit(stage: Stage) ->
 
 
 @pytest.mark.parametrize("state", ["failed", "lost"])
-def test_f27_a_last_word_after_the_judgement_and_a_later_withdrawal(stage: Stage, state: str) -> None:
+def test_f27_a_last_word_after_the_judgement_and_a_later_withdrawal(
+    stage: Stage, state: str
+) -> None:
     """The attempt had ended before anybody withdrew its trial, and Slurm had said why: that stands (I6)."""
     stage.sync()
     run = stage.begin(1)
@@ -157,14 +179,20 @@ def test_f27_a_last_word_after_the_judgement_and_a_later_withdrawal(stage: Stage
     assert stage.ends()[0] == (1, 1, "lost", "timeout") and stage.states()[0][1] == "withdrawn"
 
 
-@pytest.mark.parametrize("reason", ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "BadConstraints"])
-def test_f33_hold_and_release(stage: Stage, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "reason", ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "BadConstraints"]
+)
+def test_f33_hold_and_release(
+    stage: Stage, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A job that will not start by itself: said as long as it is so, and never given up (I7, I16)."""
     stage.sync()
     stage.slurm.set_state("1", "PENDING", reason)
     for _ in range(2):
         assert f"job 1 waits and will not start by itself: {reason}" in stage.say(capsys, code=1)
-    assert stage.ask("SELECT count(*) FROM health") == [(1,)] and stage.ends() == []  # one line for the whole array
+    assert (
+        stage.ask("SELECT count(*) FROM health") == [(1,)] and stage.ends() == []
+    )  # one line for the whole array
     stage.slurm.set_state("1", "PENDING", "Priority")
     stage.say(capsys, code=0)
     assert stage.ask("SELECT count(*) FROM health") == [(0,)]
@@ -258,8 +286,13 @@ def test_f35_a_person_edits_the_definition_of_an_attempt(stage: Stage) -> None:
     stage.finish(1)
     stage.finish(2)
     report = stage.sync()
-    assert {subject for subject, _ in report.problems} == {f"000001/01/task-{task:04d}.json" for task in range(3)}
+    assert {subject for subject, _ in report.problems} == {
+        f"000001/01/task-{task:04d}.json" for task in range(3)
+    }
     assert all("the receipt is of spec_id" in message for _, message in report.problems)
     stage.settle()
     assert stage.ask("SELECT DISTINCT trial, attempt FROM result ORDER BY ALL") == [(1, 2), (2, 1)]
-    assert [end for end in stage.ends() if end[2] == "done"] == [(1, 2, "done", None), (2, 1, "done", None)]
+    assert [end for end in stage.ends() if end[2] == "done"] == [
+        (1, 2, "done", None),
+        (2, 1, "done", None),
+    ]

@@ -70,7 +70,9 @@ def test_f15_the_controller_does_not_say_how_long_an_array_may_be(stage: Stage) 
     stage.slurm.fail("scontrol")
     report = stage.sync()
     ((subject, message),) = report.problems
-    assert subject == "slurm" and message.startswith("nothing was submitted: scontrol failed (exit code 1)")
+    assert subject == "slurm" and message.startswith(
+        "nothing was submitted: scontrol failed (exit code 1)"
+    )
     assert stage.attempts() == 0
     stage.slurm.heal()
     stage.settle()
@@ -105,7 +107,10 @@ def test_f16_the_database_is_down(stage: Stage, capsys: pytest.CaptureFixture[st
     stage.slurm.fail("sacct", stderr=NO_DATABASE)
     for _ in range(3):
         time.sleep(PATIENCE_S)
-        assert f"degraded: sacct: sacct failed (exit code 1): sacct: error: {NO_DATABASE}" in stage.say(capsys, code=1)
+        assert (
+            f"degraded: sacct: sacct failed (exit code 1): sacct: error: {NO_DATABASE}"
+            in stage.say(capsys, code=1)
+        )
     untouched(stage)
     stage.finish(1)
     assert stage.sync().ended == 1
@@ -188,7 +193,11 @@ def test_f17_an_answer_that_cannot_be_read(stage: Stage, name: str, words: str) 
     stage.begin(2)
     stage.slurm.forget("1", "squeue", *([] if name == "sacct" else ["sacct"]))
     stage.slurm.answer(name, stdout=words)
-    said = [] if words == "\n" else [(name, f"{name} says {words.strip()!r}, which is not what it was asked for")]
+    said = (
+        []
+        if words == "\n"
+        else [(name, f"{name} says {words.strip()!r}, which is not what it was asked for")]
+    )
     assert stage.sync().problems == said
     if said:
         time.sleep(PATIENCE_S)
@@ -248,7 +257,10 @@ def test_f18_the_result_of_an_attempt_that_was_given_up_still_counts(stage: Stag
     assert (1, 1, "done", None) in stage.ends()
     stage.slurm.set_state(stage.job(1, 2), "CANCELLED")
     stage.settle()
-    assert stage.ask("SELECT trial, state FROM trial_state ORDER BY ALL") == [(1, "done"), (2, "done")]
+    assert stage.ask("SELECT trial, state FROM trial_state ORDER BY ALL") == [
+        (1, "done"),
+        (2, "done"),
+    ]
     assert stage.ask("SELECT count(*), count(DISTINCT (trial, task)) FROM result") == [(6, 6)]
 
 

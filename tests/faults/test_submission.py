@@ -12,7 +12,12 @@ REFUSAL = "Job violates accounting/QOS policy (job submit limit, user's size and
 
 
 @pytest.mark.parametrize(
-    "step", ["runner.scheduler.submit:choose", "runner.scheduler.submit:plan", "runner.scheduler.submit:_record"]
+    "step",
+    [
+        "runner.scheduler.submit:choose",
+        "runner.scheduler.submit:plan",
+        "runner.scheduler.submit:_record",
+    ],
 )
 def test_f01_sync_is_killed_before_it_has_written_what_it_wants(stage: Stage, step: str) -> None:
     """kill -9 before the attempt rows are committed, also in the middle of their transaction (I8)."""
@@ -31,8 +36,12 @@ def test_f02_sync_is_killed_before_sbatch(stage: Stage, point: str) -> None:
     assert stage.attempts() == 2 and not stage.slurm.calls("sbatch")
     stage.settle()
     stage.done_once()
-    lost = 0 if point == "folder" else 2  # with the manifest on disk and sbatch not asked, the batch is still to be offered
-    assert stage.ask("SELECT count(*) FILTER (WHERE kind = 'submit'), count(*) FROM outcome") == [(lost, 2 + lost)]
+    lost = (
+        0 if point == "folder" else 2
+    )  # with the manifest on disk and sbatch not asked, the batch is still to be offered
+    assert stage.ask("SELECT count(*) FILTER (WHERE kind = 'submit'), count(*) FROM outcome") == [
+        (lost, 2 + lost)
+    ]
     assert len(stage.slurm.calls("sbatch")) == 1
 
 
@@ -45,17 +54,27 @@ def test_f03_sync_is_killed_before_it_hears_the_job_id(stage: Stage, refused_bef
         stage.sync()
     stage.slurm.kill_caller_after("sbatch")
     assert command(stage.folder, "runner.sync").returncode == -9
-    assert stage.ask("SELECT count(*) FROM submission") == [(0,)] and len(stage.slurm.jobs("PENDING")) == 2
+    assert (
+        stage.ask("SELECT count(*) FROM submission") == [(0,)]
+        and len(stage.slurm.jobs("PENDING")) == 2
+    )
     stage.sync()
-    assert stage.ask("SELECT trial, job_id FROM submission ORDER BY ALL") == [(1, "1_0"), (2, "1_1")]
+    assert stage.ask("SELECT trial, job_id FROM submission ORDER BY ALL") == [
+        (1, "1_0"),
+        (2, "1_1"),
+    ]
     stage.settle()
     stage.done_once()
     assert stage.attempts() == 2 and len(stage.slurm.calls("sbatch")) == 1 + refused_before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["submitit.core.utils:JobPaths.move_temporary_file", "runner.submission:Batch.answered"])
-def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(staged: Staged, trained: Rows, step: str) -> None:
+@pytest.mark.parametrize(
+    "step", ["submitit.core.utils:JobPaths.move_temporary_file", "runner.submission:Batch.answered"]
+)
+def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(
+    staged: Staged, trained: Rows, step: str
+) -> None:
     """The job finds what it needs under a name of its own, and runs (I3)."""
     stage = staged(hold=False)
     stage.sync_dies(before=step)
@@ -65,14 +84,19 @@ def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(staged: Sta
 
 
 @pytest.mark.parametrize("refused_before", [False, True])
-def test_f11_sbatch_fails_but_the_jobs_are_queued(stage: Stage, refused_before: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_f11_sbatch_fails_but_the_jobs_are_queued(
+    stage: Stage, refused_before: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`Socket timed out`, exit code 1, and the jobs are there: found by name, not submitted again (I2, I7)."""
     if refused_before:
         stage.slurm.refuse(REFUSAL, times=1)
         stage.sync()
     stage.slurm.accept_but_fail()
     said = stage.say(capsys, code=1)
-    assert "0 submitted" in said and "slurm may or may not have taken it, and will be looked at: sbatch: error: " in said
+    assert (
+        "0 submitted" in said
+        and "slurm may or may not have taken it, and will be looked at: sbatch: error: " in said
+    )
     assert "Socket timed out" in said
     stage.settle()
     stage.done_once()
@@ -85,7 +109,10 @@ def test_f11_the_jobs_show_up_after_they_have_been_given_up(stage: Stage) -> Non
     stage.sync()
     stage.slurm.forget("1")
     stage.sync_patiently()
-    assert stage.ask("SELECT trial, attempt, kind FROM outcome ORDER BY ALL") == [(1, 1, "submit"), (2, 1, "submit")]
+    assert stage.ask("SELECT trial, attempt, kind FROM outcome ORDER BY ALL") == [
+        (1, 1, "submit"),
+        (2, 1, "submit"),
+    ]
     stage.slurm.remember("1")
     stage.settle()
     stage.done_once()
@@ -99,7 +126,9 @@ def test_f12_sbatch_hangs(stage: Stage, monkeypatch: pytest.MonkeyPatch, accepte
     stage.slurm.hang("sbatch", 60, accepted=accepted, times=1)
     report = stage.sync()
     ((_, message),) = report.problems
-    assert "may or may not have taken it" in message and "sbatch said nothing within 0.3 s" in message
+    assert (
+        "may or may not have taken it" in message and "sbatch said nothing within 0.3 s" in message
+    )
     stage.settle()
     stage.done_once()
     assert stage.attempts() == (2 if accepted else 4)
@@ -112,7 +141,10 @@ def test_f12_the_queue_is_full(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(2):
         report = stage.sync()
         assert report.submitted == 0 and report.running == 2
-        assert [(state, "temporarily unable to accept job" in reason) for _, state, reason, _ in stage.states()] == [
+        assert [
+            (state, "temporarily unable to accept job" in reason)
+            for _, state, reason, _ in stage.states()
+        ] == [
             ("submitting", True),
             ("submitting", True),
         ]
@@ -122,13 +154,17 @@ def test_f12_the_queue_is_full(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     assert stage.attempts() == 2
 
 
-@pytest.mark.parametrize(("largest", "sizes"), [(1001, [5]), (2, [2, 2, 1]), (1, [1] * 5), (0, [1] * 5)])
+@pytest.mark.parametrize(
+    ("largest", "sizes"), [(1001, [5]), (2, [2, 2, 1]), (1, [1] * 5), (0, [1] * 5)]
+)
 def test_f13_arrays_are_limited(staged: Staged, largest: int, sizes: list[int]) -> None:
     """MaxArraySize bounds the largest index; 0 switches arrays off: shorter arrays, or plain jobs (I3)."""
     stage = staged(seeds=5)
     stage.slurm.config(MaxArraySize=largest)
     stage.sync()
-    assert [len([job for job in stage.slurm.jobs() if job["name"] == name]) for name in names(stage)] == sizes
+    assert [
+        len([job for job in stage.slurm.jobs() if job["name"] == name]) for name in names(stage)
+    ] == sizes
     stage.settle()
     stage.done_once(5)
 
@@ -144,8 +180,13 @@ def test_f14_the_third_of_five_chunks_is_refused(staged: Staged) -> None:
     stage.slurm.config(MaxArraySize=2)
     stage.slurm.refuse(REFUSAL, after=2)
     report = stage.sync()
-    assert report.submitted == 4 and len(stage.slurm.calls("sbatch")) == 3  # what it said once it would say to all
-    assert any("slurm refuses it, and will be asked again" in message and REFUSAL in message for _, message in report.problems)
+    assert (
+        report.submitted == 4 and len(stage.slurm.calls("sbatch")) == 3
+    )  # what it said once it would say to all
+    assert any(
+        "slurm refuses it, and will be asked again" in message and REFUSAL in message
+        for _, message in report.problems
+    )
     assert [state for _, state, _, _ in stage.states()] == ["running"] * 4 + ["submitting"] * 6
     assert REFUSAL in stage.states()[4][2]
     assert stage.ask("SELECT count(*) FROM submission") == [(4,)]
@@ -175,7 +216,9 @@ def test_f14_a_limit_that_lets_one_batch_in_at_a_time_uses_up_no_retries(staged:
 def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged: Staged) -> None:
     """sbatch refuses the jobs of one backbone (a partition that is not there): those of the others are offered (I3)."""
     stage = staged(text='[backbone.toy.slurm]\npartition = "gone"\n')
-    stage.tell("INSERT INTO backbone (name, architecture) SELECT 'small', architecture FROM backbone WHERE name = 'toy'")
+    stage.tell(
+        "INSERT INTO backbone (name, architecture) SELECT 'small', architecture FROM backbone WHERE name = 'toy'"
+    )
     stage.tell(
         "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
         "SELECT 'small', stream, mixture, method, recipe, budget, 2 FROM trial WHERE seed = 0"
@@ -184,7 +227,9 @@ def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged:
         report = stage.sync()
         assert any("invalid partition specified: gone" in message for _, message in report.problems)
     assert [job["name"] for job in stage.slurm.jobs()] == [stage.run(3).job().batch]
-    (stage.folder / "site.toml").write_text((stage.folder / "site.toml").read_text().replace("gone", "main"))
+    (stage.folder / "site.toml").write_text(
+        (stage.folder / "site.toml").read_text().replace("gone", "main")
+    )
     stage.settle()
     stage.done_once(3)
 
@@ -194,7 +239,9 @@ def test_f14_what_one_backend_refuses_another_may_have(staged: Staged, trained: 
     """The person gives up on the cluster and runs it here: what was refused is not held for ever (I3)."""
     stage = staged(text='trials_per_job = 2\n[slurm]\npartition = "gone"\n')
     stage.sync()
-    (stage.folder / "site.toml").write_text((stage.folder / "site.toml").read_text().replace('"slurm"', '"local"'))
+    (stage.folder / "site.toml").write_text(
+        (stage.folder / "site.toml").read_text().replace('"slurm"', '"local"')
+    )
     settle(stage.site)
     done_once(stage.site, trained)
     assert stage.ask("SELECT DISTINCT backend FROM submission") == [("local",)]

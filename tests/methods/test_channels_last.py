@@ -30,17 +30,30 @@ def passed(vision: dict[str, Any], how: Compute) -> tuple[nn.Module, list[bool],
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(
-                lambda _, __, made: lay.append(made.stride(1) == 1 and not made.is_contiguous()) if made.shape[-1] > 1 else None
+                lambda _, __, made: (
+                    lay.append(made.stride(1) == 1 and not made.is_contiguous())
+                    if made.shape[-1] > 1
+                    else None
+                )
             )
     with computing(how, model):
         made = encoded(model, "encode_image", images)
         made.square().sum().backward()  # type: ignore[no-untyped-call]
-    return model, lay, [made.detach(), *(weight.grad for weight in model.visual.parameters() if weight.grad is not None)]
+    return (
+        model,
+        lay,
+        [
+            made.detach(),
+            *(weight.grad for weight in model.visual.parameters() if weight.grad is not None),
+        ],
+    )
 
 
 @pytest.mark.parametrize("name", TOWERS)
 def test_a_tower_runs_so_and_its_weights_lie_as_always(name: str) -> None:
-    (_, before, plain), (model, lay, found) = (passed(TOWERS[name], how) for how in (Compute(), LAST))
+    (_, before, plain), (model, lay, found) = (
+        passed(TOWERS[name], how) for how in (Compute(), LAST)
+    )
     assert lay and all(lay) and not any(before)
     for one, two in zip(found, plain, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)

@@ -38,7 +38,11 @@ from tests.tiny_clip import learn as learned
 from tests.toy import DATA
 
 PLAIN, ON = Compute(), Compute(compile="on")
-WAYS = {"whole": ON, "chunks": replace(ON, chunk_pairs=4), "checkpointing": replace(ON, checkpointing=True)}
+WAYS = {
+    "whole": ON,
+    "chunks": replace(ON, chunk_pairs=4),
+    "checkpointing": replace(ON, checkpointing=True),
+}
 
 
 def small() -> nn.Module:
@@ -58,7 +62,9 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounter]:
     torch.backends.mha.set_fastpath_enabled(fused)
 
 
-@pytest.mark.parametrize(("name", "way"), [("full", "chunks"), ("lora", "checkpointing"), ("locked_image", "whole")])
+@pytest.mark.parametrize(
+    ("name", "way"), [("full", "chunks"), ("lora", "checkpointing"), ("locked_image", "whole")]
+)
 @pytest.mark.usefixtures("double")
 def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: CompileCounter) -> None:
     """But for kernels, which are not made here: the traced tower is that of the model, with the weights in use."""
@@ -70,8 +76,13 @@ def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: Compil
     with torch.no_grad():
         for parameter in moving:
             parameter.add_(0.01)
-    found = [gradients(model, each, what, moving) for each in (replace(WAYS[way], compile="off"), WAYS[way])]
-    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True)) and any(bool(each.any()) for each in found[0][1:])
+    found = [
+        gradients(model, each, what, moving)
+        for each in (replace(WAYS[way], compile="off"), WAYS[way])
+    ]
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True)) and any(
+        bool(each.any()) for each in found[0][1:]
+    )
     assert counter.frame_count == 2
 
 
@@ -83,9 +94,13 @@ def test_copies_run_what_is_made_already(counter: CompileCounter) -> None:
     with computing(ON, model):
         encoded(model, "encode_image", rows)
         for number in (1, 2):
-            teacher = frozen(model, {name: tensor * number for name, tensor in model.state_dict().items()})
+            teacher = frozen(
+                model, {name: tensor * number for name, tensor in model.state_dict().items()}
+            )
             with torch.no_grad():
-                assert torch.equal(encoded(teacher, "encode_image", rows), teacher.encode_image(rows))
+                assert torch.equal(
+                    encoded(teacher, "encode_image", rows), teacher.encode_image(rows)
+                )
     assert counter.frame_count == 2
 
 
@@ -98,9 +113,13 @@ def test_what_is_listened_to_or_counted_runs_plainly(counter: CompileCounter) ->
     assert counter.frame_count == 0 and seen.get_total_flops() > 0
     hook = model.visual.ln_post.register_forward_hook(lambda *_: None)
     with computing(ON, model):
-        assert torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 0
+        assert (
+            torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 0
+        )
         hook.remove()
-        assert torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 1
+        assert (
+            torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 1
+        )
 
 
 def test_a_profile_is_that_of_the_plain_step() -> None:
@@ -115,18 +134,26 @@ def test_what_cannot_be_compiled_is_an_error_and_not_a_plain_pass(
     prepare(ON, model)
     with computing(ON, model):
         encoded(model, "encode_image", torch.randn(2, 3, 16, 16))
-        with pytest.raises(ComputeError, match="torch.compile cannot take encode_image of this backbone: .* Let compile be off"):
+        with pytest.raises(
+            ComputeError,
+            match="torch.compile cannot take encode_image of this backbone: .* Let compile be off",
+        ):
             encoded(model, "encode_image", torch.randn(3, 3, 16, 16))
 
 
-def test_without_a_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_compiler_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     words = r"compile needs a compiler \(c\+\+, g\+\+, clang\+\+\), and none is on the path. Install one \(apt install g\+\+.*CXX"
     for said in ("on", "auto"):
         with pytest.raises(ComputeError, match=words):
             prepare(Compute(compile=said), small())
-    with pytest.raises(ComputeError, match="a compiler .cc, gcc, clang., and none .* set CC to it, or let compile be off"):
+    with pytest.raises(
+        ComputeError,
+        match="a compiler .cc, gcc, clang., and none .* set CC to it, or let compile be off",
+    ):
         compiled.compiler("cuda")
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ComputeError, match="CXX=no-such-compiler"):
@@ -140,16 +167,21 @@ class Clock:
         self.now_s = 0.0
         monkeypatch.setattr(choosing, "_now", lambda: self.now_s)
 
-    def step(self, choice: Choice, steps_left: int, plain_s: float, compiled_s: float, compile_s: float) -> str:
+    def step(
+        self, choice: Choice, steps_left: int, plain_s: float, compiled_s: float, compile_s: float
+    ) -> str:
         """One step, and how it was computed."""
         how = choice.how.compile
         with choice.timed(steps_left):
-            self.now_s += plain_s if how == "off" else compiled_s + (0 if choice.compiled_s else compile_s)
+            self.now_s += (
+                plain_s if how == "off" else compiled_s + (0 if choice.compiled_s else compile_s)
+            )
         return how
 
 
 @pytest.mark.parametrize(
-    ("steps", "compiled_s", "compile_s", "kept"), [(200, 0.6, 50.0, "on"), (200, 0.9, 50.0, "off"), (200, 1.1, 0.0, "off")]
+    ("steps", "compiled_s", "compile_s", "kept"),
+    [(200, 0.6, 50.0, "on"), (200, 0.9, 50.0, "off"), (200, 1.1, 0.0, "off")],
 )
 def test_it_stays_with_what_will_be_over_sooner(
     steps: int, compiled_s: float, compile_s: float, kept: str, monkeypatch: pytest.MonkeyPatch
@@ -157,7 +189,12 @@ def test_it_stays_with_what_will_be_over_sooner(
     clock, choice = Clock(monkeypatch), Choice(Compute(compile="auto"))
     said = [clock.step(choice, steps - n, 1.0, compiled_s, compile_s) for n in range(1, 12)]
     assert said == ["off"] * 4 + ["on"] * 4 + [kept] * 3
-    times = {"compiled": float(kept == "on"), "plain_step_s": 1.0, "compiled_step_s": compiled_s, "compile_s": compile_s}
+    times = {
+        "compiled": float(kept == "on"),
+        "plain_step_s": 1.0,
+        "compiled_step_s": compiled_s,
+        "compile_s": compile_s,
+    }
     assert choice.facts == pytest.approx(times)
     assert {row["name"]: row["value"] for row in choice.rows(2)} == choice.facts
     assert all(row["task"] == 2 and row["part"] == "all" for row in choice.rows(2))
@@ -170,10 +207,14 @@ def test_a_trial_that_is_nearly_over_is_not_tried(monkeypatch: pytest.MonkeyPatc
     assert Choice(PLAIN).rows(1) == [] and Choice(ON).rows(1)[0]["value"] == 1.0
 
 
-def test_where_somebody_listens_nothing_is_tried_and_it_is_said_that_it_ran_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_somebody_listens_nothing_is_tried_and_it_is_said_that_it_ran_plainly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     on, auto = Choice(ON), Choice(Compute(compile="auto"))
     on.listened = auto.listened = True
-    assert [Clock(monkeypatch).step(auto, 200 - n, 1.0, 0.1, 1.0) for n in range(9)] == ["off"] * 9 and not auto.facts
+    assert [Clock(monkeypatch).step(auto, 200 - n, 1.0, 0.1, 1.0) for n in range(9)] == [
+        "off"
+    ] * 9 and not auto.facts
     assert [choice.rows(2)[0]["value"] for choice in (on, auto)] == [0.0, 0.0]
     other = Choice(ON)
     other.load_state_dict(on.state_dict())
@@ -188,18 +229,31 @@ def computed(**params: Any) -> Spec:
 
 
 def learn_all(
-    runs: Path, spec: Spec, stop_at: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch, store: str = ""
+    runs: Path,
+    spec: Spec,
+    stop_at: tuple[int, int] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    store: str = "",
 ) -> dict[str, Any]:
     """In this process; told to end at (task, step), and gone on with by another attempt."""
     for number, told in enumerate([stop_at, None] if stop_at else [None], 1):
         word = mmap.mmap(-1, 1)
 
-        def say(trial: Trial, task: int, step: int, training: Any, told: Any = told, word: mmap.mmap = word) -> None:
+        def say(
+            trial: Trial,
+            task: int,
+            step: int,
+            training: Any,
+            told: Any = told,
+            word: mmap.mmap = word,
+        ) -> None:
             word[0] = STOPS.index("preempted") if (task, step) == told else word[0]
 
         monkeypatch.setattr(Trial, "say", say)
         torch._dynamo.reset()
-        assert learn(RunFolder(attempt(runs, spec, number, DATA, store=store)), word) == (1 if told else 0)
+        assert learn(RunFolder(attempt(runs, spec, number, DATA, store=store)), word) == (
+            1 if told else 0
+        )
     return brought(runs)
 
 
@@ -212,7 +266,9 @@ def test_resumed_it_comes_to_the_same_bits(
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 0.0)
     for runs, stop_at in ((tmp_path / "whole", None), (tmp_path / "killed", (2, 2))):
-        times = iter([0.0, 9.0, 10.0, 19.0, 20.0, 25.0, 30.0, 30.5])  # two plain steps, two compiled ones; then nobody looks
+        times = iter(
+            [0.0, 9.0, 10.0, 19.0, 20.0, 25.0, 30.0, 30.5]
+        )  # two plain steps, two compiled ones; then nobody looks
         monkeypatch.setattr(choosing, "_now", partial(next, times))
         found.append(learn_all(runs, computed(compile=said), stop_at, monkeypatch))
     undisturbed, resumed = found
@@ -221,16 +277,27 @@ def test_resumed_it_comes_to_the_same_bits(
     assert facts["compiled"] == 1.0 and ("plain_step_s" in facts) == (said == "auto")
 
 
-def test_a_task_that_ran_plainly_says_so(counter: CompileCounter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_ran_plainly_says_so(
+    counter: CompileCounter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MIGU listens to the layers from the second task on."""
     said = json.loads(computed(compile="on").to_json())
-    said["method"] |= {"tuning": "migu", "tuning_params": {}, "objective": "contrastive", "objective_params": {}}
+    said["method"] |= {
+        "tuning": "migu",
+        "tuning_params": {},
+        "objective": "contrastive",
+        "objective_params": {},
+    }
     found = learn_all(tmp_path, Spec.from_row(said), None, monkeypatch)
-    assert [row[3] for task in (1, 2) for row in found[f"statistic {task}"] if row[1] == "compiled"] == [1.0, 0.0]
+    assert [
+        row[3] for task in (1, 2) for row in found[f"statistic {task}"] if row[1] == "compiled"
+    ] == [1.0, 0.0]
     assert counter.frame_count == 2
 
 
-def test_the_decision_belongs_to_what_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_decision_belongs_to_what_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of two trials with `auto` the second trains nothing, and reads no clock: the same bits, costs in full, the first's decision."""
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 1e9)
@@ -238,7 +305,9 @@ def test_the_decision_belongs_to_what_is_taken_over(tmp_path: Path, monkeypatch:
         monkeypatch.setattr(choosing, "_now", partial(next, iter(times)))
         folder = attempt_folder(tmp_path / str(trial), 1, 1)
         about = {"checkpoint_minutes": 0.0, "store": str(tmp_path / "store"), "stem": "toy"}
-        RunFolder(folder).create(computed(compile="auto"), Job(trial, 1, "batch", 0, str(DATA), **about))
+        RunFolder(folder).create(
+            computed(compile="auto"), Job(trial, 1, "batch", 0, str(DATA), **about)
+        )
         assert learn(RunFolder(folder), mmap.mmap(-1, 1)) == 0
     first, second = (brought(tmp_path / str(trial)) for trial in (1, 2))
     assert first == second

@@ -23,13 +23,20 @@ from tests.tiny_clip import batches, build, learn, names, objective_of, task, tu
 
 PLAIN = Compute()
 CHUNKED = Compute(chunk_pairs=4)
-WAYS = {"chunks": CHUNKED, "checkpointing": Compute(checkpointing=True), "both": Compute(chunk_pairs=8, checkpointing=True)}
+WAYS = {
+    "chunks": CHUNKED,
+    "checkpointing": Compute(checkpointing=True),
+    "both": Compute(chunk_pairs=8, checkpointing=True),
+}
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"chunk_pair": 4}, r"recipe 'r', compute_params: unknown key 'chunk_pair'. Allowed: chunk_pairs, .* mean 'chunk_pairs'"),
+        (
+            {"chunk_pair": 4},
+            r"recipe 'r', compute_params: unknown key 'chunk_pair'. Allowed: chunk_pairs, .* mean 'chunk_pairs'",
+        ),
         ({"chunk_pairs": 0}, "chunk_pairs is a whole number of pairs, 1 or more, not 0"),
         ({"ranks": 0}, "ranks is a whole number of processes, 1 or more, not 0"),
         ({"ranks": True}, "ranks is a whole number of processes, 1 or more, not True"),
@@ -43,8 +50,14 @@ WAYS = {"chunks": CHUNKED, "checkpointing": Compute(checkpointing=True), "both":
         ),
         ({"compile": "yes"}, "compile is one of off, on, auto, not 'yes'"),
         ({"compile": ["on"]}, r"compile is one of off, on, auto, not \['on'\]"),
-        ({"chunk_pairs": 5}, "1 ranks with chunks of 5 pairs do not share out batch_pairs 32 evenly. .* a multiple of 5"),
-        ({"chunk_pairs": 16, "ranks": 4}, "4 ranks with chunks of 16 pairs .* multiple of 64, or change ranks or chunk_pairs"),
+        (
+            {"chunk_pairs": 5},
+            "1 ranks with chunks of 5 pairs do not share out batch_pairs 32 evenly. .* a multiple of 5",
+        ),
+        (
+            {"chunk_pairs": 16, "ranks": 4},
+            "4 ranks with chunks of 16 pairs .* multiple of 64, or change ranks or chunk_pairs",
+        ),
         ({"ranks": 3}, "3 ranks with chunks of 10 pairs .* Make batch_pairs a multiple of 3"),
     ],
 )
@@ -55,10 +68,14 @@ def test_what_cannot_be_done_is_refused_with_the_row(params: dict[str, Any], wor
 
 def test_a_recipe_that_says_nothing_is_computed_plainly() -> None:
     assert Compute.of(RECIPE) == Compute.of(RECIPE | {"compute_params": {}}) == PLAIN
-    assert Compute.of(RECIPE | {"compute_params": {"chunk_pairs": 8, "ranks": 2}}) == Compute(chunk_pairs=8, ranks=2)
+    assert Compute.of(RECIPE | {"compute_params": {"chunk_pairs": 8, "ranks": 2}}) == Compute(
+        chunk_pairs=8, ranks=2
+    )
 
 
-def gradients(model: nn.Module, how: Compute, what: methods.Objective, moving: list[nn.Parameter]) -> list[Tensor]:
+def gradients(
+    model: nn.Module, how: Compute, what: methods.Objective, moving: list[nn.Parameter]
+) -> list[Tensor]:
     """The loss and its gradients in the second task, the same draws for every way."""
     torch.manual_seed(7)
     batch = next(batches(2))
@@ -124,7 +141,9 @@ def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
     prepare(PLAIN, layers)
     prepare(Compute(checkpointing=True), layers)
     for how in (CHUNKED, Compute(ranks=2)):
-        with pytest.raises(ValueError, match="1 is a batch normalisation, .* use checkpointing, or a ViT backbone"):
+        with pytest.raises(
+            ValueError, match="1 is a batch normalisation, .* use checkpointing, or a ViT backbone"
+        ):
             prepare(how, layers)
 
 
@@ -132,12 +151,18 @@ def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
     """One forward pass more, a third of a step and a little (pixels get no gradient); and less memory."""
     rows = {
         name: profile(spec_of(pairs=512, recipe={"compute_params": params}))["train"]
-        for name, params in {"plain": {}, "chunks": {"chunk_pairs": 64}, "checkpointing": {"checkpointing": True}}.items()
+        for name, params in {
+            "plain": {},
+            "chunks": {"chunk_pairs": 64},
+            "checkpointing": {"checkpointing": True},
+        }.items()
     }
     for name in ("chunks", "checkpointing"):
         assert 1.2 < rows[name][0] / rows["plain"][0] < 1.4
         assert rows[name][1] < rows["plain"][1]
-    assert rows["chunks"][1] < 0.75 * rows["plain"][1]  # of so small a model much of it is weights and logits
+    assert (
+        rows["chunks"][1] < 0.75 * rows["plain"][1]
+    )  # of so small a model much of it is weights and logits
 
 
 class Diverges(Real):
@@ -165,7 +190,9 @@ def test_a_loss_that_is_looked_at_late_names_the_step_that_it_was_lost_at() -> N
     said, taken = [], []
     for at_once in (True, False):
         training = diverging(at_once)
-        with pytest.raises(DivergedError, match="the loss is not finite at step 2 of task 1") as error:
+        with pytest.raises(
+            DivergedError, match="the loss is not finite at step 2 of task 1"
+        ) as error:
             for _ in training.steps_from(0):
                 pass
         said.append(str(error.value))

@@ -52,7 +52,9 @@ class Loaded(Sequence[Weights]):
 
 @pytest.mark.parametrize("name", MERGINGS)
 @pytest.mark.parametrize("length", [1, 2, 5])
-def test_keys_shapes_and_dtypes_are_kept_and_the_history_is_not_touched(name: str, length: int) -> None:
+def test_keys_shapes_and_dtypes_are_kept_and_the_history_is_not_touched(
+    name: str, length: int
+) -> None:
     history = [weights(seed) for seed in range(length)]
     merged = merge(name, history, {})
     assert {key: (tensor.shape, tensor.dtype) for key, tensor in merged.items()} == {
@@ -86,15 +88,32 @@ def test_none_is_the_last() -> None:
     assert not differing(merge("none", Loaded([3, 1, 2]), {}), weights(2))
 
 
-@given(weight=st.floats(0, 1), over=st.sampled_from(OVER), length=st.integers(1, 5), seed=st.integers(0, 1000))
+@given(
+    weight=st.floats(0, 1),
+    over=st.sampled_from(OVER),
+    length=st.integers(1, 5),
+    seed=st.integers(0, 1000),
+)
 @settings(max_examples=40, deadline=None)
-def test_interpolating_equal_weights_changes_no_bit(weight: float, over: str, length: int, seed: int) -> None:
-    assert not differing(merge("interpolate", [weights(seed)] * length, {"weight": weight, "over": over}), weights(seed))
+def test_interpolating_equal_weights_changes_no_bit(
+    weight: float, over: str, length: int, seed: int
+) -> None:
+    assert not differing(
+        merge("interpolate", [weights(seed)] * length, {"weight": weight, "over": over}),
+        weights(seed),
+    )
 
 
-@given(weight=st.floats(0, 1), over=st.sampled_from(OVER), one=st.integers(0, 1000), two=st.integers(0, 1000))
+@given(
+    weight=st.floats(0, 1),
+    over=st.sampled_from(OVER),
+    one=st.integers(0, 1000),
+    two=st.integers(0, 1000),
+)
 @settings(max_examples=40, deadline=None)
-def test_two_models_are_the_closed_form_whatever_it_is_over(weight: float, over: str, one: int, two: int) -> None:
+def test_two_models_are_the_closed_form_whatever_it_is_over(
+    weight: float, over: str, one: int, two: int
+) -> None:
     merged = merge("interpolate", [weights(one), weights(two)], {"weight": weight, "over": over})
     for key, first in weights(one).items():
         second = weights(two)[key]
@@ -103,7 +122,9 @@ def test_two_models_are_the_closed_form_whatever_it_is_over(weight: float, over:
             # 1e-6 of what is added, not of what is left: near-opposite numbers cancel; a half then rounds once, when stored
             size = torch.maximum(first.abs(), second.abs()).double()
             rounding = max(1e-6, torch.finfo(first.dtype).eps)
-            assert bool(((merged[key].double() - expected).abs() <= rounding * size + 1e-12).all()), key
+            assert bool(
+                ((merged[key].double() - expected).abs() <= rounding * size + 1e-12).all()
+            ), key
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
@@ -142,28 +163,70 @@ def test_merged_weights_share_no_memory_with_the_history(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("interpolat", {}, r"unknown 'interpolat'. Known in methods/merging: .*Did you mean 'interpolate'"),
-        ("none", {"weight": 1}, r"none has no parameter 'weight'. Allowed: none: it takes no parameters"),
-        ("none", {"over": "all"}, r"none has no parameter 'over'. Allowed: none: it takes no parameters"),
-        ("interpolate", {"wieght": 1}, r"Allowed: weight, shares, initial, over, start_over, lines. Did you mean 'weight'"),
+        (
+            "interpolat",
+            {},
+            r"unknown 'interpolat'. Known in methods/merging: .*Did you mean 'interpolate'",
+        ),
+        (
+            "none",
+            {"weight": 1},
+            r"none has no parameter 'weight'. Allowed: none: it takes no parameters",
+        ),
+        (
+            "none",
+            {"over": "all"},
+            r"none has no parameter 'over'. Allowed: none: it takes no parameters",
+        ),
+        (
+            "interpolate",
+            {"wieght": 1},
+            r"Allowed: weight, shares, initial, over, start_over, lines. Did you mean 'weight'",
+        ),
         ("interpolate", {"weight": 1.5}, r"in \[0, 1\], not 1.5"),
-        ("interpolate", {"weight": 0.5, "shares": "exp"}, r"two ways to say the same; leave one out"),
-        ("slerp", {"shares": "sqr"}, r"unknown shares 'sqr'. Allowed: uniform, log, sqrt, .*, reverse_exp"),
+        (
+            "interpolate",
+            {"weight": 0.5, "shares": "exp"},
+            r"two ways to say the same; leave one out",
+        ),
+        (
+            "slerp",
+            {"shares": "sqr"},
+            r"unknown shares 'sqr'. Allowed: uniform, log, sqrt, .*, reverse_exp",
+        ),
         ("interpolate", {"over": "some"}, r"unknown over 'some'. Allowed: running, all, ends"),
-        ("interpolate", {"start_over": "runing"}, r"unknown start_over 'runing'. .* Did you mean 'running'"),
-        ("interpolate", {"lines": {"gamma": 1}}, r'lines is {"alpha": number, "beta": number} or null, not {"gamma": 1}'),
+        (
+            "interpolate",
+            {"start_over": "runing"},
+            r"unknown start_over 'runing'. .* Did you mean 'running'",
+        ),
+        (
+            "interpolate",
+            {"lines": {"gamma": 1}},
+            r'lines is {"alpha": number, "beta": number} or null, not {"gamma": 1}',
+        ),
         ("interpolate", {"restart": True}, r"interpolate has no parameter 'restart'"),
-        ("ema_step", {"over": "all"}, r"ema_step has no parameter 'over'. Allowed: decay, ramp, lines, restart"),
+        (
+            "ema_step",
+            {"over": "all"},
+            r"ema_step has no parameter 'over'. Allowed: decay, ramp, lines, restart",
+        ),
         ("ema_step", {"restart": 1}, r"restart is true .* or false, not 1"),
         ("ema_step", {"decay": 2}, r"decay is the share of the average so far, in \[0, 1\], not 2"),
         ("every_k", {"every": 0}, r"every is a number of steps, at least 1, not 0"),
         ("ema_step", {}, r"averages over the steps of a task and combines no tasks"),
         ("ties", {"keep": 1.1}, r"keep is a share of the entries, in \[0, 1\], not 1.1"),
         ("dare_ties", {"drop": 1}, r"drop is a share of the entries, in \[0, 0.999\], not 1"),
-        ("breadcrumbs", {"top": 0.5, "bottom": 0.5}, r"top \+ bottom is a share of the entries, in \[0, 0.999\], not 1"),
+        (
+            "breadcrumbs",
+            {"top": 0.5, "bottom": 0.5},
+            r"top \+ bottom is a share of the entries, in \[0, 0.999\], not 1",
+        ),
         ("tall_masks", {"tasks": 0}, r"tasks a number of at least 1, not 0.4 and 0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
+def test_what_cannot_be_meant_is_refused(
+    name: str, params: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         merge(name, [weights(0), weights(1)], params)

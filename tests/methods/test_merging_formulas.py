@@ -33,9 +33,15 @@ seeds = st.integers(0, 10_000)
 def history(length: int, seed: int = 0) -> list[Weights]:
     """Task vectors that share a direction, as fine-tuned ones do."""
     generator = torch.Generator().manual_seed(seed)
-    start, common = ([torch.randn(shape, generator=generator).double() for shape in SHAPES.values()] for _ in range(2))
+    start, common = (
+        [torch.randn(shape, generator=generator).double() for shape in SHAPES.values()]
+        for _ in range(2)
+    )
     moved = [
-        [a + (b + torch.randn(a.shape, generator=generator).double()) / 2 for a, b in zip(start, common, strict=True)]
+        [
+            a + (b + torch.randn(a.shape, generator=generator).double()) / 2
+            for a, b in zip(start, common, strict=True)
+        ]
         for _ in range(length)
     ]
     return [dict(zip(SHAPES, tensors, strict=True)) for tensors in (start, *moved)]
@@ -53,16 +59,23 @@ def flat(vector: dict[str, Array]) -> Array:
 
 def unflat(row: Array) -> dict[str, Array]:
     ends = np.cumsum([math.prod(shape) for shape in SHAPES.values()])[:-1]
-    return {name: part.reshape(SHAPES[name]) for name, part in zip(SHAPES, np.split(row, ends), strict=True)}
+    return {
+        name: part.reshape(SHAPES[name])
+        for name, part in zip(SHAPES, np.split(row, ends), strict=True)
+    }
 
 
 def disjoint_mean(rows: Array) -> Array:
     sign = np.sign(rows.sum(axis=0))
     agrees = (np.sign(rows) == sign) & (rows != 0)
-    return np.where(agrees.any(axis=0), (rows * agrees).sum(axis=0) / np.maximum(agrees.sum(axis=0), 1), 0.0)
+    return np.where(
+        agrees.any(axis=0), (rows * agrees).sum(axis=0) / np.maximum(agrees.sum(axis=0), 1), 0.0
+    )
 
 
-def check(name: str, held: list[Weights], params: dict[str, object], expected: dict[str, Array]) -> None:
+def check(
+    name: str, held: list[Weights], params: dict[str, object], expected: dict[str, Array]
+) -> None:
     for key, tensor in merge(name, held, params | {"over": "all"}).items():
         np.testing.assert_allclose(tensor.numpy(), expected[key], rtol=1e-6, atol=1e-9, err_msg=key)
 
@@ -82,7 +95,10 @@ def test_interpolate_is_the_weighted_mean_of_numpy(shares: str, initial: bool) -
     taking = held if initial else held[1:]
     weights = growths[shares.removeprefix("reverse_")](np.arange(1.0, len(taking) + 1))
     weights = weights[::-1] if shares.startswith("reverse_") else weights
-    expected = {name: np.average([one[name].numpy() for one in taking], axis=0, weights=weights) for name in SHAPES}
+    expected = {
+        name: np.average([one[name].numpy() for one in taking], axis=0, weights=weights)
+        for name in SHAPES
+    }
     check("interpolate", held, {"shares": shares, "initial": initial}, expected)
 
 
@@ -97,7 +113,9 @@ def test_slerp_is_shoemakes_formula(seed: int, weight: float) -> None:
         omega = math.acos(max(-1.0, min(1.0, cosine)))
         arc = (1 - weight) * a + weight * b
         if abs(cosine) <= 0.9995:
-            arc = (math.sin((1 - weight) * omega) * a + math.sin(weight * omega) * b) / math.sin(omega)
+            arc = (math.sin((1 - weight) * omega) * a + math.sin(weight * omega) * b) / math.sin(
+                omega
+            )
         expected[name] = arc.reshape(SHAPES[name])
     check("slerp", held, {"weight": weight}, expected)
 
@@ -112,7 +130,12 @@ def test_slerp_keeps_the_length_and_halves_the_angle() -> None:
 def test_task_arithmetic_is_the_scaled_sum(scale: float) -> None:
     held = history(4)
     start, vectors = arrays(held)
-    check("task_arithmetic", held, {"scale": scale}, moved_by(start, sum(map(flat, vectors), np.zeros(52)), scale))
+    check(
+        "task_arithmetic",
+        held,
+        {"scale": scale},
+        moved_by(start, sum(map(flat, vectors), np.zeros(52)), scale),
+    )
 
 
 @given(seed=seeds, keep=st.floats(0.05, 1), length=st.integers(1, 4))
@@ -128,7 +151,10 @@ def test_ties_is_trim_elect_and_disjoint_mean(seed: int, keep: float, length: in
 
 
 def test_ties_trims_the_whole_model_and_not_each_tensor() -> None:
-    held = [{"small": torch.zeros(4), "large": torch.zeros(4)}, {"small": torch.full((4,), 0.1), "large": torch.arange(4) + 1.0}]
+    held = [
+        {"small": torch.zeros(4), "large": torch.zeros(4)},
+        {"small": torch.full((4,), 0.1), "large": torch.arange(4) + 1.0},
+    ]
     merged = merge("ties", held, {"over": "ends", "keep": 0.5})
     assert not merged["small"].any() and merged["large"].all()
 
@@ -141,9 +167,18 @@ def test_dare_ties_is_the_disjoint_mean_of_what_each_task_keeps(drop: float) -> 
     rows = []
     for index, vector in enumerate(vectors):
         alone = [{name: torch.zeros_like(tensor) for name, tensor in held[0].items()}] * 4
-        alone[index + 1] = {name: torch.from_numpy(np.asarray(array)) for name, array in vector.items()}
-        left = flat({name: tensor.numpy() for name, tensor in merge("dare_ties", alone, {"drop": drop, "over": "all"}).items()})
-        np.testing.assert_allclose(left[left != 0], (flat(vector) / (1 - drop))[left != 0], rtol=1e-12)
+        alone[index + 1] = {
+            name: torch.from_numpy(np.asarray(array)) for name, array in vector.items()
+        }
+        left = flat(
+            {
+                name: tensor.numpy()
+                for name, tensor in merge("dare_ties", alone, {"drop": drop, "over": "all"}).items()
+            }
+        )
+        np.testing.assert_allclose(
+            left[left != 0], (flat(vector) / (1 - drop))[left != 0], rtol=1e-12
+        )
         rows.append(left)
     check("dare_ties", held, {"drop": drop}, moved_by(start, disjoint_mean(np.stack(rows))))
 
@@ -155,14 +190,21 @@ def test_dare_drops_the_share_it_says_anew_for_each_task_and_seed() -> None:
     assert sorted(set(first.tolist())) == pytest.approx([0, 1 / 0.3])
     assert float((first == 0).double().mean()) == pytest.approx(0.7, abs=0.01)
     assert torch.equal(first, merge("dare_ties", held, params)["w"])
-    for other in (merge("dare_ties", [held[0], *held], params), merge("dare_ties", held, params | {"seed": 1})):
+    for other in (
+        merge("dare_ties", [held[0], *held], params),
+        merge("dare_ties", held, params | {"seed": 1}),
+    ):
         both = float(((first == 0) & (other["w"] == 0)).double().mean())
-        assert both == pytest.approx(0.49, abs=0.01), "drops of another task, or by another seed, are independent"
+        assert both == pytest.approx(0.49, abs=0.01), (
+            "drops of another task, or by another seed, are independent"
+        )
 
 
 @given(seed=seeds, top=st.floats(0, 0.3), bottom=st.floats(0, 0.6), elect=st.booleans())
 @settings(max_examples=20, deadline=None)
-def test_breadcrumbs_masks_both_ends_of_each_tensor(seed: int, top: float, bottom: float, elect: bool) -> None:
+def test_breadcrumbs_masks_both_ends_of_each_tensor(
+    seed: int, top: float, bottom: float, elect: bool
+) -> None:
     held = history(3, seed)
     start, vectors = arrays(held)
     for vector, name in itertools.product(vectors, SHAPES):
@@ -173,7 +215,12 @@ def test_breadcrumbs_masks_both_ends_of_each_tensor(seed: int, top: float, botto
         vector[name] = row.reshape(SHAPES[name])
     rows = np.stack([flat(vector) for vector in vectors])
     merged = disjoint_mean(rows) if elect else rows.sum(axis=0)
-    check("breadcrumbs", held, {"top": top, "bottom": bottom, "elect": elect, "scale": 0.3}, moved_by(start, merged, 0.3))
+    check(
+        "breadcrumbs",
+        held,
+        {"top": top, "bottom": bottom, "elect": elect, "scale": 0.3},
+        moved_by(start, merged, 0.3),
+    )
 
 
 def test_magmax_is_the_largest_move_of_each_weight() -> None:
@@ -193,7 +240,9 @@ def test_model_stock_is_the_paper_ratio_of_the_mean_pairwise_cosine(seed: int, l
     for name in SHAPES:
         rows = [vector[name].ravel() for vector in vectors]
         pairs = itertools.combinations(rows, 2)
-        cosine = max(0.0, float(np.mean([a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in pairs])))
+        cosine = max(
+            0.0, float(np.mean([a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in pairs]))
+        )
         ratio = length * cosine / (1 + (length - 1) * cosine)
         expected[name] = start[name] + ratio * np.mean(rows, axis=0).reshape(SHAPES[name])
     check("model_stock", held, {}, expected)
@@ -215,10 +264,17 @@ def test_tall_masks_keeps_what_enough_tasks_need(seed: int, tall: float, tasks: 
     rows = np.stack([flat(vector) for vector in vectors])
     summed = rows.sum(axis=0)
     needed = (np.abs(rows) >= tall * np.abs(summed - rows)).sum(axis=0)
-    check("tall_masks", held, {"tall": tall, "tasks": tasks}, moved_by(start, np.where(needed >= tasks, summed, 0)))
+    check(
+        "tall_masks",
+        held,
+        {"tall": tall, "tasks": tasks},
+        moved_by(start, np.where(needed >= tasks, summed, 0)),
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in TECHNIQUES if name not in ("slerp", "dare_ties")])
+@pytest.mark.parametrize(
+    "name", [name for name in TECHNIQUES if name not in ("slerp", "dare_ties")]
+)
 @given(order=st.permutations([1, 2, 3, 4]), seed=seeds)
 @settings(max_examples=5, deadline=None)
 def test_over_all_the_order_of_tasks_plays_no_part(name: str, order: list[int], seed: int) -> None:
@@ -242,7 +298,9 @@ def test_over_all_the_order_of_tasks_plays_no_part(name: str, order: list[int], 
 )
 def test_tasks_that_learned_the_same_merge_to_it(name: str, params: dict[str, object]) -> None:
     start, learned = history(1)
-    for key, tensor in merge(name, [start, learned, learned, learned], params | {"over": "all"}).items():
+    for key, tensor in merge(
+        name, [start, learned, learned, learned], params | {"over": "all"}
+    ).items():
         torch.testing.assert_close(tensor, learned[key], rtol=1e-12, atol=1e-12)
 
 

@@ -34,7 +34,9 @@ from tests.tiny_clip import (
 )
 from tests.toy import DATA
 
-TECHNIQUES = [name for name in names("methods/merging") if not averages_steps(name) and name != "none"]
+TECHNIQUES = [
+    name for name in names("methods/merging") if not averages_steps(name) and name != "none"
+]
 TUNINGS = names("methods/tuning")
 
 
@@ -56,7 +58,10 @@ def test_folding_on_from_disk_is_the_full_fold_to_the_bit(name: str, tmp_path: P
 
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_each_word_says_what_the_technique_is_given(name: str) -> None:
-    history, own = [weights(seed) for seed in range(4)], {"drop": 0.0} if name == "dare_ties" else {}
+    history, own = (
+        [weights(seed) for seed in range(4)],
+        {"drop": 0.0} if name == "dare_ties" else {},
+    )
     ends = merge(name, [history[0], history[3]], own | {"over": "all"})
     assert not differing(merge(name, history, own | {"over": "ends"}), ends)
     from_theta_0 = merge(name, [history[0], history[0], history[1]], own | {"over": "all"})
@@ -75,7 +80,10 @@ def test_memory_does_not_grow_with_the_tasks(name: str, over: str) -> None:
 
 
 def test_lines_scales_by_depth_and_not_the_running_merge_itself() -> None:
-    start = {"visual.transformer.resblocks.0.w": torch.zeros(1), "visual.transformer.resblocks.2.w": torch.zeros(1)}
+    start = {
+        "visual.transformer.resblocks.0.w": torch.zeros(1),
+        "visual.transformer.resblocks.2.w": torch.zeros(1),
+    }
     start |= {
         "visual.transformer.resblocks.1.w": torch.zeros(1),
         "positional_embedding": torch.zeros(1),
@@ -85,7 +93,9 @@ def test_lines_scales_by_depth_and_not_the_running_merge_itself() -> None:
     params = {"weight": 0.5, "lines": {"alpha": 0.2, "beta": 0.6}}
     once, twice = (merge("interpolate", [start, *[moved] * tasks], params) for tasks in (1, 2))
     expected = dict(zip(start, [0.2, 0.8, 0.5, 0.2, 0.8], strict=True))
-    assert {name: float(tensor) for name, tensor in once.items()} == pytest.approx({name: e / 2 for name, e in expected.items()})
+    assert {name: float(tensor) for name, tensor in once.items()} == pytest.approx(
+        {name: e / 2 for name, e in expected.items()}
+    )
     assert {name: float(tensor) for name, tensor in twice.items()} == pytest.approx(
         {name: e * 3 / 4 for name, e in expected.items()}
     )
@@ -103,7 +113,10 @@ def test_the_depth_of_a_clip_is_the_place_of_the_block_in_its_tower() -> None:
     assert mergings.depths(["visual.layer1.0.w", "visual.layer3.2.w", "visual.layer4.0.w", "visual.bn1.weight"]) == {
         "visual.layer1.0.w": 0, "visual.layer3.2.w": 2 / 3, "visual.layer4.0.w": 1, "visual.bn1.weight": 0,
     }  # fmt: skip
-    assert mergings.depths(["trunk.blocks.0.w", "trunk.norm.weight"]) == {"trunk.blocks.0.w": 1, "trunk.norm.weight": 1}
+    assert mergings.depths(["trunk.blocks.0.w", "trunk.norm.weight"]) == {
+        "trunk.blocks.0.w": 1,
+        "trunk.norm.weight": 1,
+    }
 
 
 ROW = {
@@ -115,21 +128,35 @@ ROW = {
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"start": "last", "deploy": "last"}, "nothing uses merging 'ties': neither start nor deploy is 'merged'. Set one"),
-        ({"start": "last", "merging_params": {"start_over": "all"}}, "start_over says what .* but start is 'last'. Leave it out"),
+        (
+            {"start": "last", "deploy": "last"},
+            "nothing uses merging 'ties': neither start nor deploy is 'merged'. Set one",
+        ),
+        (
+            {"start": "last", "merging_params": {"start_over": "all"}},
+            "start_over says what .* but start is 'last'. Leave it out",
+        ),
         (
             {"deploy": "last", "merging_params": {"over": "all", "start_over": "running"}},
             "over says what is deployed, but deploy is 'last', and start has start_over. Leave it out",
         ),
-        ({"merging_params": {"over": "al"}}, "unknown over 'al'. Allowed: running, all, ends. Did you mean 'all'"),
+        (
+            {"merging_params": {"over": "al"}},
+            "unknown over 'al'. Allowed: running, all, ends. Did you mean 'all'",
+        ),
         (
             {"merging": "every_k", "merging_params": {"start_over": "all"}},
             "has no parameter 'start_over'. Allowed: every, lines, restart",
         ),
-        ({"merging_params": {"lines": {"alpha": "x"}}}, 'lines is {"alpha": number, "beta": number} or null'),
+        (
+            {"merging_params": {"lines": {"alpha": "x"}}},
+            'lines is {"alpha": number, "beta": number} or null',
+        ),
     ],
 )
-def test_a_row_that_cannot_be_meant_is_refused_at_the_insert(said: dict[str, Any], message: str) -> None:
+def test_a_row_that_cannot_be_meant_is_refused_at_the_insert(
+    said: dict[str, Any], message: str
+) -> None:
     with pytest.raises(PartError, match=message):
         check_method(ROW | said)
 
@@ -138,7 +165,11 @@ def test_a_row_that_cannot_be_meant_is_refused_at_the_insert(said: dict[str, Any
     "said",
     [
         {"start": "merged", "deploy": "last", "merging_params": {"over": "all"}},
-        {"start": "merged", "deploy": "merged", "merging_params": {"over": "all", "start_over": "running", "lines": None}},
+        {
+            "start": "merged",
+            "deploy": "merged",
+            "merging_params": {"over": "all", "start_over": "running", "lines": None},
+        },
         {"merging": "ema_step", "merging_params": {"restart": False, "lines": {}}},
     ],
 )
@@ -149,9 +180,16 @@ def test_a_row_of_any_place_in_the_grid_is_taken(said: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- over the steps of a task
 
 
-def averaged(name: str, how: str, params: dict[str, Any], steps: int) -> tuple[mergings.Merging, list[Weights]]:
+def averaged(
+    name: str, how: str, params: dict[str, Any], steps: int
+) -> tuple[mergings.Merging, list[Weights]]:
     """A task under a tuning; the merging, and the weights in use at the start and after each step."""
-    made, model, tune, what = merger(name, params, "last", "merged"), build(), tuning(how), objective_of("contrastive")
+    made, model, tune, what = (
+        merger(name, params, "last", "merged"),
+        build(),
+        tuning(how),
+        objective_of("contrastive"),
+    )
     made.begin(model)
     seen = [snapshot(model)]
     torch.manual_seed(0)
@@ -175,13 +213,22 @@ def test_ema_step_is_the_closed_form_of_the_weights_in_use(how: str) -> None:
     merged = made.merge("steps", [seen[0], seen[-1]])
     for name, tensor in merged.items():
         shares = [0.8**6, *(0.2 * 0.8 ** (6 - i) for i in range(1, 7))]
-        expected = sum(share * weights[name].double() for share, weights in zip(shares, seen[:7], strict=True))
+        expected = sum(
+            share * weights[name].double() for share, weights in zip(shares, seen[:7], strict=True)
+        )
         torch.testing.assert_close(tensor.double(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_ramp_is_the_mean_until_the_decay_is_reached() -> None:
     share = merger("ema_step", {"decay": 0.75, "ramp": True}, "last", "merged").share
-    assert share is not None and [share(n) for n in (1, 2, 3, 4, 5, 100)] == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 4, 1 / 4]
+    assert share is not None and [share(n) for n in (1, 2, 3, 4, 5, 100)] == [
+        1,
+        1 / 2,
+        1 / 3,
+        1 / 4,
+        1 / 4,
+        1 / 4,
+    ]
 
 
 @pytest.mark.parametrize("how", ["full", "lora"])
@@ -199,7 +246,9 @@ def test_an_average_begins_anew_or_is_carried() -> None:
         made.begin(one)
         made.step(partial(in_use, other))
         made.end()
-        assert bool(made.state_dict()) is not restart, "an average that begins anew is not kept between tasks"
+        assert bool(made.state_dict()) is not restart, (
+            "an average that begins anew is not kept between tasks"
+        )
         carried = merger("every_k", {"every": 1, "restart": restart}, "last", "merged")
         carried.load_state_dict(made.state_dict())
         carried.begin(one)
@@ -248,8 +297,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("points", [["receipt:3", "results:2"], ["step:3", "checkpoint:3", "step:2"]], ids=str)
-def test_killed_and_resumed_over_attempts(case: str, points: list[str], undisturbed: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "points", [["receipt:3", "results:2"], ["step:3", "checkpoint:3", "step:2"]], ids=str
+)
+def test_killed_and_resumed_over_attempts(
+    case: str, points: list[str], undisturbed: dict[str, Path], tmp_path: Path
+) -> None:
     spec = spec_with(**CASES[case])
     for number, point in enumerate(points, 1):
         assert run_trial(attempt(tmp_path, spec, number, DATA), crash_at=point) == -9
@@ -258,23 +311,40 @@ def test_killed_and_resumed_over_attempts(case: str, points: list[str], undistur
 
 
 @pytest.mark.slow
-def test_the_running_merge_of_a_trial_is_that_of_its_whole_history(undisturbed: dict[str, Path]) -> None:
+def test_the_running_merge_of_a_trial_is_that_of_its_whole_history(
+    undisturbed: dict[str, Path],
+) -> None:
     case = "all deployed, running begun from"
     run, spec = RunFolder(undisturbed[case] / "000001" / "01"), spec_with(**CASES[case])
     initial = backbones.load(spec.backbone, None, spec.seed).model.state_dict()
-    history = [initial, *(load_file(run.path / f"task-{number:04d}.last.safetensors") for number in range(1, 5))]
-    assert not _differing(load_file(run.path / "task-0004.running.safetensors"), merge("dare_ties", history, {}))
-    assert not _differing(load_file(run.path / "task-0004.deployed.safetensors"), merge("dare_ties", history, {"over": "all"}))
+    history = [
+        initial,
+        *(load_file(run.path / f"task-{number:04d}.last.safetensors") for number in range(1, 5)),
+    ]
+    assert not _differing(
+        load_file(run.path / "task-0004.running.safetensors"), merge("dare_ties", history, {})
+    )
+    assert not _differing(
+        load_file(run.path / "task-0004.deployed.safetensors"),
+        merge("dare_ties", history, {"over": "all"}),
+    )
 
 
 @pytest.mark.slow
 def test_a_folder_keeps_what_a_merging_asks_for_and_no_more(undisturbed: dict[str, Path]) -> None:
-    found = {case: sorted(path.name for path in folder.rglob("task-*.safetensors")) for case, folder in undisturbed.items()}
+    found = {
+        case: sorted(path.name for path in folder.rglob("task-*.safetensors"))
+        for case, folder in undisturbed.items()
+    }
     lasts = [f"task-{number:04d}.last.safetensors" for number in range(1, 5)]
     deployed = "task-0004.deployed.safetensors"
-    assert found["all deployed, running begun from"] == sorted([deployed, "task-0004.running.safetensors", *lasts])
+    assert found["all deployed, running begun from"] == sorted(
+        [deployed, "task-0004.running.safetensors", *lasts]
+    )
     assert found["every step, anew, deployed last"] == [deployed]
-    held = done_tasks([RunFolder(undisturbed["all deployed, running begun from"] / "000001" / "01")])
+    held = done_tasks(
+        [RunFolder(undisturbed["all deployed, running begun from"] / "000001" / "01")]
+    )
     assert sorted(held[4][1]["weights"]) == ["deployed", "last", "running"]
 
 

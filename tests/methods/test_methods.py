@@ -13,7 +13,11 @@ from methods import schedules
 from schema.checks import parts
 from tests.tiny_clip import ROOT, field_defaults, names
 
-KINDS = [(kind, name) for kind in ("tuning", "objectives", "repair", "selection") for name in names(f"methods/{kind}")]
+KINDS = [
+    (kind, name)
+    for kind in ("tuning", "objectives", "repair", "selection")
+    for name in names(f"methods/{kind}")
+]
 FILES = [*KINDS, *(("merging", name) for name in names("methods/merging"))]
 
 
@@ -42,7 +46,9 @@ def test_its_dataclass_can_be_read_without_being_imported(kind: str, name: str) 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
 def test_a_row_may_set_each_key(kind: str, name: str) -> None:
     """Also to the default as JSON gives it back."""
-    literal = json.loads(json.dumps(field_defaults(ROOT / "methods" / kind / f"{name}.py", camel(name))))
+    literal = json.loads(
+        json.dumps(field_defaults(ROOT / "methods" / kind / f"{name}.py", camel(name)))
+    )
     assert methods.part(kind, name, literal) == methods.part(kind, name, {})
 
 
@@ -50,19 +56,30 @@ def test_a_row_may_set_each_key(kind: str, name: str) -> None:
 def test_a_merging_takes_its_keys_by_name_with_literal_defaults(name: str) -> None:
     module, steps = import_module(f"methods.merging.{name}"), parts.averages_steps(name)
     takes = list(inspect.signature(module.share if steps else module.merge).parameters.values())
-    assert [argument.name for argument in takes if argument.kind is not argument.KEYWORD_ONLY] == ["step" if steps else "history"]
+    assert [argument.name for argument in takes if argument.kind is not argument.KEYWORD_ONLY] == [
+        "step" if steps else "history"
+    ]
     assert parts.keys("methods/merging", name) == tuple(argument.name for argument in takes[1:])
-    assert all(isinstance(argument.default, str | int | float | bool | tuple | None) for argument in takes[1:])
-    assert not {argument.name for argument in takes} & {*parts.RESERVED}, "those say what is merged, of every merging alike"
+    assert all(
+        isinstance(argument.default, str | int | float | bool | tuple | None)
+        for argument in takes[1:]
+    )
+    assert not {argument.name for argument in takes} & {*parts.RESERVED}, (
+        "those say what is merged, of every merging alike"
+    )
 
 
 @pytest.mark.parametrize("place", ["methods/optimizers.py", "methods/schedules.py"])
 def test_both_halves_know_the_same_functions_and_keys(place: str) -> None:
     module = import_module(place.removesuffix(".py").replace("/", "."))
-    assert {"methods/optimizers.py": "adamw", "methods/schedules.py": "cosine"}[place] in parts.names(place)
+    assert {"methods/optimizers.py": "adamw", "methods/schedules.py": "cosine"}[
+        place
+    ] in parts.names(place)
     for name in parts.names(place):
         takes = inspect.signature(getattr(module, name)).parameters.values()
-        assert parts.keys(place, name) == tuple(argument.name for argument in takes if argument.kind is argument.KEYWORD_ONLY)
+        assert parts.keys(place, name) == tuple(
+            argument.name for argument in takes if argument.kind is argument.KEYWORD_ONLY
+        )
 
 
 def test_a_schedule_with_its_defaults_is_complete() -> None:

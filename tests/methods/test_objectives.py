@@ -39,7 +39,12 @@ def test_the_loss_is_one_float32_and_changes_no_weight(name: str) -> None:
     before = snapshot(model)
     what.begin(model, task(2))
     loss = what.loss(model, next(batches(2)))
-    assert loss.shape == () and loss.dtype == torch.float32 and loss.requires_grad and bool(loss.isfinite())
+    assert (
+        loss.shape == ()
+        and loss.dtype == torch.float32
+        and loss.requires_grad
+        and bool(loss.isfinite())
+    )
     what.end(model, batches(2))
     assert not differing(before, model.state_dict())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -91,7 +96,9 @@ def test_golden_losses(name: str) -> None:
 
     def losses() -> list[float]:
         model, what = build(), objective_of(name)
-        return [loss for number in (1, 2) for loss in learn(model, tuning("full"), what, 10, number)]
+        return [
+            loss for number in (1, 2) for loss in learn(model, tuning("full"), what, 10, number)
+        ]
 
     check_golden(f"objective {whole(name)}", losses)
 
@@ -99,20 +106,32 @@ def test_golden_losses(name: str) -> None:
 def test_contrastive_is_the_formula() -> None:
     model, batch = build(), next(batches(1))
     with torch.no_grad():
-        images, texts = model.encode_image(batch.images).double().numpy(), model.encode_text(batch.texts).double().numpy()
-        images, texts = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (images, texts))
+        images, texts = (
+            model.encode_image(batch.images).double().numpy(),
+            model.encode_text(batch.texts).double().numpy(),
+        )
+        images, texts = (
+            rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (images, texts)
+        )
         logits = np.exp(float(model.logit_scale.detach())) * images @ texts.T
     rows = np.log(np.exp(logits).sum(axis=1)) - np.diag(logits)
     columns = np.log(np.exp(logits).sum(axis=0)) - np.diag(logits)
-    assert float(Contrastive().loss(model, batch).detach()) == pytest.approx((rows.mean() + columns.mean()) / 2, rel=1e-5)
+    assert float(Contrastive().loss(model, batch).detach()) == pytest.approx(
+        (rows.mean() + columns.mean()) / 2, rel=1e-5
+    )
 
 
 def test_contrastive_agrees_with_open_clip() -> None:
     from open_clip.loss import ClipLoss
 
     model, batch = build(), next(batches(1))
-    features = model.encode_image(batch.images, normalize=True), model.encode_text(batch.texts, normalize=True)
-    torch.testing.assert_close(Contrastive().loss(model, batch), ClipLoss()(*features, model.logit_scale.exp()))
+    features = (
+        model.encode_image(batch.images, normalize=True),
+        model.encode_text(batch.texts, normalize=True),
+    )
+    torch.testing.assert_close(
+        Contrastive().loss(model, batch), ClipLoss()(*features, model.logit_scale.exp())
+    )
 
 
 def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None:
@@ -139,18 +158,27 @@ def test_contrastive_forms_its_logits_in_full_precision() -> None:
         model.logit_scale.fill_(MAX_LOGIT_SCALE)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             low = Contrastive().loss(model, batch)
-            images, texts = model.encode_image(batch.images, normalize=True), model.encode_text(batch.texts, normalize=True)
+            images, texts = (
+                model.encode_image(batch.images, normalize=True),
+                model.encode_text(batch.texts, normalize=True),
+            )
         logits = model.logit_scale.exp() * images.float() @ texts.float().T
         own = torch.arange(len(logits))
         entropy = torch.nn.functional.cross_entropy
         torch.testing.assert_close(low, (entropy(logits, own) + entropy(logits.T, own)) / 2)
 
 
-@pytest.mark.parametrize(("tuned", "params"), [("lora", {}), ("full", {"learn_temperature": False})])
-def test_a_temperature_that_is_not_learned_stays_as_it_was_given(tuned: str, params: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    ("tuned", "params"), [("lora", {}), ("full", {"learn_temperature": False})]
+)
+def test_a_temperature_that_is_not_learned_stays_as_it_was_given(
+    tuned: str, params: dict[str, bool]
+) -> None:
     model = build()
     with torch.no_grad():
-        model.logit_scale.fill_(MAX_LOGIT_SCALE + 1e-3)  # some published weights lie above the bound
+        model.logit_scale.fill_(
+            MAX_LOGIT_SCALE + 1e-3
+        )  # some published weights lie above the bound
     given = model.logit_scale.detach().clone()
     learn(model, tuning(tuned), objective("contrastive", params), 3)
     assert torch.equal(model.logit_scale, given)
@@ -190,10 +218,16 @@ def test_ewc_fisher_and_penalty_are_the_formulas() -> None:
             parameter.mul_(1.1)
     moved = {name: parameter.detach().double() for name, parameter in model.named_parameters()}
     squares = sum(
-        float((state[f"fisher.{name}"].double() * (value - state[f"anchor.{name}"].double()) ** 2).sum())
+        float(
+            (
+                state[f"fisher.{name}"].double() * (value - state[f"anchor.{name}"].double()) ** 2
+            ).sum()
+        )
         for name, value in moved.items()
     )
-    assert float(what.loss(model, next(batches(3))).detach()) == pytest.approx(7.0 / 2 * squares, rel=1e-5)
+    assert float(what.loss(model, next(batches(3))).detach()) == pytest.approx(
+        7.0 / 2 * squares, rel=1e-5
+    )
 
 
 def test_ewc_draws_no_more_batches_than_it_needs() -> None:
@@ -211,9 +245,12 @@ def test_ewc_lets_the_first_task_go_free_unless_told_otherwise() -> None:
         assert float(what.loss(model, batch).detach()) == 0.0
         away = build(seed=1)
         distance = sum(
-            float((a - b).detach().double().square().sum()) for a, b in zip(model.parameters(), away.parameters(), strict=True)
+            float((a - b).detach().double().square().sum())
+            for a, b in zip(model.parameters(), away.parameters(), strict=True)
         )
-        assert float(what.loss(away, batch).detach()) == pytest.approx(start_fisher * distance, rel=1e-5)
+        assert float(what.loss(away, batch).detach()) == pytest.approx(
+            start_fisher * distance, rel=1e-5
+        )
     what.end(model, batches(1))
     before = what.state_dict()
     what.begin(model, task(2))
@@ -245,7 +282,12 @@ def test_ewc_keeps_weights_nearer(tuned: str) -> None:
         learn(model, how, what, 5)
         before = snapshot(model)
         learn(model, how, what, 15, number=2)
-        return math.sqrt(sum(float((model.state_dict()[key] - before[key]).double().square().sum()) for key in before))
+        return math.sqrt(
+            sum(
+                float((model.state_dict()[key] - before[key]).double().square().sum())
+                for key in before
+            )
+        )
 
     assert drift(1e5) < 0.8 * drift(0.0)
 
@@ -256,24 +298,44 @@ def test_a_sum_is_the_sum_of_its_terms() -> None:
     total = objective("contrastive+ewc", {"ewc": {"weight": 5.0, "start_fisher": 1.0}})
     for each in (total, *terms.values()):
         each.begin(build(seed=3), task())
-    torch.testing.assert_close(total.loss(model, batch), sum(term.loss(model, batch) for term in terms.values()))
+    torch.testing.assert_close(
+        total.loss(model, batch), sum(term.loss(model, batch) for term in terms.values())
+    )
     assert {key.partition(".")[0] for key in total.state_dict()} == {"ewc"}
 
 
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("contrastve", {}, r"unknown 'contrastve'. Files in methods/objectives: contrastive, .*Did you mean 'contrastive'"),
+        (
+            "contrastve",
+            {},
+            r"unknown 'contrastve'. Files in methods/objectives: contrastive, .*Did you mean 'contrastive'",
+        ),
         ("contrastive+", {}, r"unknown ''"),
         ("contrastive+contrastive", {}, r"names a term twice"),
         ("ewc", {}, r"only holds weights back and has nothing to learn; write 'contrastive\+ewc'"),
-        ("contrastive+ewc", {"weight": 1.0}, r"params are keyed by objective; 'weight' is none of contrastive, ewc"),
-        ("contrastive+ewc", {"ewc": {"wieght": 1.0}}, r"no parameter 'wieght'. Allowed: weight, .*Did you mean 'weight'"),
-        ("contrastive+ewc", {"ewc": {"estimator": "paris"}}, r"unknown estimator 'paris'. Allowed: batch, pair\."),
+        (
+            "contrastive+ewc",
+            {"weight": 1.0},
+            r"params are keyed by objective; 'weight' is none of contrastive, ewc",
+        ),
+        (
+            "contrastive+ewc",
+            {"ewc": {"wieght": 1.0}},
+            r"no parameter 'wieght'. Allowed: weight, .*Did you mean 'weight'",
+        ),
+        (
+            "contrastive+ewc",
+            {"ewc": {"estimator": "paris"}},
+            r"unknown estimator 'paris'. Allowed: batch, pair\.",
+        ),
         ("contrastive+ewc", {"ewc": {"decay": -1.0}}, r"no negative number"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
+def test_what_cannot_be_meant_is_refused(
+    name: str, params: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         objective(name, params)
 

@@ -48,7 +48,9 @@ def pair_terms(model: nn.Module, batch: Batch) -> torch.Tensor:
     return (scores.logsumexp(1) + scores.logsumexp(0)) / 2 - scores.diagonal()
 
 
-def apart(model: nn.Module, other: nn.Module, importance: dict[str, torch.Tensor] | None = None) -> float:
+def apart(
+    model: nn.Module, other: nn.Module, importance: dict[str, torch.Tensor] | None = None
+) -> float:
     """sum_i F_i (difference)^2 by numpy."""
     total = 0.0
     for (name, one), two in zip(model.named_parameters(), other.parameters(), strict=True):
@@ -61,15 +63,23 @@ def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
     model, what = precise(), Ewc(fisher_pairs=20, fisher_batch_pairs=8, estimator="pair")
     what.end(model, double(batches(1)))
     first, second = (batch for batch, _ in zip(double(batches(1)), range(2), strict=False))
-    groups = [Batch(b.images[n::2], b.texts[n::2], b.sources[n::2]) for b in (first, second) for n in range(2)][:3]  # 24 pairs
-    expected: dict[str, torch.Tensor] = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    groups = [
+        Batch(b.images[n::2], b.texts[n::2], b.sources[n::2])
+        for b in (first, second)
+        for n in range(2)
+    ][:3]  # 24 pairs
+    expected: dict[str, torch.Tensor] = {
+        name: torch.zeros_like(p) for name, p in model.named_parameters()
+    }
     for group in groups:
         for pair in range(8):
             found = torch.autograd.grad(pair_terms(model, group)[pair], list(model.parameters()))
             for name, gradient in zip(expected, found, strict=True):
                 expected[name] += gradient.square() / 24
     for name, squares in expected.items():
-        torch.testing.assert_close(what.state_dict()[f"fisher.{name}"], squares, rtol=1e-6, atol=1e-16)
+        torch.testing.assert_close(
+            what.state_dict()[f"fisher.{name}"], squares, rtol=1e-6, atol=1e-16
+        )
 
 
 def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
@@ -77,7 +87,9 @@ def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
     model, what = precise(), Ewc(fisher_pairs=16, fisher_batch_pairs=4)
     what.end(model, double(batches(1)))
     batch = next(double(batches(1)))
-    expected: dict[str, torch.Tensor] = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    expected: dict[str, torch.Tensor] = {
+        name: torch.zeros_like(p) for name, p in model.named_parameters()
+    }
     for n in range(4):
         group = Batch(batch.images[n::4], batch.texts[n::4], batch.sources[n::4])
         assert len(set(group.sources.tolist())) == 3, "each group has its share of every source"
@@ -85,10 +97,14 @@ def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
         for name, gradient in zip(expected, found, strict=True):
             expected[name] += gradient.square() / 4
     for name, squares in expected.items():
-        torch.testing.assert_close(what.state_dict()[f"fisher.{name}"], squares, rtol=1e-6, atol=1e-16)
+        torch.testing.assert_close(
+            what.state_dict()[f"fisher.{name}"], squares, rtol=1e-6, atol=1e-16
+        )
 
 
-@pytest.mark.parametrize(("pairs", "sizes"), [(0, [16]), (16, [16]), (99, [16]), (7, [6, 5, 5]), (1, [1] * 16)])
+@pytest.mark.parametrize(
+    ("pairs", "sizes"), [(0, [16]), (16, [16]), (99, [16]), (7, [6, 5, 5]), (1, [1] * 16)]
+)
 def test_groups_cover_a_batch(pairs: int, sizes: list[int]) -> None:
     batch = next(batches(1))
     groups = list(_groups(batch, pairs))
@@ -104,7 +120,9 @@ def test_l2_init_is_the_squared_distance_by_numpy(anchor: str) -> None:
     what.begin(start, Task(2, 5, initial.state_dict()))
     expected = 0.3 * apart(model, initial if anchor == "initial" else start)
     assert float(what.loss(model, next(batches(1))).detach()) == pytest.approx(expected, rel=1e-6)
-    assert bool(what.state_dict()) == (anchor == "start"), "the untouched backbone is told, not stored"
+    assert bool(what.state_dict()) == (anchor == "start"), (
+        "the untouched backbone is told, not stored"
+    )
     what.end(model, batches(1))
     assert not what.state_dict()
 
@@ -113,7 +131,12 @@ def test_l2_init_is_the_squared_distance_by_numpy(anchor: str) -> None:
 def test_l2_init_keeps_weights_nearer(tuned: str) -> None:
     def drift(weight: float) -> float:
         model = build()
-        learn(model, tuning(tuned), objective("contrastive+l2_init", {"l2_init": {"weight": weight}}), 15)
+        learn(
+            model,
+            tuning(tuned),
+            objective("contrastive+l2_init", {"l2_init": {"weight": weight}}),
+            15,
+        )
         return apart(model, build())
 
     assert drift(10.0) < 0.5 * drift(0.0)
@@ -129,17 +152,24 @@ def test_mas_importance_is_autograd_of_the_squared_cosines() -> None:
             images, texts = model.encode_image(batch.images), model.encode_text(batch.texts)
             cosines = (images @ texts.T) / images.norm(dim=1)[:, None] / texts.norm(dim=1)[None, :]
             found = torch.autograd.grad(
-                (cosines**2).sum(1).mean(), list(model.parameters()), materialize_grads=True, allow_unused=True
+                (cosines**2).sum(1).mean(),
+                list(model.parameters()),
+                materialize_grads=True,
+                allow_unused=True,
             )
             for name, gradient in zip(mean, found, strict=True):
                 mean[name] += gradient.abs() / 2
         means.append(mean)
     expected = {name: 0.25 * means[0][name] + 0.75 * means[1][name] for name in means[0]}
     for name, importance in expected.items():
-        torch.testing.assert_close(what.state_dict()[f"importance.{name}"], importance, rtol=1e-6, atol=1e-14)
+        torch.testing.assert_close(
+            what.state_dict()[f"importance.{name}"], importance, rtol=1e-6, atol=1e-14
+        )
     assert float(what.state_dict()["importance.logit_scale"]) == 0
     away = precise(1)
-    assert float(what.loss(away, next(batches(3))).detach()) == pytest.approx(3.0 * apart(away, model, expected), rel=1e-6)
+    assert float(what.loss(away, next(batches(3))).detach()) == pytest.approx(
+        3.0 * apart(away, model, expected), rel=1e-6
+    )
 
 
 def used(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -148,7 +178,9 @@ def used(model: nn.Module) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("clip_norm", [None, 1e-3])
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
-def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(name: str, clip_norm: float | None) -> None:
+def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
+    name: str, clip_norm: float | None
+) -> None:
     model, contrastive = precise(), objective("contrastive", {})
     both = objective("contrastive+si", {"si": {"weight": 0.7, "xi": 0.1}})
     what = both.terms["si"]  # type: ignore[attr-defined]
@@ -161,7 +193,9 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(n
         for batch, _ in zip(double(batches(number)), range(3), strict=False):
             alone = copy.deepcopy(model)
             found = torch.autograd.grad(contrastive.loss(alone, batch), list(alone.parameters()))
-            gradients.append({key: g for (key, _), g in zip(alone.named_parameters(), found, strict=True)})
+            gradients.append(
+                {key: g for (key, _), g in zip(alone.named_parameters(), found, strict=True)}
+            )
             (both.loss(model, batch) * 8.0).backward()  # as a loss scale of fp16 would have it
             for parameter in model.parameters():
                 parameter.grad /= 8.0
@@ -172,20 +206,30 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(n
             optimizer.zero_grad()
             walk.append(used(model))
         both.end(model, batches(number))
-        earlier = {key: np.maximum(0, held + gained(gradients, walk, key)) for key, held in earlier.items()}
+        earlier = {
+            key: np.maximum(0, held + gained(gradients, walk, key)) for key, held in earlier.items()
+        }
     for key, importance in earlier.items():
-        torch.testing.assert_close(what.state_dict()[f"importance.{key}"], torch.tensor(importance), rtol=1e-6, atol=1e-12)
+        torch.testing.assert_close(
+            what.state_dict()[f"importance.{key}"], torch.tensor(importance), rtol=1e-6, atol=1e-12
+        )
     start, away = copy.deepcopy(model), precise(5)
     what.begin(start, task(3))
-    expected = 0.7 * apart(away, start, {key: torch.tensor(value) for key, value in earlier.items()})
+    expected = 0.7 * apart(
+        away, start, {key: torch.tensor(value) for key, value in earlier.items()}
+    )
     assert expected > 0
     assert float(what.loss(away, next(batches(3))).detach()) == pytest.approx(expected, rel=1e-6)
 
 
-def gained(gradients: list[dict[str, torch.Tensor]], walk: list[dict[str, torch.Tensor]], key: str) -> np.ndarray:
+def gained(
+    gradients: list[dict[str, torch.Tensor]], walk: list[dict[str, torch.Tensor]], key: str
+) -> np.ndarray:
     """By one task, from the gradients of its loss and the weights before, between and after its steps; xi 0.1."""
     steps = zip(gradients, walk[:-1], walk[1:], strict=True)
-    path = sum(-(gradient[key] * (after[key] - before[key])).numpy() for gradient, before, after in steps)
+    path = sum(
+        -(gradient[key] * (after[key] - before[key])).numpy() for gradient, before, after in steps
+    )
     return path / ((walk[-1][key] - walk[0][key]).numpy() ** 2 + 0.1)
 
 
@@ -201,17 +245,31 @@ def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
     for batch, _ in zip(stream, range(3), strict=False):
         plain = build()
         plain.load_state_dict(used(model), strict=False)
-        found = torch.autograd.grad(objective("contrastive", {}).loss(plain, batch), list(plain.parameters()))
-        gradients.append({key: g for (key, _), g in zip(plain.named_parameters(), found, strict=True)})
+        found = torch.autograd.grad(
+            objective("contrastive", {}).loss(plain, batch), list(plain.parameters())
+        )
+        gradients.append(
+            {key: g for (key, _), g in zip(plain.named_parameters(), found, strict=True)}
+        )
         step(model, how, both, optimizer, batch)
         walk.append(used(model))
-    moved = {key for key in walk[0] if any(not torch.equal(walk[0][key], later[key]) for later in walk)}
-    paths = {key.removeprefix("path."): tensor for key, tensor in what.state_dict().items() if key.startswith("path.")}
+    moved = {
+        key for key in walk[0] if any(not torch.equal(walk[0][key], later[key]) for later in walk)
+    }
+    paths = {
+        key.removeprefix("path."): tensor
+        for key, tensor in what.state_dict().items()
+        if key.startswith("path.")
+    }
     assert moved and {key for key, path in paths.items() if bool(path.any())} == moved
     for key in moved:
         steps = zip(gradients, walk[:-1], walk[1:], strict=True)
-        expected = sum(-(gradient[key] * (after[key] - before[key])) for gradient, before, after in steps)
-        torch.testing.assert_close(paths[key], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+        expected = sum(
+            -(gradient[key] * (after[key] - before[key])) for gradient, before, after in steps
+        )
+        torch.testing.assert_close(
+            paths[key], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
+        )
     how.end(model)
     both.end(model, stream)
 
@@ -223,8 +281,14 @@ def test_si_leaves_a_step_out_that_overflowed() -> None:
     (both.loss(model, next(batches(1))) * torch.inf).backward()
     with both.stepping(model, 65536.0):
         pass
-    assert all(bool((tensor == 0).all()) for key, tensor in both.state_dict().items() if key.startswith("si.path."))
-    assert not any(parameter._backward_hooks for parameter in model.parameters()), "no hook outlives its step"
+    assert all(
+        bool((tensor == 0).all())
+        for key, tensor in both.state_dict().items()
+        if key.startswith("si.path.")
+    )
+    assert not any(parameter._backward_hooks for parameter in model.parameters()), (
+        "no hook outlives its step"
+    )
 
 
 @pytest.mark.parametrize("tuned", ["full", "lora"])
@@ -245,7 +309,12 @@ def test_penalties_that_are_zero_move_nothing_else() -> None:
     learn(plain, tuning("full"), objective("contrastive", {}), 4)
     for name in ("ewc", "si", "mas", "l2_init"):
         model = build()
-        learn(model, tuning("full"), objective(f"contrastive+{name}", {name: PARAMS.get(name, {}) | {"weight": 0.0}}), 4)
+        learn(
+            model,
+            tuning("full"),
+            objective(f"contrastive+{name}", {name: PARAMS.get(name, {}) | {"weight": 0.0}}),
+            4,
+        )
         assert not differing(plain.state_dict(), model.state_dict()), name
 
 
@@ -260,7 +329,9 @@ def test_penalties_that_are_zero_move_nothing_else() -> None:
         ("si", {"xi": 0.0}, r"si takes weight >= 0 and xi > 0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
+def test_what_cannot_be_meant_is_refused(
+    name: str, params: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         part("objectives", name, params)
 
@@ -278,14 +349,20 @@ def visual_projection(name: str, half: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize("scale", [2.0**16, 2.0**60], ids=["as it is", "too large to begin with"])
 @pytest.mark.parametrize("name", ["ewc", "mas"])
-def test_importance_under_fp16_is_that_of_full_precision(name: str, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_importance_under_fp16_is_that_of_full_precision(
+    name: str, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the enlarged loss overflows, a smaller one is taken."""
     monkeypatch.setattr(_importance, "FP16_SCALE", scale)
     found, expected = visual_projection(name, half=True), visual_projection(name, half=False)
-    assert bool(found.isfinite().all()) and float((found - expected).norm() / expected.norm()) < 0.05
+    assert (
+        bool(found.isfinite().all()) and float((found - expected).norm() / expected.norm()) < 0.05
+    )
 
 
-def test_without_an_enlarged_loss_importance_would_be_lost_in_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_enlarged_loss_importance_would_be_lost_in_fp16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(_importance, "FP16_SCALE", 1.0)
     found, expected = visual_projection("ewc", half=True), visual_projection("ewc", half=False)
     assert float((found - expected).norm() / expected.norm()) > 0.5

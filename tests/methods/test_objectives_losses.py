@@ -54,7 +54,10 @@ def number(loss: torch.Tensor) -> float:
 
 def test_siglip_agrees_with_open_clips_siglip_loss_with_a_bias_of_the_model() -> None:
     model, batch, what = with_bias(-3.0).double(), drawn(), Siglip(bias=99.0)
-    pair = model.encode_image(batch.images, normalize=True), model.encode_text(batch.texts, normalize=True)
+    pair = (
+        model.encode_image(batch.images, normalize=True),
+        model.encode_text(batch.texts, normalize=True),
+    )
     theirs = SigLipLoss()(*pair, model.logit_scale.exp(), model.logit_bias)
     ours = what.loss(model, batch)
     assert number(ours) == pytest.approx(number(theirs), rel=1e-6)
@@ -63,12 +66,21 @@ def test_siglip_agrees_with_open_clips_siglip_loss_with_a_bias_of_the_model() ->
         torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-12)
 
 
-def test_siglip_agrees_with_open_clips_siglip_loss_with_a_constant_where_the_model_has_none() -> None:
+def test_siglip_agrees_with_open_clips_siglip_loss_with_a_constant_where_the_model_has_none() -> (
+    None
+):
     model, batch = precise(), drawn()
-    pair = model.encode_image(batch.images, normalize=True), model.encode_text(batch.texts, normalize=True)
+    pair = (
+        model.encode_image(batch.images, normalize=True),
+        model.encode_text(batch.texts, normalize=True),
+    )
     for bias in (-10.0, 0.5):
-        theirs = SigLipLoss()(*pair, model.logit_scale.exp(), torch.tensor(bias, dtype=torch.float64))
-        assert number(Siglip(bias=bias).loss(model, batch)) == pytest.approx(number(theirs), rel=1e-6)
+        theirs = SigLipLoss()(
+            *pair, model.logit_scale.exp(), torch.tensor(bias, dtype=torch.float64)
+        )
+        assert number(Siglip(bias=bias).loss(model, batch)) == pytest.approx(
+            number(theirs), rel=1e-6
+        )
 
 
 def test_siglip_learns_and_its_bias_moves() -> None:
@@ -87,7 +99,11 @@ def test_a_temperature_is_kept_in_bounds_or_left_alone(name: str) -> None:
         given = model.logit_scale.detach().clone()
         learn(model, tuning("full"), what, 2)
         bound = float(torch.tensor(MAX_LOGIT_SCALE))
-        assert float(model.logit_scale.detach()) <= bound if learned else torch.equal(model.logit_scale, given)
+        assert (
+            float(model.logit_scale.detach()) <= bound
+            if learned
+            else torch.equal(model.logit_scale, given)
+        )
 
 
 def test_lixp_is_its_formula_by_numpy() -> None:
@@ -105,12 +121,16 @@ def test_lixp_is_its_formula_by_numpy() -> None:
         terms = [np.log(softmax(one).diagonal()).mean() for one in (scores, scores.T)]
         return -float(sum(terms)) / 2
 
-    assert number(what.loss(model, batch)) == pytest.approx(0.7 * contrastive(images) + 0.3 * contrastive(context), rel=1e-6)
+    assert number(what.loss(model, batch)) == pytest.approx(
+        0.7 * contrastive(images) + 0.3 * contrastive(context), rel=1e-6
+    )
 
 
 def test_lixp_with_alpha_1_is_the_contrastive_loss() -> None:
     model, batch = build(), next(batches(1))
-    assert torch.equal(Lixp(alpha=1.0).loss(model, batch), objective("contrastive", {}).loss(model, batch))
+    assert torch.equal(
+        Lixp(alpha=1.0).loss(model, batch), objective("contrastive", {}).loss(model, batch)
+    )
 
 
 def test_lixp_needs_a_context() -> None:
@@ -122,29 +142,44 @@ def test_lwf_is_the_divergence_of_softened_similarities_by_numpy() -> None:
     start, model, batch, what = precise(1), precise(2), drawn(), Lwf(alpha=0.3, temperature=3.0)
     what.begin(start, task())
     scale = float(start.logit_scale.detach().exp())
-    old, new = (scale * images @ texts.T for images, texts in (unit(start, batch), unit(model, batch)))
+    old, new = (
+        scale * images @ texts.T for images, texts in (unit(start, batch), unit(model, batch))
+    )
     expected = 0.0
     for teacher, student in ((old, new), (old.T, new.T)):
         p, q = softmax(teacher / 3.0), softmax(student / 3.0)
         expected += 0.3 * 9.0 * float((p * np.log(p / q)).sum(axis=1).mean()) / 2
     assert number(what.loss(model, batch)) == pytest.approx(expected, rel=1e-6)
-    assert number(what.loss(start, batch)) == pytest.approx(0.0, abs=1e-12), "nothing is lost where nothing moved"
+    assert number(what.loss(start, batch)) == pytest.approx(0.0, abs=1e-12), (
+        "nothing is lost where nothing moved"
+    )
 
 
 def test_lwfs_gradient_is_that_of_torchs_kl_div() -> None:
     start, model, batch, what = precise(1), precise(2), drawn(), Lwf(alpha=1.0, temperature=2.0)
     what.begin(start, task())
     scale = start.logit_scale.detach().exp()
-    student = scale * model.encode_image(batch.images, normalize=True) @ model.encode_text(batch.texts, normalize=True).T
+    student = (
+        scale
+        * model.encode_image(batch.images, normalize=True)
+        @ model.encode_text(batch.texts, normalize=True).T
+    )
     teacher = (
-        scale * start.encode_image(batch.images, normalize=True) @ start.encode_text(batch.texts, normalize=True).T
+        scale
+        * start.encode_image(batch.images, normalize=True)
+        @ start.encode_text(batch.texts, normalize=True).T
     ).detach()
     theirs = torch.zeros(())
     for new, old in ((student, teacher), (student.T, teacher.T)):
         logs = (new / 2).log_softmax(1), (old / 2).log_softmax(1)
-        theirs = theirs + 2 * torch.nn.functional.kl_div(*logs, reduction="batchmean", log_target=True)
+        theirs = theirs + 2 * torch.nn.functional.kl_div(
+            *logs, reduction="batchmean", log_target=True
+        )
     towers = [parameter for name, parameter in model.named_parameters() if name != "logit_scale"]
-    for one, two in zip(*(torch.autograd.grad(loss, towers) for loss in (what.loss(model, batch), theirs)), strict=True):
+    for one, two in zip(
+        *(torch.autograd.grad(loss, towers) for loss in (what.loss(model, batch), theirs)),
+        strict=True,
+    ):
         torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-12)
 
 
@@ -160,9 +195,13 @@ def test_a_teacher_does_not_move_and_is_dropped(name: str) -> None:
         optimizer.step()
     assert not differing(teacher.state_dict(), expected.state_dict())
     assert differing(teacher.state_dict(), model.state_dict())
-    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters())
+    assert not any(
+        parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters()
+    )
     what.end(model, batches(1))
-    assert term._teacher is None and not what.state_dict(), "a checkpoint between tasks carries no teacher"
+    assert term._teacher is None and not what.state_dict(), (
+        "a checkpoint between tasks carries no teacher"
+    )
 
 
 @pytest.mark.parametrize("anchor_weight", [0.0, 0.5])
@@ -181,21 +220,33 @@ def test_zscl_is_the_cross_entropy_of_softened_similarities_by_numpy(anchor_weig
     for one, two in zip(model.parameters(), start.parameters(), strict=True):
         expected += anchor_weight * float((one - two).detach().square().sum())
     assert number(what.loss(model, batch)) == pytest.approx(expected, rel=1e-6)
-    assert bool(what.state_dict()) == bool(anchor_weight), "the untouched backbone is told, not stored"
+    assert bool(what.state_dict()) == bool(anchor_weight), (
+        "the untouched backbone is told, not stored"
+    )
 
 
 def test_zscl_reaches_both_towers_and_not_the_temperature() -> None:
     model, what = build(2), Zscl(anchor_weight=0.0)
     what.begin(model, task())
     what.loss(model, next(batches(1))).backward()
-    reached = {key for key, parameter in model.named_parameters() if parameter.grad is not None and bool(parameter.grad.any())}
-    assert any(key.startswith("visual.") for key in reached) and "text_projection" in reached and "logit_scale" not in reached
+    reached = {
+        key
+        for key, parameter in model.named_parameters()
+        if parameter.grad is not None and bool(parameter.grad.any())
+    }
+    assert (
+        any(key.startswith("visual.") for key in reached)
+        and "text_projection" in reached
+        and "logit_scale" not in reached
+    )
 
 
 def test_zscl_says_what_to_do_without_pretraining_pairs() -> None:
     batch, what = next(batches(1)), Zscl()
     what.begin(build(), task())
-    with pytest.raises(ValueError, match=r"this batch has none; use a mixture with pretraining_share > 0"):
+    with pytest.raises(
+        ValueError, match=r"this batch has none; use a mixture with pretraining_share > 0"
+    ):
         what.loss(build(), Batch(batch.images, batch.texts, torch.zeros_like(batch.sources)))
 
 
@@ -206,9 +257,15 @@ def test_distilling_keeps_similarities_nearer(name: str, tuned: str) -> None:
 
     def drift(weight: float) -> float:
         model, before, batch = build(), build(), next(batches(7))
-        params: dict[str, Any] = {"lwf": {"alpha": weight}, "zscl": {"weight": weight, "anchor_weight": 0.0}}[name]
+        params: dict[str, Any] = {
+            "lwf": {"alpha": weight},
+            "zscl": {"weight": weight, "anchor_weight": 0.0},
+        }[name]
         learn(model, tuning(tuned), objective(f"contrastive+{name}", {name: params}), 20)
-        one, two = (np.matmul(images, texts.T) for images, texts in (unit(model, batch), unit(before, batch)))
+        one, two = (
+            np.matmul(images, texts.T)
+            for images, texts in (unit(model, batch), unit(before, batch))
+        )
         return float(np.square(one - two).mean())
 
     assert drift(50.0) < 0.9 * drift(0.0)
@@ -231,10 +288,15 @@ def test_the_terms_of_a_sum_share_one_forward_pass() -> None:
         return int(counter.get_total_flops())
 
     alone, similarities = flops("contrastive"), 2 * 16 * 16 * 16
-    assert flops("contrastive+lwf") == alone + forward(16) + 4 * similarities  # the student's, its two gradients, the teacher's
+    assert (
+        flops("contrastive+lwf") == alone + forward(16) + 4 * similarities
+    )  # the student's, its two gradients, the teacher's
     rest = flops("contrastive+zscl") - alone - forward(4)
     assert 0 < rest <= 5 * similarities
-    assert flops("contrastive+lwf+zscl") == flops("contrastive+lwf") + flops("contrastive+zscl") - alone
+    assert (
+        flops("contrastive+lwf+zscl")
+        == flops("contrastive+lwf") + flops("contrastive+zscl") - alone
+    )
 
 
 def test_features_are_shared_by_model_and_batch_and_only_within() -> None:
@@ -256,6 +318,8 @@ def test_features_are_shared_by_model_and_batch_and_only_within() -> None:
         ("zscl", {"weight": -1.0}, r"zscl takes weights >= 0 and temperature > 0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
+def test_what_cannot_be_meant_is_refused(
+    name: str, params: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         part("objectives", name, params)

@@ -25,7 +25,9 @@ def precise(seed: int = 0) -> nn.Module:
     return build(seed).double()
 
 
-def features(model: nn.Module, images: torch.Tensor, texts: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def features(
+    model: nn.Module, images: torch.Tensor, texts: torch.Tensor
+) -> tuple[np.ndarray, np.ndarray]:
     with torch.no_grad():
         return model.encode_image(images).numpy(), model.encode_text(texts).numpy()
 
@@ -41,7 +43,9 @@ def number(loss: torch.Tensor) -> float:
 def numbered(first: int, count: int) -> Batch:
     """Pairs that say which they are."""
     texts = torch.arange(first, first + count)[:, None].repeat(1, 8)
-    return Batch(torch.zeros(count, 3, 16, 16), texts, torch.full((count,), UPDATE, dtype=torch.int8))
+    return Batch(
+        torch.zeros(count, 3, 16, 16), texts, torch.full((count,), UPDATE, dtype=torch.int8)
+    )
 
 
 class Blind(nn.Module):
@@ -60,13 +64,23 @@ def test_a_reservoir_keeps_every_pair_ever_offered_with_equal_chance() -> None:
     for _ in range(300):
         kept = Reservoir(6)
         for number_of_task in range(4):
-            kept.fill(Blind(), iter([numbered(6 * number_of_task, 4), numbered(6 * number_of_task + 4, 4)]), lambda rows: rows)
+            kept.fill(
+                Blind(),
+                iter([numbered(6 * number_of_task, 4), numbered(6 * number_of_task + 4, 4)]),
+                lambda rows: rows,
+            )
         assert kept.offered == 24 and len(kept.store) == 6
         held = kept.store.rows["texts"][:, 0].tolist()
-        assert len(set(held)) == 6 and kept.store.rows["told"][:, 0].tolist() == held, "rows of one pair stay together"
+        assert len(set(held)) == 6 and kept.store.rows["told"][:, 0].tolist() == held, (
+            "rows of one pair stay together"
+        )
         seen.update(held)
     # Of 300 draws each of 24 pairs is kept 75 times on average, with a deviation of 7.5
-    assert set(seen) == set(range(24)) and min(seen.values()) > 75 - 4 * 7.5 and max(seen.values()) < 75 + 4 * 7.5
+    assert (
+        set(seen) == set(range(24))
+        and min(seen.values()) > 75 - 4 * 7.5
+        and max(seen.values()) < 75 + 4 * 7.5
+    )
 
 
 def test_a_reservoir_takes_the_tasks_own_pairs_only() -> None:
@@ -77,10 +91,16 @@ def test_a_reservoir_takes_the_tasks_own_pairs_only() -> None:
         for batch, _ in zip(batches(1), range(2), strict=False)
         for row in batch.texts[batch.sources == UPDATE].tolist()
     }
-    assert {tuple(row) for row in kept.store.rows["texts"].tolist()} <= own and len(kept.store) == 10
+    assert {tuple(row) for row in kept.store.rows["texts"].tolist()} <= own and len(
+        kept.store
+    ) == 10
     pretraining = next(batches(1))
-    alien = Batch(pretraining.images, pretraining.texts, torch.full_like(pretraining.sources, PRETRAINING))
-    with pytest.raises(ValueError, match=r"this batch has none; use a mixture with update_share > 0"):
+    alien = Batch(
+        pretraining.images, pretraining.texts, torch.full_like(pretraining.sources, PRETRAINING)
+    )
+    with pytest.raises(
+        ValueError, match=r"this batch has none; use a mixture with update_share > 0"
+    ):
         kept.fill(build(), iter([alien]), lambda rows: rows)
 
 
@@ -92,7 +112,9 @@ def test_a_store_replays_no_pair_twice_and_by_torchs_global_generator() -> None:
     torch.manual_seed(4)
     again = [kept.draw(5, torch.device("cpu")) for _ in range(2)]
     for (pairs, seen, told), (repeated, _, _) in zip(drawn, again, strict=True):
-        assert torch.equal(pairs.texts, repeated.texts) and len(set(pairs.texts[:, 0].tolist())) == 5
+        assert (
+            torch.equal(pairs.texts, repeated.texts) and len(set(pairs.texts[:, 0].tolist())) == 5
+        )
         assert pairs.texts[:, 0].tolist() == seen[:, 0].tolist() == told[:, 0].tolist()
     assert len(kept.draw(99, torch.device("cpu"))[0].texts) == 9
 
@@ -116,8 +138,14 @@ def test_der_is_the_squared_distance_of_embeddings_by_numpy() -> None:
     torch.manual_seed(9)
     chosen = torch.randperm(8)[:5]
     images, texts = (what.state_dict()[name][chosen] for name in ("images", "texts"))
-    old, new = (tuple(unit(rows) for rows in features(model, images, texts)) for model in (then, now))
-    expected = 0.4 * sum(float(((a - b) ** 2).sum(axis=1).mean()) for a, b in zip(old, new, strict=True)) / 2
+    old, new = (
+        tuple(unit(rows) for rows in features(model, images, texts)) for model in (then, now)
+    )
+    expected = (
+        0.4
+        * sum(float(((a - b) ** 2).sum(axis=1).mean()) for a, b in zip(old, new, strict=True))
+        / 2
+    )
     assert number(loss) == pytest.approx(expected, rel=1e-6)
     assert number(what.loss(then, double(next(batches(2))))) == pytest.approx(0.0, abs=1e-12)
 
@@ -153,20 +181,29 @@ def test_replaying_keeps_embeddings_nearer(name: str) -> None:
 
     def drift(weight: float) -> float:
         torch.manual_seed(0)
-        model, what = build(), objective(f"contrastive+{name}", {name: {"weight": weight, "buffer_pairs": 24}})
+        model, what = (
+            build(),
+            objective(f"contrastive+{name}", {name: {"weight": weight, "buffer_pairs": 24}}),
+        )
         learn(model, tuning("full"), what, 10)
         batch = next(batches(1))
         before = features(model, batch.images, batch.texts)
         learn(model, tuning("full"), what, 20, number=2)
         after = features(model, batch.images, batch.texts)
-        return sum(float(((unit(a) - unit(b)) ** 2).sum()) for a, b in zip(before, after, strict=True))
+        return sum(
+            float(((unit(a) - unit(b)) ** 2).sum()) for a, b in zip(before, after, strict=True)
+        )
 
     assert drift(10.0) < 0.8 * drift(0.0)
 
 
 def test_replay_is_counted_where_it_is_spent() -> None:
     """With as many replayed pairs as the batch has, a step of the second task costs twice one of the first."""
-    model, what, batch = build(), objective("contrastive+der", {"der": {"buffer_pairs": 16}}), next(batches(1))
+    model, what, batch = (
+        build(),
+        objective("contrastive+der", {"der": {"buffer_pairs": 16}}),
+        next(batches(1)),
+    )
 
     def flops() -> int:
         with counted() as counter:
@@ -180,7 +217,9 @@ def test_replay_is_counted_where_it_is_spent() -> None:
     assert flops() == pytest.approx(2 * alone, rel=0.01)
 
 
-def margin_by_hand(now: np.ndarray, before: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
+def margin_by_hand(
+    now: np.ndarray, before: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> float:
     """Unit by unit."""
     wrong = []
     for row, held in zip(now, before, strict=True):
@@ -197,7 +236,10 @@ def margin_by_hand(now: np.ndarray, before: np.ndarray, lower: np.ndarray, upper
 def test_geres_margin_is_the_hinges_unit_by_unit() -> None:
     generator = torch.Generator().manual_seed(0)
     now, before = (torch.randn(20, 6, generator=generator, dtype=torch.float64) for _ in range(2))
-    bounds = before.mean(dim=0) - before.std(dim=0, correction=0), before.mean(dim=0) + before.std(dim=0, correction=0)
+    bounds = (
+        before.mean(dim=0) - before.std(dim=0, correction=0),
+        before.mean(dim=0) + before.std(dim=0, correction=0),
+    )
     expected = margin_by_hand(now.numpy(), before.numpy(), *(bound.numpy() for bound in bounds))
     assert number(margin(now, before, *bounds)) == pytest.approx(expected, rel=1e-6)
     assert number(margin(before, before, *bounds)) == 0.0, "nothing is wrong where nothing moved"
@@ -210,13 +252,19 @@ def test_gere_is_its_formula_by_numpy() -> None:
     torch.manual_seed(9)
     loss = what.loss(now, batch)
     chosen = batch.sources == PRETRAINING
-    assert torch.equal(what.state_dict()["texts"], batch.texts[chosen]), "the set is the pretraining part"
+    assert torch.equal(what.state_dict()["texts"], batch.texts[chosen]), (
+        "the set is the pretraining part"
+    )
     general = np.concatenate(features(initial, batch.images[chosen], batch.texts[chosen]), axis=1)
     torch.manual_seed(9)
     drawn = torch.randperm(4)[:3].numpy()
     mean, deviation = general.mean(axis=0), general.std(axis=0)
-    moved = np.concatenate(features(now, batch.images[chosen][drawn], batch.texts[chosen][drawn]), axis=1)
-    expected = 3.0 * margin_by_hand(moved, general[drawn], mean - 0.5 * deviation, mean + 0.5 * deviation)
+    moved = np.concatenate(
+        features(now, batch.images[chosen][drawn], batch.texts[chosen][drawn]), axis=1
+    )
+    expected = 3.0 * margin_by_hand(
+        moved, general[drawn], mean - 0.5 * deviation, mean + 0.5 * deviation
+    )
     assert expected > 0 and number(loss) == pytest.approx(expected, rel=1e-6)
     assert number(what.loss(initial, batch)) == pytest.approx(0.0, abs=1e-9)
 
@@ -246,10 +294,15 @@ def test_gere_says_what_to_do_without_pretraining_pairs() -> None:
 def test_gere_keeps_units_where_they_were() -> None:
     def wrong(weight: float) -> float:
         torch.manual_seed(0)
-        model, what = build(), objective("contrastive+gere", {"gere": {"weight": weight, "general_pairs": 16}})
+        model, what = (
+            build(),
+            objective("contrastive+gere", {"gere": {"weight": weight, "general_pairs": 16}}),
+        )
         learn(model, tuning("full"), what, 20)
         probe = Gere(weight=1.0, general_pairs=16)
-        probe.load_state_dict({key.removeprefix("gere."): tensor for key, tensor in what.state_dict().items()})
+        probe.load_state_dict(
+            {key.removeprefix("gere."): tensor for key, tensor in what.state_dict().items()}
+        )
         return number(probe.loss(model, next(batches(1))))
 
     assert wrong(10.0) < 0.8 * wrong(0.0)
@@ -273,11 +326,25 @@ def test_no_student_is_read_without_gradients_within_a_loss(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("der", {"buffer_pairs": 0}, r"der takes weight >= 0, buffer_pairs >= 1 and replay_pairs >= 0"),
-        ("derpp", {"contrastive_weight": -1.0}, r"derpp takes weights >= 0, buffer_pairs >= 1 and replay_pairs >= 0"),
-        ("gere", {"replay_pairs": 0}, r"gere takes weight >= 0, width > 0, general_pairs and replay_pairs >= 1"),
+        (
+            "der",
+            {"buffer_pairs": 0},
+            r"der takes weight >= 0, buffer_pairs >= 1 and replay_pairs >= 0",
+        ),
+        (
+            "derpp",
+            {"contrastive_weight": -1.0},
+            r"derpp takes weights >= 0, buffer_pairs >= 1 and replay_pairs >= 0",
+        ),
+        (
+            "gere",
+            {"replay_pairs": 0},
+            r"gere takes weight >= 0, width > 0, general_pairs and replay_pairs >= 1",
+        ),
     ],
 )
-def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, object], message: str) -> None:
+def test_what_cannot_be_meant_is_refused(
+    name: str, params: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         part("objectives", name, params)

@@ -74,7 +74,9 @@ def test_the_schedule_moves_every_group(name: str) -> None:
         group["lr"] = 0.0
     step(model, FULL, CONTRASTIVE, trained, next(batches(1)))
     assert not differing(model.state_dict(), before.state_dict())
-    assert all(parameter.grad is None for parameter in model.parameters()), "zero_grad reaches every group"
+    assert all(parameter.grad is None for parameter in model.parameters()), (
+        "zero_grad reaches every group"
+    )
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -98,11 +100,17 @@ def test_weight_decay_reaches_every_parameter(name: str) -> None:
         ("sgd", torch.optim.SGD, {"momentum": 0.5, "nesterov": True}),
     ],
 )
-def test_it_is_torchs_own_with_these_settings(name: str, theirs: type[torch.optim.Optimizer], params: dict[str, Any]) -> None:
+def test_it_is_torchs_own_with_these_settings(
+    name: str, theirs: type[torch.optim.Optimizer], params: dict[str, Any]
+) -> None:
     model, other = build(), build()
     ours = made(name, model, **params)
-    reference = theirs(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], **params)
-    for batch, again in zip((next(batches(n)) for n in range(4)), (next(batches(n)) for n in range(4)), strict=True):
+    reference = theirs(
+        other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], **params
+    )
+    for batch, again in zip(
+        (next(batches(n)) for n in range(4)), (next(batches(n)) for n in range(4)), strict=True
+    ):
         step(model, FULL, CONTRASTIVE, ours, batch)
         step(other, FULL, CONTRASTIVE, reference, again)
     assert not differing(model.state_dict(), other.state_dict())
@@ -121,14 +129,20 @@ def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest() -> None:
 
 
 def test_muon_is_torchs_own_on_its_share() -> None:
-    model, other, params = build(), build(), {"momentum": 0.9, "ns_steps": 3, "betas": (0.8, 0.9), "eps": 1e-4}
+    model, other, params = (
+        build(),
+        build(),
+        {"momentum": 0.9, "ns_steps": 3, "betas": (0.8, 0.9), "eps": 1e-4},
+    )
     ours = made("muon", model, **params)
     shares: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for key, parameter in other.named_parameters():
         shares["resblocks." in key and parameter.ndim == 2].append(parameter)
     common = {"lr": RECIPE["lr"], "weight_decay": RECIPE["weight_decay"]}
     theirs = (
-        torch.optim.Muon(shares[True], momentum=0.9, ns_steps=3, adjust_lr_fn="match_rms_adamw", **common),
+        torch.optim.Muon(
+            shares[True], momentum=0.9, ns_steps=3, adjust_lr_fn="match_rms_adamw", **common
+        ),
         torch.optim.AdamW(shares[False], betas=(0.8, 0.9), eps=1e-4, **common),
     )
     for n in range(4):
@@ -143,7 +157,9 @@ def test_muon_is_torchs_own_on_its_share() -> None:
 def test_muon_works_where_one_kind_is_missing() -> None:
     model = build()
     low_rank = optimizer("muon", tuning("lora").begin(model, task()), RECIPE)
-    assert [type(part) for part in low_rank.parts] == [torch.optim.Muon], "low-rank factors are matrices of blocks"
+    assert [type(part) for part in low_rank.parts] == [torch.optim.Muon], (
+        "low-rank factors are matrices of blocks"
+    )
     only = moving(nn.Linear(2, 2))
     assert [type(part) for part in optimizer("muon", only, RECIPE).parts] == [torch.optim.AdamW]
 
@@ -199,7 +215,11 @@ def test_lists_from_json_are_taken_for_tuples() -> None:
             {},
             r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, muon, sgd. Did you mean 'adamw' or 'adamw_8bit'",
         ),
-        ("sgd", {"betas": [0.9, 0.9]}, r"optimizer 'sgd' has no parameter 'betas'. Allowed: momentum, nesterov"),
+        (
+            "sgd",
+            {"betas": [0.9, 0.9]},
+            r"optimizer 'sgd' has no parameter 'betas'. Allowed: momentum, nesterov",
+        ),
         ("adamw", {"lr": 1.0}, r"no parameter 'lr'. Allowed: betas, eps"),
     ],
 )
@@ -211,7 +231,9 @@ def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, Any], mess
 def test_a_fused_step_is_the_same_to_rounding_and_goes_on_to_the_last_bit() -> None:
     """One kernel for all parameters; torch has one for the CPU too."""
     models = [build() for _ in range(3)]
-    plain, fused, resumed = (made("adamw", model, **keys) for model, keys in zip(models, ({}, FUSED, FUSED), strict=True))
+    plain, fused, resumed = (
+        made("adamw", model, **keys) for model, keys in zip(models, ({}, FUSED, FUSED), strict=True)
+    )
     stream = batches(1)
     drawn = [next(stream) for _ in range(6)]
     for batch in drawn[:3]:
@@ -223,16 +245,22 @@ def test_a_fused_step_is_the_same_to_rounding_and_goes_on_to_the_last_bit() -> N
         for model, each in zip(models, (plain, fused, resumed), strict=True):
             step(model, FULL, CONTRASTIVE, each, batch)
     assert not differing(models[1].state_dict(), models[2].state_dict())
-    assert differing(models[0].state_dict(), models[1].state_dict()), "it rounds otherwise, or it was not fused"
+    assert differing(models[0].state_dict(), models[1].state_dict()), (
+        "it rounds otherwise, or it was not fused"
+    )
     for name, tensor in models[0].state_dict().items():
-        if not name.endswith("in_proj_bias"):  # the gradient of a key's bias is nothing but rounding, which Adam makes steps of
+        if not name.endswith(
+            "in_proj_bias"
+        ):  # the gradient of a key's bias is nothing but rounding, which Adam makes steps of
             torch.testing.assert_close(models[1].state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
 
 
 def eight_bit(seed: int, **params: Any) -> tuple[nn.Linear, torch.optim.Optimizer]:
     torch.manual_seed(seed)
     layer = nn.Linear(64, 64, bias=True)
-    return layer, optimizer("adamw_8bit", list(layer.parameters()), RECIPE | {"optimizer_params": params})
+    return layer, optimizer(
+        "adamw_8bit", list(layer.parameters()), RECIPE | {"optimizer_params": params}
+    )
 
 
 def push(layer: nn.Linear, trained: torch.optim.Optimizer, seed: int) -> None:
@@ -246,7 +274,9 @@ def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
     """4,096 weights: moments of a byte each, and a scale for each block of 256; the 64 biases keep theirs in full."""
     layer, trained = eight_bit(0, betas=[0.8, 0.9])
     other = copy.deepcopy(layer)
-    full = torch.optim.AdamW(other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], betas=(0.8, 0.9))
+    full = torch.optim.AdamW(
+        other.parameters(), lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"], betas=(0.8, 0.9)
+    )
     start = layer.weight.detach().clone()
     for seed in range(5):
         push(layer, trained, seed)
@@ -255,7 +285,11 @@ def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
     assert 0 < apart < 0.05 * moved
     torch.testing.assert_close(layer.bias, other.bias, rtol=1e-6, atol=1e-8)
     moment = trained.state_dict()["state"][0]["exp_avg"]
-    assert (moment["codes"].dtype, moment["codes"].numel(), moment["scale"].numel()) == (torch.uint8, 4096, 16)
+    assert (moment["codes"].dtype, moment["codes"].numel(), moment["scale"].numel()) == (
+        torch.uint8,
+        4096,
+        16,
+    )
 
 
 def test_eight_bits_mean_the_same_after_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,11 +308,15 @@ def test_what_eight_bits_remember_is_plain_and_goes_on_to_the_last_bit(tmp_path:
     layer, trained = eight_bit(0)
     push(layer, trained, 1)
     names = dict(layer.named_parameters())
-    checkpoint.write(tmp_path / "c", {}, {"state": trained.state_dict(), "memory": memory(trained, names)})
+    checkpoint.write(
+        tmp_path / "c", {}, {"state": trained.state_dict(), "memory": memory(trained, names)}
+    )
     read = checkpoint.read(tmp_path / "c", json.loads((tmp_path / "c.json").read_text()))
     assert read is not None
     resumed, carried = copy.deepcopy(layer), copy.deepcopy(layer)
-    again, fresh = (optimizer("adamw_8bit", list(each.parameters()), RECIPE) for each in (resumed, carried))
+    again, fresh = (
+        optimizer("adamw_8bit", list(each.parameters()), RECIPE) for each in (resumed, carried)
+    )
     again.load_state_dict(read["state"])
     remember(fresh, dict(carried.named_parameters()), read["memory"])
     for seed in (2, 3):
@@ -290,5 +328,7 @@ def test_what_eight_bits_remember_is_plain_and_goes_on_to_the_last_bit(tmp_path:
 
 def test_without_torchao_eight_bits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "methods.eight_bit", None)
-    with pytest.raises(parts.PartError, match=r"adamw_8bit needs torchao, .*Install it, or use adamw"):
+    with pytest.raises(
+        parts.PartError, match=r"adamw_8bit needs torchao, .*Install it, or use adamw"
+    ):
         eight_bit(0)

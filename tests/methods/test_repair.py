@@ -34,7 +34,13 @@ def test_fpf_moves_norms_patches_and_projections() -> None:
     model = build()
     moved = {id(parameter) for parameter in made("fpf").begin(model, task())}
     names = {key for key, parameter in model.named_parameters() if id(parameter) in moved}
-    assert {"visual.conv1.weight", "visual.proj", "text_projection", "ln_final.bias", "visual.ln_pre.weight"} <= names
+    assert {
+        "visual.conv1.weight",
+        "visual.proj",
+        "text_projection",
+        "ln_final.bias",
+        "visual.ln_pre.weight",
+    } <= names
     assert not any("attn" in key or "mlp" in key or "embedding" in key for key in names)
     norms = sum(2 * 32 for key in build().state_dict() if "ln_" in key and key.endswith("weight"))
     sizes = sum(parameter.numel() for parameter in moving(model))
@@ -58,14 +64,29 @@ def test_fpf_refuses_what_it_cannot_do(params: dict[str, object], message: str) 
 
 
 def test_a_row_names_a_repair_and_its_keys() -> None:
-    row = {"name": "m", "tuning": "full", "objective": "contrastive", "merging": "none", "start": "last", "deploy": "last"}
-    row |= {"tuning_params": "{}", "objective_params": "{}", "merging_params": "{}", "repair_params": "{}"}
+    row = {
+        "name": "m",
+        "tuning": "full",
+        "objective": "contrastive",
+        "merging": "none",
+        "start": "last",
+        "deploy": "last",
+    }
+    row |= {
+        "tuning_params": "{}",
+        "objective_params": "{}",
+        "merging_params": "{}",
+        "repair_params": "{}",
+    }
     parts.check_method(row | {"repair": "fpf", "repair_params": '{"share": 0.1}'})
     parts.check_method(row | {"repair": None})
     for said, message in (
         ({"repair": "fpv"}, "unknown 'fpv'.*Did you mean 'fpf'"),
         ({"repair": "fpf", "repair_params": '{"shares": 1}'}, "has no parameter 'shares'"),
-        ({"repair": None, "repair_params": '{"share": 0.1}'}, "repair_params without a repair. Name one of fpf"),
+        (
+            {"repair": None, "repair_params": '{"share": 0.1}'},
+            "repair_params without a repair. Name one of fpf",
+        ),
     ):
         with pytest.raises(parts.PartError, match=message):
             parts.check_method(row | said)

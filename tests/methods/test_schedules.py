@@ -48,14 +48,20 @@ def test_cosine_is_torchs_one_step_on() -> None:
 
 def test_warmup_is_torchs_linear_one() -> None:
     theirs = run(LinearLR, 40, start_factor=1 / 8, total_iters=7)
-    assert [schedules.constant(step, 40, 1, warmup=0.2) for step in range(40)] == pytest.approx(theirs, rel=1e-9)
+    assert [schedules.constant(step, 40, 1, warmup=0.2) for step in range(40)] == pytest.approx(
+        theirs, rel=1e-9
+    )
 
 
 def test_cosine_is_the_closed_formula_of_the_default() -> None:
     steps, warm, floor = 1420, 142, 0.001
     for step in range(steps):
-        down = floor + (1 - floor) / 2 * (1 + math.cos(math.pi * (step - warm + 1) / (steps - warm)))
-        assert schedules.cosine(step, steps, 1) == pytest.approx((step + 1) / warm if step < warm else down, rel=1e-12)
+        down = floor + (1 - floor) / 2 * (
+            1 + math.cos(math.pi * (step - warm + 1) / (steps - warm))
+        )
+        assert schedules.cosine(step, steps, 1) == pytest.approx(
+            (step + 1) / warm if step < warm else down, rel=1e-12
+        )
     assert schedules.cosine(warm - 1, steps, 1) == 1.0
     assert schedules.cosine(steps - 1, steps, 1) == pytest.approx(floor)
 
@@ -75,7 +81,10 @@ def test_every_value_is_a_fraction_that_rises_then_falls(
         top = values.index(max(values))
         assert values[:top] == sorted(values[:top])
         if name != "cosine_dynamic":  # whose warm-up may end above or below the long curve
-            assert all(later <= earlier + 1e-12 for earlier, later in zip(values[top:], values[top + 1 :], strict=False))
+            assert all(
+                later <= earlier + 1e-12
+                for earlier, later in zip(values[top:], values[top + 1 :], strict=False)
+            )
 
 
 def test_a_warmup_rounds_up_but_not_by_a_rounding_error() -> None:
@@ -104,7 +113,9 @@ def test_rsqrt_is_its_formula() -> None:
     assert values[: warm + 1] == pytest.approx([(step + 1) / warm for step in range(warm)] + [1.0])
     decay = [floor + (1 - floor) * math.sqrt(warm / step) for step in range(warm, steps)]
     assert values[warm : steps - cool] == pytest.approx(decay[:-cool])
-    assert values[-cool:] == pytest.approx([value * (cool - n - 1) / cool for n, value in enumerate(decay[-cool:])])
+    assert values[-cool:] == pytest.approx(
+        [value * (cool - n - 1) / cool for n, value in enumerate(decay[-cool:])]
+    )
     assert values[-1] == 0.0
 
 
@@ -113,7 +124,9 @@ def test_recovered_is_one_decay_with_pieces_cut_out() -> None:
     steps, warm, cool = 200, 20, 20
     pieces = [task_of("rsqrt_recovered", steps, task)[warm:-cool] for task in range(1, 11)]
     joined = [value for piece in pieces for value in piece]
-    assert joined == pytest.approx([0.001 + 0.999 * math.sqrt(warm / (warm + n)) for n in range(len(joined))])
+    assert joined == pytest.approx(
+        [0.001 + 0.999 * math.sqrt(warm / (warm + n)) for n in range(len(joined))]
+    )
     for task in range(2, 11):
         assert task_of("rsqrt_recovered", steps, task)[warm - 1] == pytest.approx(
             min(1.0, 0.001 + 0.999 * math.sqrt(warm / ((task - 1) * (steps - cool - warm))))
@@ -125,7 +138,9 @@ def test_dynamic_is_the_tail_of_one_long_cosine() -> None:
     for task in (2, 5):
         long = task_of("cosine", task * steps, 1)
         assert task_of("cosine_dynamic", steps, task)[warm:] == long[(task - 1) * steps + warm :]
-        assert task_of("cosine_dynamic", steps, task)[warm - 1] == max(task_of("cosine_autoregressive", steps, task))
+        assert task_of("cosine_dynamic", steps, task)[warm - 1] == max(
+            task_of("cosine_autoregressive", steps, task)
+        )
 
 
 def test_wsd_is_warm_stable_and_down() -> None:
@@ -134,7 +149,9 @@ def test_wsd_is_warm_stable_and_down() -> None:
     assert values[80:] == pytest.approx([0.1 + 0.9 * (19 - n) / 20 for n in range(20)])
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "rewarm" in parts.keys("methods/schedules.py", name)])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "rewarm" in parts.keys("methods/schedules.py", name)]
+)
 def test_without_rewarming_only_the_first_task_has_a_warmup(name: str) -> None:
     first, second = (task_of(name, 50, task, warmup=0.2, rewarm=False) for task in (1, 2))
     assert first == task_of(name, 50, 1, warmup=0.2)
@@ -153,7 +170,10 @@ def test_one_step_is_a_whole_task() -> None:
         (lambda: schedules.cosine(0, 5, 1, floor=2.0), r"floor is a fraction.*not 2.0"),
         (lambda: schedules.wsd(0, 5, 1, cooldown=2.0), r"cooldown is a fraction.*not 2.0"),
         (lambda: schedules.rsqrt(0, 5, 1, floor=-1.0), r"floor is a fraction.*not -1.0"),
-        (lambda: schedules.cosine(5, 5, 1), r"step counts from 0 within the task: 5 is not below 5"),
+        (
+            lambda: schedules.cosine(5, 5, 1),
+            r"step counts from 0 within the task: 5 is not below 5",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(call: object, message: str) -> None:

@@ -30,9 +30,13 @@ def test_it_chooses_a_batch_among_candidates_and_changes_nothing(name: str) -> N
     kept = selector.select(model, drawn)
     places = [int((drawn.images == image).flatten(1).all(dim=1).nonzero()) for image in kept.images]
     assert places == sorted(set(places)) and len(places) == 12
-    assert torch.equal(kept.texts, drawn.texts[places]) and torch.equal(kept.sources, drawn.sources[places])
+    assert torch.equal(kept.texts, drawn.texts[places]) and torch.equal(
+        kept.sources, drawn.sources[places]
+    )
     assert not differing(before, model.state_dict())
-    assert not differing(selector.reference.state_dict(), build().state_dict()), "the untouched backbone judges"
+    assert not differing(selector.reference.state_dict(), build().state_dict()), (
+        "the untouched backbone judges"
+    )
     torch.manual_seed(0)
     again = selector.select(model, drawn)
     assert torch.equal(kept.images, again.images), "a function of the generator's state"
@@ -40,7 +44,10 @@ def test_it_chooses_a_batch_among_candidates_and_changes_nothing(name: str) -> N
 
 def test_the_pairwise_loss_sums_to_that_of_open_clip() -> None:
     generator = torch.Generator().manual_seed(0)
-    images, texts = (torch.nn.functional.normalize(torch.randn(6, 4, generator=generator), dim=1) for _ in range(2))
+    images, texts = (
+        torch.nn.functional.normalize(torch.randn(6, 4, generator=generator), dim=1)
+        for _ in range(2)
+    )
     scale, bias = torch.tensor(2.0), -3.0
     theirs = SigLipLoss()(images, texts, scale.exp(), torch.tensor(bias))
     torch.testing.assert_close(pair_losses(images, texts, scale, bias).sum() / 6, theirs)
@@ -59,7 +66,10 @@ def test_draws_follow_the_softmax_of_the_scores() -> None:
     """One of three, 20,000 times: within 4 standard deviations of the probabilities."""
     torch.manual_seed(0)
     scores = torch.diag(torch.tensor([0.0, 1.0, 2.0]))
-    drawn = torch.bincount(torch.stack([choose(scores, 1, 1)[0] for _ in range(20_000)]), minlength=3) / 20_000
+    drawn = (
+        torch.bincount(torch.stack([choose(scores, 1, 1)[0] for _ in range(20_000)]), minlength=3)
+        / 20_000
+    )
     expected = torch.softmax(torch.tensor([0.0, 1.0, 2.0]), dim=0)
     assert ((drawn - expected).abs() < 4 * (expected * (1 - expected) / 20_000).sqrt()).all()
 
@@ -73,12 +83,18 @@ def test_each_score_is_its_formula() -> None:
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_what_cannot_be_meant_is_refused(name: str) -> None:
     for params in ({"filter_ratio": 1.0}, {"filter_ratio": -0.1}, {"chunks": 0}):
-        with pytest.raises(ValueError, match="a filter_ratio of at least 0 and below 1 and chunks >= 1"):
+        with pytest.raises(
+            ValueError, match="a filter_ratio of at least 0 and below 1 and chunks >= 1"
+        ):
             made(name, **params)
 
 
 def test_a_row_names_a_selection_and_its_keys() -> None:
-    row = {"name": "m", "selection": "learnability", "selection_params": json.dumps({"filter_ratio": 0.5})}
+    row = {
+        "name": "m",
+        "selection": "learnability",
+        "selection_params": json.dumps({"filter_ratio": 0.5}),
+    }
     parts.check_mixture(row)
     parts.check_mixture({"name": "m", "selection": "none", "selection_params": "{}"})
     for said, message in (
@@ -86,7 +102,10 @@ def test_a_row_names_a_selection_and_its_keys() -> None:
             {"selection": "learnabilty"},
             r"selection \(none, or one that chooses\): unknown 'learnabilty'.*Did you mean 'learnability'",
         ),
-        ({"selection_params": '{"filter": 1}'}, "learnability has no parameter 'filter'. Allowed: filter_ratio, chunks, bias"),
+        (
+            {"selection_params": '{"filter": 1}'},
+            "learnability has no parameter 'filter'. Allowed: filter_ratio, chunks, bias",
+        ),
         ({"selection": "none"}, "none has no parameter 'filter_ratio'"),
     ):
         with pytest.raises(parts.PartError, match=message):

@@ -39,9 +39,13 @@ def test_begin_and_end_leave_the_plain_clip_as_it_was(name: str) -> None:
     how.begin(model, task())
     assert torch.equal(features(model), features(before)), "begin must not change the function"
     how.end(model)
-    assert not differing(model.state_dict(), before.state_dict()), "a task without steps changes nothing, nor the order of keys"
+    assert not differing(model.state_dict(), before.state_dict()), (
+        "a task without steps changes nothing, nor the order of keys"
+    )
     assert {key: parameter.requires_grad for key, parameter in model.named_parameters()} == held
-    assert [type(module) for module in model.modules()] == [type(module) for module in before.modules()]
+    assert [type(module) for module in model.modules()] == [
+        type(module) for module in before.modules()
+    ]
 
 
 @pytest.mark.parametrize("name", TUNINGS)
@@ -49,15 +53,21 @@ def test_what_does_not_move_does_not_move_by_a_bit(name: str) -> None:
     model, how = build(), tuning(name)
     parameters = how.begin(model, task())
     moving = {id(parameter) for parameter in parameters}
-    assert parameters and moving == {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
-    held = {key: parameter for key, parameter in model.named_parameters() if id(parameter) not in moving}
+    assert parameters and moving == {
+        id(parameter) for parameter in model.parameters() if parameter.requires_grad
+    }
+    held = {
+        key: parameter for key, parameter in model.named_parameters() if id(parameter) not in moving
+    }
     before = snapshot(model)
     optimizer, stream = optimizers.optimizer("adamw", parameters, RECIPE), batches(1)
     for _ in range(20):
         step(model, how, CONTRASTIVE, optimizer, next(stream))
     after = dict(model.named_parameters())
     assert not [key for key in held if not torch.equal(before[key], after[key])]
-    assert [key for key in before if not torch.equal(before[key], model.state_dict()[key])], "nothing learned"
+    assert [key for key in before if not torch.equal(before[key], model.state_dict()[key])], (
+        "nothing learned"
+    )
 
 
 @pytest.mark.parametrize("name", TUNINGS)
@@ -89,7 +99,9 @@ def test_a_checkpoint_from_within_a_task_goes_on_to_the_last_bit(name: str) -> N
     for batch in drawn[:3]:
         step(model, how, CONTRASTIVE, optimizer, batch)
     saved = snapshot(model), optimizer.state_dict(), how.state_dict()
-    saved = torch.utils._pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, saved)
+    saved = torch.utils._pytree.tree_map(
+        lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, saved
+    )
     for batch in drawn[3:]:
         step(model, how, CONTRASTIVE, optimizer, batch)
     how.end(model)
@@ -147,7 +159,10 @@ def moved(name: str) -> set[str]:
     model, before = build(), build()
     learn(model, tuning(name), CONTRASTIVE, 3)
     changed = differing(model.state_dict(), before.state_dict())
-    return {"image" if key.startswith("visual.") else "temperature" if key == "logit_scale" else "text" for key in changed}
+    return {
+        "image" if key.startswith("visual.") else "temperature" if key == "logit_scale" else "text"
+        for key in changed
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,14 +188,18 @@ def test_a_parameter_that_the_backbone_holds_fixed_stays_so() -> None:
     for name in TUNINGS:
         model, how = build(), tuning(name)
         model.positional_embedding.requires_grad_(False)
-        assert not any(parameter is model.positional_embedding for parameter in how.begin(model, task()))
+        assert not any(
+            parameter is model.positional_embedding for parameter in how.begin(model, task())
+        )
         how.end(model)
         assert not model.positional_embedding.requires_grad, name
 
 
 def test_lora_trains_what_its_keys_say() -> None:
     model = build()
-    parameters = part("tuning", "lora", {"rank": 2, "alpha": 1.0, "targets": ["attn.out_proj.weight"]}).begin(model, task())
+    parameters = part(
+        "tuning", "lora", {"rank": 2, "alpha": 1.0, "targets": ["attn.out_proj.weight"]}
+    ).begin(model, task())
     assert len(parameters) == 2 * 4  # a pair for each of 2 + 2 layers
     assert {min(parameter.shape) for parameter in parameters} == {2}
     out = model.visual.transformer.resblocks[0].attn.out_proj
@@ -203,7 +222,9 @@ def test_lora_folds_exactly_the_weight_that_training_used(low: bool) -> None:
     learned = features(model)
     how.end(model)
     assert torch.equal(features(model), learned)
-    assert not [key for key, tensor in used.items() if not torch.equal(tensor, model.get_parameter(key))]
+    assert not [
+        key for key, tensor in used.items() if not torch.equal(tensor, model.get_parameter(key))
+    ]
     assert not any(parametrize.is_parametrized(module) for module in model.modules())
 
 
@@ -211,7 +232,9 @@ def test_lora_updates_have_the_rank_asked_for() -> None:
     model, before = build(), build()
     learn(model, part("tuning", "lora", {"rank": 3}), CONTRASTIVE, 5)
     for key in differing(model.state_dict(), before.state_dict()):
-        singular = torch.linalg.svdvals((model.state_dict()[key] - before.state_dict()[key]).double())
+        singular = torch.linalg.svdvals(
+            (model.state_dict()[key] - before.state_dict()[key]).double()
+        )
         assert int((singular > 1e-5 * singular[0]).sum()) == 3, key
 
 
@@ -220,8 +243,14 @@ def test_lora_updates_have_the_rank_asked_for() -> None:
     [
         ({"rank": 0}, r"rank >= 1"),
         ({"targets": []}, r"one target or more"),
-        ({"ranks": 4}, r"no parameter 'ranks'. Allowed: rank, alpha, targets, merge_after_task. Did you mean 'rank'\?"),
-        ({"targets": ["mlp.c_proj"]}, r"'mlp.c_proj' is the end of no matrix's name.*mlp.c_proj.weight"),
+        (
+            {"ranks": 4},
+            r"no parameter 'ranks'. Allowed: rank, alpha, targets, merge_after_task. Did you mean 'rank'\?",
+        ),
+        (
+            {"targets": ["mlp.c_proj"]},
+            r"'mlp.c_proj' is the end of no matrix's name.*mlp.c_proj.weight",
+        ),
     ],
 )
 def test_lora_refuses_what_it_cannot_do(params: dict[str, object], message: str) -> None:
@@ -232,10 +261,14 @@ def test_lora_refuses_what_it_cannot_do(params: dict[str, object], message: str)
 def test_batch_normalisation_cannot_be_frozen() -> None:
     model = build()
     model.visual.ln_pre = nn.BatchNorm1d(32)
-    with pytest.raises(ValueError, match=r"visual.ln_pre is a batch normalisation.*Use tuning 'full'"):
+    with pytest.raises(
+        ValueError, match=r"visual.ln_pre is a batch normalisation.*Use tuning 'full'"
+    ):
         part("tuning", "locked_image", {}).begin(model, task())
 
 
 def test_an_unknown_tuning_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"unknown 'lroa'. Files in methods/tuning: bitfit, .*Did you mean 'lora'"):
+    with pytest.raises(
+        ValueError, match=r"unknown 'lroa'. Files in methods/tuning: bitfit, .*Did you mean 'lora'"
+    ):
         part("tuning", "lroa", {})

@@ -50,12 +50,20 @@ def steps_of(model: nn.Module, how: Tuning, parameters: list[nn.Parameter]) -> N
     ("name", "params", "config", "theirs", "same"),
     [
         ("lora", {"rank": 2, "alpha": 6.0}, "LoraConfig", {"r": 2, "lora_alpha": 6}, same_lora),
-        ("dora", {"rank": 2, "alpha": 6.0}, "LoraConfig", {"r": 2, "lora_alpha": 6, "use_dora": True}, same_lora),
+        (
+            "dora",
+            {"rank": 2, "alpha": 6.0},
+            "LoraConfig",
+            {"r": 2, "lora_alpha": 6, "use_dora": True},
+            same_lora,
+        ),
         ("vera", {"rank": 4}, "VeraConfig", {"r": 4, "d_initial": 0.1}, same_vera),
         ("osf", {"frozen_share": 0.5}, "OSFConfig", {"effective_rank": 16}, same_osf),
     ],
 )
-def test_learns_what_peft_learns(name: str, params: dict[str, Any], config: str, theirs: dict[str, Any], same: Start) -> None:
+def test_learns_what_peft_learns(
+    name: str, params: dict[str, Any], config: str, theirs: dict[str, Any], same: Start
+) -> None:
     ours, reference = build().double(), build().double()
     how = part("tuning", name, params | {"targets": ["mlp.c_proj.weight"]})
     parameters = how.begin(ours, task())
@@ -63,16 +71,28 @@ def test_learns_what_peft_learns(name: str, params: dict[str, Any], config: str,
         warnings.simplefilter("ignore")  # peft's, not ours
         import peft
 
-        peft.get_peft_model(reference, getattr(peft, config)(target_modules=["c_proj"], **theirs))  # in place
-    layers: list[tuple[str, Any]] = [(at, module) for at, module in reference.named_modules() if hasattr(module, "base_layer")]
+        peft.get_peft_model(
+            reference, getattr(peft, config)(target_modules=["c_proj"], **theirs)
+        )  # in place
+    layers: list[tuple[str, Any]] = [
+        (at, module) for at, module in reference.named_modules() if hasattr(module, "base_layer")
+    ]
     assert len(layers) == 4
     with torch.no_grad():
         for at, layer in layers:
             same(layer, ours.get_submodule(at).parametrizations["weight"][0])  # type: ignore[index, union-attr]
     steps_of(ours, how, parameters)
-    steps_of(reference, Tuning(), [parameter for parameter in reference.parameters() if parameter.requires_grad])
+    steps_of(
+        reference,
+        Tuning(),
+        [parameter for parameter in reference.parameters() if parameter.requires_grad],
+    )
     how.end(ours)
     for at, layer in layers:
         layer.merge()
-        torch.testing.assert_close(ours.get_parameter(f"{at}.weight"), layer.base_layer.weight, rtol=1e-6, atol=1e-9)
-        assert not torch.equal(layer.base_layer.weight, build().double().get_parameter(f"{at}.weight"))
+        torch.testing.assert_close(
+            ours.get_parameter(f"{at}.weight"), layer.base_layer.weight, rtol=1e-6, atol=1e-9
+        )
+        assert not torch.equal(
+            layer.base_layer.weight, build().double().get_parameter(f"{at}.weight")
+        )

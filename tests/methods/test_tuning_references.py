@@ -20,7 +20,12 @@ from tests.tiny_clip import RECIPE, batches, build, differing, learn, snapshot, 
 
 CONTRASTIVE = objective("contrastive", {})
 WIDTH, LAYERS, HIDDEN, EMBED = 32, 4, 64, 16  # of tiny_clip: two towers of two layers
-IN_PROJ, OUT_PROJ, C_FC, C_PROJ = (3 * WIDTH, WIDTH), (WIDTH, WIDTH), (HIDDEN, WIDTH), (WIDTH, HIDDEN)
+IN_PROJ, OUT_PROJ, C_FC, C_PROJ = (
+    (3 * WIDTH, WIDTH),
+    (WIDTH, WIDTH),
+    (HIDDEN, WIDTH),
+    (WIDTH, HIDDEN),
+)
 BLOCK = [IN_PROJ, OUT_PROJ, C_FC, C_PROJ]
 
 
@@ -39,13 +44,17 @@ def test_parameter_counts_are_the_closed_forms() -> None:
     low_rank = LAYERS * sum(rows + columns for rows, columns in (IN_PROJ, C_PROJ))
     assert count("full") == count("galore") == count("migu") == everything
     assert count("lnfit") == len(norms) * WIDTH
-    biases = LAYERS * (3 * WIDTH + WIDTH + HIDDEN + WIDTH) + sum(WIDTH for name in norms if name.endswith("bias"))
+    biases = LAYERS * (3 * WIDTH + WIDTH + HIDDEN + WIDTH) + sum(
+        WIDTH for name in norms if name.endswith("bias")
+    )
     assert count("bitfit") == biases
     assert count("linear_probe") == 2 * WIDTH * EMBED
     assert count("lora", rank=3) == count("first_task_only", rank=3) == 3 * low_rank
     assert count("dora", rank=3) == 3 * low_rank + LAYERS * (IN_PROJ[0] + C_PROJ[0])
     assert count("vera", rank=7) == LAYERS * (2 * 7 + IN_PROJ[0] + C_PROJ[0])
-    assert count("codyra", rank=5) == LAYERS * sum(5 * (rows + columns + 1) for rows, columns in BLOCK)
+    assert count("codyra", rank=5) == LAYERS * sum(
+        5 * (rows + columns + 1) for rows, columns in BLOCK
+    )
     assert count("coso") == LAYERS * WIDTH * WIDTH
     tails = LAYERS * sum((min(shape) // 2) * (sum(shape) + 1) for shape in BLOCK)
     assert count("osf", frozen_share=0.5) == tails
@@ -61,17 +70,31 @@ def test_hft_moves_half_of_each_block_and_another_half_in_the_next_task() -> Non
         step(model, how, CONTRASTIVE, optimizer, next(batches(1)))
         how.end(model)
         after = model.state_dict()
-        blocks = [path for path, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)]
+        blocks = [
+            path
+            for path, module in model.named_modules()
+            if isinstance(module, nn.MultiheadAttention)
+        ]
         for attention in blocks:
             block = attention.removesuffix(".attn")
             thirds = [
-                torch.equal(*(weights[f"{attention}.in_proj_weight"][n * WIDTH : (n + 1) * WIDTH] for weights in (before, after)))
+                torch.equal(
+                    *(
+                        weights[f"{attention}.in_proj_weight"][n * WIDTH : (n + 1) * WIDTH]
+                        for weights in (before, after)
+                    )
+                )
                 for n in range(3)
             ]
-            out = torch.equal(before[f"{attention}.out_proj.weight"], after[f"{attention}.out_proj.weight"])
+            out = torch.equal(
+                before[f"{attention}.out_proj.weight"], after[f"{attention}.out_proj.weight"]
+            )
             assert sum([*thirds, out]) == 2, "two of four attention matrices stay"
             for pair in (("mlp.c_fc", "mlp.c_proj"), ("ln_1", "ln_2")):
-                stays = [torch.equal(before[f"{block}.{name}.weight"], after[f"{block}.{name}.weight"]) for name in pair]
+                stays = [
+                    torch.equal(before[f"{block}.{name}.weight"], after[f"{block}.{name}.weight"])
+                    for name in pair
+                ]
                 assert sum(stays) == 1
                 frozen.append(stays)
             frozen.append([*thirds, out])
@@ -100,7 +123,9 @@ def test_dora_is_its_formula_in_numpy() -> None:
 
 def test_vera_is_its_formula_in_numpy_and_shares_its_matrices() -> None:
     torch.manual_seed(0)
-    weight, down, up = (torch.randn(*shape, dtype=torch.float64) for shape in ((6, 5), (3, 9), (8, 3)))
+    weight, down, up = (
+        torch.randn(*shape, dtype=torch.float64) for shape in ((6, 5), (3, 9), (8, 3))
+    )
     scaled = Scaled(weight, down, up, 0.1, 0.0).double()
     assert torch.equal(scaled(weight), weight)
     with torch.no_grad():
@@ -112,30 +137,43 @@ def test_vera_is_its_formula_in_numpy_and_shares_its_matrices() -> None:
     how = made("vera", rank=4)
     how.begin(model, task())
     assert not any(name.endswith((".down", ".up")) for name in model.state_dict())
-    corners = {tuple(buffer.flatten()[:3].tolist()) for name, buffer in model.named_buffers() if name.endswith("0.down")}
+    corners = {
+        tuple(buffer.flatten()[:3].tolist())
+        for name, buffer in model.named_buffers()
+        if name.endswith("0.down")
+    }
     assert len(corners) == 1
 
 
-def galore_by_hand(weight: np.ndarray, gradients: list[np.ndarray], rank: int, gap: int, scale: float) -> np.ndarray:
+def galore_by_hand(
+    weight: np.ndarray, gradients: list[np.ndarray], rank: int, gap: int, scale: float
+) -> np.ndarray:
     """Algorithm 2 of the paper with AdamW in float64: an implementation of its own."""
     lr, decay, (b1, b2), eps = RECIPE["lr"], RECIPE["weight_decay"], (0.9, 0.999), 1e-8
     left, m, v = weight.shape[0] <= weight.shape[1], 0.0, 0.0
     for n, gradient in enumerate(gradients):
         if n % gap == 0:
             # torch's vectors: the moments outlive a change of basis, and the signs of singular vectors are a matter of taste
-            u, _, vt = (found.numpy() for found in torch.linalg.svd(torch.from_numpy(gradient), full_matrices=False))
+            u, _, vt = (
+                found.numpy()
+                for found in torch.linalg.svd(torch.from_numpy(gradient), full_matrices=False)
+            )
             basis = u[:, :rank] if left else vt[:rank]
         small = basis.T @ gradient if left else gradient @ basis.T
         m, v = b1 * m + (1 - b1) * small, b2 * v + (1 - b2) * small**2
         direction = (m / (1 - b1 ** (n + 1))) / (np.sqrt(v / (1 - b2 ** (n + 1))) + eps)
-        weight = weight * (1 - lr * decay) - lr * scale * (basis @ direction if left else direction @ basis)
+        weight = weight * (1 - lr * decay) - lr * scale * (
+            basis @ direction if left else direction @ basis
+        )
     return weight
 
 
 @pytest.mark.parametrize("shape", [(4, 7), (7, 4)])
 def test_galore_is_the_papers_algorithm_in_numpy(shape: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    weight, *gradients = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(8))
+    weight, *gradients = (
+        torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(8)
+    )
     module = nn.Module()
     module.blocks = nn.Linear(shape[1], shape[0], bias=False).double()
     module.blocks.weight.data.copy_(weight)
@@ -147,7 +185,9 @@ def test_galore_is_the_papers_algorithm_in_numpy(shape: tuple[int, int]) -> None
             with how.stepping(module, optimizer):
                 optimizer.step()
             optimizer.zero_grad()
-    expected = galore_by_hand(weight.numpy(), [gradient.numpy() for gradient in gradients], 2, 3, 0.5)
+    expected = galore_by_hand(
+        weight.numpy(), [gradient.numpy() for gradient in gradients], 2, 3, 0.5
+    )
     np.testing.assert_allclose(module.blocks.weight.detach().numpy(), expected, rtol=1e-6)
     state = optimizer.state[module.blocks.weight]["exp_avg"]
     assert state.shape == ((2, 7) if shape == (4, 7) else (7, 2)), "the optimizer's state is small"
@@ -172,7 +212,9 @@ def test_a_step_in_a_subspace_stays_in_it_but_for_decay() -> None:
     gradient = parameter.grad.clone()
     with stepped_in({parameter: Projection(basis, left=True)}, 2.0, optimizer):
         optimizer.step()
-    torch.testing.assert_close(parameter.detach(), before * (1 - 0.1 * 0.3) - 2.0 * 0.1 * basis @ (basis.T @ gradient))
+    torch.testing.assert_close(
+        parameter.detach(), before * (1 - 0.1 * 0.3) - 2.0 * 0.1 * basis @ (basis.T @ gradient)
+    )
 
 
 def test_coso_remembers_the_asked_share_of_a_tasks_gradients() -> None:
@@ -182,15 +224,31 @@ def test_coso_remembers_the_asked_share_of_a_tasks_gradients() -> None:
         optimizer = optimizers.optimizer("adamw", how.begin(model, task(number)), RECIPE)
         for _ in range(6):
             step(model, how, CONTRASTIVE, optimizer, next(stream))
-        sketches = {key.removeprefix("sketch."): value for key, value in how.state_dict().items() if key.startswith("sketch.")}
+        sketches = {
+            key.removeprefix("sketch."): value
+            for key, value in how.state_dict().items()
+            if key.startswith("sketch.")
+        }
         how.end(model)
-        past = {key.removeprefix("past."): value for key, value in how.state_dict().items() if key.startswith("past.")}
-        assert set(past) == set(sketches) == set(differing(model.state_dict(), start)), "only attention's output projections"
+        past = {
+            key.removeprefix("past."): value
+            for key, value in how.state_dict().items()
+            if key.startswith("past.")
+        }
+        assert set(past) == set(sketches) == set(differing(model.state_dict(), start)), (
+            "only attention's output projections"
+        )
         for name, basis in past.items():
-            torch.testing.assert_close(basis.T @ basis, torch.eye(basis.shape[1]), atol=1e-5, rtol=0)
+            torch.testing.assert_close(
+                basis.T @ basis, torch.eye(basis.shape[1]), atol=1e-5, rtol=0
+            )
             held = float((basis.T @ sketches[name]).square().sum() / sketches[name].square().sum())
-            fewer = float((basis[:, :-1].T @ sketches[name]).square().sum() / sketches[name].square().sum())
-            assert held >= 0.9 - 1e-5 and (number == 2 or fewer < 0.9), "as many directions as it takes, and no more"
+            fewer = float(
+                (basis[:, :-1].T @ sketches[name]).square().sum() / sketches[name].square().sum()
+            )
+            assert held >= 0.9 - 1e-5 and (number == 2 or fewer < 0.9), (
+                "as many directions as it takes, and no more"
+            )
 
 
 def test_coso_projects_the_second_tasks_gradient() -> None:
@@ -204,7 +262,11 @@ def test_coso_projects_the_second_tasks_gradient() -> None:
     optimizer = torch.optim.SGD(parameters, lr=1.0)
     with how.stepping(model, optimizer):
         optimizer.step()
-    for name, basis in ((key.removeprefix("past."), value) for key, value in how.state_dict().items() if key.startswith("past.")):
+    for name, basis in (
+        (key.removeprefix("past."), value)
+        for key, value in how.state_dict().items()
+        if key.startswith("past.")
+    ):
         step_ = model.state_dict()[name] - before[name]
         assert float(step_.norm()) > 0
         assert float((basis.T @ step_).norm()) < 1e-4 * float(step_.norm())
@@ -253,7 +315,9 @@ def test_osf_freezes_the_largest_singular_values() -> None:
     assert torch.equal(tail(weight), weight)
 
 
-@pytest.mark.parametrize(("step_", "kappa"), [(50, 0.0), (51, 0.0005), (55, 0.0025), (60, 0.005), (100, 0.005)])
+@pytest.mark.parametrize(
+    ("step_", "kappa"), [(50, 0.0), (51, 0.0005), (55, 0.0025), (60, 0.005), (100, 0.005)]
+)
 def test_codyras_threshold_waits_then_rises(step_: int, kappa: float) -> None:
     assert made("codyra").threshold(step_, 100) == pytest.approx(kappa)  # type: ignore[attr-defined]
 
@@ -283,7 +347,9 @@ def test_migu_holds_the_rows_of_quiet_units() -> None:
     optimizer = optimizers.optimizer("adamw", how.begin(model, task(2)), RECIPE)
     seen: dict[str, np.ndarray] = {}
     layer = model.visual.transformer.resblocks[0].mlp.c_fc
-    hook = layer.register_forward_hook(lambda module, inputs, output: seen.update(h=output.detach().double().numpy()))
+    hook = layer.register_forward_hook(
+        lambda module, inputs, output: seen.update(h=output.detach().double().numpy())
+    )
     before, batch = snapshot(model), next(batches(1))
     step(model, how, CONTRASTIVE, optimizer, batch)
     hook.remove()
@@ -293,7 +359,10 @@ def test_migu_holds_the_rows_of_quiet_units() -> None:
     name = "visual.transformer.resblocks.0.mlp.c_fc.weight"
     stays = (before[name] == model.state_dict()[name]).all(dim=1)
     assert set(stays.nonzero().flatten().tolist()) == quiet
-    for fused in ("visual.transformer.resblocks.0.attn.in_proj_weight", "transformer.resblocks.1.attn.out_proj.weight"):
+    for fused in (
+        "visual.transformer.resblocks.0.attn.in_proj_weight",
+        "transformer.resblocks.1.attn.out_proj.weight",
+    ):
         rows = (before[fused] == model.state_dict()[fused]).all(dim=1)
         assert int(rows.sum()) == int(0.7 * len(rows))
 
@@ -350,7 +419,11 @@ def test_what_is_in_use_follows_what_is_computed() -> None:
         ("coso", {"energy": 0.0}, r"energy in \(0, 1\]"),
         ("migu", {"quantile": 1.0}, "quantile of at least 0 and below 1"),
         ("first_task_only", {"alpha": 0.0}, "alpha > 0"),
-        ("galore", {"targets": ["mlp.c_proj"]}, "galore target 'mlp.c_proj' is the end of no matrix's name"),
+        (
+            "galore",
+            {"targets": ["mlp.c_proj"]},
+            "galore target 'mlp.c_proj' is the end of no matrix's name",
+        ),
         ("dora", {"targets": ["c_proj"]}, "dora target 'c_proj' is the end of no matrix's name"),
     ],
 )
@@ -362,6 +435,8 @@ def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, Any], mess
 @pytest.mark.parametrize("name", ["bitfit", "lnfit", "linear_probe", "hft"])
 def test_a_backbone_without_what_moves_is_refused(name: str) -> None:
     bare = nn.Sequential(nn.Linear(3, 3, bias=False))
-    with pytest.raises(ValueError, match="(finds nothing that it could move|has none).*use tuning 'full'"):
+    with pytest.raises(
+        ValueError, match="(finds nothing that it could move|has none).*use tuning 'full'"
+    ):
         made(name).begin(bare, task())
     assert all(parameter.requires_grad for parameter in bare.parameters())

@@ -16,7 +16,12 @@ from streams import Batch
 from tests.runner.worker.test_step_cost import spec_of
 from tests.tiny_clip import PARAMS, build, learn, names, objective_of, tuning, whole
 
-WAITS = (ATEN._local_scalar_dense.default, ATEN.nonzero.default, ATEN.equal.default, ATEN.masked_select.default)
+WAITS = (
+    ATEN._local_scalar_dense.default,
+    ATEN.nonzero.default,
+    ATEN.equal.default,
+    ATEN.masked_select.default,
+)
 
 
 class Waiting(Memory):
@@ -28,7 +33,11 @@ class Waiting(Memory):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         there = [each for each in args if isinstance(each, FakeTensor)]
-        masks = [each for each in args[1] if isinstance(each, FakeTensor)] if func is ATEN.index.Tensor else []
+        masks = (
+            [each for each in args[1] if isinstance(each, FakeTensor)]
+            if func is ATEN.index.Tensor
+            else []
+        )
         if (there and func in WAITS) or any(mask.dtype is torch.bool for mask in masks):
             self.waits.append(str(func))
         return super().__torch_dispatch__(func, types, args, kwargs)
@@ -53,7 +62,11 @@ class Steps(Dry):
 
     def draw(self) -> Batch:
         drawn = super().draw()
-        return Batch(drawn.images, drawn.texts, torch.zeros(drawn.sources.shape)) if self.sources_there else drawn
+        return (
+            Batch(drawn.images, drawn.texts, torch.zeros(drawn.sources.shape))
+            if self.sources_there
+            else drawn
+        )
 
 
 def waits(spec: Spec, sources_there: bool = False) -> list[str]:
@@ -77,7 +90,9 @@ def waits(spec: Spec, sources_there: bool = False) -> list[str]:
 
 def of_objective(name: str) -> Spec:
     params = {term: PARAMS.get(term, {}) for term in whole(name).split("+")}
-    return spec_of(objective=whole(name), objective_params=params if len(params) > 1 else params[name])
+    return spec_of(
+        objective=whole(name), objective_params=params if len(params) > 1 else params[name]
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in names("methods/objectives") if name != "gere"])
@@ -107,5 +122,7 @@ def test_a_scale_that_is_a_tensor_is_divided_by_alike() -> None:
         torch.manual_seed(1)
         learn(model, how, what, 3)
         found.append(what.state_dict())
-    assert found[0].keys() == found[1].keys() and any(bool(tensor.any()) for tensor in found[0].values())
+    assert found[0].keys() == found[1].keys() and any(
+        bool(tensor.any()) for tensor in found[0].values()
+    )
     assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())

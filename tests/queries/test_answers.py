@@ -17,21 +17,36 @@ from tests.queries.recomputed import ANSWERS, UNTOLD, Facts, Row
 
 QUESTIONS = {question.name: question for question in views.questions()}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
-    "retention_at_budget": [{"budget": "medium", "stream": "world"}, {"backbone": "big"}, {"recipe": "high"}],
+    "retention_at_budget": [
+        {"budget": "medium", "stream": "world"},
+        {"backbone": "big"},
+        {"recipe": "high"},
+    ],
     "comparison": [{"budget": "medium", "stream": "world"}, {"backbone": "big", "recipe": "usual"}],
     "trade_off": [{"stream": "line"}, {"backbone": "big"}],
-    "cheapest": [{"min_gain": -1.0, "max_loss": 1.0}, {"min_gain": 0.0, "max_loss": 0.1, "stream": "world"}],
+    "cheapest": [
+        {"min_gain": -1.0, "max_loss": 1.0},
+        {"min_gain": 0.0, "max_loss": 0.1, "stream": "world"},
+    ],
     "cost_to_target": [{"target": 0.6}, {"target": 0.45, "stream": "line"}],
     "bigger": [{"measure": "a_zs"}],
     "effect": [
-        {"axis": axis, "measure": "a_ka"} for axis in ("backbone", "stream", "mixture", "recipe", "budget", "ordering", "tasks")
+        {"axis": axis, "measure": "a_ka"}
+        for axis in ("backbone", "stream", "mixture", "recipe", "budget", "ordering", "tasks")
     ]
     + [{"measure": "zs_ratio", "among": "finetune,lora"}],
     "ordering": [{"measure": "a_ka"}],
     "granularity": [{"measure": "d_ka"}],
-    "ranked": [{"measure": "a_ka", "stream": "world"}, {"tuning": "lora"}, {"objective": "ewc", "study": "first"}],
+    "ranked": [
+        {"measure": "a_ka", "stream": "world"},
+        {"tuning": "lora"},
+        {"objective": "ewc", "study": "first"},
+    ],
     "paired": [{"a": "lora", "b": "ewc", "measure": "a_zs"}],
-    "decide": [{"a": "lora", "b": "ewc", "measure": "a_ka"}, {"a": "lora", "b": "finetune", "power": 0.5}],
+    "decide": [
+        {"a": "lora", "b": "ewc", "measure": "a_ka"},
+        {"a": "lora", "b": "finetune", "power": 0.5},
+    ],
     "bootstrap": [{"measure": "d_zs", "stream": "line"}],
     "lost": [{"dataset": "dogs", "stream": "line"}, {"backbone": "big"}],
     "beside_full": [{"budget": "medium", "stream": "world"}],
@@ -63,7 +78,9 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "trunk": "a hash, whose number of values is in `sharing`: tests/runner/scheduler/test_sharing_rule.py",
     "unkept": "which trials have newer facts: tests/schema/test_kept.py",
 }
-ASKED = [(name, {}) for name in ANSWERS] + [(name, asked) for name, several in PARAMETERS.items() for asked in several]
+ASKED = [(name, {}) for name in ANSWERS] + [
+    (name, asked) for name, several in PARAMETERS.items() for asked in several
+]
 GRAIN = {
     "student": ["df"],
     "next": ["urgency", "backbone", "stream", "mixture", "method", "recipe", "budget"],
@@ -91,10 +108,20 @@ def test_every_question_is_computed_again_or_says_where_it_is_tested() -> None:
     assert not ANSWERS.keys() & NO_NUMBER.keys() and PARAMETERS.keys() <= ANSWERS.keys()
 
 
-@pytest.mark.parametrize(("name", "parameters"), ASKED, ids=lambda value: value if isinstance(value, str) else ",".join(value))
-def test_answers_of_a_drawn_catalog(name: str, parameters: dict[str, Any], rich: tuple[Filled, Facts]) -> None:
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    ASKED,
+    ids=lambda value: value if isinstance(value, str) else ",".join(value),
+)
+def test_answers_of_a_drawn_catalog(
+    name: str, parameters: dict[str, Any], rich: tuple[Filled, Facts]
+) -> None:
     filled, facts = rich
-    same(QUESTIONS[name], asked(filled.connection, QUESTIONS[name], parameters), ANSWERS[name](facts, **parameters))
+    same(
+        QUESTIONS[name],
+        asked(filled.connection, QUESTIONS[name], parameters),
+        ANSWERS[name](facts, **parameters),
+    )
 
 
 @pytest.mark.slow
@@ -106,7 +133,11 @@ def test_answers_of_the_demo(name: str, demo: tuple[Any, Facts]) -> None:
 
 def asked(connection: Any, question: views.Question, parameters: dict[str, Any]) -> list[Row]:
     """The rows of an answer."""
-    given = f"({', '.join(f'{name} := ${name}' for name in parameters)})" if question.kind == "macro" else ""
+    given = (
+        f"({', '.join(f'{name} := ${name}' for name in parameters)})"
+        if question.kind == "macro"
+        else ""
+    )
     found = connection.execute(f"FROM {question.name}{given}", parameters)
     columns = [column[0] for column in found.description]
     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
@@ -120,13 +151,30 @@ def same(question: views.Question, got: list[Row], want: list[Row]) -> None:
 def different(question: views.Question, got: list[Row], want: list[Row]) -> list[str]:
     """Where two answers differ: rows by their grain, then every column of each."""
     key = grain(question, got or want)
-    ours, theirs = ({tuple(row[column] for column in key): row for row in rows} for rows in (got, want))
-    found = [f"{len(rows)} rows of {len(own)} keys" for rows, own in ((got, ours), (want, theirs)) if len(rows) != len(own)]
-    found += [f"only in the question's: {dict(zip(key, name, strict=True))}" for name in ours if name not in theirs]
-    found += [f"only in the recomputed: {dict(zip(key, name, strict=True))}" for name in theirs if name not in ours]
+    ours, theirs = (
+        {tuple(row[column] for column in key): row for row in rows} for rows in (got, want)
+    )
+    found = [
+        f"{len(rows)} rows of {len(own)} keys"
+        for rows, own in ((got, ours), (want, theirs))
+        if len(rows) != len(own)
+    ]
+    found += [
+        f"only in the question's: {dict(zip(key, name, strict=True))}"
+        for name in ours
+        if name not in theirs
+    ]
+    found += [
+        f"only in the recomputed: {dict(zip(key, name, strict=True))}"
+        for name in theirs
+        if name not in ours
+    ]
     for name in [name for name in ours if name in theirs]:
         if ours[name].keys() != theirs[name].keys():
-            return [*found, f"columns in one alone: {sorted(ours[name].keys() ^ theirs[name].keys())}"]
+            return [
+                *found,
+                f"columns in one alone: {sorted(ours[name].keys() ^ theirs[name].keys())}",
+            ]
         for column, value in ours[name].items():
             other = theirs[name][column]
             if other is not UNTOLD and not alike(value, other):
@@ -139,7 +187,11 @@ def grain(question: views.Question, rows: list[Row]) -> list[str]:
     columns = list(rows[0]) if rows else []
     listed = re.match(r"one row per (?:\(([a-z_, ]+)\)|([a-z ]+))", question.grain)
     assert listed is not None
-    names = listed[1].split(", ") if listed[1] else [word for word in listed[2].split() if word in columns][:1]
+    names = (
+        listed[1].split(", ")
+        if listed[1]
+        else [word for word in listed[2].split() if word in columns][:1]
+    )
     return [column for column in GRAIN.get(question.name, names) if column in columns]
 
 

@@ -30,7 +30,9 @@ SORTED = {  # what each of these is sorted by, as far as a part of the trials ca
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made = Filled(tmp_path_factory.mktemp("many") / "catalog.duckdb")
     varied(made)
-    made.connection.execute("INSERT INTO backbone (name, architecture) VALUES ('a first', 'ViT-B-32'), ('without trials', 'x')")
+    made.connection.execute(
+        "INSERT INTO backbone (name, architecture) VALUES ('a first', 'ViT-B-32'), ('without trials', 'x')"
+    )
     made.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('a bit', 'steps', 10)")
     for seed in range(3):
         made.done(shifted(seed / 100), backbone="a first", seed=seed)
@@ -42,14 +44,20 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
 @pytest.mark.parametrize("name", SORTED)
 def test_what_an_answer_is_sorted_by(name: str, many: Filled) -> None:
     question = QUESTIONS[name]
-    columns = many.connection.sql(f"FROM {name}{'()' if question.kind == 'macro' else ''} LIMIT 0").columns
+    columns = many.connection.sql(
+        f"FROM {name}{'()' if question.kind == 'macro' else ''} LIMIT 0"
+    ).columns
     assert list(leading(question.sql, columns)) == SORTED[name]
 
 
 @pytest.mark.parametrize(
-    "question", [q for q in QUESTIONS.values() if first.ORDER.search(q.sql)], ids=lambda question: question.name
+    "question",
+    [q for q in QUESTIONS.values() if first.ORDER.search(q.sql)],
+    ids=lambda question: question.name,
 )
-def test_the_first_rows_are_those_of_the_whole(question: Question, many: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_rows_are_those_of_the_whole(
+    question: Question, many: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(first, "PARTS", (0, 1, 4))  # parts that end within the few trials there are
     asked = {"cheapest": {"max_loss": 0.5}}.get(question.name, {})
     whole = answer(many.connection, question, asked)
@@ -63,9 +71,16 @@ def test_the_first_rows_are_those_of_the_whole(question: Question, many: Filled,
 def test_the_first_member_of_suites_is_asked_for(many: Filled) -> None:
     columns = many.connection.sql("FROM lost() LIMIT 0").columns
     assert leading(QUESTIONS["lost"].sql, columns)["role"] == "DESC", "retain before adapt"
-    for chosen, member in (({}, ["retain", "cats", "all"]), ({"dataset": "birds"}, ["adapt", "birds", "all"])):
-        (condition, bounds), *_ = first.parts(many.connection, QUESTIONS["lost"].sql, columns, chosen, 1)
-        assert condition.startswith('"role" = ? AND "dataset" = ? AND "label_space" = ? AND ("backbone", "stream") <= ')
+    for chosen, member in (
+        ({}, ["retain", "cats", "all"]),
+        ({"dataset": "birds"}, ["adapt", "birds", "all"]),
+    ):
+        (condition, bounds), *_ = first.parts(
+            many.connection, QUESTIONS["lost"].sql, columns, chosen, 1
+        )
+        assert condition.startswith(
+            '"role" = ? AND "dataset" = ? AND "label_space" = ? AND ("backbone", "stream") <= '
+        )
         assert bounds[:3] == member
 
 
@@ -75,5 +90,11 @@ def test_parts_hold_what_comes_first_and_no_more_than_it_takes(many: Filled) -> 
     assert len(found) == 1, "there are not 150 trials"
     (condition, bounds), *_ = found
     assert (condition, bounds[0]) == ('("backbone", "stream", "budget") <= (?, ?, ?)', "tiny")
-    chosen = list(first.parts(many.connection, question.sql, ["backbone"], {"backbone": "a first", "resamples": 5}, 0))
-    assert {tuple(bounds) for _, bounds in chosen} == {("a first", "world", "small")}, "of the trials that are asked for"
+    chosen = list(
+        first.parts(
+            many.connection, question.sql, ["backbone"], {"backbone": "a first", "resamples": 5}, 0
+        )
+    )
+    assert {tuple(bounds) for _, bounds in chosen} == {("a first", "world", "small")}, (
+        "of the trials that are asked for"
+    )

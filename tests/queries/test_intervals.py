@@ -11,7 +11,11 @@ from tests.filled import DATASETS, Filled
 from tests.queries.recomputed.choices import power_of
 
 CELLS, SEEDS = 2500, 3
-MEAN, OF_SEED, NOISE = 0.5, 0.04, 0.03  # the spread that the methods share by seed, and that of each trial
+MEAN, OF_SEED, NOISE = (
+    0.5,
+    0.04,
+    0.03,
+)  # the spread that the methods share by seed, and that of each trial
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +28,12 @@ def studies() -> Iterator[Filled]:
         shared = [drawn.gauss(MEAN, OF_SEED) for _ in range(SEEDS)]
         for method in ("finetune", "lora"):
             for seed, value in enumerate(shared):
-                trials.append({"id": len(trials) + 1, "method": method, "recipe": f"r{cell}", "seed": seed})
-                results.append({"trial": len(trials), "task": 2, "value": value + drawn.gauss(0, NOISE)})
+                trials.append(
+                    {"id": len(trials) + 1, "method": method, "recipe": f"r{cell}", "seed": seed}
+                )
+                results.append(
+                    {"trial": len(trials), "task": 2, "value": value + drawn.gauss(0, NOISE)}
+                )
                 results.append({"trial": len(trials), "task": 0, "value": MEAN})
     made.connection.register("trials", pl.DataFrame(trials))
     made.connection.register("results", pl.DataFrame(results))
@@ -41,7 +49,9 @@ def studies() -> Iterator[Filled]:
 
 
 def share(studies: Filled, condition: str, source: str) -> float:
-    found = studies.connection.execute(f"SELECT avg(({condition})::INTEGER) FROM {source}").fetchone()
+    found = studies.connection.execute(
+        f"SELECT avg(({condition})::INTEGER) FROM {source}"
+    ).fetchone()
     assert found is not None
     return float(found[0])
 
@@ -53,34 +63,60 @@ def near(said: float, of: int) -> object:
 
 @pytest.mark.parametrize(
     ("source", "low", "high"),
-    [("spread", "low", "high"), ("course", "a_ka_low", "a_ka_high"), ("effect(measure := 'a_ka')", "mean_low", "mean_high")],
+    [
+        ("spread", "low", "high"),
+        ("course", "a_ka_low", "a_ka_high"),
+        ("effect(measure := 'a_ka')", "mean_low", "mean_high"),
+    ],
 )
-def test_the_true_mean_is_in_19_of_20_intervals(studies: Filled, source: str, low: str, high: str) -> None:
-    where = "WHERE measure = 'a_ka'" if source == "spread" else "WHERE task = 2" if source == "course" else ""
-    assert share(studies, f"{MEAN} BETWEEN {low} AND {high}", f"{source} {where}") == near(0.95, 2 * CELLS)
+def test_the_true_mean_is_in_19_of_20_intervals(
+    studies: Filled, source: str, low: str, high: str
+) -> None:
+    where = (
+        "WHERE measure = 'a_ka'"
+        if source == "spread"
+        else "WHERE task = 2"
+        if source == "course"
+        else ""
+    )
+    assert share(studies, f"{MEAN} BETWEEN {low} AND {high}", f"{source} {where}") == near(
+        0.95, 2 * CELLS
+    )
 
 
 def test_equal_methods_are_told_apart_once_in_20_times(studies: Filled) -> None:
     decided = "decide(a := 'finetune', b := 'lora', measure := 'a_ka')"
-    assert share(studies, "0 BETWEEN difference_low AND difference_high", decided) == near(0.95, CELLS)
+    assert share(studies, "0 BETWEEN difference_low AND difference_high", decided) == near(
+        0.95, CELLS
+    )
     assert share(studies, "verdict LIKE '%is better'", decided) == near(0.05, CELLS)
-    assert share(studies, "verdict = 'behind'", "effect(measure := 'a_ka') WHERE verdict <> 'best'") == near(0.05, CELLS)
+    assert share(
+        studies, "verdict = 'behind'", "effect(measure := 'a_ka') WHERE verdict <> 'best'"
+    ) == near(0.05, CELLS)
 
 
 def test_the_bootstrap_of_three_is_as_narrow_as_it_is_said_to_be(studies: Filled) -> None:
     """Its ends are the lowest and the highest seed; the mean lies between them unless all three fall on one side of it."""
-    assert share(studies, f"{MEAN} BETWEEN lowest AND highest", "bootstrap(measure := 'a_ka')") == near(0.75, 2 * CELLS)
+    assert share(
+        studies, f"{MEAN} BETWEEN lowest AND highest", "bootstrap(measure := 'a_ka')"
+    ) == near(0.75, 2 * CELLS)
 
 
 @pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
 @pytest.mark.parametrize("ratio", [0.5, 0.2, 0.15])
-def test_the_seeds_that_decide_asks_for_have_the_power(filled: Filled, power: float, ratio: float) -> None:
+def test_the_seeds_that_decide_asks_for_have_the_power(
+    filled: Filled, power: float, ratio: float
+) -> None:
     """By the distribution of the test: as much as was asked for, and a tenth fewer pairs would have less. The mean of 0.01 is `ratio` spreads."""
     for seed, value in enumerate((-1.0, -1.0, 0.0, 0.0, 1.0, 1.0)):
-        apart = 0.01 + value * 0.01 / ratio / math.sqrt(0.8)  # whose sample deviation is 0.01 / ratio
+        apart = 0.01 + value * 0.01 / ratio / math.sqrt(
+            0.8
+        )  # whose sample deviation is 0.01 / ratio
         for method, at in (("lora", 0.5 + apart), ("ewc", 0.5)):
             trial = filled.trial(method, seed=seed)
             filled.results(trial, 2, dict.fromkeys(DATASETS, at))
-    needed = filled.row(f"decide(a := 'lora', b := 'ewc', measure := 'a_ka', power := {power})")["seeds_needed"]
+    needed = filled.row(f"decide(a := 'lora', b := 'ewc', measure := 'a_ka', power := {power})")[
+        "seeds_needed"
+    ]
     assert power_of(needed, 0.01, 0.01 / ratio) >= power - 0.02
     assert power_of(int(needed * 0.9) - 1, 0.01, 0.01 / ratio) < power

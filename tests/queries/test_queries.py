@@ -32,14 +32,20 @@ def empty() -> Iterator[Filled]:
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made = Filled(tmp_path_factory.mktemp("a catalog") / "catalog.duckdb")
     varied(made)
-    made.connection.execute("INSERT INTO method (name, merging, deploy) VALUES ('merged', 'ties', 'merged')")
+    made.connection.execute(
+        "INSERT INTO method (name, merging, deploy) VALUES ('merged', 'ties', 'merged')"
+    )
     made.trial(method="merged", budget="large")  # which trains what `finetune` does
     yield made
     made.connection.close()
 
 
 def call(question: views.Question) -> str:
-    return f"{question.name}({ASKED.get(question.name, '')})" if question.kind == "macro" else question.name
+    return (
+        f"{question.name}({ASKED.get(question.name, '')})"
+        if question.kind == "macro"
+        else question.name
+    )
 
 
 @each_question
@@ -71,16 +77,24 @@ def test_grain(question: views.Question, full: Filled) -> None:
     columns = (listed[1] or listed[2]) if listed else ""
     if question.is_audit or not columns:
         return
-    found = full.connection.execute(f"SELECT count(*), count(DISTINCT ({columns})) FROM {call(question)}").fetchone()
+    found = full.connection.execute(
+        f"SELECT count(*), count(DISTINCT ({columns})) FROM {call(question)}"
+    ).fetchone()
     assert found is not None
     assert found[0] == found[1] > 0
 
 
 @each_question
 def test_comment_is_the_question(question: views.Question, full: Filled) -> None:
-    source = "duckdb_views(), view_name" if question.kind == "view" else "duckdb_functions(), function_name"
+    source = (
+        "duckdb_views(), view_name"
+        if question.kind == "view"
+        else "duckdb_functions(), function_name"
+    )
     table, name = source.split(", ")
-    (comment,) = full.connection.execute(f"SELECT comment FROM {table} WHERE {name} = ?", [question.name]).fetchall()
+    (comment,) = full.connection.execute(
+        f"SELECT comment FROM {table} WHERE {name} = ?", [question.name]
+    ).fetchall()
     assert comment[0] == f"{question.question} ({question.grain})"
 
 
@@ -128,7 +142,10 @@ def test_refresh_renews_what_someone_dropped_and_leaves_alone_what_someone_added
     [
         ("SELECT 1", r"queries/choices/broken\.sql is not a question\. The first line must be"),
         ("-- Is it?\n-- one row\nCREATE OR REPLACE VIEW broken AS SELECT 1", "is not a question"),
-        ("-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW other AS SELECT 1", "creates other; .* must create broken"),
+        (
+            "-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW other AS SELECT 1",
+            "creates other; .* must create broken",
+        ),
         (
             "-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE MACRO broken(x) AS TABLE SELECT 1",
             "cannot read the parameter `x`",
@@ -143,7 +160,9 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, match: str) -> None:
     topic = tmp_path / "choices"
     topic.mkdir()
     (topic / "broken.sql").write_text(text)
-    (topic / "waits.sql").write_text("-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW waits AS SELECT * FROM broken")
+    (topic / "waits.sql").write_text(
+        "-- Is it?\n-- grain: one row per x\nCREATE OR REPLACE VIEW waits AS SELECT * FROM broken"
+    )
     with duckdb.connect() as connection:
         connection.execute("CREATE VIEW before AS SELECT 1 AS one")
         with pytest.raises(QuestionError, match=match) as refused:
@@ -158,12 +177,17 @@ def test_a_folder_is_a_topic(tmp_path: Path) -> None:
     for topic, name in (("choices", "new"), ("costs", "dear"), ("audits", "checked")):
         (tmp_path / topic).mkdir()
         (tmp_path / topic / f"{name}.sql").write_text(text.format(name))
-    assert {topic: [one.name for one in asked] for topic, asked in views.by_topic(tmp_path).items()} == {
+    assert {
+        topic: [one.name for one in asked] for topic, asked in views.by_topic(tmp_path).items()
+    } == {
         "What to choose": ["new"],
         "What it costs": ["dear"],
         "What must have no rows": ["checked"],
     }
-    assert {(one.about, one.is_audit) for one in views.questions(tmp_path)} == {("In words.", False), ("In words.", True)}
+    assert {(one.about, one.is_audit) for one in views.questions(tmp_path)} == {
+        ("In words.", False),
+        ("In words.", True),
+    }
     (tmp_path / "cost").mkdir()
     (tmp_path / "cost/lost.sql").write_text(text.format("lost"))
     unknown = r"queries/cost/lost\.sql: unknown topic 'cost'\. Known: choices, scores, .*Did you mean 'costs'"
@@ -175,11 +199,16 @@ def test_a_macro_that_reads_an_unqualified_column_says_how_to_mend_it(tmp_path: 
     topic = tmp_path / "choices"
     topic.mkdir()
     head = "-- Is it?\n-- grain: one row per x\n"
-    (topic / "below.sql").write_text(f"{head}CREATE OR REPLACE VIEW below AS SELECT budget FROM trial")
+    (topic / "below.sql").write_text(
+        f"{head}CREATE OR REPLACE VIEW below AS SELECT budget FROM trial"
+    )
     (topic / "above.sql").write_text(
         f"{head}CREATE OR REPLACE MACRO above(budget VARCHAR := NULL) AS TABLE FROM below b WHERE b.budget = budget"
     )
-    with pytest.raises(QuestionError, match="qualify the column there"), duckdb.connect() as connection:
+    with (
+        pytest.raises(QuestionError, match="qualify the column there"),
+        duckdb.connect() as connection,
+    ):
         views.install(connection, tmp_path)
 
 
@@ -215,15 +244,27 @@ def test_ask_with_parameters(snapshot: Path) -> None:
     [
         ("statsu", {}, r"unknown question 'statsu'\. Questions: .*Did you mean 'status'"),
         ("status", {"study": "x"}, r"status has no parameter 'study'\. Allowed: none"),
-        ("comparison", {"bugdet": "x"}, r"no parameter 'bugdet'\. Allowed: budget, .*Did you mean 'budget'"),
+        (
+            "comparison",
+            {"bugdet": "x"},
+            r"no parameter 'bugdet'\. Allowed: budget, .*Did you mean 'budget'",
+        ),
         ("ranked", {"measure": "zz"}, r"ranked: measure is one of a_ka, .*; not zz"),
         ("effect", {"axis": "colour"}, r"effect: axis is one of backbone, .*; not colour"),
-        ("decide", {"a": "ewc", "b": "lora", "power": "2"}, r"decide: power is a probability, in \[0\.01, 0\.999\], not 2"),
+        (
+            "decide",
+            {"a": "ewc", "b": "lora", "power": "2"},
+            r"decide: power is a probability, in \[0\.01, 0\.999\], not 2",
+        ),
         ("decide", {"a": "bas"}, r"unknown a 'bas'\. Known: .*"),
         ("lost", {"dataset": "dgos"}, r"unknown dataset 'dgos'\. Known: .*"),
         ("ranked", {"study": "nope"}, r"unknown study 'nope'\. Known: "),
         ("ranked", {"objective": "ewcc"}, r"unknown objective 'ewcc'\. Known: .*contrastive"),
-        ("comparison", {"budget": "smal"}, r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'"),
+        (
+            "comparison",
+            {"budget": "smal"},
+            r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'",
+        ),
     ],
 )
 def test_ask_refuses(snapshot: Path, name: str, parameters: dict[str, str], match: str) -> None:
@@ -232,7 +273,10 @@ def test_ask_refuses(snapshot: Path, name: str, parameters: dict[str, str], matc
 
 
 def test_ask_without_snapshot(folder: Path) -> None:
-    with pytest.raises(SnapshotError, match=r"no snapshot at .*current\.duckdb\. Publish one with: python -m schema"):
+    with pytest.raises(
+        SnapshotError,
+        match=r"no snapshot at .*current\.duckdb\. Publish one with: python -m schema",
+    ):
         ask("status")
 
 

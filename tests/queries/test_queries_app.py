@@ -12,7 +12,9 @@ def test_ranked_pairs_by_seed_and_marks_ties(filled: Filled) -> None:
     """finetune a_zs 0.55 + by, lora 0.02 more in each seed, ewc one seed only: too few."""
     for seed, by in enumerate((-0.05, 0.0, 0.05)):
         filled.done(shifted(by), seed=seed)
-        filled.done(shifted(by + (0.02, 0.02, -0.01)[seed]), method="lora", mixture="replay", seed=seed)
+        filled.done(
+            shifted(by + (0.02, 0.02, -0.01)[seed]), method="lora", mixture="replay", seed=seed
+        )
     filled.done(shifted(-0.1), method="ewc")
     filled.trial(method="ewc", seed=1)
     best, tie, few = filled.rows("ranked(measure := 'a_zs')")
@@ -25,7 +27,9 @@ def test_ranked_pairs_by_seed_and_marks_ties(filled: Filled) -> None:
     spread = 4.303 * statistics.stdev([0.02, 0.02, -0.01]) / math.sqrt(3)
     assert tie["behind_high"] - tie["behind"] == pytest.approx(spread, rel=1e-3)
     assert (few["seeds"], few["seeds_wanted"], few["missing"], few["low"]) == (1, 2, 1, None)
-    assert [row["method"] for row in filled.rows("ranked(measure := 'a_zs', mixture := 'replay')")] == ["lora"]
+    assert [
+        row["method"] for row in filled.rows("ranked(measure := 'a_zs', mixture := 'replay')")
+    ] == ["lora"]
 
 
 def test_ranked_chooses_by_parts_and_refuses_other_measures(filled: Filled) -> None:
@@ -49,11 +53,19 @@ def test_course_heat_and_difference(filled: Filled) -> None:
     filled.done(shifted(0.2), method="lora")
     end = filled.row("course", method="finetune", task=2)
     assert (end["seeds"], end["a_ka"], end["spent_gflops"]) == (2, pytest.approx(0.625), 2.0)
-    assert end["a_ka_high"] - end["a_ka"] == pytest.approx(12.706 * statistics.stdev([0.575, 0.675]) / math.sqrt(2), rel=1e-3)
-    assert filled.row("heat", method="finetune", task=2, item="birds")["value"] == pytest.approx(0.55)
-    assert filled.row("heat", method="finetune", task=2, item="task 1", role=None)["value"] == pytest.approx(0.55)
+    assert end["a_ka_high"] - end["a_ka"] == pytest.approx(
+        12.706 * statistics.stdev([0.575, 0.675]) / math.sqrt(2), rel=1e-3
+    )
+    assert filled.row("heat", method="finetune", task=2, item="birds")["value"] == pytest.approx(
+        0.55
+    )
+    assert filled.row("heat", method="finetune", task=2, item="task 1", role=None)[
+        "value"
+    ] == pytest.approx(0.55)
     pair = "'lora', 'plain', 'usual', 'finetune', 'plain', 'usual'"
-    assert filled.row(f"heat_difference({pair})", task=2, item="birds")["difference"] == pytest.approx(0.15)
+    assert filled.row(f"heat_difference({pair})", task=2, item="birds")[
+        "difference"
+    ] == pytest.approx(0.15)
 
 
 def test_prices_and_the_outlook(filled: Filled) -> None:
@@ -62,30 +74,45 @@ def test_prices_and_the_outlook(filled: Filled) -> None:
     filled.trial(seed=1)
     running = filled.trial(seed=2)
     filled.attempt(running, state=None)
-    filled.connection.execute("INSERT INTO progress VALUES (?, 1, 1, 7, 0.5, 1e-3, 90, now())", [running])
+    filled.connection.execute(
+        "INSERT INTO progress VALUES (?, 1, 1, 7, 0.5, 1e-3, 90, now())", [running]
+    )
     assert filled.row("usual_cost")["seconds"] == 7.0
     now = filled.row("running")
     assert (now["trial"], now["task"], now["step"], now["expected_s"]) == (running, 1, 7, 7.0)
     outlook = filled.row("completion")
-    assert (outlook["pending"], outlook["running"], outlook["remaining_s"]) == (1, 1, pytest.approx(10.5))
+    assert (outlook["pending"], outlook["running"], outlook["remaining_s"]) == (
+        1,
+        1,
+        pytest.approx(10.5),
+    )
     grid = "'tiny', 'world', 'plain', 'finetune,lora', 'usual', 'small', 4"
     prices = {
-        row["method"]: (row["new"], row["seconds"], row["based_on"], row["steps"]) for row in filled.rows(f"grid_cost({grid})")
+        row["method"]: (row["new"], row["seconds"], row["based_on"], row["steps"])
+        for row in filled.rows(f"grid_cost({grid})")
     }
     assert prices == {"finetune": (1, 7.0, 1, 100), "lora": (4, 7.0, 1, 100)}
     total = filled.row(f"grid_total({grid})")
     assert (total["combinations"], total["new"], total["unknown"]) == (2, 5, 0)
     assert total["hours"] == pytest.approx(35 / 3600)
-    assert filled.row("grid_total('tiny', 'world', 'plain', 'ewc', 'usual', 'large', 2)")["unknown"] == 2
+    assert (
+        filled.row("grid_total('tiny', 'world', 'plain', 'ewc', 'usual', 'large', 2)")["unknown"]
+        == 2
+    )
 
 
 def test_what_a_kind_costs_is_that_of_its_mixture_and_of_its_newest_device(filled: Filled) -> None:
     """A trial of another mixture is slower, and one of the same kind ran on an older device."""
     filled.done(PAPER, mixture="replay")
     old, new = filled.done(PAPER, seed=1), filled.done(PAPER, seed=2)
-    filled.connection.execute("UPDATE cost SET seconds = 100 WHERE trial IN (SELECT id FROM trial WHERE mixture = 'replay')")
+    filled.connection.execute(
+        "UPDATE cost SET seconds = 100 WHERE trial IN (SELECT id FROM trial WHERE mixture = 'replay')"
+    )
     filled.connection.execute("UPDATE cost SET seconds = 50 WHERE trial = ?", [old])
-    filled.connection.execute("UPDATE outcome SET device = 'old', finished_at = '2025-01-01 10:00:00+00' WHERE trial = ?", [old])
+    filled.connection.execute(
+        "UPDATE outcome SET device = 'old', finished_at = '2025-01-01 10:00:00+00' WHERE trial = ?",
+        [old],
+    )
     filled.connection.execute("UPDATE outcome SET device = 'new' WHERE trial = ?", [new])
     filled.attempt(filled.trial(seed=3), state=None)
     assert filled.row("running")["expected_s"] == 7.0
@@ -95,10 +122,14 @@ def test_what_a_kind_costs_is_that_of_its_mixture_and_of_its_newest_device(fille
 
 def test_a_grid_is_priced_with_the_steps_that_its_trials_would_take(filled: Filled) -> None:
     """Half a step is rounded to even, as trials do: 5 steps in 2 tasks are 2 each."""
-    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('five_steps', 'steps', 5)")
+    filled.connection.execute(
+        "INSERT INTO budget (name, unit, total) VALUES ('five_steps', 'steps', 5)"
+    )
     try:
         filled.trial(budget="five_steps")
-        (priced,) = filled.rows("grid_cost('tiny', 'world', 'plain', 'finetune', 'usual', 'five_steps')")
+        (priced,) = filled.rows(
+            "grid_cost('tiny', 'world', 'plain', 'finetune', 'usual', 'five_steps')"
+        )
         (bought,) = filled.rows("steps", budget="five_steps", method="finetune", tasks=2)
         assert priced["steps"] == 2 * bought["steps"] == 4
     finally:
@@ -109,12 +140,20 @@ def test_a_grid_is_priced_with_the_steps_that_its_trials_would_take(filled: Fill
 def test_one_trial_in_full(filled: Filled) -> None:
     trial = filled.done(PAPER)
     for task, step in ((1, 5), (2, 3)):
-        filled.connection.execute("INSERT INTO progress VALUES (?, 1, ?, ?, 0.5, 1e-3, 90, now())", [trial, task, step])
-    assert [row["at_step"] for row in filled.rows("curve")] == [5, 13], "the second task begins after ten steps"
+        filled.connection.execute(
+            "INSERT INTO progress VALUES (?, 1, ?, ?, 0.5, 1e-3, 90, now())", [trial, task, step]
+        )
+    assert [row["at_step"] for row in filled.rows("curve")] == [5, 13], (
+        "the second task begins after ten steps"
+    )
     attempt = filled.row("attempts", trial=trial)
     assert (attempt["state"], attempt["seconds"], attempt["backend"]) == ("done", 5400.0, "local")
     seed = filled.row("seeds", trial=trial)
-    assert (seed["state"], seed["a_ka"], seed["spent_gflops"]) == ("done", pytest.approx(0.575), 2.0)
+    assert (seed["state"], seed["a_ka"], seed["spent_gflops"]) == (
+        "done",
+        pytest.approx(0.575),
+        2.0,
+    )
     spent = {row["phase"]: row["gflops"] for row in filled.rows("phases")}
     assert spent == {"train": 2.0, "evaluate": 15.0}
 
@@ -139,11 +178,19 @@ def test_beside_full_is_reach_and_cost_over_those_of_full_fine_tuning(filled: Fi
     filled.done(shifted(0.0), method="lora", recipe="usual", mixture="replay")
     filled.profile("finetune", train=(2e9, 1000), full=(2e9, 1000))
     filled.profile("ewc", train=(2e9, 1100), objective=(9e9, 1500), full=(2e9, 1000))
-    full, ewc = (filled.row("beside_full()", method=name, mixture="plain") for name in ("finetune", "ewc"))
-    assert (full["flops_ratio"], full["seconds_ratio"], full["memory_multiplier"]) == (1.0, 1.0, 1.0)
+    full, ewc = (
+        filled.row("beside_full()", method=name, mixture="plain") for name in ("finetune", "ewc")
+    )
+    assert (full["flops_ratio"], full["seconds_ratio"], full["memory_multiplier"]) == (
+        1.0,
+        1.0,
+        1.0,
+    )
     assert (ewc["flops_ratio"], ewc["seconds_ratio"], ewc["memory_multiplier"]) == (2.5, 2.5, 1.5)
     assert ewc["a_ka"] - full["a_ka"] == pytest.approx(0.1) and full["seeds"] == 2
-    assert full["a_zs_half"] == pytest.approx(12.706 * statistics.stdev([0.0, 0.1]) / math.sqrt(2), rel=1e-3)
+    assert full["a_zs_half"] == pytest.approx(
+        12.706 * statistics.stdev([0.0, 0.1]) / math.sqrt(2), rel=1e-3
+    )
     alone = filled.row("beside_full(budget := 'small')", method="lora")
     assert alone["flops_ratio"] is None  # no full fine-tuning of that mixture to set it beside
     assert filled.rows("beside_full(budget := 'large')") == []

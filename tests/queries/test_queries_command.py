@@ -53,32 +53,61 @@ def test_lists_every_question_in_words(folder: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("name", [question.name for question in questions()])
-def test_prints_every_answer(published: None, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_prints_every_answer(
+    published: None, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     assert "grain" not in printed(capsys, name).splitlines()[1]
 
 
-def test_a_table_aligns_numbers_and_folds_intervals(published: None, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed(capsys, "retention_at_budget", "budget=small", "backbone=tiny", "stream=world").splitlines()
+def test_a_table_aligns_numbers_and_folds_intervals(
+    published: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = printed(
+        capsys, "retention_at_budget", "budget=small", "backbone=tiny", "stream=world"
+    ).splitlines()
     assert lines[0] == "Which method retains zero-shot accuracy best at a given budget?"
     assert lines[2] == "backbone tiny   stream world   budget small   recipe usual"
-    names = ["rank", "method", "mixture", "seeds", "seeds_wanted", "few_seeds", "zs_ratio", "a_zs", "a_ka", "gm"]
+    names = [
+        "rank",
+        "method",
+        "mixture",
+        "seeds",
+        "seeds_wanted",
+        "few_seeds",
+        "zs_ratio",
+        "a_zs",
+        "a_ka",
+        "gm",
+    ]
     assert lines[3].split() == names
     assert re.match(r" +1  ewc +plain +1 +3  yes +0\.929 +0\.650", lines[4])
     assert re.match(r" +2  lora +replay +3 +3  no +0\.814 ± 0\.177 +0\.570 ± 0\.124", lines[5])
     assert len({line.index(".") for line in lines[4:]}) == 1
 
 
-def test_long_text_is_printed_as_records(published: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_text_is_printed_as_records(
+    published: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     said = printed(capsys, "failures")
-    assert re.search(r"^retry +INSERT INTO request \(trial, wish\) SELECT unnest\(\[8\]\), 'retry';$", said, re.MULTILINE)
+    assert re.search(
+        r"^retry +INSERT INTO request \(trial, wish\) SELECT unnest\(\[8\]\), 'retry';$",
+        said,
+        re.MULTILINE,
+    )
     assert re.search(r"^log_tail +Traceback", said, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [question.name for question in questions()])
-def test_sql_prints_what_can_be_run(published: None, filled: Filled, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_sql_prints_what_can_be_run(
+    published: None, filled: Filled, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     said = printed(capsys, name, "--sql")
-    asked, definition = said.split(f"\n\n-- {next(q.file for q in questions() if q.name == name)}\n")
-    assert definition.strip() == next(question.sql.strip() for question in questions() if question.name == name)
+    asked, definition = said.split(
+        f"\n\n-- {next(q.file for q in questions() if q.name == name)}\n"
+    )
+    assert definition.strip() == next(
+        question.sql.strip() for question in questions() if question.name == name
+    )
     filled.rows(asked.strip().removesuffix(";").removeprefix("FROM "))
 
 
@@ -95,12 +124,19 @@ def test_out_writes_the_whole_answer(published: None, capsys: pytest.CaptureFixt
     assert printed(capsys, "coverage", "--out", "a b.csv") == "a b.csv: 9 rows\n"
     printed(capsys, "coverage", "--out", "x.parquet")
     printed(capsys, "coverage", "--out", "x.json")
-    assert len(pl.read_csv("a b.csv")) == len(pl.read_parquet("x.parquet")) == len(json.loads(Path("x.json").read_text())) == 9
+    assert (
+        len(pl.read_csv("a b.csv"))
+        == len(pl.read_parquet("x.parquet"))
+        == len(json.loads(Path("x.json").read_text()))
+        == 9
+    )
     assert sorted(p.name for p in Path.cwd().iterdir()) == ["a b.csv", "lab", "x.json", "x.parquet"]
 
 
 @pytest.mark.parametrize("name", [question.name for question in questions()])
-def test_every_answer_can_be_written(published: None, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_every_answer_can_be_written(
+    published: None, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
     for extension in ("csv", "parquet", "json"):
         printed(capsys, name, "--out", f"x.{extension}")
 
@@ -112,22 +148,35 @@ def test_every_answer_can_be_written(published: None, capsys: pytest.CaptureFixt
             ["retention"],
             r"unknown question 'retention'\. Questions: anytime, attempts, audit_attempts, .*\. Did you mean 'retention_at_budget'",
         ),
-        (["comparison", "budgt=small"], r"has no parameter 'budgt'\. Allowed: budget, .*\. Did you mean 'budget'"),
+        (
+            ["comparison", "budgt=small"],
+            r"has no parameter 'budgt'\. Allowed: budget, .*\. Did you mean 'budget'",
+        ),
         (["comparison", "small"], r"cannot read 'small'; write key=value\. Allowed: budget,"),
-        (["comparison", "budget=smal"], r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'"),
+        (
+            ["comparison", "budget=smal"],
+            r"unknown budget 'smal'\. Known: large, small\. Did you mean 'small'",
+        ),
         (["comparison", "budget=small", "budget=large"], "budget is given twice"),
         (["status", "a=b"], "Allowed: none: it takes no parameters"),
-        (["status", "--out", "x.xlsx"], r"cannot write 'x\.xlsx': the name must end in \.csv, \.parquet, \.json"),
+        (
+            ["status", "--out", "x.xlsx"],
+            r"cannot write 'x\.xlsx': the name must end in \.csv, \.parquet, \.json",
+        ),
         (["status", "--out", "nowhere/x.csv"], "there is no folder nowhere"),
         (["--out", "x.csv"], "--out needs the NAME"),
         (["--sql"], "--sql needs the NAME"),
     ],
 )
-def test_refuses(published: None, capsys: pytest.CaptureFixture[str], arguments: list[str], match: str) -> None:
+def test_refuses(
+    published: None, capsys: pytest.CaptureFixture[str], arguments: list[str], match: str
+) -> None:
     assert re.search(match, refused(capsys, *arguments))
 
 
-def test_without_a_snapshot_it_says_how_to_get_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_snapshot_it_says_how_to_get_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     said = refused(capsys, "status")
     assert "python -m schema" in said
     assert "python -m runner.sync" in said
@@ -141,15 +190,23 @@ def test_a_broken_site_is_named(folder: Path, capsys: pytest.CaptureFixture[str]
 def test_as_a_command_without_torch(published: None) -> None:
     code = "import sys; from queries.__main__ import main; main(['status']); assert 'torch' not in sys.modules"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, "seeds_wanted" in done.stdout, "first" in done.stdout) == (0, False, True), done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "seeds_wanted" in done.stdout, "first" in done.stdout) == (
+        0,
+        False,
+        True,
+    ), done.stderr
 
 
 def test_long_answers_are_cut_and_say_so(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
     Console(width=200).print(shown(pl.DataFrame({"n": range(ROWS_SHOWN + 1)})))
-    assert f"the first {ROWS_SHOWN} rows; all of them with --out FILE.csv" in capsys.readouterr().out
+    assert (
+        f"the first {ROWS_SHOWN} rows; all of them with --out FILE.csv" in capsys.readouterr().out
+    )
     Console(width=200).print(shown(pl.DataFrame({"text": ["[bold]x[/bold]" + "y" * LONG]})))
     assert "[bold]x[/bold]" in capsys.readouterr().out
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tests.filled import DATASETS, PAPER, Filled, shifted
 
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 fractions = st.floats(0.01, 1.0)
 matrices = st.lists(st.lists(fractions, min_size=4, max_size=4), min_size=3, max_size=3)
 
@@ -26,7 +28,9 @@ def test_point(filled: Filled) -> None:
     points = filled.rows("point", trial=trial)
     assert [p["a_ka"] for p in points] == close(0.25, 0.55, 0.575)
     assert [p["a_zs"] for p in points] == close(0.7, 0.6, 0.55)
-    assert [p["gm"] for p in points] == close(math.sqrt(0.25 * 0.7), math.sqrt(0.55 * 0.6), math.sqrt(0.575 * 0.55))
+    assert [p["gm"] for p in points] == close(
+        math.sqrt(0.25 * 0.7), math.sqrt(0.55 * 0.6), math.sqrt(0.575 * 0.55)
+    )
 
 
 def test_trajectory(filled: Filled) -> None:
@@ -71,9 +75,18 @@ def test_a_point_with_missing_members_is_null(filled: Filled) -> None:
     trial = filled.done(PAPER)
     filled.connection.execute("DELETE FROM result WHERE task = 2 AND dataset = 'ships'")
     point = filled.row("point", trial=trial, task=2)
-    assert (point["a_ka"], point["gm"], point["adapt_measured"], point["adapt_wanted"]) == (None, None, 1, 2)
+    assert (point["a_ka"], point["gm"], point["adapt_measured"], point["adapt_wanted"]) == (
+        None,
+        None,
+        1,
+        2,
+    )
     assert point["a_zs"] == close(0.55)
-    assert filled.row("audit_tasks") == {"trial": trial, "task": 2, "problem": "measured 3 of 4 adapt and retain members"}
+    assert filled.row("audit_tasks") == {
+        "trial": trial,
+        "task": 2,
+        "problem": "measured 3 of 4 adapt and retain members",
+    }
     assert filled.row("forgetting", dataset="ships")["forgotten"] is None
     assert filled.row("forgetting", dataset="birds")["role_mean"] is None
 
@@ -81,7 +94,11 @@ def test_a_point_with_missing_members_is_null(filled: Filled) -> None:
 def test_a_task_ingested_twice_is_null_rather_than_weighed_twice(filled: Filled) -> None:
     trial = filled.done(PAPER)
     filled.connection.execute("INSERT INTO result FROM result WHERE task = 1 AND dataset = 'ships'")
-    assert [p["a_ka"] for p in filled.rows("point", trial=trial)] == [close(0.25), None, close(0.575)]
+    assert [p["a_ka"] for p in filled.rows("point", trial=trial)] == [
+        close(0.25),
+        None,
+        close(0.575),
+    ]
     assert filled.row("audit_tasks")["problem"] == "measured 5 of 4 adapt and retain members"
     assert len(filled.rows("audit_duplicates")) == 1
 
@@ -98,7 +115,12 @@ def test_the_newest_attempt_with_results_of_a_task_holds(filled: Filled) -> None
     trial = filled.trial()
     filled.attempt(trial, 1, "lost", kind="no_result")
     filled.attempt(trial, 2)
-    for task, attempt, row in ((0, 1, PAPER[0]), (1, 1, [0.9] * 4), (1, 2, PAPER[1]), (2, 2, PAPER[2])):
+    for task, attempt, row in (
+        (0, 1, PAPER[0]),
+        (1, 1, [0.9] * 4),
+        (1, 2, PAPER[1]),
+        (2, 2, PAPER[2]),
+    ):
         filled.results(trial, task, dict(zip(DATASETS, [*row, 0.5], strict=True)), attempt)
         filled.cost(trial, task, attempt=attempt, flops=100.0 * attempt)
     assert {(s["task"], s["attempt"]) for s in filled.rows("standing")} == {(0, 1), (1, 2), (2, 2)}
@@ -129,8 +151,12 @@ def test_interval_of_three_seeds(filled: Filled) -> None:
     assert [row["a_ka"], row["a_ka_low"]] == close(0.575, 0.575 - half)
     assert [row["zs_ratio"], row["zs_ratio_high"]] == close(0.55 / 0.7, (0.55 + half) / 0.7)
     trade = filled.row("comparison()")
-    assert [trade["ka_gain"], trade["ka_gain_low"], trade["ka_gain_high"]] == close(0.325, 0.325 - half, 0.325 + half)
-    assert [trade["zs_loss"], trade["zs_loss_low"], trade["zs_loss_high"]] == close(0.15, 0.15 - half, 0.15 + half)
+    assert [trade["ka_gain"], trade["ka_gain_low"], trade["ka_gain_high"]] == close(
+        0.325, 0.325 - half, 0.325 + half
+    )
+    assert [trade["zs_loss"], trade["zs_loss_low"], trade["zs_loss_high"]] == close(
+        0.15, 0.15 - half, 0.15 + half
+    )
 
 
 def test_quantiles_are_those_of_the_t_distribution(filled: Filled) -> None:
@@ -139,8 +165,12 @@ def test_quantiles_are_those_of_the_t_distribution(filled: Filled) -> None:
     def below(t: float, df: int) -> float:
         scale = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
         steps = 4000
-        heights = [scale * (1 + (t * i / steps) ** 2 / df) ** (-(df + 1) / 2) for i in range(steps + 1)]
-        return 0.5 + t / steps / 3 * (heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2]))
+        heights = [
+            scale * (1 + (t * i / steps) ** 2 / df) ** (-(df + 1) / 2) for i in range(steps + 1)
+        ]
+        return 0.5 + t / steps / 3 * (
+            heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2])
+        )
 
     seeds = 0
     for n in (2, 3, 5, 11, 31, 32, 50):
@@ -156,7 +186,12 @@ def test_quantiles_are_those_of_the_t_distribution(filled: Filled) -> None:
 def test_one_seed_has_no_interval(filled: Filled) -> None:
     filled.done(PAPER)
     row = filled.row("retention_at_budget()")
-    assert (row["seeds"], row["few_seeds"], row["a_zs_low"], row["a_zs_high"]) == (1, True, None, None)
+    assert (row["seeds"], row["few_seeds"], row["a_zs_low"], row["a_zs_high"]) == (
+        1,
+        True,
+        None,
+        None,
+    )
     assert row["a_zs"] == close(0.55)
 
 
@@ -204,31 +239,47 @@ def test_a_trial_that_is_not_at_the_end_of_its_stream_is_not_averaged(filled: Fi
 
 @few
 @given(matrix=matrices, order=st.permutations(range(4)), value=fractions)
-def test_properties(shared: Filled, matrix: list[list[float]], order: list[int], value: float) -> None:
+def test_properties(
+    shared: Filled, matrix: list[list[float]], order: list[int], value: float
+) -> None:
     shared.clear()
     trial, constant = shared.done(matrix), shared.done([[value] * 4] * 3, seed=1)
     points = shared.rows("point", trial=trial)
     for row, point in zip(matrix, points, strict=True):
         assert point["a_ka"] == close((3 * row[0] + row[1]) / 4)
         assert point["a_zs"] == close((row[2] + row[3]) / 2)
-        assert min(point["a_ka"], point["a_zs"]) - 1e-12 <= point["gm"] <= max(point["a_ka"], point["a_zs"]) + 1e-12
+        assert (
+            min(point["a_ka"], point["a_zs"]) - 1e-12
+            <= point["gm"]
+            <= max(point["a_ka"], point["a_zs"]) + 1e-12
+        )
     for point in shared.rows("trajectory", trial=constant):
-        assert [point["a_ka"], point["a_zs"], point["gm"], point["zs_ratio"]] == close(value, value, value, 1)
+        assert [point["a_ka"], point["a_zs"], point["gm"], point["zs_ratio"]] == close(
+            value, value, value, 1
+        )
         assert [point["d_ka"], point["d_zs"]] == close(0, 0)
     assert all(row["forgotten"] == close(0) for row in shared.rows("forgetting", trial=constant))
     # the order in which rows arrive means nothing
     before = [[p["a_ka"], p["a_zs"]] for p in points]
-    shared.connection.execute(f"CREATE OR REPLACE TEMP TABLE kept AS FROM result ORDER BY hash(dataset, task, {order[0]})")
+    shared.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE kept AS FROM result ORDER BY hash(dataset, task, {order[0]})"
+    )
     shared.connection.execute("DELETE FROM result; INSERT INTO result FROM kept")
-    assert [[p["a_ka"], p["a_zs"]] for p in shared.rows("point", trial=trial)] == [close(*pair) for pair in before]
+    assert [[p["a_ka"], p["a_zs"]] for p in shared.rows("point", trial=trial)] == [
+        close(*pair) for pair in before
+    ]
     # swapping members of equal weight and role means nothing either
     swapped = shared.done([[row[0], row[1], row[3], row[2]] for row in matrix], seed=2)
-    assert [p["a_zs"] for p in shared.rows("point", trial=swapped)] == close(*(pair[1] for pair in before))
+    assert [p["a_zs"] for p in shared.rows("point", trial=swapped)] == close(
+        *(pair[1] for pair in before)
+    )
 
 
 @few
 @given(values=st.lists(fractions, min_size=2, max_size=6))
-def test_an_interval_holds_its_mean_and_shrinks_to_nothing_without_spread(shared: Filled, values: list[float]) -> None:
+def test_an_interval_holds_its_mean_and_shrinks_to_nothing_without_spread(
+    shared: Filled, values: list[float]
+) -> None:
     shared.clear()
     for seed, value in enumerate(values):
         shared.done([[0.5] * 4, [0.5] * 4, [value] * 4], seed=seed)
@@ -249,14 +300,20 @@ def test_states_add_up(shared: Filled, seed: int) -> None:
     kinds = ("preempted", "timeout", "error", "oom_gpu", "killed", "no_result", None)
     for number in range(12):
         trial = shared.trial(
-            method=happening.choice(["finetune", "lora"]), seed=number, study=happening.choice(["first", "second", None])
+            method=happening.choice(["finetune", "lora"]),
+            seed=number,
+            study=happening.choice(["first", "second", None]),
         )
         for attempt in range(1, 1 + happening.randrange(4)):
             state = happening.choice([None, "done", "failed", "lost", "refused", "cancelled"])
-            shared.attempt(trial, attempt, state, happening.random() < 0.8, kind=happening.choice(kinds))
+            shared.attempt(
+                trial, attempt, state, happening.random() < 0.8, kind=happening.choice(kinds)
+            )
         if happening.random() < 0.3:
             wish = happening.choice(["withdraw", "retry"])
-            shared.connection.execute("INSERT INTO request (trial, wish) VALUES (?, ?)", [trial, wish])
+            shared.connection.execute(
+                "INSERT INTO request (trial, wish) VALUES (?, ?)", [trial, wish]
+            )
     parts = ("done", "running", "pending", "waiting", "failed", "refused", "cancelled", "withdrawn")
     assert sum(r["trials"] for r in shared.rows("status")) == 12
     assert all(sum(r[p] for p in parts) == r["trials"] for r in shared.rows("status"))

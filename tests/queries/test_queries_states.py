@@ -58,20 +58,31 @@ def test_after_an_end(filled: Filled, ended: str, kind: str | None, said: tuple[
     assert state(filled, trial) == said
 
 
-RETRIES = {name.removeprefix("retries_"): value for name, value, _ in POLICY if name.startswith("retries_")}
+RETRIES = {
+    name.removeprefix("retries_"): value for name, value, _ in POLICY if name.startswith("retries_")
+}
 
 
 @pytest.mark.parametrize("kind", [*OUTCOME_KINDS, None])
-def test_each_kind_is_tried_again_as_often_as_the_policy_says(filled: Filled, kind: str | None) -> None:
+def test_each_kind_is_tried_again_as_often_as_the_policy_says(
+    filled: Filled, kind: str | None
+) -> None:
     trial, retries = filled.trial(), min(RETRIES.get(str(kind), 0), 12)
-    filled.connection.execute("UPDATE policy SET value = ? WHERE name = ?", [retries, f"retries_{kind}"])
+    filled.connection.execute(
+        "UPDATE policy SET value = ? WHERE name = ?", [retries, f"retries_{kind}"]
+    )
     for attempt in range(1, retries + 1):
         filled.attempt(trial, attempt, "lost", kind=kind, message="gone")
         assert state(filled, trial)[0] == "pending", attempt
         assert filled.row("todo")["attempt"] == attempt + 1
     filled.attempt(trial, retries + 1, "failed" if kind else "refused", kind=kind, message="gone")
     assert state(filled, trial)[0] == ("failed" if kind else "refused")
-    assert filled.row("exhausted") == {"trial": trial, "kind": kind or "refused", "ends": retries + 1, "retries": retries}
+    assert filled.row("exhausted") == {
+        "trial": trial,
+        "kind": kind or "refused",
+        "ends": retries + 1,
+        "retries": retries,
+    }
     assert filled.rows("todo") == []
     wish(filled, trial, "retry")  # a person grants all of them anew
     assert state(filled, trial)[0] == "pending"
@@ -92,10 +103,15 @@ def test_what_sync_could_not_reach_is_said_where_people_look(filled: Filled) -> 
     waiting, running = filled.trial(), filled.trial(seed=1)
     filled.attempt(waiting, 1, None, submitted=False)
     assert state(filled, waiting) == ("submitting", "no backend has taken it yet")
-    filled.connection.execute("INSERT INTO problem (subject, message) VALUES ('weir-1', 'slurm refuses it: Invalid qos')")
+    filled.connection.execute(
+        "INSERT INTO problem (subject, message) VALUES ('weir-1', 'slurm refuses it: Invalid qos')"
+    )
     assert state(filled, waiting) == ("submitting", "slurm refuses it: Invalid qos")
     filled.attempt(running, 1, None)
-    assert state(filled, running) == ("running", f"local job pid-{running}; slurm refuses it: Invalid qos")
+    assert state(filled, running) == (
+        "running",
+        f"local job pid-{running}; slurm refuses it: Invalid qos",
+    )
     said = filled.row("health")
     assert (said["subject"], said["message"], said["study"], said["trials"]) == (
         "weir-1",
@@ -107,7 +123,9 @@ def test_what_sync_could_not_reach_is_said_where_people_look(filled: Filled) -> 
 
 def test_gpu_hours_are_hours_times_the_gpus_of_the_job(filled: Filled) -> None:
     trial = filled.trial()
-    filled.attempt(trial, 1, "done", started_at="2026-01-01 10:00:00+00", finished_at="2026-01-01 12:00:00+00")
+    filled.attempt(
+        trial, 1, "done", started_at="2026-01-01 10:00:00+00", finished_at="2026-01-01 12:00:00+00"
+    )
     filled.connection.execute("UPDATE submission SET gpus = 4")
     assert (filled.row("status")["hours"], filled.row("status")["gpu_hours"]) == (2, 8)
 
@@ -118,7 +136,11 @@ def test_results_of_two_codes_are_said(filled: Filled) -> None:
         filled.attempt(trial, attempt, "lost" if attempt == 1 else "done", kind=None)
         filled.results(trial, attempt, {"birds": 0.5}, attempt)
         filled.connection.execute("UPDATE attempt SET code = ? WHERE attempt = ?", [code, attempt])
-    assert filled.row("audit_code") == {"trial": trial, "codes": ["aaaa", "bbbb"], "attempts": [1, 2]}
+    assert filled.row("audit_code") == {
+        "trial": trial,
+        "codes": ["aaaa", "bbbb"],
+        "attempts": [1, 2],
+    }
     filled.connection.execute("UPDATE attempt SET code = 'aaaa'")
     assert filled.rows("audit_code") == []
 
@@ -135,18 +157,29 @@ def test_a_retry_brings_it_back_and_a_withdrawal_ends_it(filled: Filled) -> None
 def test_waiting_for_what_it_begins_from(filled: Filled) -> None:
     parent = filled.trial()
     filled.connection.execute(
-        "INSERT INTO backbone VALUES ('child', 'x', ?, NULL), ('orphan', 'x', 'trial:99999', NULL)", [f"trial:{parent}"]
+        "INSERT INTO backbone VALUES ('child', 'x', ?, NULL), ('orphan', 'x', 'trial:99999', NULL)",
+        [f"trial:{parent}"],
     )
     child, orphan = filled.trial(backbone="child"), filled.trial(backbone="orphan")
     assert state(filled, child) == ("waiting", f"begins from trial {parent}, which is pending")
-    assert state(filled, orphan) == ("waiting", "begins from trial 99999, which is not in the catalog")
+    assert state(filled, orphan) == (
+        "waiting",
+        "begins from trial 99999, which is not in the catalog",
+    )
     filled.attempt(parent)
     assert state(filled, child) == ("pending", None)
 
 
 def test_a_held_study_waits(filled: Filled) -> None:
     for seed in range(5):
-        filled.attempt(filled.trial(seed=seed), 1, "failed", kind="error", message="boom", finished_at="2026-01-01 10:00:00+00")
+        filled.attempt(
+            filled.trial(seed=seed),
+            1,
+            "failed",
+            kind="error",
+            message="boom",
+            finished_at="2026-01-01 10:00:00+00",
+        )
     waiting = filled.trial(seed=5)
     assert state(filled, waiting)[0] == "waiting"
     assert "insert a retry request" in str(state(filled, waiting)[1])
@@ -156,10 +189,24 @@ def test_a_held_study_waits(filled: Filled) -> None:
 def test_hours_count_lost_work_too(filled: Filled) -> None:
     trial = filled.trial()
     filled.attempt(
-        trial, 1, "failed", kind="preempted", started_at="2026-01-01 10:00:00+00", finished_at="2026-01-01 12:00:00+00"
+        trial,
+        1,
+        "failed",
+        kind="preempted",
+        started_at="2026-01-01 10:00:00+00",
+        finished_at="2026-01-01 12:00:00+00",
     )
-    filled.attempt(trial, 2, "lost", kind="no_result", started_at="2026-01-01 12:00:00+00", finished_at="2026-01-05 12:00:00+00")
-    filled.cost(trial, 1, attempt=2, seconds=1800)  # when it vanished is not known, that it did this is
+    filled.attempt(
+        trial,
+        2,
+        "lost",
+        kind="no_result",
+        started_at="2026-01-01 12:00:00+00",
+        finished_at="2026-01-05 12:00:00+00",
+    )
+    filled.cost(
+        trial, 1, attempt=2, seconds=1800
+    )  # when it vanished is not known, that it did this is
     filled.attempt(trial, 3, None)
     filled.cost(trial, 2, attempt=3, seconds=900)
     filled.results(trial, 0, dict.fromkeys(DATASETS, 0.5))
@@ -172,14 +219,30 @@ def test_failures_are_grouped_by_what_they_say(filled: Filled) -> None:
     trials = [filled.trial(seed=seed) for seed in range(4)]
     for trial, number in zip(trials[:3], ("17", "4e-3", "0x7f1c"), strict=True):
         said = {"message": f"loss is nan at {number}", "log_tail": f"tail {number}"}
-        filled.attempt(trial, 1, "failed", kind="error", host="node1", finished_at="2026-01-01 10:00:00+00", **said)
+        filled.attempt(
+            trial,
+            1,
+            "failed",
+            kind="error",
+            host="node1",
+            finished_at="2026-01-01 10:00:00+00",
+            **said,
+        )
     filled.attempt(trials[3], 1, "failed", kind="oom_gpu", message="out of memory")
     filled.attempt(trials[0], 2, "done")  # tried again, and done
     nan = filled.row("failures", kind="error")
-    assert (nan["signature"], nan["trials"], nan["attempts"], nan["open_trials"]) == ("loss is nan at #", 3, 3, 2)
+    assert (nan["signature"], nan["trials"], nan["attempts"], nan["open_trials"]) == (
+        "loss is nan at #",
+        3,
+        3,
+        2,
+    )
     assert nan["hosts"] == "node1"
     assert (nan["example_trial"], nan["log_tail"]) == (trials[2], "tail 0x7f1c")
-    assert nan["retry"] == f"INSERT INTO request (trial, wish) SELECT unnest([{trials[1]}, {trials[2]}]), 'retry';"
+    assert (
+        nan["retry"]
+        == f"INSERT INTO request (trial, wish) SELECT unnest([{trials[1]}, {trials[2]}]), 'retry';"
+    )
     filled.connection.execute(nan["retry"])
     assert {row["trial"] for row in filled.rows("trial_state", state="pending")} == set(trials[1:3])
     assert filled.row("failures", kind="error")["retry"] is None

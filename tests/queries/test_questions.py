@@ -39,22 +39,39 @@ def filled() -> Filled:
 
 def learned(filled: Filled, matrix: list[list[float]], order: list[int] | None = None) -> int:
     """A trial of a stream of one dataset per task; `order`: which column is learned in which task."""
-    size, number = len(matrix) - 1, filled.connection.execute("SELECT count(*) FROM stream").fetchone()
+    size, number = (
+        len(matrix) - 1,
+        filled.connection.execute("SELECT count(*) FROM stream").fetchone(),
+    )
     assert number is not None
     name, run = f"line{number[0]}", filled.connection.execute
     run("INSERT INTO sequence (name, ordering) VALUES (?, 'given')", [name])
     run("INSERT INTO suite (name) VALUES (?)", [name])
-    run("INSERT INTO stream (name, sequence, tasks, suite) VALUES (?, ?, ?, ?)", [name, name, size, name])
+    run(
+        "INSERT INTO stream (name, sequence, tasks, suite) VALUES (?, ?, ?, ?)",
+        [name, name, size, name],
+    )
     for place, column in enumerate(order or range(size)):
         dataset = f"{name}-{column}"
-        run("INSERT INTO dataset (name, format, kind) VALUES (?, 'world', 'classification')", [dataset])
-        run("INSERT INTO suite_member (suite, dataset, role, metric) VALUES (?, ?, 'adapt', 'top1')", [name, dataset])
+        run(
+            "INSERT INTO dataset (name, format, kind) VALUES (?, 'world', 'classification')",
+            [dataset],
+        )
+        run(
+            "INSERT INTO suite_member (suite, dataset, role, metric) VALUES (?, ?, 'adapt', 'top1')",
+            [name, dataset],
+        )
         for concept in range(2):
-            run("INSERT INTO sequence_concept VALUES (?, ?, ?, ?)", [name, 2 * place + concept + 1, dataset, str(concept)])
+            run(
+                "INSERT INTO sequence_concept VALUES (?, ?, ?, ?)",
+                [name, 2 * place + concept + 1, dataset, str(concept)],
+            )
     trial = filled.trial(stream=name)
     filled.attempt(trial)
     for task, row in enumerate(matrix):
-        filled.results(trial, task, {f"{name}-{column}": value / 100 for column, value in enumerate(row)})
+        filled.results(
+            trial, task, {f"{name}-{column}": value / 100 for column, value in enumerate(row)}
+        )
     return trial
 
 
@@ -70,7 +87,9 @@ def test_the_published_mtil_matrix_gives_the_published_numbers(filled: Filled) -
 def test_another_order_permutes_rows_and_columns(filled: Filled) -> None:
     """The trap of order II: the same numbers, learned in another order, are another matrix; renamed datasets are not."""
     order = [10, 0, 9, 1, 8, 2, 7, 3, 6, 4, 5]
-    both = [[row[order.index(column)] for column in range(11)] for row in ZSCL]  # column c is learned in task order.index(c) + 1
+    both = [
+        [row[order.index(column)] for column in range(11)] for row in ZSCL
+    ]  # column c is learned in task order.index(c) + 1
     assert scores(filled, learned(filled, both, order)) == PUBLISHED
     columns_only = scores(filled, learned(filled, ZSCL, order))
     assert columns_only["transfer"] > PUBLISHED["transfer"] + 3, "the wrong one looks better"
@@ -79,22 +98,33 @@ def test_another_order_permutes_rows_and_columns(filled: Filled) -> None:
 
 def test_constant_and_monotone_matrices(filled: Filled) -> None:
     constant = scores(filled, learned(filled, [[40.0] * 4] * 5))
-    assert {constant[name] for name in ("transfer", "acc_all", "acc_final", "acc_learn", "acc_inc", "tic_forward")} == {40.0}
+    assert {
+        constant[name]
+        for name in ("transfer", "acc_all", "acc_final", "acc_learn", "acc_inc", "tic_forward")
+    } == {40.0}
     assert (constant["bwt"], constant["fwt_zs"], constant["forgotten_mean"]) == (0.0, 0.0, 0.0)
     rising = scores(filled, learned(filled, [[10.0 * task] * 4 for task in range(5)]))
     assert rising["forgotten_mean"] < 0 < rising["bwt"]
-    assert rising["bwt"] == pytest.approx((30 + 20 + 10) / 3) and rising["fwt_zs"] == pytest.approx((10 + 20 + 30) / 3)
+    assert rising["bwt"] == pytest.approx((30 + 20 + 10) / 3) and rising["fwt_zs"] == pytest.approx(
+        (10 + 20 + 30) / 3
+    )
 
 
 def test_no_matrix_where_there_is_none(filled: Filled) -> None:
     whole = learned(filled, ZSCL[:5][:5])  # 4 tasks of 11 columns: the last 7 are learned by nobody
     assert filled.rows("continual", trial=whole) != []
     missing = learned(filled, [[40.0] * 3] * 4)
-    filled.connection.execute("DELETE FROM result WHERE trial = ? AND task = 2 AND dataset LIKE '%-1'", [missing])
+    filled.connection.execute(
+        "DELETE FROM result WHERE trial = ? AND task = 2 AND dataset LIKE '%-1'", [missing]
+    )
     assert filled.rows("continual", trial=missing) == []
-    filled.connection.execute("UPDATE sequence_concept SET dataset = 'birds' WHERE sequence = 'order'")
+    filled.connection.execute(
+        "UPDATE sequence_concept SET dataset = 'birds' WHERE sequence = 'order'"
+    )
     spread = filled.done(PAPER)
-    assert filled.rows("task_matrix", trial=spread) == [], "one dataset over two tasks has no column"
+    assert filled.rows("task_matrix", trial=spread) == [], (
+        "one dataset over two tasks has no column"
+    )
 
 
 def test_anytime(filled: Filled) -> None:
@@ -105,7 +135,9 @@ def test_anytime(filled: Filled) -> None:
     assert row["ka_auc"] == pytest.approx(((0.25 + 0.55) / 2 + (0.55 + 0.575) / 2) / 2)
 
 
-@pytest.mark.parametrize(("target", "gflops"), [(0.25, 0.0), (0.4, 0.5), (0.55, 1.0), (0.5625, 1.5), (0.6, None)])
+@pytest.mark.parametrize(
+    ("target", "gflops"), [(0.25, 0.0), (0.4, 0.5), (0.55, 1.0), (0.5625, 1.5), (0.6, None)]
+)
 def test_cost_to_target(filled: Filled, target: float, gflops: float | None) -> None:
     filled.done(PAPER)
     row = filled.row(f"cost_to_target(target := {target})")
@@ -121,12 +153,26 @@ def test_trade_off_and_cheapest(filled: Filled) -> None:
         lora = filled.done([*PAPER[:-1], [0.5, 0.8, 0.55, 0.75]], method="lora", seed=seed)
         filled.cost(lora, 2, "score", flops=3e9)
     found = {row["method"]: row for row in filled.rows("trade_off()")}
-    assert {name: row["pareto"] for name, row in found.items()} == {"finetune": True, "lora": True, "ewc": False}
-    assert found["ewc"]["beaten_by"] == "finetune / plain / usual / small" and found["lora"]["gflops"] == 5.0
-    assert found["lora"]["zs_loss"] == pytest.approx(0.05) and found["ewc"]["ka_gain"] == pytest.approx(0.25)
-    places = [(r["place"], r["method"], r["sure"]) for r in filled.rows("cheapest(min_gain := 0.3, max_loss := 0.2)")]
+    assert {name: row["pareto"] for name, row in found.items()} == {
+        "finetune": True,
+        "lora": True,
+        "ewc": False,
+    }
+    assert (
+        found["ewc"]["beaten_by"] == "finetune / plain / usual / small"
+        and found["lora"]["gflops"] == 5.0
+    )
+    assert found["lora"]["zs_loss"] == pytest.approx(0.05) and found["ewc"][
+        "ka_gain"
+    ] == pytest.approx(0.25)
+    places = [
+        (r["place"], r["method"], r["sure"])
+        for r in filled.rows("cheapest(min_gain := 0.3, max_loss := 0.2)")
+    ]
     assert places == [(1, "finetune", True), (2, "lora", True)]
-    assert [r["method"] for r in filled.rows("cheapest(min_gain := 0.3, max_loss := 0.1)")] == ["lora"]
+    assert [r["method"] for r in filled.rows("cheapest(min_gain := 0.3, max_loss := 0.1)")] == [
+        "lora"
+    ]
 
 
 def ended(filled: Filled, values: dict[str, list[float]], **words: Any) -> None:
@@ -137,10 +183,17 @@ def ended(filled: Filled, values: dict[str, list[float]], **words: Any) -> None:
 
 
 def test_effect_pairs_by_seed_and_says_ties(filled: Filled) -> None:
-    ended(filled, {"lora": [0.50, 0.60, 0.70], "finetune": [0.49, 0.59, 0.69], "ewc": [0.45, 0.64, 0.66]})
+    ended(
+        filled,
+        {"lora": [0.50, 0.60, 0.70], "finetune": [0.49, 0.59, 0.69], "ewc": [0.45, 0.64, 0.66]},
+    )
     ended(filled, {"ewc": [0.9]}, budget="large")
     rows = filled.rows("effect(axis := 'method', measure := 'a_ka')", budget="small")
-    assert [(r["choice"], r["verdict"]) for r in rows] == [("lora", "best"), ("finetune", "behind"), ("ewc", "tie")]
+    assert [(r["choice"], r["verdict"]) for r in rows] == [
+        ("lora", "best"),
+        ("finetune", "behind"),
+        ("ewc", "tie"),
+    ]
     assert rows[1]["behind"] == pytest.approx(0.01) and rows[1]["behind_low"] == pytest.approx(0.01)
     spread = 4.303 * statistics.stdev([0.05, -0.04, 0.04]) / math.sqrt(3)
     assert rows[2]["behind_high"] - rows[2]["behind"] == pytest.approx(spread)
@@ -148,7 +201,10 @@ def test_effect_pairs_by_seed_and_says_ties(filled: Filled) -> None:
     (alone,) = filled.rows("effect(axis := 'method', measure := 'a_ka')", budget="large")
     assert (alone["others"], alone["verdict"]) == (0, "nothing to compare with")
     by_budget = filled.rows("effect(axis := 'budget', measure := 'a_ka')", method="ewc")
-    assert [(r["choice"], r["verdict"]) for r in by_budget] == [("large", "best"), ("small", "too few seeds")]
+    assert [(r["choice"], r["verdict"]) for r in by_budget] == [
+        ("large", "best"),
+        ("small", "too few seeds"),
+    ]
 
 
 def test_effect_refuses_other_words(filled: Filled) -> None:
@@ -164,7 +220,9 @@ def test_effect_refuses_other_words(filled: Filled) -> None:
 def test_orders_and_numbers_of_tasks_are_compared_within_one_suite(filled: Filled) -> None:
     run = filled.connection.execute
     run("INSERT INTO sequence (name, ordering) VALUES ('other', 'time')")
-    run("INSERT INTO sequence_concept SELECT 'other', 3 - position, dataset, concept FROM sequence_concept")
+    run(
+        "INSERT INTO sequence_concept SELECT 'other', 3 - position, dataset, concept FROM sequence_concept"
+    )
     run(
         "INSERT INTO stream (name, sequence, tasks, suite) VALUES ('reversed', 'other', 2, 'five'), ('at once', 'order', 1, 'five')"
     )
@@ -187,23 +245,41 @@ def test_questions_along_one_axis_show_its_words(filled: Filled) -> None:
     filled.connection.execute("UPDATE method SET tuning = 'lora' WHERE name = 'lora'")
     filled.connection.execute("UPDATE method SET objective = 'contrastive+ewc' WHERE name = 'ewc'")
     ended(filled, {"lora": [0.4, 0.5, 0.6], "ewc": [0.3, 0.4, 0.5]})
-    shares = [(r["mixture"], r["buffer_share"], r["verdict"]) for r in filled.rows("replay('a_ka')", method="finetune")]
+    shares = [
+        (r["mixture"], r["buffer_share"], r["verdict"])
+        for r in filled.rows("replay('a_ka')", method="finetune")
+    ]
     assert shares == [("replay", 0.5, "best"), ("plain", 0.0, "behind")]
-    assert [(r["recipe"], r["lr"]) for r in filled.rows("schedule('a_ka')", mixture="replay")] == [("usual", 1e-3)]
-    tuned = [(r["method"], r["tuning"]) for r in filled.rows("peft_or_full('a_ka')", mixture="plain")]
+    assert [(r["recipe"], r["lr"]) for r in filled.rows("schedule('a_ka')", mixture="replay")] == [
+        ("usual", 1e-3)
+    ]
+    tuned = [
+        (r["method"], r["tuning"]) for r in filled.rows("peft_or_full('a_ka')", mixture="plain")
+    ]
     assert tuned == [("finetune", "full"), ("lora", "lora")]
-    merged = [(r["method"], r["objective"]) for r in filled.rows("merge_enough('a_ka')", mixture="plain")]
+    merged = [
+        (r["method"], r["objective"]) for r in filled.rows("merge_enough('a_ka')", mixture="plain")
+    ]
     assert merged == [("finetune", "contrastive"), ("ewc", "contrastive+ewc")]
 
 
 def test_bigger_model_or_more_budget(filled: Filled) -> None:
-    filled.connection.execute("INSERT INTO backbone (name, architecture) VALUES ('big', 'ViT-L-14')")
+    filled.connection.execute(
+        "INSERT INTO backbone (name, architecture) VALUES ('big', 'ViT-L-14')"
+    )
     ended(filled, {"finetune": [0.5, 0.5]})
     ended(filled, {"finetune": [0.6, 0.6]}, backbone="big")
     dear = filled.done([*PAPER[:-1], [0.55, 0.55, 0.5, 0.5]], budget="large")
     filled.cost(dear, 2, "train", flops=9e9)
-    rows = [(r["backbone"], r["budget"], r["gflops"], r["pareto"]) for r in filled.rows("bigger(measure := 'a_ka')")]
-    assert rows == [("big", "small", 2.0, True), ("tiny", "small", 2.0, False), ("tiny", "large", 11.0, False)]
+    rows = [
+        (r["backbone"], r["budget"], r["gflops"], r["pareto"])
+        for r in filled.rows("bigger(measure := 'a_ka')")
+    ]
+    assert rows == [
+        ("big", "small", 2.0, True),
+        ("tiny", "small", 2.0, False),
+        ("tiny", "large", 11.0, False),
+    ]
 
 
 def test_lost(filled: Filled) -> None:
@@ -211,9 +287,19 @@ def test_lost(filled: Filled) -> None:
         filled.done(shifted(by), seed=seed)
     row = filled.row("lost(dataset := 'dogs')")
     assert (row["seeds"], row["untouched"], row["last"]) == (2, 0.6, pytest.approx(0.45))
-    assert (row["worst"], row["worst_task"], row["lost"]) == (pytest.approx(0.45), 2, pytest.approx(0.15))
+    assert (row["worst"], row["worst_task"], row["lost"]) == (
+        pytest.approx(0.45),
+        2,
+        pytest.approx(0.15),
+    )
     found = [(r["role"], r["dataset"]) for r in filled.rows("lost()")]
-    assert found == [("retain", "cats"), ("retain", "dogs"), ("probe", "toys"), ("adapt", "birds"), ("adapt", "ships")]
+    assert found == [
+        ("retain", "cats"),
+        ("retain", "dogs"),
+        ("probe", "toys"),
+        ("adapt", "birds"),
+        ("adapt", "ships"),
+    ]
 
 
 def test_search_cost_charges_what_did_not_stand(filled: Filled) -> None:
@@ -222,7 +308,9 @@ def test_search_cost_charges_what_did_not_stand(filled: Filled) -> None:
     filled.cost(trial, 1, attempt=2, flops=8e9)
     row = filled.row("search_cost")
     assert (row["trials"], row["pflops"]) == (1, pytest.approx((2e9 + 15e9 + 8e9) / 1e15))
-    assert row["evaluate_pflops"] == pytest.approx(15e9 / 1e15) and row["lost_share"] == pytest.approx(8 / 25)
+    assert row["evaluate_pflops"] == pytest.approx(15e9 / 1e15) and row[
+        "lost_share"
+    ] == pytest.approx(8 / 25)
 
 
 def test_next_suggests_what_can_be_inserted(filled: Filled) -> None:
@@ -237,8 +325,12 @@ def test_next_suggests_what_can_be_inserted(filled: Filled) -> None:
     assert rows[1]["reason"] == "only 1 seed" and rows[0]["grid"] is None
     for row in rows[1:]:
         filled.connection.execute(row["grid"])
-    seeds = filled.rows("(SELECT method, max(seed) AS last FROM trial WHERE budget = 'small' GROUP BY method)")
-    assert {row["method"]: row["last"] for row in seeds} == {"finetune": 2, "ewc": 5, "lora": 5}, "the best one is paired"
+    seeds = filled.rows(
+        "(SELECT method, max(seed) AS last FROM trial WHERE budget = 'small' GROUP BY method)"
+    )
+    assert {row["method"]: row["last"] for row in seeds} == {"finetune": 2, "ewc": 5, "lora": 5}, (
+        "the best one is paired"
+    )
 
 
 # ---------------------------------------------------------------- two methods
@@ -248,7 +340,12 @@ def test_paired_and_decide(filled: Filled) -> None:
     ended(filled, {"lora": [0.50, 0.60, 0.70], "ewc": [0.45, 0.64, 0.66, 0.70]})
     pairs = filled.rows("paired(a := 'lora', b := 'ewc', measure := 'a_ka')")
     assert [r["winner"] for r in pairs] == ["lora", "ewc", "lora", None]
-    assert [r["difference"] for r in pairs] == [pytest.approx(0.05), pytest.approx(-0.04), pytest.approx(0.04), None]
+    assert [r["difference"] for r in pairs] == [
+        pytest.approx(0.05),
+        pytest.approx(-0.04),
+        pytest.approx(0.04),
+        None,
+    ]
     row = filled.row("decide(a := 'lora', b := 'ewc', measure := 'a_ka')")
     assert (row["pairs"], row["seeds_b"], row["verdict"]) == (3, 4, "tie")
     assert row["win_rate"] == pytest.approx(2 / 3) and row["difference"] == pytest.approx(0.05 / 3)
@@ -261,8 +358,16 @@ def test_paired_and_decide(filled: Filled) -> None:
 def test_decide_when_it_is_decided(filled: Filled) -> None:
     ended(filled, {"lora": [0.50, 0.60, 0.70], "ewc": [0.40, 0.49, 0.61]})
     row = filled.row("decide(a := 'lora', b := 'ewc', measure := 'a_ka')")
-    assert (row["verdict"], row["more_seeds"], row["grid"], row["win_rate"]) == ("lora is better", 0, None, 1.0)
-    assert filled.row("decide(a := 'ewc', b := 'lora', measure := 'a_ka')")["verdict"] == "lora is better"
+    assert (row["verdict"], row["more_seeds"], row["grid"], row["win_rate"]) == (
+        "lora is better",
+        0,
+        None,
+        1.0,
+    )
+    assert (
+        filled.row("decide(a := 'ewc', b := 'lora', measure := 'a_ka')")["verdict"]
+        == "lora is better"
+    )
     with pytest.raises(duckdb.Error, match="power is a probability"):
         filled.rows("decide(a := 'lora', b := 'ewc', power := 1.5)")
 
@@ -312,7 +417,9 @@ def test_a_trial_beyond_its_budget_is_named(filled: Filled) -> None:
 
 def test_a_budget_in_flops_is_audited_at_the_profiled_price(filled: Filled) -> None:
     """30 GFLOPs, at 2 a step and 4 once a task: 11 steps in 2 tasks, and one more is within half a step a task."""
-    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('thirty', 'gflops', 30)")
+    filled.connection.execute(
+        "INSERT INTO budget (name, unit, total) VALUES ('thirty', 'gflops', 30)"
+    )
     try:
         trial = filled.done(PAPER, budget="thirty")
         filled.connection.execute("UPDATE cost SET steps = 50 WHERE phase = 'train'")
@@ -333,7 +440,9 @@ def test_a_last_task_measured_in_part_only_is_named(filled: Filled) -> None:
     trial = filled.done(PAPER)
     filled.connection.execute("UPDATE result SET fraction = 0.1 WHERE task = 1")
     assert filled.rows("audit_fractions") == []
-    filled.connection.execute("UPDATE result SET fraction = 0.1 WHERE task = 2 AND dataset = 'dogs'")
+    filled.connection.execute(
+        "UPDATE result SET fraction = 0.1 WHERE task = 2 AND dataset = 'dogs'"
+    )
     row = filled.row("audit_fractions")
     assert (row["trial"], row["task"], row["dataset"], row["fraction"]) == (trial, 2, "dogs", 0.1)
 
@@ -346,7 +455,13 @@ def test_reproduced_compares_only_what_is_the_same(filled: Filled) -> None:
     published = [
         ("paper", '{"backbone": "tiny", "task": 0, "dataset": "dogs"}', "top1", 0.602, "seen"),
         ("paper", '{"backbone": "tiny", "stream": "world", "method": "EWC"}', "a_zs", 0.60, "seen"),
-        ("paper", '{"backbone": "tiny", "suite": "five", "task": 0}', "gm", math.sqrt(0.25 * 0.7), "derived"),
+        (
+            "paper",
+            '{"backbone": "tiny", "suite": "five", "task": 0}',
+            "gm",
+            math.sqrt(0.25 * 0.7),
+            "derived",
+        ),
         ("paper", '{"backbone": "tiny", "method": "lora"}', "a_zs", 0.55, "seen"),
         ("paper", '{"backbone": "tiny", "shots": 5}', "a_zs", 0.55, "seen"),
         ("paper", '{"backbone": "tiny"}', "a_ka", 0.575, "unverified"),
@@ -354,7 +469,8 @@ def test_reproduced_compares_only_what_is_the_same(filled: Filled) -> None:
     ]
     for row in published:
         filled.connection.execute(
-            "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES (?, ?, ?, ?, ?)", list(row)
+            "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES (?, ?, ?, ?, ?)",
+            list(row),
         )
     found = {(r["setting"], r["metric"]): r for r in filled.rows("reproduced()")}
     verdicts = [found[setting, metric]["verdict"] for _, setting, metric, _, _ in published]
@@ -368,12 +484,18 @@ def test_reproduced_compares_only_what_is_the_same(filled: Filled) -> None:
         "not compared: not a JSON object",
     ]
     far = found[published[1][1], "a_zs"]
-    assert (far["trials"], far["ours"], far["difference"]) == (1, pytest.approx(0.55), pytest.approx(-0.05))
+    assert (far["trials"], far["ours"], far["difference"]) == (
+        1,
+        pytest.approx(0.55),
+        pytest.approx(-0.05),
+    )
 
 
 def test_reproduced_finds_the_measures_of_a_matrix(filled: Filled) -> None:
     trial = learned(filled, ZSCL)
-    (stream,) = filled.connection.execute("SELECT stream FROM trial WHERE id = ?", [trial]).fetchone() or ()
+    (stream,) = (
+        filled.connection.execute("SELECT stream FROM trial WHERE id = ?", [trial]).fetchone() or ()
+    )
     for metric in ("transfer", "acc_final", "bwt"):
         filled.connection.execute(
             "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES ('ZSCL', ?, ?, ?, 'derived')",

@@ -17,7 +17,11 @@ def test_the_bootstrap_holds_its_mean_and_is_the_same_every_time(filled: Filled)
         filled.done(shifted(by), seed=seed)
     row = filled.row("bootstrap(measure := 'a_zs')")
     assert row == filled.row("bootstrap(measure := 'a_zs')")
-    assert (row["seeds"], row["few_seeds"], row["mean"]) == (20, False, pytest.approx(0.55 + statistics.mean(values)))
+    assert (row["seeds"], row["few_seeds"], row["mean"]) == (
+        20,
+        False,
+        pytest.approx(0.55 + statistics.mean(values)),
+    )
     error = statistics.pstdev(values) / math.sqrt(20)
     assert row["highest"] - row["mean"] == pytest.approx(1.96 * error, rel=0.15)
     assert row["mean"] - row["lowest"] == pytest.approx(1.96 * error, rel=0.15)
@@ -26,7 +30,10 @@ def test_the_bootstrap_holds_its_mean_and_is_the_same_every_time(filled: Filled)
 def test_the_bootstrap_of_few_or_equal_values(filled: Filled) -> None:
     for seed in range(2):
         filled.done(PAPER, seed=seed)
-    assert (filled.row("bootstrap()")["few_seeds"], filled.row("bootstrap()")["lowest"]) == (True, None)
+    assert (filled.row("bootstrap()")["few_seeds"], filled.row("bootstrap()")["lowest"]) == (
+        True,
+        None,
+    )
     filled.done(PAPER, seed=2)
     row = filled.row("bootstrap(measure := 'a_zs', stream := 'world')")
     assert (row["lowest"], row["highest"]) == (pytest.approx(0.55), pytest.approx(0.55))
@@ -42,9 +49,16 @@ def test_stability_gap(filled: Filled) -> None:
     filled.results(trial, 2, {"dogs": 0.45}, step=15)
     filled.results(trial, 2, {"cats": 0.1}, step=15, fraction=0.1)
     row = filled.row("stability_gap")
-    assert (row["dataset"], row["tasks_watched"], row["gap"], row["task"]) == ("dogs", 2, pytest.approx(0.6 - 0.35), 1)
+    assert (row["dataset"], row["tasks_watched"], row["gap"], row["task"]) == (
+        "dogs",
+        2,
+        pytest.approx(0.6 - 0.35),
+        1,
+    )
     filled.results(trial, 1, {"cats": 0.3}, fraction=0.1)
-    assert filled.row("stability_gap", dataset="cats")["gap"] == pytest.approx(0.2), "a part is compared with the same part"
+    assert filled.row("stability_gap", dataset="cats")["gap"] == pytest.approx(0.2), (
+        "a part is compared with the same part"
+    )
 
 
 def test_a_rise_has_no_gap(filled: Filled) -> None:

@@ -54,7 +54,10 @@ def states(site: Site, batch: Batch) -> list[State]:
 
 
 def test_unknown_backend(site: Site) -> None:
-    with pytest.raises(UnknownBackendError, match="unknown backend 'locl'. Known: local, slurm. Did you mean 'local'"):
+    with pytest.raises(
+        UnknownBackendError,
+        match="unknown backend 'locl'. Known: local, slurm. Did you mean 'local'",
+    ):
         backend("locl", site)
 
 
@@ -84,7 +87,9 @@ def test_a_job_survives_its_starter_and_kill_9_frees_its_slot(site: Site) -> Non
         "from runner.submission import Batch; from schema.site import Site\n"
         "Local(Site.load(Path(sys.argv[1]))).submit(Batch.read(Path(sys.argv[2]))); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    starter = subprocess.Popen([sys.executable, "-c", code, str(site.folder), str(batch.folder)], cwd=ROOT)
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code, str(site.folder), str(batch.folder)], cwd=ROOT
+    )
     starter.wait()
     (path,) = batch.attempts(0)
     assert states(site, batch) == [State.RUNNING]
@@ -105,7 +110,9 @@ def test_several_attempts_share_a_job(site: Site, side_by_side: int) -> None:
     assert eventually(lambda: states(site, batch) == [State.ENDED] * 3)
     claims = [read_json(path / "claim") for path in batch.attempts(0)]
     assert len({claim["pid"] for claim in claims}) == 3  # a process each
-    assert [(RunFolder(path).outcome() or {})["kind"] for path in batch.attempts(0)] == ["error"] * 3
+    assert [(RunFolder(path).outcome() or {})["kind"] for path in batch.attempts(0)] == [
+        "error"
+    ] * 3
 
 
 @pytest.mark.slow

@@ -46,7 +46,9 @@ class Ground:
 
     def batch(self, *jobs: list[int], side_by_side: int = 1) -> Batch:
         """Jobs of attempts that last so many seconds."""
-        needs = replace(self.site.needs, trials_per_job=max(map(len, jobs)), trials_side_by_side=side_by_side)
+        needs = replace(
+            self.site.needs, trials_per_job=max(map(len, jobs)), trials_side_by_side=side_by_side
+        )
         return batch_of(self.site, self.place.name, self.code, list(jobs), needs)
 
     def submit(self, batch: Batch) -> list[str]:
@@ -75,18 +77,31 @@ class Ground:
 
 
 def runs(batch: Batch) -> list[RunFolder]:
-    return [RunFolder(folder) for position in range(len(batch.positions)) for folder in batch.attempts(position)]
+    return [
+        RunFolder(folder)
+        for position in range(len(batch.positions))
+        for folder in batch.attempts(position)
+    ]
 
 
 def times_run(batch: Batch) -> list[int]:
     """How often each attempt began."""
-    return [len((run.path / "ran").read_text().split()) if (run.path / "ran").exists() else 0 for run in runs(batch)]
+    return [
+        len((run.path / "ran").read_text().split()) if (run.path / "ran").exists() else 0
+        for run in runs(batch)
+    ]
 
 
 def lives(run: RunFolder) -> bool:
     """Whether the worker of an attempt is there (a killed one is, until somebody reaps it)."""
     try:
-        return Path(f"/proc/{(run.path / 'ran').read_text().strip()}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{(run.path / 'ran').read_text().strip()}/stat")
+            .read_text()
+            .rpartition(")")[2]
+            .split()[0]
+            != "Z"
+        )
     except OSError:
         return False
 
@@ -110,7 +125,9 @@ def test_a_batch_runs_each_attempt_once(ground: Ground) -> None:
     deadline = time.monotonic() + 180
     while set(before) != {State.ENDED}:
         now = ground.states(batch)
-        assert all(ORDER.index(new) >= ORDER.index(old) for old, new in zip(before, now, strict=True)), (before, now)
+        assert all(
+            ORDER.index(new) >= ORDER.index(old) for old, new in zip(before, now, strict=True)
+        ), (before, now)
         assert time.monotonic() < deadline, now
         before = now
     assert times_run(batch) == [1, 1, 1]
@@ -123,7 +140,12 @@ def test_job_ids_are_in_the_order_of_positions(ground: Ground) -> None:
     jobs = ground.submit(batch)
     assert ground.ended(batch)
     seen = ground.place.look(ground.places(batch)).sightings
-    assert [seen[place].job_id for place in sorted(seen, key=lambda place: place.folder)] == [jobs[0], jobs[1], jobs[2], jobs[2]]
+    assert [seen[place].job_id for place in sorted(seen, key=lambda place: place.folder)] == [
+        jobs[0],
+        jobs[1],
+        jobs[2],
+        jobs[2],
+    ]
 
 
 def test_a_batch_of_one_job(ground: Ground) -> None:
@@ -181,11 +203,16 @@ def test_a_worker_that_is_told_to_stop_ends_its_attempt(ground: Ground) -> None:
 @pytest.mark.parametrize("side_by_side", [1, 3])
 def test_several_attempts_share_a_job(ground: Ground, side_by_side: int) -> None:
     """One after another or side by side, each in a process of its own (I2)."""
-    batch = ground.batch([side_by_side] * 3, side_by_side=side_by_side)  # long enough for the last to begin beside the first
+    batch = ground.batch(
+        [side_by_side] * 3, side_by_side=side_by_side
+    )  # long enough for the last to begin beside the first
     assert len(ground.submit(batch)) == 1
     assert ground.ended(batch) and times_run(batch) == [1, 1, 1]
     said = [run.outcome() or {} for run in runs(batch)]
-    spans = sorted((datetime.fromisoformat(each["started_at"]), datetime.fromisoformat(each["finished_at"])) for each in said)
+    spans = sorted(
+        (datetime.fromisoformat(each["started_at"]), datetime.fromisoformat(each["finished_at"]))
+        for each in said
+    )
     overlap = [later[0] < earlier[1] for earlier, later in pairwise(spans)]
     assert overlap == [side_by_side > 1] * 2
     assert len({(run.path / "ran").read_text() for run in runs(batch)}) == 3

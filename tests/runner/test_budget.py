@@ -31,34 +31,58 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "profiled", "multiplier", "maf", "steps"), PUBLISHED, ids=[row[0] for row in PUBLISHED])
-def test_the_published_table(method: str, profiled: Profiled, multiplier: float, maf: float, steps: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("method", "profiled", "multiplier", "maf", "steps"),
+    PUBLISHED,
+    ids=[row[0] for row in PUBLISHED],
+)
+def test_the_published_table(
+    method: str, profiled: Profiled, multiplier: float, maf: float, steps: tuple[int, ...]
+) -> None:
     assert profiled.multiplier == multiplier
     said = budget("maf_gflops", 1.8e9, "per_step")
     assert price(said, 512, profiled).step == pytest.approx(maf, rel=1e-8)
-    assert tuple(steps_per_task(said, tasks, 512, profiled) for tasks in (20, 50, 100, 200)) == steps
+    assert (
+        tuple(steps_per_task(said, tasks, 512, profiled) for tasks in (20, 50, 100, 200)) == steps
+    )
 
 
 def test_ewc_as_published_is_one_step_and_its_fisher_pass_at_every_step() -> None:
     profiled = of(FULL_GFLOPS, 47.207, FISHER_BATCHES * FULL_GFLOPS)
     said = budget("maf_gflops", 1.8e9, "per_step")
     assert price(said, 512, profiled).step == pytest.approx(6_358_925.364, rel=1e-8)
-    assert tuple(steps_per_task(said, tasks, 512, profiled) for tasks in (20, 50, 100, 200)) == (14, 6, 3, 1)
+    assert tuple(steps_per_task(said, tasks, 512, profiled) for tasks in (20, 50, 100, 200)) == (
+        14,
+        6,
+        3,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
-    ("unit", "steps"), [("gflops", (1322, 470, 186, 44)), ("maf_gflops", (1303, 462, 182, 42))], ids=["flops alone", "adjusted"]
+    ("unit", "steps"),
+    [("gflops", (1322, 470, 186, 44)), ("maf_gflops", (1303, 462, 182, 42))],
+    ids=["flops alone", "adjusted"],
 )
 def test_ewc_charged_once(unit: str, steps: tuple[int, ...]) -> None:
     """FLOPs alone: the 98 batches come off the steps of full fine-tuning. With its memory, a step is dearer, too."""
     profiled = of(FULL_GFLOPS, 47.207, FISHER_BATCHES * FULL_GFLOPS)
-    assert tuple(steps_per_task(budget(unit, 1.8e9), tasks, 512, profiled) for tasks in (20, 50, 100, 200)) == steps
+    assert (
+        tuple(
+            steps_per_task(budget(unit, 1.8e9), tasks, 512, profiled)
+            for tasks in (20, 50, 100, 200)
+        )
+        == steps
+    )
 
 
 def test_a_total_in_steps_of_full_fine_tuning() -> None:
     """28,400 x 63,394.76 is 0.02 % over 1.8e9: right for full fine-tuning, one step too many for LoRA in short streams."""
     said = budget("maf_gflops", 28_400 * FULL_GFLOPS)
-    found = [[steps_per_task(said, tasks, 512, row[1]) for tasks in (20, 50, 100, 200)] for row in PUBLISHED[:2]]
+    found = [
+        [steps_per_task(said, tasks, 512, row[1]) for tasks in (20, 50, 100, 200)]
+        for row in PUBLISHED[:2]
+    ]
     assert found == [[1420, 568, 284, 142], [1899, 760, 380, 190]]
 
 
@@ -83,12 +107,21 @@ def test_pairs_and_steps() -> None:
     st.integers(1, 10**12),
 )
 def test_never_over_by_more_than_half_a_step_per_task(
-    unit: str, charging: str, total: int, tasks: int, batch_pairs: int, gflops: float, once: float, peak: int
+    unit: str,
+    charging: str,
+    total: int,
+    tasks: int,
+    batch_pairs: int,
+    gflops: float,
+    once: float,
+    peak: int,
 ) -> None:
     """Spending is added up here by hand, once and at every step, from the same profile."""
     profiled = Profiled(gflops, once, 10**11 + peak, 10**12)
     share = round((10**11 + peak) / 10**12, 4) if unit == "maf_gflops" else 1
-    step = {"steps": 1, "pairs": batch_pairs}.get(unit, (gflops + (once if charging == "per_step" else 0)) * share)
+    step = {"steps": 1, "pairs": batch_pairs}.get(
+        unit, (gflops + (once if charging == "per_step" else 0)) * share
+    )
     one_off = once * share if charging == "once" and unit.endswith("gflops") else 0
     said = budget(unit, total, charging)
     try:
@@ -104,13 +137,19 @@ def test_never_over_by_more_than_half_a_step_per_task(
 def test_too_little_is_refused_with_the_numbers() -> None:
     with pytest.raises(BudgetError, match=r"buys 0\.4 steps per task: 2 steps over 5 tasks"):
         steps_per_task(budget("steps", 2), 5, 8)
-    with pytest.raises(BudgetError, match="buys -1.5 steps per task: 10 gflops .* at 2 gflops a step and 5 once per task. Raise"):
+    with pytest.raises(
+        BudgetError,
+        match="buys -1.5 steps per task: 10 gflops .* at 2 gflops a step and 5 once per task. Raise",
+    ):
         steps_per_task(budget("gflops", 10), 5, 8, Profiled(2, 5))
 
 
 @pytest.mark.parametrize("unit", ["gflops", "maf_gflops", "hours"])
 def test_a_unit_that_needs_a_profile(unit: str) -> None:
-    with pytest.raises(BudgetError, match=rf"unit {unit} cannot be solved without a profile. Give the profile .* use steps or"):
+    with pytest.raises(
+        BudgetError,
+        match=rf"unit {unit} cannot be solved without a profile. Give the profile .* use steps or",
+    ):
         steps_per_task(budget(unit, 2), 5, 8)
 
 

@@ -20,21 +20,41 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / package / "one.py").write_text(f"PLACE = '{package}'\n")
     monkeypatch.setattr(code_snapshot, "ROOT", root)
     git(root, "init", "-q")
-    git(root, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "empty")
+    git(
+        root,
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x@x",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "empty",
+    )
     git(root, "add", "--all")
     git(root, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "first")
     return root
 
 
 def git(root: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(root), *words], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_a_snapshot_per_content_shared_by_all_who_run_it(tree: Path, tmp_path: Path) -> None:
     first = code_snapshot.snapshot(tmp_path / "code")
-    assert first == code_snapshot.snapshot(tmp_path / "code") and first.name == code_snapshot.identity(first)
+    assert first == code_snapshot.snapshot(
+        tmp_path / "code"
+    ) and first.name == code_snapshot.identity(first)
     said = json.loads((first / "code.json").read_text())
-    assert said == {"id": first.name, "commit": git(tree, "rev-parse", "HEAD"), "dirty": False, "patch": None}
+    assert said == {
+        "id": first.name,
+        "commit": git(tree, "rev-parse", "HEAD"),
+        "dirty": False,
+        "patch": None,
+    }
     (tree / "README.md").write_text("words change no number")
     (tree / "runner" / "__pycache__").mkdir()
     (tree / "runner" / "__pycache__" / "one.pyc").write_text("nor do these")
@@ -44,9 +64,13 @@ def test_a_snapshot_per_content_shared_by_all_who_run_it(tree: Path, tmp_path: P
     assert not list((tmp_path / "code").glob(".aside*"))
 
 
-def test_changes_are_kept_as_a_patch_and_the_index_is_left_alone(tree: Path, tmp_path: Path) -> None:
+def test_changes_are_kept_as_a_patch_and_the_index_is_left_alone(
+    tree: Path, tmp_path: Path
+) -> None:
     (tree / "methods" / "one.py").write_text("PLACE = 'changed'\n")
-    (tree / "methods" / "new.py").write_text("NEW = 1\n")  # never added: part of the code all the same
+    (tree / "methods" / "new.py").write_text(
+        "NEW = 1\n"
+    )  # never added: part of the code all the same
     before = git(tree, "status", "--porcelain")
     place = code_snapshot.snapshot(tmp_path / "code")
     assert git(tree, "status", "--porcelain") == before
@@ -71,9 +95,14 @@ def test_other_code_or_packages_are_refused(tree: Path) -> None:
     mine = code_snapshot.identity(tree)
     code_snapshot.check(mine, "/x", code_snapshot.versions())
     code_snapshot.check("", "", {})  # a folder made by hand
-    with pytest.raises(CodeDriftError, match=f"submitted with code 0000, but .* is {mine}. Run it from /x, or request a retry"):
+    with pytest.raises(
+        CodeDriftError,
+        match=f"submitted with code 0000, but .* is {mine}. Run it from /x, or request a retry",
+    ):
         code_snapshot.check("0000", "/x", {})
-    with pytest.raises(CodeDriftError, match="torch is .*, not 1.0. Install those, or request a retry"):
+    with pytest.raises(
+        CodeDriftError, match="torch is .*, not 1.0. Install those, or request a retry"
+    ):
         code_snapshot.check(mine, "/x", {"torch": "1.0"})
 
 
@@ -82,6 +111,9 @@ def test_a_snapshot_that_was_touched_is_put_aside(tree: Path, tmp_path: Path) ->
     victim = first / "methods" / "one.py"
     victim.chmod(0o644)
     victim.write_text("PLACE = 'touched'\n")
-    assert code_snapshot.snapshot(tmp_path / "code") == first and code_snapshot.identity(first) == first.name
+    assert (
+        code_snapshot.snapshot(tmp_path / "code") == first
+        and code_snapshot.identity(first) == first.name
+    )
     (aside,) = (tmp_path / "code").glob(f"{first.name}.touched*")
     assert (aside / "methods" / "one.py").read_text() == "PLACE = 'touched'\n"

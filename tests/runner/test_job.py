@@ -27,14 +27,19 @@ def job_of(run: RunFolder) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "kind"), [(signal.SIGTERM, "preempted"), (signal.SIGUSR2, "preempted"), (signal.SIGINT, "preempted")]
+    ("number", "kind"),
+    [(signal.SIGTERM, "preempted"), (signal.SIGUSR2, "preempted"), (signal.SIGINT, "preempted")],
 )
-def test_a_signal_to_the_job_becomes_a_checkpoint(folder: Path, number: signal.Signals, kind: str) -> None:
+def test_a_signal_to_the_job_becomes_a_checkpoint(
+    folder: Path, number: signal.Signals, kind: str
+) -> None:
     site = declare(folder, LOCAL, 1, LONG)
     one_pass(site)
     run = trains(site)
     worker = int((read_json(run.path / "claim") or {})["pid"])
-    os.kill(worker, number)  # Slurm signals every process of a step: the worker leaves it to the job
+    os.kill(
+        worker, number
+    )  # Slurm signals every process of a step: the worker leaves it to the job
     os.kill(job_of(run), number)
     assert eventually(lambda: run.outcome() is not None)
     said = run.outcome() or {}
@@ -56,7 +61,9 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
     one_pass(site)
     second = trains(site, attempt=2)
     first = int(said["message"].partition("after ")[2].partition(" of")[0])
-    assert min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1  # it went on from there
+    assert (
+        min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1
+    )  # it went on from there
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
     settle(site)
 
@@ -67,7 +74,9 @@ def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Pat
     site = declare(folder, LOCAL + "time_limit_minutes = 0.6\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
-    os.kill(int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP)  # as in a hung collective
+    os.kill(
+        int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP
+    )  # as in a hung collective
     assert eventually(lambda: run.outcome() is not None)
     said = run.outcome() or {}
     assert (said["state"], said["kind"]) == ("lost", "timeout")
@@ -78,7 +87,9 @@ def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Pat
 
 @pytest.mark.slow
 def test_one_of_several_in_a_job_is_withdrawn_and_the_others_go_on(folder: Path) -> None:
-    site = declare(folder, LOCAL + "trials_at_once = 1\ntrials_per_job = 3\ntrials_side_by_side = 2\n", 3, 600)
+    site = declare(
+        folder, LOCAL + "trials_at_once = 1\ntrials_per_job = 3\ntrials_side_by_side = 2\n", 3, 600
+    )
     one_pass(site)
     trains(site, 1)
     trains(site, 2)
@@ -89,18 +100,29 @@ def test_one_of_several_in_a_job_is_withdrawn_and_the_others_go_on(folder: Path)
     ]  # fmt: skip
     ((state, message),) = ask(site, "SELECT state, message FROM outcome WHERE trial = 1")
     assert state == "cancelled" and message.startswith("withdrawn; told to end")
-    assert not list(attempt_folder(site.runs, 3, 1).glob("task-*"))  # its worker found it given up, and did nothing
+    assert not list(
+        attempt_folder(site.runs, 3, 1).glob("task-*")
+    )  # its worker found it given up, and did nothing
 
 
 @pytest.mark.slow
 def test_attempts_whose_turn_did_not_come_are_handed_back(folder: Path) -> None:
-    site = declare(folder, LOCAL + "trials_at_once = 1\ntrials_per_job = 2\ntime_limit_minutes = 0.6\nsignal_s = 8\n", 2, LONG)
+    site = declare(
+        folder,
+        LOCAL + "trials_at_once = 1\ntrials_per_job = 2\ntime_limit_minutes = 0.6\nsignal_s = 8\n",
+        2,
+        LONG,
+    )
     one_pass(site)
     trains(site)
     second = RunFolder(attempt_folder(site.runs, 2, 1))
     assert eventually(lambda: second.outcome() is not None)
     said = second.outcome() or {}
-    assert (said["state"], said["kind"], said["message"]) == ("lost", "timeout", "the job ended before its turn")
+    assert (said["state"], said["kind"], said["message"]) == (
+        "lost",
+        "timeout",
+        "the job ended before its turn",
+    )
     tell(site, "INSERT INTO request (trial, wish) SELECT id, 'withdraw' FROM trial")
     settle(site)
 
@@ -108,13 +130,23 @@ def test_attempts_whose_turn_did_not_come_are_handed_back(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("groups", "files", "kills"),
     [
-        ("0::/slurm/job_7\n", {"slurm/job_7/memory.events": "low 0\noom 3\noom_kill 2\noom_group_kill 0\n"}, 2),
-        ("5:memory:/slurm/job_7\n3:cpu:/x\n", {"memory/slurm/job_7/memory.oom_control": "oom_kill_disable 0\noom_kill 1\n"}, 1),
+        (
+            "0::/slurm/job_7\n",
+            {"slurm/job_7/memory.events": "low 0\noom 3\noom_kill 2\noom_group_kill 0\n"},
+            2,
+        ),
+        (
+            "5:memory:/slurm/job_7\n3:cpu:/x\n",
+            {"memory/slurm/job_7/memory.oom_control": "oom_kill_disable 0\noom_kill 1\n"},
+            1,
+        ),
         ("0::/gone\n", {}, 0),
         ("torn", {}, 0),
     ],
 )
-def test_the_kernels_word_on_memory(tmp_path: Path, groups: str, files: dict[str, str], kills: int) -> None:
+def test_the_kernels_word_on_memory(
+    tmp_path: Path, groups: str, files: dict[str, str], kills: int
+) -> None:
     """F28: the kernel counts what it kills for want of memory."""
     (tmp_path / "cgroup").write_text(groups)
     for name, text in files.items():

@@ -30,7 +30,10 @@ def test_squeue_is_read_by_name_and_index() -> None:
         ("weir-a", 2): (State.UNSURE, "17_2", False),
     }
     assert look.problems == [
-        ("squeue", "squeue says 'SPAGHETTI' of a job, which is no state that Weir knows; the job is left as it is")
+        (
+            "squeue",
+            "squeue says 'SPAGHETTI' of a job, which is no state that Weir knows; the job is left as it is",
+        )
     ]
 
 
@@ -65,19 +68,36 @@ def test_no_word_means_two_things() -> None:
     [
         ("sbatch: error: Batch job submission failed: Invalid partition name specified", True),
         ("sbatch: error: invalid partition specified: gpu", True),
-        ("sbatch: error: Batch job submission failed: Requested node configuration is not available", True),
-        ("sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size)", True),
+        (
+            "sbatch: error: Batch job submission failed: Requested node configuration is not available",
+            True,
+        ),
+        (
+            "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size)",
+            True,
+        ),
         ("sbatch: error: Batch job submission failed: Invalid job array specification", True),
         ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", True),
         ("sbatch: unrecognized option '--partitoin'", True),
-        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", False),
-        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", False),
-        ("sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received", False),
+        (
+            "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+            False,
+        ),
+        (
+            "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+            False,
+        ),
+        (
+            "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received",
+            False,
+        ),
         ("sbatch: error: Batch job submission failed: Unspecified error", False),
         ("", False),
     ],
 )
-def test_what_sbatch_says_is_a_refusal_only_when_nothing_can_have_been_queued(words: str, refused: bool) -> None:
+def test_what_sbatch_says_is_a_refusal_only_when_nothing_can_have_been_queued(
+    words: str, refused: bool
+) -> None:
     assert bool(REFUSED.search(words) and not LOST.search(words)) == refused
 
 
@@ -99,7 +119,10 @@ def test_a_site_without_slurm_or_without_a_limit_is_told_what_to_do(
     with pytest.raises(BackendError, match="wants time_limit_minutes in site.toml"):
         Slurm(site)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BackendError, match='no sbatch on PATH. Run sync where jobs are submitted, or set backend = "local"'):
+    with pytest.raises(
+        BackendError,
+        match='no sbatch on PATH. Run sync where jobs are submitted, or set backend = "local"',
+    ):
         Slurm(site)
 
 
@@ -115,17 +138,37 @@ def test_needs_become_options(folder: Path, on_path: Path) -> None:
         80, 2, {"partition": "gpu", "exclusive": True, "constraint": "h100"},
     )  # fmt: skip
     assert site.needs_of("ViT-B-16") == site.needs
-    batch = Batch("weir-a", "slurm", folder, 6, site.needs, [["000001/01"], ["000002/01"]], site.runs)
+    batch = Batch(
+        "weir-a", "slurm", folder, 6, site.needs, [["000001/01"], ["000002/01"]], site.runs
+    )
     said = Slurm(site).parameters(batch)
-    assert (said["time"], said["mem"], said["cpus_per_task"], said["gpus_per_node"]) == (90, "33280M", 6, 1)
+    assert (said["time"], said["mem"], said["cpus_per_task"], said["gpus_per_node"]) == (
+        90,
+        "33280M",
+        6,
+        1,
+    )
     extra = said["additional_parameters"]
-    assert (extra["array"], extra["no-requeue"], extra["partition"], extra["exclusive"]) == ("0-1%4", True, "gpu", True)
+    assert (extra["array"], extra["no-requeue"], extra["partition"], extra["exclusive"]) == (
+        "0-1%4",
+        True,
+        "gpu",
+        True,
+    )
     assert said["setup"][0] == "module load cuda"
-    one = Batch("weir-a", "slurm", folder, 6, Needs(time_limit_minutes=1), [["000001/01"]], site.runs)
-    assert "array" not in Slurm(site).parameters(one)["additional_parameters"] and "nodes" not in Slurm(site).parameters(one)
+    one = Batch(
+        "weir-a", "slurm", folder, 6, Needs(time_limit_minutes=1), [["000001/01"]], site.runs
+    )
+    assert "array" not in Slurm(site).parameters(one)[
+        "additional_parameters"
+    ] and "nodes" not in Slurm(site).parameters(one)
     wide = Needs(time_limit_minutes=1, gpus_per_trial=4, node_gpus=4, cpus_per_trial=50).spread(8)
-    spread = Slurm(site).parameters(Batch("weir-a", "slurm", folder, 6, wide, [["000001/01"]], site.runs))
-    assert [spread[key] for key in ("nodes", "ntasks_per_node", "gpus_per_node", "cpus_per_task")] == [2, 4, 4, 7]
+    spread = Slurm(site).parameters(
+        Batch("weir-a", "slurm", folder, 6, wide, [["000001/01"]], site.runs)
+    )
+    assert [
+        spread[key] for key in ("nodes", "ntasks_per_node", "gpus_per_node", "cpus_per_task")
+    ] == [2, 4, 4, 7]
 
 
 def test_a_command_that_hangs_says_nothing(on_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +180,18 @@ def test_a_command_that_hangs_says_nothing(on_path: Path, monkeypatch: pytest.Mo
 
 def test_a_manifest_is_read_back_as_it_was(site: Site) -> None:
     options = (("exclusive", True), ("partition", "gpu"))
-    needs = Needs(time_limit_minutes=5, node_gpus=4, slurm=options, setup=("module load x",)).spread(8)
-    batch = Batch("weir-a", "slurm", site.code / "abc", 2, needs, [["000001/01", "000002/01"], ["000003/02"]], site.runs)
+    needs = Needs(
+        time_limit_minutes=5, node_gpus=4, slurm=options, setup=("module load x",)
+    ).spread(8)
+    batch = Batch(
+        "weir-a",
+        "slurm",
+        site.code / "abc",
+        2,
+        needs,
+        [["000001/01", "000002/01"], ["000003/02"]],
+        site.runs,
+    )
     batch.write()
     assert Batch.read(batch.folder) == batch
     assert batch.attempts(1) == [site.runs / "000003/02"]

@@ -48,7 +48,9 @@ def lab(folder: Path) -> Site:
 def long(lab: Site) -> int:
     """A third trial, more urgent than the others and long enough to be met in the middle."""
     with Catalog(lab.catalog).transaction() as connection:
-        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('long', 'steps', 100000)")
+        connection.execute(
+            "INSERT INTO budget (name, unit, total) VALUES ('long', 'steps', 100000)"
+        )
         ((trial,),) = connection.execute(
             "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority) "
             "SELECT backbone, stream, mixture, method, recipe, 'long', 0, 9 FROM trial LIMIT 1 RETURNING id"
@@ -60,19 +62,29 @@ def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[st
     """INSERT, sync, SELECT; a pass with nothing new changes nothing (I1, I9)."""
     settle(lab)
     done_once(lab, expected)
-    counts = ask(lab, "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)")
+    counts = ask(
+        lab,
+        "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)",
+    )
     before = lab.catalog.stat().st_mtime_ns, lab.current.resolve()
 
     assert main([]) == 0  # nothing new: nothing changes, not even the file
     assert "0 submitted, 0 ended, 0 rows ingested" in capsys.readouterr().out
     assert (lab.catalog.stat().st_mtime_ns, lab.current.resolve()) == before
     assert counts == ask(
-        lab, "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)"
+        lab,
+        "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)",
     )
 
-    with Catalog(lab.catalog).open() as connection:  # the same grid again is 0 new; one more seed is one trial
-        assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=2), "again")}["trial"] == 0
-        assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=3), "more")}["trial"] == 1
+    with Catalog(
+        lab.catalog
+    ).open() as connection:  # the same grid again is 0 new; one more seed is one trial
+        assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=2), "again")}[
+            "trial"
+        ] == 0
+        assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=3), "more")}[
+            "trial"
+        ] == 1
     before = lab.catalog.stat().st_mtime_ns, lab.current.resolve()
     assert main(["--dry-run"]) == 0
     assert "would submit 1 now" in capsys.readouterr().out
@@ -84,8 +96,25 @@ def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[st
     ]  # fmt: skip
 
 
-SYNC_DIES = ["attempt_row", "folder", "submitted", "submission_row", "ingest_read", "ingest_stored", "publish"]
-WORKER_DIES = ["claimed", "step:1", "checkpoint:1", "checkpoint:3", "results:1", "results:2", "receipt:2", "outcome"]
+SYNC_DIES = [
+    "attempt_row",
+    "folder",
+    "submitted",
+    "submission_row",
+    "ingest_read",
+    "ingest_stored",
+    "publish",
+]
+WORKER_DIES = [
+    "claimed",
+    "step:1",
+    "checkpoint:1",
+    "checkpoint:3",
+    "results:1",
+    "results:2",
+    "receipt:2",
+    "outcome",
+]
 
 
 @pytest.mark.parametrize("point", SYNC_DIES)
@@ -103,7 +132,9 @@ def test_workers_die(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     for point in WORKER_DIES:
         with crashing(point):
             assert sync(lab, Local(lab), limit=1).submitted == 1
-        tell(lab, "UPDATE trial SET priority = -1 WHERE id IN (SELECT trial FROM attempt)")  # its second attempt waits for all
+        tell(
+            lab, "UPDATE trial SET priority = -1 WHERE id IN (SELECT trial FROM attempt)"
+        )  # its second attempt waits for all
     assert eventually(lambda: ended(lab) == len(WORKER_DIES))
     (folder / "site.toml").write_text(f"{many}trials_per_job = {len(WORKER_DIES)}\n")
     settle(lab)
@@ -126,7 +157,9 @@ def test_two_syncs_at_once(lab: Site, expected: Rows) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Rows, number: signal.Signals) -> None:
+def test_what_ends_the_watching_does_not_end_the_trials(
+    lab: Site, expected: Rows, number: signal.Signals
+) -> None:
     """Ctrl-C, a closed terminal, the death of sync."""
     import subprocess
     import sys
@@ -141,7 +174,9 @@ def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Row
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it would be ignored, as it should be
+        preexec_fn=lambda: signal.signal(
+            signal.SIGHUP, signal.SIG_DFL
+        ),  # under nohup it would be ignored, as it should be
     )
     assert eventually((attempt_folder(lab.runs, 1, 1) / "claim").exists)
     os.killpg(watcher.pid, number)  # as a terminal does: to the whole foreground group
@@ -153,7 +188,9 @@ def test_what_ends_the_watching_does_not_end_the_trials(lab: Site, expected: Row
     assert ask(lab, "SELECT count(*) FROM attempt") == [(2,)]
 
 
-def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(folder: Path, expected: Rows) -> None:
+def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(
+    folder: Path, expected: Rows
+) -> None:
     lab = declare(folder, LOCAL, 1)
     with crashing("step:3", by="SIGSTOP"):
         sync(lab, Local(lab))
@@ -163,14 +200,22 @@ def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(folder: Path, ex
     os.kill(worker, signal.SIGCONT)
     settle(lab)
     done_once(lab, [row for row in expected if row[1] == 0])
-    assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt")[-1] == ("done", None)
+    assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt")[-1] == (
+        "done",
+        None,
+    )
 
 
 def test_withdraw_and_retry(lab: Site, expected: Rows) -> None:
     with Catalog(lab.catalog).transaction() as connection:
-        connection.execute("INSERT INTO request (trial, wish, reason) VALUES (1, 'withdraw', 'not needed')")
+        connection.execute(
+            "INSERT INTO request (trial, wish, reason) VALUES (1, 'withdraw', 'not needed')"
+        )
     settle(lab)
-    assert ask(lab, "SELECT trial, state FROM trial_state ORDER BY trial") == [(1, "withdrawn"), (2, "done")]
+    assert ask(lab, "SELECT trial, state FROM trial_state ORDER BY trial") == [
+        (1, "withdrawn"),
+        (2, "done"),
+    ]
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
     settle(lab)
@@ -183,7 +228,9 @@ def test_withdrawing_a_running_trial_ends_it_at_a_checkpoint(lab: Site, long: in
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [long])
     settle(lab)
-    assert ask(lab, f"SELECT state, kind FROM outcome WHERE trial = {long}") == [("cancelled", None)]
+    assert ask(lab, f"SELECT state, kind FROM outcome WHERE trial = {long}") == [
+        ("cancelled", None)
+    ]
     assert ask(lab, f"SELECT state FROM trial_state WHERE trial = {long}") == [("withdrawn",)]
 
 
@@ -209,7 +256,10 @@ def test_a_receipt_that_cannot_be_trusted_is_not_ingested(lab: Site, expected: R
     report = sync(lab, Local(lab))
     assert any("its sha256 differs" in message for _, message in report.problems)
     settle(lab)
-    assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt") == [("lost", "no_result"), ("done", None)]
+    assert ask(lab, "SELECT state, kind FROM outcome WHERE trial = 1 ORDER BY attempt") == [
+        ("lost", "no_result"),
+        ("done", None),
+    ]
     assert ask(lab, STANDING) == expected
 
 
@@ -228,7 +278,9 @@ def test_a_trial_that_cannot_run_is_refused_and_the_rest_goes_on(lab: Site) -> N
     assert "Did you mean 'lora'" in message
 
 
-def test_an_error_is_not_tried_again_and_its_reason_is_kept(lab: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_not_tried_again_and_its_reason_is_kept(
+    lab: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("UPDATE recipe SET lr = 1e30, clip_norm = NULL")
     assert main(["--watch"]) == 1
@@ -242,7 +294,10 @@ def test_definition_drift_is_seen(lab: Site) -> None:
     settle(lab)
     with Catalog(lab.catalog).transaction() as connection:
         connection.execute("UPDATE recipe SET lr = lr * 2")
-    assert ask(lab, "SELECT trial, words FROM definition_drift ORDER BY trial") == [(1, ["recipe"]), (2, ["recipe"])]
+    assert ask(lab, "SELECT trial, words FROM definition_drift ORDER BY trial") == [
+        (1, ["recipe"]),
+        (2, ["recipe"]),
+    ]
 
 
 def test_messages_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,9 +308,13 @@ def test_messages_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str
     assert "unknown backend 'slrum'" in capsys.readouterr().err
 
 
-def test_an_empty_catalog_and_a_file_that_is_none(site: Site, catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_catalog_and_a_file_that_is_none(
+    site: Site, catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--watch"]) == 0
-    assert "no trials in the catalog; declare some with: python -m schema" in capsys.readouterr().out
+    assert (
+        "no trials in the catalog; declare some with: python -m schema" in capsys.readouterr().out
+    )
     catalog.path.write_text("not a database")
     for arguments in ([], ["--dry-run"], ["--watch"]):
         assert main(arguments) == 2
@@ -267,6 +326,8 @@ def test_the_snapshot_is_what_readers_see(lab: Site) -> None:
     """Readers see the published copy (I13)."""
     settle(lab)
     with duckdb.connect(str(lab.current.resolve()), read_only=True) as reader:
-        assert reader.execute("SELECT count(*) FROM trial_state WHERE state = 'done'").fetchone() == (2,)
+        assert reader.execute(
+            "SELECT count(*) FROM trial_state WHERE state = 'done'"
+        ).fetchone() == (2,)
     spec = json.loads(ask(lab, "SELECT spec FROM attempt LIMIT 1")[0][0])
     assert spec == json.loads((attempt_folder(lab.runs, 1, 1) / "spec.json").read_text())

@@ -20,7 +20,9 @@ from tests.tiny_clip import PARAMS
 from tests.toy import AXES, DATA, METHODS, toy_methods
 
 pytestmark = pytest.mark.slow
-TUNINGS, OBJECTIVES, MERGINGS = (names(f"methods/{kind}") for kind in ("tuning", "objectives", "merging"))
+TUNINGS, OBJECTIVES, MERGINGS = (
+    names(f"methods/{kind}") for kind in ("tuning", "objectives", "merging")
+)
 STEPS = 8  # two tasks of four
 
 # every part of every folder, each in one method: a new file is killed and resumed the moment it exists
@@ -28,15 +30,32 @@ EVERY_PART = (
     [(f"tuning {name}", name, "contrastive", "{}", "none", "last") for name in TUNINGS]
     + [("objective contrastive", "full", "contrastive", "{}", "none", "last")]
     + [
-        (f"objective {name}", "full", f"contrastive+{name}", json.dumps({name: PARAMS.get(name, {})}), "none", "last")
+        (
+            f"objective {name}",
+            "full",
+            f"contrastive+{name}",
+            json.dumps({name: PARAMS.get(name, {})}),
+            "none",
+            "last",
+        )
         for name in OBJECTIVES
         if name != "contrastive"
     ]
-    + [(f"repair {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/repair")]
-    + [(f"selection {name}", "full", "contrastive", "{}", "none", "last") for name in names("methods/selection")]
+    + [
+        (f"repair {name}", "full", "contrastive", "{}", "none", "last")
+        for name in names("methods/repair")
+    ]
+    + [
+        (f"selection {name}", "full", "contrastive", "{}", "none", "last")
+        for name in names("methods/selection")
+    ]
     + [("carried on", "full", "contrastive", "{}", "none", "last")]
     + [("augmented", "full", "contrastive", "{}", "none", "last")]
-    + [(f"merging {name}", "full", "contrastive", "{}", name, "merged") for name in MERGINGS if name != "none"]
+    + [
+        (f"merging {name}", "full", "contrastive", "{}", name, "merged")
+        for name in MERGINGS
+        if name != "none"
+    ]
 )
 
 
@@ -45,15 +64,26 @@ def spec_of(method: str) -> Spec:
     with in_memory() as connection:
         grid.apply(connection, AXES + toy_methods(), "toy")
         connection.executemany(
-            "INSERT INTO method (name, tuning, objective, objective_params, merging, start) VALUES (?, ?, ?, ?, ?, ?)", EVERY_PART
+            "INSERT INTO method (name, tuning, objective, objective_params, merging, start) VALUES (?, ?, ?, ?, ?, ?)",
+            EVERY_PART,
         )
         kind, _, name = method.partition(" ")
         if kind == "repair":
-            connection.execute("UPDATE method SET repair = ?, repair_params = '{\"share\": 0.5}' WHERE name = ?", [name, method])
+            connection.execute(
+                "UPDATE method SET repair = ?, repair_params = '{\"share\": 0.5}' WHERE name = ?",
+                [name, method],
+            )
         if kind == "selection":
-            connection.execute("UPDATE mixture SET selection = ?, selection_params = '{\"filter_ratio\": 0.5}'", [name])
+            connection.execute(
+                "UPDATE mixture SET selection = ?, selection_params = '{\"filter_ratio\": 0.5}'",
+                [name],
+            )
         if method == "augmented":
-            said = {"scale": [0.4, 0.9], "color_jitter": [0.4, 0.4, 0.4, 0.1], "gray_scale_prob": 0.2}
+            said = {
+                "scale": [0.4, 0.9],
+                "color_jitter": [0.4, 0.4, 0.4, 0.1],
+                "gray_scale_prob": 0.2,
+            }
             connection.execute("UPDATE recipe SET augmentation_params = ?", [json.dumps(said)])
         if method == "carried on":
             connection.execute("UPDATE recipe SET optimizer_params = '{\"carry\": true}'")
@@ -72,12 +102,16 @@ def brought(runs: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for task, (run, receipt) in sorted(held.items()):
         for table in ("result", "statistic"):
-            found[f"{table} {task}"] = pl.read_parquet(run.path / receipt["files"][table]["file"]).rows()
+            found[f"{table} {task}"] = pl.read_parquet(
+                run.path / receipt["files"][table]["file"]
+            ).rows()
         cost = pl.read_parquet(run.path / receipt["files"]["cost"]["file"])
         found[f"cost {task}"] = cost.select("phase", "flops", "steps", "pairs").rows()
         curve = pl.read_parquet(run.path / receipt["files"]["progress"]["file"])
         found[f"curve {task}"] = curve.select("step", "loss", "lr").rows()
-        found[f"weights {task}"] = {name: entry["sha256"] for name, entry in receipt["weights"].items()}
+        found[f"weights {task}"] = {
+            name: entry["sha256"] for name, entry in receipt["weights"].items()
+        }
     return found
 
 
@@ -103,9 +137,13 @@ def killed_and_resumed(method: str, folder: Path, points: list[str]) -> dict[str
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
-def test_killed_at_random_steps(method: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_killed_at_random_steps(
+    method: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     expected = undisturbed(method, tmp_path_factory.mktemp("u"))
     points = data.draw(st.lists(st.integers(1, STEPS), min_size=1, max_size=3))
     found = killed_and_resumed(method, tmp_path_factory.mktemp("k"), [f"step:{n}" for n in points])
@@ -120,7 +158,9 @@ def test_every_part_resumes_in_the_middle_of_the_second_task(part: str, tmp_path
 def test_a_repair_takes_its_steps_from_the_tasks(tmp_path: Path) -> None:
     """Half of the second task's four; the first task has nothing to repair."""
     found = undisturbed("repair fpf", tmp_path)
-    steps = [{phase: steps for phase, _, steps, _ in found[f"cost {task}"] if steps} for task in (1, 2)]
+    steps = [
+        {phase: steps for phase, _, steps, _ in found[f"cost {task}"] if steps} for task in (1, 2)
+    ]
     assert steps == [{"train": 4}, {"train": 2, "repair": 2}]
 
 
@@ -129,7 +169,8 @@ def test_choosing_pairs_is_a_phase_of_its_own(tmp_path: Path) -> None:
     train, score = {}, {}
     for name in names("methods/selection"):
         rows = {
-            phase: (flops, steps, pairs) for phase, flops, steps, pairs in undisturbed(f"selection {name}", tmp_path)["cost 1"]
+            phase: (flops, steps, pairs)
+            for phase, flops, steps, pairs in undisturbed(f"selection {name}", tmp_path)["cost 1"]
         }
         train[name], score[name] = rows["train"], rows["score"]
         assert rows["train"][1:] == (4, 32) and rows["score"][1:] == (4, 64)
@@ -141,19 +182,29 @@ def test_choosing_pairs_is_a_phase_of_its_own(tmp_path: Path) -> None:
 
 def test_an_augmented_trial_learns_from_other_images(tmp_path: Path) -> None:
     augmented, plain = undisturbed("augmented", tmp_path), undisturbed("tuning full", tmp_path)
-    assert augmented["curve 1"][0] != plain["curve 1"][0] and augmented["result 0"] == plain["result 0"]
+    assert (
+        augmented["curve 1"][0] != plain["curve 1"][0]
+        and augmented["result 0"] == plain["result 0"]
+    )
 
 
 def test_an_optimizer_that_is_carried_on_starts_the_second_task_otherwise(tmp_path: Path) -> None:
     carried, anew = undisturbed("carried on", tmp_path), undisturbed("tuning full", tmp_path)
     assert carried["curve 1"] == anew["curve 1"] and carried["result 1"] == anew["result 1"]
-    assert carried["curve 2"][0] == anew["curve 2"][0], "the first loss of the second task is before its first step"
+    assert carried["curve 2"][0] == anew["curve 2"][0], (
+        "the first loss of the second task is before its first step"
+    )
     assert carried["curve 2"][1:] != anew["curve 2"][1:]
 
 
-@pytest.mark.parametrize("point", ["checkpoint:1", "checkpoint:4", "results:1", "results:3", "receipt:2", "receipt:3", "outcome"])
+@pytest.mark.parametrize(
+    "point",
+    ["checkpoint:1", "checkpoint:4", "results:1", "results:3", "receipt:2", "receipt:3", "outcome"],
+)
 def test_killed_between_files(point: str, tmp_path: Path) -> None:
-    assert killed_and_resumed("toy_ema", tmp_path, [point, point]) == undisturbed("toy_ema", tmp_path)
+    assert killed_and_resumed("toy_ema", tmp_path, [point, point]) == undisturbed(
+        "toy_ema", tmp_path
+    )
 
 
 def test_a_torn_checkpoint_is_passed_over_for_an_older_one(tmp_path: Path) -> None:
@@ -177,9 +228,12 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("precision", "optimizer"), [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon"), ("fp32", "adamw_8bit")]
+    ("precision", "optimizer"),
+    [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon"), ("fp32", "adamw_8bit")],
 )
-def test_every_precision_and_optimizer_resumes(precision: str, optimizer: str, tmp_path: Path) -> None:
+def test_every_precision_and_optimizer_resumes(
+    precision: str, optimizer: str, tmp_path: Path
+) -> None:
     said = json.loads(spec_of("toy_ema").to_json())
     said["recipe"] |= {"precision": precision, "optimizer": optimizer, "optimizer_params": {}}
     spec = Spec.from_row(said)
@@ -193,7 +247,9 @@ def test_every_precision_and_optimizer_resumes(precision: str, optimizer: str, t
 @pytest.mark.parametrize("unit", ["gflops", "maf_gflops"])
 def test_a_budget_in_flops_buys_the_steps_that_the_ledger_counts(unit: str, tmp_path: Path) -> None:
     """Its price is known before any step is taken, and what it was solved from comes with the untouched backbone's results."""
-    (_, flops, steps, pairs), *_ = (row for row in undisturbed("toy_ema", tmp_path)["cost 1"] if row[0] == "train")
+    (_, flops, steps, pairs), *_ = (
+        row for row in undisturbed("toy_ema", tmp_path)["cost 1"] if row[0] == "train"
+    )
     assert (steps, pairs) == (4, 32)
     said = json.loads(spec_of("toy_ema").to_json())
     said["budget"] |= {"unit": unit, "total": 2 * flops / 1e9}
@@ -204,10 +260,22 @@ def test_a_budget_in_flops_buys_the_steps_that_the_ledger_counts(unit: str, tmp_
     found["statistic 0"] = [row for row in found["statistic 0"] if not row[1].startswith("budget_")]
     assert found == expected
     assert inputs["budget_step_gflops"] == flops / 4 / 1e9 and inputs["budget_steps_per_task"] == 4
-    assert inputs["budget_multiplier"] == round(inputs["budget_peak_bytes"] / inputs["budget_full_peak_bytes"], 4) == 1
-    rows = pl.read_parquet(folder / "task-0000.profile.parquet").rows_by_key("phase", named=True, unique=True)
-    assert {"train", "objective", "merge", "full"} == set(rows) and rows["train"]["flops"] == flops / 4
-    assert (rows["full"]["backbone"], rows["full"]["method"], rows["full"]["recipe"]) == ("toy", "toy_ema", "toy")
+    assert (
+        inputs["budget_multiplier"]
+        == round(inputs["budget_peak_bytes"] / inputs["budget_full_peak_bytes"], 4)
+        == 1
+    )
+    rows = pl.read_parquet(folder / "task-0000.profile.parquet").rows_by_key(
+        "phase", named=True, unique=True
+    )
+    assert {"train", "objective", "merge", "full"} == set(rows) and rows["train"][
+        "flops"
+    ] == flops / 4
+    assert (rows["full"]["backbone"], rows["full"]["method"], rows["full"]["recipe"]) == (
+        "toy",
+        "toy_ema",
+        "toy",
+    )
 
 
 def test_what_is_claimed_is_left_untouched(tmp_path: Path) -> None:

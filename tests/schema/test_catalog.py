@@ -38,7 +38,10 @@ def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
 
 
 def test_a_missing_catalog_is_said_with_the_command_that_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(CatalogMissingError, match="python -m schema"), Catalog(tmp_path / "none.duckdb").open():
+    with (
+        pytest.raises(CatalogMissingError, match="python -m schema"),
+        Catalog(tmp_path / "none.duckdb").open(),
+    ):
         pass
 
 
@@ -57,7 +60,10 @@ def test_a_second_process_waits_a_bounded_time_and_names_the_holder(catalog: Cat
     )
     assert holder.stdout and holder.stdout.readline() == "ready\n"
     try:
-        with pytest.raises(CatalogBusyError, match=f"PID {holder.pid} "), Catalog(catalog.path, wait_s=0.2).open():
+        with (
+            pytest.raises(CatalogBusyError, match=f"PID {holder.pid} "),
+            Catalog(catalog.path, wait_s=0.2).open(),
+        ):
             pass
     finally:
         holder.kill()
@@ -69,7 +75,8 @@ def test_a_second_process_waits_a_bounded_time_and_names_the_holder(catalog: Cat
 def test_a_person_with_the_file_open_is_named_too(catalog: Catalog) -> None:
     """F9: a person's own session holds it (I11, I16)."""
     person = python(
-        "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('ready', flush=True); time.sleep(60)", catalog.path
+        "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('ready', flush=True); time.sleep(60)",
+        catalog.path,
     )
     assert person.stdout and person.stdout.readline() == "ready\n"
     try:
@@ -84,7 +91,11 @@ def test_a_person_with_the_file_open_is_named_too(catalog: Catalog) -> None:
 
 
 def test_one_process_cannot_open_it_twice(catalog: Catalog) -> None:
-    with catalog.open(), pytest.raises(RuntimeError, match="open in this process already"), Catalog(catalog.path).open():
+    with (
+        catalog.open(),
+        pytest.raises(RuntimeError, match="open in this process already"),
+        Catalog(catalog.path).open(),
+    ):
         pass
 
 
@@ -104,7 +115,9 @@ def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
         pass
 
 
-def test_snapshots_are_swapped_whole_and_the_last_three_kept(catalog: Catalog, tmp_path: Path) -> None:
+def test_snapshots_are_swapped_whole_and_the_last_three_kept(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     """F10: what a reader has open stays whole (I13)."""
     folder = tmp_path / "snapshot"
     for n in range(5):
@@ -114,7 +127,9 @@ def test_snapshots_are_swapped_whole_and_the_last_three_kept(catalog: Catalog, t
             catalog.publish(folder, connection)
         with duckdb.connect(str((folder / "current.duckdb").resolve()), read_only=True) as reader:
             assert reader.execute("SELECT count(*) FROM suite").fetchone() == (n + 1,)
-    assert [path.name for path in snapshots(folder)] == [f"catalog-{n:06d}.duckdb" for n in (3, 4, 5)]
+    assert [path.name for path in snapshots(folder)] == [
+        f"catalog-{n:06d}.duckdb" for n in (3, 4, 5)
+    ]
     assert len(snapshots(folder)) == KEEP_SNAPSHOTS
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
@@ -129,7 +144,9 @@ def test_a_reader_neither_blocks_nor_is_blocked(catalog: Catalog, tmp_path: Path
             connection.execute("INSERT INTO suite (name) VALUES ('later')")
         with catalog.open() as connection:
             catalog.publish(folder, connection)
-            with duckdb.connect(str((folder / "current.duckdb").resolve()), read_only=True) as second:
+            with duckdb.connect(
+                str((folder / "current.duckdb").resolve()), read_only=True
+            ) as second:
                 assert second.execute("SELECT count(*) FROM suite").fetchone() == (1,)
         assert reader.execute("SELECT count(*) FROM suite").fetchone() == (0,)
 
@@ -143,7 +160,9 @@ def write_many(path: Path, worker: int, count: int) -> None:
 def test_writers_in_many_processes_lose_nothing(catalog: Catalog) -> None:
     """F7: writers of many processes take turns (I10)."""
     spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=write_many, args=(catalog.path, worker, 10)) for worker in range(4)]
+    workers = [
+        spawn.Process(target=write_many, args=(catalog.path, worker, 10)) for worker in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -178,11 +197,18 @@ def test_kill_9_loses_no_committed_row(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("place", "kind"),
-    [("/home/me/lab/c.duckdb", "nfs4"), ("/home/me/fast/c.duckdb", None), ("/c.duckdb", None), ("/homework/c", None)],
+    [
+        ("/home/me/lab/c.duckdb", "nfs4"),
+        ("/home/me/fast/c.duckdb", None),
+        ("/c.duckdb", None),
+        ("/homework/c", None),
+    ],
 )
 def test_a_network_disk_is_known(tmp_path: Path, place: str, kind: str | None) -> None:
     mounts = tmp_path / "mounts"
-    mounts.write_text("/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/me/fast xfs rw 0 0\n")
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/me/fast xfs rw 0 0\n"
+    )
     assert network_disk(Path(place), mounts) == kind
     assert network_disk(Path(place), tmp_path / "none") is None
 
@@ -193,7 +219,8 @@ def test_a_lock_of_another_machine_is_not_taken(tmp_path: Path) -> None:
     path.write_text("PID 7 on login2 (python -m runner.sync)\n")
     with (
         pytest.raises(
-            CatalogBusyError, match="held by PID 7 on login2 .*another machine.*Run sync there; if that process is dead, remove"
+            CatalogBusyError,
+            match="held by PID 7 on login2 .*another machine.*Run sync there; if that process is dead, remove",
         ),
         FileLock(path, 0.1).held(),
     ):

@@ -22,7 +22,9 @@ def test_golden() -> None:
 
 def test_duckdb_holds_every_table_column_and_comment(catalog: Catalog) -> None:
     with catalog.open() as connection:
-        found = dict(connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall())
+        found = dict(
+            connection.execute("SELECT table_name, comment FROM duckdb_tables()").fetchall()
+        )
         columns = connection.execute(
             "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal"
         )
@@ -41,7 +43,9 @@ def test_keys_stand_where_the_design_puts_them(catalog: Catalog) -> None:
                 "SELECT table_name, constraint_column_names FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'"
             ).fetchall()
         )
-        unique = connection.execute("SELECT count(*) FROM duckdb_constraints() WHERE constraint_type = 'UNIQUE'").fetchone()
+        unique = connection.execute(
+            "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type = 'UNIQUE'"
+        ).fetchone()
     assert keys["trial"] == ["backbone", "stream", "mixture", "method", "recipe", "budget", "seed"]
     assert keys["attempt"] == ["trial", "attempt"]
     assert not {"result", "progress", "cost", "statistic", "request"} & set(keys)
@@ -50,10 +54,16 @@ def test_keys_stand_where_the_design_puts_them(catalog: Catalog) -> None:
 
 def test_storage_format_is_the_one_that_the_1_5_command_line_opens(catalog: Catalog) -> None:
     with catalog.open() as connection:
-        found = connection.execute("SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL").fetchone()
+        found = connection.execute(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL"
+        ).fetchone()
     assert found == ("v1.5.0+",)
 
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_rule_has_a_sentence(name: str) -> None:
-    assert " must " in RULES[name].sentence or "needs" in RULES[name].sentence or "count" in RULES[name].sentence
+    assert (
+        " must " in RULES[name].sentence
+        or "needs" in RULES[name].sentence
+        or "count" in RULES[name].sentence
+    )

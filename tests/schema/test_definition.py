@@ -15,12 +15,25 @@ from schema.site import Site
 from schema.spec import Spec
 from tests.schema.test_grid import AXES, TRIAL
 
-FOR_PEOPLE = {"note", "license", "year", "train_pairs", "test_pairs", "source", "scores"}  # columns that cannot change a number
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+FOR_PEOPLE = {
+    "note",
+    "license",
+    "year",
+    "train_pairs",
+    "test_pairs",
+    "source",
+    "scores",
+}  # columns that cannot change a number
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12
+)
 NUMBERS = st.floats(1e-12, 1e12)
 FREE_JSON = st.dictionaries(
     NAMES,
-    st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=6) | st.lists(st.integers(0, 9), max_size=3),
+    st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.text(max_size=6)
+    | st.lists(st.integers(0, 9), max_size=3),
     max_size=3,
 )
 
@@ -42,10 +55,15 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
     found = connection.execute(f"FROM {table} WHERE name = ?", [name])
     columns = [(column[0], str(column[1])) for column in found.description or []]
     (values,) = found.fetchall()
-    parsed = {c: json.loads(v) if t == "JSON" and v is not None else v for (c, t), v in zip(columns, values, strict=True)}
+    parsed = {
+        c: json.loads(v) if t == "JSON" and v is not None else v
+        for (c, t), v in zip(columns, values, strict=True)
+    }
     for column, nothing in (("buffer_policy", None), ("compute_params", {})):
         if column in parsed and parsed[column] == nothing:
-            del parsed[column]  # left out, so that definitions from before there was such a column stay what they were
+            del parsed[
+                column
+            ]  # left out, so that definitions from before there was such a column stay what they were
     return {column: value for column, value in parsed.items() if column not in FOR_PEOPLE}
 
 
@@ -53,20 +71,31 @@ def test_every_column_crosses(connection: duckdb.DuckDBPyConnection) -> None:
     """A column added to an axis must be added to queries/definition.sql, or be named above as one for people."""
     spec, _ = Resolver(connection, [1]).resolve(1)
     assert spec.seed == 7
-    for table, said in (("mixture", spec.mixture), ("method", spec.method), ("recipe", spec.recipe), ("budget", spec.budget)):
+    for table, said in (
+        ("mixture", spec.mixture),
+        ("method", spec.method),
+        ("recipe", spec.recipe),
+        ("budget", spec.budget),
+    ):
         assert rows_of(connection, table, said["name"]) == said
     assert rows_of(connection, "backbone", "b") | {"parent": None} == spec.backbone
     assert rows_of(connection, "dataset", "d") == spec.stream["datasets"][0]
     stream = rows_of(connection, "stream", "s")
     assert {"name", "tasks", "sequence", "suite"} == set(stream) == set(spec.stream) - {"datasets"}
-    assert rows_of(connection, "sequence", "q") == {k: v for k, v in spec.stream["sequence"].items() if k != "concepts"}
+    assert rows_of(connection, "sequence", "q") == {
+        k: v for k, v in spec.stream["sequence"].items() if k != "concepts"
+    }
     assert spec.stream["sequence"]["concepts"] == [["d", "x"], ["d", "y"]]
     members = connection.execute("SELECT * EXCLUDE suite FROM suite_member")
     columns = [column[0] for column in members.description or []]
-    assert spec.stream["suite"]["members"] == [dict(zip(columns, row, strict=True)) for row in members.fetchall()]
+    assert spec.stream["suite"]["members"] == [
+        dict(zip(columns, row, strict=True)) for row in members.fetchall()
+    ]
 
 
-def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     connection.execute("BEGIN")
     try:
         for trial, (name, policy) in enumerate((("kept", "reservoir"), ("drawn", None)), 2):
@@ -87,7 +116,9 @@ def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(connection: 
         connection.execute("ROLLBACK")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     lr=NUMBERS, weight_decay=NUMBERS, clip=st.none() | NUMBERS, total=NUMBERS, params=FREE_JSON, seed=st.integers(0, 2**53), name=NAMES,
     shares=st.integers(1, 99),
@@ -103,7 +134,9 @@ def test_any_row_comes_back_as_it_was(
             "INSERT INTO recipe (name, lr, weight_decay, clip_norm, batch_pairs, optimizer_params) VALUES (?, ?, ?, ?, 8, ?)",
             [f"r {name}", lr, weight_decay, clip, json.dumps(params)],
         )
-        connection.execute("INSERT INTO budget (name, unit, total) VALUES (?, 'steps', ?)", [f"b {name}", total])
+        connection.execute(
+            "INSERT INTO budget (name, unit, total) VALUES (?, 'steps', ?)", [f"b {name}", total]
+        )
         connection.execute(
             "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES (?, ?, ?, 0)",
             [f"m {name}", shares / 100, 1 - shares / 100],
@@ -120,7 +153,11 @@ def test_any_row_comes_back_as_it_was(
         assert again.recipe == rows_of(connection, "recipe", f"r {name}")
         assert again.budget == rows_of(connection, "budget", f"b {name}")
         assert again.mixture == rows_of(connection, "mixture", f"m {name}")
-        assert (again.recipe["lr"], again.recipe["clip_norm"], again.recipe["optimizer_params"]) == (lr, clip, params)
+        assert (
+            again.recipe["lr"],
+            again.recipe["clip_norm"],
+            again.recipe["optimizer_params"],
+        ) == (lr, clip, params)
         assert (again.budget["total"], again.seed) == (total, seed)
     finally:
         connection.execute("ROLLBACK")
@@ -145,11 +182,19 @@ def test_any_row_comes_back_as_it_was(
         ),
         ("UPDATE method SET tuning = 'lroa'", "unknown 'lroa'"),
         ("DELETE FROM suite_member", "stream 's': its suite has no rows in suite_member"),
-        ("DELETE FROM sequence_concept", "stream 's': its sequence has no rows in sequence_concept"),
-        ("UPDATE backbone SET pretrained = 'trial:99'", "backbone 'b' names a trial that is not done"),
+        (
+            "DELETE FROM sequence_concept",
+            "stream 's': its sequence has no rows in sequence_concept",
+        ),
+        (
+            "UPDATE backbone SET pretrained = 'trial:99'",
+            "backbone 'b' names a trial that is not done",
+        ),
     ],
 )
-def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckDBPyConnection, change: str, message: str) -> None:
+def test_what_cannot_run_is_refused_before_a_job_exists(
+    connection: duckdb.DuckDBPyConnection, change: str, message: str
+) -> None:
     connection.execute("BEGIN")
     try:
         connection.execute(change)
@@ -160,5 +205,8 @@ def test_what_cannot_run_is_refused_before_a_job_exists(connection: duckdb.DuckD
 
 
 def test_a_base_whose_files_are_gone_is_said(site: Site) -> None:
-    with pytest.raises(RefusedError, match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back"):
+    with pytest.raises(
+        RefusedError,
+        match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back",
+    ):
         deployed_weights(site, 7)

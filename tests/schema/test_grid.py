@@ -97,12 +97,16 @@ def test_a_grid_is_one_insert(axes: Catalog) -> None:
         ("COMMIT", "leave out BEGIN, COMMIT"),
     ],
 )  # fmt: skip
-def test_a_bad_grid_changes_nothing_and_says_why(axes: Catalog, statement: str, message: str) -> None:
+def test_a_bad_grid_changes_nothing_and_says_why(
+    axes: Catalog, statement: str, message: str
+) -> None:
     text = f"INSERT INTO suite (name) VALUES ('never');\n{statement};"
     with pytest.raises(GridError, match=message):
         apply(axes, text)
     with axes.open() as connection:
-        assert connection.execute("SELECT count(*) FROM suite WHERE name = 'never'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM suite WHERE name = 'never'").fetchone() == (
+            0,
+        )
 
 
 def test_not_sql(axes: Catalog) -> None:
@@ -116,7 +120,9 @@ def test_an_old_bad_row_does_not_block_new_grids(axes: Catalog) -> None:
     assert apply(axes, "INSERT INTO suite (name) VALUES ('fine')")["suite"].new == 1
 
 
-def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main([]) == 0
     assert "created" in capsys.readouterr().out
     (folder / "g.sql").write_text("INSERT INTO suite (name) VALUES ('mine')")

@@ -31,7 +31,11 @@ measure = st.tuples(
     st.sampled_from([5, 10, 20]),  # step
 )
 charge = st.tuples(
-    st.just("charge"), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.sampled_from(["train", "evaluate"])
+    st.just("charge"),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(0, 2),
+    st.sampled_from(["train", "evaluate"]),
 )
 edit = st.sampled_from(
     [
@@ -71,9 +75,13 @@ def agree(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(ALL)
     said = connection.execute(SUMMARY.format(SAID)).fetchall()
     facts = connection.execute(SUMMARY.format("reckoned(trials := 'every')")).fetchall()
-    assert [[pytest.approx(value, rel=1e-12, nan_ok=True) if value is not None else None for value in row] for row in facts] == [
-        list(row) for row in said
-    ]
+    assert [
+        [
+            pytest.approx(value, rel=1e-12, nan_ok=True) if value is not None else None
+            for value in row
+        ]
+        for row in facts
+    ] == [list(row) for row in said]
 
 
 @settings(max_examples=4, deadline=None)
@@ -86,7 +94,9 @@ def test_what_is_kept_is_what_the_facts_say(happened: list[Any]) -> None:
         happen(filled, what)
     agree(filled.connection)
     kept(filled.connection)
-    assert filled.rows("unkept") == [] and kept(filled.connection) == 0, "what is kept once is not made again"
+    assert filled.rows("unkept") == [] and kept(filled.connection) == 0, (
+        "what is kept once is not made again"
+    )
     agree(filled.connection)
     filled.connection.close()
 
@@ -103,13 +113,27 @@ def full() -> Iterator[Filled]:
 
 def test_only_trials_with_news_are_made_anew(full: Filled) -> None:
     """A late result of an older attempt, a charge, a row that went away, a suite, a stream: each finds its trials, and no others."""
-    measured = [trial for (trial,) in full.connection.execute("SELECT DISTINCT trial FROM result ORDER BY trial").fetchall()]
+    measured = [
+        trial
+        for (trial,) in full.connection.execute(
+            "SELECT DISTINCT trial FROM result ORDER BY trial"
+        ).fetchall()
+    ]
     (parted,) = [row["id"] for row in full.rows("trial", stream="in_parts")]
     news: list[tuple[str, list[int]]] = [
-        ("INSERT INTO result BY NAME SELECT * REPLACE (0 AS attempt) FROM result WHERE trial = 2 AND task = 1", [2]),
-        ("INSERT INTO cost BY NAME SELECT * REPLACE ('merge' AS phase) FROM cost WHERE trial = 3 LIMIT 1", [3]),
+        (
+            "INSERT INTO result BY NAME SELECT * REPLACE (0 AS attempt) FROM result WHERE trial = 2 AND task = 1",
+            [2],
+        ),
+        (
+            "INSERT INTO cost BY NAME SELECT * REPLACE ('merge' AS phase) FROM cost WHERE trial = 3 LIMIT 1",
+            [3],
+        ),
         ("DELETE FROM result WHERE trial = 5 AND task = 2", measured),
-        ("UPDATE suite_member SET weight = 7 WHERE suite = 'parts' AND dataset = 'birds'", [parted]),
+        (
+            "UPDATE suite_member SET weight = 7 WHERE suite = 'parts' AND dataset = 'birds'",
+            [parted],
+        ),
         ("UPDATE stream SET tasks = 9 WHERE name = 'in_parts'", [parted]),
     ]
     for statement, trials in news:
@@ -119,27 +143,40 @@ def test_only_trials_with_news_are_made_anew(full: Filled) -> None:
         assert kept(full.connection) == len(trials)
         assert full.rows("unkept") == []
         agree(full.connection)
-    full.connection.execute("INSERT INTO stream BY NAME SELECT * REPLACE ('another' AS name) FROM stream WHERE name = 'world'")
+    full.connection.execute(
+        "INSERT INTO stream BY NAME SELECT * REPLACE ('another' AS name) FROM stream WHERE name = 'world'"
+    )
     assert full.rows("unkept") == [], "a new stream is nobody's"
 
 
 def test_answers_read_what_is_kept(full: Filled) -> None:
     """A row rewritten in place is not seen by any answer; the audit finds it, and what it says to do mends it."""
-    full.connection.execute("UPDATE result SET value = 1 WHERE trial = 1 AND task = 2 AND dataset = 'ships'")
-    full.connection.execute("UPDATE cost SET flops = 0 WHERE trial = 2 AND task = 1 AND phase = 'train'")
+    full.connection.execute(
+        "UPDATE result SET value = 1 WHERE trial = 1 AND task = 2 AND dataset = 'ships'"
+    )
+    full.connection.execute(
+        "UPDATE cost SET flops = 0 WHERE trial = 2 AND task = 1 AND phase = 'train'"
+    )
     before = full.row("point", trial=1, task=2)["a_ka"]
     found = full.rows("audit_kept")
     assert [(row["trial"], row["task"]) for row in found] == [(1, 2), (2, 1), (2, 2)]
-    assert found[0]["kept_a_ka"] == before != found[0]["a_ka"] and found[1]["flops"] < found[1]["kept_flops"]
+    assert (
+        found[0]["kept_a_ka"] == before != found[0]["a_ka"]
+        and found[1]["flops"] < found[1]["kept_flops"]
+    )
     (charged,) = full.rows("audit_kept_costs")
-    assert (charged["trial"], charged["phase"]) == (2, "train") and charged["flops"] < charged["kept_flops"]
+    assert (charged["trial"], charged["phase"]) == (2, "train") and charged["flops"] < charged[
+        "kept_flops"
+    ]
     full.connection.execute("DELETE FROM kept_until")
     assert full.row("point", trial=1, task=2)["a_ka"] == found[0]["a_ka"]
     kept(full.connection)
     assert full.rows("audit_kept") == full.rows("audit_kept_costs") == []
 
 
-def test_a_trial_that_was_given_another_stream_is_made_anew_when_it_is_published(full: Filled) -> None:
+def test_a_trial_that_was_given_another_stream_is_made_anew_when_it_is_published(
+    full: Filled,
+) -> None:
     full.connection.execute("UPDATE trial SET stream = 'in_parts', seed = 77 WHERE id = 1")
     assert kept(full.connection) == 1
     agree(full.connection)
@@ -157,4 +194,7 @@ def test_what_is_published_is_kept(catalog: Catalog, site: Site) -> None:
         assert snapshot.execute("SELECT count(*) FROM unkept").fetchone() == (0,)
         assert snapshot.execute("SELECT count(*) FROM kept_summary").fetchone() == (20_000,)
         snapshot.execute(ALL)
-        assert snapshot.execute(f"FROM {SAID} EXCEPT FROM reckoned(trials := 'every')").fetchall() == []
+        assert (
+            snapshot.execute(f"FROM {SAID} EXCEPT FROM reckoned(trials := 'every')").fetchall()
+            == []
+        )

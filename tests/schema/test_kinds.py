@@ -12,7 +12,12 @@ PLACES = (
     "methods/tuning", "methods/objectives", "methods/merging", "methods/selection", "methods/repair", "methods/optimizers.py",
     "methods/schedules.py", "streams/formats",
 )  # fmt: skip
-KEYS = [(place, name, key) for place in PLACES for name in parts.names(place) for key in parts.keys(place, name)]
+KEYS = [
+    (place, name, key)
+    for place in PLACES
+    for name in parts.names(place)
+    for key in parts.keys(place, name)
+]
 
 
 def kind(text: str) -> ast.expr:
@@ -23,7 +28,13 @@ def kind(text: str) -> ast.expr:
 def test_every_key_has_a_kind_and_refuses_another(place: str, name: str, key: str) -> None:
     annotation = parts.annotations(place, name)[key]
     assert worded(annotation) in WORDS.values() or worded(annotation).startswith(("a ", "an "))
-    wrong: Any = [[]] if isinstance(annotation, ast.Name) else 17.5 if "float |" not in ast.unparse(annotation) else "some"
+    wrong: Any = (
+        [[]]
+        if isinstance(annotation, ast.Name)
+        else 17.5
+        if "float |" not in ast.unparse(annotation)
+        else "some"
+    )
     with pytest.raises(parts.PartError, match=rf"^row 'r': {key} of {name} must be .+, not "):
         parts.check(place, name, {key: wrong}, "row 'r'")
 
@@ -53,13 +64,43 @@ def test_a_kind(annotation: str, good: list[Any], bad: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("place", "name", "params", "message"),
     [
-        ("methods/tuning", "lora", {"rank": "four"}, 'rank of lora must be a whole number, not "four"'),
+        (
+            "methods/tuning",
+            "lora",
+            {"rank": "four"},
+            'rank of lora must be a whole number, not "four"',
+        ),
         ("methods/tuning", "lora", {"rank": 4.5}, "rank of lora must be a whole number, not 4.5"),
-        ("methods/tuning", "lora", {"targets": "all"}, 'targets of lora must be a list, each a text, not "all"'),
-        ("methods/optimizers.py", "adamw", {"betas": [0.9]}, r"betas of adamw must be a list of 2, each a number, not \[0.9\]"),
-        ("methods/merging", "slerp", {"weight": True}, "weight of slerp must be a number or null, not true"),
-        ("streams/formats", "webdataset", {"image_px": "224"}, 'image_px of webdataset must be a whole number, not "224"'),
-        ("streams/formats", "torchvision", {"train": True}, "train of torchvision must be an object, not true"),
+        (
+            "methods/tuning",
+            "lora",
+            {"targets": "all"},
+            'targets of lora must be a list, each a text, not "all"',
+        ),
+        (
+            "methods/optimizers.py",
+            "adamw",
+            {"betas": [0.9]},
+            r"betas of adamw must be a list of 2, each a number, not \[0.9\]",
+        ),
+        (
+            "methods/merging",
+            "slerp",
+            {"weight": True},
+            "weight of slerp must be a number or null, not true",
+        ),
+        (
+            "streams/formats",
+            "webdataset",
+            {"image_px": "224"},
+            'image_px of webdataset must be a whole number, not "224"',
+        ),
+        (
+            "streams/formats",
+            "torchvision",
+            {"train": True},
+            "train of torchvision must be an object, not true",
+        ),
     ],
 )
 def test_what_a_person_reads(place: str, name: str, params: dict[str, Any], message: str) -> None:

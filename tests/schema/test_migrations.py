@@ -21,7 +21,11 @@ OLDER = [
 ]
 NEXT = [
     *MIGRATIONS,
-    Step(len(MIGRATIONS) + 1, "study; budget.size is total", {"budget": "SELECT * RENAME (size AS total) FROM old.budget"}),
+    Step(
+        len(MIGRATIONS) + 1,
+        "study; budget.size is total",
+        {"budget": "SELECT * RENAME (size AS total) FROM old.budget"},
+    ),
 ]
 
 
@@ -36,15 +40,21 @@ def older(site: Site) -> Catalog:
                     statement = statement.replace(new, old)
                 connection.execute(statement)
         for step in MIGRATIONS:
-            connection.execute("INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name])
+            connection.execute(
+                "INSERT INTO migration (version, name) VALUES (?, ?)", [step.version, step.name]
+            )
         for statement in AXES.replace("total", "size").split(";\n"):
             if statement.strip():
                 connection.execute(statement)
         connection.execute(TRIAL.format(method="finetune", seed=1))
         connection.execute(TRIAL.format(method="finetune", seed=2))
-        connection.execute("INSERT INTO result VALUES (1, 1, 0, 0, 'd', 'top1', 'all', 'deployed', 0.5, 10, 1)")
+        connection.execute(
+            "INSERT INTO result VALUES (1, 1, 0, 0, 'd', 'top1', 'all', 'deployed', 0.5, 10, 1)"
+        )
         connection.execute("CREATE TABLE my_notes AS SELECT 1 AS trial, 'mine' AS said")
-        connection.execute("CREATE VIEW my_view AS SELECT said FROM my_notes JOIN trial ON trial.id = my_notes.trial")
+        connection.execute(
+            "CREATE VIEW my_view AS SELECT said FROM my_notes JOIN trial ON trial.id = my_notes.trial"
+        )
     return catalog
 
 
@@ -53,13 +63,23 @@ def test_every_row_is_kept(older: Catalog) -> None:
     assert prepare(older, NEXT) == f"migrated from version {NOW} to {NOW + 1}"
     with older.open() as connection:
         assert version_of(connection) == NOW + 1
-        assert connection.execute("SELECT id, seed, study FROM trial ORDER BY id").fetchall() == [(1, 1, None), (2, 2, None)]
+        assert connection.execute("SELECT id, seed, study FROM trial ORDER BY id").fetchall() == [
+            (1, 1, None),
+            (2, 2, None),
+        ]
         assert connection.execute("SELECT total FROM budget").fetchall() == [(10.0,)]
         assert connection.execute("SELECT value FROM result").fetchall() == [(0.5,)]
-        assert connection.execute("SELECT max(version), count(*) FROM migration").fetchone() == (NOW + 1, NOW + 1)
-        assert connection.execute("FROM my_view").fetchall() == [("mine",)]  # what people added is theirs
+        assert connection.execute("SELECT max(version), count(*) FROM migration").fetchone() == (
+            NOW + 1,
+            NOW + 1,
+        )
+        assert connection.execute("FROM my_view").fetchall() == [
+            ("mine",)
+        ]  # what people added is theirs
         connection.execute(TRIAL.format(method="other", seed=1))
-        assert connection.execute("SELECT max(id) FROM trial").fetchone() == (3,)  # ids go on, none is used twice
+        assert connection.execute("SELECT max(id) FROM trial").fetchone() == (
+            3,
+        )  # ids go on, none is used twice
         with pytest.raises(duckdb.ConstraintException):
             connection.execute(TRIAL.format(method="no such method", seed=1))
     assert prepare(older, NEXT) == ""
@@ -69,15 +89,24 @@ def test_a_row_that_no_longer_fits_stops_it_and_nothing_has_changed(older: Catal
     before = older.path.read_bytes()
     bad = [
         *MIGRATIONS,
-        Step(NOW + 1, "bad", {"budget": "SELECT * RENAME (size AS total) REPLACE (-size AS size) FROM old.budget"}),
+        Step(
+            NOW + 1,
+            "bad",
+            {"budget": "SELECT * RENAME (size AS total) REPLACE (-size AS size) FROM old.budget"},
+        ),
     ]
     with pytest.raises(MigrationError, match=f"stays at version {NOW}.*does not fit"):
         prepare(older, bad)
     assert older.path.read_bytes() == before
-    assert sorted(path.name for path in older.path.parent.iterdir()) == ["catalog.duckdb", "catalog.lock"]
+    assert sorted(path.name for path in older.path.parent.iterdir()) == [
+        "catalog.duckdb",
+        "catalog.lock",
+    ]
 
 
-def test_killed_before_the_move_the_old_file_stands(older: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_before_the_move_the_old_file_stands(
+    older: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F6: a migration dies, nothing has changed (I8)."""
 
     def die(*_: object) -> None:
@@ -109,13 +138,23 @@ def test_every_older_schema_there_was(site: Site, path: Path) -> None:
         keyed = "'', 'm'" if version >= 4 else "'m'"  # by mixture too, since 4
         connection.execute(f"INSERT INTO profile VALUES ('b', {keyed}, 'r', 'train', 2, 3)")
         known = "trial, attempt, task, phase, flops, peak_bytes, seconds, steps, pairs"
-        connection.execute(f"INSERT INTO cost ({known}) VALUES (1, 1, 1, 'train', 5, NULL, 6, 7, 8)")
+        connection.execute(
+            f"INSERT INTO cost ({known}) VALUES (1, 1, 1, 'train', 5, NULL, 6, 7, 8)"
+        )
     assert prepare(catalog) == f"migrated from version {version} to {NOW}"
     with catalog.open() as connection:
-        assert connection.execute("FROM profile").fetchall() == [("b", "", "m", "r", "train", 2.0, 3)]
-        assert connection.execute("FROM cost").fetchall() == [(1, 1, 1, "train", 5.0, None, 6.0, 7, 8, None, False)]
-        assert connection.execute("SELECT trial, batch, code FROM attempt").fetchall() == [(1, "b", "")]
-        assert dict(connection.execute("SELECT name, value FROM policy").fetchall()) == {name: value for name, value, _ in POLICY}
+        assert connection.execute("FROM profile").fetchall() == [
+            ("b", "", "m", "r", "train", 2.0, 3)
+        ]
+        assert connection.execute("FROM cost").fetchall() == [
+            (1, 1, 1, "train", 5.0, None, 6.0, 7, 8, None, False)
+        ]
+        assert connection.execute("SELECT trial, batch, code FROM attempt").fetchall() == [
+            (1, "b", "")
+        ]
+        assert dict(connection.execute("SELECT name, value FROM policy").fetchall()) == {
+            name: value for name, value, _ in POLICY
+        }
         assert connection.execute("SELECT count(*) FROM todo").fetchone() == (0,)
 
 

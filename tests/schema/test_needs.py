@@ -8,7 +8,11 @@ from schema.checks import parts
 from tests.methods.test_methods import camel
 from tests.tiny_clip import names
 
-CLASSES = [(kind, name) for kind in ("tuning", "objectives", "repair", "selection") for name in names(f"methods/{kind}")]
+CLASSES = [
+    (kind, name)
+    for kind in ("tuning", "objectives", "repair", "selection")
+    for name in names(f"methods/{kind}")
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), CLASSES)
@@ -22,4 +26,6 @@ def test_both_halves_read_the_same_needs(kind: str, name: str) -> None:
 @pytest.mark.parametrize("name", names("methods/merging"))
 def test_a_merging_says_its_needs_beside_its_function(name: str) -> None:
     said = parts.needs("methods/merging", name)
-    assert said == getattr(import_module(f"methods.merging.{name}"), "NEEDS", ()) and set(said) <= set(parts.NEEDS)
+    assert said == getattr(import_module(f"methods.merging.{name}"), "NEEDS", ()) and set(
+        said
+    ) <= set(parts.NEEDS)

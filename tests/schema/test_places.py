@@ -17,7 +17,14 @@ from tests.layouts import LAYOUTS
 HERE = {name for name in LAYOUTS if name not in ("world", "idsprites")}
 
 
-def declare(catalog: Catalog, site: Site, form: str, name: str, count: int = 12, bad: frozenset[int] = frozenset()) -> None:
+def declare(
+    catalog: Catalog,
+    site: Site,
+    form: str,
+    name: str,
+    count: int = 12,
+    bad: frozenset[int] = frozenset(),
+) -> None:
     """A dataset of a layout, in a folder of its own below the data folder."""
     row = LAYOUTS[form](site.data / name, count, set(bad))
     location = None if row["location"] is None else f"{name}/{row['location']}"
@@ -44,10 +51,14 @@ def stream(catalog: Catalog, name: str, learned: str, measured: str) -> None:
         connection.execute(
             f"INSERT INTO suite_member (suite, dataset, role, metric) VALUES ('{name}', '{measured}', 'adapt', 'top1')"
         )
-        connection.execute(f"INSERT INTO stream (name, sequence, tasks, suite) VALUES ('{name}', '{name}', 1, '{name}')")
+        connection.execute(
+            f"INSERT INTO stream (name, sequence, tasks, suite) VALUES ('{name}', '{name}', 1, '{name}')"
+        )
 
 
-def test_a_stream_wants_what_it_learns_from_and_what_it_is_measured_on(catalog: Catalog, site: Site) -> None:
+def test_a_stream_wants_what_it_learns_from_and_what_it_is_measured_on(
+    catalog: Catalog, site: Site
+) -> None:
     for name in ("crows", "gulls", "wrens"):
         declare(catalog, site, "imagefolder", name)
     stream(catalog, "flight", "crows", "gulls")
@@ -64,28 +75,49 @@ def test_a_stream_wants_what_it_learns_from_and_what_it_is_measured_on(catalog: 
             ("crows", ["train"]), ("gulls", ["test"]), ("wrens", ["train", "test"])
         ]  # fmt: skip
         with pytest.raises(
-            UnknownNameError, match="'fligth' is neither a stream nor a dataset of the catalog. Did you mean 'flight'"
+            UnknownNameError,
+            match="'fligth' is neither a stream nor a dataset of the catalog. Did you mean 'flight'",
         ):
             wanted(connection, ["fligth"])
 
 
 @pytest.mark.parametrize("form", sorted(LAYOUTS))
 def test_every_layout_is_found_and_counted(form: str, tmp_path: Path) -> None:
-    row = LAYOUTS[form](tmp_path, 12, set()) | {"name": "birds", "splits": ["train"], "train_pairs": 12, "test_pairs": None}
+    row = LAYOUTS[form](tmp_path, 12, set()) | {
+        "name": "birds",
+        "splits": ["train"],
+        "train_pairs": 12,
+        "test_pairs": None,
+    }
     if form == "imagefolder":
         row["params"] |= {"test": "train", "test_share": 0.0}
     found = look(row, tmp_path)
-    assert (found.absent, found.count("train"), found.count("test"), found.said) == (False, "12", "", [])
+    assert (found.absent, found.count("train"), found.count("test"), found.said) == (
+        False,
+        "12",
+        "",
+        [],
+    )
     assert look(row | {"train_pairs": 13}, tmp_path).count("train") == "12 of 13"
 
 
 def test_what_cannot_be_read_is_named_and_what_is_missing_says_what_to_do(tmp_path: Path) -> None:
-    row = LAYOUTS["fomo"](tmp_path, 12, {4}) | {"splits": ["train", "test"], "train_pairs": 12, "test_pairs": 3}
+    row = LAYOUTS["fomo"](tmp_path, 12, {4}) | {
+        "splits": ["train", "test"],
+        "train_pairs": 12,
+        "test_pairs": 3,
+    }
     found = look(row, tmp_path)
     assert found.absent and (found.count("train"), found.count("test")) == ("12", "- of 3")
-    assert "train: 1 of the 12 images tried cannot be read: cub-200-images-train/4.png. Fetch them again" in found.said
+    assert (
+        "train: 1 of the 12 images tried cannot be read: cub-200-images-train/4.png. Fetch them again"
+        in found.said
+    )
     assert any("CUB200_test.json" in said and "it should contain" in said for said in found.said)
-    assert "its row names no classes: a trial over it is refused until they are in" in look(row | {"classes": []}, tmp_path).said
+    assert (
+        "its row names no classes: a trial over it is refused until they are in"
+        in look(row | {"classes": []}, tmp_path).said
+    )
     gone = look(row | {"location": "elsewhere"}, tmp_path)
     assert len(gone.said) == 1 and "there is no" in gone.said[0], "said once, not once a split"
 
@@ -93,13 +125,22 @@ def test_what_cannot_be_read_is_named_and_what_is_missing_says_what_to_do(tmp_pa
 def test_every_image_is_decoded_if_asked(tmp_path: Path) -> None:
     count = 200
     missed = next(n for n in range(count) if n not in set(chosen("birds", count, 32).tolist()))
-    row = LAYOUTS["webdataset"](tmp_path, count, {missed}) | {"splits": ["train"], "train_pairs": count, "test_pairs": None}
+    row = LAYOUTS["webdataset"](tmp_path, count, {missed}) | {
+        "splits": ["train"],
+        "train_pairs": count,
+        "test_pairs": None,
+    }
     assert look(row, tmp_path).said == []
-    assert "train: 1 of the 200 images tried cannot be read" in look(row, tmp_path, every=True).said[0]
+    assert (
+        "train: 1 of the 200 images tried cannot be read" in look(row, tmp_path, every=True).said[0]
+    )
 
 
 def test_the_choice_of_pairs_depends_on_name_and_size_alone() -> None:
-    assert np.array_equal(chosen("birds", 1000, 12), chosen("birds", 1000, 12)) and len(set(chosen("birds", 1000, 12))) == 12
+    assert (
+        np.array_equal(chosen("birds", 1000, 12), chosen("birds", 1000, 12))
+        and len(set(chosen("birds", 1000, 12))) == 12
+    )
     assert not np.array_equal(chosen("birds", 1000, 12), chosen("ships", 1000, 12))
     assert chosen("birds", 3, 12).tolist() == [0, 1, 2]
 
@@ -112,13 +153,21 @@ def test_the_command_prints_a_table_draws_sheets_and_fails_for_what_is_absent(
     stream(catalog, "flight", "crows", "drawn")
     assert main(["check", "flight", "--sheet", "sheets"]) == 0
     out = capfd.readouterr().out
-    assert "2 of 2 datasets are there" in out and "contact sheets in sheets: crows.png, drawn.png" in out
+    assert (
+        "2 of 2 datasets are there" in out
+        and "contact sheets in sheets: crows.png, drawn.png" in out
+    )
     line = next(line for line in out.splitlines() if line.startswith("crows"))
     assert line.split() == ["crows", "fomo", "12", "there"]
     first = Path("sheets/crows.png").read_bytes()
     with Image.open("sheets/crows.png") as sheet:
-        assert sheet.width > 900 and len(sheet.convert("RGB").getcolors(1 << 24) or []) > 1000, "pictures, not a blank page"
-    assert main(["check", "crows", "--sheet", "sheets"]) == 0 and Path("sheets/crows.png").read_bytes() == first
+        assert sheet.width > 900 and len(sheet.convert("RGB").getcolors(1 << 24) or []) > 1000, (
+            "pictures, not a blank page"
+        )
+    assert (
+        main(["check", "crows", "--sheet", "sheets"]) == 0
+        and Path("sheets/crows.png").read_bytes() == first
+    )
     for image in (site.data / "crows").rglob("*_train.json"):
         image.unlink()
     assert main(["check", "flight"]) == 1

@@ -49,7 +49,9 @@ def connection(made: Path, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def apply(connection: duckdb.DuckDBPyConnection) -> int:
     """Every file of the vocabulary; how many rows were new."""
     files = sorted(ROWS.glob("*.sql"))
-    return sum(count.new for file in files for count in grid.apply(connection, file.read_text(), file.name))
+    return sum(
+        count.new for file in files for count in grid.apply(connection, file.read_text(), file.name)
+    )
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -72,10 +74,14 @@ def test_again_is_nothing_new(connection: duckdb.DuckDBPyConnection) -> None:
     assert apply(connection) == 0
 
 
-def test_every_table_of_words_has_rows_of_publications(connection: duckdb.DuckDBPyConnection) -> None:
+def test_every_table_of_words_has_rows_of_publications(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     for prefix in ("fomo", "mtil", "tic"):
         for table in ("sequence", "suite", "stream", "recipe", "budget"):
-            assert one(connection, f"SELECT count(*) FROM {table} WHERE starts_with(name, ?)", prefix), f"{table} {prefix}"
+            assert one(
+                connection, f"SELECT count(*) FROM {table} WHERE starts_with(name, ?)", prefix
+            ), f"{table} {prefix}"
 
 
 def test_fomo_in_flux_adds_up(connection: duckdb.DuckDBPyConnection) -> None:
@@ -99,16 +105,22 @@ def test_fomo_in_flux_adds_up(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_every_prompt_has_one_place_for_the_class(connection: duckdb.DuckDBPyConnection) -> None:
-    for name, kind, said in rows(connection, "SELECT name, kind, templates FROM dataset WHERE format <> 'world'"):
+    for name, kind, said in rows(
+        connection, "SELECT name, kind, templates FROM dataset WHERE format <> 'world'"
+    ):
         templates = json.loads(said)
         assert all(template.count("{}") == 1 for template in templates), name
         assert len(templates) == (kind == "classification") or name == "fscoco", name
 
 
 def test_open_clip_has_every_backbone(connection: duckdb.DuckDBPyConnection) -> None:
-    for name, architecture, tag in rows(connection, "SELECT name, architecture, pretrained FROM backbone WHERE name <> 'tiny'"):
+    for name, architecture, tag in rows(
+        connection, "SELECT name, architecture, pretrained FROM backbone WHERE name <> 'tiny'"
+    ):
         assert open_clip.get_model_config(architecture), name
-        assert tag in open_clip.list_pretrained_tags_by_model(architecture) or tag.endswith(".pt"), name
+        assert tag in open_clip.list_pretrained_tags_by_model(architecture) or tag.endswith(
+            ".pt"
+        ), name
 
 
 def test_members_have_a_metric_that_their_kind_has(connection: duckdb.DuckDBPyConnection) -> None:
@@ -136,33 +148,52 @@ def test_task_zero_gives_the_published_means(connection: duckdb.DuckDBPyConnecti
     for name, value in scores.items():
         metric = "r5" if name in RETRIEVAL else "top1"
         connection.execute(
-            "INSERT INTO result VALUES (?, 1, 0, 0, ?, ?, 'all', 'deployed', ?, 50, 1)", [trial, name, metric, value]
+            "INSERT INTO result VALUES (?, 1, 0, 0, ?, ?, 'all', 'deployed', ?, 50, 1)",
+            [trial, name, metric, value],
         )
-    roles = dict(rows(connection, "SELECT dataset, role FROM suite_member WHERE suite = 'fomo_in_flux'"))
+    roles = dict(
+        rows(connection, "SELECT dataset, role FROM suite_member WHERE suite = 'fomo_in_flux'")
+    )
     assert set(roles) == set(scores)
 
     def mean(role: str, retrieval: bool) -> float:
-        return float(np.mean([v for name, v in scores.items() if roles[name] == role and (name in RETRIEVAL) == retrieval]))
+        return float(
+            np.mean(
+                [
+                    v
+                    for name, v in scores.items()
+                    if roles[name] == role and (name in RETRIEVAL) == retrieval
+                ]
+            )
+        )
 
     a_ka = (40 * mean("adapt", False) + mean("adapt", True)) / 41
     a_zs = (20 * mean("retain", False) + 2 * mean("retain", True)) / 22
     found = one(connection, "SELECT a_ka, a_zs, gm FROM point WHERE trial = ?", trial)
     assert found == pytest.approx((a_ka, a_zs, (a_ka * a_zs) ** 0.5), abs=1e-12)
     derived = "SELECT value FROM reference_result WHERE metric = ? AND source = 'FoMo-in-Flux, zero-shot scores'"
-    assert [one(connection, derived, metric) for metric in ("a_ka", "a_zs", "gm")] == pytest.approx(found, abs=1e-6)
+    assert [one(connection, derived, metric) for metric in ("a_ka", "a_zs", "gm")] == pytest.approx(
+        found, abs=1e-6
+    )
 
 
 def test_published_numbers_are_what_they_can_be(connection: duckdb.DuckDBPyConnection) -> None:
-    said = rows(connection, "SELECT source, setting, metric, value, provenance, url FROM reference_result")
+    said = rows(
+        connection, "SELECT source, setting, metric, value, provenance, url FROM reference_result"
+    )
     assert {metric for _, _, metric, *_ in said} == ACCURACIES | DIFFERENCES | QUANTITIES
     for source, setting, metric, value, provenance, url in said:
         assert isinstance(json.loads(setting), dict)
         assert provenance in ("seen", "derived"), "what is only remembered is no fixture"
         assert url.startswith("https://"), source
-        assert value > 0 if metric in QUANTITIES else (0 if metric in ACCURACIES else -1) <= value <= 1, (setting, metric, value)
+        assert (
+            value > 0 if metric in QUANTITIES else (0 if metric in ACCURACIES else -1) <= value <= 1
+        ), (setting, metric, value)
 
 
-def test_published_numbers_are_of_what_the_catalog_has(connection: duckdb.DuckDBPyConnection) -> None:
+def test_published_numbers_are_of_what_the_catalog_has(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     """A word of a setting that is a name here is one that exists."""
     for word in ("backbone", "dataset", "suite"):
         unknown = rows(
@@ -173,10 +204,15 @@ def test_published_numbers_are_of_what_the_catalog_has(connection: duckdb.DuckDB
         assert unknown == []
 
 
-def test_the_budget_gives_every_published_count_of_steps(connection: duckdb.DuckDBPyConnection) -> None:
+def test_the_budget_gives_every_published_count_of_steps(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     """steps = round(B / (T * MAF)), MAF = GFLOP * memory multiplier: 16 methods at four lengths of the stream."""
     total = one(connection, "SELECT total FROM budget WHERE name = 'fomo' AND unit = 'maf_gflops'")
-    assert one(connection, "SELECT value FROM reference_result WHERE metric = 'budget_maf_gflops'") == total
+    assert (
+        one(connection, "SELECT value FROM reference_result WHERE metric = 'budget_maf_gflops'")
+        == total
+    )
     found = rows(
         connection,
         """SELECT setting::JSON ->> 'method', (setting::JSON ->> 'tasks')::INTEGER, metric, value
@@ -189,9 +225,14 @@ def test_the_budget_gives_every_published_count_of_steps(connection: duckdb.Duck
         gflops, maf = said[method, None, "step_gflops"], said[method, None, "step_maf_gflops"]
         assert gflops * said[method, None, "memory_multiplier"] == pytest.approx(maf, rel=1e-6)
         for tasks in (20, 50, 100, 200):
-            assert round(total / (tasks * maf)) == said[method, tasks, "steps_per_task"], (method, tasks)
+            assert round(total / (tasks * maf)) == said[method, tasks, "steps_per_task"], (
+                method,
+                tasks,
+            )
         assert said[method, None, "pairs"] == 512 * said[method, None, "steps"]
-    assert said["full-ft", None, "steps"] == one(connection, "SELECT total FROM budget WHERE name = 'fomo_steps'")
+    assert said["full-ft", None, "steps"] == one(
+        connection, "SELECT total FROM budget WHERE name = 'fomo_steps'"
+    )
 
 
 def test_the_matrix_of_zscl_gives_its_summaries(connection: duckdb.DuckDBPyConnection) -> None:
@@ -218,24 +259,42 @@ def test_the_matrix_of_zscl_gives_its_summaries(connection: duckdb.DuckDBPyConne
         "fwt_zs": np.mean([r[e - 1, e] - zero[e] for e in range(1, 11)]),
     }
     derived = dict(
-        rows(connection, "SELECT metric, value FROM reference_result WHERE source = 'ZSCL, MTIL' AND provenance = 'derived'")
+        rows(
+            connection,
+            "SELECT metric, value FROM reference_result WHERE source = 'ZSCL, MTIL' AND provenance = 'derived'",
+        )
     )
     assert derived == pytest.approx(expected, abs=6e-5)
 
 
 def test_a_task_of_mtil_and_tic_is_a_dataset(connection: duckdb.DuckDBPyConnection) -> None:
-    for prefix, counts in (("mtil", {11}), ("x_tail", {10}), ("tic", {4, 7, 1}), ("merge_suite", {8}), ("nevis", {6})):
-        streams = rows(connection, "SELECT name, tasks, sequence FROM stream WHERE starts_with(name, ?)", prefix)
+    for prefix, counts in (
+        ("mtil", {11}),
+        ("x_tail", {10}),
+        ("tic", {4, 7, 1}),
+        ("merge_suite", {8}),
+        ("nevis", {6}),
+    ):
+        streams = rows(
+            connection,
+            "SELECT name, tasks, sequence FROM stream WHERE starts_with(name, ?)",
+            prefix,
+        )
         assert {tasks for _, tasks, _ in streams} == counts
         for name, tasks, sequence in streams:
-            concepts = rows(connection, "SELECT position, dataset FROM sequence_concept WHERE sequence = ? ORDER BY 1", sequence)
+            concepts = rows(
+                connection,
+                "SELECT position, dataset FROM sequence_concept WHERE sequence = ? ORDER BY 1",
+                sequence,
+            )
             assert [position for position, _ in concepts] == list(range(1, len(concepts) + 1))
             assert tasks in (1, len(concepts)), name
     orders = [
         [
             row[0]
             for row in rows(
-                connection, f"SELECT dataset FROM sequence_concept WHERE sequence = 'mtil_order_{n}' ORDER BY position"
+                connection,
+                f"SELECT dataset FROM sequence_concept WHERE sequence = 'mtil_order_{n}' ORDER BY position",
             )
         ]
         for n in (1, 2)
@@ -243,7 +302,12 @@ def test_a_task_of_mtil_and_tic_is_a_dataset(connection: duckdb.DuckDBPyConnecti
     assert sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1]
     classes = "SELECT sum(regexp_extract(note, '(\\d+) classes', 1)::INTEGER) FROM dataset WHERE starts_with(name, 'mtil_')"
     assert one(connection, classes) == 1201
-    spaces = dict(rows(connection, "SELECT DISTINCT suite, label_space FROM suite_member WHERE suite IN ('mtil', 'x_tail')"))
+    spaces = dict(
+        rows(
+            connection,
+            "SELECT DISTINCT suite, label_space FROM suite_member WHERE suite IN ('mtil', 'x_tail')",
+        )
+    )
     assert spaces == {"mtil": "all", "x_tail": "union"}
 
 
@@ -260,12 +324,21 @@ def test_windows_of_time_follow_each_other(connection: duckdb.DuckDBPyConnection
 
 
 def test_recipes_warm_up_as_long_as_published(connection: duckdb.DuckDBPyConnection) -> None:
-    for scale, steps, warmup in (("medium", 4500, 500), ("large", 22500, 500), ("xlarge", 20500, 10000)):
+    for scale, steps, warmup in (
+        ("medium", 4500, 500),
+        ("large", 22500, 500),
+        ("xlarge", 20500, 10000),
+    ):
         share, pairs = one(
-            connection, "SELECT (schedule_params ->> 'warmup')::DOUBLE, batch_pairs FROM recipe WHERE name = ?", f"tic_{scale}"
+            connection,
+            "SELECT (schedule_params ->> 'warmup')::DOUBLE, batch_pairs FROM recipe WHERE name = ?",
+            f"tic_{scale}",
         )
         assert int(np.ceil(share * steps)) == warmup
-        assert one(connection, "SELECT total FROM budget WHERE name = ?", f"tic_{scale}") == 7 * steps * pairs
+        assert (
+            one(connection, "SELECT total FROM budget WHERE name = ?", f"tic_{scale}")
+            == 7 * steps * pairs
+        )
 
 
 # How many concepts of each set the released streams have; ten classes of OpenImages and one of Quilt are in none.
@@ -279,7 +352,10 @@ def published(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         """SELECT name, parse_filename(location), regexp_extract(note, '(\\d+) classes', 1)::INTEGER
            FROM dataset WHERE format = 'fomo' AND note LIKE 'adaptation;%' ORDER BY name""",
     )
-    info, streams = folder / "fomo_in_flux/data_lib/00_info", folder / "fomo_in_flux/stream_construction"
+    info, streams = (
+        folder / "fomo_in_flux/data_lib/00_info",
+        folder / "fomo_in_flux/stream_construction",
+    )
     info.mkdir(parents=True)
     streams.mkdir()
     entries = []
@@ -310,12 +386,23 @@ def test_a_published_stream_is_read_in(connection: duckdb.DuckDBPyConnection, fo
     concepts = [(name, concept) for name, _, concept in found]
     assert len(set(concepts)) == 18_381 and len({name for name, _ in concepts}) == 41
     classes = {
-        name: json.loads(said) for name, said in rows(connection, "SELECT name, classes FROM dataset WHERE format = 'fomo'")
+        name: json.loads(said)
+        for name, said in rows(
+            connection, "SELECT name, classes FROM dataset WHERE format = 'fomo'"
+        )
     }
     assert all(concept in set(classes[name]) for name, concept in concepts[:200])
-    sizes = {20: {920: 1, 919: 19}, 50: {368: 31, 367: 19}, 100: {184: 81, 183: 19}, 200: {92: 181, 91: 19}}
+    sizes = {
+        20: {920: 1, 919: 19},
+        50: {368: 31, 367: 19},
+        100: {184: 81, 183: 19},
+        200: {92: 181, 91: 19},
+    }
     for tasks, expected in sizes.items():
-        assert one(connection, "SELECT tasks FROM stream WHERE name = ?", f"fomo_random_1_t{tasks}") == tasks
+        assert (
+            one(connection, "SELECT tasks FROM stream WHERE name = ?", f"fomo_random_1_t{tasks}")
+            == tasks
+        )
         cut = chunks(concepts, tasks)
         assert Counter(map(len, cut)) == expected
         assert [concept for task in cut for concept in task] == concepts
@@ -330,12 +417,24 @@ def test_a_stream_read_in_after_images_were_held_out_is_of_the_published_rows(
     grid.apply(connection, (GRIDS / "fomo_validation.sql").read_text(), "fomo_validation.sql")
     connection.execute("""INSERT INTO dataset (name, format, location, kind, classes)
                           SELECT 'my_own_' || name, format, location, kind, classes FROM dataset WHERE name = 'cub200'""")
-    connection.execute("INSERT INTO sequence (name, ordering, source) VALUES ('mine', 'random', 'random_sequence_9.json')")
-    (folder / "fomo_in_flux/stream_construction/random_sequence_9.json").write_text(json.dumps(entries[::-1]))
-    text = (GRIDS / "import_stream.sql").read_text().replace("random_sequence_1.json", "random_sequence_9.json")
+    connection.execute(
+        "INSERT INTO sequence (name, ordering, source) VALUES ('mine', 'random', 'random_sequence_9.json')"
+    )
+    (folder / "fomo_in_flux/stream_construction/random_sequence_9.json").write_text(
+        json.dumps(entries[::-1])
+    )
+    text = (
+        (GRIDS / "import_stream.sql")
+        .read_text()
+        .replace("random_sequence_1.json", "random_sequence_9.json")
+    )
     grid.apply(connection, text, "import_stream.sql")
     first, mine = (
-        rows(connection, "SELECT dataset, concept FROM sequence_concept WHERE sequence = ? ORDER BY position", name)
+        rows(
+            connection,
+            "SELECT dataset, concept FROM sequence_concept WHERE sequence = ? ORDER BY position",
+            name,
+        )
         for name in ("fomo_random_1", "mine")
     )
     assert mine == first[::-1]
@@ -353,9 +452,15 @@ def test_what_the_catalog_does_not_know_is_said(
 ) -> None:
     published(connection, folder)
     (folder / f"fomo_in_flux/stream_construction/{name}.json").write_text(json.dumps(entries))
-    text = (GRIDS / "import_stream.sql").read_text().replace("random_sequence_1.json", f"{name}.json")
+    text = (
+        (GRIDS / "import_stream.sql").read_text().replace("random_sequence_1.json", f"{name}.json")
+    )
     with pytest.raises(grid.GridError, match=message):
         grid.apply(connection, text, "import_stream.sql")
-    assert one(connection, "SELECT count(*) FROM dataset WHERE format = 'fomo' AND classes::VARCHAR <> '[]'") == 0, (
-        "all or nothing"
-    )
+    assert (
+        one(
+            connection,
+            "SELECT count(*) FROM dataset WHERE format = 'fomo' AND classes::VARCHAR <> '[]'",
+        )
+        == 0
+    ), "all or nothing"

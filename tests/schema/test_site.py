@@ -16,9 +16,16 @@ def test_without_a_file_everything_lives_in_lab(folder: Path) -> None:
 
 
 def test_paths_are_relative_to_the_file(folder: Path) -> None:
-    (folder / "site.toml").write_text('data = "/big/disk"\nruns = "r"\ntrials_at_once = 3\ncheckpoint_minutes = 5\n')
+    (folder / "site.toml").write_text(
+        'data = "/big/disk"\nruns = "r"\ntrials_at_once = 3\ncheckpoint_minutes = 5\n'
+    )
     site = Site.load()
-    assert (site.data, site.runs, site.trials_at_once, site.checkpoint_minutes) == (Path("/big/disk"), folder / "r", 3, 5.0)
+    assert (site.data, site.runs, site.trials_at_once, site.checkpoint_minutes) == (
+        Path("/big/disk"),
+        folder / "r",
+        3,
+        5.0,
+    )
 
 
 @pytest.mark.parametrize(

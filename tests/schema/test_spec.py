@@ -20,11 +20,22 @@ SCALARS = (
     | st.text(max_size=8)
 )
 JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
 )
 ROWS = st.dictionaries(st.text(min_size=1, max_size=8), JSON, max_size=4)
 SPECS = st.builds(
-    Spec, backbone=ROWS, stream=ROWS, mixture=ROWS, method=ROWS, recipe=ROWS, budget=ROWS, seed=st.integers(0, 2**40)
+    Spec,
+    backbone=ROWS,
+    stream=ROWS,
+    mixture=ROWS,
+    method=ROWS,
+    recipe=ROWS,
+    budget=ROWS,
+    seed=st.integers(0, 2**40),
 )
 
 
@@ -73,8 +84,12 @@ def test_refusals(text: str, message: str) -> None:
         Spec.from_json(text)
 
 
-def test_an_older_version_is_upgraded_when_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    upgrade: Callable[[dict[str, object]], dict[str, object]] = lambda row: row | {"seed": row.pop("rng")}  # noqa: E731
+def test_an_older_version_is_upgraded_when_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    upgrade: Callable[[dict[str, object]], dict[str, object]] = lambda row: (
+        row | {"seed": row.pop("rng")}
+    )
     monkeypatch.setitem(module.UPGRADES, 0, upgrade)
     old = json.loads(EMPTY.to_json()) | {"version": 0, "rng": 7}
     del old["seed"]
@@ -84,9 +99,13 @@ def test_an_older_version_is_upgraded_when_read(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize("seed", [0, 7, 2**40])
 def test_another_seed_is_the_definition_written_out_anew(seed: int) -> None:
-    first = Spec({"name": "b"}, {"tasks": 2}, {}, {"seed": 5}, {"lr": 0.1}, {"seed": {"seed": 1}}, 3)
+    first = Spec(
+        {"name": "b"}, {"tasks": 2}, {}, {"seed": 5}, {"lr": 0.1}, {"seed": {"seed": 1}}, 3
+    )
     other = first.with_seed(seed)
-    anew = Spec({"name": "b"}, {"tasks": 2}, {}, {"seed": 5}, {"lr": 0.1}, {"seed": {"seed": 1}}, seed)
+    anew = Spec(
+        {"name": "b"}, {"tasks": 2}, {}, {"seed": 5}, {"lr": 0.1}, {"seed": {"seed": 1}}, seed
+    )
     assert (other, other.text, other.id) == (anew, anew.text, anew.id)
     assert anew.text == canonical(json.loads(anew.text))
     assert Spec.from_json(other.text) == anew

@@ -15,17 +15,24 @@ def test_images_that_are_measured_on_are_never_learned_from(tmp_path: Path) -> N
     LAYOUTS["fomo"](tmp_path, 60, set())
     with in_memory() as connection:
         grid.apply(connection, (ROOT / "schema/rows/fomo_in_flux.sql").read_text(), "rows")
-        connection.execute("INSERT INTO sequence_concept VALUES ('fomo_random_1', 1, 'cub200', 'crow')")
         connection.execute(
-            "UPDATE dataset SET location = 'fomo/CUB200', classes = ? WHERE name = 'cub200'", [json.dumps(CLASSES)]
+            "INSERT INTO sequence_concept VALUES ('fomo_random_1', 1, 'cub200', 'crow')"
+        )
+        connection.execute(
+            "UPDATE dataset SET location = 'fomo/CUB200', classes = ? WHERE name = 'cub200'",
+            [json.dumps(CLASSES)],
         )
         grid.apply(connection, (ROOT / "grids/fomo_validation.sql").read_text(), "grid")
         params, classes, templates = connection.execute(
             "SELECT params, classes, templates FROM dataset WHERE name = 'cub200_validation'"
         ).fetchall()[0]
-        mini = connection.execute("SELECT params FROM dataset WHERE name = 'inaturalist2021_validation'").fetchall()[0][0]
+        mini = connection.execute(
+            "SELECT params FROM dataset WHERE name = 'inaturalist2021_validation'"
+        ).fetchall()[0][0]
         roles = dict(
-            connection.execute("SELECT role, count(*) FROM suite_member WHERE suite = 'fomo_validation' GROUP BY 1").fetchall()
+            connection.execute(
+                "SELECT role, count(*) FROM suite_member WHERE suite = 'fomo_validation' GROUP BY 1"
+            ).fetchall()
         )
         learned = connection.execute(
             "SELECT dataset, concept FROM sequence_concept WHERE sequence = 'fomo_validation'"

@@ -32,7 +32,11 @@ def opened(page: str = "", **said: str) -> AppTest:
 
 
 def said(at: AppTest) -> str:
-    return "\n".join(str(one.value) for kind in ("markdown", "caption", "info", "warning", "error") for one in at.get(kind))
+    return "\n".join(
+        str(one.value)
+        for kind in ("markdown", "caption", "info", "warning", "error")
+        for one in at.get(kind)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,9 @@ def test_questions_on_a_filled_catalog(full: reading.Snapshot, question: Questio
     assert len(at.dataframe) + len(at.info) == 1
     assert at.code[-1].value == question.sql.strip()
     assert any("published" in caption.value for caption in at.sidebar.caption)
-    assert {box.label for box in at.selectbox} | {box.label for box in at.text_input} == set(question.parameters)
+    assert {box.label for box in at.selectbox} | {box.label for box in at.text_input} == set(
+        question.parameters
+    )
 
 
 @pytest.mark.parametrize("page", app.OURS)
@@ -101,7 +107,10 @@ def test_the_answer_in_one_sentence(full: reading.Snapshot) -> None:
     """Of the numbers of tests/filled.py, by hand: lora keeps (0.55 + 0.02) / 0.70 on the mean over its three seeds."""
     at = opened()
     answer = next(one.value for one in at.markdown if "####" in one.value)
-    assert "When tiny learns world within small, **ewc with plain** retains zero-shot accuracy best: **0.929**" in answer
+    assert (
+        "When tiny learns world within small, **ewc with plain** retains zero-shot accuracy best: **0.929**"
+        in answer
+    )
     assert "one seed, so no interval" in answer
     table = at.dataframe[0].value
     assert table["verdict"].to_list() == ["best", "too few seeds", "too few seeds"]
@@ -114,7 +123,14 @@ def test_filters_are_the_words_of_the_sentence(full: reading.Snapshot) -> None:
     assert set(at.dataframe[0].value["method"]) == {"lora"}
     at.selectbox(key="method").set_value("finetune").run()
     assert set(at.dataframe[0].value["method"]) == {"finetune"}
-    assert {box.key for box in at.selectbox} >= {"measure", *reading.WORDS, "tuning", "objective", "merging", "row"}
+    assert {box.key for box in at.selectbox} >= {
+        "measure",
+        *reading.WORDS,
+        "tuning",
+        "objective",
+        "merging",
+        "row",
+    }
     assert "No trial fits these words" in said(opened(study="second", mixture="replay"))
 
 
@@ -129,7 +145,10 @@ def test_the_trials_behind_a_row(full: reading.Snapshot) -> None:
 @pytest.mark.parametrize("figure", plots.FIGURES)
 def test_every_figure(full: reading.Snapshot, figure: str) -> None:
     at = opened(
-        "plots", figure=figure, b="lora" if figure == "Two methods" else "", a="finetune" if figure == "Two methods" else ""
+        "plots",
+        figure=figure,
+        b="lora" if figure == "Two methods" else "",
+        a="finetune" if figure == "Two methods" else "",
     )
     charts = at.get("vega_lite_chart")
     assert at.get("button_group")[0].value == figure
@@ -142,17 +161,26 @@ def test_operations(full: reading.Snapshot) -> None:
     code = {one.value for one in at.code}
     assert "Traceback\n  boom" in code
     assert "INSERT INTO request (trial, wish) SELECT unnest([8]), 'retry';" in code
-    assert set(at.dataframe[1].value["trial"]) == {f"/trial?id={n}" for n in (9, 15, 16)}, "what runs"
+    assert set(at.dataframe[1].value["trial"]) == {f"/trial?id={n}" for n in (9, 15, 16)}, (
+        "what runs"
+    )
     filled = opened("operations", hole="ewc · replay")
-    assert any("(VALUES ('ewc')) AS methods(method)" in one.value and INSERT_ROW in one.value for one in filled.code)
+    assert any(
+        "(VALUES ('ewc')) AS methods(method)" in one.value and INSERT_ROW in one.value
+        for one in filled.code
+    )
     filled = opened("operations", hole="ewc · plain")
     assert "All 3 seeds of it are declared: 1 done, 1 running, 0 missing, 1 failed." in said(filled)
     assert not any("(VALUES ('ewc')) AS methods(method)" in one.value for one in filled.code)
 
 
-def test_an_old_snapshot_in_which_something_runs_is_stale(full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_snapshot_in_which_something_runs_is_stale(
+    full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("screens.operations.minutes_old", lambda snapshot: 60.0)
-    assert "3 trials are said to run, but this snapshot is 60 minutes old" in said(opened("operations"))
+    assert "3 trials are said to run, but this snapshot is 60 minutes old" in said(
+        opened("operations")
+    )
 
 
 def test_a_trial(full: reading.Snapshot) -> None:
@@ -163,7 +191,9 @@ def test_a_trial(full: reading.Snapshot) -> None:
 
 
 def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
-    at = opened("declare", mixture="plain", method="finetune", recipe="usual", seeds="2", study="it's mine")
+    at = opened(
+        "declare", mixture="plain", method="finetune", recipe="usual", seeds="2", study="it's mine"
+    )
     text = at.code[0].value
     assert INSERT_ROW.replace("seed)", "seed, study)") in text and "'it''s mine'" in text
     assert {one.label: one.value for one in at.metric} == {
@@ -172,8 +202,14 @@ def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
     more = Filled()
     varied(more)
     before = more.rows("(SELECT count(*) AS trials FROM trial)")[0]["trials"]
-    more.connection.execute(words.insert({word: ["small"] if word == "budget" else [name] for word, name in SENTENCE.items()}, 5))
-    assert more.rows("(SELECT count(*) AS trials FROM trial)")[0]["trials"] == before + 2, "3 of 5 were there"
+    more.connection.execute(
+        words.insert(
+            {word: ["small"] if word == "budget" else [name] for word, name in SENTENCE.items()}, 5
+        )
+    )
+    assert more.rows("(SELECT count(*) AS trials FROM trial)")[0]["trials"] == before + 2, (
+        "3 of 5 were there"
+    )
 
 
 SENTENCE = {
@@ -191,14 +227,25 @@ def test_files_are_the_whole_answer(full: reading.Snapshot) -> None:
 
 
 def test_figures_as_svg_and_png(full: reading.Snapshot) -> None:
-    chart = app.answer.charts.dots(reading.read(full, "ranked").drop_nulls("mean"), "mean", ["finetune", "lora", "ewc"])
+    chart = app.answer.charts.dots(
+        reading.read(full, "ranked").drop_nulls("mean"), "mean", ["finetune", "lora", "ewc"]
+    )
     assert showing.svg(chart).startswith(b"<svg") and b"lora" in showing.svg(chart)
     assert showing.png(chart).startswith(b"\x89PNG")
 
 
 def test_rows_are_called_by_what_tells_them_apart() -> None:
-    words_ = {"method": ["a", "b", "b"], "mixture": ["m", "m", "m"], "recipe": ["x", "x", "y"], "budget": ["s", "s", "s"]}
-    assert app.answer.charts.named(pl.DataFrame(words_))["row"].to_list() == ["a · m", "b · m · x", "b · m · y"]
+    words_ = {
+        "method": ["a", "b", "b"],
+        "mixture": ["m", "m", "m"],
+        "recipe": ["x", "x", "y"],
+        "budget": ["s", "s", "s"],
+    }
+    assert app.answer.charts.named(pl.DataFrame(words_))["row"].to_list() == [
+        "a · m",
+        "b · m · x",
+        "b · m · y",
+    ]
 
 
 def test_measures_are_called_by_what_tells_them_apart() -> None:
@@ -213,14 +260,21 @@ def test_measures_are_called_by_what_tells_them_apart() -> None:
         schema=["dataset", "metric", "label_space"],
         orient="row",
     )
-    assert charts.told_apart(frame)["item"].to_list() == ["flickr r1", "flickr r5", "food all", "food union", "cars"]
+    assert charts.told_apart(frame)["item"].to_list() == [
+        "flickr r1",
+        "flickr r5",
+        "food all",
+        "food union",
+        "cars",
+    ]
 
 
 def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
     charts = app.answer.charts
     frame = pl.DataFrame({"method": ["lora"]})
     colours = [
-        charts.of(methods, frame).to_dict()["scale"]["range"] for methods in (["finetune", "lora"], ["finetune", "lora", "x"])
+        charts.of(methods, frame).to_dict()["scale"]["range"]
+        for methods in (["finetune", "lora"], ["finetune", "lora", "x"])
     ]
     assert colours[0] == colours[1] == [charts.OKABE_ITO[1]]
 
@@ -249,7 +303,11 @@ def test_the_console_refuses(full: reading.Snapshot, text: str, message: str) ->
 def test_the_console_has_limits(full: reading.Snapshot) -> None:
     assert len(console.ask(full, "SELECT * FROM range(1000000)")) == console.ROWS + 1
     with pytest.raises(console.ConsoleError, match="Stopped after 0.2 s"):
-        console.ask(full, "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b", seconds=0.2)
+        console.ask(
+            full,
+            "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b",
+            seconds=0.2,
+        )
 
 
 def test_the_console_answers_from_the_address(full: reading.Snapshot) -> None:
@@ -262,12 +320,18 @@ def test_the_console_answers_from_the_address(full: reading.Snapshot) -> None:
 
 def test_a_parameter_stands_in_the_address(full: reading.Snapshot) -> None:
     assert set(opened("retention_at_budget").dataframe[0].value["budget"]) == {"small", "large"}
-    assert set(opened("retention_at_budget", budget="large").dataframe[0].value["budget"]) == {"large"}
+    assert set(opened("retention_at_budget", budget="large").dataframe[0].value["budget"]) == {
+        "large"
+    }
 
 
-def test_a_question_younger_than_the_snapshot_says_so(full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_question_younger_than_the_snapshot_says_so(
+    full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> pl.DataFrame:
-        raise SnapshotError("the snapshot does not know ranked. Publish again with: python -m schema")
+        raise SnapshotError(
+            "the snapshot does not know ranked. Publish again with: python -m schema"
+        )
 
     monkeypatch.setattr("screens.answer.read", refuse)
     assert "Publish again with: python -m schema" in said(opened())

@@ -11,7 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")  # in the order they need each other
+DAEMONS = (
+    "munged",
+    "mariadbd",
+    "slurmdbd",
+    "slurmctld",
+    "slurmd",
+)  # in the order they need each other
 SCRIPTS = "slurmscriptd"  # slurmctld's child, which ends with it
 STEP = "slurmstepd"
 
@@ -31,12 +37,21 @@ def processes() -> Iterator[Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):  # ended meanwhile, or somebody else's
-                name, _, rest = (entry / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
+                name, _, rest = (
+                    (entry / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
+                )
                 state, parent, *_ = rest.split()
                 if state not in "ZX":
                     arguments, environment = _words(entry / "cmdline"), _words(entry / "environ")
                     folder = str((entry / "cwd").readlink())
-                    yield Process(int(entry.name), int(parent), name, tuple(arguments), folder, frozenset(environment))
+                    yield Process(
+                        int(entry.name),
+                        int(parent),
+                        name,
+                        tuple(arguments),
+                        folder,
+                        frozenset(environment),
+                    )
 
 
 def _words(file: Path) -> list[str]:
@@ -45,7 +60,11 @@ def _words(file: Path) -> list[str]:
 
 def daemons(folder: Path, name: str, node: str | None = None) -> list[int]:
     """Pids of the daemon `name` of the cluster in `folder`; of slurmd, one per node, or that of `node`."""
-    found = {process.pid: process for process in processes() if process.name == name and _at_home(process, folder)}
+    found = {
+        process.pid: process
+        for process in processes()
+        if process.name == name and _at_home(process, folder)
+    }
     return [
         process.pid
         for process in found.values()
@@ -65,14 +84,20 @@ def _at_home(process: Process, folder: Path) -> bool:
 
 def steps(folder: Path) -> list[int]:
     """Pids of the slurmstepd of the cluster in `folder`: one for each step that runs, a batch script being one."""
-    return [process.pid for process in processes() if process.name == STEP and _at_home(process, folder)]
+    return [
+        process.pid for process in processes() if process.name == STEP and _at_home(process, folder)
+    ]
 
 
 def jobs(folder: Path, cluster: str) -> list[int]:
     """Pids of its jobs and what they started, also those whose slurmstepd is gone."""
     present = list(processes())
-    mine = {process.pid for process in present if f"SLURM_CLUSTER_NAME={cluster}" in process.environment}
-    parents = mine | {process.pid for process in present if process.name == STEP and _at_home(process, folder)}
+    mine = {
+        process.pid for process in present if f"SLURM_CLUSTER_NAME={cluster}" in process.environment
+    }
+    parents = mine | {
+        process.pid for process in present if process.name == STEP and _at_home(process, folder)
+    }
     while more := {process.pid for process in present if process.parent in parents} - parents:
         parents |= more
         mine |= more
@@ -94,7 +119,9 @@ def end(find: Callable[[], list[int]], patience_s: float) -> None:
     until = time.monotonic() + patience_s
     while pids := find():
         if time.monotonic() > until + 20:
-            raise TimeoutError(f"Processes {pids} do not end, although killed; look at them with ps -o pid,stat,wchan,args.")
+            raise TimeoutError(
+                f"Processes {pids} do not end, although killed; look at them with ps -o pid,stat,wchan,args."
+            )
         if time.monotonic() > until:
             send(pids, signal.SIGKILL)
         else:

@@ -65,7 +65,10 @@ class Chaos:
             if victims[name]():
                 self.killed[name] += 1
                 if self.killed.total() % 10 == 0:
-                    print(f"{self.killed.total()} kills, {self.done()} of {self.trials} trials done", flush=True)
+                    print(
+                        f"{self.killed.total()} kills, {self.done()} of {self.trials} trials done",
+                        flush=True,
+                    )
             if self.done() > self.trials - 4:
                 self.more()
         if self.sync is not None:
@@ -92,10 +95,14 @@ class Chaos:
     def kill_worker(self) -> bool:
         """One of the workers that train, or the job around it."""
         claims = [
-            read_json(path) for path in self.site.runs.glob("[0-9]*/[0-9]*/claim") if not (path.parent / "outcome.json").exists()
+            read_json(path)
+            for path in self.site.runs.glob("[0-9]*/[0-9]*/claim")
+            if not (path.parent / "outcome.json").exists()
         ]
         alive = [
-            int(claim["pid"]) for claim in claims if claim and not claim["revoked"] and Path(f"/proc/{claim['pid']}").exists()
+            int(claim["pid"])
+            for claim in claims
+            if claim and not claim["revoked"] and Path(f"/proc/{claim['pid']}").exists()
         ]
         if not alive:
             return False
@@ -111,7 +118,9 @@ class Chaos:
     def kill_slurmd(self) -> bool:
         """It comes back after some seconds, as a supervised daemon does."""
         node = f"n{self.dice.randint(1, NODES)}"
-        if not daemons(self.cluster.folder, "slurmd", node):  # it ended by itself, as when a job of a dead step is left on it
+        if not daemons(
+            self.cluster.folder, "slurmd", node
+        ):  # it ended by itself, as when a job of a dead step is left on it
             self.cluster.restart("slurmd", node)
         self.cluster.kill("slurmd", node)
         time.sleep(self.dice.random())
@@ -132,7 +141,9 @@ class Chaos:
         if not self.site.current.exists():
             return 0
         with duckdb.connect(str(self.site.current.resolve()), read_only=True) as connection:
-            found = connection.execute("SELECT count(*) FROM outcome WHERE state = 'done'").fetchone()
+            found = connection.execute(
+                "SELECT count(*) FROM outcome WHERE state = 'done'"
+            ).fetchone()
         return int(found[0]) if found else 0
 
     def more(self) -> None:
@@ -144,10 +155,21 @@ class Chaos:
 
 def run(kills: int, seed: int, trials: int, pause_s: float, folder: Path) -> Chaos:
     """The whole of it; raises AssertionError unless every trial is done once, with the results of a quiet run."""
-    with Cluster(Path(tempfile.mkdtemp(prefix="weir-")), nodes=NODES, cpus=1, gpus=0, extra="SlurmdTimeout=10") as cluster:
+    with Cluster(
+        Path(tempfile.mkdtemp(prefix="weir-")),
+        nodes=NODES,
+        cpus=1,
+        gpus=0,
+        extra="SlurmdTimeout=10",
+    ) as cluster:
         try:
             with cluster.loaded():
-                chaos = Chaos(declare(folder / "chaos", SITE, trials, STEPS), cluster, random.Random(seed), trials)
+                chaos = Chaos(
+                    declare(folder / "chaos", SITE, trials, STEPS),
+                    cluster,
+                    random.Random(seed),
+                    trials,
+                )
                 chaos.run(kills, pause_s)
                 cluster.wait_ready()
                 settle(chaos.site, 1200)
@@ -161,10 +183,17 @@ def run(kills: int, seed: int, trials: int, pause_s: float, folder: Path) -> Cha
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--trials", type=int, default=60, help="of the grid at first; more are inserted while kills are left")
+    parser.add_argument(
+        "--trials",
+        type=int,
+        default=60,
+        help="of the grid at first; more are inserted while kills are left",
+    )
     parser.add_argument("--pause_s", type=float, default=1.5, help="between two kills, on average")
     asked = parser.parse_args()
     began = time.monotonic()
@@ -172,9 +201,16 @@ def main() -> int:
         for name in ("chaos", "quiet"):
             (Path(place) / name).mkdir()
         chaos = run(asked.kills, asked.seed, asked.trials, asked.pause_s, Path(place))
-        ends = ask(chaos.site, "SELECT state, coalesce(kind, ''), count(*) FROM outcome GROUP BY ALL ORDER BY ALL")
-    print(f"{chaos.killed.total()} SIGKILLs in {time.monotonic() - began:.0f} s, seed {asked.seed}: {dict(chaos.killed)}")
-    print(f"{chaos.trials} trials, all done once, results equal to the undisturbed run; ends of attempts:")
+        ends = ask(
+            chaos.site,
+            "SELECT state, coalesce(kind, ''), count(*) FROM outcome GROUP BY ALL ORDER BY ALL",
+        )
+    print(
+        f"{chaos.killed.total()} SIGKILLs in {time.monotonic() - began:.0f} s, seed {asked.seed}: {dict(chaos.killed)}"
+    )
+    print(
+        f"{chaos.trials} trials, all done once, results equal to the undisturbed run; ends of attempts:"
+    )
     for state, kind, count in ends:
         print(f"  {state} {kind}: {count}")
     return 0

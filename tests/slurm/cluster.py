@@ -29,14 +29,54 @@ from tests.slurm.patience import ClusterError, wait_until
 
 __all__ = ["Cluster", "ClusterError", "available", "missing", "wait_until"]
 
-SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])  # sbin is not on everybody's PATH
-PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sacct")
+SEARCH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+)  # sbin is not on everybody's PATH
+PROGRAMS = (
+    "munged",
+    "mariadbd",
+    "mariadb-install-db",
+    "slurmdbd",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "srun",
+    "squeue",
+    "sacct",
+)
 LONGEST_FOLDER = 60  # characters: the path of a unix socket has 107, and Slurm adds its own names
-FOREIGN = ("SLURM", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")  # of a cluster on which the tests run, say
+FOREIGN = (
+    "SLURM",
+    "SBATCH_",
+    "SRUN_",
+    "SQUEUE_",
+    "SACCT_",
+    "SCANCEL_",
+    "SINFO_",
+)  # of a cluster on which the tests run, say
 USABLE = ("idle", "planned", "mixed", "allocated", "completing")
 ACTIVE = "PENDING,CONFIGURING,RUNNING,SUSPENDED,COMPLETING"
-JOB_FIELDS = {"id": "%i", "raw_id": "%A", "state": "%T", "reason": "%r", "nodes": "%N", "partition": "%P", "name": "%j"}
-ACCOUNT_FIELDS = ("JobID", "JobIDRaw", "State", "ExitCode", "DerivedExitCode", "NodeList", "Partition", "Start", "End", "JobName")
+JOB_FIELDS = {
+    "id": "%i",
+    "raw_id": "%A",
+    "state": "%T",
+    "reason": "%r",
+    "nodes": "%N",
+    "partition": "%P",
+    "name": "%j",
+}
+ACCOUNT_FIELDS = (
+    "JobID",
+    "JobIDRaw",
+    "State",
+    "ExitCode",
+    "DerivedExitCode",
+    "NodeList",
+    "Partition",
+    "Start",
+    "End",
+    "JobName",
+)
 
 
 def missing() -> list[str]:
@@ -56,7 +96,13 @@ class Cluster:
     """
 
     def __init__(
-        self, folder: Path, nodes: int = 2, cpus: int = 8, gpus: int = 4, accounting: bool = True, extra: str = ""
+        self,
+        folder: Path,
+        nodes: int = 2,
+        cpus: int = 8,
+        gpus: int = 4,
+        accounting: bool = True,
+        extra: str = "",
     ) -> None:
         self.folder = folder.resolve()
         if not re.fullmatch(rf"[\w/.+-]{{1,{LONGEST_FOLDER}}}", str(self.folder), re.ASCII):
@@ -74,20 +120,28 @@ class Cluster:
         """What Slurm's commands need to find this cluster."""
         return {
             "SLURM_CONF": str(self.folder / "etc/slurm.conf"),
-            "MYSQL_UNIX_PORT": str(self.folder / "run/mysql.sock"),  # slurmdbd takes the socket from nowhere else
+            "MYSQL_UNIX_PORT": str(
+                self.folder / "run/mysql.sock"
+            ),  # slurmdbd takes the socket from nowhere else
             "PATH": SEARCH,
         }
 
     @property
     def _whole_environment(self) -> dict[str, str]:
-        return {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)} | self.environment
+        return {
+            key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)
+        } | self.environment
 
     @contextmanager
     def loaded(self) -> Iterator[Self]:
         """With `environment` in os.environ, and without the variables of any other cluster; afterwards all is as before."""
 
         def ours() -> dict[str, str]:
-            return {key: os.environ[key] for key in os.environ if key.startswith(FOREIGN) or key in self.environment}
+            return {
+                key: os.environ[key]
+                for key in os.environ
+                if key.startswith(FOREIGN) or key in self.environment
+            }
 
         def exchange(new: dict[str, str]) -> None:
             for key in ours():
@@ -117,7 +171,9 @@ class Cluster:
     def start(self) -> None:
         """Start whatever of it does not run, and wait until every node takes jobs."""
         if absent := missing():
-            raise ClusterError(f"Not installed: {', '.join(absent)}. tests/slurm/install.sh installs what a cluster needs.")
+            raise ClusterError(
+                f"Not installed: {', '.join(absent)}. tests/slurm/install.sh installs what a cluster needs."
+            )
         if not self._written:
             self._write()
         self._start_missing()
@@ -126,7 +182,9 @@ class Cluster:
     def stop(self) -> None:
         """End its processes, its jobs' too, and no others. The folder stays, and `start` goes on from it."""
         self._wake()
-        census.end(partial(census.daemons, self.folder, "slurmctld"), 10)  # first: it would start and requeue jobs
+        census.end(
+            partial(census.daemons, self.folder, "slurmctld"), 10
+        )  # first: it would start and requeue jobs
         census.end(self._work, 0)
         for name in (census.SCRIPTS, "slurmd", "slurmdbd", "mariadbd", "munged"):
             census.end(partial(census.daemons, self.folder, name), 10)
@@ -136,9 +194,19 @@ class Cluster:
         """Until slurmctld (and slurmdbd) answer and every node takes jobs; a node that is down or drained is put back."""
         environment = self._whole_environment
         if self.options.accounting:
-            wait_until(lambda: daemons.answers(environment, "sacctmgr", "-n", "show", "cluster"), "slurmdbd to answer", limit_s)
-        wait_until(lambda: daemons.answers(environment, "scontrol", "ping", word="UP"), "slurmctld to answer", limit_s)
-        wait_until(self._nodes_usable, lambda: f"every node to take jobs; they are {self.nodes()}", limit_s)
+            wait_until(
+                lambda: daemons.answers(environment, "sacctmgr", "-n", "show", "cluster"),
+                "slurmdbd to answer",
+                limit_s,
+            )
+        wait_until(
+            lambda: daemons.answers(environment, "scontrol", "ping", word="UP"),
+            "slurmctld to answer",
+            limit_s,
+        )
+        wait_until(
+            self._nodes_usable, lambda: f"every node to take jobs; they are {self.nodes()}", limit_s
+        )
 
     def heal(self) -> None:
         """As new for the next test: what was paused goes on, what was killed starts, jobs end, nodes are put back."""
@@ -157,9 +225,20 @@ class Cluster:
         to others; or it knows them as pending, ends them and starts them again.
         """
         mark = f"mark-{time.monotonic_ns()}"  # its file is written as a whole, with the names of jobs as they are
-        job = self.run("sbatch", "--parsable", "--hold", "--output=/dev/null", f"--job-name={mark}", "--wrap", "true").strip()
+        job = self.run(
+            "sbatch",
+            "--parsable",
+            "--hold",
+            "--output=/dev/null",
+            f"--job-name={mark}",
+            "--wrap",
+            "true",
+        ).strip()
         saved = self.folder / "state/job_state"
-        wait_until(lambda: saved.exists() and mark.encode() in saved.read_bytes(), "slurmctld to save its state")
+        wait_until(
+            lambda: saved.exists() and mark.encode() in saved.read_bytes(),
+            "slurmctld to save its state",
+        )
         self.run("scancel", job)
 
     # faults
@@ -169,7 +248,10 @@ class Cluster:
         pids = self.pids(daemon, node)
         census.send(pids, number)
         if number in (signal.SIGKILL, signal.SIGTERM):
-            wait_until(lambda: not set(pids) & set(census.daemons(self.folder, daemon)), f"{daemon} to end by signal {number}")
+            wait_until(
+                lambda: not set(pids) & set(census.daemons(self.folder, daemon)),
+                f"{daemon} to end by signal {number}",
+            )
 
     def pause(self, daemon: Daemon, node: str | None = None) -> None:
         """It keeps its sockets and answers nothing, like a daemon on a machine that swaps."""
@@ -197,7 +279,9 @@ class Cluster:
         found = census.daemons(self.folder, daemon, node)
         if not found:
             of = f" of {node}" if node else ""
-            raise ClusterError(f"No {daemon}{of} runs in {self.folder}; restart({daemon!r}) starts it.")
+            raise ClusterError(
+                f"No {daemon}{of} runs in {self.folder}; restart({daemon!r}) starts it."
+            )
         return found
 
     def stepds(self) -> list[int]:
@@ -206,7 +290,11 @@ class Cluster:
 
     def processes(self) -> list[int]:
         """Pids of all that is this cluster's: daemons, steps and what the jobs started."""
-        found = [pid for name in (*census.DAEMONS, census.SCRIPTS) for pid in census.daemons(self.folder, name)]
+        found = [
+            pid
+            for name in (*census.DAEMONS, census.SCRIPTS)
+            for pid in census.daemons(self.folder, name)
+        ]
         return sorted({*found, *self._work()})
 
     def nodes(self) -> dict[str, str]:
@@ -219,14 +307,33 @@ class Cluster:
 
         Keys: id (17_0), raw_id (18), state, reason, nodes, partition, name.
         """
-        lines = self.run("squeue", "-h", "-r", "-t", "all", "-o", "|".join(JOB_FIELDS.values())).splitlines()
-        return [dict(zip(JOB_FIELDS, line.split("|", len(JOB_FIELDS) - 1), strict=True)) for line in lines]
+        lines = self.run(
+            "squeue", "-h", "-r", "-t", "all", "-o", "|".join(JOB_FIELDS.values())
+        ).splitlines()
+        return [
+            dict(zip(JOB_FIELDS, line.split("|", len(JOB_FIELDS) - 1), strict=True))
+            for line in lines
+        ]
 
     def accounting_of(self, names: Iterable[str]) -> list[dict[str, str]]:
         """What sacct knows of the jobs called `names`, a dict per job or array task, without steps; the keys are sacct's words."""
-        asked = ("sacct", "-n", "-P", "-X", "-S", "now-7days", "--name", ",".join(names), "-o", ",".join(ACCOUNT_FIELDS))
+        asked = (
+            "sacct",
+            "-n",
+            "-P",
+            "-X",
+            "-S",
+            "now-7days",
+            "--name",
+            ",".join(names),
+            "-o",
+            ",".join(ACCOUNT_FIELDS),
+        )
         lines = self.run(*asked).splitlines()
-        return [dict(zip(ACCOUNT_FIELDS, line.split("|", len(ACCOUNT_FIELDS) - 1), strict=True)) for line in lines]
+        return [
+            dict(zip(ACCOUNT_FIELDS, line.split("|", len(ACCOUNT_FIELDS) - 1), strict=True))
+            for line in lines
+        ]
 
     def run(self, *command: str, limit_s: float = 120) -> str:
         """What a command prints, run on this cluster and in its folder; a ClusterError unless it exits with 0 in time."""
@@ -243,7 +350,9 @@ class Cluster:
         except subprocess.TimeoutExpired as error:
             raise ClusterError(f"{shlex.join(command)}: no end within {limit_s:g} s.") from error
         if done.returncode:
-            raise ClusterError(f"{shlex.join(command)}: exit code {done.returncode}: {(done.stderr or done.stdout).strip()}")
+            raise ClusterError(
+                f"{shlex.join(command)}: exit code {done.returncode}: {(done.stderr or done.stdout).strip()}"
+            )
         return done.stdout
 
     # how
@@ -251,7 +360,9 @@ class Cluster:
     def _write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if any(self.folder.iterdir()):
-            raise ClusterError(f"{self.folder} is not empty; a cluster begins in a new or an empty folder.")
+            raise ClusterError(
+                f"{self.folder} is not empty; a cluster begins in a new or an empty folder."
+            )
         configuration.write(self.folder, self.name, self.options, SEARCH)
         lines = [f"export {key}={shlex.quote(value)}\n" for key, value in self.environment.items()]
         (self.folder / "environment.sh").write_text("".join(lines))
@@ -286,5 +397,13 @@ class Cluster:
         states = self.nodes()
         for node, state in states.items():
             if any(word in state for word in ("down", "drain", "fail")):
-                daemons.answers(self._whole_environment, "scontrol", "update", f"nodename={node}", "state=resume")
-        return len(states) == self.options.nodes and all(state in USABLE for state in states.values())
+                daemons.answers(
+                    self._whole_environment,
+                    "scontrol",
+                    "update",
+                    f"nodename={node}",
+                    "state=resume",
+                )
+        return len(states) == self.options.nodes and all(
+            state in USABLE for state in states.values()
+        )

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from tests.slurm.patience import ClusterError
 
-MEMORY_MB = 64_000  # per node, claimed as the CPUs are: nothing enforces it, so any job of the tests fits
+MEMORY_MB = (
+    64_000  # per node, claimed as the CPUs are: nothing enforces it, so any job of the tests fits
+)
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIRST_PORT = 10_000
 
@@ -45,13 +47,26 @@ def user() -> str:
 
 def write(folder: Path, name: str, options: Options, search: str) -> None:
     """Everything the daemons read, into `folder`/etc, for the cluster called `name`; `search` is the PATH to the programs."""
-    for part in ("etc", "run", "log", "state", "dev", "db", *(f"spool/{node}" for node in options.names)):
+    for part in (
+        "etc",
+        "run",
+        "log",
+        "state",
+        "dev",
+        "db",
+        *(f"spool/{node}" for node in options.names),
+    ):
         (folder / part).mkdir(parents=True)
     key = folder / "etc/munge.key"
     key.touch(mode=0o600)
     key.write_bytes(secrets.token_bytes(1024))
     ports = free_ports(options.nodes + 2)
-    parts = [_controller(folder, name, ports), _scheduling(), _accounting(folder, ports, options), _nodes(ports, options)]
+    parts = [
+        _controller(folder, name, ports),
+        _scheduling(),
+        _accounting(folder, ports, options),
+        _nodes(ports, options),
+    ]
     (folder / "etc/slurm.conf").write_text("\n".join([*parts, options.extra, ""]))
     (folder / "etc/cgroup.conf").write_text(f"CgroupPlugin={_no_cgroup(search)}\n")
     (folder / "etc/gres.conf").write_text(_devices(folder, options))
@@ -77,7 +92,9 @@ def free_ports(count: int) -> int:
         first = random.SystemRandom().randrange(FIRST_PORT, top - count)
         if all(_is_free(port) for port in range(first, first + count)):
             return first
-    raise OSError(f"Found no {count} neighbouring free TCP ports between {FIRST_PORT} and {top}; end what occupies them.")
+    raise OSError(
+        f"Found no {count} neighbouring free TCP ports between {FIRST_PORT} and {top}; end what occupies them."
+    )
 
 
 def _is_free(port: int) -> bool:
@@ -178,9 +195,13 @@ def _devices(folder: Path, options: Options) -> str:
 
 def _no_cgroup(search: str) -> str:
     """Left to itself slurmd looks for cgroups, and dies where none are mounted although no plugin uses them."""
-    said = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True, timeout=10, env={"PATH": search}).stdout
+    said = subprocess.run(
+        ["slurmctld", "-V"], capture_output=True, text=True, timeout=10, env={"PATH": search}
+    ).stdout
     version = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
-    return "disabled" if version >= (23, 11) else "cgroup/v1"  # the older ones do not know the word; v1, unused, never looks
+    return (
+        "disabled" if version >= (23, 11) else "cgroup/v1"
+    )  # the older ones do not know the word; v1, unused, never looks
 
 
 def _slurmdbd(folder: Path, ports: int) -> str:

@@ -16,7 +16,9 @@ Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd"]
 LOG_LINES = 8  # of a daemon that did not start, in the message that says so
 
 
-def start(folder: Path, environment: Mapping[str, str], daemon: Daemon, node: str | None = None) -> None:
+def start(
+    folder: Path, environment: Mapping[str, str], daemon: Daemon, node: str | None = None
+) -> None:
     """Start a daemon of the cluster in `folder` unless it runs already, and wait until it answers.
 
     Each daemon leaves the session of its caller, so that no Ctrl-C reaches it. Raises ClusterError with the end of its log.
@@ -38,10 +40,19 @@ def start(folder: Path, environment: Mapping[str, str], daemon: Daemon, node: st
     wait_until(ready, lambda: f"{what} to answer:\n{_log(folder, daemon)}", limit_s=180)
 
 
-def answers(environment: Mapping[str, str], *command: str, word: str = "", limit_s: float = 10) -> bool:
+def answers(
+    environment: Mapping[str, str], *command: str, word: str = "", limit_s: float = 10
+) -> bool:
     """Whether a command ends well, and says `word`."""
     try:
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s)
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+        )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0 and word in done.stdout
@@ -52,7 +63,14 @@ def _call(command: list[str], folder: Path, environment: Mapping[str, str], daem
     with (folder / f"log/{daemon}.out").open("ab") as out:
         try:
             subprocess.run(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=180, check=True
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                timeout=180,
+                check=True,
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             raise ClusterError(f"{shlex.join(command)} failed:\n{_log(folder, daemon)}") from error
@@ -60,13 +78,19 @@ def _call(command: list[str], folder: Path, environment: Mapping[str, str], daem
 
 def _log(folder: Path, daemon: str) -> str:
     files = sorted((folder / "log").glob(f"{daemon}*"))
-    lines = [f"{file.name}: {line}" for file in files for line in file.read_text(errors="replace").splitlines()[-LOG_LINES:]]
+    lines = [
+        f"{file.name}: {line}"
+        for file in files
+        for line in file.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    ]
     return "\n".join(lines) or f"(no log in {folder}/log)"
 
 
 def _answers(folder: Path, environment: Mapping[str, str], daemon: Daemon) -> Callable[[], bool]:
     checks: dict[Daemon, Callable[[], bool]] = {
-        "munged": lambda: answers(environment, "munge", "--no-input", f"--socket={folder}/run/munge.sock"),
+        "munged": lambda: answers(
+            environment, "munge", "--no-input", f"--socket={folder}/run/munge.sock"
+        ),
         "mariadbd": lambda: _greets(folder / "run/mysql.sock"),
         "slurmdbd": lambda: answers(environment, "sacctmgr", "-n", "show", "cluster"),
         "slurmctld": lambda: answers(environment, "scontrol", "ping", word="UP"),
@@ -100,11 +124,24 @@ def _command(folder: Path, daemon: Daemon, node: str | None) -> list[str]:
         ],
         "mariadbd": [
             *("setsid", "--fork", "mariadbd", "--no-defaults", f"--user={user()}"),
-            *(f"--datadir={folder}/db", f"--socket={folder}/run/mysql.sock", f"--pid-file={folder}/run/mariadbd.pid"),
+            *(
+                f"--datadir={folder}/db",
+                f"--socket={folder}/run/mysql.sock",
+                f"--pid-file={folder}/run/mariadbd.pid",
+            ),
             *(f"--init-file={folder}/etc/database.sql", f"--log-error={folder}/log/mariadbd.log"),
-            *("--skip-networking", "--skip-name-resolve", "--skip-log-bin", "--performance-schema=0"),
+            *(
+                "--skip-networking",
+                "--skip-name-resolve",
+                "--skip-log-bin",
+                "--performance-schema=0",
+            ),
             # nothing in it need outlive this machine
-            *("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M"),
+            *(
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-doublewrite=0",
+                "--innodb-buffer-pool-size=64M",
+            ),
             "--innodb-lock-wait-timeout=900",  # as slurmdbd asks for
         ],
         "slurmdbd": ["slurmdbd"],

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def submit(cluster: Cluster, script: str, *options: str) -> str:
     """Id of a job that runs `script`; what it prints goes to /dev/null unless said otherwise."""
-    return cluster.run("sbatch", "--parsable", "--output=/dev/null", *options, "--wrap", script).strip()
+    return cluster.run(
+        "sbatch", "--parsable", "--output=/dev/null", *options, "--wrap", script
+    ).strip()
 
 
 def state(cluster: Cluster, job: str) -> str:
@@ -28,7 +30,11 @@ def state(cluster: Cluster, job: str) -> str:
 
 
 def wait_for_state(cluster: Cluster, job: str, wanted: str, limit_s: float = 180) -> None:
-    wait_until(lambda: state(cluster, job) == wanted, lambda: f"job {job} {wanted}; it is {cluster.jobs()}", limit_s)
+    wait_until(
+        lambda: state(cluster, job) == wanted,
+        lambda: f"job {job} {wanted}; it is {cluster.jobs()}",
+        limit_s,
+    )
 
 
 @pytest.fixture
@@ -41,7 +47,10 @@ def short() -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", ["x" * 60, "a b", "50%", "nodes[1]"])
 def test_a_folder_that_slurm_cannot_live_in_is_refused(name: str) -> None:
-    with pytest.raises(ClusterError, match=r"at most 60 letters, digits and /\._\+- are allowed.*Choose another folder"):
+    with pytest.raises(
+        ClusterError,
+        match=r"at most 60 letters, digits and /\._\+- are allowed.*Choose another folder",
+    ):
         Cluster(Path("/tmp") / name)
 
 
@@ -50,7 +59,9 @@ def test_waiting_has_a_limit() -> None:
         wait_until(lambda: False, "the moon", 0.1)
 
 
-def test_without_slurm_tests_skip_and_where_it_is_expected_they_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_slurm_tests_skip_and_where_it_is_expected_they_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(conftest, "missing", lambda: ["slurmctld", "slurmd"])
     monkeypatch.delenv("WEIR_EXPECT", raising=False)
     sentence = r"Slurm is not installed \(slurmctld, slurmd not found\); tests/slurm/install.sh installs it."
@@ -63,7 +74,9 @@ def test_without_slurm_tests_skip_and_where_it_is_expected_they_fail(monkeypatch
 
 def test_a_user_without_a_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
-    with pytest.raises(ClusterError, match="User 2147483641 has no name.*add a line to /etc/passwd"):
+    with pytest.raises(
+        ClusterError, match="User 2147483641 has no name.*add a line to /etc/passwd"
+    ):
         configuration.user()
 
 
@@ -80,9 +93,16 @@ def test_the_processes_of_a_cluster_are_told_from_all_others(short: Path) -> Non
     ):
         wait_until(lambda: census.daemons(home, "slurmd"), "the first to begin")
         assert census.daemons(home, "slurmd") == [daemon.pid]
-        assert census.daemons(home, "slurmctld") == census.steps(home) == census.jobs(home, "weir_none") == []
+        assert (
+            census.daemons(home, "slurmctld")
+            == census.steps(home)
+            == census.jobs(home, "weir_none")
+            == []
+        )
         census.end(lambda: census.daemons(home, "slurmd"), 10)
-        assert daemon.wait() == -signal.SIGTERM and other.poll() is None and bystander.poll() is None
+        assert (
+            daemon.wait() == -signal.SIGTERM and other.poll() is None and bystander.poll() is None
+        )
         other.kill()
         bystander.kill()
 
@@ -92,38 +112,83 @@ def test_a_job_through_queue_and_accounting(cluster: Cluster) -> None:
     job = submit(cluster, "exit 3", "--job-name=weir-three")
     wait_for_state(cluster, job, "FAILED")
     known = next(known for known in cluster.jobs() if known["id"] == job)
-    assert known["name"] == "weir-three" and known["partition"] == "main" and known["nodes"] in ("n1", "n2")
+    assert (
+        known["name"] == "weir-three"
+        and known["partition"] == "main"
+        and known["nodes"] in ("n1", "n2")
+    )
     good = submit(cluster, "true", "--job-name=weir-good")
-    wait_until(lambda: [row["State"] for row in cluster.accounting_of(["weir-good"])] == ["COMPLETED"], "sacct")
+    wait_until(
+        lambda: [row["State"] for row in cluster.accounting_of(["weir-good"])] == ["COMPLETED"],
+        "sacct",
+    )
     assert cluster.accounting_of(["weir-good"])[0]["JobID"] == good
-    wait_until(lambda: [row["ExitCode"] for row in cluster.accounting_of(["weir-three"])] == ["3:0"], "sacct")
+    wait_until(
+        lambda: [row["ExitCode"] for row in cluster.accounting_of(["weir-three"])] == ["3:0"],
+        "sacct",
+    )
 
 
 @pytest.mark.slow
 def test_the_commands_find_it_by_the_environment_of_the_tests(cluster: Cluster) -> None:
     assert os.environ["SLURM_CONF"] == str(cluster.folder / "etc/slurm.conf")
-    assert subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=120).stdout.count("UP") == 1
+    assert (
+        subprocess.run(
+            ["scontrol", "ping"], capture_output=True, text=True, timeout=120
+        ).stdout.count("UP")
+        == 1
+    )
 
 
 @pytest.mark.slow
 def test_an_array(cluster: Cluster) -> None:
-    job = submit(cluster, "exit $((SLURM_ARRAY_TASK_ID == 1))", "--array=0-3", "--job-name=weir-array")
-    wanted = {f"{job}_0": "COMPLETED", f"{job}_1": "FAILED", f"{job}_2": "COMPLETED", f"{job}_3": "COMPLETED"}
+    job = submit(
+        cluster, "exit $((SLURM_ARRAY_TASK_ID == 1))", "--array=0-3", "--job-name=weir-array"
+    )
+    wanted = {
+        f"{job}_0": "COMPLETED",
+        f"{job}_1": "FAILED",
+        f"{job}_2": "COMPLETED",
+        f"{job}_3": "COMPLETED",
+    }
     wait_until(
-        lambda: {known["id"]: known["state"] for known in cluster.jobs() if known["name"] == "weir-array"} == wanted,
+        lambda: (
+            {
+                known["id"]: known["state"]
+                for known in cluster.jobs()
+                if known["name"] == "weir-array"
+            }
+            == wanted
+        ),
         "the array to end",
     )
-    wait_until(lambda: {row["JobID"]: row["State"] for row in cluster.accounting_of(["weir-array"])} == wanted, "sacct")
+    wait_until(
+        lambda: (
+            {row["JobID"]: row["State"] for row in cluster.accounting_of(["weir-array"])} == wanted
+        ),
+        "sacct",
+    )
 
 
 @pytest.mark.slow
 def test_a_job_sees_its_gpus_and_no_others(cluster: Cluster, short: Path) -> None:
     for number in range(2):
-        submit(cluster, "echo $CUDA_VISIBLE_DEVICES; sleep 60", f"--output={short}/{number}", "--gpus-per-node=2", "-w", "n1")
+        submit(
+            cluster,
+            "echo $CUDA_VISIBLE_DEVICES; sleep 60",
+            f"--output={short}/{number}",
+            "--gpus-per-node=2",
+            "-w",
+            "n1",
+        )
     told = [short / "0", short / "1"]
-    wait_until(lambda: all(file.exists() and file.read_text() for file in told), "both jobs to begin")
+    wait_until(
+        lambda: all(file.exists() and file.read_text() for file in told), "both jobs to begin"
+    )
     assert sorted(file.read_text().strip() for file in told) == ["0,1", "2,3"]
-    with pytest.raises(ClusterError, match="exit code 1.*Requested node configuration is not available"):
+    with pytest.raises(
+        ClusterError, match="exit code 1.*Requested node configuration is not available"
+    ):
         submit(cluster, "true", "--gpus-per-node=5")
 
 
@@ -201,7 +266,13 @@ def test_accounting_gone_and_back(cluster: Cluster) -> None:
     job = submit(cluster, "true", "--job-name=weir-meanwhile")
     wait_for_state(cluster, job, "COMPLETED")
     cluster.heal()
-    wait_until(lambda: [row["State"] for row in cluster.accounting_of(["weir-meanwhile"])] == ["COMPLETED"], "sacct", 90)
+    wait_until(
+        lambda: (
+            [row["State"] for row in cluster.accounting_of(["weir-meanwhile"])] == ["COMPLETED"]
+        ),
+        "sacct",
+        90,
+    )
 
 
 @pytest.mark.slow
@@ -209,13 +280,18 @@ def test_heal_ends_what_a_test_left_behind(cluster: Cluster) -> None:
     jobs = [submit(cluster, "trap '' TERM; sleep 300 & wait", "-w", node) for node in ("n1", "n2")]
     for job in jobs:
         wait_for_state(cluster, job, "RUNNING")
-    wait_until(lambda: len(census.jobs(cluster.folder, cluster.name)) >= 4, "both shells and what they started")
+    wait_until(
+        lambda: len(census.jobs(cluster.folder, cluster.name)) >= 4,
+        "both shells and what they started",
+    )
     census.send(cluster.stepds(), signal.SIGKILL)
     cluster.kill("slurmd", "n1")
     cluster.pause("slurmd", "n2")
     cluster.set_node("n2", "drain")
     cluster.heal()
-    assert cluster.nodes() == {"n1": "idle", "n2": "idle"} and not census.jobs(cluster.folder, cluster.name)
+    assert cluster.nodes() == {"n1": "idle", "n2": "idle"} and not census.jobs(
+        cluster.folder, cluster.name
+    )
     job = submit(cluster, "true", "--array=0-1", "--exclusive")
     wait_for_state(cluster, f"{job}_1", "COMPLETED")
 
@@ -243,11 +319,16 @@ def test_a_stopped_cluster_goes_on_and_a_fresh_folder_begins_anew(short: Path) -
     first = Cluster(short / "a", nodes=1)
     with first:
         job = submit(first, "true", "--job-name=weir-kept")
-        wait_until(lambda: [row["State"] for row in first.accounting_of(["weir-kept"])] == ["COMPLETED"], "sacct")
+        wait_until(
+            lambda: [row["State"] for row in first.accounting_of(["weir-kept"])] == ["COMPLETED"],
+            "sacct",
+        )
     assert not first.processes()
     with first:
         assert [row["JobID"] for row in first.accounting_of(["weir-kept"])] == [job]
-    with pytest.raises(ClusterError, match="is not empty; a cluster begins in a new or an empty folder"):
+    with pytest.raises(
+        ClusterError, match="is not empty; a cluster begins in a new or an empty folder"
+    ):
         Cluster(short / "a").start()
     with Cluster(short / "b", nodes=1, accounting=False) as second:
         assert submit(second, "true") == "1"
@@ -272,7 +353,10 @@ def test_by_hand(short: Path) -> None:
     script = by_hand("start", str(folder), "--nodes", "1", "--no-accounting").stdout.strip()
     try:
         seen = subprocess.run(
-            ["sh", "-c", '. "$1"; sinfo -h -p main -o %D', "sh", script], capture_output=True, text=True, timeout=120
+            ["sh", "-c", '. "$1"; sinfo -h -p main -o %D', "sh", script],
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert seen.stdout.split() == ["1"]
         assert "is not empty" in by_hand("start", str(folder)).stderr

@@ -30,7 +30,9 @@ from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import Factory
 
 pytestmark = pytest.mark.slow
-STEPS = 240  # some seconds of training are left to one that stopped at step 3 when it is told to end
+STEPS = (
+    240  # some seconds of training are left to one that stopped at step 3 when it is told to end
+)
 LONG = 10_000_000
 
 
@@ -61,21 +63,30 @@ def ends(site: Site) -> Rows:
 # ---------------------------------------------------------------- sync dies
 
 
-@pytest.mark.parametrize("point", ["attempt_row", "folder", "asked", "submitted", "submission_row", "ingest_read", "publish"])
+@pytest.mark.parametrize(
+    "point",
+    ["attempt_row", "folder", "asked", "submitted", "submission_row", "ingest_read", "publish"],
+)
 def test_sync_is_killed(cluster: Cluster, folder: Path, expected: Rows, point: str) -> None:
     """F1-F5: kill -9 at every named step of its way, the next sync goes on from there (I2, I3, I8)."""
     site = declare(folder, SLURM)
     dies_at(site, point)
     settle(site)
     done_once(site, expected)
-    lost = {"attempt_row": 2, "asked": 2}.get(point, 0)  # no folders; or asked, and nobody knows the jobs: made anew
-    assert ask(site, "SELECT count(*) FILTER (WHERE kind = 'submit'), count(*) FROM outcome") == [(lost, 2 + lost)]
+    lost = {"attempt_row": 2, "asked": 2}.get(
+        point, 0
+    )  # no folders; or asked, and nobody knows the jobs: made anew
+    assert ask(site, "SELECT count(*) FILTER (WHERE kind = 'submit'), count(*) FROM outcome") == [
+        (lost, 2 + lost)
+    ]
 
 
 def test_sbatch_says_no_but_accepted(cluster: Cluster, folder: Path, expected: Rows) -> None:
     """F11: the controller hangs while sbatch waits for its answer; the jobs are found by name and not sent again (I2, I7)."""
     site = declare(folder, SLURM)
-    config = cluster.run("scontrol", "show", "config")  # what sync asks before it submits, while the controller still answers
+    config = cluster.run(
+        "scontrol", "show", "config"
+    )  # what sync asks before it submits, while the controller still answers
     assert "MaxArraySize" in config
     one_pass_paused(cluster, site)
     cluster.resume("slurmctld")
@@ -99,7 +110,9 @@ def one_pass_paused(cluster: Cluster, site: Site) -> None:
     finally:
         os.environ["PATH"] = before
     assert report.submitted == 0
-    assert any("may or may not have taken it" in message for _, message in report.problems), report.problems
+    assert any("may or may not have taken it" in message for _, message in report.problems), (
+        report.problems
+    )
 
 
 # ---------------------------------------------------------------- daemons die
@@ -115,13 +128,19 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
     cluster.kill("slurmctld")
     done = command(folder, "runner.sync")
     assert done.returncode == 1
-    assert "degraded: slurm: nothing was submitted: scontrol failed" in done.stderr  # squeue was not needed: both had said done
+    assert (
+        "degraded: slurm: nothing was submitted: scontrol failed" in done.stderr
+    )  # squeue was not needed: both had said done
     assert "0 submitted, 2 ended" in done.stdout
     assert ask(site, "SELECT subject FROM problem") == [("slurm",)]
     cluster.restart("slurmctld")
     settle(site)
     tell(site, "DELETE FROM result WHERE trial = 3")  # only to compare with the run of two
-    assert ask(site, "SELECT trial, attempt, state FROM outcome ORDER BY ALL") == [(1, 1, "done"), (2, 1, "done"), (3, 1, "done")]
+    assert ask(site, "SELECT trial, attempt, state FROM outcome ORDER BY ALL") == [
+        (1, 1, "done"),
+        (2, 1, "done"),
+        (3, 1, "done"),
+    ]
     assert ask(site, "SELECT count(*) FROM problem") == [(0,)]
 
 
@@ -162,7 +181,9 @@ def test_a_worker_is_killed(cluster: Cluster, folder: Path, expected_longer: Row
     settle(site)
     done_once(site, expected_longer)
     assert ends(site) == [(1, 1, "lost", "killed"), (1, 2, "done", None)]
-    assert "killed by SIGKILL" in ask(site, "SELECT message FROM outcome WHERE state = 'lost'")[0][0]
+    assert (
+        "killed by SIGKILL" in ask(site, "SELECT message FROM outcome WHERE state = 'lost'")[0][0]
+    )
 
 
 def test_a_whole_job_is_killed(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
@@ -196,7 +217,9 @@ def test_a_node_is_set_down(cluster: Cluster, folder: Path, expected_longer: Row
     """F25: an operator takes the node; with --no-requeue that end is final, and free."""
     site = declare(folder, SLURM, 1, STEPS)
     in_the_middle(site)  # Slurm sends SIGCONT to what it ends
-    cluster.set_node(next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING"), "down")
+    cluster.set_node(
+        next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING"), "down"
+    )
     settle(site)
     done_once(site, expected_longer)
     assert ends(site)[0][3] in ("node_fail", "preempted"), ends(site)
@@ -207,7 +230,9 @@ def test_preemption(cluster: Cluster, folder: Path, expected_longer: Rows) -> No
     """F26: a job of a better partition takes the node: SIGTERM, a checkpoint, and no retry is used up."""
     site = declare(folder, SLURM + '[slurm]\nnodelist = "n1"\n', 1, STEPS)
     in_the_middle(site)
-    cluster.run("sbatch", "-p", "urgent", "-w", "n1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
+    cluster.run(
+        "sbatch", "-p", "urgent", "-w", "n1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3"
+    )
     settle(site)
     done_once(site, expected_longer)
     assert ends(site)[0] == (1, 1, "failed", "preempted"), ends(site)
@@ -217,7 +242,9 @@ def test_preemption(cluster: Cluster, folder: Path, expected_longer: Rows) -> No
 @pytest.mark.parametrize("signal_s", [30, 0])
 def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
     """F27: time is up, with an early signal and without one: the next attempts go on, each from the last checkpoint."""
-    text = SLURM.replace("time_limit_minutes = 10", "time_limit_minutes = 1").replace("signal_s = 20", f"signal_s = {signal_s}")
+    text = SLURM.replace("time_limit_minutes = 10", "time_limit_minutes = 1").replace(
+        "signal_s = 20", f"signal_s = {signal_s}"
+    )
     site = declare(folder, text, 1, LONG)
     one_pass(site)
     trains(site)
@@ -260,7 +287,15 @@ def test_withdrawn(cluster: Cluster, folder: Path) -> None:
         "withdrawn before it started",
     )
     assert ask(site, "SELECT DISTINCT state FROM trial_state") == [("withdrawn",)]
-    assert eventually(lambda: not [job for job in cluster.jobs() if job["state"] in ("PENDING", "RUNNING", "COMPLETING")])
+    assert eventually(
+        lambda: (
+            not [
+                job
+                for job in cluster.jobs()
+                if job["state"] in ("PENDING", "RUNNING", "COMPLETING")
+            ]
+        )
+    )
     assert not (attempt_folder(site.runs, 2, 1) / "log.txt").exists()
 
 
@@ -269,14 +304,23 @@ def test_a_job_that_waits_for_ever_is_said(cluster: Cluster, folder: Path, expec
     site = declare(folder, SLURM + "[slurm]\nhold = true\n")
     one_pass(site)
     report = until(site, lambda report: bool(report.problems))
-    assert any("waits and will not start by itself: JobHeldUser" in message for _, message in report.problems)
+    assert any(
+        "waits and will not start by itself: JobHeldUser" in message
+        for _, message in report.problems
+    )
     assert report.queue == {"JobHeldUser": 2}
-    cluster.run("scontrol", "release", *{job["id"].partition("_")[0] for job in cluster.jobs() if job["state"] == "PENDING"})
+    cluster.run(
+        "scontrol",
+        "release",
+        *{job["id"].partition("_")[0] for job in cluster.jobs() if job["state"] == "PENDING"},
+    )
     settle(site)
     done_once(site, expected)
 
 
-def test_sbatch_refuses_until_site_toml_is_mended(cluster: Cluster, folder: Path, expected: Rows) -> None:
+def test_sbatch_refuses_until_site_toml_is_mended(
+    cluster: Cluster, folder: Path, expected: Rows
+) -> None:
     """A partition that does not exist: nothing is lost, the words are shown, and no attempt is used up by waiting."""
     site = declare(folder, SLURM + '[slurm]\npartition = "gpu"\n')
     for _ in range(3):
@@ -297,7 +341,9 @@ def test_array_limits(make_cluster: Factory, folder: Path, expected: Rows, large
     make_cluster(nodes=1, extra=f"MaxArraySize={largest}")
     site = declare(folder, SLURM, 3)
     one_pass(site)
-    sizes = ask(site, "SELECT count(*), max(position) FROM attempt GROUP BY batch ORDER BY ALL DESC")
+    sizes = ask(
+        site, "SELECT count(*), max(position) FROM attempt GROUP BY batch ORDER BY ALL DESC"
+    )
     assert sizes == ([(2, 1), (1, 0)] if largest else [(1, 0)] * 3)
     settle(site)
     assert ask(site, "SELECT count(*) FROM outcome WHERE state = 'done'") == [(3,)]
@@ -306,10 +352,15 @@ def test_array_limits(make_cluster: Factory, folder: Path, expected: Rows, large
 def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) -> None:
     """F12: at MaxJobCount sbatch would sleep for two minutes; it is ended, and the batch offered again (I11)."""
     cluster = make_cluster(nodes=1, extra="MaxJobCount=3\nMinJobAge=2")
-    fillers = [cluster.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true").strip() for _ in range(2)]
+    fillers = [
+        cluster.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true").strip()
+        for _ in range(2)
+    ]
     site = declare(folder, SLURM)
     report = one_pass(site)
-    assert any("temporarily unable to accept job" in message for _, message in report.problems), report.problems
+    assert any("temporarily unable to accept job" in message for _, message in report.problems), (
+        report.problems
+    )
     assert report.submitted == 0 and report.running == 2
     cluster.run("scancel", *fillers)
     settle(site)
@@ -321,7 +372,9 @@ def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) 
 
 
 @pytest.mark.parametrize("side_by_side", [1, 2])
-def test_several_trials_per_job(cluster: Cluster, folder: Path, expected: Rows, side_by_side: int) -> None:
+def test_several_trials_per_job(
+    cluster: Cluster, folder: Path, expected: Rows, side_by_side: int
+) -> None:
     site = declare(folder, SLURM + f"trials_per_job = 2\ntrials_side_by_side = {side_by_side}\n")
     one_pass(site)
     settle(site)

@@ -18,7 +18,8 @@ from tests.toy import DATA
 pytestmark = pytest.mark.slow
 STEPS = 400  # so that each task goes on for seconds after its first checkpoint
 NODES = (  # both are this machine: their names lead nowhere
-    SLURM + 'ranks_per_node = 1\n[slurm]\nsetup = ["export MASTER_ADDR=127.0.0.1 GLOO_SOCKET_IFNAME=lo"]\n'
+    SLURM
+    + 'ranks_per_node = 1\n[slurm]\nsetup = ["export MASTER_ADDR=127.0.0.1 GLOO_SOCKET_IFNAME=lo"]\n'
 )
 
 
@@ -29,7 +30,11 @@ def other_than(first: int, cluster: Cluster) -> int:
         return Path(f"/proc/{pid}/environ").read_bytes()
 
     ours = jobs(cluster.folder, cluster.name)
-    (found,) = [pid for pid in ours if os.getpgid(pid) == pid != first and b"SLURM_PROCID=1\0" in told(pid) and deep(pid, ours)]
+    (found,) = [
+        pid
+        for pid in ours
+        if os.getpgid(pid) == pid != first and b"SLURM_PROCID=1\0" in told(pid) and deep(pid, ours)
+    ]
     return found
 
 

@@ -16,7 +16,11 @@ EVERYTHING: dict[str, Any] = {
 
 
 def made(params: dict[str, Any], images: np.ndarray = IMAGES, first: int = 0) -> np.ndarray:
-    found = coloured(torch.from_numpy(images), Augmentation.of(params, "recipe 'r'"), lambda place: 100 + first + place)
+    found = coloured(
+        torch.from_numpy(images),
+        Augmentation.of(params, "recipe 'r'"),
+        lambda place: 100 + first + place,
+    )
     return found.numpy()
 
 
@@ -24,7 +28,9 @@ def test_without_keys_and_with_a_crop_colours_are_used_as_they_are() -> None:
     assert all(np.shares_memory(made(params), IMAGES) for params in ({}, {"scale": [0.5, 0.8]}))
 
 
-@pytest.mark.parametrize("params", [{"color_jitter": [0.4, 0.4, 0.4, 0.1]}, {"gray_scale_prob": 0.5}, EVERYTHING])
+@pytest.mark.parametrize(
+    "params", [{"color_jitter": [0.4, 0.4, 0.4, 0.1]}, {"gray_scale_prob": 0.5}, EVERYTHING]
+)
 def test_an_images_change_follows_from_its_own_seed(params: dict[str, Any]) -> None:
     """Whatever was augmented before, or else in the batch, and whatever torch's own state; which stays."""
     torch.manual_seed(1)
@@ -33,7 +39,11 @@ def test_an_images_change_follows_from_its_own_seed(params: dict[str, Any]) -> N
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
     assert np.array_equal(made(params, IMAGES[3:], first=3), whole[3:])
-    assert whole.shape == IMAGES.shape and whole.dtype == np.uint8 and not np.array_equal(whole, IMAGES)
+    assert (
+        whole.shape == IMAGES.shape
+        and whole.dtype == np.uint8
+        and not np.array_equal(whole, IMAGES)
+    )
     assert not np.array_equal(made(params, first=50), whole)
 
 
@@ -41,13 +51,19 @@ def test_gray_has_three_equal_channels_as_often_as_said() -> None:
     gray = made({"gray_scale_prob": 1})
     assert np.array_equal(gray[:, 0], gray[:, 1]) and np.array_equal(gray[:, 0], gray[:, 2])
     many = np.repeat(IMAGES[:1], 400, axis=0)
-    share = float((made({"gray_scale_prob": 0.25}, many)[:, 0] == gray[0, 0]).all(axis=(1, 2)).mean())
+    share = float(
+        (made({"gray_scale_prob": 0.25}, many)[:, 0] == gray[0, 0]).all(axis=(1, 2)).mean()
+    )
     assert 0.17 < share < 0.33
 
 
 def test_jitter_as_often_as_said() -> None:
     many = np.repeat(IMAGES[:1], 400, axis=0)
-    changed = (made({"color_jitter": [0.4, 0, 0, 0], "color_jitter_prob": 0.25}, many) != many).any(axis=(1, 2, 3)).mean()
+    changed = (
+        (made({"color_jitter": [0.4, 0, 0, 0], "color_jitter_prob": 0.25}, many) != many)
+        .any(axis=(1, 2, 3))
+        .mean()
+    )
     assert 0.17 < changed < 0.33
 
 
@@ -58,7 +74,10 @@ def test_jitter_as_often_as_said() -> None:
             {"scal": [0.9, 1]},
             r"recipe 'r', augmentation_params: unknown key 'scal'. Allowed: scale, ratio, .* Did you mean 'scale'",
         ),
-        ({"scale": [1, 0.9]}, r"scale is two shares of the image's area, the smaller first.*not \[1, 0.9\]"),
+        (
+            {"scale": [1, 0.9]},
+            r"scale is two shares of the image's area, the smaller first.*not \[1, 0.9\]",
+        ),
         ({"scale": 0.9}, "scale is two shares"),
         ({"scale": [0.9, 1.1]}, "at most 1"),
         ({"scale": [0.9, 1], "ratio": [0, 1]}, "ratio is two numbers above 0"),

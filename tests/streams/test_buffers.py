@@ -35,7 +35,10 @@ def unevenness(counts: np.ndarray, rounds: int, size: int) -> float:
     a draw without replacement varies less than one with, by n - size in n - 1."""
     count, chance = len(counts), size / len(counts)
     spread = rounds * chance * (1 - chance) * count / (count - 1)
-    return float((np.square(counts - rounds * chance).sum() / spread - (count - 1)) / np.sqrt(2 * (count - 1)))
+    return float(
+        (np.square(counts - rounds * chance).sum() / spread - (count - 1))
+        / np.sqrt(2 * (count - 1))
+    )
 
 
 def test_both_halves_know_the_same_policies() -> None:
@@ -45,17 +48,23 @@ def test_both_halves_know_the_same_policies() -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @patient
 @given(TASKS, st.integers(1, 60), SEEDS)
-def test_a_buffer_is_full_and_never_more(policy: str, tasks: list[list[int]], size: int, seed: int) -> None:
+def test_a_buffer_is_full_and_never_more(
+    policy: str, tasks: list[list[int]], size: int, seed: int
+) -> None:
     chosen = kept(policy, concepts(tasks), size, [seed, 0])
     assert len(chosen) == min(size, sum(map(len, tasks)))
-    assert list(chosen) == sorted(set(chosen.tolist())) and all(0 <= place < sum(map(len, tasks)) for place in chosen)
+    assert list(chosen) == sorted(set(chosen.tolist())) and all(
+        0 <= place < sum(map(len, tasks)) for place in chosen
+    )
     assert np.array_equal(chosen, kept(policy, concepts(tasks), size, [seed, 0]))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @patient
 @given(TASKS, st.lists(st.integers(0, 5), max_size=30), st.integers(1, 60), SEEDS)
-def test_what_was_dropped_never_comes_back(policy: str, tasks: list[list[int]], more: list[int], size: int, seed: int) -> None:
+def test_what_was_dropped_never_comes_back(
+    policy: str, tasks: list[list[int]], more: list[int], size: int, seed: int
+) -> None:
     """The past need not be stored: a later buffer is a part of the earlier one, and pairs of the task between."""
     before = kept(policy, concepts(tasks), size, [seed, 0])
     after = kept(policy, concepts([*tasks, more]), size, [seed, 0])
@@ -103,7 +112,10 @@ def test_exponential_shares_are_exact_to_a_pair(count: int, size: int, seed: int
     tasks = [np.zeros(200, np.int64)] * count
     found = of_tasks([200] * count, kept("exponential", tasks, size, [seed, 0]))
     wanted = [size * 2.0**task / (2**count - 1) for task in range(count)]
-    assert all(abs(one - other) <= 1 for one, other in zip(found, wanted, strict=True)) or max(wanted) > 200
+    assert (
+        all(abs(one - other) <= 1 for one, other in zip(found, wanted, strict=True))
+        or max(wanted) > 200
+    )
 
 
 def test_a_thousand_tasks_of_halving_shares() -> None:
@@ -136,13 +148,21 @@ def test_a_mixture_keeps_one_buffer_and_goes_on_exactly(policy: str) -> None:
     earlier = {int(number) for _ in range(4) for number in numbers(before.draw())[4:]}
     assert {number for number in seen if number < 1030} <= earlier
     if policy == "class_balanced":
-        assert Counter(number % 3 for number in seen) in ({0: 3, 1: 2, 2: 2}, {1: 3, 0: 2, 2: 2}, {2: 3, 0: 2, 1: 2})
+        assert Counter(number % 3 for number in seen) in (
+            {0: 3, 1: 2, 2: 2},
+            {1: 3, 0: 2, 2: 2},
+            {2: 3, 0: 2, 1: 2},
+        )
 
 
 def test_what_cannot_be_kept_is_refused() -> None:
-    with pytest.raises(BufferError, match=r"unknown buffer_policy 'resevoir'. Known: reservoir, .*Did you mean 'reservoir'\?"):
+    with pytest.raises(
+        BufferError,
+        match=r"unknown buffer_policy 'resevoir'. Known: reservoir, .*Did you mean 'reservoir'\?",
+    ):
         kept("resevoir", [np.zeros(9, np.int64)], 4, [0])
     with pytest.raises(
-        BufferError, match=r"buffer_pairs is 0; it must be above 0. A mixture without a buffer has buffer_share 0"
+        BufferError,
+        match=r"buffer_pairs is 0; it must be above 0. A mixture without a buffer has buffer_share 0",
     ):
         kept("equal", [np.zeros(9, np.int64)], 0, [0])

@@ -24,11 +24,23 @@ from streams.mixtures import Mixture
 from streams.pictures import pixels
 from tests.layouts import LAYOUTS
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than cores
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create"
+)  # more workers than cores
 FORMATS = parts.names("streams/formats")
-ROW = {"name": "m", "update_share": 0.5, "buffer_share": 0.3, "pretraining_share": 0.2, "buffer_pairs": None}
+ROW = {
+    "name": "m",
+    "update_share": 0.5,
+    "buffer_share": 0.3,
+    "pretraining_share": 0.2,
+    "buffer_pairs": None,
+}
 FOMO: dict[str, Any] = {"scale": [0.9, 1.0], "ratio": [0.75, 1.3333]}
-HARD: dict[str, Any] = {"scale": [0.1, 0.6], "color_jitter": [0.4, 0.4, 0.4, 0.1], "gray_scale_prob": 0.3}
+HARD: dict[str, Any] = {
+    "scale": [0.1, 0.6],
+    "color_jitter": [0.4, 0.4, 0.4, 0.1],
+    "gray_scale_prob": 0.3,
+}
 
 
 def how(params: dict[str, Any]) -> Augmentation:
@@ -38,8 +50,14 @@ def how(params: dict[str, Any]) -> Augmentation:
 def photo(width: int, height: int, noise: float = 12) -> Image.Image:
     """Smooth colours with some noise."""
     rng = np.random.default_rng([width, height])
-    smooth = Image.fromarray(rng.integers(0, 256, (5, 6, 3), np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-    return Image.fromarray((np.asarray(smooth) + rng.normal(0, noise, (height, width, 3))).clip(0, 255).astype(np.uint8))
+    smooth = Image.fromarray(rng.integers(0, 256, (5, 6, 3), np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    return Image.fromarray(
+        (np.asarray(smooth) + rng.normal(0, noise, (height, width, 3)))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -49,7 +67,12 @@ def jpeg(picture: Image.Image) -> bytes:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(1, 120), st.integers(1, 120), st.integers(0, 2**63 - 1), st.sampled_from([FOMO, HARD]))
+@given(
+    st.integers(1, 120),
+    st.integers(1, 120),
+    st.integers(0, 2**63 - 1),
+    st.sampled_from([FOMO, HARD]),
+)
 def test_a_crop_is_what_torchvision_makes_of_the_whole_picture(
     width: int, height: int, seed: int, params: dict[str, Any]
 ) -> None:
@@ -66,7 +89,12 @@ def test_a_crop_is_what_torchvision_makes_of_the_whole_picture(
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.integers(20, 900), st.integers(20, 900), st.integers(0, 2**63 - 1), st.sampled_from([FOMO, HARD]))
+@given(
+    st.integers(20, 900),
+    st.integers(20, 900),
+    st.integers(0, 2**63 - 1),
+    st.sampled_from([FOMO, HARD]),
+)
 def test_a_box_lies_in_the_picture_and_has_the_area_and_ratio_that_is_said(
     width: int, height: int, seed: int, params: dict[str, Any]
 ) -> None:
@@ -83,12 +111,21 @@ def test_a_box_lies_in_the_picture_and_has_the_area_and_ratio_that_is_said(
 
 
 def test_boxes_are_spread_over_what_is_allowed() -> None:
-    boxes = np.array([box(how({"scale": [0.2, 0.8]}), seed, Image.new("L", (400, 400))) for seed in range(1500)])
+    boxes = np.array(
+        [box(how({"scale": [0.2, 0.8]}), seed, Image.new("L", (400, 400))) for seed in range(1500)]
+    )
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     area, ratio = wide * high / 400**2, np.log(wide / high)
     assert abs(area.mean() - 0.5) < 0.02 and area.min() < 0.22 and area.max() > 0.76
-    assert abs(ratio.mean()) < 0.02 and ratio.min() < 0.9 * math.log(3 / 4) and ratio.max() > 0.9 * math.log(4 / 3)
-    assert abs((boxes[:, 0] / (401 - wide)).mean() - 0.5) < 0.04 and len(np.unique(boxes, axis=0)) > 1490
+    assert (
+        abs(ratio.mean()) < 0.02
+        and ratio.min() < 0.9 * math.log(3 / 4)
+        and ratio.max() > 0.9 * math.log(4 / 3)
+    )
+    assert (
+        abs((boxes[:, 0] / (401 - wide)).mean() - 0.5) < 0.04
+        and len(np.unique(boxes, axis=0)) > 1490
+    )
 
 
 @pytest.mark.parametrize("size", [(340, 256), (500, 375), (880, 700)])
@@ -97,7 +134,13 @@ def test_a_file_is_decoded_whole_where_the_crop_needs_it(size: tuple[int, int]) 
     left, top, right, bottom = crop(photo(*size))
     data = jpeg(photo(*size))
     theirs = resized_crop(
-        Image.open(io.BytesIO(data)), top, left, bottom - top, right - left, [224, 224], InterpolationMode.BICUBIC
+        Image.open(io.BytesIO(data)),
+        top,
+        left,
+        bottom - top,
+        right - left,
+        [224, 224],
+        InterpolationMode.BICUBIC,
     )
     assert np.array_equal(pixels(data, 224, crop), np.asarray(theirs).transpose(2, 0, 1))
 
@@ -125,10 +168,15 @@ def test_a_large_jpeg_is_decoded_smaller_and_loses_next_to_nothing(size: tuple[i
     assert off.mean() < 0.6 and off.max() <= 12
 
 
-def loader(name: str, folder: Path, workers: int, params: dict[str, Any], part: slice | None = None) -> Loader:
+def loader(
+    name: str, folder: Path, workers: int, params: dict[str, Any], part: slice | None = None
+) -> Loader:
     """Task 2 of a mixture over three copies of a layout: 16 pairs a batch, so that epochs end within batches."""
     bad = {3, 6} if name not in ("world", "idsprites") else set[int]()
-    sets = [open_pairs(LAYOUTS[name](folder / place, 12, bad), "train", folder / place) for place in ("new", "old", "pool")]
+    sets = [
+        open_pairs(LAYOUTS[name](folder / place, 12, bad), "train", folder / place)
+        for place in ("new", "old", "pool")
+    ]
     mixture = Mixture(ROW, 16, 5, sets[2], how(params))
     mixture.begin(2, [(sets[0], np.arange(12))], [[(sets[1], np.arange(12))]])
     return Loader(mixture, workers, part)
@@ -150,10 +198,15 @@ def test_crops_are_the_same_however_they_are_read(name: str, tmp_path: Path) -> 
     again.load_state_dict(state)
     assert same(again.draw(), expected)
     halves = [loader(name, tmp_path, 0, HARD, part) for part in (slice(0, 8), slice(8, 16))]
-    assert np.array_equal(np.concatenate([half.draw().images for half in halves]), batches[0].images)
+    assert np.array_equal(
+        np.concatenate([half.draw().images for half in halves]), batches[0].images
+    )
     plain = loader(name, tmp_path, 0, {}).draw()
     assert plain.captions == batches[0].captions, "the order of the pairs is that without crops"
-    assert all(not np.array_equal(one, other) for one, other in zip(plain.images, batches[0].images, strict=True))
+    assert all(
+        not np.array_equal(one, other)
+        for one, other in zip(plain.images, batches[0].images, strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"world", "idsprites"}))
@@ -164,7 +217,10 @@ def test_a_crop_sees_what_lies_beside_the_middle_square(name: str, tmp_path: Pat
     whole = pairs.images(np.arange(12), [everything] * 12)
     assert whole.shape == (12, 3, 24, 24)
     for number in range(12):
-        with_crop, without = whole[number].astype(int), pairs.images(np.array([number]))[0].astype(int)
+        with_crop, without = (
+            whole[number].astype(int),
+            pairs.images(np.array([number]))[0].astype(int),
+        )
         assert np.abs(with_crop - without).mean() > 1
 
 

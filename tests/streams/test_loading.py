@@ -15,21 +15,38 @@ from streams.loading import Loader
 from streams.mixtures import Mixture
 from tests.layouts import LAYOUTS
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than cores
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:This DataLoader will create"
+)  # more workers than cores
 FORMATS = parts.names("streams/formats")
-ROW = {"name": "m", "update_share": 0.5, "buffer_share": 0.3, "pretraining_share": 0.2, "buffer_pairs": None}
+ROW = {
+    "name": "m",
+    "update_share": 0.5,
+    "buffer_share": 0.3,
+    "pretraining_share": 0.2,
+    "buffer_pairs": None,
+}
 
 
-def loader(name: str, folder: Path, workers: int, bad: set[int], count: int = 12, own: slice | None = None) -> Loader:
+def loader(
+    name: str, folder: Path, workers: int, bad: set[int], count: int = 12, own: slice | None = None
+) -> Loader:
     """Task 2 of a mixture over three copies of a layout: 16 pairs a batch, so that epochs end within batches."""
-    sets = [open_pairs(LAYOUTS[name](folder / part, count, bad), "train", folder / part) for part in ("new", "old", "pool")]
+    sets = [
+        open_pairs(LAYOUTS[name](folder / part, count, bad), "train", folder / part)
+        for part in ("new", "old", "pool")
+    ]
     mixture = Mixture(ROW, 16, 5, sets[2])
     mixture.begin(2, [(sets[0], np.arange(count))], [[(sets[1], np.arange(count))]])
     return Loader(mixture, workers, own)
 
 
 def same(one: Draw, other: Draw) -> bool:
-    return torch.equal(one.images, other.images) and one.captions == other.captions and np.array_equal(one.sources, other.sources)
+    return (
+        torch.equal(one.images, other.images)
+        and one.captions == other.captions
+        and np.array_equal(one.sources, other.sources)
+    )
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -48,12 +65,17 @@ def test_the_same_pairs_whatever_the_number_of_workers(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_of_several_reads_its_own_pairs_and_no_others(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_of_several_reads_its_own_pairs_and_no_others(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also in the first epoch, where captions of unreadable items are those of others; the cursor is that of the whole batch."""
     bad = {3} if name not in ("world", "idsprites") else set[int]()
     alone, parts = loader(name, tmp_path, 0, bad), [slice(0, 5), slice(5, 11), slice(11, 16)]
     whole = [alone.draw() for _ in range(4)]
-    several = [loader(name, tmp_path, workers, bad, own=own) for own, workers in zip(parts, (0, 2, 0), strict=True)]
+    several = [
+        loader(name, tmp_path, workers, bad, own=own)
+        for own, workers in zip(parts, (0, 2, 0), strict=True)
+    ]
     for batch in whole[:3]:
         drawn = [one.draw() for one in several]
         assert np.array_equal(np.concatenate([draw.images for draw in drawn]), batch.images)
@@ -66,7 +88,9 @@ def test_each_of_several_reads_its_own_pairs_and_no_others(name: str, tmp_path: 
         read = list[int]()
         real = Files._decoded
         monkeypatch.setattr(
-            Files, "_decoded", lambda pairs, index, *how, **by: read.append(index) or real(pairs, index, *how, **by)
+            Files,
+            "_decoded",
+            lambda pairs, index, *how, **by: read.append(index) or real(pairs, index, *how, **by),
         )
         loader(name, tmp_path, 0, set(), own=slice(3, 9)).draw()
         assert len(read) == 6
@@ -83,7 +107,9 @@ def test_a_cursor_goes_on_with_another_number_of_workers(tmp_path: Path) -> None
         second = loader("imagefolder", tmp_path, workers, set())
         second.load_state_dict(first.state_dict())
         assert all(same(second.draw(), batch) for batch in batches[2:])
-    first.load_state_dict(loader("imagefolder", tmp_path, 0, set()).state_dict())  # back to the beginning, its workers too
+    first.load_state_dict(
+        loader("imagefolder", tmp_path, 0, set()).state_dict()
+    )  # back to the beginning, its workers too
     assert same(first.draw(), batches[0])
 
 
@@ -101,7 +127,9 @@ class Noted:
             file.write("asked\n")
         return np.repeat(indices.astype(np.uint8), 3).reshape(-1, 3, 1, 1)
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         return [f"{rng.random()}" for _ in indices][part]
 
 
@@ -110,7 +138,9 @@ def test_no_batch_is_made_in_vain(workers: int, tmp_path: Path) -> None:
     """Not beyond the steps of the task, from wherever they begin; an objective that looks back still goes on with the next."""
 
     def noted(workers: int, steps: int | None = None) -> Loader:
-        mixture = Mixture(ROW | {"update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0}, 8, 5, None)
+        mixture = Mixture(
+            ROW | {"update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0}, 8, 5, None
+        )
         mixture.begin(1, [(Noted(tmp_path / f"{workers}"), np.arange(100))], [])
         return Loader(mixture, workers, steps=steps)
 
@@ -129,16 +159,23 @@ def test_too_many_unreadable_items_are_an_error_wherever_they_are_read(tmp_path:
     bad = set(range(24))
     for workers in (0, 2):
         drawn = loader("imagefolder", tmp_path, workers, bad, count=60)
-        with pytest.raises(DatasetError, match=r"^dataset 'birds': 11 of the \d+ images read so far cannot be read, and 10 may"):
+        with pytest.raises(
+            DatasetError,
+            match=r"^dataset 'birds': 11 of the \d+ images read so far cannot be read, and 10 may",
+        ):
             for _ in range(60):
                 drawn.draw()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_reason_is_said_first_and_once_whoever_reads(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reason_is_said_first_and_once_whoever_reads(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a class without one readable image, and of a disk that fails: a receipt keeps the first words of a message."""
     drawn = loader("imagefolder", tmp_path / "bad", workers, set(range(12)))
-    with pytest.raises(DatasetError, match=r"^dataset 'birds': none of the 4 images of label \d can be read: "):
+    with pytest.raises(
+        DatasetError, match=r"^dataset 'birds': none of the 4 images of label \d can be read: "
+    ):
         drawn.draw()
     drawn = loader("imagefolder", tmp_path / "good", workers, set())
     monkeypatch.setattr(Path, "read_bytes", fails)

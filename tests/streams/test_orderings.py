@@ -33,14 +33,19 @@ KNOWN: dict[str, Callable[[int], Any]] = {  # what each function is told of n co
 }
 CHANCE = ("random", "similarity", "time", "dataset")
 CONCEPTS = st.lists(
-    st.tuples(st.sampled_from("abc"), st.text("xyz", min_size=1, max_size=4)), min_size=1, max_size=40, unique=True
+    st.tuples(st.sampled_from("abc"), st.text("xyz", min_size=1, max_size=4)),
+    min_size=1,
+    max_size=40,
+    unique=True,
 )
 
 
 def ordered(by: str, what: list[Concept], told: Any, seed: int) -> list[Concept]:
     """The concepts in order."""
     arguments = [] if by == "random" else [told]
-    return [what[n] for n in getattr(orderings, by)(what, *arguments, *([seed] if by in CHANCE else []))]
+    return [
+        what[n] for n in getattr(orderings, by)(what, *arguments, *([seed] if by in CHANCE else []))
+    ]
 
 
 def test_every_ordering_is_tested_and_told_what_it_needs() -> None:
@@ -51,9 +56,15 @@ def test_every_ordering_is_tested_and_told_what_it_needs() -> None:
 @pytest.mark.parametrize("by", ["random", *KNOWN])
 @patient
 @given(CONCEPTS, st.integers(0, 2**32), st.randoms(use_true_random=False))
-def test_an_order_is_a_permutation_that_only_names_and_seed_decide(by: str, what: list[Concept], seed: int, shuffle: Any) -> None:
+def test_an_order_is_a_permutation_that_only_names_and_seed_decide(
+    by: str, what: list[Concept], seed: int, shuffle: Any
+) -> None:
     years = {name: 2000 + number for number, name in enumerate("abc")}
-    told = [years[name] for name, _ in what] if by in ("time", "dataset") else KNOWN.get(by, range)(len(what))
+    told = (
+        [years[name] for name, _ in what]
+        if by in ("time", "dataset")
+        else KNOWN.get(by, range)(len(what))
+    )
     found = ordered(by, what, told, seed)
     assert sorted(found) == sorted(what)
     assert found == ordered(by, what, told, seed)
@@ -73,8 +84,15 @@ def test_a_seed_makes_another_order(by: str) -> None:
 def test_each_order_by_hand() -> None:
     what = [("b", "gull"), ("a", "tug"), ("b", "crow"), ("a", "ferry")]
     gull, tug, crow, ferry = what
-    assert ordered("easy_to_hard", what, np.array([0.5, 0.9, 0.5, 0.1]), 0) == [tug, crow, gull, ferry], "ties by name"
-    assert ordered("frequency", what, np.array([3, 0, 3, 7]), 0) == [tug, crow, gull, ferry], "rare first"
+    assert ordered("easy_to_hard", what, np.array([0.5, 0.9, 0.5, 0.1]), 0) == [
+        tug,
+        crow,
+        gull,
+        ferry,
+    ], "ties by name"
+    assert ordered("frequency", what, np.array([3, 0, 3, 7]), 0) == [tug, crow, gull, ferry], (
+        "rare first"
+    )
     on_a_line = np.array([[np.cos(x), np.sin(x)] for x in (0.0, 0.3, 0.1, 1.0)])
     chains = {tuple(ordered("similarity", what, on_a_line, seed)) for seed in range(40)}
     assert chains == {
@@ -88,13 +106,20 @@ def test_each_order_by_hand() -> None:
     )
     timely = ordered("time", what, [2001, 1999, 2001, 2001], 0)
     assert timely[0] == tug and set(timely[1:]) == {gull, crow, ferry}
-    assert {tuple(ordered("dataset", what, [2001, None, 2001, None], seed)) for seed in range(40)} == {
-        (*birds, *ships) for birds in ((gull, crow), (crow, gull)) for ships in ((tug, ferry), (ferry, tug))
+    assert {
+        tuple(ordered("dataset", what, [2001, None, 2001, None], seed)) for seed in range(40)
+    } == {
+        (*birds, *ships)
+        for birds in ((gull, crow), (crow, gull))
+        for ships in ((tug, ferry), (ferry, tug))
     }, "birds first: ships have no year"
 
 
 def test_what_cannot_be_ordered_is_refused() -> None:
-    with pytest.raises(OrderingError, match="an order by time needs the year of every dataset, and b has none. Give `year`"):
+    with pytest.raises(
+        OrderingError,
+        match="an order by time needs the year of every dataset, and b has none. Give `year`",
+    ):
         orderings.time([("a", "x"), ("b", "y")], [2000, None], 0)
     with pytest.raises(OrderingError, match=r"concepts that differ; \[\('a', 'x'\)\] come twice"):
         orderings.random([("a", "x"), ("a", "x")], 0)
@@ -110,7 +135,9 @@ def test_a_caption_mentions_a_name_once_and_as_whole_words() -> None:
         "a tug boat tug",
         "albatross black footed",
     ]
-    assert concept_order.mentions(["Black_footed Albatross", "tug boat", "tug", "boat", "..."], said) == [1, 2, 2, 2, 0]
+    assert concept_order.mentions(
+        ["Black_footed Albatross", "tug boat", "tug", "boat", "..."], said
+    ) == [1, 2, 2, 2, 0]
 
 
 def test_captions_of_files_are_counted_without_reading_images(tmp_path: Path) -> None:
@@ -125,13 +152,17 @@ def lab(catalog: Catalog, folder: Path) -> Path:
     """A catalog with the toy in it, and its data."""
     (folder / "site.toml").write_text(f"data = {json.dumps(str(DATA))}\n")
     with catalog.open() as connection:
-        grid.apply(connection, AXES + "UPDATE dataset SET year = 2020 WHERE name = 'toy_blobs';", "axes")
+        grid.apply(
+            connection, AXES + "UPDATE dataset SET year = 2020 WHERE name = 'toy_blobs';", "axes"
+        )
     return folder
 
 
 def here(said: dict[str, Any]) -> dict[str, Any]:
     """What the process of `order.arranged` does, in this one."""
-    answer: dict[str, Any] = json.loads(json.dumps(concept_order.arranged(json.loads(json.dumps(said)))))
+    answer: dict[str, Any] = json.loads(
+        json.dumps(concept_order.arranged(json.loads(json.dumps(said))))
+    )
     return answer
 
 
@@ -152,32 +183,72 @@ def test_from_the_command_into_the_catalog(
     monkeypatch.setattr(order, "arranged", here)
     for by, words in WORDS.items():
         for way, name in (([], by), (["--reverse"], f"{by}_back")):
-            command = [name, "--like", "toy", "--by", by, "--seed", "3", "--tasks", "3", "--out", f"{name}.sql"]
+            command = [
+                name,
+                "--like",
+                "toy",
+                "--by",
+                by,
+                "--seed",
+                "3",
+                "--tasks",
+                "3",
+                "--out",
+                f"{name}.sql",
+            ]
             assert order.main([*command, *words, *way]) == 0, capsys.readouterr().err
             text = Path(f"{name}.sql").read_text()
             with catalog.open() as connection:
-                new, again = ({count.table: count.new for count in grid.apply(connection, text, name)} for _ in range(2))
-            assert new == {"sequence": 1, "sequence_concept": 4, "stream": 1} and not any(again.values())
+                new, again = (
+                    {count.table: count.new for count in grid.apply(connection, text, name)}
+                    for _ in range(2)
+                )
+            assert new == {"sequence": 1, "sequence_concept": 4, "stream": 1} and not any(
+                again.values()
+            )
     with catalog.open() as connection:
-        rows = connection.execute("SELECT name, ordering, seed, source, scores FROM sequence WHERE name <> 'toy'").fetchall()
+        rows = connection.execute(
+            "SELECT name, ordering, seed, source, scores FROM sequence WHERE name <> 'toy'"
+        ).fetchall()
         found = {
             name: [tuple(row) for row in connection.execute(
                 "SELECT dataset, concept FROM sequence_concept WHERE sequence = ? ORDER BY position", [name]).fetchall()]
             for name, *_ in rows
         }  # fmt: skip
-        cut = connection.execute("SELECT tasks, suite, sequence FROM stream WHERE name = 'time_back'").fetchone()
-    assert cut == (3, "toy", "time_back") and [len(task) for task in chunks(found["time"], 3)] == [2, 1, 1]
-    told = {name: (ordering, seed, source, json.loads(scores)) for name, ordering, seed, source, scores in rows}
+        cut = connection.execute(
+            "SELECT tasks, suite, sequence FROM stream WHERE name = 'time_back'"
+        ).fetchone()
+    assert cut == (3, "toy", "time_back") and [len(task) for task in chunks(found["time"], 3)] == [
+        2,
+        1,
+        1,
+    ]
+    told = {
+        name: (ordering, seed, source, json.loads(scores))
+        for name, ordering, seed, source, scores in rows
+    }
     ours = [name for name in told if name.removesuffix("_back") in WORDS]
     assert len(ours) == 12
     for by in WORDS:
-        assert sorted(found[by]) == sorted(("toy_blobs", name) for name in NAMES) and found[f"{by}_back"] == found[by][::-1]
+        assert (
+            sorted(found[by]) == sorted(("toy_blobs", name) for name in NAMES)
+            and found[f"{by}_back"] == found[by][::-1]
+        )
         ordering, seed, source, scores = told[by]
-        assert (ordering, seed) == (by, 3) and f"--by {by} --seed 3" in source and told[f"{by}_back"][2].endswith("--reverse")
+        assert (
+            (ordering, seed) == (by, 3)
+            and f"--by {by} --seed 3" in source
+            and told[f"{by}_back"][2].endswith("--reverse")
+        )
         assert told[f"{by}_back"][3] == scores[::-1] and len(scores) == (0 if by == "random" else 4)
-    assert told["easy_to_hard"][3] == sorted(told["easy_to_hard"][3], reverse=True) and max(told["easy_to_hard"][3]) <= 1
+    assert (
+        told["easy_to_hard"][3] == sorted(told["easy_to_hard"][3], reverse=True)
+        and max(told["easy_to_hard"][3]) <= 1
+    )
     assert told["frequency"][3] == sorted(told["frequency"][3])
-    assert told["similarity"][3][0] is None and all(-1 <= cosine <= 1 for cosine in told["similarity"][3][1:])
+    assert told["similarity"][3][0] is None and all(
+        -1 <= cosine <= 1 for cosine in told["similarity"][3][1:]
+    )
     assert told["time"][3] == told["dataset"][3] == [2020] * 4
 
 
@@ -188,12 +259,20 @@ def test_the_other_half_answers_from_a_process_of_its_own(
     """What it refuses is said in its words, and nothing is printed."""
     assert order.main(["again", "--like", "toy", "--by", "random", "--seed", "3"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("-- the concepts of toy by random\nINSERT INTO sequence ") and text.count("'toy_blobs'") == 4
+    assert (
+        text.startswith("-- the concepts of toy by random\nINSERT INTO sequence ")
+        and text.count("'toy_blobs'") == 4
+    )
     with catalog.open() as connection:
         connection.execute("UPDATE dataset SET year = NULL WHERE name = 'toy_blobs'")
     assert order.main(["again", "--like", "toy", "--by", "time"]) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("an order by time needs the year of every dataset, and toy_blobs has none") and not said.out
+    assert (
+        said.err.startswith(
+            "an order by time needs the year of every dataset, and toy_blobs has none"
+        )
+        and not said.out
+    )
 
 
 REFUSED = [
@@ -201,11 +280,23 @@ REFUSED = [
         ["new", "--like", "toy", "--by", "randm"],
         r"unknown ordering 'randm'. Known: dataset, easy_to_hard, .*Did you mean 'random'",
     ),
-    (["new", "--like", "toyy", "--by", "random"], r"unknown stream 'toyy'. Known: .*Did you mean 'toy'"),
+    (
+        ["new", "--like", "toyy", "--by", "random"],
+        r"unknown stream 'toyy'. Known: .*Did you mean 'toy'",
+    ),
     (["new", "--like", "toy", "--by", "frequency"], "--by frequency needs a --pool"),
-    (["new", "--like", "toy", "--by", "random", "--backbone", "toy"], "--by random does not look at a --backbone"),
-    (["new", "--like", "toy", "--by", "similarity", "--backbone", "tox"], r"unknown backbone 'tox'"),
-    (["new", "--like", "toy", "--by", "frequency", "--pool", "toy_bas"], r"unknown dataset 'toy_bas'.*'toy_base'"),
+    (
+        ["new", "--like", "toy", "--by", "random", "--backbone", "toy"],
+        "--by random does not look at a --backbone",
+    ),
+    (
+        ["new", "--like", "toy", "--by", "similarity", "--backbone", "tox"],
+        r"unknown backbone 'tox'",
+    ),
+    (
+        ["new", "--like", "toy", "--by", "frequency", "--pool", "toy_bas"],
+        r"unknown dataset 'toy_bas'.*'toy_base'",
+    ),
     (["toy", "--like", "toy", "--by", "random"], "there is a sequence 'toy' already"),
     (
         ["new", "--like", "toy", "--by", "random", "--tasks", "5"],
@@ -225,8 +316,17 @@ def test_what_the_command_refuses(lab: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("by", ["frequency", "similarity"])
-def test_all_of_a_dataset_has_no_name(by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    row = {"name": "birds", "format": "world", "params": {}, "classes": ["crow"], "templates": [], "year": None}
+def test_all_of_a_dataset_has_no_name(
+    by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "name": "birds",
+        "format": "world",
+        "params": {},
+        "classes": ["crow"],
+        "templates": [],
+        "year": None,
+    }
     said = {
         "by": by,
         "seed": 0,
@@ -237,7 +337,13 @@ def test_all_of_a_dataset_has_no_name(by: str, monkeypatch: pytest.MonkeyPatch, 
         "pool": row,
         "pairs": 1,
     }
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(said | {"reverse": False, "backbone": None, "weights": None})))
+    monkeypatch.setattr(
+        "sys.stdin",
+        io.StringIO(json.dumps(said | {"reverse": False, "backbone": None, "weights": None})),
+    )
     monkeypatch.setattr(concept_order.backbones, "load", lambda *_: None)
     assert concept_order.main() == 2
-    assert f"{by} reads the names of classes, and concept * of 'birds' is all of them" in capsys.readouterr().err
+    assert (
+        f"{by} reads the names of classes, and concept * of 'birds' is all of them"
+        in capsys.readouterr().err
+    )

@@ -53,9 +53,13 @@ def test_a_stream_over_a_download_with_replay_from_shards(tmp_path: Path) -> Non
     site = Site.load(tmp_path)
     assert ask(site, "SELECT state FROM trial_state") == [("done",)]
     points = ask(site, "SELECT task, a_ka, a_zs FROM point ORDER BY task")
-    assert [task for task, *_ in points] == [0, 1, 2] and all(0 <= value <= 1 for _, *both in points for value in both)
+    assert [task for task, *_ in points] == [0, 1, 2] and all(
+        0 <= value <= 1 for _, *both in points for value in both
+    )
     assert ask(site, "SELECT sum(steps), sum(pairs) FROM cost WHERE phase = 'train'") == [(4, 24)]
-    assert len({loss for (loss,) in ask(site, "SELECT loss FROM progress")}) == 4, "it learns, on other batches each time"
+    assert len({loss for (loss,) in ask(site, "SELECT loss FROM progress")}) == 4, (
+        "it learns, on other batches each time"
+    )
     log = (tmp_path / "lab/runs/000001/01/log.txt").read_text()
     assert "cannot be read and were replaced" in log
     assert [name for (name,) in ask(site, "SELECT count(*) FROM audit_tasks")] == [0]

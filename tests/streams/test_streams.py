@@ -32,33 +32,47 @@ class Numbered:
     def images(self, indices: np.ndarray, crops: object = None) -> np.ndarray:
         """(B, 3, 1, 1): the low, middle and high byte of the number."""
         number = indices + self.first
-        return np.stack([number % 256, number // 256 % 256, number // 65536], 1).astype(np.uint8)[:, :, None, None]
+        return np.stack([number % 256, number // 256 % 256, number // 65536], 1).astype(np.uint8)[
+            :, :, None, None
+        ]
 
-    def captions(self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY) -> list[str]:
+    def captions(
+        self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
+    ) -> list[str]:
         """The number, and a word that chance chose."""
         return [f"{n + self.first} {rng.integers(1000)}" for n in indices][part]
 
 
 def numbers(draw: Draw) -> np.ndarray:
     """The numbers of the pairs in a batch."""
-    found: np.ndarray = draw.images.numpy().reshape(-1, 3).astype(np.int64) @ np.array([1, 256, 65536])
+    found: np.ndarray = draw.images.numpy().reshape(-1, 3).astype(np.int64) @ np.array(
+        [1, 256, 65536]
+    )
     return found
 
 
 def row(update: float, buffer: float, pretraining: float, **more: Any) -> dict[str, Any]:
     """A mixture row as the definition has it."""
     named = {"update_share": update, "buffer_share": buffer, "pretraining_share": pretraining}
-    return {"name": "mixed", "buffer_pairs": None, "selection": "none", "selection_params": {}} | named | more
+    return (
+        {"name": "mixed", "buffer_pairs": None, "selection": "none", "selection_params": {}}
+        | named
+        | more
+    )
 
 
 THIRDS = row(0.34, 0.33, 0.33)
 
 
-def begun(mixture: Mapping[str, Any], task: int = 2, seed: int = 0, batch_pairs: int = 12) -> Mixture:
+def begun(
+    mixture: Mapping[str, Any], task: int = 2, seed: int = 0, batch_pairs: int = 12
+) -> Mixture:
     """A mixture over 20 update pairs from 0, 30 buffer pairs from 1000, 25 pretraining pairs from 2000."""
     made = Mixture(mixture, batch_pairs, seed, Numbered(2000, 25))
     one, two = Numbered(0, 40), Numbered(1000, 30)
-    earlier: list[list[Portion]] = [[(two, np.arange(10))], [(two, np.arange(10, 30))]] if task > 1 else []
+    earlier: list[list[Portion]] = (
+        [[(two, np.arange(10))], [(two, np.arange(10, 30))]] if task > 1 else []
+    )
     made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], earlier)
     return made
 
@@ -70,22 +84,32 @@ def same(one: Draw, other: Draw) -> bool:
 
 
 @given(st.integers(1, 200), st.data())
-def test_chunks_are_the_sequence_in_order_the_first_ones_longer(count: int, data: st.DataObject) -> None:
+def test_chunks_are_the_sequence_in_order_the_first_ones_longer(
+    count: int, data: st.DataObject
+) -> None:
     tasks = data.draw(st.integers(1, count))
     concepts = [("birds", str(n)) for n in range(count)]
     cut = chunks(concepts, tasks)
     assert [concept for chunk in cut for concept in chunk] == concepts
-    assert [len(chunk) for chunk in cut] == [count // tasks + 1] * (count % tasks) + [count // tasks] * (tasks - count % tasks)
+    assert [len(chunk) for chunk in cut] == [count // tasks + 1] * (count % tasks) + [
+        count // tasks
+    ] * (tasks - count % tasks)
 
 
 def test_chunks_of_the_published_stream() -> None:
     """FoMo-in-Flux: 18,381 concepts in 20 tasks are one of 920 and nineteen of 919."""
-    assert Counter(map(len, chunks([("all", str(n)) for n in range(18_381)], 20))) == {920: 1, 919: 19}
+    assert Counter(map(len, chunks([("all", str(n)) for n in range(18_381)], 20))) == {
+        920: 1,
+        919: 19,
+    }
 
 
 @pytest.mark.parametrize("tasks", [0, -1, 4])
 def test_chunks_refuses_what_cannot_be_cut(tasks: int) -> None:
-    with pytest.raises(ValueError, match=rf"3 concepts cannot be cut into {tasks} tasks; between 1 and 3 are possible"):
+    with pytest.raises(
+        ValueError,
+        match=rf"3 concepts cannot be cut into {tasks} tasks; between 1 and 3 are possible",
+    ):
         chunks([("birds", "crow")] * 3, tasks)
 
 
@@ -97,8 +121,16 @@ def test_shares_of_the_published_batch() -> None:
     assert shares(row(1, 0, 0), 128, 1) == shares(row(1, 0, 0), 128, 7) == (128, 0, 0)
 
 
-@given(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100), st.integers(2, 1024), st.integers(1, 9))
-def test_shares_fill_the_batch(update: int, buffer: int, pretraining: int, batch_pairs: int, task: int) -> None:
+@given(
+    st.integers(0, 100),
+    st.integers(0, 100),
+    st.integers(0, 100),
+    st.integers(2, 1024),
+    st.integers(1, 9),
+)
+def test_shares_fill_the_batch(
+    update: int, buffer: int, pretraining: int, batch_pairs: int, task: int
+) -> None:
     total = 1 + update + buffer + pretraining
     mixture = row((1 + update) / total, buffer / total, pretraining / total)
     counts = shares(mixture, batch_pairs, task)
@@ -114,7 +146,9 @@ def test_shares_fill_the_batch(update: int, buffer: int, pretraining: int, batch
 
 @patient
 @given(st.integers(0, 2**62), st.integers(2, 5), st.integers(1, 30))
-def test_a_batch_has_the_shares_in_order_and_says_where_pairs_came_from(seed: int, task: int, batch_pairs: int) -> None:
+def test_a_batch_has_the_shares_in_order_and_says_where_pairs_came_from(
+    seed: int, task: int, batch_pairs: int
+) -> None:
     draw = begun(THIRDS, task, seed, batch_pairs).draw()
     counts = shares(THIRDS, batch_pairs, task)
     assert tuple(np.bincount(draw.sources, minlength=3)) == counts
@@ -124,7 +158,11 @@ def test_a_batch_has_the_shares_in_order_and_says_where_pairs_came_from(seed: in
 
 
 @patient
-@given(st.integers(0, 2**62), st.integers(1, 4), st.sampled_from([THIRDS, row(1, 0, 0), row(0.5, 0, 0.5), row(0.2, 0.8, 0)]))
+@given(
+    st.integers(0, 2**62),
+    st.integers(1, 4),
+    st.sampled_from([THIRDS, row(1, 0, 0), row(0.5, 0, 0.5), row(0.2, 0.8, 0)]),
+)
 def test_no_pair_repeats_inside_an_epoch(seed: int, task: int, mixture: dict[str, Any]) -> None:
     made = begun(mixture, task, seed)
     seen: dict[int, list[int]] = {0: [], 1: [], 2: []}
@@ -166,10 +204,14 @@ def test_batches_depend_on_seed_and_task_alone() -> None:
 
 def test_a_bounded_buffer_is_a_choice_that_stays_for_the_task() -> None:
     made = begun(row(0.2, 0.8, 0, buffer_pairs=7))
-    seen = Counter(int(number) for _ in range(20) for number in numbers(made.draw()) if number >= 1000)
+    seen = Counter(
+        int(number) for _ in range(20) for number in numbers(made.draw()) if number >= 1000
+    )
     assert len(seen) == 7
     other = begun(row(0.2, 0.8, 0, buffer_pairs=7), seed=1)
-    assert set(seen) != {int(number) for _ in range(20) for number in numbers(other.draw()) if number >= 1000}
+    assert set(seen) != {
+        int(number) for _ in range(20) for number in numbers(other.draw()) if number >= 1000
+    }
 
 
 def test_what_cannot_make_a_batch_is_refused() -> None:
@@ -184,12 +226,21 @@ def test_what_cannot_make_a_batch_is_refused() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_database_half_and_the_format_agree_on_its_keys(name: str) -> None:
     with pytest.raises(DatasetError) as refused:
-        open_pairs({"name": "birds", "format": name, "params": {"no such key": 1}}, "train", Path("unused"))
+        open_pairs(
+            {"name": "birds", "format": name, "params": {"no such key": 1}}, "train", Path("unused")
+        )
     assert f"Allowed: {', '.join(parts.keys('streams/formats', name))}." in str(refused.value)
 
 
 def test_unknown_formats_and_keys_are_refused_with_the_nearest() -> None:
-    with pytest.raises(DatasetError, match=r"dataset 'birds', format: unknown 'wrld'. Known in .*Did you mean 'world'\?"):
+    with pytest.raises(
+        DatasetError,
+        match=r"dataset 'birds', format: unknown 'wrld'. Known in .*Did you mean 'world'\?",
+    ):
         open_pairs({"name": "birds", "format": "wrld", "params": {}}, "train", Path("unused"))
-    with pytest.raises(DatasetError, match=r"world has no parameter 'sed'. Allowed: .*Did you mean 'seed'"):
-        open_pairs({"name": "birds", "format": "world", "params": {"sed": 1}}, "train", Path("unused"))
+    with pytest.raises(
+        DatasetError, match=r"world has no parameter 'sed'. Allowed: .*Did you mean 'seed'"
+    ):
+        open_pairs(
+            {"name": "birds", "format": "world", "params": {"sed": 1}}, "train", Path("unused")
+        )

@@ -43,7 +43,10 @@ def read(built: layouts.Row, data: Path, **params: Any) -> Pairs:
     pairs = open_pairs(built | {"params": built["params"] | params}, "train", data)
     every = np.arange(len(pairs))
     assert pairs.images(every).shape == (len(pairs), 3, 24, 24)
-    assert all(isinstance(said, str) and said.strip() for said in pairs.captions(every, np.random.default_rng(0)))
+    assert all(
+        isinstance(said, str) and said.strip()
+        for said in pairs.captions(every, np.random.default_rng(0))
+    )
     return pairs
 
 
@@ -60,7 +63,17 @@ def read(built: layouts.Row, data: Path, **params: Any) -> Pairs:
         file(picture(1), "WEBP", save_all=True, append_images=[picture(3)], lossless=True),
         file(picture(1), "MPO", save_all=True, append_images=[picture(3)], quality=95),
     ],
-    ids=["CMYK", "YCbCr", "LAB", "RGBA", "transparent", "EXIF", "animated PNG", "animated WebP", "MPO"],
+    ids=[
+        "CMYK",
+        "YCbCr",
+        "LAB",
+        "RGBA",
+        "transparent",
+        "EXIF",
+        "animated PNG",
+        "animated WebP",
+        "MPO",
+    ],
 )
 def test_a_picture_of_any_mode_is_the_picture(data: bytes) -> None:
     """The first of several, as it lies: what FoMo-in-Flux and open_clip see."""
@@ -69,7 +82,9 @@ def test_a_picture_of_any_mode_is_the_picture(data: bytes) -> None:
 
 def test_half_transparent_palettes_give_their_colours_without_a_warning() -> None:
     drawn = picture(1).convert("P")
-    assert np.array_equal(pixels(file(drawn, "PNG", transparency=bytes(range(256))), 24), pixels(drawn, 24))
+    assert np.array_equal(
+        pixels(file(drawn, "PNG", transparency=bytes(range(256))), 24), pixels(drawn, 24)
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "int32 TIFF", "PGM"])
@@ -78,18 +93,25 @@ def test_sixteen_bits_are_brought_to_eight(kind: str) -> None:
     if kind == "PGM":
         data = b"P5\n60 44\n65535\n" + RAMP.astype(">u2").tobytes()
     else:
-        data = file(Image.fromarray(RAMP.astype(np.int32 if "32" in kind else np.uint16)), kind.rpartition(" ")[2])
+        data = file(
+            Image.fromarray(RAMP.astype(np.int32 if "32" in kind else np.uint16)),
+            kind.rpartition(" ")[2],
+        )
     assert np.abs(pixels(data, 44).astype(int) - SHADES[:, :, 8:52]).max() <= 1
 
 
-@pytest.mark.parametrize("values", [RAMP / 65535, RAMP.astype(np.int32) - 1, RAMP.astype(np.int32) * 2])
+@pytest.mark.parametrize(
+    "values", [RAMP / 65535, RAMP.astype(np.int32) - 1, RAMP.astype(np.int32) * 2]
+)
 def test_numbers_of_another_range_are_no_picture(values: np.ndarray) -> None:
     image = Image.fromarray(values.astype(np.float32) if values.dtype == np.float64 else values)
     with pytest.raises(ValueError, match="its values, .*, are not those of 8 or 16 bits"):
         pixels(file(image, "TIFF"), 24)
 
 
-@pytest.mark.parametrize("name", [b"kr\xc3\xa4he \xe9\xb3\xa5 & 'co'.png", b"not \xff\xfe utf-8.png"])
+@pytest.mark.parametrize(
+    "name", [b"kr\xc3\xa4he \xe9\xb3\xa5 & 'co'.png", b"not \xff\xfe utf-8.png"]
+)
 def test_files_may_be_called_anything(name: bytes, tmp_path: Path) -> None:
     built = LAYOUTS["imagefolder"](tmp_path, 12, set())
     crows = tmp_path / "birds/train/crow"
@@ -103,7 +125,10 @@ def test_files_may_be_called_anything(name: bytes, tmp_path: Path) -> None:
 
 
 def test_members_of_a_tar_may_lie_anywhere_and_be_called_anything(tmp_path: Path) -> None:
-    shard(tmp_path / "pool/a b/0.tar", [(f"鳥/{number} x/{key}", said) for number in range(3) for key, said in [sample(number)]])
+    shard(
+        tmp_path / "pool/a b/0.tar",
+        [(f"鳥/{number} x/{key}", said) for number in range(3) for key, said in [sample(number)]],
+    )
     shard(tmp_path / "pool/1.tar", [("\udcff/0", sample(3)[1])])
     shard(tmp_path / "pool/2.tar", [])
     pairs = read(row("webdataset", "pool", test="no"), tmp_path)
@@ -126,13 +151,22 @@ def shards(change: dict[str, bytes], caption: str = "txt") -> Callable[[Path], o
 def column(**columns: Any) -> Callable[[Path], object]:
     def given(data: Path) -> object:
         images = pa.array([encoded(number) for number in range(6)], pa.binary())
-        pq.write_table(pa.table({"image": images, "label": [0, 1, 2] * 2} | columns), data / "one.parquet")
-        return read(row("parquet", "one.parquet", label="label", caption="text" if "text" in columns else ""), data)
+        pq.write_table(
+            pa.table({"image": images, "label": [0, 1, 2] * 2} | columns), data / "one.parquet"
+        )
+        return read(
+            row(
+                "parquet", "one.parquet", label="label", caption="text" if "text" in columns else ""
+            ),
+            data,
+        )
 
     return given
 
 
-def records(change: Callable[[dict[str, Any]], Any], names: str | None = None) -> Callable[[Path], object]:
+def records(
+    change: Callable[[dict[str, Any]], Any], names: str | None = None
+) -> Callable[[Path], object]:
     def given(data: Path) -> object:
         built, info = LAYOUTS["fomo"](data, 6, set()), data / "fomo/00_info"
         made = change(json.loads((info / "CUB200_train.json").read_text()))
@@ -166,27 +200,60 @@ def zipped(data: Path) -> object:
 
 HUB = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a number as a text": (spoiled({"image_px": "24"}), 'image_px of imagefolder must be a whole number, not "24"'),
-    "half a pixel": (spoiled({"image_px": 24.5}), "image_px of imagefolder must be a whole number, not 24.5"),
+    "a number as a text": (
+        spoiled({"image_px": "24"}),
+        'image_px of imagefolder must be a whole number, not "24"',
+    ),
+    "half a pixel": (
+        spoiled({"image_px": 24.5}),
+        "image_px of imagefolder must be a whole number, not 24.5",
+    ),
     "yes": (spoiled({"test_share": True}), "test_share of imagefolder must be a number, not true"),
-    "nothing": (spoiled({"corrupt_share": None}), "corrupt_share of imagefolder must be a number, not null"),
+    "nothing": (
+        spoiled({"corrupt_share": None}),
+        "corrupt_share of imagefolder must be a number, not null",
+    ),
     "a number as a place": (spoiled({"train": 3}), "train of imagefolder must be a text, not 3"),
-    "a text as a list": (spoiled({"folders": "abc"}), 'folders of imagefolder must be a list, each a text, not "abc"'),
-    "fewer than none": (spoiled({"train": -3}, "world"), "train of world must be 0 or more, not -3"),
+    "a text as a list": (
+        spoiled({"folders": "abc"}),
+        'folders of imagefolder must be a list, each a text, not "abc"',
+    ),
+    "fewer than none": (
+        spoiled({"train": -3}, "world"),
+        "train of world must be 0 or more, not -3",
+    ),
     "a list as an object": (
         spoiled({"values": ["red"]}, "idsprites"),
         "values of idsprites must be an object, each value a list, each a text, not ",
     ),
-    "a file for a folder": (unpacked, "birds is a file; it must be a folder of images for each class. Unpack it"),
-    "no images": (bare, r"no pairs were found for its train split: no images \(.jpg, .*See what is at its location"),
-    "a zipped shard": (zipped, r"0.tar is not a whole, uncompressed tar file .*Fetch it again, or unpack it"),
-    "a record that is a list": (shards({"json": b"[1]"}, "json:caption"), r"no sample of the 1 shards .*\(json:caption\)"),
-    "a caption that is an object": (shards({"json": b'{"caption": {"en": "x"}}'}, "json:caption"), "no sample of the 1 shards"),
+    "a file for a folder": (
+        unpacked,
+        "birds is a file; it must be a folder of images for each class. Unpack it",
+    ),
+    "no images": (
+        bare,
+        r"no pairs were found for its train split: no images \(.jpg, .*See what is at its location",
+    ),
+    "a zipped shard": (
+        zipped,
+        r"0.tar is not a whole, uncompressed tar file .*Fetch it again, or unpack it",
+    ),
+    "a record that is a list": (
+        shards({"json": b"[1]"}, "json:caption"),
+        r"no sample of the 1 shards .*\(json:caption\)",
+    ),
+    "a caption that is an object": (
+        shards({"json": b'{"caption": {"en": "x"}}'}, "json:caption"),
+        "no sample of the 1 shards",
+    ),
     "a record without the key": (
         shards({}, "json:said"),
         r"no sample of the 1 shards in .* has an image and a caption \(json:said\)",
     ),
-    "a class by name": (shards({"cls": b"wren"}), "cls holds b'wren'; it must be the number of a class"),
+    "a class by name": (
+        shards({"cls": b"wren"}),
+        "cls holds b'wren'; it must be the number of a class",
+    ),
     "paths for images": (
         column(image=["a.png"] * 6),
         "its image column 'image' holds string, and images are bytes, or .*convert the file",
@@ -199,8 +266,14 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         column(text=[1] * 6),
         "its caption column 'text' holds int64, and captions are texts, or lists of them",
     ),
-    "lists for labels": (column(label=[[0]] * 6), "its label column 'label' holds list.*, and labels are numbers or names"),
-    "half a label": (column(label=[0.5] * 6), "label 0.5 is neither the name of a class nor its number"),
+    "lists for labels": (
+        column(label=[[0]] * 6),
+        "its label column 'label' holds list.*, and labels are numbers or names",
+    ),
+    "half a label": (
+        column(label=[0.5] * 6),
+        "label 0.5 is neither the name of a class nor its number",
+    ),
     "records in a list": (
         records(lambda found: list(found.values())),
         "CUB200_train.json holds a list; it should hold image path -> caption",
@@ -222,8 +295,14 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         vision("CocoCaptions"),
         "torchvision cannot open CocoCaptions .*annFile.*params say what it is called",
     ),
-    "what torchvision builds upon": (vision("VisionDataset"), "torchvision cannot open VisionDataset"),
-    "what torchvision is not asked for": (vision(""), "no class '' that reads a folder. Name one as `set`: Food101"),
+    "what torchvision builds upon": (
+        vision("VisionDataset"),
+        "torchvision cannot open VisionDataset",
+    ),
+    "what torchvision is not asked for": (
+        vision(""),
+        "no class '' that reads a folder. Name one as `set`: Food101",
+    ),
     "what torchvision needs a package for": (
         vision("LSUN"),
         r"torchvision cannot open LSUN .*\(.*lmdb.*\).* the packages it needs",
@@ -232,7 +311,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_cannot_be_read_is_refused_by_name(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_refused_by_name(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "lmdb", None)  # not installed
     given, message = WRONG[what]
     with pytest.raises(DatasetError, match=message):
@@ -240,9 +321,9 @@ def test_what_cannot_be_read_is_refused_by_name(what: str, tmp_path: Path, monke
 
 
 def test_captions_that_are_empty_fall_to_the_next_field(tmp_path: Path) -> None:
-    empty = records(lambda found: {name: said | {"default_caption": ["", None]} for name, said in found.items()})(
-        tmp_path / "empty"
-    )
+    empty = records(
+        lambda found: {name: said | {"default_caption": ["", None]} for name, said in found.items()}
+    )(tmp_path / "empty")
     none = records(lambda found: found)(tmp_path / "none")
     assert isinstance(empty, Files) and isinstance(none, Files)
     said = [pairs.captions(np.arange(6), np.random.default_rng(1)) for pairs in (empty, none)]
@@ -250,11 +331,14 @@ def test_captions_that_are_empty_fall_to_the_next_field(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["parquet", "torchvision"])
-def test_classes_in_another_order_than_the_files_are_followed_by_name(name: str, tmp_path: Path) -> None:
+def test_classes_in_another_order_than_the_files_are_followed_by_name(
+    name: str, tmp_path: Path
+) -> None:
     """Labels are numbers there, and the names are known: crow, gull, wren."""
     built = LAYOUTS[name](tmp_path, 12, set())
     straight, turned = (
-        open_pairs(built | {"classes": classes}, "train", tmp_path) for classes in (layouts.CLASSES, ["wren", "crow", "gull"])
+        open_pairs(built | {"classes": classes}, "train", tmp_path)
+        for classes in (layouts.CLASSES, ["wren", "crow", "gull"])
     )
     assert list(turned.labels) == [(label + 1) % 3 for label in straight.labels]
 
@@ -265,7 +349,11 @@ def test_the_check_says_what_lacks_captions_images_and_labels(tmp_path: Path) ->
         del pairs[number][1]["txt"]
     del pairs[8][1]["cls"], pairs[1][1]["jpg"]
     shard(tmp_path / "pool/0.tar", pairs)
-    built = row("webdataset", "pool", test="no") | {"splits": ["train"], "train_pairs": 9, "test_pairs": None}
+    built = row("webdataset", "pool", test="no") | {
+        "splits": ["train"],
+        "train_pairs": 9,
+        "test_pairs": None,
+    }
     found = look(built, tmp_path)
     assert not found.absent and found.count("train") == "6 of 9"
     assert found.said == [
@@ -275,7 +363,11 @@ def test_the_check_says_what_lacks_captions_images_and_labels(tmp_path: Path) ->
     ]
     images = pa.array([encoded(number) for number in range(3)], pa.binary())
     pq.write_table(pa.table({"image": images, "text": ["a", None, " "]}), tmp_path / "one.parquet")
-    texts = row("parquet", "one.parquet", caption="text") | {"splits": ["train"], "kind": "captions", "classes": []}
+    texts = row("parquet", "one.parquet", caption="text") | {
+        "splits": ["train"],
+        "kind": "captions",
+        "classes": [],
+    }
     assert look(texts | {"train_pairs": None, "test_pairs": None}, tmp_path).said == [
         "train: 2 images at its place have no caption and are left out"
     ]
@@ -283,7 +375,8 @@ def test_the_check_says_what_lacks_captions_images_and_labels(tmp_path: Path) ->
 
 def test_a_sheet_that_cannot_be_drawn_does_not_end_the_check(tmp_path: Path) -> None:
     good, bad = (
-        LAYOUTS["imagefolder"](tmp_path / name, 60, spoilt) for name, spoilt in (("good", set()), ("bad", set(range(40))))
+        LAYOUTS["imagefolder"](tmp_path / name, 60, spoilt)
+        for name, spoilt in (("good", set()), ("bad", set(range(40))))
     )
     founds = [Found(one | {"name": name}) for one, name in ((bad, "bad"), (good, "good"))]
     for found, name in zip(founds, ("bad", "good"), strict=True):
@@ -302,10 +395,16 @@ def test_hidden_folders_are_no_classes_and_links_are_followed(tmp_path: Path) ->
     assert sorted(pairs.labels) == [0] * 4 + [1] * 4 + [2] * 4
 
 
-@pytest.mark.parametrize("wide", [pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.string_view()])
+@pytest.mark.parametrize(
+    "wide", [pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.string_view()]
+)
 def test_columns_may_be_written_by_other_tools(wide: pa.DataType, tmp_path: Path) -> None:
     """As Polars and pandas write texts and categories."""
     images = pa.array([encoded(number) for number in range(3)], pa.large_binary())
     birds = pa.array(layouts.CLASSES).cast(wide)
-    pq.write_table(pa.table({"image": images, "bird": birds, "text": birds}), tmp_path / "one.parquet")
-    assert list(read(row("parquet", "one.parquet", label="bird", caption="text"), tmp_path).labels) == [0, 1, 2]
+    pq.write_table(
+        pa.table({"image": images, "bird": birds, "text": birds}), tmp_path / "one.parquet"
+    )
+    assert list(
+        read(row("parquet", "one.parquet", label="bird", caption="text"), tmp_path).labels
+    ) == [0, 1, 2]

@@ -30,7 +30,12 @@ def row(kind: str, train: int = 96, test: int = 64, **params: Any) -> dict[str, 
     """A dataset row of a set, small enough for a test."""
     taught = {"names": NAMES} if kind == "base" else {}
     said = {"set": kind, "train": train, "test": test} | taught | params
-    return {"name": f"my {kind}", "format": "world", "params": said, "classes": CLASSES.get(kind, NAMES[:5])}
+    return {
+        "name": f"my {kind}",
+        "format": "world",
+        "params": said,
+        "classes": CLASSES.get(kind, NAMES[:5]),
+    }
 
 
 def drawn(dataset: Mapping[str, Any], split: str, cache: Path) -> Drawn:
@@ -43,7 +48,11 @@ def drawn(dataset: Mapping[str, Any], split: str, cache: Path) -> Drawn:
 def everything(pairs: Drawn) -> tuple[bytes, bytes, list[str]]:
     """All that a set holds."""
     every = np.arange(len(pairs))
-    return pairs.images(every).tobytes(), pairs.labels.tobytes(), pairs.captions(every, np.random.default_rng(3))
+    return (
+        pairs.images(every).tobytes(),
+        pairs.labels.tobytes(),
+        pairs.captions(every, np.random.default_rng(3)),
+    )
 
 
 @pytest.mark.parametrize("kind", SETS)
@@ -61,7 +70,9 @@ def test_every_set_draws_labelled_images_and_captions(kind: str, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", SETS)
 def test_a_set_follows_from_its_row_alone(kind: str, tmp_path: Path) -> None:
-    one, other = (everything(drawn(row(kind), "test", tmp_path / place)) for place in ("here", "there"))
+    one, other = (
+        everything(drawn(row(kind), "test", tmp_path / place)) for place in ("here", "there")
+    )
     assert one == other
     if kind != "compose":  # whose classes are of seed 0
         assert one[0] != everything(drawn(row(kind, seed=1), "test", tmp_path))[0]
@@ -94,7 +105,12 @@ def test_compose_shows_nothing_but_held_out_pairs(tmp_path: Path) -> None:
     pairs = drawn(row("compose"), "test", tmp_path)
     assert held_out(0)[pairs.factors.colour, pairs.factors.shape].all()
     with pytest.raises(WorldError, match="compose asks for colour-shape pairs that the base shows"):
-        seen = [f"{c} {s}" for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN) if not held_out(0)[i, j]]
+        seen = [
+            f"{c} {s}"
+            for i, c in enumerate(COLOURS)
+            for j, s in enumerate(KNOWN)
+            if not held_out(0)[i, j]
+        ]
         drawn(row("compose") | {"classes": seen[:3]}, "test", tmp_path)
 
 
@@ -126,9 +142,13 @@ def test_captions_name_the_class_and_vary(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", SETS)
 def test_the_vocabulary_holds_every_word_of_every_caption(kind: str, tmp_path: Path) -> None:
     pairs, rng = drawn(row(kind, test=300), "test", tmp_path), np.random.default_rng(0)
-    said = {word for caption in pairs.captions(np.arange(len(pairs)), rng) for word in caption.split()}
+    said = {
+        word for caption in pairs.captions(np.arange(len(pairs)), rng) for word in caption.split()
+    }
     assert said <= set(vocabulary())
-    assert max(len(caption.split()) for caption in pairs.captions(np.arange(len(pairs)), rng)) <= 15, "17 tokens hold it"
+    assert (
+        max(len(caption.split()) for caption in pairs.captions(np.arange(len(pairs)), rng)) <= 15
+    ), "17 tokens hold it"
 
 
 @pytest.mark.parametrize("shift", SHIFTS)
@@ -143,7 +163,9 @@ def test_a_shift_changes_the_images_and_not_the_labels(shift: str, tmp_path: Pat
         assert images.std() < 0.7 * before.std()
 
 
-def test_who_loses_the_race_to_draw_uses_what_the_winner_drew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_loses_the_race_to_draw_uses_what_the_winner_drew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset, render, raced = row("shape"), world.render, []
 
     def meanwhile(*arguments: Any) -> np.ndarray:
@@ -154,7 +176,9 @@ def test_who_loses_the_race_to_draw_uses_what_the_winner_drew(tmp_path: Path, mo
 
     monkeypatch.setattr(world, "render", meanwhile)
     assert everything(drawn(dataset, "test", tmp_path)) == raced[1]
-    assert [path.name.split("-")[0] for path in (tmp_path / "world").iterdir()] == ["shape"], "nothing is left lying about"
+    assert [path.name.split("-")[0] for path in (tmp_path / "world").iterdir()] == ["shape"], (
+        "nothing is left lying about"
+    )
 
 
 def test_a_draw_that_dies_leaves_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,11 +203,16 @@ def _die(*_: Any, **__: Any) -> str:
         ("shape", {"held": "train"}, r"held is 'train'; it must be one of test, validation"),
     ],
 )
-def test_what_the_world_does_not_have_is_refused(kind: str, more: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_what_the_world_does_not_have_is_refused(
+    kind: str, more: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     with pytest.raises(WorldError, match=message):
         open_pairs(row(kind, **more), "test", tmp_path)
 
 
 def test_an_unknown_class_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WorldError, match="dataset 'my shape': set shape has no class 'pyramid'; it has circle, oval"):
+    with pytest.raises(
+        WorldError,
+        match="dataset 'my shape': set shape has no class 'pyramid'; it has circle, oval",
+    ):
         open_pairs(row("shape") | {"classes": ["circle", "pyramid"]}, "test", tmp_path)

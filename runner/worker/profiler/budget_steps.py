@@ -47,22 +47,36 @@ def solve(spec: Spec) -> Solved:
         "multiplier_decimals": MULTIPLIER_DECIMALS,
         "steps_per_task": steps,  # rounded to the nearest
     }
-    said = [{"task": 0, "name": f"budget_{name}", "part": "all", "value": float(value)} for name, value in used.items()]
+    said = [
+        {"task": 0, "name": f"budget_{name}", "part": "all", "value": float(value)}
+        for name, value in used.items()
+    ]
     return Solved(steps, made, said)
 
 
 def profile_rows(spec: Spec, rows: Rows) -> list[Row]:
     """Rows of the table `profile`."""
     words = {word: getattr(spec, word)["name"] for word in WORDS}
-    return [{**words, "phase": phase, "flops": flops, "peak_bytes": peak_bytes} for phase, (flops, peak_bytes) in rows.items()]
+    return [
+        {**words, "phase": phase, "flops": flops, "peak_bytes": peak_bytes}
+        for phase, (flops, peak_bytes) in rows.items()
+    ]
 
 
 def answer(line: str) -> Row:
     """What a definition's profile is, or why it has none."""
     began, said = time.monotonic(), json.loads(line)
-    spec = Spec(**{word: said[word] for word in WORDS}, stream={"name": "any", "tasks": 1}, budget={}, seed=0)
+    spec = Spec(
+        **{word: said[word] for word in WORDS},
+        stream={"name": "any", "tasks": 1},
+        budget={},
+        seed=0,
+    )
     try:
-        return {"rows": profile_rows(spec, profile_with_full(spec)), "seconds": time.monotonic() - began}
+        return {
+            "rows": profile_rows(spec, profile_with_full(spec)),
+            "seconds": time.monotonic() - began,
+        }
     except (ProfileError, ValueError) as error:
         return {"error": str(error), "seconds": time.monotonic() - began}
 

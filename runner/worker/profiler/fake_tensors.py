@@ -79,7 +79,11 @@ def svd_flops(rows: int, columns: int) -> int:
 
 def _places(index: Tensor | None) -> Tensor | None:
     """Where a real mask is true: a fake one would not say how often it is."""
-    if isinstance(index, Tensor) and not isinstance(index, FakeTensor) and index.dtype is torch.bool:
+    if (
+        isinstance(index, Tensor)
+        and not isinstance(index, FakeTensor)
+        and index.dtype is torch.bool
+    ):
         with unset_fake_temporarily():
             return index.nonzero().squeeze(1)
     return index
@@ -117,10 +121,14 @@ class LookBack:
 
     def __post_init__(self) -> None:
         self.end, self.wanted, self.groups = self.term.end, 0, 1
-        names = [field.name for field in dataclasses.fields(self.term) if field.name.endswith("_pairs")]  # type: ignore[arg-type]
+        names = [
+            field.name for field in dataclasses.fields(self.term) if field.name.endswith("_pairs")
+        ]  # type: ignore[arg-type]
         for name in (name for name in names if name.endswith("_batch_pairs")):
             group = getattr(self.term, name)
-            self.groups = self.batch_pairs // group if group and self.batch_pairs % group == 0 else 1
+            self.groups = (
+                self.batch_pairs // group if group and self.batch_pairs % group == 0 else 1
+            )
         group = self.batch_pairs // self.groups
         for name in (name for name in names if not name.endswith("_batch_pairs")):
             if getattr(self.term, name) > LOOKED_BACK * group:
@@ -138,14 +146,20 @@ class LookBack:
                 for batch in batches:
                     marks.append(counter.get_total_flops() + passes.unseen_flops)
                     groups = self.groups if self.wanted else 1
-                    yield Batch(batch.images[::groups], batch.texts[::groups], batch.sources[::groups])
+                    yield Batch(
+                        batch.images[::groups], batch.texts[::groups], batch.sources[::groups]
+                    )
 
             self.end(model, marked())
             marks.append(counter.get_total_flops() + passes.unseen_flops)
         self.unseen_flops = passes.unseen_flops
         if self.wanted:
-            self.right = len(marks) == LOOKED_BACK + 1 and marks[2] - marks[1] == marks[1] - marks[0]
-            self.unseen_flops += (self.wanted - LOOKED_BACK) * (marks[1] - marks[0]) if self.right else 0.0
+            self.right = (
+                len(marks) == LOOKED_BACK + 1 and marks[2] - marks[1] == marks[1] - marks[0]
+            )
+            self.unseen_flops += (
+                (self.wanted - LOOKED_BACK) * (marks[1] - marks[0]) if self.right else 0.0
+            )
 
 
 class Passes:
@@ -166,7 +180,9 @@ class Passes:
         finally:
             torch.autograd.grad, self.graph = self.grad, None
 
-    def _stand_in(self, end: Tensor, inputs: list[Tensor], *others: Any, **how: Any) -> tuple[Tensor, ...]:
+    def _stand_in(
+        self, end: Tensor, inputs: list[Tensor], *others: Any, **how: Any
+    ) -> tuple[Tensor, ...]:
         self.times = self.times + 1 if self.graph is not None and self.graph is end.grad_fn else 1
         self.graph = end.grad_fn if how.get("retain_graph") else None
         if self.times > 2 and self.graph is not None:

@@ -46,7 +46,11 @@ from streams.loading import Loader
 from streams.mixtures import Mixture, shares
 
 Rows = dict[str, tuple[float, int]]  # phase -> FLOPs, peak bytes; as rows of `profile`
-PER_STEP, ONCE, FULL = ("train", "score"), ("objective",), "full"  # FULL: a step of full fine-tuning, for comparison
+PER_STEP, ONCE, FULL = (
+    ("train", "score"),
+    ("objective",),
+    "full",
+)  # FULL: a step of full fine-tuning, for comparison
 MERGE, SVD = "merge", "svd"  # known, and charged by no budget
 PLAIN: dict[str, Any] = {
     "tuning": "full", "tuning_params": {}, "objective": "contrastive", "objective_params": {}, "merging": "none",
@@ -65,7 +69,9 @@ class NoData(Desk):
     def __init__(self) -> None:
         pass
 
-    def batches(self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None) -> Loader:
+    def batches(
+        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
+    ) -> Loader:
         """Those of a mixture that is never drawn from."""
         return Loader(Mixture({"pretraining_share": 0}, batch_pairs, 0, None))
 
@@ -74,7 +80,13 @@ class Dry(Training):
     """The steps of a task on batches of nothing."""
 
     def __init__(
-        self, spec: Spec, backbone: Backbone, method: methods.Method, task: Task, memory: Memory, phase: str = "train"
+        self,
+        spec: Spec,
+        backbone: Backbone,
+        method: methods.Method,
+        task: Task,
+        memory: Memory,
+        phase: str = "train",
     ) -> None:
         super().__init__(spec, backbone, method, NoData(), task, phase)
         self.ledger = Books(memory)
@@ -98,7 +110,11 @@ class Dry(Training):
         """As many pairs of each source as the mixture has in a batch."""
         pairs = self.candidates
         visual, counts = self.model.visual, shares(self.spec.mixture, pairs, self.task)
-        height, width = (visual.image_size, visual.image_size) if isinstance(visual.image_size, int) else visual.image_size
+        height, width = (
+            (visual.image_size, visual.image_size)
+            if isinstance(visual.image_size, int)
+            else visual.image_size
+        )
         return Batch(
             images=torch.zeros(pairs, 3, height, width),
             texts=torch.zeros(pairs, self.model.context_length, dtype=torch.int64),
@@ -106,13 +122,17 @@ class Dry(Training):
         )
 
 
-_known: dict[str, Rows] = {}  # by what a profile depends on: many methods differ only in what they merge after a task
+_known: dict[
+    str, Rows
+] = {}  # by what a profile depends on: many methods differ only in what they merge after a task
 
 
 def essence(spec: Spec) -> str:
     """What of a definition can change its profile."""
     row, mixture, recipe = spec.method, spec.mixture, spec.recipe
-    kept = PLAIN if not averages_steps(row["merging"]) else PLAIN | {key: row[key] for key in MERGED}
+    kept = (
+        PLAIN if not averages_steps(row["merging"]) else PLAIN | {key: row[key] for key in MERGED}
+    )
     asked = {"tuning": row["tuning"], "tuning_params": row["tuning_params"]}
     asked |= {"objective": row["objective"], "objective_params": row["objective_params"]}
     asked |= {"repair": row["repair"], "repair_params": row["repair_params"]}
@@ -134,8 +154,14 @@ def profile(spec: Spec, shorten: bool = True) -> Rows:
         ProfileError: a part asks for what fake tensors do not have; says which operation.
     """
     method, memory = methods.method(spec.method), Memory()
-    terms = method.objective.terms.values() if isinstance(method.objective, Sum) else [method.objective]
-    looks = [LookBack(term, int(spec.recipe["batch_pairs"])) for term in terms if shorten and dataclasses.is_dataclass(term)]
+    terms = (
+        method.objective.terms.values() if isinstance(method.objective, Sum) else [method.objective]
+    )
+    looks = [
+        LookBack(term, int(spec.recipe["batch_pairs"]))
+        for term in terms
+        if shorten and dataclasses.is_dataclass(term)
+    ]
     with unreal(spec) as backbone, torch.random.fork_rng():
         spent = _two_tasks(spec, backbone, method, memory)
     if not all(look.right for look in looks):
@@ -184,8 +210,14 @@ def unreal(spec: Spec) -> Iterator[Backbone]:
     with torch.device("meta"):
         backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
     try:
-        with distributed.alone(), warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True):
-            warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")  # copies of models do, to no harm
+        with (
+            distributed.alone(),
+            warnings.catch_warnings(),
+            FakeTensorMode(allow_non_fake_inputs=True),
+        ):
+            warnings.filterwarnings(
+                "ignore", "Accessing the data pointer of FakeTensor"
+            )  # copies of models do, to no harm
             backbone.model.to_empty(device="cpu")
             yield backbone
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -217,15 +249,22 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
             method.merging.end()
             if dry.parameters:
                 entries = dry.ledger.entries.items()
-                found = {name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0) for name, entry in entries}
-                spent = found | {name: max(found[name], spent.get(name, found[name])) for name in ONCE}
+                found = {
+                    name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0)
+                    for name, entry in entries
+                }
+                spent = found | {
+                    name: max(found[name], spent.get(name, found[name])) for name in ONCE
+                }
                 spent |= {SVD: (memory.svd_flops, memory.svd_peak)} if memory.svd_flops else {}
     return spent
 
 
 def _repaired(spec: Spec, backbone: Backbone, task: Task, memory: Memory) -> Ledger:
     """What one step of the repair spends, which the table has and no budget charges for: it takes its steps from training's."""
-    repair: methods.Repair = methods.part("repair", spec.method["repair"], spec.method["repair_params"])
+    repair: methods.Repair = methods.part(
+        "repair", spec.method["repair"], spec.method["repair_params"]
+    )
     changed, alone = repairing(spec, repair)
     dry = Dry(changed, backbone, alone, replace(task, steps=1), memory, REPAIR)
     dry.begin(None)
@@ -253,5 +292,8 @@ def profile_with_full(spec: Spec) -> Rows:
 def profiled(rows: Rows) -> Profiled:
     """What a budget charges, from the rows of `profile_with_full`: the peak is the highest of the method's phases."""
     peak = max(rows[phase][1] for phase in (*PER_STEP, *ONCE) if phase in rows)
-    step, once = (sum(rows[phase][0] for phase in phases if phase in rows) / 1e9 for phases in (PER_STEP, ONCE))
+    step, once = (
+        sum(rows[phase][0] for phase in phases if phase in rows) / 1e9
+        for phases in (PER_STEP, ONCE)
+    )
     return Profiled(step, once, peak, rows[FULL][1])

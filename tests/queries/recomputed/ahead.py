@@ -26,15 +26,29 @@ from tests.queries.recomputed.states import newest, states
 @answers
 def outlook(facts: Facts) -> list[Row]:
     pending = [row for row in states(facts) if row["state"] == "pending"]
-    ended, bought = finished(facts), {tuple(r[w] for w in (*COMBINATION, "budget", "tasks")): r for r in steps(facts)}
+    ended, bought = (
+        finished(facts),
+        {tuple(r[w] for w in (*COMBINATION, "budget", "tasks")): r for r in steps(facts)},
+    )
     found = []
     for key, rows in grouped(pending, "study", *SENTENCE).items():
-        row = named(("study", *SENTENCE), key) | {"trials": len(rows), "priority": min(r["priority"] for r in rows)}
+        row = named(("study", *SENTENCE), key) | {
+            "trials": len(rows),
+            "priority": min(r["priority"] for r in rows),
+        }
         row |= {"first_trial": min(r["id"] for r in rows), "last_trial": max(r["id"] for r in rows)}
         of_task = bought[(*(row[w] for w in COMBINATION), row["budget"], rows[0]["tasks"])]
-        compute = json.loads(next(r["compute_params"] for r in facts["recipe"] if r["name"] == row["recipe"]))
-        row |= {"ranks": compute.get("ranks", 1), "unit": of_task["unit"], "profiled": of_task["peak_bytes"] is not None}
-        row["steps"] = None if of_task["steps"] is None else max(of_task["steps"], 0) * rows[0]["tasks"]
+        compute = json.loads(
+            next(r["compute_params"] for r in facts["recipe"] if r["name"] == row["recipe"])
+        )
+        row |= {
+            "ranks": compute.get("ranks", 1),
+            "unit": of_task["unit"],
+            "profiled": of_task["peak_bytes"] is not None,
+        }
+        row["steps"] = (
+            None if of_task["steps"] is None else max(of_task["steps"], 0) * rows[0]["tasks"]
+        )
         found.append(row | _expected(row, of_task, ended))
     return found
 
@@ -42,27 +56,56 @@ def outlook(facts: Facts) -> list[Row]:
 def _expected(row: Row, of_task: Row, ended: list[Row]) -> Row:
     """Seconds, PFLOPs and memory of one trial, from those that finished on the device where its backbone did last."""
     at = [r for r in ended if r["backbone"] == row["backbone"]] or ended
-    device = max(at, key=lambda r: (r["finished_at"] is not None, str(r["finished_at"])), default={"device": None})["device"]
+    device = max(
+        at,
+        key=lambda r: (r["finished_at"] is not None, str(r["finished_at"])),
+        default={"device": None},
+    )["device"]
     here = [r for r in ended if r["device"] == device]
     alike = [r for r in here if all(r[w] == row[w] for w in SENTENCE)]
-    of_recipe = [r for r in here if r["flops"] and (r["backbone"], r["recipe"]) == (row["backbone"], row["recipe"])]
-    similar = [r for r in here if all(r[w] == row[w] for w in ("backbone", "stream", "recipe", "budget"))]
+    of_recipe = [
+        r
+        for r in here
+        if r["flops"] and (r["backbone"], r["recipe"]) == (row["backbone"], row["recipe"])
+    ]
+    similar = [
+        r for r in here if all(r[w] == row[w] for w in ("backbone", "stream", "recipe", "budget"))
+    ]
     kinds = [[r["seconds"] for r in rows] for rows in grouped(here, *SENTENCE).values()]
-    ratios = [statistics.variance(own) / statistics.fmean(own) ** 2 for own in kinds if len(own) > 1]
+    ratios = [
+        statistics.variance(own) / statistics.fmean(own) ** 2 for own in kinds if len(own) > 1
+    ]
     usual = math.sqrt(statistics.fmean(ratios)) if ratios else None
     pflops = [over(mean(r["flops"] for r in rows), 1e15) for rows in (alike, similar)]
-    said = {"device": device, "pflops": next((v for v in (of_task["pflops"], *pflops) if v is not None), None)}
+    said = {
+        "device": device,
+        "pflops": next((v for v in (of_task["pflops"], *pflops) if v is not None), None),
+    }
     seen = peak(alike)
     said["peak_bytes"] = seen if seen is not None else of_task["peak_bytes"]
     if alike:
         values = [r["seconds"] for r in alike]
-        spread = statistics.stdev(values) if len(values) > 1 else None if usual is None else usual * values[0]
+        spread = (
+            statistics.stdev(values)
+            if len(values) > 1
+            else None
+            if usual is None
+            else usual * values[0]
+        )
         error = None if spread is None else spread / math.sqrt(len(values))
-        return said | {"seconds": mean(values), "error_s": error, "noise_s": spread, "by_what": "alike", "based_on": len(values)}
+        return said | {
+            "seconds": mean(values),
+            "error_s": error,
+            "noise_s": spread,
+            "by_what": "alike",
+            "based_on": len(values),
+        }
     if of_recipe and of_task["pflops"] is not None:
         rates = [r["seconds"] / r["flops"] * 1e15 for r in of_recipe]
         seconds = statistics.fmean(rates) * of_task["pflops"]
-        error = statistics.stdev(rates) / statistics.fmean(rates) * seconds if len(rates) > 1 else None
+        error = (
+            statistics.stdev(rates) / statistics.fmean(rates) * seconds if len(rates) > 1 else None
+        )
         return said | {
             "seconds": seconds,
             "error_s": error,
@@ -84,7 +127,13 @@ def forecast(facts: Facts) -> list[Row]:
         if row["state"] == "pending":
             kind = kinds[tuple(row[w] for w in ("study", *SENTENCE))]
             words = {w: row[w] for w in ("trial", "study", *SENTENCE, "seed")}
-            found.append(words | {name: kind[name] for name in ("steps", "seconds", "pflops", "peak_bytes", "based_on")})
+            found.append(
+                words
+                | {
+                    name: kind[name]
+                    for name in ("steps", "seconds", "pflops", "peak_bytes", "based_on")
+                }
+            )
     return found
 
 
@@ -97,8 +146,15 @@ def running(facts: Facts) -> list[Row]:
             continue
         key = (row["trial"], row["attempt"])
         sent = next((s for s in facts["submission"] if (s["trial"], s["attempt"]) == key), {})
-        points = [p | {"at": (p["task"], p["step"])} for p in facts["progress"] if (p["trial"], p["attempt"]) == key]
-        point, words = newest(points, "at"), {w: row[w] for w in ("trial", "study", *SENTENCE, "seed", "attempt", "tasks")}
+        points = [
+            p | {"at": (p["task"], p["step"])}
+            for p in facts["progress"]
+            if (p["trial"], p["attempt"]) == key
+        ]
+        point, words = (
+            newest(points, "at"),
+            {w: row[w] for w in ("trial", "study", *SENTENCE, "seed", "attempt", "tasks")},
+        )
         words |= {name: sent.get(name) for name in ("backend", "job_id", "submitted_at")}
         words |= {name: point.get(name) for name in ("task", "step", "loss", "pairs_per_s")}
         words["written_at"] = max((p["written_at"] for p in points), default=None)
@@ -111,8 +167,13 @@ def running(facts: Facts) -> list[Row]:
 @answers
 def completion(facts: Facts) -> list[Row]:
     """When it ends depends on the clock."""
-    left = [{"study": row["study"], "pending": 1, "seconds": row["seconds"]} for row in forecast(facts)]
-    now = [{"study": row["study"], "pending": 0, "seconds": over(row["expected_s"], 2)} for row in running(facts)]
+    left = [
+        {"study": row["study"], "pending": 1, "seconds": row["seconds"]} for row in forecast(facts)
+    ]
+    now = [
+        {"study": row["study"], "pending": 0, "seconds": over(row["expected_s"], 2)}
+        for row in running(facts)
+    ]
     found = []
     for (study,), rows in grouped(left + now, "study").items():
         known = [row["seconds"] for row in rows if row["seconds"] is not None]
@@ -121,7 +182,10 @@ def completion(facts: Facts) -> list[Row]:
             "pending": sum(r["pending"] for r in rows),
             "running": sum(not r["pending"] for r in rows),
         }
-        row |= {"unknown": len(rows) - len(known), "remaining_s": math.fsum(known) if known else None}
+        row |= {
+            "unknown": len(rows) - len(known),
+            "remaining_s": math.fsum(known) if known else None,
+        }
         found.append(row | {"expected_end": UNTOLD if known and now else None})
     return found
 
@@ -130,21 +194,37 @@ def completion(facts: Facts) -> list[Row]:
 def grid_cost(facts: Facts, seeds: int = 3, first_seed: int = 0, **lists: str | None) -> list[Row]:
     used = {word: {t[word] for t in facts.trials.values()} for word in SENTENCE}
     asked: dict[str, Any] = {word: lists.get(f"{word}s") or lists.get(word) for word in SENTENCE}
-    names = [sorted(used[w] if asked[w] is None else set(asked[w].split(",")) & set(facts.by_name(w))) for w in SENTENCE]
+    names = [
+        sorted(used[w] if asked[w] is None else set(asked[w].split(",")) & set(facts.by_name(w)))
+        for w in SENTENCE
+    ]
     usual = [row for row in usual_cost(facts) if row["newest"]]
     of_kind, declared = grouped(usual, *SENTENCE), grouped(facts.trials.values(), *SENTENCE)
     of_kin = grouped(usual, "backbone", "stream", "recipe", "budget")
     found = []
     for key in product(*names):
         row = named(SENTENCE, key)
-        budget, tasks = facts.by_name("budget")[row["budget"]], facts.by_name("stream")[row["stream"]]["tasks"]
-        unit = {"steps": 1, "pairs": facts.by_name("recipe")[row["recipe"]]["batch_pairs"]}.get(budget["unit"])
+        budget, tasks = (
+            facts.by_name("budget")[row["budget"]],
+            facts.by_name("stream")[row["stream"]]["tasks"],
+        )
+        unit = {"steps": 1, "pairs": facts.by_name("recipe")[row["recipe"]]["batch_pairs"]}.get(
+            budget["unit"]
+        )
         row["steps"] = None if unit is None else round(budget["total"] / (tasks * unit)) * tasks
-        row["new"] = seeds - sum(first_seed <= t["seed"] < first_seed + seeds for t in declared.get(key, []))
-        kin = of_kind.get(key) or of_kin.get((row["backbone"], row["stream"], row["recipe"], row["budget"]), [])
+        row["new"] = seeds - sum(
+            first_seed <= t["seed"] < first_seed + seeds for t in declared.get(key, [])
+        )
+        kin = of_kind.get(key) or of_kin.get(
+            (row["backbone"], row["stream"], row["recipe"], row["budget"]), []
+        )
         row["based_on"] = sum(r["trials"] for r in kin)
         for name, source, unit_ in (("seconds", "seconds", 1.0), ("gflops", "pflops", 1e6)):
-            row[name] = math.fsum(r[source] * r["trials"] for r in kin) / row["based_on"] * unit_ if kin else None
+            row[name] = (
+                math.fsum(r[source] * r["trials"] for r in kin) / row["based_on"] * unit_
+                if kin
+                else None
+            )
         row["hours"] = None if row["seconds"] is None else row["new"] * row["seconds"] / 3600
         found.append(row)
     return found
@@ -154,5 +234,13 @@ def grid_cost(facts: Facts, seeds: int = 3, first_seed: int = 0, **lists: str | 
 def grid_total(facts: Facts, seeds: int = 3, first_seed: int = 0, **lists: str | None) -> list[Row]:
     rows = grid_cost(facts, seeds=seeds, first_seed=first_seed, **lists)
     known = [row for row in rows if row["hours"] is not None]
-    total_ = {"combinations": len(rows), "new": total(rows, "new"), "hours": total(known, "hours") if known else None}
-    return [total_ | {"unknown": total((row for row in rows if row["hours"] is None), "new")}] if rows else []
+    total_ = {
+        "combinations": len(rows),
+        "new": total(rows, "new"),
+        "hours": total(known, "hours") if known else None,
+    }
+    return (
+        [total_ | {"unknown": total((row for row in rows if row["hours"] is None), "new")}]
+        if rows
+        else []
+    )

@@ -31,7 +31,9 @@ def anytime(facts: Facts) -> list[Row]:
         if last["task"] != last["tasks"]:
             continue
         known = [row for row in rows if row["a_zs"] is not None]
-        worst = min(known, key=lambda row: (row["a_zs"], row["task"]), default={"a_zs": None, "task": None})
+        worst = min(
+            known, key=lambda row: (row["a_zs"], row["task"]), default={"a_zs": None, "task": None}
+        )
         spent = last["spent_flops"] - rows[0]["spent_flops"]
         row = {word: last[word] for word in WORDS} | {
             "zs_end": last["a_zs"],
@@ -42,7 +44,10 @@ def anytime(facts: Facts) -> list[Row]:
             whole = len(rows) == last["tasks"] + 1 and all(r["gm"] is not None for r in rows)
             pairs = list(pairwise(rows))
             area = (
-                math.fsum((x[measure] + y[measure]) / 2 * (y["spent_flops"] - x["spent_flops"]) for x, y in pairs)
+                math.fsum(
+                    (x[measure] + y[measure]) / 2 * (y["spent_flops"] - x["spent_flops"])
+                    for x, y in pairs
+                )
                 if whole
                 else None
             )
@@ -52,7 +57,9 @@ def anytime(facts: Facts) -> list[Row]:
 
 
 @answers
-def cost_to_target(facts: Facts, target: float = 0.5, stream: str | None = None, backbone: str | None = None) -> list[Row]:
+def cost_to_target(
+    facts: Facts, target: float = 0.5, stream: str | None = None, backbone: str | None = None
+) -> list[Row]:
     found = []
     for key, rows in grouped(facts.path, *SENTENCE).items():
         trials = [sorted(own, key=lambda r: r["task"]) for own in grouped(rows, "trial").values()]
@@ -61,7 +68,11 @@ def cost_to_target(facts: Facts, target: float = 0.5, stream: str | None = None,
             continue
         costs = [_first_at(own, target) for own in ended]
         there = [cost for cost in costs if cost is not None]
-        row = named(SENTENCE, key) | {"seeds": len(ended), "seeds_there": len(there), "few_seeds": len(ended) < 3}
+        row = named(SENTENCE, key) | {
+            "seeds": len(ended),
+            "seeds_there": len(there),
+            "few_seeds": len(ended) < 3,
+        }
         found.append(row | {"gflops": (mean(there) or 0) / 1e9 if there else None})
     return found
 
@@ -86,13 +97,24 @@ def forgetting(facts: Facts) -> list[Row]:
             continue
         finals = [row for row in facts.finals if row["trial"] == trial]
         for role, members in (
-            (r, [m for m in facts.members[words["suite"]] if m["role"] == r]) for r in ("adapt", "retain", "probe")
+            (r, [m for m in facts.members[words["suite"]] if m["role"] == r])
+            for r in ("adapt", "retain", "probe")
         ):
             rows = [_forgotten(finals, member, max(tasks)) for member in members]
-            lost = [(row["forgotten"], member["weight"]) for row, member in zip(rows, members, strict=True)]
+            lost = [
+                (row["forgotten"], member["weight"])
+                for row, member in zip(rows, members, strict=True)
+            ]
             whole = all(value is not None for value, _ in lost)
-            of_role = math.fsum(v * w for v, w in lost) / math.fsum(w for _, w in lost) if whole and lost else None
-            found += [{word: words[word] for word in WORDS} | row | {"role": role, "role_mean": of_role} for row in rows]
+            of_role = (
+                math.fsum(v * w for v, w in lost) / math.fsum(w for _, w in lost)
+                if whole and lost
+                else None
+            )
+            found += [
+                {word: words[word] for word in WORDS} | row | {"role": role, "role_mean": of_role}
+                for row in rows
+            ]
     return found
 
 
@@ -101,12 +123,18 @@ def _forgotten(finals: list[Row], member: Row, last: int) -> Row:
     values = {row["task"]: row["value"] for row in finals if all(row[k] == member[k] for k in key)}
     before = {task: value for task, value in values.items() if task < last}
     best = max(before, key=lambda task: (before[task], -task)) if before else None
-    row = {k: member[k] for k in key} | {"task": last, "best_task": best, "best": before.get(best) if before else None}
+    row = {k: member[k] for k in key} | {
+        "task": last,
+        "best_task": best,
+        "best": before.get(best) if before else None,
+    }
     return row | {"now": values.get(last), "forgotten": less(row["best"], values.get(last))}
 
 
 @answers
-def lost(facts: Facts, dataset: str | None = None, stream: str | None = None, backbone: str | None = None) -> list[Row]:
+def lost(
+    facts: Facts, dataset: str | None = None, stream: str | None = None, backbone: str | None = None
+) -> list[Row]:
     key = ("dataset", "role", "metric", "label_space")
     followed = []
     for values, rows in grouped(facts.finals, "trial", *key).items():
@@ -117,14 +145,20 @@ def lost(facts: Facts, dataset: str | None = None, stream: str | None = None, ba
         later = {task: value for task, value in of.items() if task}
         worst = min(later, key=lambda task: (later[task], task))
         followed.append(
-            trial | named(key, values[1:]) | {"of": of, "worst": later[worst], "worst_task": worst, "last": of[trial["tasks"]]}
+            trial
+            | named(key, values[1:])
+            | {"of": of, "worst": later[worst], "worst_task": worst, "last": of[trial["tasks"]]}
         )
     found = []
     for values, rows in grouped(followed, *key, *SENTENCE).items():
         row = named((*key, *SENTENCE), values)
         if stream in (None, row["stream"]) and backbone in (None, row["backbone"]):
             deepest = min(rows, key=lambda r: (r["worst"], r["worst_task"]))
-            row |= {"seeds": len(rows), "few_seeds": len(rows) < 3, "untouched": mean(r["of"].get(0) for r in rows)}
+            row |= {
+                "seeds": len(rows),
+                "few_seeds": len(rows) < 3,
+                "untouched": mean(r["of"].get(0) for r in rows),
+            }
             row |= {
                 "worst": mean(r["worst"] for r in rows),
                 "worst_task": deepest["worst_task"],
@@ -138,7 +172,9 @@ def lost(facts: Facts, dataset: str | None = None, stream: str | None = None, ba
 def stability_gap(facts: Facts) -> list[Row]:
     key = ("role", "dataset", "metric", "label_space", "fraction")
     found = []
-    for values, rows in grouped((r for r in facts.measured if r["weights"] == "deployed"), "trial", *key).items():
+    for values, rows in grouped(
+        (r for r in facts.measured if r["weights"] == "deployed"), "trial", *key
+    ).items():
         falls = {}
         for task in {row["task"] for row in rows if not row["at_end"]}:
             before = [row["value"] for row in rows if row["task"] == task - 1 and row["at_end"]]
@@ -147,7 +183,9 @@ def stability_gap(facts: Facts) -> list[Row]:
         if falls:
             deepest = max(falls, key=lambda task: (falls[task], -task))
             row = {word: facts.trials[values[0]][word] for word in WORDS} | named(key, values[1:])
-            found.append(row | {"tasks_watched": len(falls), "gap": falls[deepest], "task": deepest})
+            found.append(
+                row | {"tasks_watched": len(falls), "gap": falls[deepest], "task": deepest}
+            )
     return found
 
 
@@ -157,16 +195,27 @@ def during(facts: Facts) -> list[Row]:
     parts = {row["name"] for row in facts["suite"] if row["subset"] < 1}
     found = []
     rows = [
-        r for r in facts.measured if r["weights"] == "deployed" and r["at_end"] and facts.trials[r["trial"]]["suite"] in parts
+        r
+        for r in facts.measured
+        if r["weights"] == "deployed" and r["at_end"] and facts.trials[r["trial"]]["suite"] in parts
     ]
     for (trial, task), there in grouped(rows, "trial", "task").items():
-        smallest = [min(own, key=lambda r: r["fraction"]) for own in grouped(there, "dataset", "metric", "label_space").values()]
+        smallest = [
+            min(own, key=lambda r: r["fraction"])
+            for own in grouped(there, "dataset", "metric", "label_space").values()
+        ]
         row: Row = {"trial": trial, "task": task}
-        row["share"] = sum(r["examples"] for r in smallest) / sum(r["examples"] / r["fraction"] for r in smallest)
+        row["share"] = sum(r["examples"] for r in smallest) / sum(
+            r["examples"] / r["fraction"] for r in smallest
+        )
         for role, short in (("adapt", "a_ka"), ("retain", "a_zs")):
             own = [r for r in smallest if r["role"] == role]
             wanted = [m for m in facts.members[facts.trials[trial]["suite"]] if m["role"] == role]
-            row |= {short: of_members(own, wanted), f"{role}_measured": len(own), f"{role}_wanted": len(wanted)}
+            row |= {
+                short: of_members(own, wanted),
+                f"{role}_measured": len(own),
+                f"{role}_wanted": len(wanted),
+            }
         both = row["a_ka"] is not None and row["a_zs"] is not None
         found.append(row | {"gm": math.sqrt(row["a_ka"] * row["a_zs"]) if both else None})
     return found
@@ -178,7 +227,11 @@ def curve(facts: Facts) -> list[Row]:
     for row in facts["progress"]:
         before = 0
         for task in range(1, row["task"]):
-            trained = [c for c in facts["cost"] if (c["trial"], c["task"], c["phase"]) == (row["trial"], task, "train")]
+            trained = [
+                c
+                for c in facts["cost"]
+                if (c["trial"], c["task"], c["phase"]) == (row["trial"], task, "train")
+            ]
             before += max((c["steps"] for c in trained), default=0)
         columns = ("trial", "attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at")
         found.append({name: row[name] for name in columns} | {"at_step": row["step"] + before})
@@ -187,11 +240,16 @@ def curve(facts: Facts) -> list[Row]:
 
 @answers
 def heat(facts: Facts) -> list[Row]:
-    valued = [row | {"item": f"task {row['learned']}", "place": row["learned"], "role": None} for row in task_matrix(facts)]
+    valued = [
+        row | {"item": f"task {row['learned']}", "place": row["learned"], "role": None}
+        for row in task_matrix(facts)
+    ]
     for row in facts.finals:
         words = facts.trials[row["trial"]]
         same = [
-            m for m in facts.members[words["suite"]] if (m["dataset"], m["label_space"]) == (row["dataset"], row["label_space"])
+            m
+            for m in facts.members[words["suite"]]
+            if (m["dataset"], m["label_space"]) == (row["dataset"], row["label_space"])
         ]
         item = row["dataset"] if len(same) == 1 else f"{row['dataset']} {row['metric']}"
         valued.append(row | words | {"item": item, "place": None})
@@ -199,7 +257,9 @@ def heat(facts: Facts) -> list[Row]:
     found = []
     for key, rows in grouped(valued, *columns).items():
         n = sum(row["value"] is not None for row in rows)
-        found.append(named(columns, key) | {"seeds": n, "value": mean(row["value"] for row in rows)})
+        found.append(
+            named(columns, key) | {"seeds": n, "value": mean(row["value"] for row in rows)}
+        )
     return found
 
 
@@ -216,9 +276,14 @@ def heat_difference(
     shared = ("backbone", "stream", "budget", "label_space", "role", "item", "place", "task")
     sides = []
     for words in ((method_a, mixture_a, recipe_a), (method_b, mixture_b, recipe_b)):
-        rows = [row for row in heat(facts) if (row["method"], row["mixture"], row["recipe"]) == words]
+        rows = [
+            row for row in heat(facts) if (row["method"], row["mixture"], row["recipe"]) == words
+        ]
         sides.append({tuple(row[name] for name in shared): row["value"] for row in rows})
     a, b = sides
     return [
-        named(shared, key) | {"value_a": a[key], "value_b": b[key], "difference": less(a[key], b[key])} for key in a if key in b
+        named(shared, key)
+        | {"value_a": a[key], "value_b": b[key], "difference": less(a[key], b[key])}
+        for key in a
+        if key in b
     ]

@@ -35,15 +35,25 @@ def paired_with(best: list[Row], rows: list[Row], measure: str) -> list[float]:
 def judged(behind: list[float], is_best: bool) -> Row:
     """The mean of what one is behind, its interval and the verdict."""
     if is_best:
-        return {"pairs": 0, "behind": None, "behind_low": None, "behind_high": None, "verdict": "best"}
+        return {
+            "pairs": 0,
+            "behind": None,
+            "behind_low": None,
+            "behind_high": None,
+            "verdict": "best",
+        }
     row = {"pairs": len(behind)} | interval(behind, "behind")
     low, high = row["behind_low"], row["behind_high"]
-    said = "too few seeds" if low is None else "behind" if low > 0 else "ahead" if high < 0 else "tie"
+    said = (
+        "too few seeds" if low is None else "behind" if low > 0 else "ahead" if high < 0 else "tie"
+    )
     return row | {"verdict": said}
 
 
 @answers
-def effect(facts: Facts, axis: str = "method", measure: str = "gm", among: str | None = None) -> list[Row]:
+def effect(
+    facts: Facts, axis: str = "method", measure: str = "gm", among: str | None = None
+) -> list[Row]:
     allowed = None if among is None else set(among.split(","))
     ends = []
     for row in facts.ends:
@@ -61,23 +71,41 @@ def effect(facts: Facts, axis: str = "method", measure: str = "gm", among: str |
     found = []
     for key, alike in grouped(ends, *SENTENCE).items():
         choices = {choice: rows for (choice,), rows in grouped(alike, "choice").items()}
-        best = min(choices, key=lambda name: (-round(mean(column(choices[name], measure)) or 0, 12), name))
+        best = min(
+            choices, key=lambda name: (-round(mean(column(choices[name], measure)) or 0, 12), name)
+        )
         for name, rows in choices.items():
-            row = named(SENTENCE, key) | {"choice": name, "others": len(choices) - 1, "seeds": len(rows), "gflops": gflops(rows)}
+            row = named(SENTENCE, key) | {
+                "choice": name,
+                "others": len(choices) - 1,
+                "seeds": len(rows),
+                "gflops": gflops(rows),
+            }
             row |= {"few_seeds": len(rows) < 3} | interval(column(rows, measure), "mean")
             row |= judged(paired_with(choices[best], rows, measure), name == best)
             found.append(row if len(choices) > 1 else row | {"verdict": "nothing to compare with"})
     return found
 
 
-def along(facts: Facts, axis: str, measure: str, shown: tuple[str, ...], hidden: str, among: set[str] | None = None) -> list[Row]:
+def along(
+    facts: Facts,
+    axis: str,
+    measure: str,
+    shown: tuple[str, ...],
+    hidden: str,
+    among: set[str] | None = None,
+) -> list[Row]:
     """`effect` along an axis with words of the choice, and without the column of the sentence that the axis takes the place of."""
     table = facts.by_name(CHOICE.get(axis, axis))
     found = []
-    for row in effect(facts, axis=axis, measure=measure, among=None if among is None else ",".join(sorted(among))):
+    for row in effect(
+        facts, axis=axis, measure=measure, among=None if among is None else ",".join(sorted(among))
+    ):
         choice = row.pop("choice")
         kept = {name: value for name, value in row.items() if name != hidden}
-        found.append(kept | {CHOICE.get(axis, axis): choice} | {name: table[choice][name] for name in shown})
+        found.append(
+            kept | {CHOICE.get(axis, axis): choice} | {name: table[choice][name] for name in shown}
+        )
     return found
 
 
@@ -90,7 +118,11 @@ def ordering(facts: Facts, measure: str = "gm") -> list[Row]:
     found = []
     for row in without(effect(facts, axis="ordering", measure=measure), "gflops"):
         sequence = facts.by_name("sequence")[row["choice"]]
-        more = {"sequence": row.pop("choice"), "ordering": sequence["ordering"], "ordering_seed": sequence["seed"]}
+        more = {
+            "sequence": row.pop("choice"),
+            "ordering": sequence["ordering"],
+            "ordering_seed": sequence["seed"],
+        }
         found.append(row | more)
     for alike in grouped(found, *SENTENCE).values():
         means = [row["mean"] for row in alike]
@@ -128,12 +160,18 @@ def schedule(facts: Facts, measure: str = "gm") -> list[Row]:
 @answers
 def merge_enough(facts: Facts, measure: str = "gm") -> list[Row]:
     full = {row["name"] for row in facts["method"] if row["tuning"] == "full"}
-    return along(facts, "method", measure, ("merging", "objective", "start", "deploy"), "method", full)
+    return along(
+        facts, "method", measure, ("merging", "objective", "start", "deploy"), "method", full
+    )
 
 
 @answers
 def peft_or_full(facts: Facts, measure: str = "gm") -> list[Row]:
-    plain = {row["name"] for row in facts["method"] if row["merging"] == "none" and row["objective"] == "contrastive"}
+    plain = {
+        row["name"]
+        for row in facts["method"]
+        if row["merging"] == "none" and row["objective"] == "contrastive"
+    }
     return along(facts, "method", measure, ("tuning", "tuning_params"), "method", plain)
 
 
@@ -142,20 +180,37 @@ def ranked(facts: Facts, measure: str = "zs_ratio", **words: str | None) -> list
     parts = {name: words.pop(name, None) for name in ("tuning", "objective", "merging", "study")}
     ends = {row["trial"]: row for row in facts.ends}
     found, values = [], {}
-    wanted = [row for row in states(facts) if row["state"] != "withdrawn" and _has_parts(facts, row, parts)]
+    wanted = [
+        row
+        for row in states(facts)
+        if row["state"] != "withdrawn" and _has_parts(facts, row, parts)
+    ]
     for key, trials in grouped(wanted, *SENTENCE).items():
         if not chosen(key, **words):
             continue
-        values[key] = [ends[row["trial"]] for row in trials if ends.get(row["trial"], {}).get(measure) is not None]
+        values[key] = [
+            ends[row["trial"]]
+            for row in trials
+            if ends.get(row["trial"], {}).get(measure) is not None
+        ]
         n = len(values[key])
-        row = named(SENTENCE, key) | {"seeds": n, "seeds_wanted": len(trials), "missing": len(trials) - n, "few_seeds": n < 3}
+        row = named(SENTENCE, key) | {
+            "seeds": n,
+            "seeds_wanted": len(trials),
+            "missing": len(trials) - n,
+            "few_seeds": n < 3,
+        }
         found.append(row | interval(column(values[key], measure), "mean", "low", "high"))
     for alike in grouped(found, "backbone", "stream", "budget").values():
-        order = sorted(alike, key=lambda r: (-(r["mean"] or -9), r["method"], r["mixture"], r["recipe"]))
+        order = sorted(
+            alike, key=lambda r: (-(r["mean"] or -9), r["method"], r["mixture"], r["recipe"])
+        )
         best = tuple(order[0][word] for word in SENTENCE)
         for row, place in zip(alike, places(column(alike, "mean")), strict=True):
             key = tuple(row[word] for word in SENTENCE)
-            row |= {"rank": place} | judged(paired_with(values[best], values[key], measure), key == best)
+            row |= {"rank": place} | judged(
+                paired_with(values[best], values[key], measure), key == best
+            )
             if place is None:
                 row["verdict"] = None
     return found
@@ -171,19 +226,33 @@ def _has_parts(facts: Facts, row: Row, parts: Row) -> bool:
 
 
 @answers
-def paired(facts: Facts, a: str = "finetune", b: str = "ema_merge", measure: str = "gm") -> list[Row]:
+def paired(
+    facts: Facts, a: str = "finetune", b: str = "ema_merge", measure: str = "gm"
+) -> list[Row]:
     found = []
     rest = ("backbone", "stream", "mixture", "recipe", "budget", "seed")
     for key, rows in grouped([row for row in facts.ends if row["method"] in (a, b)], *rest).items():
         of = {row["method"]: row[measure] for row in rows}
         difference = less(of.get(a), of.get(b))
-        winner = None if difference is None else "tie" if difference == 0 else a if difference > 0 else b
-        found.append(named(rest, key) | {"value_a": of.get(a), "value_b": of.get(b), "difference": difference, "winner": winner})
+        winner = (
+            None if difference is None else "tie" if difference == 0 else a if difference > 0 else b
+        )
+        found.append(
+            named(rest, key)
+            | {
+                "value_a": of.get(a),
+                "value_b": of.get(b),
+                "difference": difference,
+                "winner": winner,
+            }
+        )
     return found
 
 
 @answers
-def decide(facts: Facts, a: str = "finetune", b: str = "ema_merge", measure: str = "gm", power: float = 0.8) -> list[Row]:
+def decide(
+    facts: Facts, a: str = "finetune", b: str = "ema_merge", measure: str = "gm", power: float = 0.8
+) -> list[Row]:
     found = []
     rest = ("backbone", "stream", "mixture", "recipe", "budget")
     for key, rows in grouped(paired(facts, a, b, measure), *rest).items():
@@ -197,7 +266,12 @@ def decide(facts: Facts, a: str = "finetune", b: str = "ema_merge", measure: str
             "few_seeds": n < 3,
         }
         row |= interval(apart, "difference")
-        row |= {"wins": wins, "ties": ties, "losses": n - wins - ties, "win_rate": (wins + ties / 2) / n if n else None}
+        row |= {
+            "wins": wins,
+            "ties": ties,
+            "losses": n - wins - ties,
+            "win_rate": (wins + ties / 2) / n if n else None,
+        }
         low, high = row["difference_low"], row["difference_high"]
         told = None if low is None else a if low > 0 else b if high < 0 else ""
         row["verdict"] = "too few seeds" if told is None else f"{told} is better" if told else "tie"
@@ -231,7 +305,14 @@ class Near:
 
 def seeds_needed(difference: float, spread: float, power: float) -> int | None:
     """The fewest pairs, up to 1,001, at which the test finds it with this probability."""
-    n = 2 + bisect.bisect_left(range(2, 1002), power, key=lambda n: power_of(n, abs(difference), spread)) if difference else 1002
+    n = (
+        2
+        + bisect.bisect_left(
+            range(2, 1002), power, key=lambda n: power_of(n, abs(difference), spread)
+        )
+        if difference
+        else 1002
+    )
     return n if n <= 1001 else None
 
 
@@ -250,14 +331,22 @@ def power_of(n: int, difference: float, spread: float) -> float:
 
 @answers
 def bootstrap(
-    facts: Facts, measure: str = "gm", resamples: int = 1000, stream: str | None = None, backbone: str | None = None
+    facts: Facts,
+    measure: str = "gm",
+    resamples: int = 1000,
+    stream: str | None = None,
+    backbone: str | None = None,
 ) -> list[Row]:
     """The mean, and where the ends of the interval must lie: near those of a normal one that knows the spread of its seeds."""
     found = []
     for key, rows in facts.cells.items():
         values = [value for value in column(rows, measure) if value is not None]
         if values and chosen(key, stream=stream, backbone=backbone):
-            row = named(SENTENCE, key) | {"seeds": len(values), "few_seeds": len(values) < 3, "mean": mean(values)}
+            row = named(SENTENCE, key) | {
+                "seeds": len(values),
+                "few_seeds": len(values) < 3,
+                "mean": mean(values),
+            }
             ends = resampled(values) if len(values) > 2 else (None, None)
             found.append(row | {"lowest": ends[0], "highest": ends[1]})
     return found
@@ -266,18 +355,26 @@ def bootstrap(
 def resampled(values: list[float]) -> tuple[Between, Between]:
     """Where the 2.5 and 97.5 percentiles of a thousand means lie, three standard deviations of chance around those of all samples."""
     n = len(values)
-    sums: list[tuple[float, float]] = []  # of every sample with replacement: its mean, and its probability
+    sums: list[
+        tuple[float, float]
+    ] = []  # of every sample with replacement: its mean, and its probability
     for counts in itertools.product(range(n + 1), repeat=n - 1):
         last = n - sum(counts)
         if last >= 0:
             times = (*counts, last)
             chance = math.factorial(n) / math.prod(math.factorial(k) for k in times) / n**n
-            sums.append((math.fsum(k * value for k, value in zip(times, values, strict=True)) / n, chance))
+            sums.append(
+                (math.fsum(k * value for k, value in zip(times, values, strict=True)) / n, chance)
+            )
     sums.sort()
 
     def at(share: float) -> float:
         up_to = list(itertools.accumulate(chance for _, chance in sums))
-        return next(value for (value, _), reached in zip(sums, up_to, strict=True) if reached >= share - 1e-12)
+        return next(
+            value
+            for (value, _), reached in zip(sums, up_to, strict=True)
+            if reached >= share - 1e-12
+        )
 
     return Between(at(0.01), at(0.04)), Between(at(0.96), at(0.99))
 
@@ -299,6 +396,10 @@ def next_(facts: Facts) -> list[Row]:
             suggest(2, f"only {len(rows)} seed{'s' * (len(rows) > 1)}", key, UNTOLD)
     for row in effect(facts, "method", "gm"):
         if row["verdict"] == "tie" and row["pairs"] >= 3:
-            said = "gm is {behind:.3f} below the best, between {behind_low:.3f} and {behind_high:.3f}".format(**row)
-            suggest(3, said, tuple((row | {"method": row["choice"]})[word] for word in SENTENCE), UNTOLD)
+            said = "gm is {behind:.3f} below the best, between {behind_low:.3f} and {behind_high:.3f}".format(
+                **row
+            )
+            suggest(
+                3, said, tuple((row | {"method": row["choice"]})[word] for word in SENTENCE), UNTOLD
+            )
     return found

@@ -20,7 +20,10 @@ from tests.queries.recomputed.seeds import half
 def done(facts: Facts) -> dict[int, Row]:
     """Trial -> how the newest of its attempts that are done ended."""
     ends = [row for row in facts["outcome"] if row["state"] == "done"]
-    return {trial: max(rows, key=lambda r: str(r["finished_at"] or "")) for (trial,), rows in grouped(ends, "trial").items()}
+    return {
+        trial: max(rows, key=lambda r: str(r["finished_at"] or ""))
+        for (trial,), rows in grouped(ends, "trial").items()
+    }
 
 
 def peak(rows: list[Row]) -> int | None:
@@ -31,7 +34,11 @@ def peak(rows: list[Row]) -> int | None:
 def costs(facts: Facts) -> list[Row]:
     found = []
     for (trial, phase), rows in grouped(facts["cost"], "trial", "phase").items():
-        held = [row for row in rows if facts.holds.get((trial, row["task"]), (None,))[0] == row["attempt"]]
+        held = [
+            row
+            for row in rows
+            if facts.holds.get((trial, row["task"]), (None,))[0] == row["attempt"]
+        ]
         own = [row for row in held if not row["shared"]]
         row = {
             "trial": trial,
@@ -41,8 +48,14 @@ def costs(facts: Facts) -> list[Row]:
             "peak_bytes": peak(rows),
         }
         row["lost_flops"] = total((r for r in rows if r not in held), "flops")
-        row |= {"held_flops": total(held, "flops") if held else None, "held_s": total(held, "seconds") if held else None}
-        row |= {"done_flops": total(own, "flops") if own else None, "done_s": total(own, "seconds") if own else None}
+        row |= {
+            "held_flops": total(held, "flops") if held else None,
+            "held_s": total(held, "seconds") if held else None,
+        }
+        row |= {
+            "done_flops": total(own, "flops") if own else None,
+            "done_s": total(own, "seconds") if own else None,
+        }
         repeated = sum(len(same) > 1 for same in grouped(rows, "task", "attempt").values())
         found.append(row | {"held_peak_bytes": peak(held), "repeated": repeated})
     return found
@@ -61,8 +74,18 @@ def finished(facts: Facts) -> list[Row]:
         learning = [row for row in rows if row["phase"] != "evaluate"]
         if rows and trial in facts.trials:
             row = {word: facts.trials[trial][word] for word in ("trial", *SENTENCE)}
-            row |= {"device": end["device"] or "unknown", "finished_at": end["finished_at"], "seconds": total(rows, "seconds")}
-            found.append(row | {"flops": total(learning, "flops") if learning else None, "peak_bytes": peak(learning)})
+            row |= {
+                "device": end["device"] or "unknown",
+                "finished_at": end["finished_at"],
+                "seconds": total(rows, "seconds"),
+            }
+            found.append(
+                row
+                | {
+                    "flops": total(learning, "flops") if learning else None,
+                    "peak_bytes": peak(learning),
+                }
+            )
     return found
 
 
@@ -71,10 +94,16 @@ def usual_cost(facts: Facts) -> list[Row]:
     found = []
     for key, rows in grouped(finished(facts), *SENTENCE, "device").items():
         seconds = [row["seconds"] for row in rows]
-        row = named((*SENTENCE, "device"), key) | {"trials": len(rows), "seconds": mean(seconds), "peak_bytes": peak(rows)}
+        row = named((*SENTENCE, "device"), key) | {
+            "trials": len(rows),
+            "seconds": mean(seconds),
+            "peak_bytes": peak(rows),
+        }
         row["spread_s"] = statistics.stdev(seconds) if len(rows) > 1 else None
         row["pflops"] = over(mean(r["flops"] for r in rows), 1e15)
-        found.append(row | {"at": max((r["finished_at"] for r in rows if r["finished_at"]), default=None)})
+        found.append(
+            row | {"at": max((r["finished_at"] for r in rows if r["finished_at"]), default=None)}
+        )
     for alike in grouped(found, *SENTENCE).values():
         last = min(alike, key=lambda r: (-(r["at"].timestamp() if r["at"] else 0), r["device"]))
         for row in alike:
@@ -86,34 +115,80 @@ def usual_cost(facts: Facts) -> list[Row]:
 @answers
 def phases(facts: Facts) -> list[Row]:
     ended = done(facts)
-    spent = [row | facts.trials[row["trial"]] for row in costs(facts) if row["held_flops"] is not None and row["trial"] in ended]
+    spent = [
+        row | facts.trials[row["trial"]]
+        for row in costs(facts)
+        if row["held_flops"] is not None and row["trial"] in ended
+    ]
     found = []
     for key, rows in grouped(spent, *SENTENCE, "phase").items():
-        row = named((*SENTENCE, "phase"), key) | {"trials": len(rows), "gflops": over(mean(r["held_flops"] for r in rows), 1e9)}
-        highest = max((r["held_peak_bytes"] for r in rows if r["held_peak_bytes"] is not None), default=None)
-        found.append(row | {"seconds": mean(r["held_s"] for r in rows), "peak_gb": over(highest, 1e9)})
+        row = named((*SENTENCE, "phase"), key) | {
+            "trials": len(rows),
+            "gflops": over(mean(r["held_flops"] for r in rows), 1e9),
+        }
+        highest = max(
+            (r["held_peak_bytes"] for r in rows if r["held_peak_bytes"] is not None), default=None
+        )
+        found.append(
+            row | {"seconds": mean(r["held_s"] for r in rows), "peak_gb": over(highest, 1e9)}
+        )
     return found
 
 
 @answers
 def search_cost(facts: Facts) -> list[Row]:
-    spent = [row | {"study": facts.trials[row["trial"]]["study"]} for row in facts["cost"] if row["trial"] in facts.trials]
+    spent = [
+        row | {"study": facts.trials[row["trial"]]["study"]}
+        for row in facts["cost"]
+        if row["trial"] in facts.trials
+    ]
     found = []
     for (study,), rows in grouped(spent, "study").items():
-        gone = [row for row in rows if facts.holds.get((row["trial"], row["task"]), (None,))[0] != row["attempt"]]
+        gone = [
+            row
+            for row in rows
+            if facts.holds.get((row["trial"], row["task"]), (None,))[0] != row["attempt"]
+        ]
         flops = total(rows, "flops")
-        row = {"study": study, "trials": len({row["trial"] for row in rows}), "pflops": flops / 1e15}
-        row["evaluate_pflops"] = total((r for r in rows if r["phase"] == "evaluate"), "flops") / 1e15
-        found.append(row | {"hours": total(rows, "seconds") / 3600, "lost_share": over(total(gone, "flops"), flops)})
+        row = {
+            "study": study,
+            "trials": len({row["trial"] for row in rows}),
+            "pflops": flops / 1e15,
+        }
+        row["evaluate_pflops"] = (
+            total((r for r in rows if r["phase"] == "evaluate"), "flops") / 1e15
+        )
+        found.append(
+            row
+            | {
+                "hours": total(rows, "seconds") / 3600,
+                "lost_share": over(total(gone, "flops"), flops),
+            }
+        )
     return found
 
 
 def trunk_of(facts: Facts, trial: Row) -> tuple[str, ...]:
     """All that a training depends on: not what is made of its weights afterwards, nor what is measured."""
     method = facts.by_name("method")[trial["method"]]
-    trains = [method[k] for k in ("tuning", "tuning_params", "objective", "objective_params", "repair", "repair_params", "start")]
+    trains = [
+        method[k]
+        for k in (
+            "tuning",
+            "tuning_params",
+            "objective",
+            "objective_params",
+            "repair",
+            "repair_params",
+            "start",
+        )
+    ]
     merges = [method["merging"], method["merging_params"]]
-    trains += merges if method["start"] == "merged" or method["merging"] in ("ema_step", "every_k") else []
+    trains += (
+        merges
+        if method["start"] == "merged" or method["merging"] in ("ema_step", "every_k")
+        else []
+    )
     words = ("backbone", "sequence", "tasks", "mixture", "recipe", "budget", "seed")
     return tuple(map(str, (*(trial[word] for word in words), *trains)))
 
@@ -122,13 +197,32 @@ def trunk_of(facts: Facts, trial: Row) -> tuple[str, ...]:
 def sharing(facts: Facts) -> list[Row]:
     found = []
     for (study,), rows in grouped(facts.trials.values(), "study").items():
-        held = [[c for c in facts.held_costs(row["id"]) if c["phase"] not in ("evaluate", "merge")] for row in rows]
+        held = [
+            [c for c in facts.held_costs(row["id"]) if c["phase"] not in ("evaluate", "merge")]
+            for row in rows
+        ]
         spent = [c for own in held for c in own]
         own = [c for c in spent if not c["shared"]]
-        row = {"study": study or "(none)", "trials": len(rows), "trunks": len({trunk_of(facts, row) for row in rows})}
-        row |= {"begun": sum(bool(own) for own in held), "done_share": over(total(own, "flops"), total(spent, "flops"))}
-        row |= {"charged_pflops": total(spent, "flops") / 1e15, "done_pflops": total(own, "flops") / 1e15}
-        found.append(row | {"charged_hours": total(spent, "seconds") / 3600, "done_hours": total(own, "seconds") / 3600})
+        row = {
+            "study": study or "(none)",
+            "trials": len(rows),
+            "trunks": len({trunk_of(facts, row) for row in rows}),
+        }
+        row |= {
+            "begun": sum(bool(own) for own in held),
+            "done_share": over(total(own, "flops"), total(spent, "flops")),
+        }
+        row |= {
+            "charged_pflops": total(spent, "flops") / 1e15,
+            "done_pflops": total(own, "flops") / 1e15,
+        }
+        found.append(
+            row
+            | {
+                "charged_hours": total(spent, "seconds") / 3600,
+                "done_hours": total(own, "seconds") / 3600,
+            }
+        )
     return found
 
 
@@ -137,11 +231,18 @@ def beside_full(facts: Facts, budget: str | None = None, stream: str | None = No
     ended = done(facts)
     spent = {}
     for key, rows in grouped(facts.trials.values(), *SENTENCE).items():
-        held = [[c for c in facts.held_costs(row["id"]) if c["phase"] != "evaluate"] for row in rows if row["id"] in ended]
+        held = [
+            [c for c in facts.held_costs(row["id"]) if c["phase"] != "evaluate"]
+            for row in rows
+            if row["id"] in ended
+        ]
         there = [own for own in held if own]
         if there:
             spent[key] = [mean(total(own, name) for own in there) for name in ("flops", "seconds")]
-    profiled = {tuple(p[w] for w in ("backbone", "mixture", "method", "recipe")): p["multiplier"] for p in price(facts)}
+    profiled = {
+        tuple(p[w] for w in ("backbone", "mixture", "method", "recipe")): p["multiplier"]
+        for p in price(facts)
+    }
     found = []
     for key, rows in facts.cells.items():
         row = named(SENTENCE, key)
@@ -156,10 +257,13 @@ def beside_full(facts: Facts, budget: str | None = None, stream: str | None = No
         plain = [
             s
             for k, s in spent.items()
-            if named(SENTENCE, k)["method"] == "finetune" and all(named(SENTENCE, k)[w] == row[w] for w in alike)
+            if named(SENTENCE, k)["method"] == "finetune"
+            and all(named(SENTENCE, k)[w] == row[w] for w in alike)
         ]
         for place, name in enumerate(("flops_ratio", "seconds_ratio")):
             row[name] = over(spent.get(key, [None, None])[place], mean(s[place] for s in plain))
-        row["memory_multiplier"] = profiled.get(tuple(row[w] for w in ("backbone", "mixture", "method", "recipe")))
+        row["memory_multiplier"] = profiled.get(
+            tuple(row[w] for w in ("backbone", "mixture", "method", "recipe"))
+        )
         found.append(row)
     return found

@@ -72,8 +72,12 @@ class Facts:
     """The tables of a catalog as dicts, and the few facts that follow from them alone."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
-        self.tables: dict[str, list[Row]] = {name: connection.table(name).pl().to_dicts() for (name,) in tables}
+        tables = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
+        ).fetchall()
+        self.tables: dict[str, list[Row]] = {
+            name: connection.table(name).pl().to_dicts() for (name,) in tables
+        }
 
     def __getitem__(self, table: str) -> list[Row]:
         return self.tables[table]
@@ -87,7 +91,10 @@ class Facts:
         streams = self.by_name("stream")
         more = ("tasks", "suite", "sequence")
         return {
-            row["id"]: row | {"trial": row["id"]} | {key: streams[row["stream"]][key] for key in more} for row in self["trial"]
+            row["id"]: row
+            | {"trial": row["id"]}
+            | {key: streams[row["stream"]][key] for key in more}
+            for row in self["trial"]
         }
 
     @cached_property
@@ -107,7 +114,10 @@ class Facts:
     @cached_property
     def holds(self) -> dict[tuple[int, int], tuple[int, int]]:
         """(trial, task) -> the attempt that holds, and the step at the end of the task."""
-        return {key: (rows[0]["attempt"], max(row["step"] for row in rows)) for key, rows in self.results.items()}
+        return {
+            key: (rows[0]["attempt"], max(row["step"] for row in rows))
+            for key, rows in self.results.items()
+        }
 
     @cached_property
     def measured(self) -> list[Row]:
@@ -116,25 +126,37 @@ class Facts:
         for (trial, task), rows in self.results.items():
             if trial not in self.trials:
                 continue
-            wanted = {(m["dataset"], m["metric"], m["label_space"]): m for m in self.members.get(self.trials[trial]["suite"], [])}
+            wanted = {
+                (m["dataset"], m["metric"], m["label_space"]): m
+                for m in self.members.get(self.trials[trial]["suite"], [])
+            }
             for row in rows:
                 member = wanted.get((row["dataset"], row["metric"], row["label_space"]))
                 if member:
                     end = row["step"] == self.holds[trial, task][1]
-                    found.append(row | {"role": member["role"], "weight": member["weight"], "at_end": end})
+                    found.append(
+                        row | {"role": member["role"], "weight": member["weight"], "at_end": end}
+                    )
         return found
 
     @cached_property
     def finals(self) -> list[Row]:
         """What answers use: deployed weights, whole test sets, the end of a task."""
-        return [row for row in self.measured if row["weights"] == "deployed" and row["fraction"] == 1 and row["at_end"]]
+        return [
+            row
+            for row in self.measured
+            if row["weights"] == "deployed" and row["fraction"] == 1 and row["at_end"]
+        ]
 
     def held_costs(self, trial: int, task: int | None = None) -> list[Row]:
         """What attempts that hold were charged."""
         rows = self._costs.get(trial, [])
         tasks = {row["task"] for row in rows} if task is None else {task}
         return [
-            row for row in rows if row["task"] in tasks and self.holds.get((trial, row["task"]), (None,))[0] == row["attempt"]
+            row
+            for row in rows
+            if row["task"] in tasks
+            and self.holds.get((trial, row["task"]), (None,))[0] == row["attempt"]
         ]
 
     @cached_property
@@ -150,12 +172,26 @@ class Facts:
             if trial not in self.trials:
                 continue
             suite = self.members.get(self.trials[trial]["suite"], [])
-            row: Row = {"trial": trial, "task": task, "attempt": self.holds[trial, task][0], "step": self.holds[trial, task][1]}
+            row: Row = {
+                "trial": trial,
+                "task": task,
+                "attempt": self.holds[trial, task][0],
+                "step": self.holds[trial, task][1],
+            }
             for role, short in (("adapt", "a_ka"), ("retain", "a_zs")):
                 there = [r for r in finals.get((trial, task), []) if r["role"] == role]
                 wanted = [m for m in suite if m["role"] == role]
-                row |= {short: of_members(there, wanted), f"{role}_measured": len(there), f"{role}_wanted": len(wanted)}
-            so_far = [c for before in range(task + 1) for c in self.held_costs(trial, before) if c["phase"] != "evaluate"]
+                row |= {
+                    short: of_members(there, wanted),
+                    f"{role}_measured": len(there),
+                    f"{role}_wanted": len(wanted),
+                }
+            so_far = [
+                c
+                for before in range(task + 1)
+                for c in self.held_costs(trial, before)
+                if c["phase"] != "evaluate"
+            ]
             for column, short in (
                 ("flops", "spent_flops"),
                 ("seconds", "spent_s"),
@@ -172,7 +208,10 @@ class Facts:
         return [self._relative(row) for row in self.points.values()]
 
     def _relative(self, row: Row) -> Row:
-        trial, first = self.trials[row["trial"]], self.points.get((row["trial"], 0), {"a_ka": None, "a_zs": None})
+        trial, first = (
+            self.trials[row["trial"]],
+            self.points.get((row["trial"], 0), {"a_ka": None, "a_zs": None}),
+        )
         words = {key: trial[key] for key in ("study", *SENTENCE, "seed", "tasks")}
         both = row["a_ka"] is not None and row["a_zs"] is not None
         return (
@@ -200,7 +239,9 @@ class Facts:
 def of_members(there: list[Row], wanted: list[Row]) -> float | None:
     """The weighted mean over the wanted members; None unless each is there once, and all in one label space."""
     keys = [(r["dataset"], r["metric"], r["label_space"]) for r in there]
-    if not wanted or sorted(keys) != sorted((m["dataset"], m["metric"], m["label_space"]) for m in wanted):
+    if not wanted or sorted(keys) != sorted(
+        (m["dataset"], m["metric"], m["label_space"]) for m in wanted
+    ):
         return None
     if len({label_space for _, _, label_space in keys}) > 1:
         return None
@@ -234,14 +275,30 @@ def trajectory(facts: Facts) -> list[Row]:
 @answers
 def standing(facts: Facts) -> list[Row]:
     return [
-        {"trial": trial, "task": task, "attempt": attempt, "step": step} for (trial, task), (attempt, step) in facts.holds.items()
+        {"trial": trial, "task": task, "attempt": attempt, "step": step}
+        for (trial, task), (attempt, step) in facts.holds.items()
     ]
 
 
 @answers
 def measured(facts: Facts) -> list[Row]:
-    columns = ("trial", "task", "step", "attempt", "role", "dataset", "metric", "label_space", "weights", "fraction", "value")
-    return [{key: row[key] for key in (*columns, "examples", "weight", "at_end")} for row in facts.measured]
+    columns = (
+        "trial",
+        "task",
+        "step",
+        "attempt",
+        "role",
+        "dataset",
+        "metric",
+        "label_space",
+        "weights",
+        "fraction",
+        "value",
+    )
+    return [
+        {key: row[key] for key in (*columns, "examples", "weight", "at_end")}
+        for row in facts.measured
+    ]
 
 
 @answers
@@ -265,4 +322,7 @@ def summary(facts: Facts) -> list[Row]:
 @answers
 def reckoned(facts: Facts) -> list[Row]:
     """Where nothing is kept, the same but what follows from it."""
-    return [{key: value for key, value in row.items() if key not in MEASURES[2:]} for row in summary(facts)]
+    return [
+        {key: value for key, value in row.items() if key not in MEASURES[2:]}
+        for row in summary(facts)
+    ]

@@ -41,10 +41,18 @@ def task_matrix(facts: Facts) -> list[Row]:
         wanted = [
             m
             for m in facts.members[words["suite"]]
-            if m["role"] == "adapt" and m["label_space"] == label_space and brought[words["stream"]].get(m["dataset"]) == learned
+            if m["role"] == "adapt"
+            and m["label_space"] == label_space
+            and brought[words["stream"]].get(m["dataset"]) == learned
         ]
-        value = math.fsum(r["value"] * r["weight"] for r in rows) / math.fsum(r["weight"] for r in rows)
-        row = {word: words[word] for word in WORDS} | {"label_space": label_space, "task": task, "learned": learned}
+        value = math.fsum(r["value"] * r["weight"] for r in rows) / math.fsum(
+            r["weight"] for r in rows
+        )
+        row = {word: words[word] for word in WORDS} | {
+            "label_space": label_space,
+            "task": task,
+            "learned": learned,
+        }
         found.append(row | {"value": value if len(rows) == len(wanted) else None})
     return found
 
@@ -58,7 +66,10 @@ def continual(facts: Facts) -> list[Row]:
         r = {(row["task"], row["learned"]): row["value"] for row in rows}
         if any(r.get((t, e)) is None for t in range(size + 1) for e in range(1, size + 1)):
             continue
-        row = {word: trial[word] for word in WORDS} | {"label_space": rows[0]["label_space"], "tasks": size}
+        row = {word: trial[word] for word in WORDS} | {
+            "label_space": rows[0]["label_space"],
+            "tasks": size,
+        }
         found.append(row | scores(r, size))
     return found
 
@@ -76,7 +87,9 @@ def scores(r: dict[tuple[int, int], float], size: int) -> dict[str, float | None
         "tic_backward": mean(r[t, e] for t in all_ for e in all_ if t > e),
         "bwt": mean(r[size, e] - r[e, e] for e in all_ if e < size),
         "fwt_zs": mean(r[e - 1, e] - r[0, e] for e in all_ if e >= 2),
-        "forgotten_mean": mean(max(r[t, e] for t in range(e, size)) - r[size, e] for e in all_ if e < size),
+        "forgotten_mean": mean(
+            max(r[t, e] for t in range(e, size)) - r[size, e] for e in all_ if e < size
+        ),
     }
 
 
@@ -84,11 +97,24 @@ def scores(r: dict[tuple[int, int], float], size: int) -> dict[str, float | None
 def rebuild_index(facts: Facts) -> list[Row]:
     probed = []
     for key, rows in grouped(facts.finals, "trial", "task", "dataset", "label_space").items():
-        named_ = [re.fullmatch(r"(index|index_shifted|text_to_image)_r(\d+)", row["metric"]) for row in rows]
+        named_ = [
+            re.fullmatch(r"(index|index_shifted|text_to_image)_r(\d+)", row["metric"])
+            for row in rows
+        ]
         for rank in {int(name[2]) for name in named_ if name}:
-            of = {name[1]: row["value"] for name, row in zip(named_, rows, strict=True) if name and int(name[2]) == rank}
-            probed.append(named(("trial", "task", "dataset", "label_space"), key) | {"rank": rank} | of)
-    first = {(p["trial"], p["dataset"], p["label_space"], p["rank"]): p.get("text_to_image") for p in probed if p["task"] == 0}
+            of = {
+                name[1]: row["value"]
+                for name, row in zip(named_, rows, strict=True)
+                if name and int(name[2]) == rank
+            }
+            probed.append(
+                named(("trial", "task", "dataset", "label_space"), key) | {"rank": rank} | of
+            )
+    first = {
+        (p["trial"], p["dataset"], p["label_space"], p["rank"]): p.get("text_to_image")
+        for p in probed
+        if p["task"] == 0
+    }
     whole = []
     for row in probed:
         before = first.get((row["trial"], row["dataset"], row["label_space"], row["rank"]))
@@ -97,15 +123,40 @@ def rebuild_index(facts: Facts) -> list[Row]:
             kept, shifted, rebuilt = recalls
             more = {"kept": kept, "shifted": shifted, "rebuilt": rebuilt, "before": before}
             best = max(kept, shifted)
-            whole.append(facts.trials[row["trial"]] | row | more | {"fall": before - best, "gain": rebuilt - best})
+            whole.append(
+                facts.trials[row["trial"]]
+                | row
+                | more
+                | {"fall": before - best, "gain": rebuilt - best}
+            )
     key = (*SENTENCE, "dataset", "label_space", "rank", "task")
     found = []
     for values, rows in grouped(whole, *key).items():
         falls = [row["fall"] for row in rows]
-        middle, width, gains = statistics.fmean(falls), half(falls), statistics.fmean(row["gain"] for row in rows)
-        row = named(key, values) | {"seeds": len(rows), "few_seeds": len(rows) < 3, "falls": middle, "rebuilding_gains": gains}
-        row |= {name: mean(r[name] for r in rows) for name in ("before", "kept", "shifted", "rebuilt")}
-        row |= {"falls_low": less(middle, width), "falls_high": None if width is None else middle + width}
-        row["must"] = "no" if middle <= 0 or gains <= 0 else "yes" if width is not None and middle > width else "open"
+        middle, width, gains = (
+            statistics.fmean(falls),
+            half(falls),
+            statistics.fmean(row["gain"] for row in rows),
+        )
+        row = named(key, values) | {
+            "seeds": len(rows),
+            "few_seeds": len(rows) < 3,
+            "falls": middle,
+            "rebuilding_gains": gains,
+        }
+        row |= {
+            name: mean(r[name] for r in rows) for name in ("before", "kept", "shifted", "rebuilt")
+        }
+        row |= {
+            "falls_low": less(middle, width),
+            "falls_high": None if width is None else middle + width,
+        }
+        row["must"] = (
+            "no"
+            if middle <= 0 or gains <= 0
+            else "yes"
+            if width is not None and middle > width
+            else "open"
+        )
         found.append(row)
     return found

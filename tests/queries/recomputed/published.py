@@ -25,8 +25,18 @@ def published(facts: Facts) -> list[Row]:
             continue
         both = [row for row in rows if row["metric"] in ("a_ka", "a_zs")]
         words = words_of(setting) or {}
-        row = {"source": source, "setting": setting, "backbone": words.get("backbone"), "stream": words.get("stream")}
-        row |= {"a_ka": of["a_ka"], "a_zs": of["a_zs"], "provenance": min(r["provenance"] for r in both), "url": both[0]["url"]}
+        row = {
+            "source": source,
+            "setting": setting,
+            "backbone": words.get("backbone"),
+            "stream": words.get("stream"),
+        }
+        row |= {
+            "a_ka": of["a_ka"],
+            "a_zs": of["a_zs"],
+            "provenance": min(r["provenance"] for r in both),
+            "url": both[0]["url"],
+        }
         found.append(row)
     return found
 
@@ -46,7 +56,12 @@ def reproduced(facts: Facts, tolerance: float = 0.005) -> list[Row]:
         strange = [] if words is None else sorted(set(words) - set(OURS))
         ours: list[float] = []
         for trial in facts.trials.values():
-            if words is None or strange or row["provenance"] == "unverified" or not {"backbone", "stream"} & set(words):
+            if (
+                words is None
+                or strange
+                or row["provenance"] == "unverified"
+                or not {"backbone", "stream"} & set(words)
+            ):
                 break
             if not _fits(trial, words):
                 continue
@@ -56,11 +71,19 @@ def reproduced(facts: Facts, tolerance: float = 0.005) -> list[Row]:
             elif row["metric"] in ("a_ka", "a_zs", "gm"):
                 value = points.get((trial["id"], task), {}).get(row["metric"])
             else:
-                value = ends.get(trial["id"], {}).get(row["metric"]) if task == trial["tasks"] else None
+                value = (
+                    ends.get(trial["id"], {}).get(row["metric"]) if task == trial["tasks"] else None
+                )
             ours += [] if value is None else [value]
         here = mean(ours)
-        said = {name: row[name] for name in ("source", "setting", "metric", "provenance", "url")} | {"published": row["value"]}
-        said |= {"trials": len(ours), "ours": here, "difference": None if here is None else here - row["value"]}
+        said = {
+            name: row[name] for name in ("source", "setting", "metric", "provenance", "url")
+        } | {"published": row["value"]}
+        said |= {
+            "trials": len(ours),
+            "ours": here,
+            "difference": None if here is None else here - row["value"],
+        }
         found.append(said | {"verdict": _verdict(row, words, strange, here, tolerance)})
     return found
 
@@ -73,7 +96,9 @@ def _fits(trial: Row, words: Row) -> bool:
     )
 
 
-def _verdict(row: Row, words: Row | None, strange: list[str], ours: float | None, tolerance: float) -> str:
+def _verdict(
+    row: Row, words: Row | None, strange: list[str], ours: float | None, tolerance: float
+) -> str:
     if row["provenance"] == "unverified":
         return "not compared: unverified"
     if words is None:

@@ -66,7 +66,9 @@ def deviation(values: Iterable[float | None]) -> float | None:
     return statistics.stdev(there) if len(there) > 1 else None
 
 
-def interval(values: Iterable[float | None], name: str, low: str = "{}_low", high: str = "{}_high") -> Row:
+def interval(
+    values: Iterable[float | None], name: str, low: str = "{}_low", high: str = "{}_high"
+) -> Row:
     """The mean and the ends of its interval, as columns."""
     values = list(values)
     middle, width = mean(values), half(values)
@@ -96,7 +98,10 @@ def places(values: list[float | None], most_first: bool = True) -> list[int | No
     """The rank of each among all, equal ones alike; None where there is none."""
     known = [value for value in values if value is not None]
     better = (lambda a, b: a > b + 1e-12) if most_first else (lambda a, b: a < b - 1e-12)
-    return [None if value is None else 1 + sum(better(other, value) for other in known) for value in values]
+    return [
+        None if value is None else 1 + sum(better(other, value) for other in known)
+        for value in values
+    ]
 
 
 @answers
@@ -132,7 +137,10 @@ def spread(facts: Facts) -> list[Row]:
 @answers
 def student(facts: Facts) -> list[Row]:
     """As good as the table is: 3 decimals, then 5; beyond 60 every fiftieth."""
-    known = {df: Between(exactly(df), exactly(df), 5e-4 if df <= 30 else 5e-6) for df in (*range(1, 61), *range(100, 1001, 50))}
+    known = {
+        df: Between(exactly(df), exactly(df), 5e-4 if df <= 30 else 5e-6)
+        for df in (*range(1, 61), *range(100, 1001, 50))
+    }
     return [{"df": df, "t": known.get(df, UNTOLD)} for df in range(1, 1001)]
 
 
@@ -145,10 +153,16 @@ def _wanted(facts: Facts, **words: str | None) -> Iterator[tuple[tuple[Any, ...]
 
 @answers
 def retention_at_budget(
-    facts: Facts, budget: str | None = None, stream: str | None = None, backbone: str | None = None, recipe: str | None = None
+    facts: Facts,
+    budget: str | None = None,
+    stream: str | None = None,
+    backbone: str | None = None,
+    recipe: str | None = None,
 ) -> list[Row]:
     found = []
-    for key, wanted, rows in _wanted(facts, budget=budget, stream=stream, backbone=backbone, recipe=recipe):
+    for key, wanted, rows in _wanted(
+        facts, budget=budget, stream=stream, backbone=backbone, recipe=recipe
+    ):
         n = there(rows, "zs_ratio")
         row = named(SENTENCE, key) | {"seeds": n, "seeds_wanted": wanted, "few_seeds": n < 3}
         for measure in ("zs_ratio", "a_zs", "a_ka", "gm"):
@@ -162,10 +176,16 @@ def retention_at_budget(
 
 @answers
 def comparison(
-    facts: Facts, budget: str | None = None, stream: str | None = None, backbone: str | None = None, recipe: str | None = None
+    facts: Facts,
+    budget: str | None = None,
+    stream: str | None = None,
+    backbone: str | None = None,
+    recipe: str | None = None,
 ) -> list[Row]:
     found = []
-    for key, wanted, rows in _wanted(facts, budget=budget, stream=stream, backbone=backbone, recipe=recipe):
+    for key, wanted, rows in _wanted(
+        facts, budget=budget, stream=stream, backbone=backbone, recipe=recipe
+    ):
         n = min((k for k in (there(rows, "d_ka"), there(rows, "d_zs")) if k), default=0)
         row = named(SENTENCE, key) | {"seeds": n, "seeds_wanted": wanted, "few_seeds": n < 3}
         row |= interval(column(rows, "d_ka"), "ka_gain")
@@ -174,7 +194,9 @@ def comparison(
     for alike in grouped(found, "backbone", "stream", "budget").values():
         known = [row for row in alike if row["ka_gain"] is not None and row["zs_loss"] is not None]
         for row in alike:
-            row["best_trade"] = not any(_better(o, row, "zs_loss") for o in known) if row in known else None
+            row["best_trade"] = (
+                not any(_better(o, row, "zs_loss") for o in known) if row in known else None
+            )
     return found
 
 
@@ -190,8 +212,18 @@ def trade_off(facts: Facts, stream: str | None = None, backbone: str | None = No
     for key, rows in facts.cells.items():
         both = [row for row in rows if row["d_ka"] is not None and row["d_zs"] is not None]
         if both and chosen(key, stream=stream, backbone=backbone):
-            row = named(SENTENCE, key) | {"seeds": len(both), "few_seeds": len(both) < 3, "gflops": gflops(both)}
-            found.append(row | {"ka_gain": mean(column(both, "d_ka")), "zs_loss": -(mean(column(both, "d_zs")) or 0)})
+            row = named(SENTENCE, key) | {
+                "seeds": len(both),
+                "few_seeds": len(both) < 3,
+                "gflops": gflops(both),
+            }
+            found.append(
+                row
+                | {
+                    "ka_gain": mean(column(both, "d_ka")),
+                    "zs_loss": -(mean(column(both, "d_zs")) or 0),
+                }
+            )
     for alike in grouped(found, "backbone", "stream").values():
         for row in alike:
             beating = [other for other in alike if _better(other, row, "zs_loss", "gflops")]
@@ -206,7 +238,11 @@ def _name(row: Row) -> str:
 
 @answers
 def cheapest(
-    facts: Facts, min_gain: float = 0.1, max_loss: float = 0.01, stream: str | None = None, backbone: str | None = None
+    facts: Facts,
+    min_gain: float = 0.1,
+    max_loss: float = 0.01,
+    stream: str | None = None,
+    backbone: str | None = None,
 ) -> list[Row]:
     found = []
     for key, rows in facts.cells.items():
@@ -219,9 +255,14 @@ def cheapest(
         if row["ka_gain"] < min_gain or row["zs_loss"] > max_loss:
             continue
         ends = row["ka_gain_low"], row["zs_loss_high"]
-        found.append(row | {"sure": None not in ends and ends[0] >= min_gain and ends[1] <= max_loss})
+        found.append(
+            row | {"sure": None not in ends and ends[0] >= min_gain and ends[1] <= max_loss}
+        )
     for alike in grouped(found, "backbone", "stream").values():
-        order = sorted(alike, key=lambda r: [r[name] for name in ("gflops", "method", "mixture", "recipe", "budget")])
+        order = sorted(
+            alike,
+            key=lambda r: [r[name] for name in ("gflops", "method", "mixture", "recipe", "budget")],
+        )
         for place, row in enumerate(order, 1):
             row["place"] = place
     return found
@@ -240,7 +281,8 @@ def bigger(facts: Facts, measure: str = "gm") -> list[Row]:
             )
     columns = (*SENTENCE, "gflops", "seeds", "mean", "pareto")
     return [
-        {c: row[c] for c in columns} | {"few_seeds": row["seeds"] < 3, "mean_low": row["low"], "mean_high": row["high"]}
+        {c: row[c] for c in columns}
+        | {"few_seeds": row["seeds"] < 3, "mean_low": row["low"], "mean_high": row["high"]}
         for row in met
     ]
 
@@ -249,8 +291,15 @@ def bigger(facts: Facts, measure: str = "gm") -> list[Row]:
 def course(facts: Facts) -> list[Row]:
     found = []
     for key, rows in grouped(facts.path, *SENTENCE, "task").items():
-        row = named((*SENTENCE, "task"), key) | {"tasks": rows[0]["tasks"], "seeds": len(rows), "spent_gflops": gflops(rows)}
-        row |= {name: mean(column(rows, name)) for name in ("spent_s", "spent_steps", "spent_pairs", "d_ka", "d_zs")}
+        row = named((*SENTENCE, "task"), key) | {
+            "tasks": rows[0]["tasks"],
+            "seeds": len(rows),
+            "spent_gflops": gflops(rows),
+        }
+        row |= {
+            name: mean(column(rows, name))
+            for name in ("spent_s", "spent_steps", "spent_pairs", "d_ka", "d_zs")
+        }
         for measure in ("a_ka", "a_zs", "gm", "zs_ratio"):
             row |= interval(column(rows, measure), measure)
         found.append(row)

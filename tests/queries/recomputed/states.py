@@ -18,10 +18,22 @@ def exhausted(facts: Facts) -> list[Row]:
     found = []
     counted = []
     for end in facts["outcome"]:
-        since = max((r["serial"] for r in facts["request"] if r["trial"] == end["trial"] and r["wish"] == "retry"), default=0)
+        since = max(
+            (
+                r["serial"]
+                for r in facts["request"]
+                if r["trial"] == end["trial"] and r["wish"] == "retry"
+            ),
+            default=0,
+        )
         if end["state"] != "done" and serials[end["trial"], end["attempt"]] > since:
             counted.append(
-                {"trial": end["trial"], "kind": "cancelled" if end["state"] == "cancelled" else end["kind"] or end["state"]}
+                {
+                    "trial": end["trial"],
+                    "kind": "cancelled"
+                    if end["state"] == "cancelled"
+                    else end["kind"] or end["state"],
+                }
             )
     for (trial, kind), rows in grouped(counted, "trial", "kind").items():
         allowed = retries.get(f"retries_{kind}", 0)
@@ -35,7 +47,10 @@ def states(facts: Facts) -> list[Row]:
     attempts = {trial: rows for (trial,), rows in grouped(facts["attempt"], "trial").items()}
     ends = {(row["trial"], row["attempt"]): row for row in facts["outcome"]}
     sent = {(row["trial"], row["attempt"]): row for row in facts["submission"]}
-    wishes = {trial: newest(rows, "serial") for (trial,), rows in grouped(facts["request"], "trial").items()}
+    wishes = {
+        trial: newest(rows, "serial")
+        for (trial,), rows in grouped(facts["request"], "trial").items()
+    }
     over = {row["trial"] for row in exhausted(facts)}
     done = {trial for (trial, _), row in ends.items() if row["state"] == "done"}
     parents = {
@@ -70,7 +85,13 @@ def states(facts: Facts) -> list[Row]:
         place = sent.get((trial["id"], decides), {}).get("folder")
         found.append(
             trial
-            | {"state": state, "attempts": len(tries), "attempt": decides or None, "folder": place, "end": last or {}}
+            | {
+                "state": state,
+                "attempts": len(tries),
+                "attempt": decides or None,
+                "folder": place,
+                "end": last or {},
+            }
             | {"wish": wish, "parent": parents.get(trial["backbone"]), "begins": begins}
         )
     return found
@@ -84,17 +105,40 @@ def _held(facts: Facts) -> set[Any]:
     failed = []
     for end in facts["outcome"]:
         of = study.get(end["trial"])
-        since = max((r["serial"] for r in facts["request"] if r["wish"] == "retry" and study.get(r["trial"]) == of), default=0)
-        if of and end["state"] == "failed" and end["kind"] == "error" and serials[end["trial"], end["attempt"]] > since:
+        since = max(
+            (
+                r["serial"]
+                for r in facts["request"]
+                if r["wish"] == "retry" and study.get(r["trial"]) == of
+            ),
+            default=0,
+        )
+        if (
+            of
+            and end["state"] == "failed"
+            and end["kind"] == "error"
+            and serials[end["trial"], end["attempt"]] > since
+        ):
             failed.append(
-                {"study": of, "trial": end["trial"], "message": "".join(c for c in end["message"] or "" if not c.isdigit())}
+                {
+                    "study": of,
+                    "trial": end["trial"],
+                    "message": "".join(c for c in end["message"] or "" if not c.isdigit()),
+                }
             )
-    return {study for (study, _), rows in grouped(failed, "study", "message").items() if len({r["trial"] for r in rows}) >= most}
+    return {
+        study
+        for (study, _), rows in grouped(failed, "study", "message").items()
+        if len({r["trial"] for r in rows}) >= most
+    }
 
 
 @answers
 def stage(facts: Facts) -> list[Row]:
-    return [{"trial": row["id"], "attempt": row["attempt"], "state": row["state"], "after": UNTOLD} for row in states(facts)]
+    return [
+        {"trial": row["id"], "attempt": row["attempt"], "state": row["state"], "after": UNTOLD}
+        for row in states(facts)
+    ]
 
 
 @answers
@@ -111,7 +155,18 @@ def startable(facts: Facts) -> list[Row]:
 def trial_state(facts: Facts) -> list[Row]:
     found = states(facts)
     of = {row["id"]: row["state"] for row in found}
-    columns = ("trial", "study", *SENTENCE, "seed", "state", "attempts", "attempt", "folder", "created_at", "priority")
+    columns = (
+        "trial",
+        "study",
+        *SENTENCE,
+        "seed",
+        "state",
+        "attempts",
+        "attempt",
+        "folder",
+        "created_at",
+        "priority",
+    )
     answer = []
     for row in found:
         more = {
@@ -155,7 +210,11 @@ def coverage(facts: Facts) -> list[Row]:
             "missing": of.count("pending") + of.count("waiting"),
             "withdrawn": of.count("withdrawn"),
         }
-        found.append(named(SENTENCE, key) | counted | {"complete": counted["done"] == counted["seeds_wanted"]})
+        found.append(
+            named(SENTENCE, key)
+            | counted
+            | {"complete": counted["done"] == counted["seeds_wanted"]}
+        )
     return found
 
 
@@ -165,13 +224,24 @@ def status(facts: Facts) -> list[Row]:
     found = []
     for (study,), rows in grouped(states(facts), "study").items():
         of, trials = [row["state"] for row in rows], {row["id"] for row in rows}
-        row = {"study": study or "(none)", "trials": len(rows), "running": of.count("running") + of.count("submitting")}
-        row |= {state: of.count(state) for state in ("done", "pending", "waiting", *ENDED, "withdrawn")}
+        row = {
+            "study": study or "(none)",
+            "trials": len(rows),
+            "running": of.count("running") + of.count("submitting"),
+        }
+        row |= {
+            state: of.count(state) for state in ("done", "pending", "waiting", *ENDED, "withdrawn")
+        }
         row["results"] = sum(result["trial"] in trials for result in facts["result"])
         row["hours"] = sum(spent[trial][0] for trial in trials)
         row["gpu_hours"] = sum(spent[trial][1] for trial in trials)
         subjects = {p["subject"] for p in facts["problem"]}
-        row["audits"] = ", ".join(sorted(s for s in subjects if s.startswith("audit_") or s == "definition_drift")) or None
+        row["audits"] = (
+            ", ".join(
+                sorted(s for s in subjects if s.startswith("audit_") or s == "definition_drift")
+            )
+            or None
+        )
         found.append(row)
     return found
 
@@ -192,7 +262,11 @@ def _hours(facts: Facts) -> list[tuple[int, float, float]]:
             ):
                 seconds = max((end["finished_at"] - end["started_at"]).total_seconds(), 0)
             else:
-                charged = [c for c in facts["cost"] if (c["trial"], c["attempt"]) == (trial, attempt) and not c["shared"]]
+                charged = [
+                    c
+                    for c in facts["cost"]
+                    if (c["trial"], c["attempt"]) == (trial, attempt) and not c["shared"]
+                ]
                 seconds = sum(c["seconds"] for c in charged)
             hours += seconds / 3600
             gpu_hours += seconds / 3600 * gpus.get((trial, attempt), 0)
@@ -206,7 +280,10 @@ def seeds(facts: Facts) -> list[Row]:
     found = []
     for row in trial_state(facts):
         end = ends.get(row["trial"])
-        measures = {name: end[name] if end else None for name in ("a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_s")}
+        measures = {
+            name: end[name] if end else None
+            for name in ("a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_s")
+        }
         words = {key: row[key] for key in (*SENTENCE, "seed", "study", "trial", "state", "reason")}
         found.append(words | measures | {"spent_gflops": end["spent_flops"] / 1e9 if end else None})
     return found
@@ -219,10 +296,33 @@ def attempts(facts: Facts) -> list[Row]:
         key = (row["trial"], row["attempt"])
         sent = next((s for s in facts["submission"] if (s["trial"], s["attempt"]) == key), {})
         end = next((o for o in facts["outcome"] if (o["trial"], o["attempt"]) == key), {})
-        said = {name: row[name] for name in ("trial", "attempt", "code", "created_at", "spec_id", "spec")}
-        said |= {name: sent.get(name) for name in ("backend", "job_id", "gpus", "folder", "submitted_at")}
-        ended = ("state", "kind", "message", "host", "device", "versions", "commit", "started_at", "finished_at", "log_tail")
+        said = {
+            name: row[name]
+            for name in ("trial", "attempt", "code", "created_at", "spec_id", "spec")
+        }
+        said |= {
+            name: sent.get(name) for name in ("backend", "job_id", "gpus", "folder", "submitted_at")
+        }
+        ended = (
+            "state",
+            "kind",
+            "message",
+            "host",
+            "device",
+            "versions",
+            "commit",
+            "started_at",
+            "finished_at",
+            "log_tail",
+        )
         said |= {name: end.get(name) for name in ended}
         both = end.get("started_at") and end.get("finished_at")
-        found.append(said | {"seconds": (end["finished_at"] - end["started_at"]).total_seconds() if both else None})
+        found.append(
+            said
+            | {
+                "seconds": (end["finished_at"] - end["started_at"]).total_seconds()
+                if both
+                else None
+            }
+        )
     return found

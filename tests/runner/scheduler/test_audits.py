@@ -17,7 +17,8 @@ AUDITS = {question.name for question in views.questions() if question.is_audit}
 LAST = "trial = {trial} AND task = 2 AND dataset = 'dogs'"
 BROKEN = {  # audit -> what breaks it, in a trial that is done
     "audit_attempts": "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, code, now(), 99 FROM attempt WHERE trial = {trial};"
-    "INSERT INTO result BY NAME SELECT * REPLACE (2 AS attempt, value + 0.01 AS value) FROM result WHERE " + LAST,
+    "INSERT INTO result BY NAME SELECT * REPLACE (2 AS attempt, value + 0.01 AS value) FROM result WHERE "
+    + LAST,
     "audit_budget": "UPDATE cost SET steps = 60 WHERE trial = {trial} AND phase = 'train'",
     "audit_code": "UPDATE attempt SET code = 'aaaa' WHERE trial = {trial};"
     "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, 'bbbb', now(), 99 FROM attempt WHERE trial = {trial};"
@@ -67,7 +68,9 @@ def done(site: Site, statements: str, brought: list[int]) -> None:
         for statement in filter(None, statements.split(";")):
             connection.execute(statement)
         for trial in brought:
-            connection.execute(f"INSERT INTO ingested VALUES ('{trial:06d}/01/again-{os.urandom(4).hex()}.json', 'x', 5, now())")
+            connection.execute(
+                f"INSERT INTO ingested VALUES ('{trial:06d}/01/again-{os.urandom(4).hex()}.json', 'x', 5, now())"
+            )
 
 
 def found(site: Site, changed: bool = True) -> dict[str, str]:
@@ -77,7 +80,9 @@ def found(site: Site, changed: bool = True) -> dict[str, str]:
         audit(site, connection, report, changed)
         connection.execute("DELETE FROM problem")
         if report.problems:
-            connection.executemany("INSERT INTO problem (subject, message) VALUES (?, ?)", report.problems)
+            connection.executemany(
+                "INSERT INTO problem (subject, message) VALUES (?, ?)", report.problems
+            )
     return dict(report.problems)
 
 
@@ -85,15 +90,24 @@ def test_every_audit_is_broken_here() -> None:
     assert {*BROKEN, "audit_kept", "audit_kept_costs"} == AUDITS
 
 
-def test_what_is_kept_is_looked_at_in_every_pass_that_changed_something(lab: tuple[Site, list[int]]) -> None:
+def test_what_is_kept_is_looked_at_in_every_pass_that_changed_something(
+    lab: tuple[Site, list[int]],
+) -> None:
     site, (_, bad, other) = lab
     done(site, f"UPDATE result SET value = value / 2 WHERE trial = {bad} AND task = 1", [])
-    done(site, f"UPDATE cost SET seconds = seconds + 1 WHERE trial = {bad} AND phase = 'train' AND task = 1", [])
+    done(
+        site,
+        f"UPDATE cost SET seconds = seconds + 1 WHERE trial = {bad} AND phase = 'train' AND task = 1",
+        [],
+    )
     assert found(site, changed=False) == {}
     done(site, "", [other])
     said = found(site)
     assert said["audit_kept"].endswith(f" of trials {bad}. See: python -m queries audit_kept")
-    assert said["audit_kept_costs"] == f"1 row, of trials {bad}. See: python -m queries audit_kept_costs"
+    assert (
+        said["audit_kept_costs"]
+        == f"1 row, of trials {bad}. See: python -m queries audit_kept_costs"
+    )
     done(site, "DELETE FROM kept_until", [])
     assert found(site) == {}
 
@@ -102,7 +116,9 @@ def test_what_is_kept_is_looked_at_in_every_pass_that_changed_something(lab: tup
 def test_an_audit_is_reported_until_it_is_mended(lab: tuple[Site, list[int]], name: str) -> None:
     site, (first, bad, _) = lab
     with Catalog(site.catalog).open() as connection:
-        before = connection.execute("SELECT trial, task, dataset, value FROM result ORDER BY ALL").fetchall()
+        before = connection.execute(
+            "SELECT trial, task, dataset, value FROM result ORDER BY ALL"
+        ).fetchall()
         assert connection.execute(f"FROM {name}").fetchall() == [] and len(before) == 45
     done(site, BROKEN[name].format(trial=bad), [first])
     assert name not in found(site), "nothing came for the trial that is broken"
@@ -129,13 +145,24 @@ def test_a_clean_pass_reports_nothing_and_leaves_nothing(lab: tuple[Site, list[i
     done(site, "", trials)
     assert found(site) == {}
     with Catalog(site.catalog).open() as connection:
-        assert connection.execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall() == [("catalog",)]
-        assert connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall() == []
+        assert connection.execute(
+            "SELECT database_name FROM duckdb_databases() WHERE NOT internal"
+        ).fetchall() == [("catalog",)]
+        assert (
+            connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
+            == []
+        )
 
 
-def test_a_row_edited_under_trials_that_ran_is_looked_into_at_once(lab: tuple[Site, list[int]]) -> None:
+def test_a_row_edited_under_trials_that_ran_is_looked_into_at_once(
+    lab: tuple[Site, list[int]],
+) -> None:
     site, _ = lab
-    done(site, "UPDATE attempt SET spec_id = 'abc', spec = (SELECT d.spec FROM definition d WHERE d.trial = attempt.trial)", [])
+    done(
+        site,
+        "UPDATE attempt SET spec_id = 'abc', spec = (SELECT d.spec FROM definition d WHERE d.trial = attempt.trial)",
+        [],
+    )
     publish(site)
     done(site, "INSERT INTO method (name) VALUES ('new')", [])
     with Catalog(site.catalog).open() as connection:
@@ -147,7 +174,9 @@ def test_a_row_edited_under_trials_that_ran_is_looked_into_at_once(lab: tuple[Si
     assert set(found(site)) == {"definition_drift"}
 
 
-def test_an_export_from_before_a_migration_is_compared_by_what_both_have(lab: tuple[Site, list[int]]) -> None:
+def test_an_export_from_before_a_migration_is_compared_by_what_both_have(
+    lab: tuple[Site, list[int]],
+) -> None:
     """The first pass after an upgrade meets tables with a column that their export lacks."""
     site, _ = lab
     publish(site)

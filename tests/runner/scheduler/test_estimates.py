@@ -17,7 +17,9 @@ from schema.catalog import Catalog
 from schema.site import Needs, Site
 from tests.filled import PAPER, Filled
 
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 KIND: dict[str, Any] = {
     "study": "s", "backbone": "tiny", "method": "m", "trials": 1, "steps": 10, "pflops": 1.0, "peak_bytes": 10**9, "device": "gpu",
     "seconds": 3600.0, "error_s": 0.0, "noise_s": 0.0, "priority": 0, "last_trial": 1, "profiled": True, "ranks": 1,
@@ -35,15 +37,25 @@ KIND: dict[str, Any] = {
     st.integers(10**8, 10**11),
 )
 def test_sql_and_python_solve_alike(
-    filled: Filled, unit: str, charging: str, total_units: int, tasks: int, flops: float, once: float, peak: int
+    filled: Filled,
+    unit: str,
+    charging: str,
+    total_units: int,
+    tasks: int,
+    flops: float,
+    once: float,
+    peak: int,
 ) -> None:
     """Any budget, any profile; and no task is ever over its share by more than half a step."""
     filled.clear()
     filled.connection.execute("DELETE FROM budget WHERE name = 'b'")
     filled.connection.execute(
-        "INSERT INTO budget (name, unit, total, charging) VALUES ('b', ?, ?, ?)", [unit, total_units, charging]
+        "INSERT INTO budget (name, unit, total, charging) VALUES ('b', ?, ?, ?)",
+        [unit, total_units, charging],
     )
-    filled.profile("finetune", train=(flops, 10**8), objective=(once, peak), full=(flops, 3 * 10**9))
+    filled.profile(
+        "finetune", train=(flops, 10**8), objective=(once, peak), full=(flops, 3 * 10**9)
+    )
     row = filled.row("steps", budget="b", tasks=tasks)
     said = {"name": "b", "unit": unit, "total": total_units, "charging": charging}
     profiled = Profiled(flops / 1e9, once / 1e9, peak, 3 * 10**9)
@@ -60,10 +72,17 @@ def test_sql_and_python_solve_alike(
 
 def test_price_has_what_is_charged(filled: Filled) -> None:
     """Choosing pairs is part of a step, the highest peak counts, and rows from before mixtures were told apart count for none."""
-    filled.profile("finetune", train=(2e9, 30), score=(1e9, 20), objective=(5e9, 40), full=(2e9, 30))
+    filled.profile(
+        "finetune", train=(2e9, 30), score=(1e9, 20), objective=(5e9, 40), full=(2e9, 30)
+    )
     filled.profile("lora", mixture="", train=(2e9, 30), full=(2e9, 30))
     row = filled.row("price")
-    assert (row["step_gflops"], row["once_gflops"], row["peak_bytes"], row["multiplier"]) == (3, 5, 40, 1.3333)
+    assert (row["step_gflops"], row["once_gflops"], row["peak_bytes"], row["multiplier"]) == (
+        3,
+        5,
+        40,
+        1.3333,
+    )
     assert row["step_maf_gflops"] == pytest.approx(3 * 1.3333)
 
 
@@ -84,19 +103,33 @@ def test_outlook_on_paper(filled: Filled) -> None:
     rows = {row["method"]: row for row in filled.rows("outlook")}
     spread = math.sqrt((4 + 1 + 9) / 2)
     alike, rated, similar = rows["finetune"], rows["lora"], rows["ewc"]
-    assert (alike["trials"], alike["by_what"], alike["based_on"], alike["device"]) == (2, "alike", 3, "new")
+    assert (alike["trials"], alike["by_what"], alike["based_on"], alike["device"]) == (
+        2,
+        "alike",
+        3,
+        "new",
+    )
     assert (alike["seconds"], alike["pflops"]) == (6, 2)
     assert (alike["error_s"], alike["noise_s"]) == pytest.approx((spread / math.sqrt(3), spread))
-    assert (rated["steps"], rated["pflops"], rated["by_what"], rated["peak_bytes"]) == (100, 8, "by FLOPs", 10**9)
+    assert (rated["steps"], rated["pflops"], rated["by_what"], rated["peak_bytes"]) == (
+        100,
+        8,
+        "by FLOPs",
+        10**9,
+    )
     assert (rated["seconds"], rated["error_s"]) == pytest.approx((24, 4 * spread))
     assert rated["noise_s"] == pytest.approx(24 * spread / 6)
     assert (similar["by_what"], similar["seconds"], similar["profiled"]) == ("similar", 6, False)
     each = {row["trial"]: row for row in filled.rows("forecast")}
-    assert len(each) == 4 and sorted(row["seconds"] for row in each.values()) == pytest.approx([6, 6, 6, 24])
+    assert len(each) == 4 and sorted(row["seconds"] for row in each.values()) == pytest.approx(
+        [6, 6, 6, 24]
+    )
 
 
 def test_a_budget_in_flops_is_not_guessed(filled: Filled) -> None:
-    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('flops', 'maf_gflops', 100)")
+    filled.connection.execute(
+        "INSERT INTO budget (name, unit, total) VALUES ('flops', 'maf_gflops', 100)"
+    )
     filled.trial(budget="flops")
     filled.trial(budget="flops", method="ewc")
     filled.profile("finetune", train=(5e9, 10), full=(5e9, 10))
@@ -108,9 +141,17 @@ def test_a_budget_in_flops_is_not_guessed(filled: Filled) -> None:
 
 def test_profiles_beside_the_published(filled: Filled) -> None:
     """EWC at every step, as published, and only when it runs."""
-    filled.connection.execute("INSERT INTO budget (name, unit, total, charging) VALUES ('fomo', 'maf_gflops', 6e2, 'per_step')")
-    filled.connection.execute("INSERT INTO budget (name, unit, total) VALUES ('fomo_once', 'maf_gflops', 6e2)")
-    for metric, value, tasks in (("step_gflops", 6, ""), ("memory_multiplier", 1.25, ""), ("steps_per_task", 4, ', "tasks": 20')):
+    filled.connection.execute(
+        "INSERT INTO budget (name, unit, total, charging) VALUES ('fomo', 'maf_gflops', 6e2, 'per_step')"
+    )
+    filled.connection.execute(
+        "INSERT INTO budget (name, unit, total) VALUES ('fomo_once', 'maf_gflops', 6e2)"
+    )
+    for metric, value, tasks in (
+        ("step_gflops", 6, ""),
+        ("memory_multiplier", 1.25, ""),
+        ("steps_per_task", 4, ', "tasks": 20'),
+    ):
         filled.connection.execute(
             "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES ('FoMo-in-Flux, compute', ?, ?, ?, 'seen')",
             [f'{{"backbone": "tiny", "batch_pairs": 16, "method": "EWC"{tasks}}}', metric, value],
@@ -127,8 +168,18 @@ def test_profiles_beside_the_published(filled: Filled) -> None:
 
 def test_sums_say_what_they_leave_out() -> None:
     found = Sum()
-    found.add(KIND | {"trials": 4, "error_s": 360, "noise_s": 720}, Needs(gpus_per_trial=2, trials_side_by_side=4))
-    assert (found.trials, found.steps, found.pflops, found.peak_gb, found.hours, found.gpu_hours) == (4, 40, 4, 1, 4, 2)
+    found.add(
+        KIND | {"trials": 4, "error_s": 360, "noise_s": 720},
+        Needs(gpus_per_trial=2, trials_side_by_side=4),
+    )
+    assert (
+        found.trials,
+        found.steps,
+        found.pflops,
+        found.peak_gb,
+        found.hours,
+        found.gpu_hours,
+    ) == (4, 40, 4, 1, 4, 2)
     assert found.about == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
     found.add(KIND | {"steps": None, "pflops": None, "seconds": None, "peak_bytes": None}, Needs())
     assert (found.stepless, found.flopless, found.timeless, found.hours) == (1, 1, 1, 4)
@@ -138,30 +189,44 @@ def test_sums_say_what_they_leave_out() -> None:
 
 @pytest.mark.parametrize(("ranks", "gpus"), [(1, 0.5), (4, 0.5), (8, 8)])
 def test_gpus_are_those_of_all_nodes(site: Site, ranks: int, gpus: float) -> None:
-    wide = replace(site, needs=Needs(gpus_per_trial=4, node_gpus=4, trials_per_job=8, trials_side_by_side=8))
+    wide = replace(
+        site, needs=Needs(gpus_per_trial=4, node_gpus=4, trials_per_job=8, trials_side_by_side=8)
+    )
     assert total(wide, [KIND | {"ranks": ranks}]).gpu_hours == gpus
 
 
 def test_studies_in_the_order_of_their_ends(site: Site) -> None:
     kinds = [KIND | {"study": "late", "last_trial": 9}, KIND | {"study": "early", "last_trial": 3}]
-    kinds += [KIND | {"study": "urgent", "last_trial": 99, "priority": 5}, KIND | {"study": "early", "last_trial": 2}]
+    kinds += [
+        KIND | {"study": "urgent", "last_trial": 99, "priority": 5},
+        KIND | {"study": "early", "last_trial": 2},
+    ]
     assert list(by_study(site, kinds)) == ["urgent", "early", "late"]
     assert by_study(site, kinds)["early"].trials == 2 and total(site, kinds).trials == 4
 
 
 def test_what_will_not_fit_is_said_by_backbone(site: Site) -> None:
     """Two beside each other need twice the memory; a class without gpu_memory_gb is not judged."""
-    small = replace(site, needs=Needs(gpu_memory_gb=1.5), by_backbone={"big": Needs(gpu_memory_gb=1.5, trials_side_by_side=2)})
+    small = replace(
+        site,
+        needs=Needs(gpu_memory_gb=1.5),
+        by_backbone={"big": Needs(gpu_memory_gb=1.5, trials_side_by_side=2)},
+    )
     kinds = [KIND, KIND | {"backbone": "big", "trials": 3}]
     assert too_large(site, kinds) == {} and list(too_large(small, kinds)) == [("big", 1.5)]
     (line,) = remarks(small, kinds, total(small, kinds))
-    assert line.startswith("WILL NOT FIT: 3 trials of big (m) need up to 1.00 GB and its GPUs have 1.5 GB")
+    assert line.startswith(
+        "WILL NOT FIT: 3 trials of big (m) need up to 1.00 GB and its GPUs have 1.5 GB"
+    )
     assert "is not checked: set gpu_memory_gb" in remarks(site, kinds, total(site, kinds))[0]
 
 
 def test_what_is_unknown_is_said_with_what_makes_it_known(site: Site) -> None:
     words = {"mixture": "x", "recipe": "r"}
-    kinds = [KIND | words | {"profiled": False, "steps": None, "seconds": None}, KIND | words | {"steps": 0, "error_s": None}]
+    kinds = [
+        KIND | words | {"profiled": False, "steps": None, "seconds": None},
+        KIND | words | {"steps": 0, "error_s": None},
+    ]
     said = " ".join(remarks(site, kinds, total(site, kinds)))
     assert "not profiled: 1 trials, 1 combinations" in said and "--dry-run --profile" in said
     assert "WILL BE REFUSED: 1 trials" in said and "time unknown: 1 trials" in said
@@ -169,7 +234,9 @@ def test_what_is_unknown_is_said_with_what_makes_it_known(site: Site) -> None:
 
 
 def test_concurrency_is_what_runs_and_what_would_start(site: Site) -> None:
-    assert concurrent(site, [], 3) == Concurrency(3, "0 run now and 3 would start with the next pass")
+    assert concurrent(site, [], 3) == Concurrency(
+        3, "0 run now and 3 would start with the next pass"
+    )
     packed_site = replace(site, needs=Needs(trials_per_job=4, trials_side_by_side=2))
     assert concurrent(packed_site, [], 8).trials == 4
 
@@ -188,28 +255,45 @@ def test_many_pending_are_grouped(site: Site, capsys: pytest.CaptureFixture[str]
     before = site.catalog.stat().st_mtime_ns
     assert dry_run(site, Local(site), None) == 0
     said = capsys.readouterr().out
-    assert "100000 pending in all" in said and "10,000,000" in said and len(said.splitlines()) < SHOWN + 15
+    assert (
+        "100000 pending in all" in said
+        and "10,000,000" in said
+        and len(said.splitlines()) < SHOWN + 15
+    )
     assert site.catalog.stat().st_mtime_ns == before
 
 
 @pytest.mark.slow
-def test_what_is_profiled_is_remembered(site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_profiled_is_remembered(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The real worker, on the tiny backbone: two methods that differ in what is merged after a task, and one that cannot run."""
     from runner.scheduler import profiles
     from tests.runner.worker.test_step_cost import TINY
 
     site.catalog.parent.mkdir()
     filled = Filled(site.catalog)
-    filled.connection.execute("INSERT INTO backbone (name, architecture) VALUES ('small', ?)", [TINY])
-    filled.connection.execute("INSERT INTO method (name, merging, deploy) VALUES ('ema', 'interpolate', 'merged')")
+    filled.connection.execute(
+        "INSERT INTO backbone (name, architecture) VALUES ('small', ?)", [TINY]
+    )
+    filled.connection.execute(
+        "INSERT INTO method (name, merging, deploy) VALUES ('ema', 'interpolate', 'merged')"
+    )
     filled.connection.execute("INSERT INTO method (name, objective) VALUES ('gere', 'gere')")
     filled.connection.close()
     monkeypatch.chdir(site.folder)
-    assert profiles.main(["small", "usual", "--mixture", "plain", "--methods", "finetune", "ema", "gere"]) == 1
+    assert (
+        profiles.main(
+            ["small", "usual", "--mixture", "plain", "--methods", "finetune", "ema", "gere"]
+        )
+        == 1
+    )
     said = capsys.readouterr()
     assert "write 'contrastive+gere'" in said.err and "2 profiled" in said.out
     with Catalog(site.catalog).open() as connection:
-        found = connection.execute("SELECT method, step_gflops > 0, multiplier FROM price ORDER BY method").fetchall()
+        found = connection.execute(
+            "SELECT method, step_gflops > 0, multiplier FROM price ORDER BY method"
+        ).fetchall()
     assert found == [("ema", True, 1), ("finetune", True, 1)]
     assert profiles.main(["small", "usual", "--mixture", "plain", "--methods", "finetune"]) == 0
     assert "0 profiled" in capsys.readouterr().out

@@ -33,7 +33,18 @@ def receipt(runs: Path, trial: int = 1, attempt: int = 1, **changed: Any) -> Pat
     run.create(SPEC, Job(trial, attempt, "b", 0, "data"))
     files = write_tables(run, 1, {"result": [RESULT | changed.pop("row", {})], "statistic": []})
     path = run.path / "task-0001.json"
-    write_json(path, {"trial": trial, "attempt": attempt, "spec_id": "s", "task": 1, "files": files, "weights": {}} | changed)
+    write_json(
+        path,
+        {
+            "trial": trial,
+            "attempt": attempt,
+            "spec_id": "s",
+            "task": 1,
+            "files": files,
+            "weights": {},
+        }
+        | changed,
+    )
     return path
 
 
@@ -64,22 +75,43 @@ def flip(path: Path) -> None:
         (lambda path: path.write_text("{"), "cannot be read"),
         (lambda path: path.write_text("[]"), "cannot be read"),
         (lambda path: path.write_text('{"task": 1, "files": {"result": {}}}'), "cannot be read"),
-        (lambda path: receipt(path.parents[2], trial=1, spec_id="other"), "is of spec_id 'other', not of 's'"),
-        (lambda path: receipt(path.parents[2], trial=1, attempt=1, task=2), "is of task 2, not of 1"),
-        (lambda path: (path.parent / "task-0001.result.parquet").unlink(), "task-0001.result.parquet is missing"),
+        (
+            lambda path: receipt(path.parents[2], trial=1, spec_id="other"),
+            "is of spec_id 'other', not of 's'",
+        ),
+        (
+            lambda path: receipt(path.parents[2], trial=1, attempt=1, task=2),
+            "is of task 2, not of 1",
+        ),
+        (
+            lambda path: (path.parent / "task-0001.result.parquet").unlink(),
+            "task-0001.result.parquet is missing",
+        ),
         (lambda path: flip(path.parent / "task-0001.result.parquet"), "its sha256 differs"),
         (lambda path: receipt(path.parents[2], row={"value": 1.5}), r"values outside \[0, 1\]"),
-        (lambda path: receipt(path.parents[2], row={"value": float("nan")}), r"values outside \[0, 1\]"),
+        (
+            lambda path: receipt(path.parents[2], row={"value": float("nan")}),
+            r"values outside \[0, 1\]",
+        ),
         (lambda path: receipt(path.parents[2], row={"value": None}), r"values outside \[0, 1\]"),
         (lambda path: receipt(path.parents[2], row={"task": 3}), "rows of another task"),
         (
-            lambda path: receipt(path.parents[2], files={"results": {"file": "x", "sha256": "", "rows": 0}}),
+            lambda path: receipt(
+                path.parents[2], files={"results": {"file": "x", "sha256": "", "rows": 0}}
+            ),
             "unknown table 'results'",
         ),
-        (lambda path: receipt(path.parents[2], files={"result": {"file": "../x", "sha256": "", "rows": 0}}), "is missing"),
+        (
+            lambda path: receipt(
+                path.parents[2], files={"result": {"file": "../x", "sha256": "", "rows": 0}}
+            ),
+            "is missing",
+        ),
     ],
 )
-def test_what_cannot_be_trusted(tmp_path: Path, spoil: Callable[[Path], object], message: str) -> None:
+def test_what_cannot_be_trusted(
+    tmp_path: Path, spoil: Callable[[Path], object], message: str
+) -> None:
     path = receipt(tmp_path)
     spoil(path)
     good = receipt(path.parents[2], trial=2)
@@ -103,12 +135,18 @@ def test_other_columns_than_the_table_has(tmp_path: Path) -> None:
     assert harvest.frames["result"]["trial"].to_list() == [2]
 
 
-def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp_path: Path, catalog: Catalog) -> None:
+def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(
+    tmp_path: Path, catalog: Catalog
+) -> None:
     receipt(tmp_path, trial=1)
     flip(receipt(tmp_path, trial=2).parent / "task-0001.result.parquet")
     for _ in range(2):
         with catalog.transaction() as connection:
-            found = {trial: path for trial in (1, 2) for path in receipts.of(attempt_folder(tmp_path, trial, 1))}
+            found = {
+                trial: path
+                for trial in (1, 2)
+                for path in receipts.of(attempt_folder(tmp_path, trial, 1))
+            }
             known = receipts.known(connection, list(found.values()))
             harvest = Harvest()
             for trial, path in found.items():
@@ -118,11 +156,23 @@ def test_a_bad_receipt_does_not_keep_out_a_good_one_and_nothing_enters_twice(tmp
             harvest.store(connection)
         assert len(harvest.problems) == 1 and harvest.problems[0][0] == "000002/01/task-0001.json"
     with catalog.open() as connection:
-        assert connection.execute("SELECT trial, attempt, value FROM result").fetchall() == [(1, 1, 0.5)]
-        assert connection.execute("SELECT receipt, rows FROM ingested").fetchall() == [("000001/01/task-0001.json", 1)]
+        assert connection.execute("SELECT trial, attempt, value FROM result").fetchall() == [
+            (1, 1, 0.5)
+        ]
+        assert connection.execute("SELECT receipt, rows FROM ingested").fetchall() == [
+            ("000001/01/task-0001.json", 1)
+        ]
 
 
-COST = {"task": 1, "phase": "train", "flops": 1.0, "peak_bytes": None, "seconds": 2.0, "steps": 3, "pairs": 4}
+COST = {
+    "task": 1,
+    "phase": "train",
+    "flops": 1.0,
+    "peak_bytes": None,
+    "seconds": 2.0,
+    "steps": 3,
+    "pairs": 4,
+}
 PROFILE = {
     "task": 1,
     "backbone": "b",
@@ -135,7 +185,9 @@ PROFILE = {
 }
 
 
-def test_profiles_enter_once_per_combination_whoever_measured_them(tmp_path: Path, catalog: Catalog) -> None:
+def test_profiles_enter_once_per_combination_whoever_measured_them(
+    tmp_path: Path, catalog: Catalog
+) -> None:
     """Two trials in one pass, one in another, and a row that was there: the first stays, and the receipts count as taken."""
     rows = [PROFILE, PROFILE | {"phase": "objective", "peak_bytes": None}]
     with catalog.transaction() as connection:
@@ -146,7 +198,9 @@ def test_profiles_enter_once_per_combination_whoever_measured_them(tmp_path: Pat
             for trial in trials:
                 path = receipt(tmp_path, trial=trial)
                 said = json.loads(path.read_text())
-                said["files"] |= write_tables(RunFolder(path.parent), 1, {"profile": [{**row, "flops": 2e9} for row in rows]})
+                said["files"] |= write_tables(
+                    RunFolder(path.parent), 1, {"profile": [{**row, "flops": 2e9} for row in rows]}
+                )
                 write_json(path, said)
                 harvest.gather(path, trial, 1, "s")
             harvest.read()
@@ -155,14 +209,20 @@ def test_profiles_enter_once_per_combination_whoever_measured_them(tmp_path: Pat
         found = connection.execute(
             "SELECT backbone, mixture, method, recipe, phase, flops, peak_bytes FROM profile ORDER BY phase"
         ).fetchall()
-        assert found == [("b", "x", "m", "r", "objective", 1, None), ("b", "x", "m", "r", "train", 2e9, 7)]
+        assert found == [
+            ("b", "x", "m", "r", "objective", 1, None),
+            ("b", "x", "m", "r", "train", 2e9, 7),
+        ]
         assert connection.execute("SELECT count(*) FROM ingested").fetchall() == [(3,)]
         assert connection.execute("SELECT count(*) FROM result").fetchall() == [(3,)]
 
 
 def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalog: Catalog) -> None:
     with catalog.transaction() as connection:
-        for trial, said in ((1, {"state": "finished"}), (2, {"state": "failed", "kind": "error", "message": "m"})):
+        for trial, said in (
+            (1, {"state": "finished"}),
+            (2, {"state": "failed", "kind": "error", "message": "m"}),
+        ):
             connection.execute(
                 "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (?, 1, ?, 's', 'b', 0)",
                 [trial, Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0).to_json()],
@@ -174,20 +234,31 @@ def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalo
         attempts = live_attempts(site, connection)
     observe(site, catalog, Local(site), Report(), attempts)
     with catalog.open() as connection:
-        found = connection.execute("SELECT trial, state, message FROM outcome ORDER BY trial").fetchall()
+        found = connection.execute(
+            "SELECT trial, state, message FROM outcome ORDER BY trial"
+        ).fetchall()
     assert found[0][:2] == (1, "failed") and "state 'finished'" in found[0][2]
     assert found[1] == (2, "failed", "m")
 
 
-def test_files_of_older_code_enter_with_what_they_lack_left_open(tmp_path: Path, catalog: Catalog) -> None:
+def test_files_of_older_code_enter_with_what_they_lack_left_open(
+    tmp_path: Path, catalog: Catalog
+) -> None:
     """Energy was not recorded, mixtures were not told apart; a file that lacks anything else is still refused."""
-    older = {"cost": COST, "profile": {key: value for key, value in PROFILE.items() if key != "mixture"}}
+    older = {
+        "cost": COST,
+        "profile": {key: value for key, value in PROFILE.items() if key != "mixture"},
+    }
     harvest = Harvest()
     for trial, without in ((1, []), (2, ["seconds"])):
         path = receipt(tmp_path, trial=trial)
         said = json.loads(path.read_text())
         for table, row in older.items():
-            kept = {name: kind for name, kind in COLUMNS[table].items() if name in row and name not in without}
+            kept = {
+                name: kind
+                for name, kind in COLUMNS[table].items()
+                if name in row and name not in without
+            }
             file = path.parent / f"task-0001.{table}.parquet"
             pl.DataFrame([row], schema=kept).write_parquet(file)
             said["files"][table] = {"file": file.name, "sha256": sha256(file), "rows": 1}
@@ -198,17 +269,25 @@ def test_files_of_older_code_enter_with_what_they_lack_left_open(tmp_path: Path,
         harvest.store(connection)
         assert connection.execute("SELECT seconds, energy_j FROM cost").fetchall() == [(2.0, None)]
         assert connection.execute("SELECT mixture, method FROM profile").fetchall() == [("", "m")]
-    assert [(name, "other columns" in why) for name, why in harvest.problems] == [("000002/01/task-0001.json", True)]
+    assert [(name, "other columns" in why) for name, why in harvest.problems] == [
+        ("000002/01/task-0001.json", True)
+    ]
 
 
 @pytest.mark.parametrize("lacking", [None, "seconds", "shared"])
-def test_a_file_that_lacks_a_value_is_named_and_the_rest_goes_on(tmp_path: Path, catalog: Catalog, lacking: str | None) -> None:
+def test_a_file_that_lacks_a_value_is_named_and_the_rest_goes_on(
+    tmp_path: Path, catalog: Catalog, lacking: str | None
+) -> None:
     """What no row may lack would end the whole pass at the catalog; what may be unknown, as peak_bytes, is taken."""
     harvest = Harvest()
     for trial in (1, 2):
         path = receipt(tmp_path, trial=trial)
         said = json.loads(path.read_text())
-        row = COST | {"energy_j": None, "shared": False} | ({lacking: None} if lacking and trial == 2 else {})
+        row = (
+            COST
+            | {"energy_j": None, "shared": False}
+            | ({lacking: None} if lacking and trial == 2 else {})
+        )
         said["files"] |= write_tables(RunFolder(path.parent), 1, {"cost": [row]})
         write_json(path, said)
         harvest.gather(path, trial, 1, "s")

@@ -19,7 +19,16 @@ from schema.spec import Spec
 from tests.journey import LOCAL, declare, one_pass, settle, tell
 from tests.processes import command
 
-TIMES = {"submitted_at", "ingested_at", "created_at", "since", "applied_at", "started_at", "finished_at", "newest_at"}
+TIMES = {
+    "submitted_at",
+    "ingested_at",
+    "created_at",
+    "since",
+    "applied_at",
+    "started_at",
+    "finished_at",
+    "newest_at",
+}
 
 
 def answers(site: Site) -> dict[str, Any]:
@@ -28,7 +37,11 @@ def answers(site: Site) -> dict[str, Any]:
     with Catalog(site.catalog).open() as connection:
         for question in questions():
             call = question.name if question.kind == "view" else f"{question.name}()"
-            names = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {call}").fetchall() if row[0] not in TIMES]
+            names = [
+                row[0]
+                for row in connection.execute(f"DESCRIBE SELECT * FROM {call}").fetchall()
+                if row[0] not in TIMES
+            ]
             listed = ", ".join(f'"{name}"' for name in names)
             rows = connection.execute(f"SELECT {listed} FROM {call}").fetchall()
             if "spec" in names:  # JSON: the order of keys is not part of it
@@ -59,7 +72,10 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
     if kept:  # a trial that never ran, and a wish: only the export knows of them
         tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
                    "SELECT backbone, stream, mixture, method, recipe, budget, 9 FROM trial LIMIT 1")  # fmt: skip
-        tell(site, "INSERT INTO request (trial, wish, reason) SELECT id, 'withdraw', 'not yet' FROM trial WHERE seed = 9")
+        tell(
+            site,
+            "INSERT INTO request (trial, wish, reason) SELECT id, 'withdraw', 'not yet' FROM trial WHERE seed = 9",
+        )
         tell(site, "UPDATE policy SET value = 7 WHERE name = 'retries_killed'")
         one_pass(site)
     before = answers(site)
@@ -81,11 +97,15 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
     with Catalog(site.catalog).open() as connection:  # ids go on
         grid.apply(connection, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
                                "SELECT backbone, stream, mixture, method, recipe, budget, 77 FROM trial LIMIT 1", "more")  # fmt: skip
-        assert connection.execute("SELECT id FROM trial WHERE seed = 77").fetchone() == (6 if kept else 5,)
+        assert connection.execute("SELECT id FROM trial WHERE seed = 77").fetchone() == (
+            6 if kept else 5,
+        )
 
 
 def test_a_catalog_that_is_there_is_left_alone(site: Site, catalog: Catalog) -> None:
-    with pytest.raises(RebuildError, match="is there. To make it again from the run folders, move it away first"):
+    with pytest.raises(
+        RebuildError, match="is there. To make it again from the run folders, move it away first"
+    ):
         rebuild(site)
 
 
@@ -96,11 +116,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(site: Site) -> None:
     (torn / "job.json").write_text('{"trial": 3')
     write_json(wrong / "job.json", {"trial": 9, "attempt": 1})
     rows, problems = rebuild(site)
-    assert [problem.partition(": ")[2] for problem in problems] == ["job.json is missing, torn, or of another attempt"] * 2
+    assert [problem.partition(": ")[2] for problem in problems] == [
+        "job.json is missing, torn, or of another attempt"
+    ] * 2
     assert rows["attempt"] == 0 and site.catalog.exists()
 
 
-def test_nothing_to_rebuild_from_gives_an_empty_catalog(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_rebuild_from_gives_an_empty_catalog(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert schema_command(["--rebuild"]) == 0
     assert "is made again" in capfd.readouterr().out
     assert schema_command(["--rebuild"]) == 2
@@ -116,10 +140,12 @@ def test_only_what_changed_is_written_again(site: Site, catalog: Catalog) -> Non
         (site.declared / "recipe.parquet").unlink()
         assert declared.export(connection, site.declared) == ["recipe"]
     with duckdb.connect() as connection:
-        assert connection.execute("SELECT name FROM read_parquet(?)", [str(site.declared / "budget.parquet")]).fetchall() == [
-            ("b",)
-        ]
-    assert set(json.loads((site.declared / "declared.json").read_text())["tables"]) == set(declared.TABLES)
+        assert connection.execute(
+            "SELECT name FROM read_parquet(?)", [str(site.declared / "budget.parquet")]
+        ).fetchall() == [("b",)]
+    assert set(json.loads((site.declared / "declared.json").read_text())["tables"]) == set(
+        declared.TABLES
+    )
 
 
 def test_the_export_of_a_lost_catalog_is_not_written_over(site: Site, catalog: Catalog) -> None:
@@ -133,14 +159,30 @@ def test_the_export_of_a_lost_catalog_is_not_written_over(site: Site, catalog: C
     (kept,) = site.declared.parent.glob("declared.of-*")
     for folder, names in ((kept, [("precious",)]), (site.declared, [])):
         with duckdb.connect() as connection:
-            found = connection.execute("SELECT name FROM read_parquet(?)", [str(folder / "budget.parquet")]).fetchall()
+            found = connection.execute(
+                "SELECT name FROM read_parquet(?)", [str(folder / "budget.parquet")]
+            ).fetchall()
         assert found == names
 
 
 def test_every_table_that_people_fill_is_exported(catalog: Catalog) -> None:
-    happened = {"attempt", "submission", "outcome", "result", "cost", "progress", "statistic", "ingested", "problem", "migration"}
+    happened = {
+        "attempt",
+        "submission",
+        "outcome",
+        "result",
+        "cost",
+        "progress",
+        "statistic",
+        "ingested",
+        "problem",
+        "migration",
+    }
     with catalog.open() as connection:
-        tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        tables = {
+            name
+            for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
     kept = {"kept_summary", "kept_cost", "kept_until"}  # made from what happened
     assert tables == happened | kept | set(declared.TABLES)
 

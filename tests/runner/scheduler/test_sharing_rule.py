@@ -27,7 +27,12 @@ MERGES = {
     "zs_ema": ("slerp", "{}", "initial", "merged"),
     "finetune_zs": ("none", "{}", "initial", "last"),
     "ema_ft": ("ties", '{"keep": 0.3, "over": "running"}', "merged", "last"),
-    "ema_all": ("ties", '{"keep": 0.3, "over": "all", "start_over": "running"}', "merged", "merged"),
+    "ema_all": (
+        "ties",
+        '{"keep": 0.3, "over": "all", "start_over": "running"}',
+        "merged",
+        "merged",
+    ),
     "ema_keep": ("ties", '{"keep": 0.4}', "merged", "last"),
     "ends_all": ("ties", '{"keep": 0.3, "over": "all", "start_over": "ends"}', "merged", "merged"),
     "steps": ("ema_step", '{"decay": 0.9}', "last", "merged"),
@@ -41,7 +46,9 @@ OTHERS = 'INSERT INTO method (name, merging, merging_params, "start", deploy) VA
 def merged(filled: Filled) -> Filled:
     for name, row in MERGES.items():
         filled.connection.execute(OTHERS, [name, *row])
-    filled.connection.execute("INSERT INTO method (name, tuning) VALUES ('bits', 'bitfit') ON CONFLICT DO NOTHING")
+    filled.connection.execute(
+        "INSERT INTO method (name, tuning) VALUES ('bits', 'bitfit') ON CONFLICT DO NOTHING"
+    )
     filled.connection.execute("UPDATE policy SET value = 1 WHERE name = 'share_trunks'")
     return filled
 
@@ -69,14 +76,21 @@ def todo(filled: Filled) -> list[int]:
     ("steps", "steps_less", (False, False)),
     ("finetune", "bits", (False, False)),
 ])  # fmt: skip
-def test_methods_that_train_the_same(merged: Filled, left: str, right: str, same: tuple[bool, bool]) -> None:
+def test_methods_that_train_the_same(
+    merged: Filled, left: str, right: str, same: tuple[bool, bool]
+) -> None:
     trials = [merged.row("trunk", trial=merged.trial(method=name)) for name in (left, right)]
-    assert (trials[0]["trunk"] == trials[1]["trunk"], trials[0]["stem"] == trials[1]["stem"]) == same
+    assert (
+        trials[0]["trunk"] == trials[1]["trunk"],
+        trials[0]["stem"] == trials[1]["stem"],
+    ) == same
 
 
 @pytest.mark.parametrize("words", [{"seed": 1}, {"mixture": "replay"}, {"budget": "large"}])
 def test_any_other_word_parts_them(merged: Filled, words: dict[str, Any]) -> None:
-    left, right = (merged.row("trunk", trial=trial) for trial in (merged.trial(), merged.trial(**words)))
+    left, right = (
+        merged.row("trunk", trial=trial) for trial in (merged.trial(), merged.trial(**words))
+    )
     assert left["trunk"] != right["trunk"] and left["stem"] != right["stem"]
 
 
@@ -87,13 +101,19 @@ def test_a_stream_is_known_by_what_is_learned(merged: Filled) -> None:
         "INSERT INTO stream (name, sequence, tasks, suite) VALUES ('same', 'order', 2, 'two'), ('cut', 'order', 1, 'two') "
         "ON CONFLICT DO NOTHING"
     )
-    mine, same, cut = (merged.row("trunk", trial=merged.trial(stream=name, study=name)) for name in ("world", "same", "cut"))
+    mine, same, cut = (
+        merged.row("trunk", trial=merged.trial(stream=name, study=name))
+        for name in ("world", "same", "cut")
+    )
     assert mine["trunk"] == same["trunk"] != cut["trunk"]
 
 
 def test_the_view_knows_every_merging_that_averages_steps() -> None:
     text = (Path(__file__).parents[3] / "queries/parts/trunk.sql").read_text()
-    assert {name for name in names("methods/merging") if averages_steps(name)} == {"ema_step", "every_k"}
+    assert {name for name in names("methods/merging") if averages_steps(name)} == {
+        "ema_step",
+        "every_k",
+    }
     assert "m.merging IN ('ema_step', 'every_k')" in text
 
 
@@ -117,15 +137,22 @@ def test_one_goes_first_and_the_others_when_it_is_done(merged: Filled) -> None:
     assert after(merged) == {first: None, second: first, other: None}
     assert todo(merged) == [first, other]
     assert merged.row("trial_state", trial=second)["state"] == "pending"
-    assert merged.row("trial_state", trial=second)["reason"] == f"takes over what trial {first} trains, when that is done"
+    assert (
+        merged.row("trial_state", trial=second)["reason"]
+        == f"takes over what trial {first} trains, when that is done"
+    )
     merged.attempt(first, 1, None)
     assert after(merged) == {second: first, other: None}
-    merged.connection.execute("INSERT INTO outcome (trial, attempt, state) VALUES (?, 1, 'done')", [first])
+    merged.connection.execute(
+        "INSERT INTO outcome (trial, attempt, state) VALUES (?, 1, 'done')", [first]
+    )
     assert todo(merged) == [second, other]
 
 
 def test_the_higher_priority_goes_first_and_then_what_has_begun(merged: Filled) -> None:
-    trials = [merged.trial(name, priority=priority) for name, priority in (("zs_all", 0), ("zs_ema", 5))]
+    trials = [
+        merged.trial(name, priority=priority) for name, priority in (("zs_all", 0), ("zs_ema", 5))
+    ]
     assert todo(merged) == [trials[1]]
     merged.connection.execute("UPDATE trial SET priority = 0")
     merged.attempt(trials[1], 1, "failed", kind="preempted")
@@ -136,7 +163,9 @@ def test_the_higher_priority_goes_first_and_then_what_has_begun(merged: Filled) 
 def test_nobody_waits_for_what_will_never_be(merged: Filled, end: str) -> None:
     first, second = merged.trial("zs_all"), merged.trial("zs_ema")
     if end == "withdrawn":
-        merged.connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [first])
+        merged.connection.execute(
+            "INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [first]
+        )
     else:
         merged.attempt(first, 1, end, kind="error")
     assert after(merged) == {second: None}
@@ -166,7 +195,9 @@ EVENTS = ("start", "done", "failed", "preempted", "withdraw", "retry")
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 4)), max_size=12))
-def test_whatever_happens_one_of_a_trunk_trains_and_none_waits_for_ever(shared: Filled, events: list[tuple[str, int]]) -> None:
+def test_whatever_happens_one_of_a_trunk_trains_and_none_waits_for_ever(
+    shared: Filled, events: list[tuple[str, int]]
+) -> None:
     """Any order of submissions, ends and wishes, of five trials in two trunks."""
     shared.clear()
     shared.connection.execute("UPDATE policy SET value = 1 WHERE name = 'share_trunks'")
@@ -189,14 +220,24 @@ def test_whatever_happens_one_of_a_trunk_trains_and_none_waits_for_ever(shared: 
         elif event in ("done", "failed", "preempted") and trial in live:
             live.remove(trial)
             done |= {trial} if event == "done" else set()
-            said = ("done", None) if event == "done" else ("failed", "error" if event == "failed" else "preempted")
+            said = (
+                ("done", None)
+                if event == "done"
+                else ("failed", "error" if event == "failed" else "preempted")
+            )
             shared.connection.execute(
-                "INSERT INTO outcome (trial, attempt, state, kind) VALUES (?, ?, ?, ?)", [trial, attempts[trial], *said]
+                "INSERT INTO outcome (trial, attempt, state, kind) VALUES (?, ?, ?, ?)",
+                [trial, attempts[trial], *said],
             )
         elif event in ("withdraw", "retry"):
-            shared.connection.execute("INSERT INTO request (trial, wish) VALUES (?, ?)", [trial, event])
+            shared.connection.execute(
+                "INSERT INTO request (trial, wish) VALUES (?, ?)", [trial, event]
+            )
         ready = after(shared)
-        waits, free = {one: first for one, first in ready.items() if first}, {one for one, first in ready.items() if not first}
+        waits, free = (
+            {one: first for one, first in ready.items() if first},
+            {one for one, first in ready.items() if not first},
+        )
         opened = {trunk[one] for one in done}
         for one, first in waits.items():
             assert trunk[one] == trunk[first] not in opened and first != one
@@ -212,7 +253,9 @@ def test_whatever_happens_one_of_a_trunk_trains_and_none_waits_for_ever(shared: 
 @pytest.fixture
 def lab(site: Site, catalog: Catalog) -> Site:
     """A toy grid of two trunks, two trials each, and one trial that is alone."""
-    rows = ", ".join(str((name, *MERGES[name])) for name in ("zs_all", "zs_ema", "ema_ft", "ema_all", "steps"))
+    rows = ", ".join(
+        str((name, *MERGES[name])) for name in ("zs_all", "zs_ema", "ema_ft", "ema_all", "steps")
+    )
     text = f"""{AXES}
 INSERT INTO method (name, merging, merging_params, "start", deploy) VALUES {rows};
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
@@ -231,7 +274,9 @@ def test_a_job_is_told_where_work_in_common_is(lab: Site, catalog: Catalog) -> N
     told = {methods[wanted.trial]: wanted for _, job in chosen.jobs for wanted in job}
     assert set(told) == {"ema_all", "steps", "zs_all"} and chosen.pending == 5
     assert {wanted.store for wanted in told.values()} == {str(lab.store)}
-    assert told["steps"].stem == "" and told["ema_all"].stem == told["zs_all"].stem != "", "alone, nobody wants its tasks"
+    assert told["steps"].stem == "" and told["ema_all"].stem == told["zs_all"].stem != "", (
+        "alone, nobody wants its tasks"
+    )
 
 
 def test_a_pass_takes_one_of_each_trunk_within_its_limit(lab: Site, catalog: Catalog) -> None:
@@ -242,12 +287,16 @@ def test_a_pass_takes_one_of_each_trunk_within_its_limit(lab: Site, catalog: Cat
             "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) SELECT trial, 1, '{}', '', '', 0 FROM todo"
         )
         chosen = choose(lab, connection, 10, None)
-        assert (chosen.attempts, chosen.pending) == (0, 2), "they wait, and are pending all the same"
+        assert (chosen.attempts, chosen.pending) == (0, 2), (
+            "they wait, and are pending all the same"
+        )
 
 
 def test_the_store_keeps_what_is_still_wanted(lab: Site, catalog: Catalog) -> None:
     with catalog.open() as connection:
-        trials = [trial for (trial,) in connection.execute("SELECT id FROM trial ORDER BY id").fetchall()]
+        trials = [
+            trial for (trial,) in connection.execute("SELECT id FROM trial ORDER BY id").fetchall()
+        ]
         common = stems(lab, connection, trials)
         (stem,) = set(common.values())
         for name in (stem, "of nobody"):
@@ -258,21 +307,32 @@ def test_the_store_keeps_what_is_still_wanted(lab: Site, catalog: Catalog) -> No
         for one, other in pairwise(list(common)):
             connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [one])
             assert prune(lab, connection) == 0
-            assert other in stems(lab, connection, [other]), "what was left is for the last one, too"
-        connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [list(common)[-1]])
+            assert other in stems(lab, connection, [other]), (
+                "what was left is for the last one, too"
+            )
+        connection.execute(
+            "INSERT INTO request (trial, wish) VALUES (?, 'withdraw')", [list(common)[-1]]
+        )
         assert prune(lab, connection) == 1
         assert (lab.store / "untouched" / "key").exists()
 
 
-def test_the_dry_run_says_how_much_is_distinct(lab: Site, catalog: Catalog, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_dry_run_says_how_much_is_distinct(
+    lab: Site, catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
     dry_run(lab, Local(lab), None)
     said = capsys.readouterr().out
-    assert "5 pending trials train 3 distinct trunks: 2 wait to take over what others train; " in said
+    assert (
+        "5 pending trials train 3 distinct trunks: 2 wait to take over what others train; " in said
+    )
     assert "5 pending in all" in said
     with catalog.open() as connection:
         connection.execute("UPDATE policy SET value = 0 WHERE name = 'share_trunks'")
     dry_run(lab, Local(lab), None)
-    assert "5 pending trials train 3 distinct trunks, each its own: share_trunks is 0 in the policy" in capsys.readouterr().out
+    assert (
+        "5 pending trials train 3 distinct trunks, each its own: share_trunks is 0 in the policy"
+        in capsys.readouterr().out
+    )
 
 
 def test_what_was_shared_is_counted_by_study(merged: Filled) -> None:
@@ -285,13 +345,18 @@ def test_what_was_shared_is_counted_by_study(merged: Filled) -> None:
             merged.cost(trial, task, flops=flops)
             merged.cost(trial, task, "evaluate", flops=7e9)
             merged.cost(trial, task, "merge", flops=9e9)
-    merged.connection.execute("UPDATE cost SET shared = true WHERE trial = ? AND task = 2", [second])
+    merged.connection.execute(
+        "UPDATE cost SET shared = true WHERE trial = ? AND task = 2", [second]
+    )
     row = merged.row("sharing", study="first")
     assert (row["trials"], row["trunks"], row["begun"]) == (2, 1, 2)
     assert (row["charged_pflops"], row["done_pflops"]) == pytest.approx((8e-6, 5e-6))
     assert row["done_share"] == pytest.approx(5 / 8)
     assert (row["charged_hours"], row["done_hours"]) == pytest.approx((8 / 3600, 6 / 3600))
-    assert merged.row("finished", trial=second)["flops"] == merged.row("finished", trial=first)["flops"], "charged in full"
+    assert (
+        merged.row("finished", trial=second)["flops"]
+        == merged.row("finished", trial=first)["flops"]
+    ), "charged in full"
 
 
 def test_hours_of_an_attempt_that_vanished_are_its_own(merged: Filled) -> None:

@@ -21,9 +21,21 @@ def drawn(state: Snapshot, report: Report, rows: int = 40) -> str:
 def test_counts_bars_rates_and_reasons(tmp_path: Path) -> None:
     state = Snapshot()
     state.counts = {"done": 3, "running": 2, "pending": 10}
-    state.running = [(4, "ema_merge", "replay_thirds", 1, tmp_path), (5, "finetune", "update_only", 2, tmp_path / "none")]
+    state.running = [
+        (4, "ema_merge", "replay_thirds", 1, tmp_path),
+        (5, "finetune", "update_only", 2, tmp_path / "none"),
+    ]
     state.failed = [(9, "failed", "diverged: the loss is nan")]
-    said = {"task": 2, "tasks": 5, "step": 25, "steps": 50, "loss": 1.0, "pairs_per_s": 100.0, "batch_pairs": 10, "at": ""}
+    said = {
+        "task": 2,
+        "tasks": 5,
+        "step": 25,
+        "steps": 50,
+        "loss": 1.0,
+        "pairs_per_s": 100.0,
+        "batch_pairs": 10,
+        "at": "",
+    }
     write_json(tmp_path / "progress.json", said)
     text = drawn(state, Report(problems=[("task-0001.json", "torn")]))
     assert "3 done   2 running   10 pending" in text
@@ -36,9 +48,27 @@ def test_counts_bars_rates_and_reasons(tmp_path: Path) -> None:
 
 
 def test_queue_and_outlook(tmp_path: Path) -> None:
-    state = Snapshot(counts={"running": 90}, hours=20.0, gpu_hours=80.0, gpus=4.0, left_s=36_000.0, done_last_hour=12)
-    state.running = [(trial, "finetune", "update_only", 1, tmp_path / str(trial)) for trial in range(90)]
-    said = {"task": 1, "tasks": 1, "step": 0, "steps": 36, "loss": 1.0, "pairs_per_s": 1.0, "batch_pairs": 100, "at": ""}
+    state = Snapshot(
+        counts={"running": 90},
+        hours=20.0,
+        gpu_hours=80.0,
+        gpus=4.0,
+        left_s=36_000.0,
+        done_last_hour=12,
+    )
+    state.running = [
+        (trial, "finetune", "update_only", 1, tmp_path / str(trial)) for trial in range(90)
+    ]
+    said = {
+        "task": 1,
+        "tasks": 1,
+        "step": 0,
+        "steps": 36,
+        "loss": 1.0,
+        "pairs_per_s": 1.0,
+        "batch_pairs": 100,
+        "at": "",
+    }
     for trial in (1, 2):
         (tmp_path / str(trial)).mkdir()
         write_json(tmp_path / str(trial) / "progress.json", said)
@@ -46,7 +76,9 @@ def test_queue_and_outlook(tmp_path: Path) -> None:
     report.queue.update({"Priority": 80, "Resources": 8})
     text = drawn(state, report, rows=30)
     assert "queue: 80 Priority, 8 Resources" in text
-    assert "12 done in the last hour; spent 80.0 GPU-hours, left 48.0 GPU-hours; expected end" in text  # 10 h and 2 of 1 h, by 4
+    assert (
+        "12 done in the last hour; spent 80.0 GPU-hours, left 48.0 GPU-hours; expected end" in text
+    )  # 10 h and 2 of 1 h, by 4
     assert "(in 6 h 00 min)" in text  # two at once
     assert "trial 29 " in text and "trial 30 " not in text and "... and 60 more" in text
     state.left_unknown = 7
@@ -54,7 +86,9 @@ def test_queue_and_outlook(tmp_path: Path) -> None:
     assert "take over" not in text
     state.after_others = 5
     assert "; 5 wait to take over what others train" in drawn(state, report)
-    assert line(state, report).endswith("; 5 wait to take over what others train; waiting: 80 Priority, 8 Resources")
+    assert line(state, report).endswith(
+        "; 5 wait to take over what others train; waiting: 80 Priority, 8 Resources"
+    )
 
 
 def test_the_line_for_a_log() -> None:
@@ -66,7 +100,14 @@ def test_the_line_for_a_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "unknown"), (0.4, "0 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (7_500, "2 h 05 min")]
+    ("seconds", "text"),
+    [
+        (None, "unknown"),
+        (0.4, "0 s"),
+        (61, "1 min 01 s"),
+        (3600, "1 h 00 min"),
+        (7_500, "2 h 05 min"),
+    ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text

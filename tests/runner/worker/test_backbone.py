@@ -45,11 +45,15 @@ def test_it_encodes_in_chunks_to_unit_norm(tiny: Backbone) -> None:
     images = np.random.default_rng(0).integers(0, 256, (300, 3, 16, 16)).astype(np.uint8)
     images.flags.writeable = False  # as a memory-mapped array is
     encoded = tiny.encode_images(images)
-    assert encoded.shape == (300, 16) and encoded.dtype == torch.float32 and not encoded.requires_grad
+    assert (
+        encoded.shape == (300, 16) and encoded.dtype == torch.float32 and not encoded.requires_grad
+    )
     assert torch.allclose(encoded.norm(dim=1), torch.ones(300), atol=1e-5)
     assert torch.allclose(encoded[270:], tiny.encode_images(images[270:]), atol=1e-5)
     texts = tiny.encode_texts(["a photo of a red square"] * 300)
-    assert texts.shape == (300, 16) and torch.allclose(texts.norm(dim=1), torch.ones(300), atol=1e-5)
+    assert texts.shape == (300, 16) and torch.allclose(
+        texts.norm(dim=1), torch.ones(300), atol=1e-5
+    )
 
 
 def test_images_are_normalised_to_plus_and_minus_one(tiny: Backbone) -> None:
@@ -76,7 +80,9 @@ def test_the_order_of_words_matters(tiny: Backbone) -> None:
 
 
 def test_position_std_is_the_scale_of_the_image_positions(tiny: Backbone) -> None:
-    plain = build(json.dumps({key: value for key, value in CONFIG.items() if key != "position_std"}), 0)
+    plain = build(
+        json.dumps({key: value for key, value in CONFIG.items() if key != "position_std"}), 0
+    )
     assert 0.4 < float(tiny.model.visual.positional_embedding.detach().std()) < 0.6
     assert float(plain.model.visual.positional_embedding.detach().std()) < 0.3
 
@@ -94,7 +100,9 @@ def test_weights_come_back_from_a_file(tiny: Backbone, tmp_path: Path) -> None:
     row = {"name": "mine", "architecture": TINY, "pretrained": str(path)}
     assert equal(load(row, None, 5), tiny)
     assert equal(load(row | {"pretrained": "trial:3"}, str(path), 5), tiny)
-    with pytest.raises(FileNotFoundError, match=r"backbone 'mine': no weights at .*nothing.safetensors"):
+    with pytest.raises(
+        FileNotFoundError, match=r"backbone 'mine': no weights at .*nothing.safetensors"
+    ):
         load(row | {"pretrained": "nothing.safetensors"}, None, 5)
 
 
@@ -107,11 +115,20 @@ def test_random_weights_follow_from_the_trials_seed() -> None:
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        ("ViT-B-23", r"unknown architecture 'ViT-B-23'; it must be an open_clip model name. Did you mean .*'ViT-B-32'"),
+        (
+            "ViT-B-23",
+            r"unknown architecture 'ViT-B-23'; it must be an open_clip model name. Did you mean .*'ViT-B-32'",
+        ),
         ("{not json", "begins like JSON and is not"),
         ('{"embed_dim": 8}', "it needs embed_dim, vision_cfg and text_cfg"),
-        (json.dumps(CONFIG | {"colour": 1}), "open_clip does not take this configuration: .*colour"),
-        (json.dumps(CONFIG | {"vision_cfg": {"deepness": 1}}), "open_clip does not take this configuration: .*deepness"),
+        (
+            json.dumps(CONFIG | {"colour": 1}),
+            "open_clip does not take this configuration: .*colour",
+        ),
+        (
+            json.dumps(CONFIG | {"vision_cfg": {"deepness": 1}}),
+            "open_clip does not take this configuration: .*deepness",
+        ),
     ],
 )
 def test_what_open_clip_cannot_build_is_refused(architecture: str, message: str) -> None:
@@ -121,5 +138,8 @@ def test_what_open_clip_cannot_build_is_refused(architecture: str, message: str)
 
 def test_an_unknown_tag_is_refused_with_those_there_are() -> None:
     row = {"name": "mine", "architecture": "ViT-B-32", "pretrained": "laion2b"}
-    with pytest.raises(ArchitectureError, match=r"ViT-B-32 has no pretrained tag 'laion2b', and no file .* Tags: openai, "):
+    with pytest.raises(
+        ArchitectureError,
+        match=r"ViT-B-32 has no pretrained tag 'laion2b', and no file .* Tags: openai, ",
+    ):
         load(row, None, 0)

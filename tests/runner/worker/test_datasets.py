@@ -39,9 +39,22 @@ def test_all_of_a_dataset_is_one_concept(catalog: Catalog, folder: Path) -> None
 def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
     """In the log, a line per dataset and split, when they are first met."""
     row = layouts.imagefolder(tmp_path, 300, bad={0, 4})
-    stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
-    mixture = {"name": "m", "update_share": 1, "buffer_share": 0, "pretraining_share": 0, "buffer_pairs": None}
-    desk = Desk(Spec({}, stream, mixture, {}, {"name": "r", "augmentation_params": {}}, {}, 0), tmp_path)
+    stream = {
+        "datasets": [row],
+        "tasks": 1,
+        "sequence": {"concepts": [["birds", "*"]]},
+        "suite": {"members": []},
+    }
+    mixture = {
+        "name": "m",
+        "update_share": 1,
+        "buffer_share": 0,
+        "pretraining_share": 0,
+        "buffer_pairs": None,
+    }
+    desk = Desk(
+        Spec({}, stream, mixture, {}, {"name": "r", "augmentation_params": {}}, {}, 0), tmp_path
+    )
     drawn = desk.batches(1, mixture, 300)
     assert desk.unreadable() == []
     drawn.draw()
@@ -58,22 +71,32 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
         del samples[number][1]["txt"]
     layouts.shard(tmp_path / "pool/0.tar", samples)
     row = layouts.row("webdataset", "pool", test="none")
-    stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
+    stream = {
+        "datasets": [row],
+        "tasks": 1,
+        "sequence": {"concepts": [["birds", "*"]]},
+        "suite": {"members": []},
+    }
     desk = Desk(Spec({}, stream, {}, {}, {}, {}, 0), tmp_path)
     assert len(desk.open(row)) == 7
-    assert desk.unreadable() == ["dataset 'birds', train: 2 images at its place have no caption and are left out"]
+    assert desk.unreadable() == [
+        "dataset 'birds', train: 2 images at its place have no caption and are left out"
+    ]
     assert desk.unreadable() == []
 
 
 def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -> None:
     """With both numbers, before anything is decoded; a row without image_px is of its format's own size."""
     row = layouts.imagefolder(tmp_path, 30, bad=set())
-    stream = {"datasets": [row], "tasks": 1, "sequence": {"concepts": [["birds", "*"]]}, "suite": {"members": []}}
+    stream = {
+        "datasets": [row],
+        "tasks": 1,
+        "sequence": {"concepts": [["birds", "*"]]},
+        "suite": {"members": []},
+    }
     spec = Spec({"name": "b"}, stream, {}, {}, {}, {}, 0)
     made_px = row["params"].get("image_px", 224)
     assert len(Desk(spec, tmp_path, image_px=made_px).open(row)) > 0
-    wrong = (
-        rf"'birds': its images are made {made_px} x {made_px} px, and the backbone 'b' takes 48 x 48. Insert .*\"image_px\": 48"
-    )
+    wrong = rf"'birds': its images are made {made_px} x {made_px} px, and the backbone 'b' takes 48 x 48. Insert .*\"image_px\": 48"
     with pytest.raises(DatasetError, match=wrong):
         Desk(spec, tmp_path, image_px=48).open(row)

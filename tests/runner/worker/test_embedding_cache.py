@@ -71,7 +71,9 @@ def test_a_number_depends_on_the_item_alone(which: str, monkeypatch: pytest.Monk
     model, first = locked(which)
     at_once = first.rows(model, items, rows)
     with torch.no_grad():
-        torch.testing.assert_close(at_once, getattr(model, first.encode)(rows), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            at_once, getattr(model, first.encode)(rows), rtol=1e-5, atol=1e-6
+        )
     assert (first.asked, first.made, len(first.known)) == (100, 100, 100)
     monkeypatch.setattr(embedding_cache, "BOUND_BYTES", 20 * at_once[0].nbytes)
     _, other = locked(which)
@@ -80,7 +82,9 @@ def test_a_number_depends_on_the_item_alone(which: str, monkeypatch: pytest.Monk
         found = other.rows(model, [items[n] for n in drawn], rows[drawn])
         assert torch.equal(found, at_once[drawn])
     assert len(other.known) == 20 and other.bytes == embedding_cache.BOUND_BYTES
-    assert torch.equal(first.rows(model, items[::-1], torch.zeros_like(rows)), at_once.flip(0)), "what is known is not computed"
+    assert torch.equal(first.rows(model, items[::-1], torch.zeros_like(rows)), at_once.flip(0)), (
+        "what is known is not computed"
+    )
 
 
 def test_what_is_known_ends_with_the_weights(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +94,10 @@ def test_what_is_known_ends_with_the_weights(capsys: pytest.CaptureFixture[str])
     made.begin(model)
     made.rows(model, items[:4], rows[:4])
     made.end(3)
-    assert "task 3: 50% of 8 image embeddings were known already (0.00 GB held)" in capsys.readouterr().err
+    assert (
+        "task 3: 50% of 8 image embeddings were known already (0.00 GB held)"
+        in capsys.readouterr().err
+    )
     with torch.no_grad():
         model.get_parameter("visual.proj").mul_(2)
         model.get_parameter("text_projection").mul_(2)
@@ -126,10 +133,15 @@ def test_what_a_trial_has_computed_others_look_up(which: str, tmp_path: Path) ->
     third.rows(model, moved, rows)
     assert third.made == 100, "another place in a batch may round otherwise"
     first.begin(model)
-    assert first.rows(model, items, torch.zeros_like(rows)).equal(expected), "what others left meanwhile is met by the next task"
+    assert first.rows(model, items, torch.zeros_like(rows)).equal(expected), (
+        "what others left meanwhile is met by the next task"
+    )
 
 
-@pytest.mark.parametrize("about", [{"precision": "bf16"}, {"compute": {"channels_last": True}}, {"pixels": [[0.5], [0.5]]}])
+@pytest.mark.parametrize(
+    "about",
+    [{"precision": "bf16"}, {"compute": {"channels_last": True}}, {"pixels": [[0.5], [0.5]]}],
+)
 def test_what_is_computed_otherwise_is_not_looked_up(about: dict[str, Any], tmp_path: Path) -> None:
     rows, items = rows_of("text")
     model, first = begun("text", tmp_path)
@@ -160,7 +172,9 @@ def test_an_entry_that_is_torn_is_as_if_it_were_not_there(tmp_path: Path) -> Non
     assert tensors.read_bytes() == whole and len(begun("text", tmp_path)[1].left) == 50
 
 
-def test_the_store_is_bounded_and_what_was_used_last_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_bounded_and_what_was_used_last_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows, items = rows_of("text")
     model, made = begun("text", tmp_path)
     names = list[str]()
@@ -183,9 +197,14 @@ def test_the_store_is_bounded_and_what_was_used_last_stays(tmp_path: Path, monke
 
 
 def test_a_tower_that_moves_or_draws_is_refused() -> None:
-    with pytest.raises(ComputeError, match=r"the image tower moves \(visual.class_embedding, .*\). Leave cache_frozen out"):
+    with pytest.raises(
+        ComputeError,
+        match=r"the image tower moves \(visual.class_embedding, .*\). Leave cache_frozen out",
+    ):
         known("image").begin(small())
-    dropping = CLIP(embed_dim=16, vision_cfg=VISION | {"patch_dropout": 0.5}, text_cfg=TEXT).requires_grad_(False)
+    dropping = CLIP(
+        embed_dim=16, vision_cfg=VISION | {"patch_dropout": 0.5}, text_cfg=TEXT
+    ).requires_grad_(False)
     with pytest.raises(ComputeError, match="visual.patch_dropout drops 50% at random in training"):
         known("image").begin(dropping)
     known("text").begin(dropping)
@@ -194,9 +213,24 @@ def test_a_tower_that_moves_or_draws_is_refused() -> None:
 @pytest.mark.parametrize(
     ("method", "mixture", "recipe", "words"),
     [
-        ("lora", {}, {}, "tuning 'lora' moves both towers. Use one of locked_image, locked_text, or use a recipe without it"),
-        ("locked_image", {}, {"augmentation_params": {"scale": [0.9, 1.0]}}, "make another image of an item each time"),
-        ("locked_text", {"selection": "learnability"}, {}, "selection 'learnability' passes all candidates"),
+        (
+            "lora",
+            {},
+            {},
+            "tuning 'lora' moves both towers. Use one of locked_image, locked_text, or use a recipe without it",
+        ),
+        (
+            "locked_image",
+            {},
+            {"augmentation_params": {"scale": [0.9, 1.0]}},
+            "make another image of an item each time",
+        ),
+        (
+            "locked_text",
+            {"selection": "learnability"},
+            {},
+            "selection 'learnability' passes all candidates",
+        ),
     ],
 )
 def test_what_would_not_hold_is_refused_before_a_job_exists(
@@ -207,14 +241,23 @@ def test_what_would_not_hold_is_refused_before_a_job_exists(
     said["mixture"] |= mixture
     said["method"] |= {"tuning": method}
     objection = _objection(Spec.from_row(said))
-    assert objection is not None and words in objection and "cache_frozen keeps the embeddings of a tower" in objection
+    assert (
+        objection is not None
+        and words in objection
+        and "cache_frozen keeps the embeddings of a tower" in objection
+    )
 
 
 def test_it_is_for_one_process_and_augmented_images_leave_texts_what_they_are() -> None:
     params = json.dumps({"cache_frozen": True, "ranks": 2})
-    with pytest.raises(PartError, match="cache_frozen is for one process, and ranks is 2. Leave one of the two out"):
+    with pytest.raises(
+        PartError, match="cache_frozen is for one process, and ranks is 2. Leave one of the two out"
+    ):
         check_recipe(RECIPE | {"compute_params": params})
-    recipe = RECIPE | {"compute_params": {"cache_frozen": True}, "augmentation_params": {"scale": [0.9, 1.0]}}
+    recipe = RECIPE | {
+        "compute_params": {"cache_frozen": True},
+        "augmentation_params": {"scale": [0.9, 1.0]},
+    }
     check_cache({"name": "m", "tuning": "locked_text"}, {"name": "x", "selection": "none"}, recipe)
 
 
@@ -225,13 +268,25 @@ def test_a_trial_is_the_same_to_rounding_and_resumed_to_the_bit(
     """FLOPs are charged as if nothing had been known; a trial beside one that was there before computes nothing anew."""
     said, store = json.loads(spec_of(f"tuning locked_{which}").to_json()), str(tmp_path / "store")
     brought = {}
-    for name, stop_at, place in (("plain", None, ""), ("whole", None, store), ("killed", (2, 2), ""), ("beside", None, store)):
+    for name, stop_at, place in (
+        ("plain", None, ""),
+        ("whole", None, store),
+        ("killed", (2, 2), ""),
+        ("beside", None, store),
+    ):
         said["recipe"] |= {"compute_params": {"cache_frozen": True} if name != "plain" else {}}
         brought[name] = learn_all(tmp_path / name, Spec.from_row(said), stop_at, monkeypatch, place)
-        shares = re.findall(rf"(\d+)% of \d+ {which} embeddings were known already", capsys.readouterr().err)
+        shares = re.findall(
+            rf"(\d+)% of \d+ {which} embeddings were known already", capsys.readouterr().err
+        )
         assert bool(shares) == (name != "plain") and (set(shares) == {"100"}) == (name == "beside")
     assert brought["killed"] == brought["whole"] == brought["beside"]
-    assert [brought["plain"][f"cost {n}"] for n in range(3)] == [brought["whole"][f"cost {n}"] for n in range(3)]
-    weights = [load_file(next((tmp_path / name).glob("**/task-0002.deployed.safetensors"))) for name in ("plain", "whole")]
+    assert [brought["plain"][f"cost {n}"] for n in range(3)] == [
+        brought["whole"][f"cost {n}"] for n in range(3)
+    ]
+    weights = [
+        load_file(next((tmp_path / name).glob("**/task-0002.deployed.safetensors")))
+        for name in ("plain", "whole")
+    ]
     for key, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][key], tensor, rtol=1e-3, atol=1e-4)

@@ -30,7 +30,11 @@ def nvml(monkeypatch: pytest.MonkeyPatch, **changed: object) -> list[str]:
     """A machine with a GPU whose counter says 1 J more at every look; which GPU was asked for."""
     asked: list[str] = []
     counter = iter(range(5_000, 10**9, 1_000))
-    said = {"NVMLError": NVMLError, "nvmlInit": lambda: None, "nvmlDeviceGetHandleByUUID": asked.append}
+    said = {
+        "NVMLError": NVMLError,
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetHandleByUUID": asked.append,
+    }
     said |= {"nvmlDeviceGetTotalEnergyConsumption": lambda _: next(counter)} | changed
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(**said))  # type: ignore[arg-type]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -43,7 +47,9 @@ def test_the_counter_of_the_gpu_in_use_in_joules(monkeypatch: pytest.MonkeyPatch
     assert (energy.drawn_j(), energy.drawn_j()) == (6, 7) and asked == ["GPU-12ab"]
 
 
-@pytest.mark.parametrize("lacking", ["nvmlInit", "nvmlDeviceGetHandleByUUID", "nvmlDeviceGetTotalEnergyConsumption"])
+@pytest.mark.parametrize(
+    "lacking", ["nvmlInit", "nvmlDeviceGetHandleByUUID", "nvmlDeviceGetTotalEnergyConsumption"]
+)
 def test_a_gpu_that_does_not_count(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
     nvml(monkeypatch, **{lacking: refuse})
     assert energy.drawn_j() is None

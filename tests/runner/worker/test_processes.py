@@ -62,8 +62,12 @@ def two_tasks(name: str, how: str, pairs: int) -> dict[str, torch.Tensor]:
         part.end(model)
         what.end(model, stream)
         found[f"{number} loss"] = loss.detach()
-        found |= {f"{number} {key}": tensor.detach().clone() for key, tensor in what.state_dict().items()}
-        found |= {f"{number} weight {key}": tensor.clone() for key, tensor in model.state_dict().items()}
+        found |= {
+            f"{number} {key}": tensor.detach().clone() for key, tensor in what.state_dict().items()
+        }
+        found |= {
+            f"{number} weight {key}": tensor.clone() for key, tensor in model.state_dict().items()
+        }
     return found
 
 
@@ -79,7 +83,11 @@ def _works(rank: int, folder: str, cases: list[tuple[str, str, int]]) -> None:
         assert together.keys() == whole.keys()
         for key, tensor in whole.items():
             torch.testing.assert_close(
-                together[key], tensor, rtol=1e-8, atol=1e-10, msg=lambda m, at=(name, how, key): f"{at}: {m}"
+                together[key],
+                tensor,
+                rtol=1e-8,
+                atol=1e-10,
+                msg=lambda m, at=(name, how, key): f"{at}: {m}",
             )
     distributed.agreed()
     Path(folder, f"done-{rank}").touch()
@@ -98,7 +106,10 @@ def side_by_side(folder: Path, cases: list[tuple[str, str, int]]) -> list[int | 
 
 def test_every_objective_and_tuning_is_that_of_one_process(tmp_path: Path) -> None:
     """Losses, weights, and what is remembered of weights, in double precision; also of a batch that cannot be shared evenly."""
-    cases = [(name, "lora", UNEVEN if name in ("contrastive", "der") else 16) for name in names("methods/objectives")]
+    cases = [
+        (name, "lora", UNEVEN if name in ("contrastive", "der") else 16)
+        for name in names("methods/objectives")
+    ]
     cases += [("contrastive", name, 16) for name in ("full", "migu", "dora", "locked_image")]
     assert side_by_side(tmp_path, cases) == [0, 0]
     assert sorted(path.name for path in tmp_path.glob("done-*")) == ["done-0", "done-1"]
@@ -108,18 +119,34 @@ def test_one_process_is_all_of_them() -> None:
     rows = torch.arange(6.0)
     assert (distributed.ranks(), distributed.rank(), distributed.part(6)) == (1, 0, slice(0, 6))
     assert distributed.padded(rows) is rows and distributed.gathered(rows, 6) is rows
-    assert distributed.agreed(3, 4) == (3, 4) and distributed.total(2.5) == 2.5 and distributed.most(2, 5) == (2, 5)
+    assert (
+        distributed.agreed(3, 4) == (3, 4)
+        and distributed.total(2.5) == 2.5
+        and distributed.most(2, 5) == (2, 5)
+    )
 
 
 def test_processes_that_others_started_say_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launched() is None
-    for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}.items():
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "x",
+        "RANK": "3",
+        "WORLD_SIZE": "8",
+        "LOCAL_RANK": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     assert launched() == Place(3, 8, 1)
 
 
-def test_tasks_of_slurm_find_each_other_at_the_first_node_or_where_the_site_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {"SUBMITIT_EXECUTOR": "slurm", "SLURM_JOB_ID": "77", "SLURM_STEP_NUM_TASKS": "8", "SLURM_NTASKS": "8"}
+def test_tasks_of_slurm_find_each_other_at_the_first_node_or_where_the_site_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = {
+        "SUBMITIT_EXECUTOR": "slurm",
+        "SLURM_JOB_ID": "77",
+        "SLURM_STEP_NUM_TASKS": "8",
+        "SLURM_NTASKS": "8",
+    }
     said |= {
         "SLURM_JOB_NUM_NODES": "2",
         "SLURM_NODEID": "1",
@@ -133,7 +160,9 @@ def test_tasks_of_slurm_find_each_other_at_the_first_node_or_where_the_site_says
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     assert launched() == Place(5, 8, 1)
-    assert os.environ["MASTER_ADDR"] == "gpu07" and 20_000 <= int(os.environ["MASTER_PORT"]) <= 60_000
+    assert (
+        os.environ["MASTER_ADDR"] == "gpu07" and 20_000 <= int(os.environ["MASTER_PORT"]) <= 60_000
+    )
     monkeypatch.setenv("MASTER_ADDR", "10.0.0.7")
     assert launched() == Place(5, 8, 1) and os.environ["MASTER_ADDR"] == "10.0.0.7"
 
@@ -143,7 +172,11 @@ CUT = OWN | {
     "message": "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.0.0.8]:21"
 }
 TOLD = {"state": "failed", "kind": "preempted", "message": "told to end"}
-KILLED = {"state": "lost", "kind": "killed", "message": "process 2 of 3: the worker was killed by SIGKILL"}
+KILLED = {
+    "state": "lost",
+    "kind": "killed",
+    "message": "process 2 of 3: the worker was killed by SIGKILL",
+}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +199,11 @@ KILLED = {"state": "lost", "kind": "killed", "message": "process 2 of 3: the wor
     ],
 )
 def test_why_processes_on_several_nodes_ended(
-    own: dict[str, Any], heard: dict[int, Any], cause: dict[str, Any] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: dict[str, Any],
+    heard: dict[int, Any],
+    cause: dict[str, Any] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(processes, "PATIENCE_S", 0.1)
     crew = Crew(RunFolder(tmp_path), "2026-01-01")
@@ -185,7 +222,10 @@ def test_why_processes_on_several_nodes_ended(
 
 def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(RuntimeError, match="process 1 of 2 has no GPU: this machine shows 1. Set gpus_per_trial in site.toml"):
+    with pytest.raises(
+        RuntimeError,
+        match="process 1 of 2 has no GPU: this machine shows 1. Set gpus_per_trial in site.toml",
+    ):
         join(Place(1, 2, 1))
 
 
@@ -202,10 +242,16 @@ def assert_same(one: Path, other: Path) -> None:
     for key in first:
         if key.startswith("curve"):
             assert [row[:1] for row in first[key]] == [row[:1] for row in second[key]]
-            torch.testing.assert_close(torch.tensor(first[key]), torch.tensor(second[key]), rtol=2e-5, atol=1e-6)
+            torch.testing.assert_close(
+                torch.tensor(first[key]), torch.tensor(second[key]), rtol=2e-5, atol=1e-6
+            )
         elif key.startswith("cost"):
-            assert [(row[0], *row[2:]) for row in first[key]] == [(row[0], *row[2:]) for row in second[key]]
-    weights = [load_file(next(runs.glob("**/task-0002.deployed.safetensors"))) for runs in (one, other)]
+            assert [(row[0], *row[2:]) for row in first[key]] == [
+                (row[0], *row[2:]) for row in second[key]
+            ]
+    weights = [
+        load_file(next(runs.glob("**/task-0002.deployed.safetensors"))) for runs in (one, other)
+    ]
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, rtol=1e-4, atol=1e-6)
 
@@ -214,12 +260,22 @@ def assert_same(one: Path, other: Path) -> None:
 def test_killed_and_gone_on_from_by_as_many_or_by_one(tmp_path: Path) -> None:
     """Two processes are one to rounding; killed and resumed, two are two to the bit, and one is one to rounding. Low-rank updates,
     a penalty, and tasks that begin from what the first process has merged."""
-    merged = {"merging": "interpolate", "merging_params": {"weight": 0.5}, "start": "merged", "deploy": "merged"}
+    merged = {
+        "merging": "interpolate",
+        "merging_params": {"weight": 0.5},
+        "start": "merged",
+        "deploy": "merged",
+    }
     spec, alone = (with_ranks("toy_lora_ewc", processes, method=merged) for processes in (2, 1))
     for runs in ("two", "one", "killed", "fewer"):
         if runs in ("killed", "fewer"):
             assert run_trial(attempt(tmp_path / runs, spec, 1, DATA), crash_at="step:6") == -9
-        again = attempt(tmp_path / runs, alone if runs == "one" else spec, 1 + (runs in ("killed", "fewer")), DATA)
+        again = attempt(
+            tmp_path / runs,
+            alone if runs == "one" else spec,
+            1 + (runs in ("killed", "fewer")),
+            DATA,
+        )
         process = begun(again, **(by_torchrun() if runs == "fewer" else {}))
         process.join()
         assert process.exitcode == 0
@@ -265,9 +321,14 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
     process = begun(folder, TMPDIR=str(meetings))
     assert process.pid is not None
     assert eventually(lambda: any(folder.glob("checkpoint-0001-*[1-9].json")))
-    assert list(meetings.glob("weir-ranks-*/store")), "where they meet stays: the slowest may still be on its way"
+    assert list(meetings.glob("weir-ranks-*/store")), (
+        "where they meet stays: the slowest may still be on its way"
+    )
     second = others(process.pid)[0]
-    os.kill(process.pid if whom == "first" else second, signal.SIGTERM if whom == "first" else signal.SIGKILL)
+    os.kill(
+        process.pid if whom == "first" else second,
+        signal.SIGTERM if whom == "first" else signal.SIGKILL,
+    )
     process.join(180)
     said = RunFolder(folder).outcome() or {}
     if whom == "first":
@@ -277,8 +338,12 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
         assert (folder / f"checkpoint-0001-{done:06d}.json").exists()
     else:
         assert (said["state"], said["kind"], process.exitcode) == ("lost", "killed", 1)
-        assert said["message"] == "process 1 of 2 was killed by SIGKILL, and the others ended with it"
-    assert eventually(lambda: not Path(f"/proc/{second}").exists()), "it ends by itself, perhaps a moment later"
+        assert (
+            said["message"] == "process 1 of 2 was killed by SIGKILL, and the others ended with it"
+        )
+    assert eventually(lambda: not Path(f"/proc/{second}").exists()), (
+        "it ends by itself, perhaps a moment later"
+    )
     assert said["started_at"] <= said["finished_at"]
     assert (read_json(folder / "claim") or {})["pid"] == process.pid
 
@@ -288,9 +353,14 @@ def test_a_site_with_fewer_gpus_than_ranks_is_told_what_to_set(folder: Path) -> 
     tell(site, "UPDATE recipe SET compute_params = '{\"ranks\": 2}'")
     with Catalog(site.catalog).open() as connection:
         (refused,) = choose(site, connection, 4, None).refused
-        assert "trains with 2 ranks, and a job has 1 GPU: set gpus_per_trial = 2 in site.toml, for all or under" in refused[2]
+        assert (
+            "trains with 2 ranks, and a job has 1 GPU: set gpus_per_trial = 2 in site.toml, for all or under"
+            in refused[2]
+        )
         for enough in (0, 2):
-            chosen = choose(replace(site, needs=replace(site.needs, gpus_per_trial=enough)), connection, 4, None)
+            chosen = choose(
+                replace(site, needs=replace(site.needs, gpus_per_trial=enough)), connection, 4, None
+            )
             assert (chosen.attempts, chosen.refused) == (1, [])
 
 
@@ -299,29 +369,59 @@ def test_more_ranks_than_a_node_has_gpus_are_refused_before_there_is_a_job(folde
     tell(site, "UPDATE recipe SET compute_params = '{\"ranks\": 8}'")
     (folder / "site.toml").write_text("gpus_per_trial = 8\nnode_gpus = 4\n")
     with Catalog(site.catalog).open() as connection:
-        (refused,) = choose(replace(site, needs=Site.load(folder).needs), connection, 4, None).refused
-        words = (
-            "trains with 8 ranks, and a node takes 4 (node_gpus in site.toml); the backend local is one node. Use a recipe with "
+        (refused,) = choose(
+            replace(site, needs=Site.load(folder).needs), connection, 4, None
+        ).refused
+        words = "trains with 8 ranks, and a node takes 4 (node_gpus in site.toml); the backend local is one node. Use a recipe with "
+        assert (
+            words
+            + "at most 4 ranks (chunk_pairs keeps its batch whole), or a backend with several nodes"
+            in refused[2]
         )
-        assert words + "at most 4 ranks (chunk_pairs keeps its batch whole), or a backend with several nodes" in refused[2]
         for node_gpus, gpus in ((8, 8), (0, 8), (4, 0)):
             needs = replace(site.needs, gpus_per_trial=gpus, node_gpus=node_gpus)
             assert choose(replace(site, needs=needs), connection, 4, None).attempts == 1
         alone = replace(site, needs=replace(site.needs, gpus_per_trial=0, ranks_per_node=2))
-        assert "and a node takes 2 (ranks_per_node in site.toml)" in choose(alone, connection, 4, None).refused[0][2]
-        cluster = replace(site, needs=replace(site.needs, gpus_per_trial=1, node_gpus=4, trials_per_job=5), backend="slurm")
+        assert (
+            "and a node takes 2 (ranks_per_node in site.toml)"
+            in choose(alone, connection, 4, None).refused[0][2]
+        )
+        cluster = replace(
+            site,
+            needs=replace(site.needs, gpus_per_trial=1, node_gpus=4, trials_per_job=5),
+            backend="slurm",
+        )
         ((needs, job),) = choose(cluster, connection, 4, None).jobs
-        assert (needs.ranks, needs.nodes, needs.gpus_per_node, needs.trials_per_job, len(job)) == (8, 2, 4, 1, 1)
-        assert choose(cluster, connection, 4, None, {needs}).attempts == 0, "what was refused to one is not asked for again"
+        assert (needs.ranks, needs.nodes, needs.gpus_per_node, needs.trials_per_job, len(job)) == (
+            8,
+            2,
+            4,
+            1,
+            1,
+        )
+        assert choose(cluster, connection, 4, None, {needs}).attempts == 0, (
+            "what was refused to one is not asked for again"
+        )
 
 
 @pytest.mark.parametrize(
-    ("ranks", "most", "shape"), [(4, 4, (1, 1)), (8, 4, (2, 4)), (6, 4, (2, 3)), (5, 4, (5, 1)), (12, 8, (2, 6)), (9, 0, (1, 1))]
+    ("ranks", "most", "shape"),
+    [
+        (4, 4, (1, 1)),
+        (8, 4, (2, 4)),
+        (6, 4, (2, 3)),
+        (5, 4, (5, 1)),
+        (12, 8, (2, 6)),
+        (9, 0, (1, 1)),
+    ],
 )
 def test_processes_are_spread_over_as_few_nodes_as_take_the_same_number_each(
     ranks: int, most: int, shape: tuple[int, int]
 ) -> None:
-    for said in (Needs(gpus_per_trial=1, node_gpus=most), Needs(gpus_per_trial=0, node_gpus=2, ranks_per_node=most)):
+    for said in (
+        Needs(gpus_per_trial=1, node_gpus=most),
+        Needs(gpus_per_trial=0, node_gpus=2, ranks_per_node=most),
+    ):
         needs = said.spread(processes)
         assert (needs.nodes, needs.tasks_per_node) == shape
         assert needs.gpus_per_node == (said.gpus_per_trial and shape[1])
@@ -332,9 +432,16 @@ def test_a_local_job_has_gpus_of_its_own(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4")
     wide = Needs(gpus_per_trial=2)
     place = Local(replace(Site.load(folder), needs=wide))
-    assert place.slots == 2 and [place.devices(slot, 2) for slot in range(2)] == [["0", "1"], ["2", "3"]]
+    assert place.slots == 2 and [place.devices(slot, 2) for slot in range(2)] == [
+        ["0", "1"],
+        ["2", "3"],
+    ]
     assert place.devices(1, 1) == ["2"] and place.devices(0, 0) == ["0"]
     plain = Local(Site.load(folder))
-    assert plain.slots == 5 and [plain.devices(slot, 1) for slot in (0, 4, 5)] == [["0"], ["4"], ["0"]]
+    assert plain.slots == 5 and [plain.devices(slot, 1) for slot in (0, 4, 5)] == [
+        ["0"],
+        ["4"],
+        ["0"],
+    ]
     mixed = Local(replace(Site.load(folder), by_backbone={"large": wide}))
     assert mixed.slots == 2 and mixed.devices(1, 1) == ["2"]

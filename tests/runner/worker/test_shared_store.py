@@ -23,7 +23,10 @@ STATE: dict[str, Any] = {
     "ledger": {"train": {"flops": 1e9, "seconds": 0.1}},
     "curve": [{"loss": 0.1 + 0.2}],
 }
-DATASETS = [{"name": name, "format": "world", "classes": ["x", "y"]} for name in ("learned", "later", "tested")]
+DATASETS = [
+    {"name": name, "format": "world", "classes": ["x", "y"]}
+    for name in ("learned", "later", "tested")
+]
 SPEC = Spec(
     backbone={"name": "b", "architecture": "{}", "pretrained": None, "parent": None},
     stream={
@@ -32,7 +35,15 @@ SPEC = Spec(
         "sequence": {"name": "q", "concepts": [["learned", "x"], ["later", "x"]]},
         "suite": {
             "name": "u",
-            "members": [{"dataset": "tested", "role": "retain", "metric": "top1", "weight": 1, "label_space": "all"}],
+            "members": [
+                {
+                    "dataset": "tested",
+                    "role": "retain",
+                    "metric": "top1",
+                    "weight": 1,
+                    "label_space": "all",
+                }
+            ],
         },
         "datasets": DATASETS,
     },
@@ -71,7 +82,14 @@ def changed(word: str, **columns: Any) -> Spec:
 @pytest.mark.parametrize(
     "other",
     [
-        changed("method", name="other", merging="slerp", merging_params={}, start="initial", deploy="last"),
+        changed(
+            "method",
+            name="other",
+            merging="slerp",
+            merging_params={},
+            start="initial",
+            deploy="last",
+        ),
         changed("budget", name="other"),
         changed("recipe", name="other"),
         changed("mixture", name="other"),
@@ -111,22 +129,37 @@ def test_streams_with_the_same_beginning_share_it() -> None:
 
 
 def test_step_averages_of_other_values_train_apart() -> None:
-    left, right = (changed("method", merging="ema_step", merging_params={"decay": decay}) for decay in (0.9, 0.99))
+    left, right = (
+        changed("method", merging="ema_step", merging_params={"decay": decay})
+        for decay in (0.9, 0.99)
+    )
     assert shared_store.learned_from(left, TASKS) != shared_store.learned_from(right, TASKS)
 
 
 def test_the_untouched_backbone_is_measured_once_per_suite() -> None:
     said = shared_store.measured_on(SPEC, TASKS)
-    assert said == shared_store.measured_on(replace(changed("method", tuning="lora"), seed=9), TASKS[:1])
+    assert said == shared_store.measured_on(
+        replace(changed("method", tuning="lora"), seed=9), TASKS[:1]
+    )
     members = [member | {"label_space": "task"} for member in SPEC.stream["suite"]["members"]]
     by_task = changed("stream", suite={"name": "u", "members": members})
-    assert shared_store.measured_on(by_task, TASKS) != shared_store.measured_on(by_task, TASKS[:1]), "which task brings a class"
+    assert shared_store.measured_on(by_task, TASKS) != shared_store.measured_on(
+        by_task, TASKS[:1]
+    ), "which task brings a class"
 
 
-def test_other_code_threads_or_devices_name_other_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_threads_or_devices_name_other_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shelf = Shelf(tmp_path, JOB)
-    names = {shelf.key(task=1), Shelf(tmp_path, replace(JOB, threads=2)).key(task=1), shelf.key(task=2)}
-    assert shelf.key(task=1) in names and Shelf(tmp_path, replace(JOB, trial=2)).key(task=1) in names
+    names = {
+        shelf.key(task=1),
+        Shelf(tmp_path, replace(JOB, threads=2)).key(task=1),
+        shelf.key(task=2),
+    }
+    assert (
+        shelf.key(task=1) in names and Shelf(tmp_path, replace(JOB, trial=2)).key(task=1) in names
+    )
     monkeypatch.setattr(shared_store, "device", lambda: "another")
     names.add(shelf.key(task=1))
     monkeypatch.setattr(code_snapshot, "identity", lambda root: "edited")
@@ -160,25 +193,40 @@ def test_what_was_left_is_found_to_the_bit(tmp_path: Path) -> None:
 
 def test_where_nothing_is_shared_nothing_is_written(tmp_path: Path) -> None:
     tasks, untouched, embeddings = shared_store.shelves(replace(JOB, store="", stem=""))
-    assert tasks.folder is untouched.folder is embeddings.folder is None and tasks.key(task=1) is None
+    assert (
+        tasks.folder is untouched.folder is embeddings.folder is None and tasks.key(task=1) is None
+    )
     assert embeddings.part("x").folder is None and embeddings.names() == []
     embeddings.keep(0)
     tasks.put(tasks.key(task=1), STATE)
     assert tasks.get(None) is None
     tasks, untouched, _ = shared_store.shelves(replace(JOB, store=str(tmp_path), stem=""))
     assert tasks.folder is None and untouched.folder == tmp_path / "untouched"
-    assert shared_store.shelves(replace(JOB, store=str(tmp_path)))[0].folder == trunks_folder(tmp_path) / "abc"
+    assert (
+        shared_store.shelves(replace(JOB, store=str(tmp_path)))[0].folder
+        == trunks_folder(tmp_path) / "abc"
+    )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(file=st.sampled_from(["state.json", "state.safetensors"]), seed=st.integers(0, 10**6), cut=st.booleans())
-def test_what_a_disk_has_changed_is_not_taken_over(tmp_path: Path, file: str, seed: int, cut: bool) -> None:
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    file=st.sampled_from(["state.json", "state.safetensors"]),
+    seed=st.integers(0, 10**6),
+    cut=st.booleans(),
+)
+def test_what_a_disk_has_changed_is_not_taken_over(
+    tmp_path: Path, file: str, seed: int, cut: bool
+) -> None:
     """A cut or a changed byte anywhere: nothing is taken over, or what was left, to the bit; and it can be left again."""
     shelf, draw = Shelf(tmp_path, JOB), random.Random(seed)
     shelf.put("k", STATE)
     path = tmp_path / "k" / file
     held = bytearray(path.read_bytes())
-    place = draw.randrange(len(held)) if seed % 2 else held.rfind(b"sha256")  # a key of the receipt, too
+    place = (
+        draw.randrange(len(held)) if seed % 2 else held.rfind(b"sha256")
+    )  # a key of the receipt, too
     held[place] ^= 1 << draw.randrange(8)
     path.write_bytes(held[:place] if cut else held)
     found = shelf.get("k")
@@ -206,7 +254,9 @@ def test_an_entry_under_another_name_is_none(tmp_path: Path) -> None:
         assert shelf.get("other") is None
 
 
-def test_a_store_that_cannot_be_written_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_store_that_cannot_be_written_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("in the way")
     Shelf(tmp_path / "file" / "below", JOB).put("k", STATE)
     assert "not left in the store for others: " in capsys.readouterr().err

@@ -20,7 +20,11 @@ from tests.runner.test_trial import brought, spec_of
 from tests.toy import DATA
 
 pytestmark = pytest.mark.slow
-TECHNIQUES = {"interpolate": {"shares": "uniform"}, "ties": {"keep": 0.3}, "task_arithmetic": {"scale": 0.3}}
+TECHNIQUES = {
+    "interpolate": {"shares": "uniform"},
+    "ties": {"keep": 0.3},
+    "task_arithmetic": {"scale": 0.3},
+}
 STARTS, DEPLOYS = ("initial", "last", "merged"), ("last", "all", "running")
 
 
@@ -46,11 +50,20 @@ def spec(technique: str, start: str, deploy: str) -> Spec:
     return Spec.from_row(said)
 
 
-def tried(runs: Path, wanted: Spec, store: Path | None, trial: int = 1, attempt: int = 1, crash_at: str | None = None) -> int:
+def tried(
+    runs: Path,
+    wanted: Spec,
+    store: Path | None,
+    trial: int = 1,
+    attempt: int = 1,
+    crash_at: str | None = None,
+) -> int:
     """An attempt at a trial that goes by the number `trial` in the store; its exit code. Only what dies has its own process."""
     folder = attempt_folder(runs, 1, attempt)
     place = (str(store), "toy") if store else ("", "")
-    job = Job(trial, attempt, "batch", 0, str(DATA), checkpoint_minutes=0.0, store=place[0], stem=place[1])
+    job = Job(
+        trial, attempt, "batch", 0, str(DATA), checkpoint_minutes=0.0, store=place[0], stem=place[1]
+    )
     RunFolder(folder).create(wanted, job)
     return run_trial(folder, crash_at) if crash_at else learn(RunFolder(folder), mmap.mmap(-1, 1))
 
@@ -58,8 +71,12 @@ def tried(runs: Path, wanted: Spec, store: Path | None, trial: int = 1, attempt:
 def trained_flops(runs: Path, shared: bool) -> float:
     """What the newest attempt is charged for training, of its own or taken over."""
     newest = max((runs / "000001").iterdir())
-    costs = pl.concat([pl.read_parquet(path) for path in sorted(newest.glob("task-*.cost.parquet"))])
-    return float(costs.filter(~pl.col("phase").is_in(["evaluate", "merge"]), shared=shared)["flops"].sum())
+    costs = pl.concat(
+        [pl.read_parquet(path) for path in sorted(newest.glob("task-*.cost.parquet"))]
+    )
+    return float(
+        costs.filter(~pl.col("phase").is_in(["evaluate", "merge"]), shared=shared)["flops"].sum()
+    )
 
 
 def test_a_grid_of_merges_costs_its_distinct_work_and_changes_no_bit(tmp_path: Path) -> None:
@@ -77,7 +94,9 @@ def test_a_grid_of_merges_costs_its_distinct_work_and_changes_no_bit(tmp_path: P
             assert brought(together) == brought(alone), chosen
             assert (trained_flops(alone, True), trained_flops(alone, False)) == (0, shared + own)
     assert done <= charged / 3
-    assert len(list(trunks_folder(store).glob("toy/*"))) == 1 + (2 + 3), "the first task, and the second of each trunk"
+    assert len(list(trunks_folder(store).glob("toy/*"))) == 1 + (2 + 3), (
+        "the first task, and the second of each trunk"
+    )
     assert len(list((store / "untouched").iterdir())) == 1
 
 
@@ -89,7 +108,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return brought(runs)
 
 
-def test_killed_where_it_leaves_and_takes_over_and_resumed(alone: dict[str, object], tmp_path: Path) -> None:
+def test_killed_where_it_leaves_and_takes_over_and_resumed(
+    alone: dict[str, object], tmp_path: Path
+) -> None:
     """Within the writing of an entry, before a receipt, in the middle of a task: the next attempt finds its own work, or does it
     anew; and another trial takes all of it over."""
     wanted, store = spec("ties", "merged", "all"), tmp_path / "store"
@@ -103,7 +124,9 @@ def test_killed_where_it_leaves_and_takes_over_and_resumed(alone: dict[str, obje
     assert brought(tmp_path / "other") == alone and trained_flops(tmp_path / "other", False) == 0
 
 
-def test_what_the_disk_has_changed_is_trained_again(alone: dict[str, object], tmp_path: Path) -> None:
+def test_what_the_disk_has_changed_is_trained_again(
+    alone: dict[str, object], tmp_path: Path
+) -> None:
     wanted, store = spec("ties", "merged", "all"), tmp_path / "store"
     assert tried(tmp_path / "first", wanted, store, 1) == 0
     for path in trunks_folder(store).glob("toy/*/state.safetensors"):
@@ -147,11 +170,15 @@ def test_sync_sends_one_of_a_trunk_and_the_other_takes_over_what_it_left(tmp_pat
     for share in (1, 0):
         folder = tmp_path / str(share)
         folder.mkdir()
-        site = declare(folder, f"{LOCAL}trials_per_job = 2\n[retries]\nshare_trunks = {share}\n", seeds=0)
+        site = declare(
+            folder, f"{LOCAL}trials_per_job = 2\n[retries]\nshare_trunks = {share}\n", seeds=0
+        )
         tell(site, MERGED_AFTERWARDS)
         settle(site)
         found.append(ask(site, f"FROM ({STANDING}) WHERE seed = 7"))
-        ((trunks, charged, done),) = ask(site, "SELECT trunks, charged_pflops, done_pflops FROM sharing WHERE study = 'shared'")
+        ((trunks, charged, done),) = ask(
+            site, "SELECT trunks, charged_pflops, done_pflops FROM sharing WHERE study = 'shared'"
+        )
         assert (trunks, done) == (1, charged / 2 if share else charged)
         overlap = "SELECT count(*) FROM outcome a, outcome b WHERE a.trial < b.trial AND a.finished_at > b.started_at"
         assert not share or ask(site, overlap) == [(0,)], "one after the other"

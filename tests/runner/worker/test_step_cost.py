@@ -29,7 +29,9 @@ from streams import BUFFER, Batch
 from streams.mixtures import shares
 from tests.tiny_clip import PARAMS, TEXT, VISION
 
-TINY = json.dumps({"embed_dim": 16, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"layers": 1}})
+TINY = json.dumps(
+    {"embed_dim": 16, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"layers": 1}}
+)
 RECIPE = {
     "name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-3, "weight_decay": 0.1, "clip_norm": 1.0,
     "batch_pairs": 32, "precision": "fp32", "schedule": "cosine", "schedule_params": {}, "augmentation_params": {},
@@ -39,7 +41,9 @@ MIXTURE = {
 }  # fmt: skip
 
 
-def spec_of(architecture: str = TINY, pairs: int = 32, budget: dict[str, Any] | None = None, **method: Any) -> Spec:
+def spec_of(
+    architecture: str = TINY, pairs: int = 32, budget: dict[str, Any] | None = None, **method: Any
+) -> Spec:
     """A sentence of a method that differs from full fine-tuning in what is said."""
     recipe = RECIPE | {"batch_pairs": pairs} | method.pop("recipe", {})
     mixture = MIXTURE | method.pop("mixture", {})
@@ -70,7 +74,9 @@ def test_published_flops_of_ewc() -> None:
 
 @pytest.mark.slow
 def test_published_flops_of_lora() -> None:
-    assert profile(spec_of("ViT-B-16", 512, tuning="lora"))["train"][0] / 1e9 == pytest.approx(54_479.2515, rel=1e-8)
+    assert profile(spec_of("ViT-B-16", 512, tuning="lora"))["train"][0] / 1e9 == pytest.approx(
+        54_479.2515, rel=1e-8
+    )
 
 
 @contextmanager
@@ -81,7 +87,9 @@ def allocated() -> Iterator[list[int]]:
         yield found
     held = most = 0
     assert seen.profiler is not None
-    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    events = [
+        event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"
+    ]
     for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()
         most = max(most, held)
@@ -90,7 +98,13 @@ def allocated() -> Iterator[list[int]]:
 
 @pytest.mark.parametrize(
     "method",
-    [{}, {"tuning": "lora"}, {"tuning": "locked_image"}, ewc(64), {"merging": "ema_step", "deploy": "merged"}],
+    [
+        {},
+        {"tuning": "lora"},
+        {"tuning": "locked_image"},
+        ewc(64),
+        {"merging": "ema_step", "deploy": "merged"},
+    ],
     ids=["full", "lora", "locked_image", "ewc", "ema_step"],
 )
 def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
@@ -108,7 +122,10 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
             dry.end()
             made.merging.end()
     rows = profile(spec)
-    assert rows["train"][0] == dry.step_flops["train"] and rows["objective"][0] == dry.ledger.entries["objective"].flops
+    assert (
+        rows["train"][0] == dry.step_flops["train"]
+        and rows["objective"][0] == dry.ledger.entries["objective"].flops
+    )
     assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
 
 
@@ -119,7 +136,9 @@ class Real(Dry):
 
     def draw(self) -> Batch:
         drawn = super().draw()
-        return Batch(torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources)
+        return Batch(
+            torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources
+        )
 
 
 class Decompositions(TorchDispatchMode):
@@ -147,7 +166,10 @@ def spent_for_real(spec: Spec) -> dict[str, float]:
             moves = list(real.steps_from(0))
             real.end()
         if moves:
-            spent = {name: real.step_flops.get(name, entry.flops) for name, entry in real.ledger.entries.items()}
+            spent = {
+                name: real.step_flops.get(name, entry.flops)
+                for name, entry in real.ledger.entries.items()
+            }
             spent |= {"svd": decomposed.flops} if decomposed.flops else {}
     if spec.method["repair"]:
         repair = methods.part("repair", spec.method["repair"], {})
@@ -163,7 +185,11 @@ EVERY_PART: list[dict[str, Any]] = (
     [{"tuning": name} for name in names("methods/tuning")]
     + [{"objective": name} for name in names("methods/objectives") if name != "contrastive"]
     + [{"mixture": {"selection": name}} for name in names("methods/selection")]
-    + [{"merging": name, "deploy": "merged"} for name in names("methods/merging") if name != "none" and averages_steps(name)]
+    + [
+        {"merging": name, "deploy": "merged"}
+        for name in names("methods/merging")
+        if name != "none" and averages_steps(name)
+    ]
     + [{"repair": name} for name in names("methods/repair")]
     + [{"recipe": {"optimizer": name}} for name in ("muon", "adamw_8bit")]
     + [{"recipe": {"precision": name}} for name in ("fp16",)]
@@ -177,18 +203,31 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
     what the counter sees of real ones, exactly."""
     name = part.get("objective")
     if name and methods.part("objectives", name, {}).penalty:
-        part = {"objective": f"contrastive+{name}", "objective_params": {name: PARAMS.get(name, {})}}
+        part = {
+            "objective": f"contrastive+{name}",
+            "objective_params": {name: PARAMS.get(name, {})},
+        }
     if NOT_PROFILED & set(map(str, part.values())):
         with pytest.raises(ProfileError):
             profile(spec_of(**part))
         return
     rows = profile(spec_of(**part))
-    found, real = {name: flops for name, (flops, _) in rows.items()}, spent_for_real(spec_of(**part))
-    assert ("svd" in found) == (part.get("tuning") in ("coso", "galore", "osf")) and found.get("svd", 1) > 0
-    if part.get("tuning") == "coso":  # its rank, and so what it decomposes later, follows from the gradients
+    found, real = (
+        {name: flops for name, (flops, _) in rows.items()},
+        spent_for_real(spec_of(**part)),
+    )
+    assert ("svd" in found) == (part.get("tuning") in ("coso", "galore", "osf")) and found.get(
+        "svd", 1
+    ) > 0
+    if (
+        part.get("tuning") == "coso"
+    ):  # its rank, and so what it decomposes later, follows from the gradients
         assert found.pop("svd") >= real.pop("svd") / 2
         assert found == pytest.approx(real, rel=0.01)
-    elif name in ("der", "derpp"):  # what their reservoir takes in is drawn; as much as there is room for is charged
+    elif name in (
+        "der",
+        "derpp",
+    ):  # what their reservoir takes in is drawn; as much as there is room for is charged
         assert found["train"] == real["train"] and found["objective"] >= real["objective"] > 0
     else:
         assert found == real
@@ -209,7 +248,9 @@ def test_what_it_does_not_touch() -> None:
 def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
     """Two thirds of 96 candidates are left out: learnability passes all through two models, easy_reference through one."""
     rows = {
-        name: profile(spec_of(mixture={"selection": name, "selection_params": {"filter_ratio": 2 / 3}}))
+        name: profile(
+            spec_of(mixture={"selection": name, "selection_params": {"filter_ratio": 2 / 3}})
+        )
         for name in ("learnability", "easy_reference")
     }
     model = backbones.build(TINY, 0, "cpu").model
@@ -239,7 +280,9 @@ def test_a_pass_for_each_pair_is_charged_as_if_all_were_taken() -> None:
     assert rows["objective"][0] > 48 / 8 * rows["train"][0] / 2
 
 
-TECHNIQUES = [name for name in names("methods/merging") if name != "none" and not averages_steps(name)]
+TECHNIQUES = [
+    name for name in names("methods/merging") if name != "none" and not averages_steps(name)
+]
 
 
 @pytest.mark.parametrize("over", ["running", "all"])
@@ -261,7 +304,9 @@ def test_a_merging_costs_what_a_real_one_does(name: str, over: str) -> None:
         del before
         made.merge(over, Loaded([lambda: initial, learned, lambda: last]), running)
     assert flops == counter.get_total_flops()
-    assert peak_bytes == pytest.approx(sum(tensor.nbytes for tensor in initial.values()) + most[0], rel=0.05)
+    assert peak_bytes == pytest.approx(
+        sum(tensor.nbytes for tensor in initial.values()) + most[0], rel=0.05
+    )
 
 
 def test_what_merges_over_no_tasks_has_no_phase_of_merging() -> None:
@@ -273,10 +318,19 @@ def test_what_merges_over_no_tasks_has_no_phase_of_merging() -> None:
 @pytest.mark.parametrize("name", ["ewc", "mas"])
 def test_looking_back_is_in_the_precision_of_a_step(name: str) -> None:
     """So it takes no more memory than a step, but for what it adds up: two copies of the weights at the most."""
-    weights = sum(tensor.nbytes for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values())
+    weights = sum(
+        tensor.nbytes for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values()
+    )
     method = {"objective": f"contrastive+{name}", "objective_params": {}}
-    rows = {low: profile(spec_of(pairs=512, recipe={"precision": low}, **method)) for low in ("fp32", "bf16")}
-    assert rows["bf16"]["objective"][1] < rows["bf16"]["train"][1] + 2 * weights < rows["fp32"]["objective"][1]
+    rows = {
+        low: profile(spec_of(pairs=512, recipe={"precision": low}, **method))
+        for low in ("fp32", "bf16")
+    }
+    assert (
+        rows["bf16"]["objective"][1]
+        < rows["bf16"]["train"][1] + 2 * weights
+        < rows["fp32"]["objective"][1]
+    )
     assert rows["bf16"]["objective"][0] == rows["fp32"]["objective"][0]
 
 
@@ -329,27 +383,38 @@ class Probe(methods.Objective):
 def probed(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Spec:
     found = methods.part
     monkeypatch.setattr(
-        methods, "part", lambda kind, name, params: Probe(**fields) if name == "probe" else found(kind, name, params)
+        methods,
+        "part",
+        lambda kind, name, params: (
+            Probe(**fields) if name == "probe" else found(kind, name, params)
+        ),
     )
     return spec_of(objective="probe")
 
 
-def test_an_objective_may_ask_where_pairs_come_from_and_for_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_objective_may_ask_where_pairs_come_from_and_for_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Pairs of the buffer passed forward and back once more: that share of the cost once more."""
     plain = profile(probed(monkeypatch))["train"][0]
     buffer = shares(MIXTURE, 32, 2).buffer
-    assert profile(probed(monkeypatch, ask="sources"))["train"][0] == pytest.approx(plain * (1 + buffer / 32), rel=1e-9)
+    assert profile(probed(monkeypatch, ask="sources"))["train"][0] == pytest.approx(
+        plain * (1 + buffer / 32), rel=1e-9
+    )
     assert profile(probed(monkeypatch, ask="values"))["train"][0] == plain
 
 
 def test_a_part_that_asks_how_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        ProfileError, match="'m' cannot be profiled without values: it asks aten.nonzero.* or use a budget in steps"
+        ProfileError,
+        match="'m' cannot be profiled without values: it asks aten.nonzero.* or use a budget in steps",
     ):
         profile(probed(monkeypatch, ask="how many"))
 
 
-def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Its field of pairs is none of its end: it stays what it was, and all five batches are counted."""
     expected = profile(probed(monkeypatch), shorten=False)
     assert profile(probed(monkeypatch, wide_pairs=5000))["objective"] == expected["objective"]
@@ -377,5 +442,8 @@ def test_one_off_phases_are_charged_as_the_budget_says() -> None:
     inputs = profiled(rows)
     assert inputs.once_gflops == pytest.approx(40 * rows["full"][0] / 1e9, rel=0.01)
     said = {"name": "b", "unit": "gflops", "total": 20 * 100 * rows["full"][0] / 1e9}
-    steps = {charging: steps_per_task(said | {"charging": charging}, 20, 32, inputs) for charging in ("once", "per_step")}
+    steps = {
+        charging: steps_per_task(said | {"charging": charging}, 20, 32, inputs)
+        for charging in ("once", "per_step")
+    }
     assert steps == {"once": 60, "per_step": 2}
