@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.prepare import finished
 from schema.catalog import Catalog
-from schema.kept import renew
+from schema.summaries import renew
 from schema.site import Site
 
 SLICE = 50_000  # trials per transaction

@@ -13,7 +13,7 @@ from schema.tables import axes, facts, streams, summaries, trials
 from schema.tables.columns import RULES
 from schema.tables.trials import EVENT, TRIAL_ID
 
-__all__ = ["EVENT", "RULES", "TABLES", "TRIAL_ID"]
+__all__ = ["CLASSES", "EVENT", "RULES", "TABLES", "TRIAL_ID"]
 
 # In the order in which they are made: a table comes after those that its foreign keys refer to
 CLASSES: tuple[type[SQLModel], ...] = (
