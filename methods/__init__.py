@@ -24,7 +24,8 @@ from torch.optim import Optimizer
 from methods.compute.distributed import Ranks, joined
 from methods.compute.towers import Towers
 from methods.mergings import STEPS, Merging
-from schema.checks.parts import RESERVED, PartError, averages_steps, check_merging
+from schema.checks.parts import RESERVED, PartError, averages_steps
+from schema.checks.rows import check_merging
 from schema.words import nearest
 from streams import Batch
 

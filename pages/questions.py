@@ -10,7 +10,7 @@ from rich.console import Console
 from pages.kept import DEMO
 from queries import answer
 from queries.answers import shown
-from schema.views import Question, by_topic
+from schema.questions import Question, by_topic
 
 ROWS = 8  # of an answer
 CUT = 200  # characters of a text
