@@ -20,6 +20,8 @@ from schema.words import nearest
 ROOT = Path(__file__).resolve().parents[2]
 OVER = ("running", "all", "ends")  # what a merging combines: see methods/mergings.py
 CARRY = "carry"  # key of optimizer_params: whether what the optimizer remembers goes on in the next task
+DECAY = "decay"  # key of optimizer_params: which parameters weight decay acts on, a word of DECAYS
+DECAYS = ("all", "matrices")
 NEEDS = {  # what a part may say that it needs, and what a sentence must have for it (None: it sees to it itself)
     "teacher": None,  # a second copy of the model
     "fisher_pass": None,  # passes over pairs at the end of a task
@@ -270,10 +272,15 @@ def check_recipe(row: Mapping[str, Any]) -> None:
     """Optimizer, schedule, augmentation, computation and their keys of a `recipe` row."""
     where = f"recipe {row['name']!r}"
     params = _object(row["optimizer_params"])
-    check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
+    check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY, DECAY))
     if not isinstance(params.get(CARRY, False), bool):
         raise PartError(
             f"{where}: {CARRY} is true (its state goes on in the next task) or false, not {params[CARRY]!r}"
+        )
+    if params.get(DECAY, "all") not in DECAYS:
+        raise PartError(
+            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' (not on "
+            f"gains, biases and temperature), not {params[DECAY]!r}"
         )
     check(
         "methods/schedules.py",
