@@ -11,7 +11,7 @@ from typing import Any
 from schema.checks import parts
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
-from schema.checks.parts import CARRY, OVER, PartError, averages_steps, names
+from schema.checks.parts import CARRY, DECAY, DECAYS, OVER, PartError, averages_steps, names
 from schema.words import nearest
 
 Row = Mapping[str, Any]
@@ -79,11 +79,17 @@ def check_recipe(row: Row) -> None:
     """
     where = f"recipe {row['name']!r}"
     params = _object(row["optimizer_params"])
-    parts.check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
+    reserved = (CARRY, DECAY)
+    parts.check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", reserved)
     if not isinstance(params.get(CARRY, False), bool):
         raise PartError(
             f"{where}: {CARRY} is true (its state goes on in the next task) or false, "
             f"not {params[CARRY]!r}"
+        )
+    if params.get(DECAY, "all") not in DECAYS:
+        raise PartError(
+            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' (not on "
+            f"gains, biases and temperature), not {params[DECAY]!r}"
         )
     schedule_params = _object(row["schedule_params"])
     parts.check("methods/schedules.py", row["schedule"], schedule_params, f"{where}, schedule")
