@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF")  # what Pillow may take bytes for
 FINER = 2  # a JPEG is decoded at a half, quarter or eighth only if what is cut from it still is so many times the square
 Box = tuple[int, int, int, int]  # left, top, right, bottom

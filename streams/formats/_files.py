@@ -9,7 +9,6 @@ Shapes: B pairs asked for, N items, P = `image_px` pixels.
 """
 
 import errno
-import hashlib
 import os
 import struct
 import zlib
@@ -17,20 +16,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
-from pathlib import Path
 from typing import Any, Protocol
-from uuid import uuid4
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from schema.files import fsync
 from streams import EVERY, DatasetError
+from streams.formats._places import Form
+from streams.formats._splits import kept
 from streams.pictures import Crop, pixels
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff")
 UNREADABLE = (
     OSError,
     SyntaxError,
@@ -42,38 +39,7 @@ UNREADABLE = (
     Image.DecompressionBombError,
 )
 TOLERATED = 10  # unreadable items that are never too many
-TEMPLATE = "a photo of a {}"  # of a row that has no templates
-Arrays = dict[str, np.ndarray]
 Pixels = np.ndarray | Tensor
-
-
-class Form(Protocol):
-    """The params that every format of files has."""
-
-    @property
-    def train(self) -> Any:
-        """Where the training pairs are, as the format says it."""
-        ...
-
-    @property
-    def test(self) -> Any:
-        """Where the test pairs are; the same place as `train`: `test_share` splits it."""
-        ...
-
-    @property
-    def test_share(self) -> float:
-        """Share of the items that are test pairs, by a hash of the item's name."""
-        ...
-
-    @property
-    def image_px(self) -> int:
-        """Side of the square, in pixels."""
-        ...
-
-    @property
-    def corrupt_share(self) -> float:
-        """Share of the items read that may be unreadable; ten always may."""
-        ...
 
 
 class Source(Protocol):
@@ -107,7 +73,7 @@ class Files:
     def __init__(self, dataset: Mapping[str, Any], form: Form, split: str, source: Source) -> None:
         self.about = f"dataset {dataset['name']!r}"
         self.source, self.first_only = source, split == "test"
-        self.items = _kept(self.about, form, split, source.names)
+        self.items = kept(self.about, form, split, source.names)
         self.labels: np.ndarray = np.asarray(source.labels, np.int64)[self.items]
         self.image_px, self.share = form.image_px, form.corrupt_share
         self.corrupt: list[str] = []
@@ -242,170 +208,3 @@ class Files:
                 f"{self.about}: {len(self.corrupt)} of the {self.seen} images read so far cannot be read, and {allowed:.0f} may: "
                 f"{shown} (the last one: {problem}). Fetch them again, or raise corrupt_share in the row's params."
             )
-
-
-def place(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
-    """Where the row says the dataset lies; `wanted` says what should be there.
-
-    Raises:
-        DatasetError: no location, an address, or nothing there.
-    """
-    about, location = f"dataset {dataset['name']!r}", dataset.get("location")
-    if not location:
-        raise DatasetError(
-            f"{about}: format {dataset['format']} needs a `location` that contains {wanted}"
-        )
-    if "://" in location:
-        raise DatasetError(
-            f"{about}: location {location!r} is an address, and nothing is downloaded. Fetch it, and name the folder."
-        )
-    return there(about, data / location, wanted)
-
-
-def there(about: str, path: Path, wanted: str) -> Path:
-    """The path, if it exists.
-
-    Raises:
-        DatasetError: it does not.
-    """
-    if path.exists():
-        return path
-    raise DatasetError(
-        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the data folder.)"
-    )
-
-
-def part(form: Form, split: str) -> Any:
-    """Where the form says that a split is."""
-    return form.train if split == "train" else form.test
-
-
-def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
-    """The files that a sub-location means, sorted: a file, a folder's with the suffix, or a pattern (`data/train-*.parquet`).
-
-    Raises:
-        DatasetError: there are none.
-    """
-    if any(sign in said for sign in "*?["):
-        found = [path for path in folder.glob(said) if path.is_file()]
-    elif (folder / said).is_file():
-        found = [folder / said]
-    else:
-        found = [
-            path for path in (folder / said).rglob(f"*{suffix}") if not path.name.startswith(".")
-        ]
-    if not found:
-        raise DatasetError(
-            f"{about}: there are no {suffix} files at {folder / said}. Say where with location, train and test."
-        )
-    return sorted(found)
-
-
-def told(
-    about: str, labels: Sequence[Any], classes: Sequence[str], named: Sequence[str] = ()
-) -> np.ndarray:
-    """(N,) int64: labels that are numbers as they are, None as -1, and names by their place among the classes.
-
-    `named`: what the numbers mean where the files say so. Where the row names the same classes in another order, that one counts.
-
-    Raises:
-        DatasetError: a name that is no class, or what is neither a name nor a number.
-    """
-    number = {name: place for place, name in enumerate(classes)}
-    moved = [number[name] for name in named] if sorted(named) == sorted(classes) else []
-    found = []
-    for label in labels:
-        if isinstance(label, str) and label not in number:
-            raise DatasetError(
-                f"{about}: label {label!r} is not among the row's classes: {', '.join(classes)}"
-            )
-        if not (
-            label is None
-            or isinstance(label, str)
-            or (isinstance(label, int | float) and label == int(label))
-        ):
-            raise DatasetError(
-                f"{about}: label {label!r} is neither the name of a class nor its number"
-            )
-        place = -1 if label is None else number[label] if isinstance(label, str) else int(label)
-        found.append(
-            moved[place] if 0 <= place < len(moved) and not isinstance(label, str) else place
-        )
-    return np.array(found, np.int64)
-
-
-def by_label(
-    dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray
-) -> list[list[str]]:
-    """The captions of each label: every template of the row with the class name; labels (N,).
-
-    Raises:
-        DatasetError: a label without a class.
-    """
-    for label in np.unique(labels).tolist():
-        if not 0 <= label < len(classes):
-            said = f"captions from templates need a class for every label, and {label} has none of the {len(classes)}"
-            raise DatasetError(
-                f"dataset {dataset['name']!r}: {said}. Name every class in the row, or take captions from elsewhere."
-            )
-    return [
-        [template.replace("{}", name) for template in dataset["templates"] or [TEMPLATE]]
-        for name in classes
-    ]
-
-
-def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
-    """What `build` finds in a file, kept in `folder` until the file changes; `more` is what else it depends on."""
-    about = file.stat()
-    key = hashlib.sha256(
-        f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {more}".encode()
-    ).hexdigest()[:16]
-    kept = folder / f"{file.stem}-{key}.npz"
-    if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".aside-{uuid4().hex}"
-        with aside.open("wb") as out:
-            np.savez(out, **build())  # type: ignore[arg-type]
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(kept)
-        fsync(folder)
-    with np.load(kept) as arrays:
-        return dict(arrays)
-
-
-def span(file: Path, offset: int, size: int) -> bytes:
-    """`size` bytes of a file."""
-    with file.open("rb") as opened:
-        opened.seek(offset)
-        return opened.read(size)
-
-
-def share_of(name: str) -> float:
-    """A number in [0, 1) that only the name decides."""
-    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:7]) / 2**56
-
-
-def _kept(about: str, form: Form, split: str, names: Sequence[str]) -> np.ndarray:
-    """The items of the split."""
-    if not (0 <= form.test_share <= 1 and 0 <= form.corrupt_share <= 1 and form.image_px > 0):
-        said = f"test_share={form.test_share}, corrupt_share={form.corrupt_share}, image_px={form.image_px}"
-        raise DatasetError(f"{about}: {said}; shares lie between 0 and 1, and image_px is above 0")
-    if not len(names):
-        said = f"no pairs were found for its {split} split: no images ({', '.join(SUFFIXES)}), or none with a caption"
-        raise DatasetError(
-            f"{about}: {said}. See what is at its location, and what the row's params say of it."
-        )
-    items = np.arange(len(names))
-    if form.train == form.test:
-        items = items[[(share_of(name) < form.test_share) == (split == "test") for name in names]]
-    elif form.test_share:
-        raise DatasetError(
-            f"{about}: train and test are two places, and test_share would split each. Keep one of the two."
-        )
-    if not len(items):
-        raise DatasetError(
-            f"{about}: its {split} split is empty ({len(names)} items, test_share {form.test_share}). "
-            f"Name two places with train and test, or split one with test_share."
-        )
-    return items

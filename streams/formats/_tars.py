@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import Arrays, cached, span
+from streams.formats._disk import Arrays, cached, span
 
 
 def members(file: Path) -> Iterator[tuple[str, int, int]]:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import Files, part, place, there
+from streams.formats._files import Files
+from streams.formats._places import part, place, there
 from streams.formats._tars import Members
 
 CAPTIONS = {  # which fields of a record are asked, in this order

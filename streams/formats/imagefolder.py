@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import SUFFIXES, Files, by_label, part, place, there
+from streams.formats._files import Files
+from streams.formats._labels import by_label
+from streams.formats._places import part, place, there
+from streams.pictures import SUFFIXES
 
 
 @dataclass(frozen=True)

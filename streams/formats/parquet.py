@@ -20,7 +20,10 @@ from pyarrow import types
 
 from schema.files import fsync
 from streams import DatasetError
-from streams.formats._files import Files, by_label, matching, part, place, span, told
+from streams.formats._disk import span
+from streams.formats._files import Files
+from streams.formats._labels import by_label, told
+from streams.formats._places import matching, part, place
 
 ROWS = 64  # read at once while the images are copied
 

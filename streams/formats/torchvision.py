@@ -12,7 +12,9 @@ from torchvision import datasets
 
 from schema.words import nearest
 from streams import DatasetError
-from streams.formats._files import Files, by_label, part, place, told
+from streams.formats._files import Files
+from streams.formats._labels import by_label, told
+from streams.formats._places import part, place
 
 LABELS = ("targets", "labels", "_labels", "y")  # what torchvision's classes call them
 OURS = (

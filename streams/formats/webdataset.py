@@ -15,19 +15,13 @@ from typing import Any
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import (
-    SUFFIXES,
-    Arrays,
-    Files,
-    by_label,
-    cached,
-    matching,
-    part,
-    place,
-    span,
-)
+from streams.formats._disk import Arrays, cached, span
+from streams.formats._files import Files
+from streams.formats._labels import by_label
+from streams.formats._places import matching, part, place
 from streams.formats._remote import expanded, fetched, is_address
 from streams.formats._tars import members
+from streams.pictures import SUFFIXES
 
 VERSION = 2  # of the index
 
