@@ -14,6 +14,7 @@ from typing import Any
 
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
+from schema.checks.dataset_rows import RowError, check_words
 from schema.checks.kinds import fits, worded
 from schema.words import nearest
 
@@ -295,6 +296,10 @@ def check_dataset(row: Mapping[str, Any]) -> None:
     for key, value in params.items():
         if isinstance(value, int | float) and value < 0:
             raise PartError(f"{where}: {key} of {row['format']} must be 0 or more, not {value}.")
+    try:
+        check_words(row)
+    except RowError as error:
+        raise PartError(str(error)) from error
 
 
 def check_mixture(row: Mapping[str, Any]) -> None:
