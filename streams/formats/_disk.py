@@ -1,4 +1,4 @@
-"""What is derived from a file and kept beside the data until the file changes, and parts of files read by seek."""
+"""What is derived from a file and kept until the file changes, and parts of files read by seek."""
 
 import hashlib
 import os
@@ -13,28 +13,35 @@ from schema.files import fsync
 Arrays = dict[str, np.ndarray]
 
 
-def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
-    """What `build` finds in a file, kept in `folder` until the file changes; `more` is what else it depends on."""
+def version_of(file: Path, more: str) -> str:
+    """Return 16 hex digits that change with a file's path, size and time, and with `more`."""
     about = file.stat()
-    key = hashlib.sha256(
-        f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {more}".encode()
-    ).hexdigest()[:16]
-    kept = folder / f"{file.stem}-{key}.npz"
-    if not kept.exists():
+    words = f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {more}"
+    return hashlib.sha256(words.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
+    """Return what `build` makes of a file, kept in `folder` until the file changes.
+
+    `more` is what else the arrays depend on.
+    """
+    derived = folder / f"{file.stem}-{version_of(file, more)}.npz"
+    if not derived.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        # Written aside, flushed, then moved: whoever reads meets a whole file or none.
         aside = folder / f".aside-{uuid4().hex}"
         with aside.open("wb") as out:
             np.savez(out, **build())  # type: ignore[arg-type]
             out.flush()
             os.fsync(out.fileno())
-        aside.replace(kept)
+        aside.replace(derived)
         fsync(folder)
-    with np.load(kept) as arrays:
+    with np.load(derived) as arrays:
         return dict(arrays)
 
 
 def span(file: Path, offset: int, size: int) -> bytes:
-    """`size` bytes of a file."""
+    """Return `size` bytes of a file, from an offset."""
     with file.open("rb") as opened:
         opened.seek(offset)
         return opened.read(size)
