@@ -238,7 +238,8 @@ class Trial:
             "cost": ledger.rows(task),
             "progress": curve,
             "statistic": drift(deployed, self.initial, task)
-            + (self.choice.rows(task) if task else []),
+            + (self.choice.rows(task) if task else [])
+            + self.desk.statistics(task),
         }
         if task == 0 and self.solved.profile:
             tables["profile"] = self.solved.profile

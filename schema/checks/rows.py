@@ -11,6 +11,7 @@ from typing import Any
 from schema.checks import parts
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
+from schema.checks.dataset_rows import RowError, check_words
 from schema.checks.parts import CARRY, DECAY, DECAYS, OVER, PartError, averages_steps, names
 from schema.words import nearest
 
@@ -112,6 +113,10 @@ def check_dataset(row: Row) -> None:
     for key, value in params.items():
         if isinstance(value, int | float) and value < 0:
             raise PartError(f"{where}: {key} of {row['format']} must be 0 or more, not {value}.")
+    try:
+        check_words(row)
+    except RowError as error:
+        raise PartError(str(error)) from error
 
 
 def check_mixture(row: Row) -> None:
