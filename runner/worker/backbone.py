@@ -150,32 +150,34 @@ def load(
             backbone = _tagged(name, architecture, pretrained)
         else:
             backbone = _from_files(row, weights, data)
-        preprocessing = preprocessing_of(row, data)
+        preprocessing = preprocessing_of(row, weights, data)
     except UnreadableWeightsError as error:
         raise ArchitectureError(f"backbone {name!r}: {error}") from error
     return Backbone(backbone.model, backbone.tokenizer, preprocessing)
 
 
-def preprocessing_of(row: Mapping[str, Any], data: Path | None = None) -> Preprocessing:
+def preprocessing_of(
+    row: Mapping[str, Any], weights: str | None = None, data: Path | None = None
+) -> Preprocessing:
     """Return how the model of a backbone row wants its images, without loading its weights.
 
-    What a row says itself comes first, then what the row says that its chain of trials began with
-    (`origin` of a definition), then the tag or the folder that the weights are from.
+    What the row's definition says comes first, then what was written beside the weights that
+    another trial deployed, then the tag or the folder that the weights are from, and last what an
+    architecture is trained with by default.
     """
-    origin = row.get("origin") or row
-    architecture, pretrained = origin["architecture"], origin["pretrained"]
+    architecture, pretrained = row["architecture"], row["pretrained"]
     base = configuration(architecture, data)[1]
-    if pretrained in tags_of(architecture):
+    if weights is not None:
+        base = base.with_keys(weight_files.preprocessing_of_file(Path(weights)), weights)
+    elif pretrained in tags_of(architecture):
         tag = open_clip.get_pretrained_cfg(architecture, pretrained)
         keys = ("mean", "std", "interpolation", "resize_mode")
         base = base.with_keys({key: tag[key] for key in keys if key in tag}, "open_clip's tag")
-    elif pretrained is not None and not pretrained.startswith("trial:"):
+    elif pretrained is not None:
         folder = place(pretrained, data)
         if folder.is_dir():
             base = base.with_keys(weight_files.preprocessing_of_folder(folder), str(folder))
-    for one in (origin, row):
-        base = base.with_keys(one.get("preprocessing") or {}, f"backbone {row['name']!r}")
-    return base
+    return base.with_keys(row.get("preprocessing") or {}, f"backbone {row['name']!r}")
 
 
 def _from_files(row: Mapping[str, Any], weights: str | None, data: Path | None) -> Backbone:
@@ -190,7 +192,7 @@ def _from_files(row: Mapping[str, Any], weights: str | None, data: Path | None) 
     if not path.exists():
         _refuse_missing(row, named, path, tag_possible=weights is None)
     backbone = build(architecture, 0, data=data)
-    read = weight_files.read(path, lambda base: _existing(place(base, path.parent)))
+    read = weight_files.read(path, lambda base: _existing(place(base, path)))
     quick_gelu = bool(model_config(architecture, data).get("quick_gelu", False))
     if read.quick_gelu is not None and read.quick_gelu != quick_gelu:
         raise ArchitectureError(

@@ -15,7 +15,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -31,6 +31,8 @@ WEIGHT_NAMES = (
 )
 INDEX = "model.safetensors.index.json"
 OPEN_CLIP, HUGGING_FACE, ADAPTER = "open_clip_config.json", "config.json", "adapter_config.json"
+# The key of a safetensors file's metadata under which a trial writes how its images are seen
+PREPROCESSING = "preprocessing"
 LFS_POINTER = b"version https://git-lfs"
 PREFIXES = ("module.", "_orig_mod.")
 # Where training scripts keep the state dict among other things
@@ -131,12 +133,23 @@ def _read_hugging_face(path: Path) -> Weights:
 def preprocessing_of_folder(path: Path) -> dict[str, Any]:
     """Return what a folder says of its images, under the keys of a row's `preprocessing`."""
     if (path / OPEN_CLIP).exists():
-        said = folder_config(path, OPEN_CLIP).get("preprocess_cfg", {})
+        config = folder_config(path, OPEN_CLIP).get("preprocess_cfg", {})
         keys = ("mean", "std", "interpolation", "resize_mode", "fill_color")
-        return {key: said[key] for key in keys if said.get(key) is not None}
+        return {key: config[key] for key in keys if config.get(key) is not None}
     if (path / "preprocessor_config.json").exists():
         return hugging_face.preprocessing_of(folder_config(path, "preprocessor_config.json"))
     return {}
+
+
+def preprocessing_of_file(path: Path) -> dict[str, Any]:
+    """Return what a trial wrote of its images beside the weights that it deployed, if it did.
+
+    Trials of versions before wrote nothing.
+    """
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+    preprocessing: dict[str, Any] = json.loads(metadata.get(PREPROCESSING, "{}"))
+    return preprocessing
 
 
 def _hugging_face_tensors(path: Path) -> dict[str, Tensor]:
