@@ -23,7 +23,8 @@ from torch.optim import Optimizer
 
 from methods.mergings import STEPS, Merging
 from methods.objectives._embeddings import shared
-from schema.checks.parts import RESERVED, PartError, averages_steps, check_merging
+from schema.checks.parts import RESERVED, PartError, averages_steps
+from schema.checks.rows import check_merging
 from schema.words import nearest
 from streams import Batch
 

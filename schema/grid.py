@@ -7,7 +7,8 @@ from typing import Any
 import duckdb
 
 from schema.catalog import transaction
-from schema.checks.parts import CHECKS, PartError
+from schema.checks.parts import PartError
+from schema.checks.rows import CHECKS
 
 
 class GridError(ValueError):

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from schema.checks import parts
+from schema.checks import parts, rows
 from streams.pictures import Crop
 
 UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from
@@ -82,7 +82,7 @@ def image_px(dataset: Mapping[str, Any]) -> int:
 def _form(dataset: Mapping[str, Any]) -> Any:
     """The format of a row, its fields set from `params`."""
     try:
-        parts.check_dataset(dataset)
+        rows.check_dataset(dataset)
     except parts.PartError as error:
         raise DatasetError(str(error)) from error
     module = importlib.import_module(f"streams.formats.{dataset['format']}")
