@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from runner.worker.backbone import (
     load,
     preprocessing_of,
 )
+from schema.__main__ import ROWS
 
 WIDTH, LAYERS, IMAGE_PX, CONTEXT, VOCABULARY = 64, 2, 16, 8, 100
 TINY = {
@@ -347,3 +349,23 @@ def test_every_tag_of_open_clip_is_preprocessed_as_open_clip_does() -> None:
         assert (ours.mean, ours.std) == (tuple(merged["mean"]), tuple(merged["std"]))
         assert ours.resize_mode == merged["resize_mode"]
         assert ours.interpolation == merged["interpolation"]
+
+
+def test_the_catalog_knows_what_open_clips_tags_say_of_images() -> None:
+    """Every tag whose images are not prepared as OpenAI's has a row, and no other has one."""
+    rows = re.findall(
+        r"\('([^']+)', '([^']+)',\s*'(\{[^']*\})'\)", (ROWS / "pretrained_tags.sql").read_text()
+    )
+    written = {(architecture, tag): json.loads(text) for architecture, tag, text in rows}
+    default = open_clip.transform.PreprocessCfg()
+    expected = {}
+    for architecture, tag in open_clip.list_pretrained():
+        config = open_clip.get_pretrained_cfg(architecture, tag)
+        other = {
+            key: list(config[key]) if isinstance(config[key], tuple) else config[key]
+            for key in ("mean", "std", "interpolation", "resize_mode")
+            if key in config and config[key] != getattr(default, key)
+        }
+        if other:
+            expected[architecture, tag] = other
+    assert written == expected
