@@ -56,7 +56,7 @@ class Trial:
         self.tasks: int = self.spec.stream["tasks"]
         self.relatives = run.relatives(self.spec)
         self.backbone = backbones.load(
-            self.spec.backbone, self.job.backbone_weights, self.spec.seed
+            self.spec.backbone, self.job.backbone_weights, self.spec.seed, Path(self.job.data)
         )
         self.initial = {
             name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()
@@ -348,7 +348,9 @@ class Trial:
         start = self.spec.method["start"]
         if start == "random":
             fresh = backbones.build(
-                self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task)
+                self.spec.backbone["architecture"],
+                seed_of(self.spec.seed, "start", task),
+                data=Path(self.job.data),
             )
             return dict(fresh.model.state_dict())
         rules: dict[str, Weights] = {

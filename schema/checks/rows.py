@@ -1,4 +1,4 @@
-"""What a row of `method`, `recipe`, `dataset` or `mixture` is refused for: its parts and their keys.
+"""What a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
 
 Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where` in
 a message names the row and the column.
@@ -13,6 +13,7 @@ from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
 from schema.checks.dataset_rows import RowError, check_words
 from schema.checks.parts import CARRY, DECAY, DECAYS, OVER, PartError, averages_steps, names
+from schema.checks.preprocessing import Preprocessing, PreprocessingError
 from schema.words import nearest
 
 Row = Mapping[str, Any]
@@ -102,6 +103,20 @@ def check_recipe(row: Row) -> None:
         raise PartError(str(error)) from error
 
 
+def check_backbone(row: Row) -> None:
+    """Refuse a `backbone` row whose images could not be prepared as it says.
+
+    Raises:
+        PartError: the message says what is wrong and what is allowed.
+    """
+    # Definitions from before backbones said so have no such column
+    given = _object(row.get("preprocessing") or {})
+    try:
+        Preprocessing().with_keys(given, f"backbone {row['name']!r}")
+    except PreprocessingError as error:
+        raise PartError(str(error)) from error
+
+
 def check_dataset(row: Row) -> None:
     """Refuse a `dataset` row with an unknown format, an unknown key of it, or a number below 0.
 
@@ -141,6 +156,7 @@ def check_mixture(row: Row) -> None:
 
 
 CHECKS: Mapping[str, Callable[[Row], None]] = {
+    "backbone": check_backbone,
     "method": check_method,
     "recipe": check_recipe,
     "dataset": check_dataset,
