@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 import methods
-from methods import Method, Task, Weights, optimizers, schedules
+from methods import FreshPairs, Method, Task, Weights, optimizers, schedules
 from methods.compute import compiled
 from methods.compute.towers import Known, Towers
 from methods.parameters import weights_in_use
@@ -41,6 +41,9 @@ class BatchSource(Protocol):
 
     def draw(self) -> Batch:
         """Return the next batch as an objective sees it, on the model's device."""
+
+    def fresh(self) -> FreshPairs:
+        """Return batches for an objective that looks back at the task."""
 
 
 class Training:
@@ -322,7 +325,8 @@ class Training:
             self.ledger.phase("objective"),
             self.autocast(keep_casts=False),
         ):
-            self.method.objective.end(self.model, iter(self.draw, None), self.choice.towers)
+            fresh = FreshPairs(self.draw) if self.source is None else self.source.fresh()
+            self.method.objective.end(self.model, fresh, self.choice.towers)
         return {
             name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()
         }

@@ -12,7 +12,6 @@ A part that asks for a number that a fake tensor does not have gets 1, and True 
 pairs a selection chooses is not asked at all. What `Batch.sources` holds is real, and so is what is computed from it alone.
 """
 
-import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,14 +28,16 @@ from torch._subclasses.fake_tensor import (
 )
 
 import methods
-from methods import Sum, Task, optimizers
+from methods import FreshPairs, Task, optimizers
 from methods.compute.distributed import ALONE
 from runner.budget import Profiled
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
 from runner.worker.costs import Ledger
 from runner.worker.datasets import Desk
-from runner.worker.profiler.fake_tensors import Books, LookBack, Memory, as_arrays
+from runner.worker.profiler.fake_tensors import Memory
+from runner.worker.profiler.sampling import Books, SampledPairs
+from runner.worker.selection import candidates
 from runner.worker.training import REPAIR, Training, repairing
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps
@@ -76,6 +77,36 @@ class NoData(Desk):
         return Loader(Mixture({"pretraining_share": 0}, batch_pairs, 0, None))
 
 
+class BlankBatches:
+    """A source of batches without contents, of the shapes that a task's steps are given."""
+
+    def __init__(
+        self, spec: Spec, backbone: Backbone, task: Task, books: Books, sampled: bool = True
+    ) -> None:
+        """`sampled`: what an objective looks back at is computed for the first of what is alike."""
+        self.model, self.books, self.sampled = backbone.model, books, sampled
+        row = spec.mixture
+        selection = None
+        if row["selection"] != "none":
+            selection = methods.part("selection", row["selection"], row["selection_params"])
+        self.pairs = candidates(selection, int(spec.recipe["batch_pairs"]))
+        self.counts = shares(row, self.pairs, task.number)
+
+    def draw(self) -> Batch:
+        """Return as many pairs of each source as the mixture has in a batch."""
+        size = self.model.visual.image_size
+        height, width = (size, size) if isinstance(size, int) else size
+        return Batch(
+            images=torch.zeros(self.pairs, 3, height, width),
+            texts=torch.zeros(self.pairs, self.model.context_length, dtype=torch.int64),
+            sources=torch.from_numpy(np.repeat(np.arange(3, dtype=np.int8), self.counts)),
+        )
+
+    def fresh(self) -> FreshPairs:
+        """Return batches for an objective that looks back."""
+        return SampledPairs(self.draw, self.books) if self.sampled else FreshPairs(self.draw)
+
+
 class Dry(Training):
     """The steps of a task on batches of nothing."""
 
@@ -87,9 +118,12 @@ class Dry(Training):
         task: Task,
         memory: Memory,
         phase: str = "train",
+        sampled: bool = True,
     ) -> None:
-        super().__init__(spec, backbone, method, NoData(), task, phase)
-        self.ledger = Books(memory)
+        books = Books(memory)
+        source = BlankBatches(spec, backbone, task, books, sampled)
+        super().__init__(spec, backbone, method, NoData(), task, phase, source=source)
+        self.ledger = books
 
     def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
         """As always, but that a loss scale, which asks whether gradients are finite, is left out."""
@@ -105,21 +139,6 @@ class Dry(Training):
     def first(self, scores: Tensor) -> Tensor:
         """In place of a choice, which would need scores: (B,) int64."""
         return torch.arange(self.batch_pairs, device=scores.device)
-
-    def draw(self) -> Batch:
-        """As many pairs of each source as the mixture has in a batch."""
-        pairs = self.candidates
-        visual, counts = self.model.visual, shares(self.spec.mixture, pairs, self.task)
-        height, width = (
-            (visual.image_size, visual.image_size)
-            if isinstance(visual.image_size, int)
-            else visual.image_size
-        )
-        return Batch(
-            images=torch.zeros(pairs, 3, height, width),
-            texts=torch.zeros(pairs, self.model.context_length, dtype=torch.int64),
-            sources=torch.from_numpy(np.repeat(np.arange(3, dtype=np.int8), counts)),
-        )
 
 
 _known: dict[
@@ -144,30 +163,17 @@ def essence(spec: Spec) -> str:
     ])  # fmt: skip
 
 
-def profile(spec: Spec, shorten: bool = True) -> Rows:
+def profile(spec: Spec, sampled: bool = True) -> Rows:
     """FLOPs and peak memory of a step of the second task, and of what runs once per task, by phase.
 
-    The second, because then whatever the method remembers of an earlier task is there. `shorten`: see `LookBack`; an objective
-    that does not keep to that is profiled in full.
+    The second, because then whatever the method remembers of an earlier task is there. `sampled`: see `SampledPairs`.
 
     Raises:
         ProfileError: a part asks for what fake tensors do not have; says which operation.
     """
     method, memory = methods.method(spec.method), Memory()
-    terms = (
-        method.objective.terms.values() if isinstance(method.objective, Sum) else [method.objective]
-    )
-    looks = [
-        LookBack(term, int(spec.recipe["batch_pairs"]))
-        for term in terms
-        if shorten and dataclasses.is_dataclass(term)
-    ]
     with unreal(spec) as backbone, torch.random.fork_rng():
-        spent = _two_tasks(spec, backbone, method, memory)
-    if not all(look.right for look in looks):
-        return profile(spec, shorten=False)
-    unseen = {"objective": sum(look.unseen_flops for look in looks)}
-    return {name: (flops + unseen.get(name, 0.0), peak) for name, (flops, peak) in spent.items()}
+        return _two_tasks(spec, backbone, method, memory, sampled)
 
 
 def profile_merging(spec: Spec) -> Rows:
@@ -189,7 +195,7 @@ def profile_merging(spec: Spec) -> Rows:
         def loaded() -> dict[str, Tensor]:
             return {name: tensor.clone() for name, tensor in initial.items()}
 
-        with books.memory, as_arrays():
+        with books.memory:
             last, running = loaded(), None
             with books.phase(MERGE):
                 if "running" in made.asked:
@@ -226,7 +232,9 @@ def unreal(spec: Spec) -> Iterator[Backbone]:
         ) from error
 
 
-def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory) -> Rows:
+def _two_tasks(
+    spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory, sampled: bool
+) -> Rows:
     """Learn two tasks of one and two steps; what the second spent, or the first where nothing moves in the second.
 
     Of what runs once per task the dearer: a reservoir takes in by chance, and all that it is offered while it is empty.
@@ -238,7 +246,14 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
     with memory:
         for number in (1, 2):
             memory.svd_flops = memory.svd_peak = 0
-            dry = Dry(spec, backbone, method, Task(number, number, initial, ALONE), memory)
+            dry = Dry(
+                spec,
+                backbone,
+                method,
+                Task(number, number, initial, ALONE),
+                memory,
+                sampled=sampled,
+            )
             dry.begin(None)
             for _ in dry.steps_from(0):
                 pass

@@ -116,7 +116,8 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     weights = sum(tensor.nbytes for tensor in initial.values())
     with allocated() as most:
         for number in (1, 2):
-            dry = Dry(spec, backbone, made, Task(number, number, initial), Memory())
+            task = Task(number, number, initial)
+            dry = Dry(spec, backbone, made, task, Memory(), sampled=False)
             dry.begin(None)
             for _ in dry.steps_from(0):
                 pass
@@ -161,7 +162,8 @@ def spent_for_real(spec: Spec) -> dict[str, float]:
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     spent: dict[str, float] = {}
     for number in (1, 2):
-        real = Real(spec, backbone, made, Task(number, number, initial), Memory())
+        task = Task(number, number, initial)
+        real = Real(spec, backbone, made, task, Memory(), sampled=False)
         with Decompositions() as decomposed:
             real.begin(None)
             moves = list(real.steps_from(0))
@@ -269,7 +271,7 @@ def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
 @pytest.mark.parametrize("pairs", [0, 65, 160])
 def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
     spec = spec_of(**ewc(pairs))
-    assert profile(spec)["objective"] == profile(spec, shorten=False)["objective"]
+    assert profile(spec)["objective"] == profile(spec, sampled=False)["objective"]
 
 
 def test_a_pass_for_each_pair_is_charged_as_if_all_were_taken() -> None:
@@ -277,7 +279,7 @@ def test_a_pass_for_each_pair_is_charged_as_if_all_were_taken() -> None:
     params = {"ewc": {"fisher_pairs": 48, "fisher_batch_pairs": 8, "estimator": "pair"}}
     spec = spec_of(objective="contrastive+ewc", objective_params=params)
     rows = profile(spec)
-    assert rows == profile(spec, shorten=False)
+    assert rows == profile(spec, sampled=False)
     assert rows["objective"][0] > 48 / 8 * rows["train"][0] / 2
 
 
@@ -375,10 +377,10 @@ class Probe(methods.Objective):
             features = features[features[:, 0] > 0]
         return features.mean() + features.new_zeros(max(self.wide_pairs, 1)).mean()
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
+    def end(self, model: nn.Module, fresh: methods.FreshPairs, towers: Towers) -> None:
         for _ in range(5):
             with torch.no_grad():
-                model.encode_image(next(batches).images)
+                model.encode_image(fresh.batch().images)
 
 
 def probed(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Spec:
@@ -417,7 +419,7 @@ def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its field of pairs is none of its end: it stays what it was, and all five batches are counted."""
-    expected = profile(probed(monkeypatch), shorten=False)
+    expected = profile(probed(monkeypatch), sampled=False)
     assert profile(probed(monkeypatch, wide_pairs=5000))["objective"] == expected["objective"]
 
 
