@@ -29,21 +29,21 @@ from torch._subclasses.fake_tensor import (
 )
 
 import methods
-from methods import Sum, Task, optimizers
+from methods import Sum, Task
 from methods.compute.distributed import ALONE
 from runner.budget import Profiled
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
 from runner.worker.costs import Ledger
-from runner.worker.datasets import Desk
 from runner.worker.profiler.fake_tensors import Books, LookBack, Memory, as_arrays
-from runner.worker.training import REPAIR, Training, repairing
+from runner.worker.repair import repairing
+from runner.worker.selection import candidates, selection_of
+from runner.worker.training import REPAIR, TRAIN, Options, Training
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps
 from schema.spec import Spec, canonical
 from streams import Batch
-from streams.loading import Loader
-from streams.mixtures import Mixture, shares
+from streams.mixtures import shares
 
 Rows = dict[str, tuple[float, int]]  # phase -> FLOPs, peak bytes; as rows of `profile`
 PER_STEP, ONCE, FULL = (
@@ -63,63 +63,44 @@ class ProfileError(RuntimeError):
     """A part needs values, and fake tensors have none."""
 
 
-class NoData(Desk):
-    """A desk with nothing on it."""
+class BlankBatches:
+    """A source of batches of nothing, in the shapes that the steps of a task are given."""
 
-    def __init__(self) -> None:
-        pass
-
-    def batches(
-        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
-    ) -> Loader:
-        """Those of a mixture that is never drawn from."""
-        return Loader(Mixture({"pretraining_share": 0}, batch_pairs, 0, None))
-
-
-class Dry(Training):
-    """The steps of a task on batches of nothing."""
-
-    def __init__(
-        self,
-        spec: Spec,
-        backbone: Backbone,
-        method: methods.Method,
-        task: Task,
-        memory: Memory,
-        phase: str = "train",
-    ) -> None:
-        super().__init__(spec, backbone, method, NoData(), task, phase)
-        self.ledger = Books(memory)
-
-    def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
-        """As always, but that a loss scale, which asks whether gradients are finite, is left out."""
-        super().begin(state, memory)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
-        if self.selector is not None:
-            self.selector.choose = self.first
-
-    def look(self) -> float:
-        """There is no loss."""
-        return 0.0
-
-    def first(self, scores: Tensor) -> Tensor:
-        """In place of a choice, which would need scores: (B,) int64."""
-        return torch.arange(self.batch_pairs, device=scores.device)
+    def __init__(self, spec: Spec, backbone: Backbone, task: Task) -> None:
+        pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
+        self.model, self.pairs = backbone.model, pairs
+        self.counts = shares(spec.mixture, pairs, task.number)
 
     def draw(self) -> Batch:
-        """As many pairs of each source as the mixture has in a batch."""
-        pairs = self.candidates
-        visual, counts = self.model.visual, shares(self.spec.mixture, pairs, self.task)
-        height, width = (
-            (visual.image_size, visual.image_size)
-            if isinstance(visual.image_size, int)
-            else visual.image_size
-        )
+        """Return as many pairs of each source as the mixture has in a batch."""
+        size = self.model.visual.image_size
+        height, width = (size, size) if isinstance(size, int) else size
         return Batch(
-            images=torch.zeros(pairs, 3, height, width),
-            texts=torch.zeros(pairs, self.model.context_length, dtype=torch.int64),
-            sources=torch.from_numpy(np.repeat(np.arange(3, dtype=np.int8), counts)),
+            images=torch.zeros(self.pairs, 3, height, width),
+            texts=torch.zeros(self.pairs, self.model.context_length, dtype=torch.int64),
+            sources=torch.from_numpy(np.repeat(np.arange(3, dtype=np.int8), self.counts)),
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: all batches are the same."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+def dry(
+    spec: Spec,
+    backbone: Backbone,
+    method: methods.Method,
+    task: Task,
+    memory: Memory,
+    phase: str = TRAIN,
+) -> Training:
+    """Begin a task whose steps are taken on batches of nothing, its costs counted by `memory`."""
+    options = Options(phase=phase, ledger=Books(memory), has_values=False)
+    batches = BlankBatches(spec, backbone, task)
+    return Training(spec, backbone, method, task, batches, options)
 
 
 _known: dict[
@@ -238,18 +219,19 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
     with memory:
         for number in (1, 2):
             memory.svd_flops = memory.svd_peak = 0
-            dry = Dry(spec, backbone, method, Task(number, number, initial, ALONE), memory)
-            dry.begin(None)
-            for _ in dry.steps_from(0):
+            task = Task(number, number, initial, ALONE)
+            training = dry(spec, backbone, method, task, memory)
+            for _ in training.steps_from(0):
                 pass
-            dry.end()
+            training.fold()
+            costs = training.costs
             if number == 2 and spec.method["repair"]:
-                dry.ledger.add(_repaired(spec, backbone, dry.about, memory))
+                costs.ledger.add(_repaired(spec, backbone, task, memory))
             method.merging.end()
-            if dry.parameters:
-                entries = dry.ledger.entries.items()
+            if training.parameters:
+                entries = costs.ledger.entries.items()
                 found = {
-                    name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0)
+                    name: (costs.step_flops.get(name, entry.flops), entry.peak_bytes or 0)
                     for name, entry in entries
                 }
                 spent = found | {
@@ -265,13 +247,13 @@ def _repaired(spec: Spec, backbone: Backbone, task: Task, memory: Memory) -> Led
         "repair", spec.method["repair"], spec.method["repair_params"]
     )
     changed, alone = repairing(spec, repair)
-    dry = Dry(changed, backbone, alone, replace(task, steps=1), memory, REPAIR)
-    dry.begin(None)
-    for _ in dry.steps_from(0):
+    training = dry(changed, backbone, alone, replace(task, steps=1), memory, REPAIR)
+    for _ in training.steps_from(0):
         pass
-    dry.end()
-    dry.ledger.entries = {REPAIR: dry.ledger.entries[REPAIR]}
-    return dry.ledger
+    training.fold()
+    ledger = Ledger(task.ranks)
+    ledger.charge(REPAIR, training.costs.ledger.entries[REPAIR])
+    return ledger
 
 
 def profile_with_full(spec: Spec) -> Rows:

@@ -13,16 +13,25 @@ from torch.profiler import ProfilerActivity
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import methods
-from methods import Task
+from methods import Method, Task
 from methods.compute.towers import Towers
 from runner.budget import steps_per_task
 from runner.worker import backbone as backbones
+from runner.worker.backbone import Backbone
 from runner.worker.costs import counted
 from runner.worker.profiler import step_cost as profiles
 from runner.worker.profiler.budget_steps import solve
-from runner.worker.profiler.fake_tensors import Memory
-from runner.worker.profiler.step_cost import Dry, ProfileError, profile, profile_with_full, profiled
-from runner.worker.training import Training, repairing
+from runner.worker.profiler.fake_tensors import Books, Memory
+from runner.worker.profiler.step_cost import (
+    BlankBatches,
+    ProfileError,
+    dry,
+    profile,
+    profile_with_full,
+    profiled,
+)
+from runner.worker.repair import repairing
+from runner.worker.training import TRAIN, Options, Training
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps, names
 from schema.spec import Spec
@@ -116,30 +125,35 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     weights = sum(tensor.nbytes for tensor in initial.values())
     with allocated() as most:
         for number in (1, 2):
-            dry = Dry(spec, backbone, made, Task(number, number, initial), Memory())
-            dry.begin(None)
-            for _ in dry.steps_from(0):
+            training = dry(spec, backbone, made, Task(number, number, initial), Memory())
+            for _ in training.steps_from(0):
                 pass
-            dry.end()
+            training.fold()
             made.merging.end()
     rows = profile(spec)
     assert (
-        rows["train"][0] == dry.step_flops["train"]
-        and rows["objective"][0] == dry.ledger.entries["objective"].flops
+        rows["train"][0] == training.costs.step_flops["train"]
+        and rows["objective"][0] == training.costs.ledger.entries["objective"].flops
     )
     assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
 
 
-class Real(Dry):
-    """The same on tensors with contents: pairs are drawn at random, and chosen by their scores."""
-
-    begin = Training.begin
+class RandomBatches(BlankBatches):
+    """Batches of the same shapes whose pairs are drawn at random."""
 
     def draw(self) -> Batch:
-        drawn = super().draw()
-        return Batch(
-            torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources
-        )
+        blank = super().draw()
+        images, texts = torch.rand_like(blank.images), torch.randint_like(blank.texts, 1, 8)
+        return Batch(images, texts, blank.sources)
+
+
+def real(
+    spec: Spec, backbone: Backbone, method: Method, task: Task, phase: str = TRAIN, **options: Any
+) -> Training:
+    """Begin a task on tensors with contents; a selection chooses by scores."""
+    batches = RandomBatches(spec, backbone, task)
+    how = Options(phase=phase, ledger=Books(Memory()), **options)
+    return Training(spec, backbone, method, task, batches, how)
 
 
 class Decompositions(TorchDispatchMode):
@@ -161,24 +175,23 @@ def spent_for_real(spec: Spec) -> dict[str, float]:
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     spent: dict[str, float] = {}
     for number in (1, 2):
-        real = Real(spec, backbone, made, Task(number, number, initial), Memory())
         with Decompositions() as decomposed:
-            real.begin(None)
-            moves = list(real.steps_from(0))
-            real.end()
+            training = real(spec, backbone, made, Task(number, number, initial))
+            moves = list(training.steps_from(0))
+            training.fold()
         if moves:
+            costs = training.costs
             spent = {
-                name: real.step_flops.get(name, entry.flops)
-                for name, entry in real.ledger.entries.items()
+                name: costs.step_flops.get(name, entry.flops)
+                for name, entry in costs.ledger.entries.items()
             }
             spent |= {"svd": decomposed.flops} if decomposed.flops else {}
     if spec.method["repair"]:
         repair = methods.part("repair", spec.method["repair"], {})
         changed, alone = repairing(spec, repair)
-        real = Real(changed, backbone, alone, Task(2, 1, initial), Memory(), "repair")
-        real.begin(None)
-        list(real.steps_from(0))
-        spent |= real.step_flops
+        training = real(changed, backbone, alone, Task(2, 1, initial), "repair")
+        list(training.steps_from(0))
+        spent |= training.costs.step_flops
     return spent
 
 
