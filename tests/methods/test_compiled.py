@@ -20,9 +20,10 @@ from methods.compute import compiled
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
 from runner.run_folder import STOPS, Job, RunFolder, attempt_folder
-from runner.trial import Trial, learn
+from runner.trial import learn
 from runner.worker import autotune as choosing
 from runner.worker.autotune import Choice
+from runner.worker.between_steps import BetweenSteps
 from runner.worker.costs import counted
 from runner.worker.profiler.step_cost import profile
 from schema.checks.compute import Compute, ComputeError
@@ -203,7 +204,8 @@ def test_where_somebody_listens_nothing_is_tried_and_it_is_said_that_it_ran_plai
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on, auto = Choice(Towers(compute=ON)), Choice(AUTO)
-    on.listened = auto.listened = True
+    for choice in (on, auto):
+        choice.begin_task(listened=True)
     assert [Clock(monkeypatch).step(auto, 200 - n, 1.0, 0.1, 1.0) for n in range(9)] == [
         "off"
     ] * 9 and not auto.facts
@@ -231,17 +233,17 @@ def learn_all(
     for number, told in enumerate([stop_at, None] if stop_at else [None], 1):
         word = mmap.mmap(-1, 1)
 
-        def say(
-            trial: Trial,
-            task: int,
+        def report(
+            between_steps: BetweenSteps,
             step: int,
             training: Any,
             told: Any = told,
             word: mmap.mmap = word,
         ) -> None:
-            word[0] = STOPS.index("preempted") if (task, step) == told else word[0]
+            if (training.task, step) == told:
+                word[0] = STOPS.index("preempted")
 
-        monkeypatch.setattr(Trial, "say", say)
+        monkeypatch.setattr(BetweenSteps, "report", report)
         torch._dynamo.reset()
         assert learn(RunFolder(attempt(runs, spec, number, DATA, store=store)), word) == (
             1 if told else 0

@@ -42,6 +42,10 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.now += size
             self.peak = max(self.peak, self.now)
 
+    def forget_decompositions(self) -> None:
+        """Count decompositions anew."""
+        self.svd_flops = self.svd_peak = 0
+
     def _free(self, key: int, size: int, _: object) -> None:
         del self.held[key]
         self.now -= size

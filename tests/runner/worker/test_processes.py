@@ -1,5 +1,6 @@
 """Several processes that train one trial give what one gives, to rounding; and end together."""
 
+import contextlib
 import json
 import os
 import signal
@@ -19,8 +20,11 @@ from runner.backends.local import Local
 from runner.run_folder import RunFolder, read_json
 from runner.scheduler.submit import choose
 from runner.trial import main
-from runner.worker import processes
-from runner.worker.processes import Crew, Place, join, launched
+from runner.worker import crew
+from runner.worker.crew import Crew
+from runner.worker.outcome import Outcome
+from runner.worker.processes import Place, join, launched
+from runner.worker.rank_reports import RankReport
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from schema.spec import Spec
@@ -83,27 +87,33 @@ def test_tasks_of_slurm_find_each_other_at_the_first_node_or_where_the_site_says
     assert launched() == Place(5, 8, 1) and os.environ["MASTER_ADDR"] == "10.0.0.7"
 
 
-OWN = {"state": "failed", "kind": "error", "message": "ValueError: no such class"}
-CUT = OWN | {
-    "message": "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.0.0.8]:21"
-}
-TOLD = {"state": "failed", "kind": "preempted", "message": "told to end"}
-KILLED = {
-    "state": "lost",
-    "kind": "killed",
-    "message": "process 2 of 3: the worker was killed by SIGKILL",
-}
+OWN = Outcome(state="failed", kind="error", message="ValueError: no such class")
+CUT = Outcome(
+    state="failed",
+    kind="error",
+    message="RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed "
+    "by peer [10.0.0.8]:21",
+)
+TOLD = Outcome(state="failed", kind="preempted", message="told to end")
+KILLED = Outcome(
+    state="lost", kind="killed", message="process 2 of 3: the worker was killed by SIGKILL"
+)
+GONE = Outcome(
+    state="lost",
+    kind="killed",
+    message=f"of 3 processes on several nodes no word came from [2]: {CUT.message}",
+)
 
 
 @pytest.mark.parametrize(
     ("own", "heard", "cause"),
     [
-        (TOLD, {2: KILLED | {"at": 1.0}}, TOLD),
-        (CUT, {1: CUT | {"at": 9.0}, 2: KILLED | {"at": 9.0}}, KILLED),
-        (CUT, {1: OWN | {"at": 4.0}, 2: CUT | {"at": 4.5}}, OWN),
-        (OWN, {1: CUT | {"at": 6.0}, 2: CUT | {"at": 7.0}}, OWN),
-        (OWN, {1: CUT | {"at": 6.0}}, OWN),
-        (CUT, {1: CUT | {"at": 6.0}}, None),
+        (TOLD, {2: (KILLED, 1.0)}, TOLD),
+        (CUT, {1: (CUT, 9.0), 2: (KILLED, 9.0)}, KILLED),
+        (CUT, {1: (OWN, 4.0), 2: (CUT, 4.5)}, OWN),
+        (OWN, {1: (CUT, 6.0), 2: (CUT, 7.0)}, OWN),
+        (OWN, {1: (CUT, 6.0)}, OWN),
+        (CUT, {1: (CUT, 6.0)}, GONE),
     ],
     ids=[
         "its own end",
@@ -115,25 +125,24 @@ KILLED = {
     ],
 )
 def test_why_processes_on_several_nodes_ended(
-    own: dict[str, Any],
-    heard: dict[int, Any],
-    cause: dict[str, Any] | None,
+    own: Outcome,
+    heard: dict[int, tuple[Outcome, float]],
+    cause: Outcome,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes, "PATIENCE_S", 0.1)
-    crew = Crew(RunFolder(tmp_path), "2026-01-01")
-    crew.count, crew.failed_at = 3, 5.0
-    for rank, said in heard.items():
-        (tmp_path / f"rank-{rank}.json").write_text(json.dumps(said))
-    found = crew.cause(own)
-    if cause is not None:
-        assert found == cause
-    else:
-        assert (found["state"], found["kind"]) == ("lost", "killed")
-        assert found["message"].startswith(
-            "of 3 processes on several nodes no word came from [2]: RuntimeError: [../third_party/gloo"
-        )
+    """The first of three failed at 5.0; the others have left their reports in the run folder."""
+    monkeypatch.setattr(crew, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(distributed, "ranks", lambda: 3)
+    monkeypatch.setattr(crew.time, "time", lambda: 5.0)
+    run = RunFolder(tmp_path)
+    for rank, (outcome, at) in heard.items():
+        RankReport(outcome=outcome, at=at).write(run, rank)
+    first = Crew(run, "2026-01-01")
+    with contextlib.suppress(RuntimeError), first:
+        raise RuntimeError
+    first.end(own)
+    assert Outcome.of(run.outcome() or {}) == cause
 
 
 def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:

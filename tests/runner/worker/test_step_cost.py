@@ -9,20 +9,25 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.profiler import ProfilerActivity
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import methods
-from methods import Task
+from methods import Method, Task
 from methods.compute.towers import Towers
 from runner.budget import steps_per_task
 from runner.worker import backbone as backbones
+from runner.worker.backbone import Backbone
 from runner.worker.costs import counted
 from runner.worker.profiler import step_cost as profiles
 from runner.worker.profiler.budget_steps import solve
+from runner.worker.profiler.fake_steps import BlankBatches, DryRun, ProfileError
 from runner.worker.profiler.fake_tensors import Memory
-from runner.worker.profiler.step_cost import Dry, ProfileError, profile, profile_with_full, profiled
-from runner.worker.training import Training, repairing
+from runner.worker.profiler.sampling import Books
+from runner.worker.profiler.step_cost import Profiles, profile, profile_with_full, profiled
+from runner.worker.repair import repairing
+from runner.worker.training import TRAIN, Options, Training
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps, names
 from schema.spec import Spec
@@ -114,33 +119,38 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     made, backbone = methods.method(spec.method), backbones.build(TINY, 0, "cpu")
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     weights = sum(tensor.nbytes for tensor in initial.values())
+    run = DryRun(spec=spec, backbone=backbone, method=made, memory=Memory(), sampled=False)
     with allocated() as most:
         for number in (1, 2):
-            task = Task(number, number, initial)
-            dry = Dry(spec, backbone, made, task, Memory(), sampled=False)
-            dry.begin(None)
-            for _ in dry.steps_from(0):
+            training = run.begin(Task(number, number, initial))
+            for _ in training.steps_from(0):
                 pass
-            dry.end()
+            training.fold()
             made.merging.end()
     rows = profile(spec)
     assert (
-        rows["train"][0] == dry.step_flops["train"]
-        and rows["objective"][0] == dry.ledger.entries["objective"].flops
+        rows["train"][0] == training.costs.step_flops["train"]
+        and rows["objective"][0] == training.costs.ledger.entries["objective"].flops
     )
     assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
 
 
-class Real(Dry):
-    """The same on tensors with contents: pairs are drawn at random, and chosen by their scores."""
-
-    begin = Training.begin
+class RandomBatches(BlankBatches):
+    """Batches of the same shapes whose pairs are drawn at random."""
 
     def draw(self) -> Batch:
-        drawn = super().draw()
-        return Batch(
-            torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources
-        )
+        blank = super().draw()
+        images, texts = torch.rand_like(blank.images), torch.randint_like(blank.texts, 1, 8)
+        return Batch(images, texts, blank.sources)
+
+
+def real(
+    spec: Spec, backbone: Backbone, method: Method, task: Task, phase: str = TRAIN, **options: Any
+) -> Training:
+    """Begin a task on tensors with contents; a selection chooses by scores."""
+    batches = RandomBatches(spec, backbone, task)
+    how = Options(phase=phase, ledger=Books(Memory()), **options)
+    return Training(spec, backbone, method, task, batches, how)
 
 
 class Decompositions(TorchDispatchMode):
@@ -162,25 +172,23 @@ def spent_for_real(spec: Spec) -> dict[str, float]:
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     spent: dict[str, float] = {}
     for number in (1, 2):
-        task = Task(number, number, initial)
-        real = Real(spec, backbone, made, task, Memory(), sampled=False)
         with Decompositions() as decomposed:
-            real.begin(None)
-            moves = list(real.steps_from(0))
-            real.end()
+            training = real(spec, backbone, made, Task(number, number, initial))
+            moves = list(training.steps_from(0))
+            training.fold()
         if moves:
+            costs = training.costs
             spent = {
-                name: real.step_flops.get(name, entry.flops)
-                for name, entry in real.ledger.entries.items()
+                name: costs.step_flops.get(name, entry.flops)
+                for name, entry in costs.ledger.entries.items()
             }
             spent |= {"svd": decomposed.flops} if decomposed.flops else {}
     if spec.method["repair"]:
         repair = methods.part("repair", spec.method["repair"], {})
         changed, alone = repairing(spec, repair)
-        real = Real(changed, backbone, alone, Task(2, 1, initial), Memory(), "repair")
-        real.begin(None)
-        list(real.steps_from(0))
-        spent |= real.step_flops
+        training = real(changed, backbone, alone, Task(2, 1, initial), "repair")
+        list(training.steps_from(0))
+        spent |= training.costs.step_flops
     return spent
 
 
@@ -418,9 +426,44 @@ def test_a_part_that_asks_how_many_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its field of pairs is none of its end: it stays what it was, and all five batches are counted."""
+    """It asks for batches, which need not cost the same: all five are counted, and no field of it is touched."""
     expected = profile(probed(monkeypatch), sampled=False)
     assert profile(probed(monkeypatch, wide_pairs=5000))["objective"] == expected["objective"]
+
+
+def test_profiling_replaces_nothing_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an objective and a merging see of torch while they are profiled is torch's own."""
+    seen = []
+
+    def loss(self: Probe, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
+        seen.append((torch.autograd.grad, vars(FakeTensor).get("numpy")))
+        return model.encode_image(batch.images).mean()
+
+    before = torch.autograd.grad, vars(FakeTensor).get("numpy")
+    monkeypatch.setattr(Probe, "loss", loss)
+    profile(probed(monkeypatch))
+    assert seen and set(seen) == {before}
+
+
+@pytest.mark.parametrize(("pairs", "group_pairs"), [(80, 12), (170, 0), (7, 3)])
+def test_groups_that_do_not_divide_are_charged_exactly(pairs: int, group_pairs: int) -> None:
+    """Of groups of two sizes the first two of each are computed."""
+    params = {"mas": {"importance_pairs": pairs, "importance_batch_pairs": group_pairs}}
+    spec = spec_of(objective="contrastive+mas", objective_params=params)
+    assert profile(spec) == profile(spec, sampled=False)
+
+
+def test_profiles_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Methods that differ in their merging alone have the profile of their steps in common."""
+    computed = list[str]()
+    monkeypatch.setattr(
+        profiles, "profile", lambda spec: computed.append(spec.method["merging"]) or profile(spec)
+    )
+    known = Profiles()
+    rows = [known.with_full(spec_of(merging=name, deploy="merged")) for name in ("ties", "slerp")]
+    assert computed == ["ties"] and rows[0]["train"] == rows[1]["train"]
+    assert rows[0]["merge"] != rows[1]["merge"]
+    assert rows[0] == profile_with_full(spec_of(merging="ties", deploy="merged"))
 
 
 def test_a_budget_is_solved_from_the_definition_alone() -> None:
