@@ -1,5 +1,8 @@
-"""Within a step the host does not wait for a GPU: nothing asks a tensor of the device for a number, or where it is true. The
-device is one of tensors without contents, as profiles have it; what is real is the host's."""
+"""Within a step the host does not wait for a GPU.
+
+Nothing asks a tensor of the device for a number, or where it is true. The device is one of tensors
+without contents, as profiles have it; what is real is the host's.
+"""
 
 from typing import Any
 
@@ -54,7 +57,10 @@ class SourcesThere(BlankBatches):
 
 
 def unheard(optimizer: torch.optim.Optimizer, seen: Waiting) -> None:
-    """Let steps of an optimizer go unseen: its own numbers lie on the host, whatever they do here."""
+    """Let steps of an optimizer go unseen.
+
+    Its own numbers lie on the host, whatever they do here.
+    """
     step = optimizer.step
 
     def unseen() -> None:

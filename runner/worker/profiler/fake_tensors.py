@@ -1,4 +1,4 @@
-"""What a profile counts with, on tensors without contents: memory, and decompositions.
+"""Counts of memory and of decompositions, on tensors without contents.
 
 A singular value decomposition of m x n, m >= n, costs 6 m n^2 + 20 n^3 (R-SVD with both thin sets
 of vectors: Golub and Van Loan, Matrix Computations, 3rd edition, figure 5.4.1). Torch's counter

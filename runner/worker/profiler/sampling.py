@@ -1,4 +1,4 @@
-"""What an objective looks back at, sampled: the first of what costs the same, charged for all."""
+"""Looking back by sample: the first of what costs the same is computed, and charged for all."""
 
 import contextlib
 from collections import Counter
