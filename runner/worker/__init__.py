@@ -1,1 +1,1 @@
-"""What `runner.trial` does, step by step: train, evaluate, write checkpoints and count costs. Never imports duckdb."""
+"""The steps of `runner.trial`: train, evaluate, write checkpoints, count costs. Never imports duckdb."""

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from methods import Weights, merge, merger, mergings, optimizers
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import backbone as backbones
-from runner.worker.training import in_use
+from runner.worker.weight_update import in_use
 from schema.checks.parts import OVER, PartError, averages_steps
 from schema.checks.rows import check_method
 from schema.spec import Spec
