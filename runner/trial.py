@@ -70,8 +70,7 @@ def learn_tasks(trial: Trial) -> None:
         weights = merge(trial, task, trained)
         # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
         results = evaluate(trial, task, weights.deployed, trained.ledger)
-        # Commit: files first and the receipt last, so that a task is there as a whole or not at
-        # all.
+        # Commit: the receipt is written last, so that a task is there as a whole or not at all.
         task_end = Finished(
             task=task,
             results=results,
