@@ -13,7 +13,7 @@ from open_clip.model import CLIP
 from torch import nn
 from torch.nn.utils import parametrize
 
-from methods import Objective, Task, Tuning, Weights, objective, optimizers, part
+from methods import FreshPairs, Objective, Task, Tuning, Weights, objective, optimizers, part
 from methods.compute.towers import Towers
 from streams import BUFFER, PRETRAINING, UPDATE, Batch
 
@@ -80,6 +80,11 @@ def batches(seed: int, pairs: int = 16) -> Iterator[Batch]:
         yield Batch(images=images[drawn] + noise / 2, texts=texts[drawn], sources=sources)
 
 
+def fresh(stream: Iterator[Batch]) -> FreshPairs:
+    """Return batches as an objective sees them at the end of a task."""
+    return FreshPairs(lambda: next(stream))
+
+
 def tuning(name: str) -> Tuning:
     """With what it needs here."""
     made: Tuning = part("tuning", name, PARAMS.get(name, {}))
@@ -115,7 +120,7 @@ def learn(
         step(model, how, what, optimizer, next(stream)) for _ in range(steps if parameters else 0)
     ]
     how.end(model)
-    what.end(model, stream, PLAINLY)
+    what.end(model, fresh(stream), PLAINLY)
     return losses
 
 

@@ -1,4 +1,4 @@
-"""How the towers are run over a batch: at once, in chunks, compiled, by one process or by several.
+"""Running towers over a batch: at once, in chunks, compiled, by one process or by several.
 
 A loss of CLIP is a function of all embeddings of a batch, so a batch cannot be cut as in plain
 gradient accumulation. Here only the towers' passes are cut: embeddings are computed chunk by chunk
@@ -31,7 +31,7 @@ PLAIN = Compute()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """What a tower of a model gives for certain rows, found before a loss asks for it."""
+    """Embeddings of certain rows by a tower of a model, found before a loss asks for them."""
 
     model: nn.Module
     encode: str  # `encode_image` or `encode_text`
@@ -45,7 +45,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
-    """What both towers of a model give for a batch."""
+    """Features of a batch by both towers of a model."""
 
     model: nn.Module
     batch: Batch
@@ -155,9 +155,9 @@ class Towers:
 
 
 @contextmanager
-def checkpointing(model: nn.Module, wanted: bool) -> Iterator[None]:
+def checkpointing(model: nn.Module, on: bool) -> Iterator[None]:
     """Let the blocks of both towers recompute their activations, for a pass that begins within."""
-    if not wanted:
+    if not on:
         yield
         return
     model.set_grad_checkpointing(True)  # type: ignore[operator]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from methods import Task
+from methods import FreshPairs, Task
 from methods.compute.distributed import Ranks, joined
 from runner.worker.backbone import Backbone
 from runner.worker.datasets import Datasets
@@ -26,6 +26,10 @@ class BatchSource(Protocol):
 
     def draw(self) -> Batch:
         """Return the next batch as an objective sees it, on the model's device."""
+        ...
+
+    def fresh(self) -> FreshPairs:
+        """Return pairs for an objective that looks back at the task."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -99,6 +103,10 @@ class MixtureBatches:
             texts = self.ranks.gathered(self.transfer.place(tokens), self.pairs)
             sources = torch.from_numpy(draw.sources)
             return Batch(self.backbone.normalise(images), texts, sources)
+
+    def fresh(self) -> FreshPairs:
+        """Return pairs of the next batches of the mixture."""
+        return FreshPairs(self.draw)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the cursors of the mixture."""

@@ -136,9 +136,8 @@ class Training:
         self.costs.charge(self.options.phase, step, self.batch_pairs, learn)
 
     def _looks_at_every_step(self) -> bool:
-        if self.options.looks_at_every_step is None:
-            return self.device.type == "cpu"
-        return self.options.looks_at_every_step
+        every = self.options.looks_at_every_step
+        return bool(self.device.type == "cpu" if every is None else every)
 
     def _steps_left(self, step: int) -> int:
         """Return how many steps the trial has left after so many of this task."""
@@ -164,12 +163,11 @@ class Training:
         # Before the tuning ends, as what it adds goes by names of its own
         self.memory = self.update.memory()
         self.method.tuning.end(self.model)
-        batches = iter(self.batches.draw, None)
         with (
             self.costs.ledger.phase("objective"),
             autocast(self.spec.recipe, self.device, keep_casts=False),
         ):
-            self.method.objective.end(self.model, batches, self.choice.towers)
+            self.method.objective.end(self.model, self.batches.fresh(), self.choice.towers)
         weights = self.model.state_dict()
         return {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
 

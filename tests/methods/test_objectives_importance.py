@@ -10,12 +10,12 @@ from torch import nn
 
 from methods import Task, objective, optimizers, part
 from methods.objectives import _importance
-from methods.objectives._importance import _groups
 from methods.objectives.ewc import Ewc
 from methods.objectives.l2_init import L2Init
 from methods.objectives.mas import Mas
 from methods.objectives.si import Si
 from methods.parameters import weights_in_use
+from methods.protocols import cut
 from streams import Batch
 from tests.tiny_clip import (
     PARAMS,
@@ -24,6 +24,7 @@ from tests.tiny_clip import (
     batches,
     build,
     differing,
+    fresh,
     learn,
     names,
     step,
@@ -62,7 +63,7 @@ def apart(
 
 def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
     model, what = precise(), Ewc(fisher_pairs=20, fisher_batch_pairs=8, estimator="pair")
-    what.end(model, double(batches(1)), PLAINLY)
+    what.end(model, fresh(double(batches(1))), PLAINLY)
     first, second = (batch for batch, _ in zip(double(batches(1)), range(2), strict=False))
     groups = [
         Batch(b.images[n::2], b.texts[n::2], b.sources[n::2])
@@ -86,7 +87,7 @@ def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
 def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
     """Smaller groups, larger squares: the mean over 4 groups of the squared gradient of each one's mean term."""
     model, what = precise(), Ewc(fisher_pairs=16, fisher_batch_pairs=4)
-    what.end(model, double(batches(1)), PLAINLY)
+    what.end(model, fresh(double(batches(1))), PLAINLY)
     batch = next(double(batches(1)))
     expected: dict[str, torch.Tensor] = {
         name: torch.zeros_like(p) for name, p in model.named_parameters()
@@ -108,7 +109,7 @@ def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
 )
 def test_groups_cover_a_batch(pairs: int, sizes: list[int]) -> None:
     batch = next(batches(1))
-    groups = list(_groups(batch, pairs))
+    groups = list(cut(batch, pairs))
     assert [len(group.texts) for group in groups] == sizes
     joined = torch.cat([group.texts for group in groups])
     assert sorted(joined.tolist()) == sorted(batch.texts.tolist())
@@ -126,7 +127,7 @@ def test_l2_init_is_the_squared_distance_by_numpy(anchor: str) -> None:
     assert bool(what.state_dict()) == (anchor == "start"), (
         "the untouched backbone is told, not stored"
     )
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     assert not what.state_dict()
 
 
@@ -149,7 +150,7 @@ def test_mas_importance_is_autograd_of_the_squared_cosines() -> None:
     model, what = precise(), Mas(weight=3.0, alpha=0.25, importance_pairs=32)
     means = []
     for number in (1, 2):
-        what.end(model, double(batches(number)), PLAINLY)
+        what.end(model, fresh(double(batches(number))), PLAINLY)
         mean = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
         for batch, _ in zip(double(batches(number)), range(2), strict=False):
             images, texts = model.encode_image(batch.images), model.encode_text(batch.texts)
@@ -212,7 +213,7 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
                 optimizer.step()
             optimizer.zero_grad()
             walk.append(used(model))
-        both.end(model, batches(number), PLAINLY)
+        both.end(model, fresh(batches(number)), PLAINLY)
         earlier = {
             key: np.maximum(0, held + gained(gradients, walk, key)) for key, held in earlier.items()
         }
@@ -280,7 +281,7 @@ def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
             paths[key], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
         )
     how.end(model)
-    both.end(model, stream, PLAINLY)
+    both.end(model, fresh(stream), PLAINLY)
 
 
 def test_si_leaves_a_step_out_that_overflowed() -> None:
@@ -352,7 +353,7 @@ def visual_projection(name: str, half: bool) -> torch.Tensor:
         model.visual.proj *= 1e4  # unit norm takes it away again, and what is before it gets gradients smaller by as much
         model.logit_scale.fill_(-7.0)
     with torch.autocast("cpu", dtype=torch.float16, enabled=half):
-        what.end(model, batches(1), PLAINLY)
+        what.end(model, fresh(batches(1)), PLAINLY)
     return what.state_dict()["fisher.visual.proj" if name == "ewc" else "importance.visual.proj"]
 
 

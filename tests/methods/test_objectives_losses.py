@@ -17,7 +17,18 @@ from methods.objectives.siglip import Siglip
 from methods.objectives.zscl import Zscl
 from runner.worker.costs import counted
 from streams import PRETRAINING, Batch
-from tests.tiny_clip import PLAINLY, TEXT, VISION, batches, build, differing, learn, task, tuning
+from tests.tiny_clip import (
+    PLAINLY,
+    TEXT,
+    VISION,
+    batches,
+    build,
+    differing,
+    fresh,
+    learn,
+    task,
+    tuning,
+)
 
 
 def precise(seed: int = 0) -> nn.Module:
@@ -198,7 +209,7 @@ def test_a_teacher_does_not_move_and_is_dropped(name: str) -> None:
     assert not any(
         parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters()
     )
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     assert term._teacher is None and not what.state_dict(), (
         "a checkpoint between tasks carries no teacher"
     )

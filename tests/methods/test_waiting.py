@@ -9,7 +9,8 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 import methods
 from methods import Task
-from runner.worker.profiler.fake_tensors import ATEN, Books, Memory
+from runner.worker.profiler.fake_tensors import ATEN, Memory
+from runner.worker.profiler.sampling import Books
 from runner.worker.profiler.step_cost import BlankBatches, ProfileError, unreal
 from runner.worker.training import Options, Training
 from schema.spec import Spec
@@ -72,8 +73,9 @@ def waits(spec: Spec, batches: type[BlankBatches] = BlankBatches) -> list[str]:
         with seen:
             for number in (1, 2):
                 task = Task(number, number, initial)
-                options = Options(ledger=Books(seen), has_values=False)
-                source = batches(spec, backbone, task)
+                books = Books(seen)
+                options = Options(ledger=books, has_values=False)
+                source = batches(spec, backbone, task, books)
                 training = Training(spec, backbone, method, task, source, options)
                 unheard(training.update.optimizer, seen)
                 seen.waits.clear()

@@ -12,7 +12,6 @@ A part that asks for a number that a fake tensor does not have gets 1, and True 
 pairs a selection chooses is not asked at all. What `Batch.sources` holds is real, and so is what is computed from it alone.
 """
 
-import dataclasses
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,16 +28,17 @@ from torch._subclasses.fake_tensor import (
 )
 
 import methods
-from methods import Sum, Task
+from methods import FreshPairs, Task
 from methods.compute.distributed import ALONE
 from runner.budget import Profiled
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
 from runner.worker.costs import Ledger
-from runner.worker.profiler.fake_tensors import Books, LookBack, Memory, as_arrays
+from runner.worker.profiler.fake_tensors import Memory
+from runner.worker.profiler.sampling import Books, SampledPairs
 from runner.worker.repair import repairing
 from runner.worker.selection import candidates, selection_of
-from runner.worker.training import REPAIR, TRAIN, Options, Training
+from runner.worker.training import REPAIR, Options, Training
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps
 from schema.spec import Spec, canonical
@@ -64,12 +64,15 @@ class ProfileError(RuntimeError):
 
 
 class BlankBatches:
-    """A source of batches of nothing, in the shapes that the steps of a task are given."""
+    """A source of batches without contents, of the shapes that a task's steps are given."""
 
-    def __init__(self, spec: Spec, backbone: Backbone, task: Task) -> None:
-        pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
-        self.model, self.pairs = backbone.model, pairs
-        self.counts = shares(spec.mixture, pairs, task.number)
+    def __init__(
+        self, spec: Spec, backbone: Backbone, task: Task, books: Books, sampled: bool = True
+    ) -> None:
+        """`sampled`: what an objective looks back at is computed for the first of what is alike."""
+        self.model, self.books, self.sampled = backbone.model, books, sampled
+        self.pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
+        self.counts = shares(spec.mixture, self.pairs, task.number)
 
     def draw(self) -> Batch:
         """Return as many pairs of each source as the mixture has in a batch."""
@@ -81,6 +84,10 @@ class BlankBatches:
             sources=torch.from_numpy(np.repeat(np.arange(3, dtype=np.int8), self.counts)),
         )
 
+    def fresh(self) -> FreshPairs:
+        """Return batches for an objective that looks back."""
+        return SampledPairs(self.draw, self.books) if self.sampled else FreshPairs(self.draw)
+
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: all batches are the same."""
         return {}
@@ -90,17 +97,12 @@ class BlankBatches:
 
 
 def dry(
-    spec: Spec,
-    backbone: Backbone,
-    method: methods.Method,
-    task: Task,
-    memory: Memory,
-    phase: str = TRAIN,
-) -> Training:
-    """Begin a task whose steps are taken on batches of nothing, its costs counted by `memory`."""
-    options = Options(phase=phase, ledger=Books(memory), has_values=False)
-    batches = BlankBatches(spec, backbone, task)
-    return Training(spec, backbone, method, task, batches, options)
+    spec: Spec, backbone: Backbone, task: Task, memory: Memory, sampled: bool = True
+) -> tuple[BlankBatches, Options]:
+    """Return the source of batches, and the options, of a task whose tensors hold no values."""
+    books = Books(memory)
+    batches = BlankBatches(spec, backbone, task, books, sampled)
+    return batches, Options(ledger=books, has_values=False)
 
 
 _known: dict[
@@ -125,30 +127,17 @@ def essence(spec: Spec) -> str:
     ])  # fmt: skip
 
 
-def profile(spec: Spec, shorten: bool = True) -> Rows:
+def profile(spec: Spec, sampled: bool = True) -> Rows:
     """FLOPs and peak memory of a step of the second task, and of what runs once per task, by phase.
 
-    The second, because then whatever the method remembers of an earlier task is there. `shorten`: see `LookBack`; an objective
-    that does not keep to that is profiled in full.
+    The second, because then whatever the method remembers of an earlier task is there. `sampled`: see `SampledPairs`.
 
     Raises:
         ProfileError: a part asks for what fake tensors do not have; says which operation.
     """
     method, memory = methods.method(spec.method), Memory()
-    terms = (
-        method.objective.terms.values() if isinstance(method.objective, Sum) else [method.objective]
-    )
-    looks = [
-        LookBack(term, int(spec.recipe["batch_pairs"]))
-        for term in terms
-        if shorten and dataclasses.is_dataclass(term)
-    ]
     with unreal(spec) as backbone, torch.random.fork_rng():
-        spent = _two_tasks(spec, backbone, method, memory)
-    if not all(look.right for look in looks):
-        return profile(spec, shorten=False)
-    unseen = {"objective": sum(look.unseen_flops for look in looks)}
-    return {name: (flops + unseen.get(name, 0.0), peak) for name, (flops, peak) in spent.items()}
+        return _two_tasks(spec, backbone, method, memory, sampled)
 
 
 def profile_merging(spec: Spec) -> Rows:
@@ -170,7 +159,7 @@ def profile_merging(spec: Spec) -> Rows:
         def loaded() -> dict[str, Tensor]:
             return {name: tensor.clone() for name, tensor in initial.items()}
 
-        with books.memory, as_arrays():
+        with books.memory:
             last, running = loaded(), None
             with books.phase(MERGE):
                 if "running" in made.asked:
@@ -207,7 +196,9 @@ def unreal(spec: Spec) -> Iterator[Backbone]:
         ) from error
 
 
-def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory) -> Rows:
+def _two_tasks(
+    spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory, sampled: bool
+) -> Rows:
     """Learn two tasks of one and two steps; what the second spent, or the first where nothing moves in the second.
 
     Of what runs once per task the dearer: a reservoir takes in by chance, and all that it is offered while it is empty.
@@ -220,7 +211,8 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
         for number in (1, 2):
             memory.svd_flops = memory.svd_peak = 0
             task = Task(number, number, initial, ALONE)
-            training = dry(spec, backbone, method, task, memory)
+            batches, options = dry(spec, backbone, task, memory, sampled)
+            training = Training(spec, backbone, method, task, batches, options)
             for _ in training.steps_from(0):
                 pass
             training.fold()
@@ -247,12 +239,15 @@ def _repaired(spec: Spec, backbone: Backbone, task: Task, memory: Memory) -> Led
         "repair", spec.method["repair"], spec.method["repair_params"]
     )
     changed, alone = repairing(spec, repair)
-    training = dry(changed, backbone, alone, replace(task, steps=1), memory, REPAIR)
+    task = replace(task, steps=1)
+    batches, options = dry(changed, backbone, task, memory)
+    options = replace(options, phase=REPAIR)
+    training = Training(changed, backbone, alone, task, batches, options)
     for _ in training.steps_from(0):
         pass
     training.fold()
     ledger = Ledger(task.ranks)
-    ledger.charge(REPAIR, training.costs.ledger.entries[REPAIR])
+    ledger.put(REPAIR, training.costs.ledger.entries[REPAIR])
     return ledger
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.nn.utils import parametrize
 
 from methods.compute import distributed
-from methods.compute.distributed import ALONE, Ranks
-from methods.compute.towers import Towers
+from methods.compute.distributed import ALONE
 from runner.backends.local import Local
 from runner.run_folder import RunFolder, read_json
 from runner.scheduler.submit import choose
@@ -26,97 +23,15 @@ from runner.trial import main
 from runner.worker import crew
 from runner.worker.crew import Crew
 from runner.worker.outcome import Outcome
-from runner.worker.processes import Place, join, launched, leave
+from runner.worker.processes import Place, join, launched
 from runner.worker.rank_reports import RankReport
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from schema.spec import Spec
-from streams import Batch
 from tests.journey import LOCAL, declare, eventually, tell
 from tests.processes import SPAWN, attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
-from tests.tiny_clip import batches, build, names, objective_of, task, tuning
 from tests.toy import DATA
-
-UNEVEN = 15  # pairs, of which two processes cannot have as many each
-
-
-def doubled(seed: int, pairs: int) -> Iterator[Batch]:
-    for batch in batches(seed, pairs):
-        yield Batch(batch.images.double(), batch.texts, batch.sources)
-
-
-def two_tasks(name: str, how: str, pairs: int, ranks: Ranks) -> dict[str, torch.Tensor]:
-    """A step of each of two tasks in double precision, and all that the objective remembers: what there is to compare."""
-    torch.manual_seed(1)
-    model, what, found = build().double(), objective_of(name), {}
-    towers = Towers(ranks=ranks)
-    for number in (1, 2):
-        part, about = tuning(how), replace(task(number), ranks=ranks)
-        what.begin(model, about)
-        moving = part.begin(model, about)
-        stream = doubled(number, pairs)
-        with parametrize.cached():
-            loss = what.loss(model, next(stream), towers)
-            loss.backward()  # type: ignore[no-untyped-call]
-        ranks.average([parameter.grad for parameter in moving if parameter.grad is not None])
-        optimizer = torch.optim.SGD(moving, 0.1)
-        with what.stepping(model, 1.0), part.stepping(model, optimizer):
-            optimizer.step()
-        optimizer.zero_grad()
-        part.end(model)
-        what.end(model, stream, towers)
-        found[f"{number} loss"] = loss.detach()
-        found |= {
-            f"{number} {key}": tensor.detach().clone() for key, tensor in what.state_dict().items()
-        }
-        found |= {
-            f"{number} weight {key}": tensor.clone() for key, tensor in model.state_dict().items()
-        }
-    return found
-
-
-def _works(rank: int, folder: str, cases: list[tuple[str, str, int]]) -> None:
-    """One of two processes: each case with the other, and alone."""
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    join(Place(rank, 2, rank), f"file://{folder}/store")
-    for name, how, pairs in cases:
-        together = two_tasks(name, how, pairs, distributed.joined())
-        whole = two_tasks(name, how, pairs, ALONE)
-        assert together.keys() == whole.keys()
-        for key, tensor in whole.items():
-            torch.testing.assert_close(
-                together[key],
-                tensor,
-                rtol=1e-8,
-                atol=1e-10,
-                msg=lambda m, at=(name, how, key): f"{at}: {m}",
-            )
-    distributed.agreed()
-    Path(folder, f"done-{rank}").touch()
-    leave()
-
-
-def side_by_side(folder: Path, cases: list[tuple[str, str, int]]) -> list[int | None]:
-    """The exit codes of two processes that compare `cases`."""
-    started = [SPAWN.Process(target=_works, args=(rank, str(folder), cases)) for rank in range(2)]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(120)
-    return [process.exitcode for process in started]
-
-
-def test_every_objective_and_tuning_is_that_of_one_process(tmp_path: Path) -> None:
-    """Losses, weights, and what is remembered of weights, in double precision; also of a batch that cannot be shared evenly."""
-    cases = [
-        (name, "lora", UNEVEN if name in ("contrastive", "der") else 16)
-        for name in names("methods/objectives")
-    ]
-    cases += [("contrastive", name, 16) for name in ("full", "migu", "dora", "locked_image")]
-    assert side_by_side(tmp_path, cases) == [0, 0]
-    assert sorted(path.name for path in tmp_path.glob("done-*")) == ["done-0", "done-1"]
 
 
 def test_one_process_is_all_of_them() -> None:

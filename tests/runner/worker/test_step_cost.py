@@ -21,7 +21,8 @@ from runner.worker.backbone import Backbone
 from runner.worker.costs import counted
 from runner.worker.profiler import step_cost as profiles
 from runner.worker.profiler.budget_steps import solve
-from runner.worker.profiler.fake_tensors import Books, Memory
+from runner.worker.profiler.fake_tensors import Memory
+from runner.worker.profiler.sampling import Books
 from runner.worker.profiler.step_cost import (
     BlankBatches,
     ProfileError,
@@ -125,7 +126,9 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     weights = sum(tensor.nbytes for tensor in initial.values())
     with allocated() as most:
         for number in (1, 2):
-            training = dry(spec, backbone, made, Task(number, number, initial), Memory())
+            task = Task(number, number, initial)
+            batches, options = dry(spec, backbone, task, Memory(), sampled=False)
+            training = Training(spec, backbone, made, task, batches, options)
             for _ in training.steps_from(0):
                 pass
             training.fold()
@@ -151,8 +154,9 @@ def real(
     spec: Spec, backbone: Backbone, method: Method, task: Task, phase: str = TRAIN, **options: Any
 ) -> Training:
     """Begin a task on tensors with contents; a selection chooses by scores."""
-    batches = RandomBatches(spec, backbone, task)
-    how = Options(phase=phase, ledger=Books(Memory()), **options)
+    books = Books(Memory())
+    batches = RandomBatches(spec, backbone, task, books, sampled=False)
+    how = Options(phase=phase, ledger=books, **options)
     return Training(spec, backbone, method, task, batches, how)
 
 
@@ -282,7 +286,7 @@ def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
 @pytest.mark.parametrize("pairs", [0, 65, 160])
 def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
     spec = spec_of(**ewc(pairs))
-    assert profile(spec)["objective"] == profile(spec, shorten=False)["objective"]
+    assert profile(spec)["objective"] == profile(spec, sampled=False)["objective"]
 
 
 def test_a_pass_for_each_pair_is_charged_as_if_all_were_taken() -> None:
@@ -290,7 +294,7 @@ def test_a_pass_for_each_pair_is_charged_as_if_all_were_taken() -> None:
     params = {"ewc": {"fisher_pairs": 48, "fisher_batch_pairs": 8, "estimator": "pair"}}
     spec = spec_of(objective="contrastive+ewc", objective_params=params)
     rows = profile(spec)
-    assert rows == profile(spec, shorten=False)
+    assert rows == profile(spec, sampled=False)
     assert rows["objective"][0] > 48 / 8 * rows["train"][0] / 2
 
 
@@ -388,10 +392,10 @@ class Probe(methods.Objective):
             features = features[features[:, 0] > 0]
         return features.mean() + features.new_zeros(max(self.wide_pairs, 1)).mean()
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
+    def end(self, model: nn.Module, fresh: methods.FreshPairs, towers: Towers) -> None:
         for _ in range(5):
             with torch.no_grad():
-                model.encode_image(next(batches).images)
+                model.encode_image(fresh.batch().images)
 
 
 def probed(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Spec:
@@ -430,7 +434,7 @@ def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its field of pairs is none of its end: it stays what it was, and all five batches are counted."""
-    expected = profile(probed(monkeypatch), shorten=False)
+    expected = profile(probed(monkeypatch), sampled=False)
     assert profile(probed(monkeypatch, wide_pairs=5000))["objective"] == expected["objective"]
 
 
