@@ -52,36 +52,42 @@ def learn_tasks(trial: Trial) -> None:
         results = evaluate(trial, 0, trial.initial, ledger)
         commit(trial, Finished(task=0, results=results, ledger=ledger, deployed=trial.initial))
     while position.task <= trial.tasks:
-        task = position.task
-        # Train: step by step on the task's mixture, unless another trial has left the same work
-        # in the store, which comes to the same bits.
-        work = reuse.work_of(trial, position)
-        trained = reuse.take_over(trial, work)
-        if trained is None:
-            training = begin_training(trial, position)
-            for step in training.steps_from(position.step):
-                trial.between_steps.after(step, training, work)
-            # Fold: what the method added becomes plain weights, so that nothing after this line
-            # asks which method ran.
-            trained = fold(trial, training)
-            reuse.leave(trial, work, trained)
-        trial.learner.remember(trained.memory)
-        # Merge: the method's rules say what is deployed and what the next task starts from.
-        weights = merge(trial, task, trained)
-        # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
-        results = evaluate(trial, task, weights.deployed, trained.ledger)
-        # Commit: files first and the receipt last, so that a task is there as a whole or not at
-        # all.
-        task_end = Finished(
-            task=task,
-            results=results,
-            ledger=trained.ledger,
-            curve=trained.curve,
-            deployed=weights.deployed,
-            following=weights.following,
-        )
-        commit(trial, task_end)
-        position = Position(task=task + 1)
+        learn_task(trial, position)
+        position = Position(task=position.task + 1)
+
+
+def learn_task(trial: Trial, position: Position) -> None:
+    """Learn one task from where it stands, and leave the learner where the next one starts."""
+    task = position.task
+    # Train: step by step on the task's mixture, unless another trial has left the same work in the
+    # store, which comes to the same bits.
+    work = reuse.work_of(trial, position)
+    trained = reuse.take_over(trial, work)
+    if trained is None:
+        training = begin_training(trial, position)
+        for step in training.steps_from(position.step):
+            trial.between_steps.after(step, training, work)
+        # Fold: what the method added becomes plain weights, so that nothing after this line asks
+        # which method ran.
+        trained = fold(trial, training)
+        # The optimizer's memory on the device is wanted for what follows.
+        del training
+        reuse.leave(trial, work, trained)
+    trial.learner.remember(trained.memory)
+    # Merge: the method's rules say what is deployed and what the next task starts from.
+    weights = merge(trial, task, trained)
+    # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
+    results = evaluate(trial, task, weights.deployed, trained.ledger)
+    # Commit: the receipt is written last, so that a task is there as a whole or not at all.
+    finished = Finished(
+        task=task,
+        results=results,
+        ledger=trained.ledger,
+        curve=trained.curve,
+        deployed=weights.deployed,
+        following=weights.following,
+    )
+    commit(trial, finished)
 
 
 def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -> int:

@@ -1,1 +1,1 @@
-"""The steps of `runner.trial`: train, evaluate, write checkpoints, count costs. Never imports duckdb."""
+"""The parts of `runner.trial`: training, evaluation, checkpoints, costs. Imports no duckdb."""

@@ -1,4 +1,4 @@
-"""The choice whether a trial's towers are compiled: by its recipe or, with `auto`, by its first steps.
+"""The choice whether towers are compiled: by the recipe or, with `auto`, by a trial's first steps.
 
 A few plain steps are timed, then the first compiled one, which makes the kernels, and a few more.
 The towers stay compiled if what that saves over the steps left in the trial is more than the

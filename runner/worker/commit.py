@@ -1,4 +1,4 @@
-"""The commit of a task: whole files first and its receipt last, so that it is there or it is not."""
+"""The commit of a task: its files first, and its receipt last."""
 
 import json
 import logging

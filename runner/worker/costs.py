@@ -83,7 +83,7 @@ class Ledger:
         for name, entry in other.entries.items():
             self.entries.setdefault(name, Entry()).add(entry)
 
-    def charge(self, name: str, entry: Entry) -> None:
+    def put(self, name: str, entry: Entry) -> None:
         """Put down the costs of a phase that were measured elsewhere."""
         self.entries[name] = entry
 

@@ -138,7 +138,7 @@ class Crew:
                     self._end_with(rank)
 
     def _end_with(self, rank: int) -> None:
-        """End this process, the first, if it does not end by itself, waiting for one that is gone."""
+        """End this process, the first, if it goes on waiting for one that is gone."""
         if not self.over.wait(PATIENCE_S):
             message = f"process {rank} of {self.count} is gone"
             self.end(Outcome(state="failed", kind="error", message=message))

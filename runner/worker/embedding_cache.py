@@ -48,8 +48,8 @@ class EmbeddingCache:
     def __init__(self, which: str, shelf: Shelf, about: dict[str, Any]) -> None:
         """`which` tower it is of: `image` or `text`.
 
-        `shelf` is where trials leave what they computed, and `about` what a number depends on beside
-        the tower's weights.
+        `shelf` is where trials leave what they computed, and `about` what a number depends on
+        beside the tower's weights.
         """
         self.which, self.encode = which, ENCODERS[which]
         self.shelf, self.about = shelf, about

@@ -22,7 +22,7 @@ def evaluate(trial: Trial, task: int, deployed: Weights, ledger: Ledger) -> list
     key = untouched_key(trial, parts)
     stored = trial.store.untouched.get(key)
     if stored is not None:
-        ledger.charge("evaluate", Entry(**stored.state["entry"] | {"shared": stored.shared}))
+        ledger.put("evaluate", Entry(**stored.state["entry"] | {"shared": stored.shared}))
         return list(stored.state["results"])
     results = _measure(trial, task, parts, ledger)
     entry = ledger.entries["evaluate"]

@@ -12,8 +12,8 @@ from runner.worker.trial_parts import Trial
 def restore(trial: Trial, finished: Collection[int]) -> Position:
     """Put the learner back to the newest checkpoint, and return where it stands.
 
-    `finished` are the tasks that have a receipt. A first start stands at task 1, with the backbone as
-    it is; where all tasks are done, the position is behind the last one.
+    `finished` are the tasks that have a receipt. A first start stands at task 1, with the backbone
+    as it is; where all tasks are done, the position is behind the last one.
     """
     position = checkpoint.newest(trial.relatives, trial.spec.id, finished)
     # All processes have read before one of them writes

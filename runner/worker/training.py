@@ -67,22 +67,18 @@ class Training:
         batches: BatchSource,
         options: Options,
     ) -> None:
-        self.spec, self.method, self.about, self.options = spec, method, task, options
+        self.spec, self.method, self.options = spec, method, options
         self.model, self.batches = backbone.model, batches
         self.device = next(self.model.parameters()).device
         self.task, self.steps = task.number, task.steps
         self.batch_pairs = int(spec.recipe["batch_pairs"])
-        self.looks_at_every_step = options.looks_at_every_step
-        if self.looks_at_every_step is None:
-            self.looks_at_every_step = self.device.type == "cpu"
         self.choice = options.choice or _own_choice(spec, self.model, task)
-        self.costs = StepCosts(options.ledger or Ledger())
+        self.costs = StepCosts(options.ledger or Ledger(task.ranks))
         self.selector, self.parameters = _begin_parts(spec, self.model, method, task, options)
         if options.phase == TRAIN:
             self.choice.begin_task(compiled.listened(self.model))
-        scales_loss = options.has_values and spec.recipe["precision"] == "fp16"
         self.update = WeightUpdate(
-            spec.recipe, self.model, method, self.parameters, task.ranks, scales_loss
+            spec.recipe, self.model, method, self.parameters, task.ranks, options.has_values
         )
         self.update.remember(options.memory or {})
         # The learning rate of a step, counted from 0
@@ -126,7 +122,7 @@ class Training:
                 self._take(step)
             step += 1
             self.curve.count(self.batch_pairs)
-            if self.looks_at_every_step:
+            if self._looks_at_every_step():
                 self.look()
             if self.curve.is_due(step):
                 self.curve.add(step, self.look(), self.lr(step - 1))
@@ -140,6 +136,10 @@ class Training:
             batch = self.costs.charge(SCORE, step, self.selector.candidates, select)
         learn = partial(self.stepper.take, step, lr, batch, self.batches)
         self.costs.charge(self.options.phase, step, self.batch_pairs, learn)
+
+    def _looks_at_every_step(self) -> bool:
+        every = self.options.looks_at_every_step
+        return bool(self.device.type == "cpu" if every is None else every)
 
     def _steps_left(self, step: int) -> int:
         """Return how many steps the trial has left after so many of this task."""

@@ -29,7 +29,7 @@ from schema.spec import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One sentence on this machine. Only `learner` changes from task to task."""
+    """One sentence on this machine. What it learns is in `learner`; the rest stays."""
 
     run: RunFolder
     # This attempt and the earlier ones of the same definition, newest first

@@ -26,14 +26,16 @@ class WeightUpdate:
         method: Method,
         parameters: list[nn.Parameter],
         ranks: Ranks,
-        scales_loss: bool,
+        has_values: bool,
     ) -> None:
-        """`parameters` are those that move; `scales_loss`: the loss is scaled, as fp16 needs it."""
+        """`parameters` are those that move. Tensors without values have no loss to be scaled."""
         self.recipe, self.model, self.method = recipe, model, method
         self.parameters, self.ranks = parameters, ranks
         self.device = next(model.parameters()).device
+        # Gradients in half precision would vanish without it
+        scales = has_values and recipe["precision"] == "fp16"
         self.optimizer = optimizers.optimizer(recipe["optimizer"], parameters, recipe)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scales_loss)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scales)
 
     def remember(self, memory: optimizers.Memory) -> None:
         """Begin with what the optimizer of the task before remembered."""
