@@ -18,6 +18,7 @@ import torch
 import methods
 from methods import Task, Weights, optimizers
 from methods.compute import compiled, distributed
+from methods.compute.towers import Towers
 from runner import code_snapshot
 from runner.result_files import write_tables
 from runner.run_folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
@@ -80,7 +81,8 @@ class Trial:
         )  # what is taken over cannot be looked at
         self.solved = solve(self.spec)
         self.steps = self.solved.steps
-        self.choice = Choice(Compute.of(self.spec.recipe))
+        towers = Towers.of(Compute.of(self.spec.recipe), self.backbone.model, distributed.joined())
+        self.choice = Choice(towers)
         self.embedded = Embedded.of(self.spec, self.backbone, self.method.tuning.leaves, embeddings)
         self.saved_at = self.said_at = time.monotonic()
 

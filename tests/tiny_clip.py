@@ -14,8 +14,10 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from methods import Objective, Task, Tuning, Weights, objective, optimizers, part
+from methods.compute.towers import Towers
 from streams import BUFFER, PRETRAINING, UPDATE, Batch
 
+PLAINLY = Towers()
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "losses.json"
 RECIPE = {"lr": 3e-3, "weight_decay": 0.2, "optimizer_params": {}}
@@ -113,7 +115,7 @@ def learn(
         step(model, how, what, optimizer, next(stream)) for _ in range(steps if parameters else 0)
     ]
     how.end(model)
-    what.end(model, stream)
+    what.end(model, stream, PLAINLY)
     return losses
 
 
@@ -122,7 +124,7 @@ def step(
 ) -> float:
     """One optimizer step, as the trial takes it."""
     with parametrize.cached():
-        loss = what.loss(model, batch)
+        loss = what.loss(model, batch, PLAINLY)
     loss.backward()
     with what.stepping(model, 1.0), how.stepping(model, optimizer):
         optimizer.step()

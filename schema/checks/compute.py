@@ -2,7 +2,7 @@
 of pixels too.
 
 Standard library only: the database half refuses what the GPU half could not do. What is done with it is in
-`methods/compute/encoding.py`, `methods/compute/compiled.py`, `methods/compute/distributed.py`, `runner/worker/processes.py` and `streams/decoding.py`.
+`methods/compute/towers.py`, `methods/compute/compiled.py`, `methods/compute/distributed.py`, `runner/worker/processes.py` and `streams/decoding.py`.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ from methods.optimizers import Joined, memory, optimizer, remember
 from methods.parameters import moving
 from runner.worker import checkpoint
 from schema.checks import parts
-from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
+from tests.tiny_clip import PLAINLY, RECIPE, batches, build, differing, names, step, task, tuning
 
 OPTIMIZERS = parts.names("methods/optimizers.py")
 CONTRASTIVE, FULL = objective("contrastive", {}), tuning("full")
@@ -231,7 +231,7 @@ def test_muon_is_torchs_own_on_its_share() -> None:
     )
     for n in range(4):
         step(model, FULL, CONTRASTIVE, ours, next(batches(n)))
-        CONTRASTIVE.loss(other, next(batches(n))).backward()
+        CONTRASTIVE.loss(other, next(batches(n)), PLAINLY).backward()
         for each in theirs:
             each.step()
             each.zero_grad()
@@ -258,7 +258,7 @@ def test_a_joined_optimizer_takes_a_closure_as_torchs_do() -> None:
     trained = made("muon", model)
 
     def closure() -> float:
-        loss = CONTRASTIVE.loss(model, batch)
+        loss = CONTRASTIVE.loss(model, batch, PLAINLY)
         loss.backward()
         return float(loss.detach())
 

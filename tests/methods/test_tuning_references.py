@@ -16,7 +16,7 @@ from methods.tuning.coso import sketched
 from methods.tuning.dora import Turned
 from methods.tuning.osf import Tail
 from methods.tuning.vera import Scaled
-from tests.tiny_clip import RECIPE, batches, build, differing, learn, snapshot, step, task
+from tests.tiny_clip import PLAINLY, RECIPE, batches, build, differing, learn, snapshot, step, task
 
 CONTRASTIVE = objective("contrastive", {})
 WIDTH, LAYERS, HIDDEN, EMBED = 32, 4, 64, 16  # of tiny_clip: two towers of two layers
@@ -289,7 +289,7 @@ def test_osf_gradients_leave_the_frozen_subspace_alone() -> None:
     model, how = build(), made("osf", frozen_share=0.25)
     parameters = how.begin(model, task())
     optimizer = torch.optim.SGD(parameters, lr=0.1)
-    CONTRASTIVE.loss(model, next(batches(1))).backward()
+    CONTRASTIVE.loss(model, next(batches(1)), PLAINLY).backward()
     tails = [module for module in model.modules() if isinstance(module, Tail)]
     expected = []
     for tail in tails:
