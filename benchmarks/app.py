@@ -14,8 +14,8 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext
 
 from schema.catalog import transaction
-from schema.summaries import store
 from schema.site import Site
+from schema.summaries import store
 from tests.browser.chromium import browser, served, settled
 from tests.filled import Filled
 

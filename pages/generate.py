@@ -18,8 +18,8 @@ from pages import results
 from pages.faults import FAULTS, INVARIANTS, table
 from schema.checks import parts
 from schema.ddl import DIALECT, catalog_tables, table_comment
-from schema.tables import RULES
 from schema.questions import by_topic
+from schema.tables import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = ROOT / "docs" / "catalog.md"

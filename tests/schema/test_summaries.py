@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.catalog import Catalog, transaction
-from schema.summaries import renew, store
 from schema.site import Site
+from schema.summaries import renew, store
 from tests.filled import DATASETS, Filled, varied
 
 SAID = "(SELECT * EXCLUDE (gm, d_ka, d_zs, zs_ratio) FROM summary)"  # without what it derives from these

@@ -10,8 +10,8 @@ from runner.scheduler.report import Report
 from schema import declared
 from schema.catalog import Catalog
 from schema.questions import all_questions
-from schema.summaries import renew
 from schema.site import Site
+from schema.summaries import renew
 from tests.filled import PAPER, Filled
 
 AUDITS = {question.name for question in all_questions() if question.is_audit}

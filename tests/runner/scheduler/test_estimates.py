@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from runner.backends.local import Local
 from runner.budget import BudgetError, Profiled, price, steps_per_task
-from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run, remarks
+from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run
 from runner.scheduler.estimates import LIKELY, Sum, by_study, too_large, total
+from runner.scheduler.forecast_remarks import remarks
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from tests.filled import PAPER, Filled
@@ -252,11 +253,11 @@ def test_sums_say_what_they_leave_out() -> None:
         found.hours,
         found.gpu_hours,
     ) == (4, 40, 4, 1, 4, 2)
-    assert found.about == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
+    assert found.relative_error == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
     found.add(KIND | {"steps": None, "pflops": None, "seconds": None, "peak_bytes": None}, Needs())
     assert (found.stepless, found.flopless, found.timeless, found.hours) == (1, 1, 1, 4)
     found.add(KIND | {"error_s": None}, Needs())
-    assert found.about is None and found.hours == 5
+    assert found.relative_error is None and found.hours == 5
 
 
 @pytest.mark.parametrize(("ranks", "gpus"), [(1, 0.5), (4, 0.5), (8, 8)])
