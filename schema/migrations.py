@@ -60,6 +60,7 @@ MIGRATIONS = [
             "kept_until": "SELECT '' AS fact WHERE false",
         },
     ),
+    Step(7, "how a backbone's images are prepared"),
 ]
 
 

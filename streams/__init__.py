@@ -60,6 +60,10 @@ class DatasetError(ValueError):
     """A dataset row that its format cannot read."""
 
 
+class ContradictionError(DatasetError):
+    """A dataset row that says something else than the files at its place."""
+
+
 def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is kept under `cache`.
 

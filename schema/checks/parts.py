@@ -40,6 +40,9 @@ OVER = ("running", "all", "ends")
 RESERVED = ("over", "start_over", "lines", "restart")
 # The key of optimizer_params that says whether the optimizer's state goes on in the next task
 CARRY = "carry"
+# Key of optimizer_params: which parameters weight decay acts on, a word of DECAYS
+DECAY = "decay"
+DECAYS = ("all", "matrices")
 
 Definition = ast.ClassDef | ast.FunctionDef
 

@@ -1,4 +1,4 @@
-"""What a row of `method`, `recipe`, `dataset` or `mixture` is refused for: its parts and their keys.
+"""What a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
 
 Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where` in
 a message names the row and the column.
@@ -11,7 +11,9 @@ from typing import Any
 from schema.checks import parts
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
-from schema.checks.parts import CARRY, OVER, PartError, averages_steps, names
+from schema.checks.dataset_rows import RowError, check_words
+from schema.checks.parts import CARRY, DECAY, DECAYS, OVER, PartError, averages_steps, names
+from schema.checks.preprocessing import Preprocessing, PreprocessingError
 from schema.words import nearest
 
 Row = Mapping[str, Any]
@@ -79,11 +81,17 @@ def check_recipe(row: Row) -> None:
     """
     where = f"recipe {row['name']!r}"
     params = _object(row["optimizer_params"])
-    parts.check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", (CARRY,))
+    reserved = (CARRY, DECAY)
+    parts.check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", reserved)
     if not isinstance(params.get(CARRY, False), bool):
         raise PartError(
             f"{where}: {CARRY} is true (its state goes on in the next task) or false, "
             f"not {params[CARRY]!r}"
+        )
+    if params.get(DECAY, "all") not in DECAYS:
+        raise PartError(
+            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' (not on "
+            f"gains, biases and temperature), not {params[DECAY]!r}"
         )
     schedule_params = _object(row["schedule_params"])
     parts.check("methods/schedules.py", row["schedule"], schedule_params, f"{where}, schedule")
@@ -92,6 +100,20 @@ def check_recipe(row: Row) -> None:
         # Definitions from before computation could be chosen have no compute_params
         Compute.of({**row, "compute_params": _object(row.get("compute_params", {}))})
     except (AugmentationError, ComputeError) as error:
+        raise PartError(str(error)) from error
+
+
+def check_backbone(row: Row) -> None:
+    """Refuse a `backbone` row whose images could not be prepared as it says.
+
+    Raises:
+        PartError: the message says what is wrong and what is allowed.
+    """
+    # Definitions from before backbones said so have no such column
+    given = _object(row.get("preprocessing") or {})
+    try:
+        Preprocessing().with_keys(given, f"backbone {row['name']!r}")
+    except PreprocessingError as error:
         raise PartError(str(error)) from error
 
 
@@ -106,6 +128,10 @@ def check_dataset(row: Row) -> None:
     for key, value in params.items():
         if isinstance(value, int | float) and value < 0:
             raise PartError(f"{where}: {key} of {row['format']} must be 0 or more, not {value}.")
+    try:
+        check_words(row)
+    except RowError as error:
+        raise PartError(str(error)) from error
 
 
 def check_mixture(row: Row) -> None:
@@ -130,6 +156,7 @@ def check_mixture(row: Row) -> None:
 
 
 CHECKS: Mapping[str, Callable[[Row], None]] = {
+    "backbone": check_backbone,
     "method": check_method,
     "recipe": check_recipe,
     "dataset": check_dataset,

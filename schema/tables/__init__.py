@@ -9,7 +9,7 @@ DDL, where DuckDB enforces it whoever inserts.
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from schema.tables import axes, facts, streams, summaries, trials
+from schema.tables import axes, facts, streams, summaries, tags, trials
 from schema.tables.columns import RULES
 from schema.tables.trials import EVENT, TRIAL_ID
 
@@ -17,6 +17,7 @@ __all__ = ["CLASSES", "EVENT", "RULES", "TABLES", "TRIAL_ID"]
 
 # In the order in which they are made: a table comes after those that its foreign keys refer to
 CLASSES: tuple[type[SQLModel], ...] = (
+    tags.PretrainedTag,
     axes.Backbone,
     streams.Dataset,
     streams.ConceptSequence,

@@ -20,14 +20,20 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 class Backbone(SQLModel, table=True):
     """The CLIP that a trial begins with."""
 
+    __table_args__ = json_columns("backbone", "OBJECT", "preprocessing")
     name: str = column("the word a trial uses", key=True)
     architecture: str = column(
-        "an open_clip model name, or an open_clip configuration as JSON text"
+        "an open_clip model name; local-dir:<folder>, one that open_clip has written; or an "
+        "open_clip configuration as JSON text"
     )
     pretrained: str | None = column(
-        "NULL: random weights; an open_clip tag; a checkpoint path; trial:<id>: what that trial "
-        "deployed last",
+        "NULL: random weights; an open_clip tag; the path of a file or folder of weights; "
+        "trial:<id>: what that trial deployed last",
         nullable=True,
+    )
+    preprocessing: dict[str, Any] = params(
+        "how its images are prepared, where that is not as its tag or folder says: mean, std, "
+        "interpolation, resize_mode, fill_color"
     )
     note: str | None = note()
 

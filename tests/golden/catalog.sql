@@ -2,21 +2,41 @@ CREATE SEQUENCE trial_id START WITH 1;
 
 CREATE SEQUENCE event START WITH 1;
 
+CREATE TABLE pretrained_tag (
+    architecture VARCHAR NOT NULL,
+    tag VARCHAR NOT NULL,
+    preprocessing JSON DEFAULT '{}' NOT NULL,
+    PRIMARY KEY (architecture, tag),
+    CONSTRAINT pretrained_tag_preprocessing CHECK (json_type(preprocessing) = 'OBJECT')
+);
+
+COMMENT ON TABLE pretrained_tag IS 'A pretrained tag of open_clip whose images are prepared otherwise than those of OpenAI''s CLIP. The rows are written from open_clip (schema/rows/pretrained_tags.sql) and compared with it by a test. A trial that begins with what another has deployed needs them: its row names no tag.';
+
+COMMENT ON COLUMN pretrained_tag.architecture IS 'a model name of open_clip';
+
+COMMENT ON COLUMN pretrained_tag.tag IS 'a tag of its pretrained weights';
+
+COMMENT ON COLUMN pretrained_tag.preprocessing IS 'the keys of backbone.preprocessing that differ';
+
 CREATE TABLE backbone (
     name VARCHAR NOT NULL,
     architecture VARCHAR NOT NULL,
     pretrained VARCHAR,
+    preprocessing JSON DEFAULT '{}' NOT NULL,
     note VARCHAR,
-    PRIMARY KEY (name)
+    PRIMARY KEY (name),
+    CONSTRAINT backbone_preprocessing CHECK (json_type(preprocessing) = 'OBJECT')
 );
 
 COMMENT ON TABLE backbone IS 'The CLIP that a trial begins with.';
 
 COMMENT ON COLUMN backbone.name IS 'the word a trial uses';
 
-COMMENT ON COLUMN backbone.architecture IS 'an open_clip model name, or an open_clip configuration as JSON text';
+COMMENT ON COLUMN backbone.architecture IS 'an open_clip model name; local-dir:<folder>, one that open_clip has written; or an open_clip configuration as JSON text';
 
-COMMENT ON COLUMN backbone.pretrained IS 'NULL: random weights; an open_clip tag; a checkpoint path; trial:<id>: what that trial deployed last';
+COMMENT ON COLUMN backbone.pretrained IS 'NULL: random weights; an open_clip tag; the path of a file or folder of weights; trial:<id>: what that trial deployed last';
+
+COMMENT ON COLUMN backbone.preprocessing IS 'how its images are prepared, where that is not as its tag or folder says: mean, std, interpolation, resize_mode, fill_color';
 
 COMMENT ON COLUMN backbone.note IS 'for people';
 

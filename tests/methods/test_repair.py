@@ -6,7 +6,7 @@ import torch
 from methods import Method, Repair, merger, objective, part
 from methods.parameters import moving
 from schema.checks import parts, rows
-from tests.tiny_clip import batches, build, differing, learn, names, task
+from tests.tiny_clip import PLAINLY, batches, build, differing, learn, names, task
 
 REPAIRS = names("methods/repair")
 CONTRASTIVE = objective("contrastive", {})
@@ -97,4 +97,4 @@ def test_a_repair_is_a_method_of_its_own() -> None:
     alone = Method(made("fpf"), CONTRASTIVE, merger("none", {}, "last", "last"))
     model = build()
     alone.tuning.begin(model, task(2, 1))
-    assert torch.isfinite(alone.objective.loss(model, next(batches(1))))
+    assert torch.isfinite(alone.objective.loss(model, next(batches(1)), PLAINLY))

@@ -10,7 +10,7 @@ from methods import Selection, part
 from methods.selection._joint import choose, pair_losses
 from runner.worker.selection import Selector, candidates
 from schema.checks import parts, rows
-from tests.tiny_clip import batches, build, differing, names, snapshot, task
+from tests.tiny_clip import PLAINLY, batches, build, differing, names, snapshot, task
 
 SELECTIONS = names("methods/selection")
 
@@ -27,7 +27,7 @@ def test_it_chooses_a_batch_among_candidates_and_changes_nothing(name: str) -> N
     selector = Selector(selection, model, task(), 12)
     assert candidates(selection, 12) == 24
     torch.manual_seed(0)
-    kept = selector.select(model, drawn)
+    kept = selector.select(model, drawn, PLAINLY)
     places = [int((drawn.images == image).flatten(1).all(dim=1).nonzero()) for image in kept.images]
     assert places == sorted(set(places)) and len(places) == 12
     assert torch.equal(kept.texts, drawn.texts[places]) and torch.equal(
@@ -38,7 +38,7 @@ def test_it_chooses_a_batch_among_candidates_and_changes_nothing(name: str) -> N
         "the untouched backbone judges"
     )
     torch.manual_seed(0)
-    again = selector.select(model, drawn)
+    again = selector.select(model, drawn, PLAINLY)
     assert torch.equal(kept.images, again.images), "a function of the generator's state"
 
 
