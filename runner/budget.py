@@ -1,8 +1,8 @@
 """From a budget to steps: derived, never typed. Pure arithmetic.
 
-The rule is that of FoMo-in-Flux (https://arxiv.org/abs/2408.14471): a budget is a number of FLOPs times a
-share of memory, the same for all methods. Each method takes the steps that it can pay for, rounded to the
-nearest step of a task.
+The rule is that of FoMo-in-Flux (https://arxiv.org/abs/2408.14471): a budget is a number of FLOPs
+times a share of memory, the same for all methods. Each method takes the steps that it can pay for,
+rounded to the nearest step of a task.
 """
 
 from collections.abc import Mapping
@@ -51,8 +51,8 @@ class Price:
 def price(budget: Mapping[str, Any], batch_pairs: int, profiled: Profiled | None = None) -> Price:
     """Return what a budget charges. `profiled` is needed for the units gflops and maf_gflops only.
 
-    `charging` says how phases that run once per task are paid for: `once`, when they run; `per_step`, at
-    every step, as FoMo-in-Flux's table does.
+    `charging` says how phases that run once per task are paid for: `once`, when they run;
+    `per_step`, at every step, as FoMo-in-Flux's table does.
 
     Raises:
         BudgetError: an unknown charging, or a unit that needs a profile which was not passed.

@@ -1,8 +1,8 @@
-"""`python -m runner.order NAME --like STREAM --by ORDERING`: the concepts of a stream in another order.
+"""`python -m runner.order NAME --like STREAM --by ORDERING`: a stream in another order.
 
-Prints the SQL of a grid that inserts a sequence and a stream of that name, with as many tasks and the same
-suite as the other, and with the seed and the scores that the order came from. The catalog is only read: look
-at what was written, then give it to `python -m schema`.
+Prints the SQL of a grid that inserts a sequence and a stream of that name, with as many tasks and
+the same suite as the other, and with the seed and the scores that the order came from. The catalog
+is only read: look at what was written, then give it to `python -m schema`.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class OrderError(ValueError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit code is 0, or 2 when there is no such order (the message says why)."""
+    """Run the command; the exit code is 0, or 2 with a message when there is no such order."""
     options = _parser().parse_args(arguments)
     try:
         site = Site.load()
@@ -124,11 +124,7 @@ def request(
     ).fetchall()
     if options.tasks is not None:
         tasks = options.tasks
-    if not 1 <= tasks <= len(concepts):
-        raise OrderError(
-            f"sequence {sequence!r} has {len(concepts)} concepts, "
-            f"which cannot be cut into {tasks} tasks"
-        )
+    _check_tasks(tasks, sequence, len(concepts))
     datasets = sorted({dataset for dataset, _ in concepts})
     return {
         "concepts": concepts,
@@ -214,7 +210,7 @@ def _source(options: argparse.Namespace) -> str:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    """Refuse an unknown ordering, an option that it lacks or does not take, and impossible numbers."""
+    """Refuse an unknown ordering, options that do not suit it, and impossible numbers."""
     _check_known("ordering", options.by, parts.names("streams/orderings.py"))
     for option in ("backbone", "pool"):
         needed = NEEDED_OPTION.get(options.by) == option
@@ -230,6 +226,14 @@ def _check_options(options: argparse.Namespace) -> None:
         )
 
 
+def _check_tasks(tasks: int, sequence: str, concepts: int) -> None:
+    """Refuse more tasks than a sequence has concepts, or none."""
+    if not 1 <= tasks <= concepts:
+        raise OrderError(
+            f"sequence {sequence!r} has {concepts} concepts, which cannot be cut into {tasks} tasks"
+        )
+
+
 def _pool(connection: duckdb.DuckDBPyConnection, options: argparse.Namespace) -> Request:
     """Return the row of the pool whose captions are read, if the order needs one."""
     if options.pool is None:
@@ -241,7 +245,7 @@ def _pool(connection: duckdb.DuckDBPyConnection, options: argparse.Namespace) ->
 def _backbone(
     site: Site, connection: duckdb.DuckDBPyConnection, options: argparse.Namespace
 ) -> Request:
-    """Return the row of the backbone that decides and where its weights are, if the order needs one."""
+    """Return the row of the backbone that decides, and its weights, if the order needs one."""
     if options.backbone is None:
         return {}
     _check_known("backbone", options.backbone, _names(connection, "backbone"))

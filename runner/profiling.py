@@ -1,8 +1,8 @@
 """`python -m runner.profiling BACKBONE RECIPE`: measure what a step of each method costs.
 
-Writes into the table `profile`. Every method row is measured (or those named) with one backbone, recipe and
-mixture. Neither weights, data nor a GPU are needed. `python -m runner.sync --dry-run --profile` measures
-what is pending instead.
+Writes into the table `profile`. Every method row is measured (or those named) with one backbone,
+recipe and mixture. Neither weights, data nor a GPU are needed. `python -m runner.sync --dry-run
+--profile` measures what is pending instead.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from schema.words import nearest
 def main(arguments: list[str] | None = None) -> int:
     """Run the command.
 
-    The exit code is 0; 1 when some combinations could not be measured; 2 when nothing could be done.
+    The exit code is 0; 1 when some combinations could not be measured; 2 when nothing could be
+    done.
     """
     options = _parser().parse_args(arguments)
     try:

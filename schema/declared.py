@@ -34,8 +34,8 @@ INDEX = "declared.json"
 def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     """Write the tables that have changed since the last export, each whole or not at all.
 
-    What another catalog left in the folder (one that was lost, say, before somebody began a new one)
-    is moved aside, never overwritten. Returns the names of the tables that were written.
+    What another catalog left in the folder (one that was lost, say, before somebody began a new
+    one) is moved aside, never overwritten. Returns the names of the tables that were written.
     """
     catalog = _made_at(connection)
     index = _read_index(folder, catalog)

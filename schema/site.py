@@ -1,7 +1,8 @@
-"""Where things are on this machine: `site.toml`, or `./lab/` and the local backend when there is none.
+"""Where things are on this machine: `site.toml`, or `./lab/` and the local backend when there is
+none.
 
-What can change a number is in a row of the catalog; what cannot is here. Paths in the file are relative
-to the file.
+What can change a number is in a row of the catalog; what cannot is here. Paths in the file are
+relative to the file.
 """
 
 from collections.abc import Mapping

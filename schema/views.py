@@ -29,7 +29,8 @@ class Installed:
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
-    """Make the catalog's views and macros those of the folder; return whether that changed anything.
+    """Make the catalog's views and macros those of the folder; return whether that changed
+    anything.
 
     What came from the folder and is no longer in it is dropped; a person's own views stay. Safe
     inside a transaction: the order is tried elsewhere first, so that no statement fails here.

@@ -1,4 +1,4 @@
-"""`python -m runner.sync --dry-run`: what the next pass would submit, and what is pending would cost.
+"""`python -m runner.sync --dry-run`: what comes next, and what is pending would cost.
 
 Changes nothing but what `--profile` adds to the table `profile`.
 """
@@ -92,8 +92,8 @@ def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
 def concurrent(site: Site, live: Sequence[Live], next_pass: int) -> Concurrency:
     """Return how many trials run side by side.
 
-    These are those that run now, and those that the next pass would start (`next_pass` trials, of which
-    a job runs some at once), unless some wait already for others to end.
+    These are those that run now, and those that the next pass would start (`next_pass` trials, of
+    which a job runs some at once), unless some wait already for others to end.
     """
     current = [attempt for attempt in live if not attempt.lost]
     # A worker claims its folder when it starts

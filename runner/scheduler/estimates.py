@@ -1,4 +1,6 @@
-"""What is pending, added up by study: steps, FLOPs, memory, hours with an interval. Pure arithmetic."""
+"""What is pending, added up by study: steps, FLOPs, memory, hours with an interval. Pure
+arithmetic.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +17,9 @@ Outlook = Mapping[str, Any]
 
 @dataclass
 class Sum:
-    """The sum over some rows of `outlook`. What is not known of some of them is left out, and counted."""
+    """The sum over some rows of `outlook`. What is not known of some of them is left out, and
+    counted.
+    """
 
     trials: int = 0
     steps: int = 0
@@ -53,8 +57,8 @@ class Sum:
     def _add_variance(self, count: int, error_s: float | None, noise_s: float | None) -> None:
         """Add the variance of the hours of `count` trials.
 
-        They share the error of their mean, which therefore grows with their number; what each of them
-        deviates by on its own does not add up so fast.
+        They share the error of their mean, which therefore grows with their number; what each of
+        them deviates by on its own does not add up so fast.
         """
         if error_s is None or noise_s is None:
             self.variance = None

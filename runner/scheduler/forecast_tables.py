@@ -102,7 +102,7 @@ def _partial(value: float, unknown: int, trials: int) -> str:
 
 
 def _interval(value: float, sum_: Sum) -> str:
-    """Return the range in which a value with the relative error of a sum is expected, in brackets."""
+    """Return in brackets the range in which a value with a sum's relative error lies."""
     if sum_.relative_error is None or sum_.timeless:
         return ""
     low, high = value * (1 - sum_.relative_error), value * (1 + sum_.relative_error)

@@ -52,7 +52,8 @@ def missing(
 
 
 def measured(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield what the worker answers to each definition: `rows` of `profile` or `error`, and `seconds`.
+    """Yield what the worker answers to each definition: `rows` of `profile` or `error`, and
+    `seconds`.
 
     Raises:
         ProfilingError: its process ended before it answered.

@@ -94,8 +94,8 @@ def _check_stream(spec: Spec) -> None:
     concepts = stream["sequence"]["concepts"]
     if len(concepts) < stream["tasks"]:
         raise RefusedError(
-            f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} tasks; "
-            "a task needs at least one"
+            f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} "
+            "tasks; a task needs at least one"
         )
     for dataset, concept in concepts:
         if concept != EVERYTHING and concept not in classes[dataset]:

@@ -17,7 +17,8 @@ class AugmentationError(ValueError):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How images are changed before they are learned from; without any key they are used as they are.
+    """How images are changed before they are learned from; without any key they are used as they
+    are.
 
     The fields are the keys of `recipe.augmentation_params`.
     """

@@ -75,7 +75,9 @@ def worded(kind: ast.expr) -> str:
 
 
 def _list_worded(items: ast.expr) -> str:
-    """Return what stands between the brackets of `list[...]` in words: `a list of 2, each a number`."""
+    """Return what stands between the brackets of `list[...]` in words: `a list of 2, each a
+    number`.
+    """
     if not isinstance(items, ast.Tuple):
         return f"a list, each {worded(items)}"
     first, *others = items.elts

@@ -1,4 +1,4 @@
-"""What a sentence is refused for though each of its rows is right: words that do not go together."""
+"""What a sentence of right rows is refused for: words that do not go together."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -74,7 +74,8 @@ class Mixture(SQLModel, table=True):
     name: str = column("the word a trial uses", key=True)
     update_share: float = column("share of a batch that are the task's own pairs", Double)
     buffer_share: float = column(
-        "share of a batch that are pairs of earlier tasks; in the first task it goes to the other two",
+        "share of a batch that are pairs of earlier tasks; in the first task it goes to the other "
+        "two",
         Double,
     )
     pretraining_share: float = column(
@@ -87,8 +88,8 @@ class Mixture(SQLModel, table=True):
         "size of the buffer; NULL: unlimited", BigInteger, nullable=True
     )
     buffer_policy: str | None = column(
-        "what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among all "
-        "earlier pairs for each task",
+        "what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among "
+        "all earlier pairs for each task",
         nullable=True,
     )
     selection: str = column("how pairs are chosen among candidates", default="'none'")

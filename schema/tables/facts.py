@@ -30,7 +30,7 @@ class Attempt(SQLModel, table=True):
 
 
 class Submission(SQLModel, table=True):
-    """That a backend accepted an attempt."""
+    """The fact that a backend accepted an attempt."""
 
     trial: int = column("the trial's id", BigInteger, key=True)
     attempt: int = column("the attempt", Integer, key=True)

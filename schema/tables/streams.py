@@ -1,4 +1,4 @@
-"""The tables that a stream is made of: datasets, orders of concepts, suites, and the stream itself."""
+"""The tables of a stream: datasets, orders of concepts, suites, and the stream itself."""
 
 from typing import Any
 

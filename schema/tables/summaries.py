@@ -1,6 +1,7 @@
 """What answers begin with, computed from the facts and stored beside them: copies, never the truth.
 
-`schema.summaries` brings them up to date; deleting the rows of `kept_until` has all of them made anew.
+`schema.summaries` brings them up to date; deleting the rows of `kept_until` has all of them made
+anew.
 """
 
 from typing import Any, ClassVar
@@ -12,9 +13,10 @@ from schema.tables.columns import column
 
 
 class KeptSummary(SQLModel, table=True):
-    """What the results and costs of a task came to, stored so that answers need not read every result.
-    A copy: `summary` computes anew what has newer facts, and deleting the rows of `kept_until` has all
-    of it computed anew."""
+    """What the results and costs of a task came to, stored so that answers need not read every
+    result. A copy: `summary` computes anew what has newer facts, and deleting the rows of
+    `kept_until` has all of it computed anew.
+    """
 
     __tablename__ = "kept_summary"
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "task"]}
@@ -79,7 +81,9 @@ class KeptCost(SQLModel, table=True):
 
 
 class KeptUntil(SQLModel, table=True):
-    """The facts that `kept_summary` and `kept_cost` were computed from, so that newer ones can be told."""
+    """The facts that `kept_summary` and `kept_cost` were computed from, so that newer ones can be
+    told.
+    """
 
     __tablename__ = "kept_until"
     fact: str = column("result, cost, or stream (all streams and suites)", key=True)

@@ -481,7 +481,7 @@ CREATE TABLE submission (
     PRIMARY KEY (trial, attempt)
 );
 
-COMMENT ON TABLE submission IS 'That a backend accepted an attempt.';
+COMMENT ON TABLE submission IS 'The fact that a backend accepted an attempt.';
 
 COMMENT ON COLUMN submission.trial IS 'the trial''s id';
 
