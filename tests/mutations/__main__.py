@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="weir-mutations-") as folder:
         trees = [_copy(Path(folder) / str(number)) for number in range(options.jobs)]
         tests = {mutant.path: nearest_tests(ROOT, mutant.path) for mutant in chosen}
-        broken = _broken(trees[0], tests, options.timeout)
+        broken = _broken(trees[0], tests)
         if broken:
             print(f"these fail without any change: {' '.join(broken)}", file=sys.stderr)
             return 2
@@ -97,10 +97,10 @@ def _copy(tree: Path) -> Path:
     return tree
 
 
-def _broken(tree: Path, tests: dict[str, list[list[str]]], timeout: float) -> list[str]:
+def _broken(tree: Path, tests: dict[str, list[list[str]]]) -> list[str]:
     """Return the tests that do not pass on the unchanged tree."""
     groups = {tuple(group) for groups in tests.values() for group in groups}
-    return [" ".join(group) for group in sorted(groups) if _fails(tree, group, timeout)]
+    return [" ".join(group) for group in sorted(groups) if _fails(tree, group, None)]
 
 
 def _lived(
@@ -139,7 +139,7 @@ def _noticed(tree: Path, mutant: Mutant, groups: list[list[str]], timeout: float
         file.write_text(text)
 
 
-def _fails(tree: Path, tests: Sequence[str], timeout: float) -> bool:
+def _fails(tree: Path, tests: Sequence[str], timeout: float | None) -> bool:
     """Run fast tests in a tree; return whether one of them fails, or takes longer than `timeout`."""
     options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
     try:
