@@ -12,8 +12,8 @@ def nearest_tests(root: Path, path: str) -> list[list[str]]:
 
     The first group mirrors the path: `schema/grid.py` is tested by `tests/schema/test_grid.py`, and
     `methods/merging/ties.py`, a part of a folder, by `tests/methods/test_merging.py` as well. The
-    second group are the files that import the module. A question is tested where its answer is
-    computed a second time, then by the files that name it.
+    second group are the files that import the module, of those that test its package. A question
+    is tested where its answer is computed a second time, then by the files that name it.
     """
     if path.endswith(".sql"):
         name = Path(path).stem
@@ -22,7 +22,7 @@ def nearest_tests(root: Path, path: str) -> list[list[str]]:
         second = _naming(root, folders, rf"\b{name}\b")
     else:
         first = _mirrors(root, path)
-        second = _naming(root, [root / "tests"], _imports(path))
+        second = _naming(root, [root / "tests" / Path(path).parts[0]], _imports(path))
     groups = [first, [file for file in second if file not in first]]
     return [group for group in groups if group]
 
