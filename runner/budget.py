@@ -20,7 +20,7 @@ class BudgetError(ValueError):
 
 @dataclass(frozen=True)
 class Profiled:
-    """What the profile of a method says of its cost."""
+    """The cost of a method, as its profile says."""
 
     # Of one optimizer step
     step_gflops: float
@@ -38,7 +38,7 @@ class Profiled:
 
 @dataclass(frozen=True)
 class Price:
-    """What a step costs, and what runs once per task, in the unit of a budget."""
+    """The cost of a step, and of what runs once per task, in the unit of a budget."""
 
     step: float
     once: float = 0.0

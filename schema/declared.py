@@ -1,4 +1,4 @@
-"""What people declared, stored outside the catalog: one Parquet file per table.
+"""The export of what people declared: one Parquet file per table, outside the catalog.
 
 The catalog is one file on one disk. Everything that happened is also in the run folders; what was
 declared (axes, trials, requests, knobs) is only in the catalog, so sync exports it whenever it has

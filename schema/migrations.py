@@ -25,7 +25,7 @@ class MigrationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Step:
-    """What changed from version n - 1 to n.
+    """A change of the schema, from version n - 1 to n.
 
     `copies` has for a table the SELECT over `old.<tables>` that returns its rows, where the columns
     that both versions share are not enough.

@@ -18,7 +18,7 @@ __all__ = ["Needs", "Option", "Site", "SiteError"]
 
 @dataclass(frozen=True)
 class Needs:
-    """What one job asks of a machine; attempts with equal needs share a submission.
+    """The needs of one job of a machine; attempts with equal needs share a submission.
 
     Every field but `ranks` is a key of site.toml, and of `[backbone.NAME]` in it.
     """

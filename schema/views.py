@@ -21,7 +21,7 @@ _SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """What a catalog has of queries/; `fingerprint` is None before the first time."""
+    """The views and macros of a catalog that came from queries/; no fingerprint: none yet."""
 
     views: set[str]
     macros: set[str]

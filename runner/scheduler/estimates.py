@@ -1,4 +1,4 @@
-"""What is pending, added up by study: steps, FLOPs, memory, hours with an interval. Pure
+"""Sums of what is pending, by study: steps, FLOPs, memory, hours with an interval. Pure
 arithmetic.
 """
 

@@ -1,4 +1,4 @@
-"""What a recipe may say about its images, with the keys of open_clip's `AugmentationCfg`.
+"""The keys of a recipe that change its images, named as those of open_clip's `AugmentationCfg`.
 
 Standard library only: the database half refuses what the GPU half could not do. What is done with
 it is in `streams/augmentation.py`.

@@ -1,4 +1,4 @@
-"""What a recipe may say about how a step is computed.
+"""The keys of a recipe that say how a step is computed.
 
 These keys cost or save time, memory or devices, and change results by rounding alone (that of
 decoded pixels too). Standard library only: the database half refuses what the GPU half could not

@@ -1,4 +1,4 @@
-"""Whether a value of a row's JSON is of the kind that the annotation of a part's key names.
+"""A check of a row's JSON: is a value of the kind that a key's annotation names?
 
 A kind that JSON cannot express (a class, say) is not checked.
 """

@@ -1,4 +1,4 @@
-"""What a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
+"""The checks of a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
 
 Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where`
 in a message names the row and the column.

@@ -39,7 +39,7 @@ class Backbone(SQLModel, table=True):
 
 
 class Mixture(SQLModel, table=True):
-    """What a training batch is made of."""
+    """The sources of a training batch, and their shares."""
 
     __table_args__ = (
         rule(
@@ -193,7 +193,7 @@ class Recipe(SQLModel, table=True):
 
 
 class Budget(SQLModel, table=True):
-    """What a trial may spend over the whole stream; the steps of a task are derived from it."""
+    """The most a trial may spend over the whole stream; the steps of a task are derived from it."""
 
     __table_args__ = (
         one_of("budget_unit", "unit", UNITS),

@@ -1,4 +1,4 @@
-"""What the tables are declared with: columns that carry their comment, checks that carry a
+"""The pieces that tables are declared with: columns that carry their comment, checks that carry a
 sentence.
 """
 

@@ -1,4 +1,5 @@
-"""What answers begin with, computed from the facts and stored beside them: copies, never the truth.
+"""The rows that answers begin with, computed from the facts and stored beside them: copies, never
+the truth.
 
 `schema.summaries` brings them up to date; deleting the rows of `kept_until` has all of them made
 anew.
@@ -13,7 +14,7 @@ from schema.tables.columns import column
 
 
 class KeptSummary(SQLModel, table=True):
-    """What the results and costs of a task came to, stored so that answers need not read every
+    """The sums and means of a task's results and costs, stored so that answers need not read every
     result. A copy: `summary` computes anew what has newer facts, and deleting the rows of
     `kept_until` has all of it computed anew.
     """
@@ -53,8 +54,8 @@ class KeptSummary(SQLModel, table=True):
 
 
 class KeptCost(SQLModel, table=True):
-    """What each phase of a trial cost, stored so that answers need not read every cost. A copy, as
-    `kept_summary` is: `costs` computes anew what has newer facts."""
+    """The cost of each phase of a trial, stored so that answers need not read every cost. A copy,
+    as `kept_summary` is: `costs` computes anew what has newer facts."""
 
     __tablename__ = "kept_cost"
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "phase"]}
