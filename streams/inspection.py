@@ -16,7 +16,7 @@ from PIL import Image
 
 from streams import DatasetError, Pairs
 from streams.formats._files import UNREADABLE, Files
-from streams.formats._places import files_below, is_hidden
+from streams.formats._places import files_below
 from streams.formats._unused import printable
 from streams.pictures import ORIENTATION, hides_colours, opened_picture
 
@@ -249,7 +249,7 @@ def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> I
     beside = []
     for name in files_below(location):
         path = (location / name).resolve()
-        if path not in covered and covered.isdisjoint(path.parents) and not is_hidden(name):
+        if path not in covered and covered.isdisjoint(path.parents):
             beside.append(printable(name))
     if beside:
         endings = Counter(Path(name).suffix or "no ending" for name in beside)

@@ -54,7 +54,10 @@ def renamed(classes: Sequence[str], named: Sequence[str], where: str) -> list[st
     if not named or not classes or sorted(named) == sorted(classes):
         return []
     pairs = zip(classes, named, strict=False)
-    other = [f"{name!r} is {written!r}" for name, written in pairs if name != written]
+    other = []
+    for name, written in pairs:
+        if _words(name) != _words(written):
+            other.append(f"{name!r} is {written!r}")
     if not other:
         return []
     more = ", ..." if len(other) > SHOWN else ""

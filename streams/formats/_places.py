@@ -82,12 +82,14 @@ def located(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
         raise DatasetError(
             f"{about}: format {dataset['format']} needs a `location` that contains {wanted}"
         )
+    if not isinstance(location, str):
+        raise DatasetError(f"{about}: location is {location!r}; it must be the text of a path")
     if "://" in location:
         raise DatasetError(
             f"{about}: location {location!r} is an address, and nothing is downloaded. Fetch it, "
             "and name the folder."
         )
-    return data / str(location)
+    return data / location
 
 
 def there(about: str, path: Path, wanted: str) -> Path:
