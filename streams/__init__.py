@@ -74,6 +74,20 @@ def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     return pairs
 
 
+def compare(dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+    """Compare a dataset row with what the files of a split say, without reading an image or a caption.
+
+    A format whose files name no classes has nothing to compare.
+
+    Raises:
+        ContradictionError: the two sides differ; names both.
+        DatasetError: as `open_pairs`.
+    """
+    form = _form(dataset)
+    if hasattr(form, "compare"):
+        form.compare(dataset, split, cache)
+
+
 def image_px(dataset: Mapping[str, Any]) -> int:
     """The side of the squares that a dataset row's images are made, in pixels; of all formats.
 

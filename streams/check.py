@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams import ContradictionError, DatasetError, Pairs, open_pairs
+from streams import ContradictionError, DatasetError, Pairs, compare, open_pairs
 from streams.contact_sheet import drawn, written
 from streams.inspection import SPLITS, chosen, of_both, of_place, of_row, of_split
 
@@ -108,9 +108,9 @@ def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
     """
     refused: dict[str, str] = {}
     for row in rows:
-        for split in row["splits"]:
+        for split in SPLITS:
             try:
-                open_pairs(row, split, data)
+                compare(row, split, data)
             except ContradictionError as problem:
                 refused.setdefault(row["name"], str(problem))
             except Exception:  # noqa: BLE001  the job will say it, where the data is
@@ -163,8 +163,8 @@ def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
 def main() -> int:
     """Return exit code 1 if a dataset that was asked for is absent or refused."""
     asked = json.load(sys.stdin)
-    if asked.get("contradictions_only"):
-        print(json.dumps(contradictions(asked["rows"], Path(asked["data"]))))
+    if "compare" in asked:
+        print(json.dumps(contradictions(asked["compare"], Path(asked["data"]))))
         return 0
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     findings = []

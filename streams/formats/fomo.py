@@ -62,21 +62,12 @@ class Fomo:
             raise DatasetError(
                 f"{about}: captions is {self.captions!r}; it must be one of {', '.join(CAPTIONS)}"
             )
-        wanted = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
-        location = place(dataset, cache, wanted)
+        location, name, info = self._places(about, dataset, split, cache)
         packed = location.suffix == ".tar"
-        name = location.name.removesuffix(".tar")
-        beside = location.parent / name if packed else location
-        which = part(self, split)
-        info = there(
-            about,
-            (beside / self.info).resolve(),
-            f"the records of FoMo-in-Flux, {name}_{which}.json among them",
-        )
         suffix = f"_{self.resized}" if self.resized else ""
         file = there(
             about,
-            info / f"{name}_{which}{suffix}.json",
+            info / f"{name}_{part(self, split)}{suffix}.json",
             f"{RECORD}; train, test, resized and info in the row's params say which file is read",
         )
         records = _read(about, file, dict, RECORD)
@@ -86,6 +77,35 @@ class Fomo:
         fields = CAPTIONS[self.captions]
         source = Records(about, location, records, fields, labelled, members)
         return Files(dataset, self, split, source)
+
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare the class names of a row with those of the records' own list.
+
+        Raises:
+            ContradictionError: they differ.
+        """
+        about = f"dataset {dataset['name']!r}"
+        _, name, info = self._places(about, dataset, split, cache)
+        _labelled(about, info / f"{name}_classnames.json", list(dataset["classes"]))
+
+    def _places(
+        self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
+    ) -> tuple[Path, str, Path]:
+        """Return where the images are, what the dataset is called there, and where its records are.
+
+        Raises:
+            DatasetError: one of the two is not there.
+        """
+        wanted = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
+        location = place(dataset, cache, wanted)
+        name = location.name.removesuffix(".tar")
+        beside = location.parent / name if location.suffix == ".tar" else location
+        info = there(
+            about,
+            (beside / self.info).resolve(),
+            f"the records of FoMo-in-Flux, {name}_{part(self, split)}.json among them",
+        )
+        return location, name, info
 
 
 class Records:

@@ -87,9 +87,7 @@ class Parquet:
             ContradictionError: the files name other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
-        wanted = "Parquet files, or folders of them"
-        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
-        files = matching(about, root, said, ".parquet")
+        root, files = self._files(about, dataset, split, cache)
         for file in files:
             self._check(about, file)
         if not (self.caption or self.label):
@@ -98,6 +96,25 @@ class Parquet:
                 "templates"
             )
         return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
+
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare the class names of a row with those that each file of a split notes.
+
+        Raises:
+            ContradictionError: they differ.
+        """
+        about = f"dataset {dataset['name']!r}"
+        _, files = self._files(about, dataset, split, cache)
+        for file in files if self.label else ():
+            order_of(about, list(dataset["classes"]), names_in(file, self.label), file.name)
+
+    def _files(
+        self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
+    ) -> tuple[Path, list[Path]]:
+        """Return the folder that names start from, and the files of a split."""
+        wanted = "Parquet files, or folders of them"
+        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
+        return root, matching(about, root, said, ".parquet")
 
     def _check(self, about: str, file: Path) -> None:
         """Check that a file has the columns that the row's params name, each of a kind that is read."""

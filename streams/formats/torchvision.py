@@ -65,6 +65,14 @@ class Torchvision:
         numbered = Numbered(about, items, dataset, self.set, which)
         return Files(dataset, form, split, numbered)
 
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare the class names of a row with torchvision's.
+
+        Raises:
+            ContradictionError: they differ.
+        """
+        self.open(dataset, split, cache)
+
     def _arguments(self, split: str) -> dict[str, Any]:
         """Return what the class is called with for a split."""
         takes = _takes(self.set)
