@@ -1,6 +1,7 @@
 """`python -m schema [FILE.sql ...]`: create or migrate the catalog with its vocabulary, then apply grid files.
 `python -m schema --rebuild`: make a lost catalog again, from the run folders and what sync has kept of the declared rows.
 `python -m schema check [STREAM|DATASET ...]`: which datasets are at their place (`python -m schema check --help`).
+`python -m schema draft PLACE`: the INSERTs for what lies there (`python -m schema draft --help`).
 
 The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one transaction, and what each
 added is printed per table. `-` reads a grid from standard input.
@@ -15,7 +16,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import grid, kept, migrations
+from schema import draft, grid, kept, migrations
 from schema.catalog import Catalog, CatalogBusyError
 from schema.checks import places
 from schema.files import network_disk
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
         return places.main(words[1:])
+    if words[:1] == ["draft"]:
+        return draft.main(words[1:])
     parser = argparse.ArgumentParser(
         prog="python -m schema", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

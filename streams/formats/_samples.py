@@ -31,7 +31,7 @@ def index_of(file: Path, image: str, caption: str) -> Arrays:
         DatasetError: a shard that is not whole, or a class that is no number.
     """
     unused = Unused()
-    samples = _samples(file, unused)
+    samples = samples_of(file, unused)
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     keys, labels, spans = [], [], []
     for key, parts in samples.items():
@@ -77,7 +77,7 @@ def texts_in(text: bytes, caption: str) -> list[str]:
     return texts
 
 
-def _samples(file: Path, unused: Unused) -> dict[str, Parts]:
+def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
     """Return the members of each sample. Of two members of one name the last counts, as in a tar."""
     samples: dict[str, Parts] = {}
     for name, offset, size in members(file, unused):
