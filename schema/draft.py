@@ -1,9 +1,9 @@
 """`python -m schema draft PLACE [--name NAME]`: the rows of a dataset, suite, sequence and stream.
 
-Looks at what lies at a place (folders of classes, metadata beside images, a table of paths, tar shards,
-Parquet files, a dataset of torchvision) and prints the INSERTs for it, ready for `python -m schema -`.
-Comments say what was seen, what was guessed, and what is to be decided. Exit code 2 if nothing is there
-that a format reads.
+Looks at what lies at a place (folders of classes, metadata beside images, a table of paths, tar
+shards, Parquet files, a dataset of torchvision) and prints the INSERTs for it, ready for `python -m
+schema -`. Comments say what was seen, what was guessed, and what is to be decided. Exit code 2 if
+nothing is there that a format reads.
 """
 
 import argparse
@@ -80,7 +80,8 @@ def sql(name: str, draft: Row) -> Iterator[str]:
     if metric is None:
         yield from _comments(
             [
-                "Nothing is measured of these pairs: they have no test split, so that there is no suite "
+                "Nothing is measured of these pairs: they have no test split, so that there is no "
+                "suite "
                 "and no stream. Use the dataset as the pretraining_dataset of a mixture."
             ]
         )
@@ -106,7 +107,8 @@ def _suite(name: str, datasets: Sequence[Row], metric: str) -> Iterator[str]:
     yield ""
     yield from _comments(
         [
-            "The suite: what is measured after every task. To decide: what the model knew before and "
+            "The suite: what is measured after every task. To decide: what the model knew before "
+            "and "
             "should keep; add members of role retain for it, such as those of another suite."
         ]
     )
@@ -127,7 +129,8 @@ def _sequence(name: str, order: str, concepts: Sequence[tuple[str, str]]) -> Ite
     said = {
         "year": "The sequence: a year after the other; * is everything of a dataset.",
         "class": "The sequence: a class after the other, as they are listed. python -m runner.order "
-        "puts them into another order. To learn the whole set as one task instead, one row with the "
+        "puts them into another order. To learn the whole set as one task instead, one row with "
+        "the "
         "concept *.",
         "whole": "The sequence: * is everything of the dataset, as one concept and so one task.",
     }
@@ -146,7 +149,8 @@ def _stream(name: str, order: str, concepts: int) -> Iterator[str]:
     yield ""
     yield from _comments(
         [
-            f"The stream: {concepts} concepts in {tasks} tasks. To decide: into how many tasks they are cut."
+            f"The stream: {concepts} concepts in {tasks} tasks. To decide: into how many tasks "
+            "they are cut."
         ]
     )
     yield "INSERT INTO stream (name, sequence, tasks, suite) VALUES"
@@ -168,7 +172,9 @@ def _comments(sentences: Sequence[str]) -> Iterator[str]:
 
 
 def _wrapped(values: Sequence[Any], end: str) -> Iterator[str]:
-    """Yield the lines of a row of values; it is broken between values and between the items of a list."""
+    """Yield the lines of a row of values; it is broken between values and between the items of a
+    list.
+    """
     pieces = []
     for number, value in enumerate(values):
         between = "" if number == len(values) - 1 else ","

@@ -32,8 +32,8 @@ class Finding:
     Attributes:
         pairs: by split, of the splits that are wanted and there.
         remarks: what a person should know, a sentence each.
-        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the row
-            and the files contradict each other.
+        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the
+            row and the files contradict each other.
     """
 
     row: Row
@@ -102,9 +102,11 @@ def _look_at_split(finding: Finding, split: str, data: Path, every: bool) -> Non
 
 
 def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
-    """Return, by dataset, how its row and the files at its place contradict each other, where they do.
+    """Return, by dataset, how its row and the files at its place contradict each other, where they
+    do.
 
-    Nothing is decoded. What is absent here may be there where the job runs, so it is no contradiction.
+    Nothing is decoded. What is absent here may be there where the job runs, so it is no
+    contradiction.
     """
     refused: dict[str, str] = {}
     for row in rows:

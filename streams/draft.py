@@ -1,7 +1,8 @@
 """What lies at a place, as rows: what `python -m schema draft` asks, as JSON on standard input.
 
-Prints JSON: `datasets`, rows with `comments`; `order`, by which a sequence can be made of them (`year`,
-`class` or `whole`); `comments` on all of them. What cannot be guessed is said in a comment.
+Prints JSON: `datasets`, rows with `comments`; `order`, by which a sequence can be made of them
+(`year`, `class` or `whole`); `comments` on all of them. What cannot be guessed is said in a
+comment.
 """
 
 import json
@@ -102,7 +103,8 @@ def _split(row: Row, draft: Draft) -> None:
     if draft.params.get("train") == draft.params.get("test") and not draft.has_splits:
         row["params"]["test_share"] = FULL_SHARE
         draft.comments.append(
-            f"No test split was seen: test_share holds {FULL_SHARE:.0%} of the pairs out, by a hash of "
+            f"No test split was seen: test_share holds {FULL_SHARE:.0%} of the pairs out, by a "
+            "hash of "
             "their names. To decide: the share, or where a test split is (train, test)."
         )
 
@@ -138,7 +140,8 @@ def _sizes(pairs: Pairs, name: str) -> str:
     shorter, longer = np.array([min(one) for one in sizes]), np.array([max(one) for one in sizes])
     return (
         f"Of {len(sizes)} images tried, the shorter side has {shorter.min()} to {shorter.max()} "
-        f"pixels ({int(np.median(shorter))} at the median), the longer up to {longer.max()}. To decide: "
+        f"pixels ({int(np.median(shorter))} at the median), the longer up to {longer.max()}. To "
+        "decide: "
         f'"image_px" in params, the size that the backbone takes; without it, {COMMON_PX}.'
     )
 
@@ -169,9 +172,12 @@ def _what_lies_there(place: Path) -> str:
     endings = Counter(Path(name).suffix or "no ending" for name in files)
     counts = ", ".join(f"{ending} {count}" for ending, count in endings.most_common(SHOWN))
     return (
-        f"{printable(str(place))} holds nothing that a format reads: {len(files)} files ({counts or 'none'}). "
-        "Read are folders of images for each class, images with metadata.csv, .jsonl or .parquet beside "
-        "them, tables of paths and captions (.csv, .tsv, .jsonl, .parquet), tar shards, Parquet files with "
+        f"{printable(str(place))} holds nothing that a format reads: {len(files)} files "
+        f"({counts or 'none'}). "
+        "Read are folders of images for each class, images with metadata.csv, .jsonl or .parquet "
+        "beside "
+        "them, tables of paths and captions (.csv, .tsv, .jsonl, .parquet), tar shards, Parquet "
+        "files with "
         "images in them, and the folders of torchvision's datasets (docs/datasets.md)."
     )
 

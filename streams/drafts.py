@@ -286,7 +286,9 @@ def _stem(name: str) -> str:
 
 
 def _first(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """Return the first of the wanted words that is a name, whatever its case; as it is written there."""
+    """Return the first of the wanted words that is a name, whatever its case; as it is written
+    there.
+    """
     by_word = {name.casefold(): name for name in reversed(names)}
     return next((by_word[word] for word in wanted if word in by_word), None)
 
@@ -313,7 +315,8 @@ def _numbered(draft: Draft, count: int) -> None:
     """Name classes of which only the numbers are known."""
     draft.classes = [f"class {number}" for number in range(count)]
     draft.comments.append(
-        f"To decide: the names of the {count} classes. The files say numbers alone, and a model cannot "
+        f"To decide: the names of the {count} classes. The files say numbers alone, and a model "
+        "cannot "
         'learn from "class 0"; write the names in the order of the numbers.'
     )
 

@@ -1,8 +1,8 @@
 """What dataset rows say, compared with what the files at their places say, before a job exists.
 
-Files are the other half's to read, so a process of it does that (`python -m streams.check`). It reads
-no image and copies nothing. Only formats whose files name classes are asked, and a row that agreed is
-not asked again until it or its place changes.
+Files are the other half's to read, so a process of it does that (`python -m streams.check`). It
+reads no image and copies nothing. Only formats whose files name classes are asked, and a row that
+agreed is not asked again until it or its place changes.
 """
 
 import hashlib

@@ -1,9 +1,10 @@
-"""`python -m schema check [STREAM|DATASET ...] [--sheet FOLDER] [--every]`: which datasets are there.
+"""`python -m schema check [STREAM|DATASET ...] [--sheet FOLDER] [--every]`: which datasets are
+there.
 
-A split is wanted if a stream or mixture learns from it, or a suite measures on it; of a dataset that
-nothing uses, both are. Without names: every dataset that has a location. What lies at a place and is not
-used is counted and named with the reason; a row that contradicts its files is refused. Exit code 1 if a
-dataset that is asked for is absent or refused.
+A split is wanted if a stream or mixture learns from it, or a suite measures on it; of a dataset
+that nothing uses, both are. Without names: every dataset that has a location. What lies at a place
+and is not used is counted and named with the reason; a row that contradicts its files is refused.
+Exit code 1 if a dataset that is asked for is absent or refused.
 """
 
 import argparse
@@ -118,7 +119,8 @@ def child(module: str, request: dict[str, Any]) -> int:
 
 
 def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the datasets of these streams, and these datasets, with the splits wanted of each; by name.
+    """Return the datasets of these streams, and these datasets, with the splits wanted of each; by
+    name.
 
     Raises:
         UnknownNameError: neither a stream nor a dataset has that name.

@@ -15,7 +15,8 @@ from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 RANKS = (1, 5)
-# What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there yield.
+# What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there
+# yield.
 METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("top1", "fewshot4_top1", "fewshot16_top1"),
     "retrieval": tuple(
@@ -47,20 +48,24 @@ def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:
         known = METRICS[kind]
         if member["metric"] not in known:
             yield (
-                f"suite {suite['name']!r}: metric {member['metric']!r} of {member['dataset']!r}, which "
+                f"suite {suite['name']!r}: metric {member['metric']!r} of {member['dataset']!r}, "
+                "which "
                 f"is of kind {kind}. Measured of that kind: {', '.join(known) or 'nothing'}."
                 f"{nearest(member['metric'], known)}"
             )
 
 
 def size_objections(backbone: Row, datasets: list[Row]) -> Iterator[str]:
-    """Yield which datasets make images of another size than the backbone takes, where both are known."""
+    """Yield which datasets make images of another size than the backbone takes, where both are
+    known.
+    """
     taken = image_px_taken(backbone["architecture"])
     for dataset in datasets:
         px = image_px_made(dataset)
         if taken is not None and px is not None and px != taken:
             yield (
-                f"dataset {dataset['name']!r}: its images are made {px} x {px} px, and the backbone "
+                f"dataset {dataset['name']!r}: its images are made {px} x {px} px, and the "
+                "backbone "
                 f'{backbone["name"]!r} takes {taken} x {taken}. Insert a row with "image_px": {taken} '
                 "in its params, or choose a backbone of that size."
             )
@@ -73,7 +78,8 @@ def image_px_made(dataset: Row) -> int | None:
 
 
 def image_px_taken(architecture: str) -> int | None:
-    """Return the side of the images that an open_clip architecture takes; None: it is not known here.
+    """Return the side of the images that an open_clip architecture takes; None: it is not known
+    here.
 
     `architecture`: a name of open_clip, whose files of configurations are read, or a configuration.
     """

@@ -101,7 +101,8 @@ def there(about: str, path: Path, wanted: str) -> Path:
     if path.exists():
         return path
     raise DatasetError(
-        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the "
+        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at "
+        "the "
         "data folder.)"
     )
 
@@ -135,8 +136,8 @@ def expanded(said: str) -> list[str]:
 def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
     """Return the files that a sub-location means, sorted.
 
-    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers in
-    braces (`{00000..00127}.tar`), of which every one must be there.
+    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers
+    in braces (`{00000..00127}.tar`), of which every one must be there.
 
     Raises:
         DatasetError: there are none, or one of a range is missing.

@@ -1,4 +1,6 @@
-"""The samples of a tar shard: which members are an image, a caption and a class, and what is left over."""
+"""The samples of a tar shard: which members are an image, a caption and a class, and what is left
+over.
+"""
 
 import json
 from pathlib import Path
@@ -25,7 +27,8 @@ Parts = dict[str, tuple[int, int]]  # of a sample, by ending: offset and bytes
 def index_of(file: Path, image: str, caption: str) -> Arrays:
     """Return where a shard's pairs lie, in the order of its samples, and what is no pair.
 
-    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's params.
+    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's
+    params.
 
     Raises:
         DatasetError: a shard that is not whole, or a class that is no number.

@@ -1,11 +1,12 @@
-"""The datasets of FoMo-in-Flux as its download script leaves them: images, and JSON records beside them.
+"""The datasets of FoMo-in-Flux as its download script leaves them: images, and JSON records beside
+them.
 
-`CUB200/...` (or `CUB200.tar`) holds the images; the info folder, `data_lib/00_info` of its code, holds
-`CUB200_classnames.json`, a list, and `CUB200_train.json`, `CUB200_test.json`: image path -> classname,
-default_caption, primer_caption, synthetic_caption, synthetic_merged_caption, target. Its rule of the
-training text: the default caption where there is one, else the merged one, one of several at random in
-training and the first in evaluation; where a record has neither, its primer (class in a template).
-Roth et al. 2024, https://arxiv.org/abs/2408.14471.
+`CUB200/...` (or `CUB200.tar`) holds the images; the info folder, `data_lib/00_info` of its code,
+holds `CUB200_classnames.json`, a list, and `CUB200_train.json`, `CUB200_test.json`: image path ->
+classname, default_caption, primer_caption, synthetic_caption, synthetic_merged_caption, target. Its
+rule of the training text: the default caption where there is one, else the merged one, one of
+several at random in training and the first in evaluation; where a record has neither, its primer
+(class in a template). Roth et al. 2024, https://arxiv.org/abs/2408.14471.
 
 Its validation mode keeps a fifth of the training images to choose hyperparameters on; here that is
 `{"test": "train", "test_share": 0.2}`, by a hash of the path and not class by class.
@@ -109,7 +110,9 @@ class Fomo:
 
 
 class Records:
-    """The images and captions of a record file; `members`: of the tar that holds the images, if one does."""
+    """The images and captions of a record file; `members`: of the tar that holds the images, if one
+    does.
+    """
 
     def __init__(
         self,
@@ -201,6 +204,7 @@ def _labelled(about: str, file: Path, classes: list[str]) -> bool:
             break
     sides = [repr(some[place]) if place < len(some) else "none" for some in (classes, named)]
     raise ContradictionError(
-        f"{about}: its classes are not those of {file.name}, from {place} on: the row has {sides[0]}, "
+        f"{about}: its classes are not those of {file.name}, from {place} on: the row has "
+        f"{sides[0]}, "
         f"the file {sides[1]}; targets index into the file's list"
     )

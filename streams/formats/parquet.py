@@ -1,8 +1,9 @@
-"""Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes, path}.
+"""Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes,
+path}.
 
-A Parquet file gives a row only with the row group around it, so the images are copied once, as they are,
-into one file for each under the data folder, and read from there by seek. This takes as much disk as
-the images do.
+A Parquet file gives a row only with the row group around it, so the images are copied once, as they
+are, into one file for each under the data folder, and read from there by seek. This takes as much
+disk as the images do.
 """
 
 import json
@@ -65,7 +66,8 @@ WANTED = {
 class Parquet:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; the same as `test`: split
+    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; the same as `test`:
+    # split
     # by `test_share`.
     train: str = ""
     test: str = ""
@@ -117,7 +119,9 @@ class Parquet:
         return root, matching(about, root, said, ".parquet")
 
     def _check(self, about: str, file: Path) -> None:
-        """Check that a file has the columns that the row's params name, each of a kind that is read."""
+        """Check that a file has the columns that the row's params name, each of a kind that is
+        read.
+        """
         try:
             schema = pq.read_schema(file)
         except pa.ArrowException as problem:
