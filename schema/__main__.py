@@ -3,6 +3,7 @@
 exported of the declared rows.
 `python -m schema check [STREAM|DATASET ...]`: which datasets are at their place
 (`python -m schema check --help`).
+`python -m schema draft PLACE`: the INSERTs for what lies there (`python -m schema draft --help`).
 
 The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one
 transaction, and what each added is printed per table. `-` reads a grid from standard input.
@@ -18,7 +19,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import grid, logs, migrations, summaries
+from schema import draft, grid, logs, migrations, summaries
 from schema.catalog import Catalog, CatalogBusyError
 from schema.checks import places
 from schema.files import network_disk
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
         return places.main(words[1:])
+    if words[:1] == ["draft"]:
+        return draft.main(words[1:])
     parser = _parser()
     options = parser.parse_args(words)
     if options.rebuild:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams import ContradictionError, DatasetError, Pairs, open_pairs
+from streams import ContradictionError, DatasetError, Pairs, compare, open_pairs
 from streams.contact_sheet import drawn, written
 from streams.inspection import SPLITS, chosen, of_both, of_place, of_row, of_split
 
@@ -32,8 +32,8 @@ class Finding:
     Attributes:
         pairs: by split, of the splits that are wanted and there.
         remarks: what a person should know, a sentence each.
-        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the row
-            and the files contradict each other.
+        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the
+            row and the files contradict each other.
     """
 
     row: Row
@@ -102,15 +102,17 @@ def _look_at_split(finding: Finding, split: str, data: Path, every: bool) -> Non
 
 
 def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
-    """Return, by dataset, how its row and the files at its place contradict each other, where they do.
+    """Return, by dataset, how its row and the files at its place contradict each other, where they
+    do.
 
-    Nothing is decoded. What is absent here may be there where the job runs, so it is no contradiction.
+    Nothing is decoded. What is absent here may be there where the job runs, so it is no
+    contradiction.
     """
     refused: dict[str, str] = {}
     for row in rows:
-        for split in row["splits"]:
+        for split in SPLITS:
             try:
-                open_pairs(row, split, data)
+                compare(row, split, data)
             except ContradictionError as problem:
                 refused.setdefault(row["name"], str(problem))
             except Exception:  # noqa: BLE001  the job will say it, where the data is
@@ -163,8 +165,8 @@ def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
 def main() -> int:
     """Return exit code 1 if a dataset that was asked for is absent or refused."""
     asked = json.load(sys.stdin)
-    if asked.get("contradictions_only"):
-        print(json.dumps(contradictions(asked["rows"], Path(asked["data"]))))
+    if "compare" in asked:
+        print(json.dumps(contradictions(asked["compare"], Path(asked["data"]))))
         return 0
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     findings = []

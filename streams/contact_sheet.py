@@ -1,7 +1,8 @@
 """A contact sheet: images of a dataset, each with a caption that a model would learn it by.
 
-A caption is written in the first font of this machine that has all its letters. What none of them has
-is written as its number, `<U+9CE5>`; the captions in full stand in a text file beside the sheet.
+A caption is written in the first font of this machine that has all its letters. What none of them
+has is written as its number, `<U+9CE5>`; the captions in full stand in a text file beside the
+sheet.
 """
 
 import textwrap
@@ -31,7 +32,9 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def drawn(pairs: Pairs, places: np.ndarray, title: str) -> Image.Image:
-    """Return the pairs at (B,) `places`, four a row, below a title. The same pairs give the same picture."""
+    """Return the pairs at (B,) `places`, four a row, below a title. The same pairs give the same
+    picture.
+    """
     images, captions = pairs.images(places), _captions(pairs, places)
     rows = -(-len(places) // COLUMNS)
     width = MARGIN_PX + COLUMNS * (TILE_PX + MARGIN_PX)

@@ -1,11 +1,14 @@
-"""JPEGs decoded and cut on the device that trains (`decode_on_device` of a recipe), so that the host never holds their pixels.
+"""JPEGs decoded and cut on the device that trains (`decode_on_device` of a recipe), so that the
+host never holds their pixels.
 
-torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines run. The files are read, and what
-is cut from each is known from its header, on the host, by whichever process reads ahead; only the one that trains asks a device.
-Pixels are not Pillow's to the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need not
-decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow has the last word: it decodes what
-is no plain JPEG, may have been cut off, or is refused by the device, so that what counts as unreadable is what it always was.
-(torchvision means to leave decoding to TorchCodec in a later release.)
+torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines
+run. The files are read, and what is cut from each is known from its header, on the host, by
+whichever process reads ahead; only the one that trains asks a device. Pixels are not Pillow's to
+the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need
+not decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow
+has the last word: it decodes what is no plain JPEG, may have been cut off, or is refused by the
+device, so that what counts as unreadable is what it always was. (torchvision means to leave
+decoding to TorchCodec in a later release.)
 
 Shapes: H x W pixels of a whole picture, P = `image_px`.
 """
@@ -55,7 +58,8 @@ def decoder(how: Compute, device: torch.device) -> torch.device | None:
         why = str(problem).partition("\n")[0]
     if why:
         raise ComputeError(
-            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave decode_on_device out."
+            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave "
+            "decode_on_device out."
         )
     return device
 
@@ -88,7 +92,9 @@ def left(
 
 
 def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> list[Any]:
-    """Of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is kept of it."""
+    """Of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is kept of
+    it.
+    """
     return list(
         pairs.opened(indices, crops, left)
         if hasattr(pairs, "opened")
@@ -103,7 +109,8 @@ def placed(
     found: list[Any],
     device: torch.device,
 ) -> Tensor:
-    """(B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable ones are replaced and counted.
+    """(B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable ones are
+    replaced and counted.
 
     Raises:
         DatasetError: too many items cannot be decoded.

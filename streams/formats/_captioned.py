@@ -33,7 +33,9 @@ class Listed:
     def __init__(
         self, folder: Path, dataset: Mapping[str, Any], label: str, folders: Sequence[str]
     ) -> None:
-        """`label`: a column of labels; empty: the first folder of a path says the class, if it is one."""
+        """`label`: a column of labels; empty: the first folder of a path says the class, if it is
+        one.
+        """
         self.folder, self.label = folder, label
         self.classes, self.folders = list(dataset["classes"]), list(folders)
         self.unused, self.remarks = Unused(), list[str]()

@@ -2,9 +2,9 @@
 
 How an image is decoded is in `streams/pictures.py`, and on a device in `streams/decoding.py`.
 
-An image that cannot be decoded, or is not there, is replaced by the next item of the same label that
-can, its caption too, so what an index gives never depends on what was asked for before. A disk that
-fails is no such image: that error is passed on.
+An image that cannot be decoded, or is not there, is replaced by the next item of the same label
+that can, its caption too, so what an index gives never depends on what was asked for before. A disk
+that fails is no such image: that error is passed on.
 
 Shapes: B pairs asked for, N items, P = `image_px` pixels.
 """
@@ -149,8 +149,8 @@ class Files:
     ) -> list[str]:
         """Return one caption each, of the item whose image the index gives.
 
-        The test split gives the first one. What is not of `part` is not read for it, and `rng` goes on
-        as for all.
+        The test split gives the first one. What is not of `part` is not read for it, and `rng` goes
+        on as for all.
         """
         chances = rng.random(len(indices))
         captions = []
@@ -182,11 +182,13 @@ class Files:
             wrong = int(outside[0])
             raise DatasetError(
                 f"{self.about}: {self.name(wrong)} has label {self.labels[wrong]}, and the row has "
-                f"{classes} classes. Labels run from 0 to {classes - 1}; name every class in the row."
+                f"{classes} classes. Labels run from 0 to {classes - 1}; name every class in the "
+                "row."
             )
 
     def _pixels(self, index: int, crop: Crop | None, image: Pixels | Exception | None) -> Pixels:
-        """Return (3, P, P): the item's own pixels, or those of the next of its label that can be read.
+        """Return (3, P, P): the item's own pixels, or those of the next of its label that can be
+        read.
 
         `image`: what it was decoded to already; None: Pillow decodes it now.
         """
@@ -238,7 +240,8 @@ class Files:
             shown = ", ".join(self.corrupt[:SHOWN])
             more = ", ..." if len(self.corrupt) > SHOWN else ""
             raise DatasetError(
-                f"{self.about}: {len(self.corrupt)} of the {self.seen} images read so far cannot be "
+                f"{self.about}: {len(self.corrupt)} of the {self.seen} images read so far cannot "
+                "be "
                 f"read, and {allowed:.0f} may: {shown}{more} (the last one: {problem}). Fetch them "
                 "again, or raise corrupt_share in the row's params."
             )

@@ -1,8 +1,9 @@
-"""The numbers of classes: as files say them, and the captions that a row's templates make of their names.
+"""The numbers of classes: as files say them, and the captions that a row's templates make of their
+names.
 
-Where files name their classes too, those names and the row's are compared. The same names in another
-order are followed by name. A name that stands at another number in the file is a contradiction: one of
-the two sides is wrong, and training would teach crows as gulls.
+Where files name their classes too, those names and the row's are compared. The same names in
+another order are followed by name. A name that stands at another number in the file is a
+contradiction: one of the two sides is wrong, and training would teach crows as gulls.
 """
 
 import re
@@ -21,8 +22,8 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: str) -> list[int]:
     """Return the row's number for each number of a file that names its classes.
 
-    `classes`: of the row. `named`: of the file, which is called `where` in messages; none: the numbers
-    are the row's.
+    `classes`: of the row. `named`: of the file, which is called `where` in messages; none: the
+    numbers are the row's.
 
     Raises:
         ContradictionError: the two sides have another number of classes, or name the same class by
@@ -34,7 +35,8 @@ def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: st
     if len(named) != len(classes):
         raise ContradictionError(
             f"{about}: the row names {len(classes)} classes ({_listed(classes)}), and {where} "
-            f"{len(named)} ({_listed(named)}). Name every class of the files in the row, in their order."
+            f"{len(named)} ({_listed(named)}). Name every class of the files in the row, in their "
+            "order."
         )
     if sorted(named) == sorted(classes):
         number = {name: place for place, name in enumerate(classes)}
@@ -42,8 +44,10 @@ def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: st
     place = _contradiction(classes, named)
     if place is not None:
         raise ContradictionError(
-            f"{about}: class number {place} is {classes[place]!r} in the row and {named[place]!r} in "
-            f"{where}. The row has {_listed(classes)}; {where} has {_listed(named)}. Write the row's "
+            f"{about}: class number {place} is {classes[place]!r} in the row and {named[place]!r} "
+            "in "
+            f"{where}. The row has {_listed(classes)}; {where} has {_listed(named)}. Write the "
+            "row's "
             "names in the order of the files, or exactly as they are written there, in any order."
         )
     return numbers
@@ -54,7 +58,10 @@ def renamed(classes: Sequence[str], named: Sequence[str], where: str) -> list[st
     if not named or not classes or sorted(named) == sorted(classes):
         return []
     pairs = zip(classes, named, strict=False)
-    other = [f"{name!r} is {written!r}" for name, written in pairs if name != written]
+    other = []
+    for name, written in pairs:
+        if _words(name) != _words(written):
+            other.append(f"{name!r} is {written!r}")
     if not other:
         return []
     more = ", ..." if len(other) > SHOWN else ""
@@ -98,7 +105,8 @@ def label_numbers(
 def by_label(
     dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray
 ) -> list[list[str]]:
-    """Return the captions of each label: every template of the row with the class name; labels (N,).
+    """Return the captions of each label: every template of the row with the class name; labels
+    (N,).
 
     Raises:
         DatasetError: a label without a class.
@@ -106,7 +114,8 @@ def by_label(
     for label in np.unique(labels).tolist():
         if not 0 <= label < len(classes):
             raise DatasetError(
-                f"dataset {dataset['name']!r}: captions from templates need a class for every label, "
+                f"dataset {dataset['name']!r}: captions from templates need a class for every "
+                "label, "
                 f"and {label} has none of the {len(classes)}. Name every class in the row, or take "
                 "captions from elsewhere."
             )
@@ -115,11 +124,12 @@ def by_label(
 
 
 def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
-    """Return the first number at which the row and a file mean different classes; None: none is known.
+    """Return the first number at which the row and a file mean different classes; None: none is
+    known.
 
     Names are compared as words, without case, blanks and underscores. A name that the file writes
-    exactly so at another number is enough. Names that only share their words (`annual crop land` and
-    `AnnualCrop`) count when more of them stand at another number than at their own.
+    exactly so at another number is enough. Names that only share their words (`annual crop land`
+    and `AnnualCrop`) count when more of them stand at another number than at their own.
     """
     ours, theirs = [_words(name) for name in classes], [_words(name) for name in named]
     at = {"".join(words): place for place, words in enumerate(theirs)}
@@ -136,7 +146,9 @@ def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in small letters: `AnnualCrop`, `annual_crop` and `annual crop` alike."""
+    """Return the words of a name in small letters: `AnnualCrop`, `annual_crop` and `annual crop`
+    alike.
+    """
     return [word.casefold() for word in WORD.findall(name)] or [name]
 
 

@@ -82,12 +82,14 @@ def located(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
         raise DatasetError(
             f"{about}: format {dataset['format']} needs a `location` that contains {wanted}"
         )
+    if not isinstance(location, str):
+        raise DatasetError(f"{about}: location is {location!r}; it must be the text of a path")
     if "://" in location:
         raise DatasetError(
             f"{about}: location {location!r} is an address, and nothing is downloaded. Fetch it, "
             "and name the folder."
         )
-    return data / str(location)
+    return data / location
 
 
 def there(about: str, path: Path, wanted: str) -> Path:
@@ -99,7 +101,8 @@ def there(about: str, path: Path, wanted: str) -> Path:
     if path.exists():
         return path
     raise DatasetError(
-        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the "
+        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at "
+        "the "
         "data folder.)"
     )
 
@@ -133,8 +136,8 @@ def expanded(said: str) -> list[str]:
 def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
     """Return the files that a sub-location means, sorted.
 
-    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers in
-    braces (`{00000..00127}.tar`), of which every one must be there.
+    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers
+    in braces (`{00000..00127}.tar`), of which every one must be there.
 
     Raises:
         DatasetError: there are none, or one of a range is missing.

@@ -1,8 +1,9 @@
-"""Files by address: fetched once into the data folder, and read there like any other, so that a cursor finds every pair again.
+"""Files by address: fetched once into the data folder, and read there like any other, so that a
+cursor finds every pair again.
 
-An address is http://, https:// or file://, and numbers in braces stand for many: `https://host/pool/{00000..00127}.tar`. No
-command is run (`pipe:`), because a row of a catalog may come from anyone. A copy that is there is not asked for again; delete it
-to fetch anew.
+An address is http://, https:// or file://, and numbers in braces stand for many:
+`https://host/pool/{00000..00127}.tar`. No command is run (`pipe:`), because a row of a catalog may
+come from anyone. A copy that is there is not asked for again; delete it to fetch anew.
 """
 
 import hashlib
@@ -29,7 +30,8 @@ def fetched(about: str, address: str, folder: Path) -> Path:
     """The local copy of a file, whole or not there.
 
     Raises:
-        DatasetError: it could not be had after several tries, or not at all; names the address and the last reason.
+        DatasetError: it could not be had after several tries, or not at all; names the address and
+            the last reason.
     """
     key = hashlib.sha256(address.encode()).hexdigest()[:16]
     kept = folder / f"{key}-{address.rpartition('/')[2]}"
@@ -46,8 +48,10 @@ def fetched(about: str, address: str, folder: Path) -> Path:
             )
             if denied or tries == TRIES:
                 raise DatasetError(
-                    f"{about}: {address} cannot be fetched ({tries} {'try' if tries == 1 else 'tries'}): {problem}. See that the "
-                    "address is right and that this machine may reach it, or fetch the shards by hand and name their folder."
+                    f"{about}: {address} cannot be fetched ({tries} "
+                    f"{'try' if tries == 1 else 'tries'}): {problem}. See that the "
+                    "address is right and that this machine may reach it, or fetch the shards by "
+                    "hand and name their folder."
                 ) from problem
             time.sleep(PAUSE_S * 2 ** (tries - 1))
     return kept

@@ -1,4 +1,6 @@
-"""The samples of a tar shard: which members are an image, a caption and a class, and what is left over."""
+"""The samples of a tar shard: which members are an image, a caption and a class, and what is left
+over.
+"""
 
 import json
 from pathlib import Path
@@ -25,13 +27,14 @@ Parts = dict[str, tuple[int, int]]  # of a sample, by ending: offset and bytes
 def index_of(file: Path, image: str, caption: str) -> Arrays:
     """Return where a shard's pairs lie, in the order of its samples, and what is no pair.
 
-    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's params.
+    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's
+    params.
 
     Raises:
         DatasetError: a shard that is not whole, or a class that is no number.
     """
     unused = Unused()
-    samples = _samples(file, unused)
+    samples = samples_of(file, unused)
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     keys, labels, spans = [], [], []
     for key, parts in samples.items():
@@ -77,7 +80,7 @@ def texts_in(text: bytes, caption: str) -> list[str]:
     return texts
 
 
-def _samples(file: Path, unused: Unused) -> dict[str, Parts]:
+def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
     """Return the members of each sample. Of two members of one name the last counts, as in a tar."""
     samples: dict[str, Parts] = {}
     for name, offset, size in members(file, unused):

@@ -1,10 +1,11 @@
-"""Folders of images: a folder for each class, `crow/001.jpg`, or a table of captions beside the images.
+"""Folders of images: a folder for each class, `crow/001.jpg`, or a table of captions beside the
+images.
 
 Class folders are as torchvision's ImageFolder and most downloads have them, with captions from the
-row's templates. With `caption`, the captions are a column of `metadata.csv`, `.jsonl` or `.parquet` in
-the folder or in folders below it, whose column `file_name` names an image from there: the ImageFolder
-of Hugging Face (https://huggingface.co/docs/datasets/image_dataset). An image in several rows, or with a
-list in its cell, has several captions.
+row's templates. With `caption`, the captions are a column of `metadata.csv`, `.jsonl` or `.parquet`
+in the folder or in folders below it, whose column `file_name` names an image from there: the
+ImageFolder of Hugging Face (https://huggingface.co/docs/datasets/image_dataset). An image in
+several rows, or with a list in its cell, has several captions.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ WANTED = "a folder of images for each class"
 class Imagefolder:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder in the location that holds the class folders; the same as `test`: split by `test_share`.
+    # Folder in the location that holds the class folders; the same as `test`: split by
+    # `test_share`.
     train: str = ""
     test: str = ""
     test_share: float = 0.0  # share of the items that are test pairs, by a hash of `crow/001.jpg`
@@ -48,11 +50,12 @@ class Imagefolder:
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the images of the row's classes, by class, then by path.
 
-        Where the row names no classes they are all folders, sorted. With captions from metadata, the
-        images are in the order of their paths.
+        Where the row names no classes they are all folders, sorted. With captions from metadata,
+        the images are in the order of their paths.
 
         Raises:
-            DatasetError: no such location, no folder of a class, or no metadata where it is asked for.
+            DatasetError: no such location, no folder of a class, or no metadata where it is asked
+                for.
         """
         about = f"dataset {dataset['name']!r}"
         wanted = "images, with metadata beside them" if self.caption else WANTED
@@ -67,7 +70,8 @@ class Imagefolder:
             return Files(dataset, self, split, listed)
         if self.label:
             raise DatasetError(
-                f"{about}: label names a column of the metadata, and caption names none. Give both, or "
+                f"{about}: label names a column of the metadata, and caption names none. Give "
+                "both, or "
                 "leave the classes to the folders."
             )
         classes, folders = self._classes(about, dataset, folder)
@@ -79,13 +83,15 @@ class Imagefolder:
         """Return the names of the classes, and of the folder of each.
 
         Raises:
-            DatasetError: another number of folders than of classes, one twice, or one that is not there.
+            DatasetError: another number of folders than of classes, one twice, or one that is not
+                there.
         """
         classes = list(dataset["classes"]) or class_folders(folder)
         folders = list(self.folders) or classes
         if len(folders) != len(classes):
             raise DatasetError(
-                f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one for "
+                f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one "
+                "for "
                 "each"
             )
         if len(set(folders)) < len(folders):
@@ -94,7 +100,8 @@ class Imagefolder:
             there(
                 about,
                 folder / name,
-                "the images of a class; `folders` in the row's params says how its folders are called",
+                "the images of a class; `folders` in the row's params says how its folders are "
+                "called",
             )
         return classes, folders
 
@@ -108,8 +115,10 @@ class Imagefolder:
         tables = [name for name in files if Path(name).name in METADATA and not is_hidden(name)]
         if not tables:
             raise DatasetError(
-                f"{about}: there is no {', '.join(METADATA)} in {folder} or below it, and `caption` "
-                f"names a column of it ({self.caption}). Put one there, or leave caption out for the "
+                f"{about}: there is no {', '.join(METADATA)} in {folder} or below it, and "
+                "`caption` "
+                f"names a column of it ({self.caption}). Put one there, or leave caption out for "
+                "the "
                 "row's templates."
             )
         folders = list(self.folders) or list(dataset["classes"])

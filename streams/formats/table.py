@@ -1,9 +1,10 @@
-"""A table of image paths and captions, as open_clip trains from: a CSV or TSV with `filepath` and `title`.
+"""A table of image paths and captions, as open_clip trains from: a CSV or TSV with `filepath` and
+`title`.
 
 open_clip's own default is a tab between the two (`--csv-separator`, `--csv-img-key`,
-`--csv-caption-key` of https://github.com/mlfoundations/open_clip). JSON lines and Parquet files of paths
-are read alike. A path in several rows has several captions. Paths are relative to the folder of the
-table, or to `images`; absolute ones are taken as they are.
+`--csv-caption-key` of https://github.com/mlfoundations/open_clip). JSON lines and Parquet files of
+paths are read alike. A path in several rows has several captions. Paths are relative to the folder
+of the table, or to `images`; absolute ones are taken as they are.
 """
 
 from collections.abc import Mapping
@@ -48,7 +49,8 @@ class Table:
         files = self._tables(about, root, said)
         if not (self.image and self.caption):
             raise DatasetError(
-                f"{about}: `image` and `caption` in the row's params name the columns of the paths and "
+                f"{about}: `image` and `caption` in the row's params name the columns of the "
+                "paths and "
                 "of the captions; neither may be empty"
             )
         folder = files[0].parent
@@ -76,14 +78,16 @@ class Table:
             if len(files) != 1:
                 names = ", ".join(file.name for file in files) or "none"
                 raise DatasetError(
-                    f"{about}: {root / said} must hold one table for a split, and holds {names}. Name "
+                    f"{about}: {root / said} must hold one table for a split, and holds {names}. "
+                    "Name "
                     "it with train and test in the row's params."
                 )
             return files
         files = matching(about, root, said, ".csv")
         if len({file.parent for file in files}) > 1 and not self.images:
             raise DatasetError(
-                f"{about}: {said} means tables in several folders; `images` in the row's params must "
+                f"{about}: {said} means tables in several folders; `images` in the row's params "
+                "must "
                 "say from where their paths start"
             )
         return files

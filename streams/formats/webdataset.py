@@ -1,12 +1,13 @@
-"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls).
+"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or
+.cls).
 
-Where the members lie is found once a shard and kept under the data folder; after that any pair is one
-seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image
-without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`) are fetched
-once into the data folder: as much disk as they take.
+Where the members lie is found once a shard and kept under the data folder; after that any pair is
+one seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere.
+An image without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`)
+are fetched once into the data folder: as much disk as they take.
 
-As in WebDataset (https://github.com/webdataset/webdataset) the key of a member ends at the first dot of
-its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
+As in WebDataset (https://github.com/webdataset/webdataset) the key of a member ends at the first
+dot of its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
 """
 
 from collections import Counter
@@ -36,7 +37,8 @@ WANTED = "tar shards, or folders of them"
 class Webdataset:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder, file, pattern (`train-*.tar`) or range (`{00000..00127}.tar`) in the location; the same as
+    # Folder, file, pattern (`train-*.tar`) or range (`{00000..00127}.tar`) in the location; the
+    # same as
     # `test`: split by `test_share`.
     train: str = ""
     test: str = ""
@@ -81,8 +83,10 @@ class Webdataset:
         members = ", ".join(name for name, _ in endings.most_common(ENDINGS_SHOWN))
         return (
             f"no sample of the {len(indices)} shards in {where} has an image and a caption "
-            f"({self.caption}). Their members end in {members or 'nothing'}: `caption` in the row's "
-            "params says where captions are, and `image` which member is the image (input.jpg), where "
+            f"({self.caption}). Their members end in {members or 'nothing'}: `caption` in the "
+            "row's "
+            "params says where captions are, and `image` which member is the image (input.jpg), "
+            "where "
             "its name says more than a kind of picture."
         )
 
@@ -107,7 +111,8 @@ class Webdataset:
         if not all(address.endswith(".tar") for address in addresses):
             raise DatasetError(
                 f"{about}: {where} is an address, where no folder can be listed; it must name .tar "
-                "files, as https://host/pool/{00000..00127}.tar, with location alone or with train and "
+                "files, as https://host/pool/{00000..00127}.tar, with location alone or with "
+                "train and "
                 "test"
             )
         root = location if said else location.partition("{")[0].rpartition("/")[0]
