@@ -30,6 +30,7 @@ class MetricError(ValueError):
 def load_test(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
     """A dataset's test split as the evaluations take it, its first caption per image."""
     every = np.arange(len(pairs))
+    several = dataset["kind"] == "retrieval" and hasattr(pairs, "every_caption")
     return evals.TestSet(
         name=dataset["name"],
         kind=dataset["kind"],
@@ -38,6 +39,7 @@ def load_test(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
         images=pairs.images(every),
         labels=pairs.labels,
         captions=pairs.captions(every, np.random.default_rng(0)),
+        every_caption=pairs.every_caption() if several else None,
     )
 
 
