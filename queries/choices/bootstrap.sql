@@ -1,11 +1,11 @@
 -- How sure are we of each combination, without believing in a normal distribution?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) with a trial at the end of its stream
 -- mean over seeds, and the 95 % percentile interval of the means of `resamples` samples of as many
--- seeds, drawn with replacement (by a hash of sample and place: the same at every call); NULL below 3
--- seeds. It cannot leave the range of the seeds, so with few of them it holds the true mean less often
--- than 95 %: `covers` says how often, of normal values (75, 84 and 89 % at 3, 5 and 8 seeds). `spread` has
--- the t-interval, which covers 95 %. measure: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio. A parameter left out
--- means all.
+-- seeds, drawn with replacement (by a hash of sample and place: the same at every call); NULL below
+-- 3 seeds. It cannot leave the range of the seeds, so with few of them it holds the true mean less
+-- often than 95 %: `covers` says how often, of normal values (75, 84 and 89 % at 3, 5 and 8 seeds).
+-- `spread` has the t-interval, which covers 95 %. measure: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio.
+-- A parameter left out means all.
 CREATE OR REPLACE MACRO bootstrap(
     measure VARCHAR := 'gm', resamples INTEGER := 1000, stream VARCHAR := NULL, backbone VARCHAR := NULL
 ) AS TABLE
@@ -24,7 +24,8 @@ listed AS (
     GROUP BY backbone_, stream_, mixture, method, recipe, budget
 ),
 sample AS (
-    -- for each number of seeds the places that a sample takes; equal samples once, and how many they are
+    -- for each number of seeds the places that a sample takes; equal samples once, and how many
+    -- they are
     SELECT seeds, places, count(*) AS times
     FROM (
         SELECT number.seeds, list_sort([

@@ -1,15 +1,16 @@
 -- Is one method better than another, and if that is open, how many more seeds would tell?
 -- grain: one row per (backbone, stream, mixture, recipe, budget) at whose end method `a` or method `b` was measured
--- It may be asked again after every new seed. It looks at 3, 6, 12, 24, ... pairs only, at 0.05 / 2,
--- / 4, / 8, ... (a group-sequential rule): `look` says at which of these the answer is, `counted` how many
--- of the `pairs` it counts, by seed; together the looks call equal methods different in at most 5 % of
--- studies. difference: mean of a - b over what is counted, with the interval of that look, whose floor is
--- the `resolution` of the test sets. wins, ties, losses: of a; win_rate: ties half.
--- verdict: the better one; tie (the interval holds 0); too few seeds (before the first look).
--- seeds_needed: the pairs of the first look at which a difference as large as the present one, at the
--- present spread, is told from 0 with probability `power`, NULL above 768; more_seeds are missing until
--- then where it is open, and `grid` is the INSERT for these (and for those that only one method has). For
--- a tie of a thousandth, more seeds are a waste: read the interval first. recipes: as in `paired`.
+-- It may be asked again after every new seed. It looks at 3, 6, 12, 24, ... pairs only, at 0.05 /
+-- 2, / 4, / 8, ... (a group-sequential rule): `look` says at which of these the answer is,
+-- `counted` how many of the `pairs` it counts, by seed; together the looks call equal methods
+-- different in at most 5 % of studies. difference: mean of a - b over what is counted, with the
+-- interval of that look, whose floor is the `resolution` of the test sets. wins, ties, losses: of
+-- a; win_rate: ties half. verdict: the better one; tie (the interval holds 0); too few seeds
+-- (before the first look). seeds_needed: the pairs of the first look at which a difference as large
+-- as the present one, at the present spread, is told from 0 with probability `power`, NULL above
+-- 768; more_seeds are missing until then where it is open, and `grid` is the INSERT for these (and
+-- for those that only one method has). For a tie of a thousandth, more seeds are a waste: read the
+-- interval first. recipes: as in `paired`.
 CREATE OR REPLACE MACRO decide(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm', power DOUBLE := 0.8,
     recipes VARCHAR := 'equal', validation VARCHAR := NULL

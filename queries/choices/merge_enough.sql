@@ -1,8 +1,8 @@
 -- Is a merge enough, without regularisation?
 -- grain: one row per (backbone, stream, mixture, recipe, budget, method) with a trial at the end of its stream
--- `effect` along the methods that train all weights with the plain loss, merged or not, and of those that
--- regularise. behind, verdict: against the best of these methods in the same setting, paired by seed.
--- recipes: as in `effect`.
+-- `effect` along the methods that train all weights with the plain loss, merged or not, and of
+-- those that regularise. behind, verdict: against the best of these methods in the same setting,
+-- paired by seed. recipes: as in `effect`.
 CREATE OR REPLACE MACRO merge_enough(
     measure VARCHAR := 'gm', recipes VARCHAR := 'equal', validation VARCHAR := NULL
 ) AS TABLE

@@ -1,11 +1,11 @@
 -- Which seeds are missing, and which trials are worth declaring?
 -- grain: one row per suggestion, the most urgent first
--- 1: seeds that are wanted and have failed or not run. 2: combinations with fewer than 3 seeds.
--- 3: methods that cannot be told from the best of their setting (gm, same recipe) though 3 or more seeds
--- are there: by `effect` with every_look, so it may be followed again and again, and calls equal methods
--- different in at most 5 % of studies. The reason says at which look it is. `grid`: the INSERT of 2 and 3,
--- up to the next look; it gives the best one the same seeds, since only pairs tell (for 1 sync and
--- `failures` have the answer).
+-- 1: seeds that are wanted and have failed or not run. 2: combinations with fewer than 3 seeds. 3:
+-- methods that cannot be told from the best of their setting (gm, same recipe) though 3 or more
+-- seeds are there: by `effect` with every_look, so it may be followed again and again, and calls
+-- equal methods different in at most 5 % of studies. The reason says at which look it is. `grid`:
+-- the INSERT of 2 and 3, up to the next look; it gives the best one the same seeds, since only
+-- pairs tell (for 1 sync and `failures` have the answer).
 CREATE OR REPLACE VIEW next AS
 WITH
 ended AS (

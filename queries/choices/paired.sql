@@ -1,9 +1,10 @@
 -- Which of two methods wins, seed by seed?
 -- grain: one row per (backbone, stream, mixture, recipe, budget, seed) at whose end method `a` or method `b` was measured
--- difference = value of a - value of b, everything else equal; NULL where the other one has not run with
--- this seed. measure: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio. recipes 'equal': both at the same recipe;
--- 'chosen': each at the one that was chosen for it on validation images (`chosen_recipe`), and recipe
--- says 'chosen'. recipe_a and recipe_b say which. resolution: of the test sets, in this measure.
+-- difference = value of a - value of b, everything else equal; NULL where the other one has not run
+-- with this seed. measure: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio. recipes 'equal': both at the
+-- same recipe; 'chosen': each at the one that was chosen for it on validation images
+-- (`chosen_recipe`), and recipe says 'chosen'. recipe_a and recipe_b say which. resolution: of the
+-- test sets, in this measure.
 CREATE OR REPLACE MACRO paired(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm',
     recipes VARCHAR := 'equal', validation VARCHAR := NULL

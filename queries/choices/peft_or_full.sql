@@ -1,8 +1,9 @@
 -- Adapters, or full fine-tuning?
 -- grain: one row per (backbone, stream, mixture, recipe, budget, method) with a trial at the end of its stream
--- `effect` along the methods without merging and with the plain loss, that differ in which parameters
--- move. behind, verdict: against the best of these methods in the same setting, paired by seed. Adapters
--- want higher rates than full fine-tuning: recipes 'chosen' compares each at its own.
+-- `effect` along the methods without merging and with the plain loss, that differ in which
+-- parameters move. behind, verdict: against the best of these methods in the same setting, paired
+-- by seed. Adapters want higher rates than full fine-tuning: recipes 'chosen' compares each at its
+-- own.
 CREATE OR REPLACE MACRO peft_or_full(
     measure VARCHAR := 'gm', recipes VARCHAR := 'equal', validation VARCHAR := NULL
 ) AS TABLE

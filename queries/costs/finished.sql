@@ -1,7 +1,7 @@
 -- What did each finished trial cost, and where?
 -- grain: one row per trial that is done and has costs
--- Of all its attempts. seconds: evaluation included; flops, peak_bytes: without. device: 'unknown' where the worker did not say. Not
--- sorted, since answers about all of them begin with it.
+-- Of all its attempts. seconds: evaluation included; flops, peak_bytes: without. device: 'unknown'
+-- where the worker did not say. Not sorted, since answers about all of them begin with it.
 CREATE OR REPLACE VIEW finished AS
 WITH
 again AS (

@@ -1,9 +1,11 @@
 -- What would a grid cost?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) of the product of what is named
--- Words are listed with commas; left out: all that trials use. Every combination gets seeds first_seed ... first_seed + seeds - 1.
--- new: trials that are not declared yet. steps: of one trial, where the budget says them. seconds; gflops without evaluation: of one
--- trial, means of finished trials of the same six words, else of those that share backbone, stream, recipe and budget, on the device on
--- which one of the kind finished last; based_on: how many. hours: worker time of the new ones.
+-- Words are listed with commas; left out: all that trials use. Every combination gets seeds
+-- first_seed ... first_seed + seeds - 1. new: trials that are not declared yet. steps: of one
+-- trial, where the budget says them. seconds; gflops without evaluation: of one trial, means of
+-- finished trials of the same six words, else of those that share backbone, stream, recipe and
+-- budget, on the device on which one of the kind finished last; based_on: how many. hours: worker
+-- time of the new ones.
 CREATE OR REPLACE MACRO grid_cost(
     backbones VARCHAR := NULL, streams VARCHAR := NULL, mixtures VARCHAR := NULL, methods VARCHAR := NULL, recipes VARCHAR := NULL,
     budgets VARCHAR := NULL, seeds INTEGER := 3, first_seed INTEGER := 0

@@ -1,11 +1,14 @@
 -- What will the pending trials of each kind cost?
 -- grain: one row per (study, backbone, stream, mixture, method, recipe, budget) of the trials that are `startable`
--- Of one trial: steps (all tasks; NULL: not profiled yet; 0: the budget buys none), pflops without evaluation, peak_bytes (seen on the device, else
--- profiled), seconds of a worker on `device`: where a trial of the backbone finished last, else any trial. Seconds are, `based_on` trials,
--- alike: the mean of those of the same six words; by FLOPs: from the seconds per FLOP of those of the same backbone and recipe; similar: the
--- mean of those that share backbone, stream, recipe and budget. error_s: standard deviation of that mean, which all trials of the row
--- share; noise_s: of a trial around it (of a kind that finished once, what is usual of the others); NULL: too few trials to tell. ranks:
--- processes that train one together, each with a GPU of its own where there are GPUs.
+-- Of one trial: steps (all tasks; NULL: not profiled yet; 0: the budget buys none), pflops without
+-- evaluation, peak_bytes (seen on the device, else profiled), seconds of a worker on `device`:
+-- where a trial of the backbone finished last, else any trial. Seconds are, `based_on` trials,
+-- alike: the mean of those of the same six words; by FLOPs: from the seconds per FLOP of those of
+-- the same backbone and recipe; similar: the mean of those that share backbone, stream, recipe and
+-- budget. error_s: standard deviation of that mean, which all trials of the row share; noise_s: of
+-- a trial around it (of a kind that finished once, what is usual of the others); NULL: too few
+-- trials to tell. ranks: processes that train one together, each with a GPU of its own where there
+-- are GPUs.
 CREATE OR REPLACE VIEW outlook AS
 WITH
 wanted AS (

@@ -1,8 +1,8 @@
 -- What did each trial come to, at the recipes that a comparison is made at?
 -- grain: one row per trial at the end of its stream
--- The rows of `at_end`, with `at`: the recipe that trials must share to be compared. recipes 'equal': their
--- own. 'chosen': only trials of the recipe that was chosen for their method on validation images
--- (`chosen_recipe`), and all of these can be compared: at says 'chosen'.
+-- The rows of `at_end`, with `at`: the recipe that trials must share to be compared. recipes
+-- 'equal': their own. 'chosen': only trials of the recipe that was chosen for their method on
+-- validation images (`chosen_recipe`), and all of these can be compared: at says 'chosen'.
 CREATE OR REPLACE MACRO at_recipes(
     measure VARCHAR := 'gm', recipes VARCHAR := 'equal', validation VARCHAR := NULL
 ) AS TABLE

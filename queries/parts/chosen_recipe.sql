@@ -1,9 +1,9 @@
 -- Which recipe was chosen for each method on validation images?
 -- grain: one row per (backbone, stream, mixture, method, budget) with a trial at the end of its stream
 -- measured: how many recipes ran on the stream. recipe: of these the one with the highest mean of
--- `measure` on the validation stream, at the same words; where a single recipe ran, that one; else NULL,
--- because choosing among several by what the test images say would flatter whoever tried more. The
--- validation stream of `world` is `world_validation`, or `validation` for all.
+-- `measure` on the validation stream, at the same words; where a single recipe ran, that one; else
+-- NULL, because choosing among several by what the test images say would flatter whoever tried
+-- more. The validation stream of `world` is `world_validation`, or `validation` for all.
 CREATE OR REPLACE MACRO chosen_recipe(measure VARCHAR := 'gm', validation VARCHAR := NULL) AS TABLE
 WITH
 ended AS MATERIALIZED (

@@ -1,7 +1,8 @@
 -- How well is every task's own test set known after every task?
 -- grain: one row per (trial, label_space, task, learned); `learned`: the task that brings the datasets of this column
--- Of streams whose tasks each bring whole datasets of their own (MTIL); where a dataset is spread over several tasks there is no such
--- matrix. value: weighted mean of the column's adapt members, NULL if one is not measured. task 0 is the untouched backbone.
+-- Of streams whose tasks each bring whole datasets of their own (MTIL); where a dataset is spread
+-- over several tasks there is no such matrix. value: weighted mean of the column's adapt members,
+-- NULL if one is not measured. task 0 is the untouched backbone.
 CREATE OR REPLACE VIEW task_matrix AS
 WITH
 placed AS (

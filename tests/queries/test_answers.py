@@ -37,6 +37,8 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
     + [{"measure": "zs_ratio", "among": "finetune,lora"}]
     + [{"measure": "a_zs", "recipes": "chosen"}, {"measure": "a_ka", "every_look": True}],
     "compared": [{"every_look": True}],
+    "improvement": [{"reference": "ewc", "stream": "world"}],
+    "average_ranks": [{"stream": "line"}],
     "chosen_recipe": [{"measure": "a_ka", "validation": "reversed"}],
     "at_recipes": [{"recipes": "chosen", "validation": "reversed"}],
     "at_end": [{"measure": measure} for measure in ("a_ka", "a_zs", "d_ka", "d_zs", "zs_ratio")],
