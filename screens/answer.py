@@ -24,6 +24,8 @@ COLUMNS = (
     "behind_low",
     "behind_high",
     "verdict",
+    "ka_gain",
+    "zs_loss",
 )
 
 
@@ -77,10 +79,15 @@ def narrowed(snapshot: Snapshot) -> dict[str, str | None]:
 def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
     """The answer and its confidence; `known`: rows of `ranked` with a mean, the best first."""
     where = f"When {setting['backbone']} learns {setting['stream']} within {setting['budget']}"
-    if known.is_empty():
+    ended = known.filter(pl.col("verdict") != "untouched")
+    if ended.is_empty():
         return f"{where}: no trial has reached the end of its stream yet."
-    best, *others = known.iter_rows(named=True)
+    best, *others = ended.iter_rows(named=True)
     claim = f"{where}, **{called(best)}** {words.MEASURES[measure]}: **{best['mean']:.3f}**{sure(best)}."
+    for row in known.filter(pl.col("verdict") == "untouched").iter_rows(named=True):
+        claim += f" The untouched backbone has {row['mean']:.3f}."
+    if measure in ("zs_ratio", "a_zs", "d_zs") and best["ka_gain"] is not None:
+        claim += f" In knowledge accumulation it gained {best['ka_gain']:.3f}."
     ties = [row for row in others if row["verdict"] in ("tie", "ahead")]
     open_ = [row for row in others if row["verdict"] == "too few seeds"]
     if not others:

@@ -7,8 +7,8 @@ import streamlit as st
 from screens.reading import Snapshot, declared, largest
 
 MEASURES = {
-    "zs_ratio": "retains zero-shot accuracy best",
     "gm": "balances learning and keeping best",
+    "zs_ratio": "retains zero-shot accuracy best",
     "a_ka": "knows most of what it was taught",
     "d_ka": "gains most",
     "a_zs": "has the highest zero-shot accuracy",

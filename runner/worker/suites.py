@@ -26,16 +26,25 @@ ROUNDING = 1e-9
 
 
 def load_test(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
-    """Return a dataset's test split as evaluations take it, with one caption of each image."""
+    """Return a dataset's test split as evaluations take it.
+
+    Of each image the first caption, and for retrieval all captions, where the format has several.
+    """
     every = np.arange(len(pairs))
+    # Formats that have one caption of an image do not list several
+    listed = getattr(pairs, "every_caption", None)
+    several = listed is not None and dataset["kind"] == "retrieval"
+    # Before the captions: it finds out which items show another's image
+    images = pairs.images(every)
     return evals.TestSet(
         name=dataset["name"],
         kind=dataset["kind"],
         classes=list(dataset["classes"]),
         templates=list(dataset["templates"]),
-        images=pairs.images(every),
+        images=images,
         labels=pairs.labels,
         captions=pairs.captions(every, np.random.default_rng(0)),
+        every_caption=listed() if several and listed else None,
     )
 
 

@@ -161,6 +161,14 @@ class Files:
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
+    def every_caption(self) -> list[list[str]]:
+        """Return all captions of each item whose image is shown, the first one first.
+
+        Called after `images`, which finds out which items cannot be read and show another's instead.
+        """
+        shown = np.where(self.instead < 0, np.arange(len(self.instead)), self.instead)
+        return [list(self.source.texts(int(self.items[place]))) for place in shown]
+
     def met(self, indices: np.ndarray, unreadable: Sequence[str]) -> None:
         """Count what another process read: items (B,), and the names of those it could not read.
 
