@@ -1,7 +1,8 @@
 """The app: a page per question, from the published copy of the catalog (`streamlit run app.py`).
 
-It never opens the live catalog and writes nothing: every number comes from a view or macro of queries/, whose SQL stands on
-the page. The address holds what was chosen, so it can be sent to a colleague; a new snapshot is picked up within seconds.
+It never opens the live catalog and writes nothing: every number comes from a view or macro of queries/,
+whose SQL stands on the page. The address holds what was chosen, so it can be sent to a colleague; a new
+snapshot is picked up within seconds.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from screens.reading import Snapshot, age, newest, read
 
 REFRESH_S = 5.0
 TIGHTER = "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>"
+# The address of a page, and its module.
 OURS = {
     "": answer,
     "plots": plots,
@@ -25,6 +27,7 @@ OURS = {
     "declare": declare,
     "console": console,
 }
+FIRST_STEPS = "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch"
 
 
 def main() -> None:
@@ -32,15 +35,16 @@ def main() -> None:
     st.set_page_config(page_title="Weir", page_icon="🌊", layout="wide")
     st.html(TIGHTER)
     snapshot = newest()
-    menu = {
-        "Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()]
-    }
-    asked = by_topic()
-    for topic, about in asked.items():
-        menu[topic] = [
-            page(question.page, one.name, question.title(one), snapshot, one.name) for one in about
-        ]
-    chosen = st.navigation(menu, expanded=len(OURS) + len(next(iter(asked.values()))))
+    menu = {"Weir": [page(each.page, path, each.TITLE, snapshot) for path, each in OURS.items()]}
+    topics = by_topic()
+    for topic, questions in topics.items():
+        menu[topic] = []
+        for one in questions:
+            title = question.title(one)
+            menu[topic].append(page(question.page, one.name, title, snapshot, one.name))
+    # The menu shows our pages and the first topic; the others are behind a button.
+    first_topic = next(iter(topics.values()))
+    chosen = st.navigation(menu, expanded=len(OURS) + len(first_topic))
     with st.sidebar:
         watch(snapshot)
     chosen.run()
@@ -49,7 +53,7 @@ def main() -> None:
 def page(
     show: Callable[..., None], path: str, title: str, snapshot: Snapshot | None, *words: str
 ) -> st.Page:
-    """One entry of the menu."""
+    """Return one entry of the menu."""
     return st.Page(
         partial(guarded, show, snapshot, *words), title=title, url_path=path, default=not path
     )
@@ -57,18 +61,23 @@ def page(
 
 @st.fragment(run_every=REFRESH_S)
 def watch(seen: Snapshot | None) -> None:
-    """The age of the snapshot; a newer one runs the page again, which keeps what was chosen and where it was scrolled to."""
+    """Show the age of the snapshot; a newer one runs the page again.
+
+    What was chosen stays, and so does the place to which the page was scrolled.
+    """
     if newest() != seen:
         st.rerun()
-    st.caption(
-        f"{Site.load().current.resolve().stem}, published {age(seen)}"
-        if seen
-        else "nothing published yet"
-    )
+    text = "nothing published yet"
+    if seen is not None:
+        text = f"{Site.load().current.resolve().stem}, published {age(seen)}"
+    st.caption(text)
 
 
 def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -> None:
-    """The page, or in words why there is none; what sync could not reach stands above every page."""
+    """Show the page, or in words why there is none.
+
+    What sync could not reach stands above every page.
+    """
     if snapshot is None:
         nothing_published()
         return
@@ -83,15 +92,12 @@ def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -
 
 
 def nothing_published() -> None:
-    """What to do before the first snapshot."""
+    """Show what to do before the first snapshot."""
     st.header("Nothing published yet")
     st.write("This app reads a published copy of the catalog, and there is none at")
     st.code(str(Site.load().current), language=None)
     st.write("Make a catalog with its vocabulary, then declare trials and run them:")
-    st.code(
-        "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch",
-        language="shell",
-    )
+    st.code(FIRST_STEPS, language="shell")
 
 
 if __name__ == "__main__":

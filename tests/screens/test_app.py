@@ -1,9 +1,14 @@
 """The app on no catalog, an empty and a filled one: every page, what is chosen on it, its files and its SQL (Streamlit's AppTest)."""
 
+import contextlib
 import io
+import json
+import os
+import threading
 import tomllib
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +17,8 @@ from streamlit.util import calc_hash
 import app
 from queries import Question, SnapshotError, questions
 from schema.site import Site
-from screens import charts, console, plots, reading, showing, words
+from screens import charts, console, plots, reading, showing, statement, words
+from screens.statement import StatementError
 from tests.filled import Filled, varied
 
 APP = str(Path(__file__).parents[2] / "app.py")
@@ -296,18 +302,65 @@ def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
     ],
 )
 def test_the_console_refuses(full: reading.Snapshot, text: str, message: str) -> None:
-    with pytest.raises((console.ConsoleError, console.duckdb.Error), match=message):
-        console.ask(full, text)
+    """As its process does it, without starting one for each."""
+    with contextlib.closing(statement.locked(Path(full[0]))) as connection:
+        with pytest.raises((StatementError, duckdb.Error), match=message):
+            statement.answered(connection, text, 10)
+
+
+def test_what_the_console_refuses_is_said_by_its_process(full: reading.Snapshot) -> None:
+    for text, message in (("DROP TABLE trial", "this is DROP"), ("SELECT nonsense", "nonsense")):
+        with pytest.raises(StatementError, match=message):
+            console.ask(full, text)
 
 
 def test_the_console_has_limits(full: reading.Snapshot) -> None:
     assert len(console.ask(full, "SELECT * FROM range(1000000)")) == console.ROWS + 1
-    with pytest.raises(console.ConsoleError, match="Stopped after 0.2 s"):
-        console.ask(
-            full,
-            "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b",
-            seconds=0.2,
-        )
+    with pytest.raises(
+        StatementError, match=r"The answer has \d+ MB, and the console shows at most 50"
+    ):
+        console.ask(full, "SELECT repeat('x', 100000) AS x FROM range(1000)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b",
+        # One call of a function, within which DuckDB looks at no interruption.
+        "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))",
+    ],
+)
+def test_the_console_ends_what_takes_too_long(full: reading.Snapshot, text: str) -> None:
+    """Its process is gone, too: it was ended by the kernel, and nothing of it goes on."""
+    with pytest.raises(StatementError, match="Stopped after 0.5 s. Ask for less"):
+        console.ask(full, text, seconds=0.5)
+    children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children").read_text()
+    for child in children.split():
+        assert b"screens.statement" not in Path(f"/proc/{child}/cmdline").read_bytes()
+
+
+def test_the_console_shows_every_type(full: reading.Snapshot) -> None:
+    """Those without a column of their own in a data frame or in CSV are text."""
+    text = (
+        "SELECT max(finished_at - started_at) AS took, [INTERVAL 1 DAY] AS days, {'a': 1} AS pair, "
+        "MAP {'k': 2} AS map, 'x'::BLOB AS bytes, '101'::BIT AS bits, uuid() AS id, "
+        'sum(seed) AS total, NULL AS nothing, [1, 2] AS list, now() AS at, 1 AS "we""ird" '
+        "FROM outcome JOIN trial ON trial.id = outcome.trial"
+    )
+    row = console.ask(full, text).row(0, named=True)
+    assert ":" in row["took"] and row["days"] == "[1 day]" and row["pair"] == "{'a': 1}"
+    assert (row["map"], row["bytes"], row["bits"]) == ("{k=2}", "x", "101")
+    assert row["list"] == [1, 2] and row["nothing"] is None and row['we"ird'] == 1
+    at = opened("console", sql=text)
+    assert not at.error and len(at.dataframe) == 1
+
+
+def test_a_statement_whose_process_dies_says_so(
+    full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement.sys, "executable", "/bin/false")
+    with pytest.raises(StatementError, match="ended with code 1, perhaps because the machine is"):
+        console.ask(full, "SELECT 2")
 
 
 def test_the_console_answers_from_the_address(full: reading.Snapshot) -> None:
@@ -338,7 +391,79 @@ def test_a_question_younger_than_the_snapshot_says_so(
 
 
 def test_a_wrong_value_is_said_in_words(full: reading.Snapshot) -> None:
-    assert "measure is one of" in opened("effect", measure="nonsense").error[0].value
+    assert "axis is one of" in opened("effect", axis="nonsense").error[0].value
+
+
+@pytest.mark.parametrize(
+    ("page", "key", "value", "instead"),
+    [
+        ("", "budget", "nonsense", "small"),
+        ("", "budget", "smal", "small. Did you mean 'small'?"),
+        ("", "method", "nonsense", "any"),
+        ("", "measure", "nonsense", "retains zero-shot accuracy best"),
+        ("plots", "stream", "nonsense", "world"),
+        ("plots", "figure", "nonsense", "Learned against kept"),
+        ("retention_at_budget", "budget", "nonsense", "all"),
+        ("effect", "measure", "nonsense", "gm"),
+    ],
+)
+def test_a_value_of_the_address_that_is_not_there_is_named(
+    full: reading.Snapshot, page: str, key: str, value: str, instead: str
+) -> None:
+    at = opened(page, **{key: value})
+    text = f"The address asks for {key} '{value}', which this snapshot does not have."
+    (warning,) = [one.value for one in at.warning if "address" in one.value]
+    assert warning.startswith(f"{text} Shown instead: {instead}")
+    assert not [one for one in opened(page).warning if "address" in one.value]
+
+
+@pytest.mark.parametrize("page", ["", "plots", "operations"])
+def test_what_a_page_compares_within_stands_in_the_address(
+    full: reading.Snapshot, page: str
+) -> None:
+    """So that a link means the same when another grid has become the largest."""
+    at = opened(page)
+    here = {"backbone": "tiny", "stream": "world", "budget": "small"}
+    for word, name in here.items():
+        assert at.session_state[word] == name
+        box = at.selectbox(key=word)
+        assert (box.value, box.proto.HasField("default")) == (name, False), "not a default"
+    assert opened(page, budget="large").selectbox(key="budget").value == "large"
+
+
+def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
+    """No number is rounded to two digits, booleans are words, and headings name their unit."""
+    frame = pl.DataFrame(
+        {
+            "share": [0.12345],
+            "t": [12.706],
+            "spent_gflops": [1499.25],
+            "sure": [True],
+            "a_zs_low": [0.5],
+        }
+    )
+    assert [showing.is_large(frame[name]) for name in ("share", "t", "spent_gflops")] == [
+        False,
+        False,
+        True,
+    ]
+    assert frame.select(showing.in_words("sure"))["sure"].to_list() == ["yes"]
+    headings = [showing.heading(name) for name in (*frame.columns, "peak_bytes", "loss_per_s")]
+    assert headings == [
+        "share",
+        "t",
+        "spent (GFLOPs)",
+        "sure",
+        "a_zs low",
+        "peak (bytes)",
+        "loss (per second)",
+    ]
+    columns = json.loads(opened("retention_at_budget").dataframe[0].proto.columns)
+    assert (
+        columns["zs_ratio"]["label"] == "zs_ratio" and columns["few_seeds"]["label"] == "few seeds"
+    )
+    assert columns["zs_ratio"]["type_config"]["format"] == "%.3f"
+    assert "compact" not in json.dumps(columns)
 
 
 def test_it_listens_on_this_machine_only() -> None:
