@@ -1,8 +1,8 @@
 """The app: a page per question, from the published copy of the catalog (`streamlit run app.py`).
 
-It never opens the live catalog and writes nothing: every number comes from a view or macro of queries/,
-whose SQL stands on the page. The address holds what was chosen, so it can be sent to a colleague; a new
-snapshot is picked up within seconds.
+It never opens the live catalog and writes nothing: every number comes from a view or macro of
+queries/, whose SQL stands on the page. The address holds what was chosen, so it can be sent to a
+colleague; a new snapshot is picked up within seconds.
 """
 
 from collections.abc import Callable
@@ -78,6 +78,7 @@ def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -
 
     What sync could not reach stands above every page.
     """
+    # A new lab has no snapshot until its first pass.
     if snapshot is None:
         nothing_published()
         return

@@ -1,8 +1,8 @@
 """Build the pages of this folder as a static site, with Sphinx: `make docs`.
 
 The pages are Markdown that also reads well where a repository is browsed, so nothing in them is of
-Sphinx. What Sphinx needs beside them is added here as each page is read: the tables of contents, and
-what becomes of links to files of the repository that are no pages.
+Sphinx. What Sphinx needs beside them is added here as each page is read: the tables of contents,
+and what becomes of links to files of the repository that are no pages.
 """
 
 import re

@@ -21,7 +21,7 @@ def cell(text: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table; `rows` are cells that are Markdown already."""
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [_line(head), "|" + "---|" * len(head)]
     lines += map(_line, rows)
     return "\n".join(lines)
 

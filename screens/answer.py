@@ -1,4 +1,4 @@
-"""The first page: which setting is best, in words, with how sure that is, and everything behind it."""
+"""The first page: which setting is best, in words, how sure that is, and what is behind it."""
 
 from typing import Any
 
@@ -27,20 +27,23 @@ NAMED = 3
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show filters as the words of the sentence, the answer, its figure, table, files, SQL and trials."""
+    """Show filters by the words of the sentence, the answer, and everything behind it."""
     st.header(TITLE)
     measure = words.measure()
     setting = words.setting(snapshot)
     if setting is None:
         st.info("The catalog has no trials yet. Declare some: python -m schema my_grid.sql")
         return
+    # One question answers all of it, so figure, table and sentence cannot disagree.
     parameters = given(measure=measure, **setting, **narrowed(snapshot))
     frame = read(snapshot, "ranked", parameters)
     if frame.is_empty():
         st.info(
-            "No trial fits these words. Clear one of them, or declare such trials on the page Declare."
+            "No trial fits these words. Clear one of them, or declare such trials "
+            "on the page Declare."
         )
         return
+    # Rows without a result are in the table, where they say what is missing, and in no figure.
     known = frame.drop_nulls("mean")
     with st.container(border=True):
         st.markdown(f"#### {sentence(known, measure, setting)}")
@@ -73,7 +76,10 @@ def narrowed(snapshot: Snapshot) -> dict[str, str | None]:
 
 
 def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
-    """Return the answer and its confidence; `known`: rows of `ranked` with a mean, the best first."""
+    """Return the answer and its confidence.
+
+    known: rows of `ranked` with a mean, the best first.
+    """
     where = f"When {setting['backbone']} learns {setting['stream']} within {setting['budget']}"
     if known.is_empty():
         return f"{where}: no trial has reached the end of its stream yet."

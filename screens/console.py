@@ -1,4 +1,4 @@
-"""Offer SQL on the snapshot: one SELECT at a time, read-only, within bounds of time, rows and memory."""
+"""Offer SQL on the snapshot: one SELECT at a time, read-only, within bounds of time and size."""
 
 import contextlib
 from pathlib import Path
@@ -33,6 +33,7 @@ def page(snapshot: Snapshot) -> None:
         f"at most {SECONDS:.0f} s and {ROWS:,} rows."
     )
     example = st.pills("Examples", list(EXAMPLES), key="example")
+    # The example is put into the box once, so that it can be changed there.
     if example and st.session_state.get("shown") != example:
         st.session_state["shown"] = example
         st.session_state["sql"] = EXAMPLES[example]
@@ -69,6 +70,7 @@ def answered(snapshot: Snapshot, text: str) -> None:
     )
 
 
+# Another widget of the page runs the page again, and must not run the statement again.
 @st.cache_data(max_entries=20, show_spinner="Asking the catalog ...")
 def ask(snapshot: Snapshot, text: str, seconds: float = SECONDS) -> pl.DataFrame:
     """Return at most ROWS + 1 rows of one SELECT, from a process that ends when its time is over.

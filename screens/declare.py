@@ -27,6 +27,7 @@ def page(snapshot: Snapshot) -> None:
         middle.number_input("first seed", 0, 1_000_000, 0, key="first_seed", bind="query-params")
     )
     study = right.text_input("study", key="study", placeholder="none", bind="query-params")
+    # Without a name of each word there is no sentence, and so no INSERT.
     empty = [word for word, names in chosen.items() if not names]
     if empty:
         st.info(f"Choose at least one {', '.join(empty)}.")
@@ -54,10 +55,12 @@ def menus(snapshot: Snapshot) -> dict[str, list[str]]:
 
 def price(snapshot: Snapshot, chosen: dict[str, list[str]], seeds: int, first_seed: int) -> None:
     """Show what the grid would cost, by what finished trials of the same kind took."""
+    # The question takes names as one text with commas between them.
     lists = {f"{word}s": ",".join(names) for word, names in chosen.items()}
     parameters = given(**lists, seeds=str(seeds), first_seed=str(first_seed))
     frame = read(snapshot, "grid_cost", parameters, rows=DRAWN)
     total = read(snapshot, "grid_total", parameters).row(0, named=True)
+    # Where nothing alike has finished, a number would be a guess.
     hours = "unknown"
     if total["hours"] is not None:
         hours = f"{total['hours']:,.2f}"

@@ -1,4 +1,4 @@
-"""How the work goes: progress per study, what runs now, what failed and its retry, and empty cells."""
+"""Show how the work goes: progress, what runs now, what failed and its retry, empty cells."""
 
 from datetime import datetime
 
@@ -32,11 +32,12 @@ def page(snapshot: Snapshot) -> None:
         st.info("The catalog has no trials yet. Declare some: python -m schema my_grid.sql")
         return
     running = read(snapshot, "running")
+    # A pass publishes every minute or so while something runs, if somebody keeps it going.
     minutes = minutes_old(snapshot)
     if len(running) and minutes > STALE_MINUTES:
         st.warning(
-            f"{len(running)} trials are said to run, but this snapshot is {minutes:.0f} minutes old: "
-            "is python -m runner.sync --watch still going?",
+            f"{len(running)} trials are said to run, but this snapshot is "
+            f"{minutes:.0f} minutes old: is python -m runner.sync --watch still going?",
             icon="🕰️",
         )
     progress(snapshot, status)
@@ -105,7 +106,10 @@ def failures(snapshot: Snapshot) -> None:
 
 
 def coverage(snapshot: Snapshot) -> None:
-    """Show methods down and mixtures to the right; a cell without results shows the INSERT for it."""
+    """Show methods down and mixtures to the right.
+
+    A cell that is not complete shows the INSERT that fills it.
+    """
     st.subheader("Coverage")
     setting = words.setting(snapshot)
     if setting is None:
@@ -124,6 +128,7 @@ def coverage(snapshot: Snapshot) -> None:
         key="matrix",
         selection_mode="hole",
     )
+    # A hole can be chosen by keyboard, and by a link, as well as by a click.
     holes = {}
     for row in grid.filter(~pl.col("complete").fill_null(False)).iter_rows(named=True):
         holes[f"{row['row']} · {row['mixture']}"] = row
@@ -161,6 +166,7 @@ def matrix(cells: pl.DataFrame) -> pl.DataFrame:
 
     A row is a method, or a method and recipe where the method has several in one mixture.
     """
+    # Most methods have one recipe; naming it in every row would say nothing.
     several = cells.group_by("method", "mixture").len().filter(pl.col("len") > 1)
     long = pl.concat_str("method", "recipe", separator=" · ")
     has_several = pl.col("method").is_in(several["method"].unique().to_list())
@@ -168,6 +174,7 @@ def matrix(cells: pl.DataFrame) -> pl.DataFrame:
     kinds = rows.select("row", "method", usual=pl.col("recipe"))
     kinds = kinds.unique("row", maintain_order=True)
     mixtures = cells.select("mixture").unique(maintain_order=True)
+    # A cell that nobody declared is shown as well: what is missing is what the table is for.
     every = kinds.join(mixtures, how="cross")
     grid = every.join(rows.drop("method"), on=["row", "mixture"], how="left")
     state = (

@@ -53,12 +53,13 @@ def trade(snapshot: Snapshot, setting: dict[str, str]) -> None:
     if course.is_empty():
         nothing()
         return
+    # The front is that of final means, as `comparison` has it; the lines show the way to them.
     front = read(snapshot, "comparison", where, rows=DRAWN).filter(pl.col("best_trade"))
     published = read(snapshot, "published", where=given(backbone=setting["backbone"]))
     st.caption(
-        "Each line leads from the untouched backbone through the tasks; whiskers at its end are 95 % "
-        "intervals over seeds. Up and to the right is better; the dashed line joins those that nobody "
-        "beats in both."
+        "Each line leads from the untouched backbone through the tasks; whiskers at its end are "
+        "95 % intervals over seeds. Up and to the right is better; the dashed line joins those "
+        "that nobody beats in both."
     )
     chart = charts.trade(course, front, published, declared(snapshot, "method"))
     figure(snapshot, chart, "course", where=where)
@@ -83,6 +84,7 @@ def budget(snapshot: Snapshot, setting: dict[str, str]) -> None:
 
 def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
     """Show every task or dataset after every task, of one setting or as the difference of two."""
+    # Names are those of the settings that reached the end, so that each can be drawn.
     ranked = charts.named(read(snapshot, "ranked", given(**setting)).drop_nulls("mean"))
     if ranked.is_empty():
         nothing()
@@ -94,6 +96,7 @@ def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
         a = words.choose("Combination", names, "a", names[0]) or names[0]
     with right:
         b = words.choose("minus", names, "b", empty="nothing: show it alone")
+    # One setting is a question with conditions; two are a question with both as parameters.
     if b is None:
         where = given(**setting, **{word: rows[a][word] for word in KINDS})
         name, parameters, value, title = "heat", given(), "value", a
@@ -113,7 +116,10 @@ def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
 
 
 def of_role(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of the role that is chosen: datasets that were taught, kept or probed, or tasks."""
+    """Return the rows of the role that is chosen.
+
+    Roles are of datasets that were taught, kept or probed; rows that are tasks have none.
+    """
     named_roles = frame.with_columns(pl.col("role").fill_null(TASKS))
     roles = named_roles["role"].unique(maintain_order=True).to_list()
     role = st.segmented_control(
@@ -151,6 +157,7 @@ def paired(snapshot: Snapshot, setting: dict[str, str]) -> None:
     with columns[2]:
         measure = words.choose("measure", list(charts.TITLES), "measure", "gm") or "gm"
     parameters, where = given(a=a, b=b, measure=measure), given(**setting)
+    # The verdict in words comes first: the lines below are what it rests on.
     for row in read(snapshot, "decide", parameters, where).iter_rows(named=True):
         st.markdown(verdict(row, a, b))
     frame = read(snapshot, "paired", parameters, where, rows=DRAWN).drop_nulls("difference")
@@ -163,7 +170,7 @@ def paired(snapshot: Snapshot, setting: dict[str, str]) -> None:
 
 
 def verdict(row: dict[str, object], a: str, b: str) -> str:
-    """Return one line per mixture and recipe: who is better, by how much, and the tally of seeds."""
+    """Return one line of a verdict: who is better, by how much, and the tally of seeds."""
     head = f"**{row['mixture']} · {row['recipe']}**: {row['verdict']}"
     if row["difference"] is None:
         seeds = f"{row['seeds_a']} seeds of {a}, {row['seeds_b']} of {b}, none in common"
@@ -179,6 +186,7 @@ def verdict(row: dict[str, object], a: str, b: str) -> str:
 def published(snapshot: Snapshot, setting: dict[str, str]) -> None:
     """Show published numbers beside ours."""
     frame = read(snapshot, "reproduced", rows=DRAWN)
+    # Some published numbers are ranks or counts, which have no place between 0 and 1.
     both = frame.drop_nulls("ours").filter(pl.col("published").is_between(0, 1))
     if both.is_empty():
         st.info(

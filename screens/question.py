@@ -1,6 +1,6 @@
-"""A file of queries/ as a page: parameters, a chart where its columns suggest one, table, files and SQL.
+"""Show a file of queries/ as a page: parameters, chart, table, files and SQL.
 
-A new file has its page without anything being registered.
+A chart is drawn where the columns suggest one. A new file has its page without being registered.
 """
 
 import altair as alt
@@ -60,6 +60,7 @@ def inputs(snapshot: Snapshot, question: Question) -> Given:
         known = offered(snapshot, name)
         if known is None and name in CLOSED:
             known = list(CLOSED[name])
+        # What is empty is left out of the call, so the question's own default holds.
         empty = "all" if parameter.default is None else str(parameter.default)
         with columns[place % len(columns)]:
             if known is None:
@@ -75,6 +76,7 @@ def drawn(frame: pl.DataFrame, methods: list[str]) -> alt.LayerChart | None:
     """Return dots with their intervals where rows are settings with a mean, of the first rows."""
     columns = set(frame.columns)
     means = [name for name in MEANS if name in columns and frame[name].dtype.is_float()]
+    # Rows of a task or dataset are not settings: several would stand on one line.
     if not means or not columns >= SENTENCE or columns & WITHIN:
         return None
     known = frame.drop_nulls(means[0])

@@ -1,7 +1,7 @@
 """Read the published copy of the catalog through the questions of queries/, once per snapshot.
 
-The file is opened read-only, read and closed, so that it can be replaced at any moment. Answers are kept
-by the name of the file and the time at which it was written.
+The file is opened read-only, read and closed, so that it can be replaced at any moment. Answers are
+kept by the name of the file and the time at which it was written.
 """
 
 from datetime import datetime
@@ -31,6 +31,7 @@ Given = tuple[tuple[str, object], ...]
 def newest() -> Snapshot | None:
     """Return the snapshot that the site publishes now; None before the first."""
     current = Site.load().current
+    # The link may be replaced between the two calls; then the next look sees the newer one.
     try:
         return str(current.resolve(strict=True)), current.stat().st_mtime_ns
     except FileNotFoundError:
@@ -59,7 +60,7 @@ def whole(snapshot: Snapshot, name: str, parameters: Given = (), where: Given = 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def offered(snapshot: Snapshot, parameter: str) -> list[str] | None:
-    """Return the values that a parameter can take, if it names a row; None for any other parameter."""
+    """Return the values that a parameter can take, if it names a row, else None."""
     with opened(Path(snapshot[0])) as connection:
         return choices(connection, parameter)
 
@@ -80,7 +81,7 @@ def declared(snapshot: Snapshot, word: str) -> list[str]:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def largest(snapshot: Snapshot) -> dict[str, str]:
-    """Return backbone, stream and budget of the most trials, where a page begins; empty without any."""
+    """Return backbone, stream and budget of the most trials; empty without trials."""
     words = ("backbone", "stream", "budget")
     listed = ", ".join(words)
     with opened(Path(snapshot[0])) as connection:

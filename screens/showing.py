@@ -1,4 +1,4 @@
-"""Show answers: as a table, as files (CSV, Parquet, SVG, PNG), with their SQL, and long texts in folds."""
+"""Show answers as a table, as files (CSV, Parquet, SVG, PNG), and with their SQL."""
 
 import io
 from collections.abc import Callable
@@ -39,15 +39,16 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
     head = frame.head(SHOWN)
     config: dict[str, Any] = {}
     for column in head:
-        settings: dict[str, Any] = {"label": heading(column.name), "help": column.name}
+        options: dict[str, Any] = {"label": heading(column.name), "help": column.name}
         if column.dtype.is_float():
-            settings["format"] = "localized" if is_large(column) else "%.3f"
-            config[column.name] = st.column_config.NumberColumn(**settings)
+            options["format"] = "localized" if is_large(column) else "%.3f"
+            config[column.name] = st.column_config.NumberColumn(**options)
         elif isinstance(column.dtype, pl.Datetime):
-            settings["format"] = "D MMM YYYY, HH:mm"
-            config[column.name] = st.column_config.DatetimeColumn(**settings)
+            options["format"] = "D MMM YYYY, HH:mm"
+            config[column.name] = st.column_config.DatetimeColumn(**options)
         else:
-            config[column.name] = st.column_config.Column(**settings)
+            config[column.name] = st.column_config.Column(**options)
+    # Streamlit shows booleans as boxes that look as if they could be ticked.
     head = head.with_columns(
         in_words(name) for name, kind in head.schema.items() if kind == pl.Boolean
     )
@@ -91,7 +92,8 @@ def files(
     where: Given = (),
     chart: alt.LayerChart | None = None,
 ) -> None:
-    """Offer the whole answer as CSV and Parquet, and the figure as SVG and PNG, at one click each."""
+    """Offer the whole answer as CSV and Parquet, and the figure as SVG and PNG."""
+    # Files are made when somebody clicks, from the whole answer, which may be large.
     ask = partial(whole, snapshot, name, parameters, where)
     kinds: dict[str, tuple[Callable[[], bytes], str]] = {
         "CSV": (lambda: csv(ask()), "text/csv"),
@@ -134,13 +136,14 @@ def svg(chart: alt.LayerChart) -> bytes:
 
 def png(chart: alt.LayerChart) -> bytes:
     """Return the figure at three times its size on the page, for print."""
+    # Three times: 300 dots an inch at the width of a page.
     buffer = io.BytesIO()
     chart.save(buffer, format="png", scale_factor=3)
     return buffer.getvalue()
 
 
 def sql(question: Question, parameters: Given = (), where: Given = ()) -> None:
-    """Show the call that gives the numbers above, ready to paste, and the text of the view or macro."""
+    """Show the call that gives the numbers above, ready to paste, and the text of the question."""
     with st.expander("The SQL"):
         st.code(call(question, parameters, where), language="sql")
         st.code(question.sql, language="sql")

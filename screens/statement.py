@@ -1,9 +1,9 @@
 """Answer one SELECT on a snapshot, in a process that can be ended: `python -m screens.statement`.
 
-DuckDB looks at an interruption only between batches of rows, so one call of a function on long texts can
-run for minutes whatever was asked of it. The kernel ends a process at any moment. This one reads a
-request as JSON from standard input, and writes the answer to standard output as an Arrow stream, or what is
-wrong to standard error.
+DuckDB looks at an interruption only between batches of rows, so one call of a function on long
+texts can run for minutes whatever was asked of it. The kernel ends a process at any moment. This
+one reads a request as JSON from standard input, and writes the answer to standard output as an
+Arrow stream, or what is wrong to standard error.
 """
 
 import contextlib
@@ -35,14 +35,15 @@ PLAIN = re.compile(
 
 
 class StatementError(ValueError):
-    """A statement that is not answered: its message says why, and what can be done."""
+    """A statement that is not answered: its message says why, and what can be child."""
 
 
 def ask(snapshot: Path, text: str, rows: int, seconds: float) -> pl.DataFrame:
-    """Return at most `rows` rows of one SELECT, from a process that lives at most `seconds` with it.
+    """Return at most `rows` rows of one SELECT, from a process that has `seconds` for it.
 
     Raises:
-        StatementError: it is something else than one SELECT, DuckDB refuses it (the message is DuckDB's),
+        StatementError: it is something else than one SELECT, DuckDB refuses it (the message is
+        DuckDB's),
             it ran past the time, or its answer is too large.
     """
     request = {"snapshot": str(snapshot), "text": text, "rows": rows, "seconds": seconds}
@@ -50,7 +51,7 @@ def ask(snapshot: Path, text: str, rows: int, seconds: float) -> pl.DataFrame:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "screens.statement"]
     try:
-        done = subprocess.run(
+        child = subprocess.run(
             command,
             input=json.dumps(request).encode(),
             capture_output=True,
@@ -59,16 +60,16 @@ def ask(snapshot: Path, text: str, rows: int, seconds: float) -> pl.DataFrame:
         )
     except subprocess.TimeoutExpired as error:
         raise StatementError(_stopped(seconds)) from error
-    if done.returncode == -signal.SIGALRM:
+    if child.returncode == -signal.SIGALRM:
         raise StatementError(_stopped(seconds))
-    if done.returncode == REFUSED:
-        raise StatementError(done.stderr.decode(errors="replace").strip())
-    if done.returncode != 0:
+    if child.returncode == REFUSED:
+        raise StatementError(child.stderr.decode(errors="replace").strip())
+    if child.returncode != 0:
         raise StatementError(
-            f"The process that ran the statement ended with code {done.returncode}, perhaps because "
-            "the machine is short of memory. Ask for less, or use a notebook."
+            f"The process that ran the statement ended with code {child.returncode}, perhaps "
+            "because the machine is short of memory. Ask for less, or use a notebook."
         )
-    return pl.read_ipc_stream(done.stdout)
+    return pl.read_ipc_stream(child.stdout)
 
 
 def _stopped(seconds: float) -> str:
@@ -80,8 +81,8 @@ def _stopped(seconds: float) -> str:
 def locked(snapshot: Path) -> duckdb.DuckDBPyConnection:
     """Return a connection that can read the snapshot, and reach no other file and no network.
 
-    It is an empty database in memory, beside which the snapshot is attached; after that nothing can be
-    attached and no setting changed.
+    It is an empty database in memory, beside which the snapshot is attached; after that nothing can
+    be attached and no setting changed.
     """
     connection = duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": MEMORY})
     connection.execute("SET temp_directory = ''")

@@ -50,6 +50,7 @@ def attempts(snapshot: Snapshot, number: int) -> None:
         if row["log_tail"]:
             with st.expander(f"Log tail of attempt {row['attempt']}"):
                 st.code(row["log_tail"], language=None, wrap_lines=True)
+    # All attempts of a trial run one definition; the newest is shown, in case they do not.
     with st.expander(f"The definition (spec.json), {frame['spec_id'][-1]}"):
         st.json(json.loads(frame["spec"][-1]), expanded=1)
     showing.sql(named("attempts"), where=given(trial=number))
@@ -68,6 +69,7 @@ def curve(snapshot: Snapshot, number: int) -> None:
 
 def results(snapshot: Snapshot, number: int) -> None:
     """Show every dataset after every task."""
+    # Whole test sets, after the end of a task, of what was deployed: what a report would show.
     where = given(trial=number, weights="deployed", fraction=1.0, at_end=True)
     frame = read(snapshot, "measured", where=where, rows=DRAWN)
     if frame.is_empty():

@@ -1,8 +1,8 @@
 """Choose from the sentence: one widget per word, kept in the address under the word's name.
 
-A link must mean the same later, so backbone, stream and budget always stand in the address, even where
-they are those that a page begins with. A value of the address that is not in the catalog is named, and
-not silently replaced.
+A link must mean the same later, so backbone, stream and budget always stand in the address, even
+where they are those that a page begins with. A value of the address that is not in the catalog is
+named, and not silently replaced.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,8 @@ def choose(
 def chosen(label: str, options: Sequence[str], key: str, first: str) -> str:
     """Return one of the options, which stands in the address even if it is the first."""
     check(key, options, first)
-    # Streamlit leaves a default out of the address. So there is none, and the first value is set as if
-    # somebody had chosen it.
+    # Streamlit leaves a default out of the address. So there is none, and the first value is set as
+    # if somebody had chosen it.
     if key not in st.session_state and st.query_params.get(key) not in options:
         st.session_state[key] = first
     value = st.selectbox(label, options, index=None, key=key, bind="query-params")
@@ -65,10 +65,10 @@ def check(key: str, options: Sequence[str], instead: str) -> None:
 
 
 def setting(snapshot: Snapshot) -> dict[str, str] | None:
-    """Return backbone, stream and budget: only within one of each are methods compared. None without trials.
+    """Return backbone, stream and budget, within which methods are compared; None without trials.
 
-    Those of the most trials come first. The words of another are chosen freely, and a combination without
-    trials shows so.
+    Those of the most trials come first. The words of another are chosen freely, and a combination
+    without trials shows so.
     """
     start = largest(snapshot)
     if not start:

@@ -1,7 +1,7 @@
 """Draw numbers, in Altair: every chart is a pure function of data frames.
 
-Nothing is computed here but where a thing goes. `looks` holds what all figures share, and a method has
-the same colour on every page.
+Nothing is computed here but where a thing goes. `looks` holds what all figures share, and a method
+has the same colour on every page.
 """
 
 from screens.charts.datasets import forgetting, heat, reproduced

@@ -31,6 +31,7 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
     of_two: the value is the difference of two settings, and zero is the middle of the colours.
     """
     peak = max(float(str(frame[value].abs().max() or 0)), 1e-9)
+    # A difference has a middle, zero, and two directions; a value has one.
     if of_two:
         scale = alt.Scale(domain=[-peak, 0, peak], range=list(DIVERGING))
         dark, digits = f"abs(datum['{value}']) > {0.75 * peak}", "+.2f"
@@ -46,6 +47,7 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
     legend = alt.Legend(title=None, format=digits)
     fill = alt.Color(f"{value}:Q", scale=scale, legend=legend)
     cells = base.mark_rect(stroke="white", strokeWidth=2)
+    # Numbers are white on dark cells and black on light ones.
     ink = alt.condition(dark, alt.value("white"), alt.value("#111111"))
     numbers = base.mark_text(fontSize=12).encode(alt.Text(f"{value}:Q", format=digits), color=ink)
     cells = cells.encode(fill, tooltip=[*frame.columns])
@@ -67,6 +69,7 @@ def forgetting(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
 
 def reproduced(frame: pl.DataFrame) -> alt.LayerChart:
     """Return published numbers against ours: on the line they agree."""
+    # The diagonal, on which ours equals the published number.
     ends = pl.DataFrame({"published": [0.0, 1.0], "ours": [0.0, 1.0]})
     line = alt.Chart(ends).mark_line(color=FAINT, strokeDash=[4, 3])
     points = alt.Chart(frame).mark_point(size=110, filled=True, opacity=0.9, color=OKABE_ITO[0])

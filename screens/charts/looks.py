@@ -1,9 +1,9 @@
-"""What all figures share: colours, fonts, titles, and what a row is called.
+"""Give all figures the same colours, fonts and titles, and rows their names.
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can tell
-apart and which print well. They are given out in the order in which methods first appeared in the catalog,
-so a method keeps its colour when others are added. The ninth method has the first colour again; there,
-points differ by mixture in shape.
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can
+tell apart and which print well. They are given out in the order in which methods first appeared in
+the catalog, so a method keeps its colour when others are added. The ninth method has the first
+colour again; there, points differ by mixture in shape.
 """
 
 from collections.abc import Sequence
@@ -73,9 +73,11 @@ def on_top() -> alt.Legend:
 def named(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with a column `row`: what each row is called.
 
-    That is method and mixture, and of the other words those without which two rows would be called alike.
+    That is method and mixture, and of the other words those without which two rows would be called
+    alike.
     """
     words = [word for word in WORDS if word in frame.columns]
+    # Names are made for distinct settings, not for rows: a setting may have a row per task.
     short = pl.concat_str("method", "mixture", separator=" · ")
     names = frame.select(words).unique().with_columns(row=short)
     for word in words[2:]:

@@ -1,4 +1,4 @@
-"""Draw settings: a value with its interval, a measure over what was spent, pairs of seeds, and costs."""
+"""Draw settings: values with intervals, measures over what was spent, pairs of seeds, costs."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,8 @@ def dots(
 ) -> alt.LayerChart:
     """Return a dot per setting, in the order of the frame, with its interval where there is one.
 
-    A dot is hollow where the frame says that the row is behind the best, or has too few seeds to tell.
+    A dot is hollow where the frame says that the row is behind the best, or has too few seeds to
+    tell.
     """
     rows = named(frame)
     if "verdict" in rows.columns:
@@ -37,6 +38,7 @@ def dots(
         hole = base.transform_filter("datum.hollow")
         hole = hole.mark_point(filled=True, size=50, opacity=1, color="white")
         layers.append(hole.encode(x))
+    # Intervals lie below the points, so that a hollow one stays hollow.
     ends = interval(rows, value)
     if ends is not None:
         rule = base.mark_rule(strokeWidth=2.5)
@@ -59,7 +61,7 @@ def _along(column: str, title: str) -> alt.X:
 
 
 def _tips(rows: pl.DataFrame) -> list[str]:
-    """Return what is shown when the pointer rests on a row: all columns but lists and what is drawn."""
+    """Return the columns that are shown when the pointer rests on a row: all but lists."""
     tips = []
     for name, kind in rows.schema.items():
         if kind != pl.List and name not in ("row", "hollow", "grid"):
@@ -70,8 +72,9 @@ def _tips(rows: pl.DataFrame) -> list[str]:
 def over_budget(
     course: pl.DataFrame, measure: str, unit: str, methods: Sequence[str]
 ) -> alt.LayerChart:
-    """Return a measure along what was spent, with bands of its interval; dashes differ by mixture."""
+    """Return a measure along what was spent, with its interval; dashes differ by mixture."""
     rows = named(course.drop_nulls(measure))
+    # Differences between methods are small beside the values, so axes do not begin at zero.
     scale = alt.Scale(zero=False)
     x = alt.X(f"{unit}:Q", title=f"spent so far, {SPENT[unit]}")
     y = alt.Y(f"{measure}:Q", title=TITLES[measure], scale=scale)
@@ -90,7 +93,8 @@ def over_budget(
 
 
 def pairs(frame: pl.DataFrame, a: str, b: str, measure: str) -> alt.LayerChart:
-    """Return a line per pair of equal seed, from method `a` to method `b`; the colour says who won."""
+    """Return a line per pair of equal seed, from `a` to `b`; the colour says who won."""
+    # A row has both sides of a pair; the lines want a row per side.
     names = {"value_a": a, "value_b": b}
     same = [column for column in frame.columns if column not in names]
     long = frame.with_columns(pair=pl.int_range(pl.len())).unpivot(

@@ -1,4 +1,4 @@
-"""Draw learned against kept: the way of every setting through its tasks, and those that nobody beats."""
+"""Draw learned against kept: each setting's way through its tasks, and those nobody beats."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,8 @@ def trade(
     """Return retention to the right and accumulation up.
 
     Args:
-        course: a row per setting and task; a line leads from the untouched backbone through the tasks,
+        course: a row per setting and task; a line leads from the untouched backbone through the
+        tasks,
             with whiskers (95 % intervals) at its end.
         front: settings that nobody beats in both; a dashed line joins them.
         published: published points, which are shaped by how they are known.
@@ -26,7 +27,9 @@ def trade(
     """
     rows = named(course.drop_nulls(["a_ka", "a_zs"]))
     ends = rows.filter(pl.col("task") == pl.col("tasks"))
+    # All settings of a figure begin at one point: the backbone that they share.
     start = rows.filter(pl.col("task") == 0).head(1)
+    # The order of layers is that from back to front.
     layers = [_front(ends, front), *_paths(rows, of(methods, rows))]
     layers += _ends(ends, of(methods, rows))
     layers += _untouched(start)

@@ -39,6 +39,7 @@ def losses(frame: pl.DataFrame) -> alt.LayerChart:
 
 def progress(status: pl.DataFrame) -> alt.LayerChart:
     """Return a bar per study, with a colour per state of its trials."""
+    # States are stacked in the order of the list, from done to withdrawn.
     places = {state: place for place, state in enumerate(STATES)}
     long = status.unpivot(
         list(STATES), index=["study", "trials"], variable_name="state", value_name="count"
@@ -62,7 +63,8 @@ def progress(status: pl.DataFrame) -> alt.LayerChart:
 
 
 def coverage(grid: pl.DataFrame) -> alt.LayerChart:
-    """Return a cell per row and mixture with the seeds done of those wanted; a click selects `hole`."""
+    """Return a cell per row and mixture with its seeds, done of wanted; a click selects `hole`."""
+    # What a click gives back to the page: the words of the cell.
     hole = alt.selection_point(name="hole", fields=["row", "mixture"])
     across = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
     down = alt.Axis(domain=False, ticks=False)

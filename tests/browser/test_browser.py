@@ -1,4 +1,7 @@
-"""The app in a real browser: it draws, filters, links, exports, refuses, renews itself, and is reached by keyboard."""
+"""The app in a real browser.
+
+It draws, filters, links, exports, refuses, renews itself, and is reached by keyboard.
+"""
 
 import shutil
 from io import BytesIO
@@ -35,7 +38,10 @@ MOST_BYTES = 1_000_000
 def test_without_a_browser_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chromium, "missing", lambda: ["chromium"])
     monkeypatch.delenv("WEIR_EXPECT", raising=False)
-    sentence = r"no browser to drive \(chromium not found\); tests/browser/install.sh and make setup install it."
+    sentence = (
+        r"no browser to drive \(chromium not found\); "
+        "tests/browser/install.sh and make setup install it."
+    )
     with pytest.raises(pytest.skip.Exception, match=sentence):
         require_browser()
     monkeypatch.setenv("WEIR_EXPECT", "slurm browser")
@@ -142,14 +148,15 @@ def test_a_new_snapshot_shows_and_keeps_what_was_chosen(app: str, page: "Page", 
 
 @pytest.mark.slow
 def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
-    """Tab stops at every link of the menu that is shown, every menu, every button and every fold; Enter chooses."""
+    """Tab stops at every link of the menu that is shown, every menu, button and fold."""
     visit(page, app)
     wanted = {"Plots", "Operations", "Declare", "SQL", "CSV", "Parquet", "SVG", "PNG", "The SQL"}
     boxes, reached = set(), set()
     for _ in range(90):
         page.keyboard.press("Tab")
         text, label = page.evaluate(
-            "[document.activeElement.innerText || '', document.activeElement.getAttribute('aria-label') || '']"
+            "[document.activeElement.innerText || '', "
+            "document.activeElement.getAttribute('aria-label') || '']"
         )
         reached |= {name for name in wanted if name in text.split("\n")}
         boxes |= {label} if label else set()

@@ -1,74 +1,23 @@
-"""The app on no catalog, an empty and a filled one: every page, what is chosen on it, its files and its SQL (Streamlit's AppTest)."""
+"""The app on no catalog, an empty and a filled one, by Streamlit's AppTest.
 
-import contextlib
+Every page is opened: what is chosen on it, its files and its SQL.
+"""
+
 import io
-import json
-import os
-import threading
 import tomllib
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 import app
 from queries import Question, SnapshotError, questions
-from schema.site import Site
-from screens import charts, console, plots, reading, showing, statement, words
-from screens.statement import StatementError
+from screens import charts, plots, reading, showing, words
 from tests.filled import Filled, varied
+from tests.screens.opening import APP, opened, texts
 
-APP = str(Path(__file__).parents[2] / "app.py")
 ASKED = questions()
 INSERT_ROW = "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)"
-
-
-def opened(page: str = "", **said: str) -> AppTest:
-    """A page under its address."""
-    at = AppTest.from_file(APP, default_timeout=120)
-    at._page_hash = calc_hash(page)
-    for key, value in said.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
-
-
-def said(at: AppTest) -> str:
-    return "\n".join(
-        str(one.value)
-        for kind in ("markdown", "caption", "info", "warning", "error")
-        for one in at.get(kind)
-    )
-
-
-@pytest.fixture(scope="module")
-def catalogs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty and a filled catalog, as sync would publish them."""
-    folder = tmp_path_factory.mktemp("catalogs")
-    for name, fill in (("empty", lambda _: None), ("full", varied)):
-        made = Filled(folder / f"{name}.duckdb")
-        fill(made)
-        made.connection.close()
-    return folder
-
-
-@pytest.fixture
-def empty(site: Site, catalogs: Path) -> None:
-    site.snapshot.mkdir(parents=True)
-    site.current.symlink_to(catalogs / "empty.duckdb")
-
-
-@pytest.fixture
-def full(site: Site, catalogs: Path) -> reading.Snapshot:
-    site.snapshot.mkdir(parents=True)
-    site.current.symlink_to(catalogs / "full.duckdb")
-    snapshot = reading.newest()
-    assert snapshot is not None
-    return snapshot
 
 
 def test_without_a_snapshot_it_says_what_to_do(folder: Path) -> None:
@@ -106,22 +55,25 @@ def test_questions_on_a_filled_catalog(full: reading.Snapshot, question: Questio
 
 @pytest.mark.parametrize("page", app.OURS)
 def test_what_sync_could_not_reach_stands_on_every_page(full: reading.Snapshot, page: str) -> None:
-    assert "squeue: it did not answer within 60 s" in said(opened(page))
+    assert "squeue: it did not answer within 60 s" in texts(opened(page))
 
 
 def test_the_answer_in_one_sentence(full: reading.Snapshot) -> None:
-    """Of the numbers of tests/filled.py, by hand: lora keeps (0.55 + 0.02) / 0.70 on the mean over its three seeds."""
+    """Of the numbers of tests/filled.py, by hand.
+
+    On the mean over its three seeds, lora keeps (0.55 + 0.02) / 0.70.
+    """
     at = opened()
     answer = next(one.value for one in at.markdown if "####" in one.value)
     assert (
-        "When tiny learns world within small, **ewc with plain** retains zero-shot accuracy best: **0.929**"
-        in answer
+        "When tiny learns world within small, **ewc with plain** retains zero-shot accuracy best: "
+        "**0.929**" in answer
     )
     assert "one seed, so no interval" in answer
     table = at.dataframe[0].value
     assert table["verdict"].to_list() == ["best", "too few seeds", "too few seeds"]
     assert table["mean"].to_list()[1:] == pytest.approx([0.57 / 0.7, 0.55 / 0.7])
-    assert "1 of 3 rows wait for seeds" in said(at)
+    assert "1 of 3 rows wait for seeds" in texts(at)
 
 
 def test_filters_are_the_words_of_the_sentence(full: reading.Snapshot) -> None:
@@ -137,7 +89,7 @@ def test_filters_are_the_words_of_the_sentence(full: reading.Snapshot) -> None:
         "merging",
         "row",
     }
-    assert "No trial fits these words" in said(opened(study="second", mixture="replay"))
+    assert "No trial fits these words" in texts(opened(study="second", mixture="replay"))
 
 
 def test_the_trials_behind_a_row(full: reading.Snapshot) -> None:
@@ -159,7 +111,7 @@ def test_every_figure(full: reading.Snapshot, figure: str) -> None:
     charts = at.get("vega_lite_chart")
     assert at.get("button_group")[0].value == figure
     words_ = {"Two methods": "nothing to pair", "Published": "never"}
-    assert len(charts) == 1 or words_[figure] in said(at)
+    assert len(charts) == 1 or words_[figure] in texts(at)
 
 
 def test_operations(full: reading.Snapshot) -> None:
@@ -176,7 +128,9 @@ def test_operations(full: reading.Snapshot) -> None:
         for one in filled.code
     )
     filled = opened("operations", hole="ewc · plain")
-    assert "All 3 seeds of it are declared: 1 done, 1 running, 0 missing, 1 failed." in said(filled)
+    assert "All 3 seeds of it are declared: 1 done, 1 running, 0 missing, 1 failed." in texts(
+        filled
+    )
     assert not any("(VALUES ('ewc')) AS methods(method)" in one.value for one in filled.code)
 
 
@@ -184,16 +138,16 @@ def test_an_old_snapshot_in_which_something_runs_is_stale(
     full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("screens.operations.minutes_old", lambda snapshot: 60.0)
-    assert "3 trials are said to run, but this snapshot is 60 minutes old" in said(
+    assert "3 trials are said to run, but this snapshot is 60 minutes old" in texts(
         opened("operations")
     )
 
 
 def test_a_trial(full: reading.Snapshot) -> None:
     at = opened("trial", id="8")
-    assert "by **ewc**" in said(at) and "error: loss is nan at step 17" in said(at)
+    assert "by **ewc**" in texts(at) and "error: loss is nan at step 17" in texts(at)
     assert "Traceback\n  boom" in {one.value for one in at.code}
-    assert "There is no trial 99" in said(opened("trial", id="99"))
+    assert "There is no trial 99" in texts(opened("trial", id="99"))
 
 
 def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
@@ -203,8 +157,11 @@ def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
     text = at.code[0].value
     assert INSERT_ROW.replace("seed)", "seed, study)") in text and "'it''s mine'" in text
     assert {one.label: one.value for one in at.metric} == {
-        "combinations": "1", "new trials": "0", "worker hours": "0.00", "trials without a forecast": "0",
-    }  # fmt: skip
+        "combinations": "1",
+        "new trials": "0",
+        "worker hours": "0.00",
+        "trials without a forecast": "0",
+    }
     more = Filled()
     varied(more)
     before = more.rows("(SELECT count(*) AS trials FROM trial)")[0]["trials"]
@@ -219,8 +176,13 @@ def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
 
 
 SENTENCE = {
-    "backbone": "tiny", "stream": "world", "mixture": "plain", "method": "finetune", "recipe": "usual", "budget": "small",
-}  # fmt: skip
+    "backbone": "tiny",
+    "stream": "world",
+    "mixture": "plain",
+    "method": "finetune",
+    "recipe": "usual",
+    "budget": "small",
+}
 
 
 def test_files_are_the_whole_answer(full: reading.Snapshot) -> None:
@@ -285,92 +247,6 @@ def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
     assert colours[0] == colours[1] == [charts.OKABE_ITO[1]]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("INSERT INTO trial (backbone) VALUES ('x')", "one SELECT at a time, and this is INSERT"),
-        ("SELECT 1; DROP TABLE trial", "this is SELECT, DROP"),
-        ("COPY trial TO 'out.csv'", "this is COPY"),
-        ("SET enable_external_access = true", "this is SET"),
-        ("ATTACH 'other.duckdb'", "this is ATTACH"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "disabled by configuration"),
-        ("SELECT * FROM read_text('site.toml')", "disabled by configuration"),
-        ("SELECT * FROM 'https://example.org/x.parquet'", "(?i)disabled|does not exist"),
-        ("SELECT * FROM glob('/*')", "disabled by configuration"),
-        ("SELECT nonsense", "nonsense"),
-        ("", "this is nothing"),
-    ],
-)
-def test_the_console_refuses(full: reading.Snapshot, text: str, message: str) -> None:
-    """As its process does it, without starting one for each."""
-    with contextlib.closing(statement.locked(Path(full[0]))) as connection:
-        with pytest.raises((StatementError, duckdb.Error), match=message):
-            statement.answered(connection, text, 10)
-
-
-def test_what_the_console_refuses_is_said_by_its_process(full: reading.Snapshot) -> None:
-    for text, message in (("DROP TABLE trial", "this is DROP"), ("SELECT nonsense", "nonsense")):
-        with pytest.raises(StatementError, match=message):
-            console.ask(full, text)
-
-
-def test_the_console_has_limits(full: reading.Snapshot) -> None:
-    assert len(console.ask(full, "SELECT * FROM range(1000000)")) == console.ROWS + 1
-    with pytest.raises(
-        StatementError, match=r"The answer has \d+ MB, and the console shows at most 50"
-    ):
-        console.ask(full, "SELECT repeat('x', 100000) AS x FROM range(1000)")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b",
-        # One call of a function, within which DuckDB looks at no interruption.
-        "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))",
-    ],
-)
-def test_the_console_ends_what_takes_too_long(full: reading.Snapshot, text: str) -> None:
-    """Its process is gone, too: it was ended by the kernel, and nothing of it goes on."""
-    with pytest.raises(StatementError, match="Stopped after 0.5 s. Ask for less"):
-        console.ask(full, text, seconds=0.5)
-    children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children").read_text()
-    for child in children.split():
-        assert b"screens.statement" not in Path(f"/proc/{child}/cmdline").read_bytes()
-
-
-def test_the_console_shows_every_type(full: reading.Snapshot) -> None:
-    """Those without a column of their own in a data frame or in CSV are text."""
-    text = (
-        "SELECT max(finished_at - started_at) AS took, [INTERVAL 1 DAY] AS days, {'a': 1} AS pair, "
-        "MAP {'k': 2} AS map, 'x'::BLOB AS bytes, '101'::BIT AS bits, uuid() AS id, "
-        'sum(seed) AS total, NULL AS nothing, [1, 2] AS list, now() AS at, 1 AS "we""ird" '
-        "FROM outcome JOIN trial ON trial.id = outcome.trial"
-    )
-    row = console.ask(full, text).row(0, named=True)
-    assert ":" in row["took"] and row["days"] == "[1 day]" and row["pair"] == "{'a': 1}"
-    assert (row["map"], row["bytes"], row["bits"]) == ("{k=2}", "x", "101")
-    assert row["list"] == [1, 2] and row["nothing"] is None and row['we"ird'] == 1
-    at = opened("console", sql=text)
-    assert not at.error and len(at.dataframe) == 1
-
-
-def test_a_statement_whose_process_dies_says_so(
-    full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(statement.sys, "executable", "/bin/false")
-    with pytest.raises(StatementError, match="ended with code 1, perhaps because the machine is"):
-        console.ask(full, "SELECT 2")
-
-
-def test_the_console_answers_from_the_address(full: reading.Snapshot) -> None:
-    at = opened("console", sql="SELECT count(*) AS trials FROM trial", table="trial")
-    assert at.dataframe[0].value["trials"].to_list() == [16]
-    assert "seed" in at.dataframe[1].value["column"].to_list()
-    refused = opened("console", sql="DELETE FROM trial")
-    assert "this is DELETE" in refused.error[0].value
-
-
 def test_a_parameter_stands_in_the_address(full: reading.Snapshot) -> None:
     assert set(opened("retention_at_budget").dataframe[0].value["budget"]) == {"small", "large"}
     assert set(opened("retention_at_budget", budget="large").dataframe[0].value["budget"]) == {
@@ -387,83 +263,11 @@ def test_a_question_younger_than_the_snapshot_says_so(
         )
 
     monkeypatch.setattr("screens.answer.read", refuse)
-    assert "Publish again with: python -m schema" in said(opened())
+    assert "Publish again with: python -m schema" in texts(opened())
 
 
 def test_a_wrong_value_is_said_in_words(full: reading.Snapshot) -> None:
     assert "axis is one of" in opened("effect", axis="nonsense").error[0].value
-
-
-@pytest.mark.parametrize(
-    ("page", "key", "value", "instead"),
-    [
-        ("", "budget", "nonsense", "small"),
-        ("", "budget", "smal", "small. Did you mean 'small'?"),
-        ("", "method", "nonsense", "any"),
-        ("", "measure", "nonsense", "retains zero-shot accuracy best"),
-        ("plots", "stream", "nonsense", "world"),
-        ("plots", "figure", "nonsense", "Learned against kept"),
-        ("retention_at_budget", "budget", "nonsense", "all"),
-        ("effect", "measure", "nonsense", "gm"),
-    ],
-)
-def test_a_value_of_the_address_that_is_not_there_is_named(
-    full: reading.Snapshot, page: str, key: str, value: str, instead: str
-) -> None:
-    at = opened(page, **{key: value})
-    text = f"The address asks for {key} '{value}', which this snapshot does not have."
-    (warning,) = [one.value for one in at.warning if "address" in one.value]
-    assert warning.startswith(f"{text} Shown instead: {instead}")
-    assert not [one for one in opened(page).warning if "address" in one.value]
-
-
-@pytest.mark.parametrize("page", ["", "plots", "operations"])
-def test_what_a_page_compares_within_stands_in_the_address(
-    full: reading.Snapshot, page: str
-) -> None:
-    """So that a link means the same when another grid has become the largest."""
-    at = opened(page)
-    here = {"backbone": "tiny", "stream": "world", "budget": "small"}
-    for word, name in here.items():
-        assert at.session_state[word] == name
-        box = at.selectbox(key=word)
-        assert (box.value, box.proto.HasField("default")) == (name, False), "not a default"
-    assert opened(page, budget="large").selectbox(key="budget").value == "large"
-
-
-def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
-    """No number is rounded to two digits, booleans are words, and headings name their unit."""
-    frame = pl.DataFrame(
-        {
-            "share": [0.12345],
-            "t": [12.706],
-            "spent_gflops": [1499.25],
-            "sure": [True],
-            "a_zs_low": [0.5],
-        }
-    )
-    assert [showing.is_large(frame[name]) for name in ("share", "t", "spent_gflops")] == [
-        False,
-        False,
-        True,
-    ]
-    assert frame.select(showing.in_words("sure"))["sure"].to_list() == ["yes"]
-    headings = [showing.heading(name) for name in (*frame.columns, "peak_bytes", "loss_per_s")]
-    assert headings == [
-        "share",
-        "t",
-        "spent (GFLOPs)",
-        "sure",
-        "a_zs low",
-        "peak (bytes)",
-        "loss (per second)",
-    ]
-    columns = json.loads(opened("retention_at_budget").dataframe[0].proto.columns)
-    assert (
-        columns["zs_ratio"]["label"] == "zs_ratio" and columns["few_seeds"]["label"] == "few seeds"
-    )
-    assert columns["zs_ratio"]["type_config"]["format"] == "%.3f"
-    assert "compact" not in json.dumps(columns)
 
 
 def test_it_listens_on_this_machine_only() -> None:
