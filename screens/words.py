@@ -44,10 +44,10 @@ def choose(
 
 def chosen(label: str, options: Sequence[str], key: str, first: str) -> str:
     """Return one of the options, which stands in the address even if it is the first."""
-    check(key, options, first)
-    # Streamlit leaves a default out of the address. So there is none, and the first value is set as
-    # if somebody had chosen it.
+    # Streamlit leaves a default out of the address. So there is none, and the first value is put into
+    # the address as if somebody had chosen it.
     if key not in st.session_state and st.query_params.get(key) not in options:
+        st.query_params[key] = first
         st.session_state[key] = first
     value = st.selectbox(label, options, index=None, key=key, bind="query-params")
     return value or first
@@ -73,12 +73,15 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
     start = largest(snapshot)
     if not start:
         return None
-    values: dict[str, str] = {}
     labels = {"backbone": "when", "stream": "learns", "budget": "within"}
+    options = {word: declared(snapshot, word) for word in labels}
+    # What is wrong in the address is said above the menus, where there is room for it.
+    for word, names in options.items():
+        check(word, names, start[word])
+    values: dict[str, str] = {}
     for column, (word, label) in zip(st.columns(3), labels.items(), strict=True):
         with column:
-            options = declared(snapshot, word)
-            values[word] = chosen(f"{label} … ({word})", options, word, start[word])
+            values[word] = chosen(f"{label} … ({word})", options[word], word, start[word])
     return values
 
 

@@ -79,7 +79,7 @@ def test_filters_show_the_view_s_numbers_and_stand_in_the_address(
     assert "ewc with plain retains zero-shot accuracy best" in shown(page)
     page.get_by_role("combobox", name="method").last.click()
     page.get_by_role("option", name="lora").click()
-    page.wait_for_url("**/?method=lora")
+    page.wait_for_url(lambda url: "method=lora" in url)
     settled(page)
     (row,) = ask(
         "ranked", lab.current, budget="small", stream="world", backbone="tiny", method="lora"
@@ -90,6 +90,54 @@ def test_filters_show_the_view_s_numbers_and_stand_in_the_address(
     visit(again, page.url)
     assert said in shown(again), "the link restores it"
     again.close()
+
+
+@pytest.mark.slow
+def test_a_link_means_the_same_when_another_grid_is_the_largest(
+    app: str, page: "Page", lab: Site
+) -> None:
+    """What is compared stands in the address from the first, also on the next page."""
+    visit(page, app)
+    within = {"backbone=tiny", "stream=world", "budget=small"}
+    page.wait_for_url(lambda url: within <= set(url.partition("?")[2].split("&")))
+    link, answer = page.url, page.locator("h4").inner_text()
+    page.get_by_role("link", name="Plots", exact=True).click()
+    page.wait_for_url(lambda url: "/plots?" in url and within <= set(url.split("?")[1].split("&")))
+    before = lab.current.readlink()
+    publish(
+        lab,
+        "catalog-larger",
+        "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
+        "SELECT backbone, stream, mixture, method, recipe, 'large', range + 100 "
+        "FROM trial, range(20) WHERE id = 1",
+    )
+    try:
+        visit(page, app)
+        page.wait_for_url(lambda url: "budget=large" in url)
+        visit(page, link)
+        assert page.locator("h4").inner_text() == answer
+    finally:
+        aside = lab.snapshot / ".current"
+        aside.symlink_to(before)
+        aside.replace(lab.current)
+
+
+@pytest.mark.slow
+def test_a_value_of_the_address_that_is_not_there_is_named(app: str, page: "Page") -> None:
+    visit(page, f"{app}/?budget=nonsense")
+    text = "The address asks for budget 'nonsense', which this snapshot does not have."
+    assert f"{text} Shown instead: small." in shown(page)
+
+
+@pytest.mark.slow
+def test_the_console_shows_an_interval_and_ends_a_function(app: str, page: "Page") -> None:
+    visit(page, f"{app}/console?sql=SELECT+max(finished_at+-+started_at)+AS+took+FROM+outcome")
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    assert not page.locator('[data-testid="stException"]').count()
+    box = page.get_by_role("textbox", name="Statement")
+    box.fill("SELECT levenshtein(repeat('ab', 400000), repeat('ba', 400000))")
+    box.press("Control+Enter")
+    page.get_by_text("Stopped after 10 s. Ask for less").wait_for()
 
 
 @pytest.mark.slow
