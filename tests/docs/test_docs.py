@@ -67,7 +67,7 @@ def test_a_page_has_one_title_and_begins_with_a_paragraph(page: Path) -> None:
     text = words(page)
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1, "one title a page"
     assert text.startswith("# ")
-    paragraphs = [part for part in text.split("\n\n")[1:] if not part.startswith("*Written by")]
+    paragraphs = [part for part in text.split("\n\n")[1:] if not part.startswith("<!--")]
     assert re.match(r"[A-Z`]", paragraphs[0]), "what the page is about comes first"
 
 
