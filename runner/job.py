@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
-from runner.submission import Batch
+from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
 
 LOOK_S = 0.5  # how often stop files and children are looked at when nothing wakes the job
@@ -38,7 +38,7 @@ def main(batch: str) -> None:
 
 
 def _run(folder: Path, position: int, has_parent: bool) -> None:
-    batch = Batch.read(folder)
+    batch = Submission.read(folder)
     if batch is None:
         raise FileNotFoundError(
             f"{folder / 'manifest.json'} is missing or torn; runner.sync writes it"
@@ -66,7 +66,7 @@ class Worker:
 class Shim:
     """The attempts of one position, on their way."""
 
-    def __init__(self, batch: Batch, position: int, parent: int | None) -> None:
+    def __init__(self, batch: Submission, position: int, parent: int | None) -> None:
         self.needs, self.parent = batch.needs, parent
         self.rank = (
             int(os.environ["SLURM_PROCID"])
@@ -191,9 +191,10 @@ class Shim:
         if self.rank:
             said["message"] = f"process {self.rank} of {self.needs.ranks}: {said['message']}"
         with contextlib.suppress(OSError):
-            write_json(
-                worker.run.words(self.rank), said | {"at": time.time()} if self.rank else said
-            )
+            if self.rank:
+                write_json(worker.run.words(self.rank), said | {"at": time.time()})
+            else:
+                worker.run.conclude(said)
 
     def hand_back(self) -> None:
         """Attempts whose turn did not come: another job will have them."""
@@ -205,7 +206,7 @@ class Shim:
                     "message": "the job ended before its turn",
                     "finished_at": now(),
                 }
-                write_json(run.path / "outcome.json", said)
+                run.conclude(said)
         self.waiting.clear()
 
 

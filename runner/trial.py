@@ -47,7 +47,7 @@ class Trial:
 
     def __init__(self, run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> None:
         self.run, self.stop, self.tracer = run, stop, tracer
-        self.spec, self.job = run.spec(), run.job()
+        self.spec, self.job = run.spec(), run.assignment()
         torch.set_num_threads(self.job.threads)
         torch.backends.mha.set_fastpath_enabled(
             False
@@ -391,7 +391,7 @@ def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -
     crash_point("claimed")
     started_at, stop = now(), StopFlag(word)
     with ended_by() as end, processes.together(run, started_at) as crew:
-        job = run.job()
+        job = run.assignment()
         code_snapshot.check(job.code, job.code_folder, job.versions)
         crew.gather(Compute.of(run.spec().recipe).ranks)
         tracer = Tracer(run.path) if traced and crew.rank == 0 else None

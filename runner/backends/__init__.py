@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from runner.submission import Batch
+from runner.submission import Submission
 from schema.site import Site
 from schema.words import nearest
 
@@ -81,7 +81,7 @@ class Backend(Protocol):
         """
         ...
 
-    def submit(self, batch: Batch) -> list[str]:
+    def submit(self, batch: Submission) -> list[str]:
         """Start a batch; a job id per position ("": that one was not started).
 
         Raises:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.backends import Look, Place, Sighting, State
-from runner.run_folder import read_json
-from runner.submission import Batch, was_asked
+from runner.run_files import Claim, DamagedFileError
+from runner.submission import Submission, was_asked
 from schema.site import Site
 
 
@@ -49,7 +49,7 @@ class Local:
         """One job per slot."""
         return self.slots
 
-    def submit(self, batch: Batch) -> list[str]:
+    def submit(self, batch: Submission) -> list[str]:
         """Start each position in a free slot. One for which none is left is not started, and has no job id ("")."""
         jobs, slots = [], iter(range(self.slots))
         for position in range(len(batch.positions)):
@@ -69,10 +69,13 @@ class Local:
     def cancel(self, places: Sequence[Place]) -> None:
         """SIGKILL to the worker that claimed the folder, if it still lives."""
         for place in places:
-            claim = read_json(place.folder / "claim") or {}
-            if not claim.get("revoked", True) and _locked(place.folder / "alive"):
+            # A claim that is not as it was written names no process that may be killed
+            with contextlib.suppress(DamagedFileError):
+                claim = Claim.read(place.folder / "claim")
+                if claim is None or claim.revoked or not _locked(place.folder / "alive"):
+                    continue
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(claim["pid"]), signal.SIGKILL)
+                    os.kill(claim.pid, signal.SIGKILL)
 
     def _sighting(self, place: Place) -> Sighting:
         if _locked(place.folder / "alive"):
@@ -93,7 +96,7 @@ class Local:
         first, known = slot * self.width, len(self.gpus)
         return [self.gpus[(first + number) % known] for number in range(min(max(count, 1), known))]
 
-    def _start(self, batch: Batch, position: int, slot: int, held: int) -> bool:
+    def _start(self, batch: Submission, position: int, slot: int, held: int) -> bool:
         """A job in a session of its own that inherits the slot's lock and the `alive` locks of its attempts."""
         alive = [_lock(folder / "alive") for folder in batch.attempts(position)]
         handles = [handle for handle in (held, *alive) if handle is not None]
@@ -104,7 +107,7 @@ class Local:
             os.close(handle)
         return free
 
-    def _spawn(self, batch: Batch, position: int, slot: int, handles: list[int]) -> None:
+    def _spawn(self, batch: Submission, position: int, slot: int, handles: list[int]) -> None:
         threads = str(batch.threads)
         environment = os.environ | {
             "OMP_NUM_THREADS": threads,

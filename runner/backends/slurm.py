@@ -27,7 +27,7 @@ from runner.backends import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from runner.submission import Batch
+from runner.submission import Submission
 from schema.site import Site
 
 COMMAND_S = 60  # Slurm's own patience with a controller that does not answer is 10 s a message
@@ -100,7 +100,7 @@ class Slurm:
 
     # ------------------------------------------------ submission
 
-    def submit(self, batch: Batch) -> list[str]:
+    def submit(self, batch: Submission) -> list[str]:
         """One sbatch."""
         from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError
 
@@ -125,7 +125,7 @@ class Slurm:
             else [job_id]
         )
 
-    def parameters(self, batch: Batch) -> dict[str, Any]:
+    def parameters(self, batch: Submission) -> dict[str, Any]:
         """What submitit writes into the batch script."""
         needs, count = batch.needs, len(batch.positions)
         log = str(batch.folder / ("%a_log.out" if count > 1 else "0_log.out"))
@@ -221,7 +221,7 @@ def _executor(folder: Path) -> Any:
     return Executor(folder=folder, max_num_timeout=0)
 
 
-def _preamble(batch: Batch) -> list[str]:
+def _preamble(batch: Submission) -> list[str]:
     """Shell lines before the entry point. submitit's node half looks for a pickle named by the job's id, which nobody knows
     before sbatch has answered; the job itself puts it there, so a sync that dies just then leaves a job that runs."""
     folder = shlex.quote(str(batch.folder))

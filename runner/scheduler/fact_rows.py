@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from runner.submission import Batch
+from runner.submission import Submission
 
 
 def insert(
@@ -37,7 +37,7 @@ def insert(
     connection.unregister("rows_to_insert")
 
 
-def submission(batch: Batch, folder: str, job_id: str) -> dict[str, Any]:
+def submission(batch: Submission, folder: str, job_id: str) -> dict[str, Any]:
     """The row that says: the backend has the attempt of this folder (`000042/02`)."""
     trial, _, attempt = folder.partition("/")
     return {

@@ -16,7 +16,7 @@ import duckdb
 from runner.run_folder import read_json
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.resolve import Resolver
-from runner.submission import Batch, batch_folder
+from runner.submission import Submission, submission_folder
 from schema import declared, migrations
 from schema.catalog import Catalog, transaction
 from schema.files import fsync
@@ -121,7 +121,7 @@ def _from_folders(
             trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
     batches = {
-        name: Batch.read(batch_folder(site.runs, name))
+        name: Submission.read(submission_folder(site.runs, name))
         for name in {str(job["batch"]) for _, _, job in found.attempts}
     }
     attempts, submissions = [], []
@@ -131,7 +131,7 @@ def _from_folders(
         attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
         attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
         batch = batches[str(job["batch"])]
-        answer = read_json(batch_folder(site.runs, str(job["batch"])) / "answer.json") or {}
+        answer = read_json(submission_folder(site.runs, str(job["batch"])) / "answer.json") or {}
         job_ids = answer.get("jobs") or []
         if batch is not None and job["position"] < len(job_ids) and job_ids[job["position"]]:
             name = f"{folder.parent.name}/{folder.name}"

@@ -20,14 +20,15 @@ from runner.backends import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from runner.run_folder import Job, RunFolder, attempt_folder, crash_point, now
-from runner.scheduler.attempts import Live, jobs
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder, crash_point, now
+from runner.scheduler.attempts import Live, jobs, unreadable
 from runner.scheduler.base_weights import Bases
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import Report
 from runner.scheduler.resolve import RefusedError, Resolver
 from runner.scheduler.sharing import shares, stems
-from runner.submission import Batch, batch_folder, packed
+from runner.submission import Submission, packed, submission_folder
 from schema.catalog import Catalog
 from schema.checks.compute import Compute
 from schema.site import Needs, Site
@@ -76,21 +77,7 @@ def act(
 ) -> None:
     """Offer what was not taken before, then start what `todo` names, beside the attempts that `live` on."""
     report.running = len(live)
-    waiting = [
-        Batch.read(batch_folder(site.runs, name))
-        for name in dict.fromkeys(each.batch for each in live if each.waits)
-    ]
-    current = list[Batch]()
-    for batch in filter(None, waiting):
-        said = (
-            needs.spread(batch.needs.ranks) for needs in (site.needs, *site.by_backbone.values())
-        )
-        if batch.backend == place.name and batch.needs in said:
-            current.append(batch)
-        else:  # site.toml says otherwise now: plan it anew
-            for folder in (folder for job in batch.positions for folder in job):
-                RunFolder(site.runs / folder).revoke()
-    refused = _offer_all(catalog, place, current, report)
+    refused = _offer_all(catalog, place, _waiting(site, place, report, live), report)
     room = place.room(jobs(live))
     if refused is None or not room or limit == 0:
         return
@@ -120,8 +107,50 @@ def act(
     crash_point("submission_row")
 
 
+def _waiting(site: Site, place: Backend, report: Report, live: list[Live]) -> list[Submission]:
+    """Return the submissions to offer again: those that were refused, or never offered.
+
+    One that site.toml no longer asks for, or whose files are not what they must be, is given up, and
+    its trials are planned anew.
+    """
+    current = []
+    for name in dict.fromkeys(each.batch for each in live if each.waits):
+        mine = [each for each in live if each.batch == name]
+        folder = submission_folder(site.runs, name)
+        manifest = None
+        with report.one(folder, "its attempts are made anew"):
+            manifest = Submission.read(folder)
+        if manifest is not None and _is_offerable(site, place, report, manifest, mine):
+            current.append(manifest)
+            continue
+        for each in mine:
+            # A folder that is gone needs no claim: no worker can begin in it
+            if each.place.folder.is_dir():
+                with report.one(each.place.folder, "it is not offered again"):
+                    each.run.revoke()
+    return current
+
+
+def _is_offerable(
+    site: Site, place: Backend, report: Report, manifest: Submission, lives: list[Live]
+) -> bool:
+    """Whether a submission is what site.toml asks for today, and its files are whole."""
+    asked = [
+        needs.spread(manifest.needs.ranks) for needs in (site.needs, *site.by_backbone.values())
+    ]
+    if manifest.backend != place.name or manifest.needs not in asked:
+        return False
+    if not manifest.code.is_dir():
+        report.problem(manifest.name, f"{manifest.code} is gone; its attempts are made anew")
+        return False
+    why = unreadable(lives)
+    if why is not None:
+        report.problem(manifest.name, f"{why}; its attempts are made anew")
+    return why is None
+
+
 def _offer_all(
-    catalog: Catalog, place: Backend, batches: list[Batch], report: Report
+    catalog: Catalog, place: Backend, batches: list[Submission], report: Report
 ) -> set[Needs] | None:
     """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
     that need the same), or None when it does not answer and should be left alone in this pass."""
@@ -230,7 +259,7 @@ def _backbones(
     ]
 
 
-def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[list[Wanted]]]]:
+def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Submission, list[list[Wanted]]]]:
     """Jobs of equal needs together, cut into batches as long as the backend allows.
 
     Raises:
@@ -247,8 +276,14 @@ def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[l
         for piece in packed(alike, longest):
             positions = [[_name(site, wanted) for wanted in job] for job in piece]
             name = f"weir-{uuid.uuid4().hex[:12]}"
-            batch = Batch(
-                name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs
+            batch = Submission(
+                name=name,
+                backend=place.name,
+                code=snapshot,
+                threads=site.threads_per_trial,
+                needs=needs,
+                positions=positions,
+                runs=site.runs,
             )
             batches.append((batch, piece))
     return batches
@@ -261,7 +296,7 @@ def _name(site: Site, wanted: Wanted) -> str:
 def _record(
     connection: duckdb.DuckDBPyConnection,
     chosen: Chosen,
-    batches: list[tuple[Batch, list[list[Wanted]]]],
+    batches: list[tuple[Submission, list[list[Wanted]]]],
 ) -> None:
     """The attempt rows, of those that will run and of those that cannot (which end here)."""
     serials = connection.execute(
@@ -299,7 +334,7 @@ def _record(
         )
 
 
-def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Report) -> None:
+def _make_folders(site: Site, batch: Submission, jobs: list[list[Wanted]], report: Report) -> None:
     versions, created_at = code_snapshot.versions(), now()
     for position, job in enumerate(jobs):
         for wanted in job:
@@ -316,32 +351,33 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
                 )
             RunFolder(path).create(
                 wanted.spec,
-                Job(
-                    wanted.trial,
-                    wanted.attempt,
-                    batch.name,
-                    position,
-                    str(site.data),
-                    site.threads_per_trial,
-                    site.workers_per_trial,
-                    site.checkpoint_minutes,
-                    wanted.weights,
-                    batch.code.name,
-                    str(batch.code),
-                    versions,
-                    wanted.study,
-                    wanted.priority,
-                    created_at,
-                    wanted.serial,
-                    wanted.store,
-                    wanted.stem,
+                Assignment(
+                    trial=wanted.trial,
+                    attempt=wanted.attempt,
+                    batch=batch.name,
+                    position=position,
+                    data=str(site.data),
+                    threads=site.threads_per_trial,
+                    workers=site.workers_per_trial,
+                    checkpoint_minutes=site.checkpoint_minutes,
+                    backbone_weights=wanted.weights,
+                    code=batch.code.name,
+                    code_folder=str(batch.code),
+                    versions=versions,
+                    study=wanted.study,
+                    priority=wanted.priority,
+                    created_at=created_at,
+                    serial=wanted.serial,
+                    store=wanted.store,
+                    stem=wanted.stem,
+                    spec_id=wanted.spec.id,
                 ),
             )
     batch.write()
 
 
 def _offer(
-    place: Backend, batch: Batch, report: Report, refused: set[Needs]
+    place: Backend, batch: Submission, report: Report, refused: set[Needs]
 ) -> list[dict[str, Any]] | None:
     """Give a batch to the backend and note what it says: the `submission` rows of what it took (of a batch that it refuses none,
     and its needs join `refused`), or None: no answer."""

@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from runner.run_files import Progress
 from runner.run_folder import RunFolder
 from runner.scheduler.dry_run import duration
 from runner.scheduler.report import Report
@@ -161,11 +162,12 @@ def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
         head.append(Text(f"queue: {queue(report)}"))
     table, left_s, started = Table.grid(padding=(0, 2)), state.left_s, 0
     for number, (trial, method, mixture, seed, folder) in enumerate(state.running):
-        said = RunFolder(folder).progress()
-        left_s += remaining_s(said) or 0.0
-        started += said is not None
+        progress = RunFolder(folder).progress()
+        if progress is not None:
+            left_s += progress.remaining_s or 0.0
+            started += 1
         if number < max(rows, 5):
-            table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", said))
+            table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", progress))
     head.append(Text(outlook(state, left_s, started)))
     more = len(state.running) - max(rows, 5)
     shown: list[RenderableType] = [
@@ -202,20 +204,12 @@ def outlook(state: Snapshot, left_s: float, started: int) -> str:
     return "; ".join(said)
 
 
-def remaining_s(said: dict[str, Any] | None) -> float | None:
-    """Seconds that a trial still trains at its present rate."""
-    if said is None or not said["pairs_per_s"]:
-        return None
-    total, done = said["tasks"] * said["steps"], (said["task"] - 1) * said["steps"] + said["step"]
-    return float((total - done) * said["batch_pairs"] / said["pairs_per_s"])
-
-
-def row(trial: int, words: str, said: dict[str, Any] | None) -> list[RenderableType]:
-    """One running trial: where it is, how fast, how long still."""
-    if said is None:
+def row(trial: int, words: str, progress: Progress | None) -> list[RenderableType]:
+    """Return the cells of one running trial: where it is, how fast, how long still."""
+    if progress is None:
         return [f"trial {trial}", words, "not begun", "", "", ""]
-    total, done = said["tasks"] * said["steps"], (said["task"] - 1) * said["steps"] + said["step"]
-    where = f"task {said['task']}/{said['tasks']} step {said['step']}/{said['steps']}"
-    bar = ProgressBar(total=total, completed=done, width=24)
-    rate, left = f"{said['pairs_per_s']:,.0f} pairs/s", f"{duration(remaining_s(said))} left"
+    where = f"task {progress.task}/{progress.tasks} step {progress.step}/{progress.steps}"
+    bar = ProgressBar(total=progress.total_steps, completed=progress.done_steps, width=24)
+    rate = f"{progress.pairs_per_s:,.0f} pairs/s"
+    left = f"{duration(progress.remaining_s)} left"
     return [f"trial {trial}", words, bar, where, rate, left]

@@ -185,7 +185,7 @@ class Crew:
         elif self.rank == 0:
             self.over.set()
             about = {"started_at": self.started_at, "finished_at": now()}
-            write_json(self.run.words(), said | surroundings() | about)
+            self.run.conclude(said | surroundings() | about)
 
     def leave(self, code: int) -> int:
         """The exit code for the caller, which the forked processes do not have: they end here."""

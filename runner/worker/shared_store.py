@@ -32,7 +32,8 @@ from safetensors import SafetensorError
 from methods import Weights, optimizers
 from methods.compute import distributed
 from runner import code_snapshot
-from runner.run_folder import Job, read_json, trunks_folder
+from runner.run_files import Assignment
+from runner.run_folder import read_json, trunks_folder
 from runner.worker import checkpoint
 from runner.worker.costs import Ledger
 from schema.checks.parts import averages_steps
@@ -78,7 +79,7 @@ class Trained:
 class Shelf:
     """A folder of the store, as one trial uses it; `folder` None: nothing is shared."""
 
-    def __init__(self, folder: Path | None, job: Job) -> None:
+    def __init__(self, folder: Path | None, job: Assignment) -> None:
         self.folder, self.job = folder, job
 
     def key(self, **about: Any) -> str | None:
@@ -162,7 +163,7 @@ class Shelf:
                 shutil.rmtree(aside, ignore_errors=True)
 
 
-def shelves(job: Job, shared: bool = True) -> tuple[Shelf, Shelf, Shelf]:
+def shelves(job: Assignment, shared: bool = True) -> tuple[Shelf, Shelf, Shelf]:
     """Where a trial's tasks, the results of its untouched backbone, and embeddings are shared, as its job says; or nothing is."""
     root = Path(job.store) if job.store and shared else None
     tasks = trunks_folder(root) / job.stem if root and job.stem else None

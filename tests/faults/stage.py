@@ -17,7 +17,7 @@ import pytest
 from runner.result_files import write_tables
 from runner.run_folder import RunFolder, attempt_folder, now, write_json
 from runner.scheduler.report import Report
-from runner.submission import Batch
+from runner.submission import Submission
 from runner.sync import main
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
@@ -46,7 +46,7 @@ def expected(seeds: Iterable[int], budget: str = "toy") -> Rows:
 
 def write_task(run: RunFolder, task: int, /, **said: Any) -> Path:
     """What a worker leaves of a task: its tables and the receipt, which may say something else than it should."""
-    job, spec = run.job(), run.spec()
+    job, spec = run.assignment(), run.spec()
     row = {
         "task": task, "step": 4 * task, "dataset": MEASURED, "metric": "top1", "label_space": "all", "weights": "deployed",
         "value": value(spec.seed, task), "examples": 16, "fraction": 1.0,
@@ -111,7 +111,7 @@ class Stage:
 
     def job(self, trial: int, attempt: int = 1) -> str:
         """The id that Slurm gave to the job of an attempt, whether sync knows it or not."""
-        about = self.run(trial, attempt).job()
+        about = self.run(trial, attempt).assignment()
         (found,) = [
             job["id"]
             for job in self.slurm.jobs()
@@ -167,12 +167,12 @@ class Stage:
         """Every job that waits runs to its end, with a worker per attempt that honours claims; how many attempts ran."""
         began = len(self.ran)
         for job in self.slurm.jobs("PENDING"):
-            batch = Batch.read(self.site.runs / "batches" / job["name"])
+            batch = Submission.read(self.site.runs / "batches" / job["name"])
             assert batch is not None, "a job whose manifest is not on disk"
             for folder in batch.attempts(int(job["index"] or 0)):
                 run = RunFolder(folder)
                 if run.claim():
-                    self.ran.append(f"{run.job().trial}/{run.job().attempt}")
+                    self.ran.append(f"{run.assignment().trial}/{run.assignment().attempt}")
                     write_all(run)
             self.slurm.set_state(job["id"], "COMPLETED")
         return len(self.ran) - began

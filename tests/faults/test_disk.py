@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.run_folder import RunFolder
+from runner.run_folder import RunFolder, read_json
 from tests.faults.conftest import Staged
 from tests.faults.disk import Disk
 from tests.faults.stage import Stage
@@ -106,7 +106,7 @@ def test_f30_a_worker_finds_the_disk_full(tmp_path: Path, calls: int) -> None:
     process = SPAWN.Process(target=_trial_on_a_disk_that_fills_up, args=(str(first), calls))
     process.start()
     process.join()
-    outcome = RunFolder(first).outcome() or {}
+    outcome = read_json(RunFolder(first).words()) or {}
     assert (process.exitcode, outcome["state"], outcome["kind"]) == (1, "failed", "error")
     assert "File too large" in outcome["message"]
     assert not list(first.glob(".*"))  # nothing torn is left

@@ -10,7 +10,7 @@ import torch
 
 from runner import job, unix
 from runner.run_folder import RunFolder, read_json, write_json
-from runner.submission import Batch
+from runner.submission import Submission
 from runner.worker.outcome import kind_of
 from schema.site import Needs
 from tests.faults.conftest import Staged
@@ -59,7 +59,15 @@ def test_f28_the_kernel_kills_the_worker(
     events.write_text("low 0\nunder_oom 1\noom 5\noom_kill 2\n")
     assert unix.oom_kills(root, me) == 2
 
-    batch = Batch("weir-1", "slurm", ROOT, 1, Needs(), [["000001/01"]], tmp_path / "runs")
+    batch = Submission(
+        name="weir-1",
+        backend="slurm",
+        code=ROOT,
+        threads=1,
+        needs=Needs(),
+        positions=[["000001/01"]],
+        runs=tmp_path / "runs",
+    )
     run = RunFolder(tmp_path / "runs/000001/01")
     run.path.mkdir(parents=True)
     count = unix.oom_kills
@@ -103,7 +111,7 @@ def test_f28_slurm_kills_the_job(staged: Staged, where: str) -> None:
     stage.tell("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
     stage.sync()
     script = next(
-        (stage.site.runs / "batches" / stage.run(1, 2).job().batch).glob("*_submission.sh")
+        (stage.site.runs / "batches" / stage.run(1, 2).assignment().batch).glob("*_submission.sh")
     )
     assert "#SBATCH --mem=3072M" in script.read_text()
     stage.settle()
@@ -128,12 +136,12 @@ def fail_all(stage: Stage, passes: int) -> None:
     for _ in range(passes):
         stage.sync()
         for number, each in enumerate(stage.slurm.jobs("PENDING")):
-            batch = Batch.read(stage.site.runs / "batches" / each["name"])
+            batch = Submission.read(stage.site.runs / "batches" / each["name"])
             assert batch is not None
             (path,) = batch.attempts(int(each["index"] or 0))
             run = RunFolder(path)
             if run.claim():
-                stage.ran.append(f"{run.job().trial}/{run.job().attempt}")
+                stage.ran.append(f"{run.assignment().trial}/{run.assignment().attempt}")
                 write_outcome(
                     run,
                     "failed",

@@ -279,7 +279,7 @@ def test_f31_somebody_removed_one_run_folder(stage: Stage) -> None:
 def test_f31_a_manifest_is_torn(stage: Stage) -> None:
     """A batch that cannot be read back does not stop the others; its jobs are known by the catalog (I3)."""
     stage.sync()
-    batch = stage.site.runs / "batches" / stage.run(1).job().batch
+    batch = stage.site.runs / "batches" / stage.run(1).assignment().batch
     stage.finish(1)
     stage.finish(2)
     (batch / "manifest.json").write_text(json.dumps({"batch": "weir-"})[:-2])

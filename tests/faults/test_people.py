@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.backends.slurm import Slurm
-from runner.submission import Batch
+from runner.submission import Submission
 from tests.faults.conftest import Staged
 from tests.faults.stage import Stage, write_outcome
 
@@ -64,7 +64,7 @@ def test_f09_a_session_is_opened_while_sync_waits_for_sbatch(
     stage = staged(text=BUSY)
     real, sessions = Slurm.submit, []
 
-    def submit(slurm: Slurm, batch: Batch) -> list[str]:
+    def submit(slurm: Slurm, batch: Submission) -> list[str]:
         jobs = real(slurm, batch)
         sessions.append(session(stage.site.catalog))
         sessions[0].__enter__()

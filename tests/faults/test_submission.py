@@ -226,7 +226,7 @@ def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged:
     for _ in range(2):
         report = stage.sync()
         assert any("invalid partition specified: gone" in message for _, message in report.problems)
-    assert [job["name"] for job in stage.slurm.jobs()] == [stage.run(3).job().batch]
+    assert [job["name"] for job in stage.slurm.jobs()] == [stage.run(3).assignment().batch]
     (stage.folder / "site.toml").write_text(
         (stage.folder / "site.toml").read_text().replace("gone", "main")
     )

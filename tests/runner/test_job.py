@@ -42,7 +42,7 @@ def test_a_signal_to_the_job_becomes_a_checkpoint(
     )  # Slurm signals every process of a step: the worker leaves it to the job
     os.kill(job_of(run), number)
     assert eventually(lambda: run.outcome() is not None)
-    said = run.outcome() or {}
+    said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("failed", kind)
     assert "the checkpoint is written" in said["message"]
     done = int(said["message"].partition("after ")[2].partition(" of")[0])
@@ -56,7 +56,7 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
     one_pass(site)
     run = trains(site)
     assert eventually(lambda: run.outcome() is not None)
-    said = run.outcome() or {}
+    said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("failed", "timeout")
     one_pass(site)
     second = trains(site, attempt=2)
@@ -78,7 +78,7 @@ def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Pat
         int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP
     )  # as in a hung collective
     assert eventually(lambda: run.outcome() is not None)
-    said = run.outcome() or {}
+    said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("lost", "timeout")
     assert "killed by SIGKILL: told to end (timeout), it had not done so in time" in said["message"]
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
@@ -117,7 +117,7 @@ def test_attempts_whose_turn_did_not_come_are_handed_back(folder: Path) -> None:
     trains(site)
     second = RunFolder(attempt_folder(site.runs, 2, 1))
     assert eventually(lambda: second.outcome() is not None)
-    said = second.outcome() or {}
+    said = read_json(second.words()) or {}
     assert (said["state"], said["kind"], said["message"]) == (
         "lost",
         "timeout",

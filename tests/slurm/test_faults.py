@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.run_folder import RunFolder, attempt_folder
+from runner.run_folder import RunFolder, attempt_folder, read_json
 from schema.site import Site
 from tests.journey import (
     SLURM,
@@ -254,8 +254,8 @@ def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
     first, *_ = ends(site)
     assert first == (1, 1, "failed" if signal_s else "lost", "timeout"), ask(site, "FROM outcome")
     second = RunFolder(attempt_folder(site.runs, 1, 2))
-    if second.progress():  # it had begun before it was withdrawn: not at the beginning
-        assert (second.progress() or {})["step"] > 1
+    if second.progress() is not None:  # it had begun before it was withdrawn: not at the beginning
+        assert (read_json(second.path / "progress.json") or {})["step"] > 1
 
 
 # ---------------------------------------------------------------- people

@@ -11,7 +11,8 @@ import pytest
 
 from runner.backends.local import Local
 from runner.result_files import COLUMNS, write_tables
-from runner.run_folder import Job, RunFolder, attempt_folder, sha256, write_json
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder, sha256, write_json
 from runner.scheduler import receipts
 from runner.scheduler.attempts import live_attempts
 from runner.scheduler.ingest import Harvest
@@ -30,8 +31,12 @@ RESULT = {
 def receipt(runs: Path, trial: int = 1, attempt: int = 1, **changed: Any) -> Path:
     """A receipt of task 1 with one result row."""
     run = RunFolder(attempt_folder(runs, trial, attempt))
-    run.create(SPEC, Job(trial, attempt, "b", 0, "data"))
-    files = write_tables(run, 1, {"result": [RESULT | changed.pop("row", {})], "statistic": []})
+    run.create(SPEC, Assignment(trial=trial, attempt=attempt, batch="b", position=0, data="data"))
+    files = write_tables(
+        run,
+        1,
+        {"result": [RESULT | changed.pop("row", {})], "cost": [], "progress": [], "statistic": []},
+    )
     path = run.path / "task-0001.json"
     write_json(
         path,
@@ -40,7 +45,7 @@ def receipt(runs: Path, trial: int = 1, attempt: int = 1, **changed: Any) -> Pat
             "attempt": attempt,
             "spec_id": "s",
             "task": 1,
-            "files": files,
+            "files": files | changed.pop("files", {}),
             "weights": {},
         }
         | changed,
@@ -105,8 +110,18 @@ def flip(path: Path) -> None:
             lambda path: receipt(
                 path.parents[2], files={"result": {"file": "../x", "sha256": "", "rows": 0}}
             ),
-            "is missing",
+            "names '../x', which is no file beside it",
         ),
+        (lambda path: receipt(path.parents[2], files={"result": None}), "cannot be read"),
+        (
+            lambda path: path.write_text('{"task": 1, "files": {}}'),
+            "cannot be read: it has no 'trial' that is a int",
+        ),
+        (
+            lambda path: write_json(path, json.loads(path.read_text()) | {"files": {}}),
+            "cannot be read: it names no file for result, cost, progress, statistic",
+        ),
+        (lambda path: path.write_text("[" * 100_000), "nested too deep"),
     ],
 )
 def test_what_cannot_be_trusted(
@@ -228,17 +243,19 @@ def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalo
                 [trial, Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0).to_json()],
             )
             run = RunFolder(attempt_folder(site.runs, trial, 1))
-            run.create(SPEC, Job(trial, 1, "b", 0, "data"))
+            run.create(SPEC, Assignment(trial=trial, attempt=1, batch="b", position=0, data="data"))
             write_json(run.path / "outcome.json", said)
     with catalog.open() as connection:
         attempts = live_attempts(site, connection)
-    observe(site, catalog, Local(site), Report(), attempts)
+    report = Report()
+    observe(site, catalog, Local(site), report, attempts)
     with catalog.open() as connection:
         found = connection.execute(
             "SELECT trial, state, message FROM outcome ORDER BY trial"
         ).fetchall()
-    assert found[0][:2] == (1, "failed") and "state 'finished'" in found[0][2]
-    assert found[1] == (2, "failed", "m")
+    ((subject, message),) = report.problems
+    assert subject == "000001/01/outcome.json" and "says state 'finished'" in message
+    assert found == [(2, "failed", "m")] or found[0][:2] == (1, "lost")
 
 
 def test_files_of_older_code_enter_with_what_they_lack_left_open(
