@@ -125,6 +125,8 @@ class Site:
     retries: Mapping[str, int] = field(
         default_factory=dict
     )  # [retries]: the catalog's `policy`, where it differs
+    # [notify]: a `url` that is sent JSON by POST, or a shell `command` that gets it as input
+    notify: Mapping[str, str] = field(default_factory=dict)
     folder: Path = field(
         default=Path()
     )  # that the relative paths start from; not a key of the file
@@ -142,14 +144,14 @@ class Site:
             said = tomllib.loads(path.read_text()) if path.exists() else {}
         except tomllib.TOMLDecodeError as error:
             raise SiteError(f"{path} is not valid TOML: {error}") from error
-        tables = {name: said.pop(name, {}) for name in ("slurm", "backbone", "retries")}
+        tables = {name: said.pop(name, {}) for name in ("slurm", "backbone", "retries", "notify")}
         for name, table in tables.items():
             if not isinstance(table, dict):
                 raise SiteError(f"{path}: {name} must be a table, written [{name}], not {table!r}")
         mine = {
             f.name: f.default
             for f in fields(cls)
-            if f.name not in ("needs", "by_backbone", "retries", "folder")
+            if f.name not in ("needs", "by_backbone", "retries", "notify", "folder")
         }
         jobs = {
             f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup", "ranks")
@@ -175,6 +177,9 @@ class Site:
             by_backbone[name] = _needs(path, needs, table, jobs)
         for key, value in tables["retries"].items():
             _converted(path, f"retries.{key}", value, int)
+        _known(path, tables["notify"], ["url", "command"], "notify.")
+        for key, value in tables["notify"].items():
+            _converted(path, f"notify.{key}", value, str)
         site = cls(
             **{key: value for key, value in values.items() if key in mine},
             needs=needs,
@@ -185,7 +190,8 @@ class Site:
             for name, default in mine.items()
             if isinstance(default, Path)
         }
-        return replace(site, **absolute, retries=tables["retries"], folder=folder)
+        told = {"retries": tables["retries"], "notify": tables["notify"]}
+        return replace(site, **absolute, **told, folder=folder)
 
     def needs_of(self, backbone: str) -> Needs:
         """What a job of trials of a backbone asks for."""

@@ -167,6 +167,7 @@ def _store(site: Site, catalog: Catalog, report: Report, found: Found) -> None:
         report.rows += harvest.store(connection)
         crash_point("ingest_stored")
         report.ended += _record(connection, ends)
+        report.over |= {live.trial for live, _ in ends}
         over = _over(connection, {live.batch for live, _ in ends})
     for name in over:
         with report.one(submission_folder(site.runs, name), "its scripts stay"):

@@ -40,6 +40,8 @@ class Report:
     problems: list[tuple[str, str]] = field(default_factory=list)
     # Backends that did not answer: nothing more is asked of them in this pass
     silent: set[str] = field(default_factory=set)
+    # Trials of which attempts ended in this pass
+    over: set[int] = field(default_factory=set)
     # Whether problems came or went
     noted: bool = False
     # Why jobs wait, in the scheduler's words

@@ -114,11 +114,14 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(site: Site) -> None:
     for path in (torn, wrong):
         path.mkdir(parents=True)
     (torn / "job.json").write_text('{"trial": 3')
-    write_json(wrong / "job.json", {"trial": 9, "attempt": 1})
+    job = {"trial": 9, "attempt": 1, "batch": "b", "position": 0, "data": "data"}
+    write_json(wrong / "job.json", job)
+    (wrong / "spec.json").write_text(Spec({}, {}, {}, {}, {}, {}, 0).to_json())
     rows, problems = rebuild(site)
-    assert [problem.partition(": ")[2] for problem in problems] == [
-        "job.json is missing, torn, or of another attempt"
-    ] * 2
+    assert problems == [
+        f"{torn / 'spec.json'} is missing; runner.sync writes it; its attempt is left out",
+        f"{wrong / 'job.json'} is of trial 9, not of 4; its attempt is left out",
+    ]
     assert rows["attempt"] == 0 and site.catalog.exists()
 
 
