@@ -6,6 +6,7 @@ entry of `MIGRATIONS`: how rows of the older tables become rows of the newer one
 """
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ MIGRATIONS = [
             "kept_until": "SELECT '' AS fact WHERE false",
         },
     ),
+    Step(7, "a disk that is full is a kind of failure of its own"),
 ]
 
 
@@ -138,7 +140,9 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     from schema import ddl
 
     aside = path.with_name(f".{path.name}-{os.getpid()}")
-    aside.unlink(missing_ok=True)
+    # The lock is ours, so whatever else lies there was left by a migration that was killed
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        left.unlink(missing_ok=True)
     copies = {
         table: select
         for step in steps

@@ -3,7 +3,7 @@
 STATES = ("done", "failed", "lost", "refused", "cancelled")
 OUTCOME_KINDS = (
     "oom_gpu", "oom_host", "timeout", "preempted", "node_fail", "killed", "diverged", "error", "no_result",
-    "submit", "code_drift",
+    "submit", "code_drift", "disk_full",
 )  # fmt: skip
 PROVENANCES = ("seen", "derived", "unverified")
 POLICY = (
@@ -11,6 +11,7 @@ POLICY = (
     ("retries_no_result", 3, "attempts said to be done without results"),
     ("retries_submit", 10, "attempts that never started"),
     ("retries_node_fail", 10, "failed nodes"),
+    ("retries_disk_full", 1000, "no room for a checkpoint; tried again when there is"),
     ("retries_timeout", 100, "jobs whose time was up; the next goes on from the checkpoint"),
     ("retries_preempted", 1000, "as timeout"),
     (

@@ -28,6 +28,7 @@ from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import Report
 from runner.scheduler.resolve import RefusedError, Resolver
 from runner.scheduler.sharing import shares, stems
+from runner.scheduler.tidy import without_room
 from runner.submission import Submission, packed, submission_folder
 from schema.catalog import Catalog
 from schema.checks.compute import Compute
@@ -61,6 +62,9 @@ class Chosen:
     jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
     refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
 
+    # Trials that met a full disk, which has no room for them yet
+    without_room: list[int] = field(default_factory=list)
+
     @property
     def attempts(self) -> int:
         """How many attempts there are in all."""
@@ -84,6 +88,12 @@ def act(
     with catalog.open() as connection:
         chosen = choose(site, connection, room, limit, refused)
     report.pending = chosen.pending
+    if chosen.without_room:
+        report.problem(
+            "disk",
+            f"{site.runs} has no room for two checkpoints of trials {chosen.without_room[:5]}, which "
+            "met a full disk; they are tried again when there is",
+        )
     if not chosen.attempts and not chosen.refused:
         return
     try:
@@ -194,10 +204,13 @@ def choose(
     )
     in_common = stems(site, connection, [trial for trial, *_ in todo])
     store = str(site.store) if shares(connection) else ""
+    chosen.without_room = without_room(site, connection, [trial for trial, *_ in todo])
     open_jobs: dict[Needs, list[Wanted]] = {}
     for trial, attempt, study, priority, backbone in todo:
         if limit is not None and chosen.attempts == limit:
             break
+        if trial in chosen.without_room:
+            continue
         needs = site.needs_of(backbone)
         if needs not in open_jobs and len(chosen.jobs) == room:
             continue  # a later trial may still share a job

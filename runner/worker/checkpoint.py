@@ -4,9 +4,12 @@
 and holds the sha256 of the tensors: it is the receipt, and without it the checkpoint is not there.
 """
 
+import errno
 import hashlib
+import os
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -16,15 +19,60 @@ from runner.run_folder import RunFolder, crash_point, read_json, sha256, whole, 
 from schema.spec import canonical
 
 State = dict[str, Any]
+# The newest checkpoint of an attempt, and the one before it
+KEPT = 2
+# Room for the results of a task beside a checkpoint
+MARGIN_BYTES = 2**20
 
 
 def save(folder: RunFolder, spec_id: str, task: int, step: int, state: State) -> None:
-    """Write a checkpoint, whole or not at all, and leave the older ones."""
+    """Write a checkpoint, whole or not at all; the one before it stays, older ones go.
+
+    Raises:
+        OSError: the disk has no room for it (ENOSPC), said before anything is written.
+    """
+    require_room(folder.path, state)
     write(
         folder.path / f"checkpoint-{task:04d}-{step:06d}",
         {"spec_id": spec_id, "task": task, "step": step},
         state,
     )
+    drop_older(folder)
+
+
+def require_room(path: Path, state: State) -> None:
+    """Look whether the disk has room for a state.
+
+    Raises:
+        OSError: it has not (ENOSPC). A worker that says so ends as `disk_full`, which is tried again.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    _sizes(state, tensors)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    free = shutil.disk_usage(path).free
+    if free < size + MARGIN_BYTES:
+        words = f"{os.strerror(errno.ENOSPC)}: a checkpoint takes {size / 1e6:.0f} MB"
+        raise OSError(errno.ENOSPC, f"{words}, {free / 1e6:.0f} MB are free", str(path))
+
+
+def _sizes(value: Any, tensors: dict[str, torch.Tensor], name: str = "") -> None:
+    if isinstance(value, torch.Tensor):
+        tensors[name] = value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _sizes(item, tensors, f"{name}/{key}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _sizes(item, tensors, f"{name}/{number}")
+
+
+def drop_older(folder: RunFolder) -> None:
+    """Remove all but the newest two checkpoints of this attempt: the newest may not stay whole."""
+    paths = sorted(folder.path.glob("checkpoint-[0-9]*.json"), reverse=True)
+    for path in paths[KEPT:]:
+        # The receipt goes first: tensors without one are no checkpoint
+        path.unlink(missing_ok=True)
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def write(path: Path, about: dict[str, Any], state: State, point: str = "checkpoint") -> None:
@@ -47,7 +95,7 @@ def read(path: Path, receipt: dict[str, Any]) -> State | None:
         ) != _sum(tree):
             return None
         return dict(_unpack(tree, load_file(tensors)))
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -67,17 +115,26 @@ def newest(folders: list[RunFolder], spec_id: str, done: set[int]) -> tuple[int,
     for folder in folders:
         for path in folder.path.glob("checkpoint-[0-9]*.json"):
             receipt = read_json(path)
-            if (
-                receipt is not None
-                and receipt["spec_id"] == spec_id
-                and done >= set(range(receipt["task"]))
-            ):
+            if not _is_receipt(receipt, path, spec_id):
+                continue
+            if done >= set(range(receipt["task"])):
                 found.append((receipt["task"], receipt["step"], path, receipt))
     for task, step, path, receipt in sorted(found, key=lambda entry: entry[:2], reverse=True):
         state = read(path, receipt)
         if state is not None:  # else an older one will do
             return task, step, state
     return None
+
+
+def _is_receipt(receipt: Any, path: Path, spec_id: str) -> TypeGuard[dict[str, Any]]:
+    """Whether what a file holds is the receipt of this checkpoint, of this definition."""
+    if not isinstance(receipt, dict) or receipt.get("spec_id") != spec_id:
+        return False
+    place = (receipt.get("task"), receipt.get("step"))
+    return all(type(each) is int for each in place) and path.stem.split("-")[1:] == [
+        f"{place[0]:04d}",
+        f"{place[1]:06d}",
+    ]
 
 
 def drop_before(folder: RunFolder, task: int) -> None:

@@ -1,8 +1,10 @@
 """How an attempt ends, in its own words: the worker's record, which outranks whatever a scheduler says later."""
 
 import contextlib
+import errno
 import mmap
 import platform
+import re
 import signal
 import socket
 import traceback
@@ -13,7 +15,10 @@ from typing import Any
 import torch
 
 from runner import code_snapshot
+from runner.run_files import DamagedFileError
 from runner.run_folder import STOPS
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoppedError(Exception):
@@ -80,6 +85,14 @@ def kind_of(error: Exception) -> str:
         return "oom_gpu"
     if isinstance(error, code_snapshot.CodeDriftError):
         return "code_drift"
+    if isinstance(error, DamagedFileError):
+        # Its own files or those it goes on from: another attempt gets new ones, or does it again
+        return "no_result"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return "disk_full"
+    # safetensors and parquet say it in words of their own
+    if re.search(r"[Nn]o space left|[Dd]isk quota exceeded|File too large", str(error)):
+        return "disk_full"
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error):
         return "oom_host"
     return "diverged" if isinstance(error, DivergedError) else "error"

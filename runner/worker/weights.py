@@ -8,6 +8,7 @@ from typing import overload
 from safetensors.torch import load_file
 
 from methods import Weights
+from runner.run_files import DamagedFileError, Receipt
 from runner.run_folder import RunFolder, done_tasks
 
 
@@ -42,15 +43,26 @@ class History:
     def until(self, task: int, last: Weights) -> Loaded:
         """`[0]` the untouched backbone, `[i]` the weights as trained in task i, up to `last`, which is not read."""
         done = done_tasks(self.relatives)
-        paths = [self.file(done[earlier][0], earlier) for earlier in range(1, task)]
+        paths = [self.file(self._holder(done, earlier), earlier) for earlier in range(1, task)]
         return Loaded(
             [lambda: self.initial, *(partial(load_file, path) for path in paths), lambda: last]
         )
 
+    def _holder(self, done: dict[int, tuple[RunFolder, Receipt]], task: int) -> RunFolder:
+        """Return the attempt whose files of a finished task are as they were written.
+
+        Raises:
+            DamagedFileError: none is any more; the next attempt does the task again.
+        """
+        if task not in done:
+            path = self.run.path / f"task-{task:04d}.json"
+            raise DamagedFileError(path, "no longer vouches for its files; the task is done again")
+        return done[task][0]
+
     def running(self, task: int) -> Weights:
         """The running merge up to a task that some attempt has finished; of none of them, the untouched backbone."""
         return (
-            load_file(self.file(done_tasks(self.relatives)[task][0], task, "running"))
+            load_file(self.file(self._holder(done_tasks(self.relatives), task), task, "running"))
             if task
             else self.initial
         )

@@ -114,7 +114,10 @@ UNDISTURBED = {
 
 def results(wreck: Wreck) -> Rows:
     done = "SELECT DISTINCT trial FROM outcome WHERE state = 'done'"
-    return ask(wreck.site, STANDING.replace("GROUP BY trial, task", f"WHERE trial IN ({done}) GROUP BY trial, task"))
+    return ask(
+        wreck.site,
+        STANDING.replace("GROUP BY trial, task", f"WHERE trial IN ({done}) GROUP BY trial, task"),
+    )
 
 
 def expected_of(trials: list[int]) -> Rows:

@@ -107,7 +107,7 @@ def test_f30_a_worker_finds_the_disk_full(tmp_path: Path, calls: int) -> None:
     process.start()
     process.join()
     outcome = read_json(RunFolder(first).words()) or {}
-    assert (process.exitcode, outcome["state"], outcome["kind"]) == (1, "failed", "error")
+    assert (process.exitcode, outcome["state"], outcome["kind"]) == (1, "failed", "disk_full")
     assert "File too large" in outcome["message"]
     assert not list(first.glob(".*"))  # nothing torn is left
     second = attempt(runs, spec, 2, DATA)

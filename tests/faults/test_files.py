@@ -110,19 +110,18 @@ NO_WORDS = ["", '{"state": "do', "[]", '{"state": "finished"}']
 
 
 def test_f22_a_last_word_that_cannot_be_read(staged: Staged) -> None:
-    """Torn, it is no word, and Slurm's counts; in words nobody knows, it is an error for a person (I5)."""
+    """Torn, or in words nobody knows, it is named and is no word, and Slurm's counts (I5, I16)."""
     stage = staged(seeds=5)
     stage.sync()
     for trial, text in enumerate(NO_WORDS, 1):
         (stage.finish(trial).path / "outcome.json").write_text(text)
     stage.finish(5)
-    stage.sync_patiently()
-    assert stage.ends()[:4] == [
-        *[(trial, 1, "lost", "no_result") for trial in (1, 2, 3)],
-        (4, 1, "failed", "error"),
+    report = stage.sync_patiently()
+    assert stage.ends()[:4] == [(trial, 1, "lost", "no_result") for trial in (1, 2, 3, 4)]
+    assert [subject for subject, _ in report.problems] == [
+        f"{trial:06d}/01/outcome.json" for trial in (1, 2, 3, 4)
     ]
-    assert "outcome.json says state 'finished'" in stage.states()[3][2]
-    stage.tell("INSERT INTO request (trial, wish) VALUES (4, 'retry')")
+    assert report.problems[3][1].startswith("says state 'finished', kind None; known are done, ")
     stage.settle()
     stage.done_once(seeds=5, twice=["1/1", "2/1", "3/1", "4/1"])
 
@@ -133,7 +132,7 @@ NOT_OURS: list[tuple[dict[str, object], str]] = [
     ({"spec_id": "0" * 64}, "the receipt is of spec_id '000"),
     ({"task": 2}, "the receipt is of task 2, not of 1"),
     ({"files": {"result": {}}}, "the receipt cannot be read"),
-    ({"files": {"scores": {"file": RESULT, "sha256": "", "rows": 1}}}, "unknown table 'scores'"),
+    ({"files": {}}, "the receipt cannot be read: it names no file for result, cost, progress"),
 ]
 
 
