@@ -163,9 +163,11 @@ def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection)
 
 
 def stale(site: Site, catalog: Catalog) -> bool:
-    """Whether the catalog is newer than the last snapshot."""
+    """Whether the catalog is newer than the last snapshot, or a snapshot or export is not there."""
     newest = site.current.resolve() if site.current.exists() else None
-    return newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime
+    if newest is None or not (site.declared / "declared.json").is_file():
+        return True
+    return newest.stat().st_mtime < catalog.path.stat().st_mtime
 
 
 # ---------------------------------------------------------------- the command

@@ -4,7 +4,9 @@ The catalog is one file on one disk. Everything that happened is also in the run
 requests, knobs) is only in the catalog, so sync writes it here whenever it has changed.
 """
 
+import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +27,23 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     What another catalog left here (one that was lost, say, before somebody began a new one) is put aside, never written over.
     """
     index, catalog = folder / "declared.json", _made_at(connection)
-    said: dict[str, Any] = (
-        json.loads(index.read_text()) if index.exists() else {"catalog": catalog, "tables": {}}
-    )
-    if said["catalog"] != catalog:
+    if folder.exists() and not folder.is_dir():
+        folder.rename(folder.with_name(f"{folder.name}.in-the-way-{time.time_ns()}"))
+    said = _index(folder)
+    if said is None and any(folder.glob("*.parquet")):
+        # Whose they are cannot be told any more: put aside, as those of another catalog are
+        said = {"catalog": f"unknown-{time.time_ns()}"}
+    if said is not None and said["catalog"] != catalog:
         folder.rename(folder.with_name(f"{folder.name}.of-{said['catalog']}"))
-        said = {"catalog": catalog, "tables": {}}
+        said = None
     folder.mkdir(parents=True, exist_ok=True)
-    known: dict[str, str] = said["tables"]
+    known = said["tables"] if said else {}
+    sums = said.get("sha256", {}) if said else {}
     now = {table: _fingerprint(connection, table) for table in TABLES}
     changed = [
         table
         for table in TABLES
-        if known.get(table) != now[table] or not (folder / f"{table}.parquet").exists()
+        if known.get(table) != now[table] or sums.get(table) != _sum(folder / f"{table}.parquet")
     ]
     for table in changed:
         aside, path = folder / f".{table}.parquet", folder / f"{table}.parquet"
@@ -47,7 +53,9 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         aside.replace(path)
     if changed:
         aside = folder / ".declared.json"
-        aside.write_text(json.dumps({"catalog": catalog, "tables": now}, indent=1))
+        written = {table: _sum(folder / f"{table}.parquet") for table in TABLES}
+        whole = {"catalog": catalog, "tables": now, "sha256": written}
+        aside.write_text(json.dumps(whole, indent=1))
         aside.replace(index)
         fsync(folder)
     return changed
@@ -55,14 +63,16 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
 
 def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     """Tables of words of which rows that were exported are no longer there, or no longer the same. New rows are none of these."""
-    index = folder / "declared.json"
-    said: dict[str, Any] = json.loads(index.read_text()) if index.exists() else {}
-    if said.get("catalog") != _made_at(connection):
+    said = _index(folder)
+    if said is None or said["catalog"] != _made_at(connection):
         return []
     found = []
     for table in WORDS:
         path = folder / f"{table}.parquet"
-        if path.exists() and said["tables"].get(table) != _fingerprint(connection, table):
+        # A file that is not as it was exported says nothing of what was declared
+        whole = table not in said["sha256"] or said["sha256"][table] == _sum(path)
+        edited_since = said["tables"].get(table) != _fingerprint(connection, table)
+        if path.exists() and whole and edited_since:
             both = _columns(
                 connection, table, path
             )  # an export from before a migration lacks what is new
@@ -70,6 +80,25 @@ def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
             if connection.execute(gone, [str(path)]).fetchone():
                 found.append(table)
     return found
+
+
+def _index(folder: Path) -> dict[str, Any] | None:
+    """Return what declared.json says, or None when it is not there or cannot be read."""
+    try:
+        said = json.loads((folder / "declared.json").read_text())
+        named = isinstance(said["catalog"], str) and isinstance(said["tables"], dict)
+        said.setdefault("sha256", {})
+        return said if named and isinstance(said["sha256"], dict) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _sum(path: Path) -> str:
+    """Return the sha256 of a file; "" when it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:

@@ -44,7 +44,7 @@ def stems(site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]) 
 def prune(site: Site, connection: duckdb.DuckDBPyConnection) -> int:
     """Remove what no trial that is not over can take over any more; how many stems lost their files."""
     folder = trunks_folder(site.store)
-    held = {path.name: path for path in folder.iterdir()} if folder.exists() else {}
+    held = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     if not held:
         return 0
     wanted = {
