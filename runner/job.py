@@ -26,6 +26,10 @@ from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
 
+TOO_SHORT = (
+    "the job ended before its worker had begun. Where that was its time limit, raise "
+    "time_limit_minutes in site.toml"
+)
 LOOK_S = 0.5  # how often stop files and children are looked at when nothing wakes the job
 HEARTBEAT_S = 20.0
 SIGNAL_SLACK_S = 65.0  # how much earlier than asked Slurm may send a signal
@@ -163,12 +167,18 @@ class Shim:
             silent = read_json(worker.run.words(self.rank)) is None and (
                 code or self.rank == 0
             )  # of the others none says: done
+            # Told to end while it still loaded its packages: nobody else will say that time was up
+            late = False
+            if silent and self.told is not None and self.rank == 0:
+                late = worker.run.claim()
             if silent and worker.run.claimed and not worker.run.revoked:
-                self.speak_for(worker, code)
+                self.speak_for(worker, code, late)
 
-    def speak_for(self, worker: Worker, code: int) -> None:
-        """The outcome of a worker that left none."""
-        if code < 0:
+    def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
+        """Write the outcome of a worker that left none; `late`: it had not even begun."""
+        if late:
+            said = {"state": "lost", "kind": self.told, "message": TOO_SHORT}
+        elif code < 0:
             oom, told = oom_kills() > self.oom_kills, STOPS[worker.word[0]]
             kind = "oom_host" if oom else told or "killed"
             words = f"the worker was killed by {signal.Signals(-code).name}"

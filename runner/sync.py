@@ -90,12 +90,15 @@ def settle_policy(site: Site, connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         SiteError: a knob that there is none of.
     """
-    if not site.retries:
+    # How often half as much memory again is given: until memory_gb_most is reached
+    raises = max(needs.raises for needs in (site.needs, *site.by_backbone.values()))
+    wanted = {"oom_host": raises} | dict(site.retries) if raises else dict(site.retries)
+    if not wanted:
         return
     known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
     allowed = {*known, *(f"retries_{kind}" for kind in OUTCOME_KINDS)}
     changed = []
-    for key, value in site.retries.items():
+    for key, value in wanted.items():
         name = key if key in known else f"retries_{key}"
         if name not in allowed:
             keys = sorted(each.removeprefix("retries_") for each in allowed)

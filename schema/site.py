@@ -44,6 +44,8 @@ class Needs:
         120.0  # how long before the limit a trial is told to write its checkpoint and end
     )
     memory_gb: float = 0.0  # 0: what the partition gives
+    # What a trial that ran out of memory may be given at last; 0: it is not tried again by itself
+    memory_gb_most: float = 0.0
     gpu_memory_gb: float = (
         0.0  # of one GPU, for the forecast, which says what will not fit; 0: it does not
     )
@@ -84,6 +86,20 @@ class Needs:
         """Those of a trial with so many processes: itself where one node takes them all, else a job of its own on several."""
         fits = not 0 < self.most_ranks < ranks
         return self if fits else replace(self, ranks=ranks, trials_per_job=1, trials_side_by_side=1)
+
+    @property
+    def raises(self) -> int:
+        """How often a trial that ran out of memory gets half as much again."""
+        count = 0
+        while self.memory_gb and self.raised(count).memory_gb < self.memory_gb_most:
+            count += 1
+        return count
+
+    def raised(self, times: int) -> "Needs":
+        """Return the needs of a trial that ran out of memory so many times."""
+        if not self.memory_gb or self.memory_gb_most <= self.memory_gb:
+            return self
+        return replace(self, memory_gb=min(self.memory_gb * 1.5**times, self.memory_gb_most))
 
     @property
     def early_s(self) -> float:

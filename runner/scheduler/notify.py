@@ -6,21 +6,24 @@ locks are free: a listener that is slow, down or says no holds up no pass, and i
 """
 
 import json
-import logging
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
 
 from runner.run_folder import now, read_json, write_json
+from runner.scheduler import tell
 from runner.scheduler.report import Report
 from schema.site import Site
 
-LOG = logging.getLogger("runner.notify")
-WAIT_S = 20
 SHOWN = 20
+# The share of a disk that is still free when it is nearly full
+NEARLY_FULL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +57,15 @@ def news(site: Site, connection: duckdb.DuckDBPyConnection, report: Report) -> l
     path = site.catalog.with_name("notified.json")
     before = read_json(path)
     known = before if isinstance(before, dict) else {}
-    state = _state(connection, report)
+    state = _state(site, connection, report)
+    state["told"] = [each for each in state["degraded"] if each in known.get("degraded", [])]
     if state == known:
         return []
     write_json(path, state)
     return _new(state, known)
 
 
-def _state(connection: duckdb.DuckDBPyConnection, report: Report) -> dict[str, Any]:
+def _state(site: Site, connection: duckdb.DuckDBPyConnection, report: Report) -> dict[str, Any]:
     """Return what the lab is like, as far as anybody is told of it."""
     finished = {}
     for study, trials, done, unfinished, _, failed in connection.execute(STUDIES).fetchall():
@@ -71,6 +75,9 @@ def _state(connection: duckdb.DuckDBPyConnection, report: Report) -> dict[str, A
     for trial, word, reason in connection.execute(FAILED).fetchall():
         failures[str(trial)] = f"{'held' if word == 'waiting' else word}: {reason}"[:500]
     problems = [f"{subject}: {message}" for subject, message in report.problems]
+    disk = shutil.disk_usage(site.runs if site.runs.is_dir() else site.catalog.parent)
+    if disk.free < NEARLY_FULL * disk.total:
+        problems.append(f"disk: {site.runs} is nearly full")
     return {"finished": finished, "failed": failures, "degraded": sorted(problems)}
 
 
@@ -83,6 +90,10 @@ def _new(state: dict[str, Any], known: dict[str, Any]) -> list[News]:
         if trial not in known.get("failed", {}):
             event = "trial held" if message.startswith("held") else "trial failed"
             found.append(News(event=event, subject=f"trial {trial}", message=message))
+    # What comes and goes within a pass wakes nobody
+    for problem in state["told"]:
+        if problem not in known.get("told", []):
+            found.append(News(event="degraded", subject="lab", message=problem))
     return found
 
 
@@ -95,15 +106,17 @@ def send(site: Site, found: list[News]) -> None:
         "at": now(),
         "news": [asdict(each) for each in found[:SHOWN]],
     }
-    log = site.catalog.with_name("notify.log")
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runner.scheduler.tell", json.dumps(dict(site.notify))],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
+    handle, name = tempfile.mkstemp(prefix="weir-news-", suffix=".json")
+    with os.fdopen(handle, "w") as file:
+        json.dump(message, file)
+    teller = [sys.executable, tell.__file__, json.dumps(dict(site.notify)), name]
+    with site.catalog.with_name("notify.log").open("ab") as log:
+        # The shell leaves the teller behind: init reaps it, however long a listener takes
+        subprocess.run(
+            ["/bin/sh", "-c", '"$@" &', "sh", *teller],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
             start_new_session=True,
         )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(message).encode())
-    process.stdin.close()

@@ -145,9 +145,11 @@ def _is_offerable(
     site: Site, place: Backend, report: Report, manifest: Submission, lives: list[Live]
 ) -> bool:
     """Whether a submission is what site.toml asks for today, and its files are whole."""
-    asked = [
-        needs.spread(manifest.needs.ranks) for needs in (site.needs, *site.by_backbone.values())
-    ]
+    asked = []
+    for needs in (site.needs, *site.by_backbone.values()):
+        spread = needs.spread(manifest.needs.ranks)
+        # Trials that ran out of memory are given more of it than site.toml says first
+        asked += [spread.raised(times) for times in range(spread.raises + 1)]
     if manifest.backend != place.name or manifest.needs not in asked:
         return False
     if not manifest.code.is_dir():
@@ -205,6 +207,7 @@ def choose(
     in_common = stems(site, connection, [trial for trial, *_ in todo])
     store = str(site.store) if shares(connection) else ""
     chosen.without_room = without_room(site, connection, [trial for trial, *_ in todo])
+    short = _short_of_memory(connection, [trial for trial, *_ in todo])
     open_jobs: dict[Needs, list[Wanted]] = {}
     for trial, attempt, study, priority, backbone in todo:
         if limit is not None and chosen.attempts == limit:
@@ -212,11 +215,11 @@ def choose(
         if trial in chosen.without_room:
             continue
         needs = site.needs_of(backbone)
-        if needs not in open_jobs and len(chosen.jobs) == room:
+        if needs not in open_jobs and len(chosen.jobs) == room and trial not in short:
             continue  # a later trial may still share a job
         try:
             spec, text = resolver.resolve(trial)
-            needs = _needs(spec, needs, site.backend)
+            needs = _needs(spec, needs, site.backend).raised(short.get(trial, 0))
             weights, stem = bases.weights(spec), in_common.get(trial, "")
             wanted = Wanted(trial, attempt, spec, text, study, priority, weights, store, stem)
         except RefusedError as error:
@@ -231,6 +234,22 @@ def choose(
         if len(open_jobs[needs]) == needs.trials_per_job:
             del open_jobs[needs]
     return chosen
+
+
+def _short_of_memory(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, int]:
+    """Return trial -> how often it ran out of the host's memory since a person asked for a retry."""
+    if not trials:
+        return {}
+    return dict(
+        connection.execute(
+            "SELECT o.trial, count(*) FROM outcome o JOIN attempt a USING (trial, attempt) "
+            "LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' "
+            "GROUP BY trial) r USING (trial) WHERE o.kind = 'oom_host' "
+            "AND a.serial > coalesce(r.retried, 0) AND o.trial IN (SELECT unnest(?::BIGINT[])) "
+            "GROUP BY o.trial",
+            [trials],
+        ).fetchall()
+    )
 
 
 def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:

@@ -1,4 +1,4 @@
-"""`python -m runner.scheduler.tell NOTIFY`: hand a message from standard input to a URL or a command.
+"""`tell.py NOTIFY FILE`: hand the message in a file, which goes then, to a URL or a command.
 
 sync starts it and does not wait (`runner.scheduler.notify`). Standard library only, so that it starts
 in a moment. What could not be told is printed, with the time, for notify.log.
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 LOG = logging.getLogger("runner.notify")
 WAIT_S = 20
@@ -18,7 +19,9 @@ WAIT_S = 20
 def main() -> int:
     """Return exit code 0; 1 when the listener did not take the message."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    target, message = json.loads(sys.argv[1]), sys.stdin.buffer.read()
+    target, path = json.loads(sys.argv[1]), Path(sys.argv[2])
+    message = path.read_bytes()
+    path.unlink()
     failed = False
     if "url" in target:
         failed = not _post(target["url"], message)

@@ -96,7 +96,7 @@ def test_every_setting_is_described_with_its_default() -> None:
         for names, default in re.findall(r"^\| (.*?) \| (.*?) \|", table, re.MULTILINE)
         for name in re.findall(r"`(\w+)`", names)
     }
-    tables = {"needs", "by_backbone", "retries", "folder", "slurm", "setup", "ranks"}
+    tables = {"needs", "by_backbone", "retries", "notify", "folder", "slurm", "setup", "ranks"}
     for field in [*fields(Site), *fields(Needs)]:
         if field.name not in tables:
             assert field.name in said, field.name

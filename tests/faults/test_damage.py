@@ -78,7 +78,8 @@ def rounds(whole: Wreck, folder: Path, seed: int) -> int:
     after = states(wreck)
     control = {trial: after[trial] for trial in range(1, len(SITUATIONS) + 1)}
     assert control == UNDISTURBED, listed
-    assert [str(case) for case in cases if unnamed(case, report)] == []
+    silent = [str(case) for case in cases if unnamed(case, report)]
+    assert silent == [], f"{silent} {report.problems}"
     for case in cases:
         mended(case.path, case.right)
     for _ in range(3):
