@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FAULTS = [f"F{number}" for number in range(1, 37)]
-INVARIANTS = [f"I{number}" for number in range(1, 17)]
+FAULTS = [f"F{number}" for number in range(1, 40)]
+INVARIANTS = [f"I{number}" for number in range(1, 18)]
 
 
 @dataclass(frozen=True)

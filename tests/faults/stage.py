@@ -81,9 +81,7 @@ def write_outcome(
         "started_at": now(),
         "finished_at": now(),
     }
-    write_json(
-        run.path / "outcome.json", {"state": state, "kind": kind, "message": message} | about | said
-    )
+    run.conclude({"state": state, "kind": kind, "message": message} | about | said)
 
 
 def write_all(run: RunFolder, **said: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from runner.run_folder import RunFolder
 from runner.scheduler.report import Report, below
+from tests.faults.damage import run
 from tests.faults.stage import TASKS, expected
 from tests.faults.wreck import DAMAGES, SITUATIONS, Wreck, files_of, mended
 from tests.journey import STANDING, Rows, ask
@@ -129,14 +130,21 @@ def expected_of(trials: list[int]) -> Rows:
 
 @pytest.mark.parametrize("seed", range(1))
 def test_f37_any_file_is_damaged(whole: Wreck, tmp_path: Path, seed: int) -> None:
-    """A pass goes on with all others, names the file, and heals when the file is right (I3, I4, I5, I16)."""
+    """A pass goes on with all others, names the file, and heals when the file is right (I3, I4, I5, I16, I17)."""
     assert rounds(whole, tmp_path / "lab", seed) >= 90
 
 
 @pytest.mark.slow
 def test_f37_two_thousand_damages(whole: Wreck, tmp_path: Path) -> None:
-    """The same, over all kinds of files and damages (I3, I4, I5, I16)."""
+    """The same, over all kinds of files and damages (I3, I4, I5, I16, I17)."""
     cases, seed = 0, 100
     while cases < 2000:
         seed += 1
         cases += rounds(whole, tmp_path / str(seed), seed)
+
+
+@pytest.mark.slow
+def test_f37_damages_and_kills_from_outside(tmp_path: Path) -> None:
+    """While trials really run: each is done once, to the bit (I2, I3, I4, I5, I8)."""
+    damage = run(rounds=15, seed=5, trials=4, pause_s=1.0, folder=tmp_path)
+    assert damage.done.total() == 15

@@ -165,9 +165,9 @@ def test_f23_a_folder_of_another_trial(stage: Stage) -> None:
     shutil.copytree(stage.run(2).path, run.path, dirs_exist_ok=True)
     stage.slurm.set_state(stage.job(1), "COMPLETED")
     report = stage.sync()
-    assert [message for _, message in report.problems] == [
-        "the receipt is of trial 2, not of 1"
-    ] * 3
+    outcome, *rest = [message for _, message in report.problems]
+    assert outcome.startswith("is of trial 2, not of 1; it is taken for no word of the worker")
+    assert rest == ["the receipt is of trial 2, not of 1"] * 3
     stage.settle()
     stage.done_once(twice=["1/1"])
 
