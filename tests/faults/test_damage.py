@@ -1,13 +1,18 @@
 """F37: any file of a lab damaged in any way; one attempt is the unit of failure."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from runner.backends import Look, Place
 from runner.run_folder import RunFolder
+from runner.scheduler.attempts import live_attempts
+from runner.scheduler.observe import observe
 from runner.scheduler.report import Report, below
+from schema.catalog import Catalog
 from tests.faults.damage import run
 from tests.faults.stage import TASKS, expected
 from tests.faults.wreck import DAMAGES, SITUATIONS, Wreck, files_of, mended
@@ -148,3 +153,24 @@ def test_f37_damages_and_kills_from_outside(tmp_path: Path) -> None:
     """While trials really run: each is done once, to the bit (I2, I3, I4, I5, I8)."""
     damage = run(rounds=15, seed=5, trials=4, pause_s=1.0, folder=tmp_path)
     assert damage.done.total() == 15
+
+
+def test_what_was_given_up_is_not_asked_about_again(whole: Wreck, tmp_path: Path) -> None:
+    """Its files are still read, its job is nobody's question, and it does not count as live."""
+    wreck = whole.copy(tmp_path / "lab")
+    lost = {trial for trial, role in wreck.roles.items() if role == "lost"}
+    report = Report()
+    with Catalog(wreck.site.catalog).open() as connection:
+        attempts = live_attempts(wreck.site, connection, report)
+    assert {live.trial for live in attempts if live.lost} == lost
+    asked: list[int] = []
+    look = wreck.still.look
+
+    def watched(places: Sequence[Place]) -> Look:
+        asked.extend(int(place.folder.parent.name) for place in places)
+        return look(places)
+
+    wreck.still.look = watched  # type: ignore[method-assign]
+    left = observe(wreck.site, Catalog(wreck.site.catalog), wreck.still, report, attempts)
+    assert asked and not lost & set(asked)
+    assert left and not lost & {live.trial for live in left}

@@ -161,9 +161,9 @@ def test_f23_a_folder_of_another_trial(stage: Stage) -> None:
     """Somebody copied one run folder over another: none of it is taken for this trial's (I5)."""
     stage.sync()
     stage.finish(2)
-    run = stage.begin(1)
+    run, job = stage.begin(1), stage.job(1)
     shutil.copytree(stage.run(2).path, run.path, dirs_exist_ok=True)
-    stage.slurm.set_state(stage.job(1), "COMPLETED")
+    stage.slurm.set_state(job, "COMPLETED")
     report = stage.sync()
     outcome, *rest = [message for _, message in report.problems]
     assert outcome.startswith("is of trial 2, not of 1; it is taken for no word of the worker")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.job import Shim
 from runner.run_folder import RunFolder, attempt_folder, read_json
+from runner.submission import Submission
 from runner.unix import oom_kills
 from schema.site import Needs, Site
 from tests.journey import LOCAL, ask, declare, eventually, one_pass, settle, tell
@@ -159,3 +161,35 @@ def test_a_short_limit_is_announced_at_half_time() -> None:
     assert Needs(time_limit_minutes=60).early_s == 120
     assert Needs(time_limit_minutes=1).early_s == 30
     assert Needs(time_limit_minutes=1, signal_s=5).early_s == 5
+
+
+def test_what_a_job_was_told_first_stays(site: Site) -> None:
+    """Later signals, and the limit that comes while its workers end, change nothing."""
+    needs = Needs(time_limit_minutes=1, signal_s=10)
+    submission = Submission(
+        name="weir-a",
+        backend="local",
+        code=site.code,
+        threads=1,
+        needs=needs,
+        positions=[[]],
+        runs=site.runs,
+    )
+    told = []
+    for signals in ([signal.SIGTERM], [signal.SIGUSR2], [signal.SIGINT]):
+        shim = Shim(submission, 0, None)
+        shim.signals |= set(signals)
+        shim.listen()
+        told.append(shim.told)
+        # The limit is near now
+        shim.began -= 55
+        shim.listen()
+        told.append(shim.told)
+    assert told == ["preempted"] * 2 + ["timeout"] * 2 + ["preempted"] * 2
+    shim = Shim(submission, 0, None)
+    shim.began -= 55
+    shim.listen()
+    shim.began += 55
+    shim.signals |= {signal.SIGTERM}
+    shim.listen()
+    assert shim.told == "timeout"

@@ -194,3 +194,28 @@ def test_sync_exports_when_it_publishes(site: Site, catalog: Catalog) -> None:
     with catalog.open() as connection:
         publish(site, catalog, connection)
     assert (site.declared / "trial.parquet").exists()
+
+
+def test_an_export_from_before_a_column_was_there(site: Site, catalog: Catalog) -> None:
+    """It is restored by the columns that both have, and is no edit of anybody's."""
+    with catalog.open() as connection:
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('b', 'steps', 1)")
+        declared.export(connection, site.declared)
+        path = site.declared / "budget.parquet"
+        connection.execute(
+            f"COPY (SELECT name, unit, total FROM '{str(path).replace(chr(39), 2 * chr(39))}') "
+            f"TO '{str(path).replace(chr(39), 2 * chr(39))}' (FORMAT parquet)"
+        )
+        index = json.loads((site.declared / "declared.json").read_text())
+        del index["sha256"]  # that, too, is newer
+        (site.declared / "declared.json").write_text(json.dumps(index))
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('c', 'steps', 2)")
+        assert declared.edited(connection, site.declared) == []
+        connection.execute("UPDATE budget SET total = 3 WHERE name = 'b'")
+        assert declared.edited(connection, site.declared) == ["budget"]
+    catalog.path.unlink()
+    migrations.prepare(catalog)
+    with catalog.open() as connection:
+        assert declared.restore(connection, site.declared)["budget"] == 1
+        found = connection.execute("SELECT name, total, note FROM budget").fetchall()
+    assert found == [("b", 1.0, None)]

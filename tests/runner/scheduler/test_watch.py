@@ -8,7 +8,10 @@ from rich.console import Console
 from runner.run_folder import write_json
 from runner.scheduler.dry_run import duration
 from runner.scheduler.report import Report
-from runner.scheduler.watch import Snapshot, line, picture
+from runner.scheduler.watch import Snapshot, line, picture, read
+from runner.sync import publish
+from schema.catalog import Catalog
+from schema.site import Site
 
 
 def drawn(state: Snapshot, report: Report, rows: int = 40) -> str:
@@ -111,3 +114,14 @@ def test_the_line_for_a_log() -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_same_snapshot_is_not_read_again(site: Site, catalog: Catalog) -> None:
+    """What is known of it is given back; a newer one is read."""
+    with catalog.open() as connection:
+        publish(site, catalog, connection)
+        first = read(site.current)
+        assert read(site.current, first) is first
+        publish(site, catalog, connection)
+    second = read(site.current, first)
+    assert second is not first and second.path != first.path
