@@ -1,8 +1,9 @@
 """The JSON files of a run folder as types whose reading validates.
 
-Every file of a lab is input: a disk, a person or a half-dead process may have changed it. So a file is
-read into a frozen dataclass or not at all: it is absent (None), or damaged (`DamagedFileError`, which
-names it), and never a traceback somewhere later. Reading one attempt's files says nothing about others.
+Every file of a lab is input: a disk, a person or a half-dead process may have changed it. So a file
+is read into a frozen dataclass or not at all: it is absent (None), or damaged (`DamagedFileError`,
+which names it), and never a traceback somewhere later. Reading one attempt's files says nothing
+about others.
 
 Files of older versions lack fields that have a default here. Standard library only.
 """
@@ -92,7 +93,8 @@ def opened(path: Path, value: dict[str, Any]) -> dict[str, Any]:
     bare = {key: item for key, item in value.items() if key != SEAL}
     try:
         intact = sealed(bare) == value
-    except (ValueError, RecursionError):  # NaN, or half a surrogate pair: never written by us
+    except (ValueError, RecursionError):
+        # NaN, or half a surrogate pair: never written by us
         intact = False
     if not intact:
         raise DamagedFileError(path, "is not as it was written: its seal differs")
@@ -113,7 +115,8 @@ def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
 def _is_text(value: Any) -> bool:
     try:
         return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:  # half a surrogate pair, which no catalog takes
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which no catalog takes
         return False
 
 
@@ -225,7 +228,9 @@ class Assignment(FileRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(FileRecord):
-    """`outcome.json` and `verdict.json`: how an attempt ended, said by its worker or judged by sync."""
+    """`outcome.json` and `verdict.json`: how an attempt ended, said by its worker or judged by
+    sync.
+    """
 
     state: str
     kind: str | None = None

@@ -1,8 +1,9 @@
 """`python -m runner.sync`: make the cluster do what the rows say, and the rows say what it did.
 
-One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then the
-backend), audits what came and publishes a snapshot. It remembers nothing: run it as often as you like,
-kill it anywhere, run two at once. `--watch` repeats it until nothing is pending or running.
+One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then
+the backend), audits what came and publishes a snapshot. It remembers nothing: run it as often as
+you like, kill it anywhere, run two at once. `--watch` repeats it until nothing is pending or
+running.
 """
 
 import signal
@@ -57,7 +58,8 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
     """Do one pass.
 
     Raises:
-        CatalogMissingError, CatalogBusyError: the catalog or another sync's lock cannot be had in time.
+        CatalogMissingError, CatalogBusyError: the catalog or another sync's lock cannot be had
+            in time.
     """
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if not catalog.path.exists():
@@ -119,7 +121,8 @@ def settle_policy(site: Site, connection: duckdb.DuckDBPyConnection) -> None:
 def restore_code(site: Site, live: list[Live], report: Report) -> None:
     """Make the snapshot of the code of attempts that wait or run again, where somebody removed it.
 
-    That is possible while the tree holds the same code; otherwise their jobs fail and are made anew.
+    That is possible while the tree holds the same code; otherwise their jobs fail and are made
+    anew.
     """
     gone = {each.code for each in live if each.code and not (site.code / each.code).is_dir()}
     if not gone:
@@ -136,7 +139,8 @@ def restore_code(site: Site, live: list[Live], report: Report) -> None:
 def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, changed: bool) -> None:
     """Keep for `health` what this pass could not trust or reach, and what audits find.
 
-    A problem stays until a pass finds it in order. `changed`: anything came since the last snapshot.
+    A problem stays until a pass finds it in order. `changed`: anything came since the last
+    snapshot.
     """
     audit(site, connection, report, changed)
     prune(site, connection)
@@ -217,7 +221,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return exit code 0; 1 when something could not be trusted or reached; 2 when nothing was done."""
+    """Return exit code 0; 1 when something could not be trusted or reached; 2 when nothing was
+    done.
+    """
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.limit is not None and asked.limit < 0:

@@ -26,7 +26,9 @@ def _trial(folder: str, crash_at: str | None) -> None:
 
 
 def run_trial(folder: Path, crash_at: str | None = None) -> int:
-    """Run `python -m runner.trial FOLDER` in a process whose imports are done; its exit code, negative when killed."""
+    """Run `python -m runner.trial FOLDER` in a process whose imports are done; its exit code,
+    negative when killed.
+    """
     process = SPAWN.Process(target=_trial, args=(str(folder), crash_at))
     process.start()
     process.join()

@@ -18,21 +18,24 @@ from schema.site import Site
 class Local:
     """Jobs of this machine.
 
-    A slot is a locked file, and so is the life of an attempt (`alive` in its folder). A job and its workers inherit both locks,
-    and the kernel frees them when the last of them is dead, whoever killed it: no process ids are trusted, no slot goes stale,
-    and jobs survive the death of sync, Ctrl-C and a closed terminal.
+    A slot is a locked file, and so is the life of an attempt (`alive` in its folder). A job and its
+    workers inherit both locks, and the kernel frees them when the last of them is dead, whoever
+    killed it: no process ids are trusted, no slot goes stale, and jobs survive the death of sync,
+    Ctrl-C and a closed terminal.
     """
 
     name = "local"
-    patience_s = 0.0  # the kernel knows at once
+    # The kernel knows at once
+    patience_s = 0.0
     pause_s = 2.0
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.gpus = _gpus()
+        # GPUs of a slot
         self.width = max(
             1, *(needs.gpus_per_trial for needs in (site.needs, *site.by_backbone.values()))
-        )  # GPUs of a slot
+        )
         self.slots = site.trials_at_once or len(self.gpus) // self.width or os.cpu_count() or 1
 
     def room(self, live: int) -> int:
@@ -50,7 +53,10 @@ class Local:
         return self.slots
 
     def submit(self, batch: Submission) -> list[str]:
-        """Start each position in a free slot. One for which none is left is not started, and has no job id ("")."""
+        """Start each position in a free slot.
+
+        One for which none is left is not started, and has no job id ("").
+        """
         jobs, slots = [], iter(range(self.slots))
         for position in range(len(batch.positions)):
             held = next(
@@ -92,15 +98,20 @@ class Local:
         return _lock(folder / f"{slot}.lock")
 
     def devices(self, slot: int, count: int) -> list[str]:
-        """The GPUs of a job in a slot, at least one; those of another slot too only where more slots were asked for than fit."""
+        """The GPUs of a job in a slot, at least one; those of another slot too only where more
+        slots were asked for than fit.
+        """
         first, known = slot * self.width, len(self.gpus)
         return [self.gpus[(first + number) % known] for number in range(min(max(count, 1), known))]
 
     def _start(self, batch: Submission, position: int, slot: int, held: int) -> bool:
-        """A job in a session of its own that inherits the slot's lock and the `alive` locks of its attempts."""
+        """A job in a session of its own that inherits the slot's lock and the `alive` locks of its
+        attempts.
+        """
         alive = [_lock(folder / "alive") for folder in batch.attempts(position)]
         handles = [handle for handle in (held, *alive) if handle is not None]
-        free = None not in alive  # else somebody is there already
+        # Else somebody is there already
+        free = None not in alive
         if free:
             self._spawn(batch, position, slot, handles)
         for handle in handles:
@@ -112,7 +123,8 @@ class Local:
         environment = os.environ | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
-            "OMP_WAIT_POLICY": "passive",  # spinning threads of neighbours cost a factor of ten
+            # Spinning threads of neighbours cost a factor of ten
+            "OMP_WAIT_POLICY": "passive",
             "PYTHONUNBUFFERED": "1",
         }
         if self.gpus:
@@ -120,7 +132,8 @@ class Local:
                 self.devices(slot, batch.needs.gpus_per_trial)
             )
         with (batch.folder / f"{position}_log.out").open("ab") as log:
-            subprocess.run(  # the shell leaves the job behind: init reaps it, however long this process lives
+            # The shell leaves the job behind: init reaps it, however long this process lives
+            subprocess.run(
                 [
                     "/bin/sh",
                     "-c",

@@ -15,13 +15,15 @@ def insert(
     rows: Sequence[dict[str, Any]],
     again: bool = False,
 ) -> None:
-    """Insert rows that have the same keys; a dict or list is a JSON value, a text is cast to what the column is.
+    """Insert rows that have the same keys; a dict or list is a JSON value, a text is cast to what
+    the column is.
 
     `again`: rows that are there already stay as they are.
     """
     if not rows:
         return
-    import polars as pl  # a pass that writes nothing does not pay for the import
+    # A pass that writes nothing does not pay for the import
+    import polars as pl
 
     plain = [
         {

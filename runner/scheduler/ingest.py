@@ -1,9 +1,9 @@
 """Files become rows: receipts and the Parquet files that they vouch for.
 
-They go into `result`, `cost`, `progress`, `statistic` and `profile`. A receipt is taken once (its path
-is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its files is
-missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the catalog and
-the reason is noted.
+They go into `result`, `cost`, `progress`, `statistic` and `profile`. A receipt is taken once (its
+path is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its
+files is missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the
+catalog and the reason is noted.
 """
 
 import hashlib

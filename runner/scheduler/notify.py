@@ -1,8 +1,8 @@
 """Word to the outside, as `[notify]` of site.toml asks for it: a URL or a command.
 
-It is told of a study that is finished, a trial that failed or is held, a lab that is degraded in two
-passes running, and a disk that is nearly full. Telling happens in a process of its own, after the
-locks are free: a listener that is slow, down or says no holds up no pass, and is told to a log.
+It is told of a study that is finished, a trial that failed or is held, a lab that is degraded in
+two passes running, and a disk that is nearly full. Telling happens in a process of its own, after
+the locks are free: a listener that is slow, down or says no holds up no pass, and is told to a log.
 """
 
 import json

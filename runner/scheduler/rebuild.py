@@ -1,8 +1,10 @@
-"""`python -m schema --rebuild`: make a lost catalog again, from what was declared and from the run folders.
+"""`python -m schema --rebuild`: make a lost catalog again, from what was declared and from the run
+folders.
 
-What people declared comes from the Parquet files that sync writes (`schema.declared`); trials that were attempted come from their
-folders even without those, since spec.json holds every row of their words. Attempts and submissions come from job.json and the
-batches. All the rest (results, costs, how attempts ended) the next pass of sync takes from the same folders, as it always does.
+What people declared comes from the Parquet files that sync writes (`schema.declared`); trials that
+were attempted come from their folders even without those, since spec.json holds every row of their
+words. Attempts and submissions come from job.json and the batches. All the rest (results, costs,
+how attempts ended) the next pass of sync takes from the same folders, as it always does.
 """
 
 import sys
@@ -24,7 +26,8 @@ from schema.files import fsync
 from schema.site import Site, SiteError
 from schema.spec import Spec
 
-AXES = ("backbone", "mixture", "method", "recipe", "budget")  # whose definition is their row
+# Whose definition is their row
+AXES = ("backbone", "mixture", "method", "recipe", "budget")
 
 
 class RebuildError(RuntimeError):
@@ -82,11 +85,14 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
 
 
 def walk(runs: Path) -> Found:
-    """Every attempt's folder, oldest trial first; what cannot be read is named, and the others go on."""
+    """Every attempt's folder, oldest trial first; what cannot be read is named, and the others go
+    on.
+    """
     found = Found()
     for folder in sorted(runs.glob("[0-9]*/[0-9]*")):
         if not (folder.parent.name.isdigit() and folder.name.isdigit()):
-            continue  # set aside: of an older catalog
+            # Set aside: of an older catalog
+            continue
         run = RunFolder(folder)
         try:
             found.attempts.append((folder, run.spec(), run.assignment()))
@@ -155,7 +161,10 @@ def _made_at(job: Assignment) -> str:
 
 
 def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
-    """The rows that a definition was resolved from, where they are not there. What is declared stays as it is."""
+    """The rows that a definition was resolved from, where they are not there.
+
+    What is declared stays as it is.
+    """
     stream, mixture = spec.stream, spec.mixture
     sequence, suite = stream["sequence"], stream["suite"]
     pool = mixture["pretraining_dataset"]

@@ -49,7 +49,8 @@ class Report:
 
     def problem(self, subject: str, message: str) -> None:
         """Note what could not be trusted or reached, once."""
-        # A name on a disk may be no text: what is noted goes into the catalog, which takes only text
+        # A name on a disk may be no text: what is noted goes into the catalog, which takes only
+        # text
         words = (
             subject.encode(errors="replace").decode(),
             message.encode(errors="replace").decode(),
@@ -63,7 +64,8 @@ class Report:
 
     @contextlib.contextmanager
     def one(self, path: Path, consequence: str) -> Iterator[None]:
-        """Do the block for one attempt or submission; what is wrong with its files ends the block only.
+        """Do the block for one attempt or submission; what is wrong with its files ends the block
+        only.
 
         Raises:
             OSError: the disk itself is full, read-only or gone.

@@ -1,8 +1,10 @@
-"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and what it answered, in order.
+"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and
+what it answered, in order.
 
-A sync killed between any two of these leaves what the next one needs to go on: an attempt row without a submission is looked
-up at the backend by its batch's name, and only if it never got there another attempt is made. A batch that the backend refuses
-keeps its attempts, and is offered again by the next pass; so is one that it was never asked about.
+A sync killed between any two of these leaves what the next one needs to go on: an attempt row
+without a submission is looked up at the backend by its batch's name, and only if it never got there
+another attempt is made. A batch that the backend refuses keeps its attempts, and is offered again
+by the next pass; so is one that it was never asked about.
 """
 
 import uuid
@@ -35,7 +37,8 @@ from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 
-REFUSALS_PER_PASS = 100  # looked at beyond the room there is, so that trials that cannot run do not hide those that can
+# Looked at beyond the room there is, so that trials that cannot run do not hide those that can
+REFUSALS_PER_PASS = 100
 
 
 @dataclass
@@ -45,22 +48,31 @@ class Wanted:
     trial: int
     attempt: int
     spec: Spec
-    text: str  # the definition as the catalog has it
+    # The definition as the catalog has it
+    text: str
     study: str | None
     priority: int
-    weights: str | None  # of the trial whose model it begins from
-    store: str = ""  # where it finds and leaves work in common; "": nowhere
-    stem: str = ""  # of the trials that want some of it
-    serial: int = 0  # set when its row is made
+    # Of the trial whose model it begins from
+    weights: str | None
+    # Where it finds and leaves work in common; "": nowhere
+    store: str = ""
+    # Of the trials that want some of it
+    stem: str = ""
+    # Set when its row is made
+    serial: int = 0
 
 
 @dataclass
 class Chosen:
-    """What this pass will start: jobs in the order of todo, each with the needs and the attempts that share it."""
+    """What this pass will start: jobs in the order of todo, each with the needs and the attempts
+    that share it.
+    """
 
-    pending: int  # trials that were ready before these were taken
+    # Trials that were ready before these were taken
+    pending: int
     jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
-    refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
+    # Trial, attempt, why
+    refused: list[tuple[int, int, str]] = field(default_factory=list)
 
     # Trials that met a full disk, which has no room for them yet
     without_room: list[int] = field(default_factory=list)
@@ -79,7 +91,9 @@ def act(
     limit: int | None,
     live: list[Live],
 ) -> None:
-    """Offer what was not taken before, then start what `todo` names, beside the attempts that `live` on."""
+    """Offer what was not taken before, then start what `todo` names, beside the attempts that
+    `live` on.
+    """
     report.running = len(live)
     refused = _offer_all(catalog, place, _waiting(site, place, report, live), report)
     room = place.room(jobs(live))
@@ -101,9 +115,8 @@ def act(
     except UnreachableError as error:
         report.problem(place.name, f"nothing was submitted: {error}")
         return
-    site.runs.mkdir(
-        parents=True, exist_ok=True
-    )  # attempts without it mean that its disk is not there
+    # Attempts without it mean that its disk is not there
+    site.runs.mkdir(parents=True, exist_ok=True)
     with catalog.transaction() as connection:
         _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
@@ -120,8 +133,8 @@ def act(
 def _waiting(site: Site, place: Backend, report: Report, live: list[Live]) -> list[Submission]:
     """Return the submissions to offer again: those that were refused, or never offered.
 
-    One that site.toml no longer asks for, or whose files are not what they must be, is given up, and
-    its trials are planned anew.
+    One that site.toml no longer asks for, or whose files are not what they must be, is given up,
+    and its trials are planned anew.
     """
     current = []
     for name in dict.fromkeys(each.batch for each in live if each.waits):
@@ -164,8 +177,10 @@ def _is_offerable(
 def _offer_all(
     catalog: Catalog, place: Backend, batches: list[Submission], report: Report
 ) -> set[Needs] | None:
-    """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
-    that need the same), or None when it does not answer and should be left alone in this pass."""
+    """Give batches to the backend, one after another; the needs that it refuses (what it said to
+    one batch it would say to all that need the same), or None when it does not answer and should be
+    left alone in this pass.
+    """
     refused, rows = set[Needs](), list[dict[str, Any]]()
     try:
         for batch in batches:
@@ -174,7 +189,9 @@ def _offer_all(
                 if taken is None:
                     return None
                 rows += taken
-    finally:  # at once: each opening of the catalog writes all of it that is new, and until then the answers are on disk
+    finally:
+        # At once: each opening of the catalog writes all of it that is new, and until then the
+        # answers are on disk
         if rows:
             with catalog.transaction() as connection:
                 insert(connection, "submission", rows)
@@ -189,8 +206,9 @@ def choose(
     limit: int | None,
     refused: Collection[Needs] = (),
 ) -> Chosen:
-    """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that cannot run as declared are
-    named with the reason."""
+    """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that
+    cannot run as declared are named with the reason.
+    """
     most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
     most = most if limit is None else min(most, limit)
     todo = connection.execute(
@@ -216,7 +234,8 @@ def choose(
             continue
         needs = site.needs_of(backbone)
         if needs not in open_jobs and len(chosen.jobs) == room and trial not in short:
-            continue  # a later trial may still share a job
+            # A later trial may still share a job
+            continue
         try:
             spec, text = resolver.resolve(trial)
             needs = _needs(spec, needs, site.backend).raised(short.get(trial, 0))
@@ -253,8 +272,8 @@ def _short_of_memory(connection: duckdb.DuckDBPyConnection, trials: list[int]) -
 
 
 def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
-    """What the job of a trial asks for: each of its processes wants a GPU (a site with `gpus_per_trial` 0 trains on CPUs), and
-    more of them than a node takes are spread over several.
+    """What the job of a trial asks for: each of its processes wants a GPU (a site with
+    `gpus_per_trial` 0 trains on CPUs), and more of them than a node takes are spread over several.
 
     Raises:
         RefusedError: says which key of site.toml to set, or what to do where there is one node.
@@ -371,9 +390,8 @@ def _make_folders(site: Site, batch: Submission, jobs: list[list[Wanted]], repor
     for position, job in enumerate(jobs):
         for wanted in job:
             path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
-            if (
-                wanted.attempt == 1 and path.parent.exists()
-            ):  # of a catalog that is no longer there: not this trial's files
+            if wanted.attempt == 1 and path.parent.exists():
+                # Of a catalog that is no longer there: not this trial's files
                 aside = path.parent.rename(
                     path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}")
                 )
@@ -411,8 +429,9 @@ def _make_folders(site: Site, batch: Submission, jobs: list[list[Wanted]], repor
 def _offer(
     place: Backend, batch: Submission, report: Report, refused: set[Needs]
 ) -> list[dict[str, Any]] | None:
-    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of a batch that it refuses none,
-    and its needs join `refused`), or None: no answer."""
+    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of
+    a batch that it refuses none, and its needs join `refused`), or None: no answer.
+    """
     batch.ask()
     crash_point("asked")
     try:

@@ -1,7 +1,7 @@
 """`tell.py NOTIFY FILE`: hand the message in a file, which goes then, to a URL or a command.
 
-sync starts it and does not wait (`runner.scheduler.notify`). Standard library only, so that it starts
-in a moment. What could not be told is printed, with the time, for notify.log.
+sync starts it and does not wait (`runner.scheduler.notify`). Standard library only, so that it
+starts in a moment. What could not be told is printed, with the time, for notify.log.
 """
 
 import json

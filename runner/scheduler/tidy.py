@@ -1,8 +1,8 @@
 """Remove what nobody needs any more of attempts that have ended: their checkpoints, and torn files.
 
 A checkpoint is there so that another attempt of the trial can go on from it. When the trial is done
-none will; until then the newest one that is whole stays, and the one before it, whichever attempt wrote
-them. What a running attempt writes is its own affair (`runner.worker.checkpoint`).
+none will; until then the newest one that is whole stays, and the one before it, whichever attempt
+wrote them. What a running attempt writes is its own affair (`runner.worker.checkpoint`).
 """
 
 import contextlib

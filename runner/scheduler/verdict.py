@@ -1,9 +1,10 @@
 """How an attempt ended, by the precedence of evidence.
 
-The outcome file comes first, then a claim with a live job, then what the scheduler says. Unsure is a
-state, and nothing follows from it. An attempt that no worker took is given up by creating its claim,
-which none can then take; one that a worker took is given up after its job has been missed twice, with
-no sign of life between. A file that cannot be read is no evidence: it is named, and the rest decides.
+The outcome file comes first, then a claim with a live job, then what the scheduler says. Unsure is
+a state, and nothing follows from it. An attempt that no worker took is given up by creating its
+claim, which none can then take; one that a worker took is given up after its job has been missed
+twice, with no sign of life between. A file that cannot be read is no evidence: it is named, and the
+rest decides.
 """
 
 import contextlib

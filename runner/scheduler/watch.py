@@ -1,4 +1,5 @@
-"""`python -m runner.sync --watch`: passes of sync until nothing is pending or running, with live progress.
+"""`python -m runner.sync --watch`: passes of sync until nothing is pending or running, with live
+progress.
 
 Ctrl-C ends the watching, not the trials: workers live on, and the next sync finds them.
 """
@@ -25,15 +26,16 @@ from runner.scheduler.report import Report
 
 FAILURES_SHOWN = 5
 RESTS = 4
-OTHER_LINES = 16  # of the screen, beside the running trials
+# Of the screen, beside the running trials
+OTHER_LINES = 16
 
 
 def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
     """Repeat `sync` until quiet, showing what the snapshot `current` says.
 
-    `pause_s` is how long to wait between passes; a pass that takes long is followed by a rest RESTS times as long, so that
-    watching a grid on a laptop leaves the laptop to the trials.
-    Exit code 0; 1 when trials failed or files could not be trusted; 130 after Ctrl-C.
+    `pause_s` is how long to wait between passes; a pass that takes long is followed by a rest RESTS
+    times as long, so that watching a grid on a laptop leaves the laptop to the trials. Exit code 0;
+    1 when trials failed or files could not be trusted; 130 after Ctrl-C.
     """
     console = Console()
     report, state = Report(), Snapshot()
@@ -75,17 +77,22 @@ class Snapshot:
 
     path: Path | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    running: list[tuple[int, str, str, int, Path]] = field(
-        default_factory=list
-    )  # trial, method, mixture, seed, folder
-    failed: list[tuple[int, str, str]] = field(default_factory=list)  # trial, state, reason
+    # Trial, method, mixture, seed, folder
+    running: list[tuple[int, str, str, int, Path]] = field(default_factory=list)
+    # Trial, state, reason
+    failed: list[tuple[int, str, str]] = field(default_factory=list)
     done_last_hour: int = 0
-    hours: float = 0.0  # of all attempts so far
+    # Of all attempts so far
+    hours: float = 0.0
     gpu_hours: float = 0.0
-    left_s: float = 0.0  # of the pending trials of which alike ones have finished
-    left_unknown: int = 0  # pending trials of which none alike has
-    gpus: float = 0.0  # of a job, on average
-    after_others: int = 0  # pending trials that wait to take over what another trains
+    # Of the pending trials of which alike ones have finished
+    left_s: float = 0.0
+    # Pending trials of which none alike has
+    left_unknown: int = 0
+    # Of a job, on average
+    gpus: float = 0.0
+    # Pending trials that wait to take over what another trains
+    after_others: int = 0
 
 
 def read(current: Path, known: Snapshot | None = None) -> Snapshot:
@@ -152,7 +159,9 @@ def queue(report: Report) -> str:
 
 
 def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
-    """The whole screen: counts, queue and outlook, a bar per running trial (`rows` of them), the newest failures."""
+    """The whole screen: counts, queue and outlook, a bar per running trial (`rows` of them), the
+    newest failures.
+    """
     head: list[RenderableType] = [
         Text("   ").join(
             Text(f"{number} {word}", style="bold") for word, number in state.counts.items()

@@ -65,7 +65,8 @@ class Damage:
             self.keep_syncing()
             time.sleep(self.dice.expovariate(1 / pause_s))
             deed = self.dice.choices(list(deeds), [6, 1, 1, 2])[0]
-            with suppress(OSError):  # gone meanwhile
+            with suppress(OSError):
+                # Gone meanwhile
                 what = deeds[deed]()
                 if what is not None:
                     self.done[f"{deed} {what}".strip()] += 1
@@ -157,7 +158,8 @@ def run(rounds: int, seed: int, trials: int, pause_s: float, folder: Path) -> Da
     """Do all of it.
 
     Raises:
-        AssertionError: a trial is not done once, a result is another, or a sync ended in a traceback.
+        AssertionError: a trial is not done once, a result is another, or a sync ended in a
+            traceback.
     """
     for name in ("damaged", "quiet"):
         (folder / name).mkdir()

@@ -47,7 +47,8 @@ def damage(wreck: Wreck, dice: random.Random) -> list[Case]:
     cases = []
     for trial, role in wreck.roles.items():
         if trial <= len(SITUATIONS):
-            continue  # of each situation one stays as it is
+            # Of each situation one stays as it is
+            continue
         run = RunFolder(wreck.site.runs / f"{trial:06d}" / "01")
         path, how = dice.choice(files_of(run)), dice.choice(DAMAGES)
         other = wreck.site.runs / f"{dice.choice(sorted(wreck.roles)):06d}" / "01" / path.name
@@ -135,7 +136,9 @@ def expected_of(trials: list[int]) -> Rows:
 
 @pytest.mark.parametrize("seed", range(1))
 def test_f37_any_file_is_damaged(whole: Wreck, tmp_path: Path, seed: int) -> None:
-    """A pass goes on with all others, names the file, and heals when the file is right (I3, I4, I5, I16, I17)."""
+    """A pass goes on with all others, names the file, and heals when the file is right (I3, I4, I5,
+    I16, I17).
+    """
     assert rounds(whole, tmp_path / "lab", seed) >= 90
 
 

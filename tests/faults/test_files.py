@@ -15,7 +15,8 @@ from tests.faults.stage import PATIENCE_S, TASKS, Stage, write_all, write_outcom
 RESULT = "task-0001.result.parquet"
 
 
-# ---------------------------------------------------------------- F5: sync dies between files and catalog
+# ---------------------------------------------------------------- F5: sync dies between files and
+# catalog
 
 
 @pytest.mark.slow
@@ -36,12 +37,15 @@ def test_f05_sync_is_killed_between_reading_results_and_the_commit(
     assert stage.site.current.exists()
 
 
-# ---------------------------------------------------------------- F21: a worker dies while it writes
+# ---------------------------------------------------------------- F21: a worker dies while it
+# writes
 
 
 @pytest.mark.parametrize(("word", "kind"), [("FAILED", "killed"), ("COMPLETED", "no_result")])
 def test_f21_a_worker_is_killed_while_it_writes(stage: Stage, word: str, kind: str) -> None:
-    """What it left aside is no result: nothing of it is read, and the next attempt is not in its way (I4, I5)."""
+    """What it left aside is no result: nothing of it is read, and the next attempt is not in its
+    way (I4, I5).
+    """
     stage.sync()
     run = stage.begin(1)
     write_task(run, 0)
@@ -52,12 +56,12 @@ def test_f21_a_worker_is_killed_while_it_writes(stage: Stage, word: str, kind: s
     assert stage.ends() == [(1, 1, "lost", kind)]
     stage.settle()
     stage.done_once(twice=["1/1"])
-    assert stage.ask("SELECT task FROM result WHERE trial = 1 AND attempt = 1") == [
-        (0,)
-    ]  # that one was whole
+    # That one was whole
+    assert stage.ask("SELECT task FROM result WHERE trial = 1 AND attempt = 1") == [(0,)]
 
 
-# ---------------------------------------------------------------- F22, F23: files that cannot be trusted
+# ---------------------------------------------------------------- F22, F23: files that cannot be
+# trusted
 
 
 def torn(path: Path) -> None:
@@ -70,6 +74,7 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+# After a power cut, on XFS
 SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
     (RESULT, torn, "its sha256 differs"),
     (RESULT, flipped, "its sha256 differs"),
@@ -80,13 +85,14 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
         "task-0001.json",
         lambda path: path.write_bytes(b"\0" * 300),
         "the receipt cannot be read",
-    ),  # after a power cut, on XFS
+    ),
 ]
 
 
 def test_f22_a_file_is_not_what_was_written(staged: Staged) -> None:
-    """Of each trial but the last another: named and left where it is; the other files of the pass are ingested, and what is
-    missing is measured again (I4, I16)."""
+    """Of each trial but the last another: named and left where it is; the other files of the pass
+    are ingested, and what is missing is measured again (I4, I16).
+    """
     spoilt = range(1, len(SPOILT) + 1)
     stage = staged(seeds=len(SPOILT) + 1)
     stage.sync()
@@ -137,7 +143,9 @@ NOT_OURS: list[tuple[dict[str, object], str]] = [
 
 
 def test_f23_a_result_of_something_else(staged: Staged) -> None:
-    """Of another trial, attempt, definition or task, or in another form: refused, with the reason (I5)."""
+    """Of another trial, attempt, definition or task, or in another form: refused, with the reason
+    (I5).
+    """
     refused = range(1, len(NOT_OURS) + 1)
     stage = staged(seeds=len(NOT_OURS) + 1)
     stage.sync()
@@ -176,7 +184,9 @@ def test_f23_a_folder_of_another_trial(stage: Stage) -> None:
 
 
 def test_f24_the_same_result_comes_again(stage: Stage) -> None:
-    """Written again, the whole folder touched, sync run again: not a row more, not a byte of the catalog (I4, I9)."""
+    """Written again, the whole folder touched, sync run again: not a row more, not a byte of the
+    catalog (I4, I9).
+    """
     stage.sync()
     stage.work()
     stage.settle()
@@ -219,12 +229,15 @@ def test_f24_what_an_attempt_says_again_after_it_was_given_up(stage: Stage) -> N
 
 
 def test_f31_the_files_appear_later_than_the_jobs_end(stage: Stage) -> None:
-    """A network disk shows them a moment after Slurm says COMPLETED: waited for, and never `no_result` (I7)."""
+    """A network disk shows them a moment after Slurm says COMPLETED: waited for, and never
+    `no_result` (I7).
+    """
     stage.sync()
     run = stage.finish(1)
     late = stage.folder / "late"
     late.mkdir()
-    for path in run.path.glob("[to]*"):  # tasks and outcome
+    for path in run.path.glob("[to]*"):
+        # Tasks and outcome
         path.rename(late / path.name)
     stage.finish(2)
     stage.sync()
@@ -241,7 +254,9 @@ def test_f31_the_files_appear_later_than_the_jobs_end(stage: Stage) -> None:
 def test_f31_the_run_folders_are_gone_for_a_while(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The disk is not mounted: that says nothing about any attempt; nothing is given up or submitted, sync says so (I7, I16)."""
+    """The disk is not mounted: that says nothing about any attempt; nothing is given up or
+    submitted, sync says so (I7, I16).
+    """
     stage.sync()
     stage.finish(1)
     stage.finish(2)
@@ -260,7 +275,9 @@ def test_f31_the_run_folders_are_gone_for_a_while(
 
 
 def test_f31_somebody_removed_one_run_folder(stage: Stage) -> None:
-    """While its job runs, nothing follows; when the job has ended, the trial is measured again, and the rest goes on (I3)."""
+    """While its job runs, nothing follows; when the job has ended, the trial is measured again, and
+    the rest goes on (I3).
+    """
     stage.sync()
     run = stage.begin(1)
     shutil.rmtree(run.path)
@@ -276,7 +293,9 @@ def test_f31_somebody_removed_one_run_folder(stage: Stage) -> None:
 
 
 def test_f31_a_manifest_is_torn(stage: Stage) -> None:
-    """A batch that cannot be read back does not stop the others; its jobs are known by the catalog (I3)."""
+    """A batch that cannot be read back does not stop the others; its jobs are known by the catalog
+    (I3).
+    """
     stage.sync()
     batch = stage.site.runs / "batches" / stage.run(1).assignment().batch
     stage.finish(1)

@@ -36,7 +36,9 @@ def gone(*names: str) -> Callable[[Path], None]:
     ["snapshot", "declared", "code", "store", "runs/batches", "runs/0*", "runs/0*/01"],
 )
 def test_f38_a_folder_is_removed(staged: Staged, name: str) -> None:
-    """While one attempt is queued, one runs, one has ended and one is done: all are done in the end (I3, I5)."""
+    """While one attempt is queued, one runs, one has ended and one is done: all are done in the end
+    (I3, I5).
+    """
     stage = staged(seeds=4)
     stage.sync()
     stage.finish(1)
@@ -65,7 +67,9 @@ def test_f38_a_folder_is_removed(staged: Staged, name: str) -> None:
 def test_f38_the_folder_of_a_running_attempt_is_renamed(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Named while its job runs and when that ends, with exit code 1; then the trial is done again (I3, I16)."""
+    """Named while its job runs and when that ends, with exit code 1; then the trial is done again
+    (I3, I16).
+    """
     stage.sync()
     run = stage.begin(1)
     run.path.rename(run.path.with_name("01.away"))

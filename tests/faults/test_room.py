@@ -29,7 +29,9 @@ def pairs(*names: str) -> list[str]:
 
 
 def test_f39_checkpoints_of_dead_attempts_go(stage: Stage) -> None:
-    """Of all attempts that ended the newest whole one stays and the one before it; when the trial is done, none (I3)."""
+    """Of all attempts that ended the newest whole one stays and the one before it; when the trial
+    is done, none (I3).
+    """
     stage.sync()
     first = stage.begin(1)
     for step in (1, 2, 3, 4):

@@ -1,8 +1,8 @@
 """A lab with attempts in every state, whose files are damaged in every way, without a single job.
 
-The files are what workers leave, written in milliseconds; what jobs do is told by `Still`, a backend
-whose jobs stand still in the state that the lab was built in. One attempt is the unit of failure, so a
-pass is given damage of many attempts at once, and each of them is a case.
+The files are what workers leave, written in milliseconds; what jobs do is told by `Still`, a
+backend whose jobs stand still in the state that the lab was built in. One attempt is the unit of
+failure, so a pass is given damage of many attempts at once, and each of them is a case.
 """
 
 import json

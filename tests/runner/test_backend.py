@@ -20,7 +20,8 @@ from schema.spec import Spec
 from tests.journey import eventually
 from tests.processes import ROOT
 
-# the real worker, on a definition that fails as soon as it has loaded: what is tested here is who lives and who knows
+# the real worker, on a definition that fails as soon as it has loaded: what is tested here is who
+# lives and who knows
 ONE = Needs()
 BROKEN = Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0)
 
@@ -127,7 +128,8 @@ def test_several_attempts_share_a_job(site: Site, side_by_side: int) -> None:
     assert Local(site).submit(batch) == ["weir-test_0"]
     assert eventually(lambda: states(site, batch) == [State.ENDED] * 3)
     claims = [read_json(path / "claim") for path in batch.attempts(0)]
-    assert len({claim["pid"] for claim in claims}) == 3  # a process each
+    # A process each
+    assert len({claim["pid"] for claim in claims}) == 3
     assert [(read_json(RunFolder(path).words()) or {})["kind"] for path in batch.attempts(0)] == [
         "error"
     ] * 3
@@ -135,7 +137,9 @@ def test_several_attempts_share_a_job(site: Site, side_by_side: int) -> None:
 
 @pytest.mark.slow
 def test_workers_die_with_their_job(site: Site) -> None:
-    """kill -9 of the job: no orphan goes on, and the attempts whose turn had not come stay free to be given up."""
+    """kill -9 of the job: no orphan goes on, and the attempts whose turn had not come stay free to
+    be given up.
+    """
     batch = batch_of(site, [2], Needs(trials_per_job=2))
     Local(site).submit(batch)
     first, second = batch.attempts(0)

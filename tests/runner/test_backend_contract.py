@@ -1,5 +1,6 @@
-"""What every backend must do, tried with real jobs in real processes: locally, on a fake Slurm and, where there is one
-(`tests/slurm/test_contract.py`), on a real Slurm. A new backend is one more `Ground`.
+"""What every backend must do, tried with real jobs in real processes: locally, on a fake Slurm and,
+where there is one (`tests/slurm/test_contract.py`), on a real Slurm. A new backend is one more
+`Ground`.
 """
 
 import os
@@ -206,9 +207,8 @@ def test_a_worker_that_is_told_to_stop_ends_its_attempt(ground: Ground) -> None:
 @pytest.mark.parametrize("side_by_side", [1, 3])
 def test_several_attempts_share_a_job(ground: Ground, side_by_side: int) -> None:
     """One after another or side by side, each in a process of its own (I2)."""
-    batch = ground.batch(
-        [side_by_side] * 3, side_by_side=side_by_side
-    )  # long enough for the last to begin beside the first
+    # Long enough for the last to begin beside the first
+    batch = ground.batch([side_by_side] * 3, side_by_side=side_by_side)
     assert len(ground.submit(batch)) == 1
     assert ground.ended(batch) and times_run(batch) == [1, 1, 1]
     said = [read_json(run.words()) or {} for run in runs(batch)]

@@ -39,9 +39,8 @@ def test_a_signal_to_the_job_becomes_a_checkpoint(
     one_pass(site)
     run = trains(site)
     worker = int((read_json(run.path / "claim") or {})["pid"])
-    os.kill(
-        worker, number
-    )  # Slurm signals every process of a step: the worker leaves it to the job
+    # Slurm signals every process of a step: the worker leaves it to the job
+    os.kill(worker, number)
     os.kill(job_of(run), number)
     assert eventually(lambda: run.outcome() is not None)
     said = read_json(run.words()) or {}
@@ -63,9 +62,8 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
     one_pass(site)
     second = trains(site, attempt=2)
     first = int(said["message"].partition("after ")[2].partition(" of")[0])
-    assert (
-        min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1
-    )  # it went on from there
+    # It went on from there
+    assert min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
     settle(site)
 
@@ -76,9 +74,8 @@ def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Pat
     site = declare(folder, LOCAL + "time_limit_minutes = 0.6\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
-    os.kill(
-        int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP
-    )  # as in a hung collective
+    # As in a hung collective
+    os.kill(int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP)
     assert eventually(lambda: run.outcome() is not None)
     said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("lost", "timeout")
@@ -102,9 +99,8 @@ def test_one_of_several_in_a_job_is_withdrawn_and_the_others_go_on(folder: Path)
     ]  # fmt: skip
     ((state, message),) = ask(site, "SELECT state, message FROM outcome WHERE trial = 1")
     assert state == "cancelled" and message.startswith("withdrawn; told to end")
-    assert not list(
-        attempt_folder(site.runs, 3, 1).glob("task-*")
-    )  # its worker found it given up, and did nothing
+    # Its worker found it given up, and did nothing
+    assert not list(attempt_folder(site.runs, 3, 1).glob("task-*"))
 
 
 @pytest.mark.slow

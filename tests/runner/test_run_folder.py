@@ -64,12 +64,15 @@ def test_the_newest_attempt_that_has_a_task_holds_it(tmp_path: Path) -> None:
             write_json(run.path / f"task-{task:04d}.json", whose | {"files": files, "weights": {}})
     held = done_tasks(second.relatives(SPEC))
     assert {task: run.path.name for task, (run, _) in held.items()} == {0: "01", 1: "02", 2: "02"}
+    # An earlier attempt never looks at a later one
     assert set(done_tasks(first.relatives(SPEC))) == {
         0,
         1,
-    }  # an earlier attempt never looks at a later one
-    assert second.relatives(replace(SPEC, seed=1)) == []  # nor at one of another definition
-    (first.path / "spec.json").unlink()  # a sync that died while it made the folder
+    }
+    # Nor at one of another definition
+    assert second.relatives(replace(SPEC, seed=1)) == []
+    # A sync that died while it made the folder
+    (first.path / "spec.json").unlink()
     assert [run.path.name for run in second.relatives(SPEC)] == ["02"]
 
 

@@ -1,4 +1,7 @@
-"""What squeue, sacct and sbatch print, and what follows from it. (The real ones speak in tests/slurm/.)"""
+"""What squeue, sacct and sbatch print, and what follows from it.
+
+(The real ones speak in tests/slurm/.)
+"""
 
 from pathlib import Path
 

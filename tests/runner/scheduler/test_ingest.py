@@ -1,4 +1,6 @@
-"""What enters the catalog: receipts, whole, of the right attempt, with values that can be; each bad one is said and the rest goes on."""
+"""What enters the catalog: receipts, whole, of the right attempt, with values that can be; each bad
+one is said and the rest goes on.
+"""
 
 import json
 import re
@@ -203,7 +205,9 @@ PROFILE = {
 def test_profiles_enter_once_per_combination_whoever_measured_them(
     tmp_path: Path, catalog: Catalog
 ) -> None:
-    """Two trials in one pass, one in another, and a row that was there: the first stays, and the receipts count as taken."""
+    """Two trials in one pass, one in another, and a row that was there: the first stays, and the
+    receipts count as taken.
+    """
     rows = [PROFILE, PROFILE | {"phase": "objective", "peak_bytes": None}]
     with catalog.transaction() as connection:
         connection.execute("INSERT INTO profile VALUES ('b', 'x', 'm', 'r', 'objective', 1, NULL)")
@@ -261,7 +265,9 @@ def test_an_outcome_in_unknown_words_does_not_stop_the_others(site: Site, catalo
 def test_files_of_older_code_enter_with_what_they_lack_left_open(
     tmp_path: Path, catalog: Catalog
 ) -> None:
-    """Energy was not recorded, mixtures were not told apart; a file that lacks anything else is still refused."""
+    """Energy was not recorded, mixtures were not told apart; a file that lacks anything else is
+    still refused.
+    """
     older = {
         "cost": COST,
         "profile": {key: value for key, value in PROFILE.items() if key != "mixture"},
@@ -295,7 +301,9 @@ def test_files_of_older_code_enter_with_what_they_lack_left_open(
 def test_a_file_that_lacks_a_value_is_named_and_the_rest_goes_on(
     tmp_path: Path, catalog: Catalog, lacking: str | None
 ) -> None:
-    """What no row may lack would end the whole pass at the catalog; what may be unknown, as peak_bytes, is taken."""
+    """What no row may lack would end the whole pass at the catalog; what may be unknown, as
+    peak_bytes, is taken.
+    """
     harvest = Harvest()
     for trial in (1, 2):
         path = receipt(tmp_path, trial=trial)

@@ -1,4 +1,6 @@
-"""Word to the outside: what is told, once, and that a listener who is slow, down or says no is no matter."""
+"""Word to the outside: what is told, once, and that a listener who is slow, down or says no is no
+matter.
+"""
 
 import json
 import threading
