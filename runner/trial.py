@@ -123,7 +123,7 @@ def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -
 def _attempt(run: RunFolder, crew: Crew, stop: StopFlag, traced: bool) -> None:
     """Do everything of an attempt that can fail."""
     with crew:
-        assignment = run.job()
+        assignment = run.assignment()
         # Before anything is trained: results of other code would not be what the rows say.
         code_snapshot.check(assignment.code, assignment.code_folder, assignment.versions)
         crew.gather(Compute.of(run.spec().recipe).ranks)

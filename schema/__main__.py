@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("--rebuild takes no files; apply them afterwards")
         # Run folders are the runner's, and this package imports nothing of it: so a process of it
         return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
+    site = Site()
     try:
         site = Site.load()
         texts = []
@@ -59,9 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         grid.GridError,
         migrations.MigrationError,
         CatalogBusyError,
-        duckdb.IOException,
     ) as error:
         print(error, file=sys.stderr)
+        return 2
+    except (OSError, duckdb.Error) as error:
+        # A disk that is read-only or full, or a file that is no catalog of ours
+        print(f"{error}\nThe catalog is {site.catalog}; it is as it was", file=sys.stderr)
         return 2
     return 0
 

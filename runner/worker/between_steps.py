@@ -7,7 +7,8 @@ import time
 from dataclasses import asdict
 
 from methods.compute import distributed
-from runner.run_folder import STOPS, Job, RunFolder, crash_point, now, write_json
+from runner.run_files import Assignment
+from runner.run_folder import STOPS, RunFolder, crash_point, now, write_json
 from runner.worker import checkpoint
 from runner.worker.checkpoint import Position
 from runner.worker.outcome import StopFlag, StoppedError
@@ -28,7 +29,7 @@ class BetweenSteps:
         self,
         run: RunFolder,
         spec: Spec,
-        assignment: Job,
+        assignment: Assignment,
         plan: StepPlan,
         stop: StopFlag,
         tracer: Tracer | None = None,

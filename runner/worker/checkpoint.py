@@ -5,11 +5,14 @@ of task 3; step 0 is a task that has not begun. The JSON is written last and hol
 tensors: it is the receipt, and without it the checkpoint is not there.
 """
 
+import errno
 import hashlib
-from collections.abc import Collection, Mapping
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +25,10 @@ from schema.spec import canonical
 # Nested dicts, lists and tuples of tensors, numbers and text
 State = dict[str, Any]
 NAME = "checkpoint-[0-9]*.json"
+# The newest checkpoint of an attempt stays, and the one before it
+KEPT = 2
+# Room for the results of a task beside a checkpoint
+MARGIN_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +44,56 @@ class Position:
 
 
 def save(folder: RunFolder, spec_id: str, position: Position) -> None:
-    """Write a checkpoint, whole or not at all, and leave the older ones.
+    """Write a checkpoint, whole or not at all; the one before it stays, older ones go.
 
     The first of several processes writes, as all are in the same state, and none ends before the
     checkpoint is there.
+
+    Raises:
+        OSError: the disk has no room for it (ENOSPC), said before anything is written.
     """
     assert position.state is not None
     if distributed.rank() == 0:
+        require_room(folder.path, position.state)
         path = folder.path / f"checkpoint-{position.task:04d}-{position.step:06d}"
         about = {"spec_id": spec_id, "task": position.task, "step": position.step}
         write(path, about, position.state)
+        drop_older(folder)
     distributed.agreed()
+
+
+def require_room(path: Path, state: State) -> None:
+    """Look whether the disk has room for a state.
+
+    Raises:
+        OSError: it has not (ENOSPC). A worker that says so ends as `disk_full`, which is tried again.
+    """
+    size = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(state))
+    free = shutil.disk_usage(path).free
+    if free < size + MARGIN_BYTES:
+        words = f"{os.strerror(errno.ENOSPC)}: a checkpoint takes {size / 1e6:.0f} MB"
+        raise OSError(errno.ENOSPC, f"{words}, {free / 1e6:.0f} MB are free", str(path))
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Return every tensor in nested dicts, lists and tuples."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def drop_older(folder: RunFolder) -> None:
+    """Remove all but the newest two checkpoints of this attempt: the newest may not stay whole."""
+    paths = sorted(folder.path.glob(NAME), reverse=True)
+    for path in paths[KEPT:]:
+        # The receipt goes first: tensors without one are no checkpoint
+        path.unlink(missing_ok=True)
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def write(path: Path, about: dict[str, Any], state: State, point: str = "checkpoint") -> None:
@@ -76,7 +122,7 @@ def read(path: Path, receipt: Mapping[str, Any]) -> State | None:
         if sha256(tensors) != receipt.get("sha256"):
             return None
         return dict(_unpack(tree, load_file(tensors)))
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -99,7 +145,7 @@ def newest(folders: list[RunFolder], spec_id: str, finished: Collection[int]) ->
     for folder in folders:
         for path in folder.path.glob(NAME):
             receipt = read_json(path)
-            if receipt is not None and receipt["spec_id"] == spec_id:
+            if _is_receipt(receipt, path, spec_id):
                 candidates.append((receipt["task"], receipt["step"], path, receipt))
     candidates.sort(key=lambda candidate: candidate[:2], reverse=True)
     for task, step, path, receipt in candidates:
@@ -110,6 +156,17 @@ def newest(folders: list[RunFolder], spec_id: str, finished: Collection[int]) ->
         if state is not None:
             return Position(task=task, step=step, state=state)
     return None
+
+
+def _is_receipt(receipt: Any, path: Path, spec_id: str) -> TypeGuard[dict[str, Any]]:
+    """Whether what a file holds is the receipt of this checkpoint, of this definition."""
+    if not isinstance(receipt, dict) or receipt.get("spec_id") != spec_id:
+        return False
+    place = (receipt.get("task"), receipt.get("step"))
+    return all(type(each) is int for each in place) and path.stem.split("-")[1:] == [
+        f"{place[0]:04d}",
+        f"{place[1]:06d}",
+    ]
 
 
 def drop_before(folder: RunFolder, task: int) -> None:

@@ -21,7 +21,7 @@ from types import TracebackType
 from torch import distributed as dist
 
 from methods.compute import distributed
-from runner.run_folder import RunFolder, now, write_json
+from runner.run_folder import RunFolder, now
 from runner.unix import die_with_parent, oom_kills
 from runner.worker.outcome import Outcome, surroundings
 from runner.worker.processes import Place, join, leave
@@ -168,7 +168,7 @@ class Crew:
         """Write `outcome.json`, the last file of an attempt."""
         self.over.set()
         times = {"started_at": self.started_at, "finished_at": now()}
-        write_json(self.run.words(), asdict(outcome) | asdict(surroundings()) | times)
+        self.run.conclude(asdict(outcome) | asdict(surroundings()) | times)
 
 
 def _become_follower() -> None:

@@ -1,8 +1,10 @@
 """The outcome of an attempt in its worker's words, which outrank what a scheduler says later."""
 
+import errno
 import logging
 import mmap
 import platform
+import re
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -13,12 +15,15 @@ from typing import Any
 import torch
 
 from runner import code_snapshot
+from runner.run_files import DamagedFileError
 from runner.run_folder import STOPS
 
 # The longest message of an outcome; the log has the whole of it
 MESSAGE_CHARACTERS = 500
 
 log = logging.getLogger(__name__)
+# Numbers of errors of a disk, or of a quota on it, that has no room
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoppedError(Exception):
@@ -103,6 +108,14 @@ def kind_of(error: Exception) -> str:
         return "oom_gpu"
     if isinstance(error, code_snapshot.CodeDriftError):
         return "code_drift"
+    if isinstance(error, DamagedFileError):
+        # Its own files or those it goes on from: another attempt gets new ones, or does it again
+        return "no_result"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return "disk_full"
+    # safetensors and parquet say it in words of their own
+    if re.search(r"[Nn]o space left|[Dd]isk quota exceeded|File too large", str(error)):
+        return "disk_full"
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error):
         return "oom_host"
     if isinstance(error, DivergedError):

@@ -37,7 +37,8 @@ from safetensors import SafetensorError
 
 from methods.compute import distributed
 from runner import code_snapshot
-from runner.run_folder import Job, read_json, trunks_folder
+from runner.run_files import Assignment
+from runner.run_folder import read_json, trunks_folder
 from runner.worker import checkpoint
 from schema.spec import canonical
 
@@ -61,7 +62,7 @@ class Stored:
 class Shelf:
     """A folder of the store, as one trial uses it; `folder` None: nothing is shared."""
 
-    def __init__(self, folder: Path | None, assignment: Job) -> None:
+    def __init__(self, folder: Path | None, assignment: Assignment) -> None:
         self.folder, self.assignment = folder, assignment
 
     def key(self, **about: Any) -> str | None:
@@ -185,7 +186,7 @@ class Store:
     embeddings: Shelf
 
 
-def open_store(assignment: Job, shared: bool = True) -> Store:
+def open_store(assignment: Assignment, shared: bool = True) -> Store:
     """Return the store that an attempt was assigned; `shared` false: nothing is taken or left."""
     root = Path(assignment.store) if assignment.store and shared else None
     if root is None:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from methods import Repair, Task, Weights, part
-from runner.run_folder import Job, RunFolder
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder
 from runner.worker import backbone as backbones
 from runner.worker import step_trace
 from runner.worker.between_steps import BetweenSteps
@@ -35,7 +36,7 @@ class Trial:
     # This attempt and the earlier ones of the same definition, newest first
     relatives: list[RunFolder]
     spec: Spec
-    assignment: Job
+    assignment: Assignment
     learner: Learner
     # The untouched backbone, on the CPU
     initial: Weights
@@ -72,7 +73,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     Sets torch's threads for this process. A trial that is traced shares nothing with others, as
     what is taken over cannot be looked at.
     """
-    spec, assignment = run.spec(), run.job()
+    spec, assignment = run.spec(), run.assignment()
     torch.set_num_threads(assignment.threads)
     # The FLOPs of its fused kernel are not counted
     torch.backends.mha.set_fastpath_enabled(False)

@@ -11,6 +11,7 @@ from typing import overload
 from safetensors.torch import load_file
 
 from methods import Weights
+from runner.run_files import DamagedFileError, Receipt
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import checkpoint
 
@@ -61,20 +62,38 @@ class History:
 
         `[0]` is the untouched backbone, `[i]` the weights as trained in task i, up to `last`, which
         is in memory.
+
+        Raises:
+            DamagedFileError: weights of an earlier task are no longer as they were written.
         """
         finished = done_tasks(self.relatives)
         loads: list[Callable[[], Weights]] = [lambda: self.initial]
         for earlier in range(1, task):
-            folder, _ = finished[earlier]
+            folder = self._holder(finished, earlier)
             loads.append(partial(load_file, weights_file(folder, earlier, LAST)))
         loads.append(lambda: last)
         return Loaded(loads)
 
+    def _holder(self, done: dict[int, tuple[RunFolder, Receipt]], task: int) -> RunFolder:
+        """Return the attempt whose files of a finished task are as they were written.
+
+        Raises:
+            DamagedFileError: none is any more; the next attempt does the task again.
+        """
+        if task not in done:
+            path = self.run.path / f"task-{task:04d}.json"
+            raise DamagedFileError(path, "no longer vouches for its files; the task is done again")
+        return done[task][0]
+
     def running(self, task: int) -> Weights:
-        """Return the running merge up to a finished task; of task 0, the untouched backbone."""
+        """Return the running merge up to a finished task; of task 0, the untouched backbone.
+
+        Raises:
+            DamagedFileError: it is no longer as it was written.
+        """
         if task == 0:
             return self.initial
-        folder, _ = done_tasks(self.relatives)[task]
+        folder = self._holder(done_tasks(self.relatives), task)
         return load_file(weights_file(folder, task, RUNNING))
 
 

@@ -22,7 +22,8 @@ from torch._inductor.utils import fresh_cache
 from methods.compute import compiled
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
-from runner.run_folder import STOPS, Job, RunFolder, attempt_folder
+from runner.run_files import Assignment
+from runner.run_folder import STOPS, RunFolder, attempt_folder
 from runner.trial import learn
 from runner.worker import autotune as choosing
 from runner.worker.autotune import Choice
@@ -315,7 +316,8 @@ def test_the_decision_belongs_to_what_is_taken_over(
         folder = attempt_folder(tmp_path / str(trial), 1, 1)
         about = {"checkpoint_minutes": 0.0, "store": str(tmp_path / "store"), "stem": "toy"}
         RunFolder(folder).create(
-            computed(compile="auto"), Job(trial, 1, "batch", 0, str(DATA), **about)
+            computed(compile="auto"),
+            Assignment(trial=trial, attempt=1, batch="batch", position=0, data=str(DATA), **about),
         )
         assert learn(RunFolder(folder), mmap.mmap(-1, 1)) == 0
     first, second = (brought(tmp_path / str(trial)) for trial in (1, 2))

@@ -255,7 +255,7 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
         signal.SIGTERM if whom == "first" else signal.SIGKILL,
     )
     process.join(180)
-    said = RunFolder(folder).outcome() or {}
+    said = read_json(RunFolder(folder).words()) or {}
     if whom == "first":
         assert (said["state"], said["kind"], process.exitcode) == ("failed", "preempted", 1)
         assert not list(meetings.glob("weir-ranks-*"))

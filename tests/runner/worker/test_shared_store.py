@@ -12,13 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner import code_snapshot
-from runner.run_folder import Job, trunks_folder
+from runner.run_files import Assignment
+from runner.run_folder import trunks_folder
 from runner.worker import checkpoint, shared_store
 from runner.worker.shared_store import Shelf, open_store
 from runner.worker.shared_work import learned_from, measured_on
 from schema.spec import Spec
 
-JOB = Job(1, 1, "batch", 0, "data", store="lab/store", stem="abc")
+JOB = Assignment(
+    trial=1, attempt=1, batch="batch", position=0, data="data", store="lab/store", stem="abc"
+)
 STATE: dict[str, Any] = {
     "last": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)},
     "ledger": {"train": {"flops": 1e9, "seconds": 0.1}},
