@@ -9,6 +9,7 @@ parameters, gradients, optimizer state, what the parts remember, activations; no
 waste, not the driver's own.
 """
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -132,13 +133,18 @@ def _two_tasks(run: DryRun) -> Rows:
     the dearer of both: a reservoir takes in by chance, and all that it is offered while it is
     empty.
     """
-    weights = run.backbone.model.state_dict()
-    initial = {name: tensor.clone() for name, tensor in weights.items()}
-    for tensor in weights.values():
+    initial = {}
+    # The state dict itself is not kept: a tuning may put other tensors in the place of these
+    for name, tensor in run.backbone.model.state_dict().items():
+        initial[name] = tensor.clone()
         run.memory.hold(tensor)
+    del tensor
     spent: Rows = {}
     with run.memory:
         for number in (1, 2):
+            # What refers to itself (parametrized modules do) lives until a collection, which comes
+            # at some time: what an earlier task left must not be in the memory of this one
+            gc.collect()
             rows = _one_task(run, Task(number, number, initial, ALONE))
             for name in ONCE if rows else ():
                 rows[name] = max(rows[name], spent.get(name, rows[name]))

@@ -291,6 +291,16 @@ def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
     assert rows["easy_reference"]["score"][0] == passes + logits
 
 
+@pytest.mark.parametrize("name", ["learnability", "easy_reference"])
+def test_selection_holds_one_more_copy_of_the_weights(name: str) -> None:
+    """That is the untouched backbone; what the task before held of it is gone."""
+    model = backbones.build(TINY, 0, "cpu").model
+    held = [*model.parameters(), *model.buffers()]
+    chosen, plain = profile(spec_of(mixture={"selection": name})), profile(spec_of())
+    copies = (chosen["objective"][1] - plain["objective"][1]) / sum(each.nbytes for each in held)
+    assert copies == pytest.approx(1, rel=0.01)
+
+
 @pytest.mark.parametrize("pairs", [0, 65, 160])
 def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
     spec = spec_of(**ewc(pairs))
