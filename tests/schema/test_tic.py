@@ -64,7 +64,7 @@ def test_the_means_of_a_filled_stream_are_those_of_numpy(
     matrix = np.random.default_rng(0).uniform(size=(tasks + 1, tasks))
     connection.execute(f"""
         INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
-        VALUES ('vit_b16_random', '{stream}', 'update_only', 'finetune', 'tic_large', 'tic_large', 1)
+        SELECT 'vit_b16_random', '{stream}', 'update_only', 'finetune', 'tic_large', 'tic_large', 1
     """)
     ((trial,),) = rows(connection, "SELECT id FROM trial")
     windows = rows(
