@@ -2,8 +2,8 @@
 multiplier in [0, 1].
 
 `step` counts from 0 to `steps - 1` within the task, `task` from 1. A warm-up rises linearly. A
-`warmup` or `cooldown` of up to 1 is a fraction of a task's steps, rounded up; a `warmup` above 1 is a
-number of steps, however long the task is.
+`warmup` or `cooldown` of up to 1 is a fraction of a task's steps, rounded up; a `warmup` above 1 is
+a number of steps, however long the task is.
 
 The formulas are those of FoMo-in-Flux (https://arxiv.org/abs/2408.14471, its released code), in
 which every task begins anew unless the name says how its peak follows from the tasks before (a meta

@@ -1,4 +1,4 @@
-"""What a merging combines and when: over tasks, from disk, by depth, and over the steps of a task."""
+"""What a merging combines, and when: over tasks, from disk, by depth, and over steps."""
 
 import json
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_lines_scales_by_depth_and_not_the_running_merge_itself() -> None:
 
 
 def test_the_depth_of_a_clip_is_the_place_of_the_block_in_its_tower() -> None:
-    """All that is in no block stands at 0, before the blocks and after them, as the authors have it."""
+    """All that is in no block stands at 0, before the blocks and after them."""
     found = mergings.depths(build().state_dict())
     assert {depth for name, depth in found.items() if "resblocks" not in name} == {0}
     for tower in ("transformer", "visual.transformer"):
@@ -114,7 +114,8 @@ def test_the_depth_of_a_clip_is_the_place_of_the_block_in_its_tower() -> None:
 
 
 ROW = {
-    "name": "m", "tuning": "full", "tuning_params": {}, "objective": "contrastive", "objective_params": {},
+    "name": "m", "tuning": "full", "tuning_params": {}, "objective": "contrastive",
+    "objective_params": {},
     "merging": "ties", "merging_params": {}, "start": "merged", "deploy": "merged", "repair": None,
 }  # fmt: skip
 
@@ -132,7 +133,8 @@ ROW = {
         ),
         (
             {"deploy": "last", "merging_params": {"over": "all", "start_over": "running"}},
-            "over says what is deployed, but deploy is 'last', and start has start_over. Leave it out",
+            "over says what is deployed, but deploy is 'last', and start has start_over. "
+            "Leave it out",
         ),
         (
             {"merging_params": {"over": "al"}},
@@ -177,7 +179,7 @@ def test_a_row_of_any_place_in_the_grid_is_taken(said: dict[str, Any]) -> None:
 def averaged(
     name: str, how: str, params: dict[str, Any], steps: int
 ) -> tuple[mergings.Merging, list[Weights]]:
-    """A task under a tuning; the merging, and the weights in use at the start and after each step."""
+    """Return the merging of a task, and the weights in use at the start and after each step."""
     made, model, tune, what = (
         merger(name, params, "last", "merged"),
         build(),
@@ -273,12 +275,22 @@ def spec_with(**method: Any) -> Spec:
 
 
 CASES = {
-    "all deployed, running begun from": {"merging": "dare_ties", "merging_params": {"over": "all", "start_over": "running"}},
-    "running average over steps, carried": {
-        "tuning": "lora", "merging": "ema_step", "merging_params": {"decay": 0.9, "restart": False}, "start": "last",
+    "all deployed, running begun from": {
+        "merging": "dare_ties",
+        "merging_params": {"over": "all", "start_over": "running"},
     },
-    "every step, anew, deployed last": {"merging": "every_k", "merging_params": {"every": 1}, "deploy": "last"},
-}  # fmt: skip
+    "running average over steps, carried": {
+        "tuning": "lora",
+        "merging": "ema_step",
+        "merging_params": {"decay": 0.9, "restart": False},
+        "start": "last",
+    },
+    "every step, anew, deployed last": {
+        "merging": "every_k",
+        "merging_params": {"every": 1},
+        "deploy": "last",
+    },
+}
 
 
 @pytest.fixture(scope="module")

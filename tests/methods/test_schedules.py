@@ -43,7 +43,10 @@ def run(make: type[LRScheduler], steps: int, **params: float) -> list[float]:
 
 
 def test_cosine_is_torchs_one_step_on() -> None:
-    """The released code of FoMo-in-Flux reads torch's curve at step + 1, so that the last step reaches the floor."""
+    """The released code of FoMo-in-Flux reads torch's curve at step + 1.
+
+    So the last step reaches the floor.
+    """
     theirs = run(CosineAnnealingLR, 41, T_max=40, eta_min=0.05)
     ours = [schedules.cosine(step, 40, 1, warmup=0.0, floor=0.05) for step in range(40)]
     assert ours == pytest.approx(theirs[1:], rel=1e-9)
@@ -141,7 +144,10 @@ def test_the_first_task_of_a_meta_schedule_is_the_plain_one(name: str) -> None:
 
 
 def test_rsqrt_is_its_formula() -> None:
-    """Of https://arxiv.org/abs/2106.04560, as released with FoMo-in-Flux: decay, cooldown to 0, floor."""
+    """Decay, cooldown to 0 and floor, as released with FoMo-in-Flux.
+
+    The schedule is that of https://arxiv.org/abs/2106.04560.
+    """
     steps, warm, cool, floor = 1000, 100, 50, 0.01
     values = task_of("rsqrt", steps, 3, warmup=0.1, cooldown=0.05, floor=floor)
     assert values[: warm + 1] == pytest.approx([(step + 1) / warm for step in range(warm)] + [1.0])
