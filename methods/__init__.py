@@ -18,7 +18,8 @@ from torch import Tensor
 
 from methods.mergings import STEPS, Merging
 from methods.protocols import FreshPairs, Objective, Repair, Selection, Sum, Task, Tuning, Weights
-from schema.checks.parts import RESERVED, PartError, averages_steps, check_merging
+from schema.checks.parts import RESERVED, PartError, averages_steps
+from schema.checks.rows import check_merging
 from schema.words import nearest
 
 __all__ = [

@@ -92,6 +92,7 @@ def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     statistics = drift(finished.deployed, trial.initial, task)
     if task:
         statistics += trial.learner.choice.rows(task)
+    statistics += trial.datasets.statistics(task)
     tables = {
         "result": finished.results,
         "cost": finished.ledger.rows(task),

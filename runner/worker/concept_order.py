@@ -65,7 +65,8 @@ def _ordered(request: Mapping[str, Any], concepts: Sequence[Concept]) -> tuple[O
         pool = datasets.open(request["pool"])
         counts = mentions(_classes(concepts, by), captions(pool))
         return orderings.frequency(concepts, np.array(counts)), list(counts)
-    backbone = backbones.load(request["backbone"], request["weights"], seed)
+    data = Path(request["data"])
+    backbone = backbones.load(request["backbone"], request["weights"], seed, data)
     if by == "easy_to_hard":
         scores = accuracies(backbone, datasets, concepts, request["pairs"])
         return orderings.easy_to_hard(concepts, np.array(scores)), list(scores)

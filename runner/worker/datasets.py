@@ -17,6 +17,7 @@ from schema.checks.compute import Compute
 from schema.spec import EVERYTHING, Spec
 from streams import DatasetError, Pairs, image_px, open_pairs
 from streams.decoding import decoder
+from streams.formats._files import Files
 from streams.loading import Loader
 from streams.mixtures import Mixture, Portion
 from streams.tasks import Concept, chunks
@@ -120,26 +121,44 @@ class Datasets:
     def unreadable(self) -> list[str]:
         """Return a line for each dataset with items that could not be read and were replaced.
 
-        An item is in one line only, that of the first call after it was met. What was left out as
-        it has no caption is in a line once.
+        An item is in one line only, that of the first call after it was met. What lies at a
+        dataset's place and is not used is in a line once, by reason.
         """
         lines = []
         for (name, split), pairs in self.opened.items():
-            left_out: int = getattr(pairs, "left_out", 0)
-            if left_out and (name, split) not in self.reported:
-                lines.append(
-                    f"dataset {name!r}, {split}: {left_out} images at its place have no caption "
-                    "and are left out"
-                )
+            where = f"dataset {name!r}, {split}"
+            if isinstance(pairs, Files) and (name, split) not in self.reported:
+                lines += [f"{where}: {line}" for line in pairs.unused.lines()]
+                lines += [f"{where}: {remark}" for remark in pairs.remarks]
             corrupt: list[str] = getattr(pairs, "corrupt", [])
             new = corrupt[self.reported.get((name, split), 0) :]
             if new:
-                lines.append(
-                    f"dataset {name!r}, {split}: {len(new)} items cannot be read and were "
-                    f"replaced: {', '.join(new)}"
-                )
+                names = ", ".join(new)
+                lines.append(f"{where}: {len(new)} items cannot be read and were replaced: {names}")
             self.reported[name, split] = len(corrupt)
         return lines
+
+    def statistics(self, task: int) -> list[dict[str, Any]]:
+        """Return rows of `statistic`: how much lies at the places of datasets and is not used.
+
+        It is counted as `not_used`, by dataset, split and reason, for the datasets that a task
+        opens; task 0 opens what is measured on. It is a count of the place, not of what was read so
+        far: a resumed trial writes the same.
+        """
+        split, rows = "train", [self.rows[name] for name, _ in self.tasks[max(task, 1) - 1]]
+        if task == 0:
+            members = self.spec.stream["suite"]["members"]
+            split, rows = "test", [self.rows[member["dataset"]] for member in members]
+        elif task == 1 and self.spec.mixture["pretraining_share"]:
+            rows.append(self.spec.mixture["pretraining_dataset"])
+        statistics = []
+        for name, row in sorted({row["name"]: row for row in rows}.items()):
+            pairs = self.open(row, split)
+            counts = pairs.unused.counts if isinstance(pairs, Files) else {}
+            for reason, count in sorted(counts.items()):
+                about = {"task": task, "name": "not_used", "part": f"{name}, {split}: {reason}"}
+                statistics.append(about | {"value": float(count)})
+        return statistics
 
     def open(self, row: dict[str, Any], split: str = "train") -> Pairs:
         """Return the pairs of a dataset row.

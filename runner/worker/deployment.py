@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from methods import Weights
 from methods.compute import distributed
@@ -63,7 +64,8 @@ def _start_of(trial: Trial, task: int, last: Weights, merged: Mapping[str, Weigh
     if start == "random":
         seed = seed_of(trial.spec.seed, "start", task)
         architecture = trial.spec.backbone["architecture"]
-        return dict(backbones.build(architecture, seed).model.state_dict())
+        data = Path(trial.assignment.data)
+        return dict(backbones.build(architecture, seed, data=data).model.state_dict())
     if start == "merged":
         return _chosen(merged, trial.learner.method.merging.start, last)
     return last

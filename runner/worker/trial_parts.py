@@ -76,12 +76,11 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     torch.set_num_threads(assignment.threads)
     # The FLOPs of its fused kernel are not counted
     torch.backends.mha.set_fastpath_enabled(False)
-    backbone = backbones.load(spec.backbone, assignment.backbone_weights, spec.seed)
+    data = Path(assignment.data)
+    backbone = backbones.load(spec.backbone, assignment.backbone_weights, spec.seed, data)
     weights = backbone.model.state_dict()
     initial = {name: tensor.cpu().clone() for name, tensor in weights.items()}
-    datasets = Datasets(
-        spec, Path(assignment.data), assignment.workers, backbone.image_px, backbone.device
-    )
+    datasets = Datasets(spec, data, assignment.workers, backbone.image_px, backbone.device)
     learner = Learner(spec, backbone)
     repair = _repair(spec)
     relatives = run.relatives(spec)

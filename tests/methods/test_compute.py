@@ -17,7 +17,7 @@ from runner.worker import backbone as backbones
 from runner.worker.outcome import DivergedError
 from runner.worker.profiler.step_cost import profile
 from runner.worker.training import Training
-from schema.checks import parts
+from schema.checks import parts, rows
 from schema.checks.compute import Compute
 from tests.runner.worker.test_step_cost import RECIPE, TINY, real, spec_of
 from tests.tiny_clip import batches, build, learn, names, objective_of, task, tuning
@@ -64,7 +64,7 @@ WAYS = {
 )
 def test_what_cannot_be_done_is_refused_with_the_row(params: dict[str, Any], words: str) -> None:
     with pytest.raises(parts.PartError, match=words):
-        parts.check_recipe(RECIPE | {"compute_params": json.dumps(params)})
+        rows.check_recipe(RECIPE | {"compute_params": json.dumps(params)})
 
 
 def test_a_recipe_that_says_nothing_is_computed_plainly() -> None:

@@ -9,7 +9,7 @@ from open_clip.loss import SigLipLoss
 from methods import Selection, part
 from methods.selection._joint import choose, pair_losses
 from runner.worker.selection import Selector, candidates
-from schema.checks import parts
+from schema.checks import parts, rows
 from tests.tiny_clip import PLAINLY, batches, build, differing, names, snapshot, task
 
 SELECTIONS = names("methods/selection")
@@ -95,8 +95,8 @@ def test_a_row_names_a_selection_and_its_keys() -> None:
         "selection": "learnability",
         "selection_params": json.dumps({"filter_ratio": 0.5}),
     }
-    parts.check_mixture(row)
-    parts.check_mixture({"name": "m", "selection": "none", "selection_params": "{}"})
+    rows.check_mixture(row)
+    rows.check_mixture({"name": "m", "selection": "none", "selection_params": "{}"})
     for said, message in (
         (
             {"selection": "learnabilty"},
@@ -109,4 +109,4 @@ def test_a_row_names_a_selection_and_its_keys() -> None:
         ({"selection": "none"}, "none has no parameter 'filter_ratio'"),
     ):
         with pytest.raises(parts.PartError, match=message):
-            parts.check_mixture(row | said)
+            rows.check_mixture(row | said)

@@ -56,7 +56,10 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
         Spec({}, stream, mixture, {}, {"name": "r", "augmentation_params": {}}, {}, 0), tmp_path
     )
     drawn = datasets.batches(1, mixture, 300)
-    assert datasets.unreadable() == []
+    assert datasets.unreadable() == [
+        "dataset 'birds', train: 1 not used, hidden: crow/.DS_Store.png",
+        "dataset 'birds', train: 1 not used, not a kind of picture that is read: crow/Thumbs.db",
+    ]
     drawn.draw()
     (line,) = datasets.unreadable()
     assert line.startswith("dataset 'birds', train: 2 items cannot be read and were replaced: ")
@@ -77,10 +80,14 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
         "sequence": {"concepts": [["birds", "*"]]},
         "suite": {"members": []},
     }
-    datasets = Datasets(Spec({}, stream, {}, {}, {}, {}, 0), tmp_path)
+    mixture = {"pretraining_share": 0}
+    datasets = Datasets(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
     assert len(datasets.open(row)) == 7
+    part = "birds, train: no caption"
+    counted = [{"task": 1, "name": "not_used", "part": part, "value": 2.0}]
+    assert datasets.statistics(1) == counted and datasets.statistics(0) == []
     assert datasets.unreadable() == [
-        "dataset 'birds', train: 2 images at its place have no caption and are left out"
+        "dataset 'birds', train: 2 not used, no caption: 0/000000002, 0/000010000"
     ]
     assert datasets.unreadable() == []
 

@@ -22,7 +22,9 @@ from runner.worker.embedding_cache import EmbeddingCache
 from runner.worker.embedding_items import Item, items_of
 from runner.worker.shared_store import ABANDONED_S, ASIDE, Shelf
 from schema.checks.compute import ComputeError
-from schema.checks.parts import PartError, check_cache, check_recipe
+from schema.checks.parts import PartError
+from schema.checks.rows import check_recipe
+from schema.checks.sentences import check_cache
 from schema.spec import Spec
 from streams import Draw
 from tests.methods.test_compiled import learn_all, small
