@@ -29,7 +29,7 @@ class BatchSource(Protocol):
         ...
 
     def fresh(self) -> FreshPairs:
-        """Return pairs for an objective that looks back at the task."""
+        """Return the batches that follow, for an objective that looks back at the task."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class MixtureBatches:
             return Batch(self.backbone.normalise(images), texts, sources)
 
     def fresh(self) -> FreshPairs:
-        """Return pairs of the next batches of the mixture."""
+        """Return the batches that follow, for an objective that looks back at the task."""
         return FreshPairs(self.draw)
 
     def state_dict(self) -> dict[str, Any]:

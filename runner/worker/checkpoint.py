@@ -120,11 +120,13 @@ def drop_before(folder: RunFolder, task: int) -> None:
             path.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
-def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write a state dict, whole or not at all."""
+def save_weights(
+    path: Path, weights: Mapping[str, torch.Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a state dict, with texts beside it if there are any, whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with whole(path) as aside:
-        save_file(tensors, aside)
+        save_file(tensors, aside, metadata)
 
 
 def _sum(tree: Any) -> str:

@@ -1,5 +1,6 @@
 """The commit of a task: its files first, and its receipt last."""
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from runner.worker.checkpoint import Position
 from runner.worker.costs import Ledger
 from runner.worker.evaluation import drift
 from runner.worker.trial_parts import Trial
+from runner.worker.weight_files import PREPROCESSING
 from runner.worker.weights import DEPLOYED, KEPT_FOR, weights_file
 
 Row = dict[str, Any]
@@ -108,7 +110,10 @@ def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
 
 def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, dict[str, str]]:
     """Write the deployed weights; return the receipt's entries for all weights that are kept."""
-    paths = {DEPLOYED: trial.history.save(task, DEPLOYED, deployed)}
+    # Whoever begins with these weights must see its images as they were seen here
+    images = json.dumps(asdict(trial.learner.backbone.preprocessing))
+    metadata = {PREPROCESSING: images}
+    paths = {DEPLOYED: trial.history.save(task, DEPLOYED, deployed, metadata)}
     for over, kind in KEPT_FOR.items():
         if over in trial.learner.method.merging.asked:
             paths[kind] = weights_file(trial.run, task, kind)

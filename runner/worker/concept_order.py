@@ -65,8 +65,7 @@ def _ordered(request: Mapping[str, Any], concepts: Sequence[Concept]) -> tuple[O
         pool = datasets.open(request["pool"])
         counts = mentions(_classes(concepts, by), captions(pool))
         return orderings.frequency(concepts, np.array(counts)), list(counts)
-    data = Path(request["data"])
-    backbone = backbones.load(request["backbone"], request["weights"], seed, data)
+    backbone = backbones.load(request["backbone"], request["weights"], seed, Path(request["data"]))
     if by == "easy_to_hard":
         scores = accuracies(backbone, datasets, concepts, request["pairs"])
         return orderings.easy_to_hard(concepts, np.array(scores)), list(scores)

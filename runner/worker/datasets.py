@@ -121,8 +121,8 @@ class Datasets:
     def unreadable(self) -> list[str]:
         """Return a line for each dataset with items that could not be read and were replaced.
 
-        An item is in one line only, that of the first call after it was met. What lies at a
-        dataset's place and is not used is in a line once, by reason.
+        An item is in one line only, that of the first call after it was met. What lies at a place
+        and is not used is in lines once, by reason.
         """
         lines = []
         for (name, split), pairs in self.opened.items():
@@ -133,17 +133,17 @@ class Datasets:
             corrupt: list[str] = getattr(pairs, "corrupt", [])
             new = corrupt[self.reported.get((name, split), 0) :]
             if new:
-                names = ", ".join(new)
-                lines.append(f"{where}: {len(new)} items cannot be read and were replaced: {names}")
+                lines.append(
+                    f"{where}: {len(new)} items cannot be read and were replaced: {', '.join(new)}"
+                )
             self.reported[name, split] = len(corrupt)
         return lines
 
     def statistics(self, task: int) -> list[dict[str, Any]]:
-        """Return rows of `statistic`: how much lies at the places of datasets and is not used.
+        """Return rows of `statistic`: how much lies at the place of each dataset that a task opens and
+        is not used, as `not_used`, by dataset, split and reason. Task 0 opens what is measured on.
 
-        It is counted as `not_used`, by dataset, split and reason, for the datasets that a task
-        opens; task 0 opens what is measured on. It is a count of the place, not of what was read so
-        far: a resumed trial writes the same.
+        A count of the place, not of what was read so far: a resumed trial writes the same.
         """
         split, rows = "train", [self.rows[name] for name, _ in self.tasks[max(task, 1) - 1]]
         if task == 0:

@@ -64,8 +64,8 @@ def _start_of(trial: Trial, task: int, last: Weights, merged: Mapping[str, Weigh
     if start == "random":
         seed = seed_of(trial.spec.seed, "start", task)
         architecture = trial.spec.backbone["architecture"]
-        data = Path(trial.assignment.data)
-        return dict(backbones.build(architecture, seed, data=data).model.state_dict())
+        fresh = backbones.build(architecture, seed, data=Path(trial.assignment.data))
+        return dict(fresh.model.state_dict())
     if start == "merged":
         return _chosen(merged, trial.learner.method.merging.start, last)
     return last

@@ -83,7 +83,9 @@ class Training:
         self.update.remember(options.memory or {})
         # The learning rate of a step, counted from 0
         self.lr = partial(learning_rate, spec.recipe, self.task, self.steps)
-        self.watch = LossWatch(self.device, self.task, self.lr)
+        # Not `self.lr`: a task that refers to itself would keep its memory until a collection
+        lr_of_step = partial(learning_rate, spec.recipe, self.task, self.steps)
+        self.watch = LossWatch(self.device, self.task, lr_of_step)
         self.stepper = Stepper(
             recipe=spec.recipe,
             model=self.model,

@@ -45,10 +45,15 @@ class History:
     def __init__(self, initial: Weights, run: RunFolder, relatives: list[RunFolder]) -> None:
         self.initial, self.run, self.relatives = initial, run, relatives
 
-    def save(self, task: int, kind: str, weights: Weights) -> Path:
-        """Keep weights of a task in this attempt's folder, whole or not at all."""
+    def save(
+        self, task: int, kind: str, weights: Weights, metadata: dict[str, str] | None = None
+    ) -> Path:
+        """Keep weights of a task in this attempt's folder, whole or not at all.
+
+        metadata: texts that are written beside the tensors.
+        """
         path = weights_file(self.run, task, kind)
-        checkpoint.save_weights(path, weights)
+        checkpoint.save_weights(path, weights, metadata)
         return path
 
     def until(self, task: int, last: Weights) -> Loaded:

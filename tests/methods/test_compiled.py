@@ -1,5 +1,8 @@
-"""Compiled towers: the same function under every tuning and way to run it, no pass that falls back unseen, and, where a trial
-chooses by the clock, a decision that is kept and told."""
+"""Compiled towers are the same function under every tuning and way to run them.
+
+No pass falls back to plain code unseen. Where a trial chooses by the clock, its decision is kept
+and said.
+"""
 
 import json
 import mmap
@@ -69,7 +72,10 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounter]:
 )
 @pytest.mark.usefixtures("double")
 def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: CompileCounter) -> None:
-    """But for kernels, which are not made here: the traced tower is that of the model, with the weights in use."""
+    """But for kernels, which are not made here.
+
+    The traced tower is that of the model, with the weights in use.
+    """
     model, what, how = small().double(), objective_of("contrastive"), tuning(name)
     towers = Towers.of(WAYS[way], model)
     learned(model, tuning("full"), what, 1)
@@ -89,7 +95,10 @@ def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: Compil
 
 
 def test_copies_run_what_is_made_already(counter: CompileCounter) -> None:
-    """With and without gradients are two ways to run a tower; a teacher of the next task is another model, with other weights."""
+    """With and without gradients are two ways to run a tower.
+
+    A teacher of the next task is another model, with other weights.
+    """
     torch.backends.mha.set_fastpath_enabled(False)
     model, rows = small(), torch.randn(2, 3, 16, 16)
     towers = Towers.of(ON, model)
@@ -255,7 +264,10 @@ def learn_all(
 def test_resumed_it_comes_to_the_same_bits(
     said: str, counter: CompileCounter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both towers' graphs are made anew in the second attempt; what `auto` decided in the first, by a clock that has it compiled, stays."""
+    """Both towers' graphs are made anew in the second attempt.
+
+    What `auto` decided in the first, by a clock that has it compiled, stays.
+    """
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 0.0)
@@ -292,7 +304,10 @@ def test_a_task_that_ran_plainly_says_so(
 def test_the_decision_belongs_to_what_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two trials with `auto` the second trains nothing, and reads no clock: the same bits, costs in full, the first's decision."""
+    """Of two trials with `auto` the second trains nothing, and reads no clock.
+
+    The same bits, costs in full, the first's decision.
+    """
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 1e9)
     for trial, times in ((1, [0.0, 9.0, 10.0, 19.0]), (2, [])):
@@ -312,7 +327,10 @@ def test_the_decision_belongs_to_what_is_taken_over(
 
 @pytest.mark.slow
 def test_kernels_made_anew_are_the_same() -> None:
-    """A pass of one layer of the image tower, really compiled, twice from nothing: equal to the bit, and to torch to rounding."""
+    """A pass of one layer of the image tower, really compiled, twice from nothing.
+
+    Equal to the bit, and to torch to rounding.
+    """
     found: list[Tensor] = []
     for how in (PLAIN, ON, ON):
         model, rows = small(), torch.linspace(-1, 1, 2 * 3 * 16 * 16).view(2, 3, 16, 16)

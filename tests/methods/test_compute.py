@@ -1,4 +1,4 @@
-"""How a step is computed: what may be said of it, and that it changes a number by rounding alone."""
+"""The ways to compute a step: what a recipe may say, and that numbers change by rounding alone."""
 
 import json
 from collections.abc import Iterator
@@ -98,7 +98,10 @@ def double() -> Iterator[None]:
 @pytest.mark.parametrize("name", names("methods/objectives"))
 @pytest.mark.usefixtures("double")
 def test_every_objective_is_that_of_the_whole_batch(name: str, way: str) -> None:
-    """Under low-rank updates, whose weights in use are computed; a penalty counts once, however many chunks there are."""
+    """Under low-rank updates, whose weights in use are computed.
+
+    A penalty counts once, however many chunks there are.
+    """
     model, what, how = build().double(), objective_of(name), tuning("lora")
     learn(model, tuning("full"), what, 2)
     what.begin(model, task(2))
@@ -151,7 +154,10 @@ def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
 
 
 def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
-    """One forward pass more, a third of a step and a little (pixels get no gradient); and less memory."""
+    """It takes one forward pass more, and less memory.
+
+    A pass is a third of a step and a little, because pixels get no gradient.
+    """
     rows = {
         name: profile(spec_of(pairs=512, recipe={"compute_params": params}))["train"]
         for name, params in {

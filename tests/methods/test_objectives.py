@@ -1,4 +1,4 @@
-"""What every objective must do, over the files of methods/objectives, and the formulas of each one."""
+"""Promises of every objective, over the files of methods/objectives, and the formulas of each."""
 
 import math
 from collections.abc import Iterator
@@ -70,7 +70,10 @@ def test_the_loss_is_float32_under_autocast_too(name: str) -> None:
 @pytest.mark.parametrize("tuned", names("methods/tuning"))
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_it_goes_on_from_its_state_within_a_task_and_between_tasks(name: str, tuned: str) -> None:
-    """As a new process does: a fresh objective, begun on other weights, its state; then equal losses and ends, to the bit."""
+    """A new process begins an objective on other weights and loads the state of the first one.
+
+    Then both give equal losses and ends, to the bit.
+    """
     model, what, how = build(), objective_of(name), tuning(tuned)
     learn(model, how, what, 2)
     learn(model, how, what, 2, number=2)
@@ -156,7 +159,10 @@ def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None
 
 
 def test_contrastive_forms_its_logits_in_full_precision() -> None:
-    """From the features as autocast makes them: in bfloat16 a logit near 100 would be off by a quarter."""
+    """They are formed of the features as autocast gives them.
+
+    In bfloat16 a logit near 100 would be off by a quarter.
+    """
     model, batch = build(), next(batches(1))
     with torch.no_grad():
         model.logit_scale.fill_(MAX_LOGIT_SCALE)
@@ -262,7 +268,10 @@ def test_ewc_lets_the_first_task_go_free_unless_told_otherwise() -> None:
 
 
 def test_ewc_holds_under_lora_what_it_holds_in_the_plain_clip() -> None:
-    """The same weights, once as sums with low-rank updates and once folded: the same penalty; and it reaches the updates."""
+    """The penalty is the same whether weights are sums with low-rank updates or folded.
+
+    Its gradient reaches the updates.
+    """
     model, what, how = build(), Ewc(weight=1e3, fisher_pairs=32), tuning("lora")
     learn(model, tuning("full"), objective("contrastive", {}), 3)
     what.end(model, fresh(batches(1)), PLAINLY)

@@ -1,4 +1,4 @@
-"""Penalties on weights against closed forms: EWC's estimators, L2 to an anchor, synaptic intelligence, memory aware synapses."""
+"""Penalties on weights against closed forms: EWC's estimators, L2 to an anchor, SI and MAS."""
 
 import copy
 from collections.abc import Iterator
@@ -85,7 +85,10 @@ def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
 
 
 def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
-    """Smaller groups, larger squares: the mean over 4 groups of the squared gradient of each one's mean term."""
+    """The Fisher is the mean over 4 groups of the squared gradient of each one's mean term.
+
+    Smaller groups have larger squares.
+    """
     model, what = precise(), Ewc(fisher_pairs=16, fisher_batch_pairs=4)
     what.end(model, fresh(double(batches(1))), PLAINLY)
     batch = next(double(batches(1)))
@@ -235,7 +238,10 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
 def gained(
     gradients: list[dict[str, torch.Tensor]], walk: list[dict[str, torch.Tensor]], key: str
 ) -> np.ndarray:
-    """By one task, from the gradients of its loss and the weights before, between and after its steps; xi 0.1."""
+    """Return the importance that a weight gains by one task; xi is 0.1.
+
+    From the gradients of the task's loss and the weights before, between and after its steps.
+    """
     steps = zip(gradients, walk[:-1], walk[1:], strict=True)
     path = sum(
         -(gradient[key] * (after[key] - before[key])).numpy() for gradient, before, after in steps
@@ -245,7 +251,10 @@ def gained(
 
 @pytest.mark.parametrize("name", names("methods/tuning"))
 def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
-    """The same weights counted, to autograd's gradient by the weight in use: what a tuning holds still gains nothing."""
+    """The path follows autograd's gradient by the weight in use, of the weights that move.
+
+    What a tuning holds still gains nothing.
+    """
     model, how, both = build(), tuning(name), objective("contrastive+si", {})
     what = both.terms["si"]  # type: ignore[attr-defined]
     torch.manual_seed(1)

@@ -1,4 +1,7 @@
-"""SigLIP, LIxP and what distils, against other people's code and against formulas written out; sharing one forward pass."""
+"""SigLIP, LIxP, LwF and ZSCL against other people's code and against formulas written out.
+
+Also the forward pass that the terms of a sum share.
+"""
 
 from typing import Any
 
@@ -285,7 +288,7 @@ def test_distilling_keeps_similarities_nearer(name: str, tuned: str) -> None:
 
 
 def test_the_terms_of_a_sum_share_one_forward_pass() -> None:
-    """Counted: a teacher on the batch costs a forward pass, a third of a step, and not a second step."""
+    """A teacher on the batch costs a forward pass, a third of a step, and not a second step."""
 
     def flops(name: str) -> int:
         model, what, batch = build(), objective(name, {}), next(batches(1))

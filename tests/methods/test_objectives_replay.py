@@ -1,4 +1,4 @@
-"""What replays pairs that it keeps: the reservoir, DER and DER++, GeRe; against formulas written out in numpy."""
+"""The reservoir, DER, DER++ and GeRe, against formulas written out in numpy."""
 
 from collections import Counter
 
@@ -212,7 +212,10 @@ def test_replaying_keeps_embeddings_nearer(name: str) -> None:
 
 
 def test_replay_is_counted_where_it_is_spent() -> None:
-    """With as many replayed pairs as the batch has, a step of the second task costs twice one of the first."""
+    """A step of the second task costs twice one of the first.
+
+    As many pairs are replayed as the batch has.
+    """
     model, what, batch = (
         build(),
         objective("contrastive+der", {"der": {"buffer_pairs": 16}}),
@@ -326,7 +329,10 @@ def test_gere_keeps_units_where_they_were() -> None:
 
 @pytest.mark.parametrize("name", names("methods/objectives"))
 def test_no_student_is_read_without_gradients_within_a_loss(name: str) -> None:
-    """A weight that a tuning computes is computed once for a loss: read without gradients first, nothing would be learned."""
+    """A weight that a tuning computes is computed once for a loss.
+
+    Read without gradients first, nothing would be learned.
+    """
     from tests.tiny_clip import objective_of
 
     model, what, how, stream = build(), objective_of(name), tuning("lora"), batches(1)

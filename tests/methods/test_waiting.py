@@ -1,5 +1,8 @@
-"""Within a step the host does not wait for a GPU: nothing asks a tensor of the device for a number, or where it is true. The
-device is one of tensors without contents, as profiles have it; what is real is the host's."""
+"""Within a step the host does not wait for a GPU.
+
+Nothing asks a tensor of the device for a number, or where it is true. The device is one of tensors
+without contents, as profiles have it; what is real is the host's.
+"""
 
 from typing import Any
 
@@ -9,9 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 import methods
 from methods import Task
+from runner.worker.profiler.fake_steps import BlankBatches, ProfileError, fake_backbone
 from runner.worker.profiler.fake_tensors import ATEN, Memory
 from runner.worker.profiler.sampling import Books
-from runner.worker.profiler.step_cost import BlankBatches, ProfileError, unreal
 from runner.worker.training import Options, Training
 from schema.spec import Spec
 from streams import Batch
@@ -54,7 +57,10 @@ class SourcesThere(BlankBatches):
 
 
 def unheard(optimizer: torch.optim.Optimizer, seen: Waiting) -> None:
-    """Let steps of an optimizer go unseen: its own numbers lie on the host, whatever they do here."""
+    """Let steps of an optimizer go unseen.
+
+    Its own numbers lie on the host, whatever they do here.
+    """
     step = optimizer.step
 
     def unseen() -> None:
@@ -68,14 +74,13 @@ def unheard(optimizer: torch.optim.Optimizer, seen: Waiting) -> None:
 def waits(spec: Spec, batches: type[BlankBatches] = BlankBatches) -> list[str]:
     """What of the steps of two tasks would, on batches of such a source."""
     method, seen, found = methods.method(spec.method), Waiting(), list[str]()
-    with unreal(spec) as backbone, torch.random.fork_rng():
+    with fake_backbone(spec) as backbone, torch.random.fork_rng():
         initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
         with seen:
             for number in (1, 2):
                 task = Task(number, number, initial)
-                books = Books(seen)
-                options = Options(ledger=books, has_values=False)
-                source = batches(spec, backbone, task, books)
+                options = Options(ledger=Books(seen), has_values=False)
+                source = batches(spec, backbone, task)
                 training = Training(spec, backbone, method, task, source, options)
                 unheard(training.update.optimizer, seen)
                 seen.waits.clear()

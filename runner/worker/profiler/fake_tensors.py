@@ -1,4 +1,4 @@
-"""What a profile counts with, on tensors without contents: memory, and decompositions.
+"""Counts of memory and of decompositions, on tensors without contents.
 
 A singular value decomposition of m x n, m >= n, costs 6 m n^2 + 20 n^3 (R-SVD with both thin sets
 of vectors: Golub and Van Loan, Matrix Computations, 3rd edition, figure 5.4.1). Torch's counter
@@ -41,6 +41,10 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.held[key] = weakref.ref(storage, partial(self._free, key, size))
             self.now += size
             self.peak = max(self.peak, self.now)
+
+    def forget_decompositions(self) -> None:
+        """Count decompositions anew."""
+        self.svd_flops = self.svd_peak = 0
 
     def _free(self, key: int, size: int, _: object) -> None:
         del self.held[key]

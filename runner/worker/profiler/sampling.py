@@ -1,4 +1,4 @@
-"""What an objective looks back at, sampled: the first of what costs the same, charged for all."""
+"""Looking back by sample: the first of what costs the same is computed, and charged for all."""
 
 import contextlib
 from collections import Counter
@@ -23,24 +23,23 @@ class Books(Ledger):
         self.memory = memory
         self.counter = counted()
         # Of the phase in progress, for work that was not done
-        self.charged_flops = 0.0
+        self.unseen_flops = 0.0
 
     @contextlib.contextmanager
-    def phase(self, name: str, pairs: int = 0) -> Iterator[Entry]:
+    def phase(self, name: str) -> Iterator[Entry]:
         """Charge the block to a phase, what it is charged for without being done included."""
-        self.counter, self.charged_flops = counted(), 0.0
+        self.counter, self.unseen_flops = counted(), 0.0
         with self.timed(name) as entry, self.counter:
             yield entry
         entry.flops += self.spent_flops()
-        entry.pairs += pairs
 
     def spent_flops(self) -> float:
         """Return the FLOPs of the phase in progress so far."""
-        return self.counter.get_total_flops() + self.charged_flops
+        return self.counter.get_total_flops() + self.unseen_flops
 
-    def charge(self, flops: float) -> None:
+    def charge_unseen(self, flops: float) -> None:
         """Charge the phase in progress for work that is not done."""
-        self.charged_flops += flops
+        self.unseen_flops += flops
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[Entry]:
@@ -74,7 +73,7 @@ class SampledPairs(FreshPairs):
                 yield group
                 flops[size] = self.books.spent_flops() - before
             else:
-                self.books.charge(flops[size])
+                self.books.charge_unseen(flops[size])
             seen[size] += 1
 
     def passes(self, terms: int) -> Iterator[int]:
@@ -86,4 +85,4 @@ class SampledPairs(FreshPairs):
                 yield place
                 flops = self.books.spent_flops() - before
             else:
-                self.books.charge(flops)
+                self.books.charge_unseen(flops)
