@@ -1,7 +1,8 @@
 """The app: a page per question, from the published copy of the catalog (`streamlit run app.py`).
 
-It never opens the live catalog and writes nothing: every number comes from a view or macro of queries/, whose SQL stands on
-the page. The address holds what was chosen, so it can be sent to a colleague; a new snapshot is picked up within seconds.
+It never opens the live catalog and writes nothing: every number comes from a view or macro of
+queries/, whose SQL stands on the page. The address holds what was chosen, so it can be sent to a
+colleague; a new snapshot is picked up within seconds.
 """
 
 from collections.abc import Callable
@@ -35,12 +36,12 @@ def main() -> None:
     menu = {
         "Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()]
     }
-    asked = by_topic()
-    for topic, about in asked.items():
+    topics = by_topic()
+    for topic, about in topics.items():
         menu[topic] = [
             page(question.page, one.name, question.title(one), snapshot, one.name) for one in about
         ]
-    chosen = st.navigation(menu, expanded=len(OURS) + len(next(iter(asked.values()))))
+    chosen = st.navigation(menu, expanded=len(OURS) + len(next(iter(topics.values()))))
     with st.sidebar:
         watch(snapshot)
     chosen.run()
@@ -49,7 +50,7 @@ def main() -> None:
 def page(
     show: Callable[..., None], path: str, title: str, snapshot: Snapshot | None, *words: str
 ) -> st.Page:
-    """One entry of the menu."""
+    """Return an entry of the menu."""
     return st.Page(
         partial(guarded, show, snapshot, *words), title=title, url_path=path, default=not path
     )
@@ -57,7 +58,9 @@ def page(
 
 @st.fragment(run_every=REFRESH_S)
 def watch(seen: Snapshot | None) -> None:
-    """The age of the snapshot; a newer one runs the page again, which keeps what was chosen and where it was scrolled to."""
+    """The age of the snapshot; a newer one runs the page again, which keeps what was chosen and
+    where it was scrolled to.
+    """
     if newest() != seen:
         st.rerun()
     st.caption(
@@ -68,7 +71,7 @@ def watch(seen: Snapshot | None) -> None:
 
 
 def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -> None:
-    """The page, or in words why there is none; what sync could not reach stands above every page."""
+    """Show the page, or why there is none; above it, what sync could not reach."""
     if snapshot is None:
         nothing_published()
         return
@@ -83,7 +86,7 @@ def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -
 
 
 def nothing_published() -> None:
-    """What to do before the first snapshot."""
+    """Say what to do before the first snapshot."""
     st.header("Nothing published yet")
     st.write("This app reads a published copy of the catalog, and there is none at")
     st.code(str(Site.load().current), language=None)

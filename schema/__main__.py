@@ -85,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> None:
-    """Bring the catalog up to date, apply the vocabulary and `texts`, publish, and print what is new.
+    """Bring the catalog up to date, apply the vocabulary and `texts`, publish, and print what is
+    new.
 
     `texts` are pairs of a file's name and its SQL.
 

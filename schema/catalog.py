@@ -2,8 +2,8 @@
 
 DuckDB lets one process write or many read, never both, and drops its lock silently when the same
 process opens the file a second way. So there is one way in: `Catalog.open`, behind a side lock
-(`catalog.lock`) that waits a bounded time and names the holder, for one short piece of work. Readers
-get a published copy that is never opened for writing.
+(`catalog.lock`) that waits a bounded time and names the holder, for one short piece of work.
+Readers get a published copy that is never opened for writing.
 """
 
 import contextlib
@@ -42,8 +42,8 @@ class FileLock:
     """An exclusive lock on a side file, which says who holds it and is freed when its holder dies.
 
     On some network disks each machine has locks of its own. So the holder writes its machine's name
-    into the file and takes it out at the end; a name of another machine that is still there means that
-    it is at work, or that it died and a person should look.
+    into the file and takes it out at the end; a name of another machine that is still there means
+    that it is at work, or that it died and a person should look.
     """
 
     def __init__(self, path: Path, wait_s: float) -> None:
@@ -54,7 +54,8 @@ class FileLock:
         """Hold the lock for the length of the block.
 
         Raises:
-            CatalogBusyError: still held elsewhere after `wait_s` seconds; the message names the holder.
+            CatalogBusyError: still held elsewhere after `wait_s` seconds; the message names the
+            holder.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -73,7 +74,7 @@ class FileLock:
             os.close(handle)
 
     def _refuse_another_machine(self, handle: int) -> None:
-        """Raise where the file names a holder on another machine, whose lock this one may not see."""
+        """Raise where the holder is on another machine, whose lock this one may not see."""
         holder = _holder(handle)
         if holder and f" on {socket.gethostname()} " not in holder:
             raise CatalogBusyError(
@@ -168,9 +169,9 @@ class Catalog:
     def publish(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
         """Copy the catalog to `folder` and point `current.duckdb` at the copy.
 
-        The last `KEEP_SNAPSHOTS` copies stay. `connection` is the open one: it writes everything into
-        the file first and keeps the file locked while another process copies it (`cp`; a read in this
-        process would drop the lock). What answers begin with should be up to the facts
+        The last `KEEP_SNAPSHOTS` copies stay. `connection` is the open one: it writes everything
+        into the file first and keeps the file locked while another process copies it (`cp`; a read
+        in this process would drop the lock). What answers begin with should be up to the facts
         (`schema.summaries.renew`): readers compute what is not, each time.
 
         Raises:
@@ -201,7 +202,9 @@ class Catalog:
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a catalog file for writing in the pinned storage format. Only `Catalog` and migrations call it."""
+    """Open a catalog file for writing in the pinned storage format. Only `Catalog` and migrations
+    call it.
+    """
     return duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
 
 

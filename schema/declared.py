@@ -1,4 +1,4 @@
-"""What people declared, stored outside the catalog: one Parquet file per table.
+"""The export of what people declared: one Parquet file per table, outside the catalog.
 
 The catalog is one file on one disk. Everything that happened is also in the run folders; what was
 declared (axes, trials, requests, knobs) is only in the catalog, so sync exports it whenever it has
@@ -34,8 +34,8 @@ INDEX = "declared.json"
 def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     """Write the tables that have changed since the last export, each whole or not at all.
 
-    What another catalog left in the folder (one that was lost, say, before somebody began a new one)
-    is moved aside, never overwritten. Returns the names of the tables that were written.
+    What another catalog left in the folder (one that was lost, say, before somebody began a new
+    one) is moved aside, never overwritten. Returns the names of the tables that were written.
     """
     catalog = _made_at(connection)
     index = _read_index(folder, catalog)

@@ -1,4 +1,4 @@
-"""What both halves need from the disk. Standard library only."""
+"""The functions that both halves need of the disk. Standard library only."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Applying grid files: each in one transaction, refused as a whole where a statement or row is wrong."""
+"""Applying grid files: each in one transaction, refused as a whole where a statement or row is
+wrong.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +97,8 @@ def _reason(
 ) -> str:
     """Explain why the last of the statements, run in turn, raised an error.
 
-    A failed transaction answers nothing, so a new one is brought to where that statement failed; it is
-    left open for the caller's rollback.
+    A failed transaction answers nothing, so a new one is brought to where that statement failed; it
+    is left open for the caller's rollback.
     """
     # Needs SQLAlchemy, which takes longer to import than most grids take to insert
     from schema.checks.refusals import explain

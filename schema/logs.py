@@ -13,7 +13,8 @@ OURS = ("schema", "streams", "methods", "evals", "runner", "queries")
 
 
 def configure() -> None:
-    """Send what this project's modules log from INFO on to standard error; of others, warnings alone.
+    """Send what this project's modules log from INFO on to standard error; of others, warnings
+    alone.
 
     Does nothing where the process has a handler already.
     """

@@ -1,9 +1,9 @@
 """Making a catalog, and bringing an older one to the present schema.
 
-A migration builds a new file beside the old one and moves it into place: DuckDB's ALTER is too narrow
-(no new checks, no dropped keys, nothing on tables that others refer to), and this cannot half-happen.
-What changed between two versions is one entry of `MIGRATIONS`: how rows of the older tables become rows
-of the newer ones, where names alone do not say it.
+A migration builds a new file beside the old one and moves it into place: DuckDB's ALTER is too
+narrow (no new checks, no dropped keys, nothing on tables that others refer to), and this cannot
+half-happen. What changed between two versions is one entry of `MIGRATIONS`: how rows of the older
+tables become rows of the newer ones, where names alone do not say it.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class MigrationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Step:
-    """What changed from version n - 1 to n.
+    """A change of the schema, from version n - 1 to n.
 
     `copies` has for a table the SELECT over `old.<tables>` that returns its rows, where the columns
     that both versions share are not enough.
@@ -80,11 +80,12 @@ def prepare(
 ) -> str:
     """Create the catalog, or bring it to the last of `steps`, with the present views.
 
-    A new catalog numbers trials and events from `first_trial` and `first_event` on. Returns what was
-    done, "" where nothing was to do.
+    A new catalog numbers trials and events from `first_trial` and `first_event` on. Returns what
+    was done, "" where nothing was to do.
 
     Raises:
-        MigrationError: the file is newer than this code, or has rows that the present schema refuses.
+        MigrationError: the file is newer than this code, or has rows that the present schema
+        refuses.
     """
     steps = steps or MIGRATIONS
     newest = steps[-1].version
@@ -198,7 +199,7 @@ def _after(
     tables: list[str],
     copies: Mapping[str, str],
 ) -> int:
-    """Return the number with which a sequence goes on that has numbered a column of these tables."""
+    """Return the next number of a sequence that has numbered a column of these tables."""
     selects = []
     for table in tables:
         rows = copies.get(table, f"FROM old.{table}")
@@ -231,7 +232,7 @@ def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, select: str | None) -> None:
-    """Copy the rows of one table, by the step's SELECT or by the columns that both versions have."""
+    """Copy the rows of a table, by the step's SELECT or the columns that both have."""
     if select is None:
         shared = connection.execute(
             "SELECT n.column_name FROM duckdb_columns() n "

@@ -1,7 +1,8 @@
-"""Where things are on this machine: `site.toml`, or `./lab/` and the local backend when there is none.
+"""Where things are on this machine: `site.toml`, or `./lab/` and the local backend when there is
+none.
 
-What can change a number is in a row of the catalog; what cannot is here. Paths in the file are relative
-to the file.
+What can change a number is in a row of the catalog; what cannot is here. Paths in the file are
+relative to the file.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ __all__ = ["Needs", "Option", "Site", "SiteError"]
 
 @dataclass(frozen=True)
 class Needs:
-    """What one job asks of a machine; attempts with equal needs share a submission.
+    """The needs of one job of a machine; attempts with equal needs share a submission.
 
     Every field but `ranks` is a key of site.toml, and of `[backbone.NAME]` in it.
     """

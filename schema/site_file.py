@@ -89,7 +89,8 @@ def check_retries(path: Path, retries: Mapping[str, Any]) -> None:
 def slurm_options(
     path: Path, table: Mapping[str, Any], options: dict[str, Option], setup: tuple[str, ...]
 ) -> tuple[dict[str, Option], tuple[str, ...]]:
-    """Return the options of sbatch and the setup lines, with what a table `[slurm]` says differently.
+    """Return the options of sbatch and the setup lines, with what a table `[slurm]` says
+    differently.
 
     Raises:
         SiteError: an option that sync sets itself, or a value that sbatch cannot take.

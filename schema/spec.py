@@ -28,7 +28,7 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Spec:
-    """A sentence with every word resolved to its row; the fields are in the order of the sentence."""
+    """A sentence with every word resolved to its row; fields are in its order."""
 
     backbone: Row
     stream: Row
@@ -63,7 +63,7 @@ class Spec:
         return before[:-1] + ',"seed":', "," + after[1:]
 
     def with_seed(self, seed: int) -> "Spec":
-        """Return the same definition with another seed, without writing out the rest of it again."""
+        """Return the same definition with another seed; the rest is not written out again."""
         other = replace(self, seed=seed)
         # Where a cached property stores its value, which a frozen dataclass does not forbid
         other.__dict__["_around_seed"] = self._around_seed

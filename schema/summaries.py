@@ -1,9 +1,9 @@
 """Storing what answers begin with: a row per task of a trial, and a row per phase.
 
-Answers then need not read every fact again. `kept_summary` is a copy of what the view `summary` says,
-`kept_cost` of `costs`, and `kept_until` says which facts they were made from. What is newer is found
-by the view `unkept` and computed from the facts, whoever asks; here it is stored with the rest, before
-a snapshot is published.
+Answers then need not read every fact again. `kept_summary` is a copy of what the view `summary`
+says, `kept_cost` of `costs`, and `kept_until` says which facts they were made from. What is newer
+is found by the view `unkept` and computed from the facts, whoever asks; here it is stored with the
+rest, before a snapshot is published.
 """
 
 import duckdb
@@ -19,7 +19,8 @@ WHERE k.seen IS DISTINCT FROM s.seen
 """
 # Trials that are computed at a time, which bounds the memory that it takes
 SLICE = 100_000
-# Each table with the macro that computes its rows and the column that they are sorted by after trial
+# Each table with the macro that computes its rows and the column that they are sorted by after
+# trial
 TABLES = {"kept_summary": ("reckoned", "task"), "kept_cost": ("reckoned_costs", "phase")}
 # The statements that say how far the stored rows go: the last place of each table of facts, how
 # many rows there were and what the last of them was, and what all streams and suites were
@@ -49,8 +50,8 @@ def store(connection: duckdb.DuckDBPyConnection) -> int:
     """Bring the stored rows up to the facts, inside the caller's transaction.
 
     Facts are told from newer ones by their place in the table, which they have once they are
-    committed. So call it not in the transaction that inserts them, and after a checkpoint, which moves
-    rows where others have gone. Returns how many trials were computed anew.
+    committed. So call it not in the transaction that inserts them, and after a checkpoint, which
+    moves rows where others have gone. Returns how many trials were computed anew.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE newer AS "

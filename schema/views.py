@@ -21,7 +21,7 @@ _SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """What a catalog has of queries/; `fingerprint` is None before the first time."""
+    """The views and macros of a catalog that came from queries/; no fingerprint: none yet."""
 
     views: set[str]
     macros: set[str]
@@ -29,7 +29,8 @@ class Installed:
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
-    """Make the catalog's views and macros those of the folder; return whether that changed anything.
+    """Make the catalog's views and macros those of the folder; return whether that changed
+    anything.
 
     What came from the folder and is no longer in it is dropped; a person's own views stay. Safe
     inside a transaction: the order is tried elsewhere first, so that no statement fails here.

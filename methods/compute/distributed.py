@@ -39,17 +39,15 @@ class Ranks:
         return [int(part.stop - part.start) for part in parts]
 
     def padded(self, rows: Tensor) -> Tensor:
-        """Return this process's part of (B, ...) rows, as long as the longest of the parts.
+        """Return this process's part of (B, ...) rows, or one row of another's where it has none.
 
-        A shorter part is filled up with rows of other parts, so that all processes do the same
-        work; `gathered` drops what was added.
+        So every process runs each tower, and whoever looks at what passes through a layer sees the
+        rows of the batch and no others; `gathered` drops what was added.
         """
         if self.count == 1:
             return rows
-        own, longest = rows[self.part(len(rows))], max(self.sizes(len(rows)))
-        if len(own) == longest:
-            return own
-        return torch.cat([own, rows[: longest - len(own)]])
+        own = rows[self.part(len(rows))]
+        return own if len(own) else rows[:1]
 
     def gathered(self, own: Tensor, count: int) -> Tensor:
         """Return (B, ...) the `count` rows of which each process has its part, in their order."""

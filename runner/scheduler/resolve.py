@@ -1,4 +1,7 @@
-"""From rows to a definition: the last door before a job exists. What it refuses never reaches the cluster."""
+"""From rows to a definition: the last check before a job exists.
+
+What it refuses never reaches the cluster.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,25 +18,29 @@ class RefusedError(ValueError):
 
 
 class Resolver:
-    """The definitions of some trials, fetched in one query; rows that many of them share are checked once."""
+    """The definitions of some trials, fetched in one query.
+
+    Rows that many of them share are checked once.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, trials: Sequence[int]) -> None:
         self.connection = connection
-        definitions = (
-            "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))"
-        )
-        self.texts: dict[int, str] = dict(
-            connection.execute(definitions, [list(trials)]).fetchall() if trials else []
-        )
-        self.seedless: dict[
-            str, Spec
-        ] = {}  # the text before the seed -> a definition with that text
-        self.checked: dict[
-            tuple[str, ...], str | None
-        ] = {}  # the names of the words -> why they cannot run
+        self.texts: dict[int, str] = {}
+        if trials:
+            rows = connection.execute(
+                "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))",
+                [list(trials)],
+            )
+            self.texts = dict(rows.fetchall())
+        # By the text before the seed: a definition with that text
+        self.seedless: dict[str, Spec] = {}
+        # By the names of the words: why they cannot run, or None
+        self.checked: dict[tuple[str, ...], str | None] = {}
 
     def resolve(self, trial: int) -> tuple[Spec, str]:
-        """The definition of a trial, parsed and as the catalog's own text (which `definition_drift` compares).
+        """Return the definition of a trial, parsed and as the catalog's own text.
+
+        The text is what the audit `definition_drift` compares with later.
 
         Raises:
             RefusedError: its rows do not add up to something that can run.
@@ -43,6 +50,7 @@ class Resolver:
         spec = self._parsed(self.texts[trial])
         words = (spec.stream, spec.mixture, spec.method, spec.recipe, spec.budget)
         names = tuple(str(word["name"]) for word in words)
+        # The seed is no reason to refuse a trial, so one check does for all seeds
         if names not in self.checked:
             self.checked[names] = _objection(spec)
         objection = self.checked[names]
@@ -51,7 +59,10 @@ class Resolver:
         return spec, self.texts[trial]
 
     def _parsed(self, text: str) -> Spec:
-        """The definition of a text, read once for all that differ in the seed only (which `definition` writes last)."""
+        """Parse a text, once for all texts that differ in the seed only.
+
+        The view `definition` writes the seed last.
+        """
         head, _, seed = text.rpartition(',"seed":')
         if head and seed[:-1].isdigit():
             if head not in self.seedless:
@@ -61,7 +72,7 @@ class Resolver:
 
 
 def _objection(spec: Spec) -> str | None:
-    """Why a definition cannot run, or None."""
+    """Return why a definition cannot run, or None."""
     try:
         rows.check_method(spec.method)
         rows.check_recipe(spec.recipe)
@@ -77,60 +88,64 @@ def _objection(spec: Spec) -> str | None:
 
 
 def _check_stream(spec: Spec) -> None:
+    """Refuse a stream with fewer concepts than tasks, or with concepts that its datasets lack."""
     stream = spec.stream
     classes = {dataset["name"]: set(dataset["classes"]) for dataset in stream["datasets"]}
     concepts = stream["sequence"]["concepts"]
     if len(concepts) < stream["tasks"]:
         raise RefusedError(
-            f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} tasks; a task needs at least one"
+            f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} "
+            "tasks; a task needs at least one"
         )
     for dataset, concept in concepts:
         if concept != EVERYTHING and concept not in classes[dataset]:
             known = sorted(classes[dataset])
             raise RefusedError(
-                f"sequence {stream['sequence']['name']!r} names concept {concept!r}, which dataset {dataset!r} does not have."
-                f"{nearest(concept, known)}"
+                f"sequence {stream['sequence']['name']!r} names concept {concept!r}, "
+                f"which dataset {dataset!r} does not have.{nearest(concept, known)}"
             )
     _check_label_spaces(stream)
 
 
 def _check_label_spaces(stream: Mapping[str, Any]) -> None:
-    """A label space is of classes, and a mean over several of them is no number."""
-    where, kinds = (
-        f"suite {stream['suite']['name']!r}",
-        {dataset["name"]: dataset["kind"] for dataset in stream["datasets"]},
-    )
+    """Refuse label spaces of what has no classes, and a role whose mean would mix label spaces."""
+    where = f"suite {stream['suite']['name']!r}"
+    kinds = {dataset["name"]: dataset["kind"] for dataset in stream["datasets"]}
     spaces: dict[str, set[str]] = {}
     for member in stream["suite"]["members"]:
-        name, space, kind = member["dataset"], member["label_space"], kinds[member["dataset"]]
-        if space != "all" and kind != "classification":
+        name, space = member["dataset"], member["label_space"]
+        if space != "all" and kinds[name] != "classification":
             raise RefusedError(
-                f"{where}: label_space {space!r} of {name!r}, which is of kind {kind} and has no classes; use all"
+                f"{where}: label_space {space!r} of {name!r}, which is of kind {kinds[name]} "
+                "and has no classes; use all"
             )
         spaces.setdefault(member["role"], set()).add(space)
     for role in ("adapt", "retain"):
         if len(spaces.get(role, ())) > 1:
             listed = " and ".join(sorted(spaces[role]))
             raise RefusedError(
-                f"{where}: its {role} members have label spaces {listed}, and a mean over them would mix them. "
-                "Give the role one of them, and the others the role probe or a suite of their own"
+                f"{where}: its {role} members have label spaces {listed}, and a mean over them "
+                "would mix them. Give the role one of them, and the others the role probe or a "
+                "suite of their own"
             )
 
 
 def _incomplete(connection: duckdb.DuckDBPyConnection, trial: int) -> str:
-    """Which word of the sentence has no usable rows."""
-    said = connection.execute(
+    """Return which word of the sentence has no usable rows."""
+    row = connection.execute(
         """
         SELECT t.stream, t.backbone,
-               (SELECT count(*) FROM stream s JOIN sequence_concept c USING (sequence) WHERE s.name = t.stream),
-               (SELECT count(*) FROM stream s JOIN suite_member m USING (suite) WHERE s.name = t.stream)
+               (SELECT count(*) FROM stream s JOIN sequence_concept c USING (sequence)
+                WHERE s.name = t.stream),
+               (SELECT count(*) FROM stream s JOIN suite_member m USING (suite)
+                WHERE s.name = t.stream)
         FROM trial t WHERE t.id = ?
         """,
         [trial],
     ).fetchone()
-    if said is None:
+    if row is None:
         return f"there is no trial {trial}"
-    stream, backbone, concepts, members = said
+    stream, backbone, concepts, members = row
     if not concepts:
         return f"stream {stream!r}: its sequence has no rows in sequence_concept"
     if not members:

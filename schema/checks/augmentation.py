@@ -1,4 +1,4 @@
-"""What a recipe may say about its images, with the keys of open_clip's `AugmentationCfg`.
+"""The keys of a recipe that change its images, named as those of open_clip's `AugmentationCfg`.
 
 Standard library only: the database half refuses what the GPU half could not do. What is done with
 it is in `streams/augmentation.py`.
@@ -17,7 +17,8 @@ class AugmentationError(ValueError):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How images are changed before they are learned from; without any key they are used as they are.
+    """How images are changed before they are learned from; without any key they are used as they
+    are.
 
     The fields are the keys of `recipe.augmentation_params`.
     """

@@ -1,8 +1,8 @@
-"""What a recipe may say about how a step is computed.
+"""The keys of a recipe that say how a step is computed.
 
 These keys cost or save time, memory or devices, and change results by rounding alone (that of
-decoded pixels too). Standard library only: the database half refuses what the GPU half could not do.
-What is done with them is in `methods/compute/`, `runner/worker/processes.py` and
+decoded pixels too). Standard library only: the database half refuses what the GPU half could not
+do. What is done with them is in `methods/compute/`, `runner/worker/processes.py` and
 `streams/decoding.py`.
 """
 
@@ -41,7 +41,8 @@ class Compute:
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> "Compute":
-        """Read a recipe row, or the recipe of a definition, which leaves empty `compute_params` out.
+        """Read a recipe row, or the recipe of a definition, which leaves empty `compute_params`
+        out.
 
         Raises:
             ComputeError: an unknown key, a value that is not what the key takes, keys that do not

@@ -1,4 +1,4 @@
-"""Whether a value of a row's JSON is of the kind that the annotation of a part's key names.
+"""A check of a row's JSON: is a value of the kind that a key's annotation names?
 
 A kind that JSON cannot express (a class, say) is not checked.
 """
@@ -75,7 +75,9 @@ def worded(kind: ast.expr) -> str:
 
 
 def _list_worded(items: ast.expr) -> str:
-    """Return what stands between the brackets of `list[...]` in words: `a list of 2, each a number`."""
+    """Return what stands between the brackets of `list[...]` in words: `a list of 2, each a
+    number`.
+    """
     if not isinstance(items, ast.Tuple):
         return f"a list, each {worded(items)}"
     first, *others = items.elts

@@ -1,4 +1,5 @@
-"""What the parts of a method are and which keys they take, read from their files without importing them.
+"""What the parts of a method are and which keys they take, read from their files without importing
+them.
 
 A folder is the registry: `methods/tuning/lora.py` is the tuning `lora`, and the fields of its
 dataclass (or the keyword-only arguments of its function) are the keys that a row's JSON may set.
@@ -48,7 +49,9 @@ Definition = ast.ClassDef | ast.FunctionDef
 
 
 class PartError(ValueError):
-    """A row names a part, or a key of a part, that does not exist, or gives a value of another kind."""
+    """A row names a part, or a key of a part, that does not exist, or gives a value of another
+    kind.
+    """
 
 
 def names(registry: str) -> list[str]:
@@ -107,7 +110,7 @@ def needs(registry: str, name: str) -> tuple[str, ...]:
 
 @cache
 def declared(registry: str, name: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the literal that a part's file assigns to one of these names, () where there is none."""
+    """Return the literal that a part's file assigns to one of these names, or ()."""
     tree = ast.parse((ROOT / registry / f"{name}.py").read_text())
     for node in _assignments(tree):
         target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
@@ -164,7 +167,9 @@ def _assignments(tree: ast.Module) -> Iterator[ast.AnnAssign | ast.Assign]:
 
 @cache
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Return the functions of a module that are parts: optimizers, schedules, buffer policies, orderings."""
+    """Return the functions of a module that are parts: optimizers, schedules, buffer policies,
+    orderings.
+    """
     functions = {}
     for node in ast.parse(path.read_text()).body:
         if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
@@ -195,7 +200,7 @@ def _fields(node: ast.ClassDef) -> dict[str, ast.expr]:
 
 
 def _not_in_init(value: ast.expr | None) -> bool:
-    """Return whether a field's value is `field(init=False)`, which keeps it out of the constructor."""
+    """Return whether a field is `field(init=False)`, which no constructor takes."""
     if not isinstance(value, ast.Call):
         return False
     for keyword in value.keywords:

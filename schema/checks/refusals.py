@@ -81,7 +81,7 @@ def _unknown_in(connection: duckdb.DuckDBPyConnection, column: str, parent: str)
 
 
 def _broken_rule(text: str) -> str:
-    """Return the sentence of the CHECK that DuckDB printed as an expression, or DuckDB's own text."""
+    """Return the sentence of the CHECK that DuckDB printed, or DuckDB's own text."""
     refusal = re.search(r'on table "(\w+)" with expression CHECK\((.*)\)', text, re.DOTALL)
     if refusal:
         table, printed = refusal[1], _tokens(refusal[2])

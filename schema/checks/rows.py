@@ -1,7 +1,7 @@
-"""What a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
+"""The checks of a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
 
-Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where` in
-a message names the row and the column.
+Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where`
+in a message names the row and the column.
 """
 
 import json
@@ -45,7 +45,8 @@ def check_method(row: Row) -> None:
 
 
 def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
-    """Refuse an unknown merging, an unknown key of it, or a reserved key with a value that it cannot have.
+    """Refuse an unknown merging, an unknown key of it, or a reserved key with a value that it
+    cannot have.
 
     Raises:
         PartError: as `parts.check`.
@@ -90,7 +91,8 @@ def check_recipe(row: Row) -> None:
         )
     if params.get(DECAY, "all") not in DECAYS:
         raise PartError(
-            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' (not on "
+            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' "
+            "(not on "
             f"gains, biases and temperature), not {params[DECAY]!r}"
         )
     schedule_params = _object(row["schedule_params"])
@@ -165,7 +167,7 @@ CHECKS: Mapping[str, Callable[[Row], None]] = {
 
 
 def _check_objectives(row: Row, where: str) -> None:
-    """Check one objective with its params, or several that are summed, with params keyed by name."""
+    """Check one objective, or several that are summed and have params keyed by name."""
     params, objectives = _object(row["objective_params"]), row["objective"].split("+")
     if len(objectives) == 1:
         parts.check("methods/objectives", objectives[0], params, f"{where}, objective")
@@ -174,7 +176,8 @@ def _check_objectives(row: Row, where: str) -> None:
         if name not in objectives:
             raise PartError(
                 f"{where}, objective_params: several objectives are summed, so params are keyed by "
-                f"objective; {name!r} is none of {', '.join(objectives)}.{nearest(name, objectives)}"
+                f"objective; {name!r} is none of {', '.join(objectives)}."
+                f"{nearest(name, objectives)}"
             )
     for name in objectives:
         own = _object(params.get(name, {}))
@@ -202,7 +205,7 @@ def _check_use_of_merging(row: Row, where: str) -> None:
 
 
 def _check_lines(lines: Any, where: str) -> None:
-    """Refuse `lines`, the scaling of a task vector by layers, unless it is numbers alpha and beta."""
+    """Refuse `lines`, the scaling by layers, unless it is numbers alpha and beta."""
     message = f'{where}: lines is {{"alpha": number, "beta": number}} or null, not '
     if lines is None:
         return

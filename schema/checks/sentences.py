@@ -1,4 +1,4 @@
-"""What a sentence is refused for though each of its rows is right: words that do not go together."""
+"""The checks of a sentence whose rows are right: words that do not go together."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

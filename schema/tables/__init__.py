@@ -1,9 +1,9 @@
 """The tables of the catalog: axes (one row per choice), what people want, what happened.
 
-Each class is one table, each field one column; the field's comment is its documentation, in the file,
-in DuckDB and in docs/catalog.md. The classes are compiled to DDL by `schema.ddl` and never used as an
-object mapper: people write SQL against these tables, so every rule that plain SQL must obey is in the
-DDL, where DuckDB enforces it whoever inserts.
+Each class is one table, each field one column; the field's comment is its documentation, in the
+file, in DuckDB and in docs/catalog.md. The classes are compiled to DDL by `schema.ddl` and never
+used as an object mapper: people write SQL against these tables, so every rule that plain SQL must
+obey is in the DDL, where DuckDB enforces it whoever inserts.
 """
 
 from sqlalchemy import Table

@@ -39,7 +39,7 @@ class Backbone(SQLModel, table=True):
 
 
 class Mixture(SQLModel, table=True):
-    """What a training batch is made of."""
+    """The sources of a training batch, and their shares."""
 
     __table_args__ = (
         rule(
@@ -74,7 +74,8 @@ class Mixture(SQLModel, table=True):
     name: str = column("the word a trial uses", key=True)
     update_share: float = column("share of a batch that are the task's own pairs", Double)
     buffer_share: float = column(
-        "share of a batch that are pairs of earlier tasks; in the first task it goes to the other two",
+        "share of a batch that are pairs of earlier tasks; in the first task it goes to the other "
+        "two",
         Double,
     )
     pretraining_share: float = column(
@@ -87,8 +88,8 @@ class Mixture(SQLModel, table=True):
         "size of the buffer; NULL: unlimited", BigInteger, nullable=True
     )
     buffer_policy: str | None = column(
-        "what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among all "
-        "earlier pairs for each task",
+        "what a bounded buffer keeps: a function of streams/buffers.py; NULL: a new choice among "
+        "all earlier pairs for each task",
         nullable=True,
     )
     selection: str = column("how pairs are chosen among candidates", default="'none'")
@@ -192,7 +193,7 @@ class Recipe(SQLModel, table=True):
 
 
 class Budget(SQLModel, table=True):
-    """What a trial may spend over the whole stream; the steps of a task are derived from it."""
+    """The most a trial may spend over the whole stream; the steps of a task are derived from it."""
 
     __table_args__ = (
         one_of("budget_unit", "unit", UNITS),

@@ -1,4 +1,6 @@
-"""What the tables are declared with: columns that carry their comment, checks that carry a sentence."""
+"""The pieces that tables are declared with: columns that carry their comment, checks that carry a
+sentence.
+"""
 
 from typing import Any
 
@@ -33,7 +35,9 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(name: str, expression: str, sentence: str) -> CheckConstraint:
-    """Return a named CHECK and register its sentence, by which `schema.checks.refusals` explains it."""
+    """Return a named CHECK and register its sentence, by which `schema.checks.refusals` explains
+    it.
+    """
     RULES[name] = Rule(name, expression, sentence)
     return CheckConstraint(expression, name=name)
 

@@ -1,4 +1,4 @@
-"""What happened: tables that only grow.
+"""The tables of what happened, which only grow.
 
 Those of tens of millions of rows carry no key in the DDL, since an index there costs more than the
 table. SQLAlchemy wants one all the same, so they name it in `__mapper_args__`, and audits look for
@@ -30,7 +30,7 @@ class Attempt(SQLModel, table=True):
 
 
 class Submission(SQLModel, table=True):
-    """That a backend accepted an attempt."""
+    """The fact that a backend accepted an attempt."""
 
     trial: int = column("the trial's id", BigInteger, key=True)
     attempt: int = column("the attempt", Integer, key=True)
@@ -102,7 +102,7 @@ class Result(SQLModel, table=True):
 
 
 class Cost(SQLModel, table=True):
-    """What a phase of a task cost."""
+    """The cost of a phase of a task."""
 
     __mapper_args__: ClassVar[dict[str, Any]] = {
         "primary_key": ["trial", "attempt", "task", "phase"]
@@ -202,7 +202,7 @@ class Ingested(SQLModel, table=True):
 
 
 class Policy(SQLModel, table=True):
-    """What sync does by itself and when it waits for a person."""
+    """A knob of what sync does by itself and when it waits for a person."""
 
     name: str = column("which knob: retries_<kind>, same_errors, share_trunks", key=True)
     value: int = column("its value", Integer)
@@ -210,7 +210,7 @@ class Policy(SQLModel, table=True):
 
 
 class Problem(SQLModel, table=True):
-    """What sync could not trust or reach in its last pass."""
+    """A thing that sync could not trust or reach in its last pass."""
 
     subject: str = column(
         "what it is about: squeue, sacct, a submission, a receipt, trial 42", key=True

@@ -1,4 +1,4 @@
-"""The tables that a stream is made of: datasets, orders of concepts, suites, and the stream itself."""
+"""The tables of a stream: datasets, orders of concepts, suites, and the stream itself."""
 
 from typing import Any
 
@@ -74,7 +74,7 @@ class SequenceConcept(SQLModel, table=True):
 
 
 class Suite(SQLModel, table=True):
-    """What is measured after every task."""
+    """A set of datasets that is measured after every task."""
 
     __table_args__ = (
         rule("suite_subset", "subset > 0 AND subset <= 1", "subset must be above 0 and at most 1"),

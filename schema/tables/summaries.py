@@ -1,6 +1,8 @@
-"""What answers begin with, computed from the facts and stored beside them: copies, never the truth.
+"""The rows that answers begin with, computed from the facts and stored beside them: copies, never
+the truth.
 
-`schema.summaries` brings them up to date; deleting the rows of `kept_until` has all of them made anew.
+`schema.summaries` brings them up to date; deleting the rows of `kept_until` has all of them made
+anew.
 """
 
 from typing import Any, ClassVar
@@ -12,9 +14,10 @@ from schema.tables.columns import column
 
 
 class KeptSummary(SQLModel, table=True):
-    """What the results and costs of a task came to, stored so that answers need not read every result.
-    A copy: `summary` computes anew what has newer facts, and deleting the rows of `kept_until` has all
-    of it computed anew."""
+    """The sums and means of a task's results and costs, stored so that answers need not read every
+    result. A copy: `summary` computes anew what has newer facts, and deleting the rows of
+    `kept_until` has all of it computed anew.
+    """
 
     __tablename__ = "kept_summary"
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "task"]}
@@ -51,8 +54,8 @@ class KeptSummary(SQLModel, table=True):
 
 
 class KeptCost(SQLModel, table=True):
-    """What each phase of a trial cost, stored so that answers need not read every cost. A copy, as
-    `kept_summary` is: `costs` computes anew what has newer facts."""
+    """The cost of each phase of a trial, stored so that answers need not read every cost. A copy,
+    as `kept_summary` is: `costs` computes anew what has newer facts."""
 
     __tablename__ = "kept_cost"
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "phase"]}
@@ -79,7 +82,9 @@ class KeptCost(SQLModel, table=True):
 
 
 class KeptUntil(SQLModel, table=True):
-    """The facts that `kept_summary` and `kept_cost` were computed from, so that newer ones can be told."""
+    """The facts that `kept_summary` and `kept_cost` were computed from, so that newer ones can be
+    told.
+    """
 
     __tablename__ = "kept_until"
     fact: str = column("result, cost, or stream (all streams and suites)", key=True)

@@ -8,7 +8,8 @@ from schema.tables.columns import column, json_columns, params
 
 
 class PretrainedTag(SQLModel, table=True):
-    """A pretrained tag of open_clip whose images are prepared otherwise than those of OpenAI's CLIP.
+    """A pretrained tag of open_clip whose images are prepared otherwise than those of OpenAI's
+    CLIP.
 
     The rows are written from open_clip (schema/rows/pretrained_tags.sql) and compared with it by a
     test. A trial that begins with what another has deployed needs them: its row names no tag.

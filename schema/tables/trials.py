@@ -1,4 +1,4 @@
-"""What people want: `trial`, the sentence of seven words, and `request`, a wish about a trial."""
+"""The tables of what people want: `trial`, a sentence, and `request`, a wish about a trial."""
 
 from datetime import datetime
 from typing import Any, ClassVar

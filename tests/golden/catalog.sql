@@ -140,7 +140,7 @@ CREATE TABLE suite (
     CONSTRAINT suite_subset CHECK (subset > 0 AND subset <= 1)
 );
 
-COMMENT ON TABLE suite IS 'What is measured after every task.';
+COMMENT ON TABLE suite IS 'A set of datasets that is measured after every task.';
 
 COMMENT ON COLUMN suite.name IS 'the word a stream uses';
 
@@ -222,7 +222,7 @@ CREATE TABLE mixture (
     FOREIGN KEY(pretraining_dataset) REFERENCES dataset (name)
 );
 
-COMMENT ON TABLE mixture IS 'What a training batch is made of.';
+COMMENT ON TABLE mixture IS 'The sources of a training batch, and their shares.';
 
 COMMENT ON COLUMN mixture.name IS 'the word a trial uses';
 
@@ -358,7 +358,7 @@ CREATE TABLE budget (
     CONSTRAINT budget_total CHECK (total > 0)
 );
 
-COMMENT ON TABLE budget IS 'What a trial may spend over the whole stream; the steps of a task are derived from it.';
+COMMENT ON TABLE budget IS 'The most a trial may spend over the whole stream; the steps of a task are derived from it.';
 
 COMMENT ON COLUMN budget.name IS 'the word a trial uses';
 
@@ -481,7 +481,7 @@ CREATE TABLE submission (
     PRIMARY KEY (trial, attempt)
 );
 
-COMMENT ON TABLE submission IS 'That a backend accepted an attempt.';
+COMMENT ON TABLE submission IS 'The fact that a backend accepted an attempt.';
 
 COMMENT ON COLUMN submission.trial IS 'the trial''s id';
 
@@ -593,7 +593,7 @@ CREATE TABLE cost (
     shared BOOLEAN DEFAULT false NOT NULL
 );
 
-COMMENT ON TABLE cost IS 'What a phase of a task cost.';
+COMMENT ON TABLE cost IS 'The cost of a phase of a task.';
 
 COMMENT ON COLUMN cost.trial IS 'the trial''s id';
 
@@ -746,7 +746,7 @@ CREATE TABLE policy (
     PRIMARY KEY (name)
 );
 
-COMMENT ON TABLE policy IS 'What sync does by itself and when it waits for a person.';
+COMMENT ON TABLE policy IS 'A knob of what sync does by itself and when it waits for a person.';
 
 COMMENT ON COLUMN policy.name IS 'which knob: retries_<kind>, same_errors, share_trunks';
 
@@ -761,7 +761,7 @@ CREATE TABLE problem (
     PRIMARY KEY (subject, message)
 );
 
-COMMENT ON TABLE problem IS 'What sync could not trust or reach in its last pass.';
+COMMENT ON TABLE problem IS 'A thing that sync could not trust or reach in its last pass.';
 
 COMMENT ON COLUMN problem.subject IS 'what it is about: squeue, sacct, a submission, a receipt, trial 42';
 
@@ -792,7 +792,7 @@ CREATE TABLE kept_summary (
     seen BIGINT
 );
 
-COMMENT ON TABLE kept_summary IS 'What the results and costs of a task came to, stored so that answers need not read every result. A copy: `summary` computes anew what has newer facts, and deleting the rows of `kept_until` has all of it computed anew.';
+COMMENT ON TABLE kept_summary IS 'The sums and means of a task''s results and costs, stored so that answers need not read every result. A copy: `summary` computes anew what has newer facts, and deleting the rows of `kept_until` has all of it computed anew.';
 
 COMMENT ON COLUMN kept_summary.trial IS 'the trial''s id';
 
@@ -849,7 +849,7 @@ CREATE TABLE kept_cost (
     repeated BIGINT NOT NULL
 );
 
-COMMENT ON TABLE kept_cost IS 'What each phase of a trial cost, stored so that answers need not read every cost. A copy, as `kept_summary` is: `costs` computes anew what has newer facts.';
+COMMENT ON TABLE kept_cost IS 'The cost of each phase of a trial, stored so that answers need not read every cost. A copy, as `kept_summary` is: `costs` computes anew what has newer facts.';
 
 COMMENT ON COLUMN kept_cost.trial IS 'the trial''s id';
 

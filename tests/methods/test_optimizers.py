@@ -18,7 +18,7 @@ from methods import objective
 from methods.optimizers import Joined, memory, optimizer, remember
 from methods.parameters import moving
 from runner.worker import checkpoint
-from schema.checks import parts
+from schema.checks import parts, rows
 from tests.tiny_clip import PLAINLY, RECIPE, batches, build, differing, names, step, task, tuning
 
 OPTIMIZERS = parts.names("methods/optimizers.py")
@@ -170,10 +170,10 @@ def test_weight_decay_of_matrices_needs_no_matrices_and_nothing_else(name: str, 
 def test_what_weight_decay_acts_on_is_one_of_two_words() -> None:
     row = {"name": "r", "optimizer": "adamw", "schedule": "cosine", "schedule_params": {}}
     row |= {"augmentation_params": {}, "precision": "fp32", "batch_pairs": 8}
-    parts.check_recipe(row | {"optimizer_params": {"decay": "matrices"}})
+    rows.check_recipe(row | {"optimizer_params": {"decay": "matrices"}})
     message = r"recipe 'r': decay is 'all' .* or 'matrices' .*, not 'gains'"
     with pytest.raises(parts.PartError, match=message):
-        parts.check_recipe(row | {"optimizer_params": {"decay": "gains"}})
+        rows.check_recipe(row | {"optimizer_params": {"decay": "gains"}})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from runner.scheduler.resolve import RefusedError, Resolver
 from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
-from schema.checks.parts import PartError, check_dataset
+from schema.checks.parts import PartError
+from schema.checks.rows import check_dataset
 from tests.template import in_memory
 
 NAMES, PROMPTS = ["crow", "gull", "wren"], ["a photo of a {}"]

@@ -50,7 +50,7 @@ def ordered(by: str, what: list[Concept], told: Any, seed: int) -> list[Concept]
 
 def test_every_ordering_is_tested_and_told_what_it_needs() -> None:
     assert parts.names("streams/orderings.py") == sorted(["random", *KNOWN])
-    assert set(order.NEEDS) < set(KNOWN)
+    assert set(order.NEEDED_OPTION) < set(KNOWN)
 
 
 @pytest.mark.parametrize("by", ["random", *KNOWN])

@@ -184,7 +184,7 @@ def _repaired(run: DryRun, task: Task) -> Books:
     spec, method = repairing(run.spec, repair)
     training = replace(run, spec=spec, method=method).learn(replace(task, steps=1), REPAIR)
     books = Books(run.memory)
-    books.charge(REPAIR, training.costs.ledger.entries[REPAIR])
+    books.put(REPAIR, training.costs.ledger.entries[REPAIR])
     return books
 
 

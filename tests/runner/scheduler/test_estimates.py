@@ -2,17 +2,21 @@
 
 import math
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.table import Table
 
 from runner.backends.local import Local
 from runner.budget import BudgetError, Profiled, price, steps_per_task
-from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run, remarks
-from runner.scheduler.estimates import LIKELY, Sum, by_study, too_large, total
+from runner.scheduler import forecast_tables
+from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run
+from runner.scheduler.estimates import LIKELY, Sum, by_study, gpu_share, too_large, total
+from runner.scheduler.forecast_remarks import remarks
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from tests.filled import PAPER, Filled
@@ -252,11 +256,11 @@ def test_sums_say_what_they_leave_out() -> None:
         found.hours,
         found.gpu_hours,
     ) == (4, 40, 4, 1, 4, 2)
-    assert found.about == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
+    assert found.relative_error == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
     found.add(KIND | {"steps": None, "pflops": None, "seconds": None, "peak_bytes": None}, Needs())
     assert (found.stepless, found.flopless, found.timeless, found.hours) == (1, 1, 1, 4)
     found.add(KIND | {"error_s": None}, Needs())
-    assert found.about is None and found.hours == 5
+    assert found.relative_error is None and found.hours == 5
 
 
 @pytest.mark.parametrize(("ranks", "gpus"), [(1, 0.5), (4, 0.5), (8, 8)])
@@ -381,3 +385,78 @@ def test_without_a_catalog(
     monkeypatch.chdir(tmp_path)
     assert profiles.main(["b", "r"]) == 2
     assert "make one with: python -m schema" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- the lines that are printed
+
+
+def cells(table: Table) -> list[dict[str, str]]:
+    """Return the rows of a printed table, by the names of its columns."""
+    columns = [(str(column.header), list(column.cells)) for column in table.columns]
+    return [{name: str(values[row]) for name, values in columns} for row in range(table.row_count)]
+
+
+def ends(table: Table) -> list[datetime]:
+    """Return the expected end of each line."""
+    return [datetime.strptime(row["expected end"][:16], "%Y-%m-%d %H:%M") for row in cells(table)]
+
+
+def test_a_study_ends_after_those_before_it(site: Site) -> None:
+    """One hour, then two more: with one worker the second ends after three, and so do all."""
+    words = {"mixture": "x", "recipe": "r", "stream": "s", "budget": "b", "by_what": "alike"}
+    kinds = [
+        KIND | words | {"study": "first", "last_trial": 1},
+        KIND | words | {"study": "second", "last_trial": 2, "seconds": 7200.0},
+    ]
+    before = datetime.now()
+    first, second, whole = ends(forecast_tables.studies(site, kinds, 1))
+    minute = timedelta(minutes=1)
+    assert abs(first - before - timedelta(hours=1)) <= minute
+    assert abs(second - before - timedelta(hours=3)) <= minute and abs(whole - second) <= minute
+    first, second, _ = ends(forecast_tables.studies(site, kinds, 3))
+    assert abs(second - before - timedelta(hours=1)) <= 2 * minute
+
+
+def test_lines_say_what_is_not_known(site: Site) -> None:
+    words = {"mixture": "x", "recipe": "r", "stream": "s", "budget": "b", "by_what": "alike"}
+    known = KIND | words | {"error_s": 360.0, "pflops": 1234.5}
+    unknown = known | {"seconds": None, "steps": None, "pflops": None, "peak_bytes": None}
+    table = forecast_tables.studies(site, [known, unknown | {"study": "later", "last_trial": 2}], 1)
+    first, later, whole = cells(table)
+    assert (first["steps"], first["PFLOPs"], first["peak GB"]) == ("10", "1,234", "1.00")
+    assert first["hours"] == "1 (0.804 to 1.2)" and first["GPU-hours"] == "1 (0.804 to 1.2)"
+    assert {later[name] for name in ("steps", "PFLOPs", "peak GB", "hours", "expected end")} == {
+        "unknown"
+    }
+    assert (whole["steps"], whole["hours"], whole["expected end"]) == (
+        "over 10",
+        "over 1",
+        "unknown",
+    )
+
+
+def test_the_next_trials_say_what_is_expected_of_them() -> None:
+    words = {"mixture": "x", "recipe": "r", "stream": "s", "budget": "b"}
+    kinds = [KIND | words | {"by_what": "by FLOPs", "based_on": 3}]
+    kinds.append(kinds[0] | {"study": None, "seconds": None, "steps": None})
+    trials = [kinds[0] | {"trial": 7, "seed": 2}, kinds[1] | {"trial": 8, "seed": 0}]
+    first, second = cells(forecast_tables.next_trials(trials, kinds))
+    assert (first["trial"], first["study"], first["seed"]) == ("7", "s", "2")
+    assert (first["steps"], first["expected"]) == ("10", "1 h 00 min (by FLOPs, 3)")
+    assert (second["study"], second["steps"], second["expected"]) == ("", "unknown", "unknown")
+
+
+def test_a_gpu_is_shared_by_the_trials_beside_it() -> None:
+    assert gpu_share(Needs(gpus_per_trial=2, trials_side_by_side=4), "an H200") == 0.5
+    assert gpu_share(Needs(gpus_per_trial=2), None) == 2
+    assert gpu_share(Needs(gpus_per_trial=2), "cpu (one core)") == 0
+
+
+@pytest.mark.parametrize(("gpus", "beside", "large"), [(1, 2, True), (2, 2, False), (2, 3, True)])
+def test_trials_on_one_gpu_need_their_memory_at_once(
+    site: Site, gpus: int, beside: int, large: bool
+) -> None:
+    """1 GB each, and a GPU of 1.5 GB; 1 GB fits a GPU of exactly 1 GB."""
+    needs = Needs(gpu_memory_gb=1.5, gpus_per_trial=gpus, trials_side_by_side=beside)
+    assert bool(too_large(replace(site, needs=needs), [KIND])) == large
+    assert too_large(replace(site, needs=Needs(gpu_memory_gb=1.0)), [KIND]) == {}
