@@ -16,7 +16,7 @@ from pathlib import Path
 from methods.compute import distributed
 from runner import code_snapshot
 from runner.run_folder import RunFolder, crash_point, done_tasks, now
-from runner.worker import logs, processes, reuse
+from runner.worker import processes, reuse
 from runner.worker.checkpoint import Position
 from runner.worker.commit import Finished, commit
 from runner.worker.costs import Ledger
@@ -28,6 +28,7 @@ from runner.worker.restore import restore
 from runner.worker.step_trace import Tracer
 from runner.worker.task_training import begin_training, fold
 from runner.worker.trial_parts import Trial, set_up
+from schema import logs
 from schema.checks.compute import Compute
 
 USAGE = "python -m runner.trial FOLDER [--trace]"

@@ -28,10 +28,11 @@ class Temperature:
         """Keep a temperature that is being learned within CLIP's bounds, in place.
 
         The parameter itself is clamped and not its value in the loss: past the bound the loss would
-        have no gradient to bring it back. open_clip clamps after each optimizer step; before the
-        next loss and at the end of the task is the same sequence of weights. It belongs here, not
-        in the optimizer or the loop, because only the loss knows what the parameter means. One that
-        does not move stays as it was, to the bit: some published weights lie just above the bound.
+        have no gradient to bring it back. It is clamped after each optimizer step, as in open_clip,
+        so that whoever reads the weights then (an average over steps) reads those of the next loss;
+        and before a loss, because a task may begin beyond the bound. It belongs here, not in the
+        optimizer or the loop, because only the loss knows what the parameter means. One that does
+        not move stays as it was, to the bit: some published weights lie just above the bound.
         """
         if self.learned:
             with torch.no_grad():

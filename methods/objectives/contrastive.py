@@ -7,11 +7,13 @@ Each image names its text among the batch's texts, and each text its image. Noth
 between tasks. Memory: two B x B matrices of logits.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from methods import FreshPairs, Objective
+from methods import Objective
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, symmetric_loss
 from methods.objectives._temperature import Temperature
@@ -33,8 +35,10 @@ class Contrastive(Objective):
         scale = self._temperature.of(model, self.learn_temperature)
         return clip_loss(model, batch, scale, towers)
 
-    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Clamp the temperature, which the last step may have moved past its bound."""
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        """Clamp the temperature as soon as a step has moved it."""
+        yield
         self._temperature.clamp(model)
 
 

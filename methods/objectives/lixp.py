@@ -12,13 +12,15 @@ temperatures; a plain CLIP has one, which serves both losses, and parameters are
 contrastive loss and 4 B^2 d.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import FreshPairs, Objective
+from methods import Objective
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import symmetric_loss, unit, wide
 from methods.objectives._temperature import Temperature
@@ -61,6 +63,8 @@ class Lixp(Objective):
         plain = symmetric_loss(images, texts, scale)
         return self.alpha * plain + (1 - self.alpha) * symmetric_loss(context, texts, scale)
 
-    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Clamp the temperature, which the last step may have moved past its bound."""
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        """Clamp the temperature as soon as a step has moved it."""
+        yield
         self._temperature.clamp(model)

@@ -11,13 +11,15 @@ what the paper starts learning at. Memory and FLOPs: those of the contrastive lo
 of logits instead of two.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import FreshPairs, Objective
+from methods import Objective
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, logits, wide
 from methods.objectives._temperature import Temperature
@@ -44,6 +46,8 @@ class Siglip(Objective):
             judged = functional.logsigmoid(signs * (scores + bias))
             return -judged.sum() / len(scores)
 
-    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Clamp the temperature, which the last step may have moved past its bound."""
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        """Clamp the temperature as soon as a step has moved it."""
+        yield
         self._temperature.clamp(model)

@@ -15,6 +15,7 @@ from runner.worker.checkpoint import Position
 from runner.worker.costs import Ledger
 from runner.worker.evaluation import drift
 from runner.worker.trial_parts import Trial
+from runner.worker.unused import unused_rows
 from runner.worker.weight_files import PREPROCESSING
 from runner.worker.weights import DEPLOYED, KEPT_FOR, weights_file
 
@@ -94,7 +95,7 @@ def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     statistics = drift(finished.deployed, trial.initial, task)
     if task:
         statistics += trial.learner.choice.rows(task)
-    statistics += trial.datasets.statistics(task)
+    statistics += unused_rows(trial.datasets, task)
     tables = {
         "result": finished.results,
         "cost": finished.ledger.rows(task),

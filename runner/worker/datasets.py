@@ -139,27 +139,6 @@ class Datasets:
             self.reported[name, split] = len(corrupt)
         return lines
 
-    def statistics(self, task: int) -> list[dict[str, Any]]:
-        """Return rows of `statistic`: how much lies at the place of each dataset that a task opens and
-        is not used, as `not_used`, by dataset, split and reason. Task 0 opens what is measured on.
-
-        A count of the place, not of what was read so far: a resumed trial writes the same.
-        """
-        split, rows = "train", [self.rows[name] for name, _ in self.tasks[max(task, 1) - 1]]
-        if task == 0:
-            members = self.spec.stream["suite"]["members"]
-            split, rows = "test", [self.rows[member["dataset"]] for member in members]
-        elif task == 1 and self.spec.mixture["pretraining_share"]:
-            rows.append(self.spec.mixture["pretraining_dataset"])
-        statistics = []
-        for name, row in sorted({row["name"]: row for row in rows}.items()):
-            pairs = self.open(row, split)
-            counts = pairs.unused.counts if isinstance(pairs, Files) else {}
-            for reason, count in sorted(counts.items()):
-                about = {"task": task, "name": "not_used", "part": f"{name}, {split}: {reason}"}
-                statistics.append(about | {"value": float(count)})
-        return statistics
-
     def open(self, row: dict[str, Any], split: str = "train") -> Pairs:
         """Return the pairs of a dataset row.
 

@@ -75,8 +75,7 @@ class Training:
         self.choice = options.choice or _own_choice(spec, self.model, task)
         self.costs = StepCosts(options.ledger or Ledger(task.ranks))
         self.selector, self.parameters = _begin_parts(spec, self.model, method, task, options)
-        if options.phase == TRAIN:
-            self.choice.begin_task(compiled.listened(self.model))
+        self._note_listeners()
         self.update = WeightUpdate(
             spec.recipe, self.model, method, self.parameters, task.ranks, options.has_values
         )
@@ -97,7 +96,6 @@ class Training:
             mark=options.mark,
             transfer=Transfer(self.device),
         )
-        # What the optimizer remembers at the end, where the recipe carries it on
         self.memory: optimizers.Memory = {}
         self.curve = Curve(self.task, self.steps)
         if options.state is not None:
@@ -112,9 +110,8 @@ class Training:
         """Take the remaining steps, and yield after each how many are done.
 
         Raises:
-            DivergedError: the loss is not finite. It is raised when the loss is next looked at: on
-                the CPU after every step, on a GPU, which a look would make the host wait for, at a
-                point of the curve, before a checkpoint, and at the end.
+            DivergedError: the loss is not finite, as seen when it is next looked at: after every
+                step on the CPU; at a point of the curve or a checkpoint on a GPU, to wait less.
         """
         while step < self.steps and self.parameters:
             # The first step of a task is counted, so it is slow, and tells nothing of the others
@@ -136,6 +133,11 @@ class Training:
             batch = self.costs.charge(SCORE, step, self.selector.candidates, select)
         learn = partial(self.stepper.take, step, lr, batch, self.batches)
         self.costs.charge(self.options.phase, step, self.batch_pairs, learn)
+
+    def _note_listeners(self) -> None:
+        """Let the choice know whether hooks listen to the towers; a repair has no say in it."""
+        if self.options.phase == TRAIN:
+            self.choice.begin_task(compiled.listened(self.model))
 
     def _looks_at_every_step(self) -> bool:
         every = self.options.looks_at_every_step
@@ -162,7 +164,8 @@ class Training:
         They are a plain CLIP's, on the CPU. The objective ends after the tuning, so that it, too,
         sees a plain CLIP whatever the tuning was; in the precision of a step.
         """
-        # Before the tuning ends, as what it adds goes by names of its own
+        # What the optimizer remembers, where the recipe carries it on. Read before the tuning ends,
+        # as what it adds goes by names of its own
         self.memory = self.update.memory()
         self.method.tuning.end(self.model)
         with (

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrize
 
-from methods import Weights, merge, merger, mergings, optimizers
+from methods import Weights, merge, merger, mergings, objective, optimizers
+from methods.objectives._temperature import MAX_LOGIT_SCALE
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import backbone as backbones
 from runner.worker.weight_update import in_use
@@ -22,6 +23,7 @@ from tests.methods.test_merging import Loaded, weights
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
 from tests.tiny_clip import (
+    PLAINLY,
     RECIPE,
     batches,
     build,
@@ -213,6 +215,31 @@ def test_ema_step_is_the_closed_form_of_the_weights_in_use(how: str) -> None:
             share * weights[name].double() for share, weights in zip(shares, seen[:7], strict=True)
         )
         torch.testing.assert_close(tensor.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["contrastive", "siglip", "lixp"])
+def test_an_average_sees_the_temperature_within_its_bounds(name: str) -> None:
+    """A step moves it past the bound; the average of that step alone is what the model then holds."""
+    average, model, what = (
+        merger("ema_step", {"decay": 0.0}, "last", "merged"),
+        build(),
+        objective(name, {}),
+    )
+    with torch.no_grad():
+        model.logit_scale.fill_(MAX_LOGIT_SCALE)
+    average.begin(model)
+    what.begin(model, task())
+    tune = tuning("full")
+    moving = tune.begin(model, task())
+    what.loss(model, next(batches(1)), PLAINLY).backward()
+    model.logit_scale.grad = torch.tensor(-1.0)
+    with what.stepping(model, 1.0), tune.stepping(model, torch.optim.SGD(moving, 0.1)):
+        torch.optim.SGD(moving, 0.1).step()
+    average.step(partial(in_use, model))
+    merged = average.merge("steps", [snapshot(model), snapshot(model)])
+    assert float(merged["logit_scale"]) == float(torch.tensor(MAX_LOGIT_SCALE))
+    what.loss(model, next(batches(2)), PLAINLY)
+    assert torch.equal(merged["logit_scale"], model.logit_scale)
 
 
 def test_a_ramp_is_the_mean_until_the_decay_is_reached() -> None:

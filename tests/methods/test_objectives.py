@@ -142,7 +142,7 @@ def test_contrastive_agrees_with_open_clip() -> None:
 
 
 def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None:
-    """Clamped after every step: also after the last, which no further loss follows."""
+    """Clamped after every step, before anybody reads the weights."""
     model, what, bound = build(), Contrastive(), float(torch.tensor(MAX_LOGIT_SCALE))
     optimizer = torch.optim.SGD([model.logit_scale], lr=1.0)
     for start, gradient in ((MAX_LOGIT_SCALE, -1.0), (0.0, 1.0)):
@@ -153,9 +153,9 @@ def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None
             what.loss(model, next(stream), PLAINLY)
             assert 0 <= float(model.logit_scale.detach()) <= bound
             model.logit_scale.grad = torch.tensor(gradient)  # outward
-            optimizer.step()
-        what.end(model, fresh(stream), PLAINLY)
-        assert 0 <= float(model.logit_scale.detach()) <= bound
+            with what.stepping(model, 1.0):
+                optimizer.step()
+            assert 0 <= float(model.logit_scale.detach()) <= bound
 
 
 def test_contrastive_forms_its_logits_in_full_precision() -> None:

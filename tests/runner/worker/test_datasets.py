@@ -6,6 +6,7 @@ import pytest
 
 from runner.scheduler.resolve import Resolver
 from runner.worker.datasets import Datasets
+from runner.worker.unused import unused_rows
 from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
@@ -85,7 +86,7 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
     assert len(datasets.open(row)) == 7
     part = "birds, train: no caption"
     counted = [{"task": 1, "name": "not_used", "part": part, "value": 2.0}]
-    assert datasets.statistics(1) == counted and datasets.statistics(0) == []
+    assert unused_rows(datasets, 1) == counted and unused_rows(datasets, 0) == []
     assert datasets.unreadable() == [
         "dataset 'birds', train: 2 not used, no caption: 0/000000002, 0/000010000"
     ]

@@ -1,4 +1,4 @@
-"""The log of a worker: times and names in every line, and of other packages warnings alone."""
+"""The log of a command: times and names in every line, and of other packages warnings alone."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from tests.processes import ROOT
 
 PROGRAM = """
 import logging
-from runner.worker import logs
+from schema import logs
 
 logs.configure()
 logs.configure()
