@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(chosen)} of {len(everything)} changes", flush=True)
     with tempfile.TemporaryDirectory(prefix="weir-mutations-") as folder:
         trees = [_copy(Path(folder) / str(number)) for number in range(options.jobs)]
-        tests = {mutant.path: nearest_tests(ROOT, mutant.path) for mutant in chosen}
+        tests = {}
+        for mutant in chosen:
+            groups = nearest_tests(ROOT, mutant.path)
+            tests[mutant.path] = groups[:1] if options.mirror else groups
         broken = _broken(trees[0], tests)
         if broken:
             print(f"these fail without any change: {' '.join(broken)}", file=sys.stderr)
@@ -62,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files or folders of the source")
     parser.add_argument("--sample", type=int, metavar="N", help="as many changes, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument(
+        "--mirror", action="store_true", help="only the tests that mirror the path, which is quick"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="changes that are tried side by side")
     parser.add_argument(
         "--timeout", type=float, default=300, help="seconds after which a change counts as noticed"

@@ -31,7 +31,12 @@ def _mirrors(root: Path, path: str) -> list[str]:
     """Return the test files at the place that mirrors a path, or its folder's."""
     source = Path(path)
     folder = Path("tests") / source.parent
-    candidates = [folder / f"test_{source.stem}.py", folder.parent / f"test_{folder.name}.py"]
+    candidates = [folder / f"test_{source.stem}.py"]
+    # A module that was split keeps its tests: those of `site_file` are in test_site.py
+    words = source.stem.split("_")
+    for count in range(len(words) - 1, 0, -1):
+        candidates.append(folder / f"test_{'_'.join(words[:count])}.py")
+    candidates.append(folder.parent / f"test_{folder.name}.py")
     # Tests of a folder in files with a longer name: test_merging_formulas.py
     longer = sorted((root / folder.parent).glob(f"test_{folder.name}_*.py"))
     candidates += [file.relative_to(root) for file in longer]

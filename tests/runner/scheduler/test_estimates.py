@@ -347,7 +347,10 @@ def test_many_pending_are_grouped(site: Site, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.slow
 def test_what_is_profiled_is_remembered(
-    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The real worker, on the tiny backbone.
 
@@ -373,8 +376,8 @@ def test_what_is_profiled_is_remembered(
         )
         == 1
     )
-    said = capsys.readouterr()
-    assert "write 'contrastive+gere'" in said.err and "2 profiled" in said.out
+    assert "write 'contrastive+gere'" in caplog.text
+    assert "2 profiled" in capsys.readouterr().out
     with Catalog(site.catalog).open() as connection:
         found = connection.execute(
             "SELECT method, step_gflops > 0, multiplier FROM price ORDER BY method"
