@@ -1,9 +1,11 @@
--- The embedded default: what does each method keep and gain when a tiny CLIP learns forty new concepts in five tasks?
--- One base, pretrained by an ordinary trial; six cells, three seeds each, at an equal budget of 250 steps.
--- How the hyperparameters were chosen: docs/demo.md.
+-- The embedded default: what does each method keep and gain when a tiny CLIP learns forty new
+-- concepts in five tasks? One base, pretrained by an ordinary trial; six cells, three seeds each,
+-- at an equal budget of 250 steps. How the hyperparameters were chosen: docs/demo.md.
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
-VALUES ('tiny', 'world_base', 'update_only', 'finetune', 'tiny_pretraining', 'steps_1200', 0, 10, 'base')
+VALUES (
+    'tiny', 'world_base', 'update_only', 'finetune', 'tiny_pretraining', 'steps_1200', 0, 10, 'base'
+)
 ON CONFLICT DO NOTHING;
 
 -- The backbone of the study is whatever that trial deploys. The trials below wait for it.

@@ -9,7 +9,8 @@ After task t, with theta_0 the untouched backbone, `over` says what the techniqu
 
 `start_over` says the same of the weights that the next task begins from. `lines` scales what was merged by depth
 (https://arxiv.org/abs/2410.17146): theta_0 + (alpha + beta depth) (merged - theta_0), depth 0 at the first block of a tower and
-1 at its last. It is applied to what leaves here, never to r_t itself, in which it would compound task after task.
+1 at its last, and 0 of all that is in no block. It is applied to what leaves here, never to r_t itself, in which it would compound
+task after task.
 
 A technique sees floating point only, in float32 at least. r_t stays that wide, because an average kept in half precision loses
 the small moves; what leaves is rounded to the dtypes of theta_t, and what is not floating point is theta_t's.
@@ -20,10 +21,10 @@ average is of the weights in use, so it is the same under every tuning; it costs
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, overload
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,6 @@ STEPS = "steps"  # what a step-wise average is over
 BLOCK = re.compile(
     r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\."
 )  # a tower, and the number of one of its blocks
-STEM = re.compile(r"embed|conv1|ln_pre|norm_pre|cls_token|stem|(^|\.)bn\d")  # what feeds the blocks
 
 
 class Wide(Sequence[Weights]):
@@ -180,22 +180,26 @@ def lines(initial: Weights, merged: Weights, *, alpha: float = 0.5, beta: float 
     }
 
 
-def depths(names: Mapping[str, Any]) -> dict[str, float]:
-    """Where each parameter stands: i / (n - 1) in block i of the n of its tower, 0 in what feeds them, 1 in what follows."""
-    blocks = {name: (found[1], int(found[2])) for name in names if (found := BLOCK.match(name))}
+def depths(names: Iterable[str]) -> dict[str, float]:
+    """Return where each parameter stands: i / (n - 1) in block i of the n of its tower.
+
+    What feeds the blocks and what follows them is at 0, and the only block of a tower at 1.
+    """
+    blocks: dict[str, tuple[str, int]] = {}
     spans: dict[str, tuple[int, int]] = {}
-    for tower, number in blocks.values():
+    for name in names:
+        match = BLOCK.match(name)
+        if match is None:
+            continue
+        tower, number = match[1], int(match[2])
+        blocks[name] = (tower, number)
         first, last = spans.get(tower, (number, number))
         spans[tower] = min(first, number), max(last, number)
-    found_depths = {}
-    for name in names:
-        if name in blocks:
-            tower, number = blocks[name]
-            first, last = spans[tower]
-            found_depths[name] = (number - first) / (last - first) if last > first else 1.0
-        else:
-            found_depths[name] = 0.0 if STEM.search(name) else 1.0
-    return found_depths
+    depth = dict.fromkeys(names, 0.0)
+    for name, (tower, number) in blocks.items():
+        first, last = spans[tower]
+        depth[name] = (number - first) / (last - first) if last > first else 1.0
+    return depth
 
 
 def wide(weights: Weights) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from pages.kept import DEMO
 from pages.markdown import WRITTEN, cell, code, plain, table
 from queries import answer
 from queries.answers import shown
-from schema.views import Question, by_topic
+from schema.questions import Question, by_topic
 
 # How much of an answer is shown: rows, characters of a text, characters of a line.
 ROWS = 8

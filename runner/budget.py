@@ -1,66 +1,72 @@
-"""From a budget to steps: derived, never typed. Pure.
+"""From a budget to steps: derived, never typed. Pure arithmetic.
 
-The rule is that of FoMo-in-Flux (https://arxiv.org/abs/2408.14471): a budget is a number of FLOPs times a share of memory, the
-same for all methods, and each method takes the steps that it can pay for, rounded to the nearest step of a task.
+The rule is that of FoMo-in-Flux (https://arxiv.org/abs/2408.14471): a budget is a number of FLOPs
+times a share of memory, the same for all methods. Each method takes the steps that it can pay for,
+rounded to the nearest step of a task.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PROFILED = ("gflops", "maf_gflops")  # units that need a profile
+# Units that need a profile
+PROFILED = ("gflops", "maf_gflops")
 MULTIPLIER_DECIMALS = 4
 
 
 class BudgetError(ValueError):
-    """A budget that cannot be solved, or buys less than one step per task."""
+    """A budget cannot be solved, or buys less than one step per task."""
 
 
 @dataclass(frozen=True)
 class Profiled:
-    """What a method's profile says of its cost."""
+    """The cost of a method, as its profile says."""
 
-    step_gflops: float  # of one optimizer step
-    once_gflops: float = 0.0  # per task, of what runs once in it
+    # Of one optimizer step
+    step_gflops: float
+    # Per task, of what runs once in it
+    once_gflops: float = 0.0
     peak_bytes: int = 1
-    full_peak_bytes: int = (
-        1  # of full fine-tuning of the same backbone in the same precision and batch
-    )
+    # Of full fine-tuning of the same backbone in the same precision and batch
+    full_peak_bytes: int = 1
 
     @property
     def multiplier(self) -> float:
-        """Memory relative to full fine-tuning, rounded to 4 decimals as published."""
+        """The peak memory relative to full fine-tuning, rounded to 4 decimals as published."""
         return round(self.peak_bytes / self.full_peak_bytes, MULTIPLIER_DECIMALS)
 
 
 @dataclass(frozen=True)
 class Price:
-    """What steps cost, in the unit of a budget."""
+    """The cost of a step, and of what runs once per task, in the unit of a budget."""
 
     step: float
-    once: float = 0.0  # per task
+    once: float = 0.0
 
     def of(self, steps: int, tasks: int) -> float:
-        """A whole trial."""
+        """Return what a whole trial costs, with so many steps in each of its tasks."""
         return tasks * (steps * self.step + self.once)
 
 
 def price(budget: Mapping[str, Any], batch_pairs: int, profiled: Profiled | None = None) -> Price:
-    """What a budget charges. `profiled` is needed for the units gflops and maf_gflops only.
+    """Return what a budget charges. `profiled` is needed for the units gflops and maf_gflops only.
 
-    `charging` says how phases that run once per task are paid for: `once`, when they run; `per_step`, at every step, as
-    FoMo-in-Flux's table does.
+    `charging` says how phases that run once per task are paid for: `once`, when they run;
+    `per_step`, at every step, as FoMo-in-Flux's table does.
 
     Raises:
-        BudgetError: a unit that needs what was not given.
+        BudgetError: an unknown charging, or a unit that needs a profile which was not passed.
     """
     unit, charging = budget["unit"], budget.get("charging", "once")
-    if unit in ("steps", "pairs"):
-        return Price(1.0 if unit == "steps" else float(batch_pairs))
+    if unit == "steps":
+        return Price(1.0)
+    if unit == "pairs":
+        return Price(float(batch_pairs))
     if unit not in PROFILED or profiled is None:
         raise BudgetError(
-            f"budget {budget['name']!r}: unit {unit} cannot be solved without a profile. Give the profile of the method "
-            "(runner.worker.profiler.step_cost), or use steps or pairs."
+            f"budget {budget['name']!r}: unit {unit} cannot be solved without a profile. "
+            "Give the profile of the method (runner.worker.profiler.step_cost), "
+            "or use steps or pairs."
         )
     if charging not in ("once", "per_step"):
         raise BudgetError(
@@ -75,19 +81,21 @@ def price(budget: Mapping[str, Any], batch_pairs: int, profiled: Profiled | None
 def steps_per_task(
     budget: Mapping[str, Any], tasks: int, batch_pairs: int, profiled: Profiled | None = None
 ) -> int:
-    """Optimizer steps of each task: round((total / tasks - once) / cost of a step), to nearest.
+    """Return the optimizer steps of each task: round((total / tasks - once) / step), to nearest.
 
     Raises:
-        BudgetError: less than one step per task, or a unit that needs what was not given.
+        BudgetError: less than one step per task; or as `price`.
     """
     cost = price(budget, batch_pairs, profiled)
     total, unit = float(budget["total"]), budget["unit"]
     bought = total / (tasks * cost.step) - cost.once / cost.step
+    # Half to even, as SQL's round_even in queries/costs/steps.sql
     steps = round(bought)
     if steps < 1:
         besides = f" and {cost.once:g} once per task" if cost.once else ""
         raise BudgetError(
-            f"budget {budget['name']!r} buys {bought:.3g} steps per task: {total:g} {unit} over {tasks} tasks at "
-            f"{cost.step:g} {unit} a step{besides}. Raise the total or cut the stream into fewer tasks."
+            f"budget {budget['name']!r} buys {bought:.3g} steps per task: {total:g} {unit} over "
+            f"{tasks} tasks at {cost.step:g} {unit} a step{besides}. "
+            "Raise the total or cut the stream into fewer tasks."
         )
     return steps

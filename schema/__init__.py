@@ -1,1 +1,4 @@
-"""What exists: the tables, the catalog file, and the definition that crosses to the GPU half. Never imports torch."""
+"""The database half's ground: tables, the catalog file, and the definition of a trial.
+
+Never imports torch.
+"""

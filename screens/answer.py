@@ -21,7 +21,7 @@ COLUMNS: tuple[str, ...] = (
     "seeds",
     "missing",
 )
-COLUMNS += ("behind", "behind_low", "behind_high", "verdict")
+COLUMNS += ("behind", "behind_low", "behind_high", "verdict", "ka_gain", "zs_loss")
 # So many settings that cannot be told from the best are named; of the others it says how many.
 NAMED = 3
 
@@ -81,11 +81,17 @@ def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
     known: rows of `ranked` with a mean, the best first.
     """
     where = f"When {setting['backbone']} learns {setting['stream']} within {setting['budget']}"
-    if known.is_empty():
+    ended = known.filter(pl.col("verdict") != "untouched")
+    if ended.is_empty():
         return f"{where}: no trial has reached the end of its stream yet."
-    best, *others = known.iter_rows(named=True)
+    best, *others = ended.iter_rows(named=True)
     value = f"**{best['mean']:.3f}**{sure(best)}"
     claim = f"{where}, **{called(best)}** {words.MEASURES[measure]}: {value}."
+    for row in known.filter(pl.col("verdict") == "untouched").iter_rows(named=True):
+        claim += f" The untouched backbone has {row['mean']:.3f}."
+    # Who keeps the most may have learned nothing, so the price of keeping is said, too
+    if measure in ("zs_ratio", "a_zs", "d_zs") and best["ka_gain"] is not None:
+        claim += f" In knowledge accumulation it gained {best['ka_gain']:.3f}."
     if not others:
         return f"{claim} There is nothing to compare it with."
     ties = [called(row) for row in others if row["verdict"] in ("tie", "ahead")]

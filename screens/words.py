@@ -14,8 +14,8 @@ from screens.reading import Snapshot, declared, largest
 
 # A measure, and what the best method does that it ranks first.
 MEASURES = {
-    "zs_ratio": "retains zero-shot accuracy best",
     "gm": "balances learning and keeping best",
+    "zs_ratio": "retains zero-shot accuracy best",
     "a_ka": "knows most of what it was taught",
     "d_ka": "gains most",
     "a_zs": "has the highest zero-shot accuracy",

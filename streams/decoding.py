@@ -1,11 +1,14 @@
-"""JPEGs decoded and cut on the device that trains (`decode_on_device` of a recipe), so that the host never holds their pixels.
+"""JPEGs decoded and cut on the device that trains (`decode_on_device` of a recipe), so that the
+host never holds their pixels.
 
-torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines run. The files are read, and what
-is cut from each is known from its header, on the host, by whichever process reads ahead; only the one that trains asks a device.
-Pixels are not Pillow's to the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need not
-decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow has the last word: it decodes what
-is no plain JPEG, may have been cut off, or is refused by the device, so that what counts as unreadable is what it always was.
-(torchvision means to leave decoding to TorchCodec in a later release.)
+torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines
+run. The files are read, and what is cut from each is known from its header, on the host, by
+whichever process reads ahead; only the one that trains asks a device. Pixels are not Pillow's to
+the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need
+not decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow
+has the last word: it decodes what is no plain JPEG, may have been cut off, or is refused by the
+device, so that what counts as unreadable is what it always was. (torchvision means to leave
+decoding to TorchCodec in a later release.)
 
 Shapes: H x W pixels of a whole picture, P = `image_px`.
 """
@@ -23,7 +26,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from schema.checks.compute import Compute, ComputeError
-from streams.pictures import Box, Crop, middle, pixels
+from streams.pictures import ORIENTATION, Box, Colour, Crop, is_extreme, middle, pixels
 
 START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with
 AT_ONCE = (
@@ -55,31 +58,43 @@ def decoder(how: Compute, device: torch.device) -> torch.device | None:
         why = str(problem).partition("\n")[0]
     if why:
         raise ComputeError(
-            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave decode_on_device out."
+            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave "
+            "decode_on_device out."
         )
     return device
 
 
 def left(
-    picture: bytes | Image.Image, image_px: int, crop: Crop | None = None
+    picture: bytes | Image.Image,
+    image_px: int,
+    crop: Crop | None = None,
+    background: Colour | None = None,
+    upright: bool = False,
 ) -> Jpeg | np.ndarray:
-    """A whole JPEG, gray or of the usual colours, as it is; of any other picture (3, P, P) uint8, as `pixels` makes them.
+    """Return a whole JPEG, gray or of the usual colours, as it is; of any other picture its pixels.
+
+    A JPEG that has to be turned, or is so long and thin that it must not be resized whole, is left
+    to Pillow too. The pixels are (3, P, P) uint8, as `pixels` makes them.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.
     """
     if isinstance(picture, bytes) and picture.startswith(START) and picture.endswith(END):
         with Image.open(io.BytesIO(picture), formats=["JPEG"]) as header:
-            stored_as_rgb = (
-                header.info.get("adobe_transform") == 0
-            )  # rare, and said in a place that not every decoder looks at
-            if header.format == "JPEG" and header.mode in ("L", "RGB") and not stored_as_rgb:
+            # Rare, and said in a place that not every decoder looks at.
+            stored_as_rgb = header.info.get("adobe_transform") == 0
+            plain = header.format == "JPEG" and header.mode in ("L", "RGB") and not stored_as_rgb
+            turned = upright and header.getexif().get(ORIENTATION, 1) != 1
+            whole = crop is None and is_extreme(header.size, image_px)
+            if plain and not turned and not whole:
                 return Jpeg(picture, crop(header) if crop is not None else None)
-    return pixels(picture, image_px, crop)
+    return pixels(picture, image_px, crop, background, upright)
 
 
 def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> list[Any]:
-    """Of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is kept of it."""
+    """Of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is kept of
+    it.
+    """
     return list(
         pairs.opened(indices, crops, left)
         if hasattr(pairs, "opened")
@@ -94,7 +109,8 @@ def placed(
     found: list[Any],
     device: torch.device,
 ) -> Tensor:
-    """(B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable ones are replaced and counted.
+    """(B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable ones are
+    replaced and counted.
 
     Raises:
         DatasetError: too many items cannot be decoded.

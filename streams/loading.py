@@ -1,9 +1,11 @@
-"""Batches decoded ahead of the step by other processes, with the same pairs in the same order whatever their number.
+"""Batches decoded ahead of the step by other processes, with the same pairs in the same order
+whatever their number.
 
-Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ... and only counts through the
-others; torch's DataLoader brings them back in turn. The cursor is that of the batches taken, not of those made ahead: a trial
-that is put back to it meets the next batch again. Where a device decodes JPEGs, a batch ahead is their files: workers touch no
-device, and what cannot be read is found, and replaced, by the process that trains.
+Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ...
+and only counts through the others; torch's DataLoader brings them back in turn. The cursor is that
+of the batches taken, not of those made ahead: a trial that is put back to it meets the next batch
+again. Where a device decodes JPEGs, a batch ahead is their files: workers touch no device, and what
+cannot be read is found, and replaced, by the process that trains.
 """
 
 import sys
@@ -19,7 +21,8 @@ from streams import DatasetError, Draw
 from streams.mixtures import Mixture, Portion
 
 AHEAD = 2  # batches that a worker makes before they are asked for
-# A Draw, a tensor because that goes through shared memory, and the names of items met first that cannot be read, in the order
+# A Draw, a tensor because that goes through shared memory, and the names of items met first that
+# cannot be read, in the order
 # of `Mixture.next`; or what `Mixture.opened` gives.
 Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
 FAILED = (
@@ -30,9 +33,11 @@ Failed = DatasetError | OSError
 
 
 class Loader:
-    """The batches of a mixture that stands at a task's beginning, or where its state was put back to, made by `workers` processes
-    (0: when asked for, by this one); `part`: of whose pairs only these are read; `steps`: how many will be asked for, so that no
-    more are made ahead. Who asks for others nevertheless is given them."""
+    """The batches of a mixture that stands at a task's beginning, or where its state was put back
+    to, made by `workers` processes (0: when asked for, by this one); `part`: of whose pairs only
+    these are read; `steps`: how many will be asked for, so that no more are made ahead. Who asks
+    for others nevertheless is given them.
+    """
 
     def __init__(
         self,
@@ -75,7 +80,9 @@ class Loader:
         return Draw(images, captions, sources, chosen)
 
     def _first_ahead(self) -> Sent | Failed:
-        """The next batch, and others behind it: not begun before one is asked for, as the state may still be put back."""
+        """The next batch, and others behind it: not begun before one is asked for, as the state may
+        still be put back.
+        """
         end = (
             self.steps
             if self.steps is not None and self.mixture.drawn < self.steps
@@ -94,7 +101,9 @@ class Loader:
         return self.mixture.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another loader, begun alike, was; how many workers that one had does not matter."""
+        """Go on where another loader, begun alike, was; how many workers that one had does not
+        matter.
+        """
         self.ahead = iter(())
         self.mixture.load_state_dict(state)
 

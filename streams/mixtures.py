@@ -1,7 +1,8 @@
-"""The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the buffer) and of a pretraining pool.
+"""The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the
+buffer) and of a pretraining pool.
 
-Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the state of a mixture is a
-handful of counters, and a mixture put back to them goes on exactly.
+Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the
+state of a mixture is a handful of counters, and a mixture put back to them goes on exactly.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,9 +40,10 @@ class MixtureError(ValueError):
 def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
     """How many pairs of each source a batch of `task` (from 1) has.
 
-    Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn until the batch is full. In the
-    first task the buffer is empty: its pairs are split evenly between the other two, or go to the update where there is no
-    pretraining. (FoMo-in-Flux: 512 pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
+    Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn
+    until the batch is full. In the first task the buffer is empty: its pairs are split evenly
+    between the other two, or go to the update where there is no pretraining. (FoMo-in-Flux: 512
+    pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
     """
     wanted = {
         "pretraining": mixture["pretraining_share"],
@@ -119,7 +121,8 @@ class Mixture:
         """`device`: where JPEGs are decoded; None: on the host, by Pillow."""
         if mixture["pretraining_share"] and pretraining is None:
             raise MixtureError(
-                f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset"
+                f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a "
+                "pretraining_dataset"
             )
         self.mixture, self.batch_pairs, self.seed, self.pretraining = (
             mixture,
@@ -132,7 +135,8 @@ class Mixture:
     def begin(
         self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
     ) -> None:
-        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before it.
+        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before
+        it.
 
         Raises:
             MixtureError: a source that the batch needs is empty.
@@ -188,14 +192,17 @@ class Mixture:
         return chosen
 
     def opened(self, chosen: Sequence[Portion], part: slice | None = None) -> list[Any]:
-        """Of each portion, its images before the device decodes any: `read` takes them from another process, too."""
+        """Of each portion, its images before the device decodes any: `read` takes them from another
+        process, too.
+        """
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 
     def read(
         self, chosen: Sequence[Portion], part: slice | None = None, ahead: list[Any] | None = None
     ) -> Draw:
-        """The batch that `next` chose last; of its pairs only a part, where others read the rest. `ahead`: its images, if they
-        are `opened`."""
+        """The batch that `next` chose last; of its pairs only a part, where others read the rest.
+        `ahead`: its images, if they are `opened`.
+        """
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
         images = torch.cat(self._images(chosen, part, ahead))
         captions: list[str] = []

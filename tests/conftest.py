@@ -9,14 +9,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from schema.catalog import Catalog
 from schema.site import Site
 from tests.filled import Filled
-from tests.journey import Rows, undisturbed
 from tests.template import fresh
+
+if TYPE_CHECKING:
+    from tests.journey import Rows
 
 
 @pytest.fixture
@@ -54,6 +57,9 @@ def filled(shared: Filled) -> Filled:
 
 
 @pytest.fixture(scope="session")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """The results of the toy grid of two trials when nothing goes wrong."""
+def expected(tmp_path_factory: pytest.TempPathFactory) -> "Rows":
+    """Return the results of the toy grid of two trials when nothing goes wrong."""
+    # Needs torch, which the tests of the database half do without
+    from tests.journey import undisturbed
+
     return undisturbed(tmp_path_factory.mktemp("undisturbed"))

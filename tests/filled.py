@@ -256,7 +256,8 @@ def varied(filled: Filled) -> None:
     )
     for name, parent in (("child", only), ("grandchild", failed)):
         filled.connection.execute(
-            "INSERT INTO backbone VALUES (?, 'ViT-B-32', ?, NULL)", [name, f"trial:{parent}"]
+            "INSERT INTO backbone (name, architecture, pretrained) VALUES (?, 'ViT-B-32', ?)",
+            [name, f"trial:{parent}"],
         )
         filled.trial(backbone=name, study="second")
     _parted(filled)

@@ -53,9 +53,22 @@ def smallest(magnitudes: Tensor, *ranks: int) -> list[float]:
 
     For any size: `torch.quantile` ends at 16 million entries, and `torch.kthvalue` holds as many indices, too.
     """
-    flat = magnitudes.numpy()
-    flat.partition(sorted({*ranks}))
-    return [float(flat[rank]) for rank in ranks]
+    partition(magnitudes, sorted({*ranks}))
+    return [float(magnitudes[rank]) for rank in ranks]
+
+
+@torch.library.custom_op("weir::partition", mutates_args=("flat",))
+def partition(flat: Tensor, ranks: list[int]) -> None:
+    """Put the values of these ranks in their places of a vector, in place and in no new memory.
+
+    It is an operation of torch, so that it has a meaning for tensors without contents, too.
+    """
+    flat.numpy().partition(ranks)
+
+
+@partition.register_fake
+def _(flat: Tensor, ranks: list[int]) -> None:
+    """Leave a tensor without contents as it is."""
 
 
 def fraction(name: str, value: float, *, least: float = 0.0, most: float = 1.0) -> None:

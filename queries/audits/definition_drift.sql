@@ -1,6 +1,7 @@
 -- Whose definition has changed since it ran?
 -- grain: one row per attempt whose stored definition is no longer what its rows say (an audit: no rows is good)
--- `word` lists the words of the sentence whose rows differ. Never edit a row that ran: insert another under a new name.
+-- `word` lists the words of the sentence whose rows differ. Never edit a row that ran: insert
+-- another under a new name.
 CREATE OR REPLACE VIEW definition_drift AS
 WITH
 compared AS (

@@ -1,8 +1,9 @@
 -- What exactly does each trial run?
 -- grain: one row per trial whose backbone is known (a `trial:<id>` that is not done yet has no definition)
--- The resolved definition, as it goes into spec.json: every row that the sentence names, and nothing that cannot change a number.
+-- The resolved definition, as it goes into spec.json: every row that the sentence names, and
+-- nothing that cannot change a number.
 CREATE OR REPLACE VIEW definition AS
-WITH
+WITH RECURSIVE
 dataset_definition AS (
     SELECT name, to_json({name: name, format: format, location: location, params: params, kind: kind,
                           classes: classes, templates: templates}) AS definition
@@ -15,7 +16,8 @@ sequence_definition AS (
     GROUP BY s.name
 ),
 suite_definition AS (
-    -- a suite that is measured whole after every task says nothing of it, as before there were others
+    -- a suite that is measured whole after every task says nothing of it, as before there were
+    -- others
     SELECT name, CASE WHEN subset < 1 THEN to_json({name: name, subset: subset, members: members})
                       ELSE to_json({name: name, members: members}) END AS definition
     FROM suite JOIN (
@@ -43,7 +45,8 @@ stream_definition AS (
     JOIN stream_datasets sd ON sd.stream = st.name
 ),
 mixture_definition AS (
-    -- a policy that is NULL is left out: definitions from before there were policies stay what they were
+    -- a policy that is NULL is left out: definitions from before there were policies stay what they
+    -- were
     SELECT m.name, json_merge_patch(to_json({name: m.name, update_share: update_share, buffer_share: buffer_share,
            pretraining_share: pretraining_share,
                             pretraining_dataset: d.definition, buffer_pairs: buffer_pairs, selection: selection,
@@ -57,7 +60,8 @@ method_definition AS (
     FROM method
 ),
 recipe_definition AS (
-    -- how a step is computed is left out where nothing is said of it: definitions from before it could be said stay what they were
+    -- how a step is computed is left out where nothing is said of it: definitions from before it
+    -- could be said stay what they were
     SELECT name, json_merge_patch(to_json({name: name, optimizer: optimizer, optimizer_params: optimizer_params, lr: lr,
                           weight_decay: weight_decay, clip_norm: clip_norm, batch_pairs: batch_pairs, precision: "precision",
                           schedule: schedule, schedule_params: schedule_params, augmentation_params: augmentation_params}),
@@ -74,9 +78,37 @@ parent AS (
     WHERE o.state = 'done' AND o.trial IN (SELECT try_cast(substr(pretrained, 7) AS BIGINT) FROM backbone WHERE pretrained LIKE 'trial:%')
     GROUP BY o.trial
 ),
+lineage AS (
+    -- from a backbone to what its chain of trials began with; a chain that bites its tail is cut
+    SELECT name, architecture, pretrained, preprocessing, 0 AS depth FROM backbone
+    UNION ALL
+    SELECT younger.name, older.architecture, older.pretrained,
+           json_merge_patch(older.preprocessing, younger.preprocessing), younger.depth + 1
+    FROM lineage younger
+    JOIN trial ON trial.id = try_cast(substr(younger.pretrained, 7) AS BIGINT)
+    JOIN backbone older ON older.name = trial.backbone
+    WHERE younger.pretrained LIKE 'trial:%' AND younger.depth < 64
+),
+images AS (
+    -- how images are prepared, where that is not as for OpenAI's CLIP. Of its own tag a trial reads mean
+    -- and std in open_clip, as it always did; a child of a trial has no tag, and is told here.
+    SELECT lineage.name,
+           json_merge_patch(
+               CASE WHEN tag.preprocessing IS NULL THEN '{}'::JSON
+                    WHEN lineage.depth > 0 THEN tag.preprocessing
+                    ELSE json_merge_patch(tag.preprocessing, '{"mean": null, "std": null}'::JSON) END,
+               lineage.preprocessing) AS preprocessing
+    FROM lineage
+    LEFT JOIN pretrained_tag tag ON tag.architecture = lineage.architecture AND tag.tag = lineage.pretrained
+    WHERE lineage.pretrained IS NULL OR lineage.pretrained NOT LIKE 'trial:%'
+),
 backbone_definition AS (
-    SELECT b.name, to_json({name: b.name, architecture: architecture, pretrained: pretrained, parent: p.spec_id}) AS definition
+    -- what is not said of images is left out: definitions from before it could be said stay what they were
+    SELECT b.name, json_merge_patch(
+        to_json({name: b.name, architecture: architecture, pretrained: pretrained, parent: p.spec_id}),
+        json_object('preprocessing', nullif(images.preprocessing, '{}'::JSON))) AS definition
     FROM backbone b
+    LEFT JOIN images ON images.name = b.name
     LEFT JOIN parent p ON pretrained LIKE 'trial:%' AND p.trial = try_cast(substr(pretrained, 7) AS BIGINT)
     WHERE pretrained IS NULL OR pretrained NOT LIKE 'trial:%' OR p.spec_id IS NOT NULL
 )

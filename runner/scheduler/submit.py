@@ -160,7 +160,7 @@ def choose(
     ((pending,),) = connection.execute("SELECT count(*) FROM startable").fetchall()
     chosen, resolver, bases = (
         Chosen(pending),
-        Resolver(connection, [trial for trial, *_ in todo]),
+        Resolver(connection, [trial for trial, *_ in todo], site.data),
         Bases(site),
     )
     in_common = stems(site, connection, [trial for trial, *_ in todo])

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runner.run_folder import RunFolder
-from runner.scheduler.dry_run import duration
+from runner.scheduler.forecast_tables import duration
 from runner.scheduler.report import Report
 
 FAILURES_SHOWN = 5

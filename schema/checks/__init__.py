@@ -1,1 +1,1 @@
-"""What rows are refused for before a job exists, and the words in which a person is told."""
+"""Checks that refuse rows before a job exists, and the words in which a person is told why."""

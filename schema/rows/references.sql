@@ -1,7 +1,10 @@
 -- Published numbers, to compare with and to check loaders by. `setting` is a JSON object, so that SQL can take it apart:
 -- setting::JSON ->> 'dataset'. seen: read in the source named by url; derived: computed from what was seen. Accuracies and recalls are
--- fractions; bwt, forgetting and fwt_zs are differences of them; the rest is in the unit that the metric's name ends in, or a count.
--- What papers are only remembered to say is not here. mtil_* and other datasets are named as in this catalog.
+-- fractions; bwt, forgotten_mean and fwt_zs are differences of them; the rest is in the unit that the metric's name ends in, or a count.
+-- What papers are only remembered to say is not here.
+-- A setting of our words alone (backbone, stream, mixture, method, recipe, budget, suite, dataset, task) is compared with ours by
+-- `reproduced`: its names are those of this catalog, and its metric one that the views have. Any other word (batch_pairs, tasks, shots,
+-- pool) says that a row is not compared, and why.
 
 -- Zero-shot scores of the FoMo-in-Flux suite, whole test sets, percent in the source; retrieval is recall at 5, both directions' mean.
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
@@ -31,8 +34,9 @@ FROM (VALUES ('a_ka', 0.384732), ('a_zs', 0.679273), ('gm', 0.511212)) AS means(
 ON CONFLICT DO NOTHING;
 
 -- What a step of 512 pairs costs with ViT-B/16, and the steps of a task that follow. The source calls its second and fifth column per
--- task, but only per step do the counts of steps come out: MAF = GFLOP * multiplier, steps = round(1.8e9 / (T * MAF)). Its EWC charges
--- a whole Fisher pass at every step. Peak memory is of its machine.
+-- task, but only per step do the counts of steps come out: MAF = GFLOP * multiplier, steps = round(1.8e9 / (T * MAF)). Its EWC charges a
+-- whole Fisher pass at every step; the derived counts charge it once a task, in plain FLOPs: what it adds to the peak of memory is left
+-- out. Peak memory is of its machine.
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
 WITH method_cost AS (
     FROM (VALUES
@@ -72,7 +76,7 @@ published AS (
     UNION ALL
     SELECT method, NULL, 'pairs', 200 * 512 * value, 'seen' FROM task WHERE tasks = 200
     UNION ALL
-    SELECT 'EWC, its Fisher pass once a task', unnest([20, 50, 100, 200]), 'steps_per_task', unnest([1322, 470, 186, 44]), 'derived'
+    SELECT 'EWC, its Fisher pass charged once a task, memory left out', unnest([20, 50, 100, 200]), 'steps_per_task', unnest([1322, 470, 186, 44]), 'derived'
     UNION ALL
     SELECT 'any', NULL, 'budget_maf_gflops', 1.8e9, 'derived'
 )
@@ -107,13 +111,14 @@ FROM (
 )
 ON CONFLICT DO NOTHING;
 
--- Its summaries: transfer, acc_all and acc_final are what the paper calls Transfer, Avg and Last; tic_* are means as in TiC-CLIP.
+-- Its summaries, as the view `continual` names and defines them: transfer, acc_all and acc_final are what the paper calls Transfer, Avg
+-- and Last; acc_learn, tic_backward and tic_forward are the means of TiC-CLIP.
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
 SELECT 'ZSCL, MTIL', json_object('backbone', 'vit_b16_openai', 'stream', 'mtil_order_1', 'method', 'ZSCL'), metric, round(percent / 100, 4),
        'derived', 'https://github.com/Thunderbeee/ZSCL'
 FROM (VALUES
     ('transfer', 68.13), ('acc_all', 75.38), ('acc_final', 83.63), ('acc_learn', 87.12), ('acc_inc', 77.60), ('bwt', -3.84),
-    ('forgetting', 3.84), ('tic_id', 87.12), ('tic_bwd', 79.96), ('tic_fwd', 68.46), ('fwt_zs', -1.09)
+    ('forgotten_mean', 3.84), ('tic_backward', 79.96), ('tic_forward', 68.46), ('fwt_zs', -1.09)
 ) AS summaries(metric, percent)
 ON CONFLICT DO NOTHING;
 
@@ -138,7 +143,7 @@ FROM (VALUES
 ON CONFLICT DO NOTHING;
 
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
-SELECT 'CoDyRA, X-TAIL', json_object('backbone', 'vit_b16_openai', 'stream', 'x_tail', 'shots', 16, 'method', method), 'forgetting',
+SELECT 'CoDyRA, X-TAIL', json_object('backbone', 'vit_b16_openai', 'stream', 'x_tail', 'shots', 16, 'method', method), 'forgotten_mean',
        round(percent / 100, 3), 'seen', 'https://github.com/Artificer-AI-Lab/CoDyRA'
 FROM (VALUES
     ('ZSCL', 8.8), ('MoE-Adapters', 5.4), ('InfLoRA', 3.1), ('LoRA r=4', 13.9), ('LoRA r=16', 14.9), ('CoDyRA', 1.9)
@@ -148,9 +153,10 @@ SELECT 'CoDyRA, 5-shot MTIL', json_object('backbone', 'vit_b16_openai', 'stream'
        'transfer', 0.694, 'seen', 'https://artificer-ai-lab.github.io/CoDyRA/'
 ON CONFLICT DO NOTHING;
 
--- TiC-DataComp: going on from the last weights with earlier pairs against training anew, mean over ImageNet and its shifts.
+-- TiC-DataComp: going on from the last weights with earlier pairs against training anew, mean over ImageNet and its shifts. Read off a
+-- plot, which does not say of which scale, so it is no stream of ours.
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
-SELECT 'TiC-CLIP, figure of the README', json_object('stream', 'tic_datacomp', 'method', method), unnest(['imagenet_and_shifts_top1', 'macs']),
-       unnest([top1, macs]), 'seen', 'https://github.com/apple/ml-tic-clip'
+SELECT 'TiC-CLIP, figure of the README', json_object('pool', 'TiC-DataComp', 'datasets', 'ImageNet and its shifts', 'method', method),
+       unnest(['top1', 'macs']), unnest([top1, macs]), 'derived', 'https://github.com/apple/ml-tic-clip'
 FROM (VALUES ('Cumulative', 0.455, 0.52e20), ('Restart', 0.453, 1.4e20)) AS ends(method, top1, macs)
 ON CONFLICT DO NOTHING;

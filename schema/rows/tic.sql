@@ -90,17 +90,28 @@ FROM (VALUES ('equal', 'Cumulative-Equal'), ('exponential', 'Cumulative-Exp')) A
 ON CONFLICT DO NOTHING;
 
 INSERT INTO method (name, "start", note) VALUES
-('restart', 'random', 'every task begins at random weights (Restart of arXiv 2310.16226; its Oracle too)')
+('restart', 'random', 'every task begins at random weights (Restart of arXiv 2310.16226; its Oracle too); with a recipe that warms up in each')
 ON CONFLICT DO NOTHING;
 
--- Warm-ups are 500 and 10,000 steps, in the first step of time only. The weight decay is that of DataComp (arXiv 2304.14108), where
--- the released patch says nothing.
-INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, batch_pairs, schedule, schedule_params, note)
-SELECT 'tic_' || scale, 'adamw', '{"betas": [0.9, 0.98], "eps": 1e-6}', lr, 0.2, batch_pairs, 'cosine',
-       json_object('warmup', warmup, 'floor', 0, 'rewarm', false), 'TiC-DataComp ' || scale
+-- As in the released configurations (params/ of apple/ml-tic-clip at xlarge, its patch and scripts at the other scales): weight decay on
+-- matrices alone, mixed precision, no clipping, parts of at least 0.9 of an image. Warm-ups are steps, however long a task is: so the
+-- streams of one task (Oracle) warm up as long as the first step of time. Later ones begin at the full rate at medium, and so, as nothing
+-- else is released, at large, and with 2,000 steps at xlarge; where each begins at random weights (restart), all warm up as the first.
+-- open_clip's cosine lags ours by one step. Five of the configurations at xlarge have batches of 90,048 pairs.
+INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, batch_pairs, "precision", schedule, schedule_params,
+                    augmentation_params, note)
+SELECT 'tic_' || scale || suffix, 'adamw', '{"betas": [0.9, 0.98], "eps": 1e-6, "decay": "matrices"}', lr, 0.2, batch_pairs, 'fp16', 'cosine',
+       json_object('warmup', warmup, 'floor', 0, 'rewarm', CASE WHEN suffix = '' THEN rewarm ELSE 'true'::JSON END),
+       '{"scale": [0.9, 1.0], "ratio": [0.75, 1.3333]}', 'TiC-DataComp ' || scale || about
 FROM (VALUES
-    ('medium', 5e-4, 4096, 0.1111), ('large', 5e-4, 8192, 0.0222), ('xlarge', 1e-3, 90112, 0.4878)
-) AS scales(scale, lr, batch_pairs, warmup)
+    ('medium', 5e-4, 4096, 500, 'false'::JSON), ('large', 5e-4, 8192, 500, 'false'::JSON), ('xlarge', 1e-3, 90112, 10000, '2000'::JSON)
+) AS scales(scale, lr, batch_pairs, warmup, rewarm),
+(VALUES ('', ''), ('_restart', ', for method restart: every step of time warms up')) AS uses(suffix, about)
+ON CONFLICT DO NOTHING;
+
+INSERT INTO backbone (name, architecture, note) VALUES
+('vit_b32_random', 'ViT-B-32', 'random weights: where the released TiC-DataComp medium begins'),
+('vit_b16_random', 'ViT-B-16', 'random weights: where the released TiC-DataComp large and xlarge begin')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO budget (name, unit, total, note) VALUES

@@ -1,12 +1,12 @@
-"""Files by address: fetched once into the data folder, and read there like any other, so that a cursor finds every pair again.
+"""Files by address: fetched once into the data folder, and read there like any other, so that a
+cursor finds every pair again.
 
-An address is http://, https:// or file://, and numbers in braces stand for many: `https://host/pool/{00000..00127}.tar`. No
-command is run (`pipe:`), because a row of a catalog may come from anyone. A copy that is there is not asked for again; delete it
-to fetch anew.
+An address is http://, https:// or file://, and numbers in braces stand for many:
+`https://host/pool/{00000..00127}.tar`. No command is run (`pipe:`), because a row of a catalog may
+come from anyone. A copy that is there is not asked for again; delete it to fetch anew.
 """
 
 import hashlib
-import re
 import shutil
 import time
 import urllib.error
@@ -19,7 +19,6 @@ from streams import DatasetError
 
 SCHEMES = ("http://", "https://", "file://")
 TRIES, PAUSE_S, SILENCE_S = 4, 1.0, 60.0  # the pause doubles after each try
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 def is_address(location: str) -> bool:
@@ -27,25 +26,12 @@ def is_address(location: str) -> bool:
     return location.startswith(SCHEMES)
 
 
-def expanded(address: str) -> list[str]:
-    """The addresses that numbers in braces stand for, in their order; as many digits as the first number is written with."""
-    found = RANGE.search(address)
-    if found is None:
-        return [address]
-    first, last = found.groups()
-    numbers = [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
-    return [
-        each
-        for number in numbers
-        for each in expanded(address[: found.start()] + number + address[found.end() :])
-    ]
-
-
 def fetched(about: str, address: str, folder: Path) -> Path:
     """The local copy of a file, whole or not there.
 
     Raises:
-        DatasetError: it could not be had after several tries, or not at all; names the address and the last reason.
+        DatasetError: it could not be had after several tries, or not at all; names the address and
+            the last reason.
     """
     key = hashlib.sha256(address.encode()).hexdigest()[:16]
     kept = folder / f"{key}-{address.rpartition('/')[2]}"
@@ -62,8 +48,10 @@ def fetched(about: str, address: str, folder: Path) -> Path:
             )
             if denied or tries == TRIES:
                 raise DatasetError(
-                    f"{about}: {address} cannot be fetched ({tries} {'try' if tries == 1 else 'tries'}): {problem}. See that the "
-                    "address is right and that this machine may reach it, or fetch the shards by hand and name their folder."
+                    f"{about}: {address} cannot be fetched ({tries} "
+                    f"{'try' if tries == 1 else 'tries'}): {problem}. See that the "
+                    "address is right and that this machine may reach it, or fetch the shards by "
+                    "hand and name their folder."
                 ) from problem
             time.sleep(PAUSE_S * 2 ** (tries - 1))
     return kept

@@ -35,8 +35,9 @@ def names(count: int) -> list[str]:
 def describe(
     factors: Factors, nouns: list[str], detail: float | None, rng: np.random.Generator
 ) -> list[str]:
-    """One caption per image: its noun always, each other factor with probability `detail` (None: drawn per caption from U(0, 1)),
-    in one of six templates."""
+    """One caption per image: its noun always, each other factor with probability `detail` (None:
+    drawn per caption from U(0, 1)), in one of six templates.
+    """
     count = len(nouns)
     chance = rng.uniform(0, 1, count) if detail is None else np.full(count, detail)
     told = rng.uniform(0, 1, (count, 6)) < chance[:, None]

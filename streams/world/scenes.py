@@ -1,6 +1,7 @@
 """What the sets of the procedural world show: everything at random, but what the class fixes.
 
-A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row holds.
+A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row
+holds.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,9 @@ class Wanted(Protocol):
 
 
 def held_out(seed: int) -> np.ndarray:
-    """(colours, shapes) bool: the pairs that only `compose` shows; every colour and every shape keeps most of its pairs."""
+    """(colours, shapes) bool: the pairs that only `compose` shows; every colour and every shape
+    keeps most of its pairs.
+    """
     rng = rng_of(seed, "held out")
     pairs = np.zeros((len(COLOURS), len(KNOWN)), bool)
     while pairs.mean() < HELD_OUT:
@@ -147,7 +150,8 @@ class Sampler:
         wanted = np.array([phrases[self.classes[label]] for label in self._places(tuple(phrases))])
         if not all(pairs[colour, shape] for colour, shape in wanted):
             raise WorldError(
-                f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; see `held_out`"
+                f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; "
+                "see `held_out`"
             )
         self.factors.colour, self.factors.shape = wanted[:, 0], wanted[:, 1]
         self.nouns = [KNOWN[s] for s in self.factors.shape]
@@ -202,12 +206,15 @@ class Sampler:
             if name not in values:
                 allowed = ", ".join(values[:20])
                 raise WorldError(
-                    f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has {allowed}"
+                    f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has "
+                    f"{allowed}"
                 )
         return self.labels
 
     def _avoid_held_out(self) -> None:
-        """Redraw colours (or the shape, where the class is the colour) until no held-out pair is shown."""
+        """Redraw colours (or the shape, where the class is the colour) until no held-out pair is
+        shown.
+        """
         pairs = np.vstack(
             [
                 held_out(self.world.seed).T,

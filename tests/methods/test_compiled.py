@@ -1,5 +1,8 @@
-"""Compiled towers: the same function under every tuning and way to run it, no pass that falls back unseen, and, where a trial
-chooses by the clock, a decision that is kept and told."""
+"""Compiled towers are the same function under every tuning and way to run them.
+
+No pass falls back to plain code unseen. Where a trial chooses by the clock, its decision is kept
+and said.
+"""
 
 import json
 import mmap
@@ -17,12 +20,13 @@ from torch._dynamo.testing import CompileCounter
 from torch._inductor.utils import fresh_cache
 
 from methods.compute import compiled
-from methods.compute.encoding import computing, encoded, prepare
+from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
 from runner.run_folder import STOPS, Job, RunFolder, attempt_folder
-from runner.trial import Trial, learn
+from runner.trial import learn
 from runner.worker import autotune as choosing
 from runner.worker.autotune import Choice
+from runner.worker.between_steps import BetweenSteps
 from runner.worker.costs import counted
 from runner.worker.profiler.step_cost import profile
 from schema.checks.compute import Compute, ComputeError
@@ -38,6 +42,7 @@ from tests.tiny_clip import learn as learned
 from tests.toy import DATA
 
 PLAIN, ON = Compute(), Compute(compile="on")
+AUTO = Towers(compute=Compute(compile="auto"))
 WAYS = {
     "whole": ON,
     "chunks": replace(ON, chunk_pairs=4),
@@ -67,9 +72,12 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounter]:
 )
 @pytest.mark.usefixtures("double")
 def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: CompileCounter) -> None:
-    """But for kernels, which are not made here: the traced tower is that of the model, with the weights in use."""
+    """But for kernels, which are not made here.
+
+    The traced tower is that of the model, with the weights in use.
+    """
     model, what, how = small().double(), objective_of("contrastive"), tuning(name)
-    prepare(WAYS[way], model)
+    towers = Towers.of(WAYS[way], model)
     learned(model, tuning("full"), what, 1)
     what.begin(model, task(2))
     moving = how.begin(model, task(2))
@@ -78,7 +86,7 @@ def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: Compil
             parameter.add_(0.01)
     found = [
         gradients(model, each, what, moving)
-        for each in (replace(WAYS[way], compile="off"), WAYS[way])
+        for each in (replace(towers, compute=replace(WAYS[way], compile="off")), towers)
     ]
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True)) and any(
         bool(each.any()) for each in found[0][1:]
@@ -87,39 +95,34 @@ def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: Compil
 
 
 def test_copies_run_what_is_made_already(counter: CompileCounter) -> None:
-    """With and without gradients are two ways to run a tower; a teacher of the next task is another model, with other weights."""
+    """With and without gradients are two ways to run a tower.
+
+    A teacher of the next task is another model, with other weights.
+    """
     torch.backends.mha.set_fastpath_enabled(False)
     model, rows = small(), torch.randn(2, 3, 16, 16)
-    prepare(ON, model)
-    with computing(ON, model):
-        encoded(model, "encode_image", rows)
-        for number in (1, 2):
-            teacher = frozen(
-                model, {name: tensor * number for name, tensor in model.state_dict().items()}
-            )
-            with torch.no_grad():
-                assert torch.equal(
-                    encoded(teacher, "encode_image", rows), teacher.encode_image(rows)
-                )
+    towers = Towers.of(ON, model)
+    towers.encode_image(model, rows)
+    for number in (1, 2):
+        teacher = frozen(
+            model, {name: tensor * number for name, tensor in model.state_dict().items()}
+        )
+        with torch.no_grad():
+            assert torch.equal(towers.encode_image(teacher, rows), teacher.encode_image(rows))
     assert counter.frame_count == 2
 
 
 def test_what_is_listened_to_or_counted_runs_plainly(counter: CompileCounter) -> None:
     model = small()
-    prepare(ON, model)
+    towers = Towers.of(ON, model)
     rows = torch.randn(2, 3, 16, 16)
-    with computing(ON, model), counted() as seen:
-        plainly = encoded(model, "encode_image", rows)
+    with counted() as seen:
+        plainly = towers.encode_image(model, rows)
     assert counter.frame_count == 0 and seen.get_total_flops() > 0
     hook = model.visual.ln_post.register_forward_hook(lambda *_: None)
-    with computing(ON, model):
-        assert (
-            torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 0
-        )
-        hook.remove()
-        assert (
-            torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 1
-        )
+    assert torch.equal(towers.encode_image(model, rows), plainly) and counter.frame_count == 0
+    hook.remove()
+    assert torch.equal(towers.encode_image(model, rows), plainly) and counter.frame_count == 1
 
 
 def test_a_profile_is_that_of_the_plain_step() -> None:
@@ -131,14 +134,13 @@ def test_what_cannot_be_compiled_is_an_error_and_not_a_plain_pass(
 ) -> None:
     monkeypatch.setattr(compiled, "SHAPES", 1)
     model = small()
-    prepare(ON, model)
-    with computing(ON, model):
-        encoded(model, "encode_image", torch.randn(2, 3, 16, 16))
-        with pytest.raises(
-            ComputeError,
-            match="torch.compile cannot take encode_image of this backbone: .* Let compile be off",
-        ):
-            encoded(model, "encode_image", torch.randn(3, 3, 16, 16))
+    towers = Towers.of(ON, model)
+    towers.encode_image(model, torch.randn(2, 3, 16, 16))
+    with pytest.raises(
+        ComputeError,
+        match="torch.compile cannot take encode_image of this backbone: .* Let compile be off",
+    ):
+        towers.encode_image(model, torch.randn(3, 3, 16, 16))
 
 
 def test_without_a_compiler_it_says_what_to_install(
@@ -149,7 +151,7 @@ def test_without_a_compiler_it_says_what_to_install(
     words = r"compile needs a compiler \(c\+\+, g\+\+, clang\+\+\), and none is on the path. Install one \(apt install g\+\+.*CXX"
     for said in ("on", "auto"):
         with pytest.raises(ComputeError, match=words):
-            prepare(Compute(compile=said), small())
+            Towers.of(Compute(compile=said), small())
     with pytest.raises(
         ComputeError,
         match="a compiler .cc, gcc, clang., and none .* set CC to it, or let compile be off",
@@ -186,7 +188,7 @@ class Clock:
 def test_it_stays_with_what_will_be_over_sooner(
     steps: int, compiled_s: float, compile_s: float, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, choice = Clock(monkeypatch), Choice(Compute(compile="auto"))
+    clock, choice = Clock(monkeypatch), Choice(AUTO)
     said = [clock.step(choice, steps - n, 1.0, compiled_s, compile_s) for n in range(1, 12)]
     assert said == ["off"] * 4 + ["on"] * 4 + [kept] * 3
     times = {
@@ -201,24 +203,25 @@ def test_it_stays_with_what_will_be_over_sooner(
 
 
 def test_a_trial_that_is_nearly_over_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, choice = Clock(monkeypatch), Choice(Compute(compile="auto"))
+    clock, choice = Clock(monkeypatch), Choice(AUTO)
     assert [clock.step(choice, 30 - n, 1.0, 0.1, 1.0) for n in range(1, 8)] == ["off"] * 7
     assert choice.facts == {"compiled": 0.0, "plain_step_s": 1.0}
-    assert Choice(PLAIN).rows(1) == [] and Choice(ON).rows(1)[0]["value"] == 1.0
+    assert Choice(Towers()).rows(1) == [] and Choice(Towers(compute=ON)).rows(1)[0]["value"] == 1.0
 
 
 def test_where_somebody_listens_nothing_is_tried_and_it_is_said_that_it_ran_plainly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    on, auto = Choice(ON), Choice(Compute(compile="auto"))
-    on.listened = auto.listened = True
+    on, auto = Choice(Towers(compute=ON)), Choice(AUTO)
+    for choice in (on, auto):
+        choice.begin_task(listened=True)
     assert [Clock(monkeypatch).step(auto, 200 - n, 1.0, 0.1, 1.0) for n in range(9)] == [
         "off"
     ] * 9 and not auto.facts
     assert [choice.rows(2)[0]["value"] for choice in (on, auto)] == [0.0, 0.0]
-    other = Choice(ON)
+    other = Choice(Towers(compute=ON))
     other.load_state_dict(on.state_dict())
-    assert other.rows(2) == on.rows(2) and Choice(ON).rows(2)[0]["value"] == 1.0
+    assert other.rows(2) == on.rows(2) and Choice(Towers(compute=ON)).rows(2)[0]["value"] == 1.0
 
 
 def computed(**params: Any) -> Spec:
@@ -239,17 +242,17 @@ def learn_all(
     for number, told in enumerate([stop_at, None] if stop_at else [None], 1):
         word = mmap.mmap(-1, 1)
 
-        def say(
-            trial: Trial,
-            task: int,
+        def report(
+            between_steps: BetweenSteps,
             step: int,
             training: Any,
             told: Any = told,
             word: mmap.mmap = word,
         ) -> None:
-            word[0] = STOPS.index("preempted") if (task, step) == told else word[0]
+            if (training.task, step) == told:
+                word[0] = STOPS.index("preempted")
 
-        monkeypatch.setattr(Trial, "say", say)
+        monkeypatch.setattr(BetweenSteps, "report", report)
         torch._dynamo.reset()
         assert learn(RunFolder(attempt(runs, spec, number, DATA, store=store)), word) == (
             1 if told else 0
@@ -261,7 +264,10 @@ def learn_all(
 def test_resumed_it_comes_to_the_same_bits(
     said: str, counter: CompileCounter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both towers' graphs are made anew in the second attempt; what `auto` decided in the first, by a clock that has it compiled, stays."""
+    """Both towers' graphs are made anew in the second attempt.
+
+    What `auto` decided in the first, by a clock that has it compiled, stays.
+    """
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 0.0)
@@ -298,7 +304,10 @@ def test_a_task_that_ran_plainly_says_so(
 def test_the_decision_belongs_to_what_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two trials with `auto` the second trains nothing, and reads no clock: the same bits, costs in full, the first's decision."""
+    """Of two trials with `auto` the second trains nothing, and reads no clock.
+
+    The same bits, costs in full, the first's decision.
+    """
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 1e9)
     for trial, times in ((1, [0.0, 9.0, 10.0, 19.0]), (2, [])):
@@ -318,15 +327,16 @@ def test_the_decision_belongs_to_what_is_taken_over(
 
 @pytest.mark.slow
 def test_kernels_made_anew_are_the_same() -> None:
-    """A pass of one layer of the image tower, really compiled, twice from nothing: equal to the bit, and to torch to rounding."""
+    """A pass of one layer of the image tower, really compiled, twice from nothing.
+
+    Equal to the bit, and to torch to rounding.
+    """
     found: list[Tensor] = []
     for how in (PLAIN, ON, ON):
         model, rows = small(), torch.linspace(-1, 1, 2 * 3 * 16 * 16).view(2, 3, 16, 16)
         torch._dynamo.reset()
         with fresh_cache(), torch.no_grad():
-            prepare(how, model)
-            with computing(how, model):
-                found.append(encoded(model, "encode_image", rows))
+            found.append(Towers.of(how, model).encode_image(model, rows))
     plain, once, again = found
     assert torch.equal(once, again)
     torch.testing.assert_close(once, plain, rtol=1e-4, atol=1e-5)

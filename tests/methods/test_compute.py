@@ -1,4 +1,4 @@
-"""How a step is computed: what may be said of it, and that it changes a number by rounding alone."""
+"""The ways to compute a step: what a recipe may say, and that numbers change by rounding alone."""
 
 import json
 from collections.abc import Iterator
@@ -11,14 +11,15 @@ from torch.nn.utils import parametrize
 
 import methods
 from methods import Task
-from methods.compute.encoding import computing, encoded, prepare
+from methods.compute.distributed import ALONE, Ranks
+from methods.compute.towers import Towers
 from runner.worker import backbone as backbones
 from runner.worker.outcome import DivergedError
-from runner.worker.profiler.step_cost import Memory, profile
+from runner.worker.profiler.step_cost import profile
 from runner.worker.training import Training
-from schema.checks import parts
+from schema.checks import parts, rows
 from schema.checks.compute import Compute
-from tests.runner.worker.test_step_cost import RECIPE, TINY, Real, spec_of
+from tests.runner.worker.test_step_cost import RECIPE, TINY, real, spec_of
 from tests.tiny_clip import batches, build, learn, names, objective_of, task, tuning
 
 PLAIN = Compute()
@@ -63,7 +64,7 @@ WAYS = {
 )
 def test_what_cannot_be_done_is_refused_with_the_row(params: dict[str, Any], words: str) -> None:
     with pytest.raises(parts.PartError, match=words):
-        parts.check_recipe(RECIPE | {"compute_params": json.dumps(params)})
+        rows.check_recipe(RECIPE | {"compute_params": json.dumps(params)})
 
 
 def test_a_recipe_that_says_nothing_is_computed_plainly() -> None:
@@ -74,14 +75,14 @@ def test_a_recipe_that_says_nothing_is_computed_plainly() -> None:
 
 
 def gradients(
-    model: nn.Module, how: Compute, what: methods.Objective, moving: list[nn.Parameter]
+    model: nn.Module, towers: Towers, what: methods.Objective, moving: list[nn.Parameter]
 ) -> list[Tensor]:
     """The loss and its gradients in the second task, the same draws for every way."""
     torch.manual_seed(7)
     batch = next(batches(2))
     batch = type(batch)(batch.images.double(), batch.texts, batch.sources)
-    with computing(how, model), parametrize.cached():
-        loss = what.loss(model, batch)
+    with parametrize.cached():
+        loss = what.loss(model, batch, towers)
         found = torch.autograd.grad(loss, moving, allow_unused=True, materialize_grads=True)
     return [loss.detach(), *found]
 
@@ -97,7 +98,10 @@ def double() -> Iterator[None]:
 @pytest.mark.parametrize("name", names("methods/objectives"))
 @pytest.mark.usefixtures("double")
 def test_every_objective_is_that_of_the_whole_batch(name: str, way: str) -> None:
-    """Under low-rank updates, whose weights in use are computed; a penalty counts once, however many chunks there are."""
+    """Under low-rank updates, whose weights in use are computed.
+
+    A penalty counts once, however many chunks there are.
+    """
     model, what, how = build().double(), objective_of(name), tuning("lora")
     learn(model, tuning("full"), what, 2)
     what.begin(model, task(2))
@@ -105,7 +109,9 @@ def test_every_objective_is_that_of_the_whole_batch(name: str, way: str) -> None
     with torch.no_grad():
         for parameter in moving:
             parameter.add_(0.01)
-    whole, other = (gradients(model, each, what, moving) for each in (PLAIN, WAYS[way]))
+    whole, other = (
+        gradients(model, Towers(compute=each), what, moving) for each in (PLAIN, WAYS[way])
+    )
     for one, two in zip(whole, other, strict=True):
         torch.testing.assert_close(two, one, rtol=1e-10, atol=1e-12)
     assert any(bool(gradient.any()) for gradient in whole[1:])
@@ -126,29 +132,32 @@ def test_a_chunk_is_run_again_with_the_random_state_it_had() -> None:
     found = []
     for how in (PLAIN, CHUNKED):
         torch.manual_seed(3)
-        with computing(how, layers):
-            pieces = [rows] if how.chunk_pairs else rows.split(4)
-            made = torch.cat([encoded(layers, "encode_image", piece) for piece in pieces])
-            loss = (made * weights).sum().square()
-            torch.rand(5)
-            found.append([loss, *torch.autograd.grad(loss, list(layers.parameters()))])
+        towers = Towers(compute=how)
+        pieces = [rows] if how.chunk_pairs else rows.split(4)
+        made = torch.cat([towers.encode_image(layers, piece) for piece in pieces])
+        loss = (made * weights).sum().square()
+        torch.rand(5)
+        found.append([loss, *torch.autograd.grad(loss, list(layers.parameters()))])
     for one, two in zip(*found, strict=True):
         torch.testing.assert_close(two, one)
 
 
 def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
     layers = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    prepare(PLAIN, layers)
-    prepare(Compute(checkpointing=True), layers)
-    for how in (CHUNKED, Compute(ranks=2)):
+    Towers.of(PLAIN, layers)
+    Towers.of(Compute(checkpointing=True), layers)
+    for how, ranks in ((CHUNKED, ALONE), (Compute(ranks=2), ALONE), (PLAIN, Ranks(2, 0))):
         with pytest.raises(
             ValueError, match="1 is a batch normalisation, .* use checkpointing, or a ViT backbone"
         ):
-            prepare(how, layers)
+            Towers.of(how, layers, ranks)
 
 
 def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
-    """One forward pass more, a third of a step and a little (pixels get no gradient); and less memory."""
+    """It takes one forward pass more, and less memory.
+
+    A pass is a third of a step and a little, because pixels get no gradient.
+    """
     rows = {
         name: profile(spec_of(pairs=512, recipe={"compute_params": params}))["train"]
         for name, params in {
@@ -165,25 +174,13 @@ def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
     )  # of so small a model much of it is weights and logits
 
 
-class Diverges(Real):
+def diverging(at_once: bool) -> Training:
     """Steps on the CPU that are looked at as late as on a GPU, or at once."""
-
-    look = Training.look
-    takes = 0
-
-    def take(self, step: int, batch: Any) -> None:
-        self.takes += 1
-        super().take(step, batch)
-
-
-def diverging(at_once: bool) -> Diverges:
     spec = spec_of(recipe={"lr": 1e30, "clip_norm": None, "schedule": "cosine"})
     backbone = backbones.build(TINY, 0, "cpu")
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
-    made = Diverges(spec, backbone, methods.method(spec.method), Task(1, 100, initial), Memory())
-    made.at_once = at_once
-    made.begin(None)
-    return made
+    method, task = methods.method(spec.method), Task(1, 100, initial)
+    return real(spec, backbone, method, task, looks_at_every_step=at_once)
 
 
 def test_a_loss_that_is_looked_at_late_names_the_step_that_it_was_lost_at() -> None:
@@ -196,7 +193,7 @@ def test_a_loss_that_is_looked_at_late_names_the_step_that_it_was_lost_at() -> N
             for _ in training.steps_from(0):
                 pass
         said.append(str(error.value))
-        taken.append(training.takes)
+        taken.append(training.costs.ledger.entries["train"].steps)
     assert said[0] == said[1] and taken == [2, 5], "a point of the curve every five steps"
 
 

@@ -157,7 +157,7 @@ def test_a_retry_brings_it_back_and_a_withdrawal_ends_it(filled: Filled) -> None
 def test_waiting_for_what_it_begins_from(filled: Filled) -> None:
     parent = filled.trial()
     filled.connection.execute(
-        "INSERT INTO backbone VALUES ('child', 'x', ?, NULL), ('orphan', 'x', 'trial:99999', NULL)",
+        "INSERT INTO backbone (name, architecture, pretrained) VALUES ('child', 'x', ?), ('orphan', 'x', 'trial:99999')",
         [f"trial:{parent}"],
     )
     child, orphan = filled.trial(backbone="child"), filled.trial(backbone="orphan")

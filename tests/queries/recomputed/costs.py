@@ -1,6 +1,8 @@
 """What was spent: by phase, by kind of trial, by study."""
 
+import math
 import statistics
+from typing import Any
 
 from tests.queries.recomputed.facts import (
     SENTENCE,
@@ -13,7 +15,8 @@ from tests.queries.recomputed.facts import (
     over,
     total,
 )
-from tests.queries.recomputed.prices import price
+from tests.queries.recomputed.matrix import continual
+from tests.queries.recomputed.prices import COMBINATION, price, steps
 from tests.queries.recomputed.seeds import half
 
 
@@ -78,6 +81,9 @@ def finished(facts: Facts) -> list[Row]:
                 "device": end["device"] or "unknown",
                 "finished_at": end["finished_at"],
                 "seconds": total(rows, "seconds"),
+                "step_phases_s": total(
+                    (r for r in rows if r["phase"] in ("train", "score", "repair")), "seconds"
+                ),
             }
             found.append(
                 row
@@ -110,6 +116,49 @@ def usual_cost(facts: Facts) -> list[Row]:
             row["newest"] = row is last
             del row["at"]
     return found
+
+
+def paced(facts: Facts) -> list[Row]:
+    """Finished trials whose steps are known, with their seconds per step and per task."""
+    bought = {
+        tuple(r[w] for w in (*COMBINATION, "budget", "tasks")): r["steps"] for r in steps(facts)
+    }
+    found = []
+    for row in finished(facts):
+        tasks = facts.by_name("stream")[row["stream"]]["tasks"]
+        count = bought[(*(row[w] for w in COMBINATION), row["budget"], tasks)]
+        if count is not None and count > 0:
+            rest = row["seconds"] - row["step_phases_s"]
+            pace_ = {"step_s": row["step_phases_s"] / (count * tasks), "task_s": rest / tasks}
+            found.append(row | pace_)
+    return found
+
+
+@answers
+def pace(facts: Facts) -> list[Row]:
+    found = []
+    for key, rows in grouped(paced(facts), *COMBINATION, "device").items():
+        step, task = ([row[name] for row in rows] for name in ("step_s", "task_s"))
+        row = named((*COMBINATION, "device"), key) | {"trials": len(rows)}
+        row |= {"step_s": mean(step), "task_s": mean(task)}
+        several = len(rows) > 1
+        row["step_variance"] = statistics.variance(step) if several else None
+        row["task_variance"] = statistics.variance(task) if several else None
+        row["covariance"] = statistics.covariance(step, task) if several else None
+        at = max((r["finished_at"] for r in rows if r["finished_at"]), default=None)
+        found.append(row | {"at": at})
+    for alike in grouped(found, *COMBINATION).values():
+        last = min(alike, key=lambda r: (-(r["at"].timestamp() if r["at"] else 0), r["device"]))
+        for row in alike:
+            row["newest"] = row is last
+            del row["at"]
+    return found
+
+
+def passes(facts: Facts, method: str) -> tuple[Any, ...]:
+    """The parts of a method that may pass over pairs once per task."""
+    row = facts.by_name("method")[method]
+    return tuple(row[k] for k in ("objective", "objective_params", "repair", "repair_params"))
 
 
 @answers
@@ -267,3 +316,46 @@ def beside_full(facts: Facts, budget: str | None = None, stream: str | None = No
         )
         found.append(row)
     return found
+
+
+def without_validation(stream: str) -> str:
+    return stream.removesuffix("_validation")
+
+
+@answers
+def search_frontier(facts: Facts) -> list[Row]:
+    spent: dict[tuple[str, ...], dict[int, float]] = {}
+    for row in facts["cost"]:
+        trial = facts.trials.get(row["trial"])
+        if trial:
+            key = (trial["backbone"], without_validation(trial["stream"]), trial["method"])
+            own = spent.setdefault(key, {})
+            own[row["trial"]] = own.get(row["trial"], 0.0) + row["flops"]
+    learned = [row for row in continual(facts) if row["label_space"] == "all"]
+    at_once = grouped(learned, *SENTENCE)
+    found = []
+    for key, rows in facts.cells.items():
+        values = [row["a_ka"] for row in rows if row["a_ka"] is not None]
+        words = named(SENTENCE, key)
+        own = spent.get((words["backbone"], without_validation(words["stream"]), words["method"]))
+        if not values or own is None:
+            continue
+        error, width = 1 - statistics.fmean(values), half(values)
+        row = words | {"seeds": len(values), "few_seeds": len(values) < 3, "error": error}
+        row |= {"searched": len(own), "search_gflops": math.fsum(own.values()) / 1e9}
+        row |= {"gflops": (mean(one["spent_flops"] for one in rows) or 0.0) / 1e9}
+        row |= {"error_low": None, "error_high": None}
+        if width is not None:
+            row |= {"error_low": error - width, "error_high": error + width}
+        first = mean(one["acc_learn"] for one in at_once.get(key, []))
+        found.append(row | {"error_when_learned": None if first is None else 1 - first})
+    for alike in grouped(found, "backbone", "stream").values():
+        for row in alike:
+            row["pareto"] = not any(_cheaper_and_better(other, row) for other in alike)
+    return found
+
+
+def _cheaper_and_better(other: Row, row: Row) -> bool:
+    """Whether another took no more search and errs no more, and is strictly better in one of these."""
+    pairs = [(other[key], row[key]) for key in ("search_gflops", "error")]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

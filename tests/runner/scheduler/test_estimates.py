@@ -2,17 +2,21 @@
 
 import math
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.table import Table
 
 from runner.backends.local import Local
 from runner.budget import BudgetError, Profiled, price, steps_per_task
-from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run, remarks
-from runner.scheduler.estimates import LIKELY, Sum, by_study, too_large, total
+from runner.scheduler import forecast_tables
+from runner.scheduler.dry_run import SHOWN, Concurrency, concurrent, dry_run
+from runner.scheduler.estimates import LIKELY, Sum, by_study, gpu_share, too_large, total
+from runner.scheduler.forecast_remarks import remarks
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from tests.filled import PAPER, Filled
@@ -126,6 +130,78 @@ def test_outlook_on_paper(filled: Filled) -> None:
     )
 
 
+def finished(filled: Filled, once_s: float, **words: Any) -> int:
+    """Add a finished trial of two tasks: 100 steps in 10 s, 2 s of evaluation, `once_s` of a pass."""
+    trial = filled.trial(**words)
+    filled.attempt(trial, state="done", device="cpu", finished_at="2026-02-01 10:00:00+00")
+    for task in (1, 2):
+        filled.cost(trial, task, flops=1e15, seconds=5)
+        filled.cost(trial, task, "objective", flops=once_s * 1e14, seconds=once_s / 2)
+        filled.cost(trial, task, "evaluate", flops=0, seconds=1)
+    return trial
+
+
+def with_fisher_pass(filled: Filled) -> None:
+    """Make `ewc` a method that passes over pairs once per task."""
+    filled.connection.execute(
+        "UPDATE method SET objective = 'contrastive+ewc', "
+        """objective_params = '{"ewc": {"fisher_pairs": 50000}}' WHERE name = 'ewc'"""
+    )
+
+
+def test_a_pass_that_nothing_tells_of_is_not_forecast_by_trials_without_one(filled: Filled) -> None:
+    with_fisher_pass(filled)
+    finished(filled, 0)
+    filled.trial(method="ewc")
+    filled.trial(method="lora")
+    rows = {row["method"]: row for row in filled.rows("outlook")}
+    assert (rows["lora"]["seconds"], rows["lora"]["by_what"]) == (12, "similar")
+    assert (rows["ewc"]["seconds"], rows["ewc"]["by_what"], rows["ewc"]["based_on"]) == (
+        None,
+        None,
+        0,
+    )
+    prices = {row["method"]: row["seconds"] for row in filled.rows("grid_cost()")}
+    assert prices == {"finetune": 12, "lora": 12, "ewc": None}
+
+
+def test_a_profiled_pass_is_in_the_forecast(filled: Filled) -> None:
+    """100 steps of 0.02 PFLOPs take 12 s with evaluation, so two passes of 40 PFLOPs take 480 s more."""
+    with_fisher_pass(filled)
+    finished(filled, 0)
+    filled.profile("ewc", train=(2e13, 10), objective=(4e16, 10), full=(2e13, 10))
+    filled.trial(method="ewc")
+    row = filled.row("outlook")
+    assert (row["by_what"], row["seconds"]) == ("by FLOPs", pytest.approx(6 * (2 + 80)))
+    assert filled.row("price")["once_gflops"] == pytest.approx(4e7)
+
+
+def test_a_finished_pass_teaches_the_forecast_of_other_budgets(filled: Filled) -> None:
+    """The pass runs once per task whatever the steps: ten times the steps are not ten times the pass."""
+    with_fisher_pass(filled)
+    finished(filled, 0)
+    finished(filled, 800, method="ewc")
+    filled.trial(method="ewc", budget="large")
+    row = filled.row("outlook")
+    assert (row["by_what"], row["based_on"], row["seconds"]) == ("by method", 1, 100 + 802)
+    assert (row["error_s"], row["noise_s"]) == (None, 0)
+    (price_row,) = filled.rows("grid_cost(methods := 'ewc', budgets := 'large')")
+    assert (price_row["seconds"], price_row["based_on"]) == (902, 1)
+    assert filled.row("forecast")["seconds"] == 902
+
+
+def test_the_interval_of_a_forecast_by_method_is_that_of_its_trials(filled: Filled) -> None:
+    """Two that took 10 + 102 and 10 + 302 s say 202 and 402 s of ten times the steps."""
+    for seed, once_s in enumerate((100, 300)):
+        finished(filled, once_s, seed=seed)
+    filled.trial(budget="large")
+    row = filled.row("outlook")
+    assert row["seconds"] == pytest.approx((202 + 402) / 2)
+    assert row["error_s"] == pytest.approx(math.sqrt(2) * 100)
+    spread = math.sqrt(2) * 100 / 212
+    assert row["noise_s"] == pytest.approx(spread * 302)
+
+
 def test_a_budget_in_flops_is_not_guessed(filled: Filled) -> None:
     filled.connection.execute(
         "INSERT INTO budget (name, unit, total) VALUES ('flops', 'maf_gflops', 100)"
@@ -180,11 +256,11 @@ def test_sums_say_what_they_leave_out() -> None:
         found.hours,
         found.gpu_hours,
     ) == (4, 40, 4, 1, 4, 2)
-    assert found.about == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
+    assert found.relative_error == pytest.approx(LIKELY * math.sqrt(0.4**2 + 4 * 0.2**2) / 4)
     found.add(KIND | {"steps": None, "pflops": None, "seconds": None, "peak_bytes": None}, Needs())
     assert (found.stepless, found.flopless, found.timeless, found.hours) == (1, 1, 1, 4)
     found.add(KIND | {"error_s": None}, Needs())
-    assert found.about is None and found.hours == 5
+    assert found.relative_error is None and found.hours == 5
 
 
 @pytest.mark.parametrize(("ranks", "gpus"), [(1, 0.5), (4, 0.5), (8, 8)])
@@ -268,7 +344,7 @@ def test_what_is_profiled_is_remembered(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The real worker, on the tiny backbone: two methods that differ in what is merged after a task, and one that cannot run."""
-    from runner.scheduler import profiles
+    from runner import profiling as profiles
     from tests.runner.worker.test_step_cost import TINY
 
     site.catalog.parent.mkdir()
@@ -304,8 +380,83 @@ def test_what_is_profiled_is_remembered(
 def test_without_a_catalog(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from runner.scheduler import profiles
+    from runner import profiling as profiles
 
     monkeypatch.chdir(tmp_path)
     assert profiles.main(["b", "r"]) == 2
     assert "make one with: python -m schema" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- the lines that are printed
+
+
+def cells(table: Table) -> list[dict[str, str]]:
+    """Return the rows of a printed table, by the names of its columns."""
+    columns = [(str(column.header), list(column.cells)) for column in table.columns]
+    return [{name: str(values[row]) for name, values in columns} for row in range(table.row_count)]
+
+
+def ends(table: Table) -> list[datetime]:
+    """Return the expected end of each line."""
+    return [datetime.strptime(row["expected end"][:16], "%Y-%m-%d %H:%M") for row in cells(table)]
+
+
+def test_a_study_ends_after_those_before_it(site: Site) -> None:
+    """One hour, then two more: with one worker the second ends after three, and so do all."""
+    words = {"mixture": "x", "recipe": "r", "stream": "s", "budget": "b", "by_what": "alike"}
+    kinds = [
+        KIND | words | {"study": "first", "last_trial": 1},
+        KIND | words | {"study": "second", "last_trial": 2, "seconds": 7200.0},
+    ]
+    before = datetime.now()
+    first, second, whole = ends(forecast_tables.studies(site, kinds, 1))
+    minute = timedelta(minutes=1)
+    assert abs(first - before - timedelta(hours=1)) <= minute
+    assert abs(second - before - timedelta(hours=3)) <= minute and abs(whole - second) <= minute
+    first, second, _ = ends(forecast_tables.studies(site, kinds, 3))
+    assert abs(second - before - timedelta(hours=1)) <= 2 * minute
+
+
+def test_lines_say_what_is_not_known(site: Site) -> None:
+    words = {"mixture": "x", "recipe": "r", "stream": "s", "budget": "b", "by_what": "alike"}
+    known = KIND | words | {"error_s": 360.0, "pflops": 1234.5}
+    unknown = known | {"seconds": None, "steps": None, "pflops": None, "peak_bytes": None}
+    table = forecast_tables.studies(site, [known, unknown | {"study": "later", "last_trial": 2}], 1)
+    first, later, whole = cells(table)
+    assert (first["steps"], first["PFLOPs"], first["peak GB"]) == ("10", "1,234", "1.00")
+    assert first["hours"] == "1 (0.804 to 1.2)" and first["GPU-hours"] == "1 (0.804 to 1.2)"
+    assert {later[name] for name in ("steps", "PFLOPs", "peak GB", "hours", "expected end")} == {
+        "unknown"
+    }
+    assert (whole["steps"], whole["hours"], whole["expected end"]) == (
+        "over 10",
+        "over 1",
+        "unknown",
+    )
+
+
+def test_the_next_trials_say_what_is_expected_of_them() -> None:
+    words = {"mixture": "x", "recipe": "r", "stream": "s", "budget": "b"}
+    kinds = [KIND | words | {"by_what": "by FLOPs", "based_on": 3}]
+    kinds.append(kinds[0] | {"study": None, "seconds": None, "steps": None})
+    trials = [kinds[0] | {"trial": 7, "seed": 2}, kinds[1] | {"trial": 8, "seed": 0}]
+    first, second = cells(forecast_tables.next_trials(trials, kinds))
+    assert (first["trial"], first["study"], first["seed"]) == ("7", "s", "2")
+    assert (first["steps"], first["expected"]) == ("10", "1 h 00 min (by FLOPs, 3)")
+    assert (second["study"], second["steps"], second["expected"]) == ("", "unknown", "unknown")
+
+
+def test_a_gpu_is_shared_by_the_trials_beside_it() -> None:
+    assert gpu_share(Needs(gpus_per_trial=2, trials_side_by_side=4), "an H200") == 0.5
+    assert gpu_share(Needs(gpus_per_trial=2), None) == 2
+    assert gpu_share(Needs(gpus_per_trial=2), "cpu (one core)") == 0
+
+
+@pytest.mark.parametrize(("gpus", "beside", "large"), [(1, 2, True), (2, 2, False), (2, 3, True)])
+def test_trials_on_one_gpu_need_their_memory_at_once(
+    site: Site, gpus: int, beside: int, large: bool
+) -> None:
+    """1 GB each, and a GPU of 1.5 GB; 1 GB fits a GPU of exactly 1 GB."""
+    needs = Needs(gpu_memory_gb=1.5, gpus_per_trial=gpus, trials_side_by_side=beside)
+    assert bool(too_large(replace(site, needs=needs), [KIND])) == large
+    assert too_large(replace(site, needs=Needs(gpu_memory_gb=1.0)), [KIND]) == {}

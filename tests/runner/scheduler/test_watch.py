@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from runner.run_folder import write_json
-from runner.scheduler.dry_run import duration
+from runner.scheduler.forecast_tables import duration
 from runner.scheduler.report import Report
 from runner.scheduler.watch import Snapshot, line, picture
 
