@@ -1,4 +1,4 @@
-"""What lies at a place, as rows: what `python -m schema draft` asks, as JSON on standard input.
+"""Rows for what lies at a place: what `python -m schema draft` asks, as JSON on standard input.
 
 Prints JSON: `datasets`, rows with `comments`; `order`, by which a sequence can be made of them
 (`year`, `class` or `whole`); `comments` on all of them. What cannot be guessed is said in a
@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from streams import DatasetError, Pairs, open_pairs
-from streams.drafts import LOOKS, Draft
+from streams.drafting import Draft
+from streams.drafts import LOOKS
 from streams.formats._files import UNREADABLE, Files
 from streams.formats._places import files_below, is_hidden
 from streams.formats._unused import printable
@@ -184,9 +185,9 @@ def _what_lies_there(place: Path) -> str:
 
 def main() -> int:
     """Return exit code 2 where nothing is there that a format reads; the message says what is."""
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        draft = drafted(Path(asked["place"]), Path(asked["data"]), asked["name"])
+        draft = drafted(Path(request["place"]), Path(request["data"]), request["name"])
     except (NothingThereError, DatasetError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""What dataset rows say, compared with what the files at their places say, before a job exists.
+"""Compare what dataset rows say with what the files at their places say, before a job exists.
 
 Files are the other half's to read, so a process of it does that (`python -m streams.check`). It
 reads no image and copies nothing. Only formats whose files name classes are asked, and a row that
@@ -34,28 +34,28 @@ class Comparison:
 
     def objections(self, rows: Iterable[Row]) -> list[str]:
         """Return how dataset rows contradict the files at their places, both sides named."""
-        asked = {self._key(row): row for row in rows if self._can_be_compared(row)}
-        new = {key: row for key, row in asked.items() if key not in self.refused}
+        by_key = {self._key(row): row for row in rows if self._can_be_compared(row)}
+        new = {key: row for key, row in by_key.items() if key not in self.refused}
         unknown = {key: row for key, row in new.items() if not self._agreed(key).exists()}
         self.refused |= dict.fromkeys(new)
         if unknown:
             self._compare(unknown)
-        sentences = [self.refused[key] for key in asked]
+        sentences = [self.refused[key] for key in by_key]
         return [sentence for sentence in sentences if sentence is not None]
 
     def _compare(self, rows: Mapping[str, Row]) -> None:
         """Ask the other half, and remember what it says."""
-        said = run_streams("check", {"data": str(self.data), "compare": list(rows.values())})
-        if said is None:
+        answer = run_streams("check", {"data": str(self.data), "compare": list(rows.values())})
+        if answer is None:
             return
-        refused = json.loads(said)
+        refused = json.loads(answer)
         for key, row in rows.items():
             self.refused[key] = refused.get(row["name"])
             if row["name"] not in refused:
                 self._remember(key)
 
     def _remember(self, key: str) -> None:
-        """Keep that a row agreed. Where nothing can be written it is asked again in the next pass."""
+        """Keep that a row agreed. Where nothing can be written, the next pass asks again."""
         try:
             self._agreed(key).parent.mkdir(parents=True, exist_ok=True)
             self._agreed(key).touch()
@@ -87,7 +87,7 @@ def run_streams(module: str, request: Mapping[str, Any]) -> str | None:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", f"streams.{module}"]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             input=json.dumps(request),
             text=True,
@@ -97,7 +97,7 @@ def run_streams(module: str, request: Mapping[str, Any]) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return process.stdout if process.returncode == 0 else None
 
 
 def _times(place: Path) -> list[list[Any]]:

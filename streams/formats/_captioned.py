@@ -55,7 +55,7 @@ class Listed:
         self.told.setdefault(path, label)
 
     def close(self, about: str, files: Sequence[str]) -> None:
-        """Keep the images that are there; `files`: what lies below the folder, beside the tables."""
+        """Keep the images that are there; `files`: what lies below the folder beside tables."""
         present = set(files)
         for path in sorted(self.captions.keys() | self.bare):
             if path not in present and not (self.folder / path).is_file():

@@ -7,7 +7,7 @@ contradiction: one of the two sides is wrong, and training would teach crows as 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,22 @@ def label_numbers(
                 f"{about}: label {label!r} is neither the name of a class nor its number"
             )
     return np.array(places, np.int64)
+
+
+def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[int], str]) -> None:
+    """Refuse a label that is no number of a class, where the row names classes; labels (N,).
+
+    Raises:
+        DatasetError: gives the `name` of the first item with such a label, and the numbers there
+            are.
+    """
+    outside = np.flatnonzero((labels < -1) | (labels >= classes))
+    if classes and len(outside):
+        wrong = int(outside[0])
+        raise DatasetError(
+            f"{about}: {name(wrong)} has label {labels[wrong]}, and the row has {classes} classes. "
+            f"Labels run from 0 to {classes - 1}; name every class in the row."
+        )
 
 
 def by_label(

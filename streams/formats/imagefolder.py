@@ -58,11 +58,12 @@ class Imagefolder:
                 for.
         """
         about = f"dataset {dataset['name']!r}"
-        wanted = "images, with metadata beside them" if self.caption else WANTED
-        folder = there(about, place(dataset, cache, wanted) / part(self, split), wanted)
+        contents = "images, with metadata beside them" if self.caption else WANTED
+        folder = there(about, place(dataset, cache, contents) / part(self, split), contents)
         if not folder.is_dir():
             raise DatasetError(
-                f"{about}: {folder} is a file; it must be {wanted}. Unpack it, or see which format "
+                f"{about}: {folder} is a file; it must be {contents}. Unpack it, or see which "
+                "format "
                 "reads it."
             )
         if self.caption:

@@ -114,9 +114,9 @@ class Parquet:
         self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
     ) -> tuple[Path, list[Path]]:
         """Return the folder that names start from, and the files of a split."""
-        wanted = "Parquet files, or folders of them"
-        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
-        return root, matching(about, root, said, ".parquet")
+        contents = "Parquet files, or folders of them"
+        root, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
+        return root, matching(about, root, pattern, ".parquet")
 
     def _check(self, about: str, file: Path) -> None:
         """Check that a file has the columns that the row's params name, each of a kind that is
@@ -220,7 +220,7 @@ class Rows:
 
 
 def names_in(file: Path, label: str) -> list[str]:
-    """Return the class names of a label column, as Hugging Face notes them; none where it does not."""
+    """Return the class names of a label column, as Hugging Face notes them; none otherwise."""
     schema = pq.read_schema(file)
     noted = (schema.metadata or {}).get(b"huggingface")
     if not noted or label not in schema.names or _text(schema.field(label).type):

@@ -1,4 +1,4 @@
-"""What the sets of the procedural world show: everything at random, but what the class fixes.
+"""The scenes of the procedural world's sets: everything at random, but what the class fixes.
 
 A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row
 holds.
@@ -34,7 +34,7 @@ class WorldError(ValueError):
 
 
 class Wanted(Protocol):
-    """What the sampler asks of a row's params."""
+    """The params that the sampler reads."""
 
     @property
     def set(self) -> str: ...
@@ -112,9 +112,9 @@ class Sampler:
         self.tables += [blob(name, self.world.seed) for name in self.world.names]
         self.factors.shape = np.where(made_up, len(KNOWN) + which, self.factors.shape)
         vague = rng.uniform(size=n) < 0.1
-        said = [*KNOWN, *self.world.names]
+        known = [*KNOWN, *self.world.names]
         self.nouns = [
-            "shape" if v and s < len(KNOWN) else said[s]
+            "shape" if v and s < len(KNOWN) else known[s]
             for v, s in zip(vague, self.factors.shape, strict=True)
         ]
         self.labels[:] = 0
@@ -147,13 +147,15 @@ class Sampler:
         """Only held-out pairs, or their classes could be told by what was seen."""
         pairs = held_out(self.world.seed)
         phrases = {f"{c} {s}": (i, j) for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN)}
-        wanted = np.array([phrases[self.classes[label]] for label in self._places(tuple(phrases))])
-        if not all(pairs[colour, shape] for colour, shape in wanted):
+        phrase_of = np.array(
+            [phrases[self.classes[label]] for label in self._places(tuple(phrases))]
+        )
+        if not all(pairs[colour, shape] for colour, shape in phrase_of):
             raise WorldError(
                 f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; "
                 "see `held_out`"
             )
-        self.factors.colour, self.factors.shape = wanted[:, 0], wanted[:, 1]
+        self.factors.colour, self.factors.shape = phrase_of[:, 0], phrase_of[:, 1]
         self.nouns = [KNOWN[s] for s in self.factors.shape]
 
     def _names(self) -> None:
