@@ -120,9 +120,11 @@ def _suite(name: str, datasets: Sequence[Row], metric: str) -> Iterator[str]:
 
 def _concepts(order: str, datasets: Sequence[Row]) -> list[tuple[str, str]]:
     """Return dataset and class of each concept: `*` stands for all classes of a dataset."""
-    if order == "class":
-        return [(row["name"], name) for row in datasets for name in row["classes"]]
-    return [(row["name"], "*") for row in datasets]
+    concepts = []
+    for row in datasets:
+        for concept in row["classes"] if order == "class" else ["*"]:
+            concepts.append((row["name"], concept))
+    return concepts
 
 
 def _sequence(name: str, order: str, concepts: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -73,6 +73,7 @@ def look(row: Row, data: Path, every: bool = False) -> Finding:
     Whatever is wrong with a dataset is told of it alone: the look at the others goes on.
     """
     finding = Finding(row)
+    # What the catalog says of the row is known before anything is opened.
     for problem in row.get("contradictions", ()):
         finding.fault(ContradictionError(problem))
     try:

@@ -79,14 +79,18 @@ def shards(place: Path) -> Draft | None:
     draft = Draft("webdataset", comments=[f"Seen: {len(files)} tar shards."])
     _split_files(draft, place, files, ".tar")
     samples = list(samples_of(files[0], Unused()).values())[:LOOKED_AT]
-    endings = {ending for parts in samples for ending in parts}
+    endings, labels = set[str](), list[int]()
+    for parts in samples:
+        endings |= parts.keys()
+        if ".cls" in parts:
+            labels.append(int(span(files[0], *parts[".cls"])))
     pictures = sorted(ending for ending in endings if ending.endswith(SUFFIXES))
+    # Only endings such as .input.jpg: which of them is the image cannot be guessed.
     if pictures and not set(pictures) & set(SUFFIXES):
         draft.params["image"] = pictures[0].removeprefix(".")
         draft.comments.append(f"To decide: which member is the image: {', '.join(pictures)}.")
     if ".txt" not in endings and ".json" in endings:
         _captions_in_json(draft, files[0], samples)
-    labels = [int(span(files[0], *parts[".cls"])) for parts in samples if ".cls" in parts]
     if labels and ".txt" not in endings and "caption" not in draft.params:
         draft.params["caption"] = "templates"
         _numbered(draft, max(labels) + 1)
@@ -99,7 +103,12 @@ def parquet(place: Path) -> Draft | None:
     if not files:
         return None
     schema = pq.read_schema(files[0])
-    images = [name for name in schema.names if parquet_files._image(schema.field(name).type)]
+    images, texts, labels = list[str](), list[str](), list[str]()
+    for name in schema.names:
+        kind = schema.field(name).type
+        for columns, fits in ((images, "image"), (texts, "caption"), (labels, "label")):
+            if parquet_files.TYPES[fits](kind):
+                columns.append(name)
     if not images:
         return None
     draft = Draft(
@@ -108,9 +117,7 @@ def parquet(place: Path) -> Draft | None:
     _split_files(draft, place, files, ".parquet")
     if "image" not in images:
         draft.params["image"] = images[0]
-    kinds = {name: schema.field(name).type for name in schema.names}
-    texts = [name for name, kind in kinds.items() if parquet_files._caption(kind)]
-    labels = [name for name, kind in kinds.items() if parquet_files._label(kind)]
+    # A text may be a caption or the name of a class: what the column is called decides.
     caption, label = first_of(texts, CAPTIONS), first_of(labels, LABELS)
     if label:
         draft.params["label"] = label
@@ -119,7 +126,7 @@ def parquet(place: Path) -> Draft | None:
         known = [value for value in values if value is not None]
         if names:
             draft.name_classes(names, f"the feature {label} of the files")
-        elif types.is_integer(kinds[label]):
+        elif types.is_integer(schema.field(label).type):
             _numbered(draft, max(known, default=-1) + 1)
         else:
             draft.classes = sorted(map(str, known))
@@ -256,7 +263,7 @@ def _label_of(draft: Draft, table: Table) -> None:
 
 def _numbered(draft: Draft, count: int) -> None:
     """Name classes of which only the numbers are known."""
-    draft.classes = [f"class {number}" for number in range(count)]
+    draft.classes = _placeholders(count)
     draft.comments.append(
         f"To decide: the names of the {count} classes. The files say numbers alone, and a model "
         "cannot "
@@ -288,12 +295,18 @@ def _arguments(name: str) -> tuple[str, ...]:
 
 def _torchvision_classes(name: str, root: Path) -> list[str]:
     """Return the class names that torchvision knows of a dataset; none where it knows none."""
+    # Whatever torchvision raises for a folder that is not whole, names are then not known.
     try:
         opened = getattr(datasets, name)(root)
     except (RuntimeError, OSError, ValueError, TypeError, ImportError):
         return []
-    names = [str(one) for one in getattr(opened, "classes", ())]
+    names = list(map(str, getattr(opened, "classes", ())))
     if names:
         return names
     labels = np.array(getattr(opened, "_labels", ()))
-    return [f"class {number}" for number in range(int(labels.max()) + 1)] if len(labels) else []
+    return _placeholders(int(labels.max()) + 1) if len(labels) else []
+
+
+def _placeholders(count: int) -> list[str]:
+    """Return names for classes of which only the numbers are known."""
+    return [f"class {number}" for number in range(count)]

@@ -214,6 +214,7 @@ def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
     """Return the names of test images with the same bytes as a training image; only sizes in common
     are read.
     """
+    # Files of another size have other bytes, so only those of a size in common are read.
     sizes: dict[int, list[int]] = {}
     for place in places.tolist():
         sizes.setdefault(_size(test, place), []).append(place)
@@ -254,6 +255,7 @@ def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> I
     location = data / str(row["location"])
     if not location.is_dir() or location.resolve() == data.resolve():
         return  # one file, or the data folder of all datasets
+    # Real paths, as a place may be reached through links.
     covered = {path.resolve() for path in covered}
     for pattern in elsewhere:
         covered |= {path.resolve() for path in location.glob(pattern)}

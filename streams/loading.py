@@ -61,13 +61,15 @@ class Loader:
         try:
             return self._taken()
         except FAILED:
-            self.ahead = iter(())  # its processes end now
+            # Its processes end now.
+            self.ahead = iter(())
             raise
 
     def _taken(self) -> Draw:
         sent = next(self.ahead, None) or self._first_ahead()
         if isinstance(sent, FAILED):
             raise sent
+        # The cursor moves when a batch is taken, not when it is made ahead.
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)

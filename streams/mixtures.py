@@ -170,6 +170,7 @@ class Mixture:
 
     def next(self) -> list[Portion]:
         """Return which pairs the next batch has, and move the cursor on."""
+        # All pools are walked in every batch, so that the cursors do not depend on who reads what.
         chosen = []
         for pool, count in zip(self.pools, self.counts, strict=True):
             places = pool.take(count) if count else np.empty(0, np.int64)

@@ -34,18 +34,26 @@ class Comparison:
 
     def objections(self, rows: Iterable[Row]) -> list[str]:
         """Return how dataset rows contradict the files at their places, both sides named."""
-        by_key = {self._key(row): row for row in rows if self._can_be_compared(row)}
-        new = {key: row for key, row in by_key.items() if key not in self.refused}
-        unknown = {key: row for key, row in new.items() if not self._agreed(key).exists()}
-        self.refused |= dict.fromkeys(new)
+        keys, unknown = list[str](), dict[str, Row]()
+        for row in rows:
+            if not self._can_be_compared(row):
+                continue
+            key = self._key(row)
+            keys.append(key)
+            # What agreed once agrees until the row or its place changes, and with them the key.
+            if key not in self.refused and not self._agreed(key).exists():
+                unknown[key] = row
+            self.refused.setdefault(key, None)
+        # One process for all of them, as it takes seconds to start.
         if unknown:
             self._compare(unknown)
-        sentences = [self.refused[key] for key in by_key]
+        sentences = [self.refused[key] for key in dict.fromkeys(keys)]
         return [sentence for sentence in sentences if sentence is not None]
 
     def _compare(self, rows: Mapping[str, Row]) -> None:
         """Ask the other half, and remember what it says."""
         answer = run_streams("check", {"data": str(self.data), "compare": list(rows.values())})
+        # No answer is no contradiction: the job will compare again, where the data is.
         if answer is None:
             return
         refused = json.loads(answer)

@@ -215,6 +215,7 @@ class Files:
         self._note(index, image)
         if not isinstance(image, Exception):
             return image
+        # The next of the same label in the order of the split, whoever asks and whatever was asked.
         alike = np.flatnonzero(self.labels == self.labels[index])
         for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
             image = self._decoded(other, crop)

@@ -40,6 +40,7 @@ def fetched(about: str, address: str, folder: Path) -> Path:
         tries += 1
         try:
             _copied(address, copy)
+        # Refused for good (no such file, no right to it), or worth another try.
         except (OSError, ValueError) as problem:  # URLError and a connection that ends are OSErrors
             denied = (
                 isinstance(problem, urllib.error.HTTPError)
@@ -71,6 +72,7 @@ def _copied(address: str, copy: Path) -> None:
             length = answer.headers.get("Content-Length")
             if length is not None and out.tell() != int(length):
                 raise OSError(f"it ended after {out.tell():,} of {int(length):,} bytes")
+        # Only a whole file is moved into place, so that what is there needs no check.
         fsync(aside)
         aside.replace(copy)
         fsync(copy.parent)

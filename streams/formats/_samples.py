@@ -37,6 +37,7 @@ def index_of(file: Path, image: str, caption: str) -> Arrays:
     samples = samples_of(file, unused)
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     keys, labels, spans = [], [], []
+    # A sample is a pair, or is counted with the reason why it is none; so is each further picture.
     for key, parts in samples.items():
         picture = _image_of(parts, image)
         if key.rpartition("/")[2].startswith("."):

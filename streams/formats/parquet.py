@@ -159,6 +159,7 @@ class Rows:
         classes = list(dataset["classes"]) or names_in(files[0], form.label)
         labels, spans, rows = [], [], []
         for file in files:
+            # Each file has its own class names, and its own numbers for them.
             stem = file.relative_to(root).with_suffix("").as_posix()
             used = self._with_captions(file, stem, form.caption)
             rows.append(used)
@@ -254,6 +255,7 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
             for cell in batch.column(0).to_pylist():
                 image = cell.get("bytes") if isinstance(cell, dict) else cell
                 sizes.append(out.write(image or b""))  # nothing: an unreadable image
+    # Written aside, flushed, then moved: whoever reads meets a whole folder or none.
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))
     for written in aside.iterdir():

@@ -142,9 +142,9 @@ class Shards:
             for reason, count in zip(index["reasons"], index["reason_counts"], strict=True):
                 first = index["reason_names"][index["reason_of"] == reason]
                 self.unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])
-        self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
+        self.labels = _joined(indices, "labels")
         # (N, 4): offset and bytes of the image, then of the text.
-        self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])
+        self.spans = _joined(indices, "spans")
         self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
         self.by_label: list[list[str]] = []
         if caption == "templates":
@@ -164,3 +164,9 @@ class Shards:
             return self.by_label[self.labels[item]]
         text = span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist())
         return texts_in(text, self.caption)
+
+
+def _joined(indices: list[Arrays], key: str) -> np.ndarray:
+    """Return an array of all shards, one shard behind the other."""
+    joined: np.ndarray = np.concatenate([index[key] for index in indices])
+    return joined
