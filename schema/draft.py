@@ -39,40 +39,40 @@ def main(arguments: Sequence[str]) -> int:
         "place", metavar="PLACE", help="a folder or a file; or one in the data folder"
     )
     parser.add_argument("--name", help="what the rows are called; otherwise as the place")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
         site = Site.load()
     except SiteError as error:
         print(error, file=sys.stderr)
         return 2
-    place = Path(asked.place)
+    place = Path(options.place)
     if not place.exists():
-        place = site.data / asked.place
-    name = asked.name or name_of(place.resolve())
+        place = site.data / options.place
+    name = options.name or name_of(place.resolve())
     request = {"place": str(place.absolute()), "data": str(site.data.absolute()), "name": name}
     # What reads images is of the other half: a process of it does the looking.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "streams.draft"],
         input=json.dumps(request),
         text=True,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": path},
     )
-    if done.returncode:
+    if process.returncode:
         return 2
-    print("\n".join(sql(name, json.loads(done.stdout))))
+    print("\n".join(sql(name, json.loads(process.stdout))))
     return 0
 
 
 def name_of(place: Path) -> str:
-    """Return a name for rows from that of a file or folder: small letters, digits and underscores."""
+    """Return a name for rows from a file's or folder's: small letters, digits, underscores."""
     words = re.findall(r"[^\W_]+", place.name.partition(".")[0].casefold())
     return "_".join(words) or "mine"
 
 
 def sql(name: str, draft: Row) -> Iterator[str]:
-    """Yield the lines of the INSERTs; `draft`: the datasets that were seen, and what was noticed."""
+    """Yield the lines of the INSERTs; `draft`: the datasets that were seen, with comments."""
     datasets, kind = draft["datasets"], draft["datasets"][0]["kind"]
     yield from _comments(draft["comments"])
     yield from _dataset_rows(datasets)
@@ -120,22 +120,25 @@ def _suite(name: str, datasets: Sequence[Row], metric: str) -> Iterator[str]:
 
 def _concepts(order: str, datasets: Sequence[Row]) -> list[tuple[str, str]]:
     """Return dataset and class of each concept: `*` stands for all classes of a dataset."""
-    if order == "class":
-        return [(row["name"], name) for row in datasets for name in row["classes"]]
-    return [(row["name"], "*") for row in datasets]
+    concepts = []
+    for row in datasets:
+        for concept in row["classes"] if order == "class" else ["*"]:
+            concepts.append((row["name"], concept))
+    return concepts
 
 
 def _sequence(name: str, order: str, concepts: Sequence[tuple[str, str]]) -> Iterator[str]:
-    said = {
+    explanations = {
         "year": "The sequence: a year after the other; * is everything of a dataset.",
-        "class": "The sequence: a class after the other, as they are listed. python -m runner.order "
+        "class": "The sequence: a class after the other, as they are listed. python -m "
+        "runner.order "
         "puts them into another order. To learn the whole set as one task instead, one row with "
         "the "
         "concept *.",
         "whole": "The sequence: * is everything of the dataset, as one concept and so one task.",
     }
     yield ""
-    yield from _comments([said[order]])
+    yield from _comments([explanations[order]])
     yield f"INSERT INTO sequence (name, ordering) VALUES ({_literal(name)}, '{order}');"
     yield "INSERT INTO sequence_concept (sequence, position, dataset, concept) VALUES"
     rows = []

@@ -1,5 +1,5 @@
-"""What is learned from: formats that read pairs, tasks cut from sequences, mixtures that make
-batches. Imports no duckdb.
+"""The pairs that are learned from: formats that read pairs, tasks cut from sequences, mixtures that
+make batches. Imports no duckdb.
 
 Shapes: B pairs in a batch, N pairs in a dataset, H x W pixels, L tokens.
 """
@@ -101,7 +101,8 @@ def compare(dataset: Mapping[str, Any], split: str, cache: Path) -> None:
 
 
 def image_px(dataset: Mapping[str, Any]) -> int:
-    """The side of the squares that a dataset row's images are made, in pixels; of all formats.
+    """Return the side of the squares that a dataset row's images are made, in pixels; of all
+    formats.
 
     Raises:
         DatasetError: as `open_pairs`.
@@ -110,7 +111,7 @@ def image_px(dataset: Mapping[str, Any]) -> int:
 
 
 def _form(dataset: Mapping[str, Any]) -> Any:
-    """The format of a row, its fields set from `params`."""
+    """Return the format of a row, its fields set from `params`."""
     try:
         rows.check_dataset(dataset)
     except parts.PartError as error:

@@ -25,8 +25,8 @@ ALONE = (
 
 
 def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
-    """What is cut from a picture: a share of its area between the two of `how.scale`, which must be
-    there.
+    """Return what is cut from a picture: a share of its area between the two of `how.scale`, which
+    must be there.
     """
     assert how.scale is not None
     with seeded(seed):
@@ -43,15 +43,15 @@ def coloured(images: Tensor, how: Augmentation, seed_of: Callable[[int], int]) -
     change = transform(how)
     if change is None:
         return images
-    made = torch.empty_like(images)
+    output = torch.empty_like(images)
     for place, image in enumerate(images):
         with seeded(seed_of(place)):
-            made[place] = change(image)
-    return made
+            output[place] = change(image)
+    return output
 
 
 def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:
-    """Of the colours of one (3, P, P) uint8 image; None if nothing is to be done."""
+    """Return the change of the colours of one (3, P, P) uint8 image; None if there is none."""
     steps: list[torch.nn.Module] = []
     if how.color_jitter is not None:
         steps.append(v2.RandomApply([v2.ColorJitter(*how.color_jitter)], p=how.color_jitter_prob))

@@ -1,5 +1,5 @@
-"""What a bounded buffer keeps of earlier tasks: the policies of `mixture.buffer_policy`, one
-function each. Pure.
+"""Bounded buffers, and what they keep of earlier tasks: the policies of `mixture.buffer_policy`,
+one function each. Pure.
 
 Each is a function of the earlier tasks and a seed alone, so a mixture begun anew keeps the same
 pairs, and there is no state to save. Each keeps what could have been kept: a pair that is dropped
@@ -65,7 +65,7 @@ def reservoir(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int
 def class_balanced(
     earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]
 ) -> np.ndarray:
-    """As many pairs of each concept as of any other that has them: the greedy sampler of GDumb
+    """Keep as many pairs of each concept as of any other that has them: the greedy sampler of GDumb
     (Prabhu et al., ECCV 2020), whose buffer gives up a random pair of its largest class where a
     smaller one arrives.
     """

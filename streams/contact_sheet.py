@@ -26,7 +26,7 @@ NO_LETTER = (
 )
 # Folders of fonts, and names that are tried first since their fonts hold many scripts.
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "~/.fonts")
-WIDE = ("NotoSansCJK", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
+WIDE = ("NotoSansCJK-Regular", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -91,9 +91,7 @@ def _font_files() -> list[str]:
     for folder in FOLDERS:
         for ending in ("ttf", "otf", "ttc"):
             files += Path(folder).expanduser().rglob(f"*.{ending}")
-    stems = {path: path.stem.replace("-", "") for path in files}
-    wide = [name.replace("-", "") for name in WIDE]
-    return sorted(map(str, files), key=lambda path: (stems[Path(path)] not in wide, path))
+    return sorted(map(str, files), key=lambda path: (Path(path).stem not in WIDE, path))
 
 
 def _missing(text: str, font: Font) -> set[str]:

@@ -1,4 +1,4 @@
-"""What lies at a place, as rows: what `python -m schema draft` asks, as JSON on standard input.
+"""Rows for what lies at a place: what `python -m schema draft` asks, as JSON on standard input.
 
 Prints JSON: `datasets`, rows with `comments`; `order`, by which a sequence can be made of them
 (`year`, `class` or `whole`); `comments` on all of them. What cannot be guessed is said in a
@@ -17,10 +17,12 @@ import numpy as np
 from PIL import Image
 
 from streams import DatasetError, Pairs, open_pairs
-from streams.drafts import LOOKS, Draft
+from streams.drafting import Draft
+from streams.drafts import LOOKS
 from streams.formats._files import UNREADABLE, Files
 from streams.formats._places import files_below, is_hidden
 from streams.formats._unused import printable
+from streams.formats.imagefolder import class_folders
 from streams.inspection import SHOWN, SPLITS, chosen
 from streams.pictures import opened_picture
 
@@ -57,8 +59,7 @@ def _years(place: Path) -> list[str]:
     """Return the folders of a place, if all of them are called as years."""
     if not place.is_dir():
         return []
-    folders = sorted(path.name for path in place.iterdir() if path.is_dir())
-    folders = [name for name in folders if not name.startswith(".")]
+    folders = class_folders(place)
     if len(folders) > 1 and all(YEAR.fullmatch(name) for name in folders):
         return folders
     return []
@@ -112,6 +113,7 @@ def _split(row: Row, draft: Draft) -> None:
 def _try_out(row: Row, draft: Draft, data: Path) -> None:
     """Open both splits; write down their counts, the sizes of images, and what does not fit."""
     for split in SPLITS:
+        # A draft that cannot be opened is still one: a person reads why and mends it.
         try:
             pairs = open_pairs(row, split, data)
         except (DatasetError, OSError) as problem:
@@ -119,8 +121,9 @@ def _try_out(row: Row, draft: Draft, data: Path) -> None:
             continue
         row[f"{split}_pairs"] = len(pairs)
         if isinstance(pairs, Files):
-            draft.comments += [f"{split}: {line}" for line in pairs.unused.lines()]
-            draft.comments += pairs.remarks
+            # Splits of one place say the same of it, which is said once.
+            beside = [*pairs.unused.lines(), *pairs.remarks]
+            draft.comments += [line for line in beside if line not in draft.comments]
         if split == "train":
             draft.comments.append(_sizes(pairs, row["name"]))
             texts = pairs.captions(chosen(row["name"], len(pairs), 1), np.random.default_rng(0))
@@ -137,7 +140,7 @@ def _sizes(pairs: Pairs, name: str) -> str:
             sizes.append(size)
     if not sizes:
         return "None of the images tried can be read; python -m schema check says why."
-    shorter, longer = np.array([min(one) for one in sizes]), np.array([max(one) for one in sizes])
+    shorter, longer = np.array(sizes).min(axis=1), np.array(sizes).max(axis=1)
     return (
         f"Of {len(sizes)} images tried, the shorter side has {shorter.min()} to {shorter.max()} "
         f"pixels ({int(np.median(shorter))} at the median), the longer up to {longer.max()}. To "
@@ -184,9 +187,9 @@ def _what_lies_there(place: Path) -> str:
 
 def main() -> int:
     """Return exit code 2 where nothing is there that a format reads; the message says what is."""
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        draft = drafted(Path(asked["place"]), Path(asked["data"]), asked["name"])
+        draft = drafted(Path(request["place"]), Path(request["data"]), request["name"])
     except (NothingThereError, DatasetError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -1,11 +1,10 @@
-"""What a place looks like to each format: a function each, which returns a draft or None.
+"""Looks at a place, one for each format: a function that returns a draft, or None.
 
 A look reads names and headers, a few records, and no image.
 """
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pyarrow import types
 from torchvision import datasets
 
 from streams import DatasetError
+from streams.drafting import CAPTIONS, LABELS, PATHS, TEST, TRAIN, Draft, first_of
 from streams.formats import parquet as parquet_files
 from streams.formats._disk import span
 from streams.formats._samples import samples_of, texts_in
@@ -24,21 +24,6 @@ from streams.formats._unused import Unused
 from streams.formats.imagefolder import METADATA, class_folders, metadata_of
 from streams.pictures import SUFFIXES
 
-TRAIN = ("train", "training", "trn")
-TEST = ("test", "val", "valid", "validation", "testing", "dev", "eval")
-CAPTIONS = (
-    "caption",
-    "captions",
-    "text",
-    "texts",
-    "title",
-    "alt",
-    "description",
-    "sentence",
-    "prompt",
-)
-LABELS = ("label", "labels", "class", "category", "fine_label", "target", "classname", "species")
-PATHS = ("filepath", "file_name", "filename", "path", "image_path", "image", "file", "img")
 LOOKED_AT = 200  # rows or samples whose cells are looked at
 # Folders that torchvision's classes leave in their root.
 TORCHVISION = {
@@ -65,40 +50,6 @@ TORCHVISION = {
     "pcam": "PCAM",
     "fer2013": "FER2013",
 }
-
-
-@dataclass
-class Draft:
-    """What a look has seen.
-
-    Attributes:
-        location: where the dataset lies, if that is not the place itself.
-        has_splits: whether a training and a test split were seen.
-    """
-
-    form: str
-    params: dict[str, Any] = field(default_factory=dict)
-    classes: list[str] = field(default_factory=list)
-    comments: list[str] = field(default_factory=list)
-    location: Path | None = None
-    has_splits: bool = False
-
-    def split(self, names: Sequence[str]) -> None:
-        """Find a training and a test split among the names of folders or files."""
-        train, test = _first(names, TRAIN), _first(names, TEST)
-        if train and test:
-            self.params |= {"train": train, "test": test}
-            self.has_splits = True
-            self.comments.append(f"Seen: {train} to train on and {test} to measure on.")
-        elif train or test:
-            self.params |= {"train": train or test, "test": train or test}
-
-    def name_classes(self, names: Sequence[str], where: str) -> None:
-        """Take the names of classes; names that read like files are written as words."""
-        self.classes = [" ".join(name.replace("_", " ").split()) for name in names]
-        if len(set(self.classes)) < len(names):
-            self.classes = list(names)
-        self.comments.append(f"Seen: {len(names)} classes, named by {where}.")
 
 
 def torchvision_set(place: Path) -> Draft | None:
@@ -128,14 +79,18 @@ def shards(place: Path) -> Draft | None:
     draft = Draft("webdataset", comments=[f"Seen: {len(files)} tar shards."])
     _split_files(draft, place, files, ".tar")
     samples = list(samples_of(files[0], Unused()).values())[:LOOKED_AT]
-    endings = {ending for parts in samples for ending in parts}
+    endings, labels = set[str](), list[int]()
+    for parts in samples:
+        endings |= parts.keys()
+        if ".cls" in parts:
+            labels.append(int(span(files[0], *parts[".cls"])))
     pictures = sorted(ending for ending in endings if ending.endswith(SUFFIXES))
+    # Only endings such as .input.jpg: which of them is the image cannot be guessed.
     if pictures and not set(pictures) & set(SUFFIXES):
         draft.params["image"] = pictures[0].removeprefix(".")
         draft.comments.append(f"To decide: which member is the image: {', '.join(pictures)}.")
     if ".txt" not in endings and ".json" in endings:
         _captions_in_json(draft, files[0], samples)
-    labels = [int(span(files[0], *parts[".cls"])) for parts in samples if ".cls" in parts]
     if labels and ".txt" not in endings and "caption" not in draft.params:
         draft.params["caption"] = "templates"
         _numbered(draft, max(labels) + 1)
@@ -148,7 +103,12 @@ def parquet(place: Path) -> Draft | None:
     if not files:
         return None
     schema = pq.read_schema(files[0])
-    images = [name for name in schema.names if parquet_files._image(schema.field(name).type)]
+    images, texts, labels = list[str](), list[str](), list[str]()
+    for name in schema.names:
+        kind = schema.field(name).type
+        for columns, fits in ((images, "image"), (texts, "caption"), (labels, "label")):
+            if parquet_files.TYPES[fits](kind):
+                columns.append(name)
     if not images:
         return None
     draft = Draft(
@@ -157,10 +117,8 @@ def parquet(place: Path) -> Draft | None:
     _split_files(draft, place, files, ".parquet")
     if "image" not in images:
         draft.params["image"] = images[0]
-    kinds = {name: schema.field(name).type for name in schema.names}
-    texts = [name for name, kind in kinds.items() if parquet_files._caption(kind)]
-    labels = [name for name, kind in kinds.items() if parquet_files._label(kind)]
-    caption, label = _first(texts, CAPTIONS), _first(labels, LABELS)
+    # A text may be a caption or the name of a class: what the column is called decides.
+    caption, label = first_of(texts, CAPTIONS), first_of(labels, LABELS)
     if label:
         draft.params["label"] = label
         names = parquet_files.names_in(files[0], label)
@@ -168,7 +126,7 @@ def parquet(place: Path) -> Draft | None:
         known = [value for value in values if value is not None]
         if names:
             draft.name_classes(names, f"the feature {label} of the files")
-        elif types.is_integer(kinds[label]):
+        elif types.is_integer(schema.field(label).type):
             _numbered(draft, max(known, default=-1) + 1)
         else:
             draft.classes = sorted(map(str, known))
@@ -189,7 +147,7 @@ def metadata(place: Path) -> Draft | None:
     )
     if table is None:
         return None
-    caption = _first([name for name in table.columns if name != "file_name"], CAPTIONS)
+    caption = first_of([name for name in table.columns if name != "file_name"], CAPTIONS)
     if caption is None:
         return None
     draft.params["caption"] = caption
@@ -206,7 +164,7 @@ def table(place: Path) -> Draft | None:
             read = read_table("the place", file)
         except DatasetError:
             continue
-        path, caption = _first(read.columns, PATHS), _first(read.columns, CAPTIONS)
+        path, caption = first_of(read.columns, PATHS), first_of(read.columns, CAPTIONS)
         if path is None or caption is None or path == caption:
             continue
         draft = Draft("table", comments=[f"Seen: {file.name}, with {path} and {caption}."])
@@ -259,7 +217,7 @@ def _files_of(place: Path, endings: tuple[str, ...], deep: bool = True) -> list[
 def _split_files(
     draft: Draft, place: Path, files: Sequence[Path], suffix: str, named: bool = False
 ) -> None:
-    """Find a training and a test split among files: by their folders, or by how their names begin."""
+    """Find a training and a test split among files, by their folders or how their names begin."""
     if place.is_file():
         return
     paths = [file.relative_to(place) for file in files]
@@ -271,26 +229,18 @@ def _split_files(
     test = [path for path in paths if path.name.startswith(TEST)]
     if not train or not test:
         return
-    found = []
+    places = []
     for some in (train, test):
         pattern = (some[0].parent / f"{_stem(some[0].name)}*{suffix}").as_posix()
-        found.append(some[0].as_posix() if named or len(some) == 1 else pattern)
-    draft.params |= {"train": found[0], "test": found[1]}
+        places.append(some[0].as_posix() if named or len(some) == 1 else pattern)
+    draft.params |= {"train": places[0], "test": places[1]}
     draft.has_splits = True
-    draft.comments.append(f"Seen: {found[0]} to train on and {found[1]} to measure on.")
+    draft.comments.append(f"Seen: {places[0]} to train on and {places[1]} to measure on.")
 
 
 def _stem(name: str) -> str:
     """Return the word that says the split, at the beginning of a file's name."""
     return max((word for word in (*TRAIN, *TEST) if name.startswith(word)), key=len)
-
-
-def _first(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """Return the first of the wanted words that is a name, whatever its case; as it is written
-    there.
-    """
-    by_word = {name.casefold(): name for name in reversed(names)}
-    return next((by_word[word] for word in wanted if word in by_word), None)
 
 
 def _holds_pictures(folder: Path) -> bool:
@@ -299,7 +249,7 @@ def _holds_pictures(folder: Path) -> bool:
 
 def _label_of(draft: Draft, table: Table) -> None:
     """Take the classes of a table's label column, if it has one."""
-    label = _first(table.columns, LABELS)
+    label = first_of(table.columns, LABELS)
     values = {row.get(label) for row in table.rows} - {None, ""} if label else set()
     if not label or not values:
         return
@@ -313,7 +263,7 @@ def _label_of(draft: Draft, table: Table) -> None:
 
 def _numbered(draft: Draft, count: int) -> None:
     """Name classes of which only the numbers are known."""
-    draft.classes = [f"class {number}" for number in range(count)]
+    draft.classes = _placeholders(count)
     draft.comments.append(
         f"To decide: the names of the {count} classes. The files say numbers alone, and a model "
         "cannot "
@@ -345,12 +295,18 @@ def _arguments(name: str) -> tuple[str, ...]:
 
 def _torchvision_classes(name: str, root: Path) -> list[str]:
     """Return the class names that torchvision knows of a dataset; none where it knows none."""
+    # Whatever torchvision raises for a folder that is not whole, names are then not known.
     try:
         opened = getattr(datasets, name)(root)
     except (RuntimeError, OSError, ValueError, TypeError, ImportError):
         return []
-    names = [str(one) for one in getattr(opened, "classes", ())]
+    names = list(map(str, getattr(opened, "classes", ())))
     if names:
         return names
     labels = np.array(getattr(opened, "_labels", ()))
-    return [f"class {number}" for number in range(int(labels.max()) + 1)] if len(labels) else []
+    return _placeholders(int(labels.max()) + 1) if len(labels) else []
+
+
+def _placeholders(count: int) -> list[str]:
+    """Return names for classes of which only the numbers are known."""
+    return [f"class {number}" for number in range(count)]

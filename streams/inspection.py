@@ -1,5 +1,5 @@
-"""What a person should know of a dataset before it is trained on: a sentence for each thing that is
-odd.
+"""Remarks that a person should read of a dataset before it is trained on: a sentence for each thing
+that is odd.
 
 What contradicts the row is not here: a format refuses it when it is opened.
 """
@@ -65,19 +65,19 @@ def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]
     """Yield what lies at the place of a dataset and is used by none of its splits, all of them
     opened.
     """
-    said: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     covered: set[Path] = set()
     for split, pairs in opened.items():
         if not isinstance(pairs, Files):
             return
         # Splits of one place say the same of it, which is said once.
         for line in pairs.unused.lines():
-            said.setdefault(line, split)
+            sentences.setdefault(line, split)
         for remark in pairs.remarks:
-            said.setdefault(remark, split)
+            sentences.setdefault(remark, split)
         covers = getattr(pairs.source, "covers", None)
         covered |= {Path(data)} if covers is None else set(covers)
-    for line, split in said.items():
+    for line, split in sentences.items():
         yield f"{split}: {line}"
     elsewhere = [str(row["params"].get(split, "")) for split in SPLITS if split not in opened]
     if all(elsewhere):  # a split that is not asked for and has no place of its own may be anywhere
@@ -144,7 +144,7 @@ def _labels(row: Row, split: str, pairs: Pairs) -> Iterator[str]:
 def _unreadable(split: str, pairs: Files, tried: int) -> Iterator[str]:
     """Yield which images cannot be read, and why."""
     if pairs.corrupt:
-        named = [f"{name} ({pairs.reasons[name]})" for name in pairs.corrupt[:SHOWN]]
+        named = [f"{name} ({pairs.unreadable.reasons[name]})" for name in pairs.corrupt[:SHOWN]]
         more = ", ..." if len(pairs.corrupt) > SHOWN else ""
         yield (
             f"{split}: {len(pairs.corrupt)} of the {tried} images tried cannot be read: "
@@ -214,6 +214,7 @@ def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
     """Return the names of test images with the same bytes as a training image; only sizes in common
     are read.
     """
+    # Files of another size have other bytes, so only those of a size in common are read.
     sizes: dict[int, list[int]] = {}
     for place in places.tolist():
         sizes.setdefault(_size(test, place), []).append(place)
@@ -254,9 +255,10 @@ def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> I
     location = data / str(row["location"])
     if not location.is_dir() or location.resolve() == data.resolve():
         return  # one file, or the data folder of all datasets
+    # Real paths, as a place may be reached through links.
     covered = {path.resolve() for path in covered}
-    for said in elsewhere:
-        covered |= {path.resolve() for path in location.glob(said)}
+    for pattern in elsewhere:
+        covered |= {path.resolve() for path in location.glob(pattern)}
     if location.resolve() in covered or data.resolve() in covered:
         return
     beside = []

@@ -50,7 +50,7 @@ class Loader:
         self.ahead: Iterator[Sent | Failed] = iter(())
 
     def draw(self) -> Draw:
-        """The next batch.
+        """Return the next batch.
 
         Raises:
             DatasetError: too many of its images cannot be decoded.
@@ -61,13 +61,15 @@ class Loader:
         try:
             return self._taken()
         except FAILED:
-            self.ahead = iter(())  # its processes end now
+            # Its processes end now.
+            self.ahead = iter(())
             raise
 
     def _taken(self) -> Draw:
         sent = next(self.ahead, None) or self._first_ahead()
         if isinstance(sent, FAILED):
             raise sent
+        # The cursor moves when a batch is taken, not when it is made ahead.
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
@@ -80,24 +82,24 @@ class Loader:
         return Draw(images, captions, sources, chosen)
 
     def _first_ahead(self) -> Sent | Failed:
-        """The next batch, and others behind it: not begun before one is asked for, as the state may
-        still be put back.
+        """Return the next batch, and have others made behind it: not begun before one is asked for,
+        as the state may still be put back.
         """
         end = (
             self.steps
             if self.steps is not None and self.mixture.drawn < self.steps
             else sys.maxsize
         )
-        made = _Made(self.mixture, self.part, end)
+        source = _Made(self.mixture, self.part, end)
         self.ahead = iter(
             DataLoader(
-                made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is
+                source, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is
             )
         )
         return next(self.ahead)
 
     def state_dict(self) -> dict[str, Any]:
-        """That of the mixture."""
+        """Return the state of the mixture."""
         return self.mixture.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -113,7 +115,7 @@ def _as_it_is(sent: Any) -> Any:
 
 
 class _Made(IterableDataset[Sent | Failed]):
-    """What one worker makes of the batches, up to number `end` of the task."""
+    """The batches that one worker makes, up to number `end` of the task."""
 
     def __init__(self, mixture: Mixture, part: slice | None, end: int) -> None:
         self.mixture, self.part, self.end = mixture, part, end
@@ -125,11 +127,11 @@ class _Made(IterableDataset[Sent | Failed]):
         self._pass_over(worker.id)
         while self.mixture.drawn < self.end:
             try:
-                made = self._made(self.mixture.next())
+                batch = self._made(self.mixture.next())
             except FAILED as problem:
                 yield problem
                 return
-            yield made
+            yield batch
             self._pass_over(worker.num_workers - 1)
 
     def _made(self, chosen: list[Portion]) -> Sent:

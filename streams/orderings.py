@@ -21,24 +21,24 @@ class OrderingError(ValueError):
 
 
 def random(concepts: Sequence[Concept], seed: int) -> np.ndarray:
-    """Shuffled."""
+    """Shuffle concepts."""
     return _named(concepts)[np.random.default_rng(seed).permutation(len(concepts))]
 
 
 def easy_to_hard(concepts: Sequence[Concept], accuracies: np.ndarray) -> np.ndarray:
-    """What the backbone knows best comes first; accuracies (N,) in [0, 1]."""
+    """Put first what the backbone knows best; accuracies (N,) in [0, 1]."""
     names = _named(concepts)
     return names[np.argsort(-np.asarray(accuracies)[names], kind="stable")]
 
 
 def frequency(concepts: Sequence[Concept], counts: np.ndarray) -> np.ndarray:
-    """What the captions of a pool mention least comes first; counts (N,)."""
+    """Put first what the captions of a pool mention least; counts (N,)."""
     names = _named(concepts)
     return names[np.argsort(np.asarray(counts)[names], kind="stable")]
 
 
 def similarity(concepts: Sequence[Concept], embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """A chain: from a concept that chance chooses, always on to the nearest that is left;
+    """Make a chain: from a concept that chance chooses, always on to the nearest that is left;
     embeddings (N, D) of unit norm.
     """
     names = _named(concepts)
@@ -54,7 +54,8 @@ def similarity(concepts: Sequence[Concept], embeddings: np.ndarray, seed: int) -
 
 
 def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
-    """By the year in which a concept's dataset was released, shuffled within a year; years (N,).
+    """Order concepts by the year in which a concept's dataset was released, shuffled within a year;
+    years (N,).
 
     Raises:
         OrderingError: a dataset without a year.
@@ -73,8 +74,8 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
 
 
 def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
-    """Dataset after dataset, by year of release where there is one, then by name; the concepts of
-    each shuffled; years (N,).
+    """Put dataset after dataset, by year of release where there is one, then by name; the concepts
+    of each shuffled; years (N,).
     """
     keys = [
         (year is None, year or 0, name) for (name, _), year in zip(concepts, years, strict=True)
@@ -85,7 +86,7 @@ def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int)
 
 
 def _named(concepts: Sequence[Concept]) -> np.ndarray:
-    """(N,): the concepts by name.
+    """Return (N,): the concepts by name.
 
     Raises:
         OrderingError: there are none, or one of them twice.

@@ -102,7 +102,7 @@ def recut(images: np.ndarray, crops: Sequence[Crop] | None) -> np.ndarray:
 
 
 def middle(size: tuple[int, int], image_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size that a picture is resized to, and left and top of the square cut from that."""
+    """Return the size that a picture is resized to, and the corner of the square cut from it."""
     width, height = (image_px * side // min(size) for side in size)
     return (width, height), (round((width - image_px) / 2), round((height - image_px) / 2))
 

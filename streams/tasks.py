@@ -7,8 +7,8 @@ Concept = tuple[str, str]  # dataset, class
 
 
 def chunks(concepts: Sequence[Concept], tasks: int) -> list[list[Concept]]:
-    """`tasks` contiguous runs of the sequence, the first n mod T one concept longer (FoMo-in-Flux,
-    stream construction).
+    """Return `tasks` contiguous runs of the sequence, the first n mod T one concept longer
+    (FoMo-in-Flux, stream construction).
 
     Raises:
         ValueError: fewer than one task, or fewer concepts than tasks.

@@ -103,7 +103,7 @@ def _objection(spec: Spec, comparison: Comparison | None) -> str | None:
 def _datasets(spec: Spec) -> list[Mapping[str, Any]]:
     """Return the rows of the datasets that a trial reads, the pool of its mixture among them."""
     rows = list(spec.stream["datasets"])
-    pool = spec.mixture["pretraining_dataset"]
+    pool = spec.mixture.get("pretraining_dataset")
     return [*rows, pool] if isinstance(pool, Mapping) else rows
 
 

@@ -1,4 +1,4 @@
-"""What dataset rows say, compared with what the files at their places say, before a job exists.
+"""Compare what dataset rows say with what the files at their places say, before a job exists.
 
 Files are the other half's to read, so a process of it does that (`python -m streams.check`). It
 reads no image and copies nothing. Only formats whose files name classes are asked, and a row that
@@ -34,28 +34,36 @@ class Comparison:
 
     def objections(self, rows: Iterable[Row]) -> list[str]:
         """Return how dataset rows contradict the files at their places, both sides named."""
-        asked = {self._key(row): row for row in rows if self._can_be_compared(row)}
-        new = {key: row for key, row in asked.items() if key not in self.refused}
-        unknown = {key: row for key, row in new.items() if not self._agreed(key).exists()}
-        self.refused |= dict.fromkeys(new)
+        keys, unknown = list[str](), dict[str, Row]()
+        for row in rows:
+            if not self._can_be_compared(row):
+                continue
+            key = self._key(row)
+            keys.append(key)
+            # What agreed once agrees until the row or its place changes, and with them the key.
+            if key not in self.refused and not self._agreed(key).exists():
+                unknown[key] = row
+            self.refused.setdefault(key, None)
+        # One process for all of them, as it takes seconds to start.
         if unknown:
             self._compare(unknown)
-        sentences = [self.refused[key] for key in asked]
+        sentences = [self.refused[key] for key in dict.fromkeys(keys)]
         return [sentence for sentence in sentences if sentence is not None]
 
     def _compare(self, rows: Mapping[str, Row]) -> None:
         """Ask the other half, and remember what it says."""
-        said = run_streams("check", {"data": str(self.data), "compare": list(rows.values())})
-        if said is None:
+        answer = run_streams("check", {"data": str(self.data), "compare": list(rows.values())})
+        # No answer is no contradiction: the job will compare again, where the data is.
+        if answer is None:
             return
-        refused = json.loads(said)
+        refused = json.loads(answer)
         for key, row in rows.items():
             self.refused[key] = refused.get(row["name"])
             if row["name"] not in refused:
                 self._remember(key)
 
     def _remember(self, key: str) -> None:
-        """Keep that a row agreed. Where nothing can be written it is asked again in the next pass."""
+        """Keep that a row agreed. Where nothing can be written, the next pass asks again."""
         try:
             self._agreed(key).parent.mkdir(parents=True, exist_ok=True)
             self._agreed(key).touch()
@@ -87,7 +95,7 @@ def run_streams(module: str, request: Mapping[str, Any]) -> str | None:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", f"streams.{module}"]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             input=json.dumps(request),
             text=True,
@@ -97,7 +105,7 @@ def run_streams(module: str, request: Mapping[str, Any]) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return process.stdout if process.returncode == 0 else None
 
 
 def _times(place: Path) -> list[list[Any]]:

@@ -65,7 +65,8 @@ trials AS (
 )
 SELECT to_json({
     name: d.name, format: d.format, location: d.location, params: d.params, kind: d.kind,
-    classes: d.classes, templates: d.templates, train_pairs: d.train_pairs, test_pairs: d.test_pairs,
+    classes: d.classes, templates: d.templates,
+    train_pairs: d.train_pairs, test_pairs: d.test_pairs,
     splits: coalesce(splits.splits, ['train', 'test']), members: coalesce(members.members, []),
     batch_pairs: trials.batch_pairs, backbones: coalesce(trials.backbones, [])
 })
@@ -87,11 +88,11 @@ class UnknownNameError(ValueError):
 
 def main(arguments: Sequence[str]) -> int:
     """Return exit code 0; 1 if a dataset is absent or refused; 2 when it cannot be told."""
-    asked = _parsed(arguments)
+    options = _parsed(arguments)
     try:
         site = Site.load()
         with Catalog(site.catalog, site.lock_wait_s).open() as connection:
-            rows = wanted(connection, asked.names)
+            rows = wanted(connection, options.names)
     except (
         SiteError,
         CatalogBusyError,
@@ -104,8 +105,8 @@ def main(arguments: Sequence[str]) -> int:
     request = {
         "data": str(site.data),
         "rows": [row | {"remarks": remarks(row)} for row in rows],
-        "sheet": asked.sheet and str(asked.sheet),
-        "every": asked.every,
+        "sheet": options.sheet and str(options.sheet),
+        "every": options.every,
     }
     return child("streams.check", request)
 
@@ -178,7 +179,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         "--sheet",
         type=Path,
         metavar="FOLDER",
-        help="draw twelve pairs of each dataset into FOLDER/<dataset>.png, captions in full beside it",
+        help="draw twelve pairs of each dataset into FOLDER/<dataset>.png",
     )
     parser.add_argument(
         "--every", action="store_true", help="decode every image, not only some of each split"

@@ -1,4 +1,4 @@
-"""What the rows of a sentence say of each other: metrics and kinds, image sizes and backbones.
+"""Compare the rows of a sentence with each other: metrics and kinds, image sizes and backbones.
 
 Standard library only. What files say is compared in `schema/checks/compared.py`.
 """
@@ -41,7 +41,7 @@ def objections(backbone: Row, stream: Row, mixture: Row) -> Iterator[str]:
 
 
 def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:
-    """Yield which members of a suite ask for a metric that is not measured of their dataset's kind."""
+    """Yield which members of a suite ask for a metric that is not measured of their kind."""
     kinds = {dataset["name"]: dataset["kind"] for dataset in datasets}
     for member in suite["members"]:
         kind = kinds[member["dataset"]]
@@ -66,13 +66,14 @@ def size_objections(backbone: Row, datasets: list[Row]) -> Iterator[str]:
             yield (
                 f"dataset {dataset['name']!r}: its images are made {px} x {px} px, and the "
                 "backbone "
-                f'{backbone["name"]!r} takes {taken} x {taken}. Insert a row with "image_px": {taken} '
+                f"{backbone['name']!r} takes {taken} x {taken}. Insert a row with "
+                f'"image_px": {taken} '
                 "in its params, or choose a backbone of that size."
             )
 
 
 def image_px_made(dataset: Row) -> int | None:
-    """Return the side of the images that a dataset row makes; None: its format says nothing of it."""
+    """Return the side of the images that a dataset row makes; None: its format has none."""
     px = dataset["params"].get("image_px", _default_px(dataset["format"]))
     return px if isinstance(px, int) else None
 

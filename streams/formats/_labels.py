@@ -7,7 +7,7 @@ contradiction: one of the two sides is wrong, and training would teach crows as 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: st
             "order."
         )
     if sorted(named) == sorted(classes):
-        number = {name: place for place, name in enumerate(classes)}
+        # The same names in another order: each is followed by name.
+        number = _numbers_of(classes)
         return [number[name] for name in named]
     place = _contradiction(classes, named)
     if place is not None:
@@ -81,7 +82,7 @@ def label_numbers(
     Raises:
         DatasetError: a name that is no class, or what is neither a name nor a number.
     """
-    number = {name: place for place, name in enumerate(classes)}
+    number = _numbers_of(classes)
     places = []
     for label in labels:
         if label is None:
@@ -100,6 +101,22 @@ def label_numbers(
                 f"{about}: label {label!r} is neither the name of a class nor its number"
             )
     return np.array(places, np.int64)
+
+
+def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[int], str]) -> None:
+    """Refuse a label that is no number of a class, where the row names classes; labels (N,).
+
+    Raises:
+        DatasetError: gives the `name` of the first item with such a label, and the numbers there
+            are.
+    """
+    outside = np.flatnonzero((labels < -1) | (labels >= classes))
+    if classes and len(outside):
+        wrong = int(outside[0])
+        raise DatasetError(
+            f"{about}: {name(wrong)} has label {labels[wrong]}, and the row has {classes} classes. "
+            f"Labels run from 0 to {classes - 1}; name every class in the row."
+        )
 
 
 def by_label(
@@ -131,11 +148,12 @@ def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
     exactly so at another number is enough. Names that only share their words (`annual crop land`
     and `AnnualCrop`) count when more of them stand at another number than at their own.
     """
-    ours, theirs = [_words(name) for name in classes], [_words(name) for name in named]
+    ours, theirs = list(map(_words, classes)), list(map(_words, named))
     at = {"".join(words): place for place, words in enumerate(theirs)}
     for place, words in enumerate(ours):
         if at.get("".join(words), place) != place and "".join(theirs[place]) != "".join(words):
             return place
+    # A single new name may look like another class by chance; most of them do not.
     apart, together = [], 0
     for place, words in enumerate(ours):
         if _alike(words, theirs[place]):
@@ -143,6 +161,11 @@ def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
         elif sum(_alike(words, other) for other in theirs) == 1:
             apart.append(place)
     return apart[0] if len(apart) > together else None
+
+
+def _numbers_of(names: Sequence[str]) -> dict[str, int]:
+    """Return the number of each name."""
+    return {name: number for number, name in enumerate(names)}
 
 
 def _words(name: str) -> list[str]:

@@ -37,6 +37,7 @@ def index_of(file: Path, image: str, caption: str) -> Arrays:
     samples = samples_of(file, unused)
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     keys, labels, spans = [], [], []
+    # A sample is a pair, or is counted with the reason why it is none; so is each further picture.
     for key, parts in samples.items():
         picture = _image_of(parts, image)
         if key.rpartition("/")[2].startswith("."):
@@ -81,7 +82,7 @@ def texts_in(text: bytes, caption: str) -> list[str]:
 
 
 def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
-    """Return the members of each sample. Of two members of one name the last counts, as in a tar."""
+    """Return the members of each sample. Of two of one name the last counts, as in a tar."""
     samples: dict[str, Parts] = {}
     for name, offset, size in members(file, unused):
         folder, _, base = name.rpartition("/")
@@ -111,7 +112,7 @@ def _others(key: str, parts: Parts, picture: str) -> list[str]:
 
 
 def _says_something(file: Path, text: tuple[int, int], caption: str) -> bool:
-    """Tell whether a sample's text holds a caption; that of a class always does, through templates."""
+    """Tell whether a sample's text holds a caption; a class always does, through templates."""
     return caption == "templates" or bool(texts_in(span(file, *text), caption))
 
 

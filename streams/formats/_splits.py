@@ -1,4 +1,4 @@
-"""Which items of a place are in which split."""
+"""The split of a place's items into training and test items."""
 
 import hashlib
 import os

@@ -97,8 +97,8 @@ class Fomo:
         Raises:
             DatasetError: one of the two is not there.
         """
-        wanted = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
-        location = place(dataset, cache, wanted)
+        expected = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
+        location = place(dataset, cache, expected)
         name = location.name.removesuffix(".tar")
         beside = location.parent / name if location.suffix == ".tar" else location
         info = there(
@@ -165,7 +165,7 @@ def _texts(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
     return []
 
 
-def _read(about: str, file: Path, kind: type, wanted: str) -> Any:
+def _read(about: str, file: Path, kind: type, expected: str) -> Any:
     """Return what a JSON file holds.
 
     Raises:
@@ -175,11 +175,11 @@ def _read(about: str, file: Path, kind: type, wanted: str) -> Any:
         content = json.loads(file.read_bytes())
     except ValueError as problem:
         raise DatasetError(
-            f"{about}: {file} is no JSON ({problem}); it should hold {wanted}. Fetch it again."
+            f"{about}: {file} is no JSON ({problem}); it should hold {expected}. Fetch it again."
         ) from problem
     if not isinstance(content, kind):
         raise DatasetError(
-            f"{about}: {file} holds a {type(content).__name__}; it should hold {wanted}"
+            f"{about}: {file} holds a {type(content).__name__}; it should hold {expected}"
         )
     return content
 

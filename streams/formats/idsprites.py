@@ -59,7 +59,7 @@ class Idsprites:
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Sprites":
-        """The pairs of `train` or `test`; nothing is kept under `cache`.
+        """Return the pairs of `train` or `test`; nothing is kept under `cache`.
 
         Raises:
             DatasetError: no classes, an unknown factor, value or split, or a drift that leads
@@ -87,8 +87,8 @@ class Idsprites:
                 f"{about}: {wrong}; it is a share of the images, from 0 to 1, and fresh says what "
                 "they show"
             )
-        for said in (self.values, self.fresh):
-            for factor, values in said.items():
+        for choices in (self.values, self.fresh):
+            for factor, values in choices.items():
                 if factor not in FACTORS:
                     raise DatasetError(
                         f"{about}: no factor {factor!r}. Factors: "
@@ -96,7 +96,8 @@ class Idsprites:
                     )
                 for value in values or [""]:
                     if value not in FACTORS[factor]:
-                        listed = f"Values: {', '.join(FACTORS[factor])}.{nearest(value, FACTORS[factor])}"
+                        near = nearest(value, FACTORS[factor])
+                        listed = f"Values: {', '.join(FACTORS[factor])}.{near}"
                         raise DatasetError(f"{about}: no {factor} {value!r}. {listed}")
 
 
@@ -117,13 +118,13 @@ class Sprites:
         return len(self.labels)
 
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """(B, 3, P, P) uint8."""
+        """Return (B, 3, P, P) uint8."""
         return recut(render(self.factors.some(indices), self.tables, self.image_px), crops)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """A fresh caption each: which factors it tells is drawn anew every time."""
+        """Return a fresh caption each: which factors it tells is drawn anew every time."""
         return describe(
             self.factors.some(indices),
             [self.classes[label] for label in self.labels[indices]],
@@ -133,14 +134,14 @@ class Sprites:
 
 
 def shape(name: str, seed: int) -> np.ndarray:
-    """(256,) float32: the radii of the shape that a name stands for."""
+    """Return (256,) float32: the radii of the shape that a name stands for."""
     smooth = rng_of(seed, "idsprites", name).integers(2)
     return blob(name, seed) if smooth else crystal(name, seed)
 
 
 def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> Factors:
-    """One of its values for each factor of each image, independently; drifted images take theirs
-    from `fresh`.
+    """Return one of its values for each factor of each image, independently; drifted images take
+    theirs from `fresh`.
     """
     count = len(labels)
     drifted = rng.uniform(size=count) < form.drift
@@ -170,5 +171,5 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
 
 
 def _places(factor: str, values: list[str]) -> np.ndarray:
-    """(values,) int64: their places among the factor's."""
+    """Return (values,) int64: their places among the factor's."""
     return np.array([FACTORS[factor].index(value) for value in values])

@@ -10,6 +10,7 @@ several rows, or with a list in its cell, has several captions.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,11 +59,12 @@ class Imagefolder:
                 for.
         """
         about = f"dataset {dataset['name']!r}"
-        wanted = "images, with metadata beside them" if self.caption else WANTED
-        folder = there(about, place(dataset, cache, wanted) / part(self, split), wanted)
+        contents = "images, with metadata beside them" if self.caption else WANTED
+        folder = there(about, place(dataset, cache, contents) / part(self, split), contents)
         if not folder.is_dir():
             raise DatasetError(
-                f"{about}: {folder} is a file; it must be {wanted}. Unpack it, or see which format "
+                f"{about}: {folder} is a file; it must be {contents}. Unpack it, or see which "
+                "format "
                 "reads it."
             )
         if self.caption:
@@ -142,6 +144,7 @@ class Folders:
         self.unused, self.remarks = Unused(), list[str]()
         names: list[list[str]] = [[] for _ in folders]
         whose = {PurePosixPath(name).as_posix(): label for label, name in enumerate(folders)}
+        # Every file below the folder is an item, or is counted with the reason why it is none.
         for path in files_below(folder):
             label = _class_of(path, whose)
             if is_hidden(path):
@@ -152,8 +155,8 @@ class Folders:
                 self.unused.add(NO_CLASS if "/" in path else OUTSIDE, path)
             else:
                 names[label].append(path)
-        self.names = [path for some in names for path in some]
-        self.labels = np.repeat(np.arange(len(folders)), [len(some) for some in names])
+        self.names = list(chain.from_iterable(names))
+        self.labels = np.repeat(np.arange(len(folders)), list(map(len, names)))
         self.by_label = by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> bytes:
@@ -185,6 +188,7 @@ def metadata_of(about: str, folder: Path) -> Table | None:
 
 def _class_of(path: str, whose: Mapping[str, int]) -> int | None:
     """Return the class that a path lies in; a class folder may have a path of several steps."""
+    # The deepest folder that is one of a class decides, where one lies within another.
     steps = path.split("/")[:-1]
     for depth in range(len(steps), 0, -1):
         label = whose.get("/".join(steps[:depth]))

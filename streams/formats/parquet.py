@@ -114,9 +114,9 @@ class Parquet:
         self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
     ) -> tuple[Path, list[Path]]:
         """Return the folder that names start from, and the files of a split."""
-        wanted = "Parquet files, or folders of them"
-        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
-        return root, matching(about, root, said, ".parquet")
+        contents = "Parquet files, or folders of them"
+        root, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
+        return root, matching(about, root, pattern, ".parquet")
 
     def _check(self, about: str, file: Path) -> None:
         """Check that a file has the columns that the row's params name, each of a kind that is
@@ -159,6 +159,7 @@ class Rows:
         classes = list(dataset["classes"]) or names_in(files[0], form.label)
         labels, spans, rows = [], [], []
         for file in files:
+            # Each file has its own class names, and its own numbers for them.
             stem = file.relative_to(root).with_suffix("").as_posix()
             used = self._with_captions(file, stem, form.caption)
             rows.append(used)
@@ -220,7 +221,7 @@ class Rows:
 
 
 def names_in(file: Path, label: str) -> list[str]:
-    """Return the class names of a label column, as Hugging Face notes them; none where it does not."""
+    """Return the class names of a label column, as Hugging Face notes them; none otherwise."""
     schema = pq.read_schema(file)
     noted = (schema.metadata or {}).get(b"huggingface")
     if not noted or label not in schema.names or _text(schema.field(label).type):
@@ -254,6 +255,7 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
             for cell in batch.column(0).to_pylist():
                 image = cell.get("bytes") if isinstance(cell, dict) else cell
                 sizes.append(out.write(image or b""))  # nothing: an unreadable image
+    # Written aside, flushed, then moved: whoever reads meets a whole folder or none.
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))
     for written in aside.iterdir():

@@ -81,8 +81,8 @@ class Torchvision:
             usual = {"train": split == "train"}
         elif "split" in takes:
             usual = {"split": split}
-        said: dict[str, Any] = part(self, split)
-        return usual | said
+        arguments: dict[str, Any] = part(self, split)
+        return usual | arguments
 
 
 class Numbered:
@@ -124,7 +124,7 @@ def _class_name(name: Any) -> str:
 
 
 def _takes(name: str) -> list[str]:
-    """Return what the class of torchvision takes that a row may say; nothing if it reads no folder."""
+    """Return the arguments of the class that a row may say; none if it reads no folder."""
     keys = inspect.signature(getattr(datasets, name)).parameters
     return [key for key in keys if key not in OURS] if "root" in keys else []
 

@@ -68,8 +68,8 @@ class Webdataset:
         indices = []
         for file in shards:
             index = partial(index_of, file, self.image, self.caption)
-            asked = f"{VERSION} {self.image} {self.caption}"
-            indices.append(cached(cache / "shards", file, asked, index))
+            version = f"{VERSION} {self.image} {self.caption}"
+            indices.append(cached(cache / "shards", file, version, index))
         if not any(len(index["keys"]) for index in indices):
             raise DatasetError(f"{about}: {self._nothing(where, indices)}")
         return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
@@ -91,22 +91,22 @@ class Webdataset:
         )
 
     def _shards(
-        self, dataset: Mapping[str, Any], said: str, cache: Path
+        self, dataset: Mapping[str, Any], pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
-        """Return where the shards are, what they are called without ending, and the files, sorted."""
+        """Return where the shards are, their names without ending, and the files, sorted."""
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if is_address(location):
-            return self._fetched(about, location, said, cache)
-        top, said = place_and_pattern(dataset, cache, said, WANTED)
-        files = matching(about, top, said, ".tar")
+            return self._fetched(about, location, pattern, cache)
+        top, pattern = place_and_pattern(dataset, cache, pattern, WANTED)
+        files = matching(about, top, pattern, ".tar")
         stems = [file.relative_to(top).with_suffix("").as_posix() for file in files]
-        return str(top / said), stems, files
+        return str(top / pattern), stems, files
 
     def _fetched(
-        self, about: str, location: str, said: str, cache: Path
+        self, about: str, location: str, pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
         """Return the same of shards at an address, fetched where they are not here yet."""
-        where = f"{location.rstrip('/')}/{said}" if said else location
+        where = f"{location.rstrip('/')}/{pattern}" if pattern else location
         addresses = expanded(where)
         if not all(address.endswith(".tar") for address in addresses):
             raise DatasetError(
@@ -115,7 +115,7 @@ class Webdataset:
                 "train and "
                 "test"
             )
-        root = location if said else location.partition("{")[0].rpartition("/")[0]
+        root = location if pattern else location.partition("{")[0].rpartition("/")[0]
         root = root.rstrip("/") + "/"
         stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
         files = [fetched(about, address, cache / "fetched") for address in addresses]
@@ -142,9 +142,9 @@ class Shards:
             for reason, count in zip(index["reasons"], index["reason_counts"], strict=True):
                 first = index["reason_names"][index["reason_of"] == reason]
                 self.unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])
-        self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
+        self.labels = _joined(indices, "labels")
         # (N, 4): offset and bytes of the image, then of the text.
-        self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])
+        self.spans = _joined(indices, "spans")
         self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
         self.by_label: list[list[str]] = []
         if caption == "templates":
@@ -164,3 +164,9 @@ class Shards:
             return self.by_label[self.labels[item]]
         text = span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist())
         return texts_in(text, self.caption)
+
+
+def _joined(indices: list[Arrays], key: str) -> np.ndarray:
+    """Return an array of all shards, one shard behind the other."""
+    joined: np.ndarray = np.concatenate([index[key] for index in indices])
+    return joined

@@ -52,16 +52,16 @@ class World:
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Drawn":
-        """The pairs of `train` or `test`, drawn on first use and kept under `cache` as plain
+        """Return the pairs of `train` or `test`, drawn on first use and kept under `cache` as plain
         arrays.
 
         Raises:
             WorldError: an unknown set, shift or class.
         """
         for key, allowed in (("set", SETS), ("shift", SHIFTS), ("held", ("test", "validation"))):
-            if (said := getattr(self, key)) not in allowed:
+            if (value := getattr(self, key)) not in allowed:
                 raise WorldError(
-                    f"dataset {dataset['name']!r}: {key} is {said!r}; it must be one of "
+                    f"dataset {dataset['name']!r}: {key} is {value!r}; it must be one of "
                     f"{', '.join(allowed)}"
                 )
         classes = list(dataset["classes"])
@@ -73,14 +73,14 @@ class World:
         return Drawn(folder, None if self.set == "base" else DETAIL)
 
     def _key(self, classes: list[str], part: str, count: int) -> str:
-        """What the images depend on, in 16 hex digits."""
-        said = {
+        """Return what the images depend on, in 16 hex digits."""
+        settings = {
             name: value
             for name, value in asdict(self).items()
             if name not in ("train", "test", "held")
         }
-        said |= {"classes": classes, "part": part, "count": count, "version": VERSION}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        settings |= {"classes": classes, "part": part, "count": count, "version": VERSION}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     def _draw(self, folder: Path, name: str, classes: list[str], part: str, count: int) -> None:
         """Draw everything aside, then move the folder into place; whoever loses a race uses the
@@ -124,20 +124,20 @@ class Drawn:
         return len(self.array)
 
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """(B, 3, P, P) uint8."""
+        """Return (B, 3, P, P) uint8."""
         return recut(np.asarray(self.array[indices]), crops)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """A fresh caption each: which factors it tells is drawn anew every time."""
+        """Return a fresh caption each: which factors it tells is drawn anew every time."""
         return describe(
             self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng
         )[part]
 
 
 def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndarray:
-    """The images under a shift that the base never shows."""
+    """Return the images under a shift that the base never shows."""
     if shift == "plain":
         return images
     x = images.astype(np.float32)

@@ -15,8 +15,10 @@ import numpy as np
 from streams.world.shapes import BINS
 
 COLOURS: dict[str, tuple[int, int, int]] = {
-    "red": (220, 30, 30), "green": (30, 170, 50), "blue": (40, 70, 230), "yellow": (240, 220, 30), "orange": (245, 135, 20),
-    "purple": (140, 40, 190), "pink": (250, 140, 190), "brown": (125, 75, 30), "cyan": (30, 210, 220), "white": (245, 245, 245),
+    "red": (220, 30, 30), "green": (30, 170, 50), "blue": (40, 70, 230),
+    "yellow": (240, 220, 30), "orange": (245, 135, 20), "purple": (140, 40, 190),
+    "pink": (250, 140, 190), "brown": (125, 75, 30), "cyan": (30, 210, 220),
+    "white": (245, 245, 245),
 }  # fmt: skip
 BACKGROUNDS: dict[str, int] = {"dark": 18, "grey": 80, "pale": 150}
 SIZES: dict[str, float] = {
@@ -25,7 +27,8 @@ SIZES: dict[str, float] = {
     "large": 0.70,
 }  # radius; the image is 2 wide
 POSITIONS: dict[str, tuple[float, float]] = {
-    "top left": (-1, -1), "top": (0, -1), "top right": (1, -1), "left": (-1, 0), "center": (0, 0), "right": (1, 0),
+    "top left": (-1, -1), "top": (0, -1), "top right": (1, -1),
+    "left": (-1, 0), "center": (0, 0), "right": (1, 0),
     "bottom left": (-1, 1), "bottom": (0, 1), "bottom right": (1, 1),
 }  # fmt: skip
 # how far an object is from the middle, whatever its size: nearer, the places of large ones look
@@ -38,7 +41,7 @@ CHUNK = 512
 
 @dataclass
 class Factors:
-    """What n images show; every array is over images."""
+    """The factors that n images show; every array is over images."""
 
     shape: np.ndarray  # row of the radius tables
     colour: np.ndarray  # row of `palette`

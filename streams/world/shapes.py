@@ -66,7 +66,7 @@ def known(name: str) -> np.ndarray:
 
 @cache
 def blob(name: str, seed: int) -> np.ndarray:
-    """(256,) float32 radii of the smooth random shape that `name` stands for in the world `seed`."""
+    """Return (256,) float32: the radii of the smooth random shape that `name` stands for."""
     return _unit(np.exp(_ring(name, seed, "blob")))
 
 

@@ -77,7 +77,8 @@ def test_the_splits_are_each_compared_with_the_row(tmp_path: Path) -> None:
     finding = look(built, tmp_path)
     assert finding.state == "refused" and "in test.parquet" in finding.remarks[0]
     assert list(contradictions([built], tmp_path)) == ["birds"]
-    assert contradictions([built | {"splits": ["train"]}], tmp_path) == {}
+    hub(tmp_path / "birds/test.parquet", ["crow", "gull", "house_wren"], [0, 1, 2], 3)
+    assert contradictions([built], tmp_path) == {}
     absent = built | {"location": "elsewhere"}
     assert contradictions([absent], tmp_path) == {}, "it may be there where the job runs"
 
