@@ -66,7 +66,7 @@ def require_room(path: Path, state: State) -> None:
     """Look whether the disk has room for a state.
 
     Raises:
-        OSError: it has not (ENOSPC). A worker that says so ends as `disk_full`, which is tried again.
+        OSError: it has not (ENOSPC). Such an attempt ends as `disk_full`, which is tried again.
     """
     size = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(state))
     free = shutil.disk_usage(path).free
@@ -159,14 +159,14 @@ def newest(folders: list[RunFolder], spec_id: str, finished: Collection[int]) ->
 
 
 def _is_receipt(receipt: Any, path: Path, spec_id: str) -> TypeGuard[dict[str, Any]]:
-    """Whether what a file holds is the receipt of this checkpoint, of this definition."""
+    """Return whether a file holds the receipt of this checkpoint, of this definition."""
     if not isinstance(receipt, dict) or receipt.get("spec_id") != spec_id:
         return False
-    place = (receipt.get("task"), receipt.get("step"))
-    return all(type(each) is int for each in place) and path.stem.split("-")[1:] == [
-        f"{place[0]:04d}",
-        f"{place[1]:06d}",
-    ]
+    task, step = receipt.get("task"), receipt.get("step")
+    # A bool is an int to Python, and no number of a task
+    if type(task) is not int or type(step) is not int:
+        return False
+    return path.stem == f"checkpoint-{task:04d}-{step:06d}"
 
 
 def drop_before(folder: RunFolder, task: int) -> None:

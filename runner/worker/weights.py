@@ -74,16 +74,16 @@ class History:
         loads.append(lambda: last)
         return Loaded(loads)
 
-    def _holder(self, done: dict[int, tuple[RunFolder, Receipt]], task: int) -> RunFolder:
+    def _holder(self, finished: dict[int, tuple[RunFolder, Receipt]], task: int) -> RunFolder:
         """Return the attempt whose files of a finished task are as they were written.
 
         Raises:
             DamagedFileError: none is any more; the next attempt does the task again.
         """
-        if task not in done:
+        if task not in finished:
             path = self.run.path / f"task-{task:04d}.json"
             raise DamagedFileError(path, "no longer vouches for its files; the task is done again")
-        return done[task][0]
+        return finished[task][0]
 
     def running(self, task: int) -> Weights:
         """Return the running merge up to a finished task; of task 0, the untouched backbone.
