@@ -96,6 +96,7 @@ def test_a_backbone_has_what_it_says_and_the_rest_of_all(folder: Path) -> None:
         (Needs(gpus_per_trial=0, node_gpus=2), 8, 1, 1, 0),
         # Several nodes, with the same number of processes on each
         (Needs(gpus_per_trial=4, node_gpus=4), 8, 2, 4, 4),
+        (Needs(gpus_per_trial=1, node_gpus=1), 2, 2, 1, 1),
         (Needs(gpus_per_trial=4, node_gpus=4), 5, 5, 1, 1),
         (Needs(gpus_per_trial=4, node_gpus=4), 6, 2, 3, 3),
         (Needs(gpus_per_trial=0, ranks_per_node=2), 4, 2, 2, 0),
