@@ -18,6 +18,7 @@ from screens.reading import Snapshot, age, newest, read
 
 REFRESH_S = 5.0
 TIGHTER = "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>"
+# The address of a page, and its module.
 OURS = {
     "": answer,
     "plots": plots,
@@ -26,6 +27,7 @@ OURS = {
     "declare": declare,
     "console": console,
 }
+FIRST_STEPS = "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch"
 
 
 def main() -> None:
@@ -33,15 +35,16 @@ def main() -> None:
     st.set_page_config(page_title="Weir", page_icon="🌊", layout="wide")
     st.html(TIGHTER)
     snapshot = newest()
-    menu = {
-        "Weir": [page(module.page, path, module.TITLE, snapshot) for path, module in OURS.items()]
-    }
+    menu = {"Weir": [page(each.page, path, each.TITLE, snapshot) for path, each in OURS.items()]}
     topics = by_topic()
-    for topic, about in topics.items():
-        menu[topic] = [
-            page(question.page, one.name, question.title(one), snapshot, one.name) for one in about
-        ]
-    chosen = st.navigation(menu, expanded=len(OURS) + len(next(iter(topics.values()))))
+    for topic, questions in topics.items():
+        menu[topic] = []
+        for one in questions:
+            title = question.title(one)
+            menu[topic].append(page(question.page, one.name, title, snapshot, one.name))
+    # The menu shows our pages and the first topic; the others are behind a button.
+    first_topic = next(iter(topics.values()))
+    chosen = st.navigation(menu, expanded=len(OURS) + len(first_topic))
     with st.sidebar:
         watch(snapshot)
     chosen.run()
@@ -50,7 +53,7 @@ def main() -> None:
 def page(
     show: Callable[..., None], path: str, title: str, snapshot: Snapshot | None, *words: str
 ) -> st.Page:
-    """Return an entry of the menu."""
+    """Return one entry of the menu."""
     return st.Page(
         partial(guarded, show, snapshot, *words), title=title, url_path=path, default=not path
     )
@@ -58,20 +61,24 @@ def page(
 
 @st.fragment(run_every=REFRESH_S)
 def watch(seen: Snapshot | None) -> None:
-    """The age of the snapshot; a newer one runs the page again, which keeps what was chosen and
-    where it was scrolled to.
+    """Show the age of the snapshot; a newer one runs the page again.
+
+    What was chosen stays, and so does the place to which the page was scrolled.
     """
     if newest() != seen:
         st.rerun()
-    st.caption(
-        f"{Site.load().current.resolve().stem}, published {age(seen)}"
-        if seen
-        else "nothing published yet"
-    )
+    text = "nothing published yet"
+    if seen is not None:
+        text = f"{Site.load().current.resolve().stem}, published {age(seen)}"
+    st.caption(text)
 
 
 def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -> None:
-    """Show the page, or why there is none; above it, what sync could not reach."""
+    """Show the page, or in words why there is none.
+
+    What sync could not reach stands above every page.
+    """
+    # A new lab has no snapshot until its first pass.
     if snapshot is None:
         nothing_published()
         return
@@ -86,15 +93,12 @@ def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -
 
 
 def nothing_published() -> None:
-    """Say what to do before the first snapshot."""
+    """Show what to do before the first snapshot."""
     st.header("Nothing published yet")
     st.write("This app reads a published copy of the catalog, and there is none at")
     st.code(str(Site.load().current), language=None)
     st.write("Make a catalog with its vocabulary, then declare trials and run them:")
-    st.code(
-        "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch",
-        language="shell",
-    )
+    st.code(FIRST_STEPS, language="shell")
 
 
 if __name__ == "__main__":

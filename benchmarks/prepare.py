@@ -66,7 +66,7 @@ def results(site: Site, rows: int) -> None:
     vars(files)["fsync"] = lambda path: None
     for run in _attempts(site):
         run.claim()
-        spec, job = run.spec(), run.job()
+        spec, job = run.spec(), run.assignment()
         tasks = spec.stream["tasks"] + 1
         for task in range(tasks):
             share = rows // tasks + (task < rows % tasks)

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from runner.budget import PROFILED, BudgetError, Profiled, price, steps_per_task
-from runner.worker.profiler.step_cost import PLAIN, profile_with_full, profiled
+from runner.worker.profiler.step_cost import PLAIN, Profiles, profiled
 from schema.spec import Spec
 
 TOTAL_GFLOPS = 1.8e9
@@ -118,10 +118,11 @@ def main() -> None:
     ]
     head += ["steps of a task, charged once", "charged per step", "profiled in s"]
     console.print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    known = Profiles()
     for name in asked.only:
         began = time.monotonic()
         found = profiled(
-            profile_with_full(
+            known.with_full(
                 spec_of(asked.architecture, asked.pairs, asked.precision, METHODS[name])
             )
         )

@@ -18,7 +18,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,9 +41,10 @@ from methods import Task
 from methods.compute import compiled
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
-from runner.worker.datasets import Desk
+from runner.worker.batches import MixtureBatches
 from runner.worker.profiler.step_cost import PLAIN, profile
-from runner.worker.training import DTYPES, Training
+from runner.worker.training import Options, Training
+from runner.worker.weight_update import DTYPES
 from schema.spec import Spec
 from streams import EVERY, Pairs, open_pairs
 from streams.loading import Loader
@@ -113,19 +114,11 @@ class InMemory:
         return [self.texts[index] for index in indices][part]
 
 
-class Shelf(Desk):
-    """A desk with one dataset on it."""
-
-    def __init__(self, pairs: Pairs, seed: int, workers: int) -> None:
-        self.pairs, self.seed, self.workers = pairs, seed, workers
-
-    def batches(
-        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
-    ) -> Loader:
-        """All of it, shuffled anew in each epoch."""
-        made = Mixture(mixture, batch_pairs, self.seed, None)
-        made.begin(task, [(self.pairs, np.arange(len(self.pairs)))], [])
-        return Loader(made, self.workers, steps=steps)
+def shuffled(spec: Spec, pairs: Pairs, workers: int, steps: int) -> Loader:
+    """The loader of Weir's steps: all pairs, shuffled anew in each epoch."""
+    batches = Mixture(spec.mixture, int(spec.recipe["batch_pairs"]), 1, None)
+    batches.begin(1, [(pairs, np.arange(len(pairs)))], [])
+    return Loader(batches, workers, steps=steps)
 
 
 class Endless:
@@ -150,12 +143,13 @@ class Endless:
             yield batch
 
 
-def weirs(spec: Spec, backbone: Backbone, desk: Desk, clock: Clock) -> None:
+def weirs(spec: Spec, backbone: Backbone, pairs: Pairs, workers: int, clock: Clock) -> None:
     """Weir's own steps."""
-    training = Training(
-        spec, backbone, methods.method(spec.method), desk, Task(1, WARM_UP + clock.steps, {})
-    )
-    training.begin(None)
+    task = Task(1, WARM_UP + clock.steps, {})
+    loader = shuffled(spec, pairs, workers, task.steps)
+    batches = MixtureBatches(loader, backbone, clock.pairs)
+    method = methods.method(spec.method)
+    training = Training(spec, backbone, method, task, batches, Options())
     clock.tick()
     for done in training.steps_from(0):
         if done < WARM_UP + clock.steps:
@@ -319,11 +313,9 @@ def compare(
                 persistent_workers=kept,
             )
             loops: dict[str, Callable[[Clock], None]] = {
-                "Weir": partial(weirs, spec, backbone, Shelf(own, 1, at_work)),
+                "Weir": partial(weirs, spec, backbone, own, at_work),
                 **{
-                    f"Weir, {mode}": partial(
-                        weirs, computed(spec, mode), backbone, Shelf(own, 1, at_work)
-                    )
+                    f"Weir, {mode}": partial(weirs, computed(spec, mode), backbone, own, at_work)
                     for mode in modes
                 },
                 "open_clip_train": partial(open_clips, spec, backbone, other),

@@ -1,8 +1,8 @@
 """Build the pages of this folder as a static site, with Sphinx: `make docs`.
 
 The pages are Markdown that also reads well where a repository is browsed, so nothing in them is of
-Sphinx. What Sphinx needs beside them is added here as each page is read: the tables of contents, and
-what becomes of links to files of the repository that are no pages.
+Sphinx. What Sphinx needs beside them is added here as each page is read: the tables of contents,
+and what becomes of links to files of the repository that are no pages.
 """
 
 import re
@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LINK = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+[^)\s#]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
-LISTED = re.compile(r"^- \[.+?\]\((.+?)\.md\)", re.MULTILINE)
+LISTED = re.compile(r"^- \[(.+?)\]\((.+?)\.md\)", re.MULTILINE)
+TOPIC = re.compile(r"\((questions/\w+)\.md#")
 logger = logging.getLogger(__name__)
 
 project = "Weir"
@@ -38,8 +39,7 @@ def read(app: Sphinx, page: str, source: list[str]) -> None:
     if page == "index":
         text += contents_of_index(text)
     if page == "questions":
-        topics = sorted(path.stem for path in (app.srcdir / "questions").glob("*.md"))
-        text += toctree([f"questions/{topic}" for topic in topics])
+        text += toctree(list(dict.fromkeys(TOPIC.findall(text))))
     source[0] = without_links_out(text, app.srcdir / f"{page}.md")
 
 
@@ -48,7 +48,8 @@ def contents_of_index(text: str) -> str:
     tables = []
     for group in text.split("\n## ")[1:]:
         caption = group.partition("\n")[0].strip()
-        tables.append(toctree(LISTED.findall(group), caption))
+        pages = [f"{title} <{page}>" for title, page in LISTED.findall(group)]
+        tables.append(toctree(pages, caption))
     return "".join(tables)
 
 

@@ -49,11 +49,20 @@ class TestSet:
         None  # the first training images of each class, where a probe asks for them
     )
     untouched: Encoder | None = None  # the model as it was before the first task, likewise
+    # every caption of each image, where images may have several; None: `captions` are all
+    every_caption: list[list[str]] | None = None
 
     def some(self, items: np.ndarray) -> "TestSet":
         """A part of it, by index."""
         kept = [self.captions[n] for n in items] if self.captions else []
-        return replace(self, images=self.images[items], labels=self.labels[items], captions=kept)
+        every = self.every_caption
+        return replace(
+            self,
+            images=self.images[items],
+            labels=self.labels[items],
+            captions=kept,
+            every_caption=None if every is None else [every[n] for n in items],
+        )
 
 
 def measure(

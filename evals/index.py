@@ -1,31 +1,34 @@
-"""Whether an image index can stay when the model is updated: texts encoded by the updated model look for their images among
-embeddings that the untouched backbone made (the cross-test of https://arxiv.org/abs/2003.11942; the drift that is taken back is
-that of https://github.com/dipamgoswami/QDC).
+"""Whether an image index can stay when the model is updated: texts encoded by the updated model look
+for their images among embeddings that the untouched backbone made (the cross-test of
+https://arxiv.org/abs/2003.11942; the drift that is taken back is that of
+https://github.com/dipamgoswami/QDC).
 
     index_r<k>          recall at k of the updated model's texts on the old images
-    index_shifted_r<k>  the same after the mean drift of the queries, mean_q (new(q) - old(q)), is taken from each of them
+    index_shifted_r<k>  the same after the mean drift of the queries, mean_q (new(q) - old(q)), is taken
+                        from each of them
 
-Beside `text_to_image_r<k>`, the recall on an index made anew, and its value at task 0, that of the old model on the old index:
-an update is backward compatible if the first is no less than the latter. A match and a tie are as in `evals.retrieval`; the
-untouched backbone scores `text_to_image_r<k>` in both. Measured only where a suite asks for it.
+Beside `text_to_image_r<k>`, the recall on an index made anew, and its value at task 0, that of the old
+model on the old index: an update is backward compatible if the first is no less than the latter. A
+match and a tie are as in `evals.retrieval`; the untouched backbone scores `text_to_image_r<k>` in both.
+Measured only where a suite asks for it.
 """
 
 # N pairs, D width
 
 from collections.abc import Iterator
 
-import torch
 from torch.nn import functional
 
 from evals import Encoder, TestSet
-from evals.retrieval import RANKS, nearer_than_match
+from evals._matching import both_ways, nearer_than_match
+from evals.retrieval import RANKS
 
 KINDS = ("retrieval",)
 PROBES = tuple(f"{name}_r{k}" for name in ("index", "index_shifted") for k in RANKS)
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """Both recalls at every rank.
+    """Yield both recalls at every rank.
 
     Raises:
         ValueError: the untouched backbone is not at hand.
@@ -33,19 +36,15 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     old = dataset.untouched
     if old is None:
         raise ValueError(
-            f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none was given"
+            f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none was "
+            "given"
         )
-    first: dict[str, int] = {}
-    same = torch.tensor(
-        [first.setdefault(caption, n) for n, caption in enumerate(dataset.captions)]
-    )  # (N,)
-    index, before = (
-        old.encode_images(dataset.images),
-        old.encode_texts(dataset.captions),
-    )  # (N, D) each
+    _, to_image = both_ways(dataset.images, dataset.captions)
+    index = old.encode_images(dataset.images)  # (N, D), as the queries
+    before = old.encode_texts(dataset.captions)
     queries = model.encode_texts(dataset.captions)
     shifted = functional.normalize(queries - (queries - before).mean(dim=0), dim=-1)
     for name, asked in (("index", queries), ("index_shifted", shifted)):
-        nearer = nearer_than_match(asked, index, same)
+        nearer = nearer_than_match(asked, index, to_image)
         for k in RANKS:
             yield f"{name}_r{k}", float((nearer < k).double().mean())

@@ -1,13 +1,17 @@
-"""Zero-shot classification: the class whose prompts are nearest to the image (https://arxiv.org/abs/2103.00020).
+"""Zero-shot classification: the class whose prompts are nearest to the image
+(https://arxiv.org/abs/2103.00020).
 
-Several templates are ensembled in embedding space: the mean of the unit-norm embeddings of a class's prompts, renormalised.
-Candidates are all classes of the dataset from the start, not only those learned so far. Where the test set has groups, they are
-those of the group that the image's class is in: the evaluation is told the task (https://arxiv.org/abs/2303.06628). Where it has
-rivals, theirs are candidates too (https://arxiv.org/abs/2406.18868), and one of the same name is right as well: nothing in the
-words tells them apart. Among equals the first class is taken.
+    top1    images given their own class
+
+Several templates are ensembled in embedding space: the mean of the unit-norm embeddings of a class's
+prompts, renormalised. Candidates are all classes of the dataset from the start, not only those learned
+so far. Where the test set has groups, they are those of the group that the image's class is in: the
+evaluation is told the task (https://arxiv.org/abs/2303.06628). Where it has rivals, theirs are
+candidates too (https://arxiv.org/abs/2406.18868), and one of the same name is right as well: nothing in
+the words tells them apart. Among equals the first class is taken.
 """
 
-# N images, C classes, R of them and of rivals, T templates, D width
+# N images, Q of a chunk, C classes, R of them and of rivals, T templates, D width
 
 from collections.abc import Iterator
 
@@ -19,56 +23,74 @@ from torch.nn import functional
 from evals import Encoder, TestSet
 
 KINDS = ("classification",)
-CHUNK_ROWS = 8192  # of the N x C similarities held at once
+CHUNK_ROWS = 8192  # of the N x R similarities held at once
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """`top1`: the fraction of images given their own class.
+    """Yield `top1`.
 
     Raises:
         ValueError: no images, or an image without a class.
     """
-    labels = dataset.labels
-    if not len(labels) or labels.min() < 0 or labels.max() >= len(dataset.classes):
+    yield "top1", float((before_own(model, dataset) == 0).mean())
+
+
+def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
+    """Return (N,) how many candidates come before the image's own class, or a rival of its name.
+
+    Raises:
+        ValueError: no images, or an image without a class.
+    """
+    known = dataset.labels
+    if not len(known) or known.min() < 0 or known.max() >= len(dataset.classes):
         raise ValueError(
-            f"dataset {dataset.name!r} is of kind classification: its test split must hold images, each with a label from 0 to "
-            f"{len(dataset.classes) - 1}; correct its labels or classes, or make its kind captions"
+            f"dataset {dataset.name!r} is of kind classification: its test split must hold images, each "
+            f"with a label from 0 to {len(dataset.classes) - 1}; correct its labels or classes, or make "
+            "its kind captions"
         )
+    labels = torch.from_numpy(known)
     among = [(dataset.classes, dataset.templates), *dataset.rivals]
-    classes = torch.cat(
-        [class_embeddings(model, names, templates) for names, templates in among]
-    )  # (R, D)
+    embedded = [class_embeddings(model, names, templates) for names, templates in among]
+    classes = torch.cat(embedded)  # (R, D)
     images = model.encode_images(dataset.images)  # (N, D)
-    groups = None if dataset.groups is None else torch.from_numpy(dataset.groups)  # (C,)
-    named = []
+    right = same_class(dataset)  # (C, R)
+    counts = []
     for rows, own in zip(
-        torch.split(images, CHUNK_ROWS),
-        torch.split(torch.from_numpy(labels), CHUNK_ROWS),
-        strict=True,
+        torch.split(images, CHUNK_ROWS), torch.split(labels, CHUNK_ROWS), strict=True
     ):
-        near = rows @ classes.T
-        if groups is not None:
-            near = near.masked_fill(
-                (groups[own][:, None] != groups[None, :]).to(near.device), -torch.inf
-            )
-        named.append(near.argmax(dim=1))
-    called = np.array([name.strip().casefold() for names, _ in among for name in names])  # (R,)
-    found = torch.cat(named).cpu().numpy()  # (N,)
-    yield (
-        "top1",
-        float(
-            (
-                (found == labels)
-                | ((found >= len(dataset.classes)) & (called[found] == called[labels]))
-            ).mean()
-        ),
-    )
+        near = rows @ classes.T  # (Q, R)
+        if dataset.groups is not None:
+            groups = torch.from_numpy(dataset.groups)
+            apart = groups[own][:, None] != groups[None, :]
+            near = near.masked_fill(apart.to(near.device), -torch.inf)
+        of_own = near.masked_fill(~right[own].to(near.device), -torch.inf)
+        best, place = of_own.max(dim=1, keepdim=True)[0], first_of(of_own)  # (Q, 1) each
+        places = torch.arange(near.shape[1], device=near.device)
+        counts.append(((near > best) | ((near == best) & (places < place))).sum(dim=1))
+    return torch.cat(counts).cpu().numpy()
+
+
+def first_of(scores: Tensor) -> Tensor:
+    """Return (Q, 1) the first place of the largest score of each row."""
+    largest = scores == scores.amax(dim=1, keepdim=True)
+    return largest.int().argmax(dim=1, keepdim=True)
+
+
+def same_class(dataset: TestSet) -> Tensor:
+    """Return (C, R) bool: which candidates are right for each class: itself, and rivals of its name."""
+    own = [name.strip().casefold() for name in dataset.classes]
+    others = [name.strip().casefold() for names, _ in dataset.rivals for name in names]
+    right = torch.zeros(len(own), len(own) + len(others), dtype=torch.bool)
+    right[:, : len(own)] = torch.eye(len(own), dtype=torch.bool)
+    for place, name in enumerate(others):
+        for label, known in enumerate(own):
+            right[label, len(own) + place] = known == name
+    return right
 
 
 def class_embeddings(model: Encoder, classes: list[str], templates: list[str]) -> Tensor:
-    """(C, D) of unit norm. A `{}` in a template stands for the class; other braces stay."""
+    """Return (C, D) of unit norm. A `{}` in a template stands for the class; other braces stay."""
     prompts = [template.replace("{}", name) for name in classes for template in templates or ["{}"]]
     texts = functional.normalize(model.encode_texts(prompts), dim=-1)
-    return functional.normalize(
-        texts.reshape(len(classes), -1, texts.shape[-1]).mean(dim=1), dim=-1
-    )  # over (C, T, D)
+    of_class = texts.reshape(len(classes), -1, texts.shape[-1])  # (C, T, D)
+    return functional.normalize(of_class.mean(dim=1), dim=-1)

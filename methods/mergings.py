@@ -1,44 +1,47 @@
-"""What a merging combines, and when: for every file of methods/merging alike, so that the files are formulas and nothing else.
+"""Everything about a merging that is not its formula: what it combines, and when.
 
-After task t, with theta_0 the untouched backbone, `over` says what the technique is given besides theta_0
-(https://arxiv.org/abs/2412.06712):
+After task t, with theta_0 the untouched backbone, `over` says what the technique is given besides
+theta_0 (https://arxiv.org/abs/2412.06712):
 
-    running   r_0 = theta_0;  r_t = technique(theta_0; r_(t-1), theta_t)      only r_(t-1) is kept, on disk
-    all       technique(theta_0; theta_1 .. theta_t)                          every task's weights are kept, on disk
-    ends      technique(theta_0; theta_t)                                     nothing is kept
+    running   r_0 = theta_0;  r_t = technique(theta_0; r_(t-1), theta_t)   r_(t-1) is kept on disk
+    all       technique(theta_0; theta_1 .. theta_t)      every task's weights are kept on disk
+    ends      technique(theta_0; theta_t)                 nothing is kept
 
-`start_over` says the same of the weights that the next task begins from. `lines` scales what was merged by depth
-(https://arxiv.org/abs/2410.17146): theta_0 + (alpha + beta depth) (merged - theta_0), depth 0 at the first block of a tower and
-1 at its last. It is applied to what leaves here, never to r_t itself, in which it would compound task after task.
+`start_over` says the same of the weights that the next task begins from. `lines` scales what was
+merged by depth (https://arxiv.org/abs/2410.17146): theta_0 + (alpha + beta depth) (merged -
+theta_0), with depth 0 at the first block of a tower, 1 at its last, and 0 of all that is in no
+block. It is applied to what leaves here, never to r_t itself, in which it would compound task after
+task.
 
-A technique sees floating point only, in float32 at least. r_t stays that wide, because an average kept in half precision loses
-the small moves; what leaves is rounded to the dtypes of theta_t, and what is not floating point is theta_t's.
+A technique sees floating point only, in float32 at least. r_t stays that wide, because an average
+kept in half precision loses the small moves; what leaves is rounded to the dtypes of theta_t, and
+what is not floating point is theta_t's.
 
-A file with a rule `share` instead of a technique averages within a task, over steps: average += share (theta - average). The
-average is of the weights in use, so it is the same under every tuning; it costs one more model on the device.
+A file with a rule `share` instead of a technique averages within a task, over steps: average +=
+share (theta - average). The average is of the weights in use, so it is the same under every tuning;
+it costs one more model on the device.
 """
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any, overload
+from typing import overload
 
 import torch
 from torch import Tensor, nn
 
 Weights = Mapping[str, Tensor]
 
-STEPS = "steps"  # what a step-wise average is over
-BLOCK = re.compile(
-    r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\."
-)  # a tower, and the number of one of its blocks
-STEM = re.compile(r"embed|conv1|ln_pre|norm_pre|cls_token|stem|(^|\.)bn\d")  # what feeds the blocks
+# What a step-wise average is over
+STEPS = "steps"
+# A tower, and the number of one of its blocks
+BLOCK = re.compile(r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\.")
 
 
 class Wide(Sequence[Weights]):
-    """A history as a technique sees it; nothing is kept of what is read."""
+    """A history as a technique sees it, in float32 at least; nothing is kept of what is read."""
 
     def __init__(self, history: Sequence[Weights]) -> None:
         self.history = history
@@ -51,50 +54,58 @@ class Wide(Sequence[Weights]):
     @overload
     def __getitem__(self, index: slice) -> "Wide": ...
     def __getitem__(self, index: int | slice) -> "Weights | Wide":
-        return Wide(self.history[index]) if isinstance(index, slice) else wide(self.history[index])
+        if isinstance(index, slice):
+            return Wide(self.history[index])
+        return wide(self.history[index])
 
 
 @dataclass
 class Merging:
-    """A merging of a method row, and the average of a step-wise one, which lives as long as a trial does."""
+    """A merging of a method row, and the average of a step-wise one.
+
+    It lives as long as a trial does.
+    """
 
     technique: Callable[..., Weights] | None = None
-    share: Callable[[int], float] | None = (
-        None  # of the weights after so many steps, from 1; 0: the average stays
-    )
-    start: str | None = (
-        None  # what the next task begins from: a word of OVER, or STEPS; None: nothing that is merged
-    )
-    deploy: str | None = None  # likewise what is deployed
+    # The share of the weights after so many steps, from 1; where it is 0 the average stays
+    share: Callable[[int], float] | None = None
+    # What the next task begins from: a word of OVER, or STEPS; None: nothing that is merged
+    start: str | None = None
+    # What is deployed, likewise
+    deploy: str | None = None
     lines: Mapping[str, float] | None = None
-    restart: bool = True  # a step-wise average begins anew in each task
+    # Whether a step-wise average begins anew in each task
+    restart: bool = True
     _average: dict[str, Tensor] = field(default_factory=dict)
     _taken: int = 0
 
     @property
     def asked(self) -> set[str]:
-        """What start and deploy want of it."""
+        """Return what the next task and what is deployed need of it, of OVER and STEPS."""
         return {over for over in (self.start, self.deploy) if over is not None}
 
     # ------------------------------------------------ over tasks
 
     def fold(self, initial: Weights, before: Weights, last: Weights, task: int) -> Weights:
-        """r_t of r_(t-1): floating point only, in float32 at least."""
+        """Return r_t of r_(t-1) (`before`): floating point only, in float32 at least."""
         return self._combine([initial, before, last], task)
 
     def merge(
         self, over: str, history: Sequence[Weights], running: Weights | None = None
     ) -> Weights:
-        """New weights with the keys, their order and the dtypes of the last of a history: `[0]` is the untouched backbone, `[i]`
-        the weights as trained in task i. `running` is r_t where it is known; otherwise it is folded from the whole history.
+        """Return new weights with the keys, their order and the dtypes of the last of a history.
 
-        The history may be read from disk item by item: it is walked, and never held. Nothing of it is changed.
+        `history[0]` is the untouched backbone, `history[i]` the weights as trained in task i.
+        `running` is r_t where it is known; otherwise it is folded from the whole history. The
+        history may be read from disk item by item: it is walked, and never held. Nothing of it is
+        changed.
         """
         task = len(history) - 1
-        if over == STEPS:
-            merged: Weights = {
-                name: tensor.to("cpu", copy=True) for name, tensor in self._average.items()
-            } or self._combine(history, task)
+        merged: Weights
+        if over == STEPS and self._average:
+            merged = {name: tensor.to("cpu", copy=True) for name, tensor in self._average.items()}
+        elif over == STEPS:
+            merged = self._combine(history, task)
         elif task == 0:
             merged = {name: tensor.clone() for name, tensor in wide(history[0]).items()}
         elif over == "running":
@@ -103,24 +114,25 @@ class Merging:
             merged = self._combine(history if over == "all" else [history[0], history[-1]], task)
         if self.lines is not None:
             merged = lines(wide(history[0]), merged, **self.lines)
-        last = history[-1]
-        return {
-            name: merged[name].to(tensor.dtype) if name in merged else tensor.clone()
-            for name, tensor in last.items()
-        }
+        rounded = {}
+        for name, tensor in history[-1].items():
+            rounded[name] = merged[name].to(tensor.dtype) if name in merged else tensor.clone()
+        return rounded
 
     def _combine(self, history: Sequence[Weights], task: int) -> Weights:
+        """Return what the technique makes of a history."""
         if self.technique is None:
             raise ValueError(
-                "this merging averages over the steps of a task and combines no tasks: it has no technique"
+                "this merging averages over the steps of a task and combines no tasks: "
+                "it has no technique"
             )
-        seed = signature(self.technique).parameters.get(
-            "seed"
-        )  # of a technique that draws at random: anew after each task
+        # A technique that draws at random does so anew after each task
+        seed = signature(self.technique).parameters.get("seed")
         drawn = {} if seed is None else {"seed": _seed(seed.default, task)}
         return self.technique(Wide(history), **drawn)
 
     def _folded(self, history: Sequence[Weights]) -> Weights:
+        """Return r_t, from r_0 on."""
         running: Weights = wide(history[0])
         for task in range(1, len(history)):
             running = self.fold(history[0], running, history[task], task)
@@ -129,20 +141,25 @@ class Merging:
     # ------------------------------------------------ over steps
 
     def begin(self, model: nn.Module) -> None:
-        """Before the tuning's `begin`: sees the plain CLIP that the task starts from."""
+        """Begin a task's average, or go on with it, before the tuning's `begin`.
+
+        The model is the plain CLIP that the task starts from.
+        """
         if self.share is None:
             return
         device = next(model.parameters()).device
         if self.restart or not self._average:
-            self._average, self._taken = (
-                {name: tensor.clone() for name, tensor in wide(model.state_dict()).items()},
-                0,
-            )
+            start = wide(model.state_dict())
+            self._average = {name: tensor.clone() for name, tensor in start.items()}
+            self._taken = 0
         self._average = {name: tensor.to(device) for name, tensor in self._average.items()}
 
     @torch.no_grad()
     def step(self, used: Callable[[], Weights]) -> None:
-        """After each step of the optimizer; `used` reads the weights in use and the buffers, under their plain names."""
+        """Take a step of the optimizer into the average.
+
+        `used` reads the weights in use and the buffers, under their plain names.
+        """
         if self.share is None:
             return
         self._taken += 1
@@ -153,60 +170,71 @@ class Merging:
                 average.lerp_(now[name].to(average.dtype), share)
 
     def end(self) -> None:
-        """After `merge`: an average that begins anew in each task is not kept until then."""
+        """Forget, after `merge`, an average that begins anew in each task."""
         if self.restart:
             self._average = {}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The average and how many steps it has seen."""
+        """Return the average and, under an empty name, how many steps it has seen."""
         return self._average | {"": torch.tensor(self._taken)} if self._average else {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from there, after `begin` where that is within a task; the tensors may lie on the CPU."""
-        held = {name: tensor for name, tensor in state.items() if name}
-        devices = {name: tensor.device for name, tensor in self._average.items()}
-        self._average = {
-            name: tensor.to(devices.get(name, tensor.device)) for name, tensor in held.items()
-        }
-        self._taken = int(state[""]) if held else 0
+        """Go on from what `state_dict` returned, after `begin` where that is within a task.
+
+        The tensors may lie on the CPU.
+        """
+        average = {}
+        for name, tensor in state.items():
+            if name in self._average:
+                average[name] = tensor.to(self._average[name].device)
+            elif name:
+                average[name] = tensor
+        self._average = average
+        self._taken = int(state[""]) if average else 0
 
 
 def lines(initial: Weights, merged: Weights, *, alpha: float = 0.5, beta: float = 0.5) -> Weights:
-    """The task vector of a merged model, scaled by alpha + beta * depth; the published defaults."""
-    depth = depths(initial)
-    return {
-        name: torch.lerp(initial[name], merged[name], alpha + beta * depth[name])
-        for name in initial
-    }
+    """Return a merged model with its task vector scaled by alpha + beta * depth.
+
+    The defaults are the published ones.
+    """
+    scaled = {}
+    for name, depth in depths(initial).items():
+        scaled[name] = torch.lerp(initial[name], merged[name], alpha + beta * depth)
+    return scaled
 
 
-def depths(names: Mapping[str, Any]) -> dict[str, float]:
-    """Where each parameter stands: i / (n - 1) in block i of the n of its tower, 0 in what feeds them, 1 in what follows."""
-    blocks = {name: (found[1], int(found[2])) for name in names if (found := BLOCK.match(name))}
+def depths(names: Iterable[str]) -> dict[str, float]:
+    """Return where each parameter stands: i / (n - 1) in block i of the n of its tower.
+
+    What feeds the blocks and what follows them is at 0, and the only block of a tower at 1.
+    """
+    blocks: dict[str, tuple[str, int]] = {}
     spans: dict[str, tuple[int, int]] = {}
-    for tower, number in blocks.values():
+    for name in names:
+        match = BLOCK.match(name)
+        if match is None:
+            continue
+        tower, number = match[1], int(match[2])
+        blocks[name] = (tower, number)
         first, last = spans.get(tower, (number, number))
         spans[tower] = min(first, number), max(last, number)
-    found_depths = {}
-    for name in names:
-        if name in blocks:
-            tower, number = blocks[name]
-            first, last = spans[tower]
-            found_depths[name] = (number - first) / (last - first) if last > first else 1.0
-        else:
-            found_depths[name] = 0.0 if STEM.search(name) else 1.0
-    return found_depths
+    depth = dict.fromkeys(names, 0.0)
+    for name, (tower, number) in blocks.items():
+        first, last = spans[tower]
+        depth[name] = (number - first) / (last - first) if last > first else 1.0
+    return depth
 
 
 def wide(weights: Weights) -> dict[str, Tensor]:
-    """What is floating point, in float32 at least; no copy where it is."""
-    return {
-        name: tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-        for name, tensor in weights.items()
-        if tensor.is_floating_point()
-    }
+    """Return what is floating point, in float32 at least; no copy of what is that wide."""
+    wider = {}
+    for name, tensor in weights.items():
+        if tensor.is_floating_point():
+            wider[name] = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return wider
 
 
 def _seed(seed: int, task: int) -> int:
-    """A 63-bit seed for what is drawn after a task."""
+    """Return a 63-bit seed for what is drawn after a task."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{task}".encode()).digest()[:8], "big") >> 1

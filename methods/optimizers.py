@@ -25,11 +25,12 @@ from methods.parameters import IN_BLOCK
 from schema.checks.parts import CARRY, DECAY, PartError
 from schema.words import nearest
 
-Memory = dict[str, dict[str, Any]]  # parameter's name -> what an optimizer remembers of it
+# What an optimizer remembers of each parameter, by the parameter's name
+Memory = dict[str, dict[str, Any]]
 
 
 def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, Any]) -> Optimizer:
-    """The optimizer of a recipe row: its `lr`, `weight_decay` and `optimizer_params`.
+    """Return the optimizer of a recipe row: its `lr`, `weight_decay` and `optimizer_params`.
 
     Raises:
         PartError: an unknown optimizer or key; names what is allowed and what is nearest.
@@ -68,24 +69,31 @@ def _decaying_matrices(optimizer: Optimizer) -> Optimizer:
 
 
 def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
-    """What an optimizer remembers of each parameter, by the parameter's name; in tensors of torch's own."""
+    """Return the state of each parameter, by the parameter's name, in tensors of torch's own."""
     plain = getattr(optimizer, "plain", dict)
-    return {
-        name: plain(optimizer.state[parameter])
-        for name, parameter in names.items()
-        if parameter in optimizer.state
-    }
+    states = {}
+    for name, parameter in names.items():
+        if parameter in optimizer.state:
+            states[name] = plain(optimizer.state[parameter])
+    return states
 
 
 def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Memory) -> None:
-    """Give an optimizer that has not stepped yet the memory of another; what moves for the first time begins with none."""
+    """Give an optimizer that has not stepped yet the memory of another.
+
+    What moves for the first time begins with none.
+    """
+    packed = getattr(optimizer, "packed", dict)
     known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     for name, parameter in names.items():
-        if name in memory and id(parameter) in known:
-            kept = getattr(optimizer, "packed", dict)(memory[name]).items()
-            optimizer.state[parameter] = {
-                key: value.clone() if type(value) is torch.Tensor else value for key, value in kept
-            }
+        if name not in memory or id(parameter) not in known:
+            continue
+        state = packed(memory[name])
+        for key, value in state.items():
+            # A subclass of Tensor has been copied when it was packed
+            if type(value) is torch.Tensor:
+                state[key] = value.clone()
+        optimizer.state[parameter] = state
 
 
 def adamw(
@@ -97,8 +105,10 @@ def adamw(
     eps: float = 1e-8,
     fused: bool = False,
 ) -> Optimizer:
-    """Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101). `fused`: all of a step in one kernel,
-    which rounds otherwise."""
+    """Return Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101).
+
+    `fused`: all of a step in one kernel, which rounds otherwise.
+    """
     return torch.optim.AdamW(
         parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=fused or None
     )
@@ -112,7 +122,9 @@ def adamw_8bit(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
-    """`adamw` that keeps its moments in 8 bits, a quarter of the memory (https://arxiv.org/abs/2110.02861), by torchao.
+    """Return `adamw` that keeps its moments in 8 bits, by torchao.
+
+    They take a quarter of the memory (https://arxiv.org/abs/2110.02861).
 
     Raises:
         PartError: torchao is not installed.
@@ -121,7 +133,8 @@ def adamw_8bit(
         from methods.eight_bit import EightBit
     except ImportError as error:
         raise PartError(
-            f"adamw_8bit needs torchao, which cannot be imported ({error}). Install it, or use adamw"
+            f"adamw_8bit needs torchao, which cannot be imported ({error}). "
+            "Install it, or use adamw"
         ) from error
     return cast(
         Optimizer, EightBit(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
@@ -136,7 +149,7 @@ def sgd(
     momentum: float = 0.9,
     nesterov: bool = False,
 ) -> Optimizer:
-    """Stochastic gradient descent with momentum; its weight decay is part of the gradient."""
+    """Return stochastic gradient descent with momentum; weight decay is part of its gradient."""
     return torch.optim.SGD(
         parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov
     )
@@ -152,24 +165,26 @@ def muon(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
-    """Orthogonalised momentum for the matrices of transformer blocks, AdamW (`betas`, `eps`) for all else
-    (https://kellerjordan.github.io/posts/muon/). Updates are scaled to AdamW's size (https://arxiv.org/abs/2502.16982), so one
-    `lr` and one `weight_decay` serve both; the iterations themselves run in bfloat16.
+    """Return orthogonalised momentum for the matrices of transformer blocks, and AdamW for the
+    rest.
+
+    That is Muon (https://kellerjordan.github.io/posts/muon/); `betas` and `eps` are AdamW's.
+    Updates are scaled to AdamW's size (https://arxiv.org/abs/2502.16982), so one `lr` and one
+    `weight_decay` serve both; the iterations themselves run in bfloat16.
 
     Raises:
         ValueError: the parameters do not say whether they belong to a block.
     """
     if not all(hasattr(parameter, IN_BLOCK) for parameter in parameters):
         raise ValueError(
-            "muon asks which matrices are in blocks, and these parameters do not say: return moving(model)"
+            "muon asks which matrices are in blocks, and these parameters do not say: "
+            "return moving(model)"
         )
-    matrices = [
-        parameter
-        for parameter in parameters
-        if parameter.ndim == 2 and getattr(parameter, IN_BLOCK)
-    ]
-    chosen = {id(parameter) for parameter in matrices}
-    others = [parameter for parameter in parameters if id(parameter) not in chosen]
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for parameter in parameters:
+        in_block = parameter.ndim == 2 and getattr(parameter, IN_BLOCK)
+        (matrices if in_block else others).append(parameter)
     both: list[Optimizer] = []
     if matrices:
         adjusted = partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw")
@@ -180,9 +195,10 @@ def muon(
 
 
 class Joined(Optimizer):
-    """Several optimizers, each for its own parameters, as one: one list of groups, one state, one checkpoint.
+    """Several optimizers, each for its own parameters, as one.
 
-    The groups and the state live here, where `torch.optim.Optimizer` saves and loads them; a step lends them to the parts.
+    The groups and the state live here, where `torch.optim.Optimizer` saves and loads them; a step
+    lends them to the parts.
     """
 
     def __init__(self, parts: Sequence[Optimizer]) -> None:
@@ -194,7 +210,7 @@ class Joined(Optimizer):
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step of every part."""
+        """Take one step of every part."""
         loss = closure() if closure is not None else None
         first = 0
         for part in self.parts:
@@ -206,7 +222,7 @@ class Joined(Optimizer):
 
 
 def _is_optimizer(member: object) -> bool:
-    """The public functions here that take `parameters` first."""
+    """Return whether a member is a public function that takes `parameters` first."""
     return (
         isfunction(member)
         and not member.__name__.startswith("_")

@@ -1,52 +1,57 @@
-"""Walking a CLIP's parameters: which are in use, which move, which are stopped."""
+"""Walks over a CLIP's parameters: which are in use, which move, which are frozen."""
 
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-IN_BLOCK = "in_block"  # what `moving` says of each parameter, for optimizers that treat the matrices of blocks differently
+# The attribute by which `moving` says whether a parameter belongs to a block, for optimizers that
+# treat the matrices of blocks differently
+IN_BLOCK = "in_block"
 
 
 def weights_in_use(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters of the plain CLIP as the forward pass sees them, under their plain names, differentiable.
+    """Return the parameters of the plain CLIP as the forward pass sees them, differentiable.
 
-    Where a tuning computes a weight from others, this is the computed one; what it is computed from is left out.
+    They go by their plain names. Where a tuning computes a weight from others, this is the computed
+    one; what it is computed from is left out.
     """
     used: dict[str, Tensor] = {}
     for path, module in model.named_modules():
         if ".parametrizations." in f".{path}.":
             continue
-        computed = list(module.parametrizations) if parametrize.is_parametrized(module) else []
-        for name in [
-            *(name for name, tensor in module._parameters.items() if tensor is not None),
-            *computed,
-        ]:
+        own = [name for name, tensor in module._parameters.items() if tensor is not None]
+        if parametrize.is_parametrized(module):
+            own += module.parametrizations
+        for name in own:
             used[f"{path}.{name}" if path else name] = getattr(module, name)
     return used
 
 
 def named(part: object) -> str:
-    """The name of a part: that of its file."""
+    """Return the name of a part, which is that of its file."""
     return type(part).__module__.rpartition(".")[2]
 
 
 def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:
-    """Stop the parameters whose names `which` is true of; returns the names of those that moved before, for `thaw`.
+    """Freeze the parameters whose names `which` is true of.
+
+    Returns the names of those that moved before, for `thaw`.
 
     Raises:
-        ValueError: batch normalisation would be among them, whose statistics move in training whatever is frozen.
+        ValueError: batch normalisation would be among them, whose statistics move in training
+            whatever is frozen.
     """
-    stopped = [
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad and which(name)
-    ]
+    stopped = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and which(name):
+            stopped.append(name)
     owners = {name.rpartition(".")[0] for name in stopped}
     for path, module in model.named_modules():
         if path in owners and isinstance(module, nn.modules.batchnorm._BatchNorm):
             raise ValueError(
-                f"{path} is a batch normalisation: it cannot be frozen. Use tuning 'full', or a ViT backbone."
+                f"{path} is a batch normalisation: it cannot be frozen. Use tuning 'full', "
+                "or a ViT backbone."
             )
     for name in stopped:
         model.get_parameter(name).requires_grad_(False)
@@ -60,13 +65,14 @@ def thaw(model: nn.Module, names: Sequence[str]) -> None:
 
 
 def moving(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that move, in the model's order, each marked with whether it belongs to a block of a transformer.
+    """Return the parameters that move, in the model's order.
 
-    An optimizer sees no names; the mark is how it tells a block's matrices from embeddings and projections.
+    Each is marked with whether it belongs to a block of a transformer. An optimizer sees no names;
+    the mark is how it tells a block's matrices from embeddings and projections.
     """
-    found = []
+    parameters = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             setattr(parameter, IN_BLOCK, "blocks." in name)
-            found.append(parameter)
-    return found
+            parameters.append(parameter)
+    return parameters

@@ -1,19 +1,25 @@
-"""How the learning rate runs through a task and over tasks: pure functions from a step to a multiplier in [0, 1].
+"""How the learning rate runs through a task and over tasks: pure functions from a step to a
+multiplier in [0, 1].
 
-`step` counts from 0 to `steps - 1` within the task, `task` from 1. Warm-up and cooldown are fractions of a task's steps, rounded
-up; a warm-up rises linearly. The formulas are those of FoMo-in-Flux (https://arxiv.org/abs/2408.14471, its released code), in
-which every task begins anew unless the name says how its peak follows from the tasks before (a meta schedule): none of these
-needs to know how many tasks there will be. `rewarm` false: only the first task has a warm-up (https://arxiv.org/abs/2308.04014).
+`step` counts from 0 to `steps - 1` within the task, `task` from 1. A warm-up rises linearly. A
+`warmup` or `cooldown` of up to 1 is a fraction of a task's steps, rounded up; a `warmup` above 1 is
+a number of steps, however long the task is.
+
+The formulas are those of FoMo-in-Flux (https://arxiv.org/abs/2408.14471, its released code), in
+which every task begins anew unless the name says how its peak follows from the tasks before (a meta
+schedule): none of these needs to know how many tasks there will be. `rewarm` says what warm-up the
+tasks after the first have: true the same, false none (https://arxiv.org/abs/2308.04014), or one of
+their own, as `warmup`.
 """
 
 import math
 
 
 def constant(
-    step: int, steps: int, task: int, *, warmup: float = 0.0, rewarm: bool = True
+    step: int, steps: int, task: int, *, warmup: float = 0.0, rewarm: bool | float = True
 ) -> float:
-    """1 after the warm-up."""
-    warm, _ = _parts(step, steps, warmup if rewarm or task == 1 else 0.0)
+    """Return 1 after the warm-up."""
+    warm = _warmup(step, steps, _of_task(task, warmup, rewarm))
     return _warmed(step, warm, 1.0) if step < warm else 1.0
 
 
@@ -24,39 +30,43 @@ def cosine(
     *,
     warmup: float = 0.1,
     floor: float = 0.001,
-    rewarm: bool = True,
+    rewarm: bool | float = True,
 ) -> float:
-    """Half a cosine from 1 down to `floor`, which the last step reaches."""
-    warm, _ = _parts(step, steps, warmup if rewarm or task == 1 else 0.0, 0.0, floor)
-    return (
-        _warmed(step, warm, 1.0)
-        if step < warm
-        else _between(floor, 1.0, _half_cosine(step - warm + 1, steps - warm))
-    )
+    """Return half a cosine from 1 down to `floor`, which the last step reaches."""
+    warm = _warmup(step, steps, _of_task(task, warmup, rewarm), floor=floor)
+    if step < warm:
+        return _warmed(step, warm, 1.0)
+    return _between(floor, 1.0, _half_cosine(step - warm + 1, steps - warm))
 
 
 def cosine_autoregressive(
     step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001
 ) -> float:
-    """As `cosine`, the peak of each task read off one half cosine over all tasks so far: about 1, 1/2, 1/4, 1/7, ..."""
-    warm, _ = _parts(step, steps, warmup, 0.0, floor)
+    """Return `cosine` with the peak of each task read off one half cosine over all tasks so far.
+
+    Peaks are about 1, 1/2, 1/4, 1/7, ...
+    """
+    warm = _warmup(step, steps, warmup, floor=floor)
     peak = _recovered_peak(steps, task, warm, floor)
-    return (
-        _warmed(step, warm, peak)
-        if step < warm
-        else _between(floor, peak, _half_cosine(step - warm + 1, steps - warm))
-    )
+    if step < warm:
+        return _warmed(step, warm, peak)
+    return _between(floor, peak, _half_cosine(step - warm + 1, steps - warm))
 
 
 def cosine_dynamic(
     step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001
 ) -> float:
-    """One long half cosine, stretched as tasks arrive: after a warm-up to the peak of `cosine_autoregressive`, the last task's
-    piece of the `cosine` that would have run over all `task * steps` steps."""
-    warm, _ = _parts(step, steps, warmup, 0.0, floor)
+    """Return one long half cosine, stretched as tasks arrive.
+
+    After a warm-up to the peak of `cosine_autoregressive` it is the last task's piece of the
+    `cosine` that would have run over all `task * steps` steps.
+    """
+    warm = _warmup(step, steps, warmup, floor=floor)
     if step < warm:
         return _warmed(step, warm, _recovered_peak(steps, task, warm, floor))
-    return cosine((task - 1) * steps + step, task * steps, 1, warmup=warmup, floor=floor)
+    # The long curve warms up for as long as the warm-ups of its tasks together
+    long = warmup if warmup <= 1 else task * warmup
+    return cosine((task - 1) * steps + step, task * steps, 1, warmup=long, floor=floor)
 
 
 def rsqrt(
@@ -69,11 +79,15 @@ def rsqrt(
     floor: float = 0.001,
     rewarm: bool = True,
 ) -> float:
-    """1 over the square root of the step, in units of the warm-up, then linearly to 0, which the last step reaches."""
-    warm, cool = _parts(step, steps, warmup, cooldown, floor)
+    """Return 1 over the square root of the step, in units of the warm-up, then a fall to 0.
+
+    The cooldown is linear, and the last step reaches 0.
+    """
+    warm = _warmup(step, steps, warmup, floor=floor)
+    cool = _cooldown(steps, cooldown)
     if not rewarm and task > 1:
         return _cooled(step, steps, cool, _rsqrt(floor, 1.0, warm, step + warm))
-    return _rsqrt_task(step, steps, warm, cool, floor, 1.0, 0)
+    return _rsqrt_task(step, steps, warm, cool, floor, 1.0)
 
 
 def rsqrt_autoregressive(
@@ -85,11 +99,17 @@ def rsqrt_autoregressive(
     cooldown: float = 0.1,
     floor: float = 0.001,
 ) -> float:
-    """As `rsqrt`, the peak of each task that of one `rsqrt` over all tasks so far, its warm-up longer with each of them."""
-    warm, cool = _parts(step, steps, warmup, cooldown, floor)
+    """Return `rsqrt` with the peak of each task that of one `rsqrt` over all tasks so far.
+
+    The warm-up of that one is as long as the warm-ups of these tasks together.
+    """
+    warm = _warmup(step, steps, warmup, floor=floor)
     before = task - 1
-    share = math.sqrt(max(task * warm, 1) / max(before * steps + warm, 1)) if before else 1.0
-    return _rsqrt_task(step, steps, warm, cool, floor, _between(floor, 1.0, min(share, 1.0)), 0)
+    share = 1.0
+    if before:
+        share = min(1.0, math.sqrt(max(task * warm, 1) / max(before * steps + warm, 1)))
+    peak = _between(floor, 1.0, share)
+    return _rsqrt_task(step, steps, warm, _cooldown(steps, cooldown), floor, peak)
 
 
 def rsqrt_continued(
@@ -101,12 +121,18 @@ def rsqrt_continued(
     cooldown: float = 0.1,
     floor: float = 0.001,
 ) -> float:
-    """As `rsqrt`, the peak of each task where the decay of the one before would be without cooldown and warm-ups in between."""
-    warm, cool = _parts(step, steps, warmup, cooldown, floor)
+    """Return `rsqrt` with the peak of each task where the decay of the one before would be.
+
+    That decay is taken without the cooldowns and warm-ups in between.
+    """
+    warm = _warmup(step, steps, warmup, floor=floor)
+    cool = _cooldown(steps, cooldown)
     before = task - 1
-    seen = before * (steps - cool) - (before - 1) * warm
-    share = math.sqrt(max(warm, 1) / max(seen, 1)) if before else 1.0
-    return _rsqrt_task(step, steps, warm, cool, floor, _between(floor, 1.0, min(share, 1.0)), 0)
+    share = 1.0
+    if before:
+        seen = before * (steps - cool) - (before - 1) * warm
+        share = min(1.0, math.sqrt(max(warm, 1) / max(seen, 1)))
+    return _rsqrt_task(step, steps, warm, cool, floor, _between(floor, 1.0, share))
 
 
 def rsqrt_recovered(
@@ -118,11 +144,18 @@ def rsqrt_recovered(
     cooldown: float = 0.1,
     floor: float = 0.001,
 ) -> float:
-    """One `rsqrt` over all tasks, with warm-ups and cooldowns cut in: each task decays on from where the one before left off."""
-    warm, cool = _parts(step, steps, warmup, cooldown, floor)
-    return _rsqrt_task(
-        step, steps, warm, cool, floor, 1.0, (task - 1) * max(steps - cool - warm, 0)
-    )
+    """Return one `rsqrt` over all tasks, with warm-ups and cooldowns cut in.
+
+    Each task decays on from where the one before left off. As in the released code, whose warm-up
+    counts the steps before the task twice, a warm-up ends below that, and the step after it jumps:
+    at 100 steps a task, the second one warms up to 0.251 and goes on from 0.334.
+    """
+    warm = _warmup(step, steps, warmup, floor=floor)
+    cool = _cooldown(steps, cooldown)
+    seen = (task - 1) * max(steps - cool - warm, 0)
+    if step < warm:
+        return _warmed(step, warm, _rsqrt(floor, 1.0, warm, 2 * seen))
+    return _cooled(step, steps, cool, _rsqrt(floor, 1.0, warm, step + seen))
 
 
 def wsd(
@@ -133,68 +166,98 @@ def wsd(
     warmup: float = 0.1,
     cooldown: float = 0.1,
     floor: float = 0.0,
-    rewarm: bool = True,
+    rewarm: bool | float = True,
 ) -> float:
-    """Warm-up, then stable at 1, then linearly down to `floor`, which the last step reaches (https://arxiv.org/abs/2404.06395)."""
-    warm, cool = _parts(step, steps, warmup if rewarm or task == 1 else 0.0, cooldown, floor)
-    return (
-        _warmed(step, warm, 1.0)
-        if step < warm
-        else _between(floor, 1.0, _cooled(step, steps, cool, 1.0))
-    )
+    """Return a warm-up, then 1, then a linear fall to `floor`, which the last step reaches.
 
-
-def _rsqrt_task(
-    step: int, steps: int, warm: int, cool: int, floor: float, peak: float, seen: int
-) -> float:
-    """A task of the `rsqrt` family; `seen`: steps of the decay before it."""
+    As in https://arxiv.org/abs/2404.06395.
+    """
+    warm = _warmup(step, steps, _of_task(task, warmup, rewarm), floor=floor)
+    cool = _cooldown(steps, cooldown)
     if step < warm:
-        return _warmed(step, warm, _rsqrt(floor, peak, warm, seen) if seen else peak)
-    return _cooled(step, steps, cool, _rsqrt(floor, peak, warm, step + seen))
+        return _warmed(step, warm, 1.0)
+    return _between(floor, 1.0, _cooled(step, steps, cool, 1.0))
+
+
+def _of_task(task: int, warmup: float, rewarm: bool | float) -> float:
+    """Return the warm-up of a task, as a fraction or a number of steps."""
+    if task == 1 or rewarm is True:
+        return warmup
+    return float(rewarm)
+
+
+def _warmup(step: int, steps: int, warmup: float, *, floor: float = 0.0) -> int:
+    """Return the steps of a task's warm-up.
+
+    Raises:
+        ValueError: a step outside of the task, a warm-up that is neither a fraction nor a number of
+            steps, or a floor outside [0, 1].
+    """
+    if not 0 <= step < steps:
+        raise ValueError(f"step counts from 0 within the task: {step} is not below {steps}")
+    if not 0 <= floor <= 1:
+        raise ValueError(f"floor is a fraction of the peak learning rate, in [0, 1], not {floor}")
+    if warmup > 1 and warmup == int(warmup):
+        return int(warmup)
+    if not 0 <= warmup <= 1:
+        raise ValueError(
+            "warmup is a fraction of the task's steps, in [0, 1], or a whole number of steps "
+            f"above 1, not {warmup}"
+        )
+    return _share(steps, warmup)
+
+
+def _cooldown(steps: int, cooldown: float) -> int:
+    """Return the steps of a task's cooldown.
+
+    Raises:
+        ValueError: it is no fraction.
+    """
+    if not 0 <= cooldown <= 1:
+        raise ValueError(f"cooldown is a fraction of the task's steps, in [0, 1], not {cooldown}")
+    return _share(steps, cooldown)
+
+
+def _share(steps: int, fraction: float) -> int:
+    """Return a fraction of the steps, rounded up; 0.07 * 100 is 7.000000000000001, and means 7."""
+    return math.ceil(round(fraction * steps, 9))
+
+
+def _rsqrt_task(step: int, steps: int, warm: int, cool: int, floor: float, peak: float) -> float:
+    """Return the value within a task of the `rsqrt` family that begins anew at a peak."""
+    if step < warm:
+        return _warmed(step, warm, peak)
+    return _cooled(step, steps, cool, _rsqrt(floor, peak, warm, step))
 
 
 def _rsqrt(floor: float, peak: float, warm: int, step: int) -> float:
+    """Return the decay at a step, at most the peak."""
     return _between(floor, peak, min(1.0, math.sqrt(max(warm, 1) / max(step, 1))))
 
 
 def _cooled(step: int, steps: int, cool: int, value: float) -> float:
-    """A value with the linear cooldown at the end of a task."""
+    """Return a value with the linear cooldown at the end of a task."""
     return value * (steps - step - 1) / cool if step >= steps - cool else value
 
 
 def _recovered_peak(steps: int, task: int, warm: int, floor: float) -> float:
-    if task == 1 or steps == warm:
+    """Return the peak of a task, read off one half cosine over all tasks so far."""
+    if task == 1 or steps <= warm:
         return 1.0
-    return _between(
-        floor, 1.0, _half_cosine((task - 1) * (steps - warm) + 1, task * (steps - warm))
-    )
+    share = _half_cosine((task - 1) * (steps - warm) + 1, task * (steps - warm))
+    return _between(floor, 1.0, share)
 
 
 def _half_cosine(step: int, steps: int) -> float:
+    """Return the fall from 1 to 0 along half a cosine."""
     return (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def _between(floor: float, peak: float, share: float) -> float:
+    """Return what lies at a share of the way from the floor to the peak."""
     return floor + share * (peak - floor)
 
 
 def _warmed(step: int, warm: int, peak: float) -> float:
+    """Return the linear rise to a peak, which the last step of the warm-up reaches."""
     return peak * (step + 1) / warm
-
-
-def _parts(
-    step: int, steps: int, warmup: float, cooldown: float = 0.0, floor: float = 0.0
-) -> tuple[int, int]:
-    """Steps of warm-up and cooldown; refuses what no task can ask for."""
-    if not 0 <= step < steps:
-        raise ValueError(f"step counts from 0 within the task: {step} is not below {steps}")
-    for name, fraction, whole in (
-        ("warmup", warmup, "task's steps"),
-        ("cooldown", cooldown, "task's steps"),
-        ("floor", floor, "peak learning rate"),
-    ):
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{name} is a fraction of the {whole}, in [0, 1], not {fraction}")
-    # rounded first: 0.07 * 100 is 7.000000000000001, and means 7
-    warm, cool = (math.ceil(round(fraction * steps, 9)) for fraction in (warmup, cooldown))
-    return warm, cool

@@ -6,12 +6,12 @@ from pages.markdown import WRITTEN, cell, code, codes, plain, table
 from schema.ddl import DIALECT, catalog_tables, table_comment
 from schema.tables import RULES
 
-HEAD = """The catalog is the DuckDB file that holds everything Weir knows: what you want to run, and what
-happened. You insert rows into some of its tables (the axes, `trial`, `request`), and the commands fill the
-others. The names below are what grids, notebooks and questions rely on.
+HEAD = """The catalog is the DuckDB file that holds everything Weir knows: what you want to run, and
+what happened. You insert rows into some of its tables (the axes, `trial`, `request`), and the
+commands fill the others. The names below are what grids, notebooks and questions rely on.
 
-Tables hold facts, views hold opinions: whether a trial is done, or which method is best, stands in no
-table, but is answered by a [question](questions.md). What the words mean is in the
+Tables hold facts, views hold opinions: whether a trial is done, or which method is best, stands in
+no table, but is answered by a [question](questions.md). What the words mean is in the
 [glossary](glossary.md)."""
 
 
@@ -40,6 +40,7 @@ def _table(of: Table) -> str:
 
 def _checks(of: Table) -> list[CheckConstraint]:
     """Return the table's rules in the order of their declaration."""
+    # SQLAlchemy keeps constraints in a set, which has no order.
     places = {name: place for place, name in enumerate(RULES)}
     checks = []
     for constraint in of.constraints:

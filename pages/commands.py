@@ -15,12 +15,13 @@ from unittest import mock
 from pages.markdown import ROOT, WRITTEN, cell, code, plain, table
 
 HEAD = """Weir is used by a handful of commands. Each is called in the folder that holds `site.toml`
-([site.md](site.md)), or would hold it, and says with `--help` what is below. Exit codes are 0 when all is
-well and 2 when nothing could be done; where a command has others, they are listed."""
+([site.md](site.md)), or would hold it, and says with `--help` what is below. Exit codes are 0 when
+all is well and 2 when nothing could be done; where a command has others, they are listed."""
 TAIL = """## The app
 
 `streamlit run app.py` opens the app ([app.md](app.md)). It listens on this machine only
-(`.streamlit/config.toml`); options of `streamlit run` change that, `--server.port 8502` for example.
+(`.streamlit/config.toml`); options of `streamlit run` change that, `--server.port 8502` for
+example.
 
 ## Make
 
@@ -29,7 +30,7 @@ TAIL = """## The app
 | `make demo` | sets up, runs the demo and prints its answers |
 | `make test` | sets up, then linters, types, the documentation and every test |
 | `make fast` | the same without the slow tests |
-| `make docs` | builds these pages as a static site, `docs/_site/index.html`, with warnings as errors |
+| `make docs` | builds these pages as a site, `docs/_site/index.html`; warnings are errors |
 | `python -m pages.generate` | writes the generated pages of docs/ anew |"""
 
 
@@ -44,10 +45,11 @@ class ParserSeen(Exception):  # noqa: N818 - it is no error: it carries the pars
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command: how it is called, the module whose `main` it is, and words that choose the parser."""
+    """A command: how it is called, and the module whose `main` it is."""
 
     call: str
     module: str
+    # Words that choose the parser, and exit codes beside 0 and 2.
     words: tuple[str, ...] = ()
     codes: str = ""
     # Whether it is of the GPU half, and is looked at in a process of its own.
@@ -138,8 +140,8 @@ def apart(command: Command) -> str:
     A process that has loaded both halves complains when it ends.
     """
     child = [sys.executable, "-m", "pages.commands", command.call]
-    done = subprocess.run(child, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout.strip()
+    answer = subprocess.run(child, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return answer.stdout.strip()
 
 
 def section(command: Command) -> str:

@@ -1,23 +1,27 @@
-"""Which test holds which promise, read from the tests themselves: a docstring names its faults and invariants.
+"""Tell which test holds which promise, read from the tests themselves.
 
-def test_sbatch_says_no_but_accepted(...):
-    \"\"\"F11: the controller hangs while sbatch waits for its answer; ... (I2, I7).\"\"\"
+A test names its faults and invariants in its docstring:
+
+    def test_sbatch_says_no_but_accepted(...):
+        \"\"\"F11: the controller hangs while sbatch waits for its answer; ... (I2, I7).\"\"\"
 """
 
 import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-FAULTS = [f"F{number}" for number in range(1, 37)]
-INVARIANTS = [f"I{number}" for number in range(1, 17)]
+from pages.markdown import ROOT
+from pages.markdown import table as markdown_table
+
+FAULTS = [f"F{number}" for number in range(1, 40)]
+INVARIANTS = [f"I{number}" for number in range(1, 18)]
+LISTED = re.compile(r"(F\d+(?:[-, ]+F\d+)*): ")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Holds:
-    """One test and what it holds."""
+    """One test, and the faults and invariants that it holds."""
 
     path: str
     name: str
@@ -27,44 +31,48 @@ class Holds:
 
 
 def held() -> Iterator[Holds]:
-    """Every test that names a fault or an invariant, in the order of files."""
+    """Yield every test that names a fault or an invariant, in the order of files."""
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                said = " ".join((ast.get_docstring(node) or "").split())
-                faults = _faults(node.name, said)
-                invariants = {f"I{number}" for number in re.findall(r"\bI(\d+)\b", said)}
-                if faults or invariants:
-                    sentence = re.sub(r"^F\d+(?:[-, ]+F\d+)*: ", "", said)
-                    yield Holds(
-                        str(path.relative_to(ROOT)),
-                        node.name,
-                        sentence,
-                        frozenset(faults),
-                        frozenset(invariants),
-                    )
+            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+                continue
+            words = " ".join((ast.get_docstring(node) or "").split())
+            faults = _faults(node.name, words)
+            invariants = {f"I{number}" for number in re.findall(r"\bI(\d+)\b", words)}
+            if faults or invariants:
+                yield Holds(
+                    path=str(path.relative_to(ROOT)),
+                    name=node.name,
+                    sentence=LISTED.sub("", words, count=1),
+                    faults=frozenset(faults),
+                    invariants=frozenset(invariants),
+                )
 
 
-def _faults(name: str, said: str) -> set[str]:
-    """From `test_f07_...`, or from a docstring that begins with `F7:`, `F1-F5:` or `F20, F21:`."""
-    found = {f"F{int(number)}" for number in re.findall(r"^test_f(\d\d)_", name)}
-    listed = re.match(r"(F\d+(?:[-, ]+F\d+)*): ", said)
-    for first, last in re.findall(r"F(\d+)(?:-F(\d+))?", listed[1] if listed else ""):
-        found |= {f"F{number}" for number in range(int(first), int(last or first) + 1)}
-    return found
+def _faults(name: str, words: str) -> set[str]:
+    """Return the faults of a test named `test_f07_...`, or whose docstring begins with them.
+
+    A docstring begins with `F7:`, `F1-F5:` or `F20, F21:`.
+    """
+    faults = {f"F{int(number)}" for number in re.findall(r"^test_f(\d\d)_", name)}
+    listed = LISTED.match(words)
+    if listed is None:
+        return faults
+    for first, last in re.findall(r"F(\d+)(?:-F(\d+))?", listed[1]):
+        for number in range(int(first), int(last or first) + 1):
+            faults.add(f"F{number}")
+    return faults
 
 
 def table(keys: list[str], of: str) -> str:
-    """A Markdown table: fault or invariant, and the tests that hold it."""
-    tests = list(held())
+    """Return a table: a fault or an invariant, and the tests that hold it."""
+    tests = sorted(held(), key=lambda test: (test.path, test.name))
     rows = []
+    # A fault without a test has an empty cell, and a test of the pages fails.
     for key in keys:
-        mine = [
-            test for test in tests if key in (test.faults if of == "fault" else test.invariants)
-        ]
-        listed = "<br>".join(
-            f"[`{test.name}`](../{test.path})"
-            for test in sorted(mine, key=lambda test: (test.path, test.name))
-        )
-        rows.append(f"| {key} | {listed} |")
-    return "\n".join([f"| {of} | tests |", "|---|---|", *rows])
+        links = []
+        for test in tests:
+            if key in (test.faults | test.invariants):
+                links.append(f"[`{test.name}`](../{test.path})")
+        rows.append((key, "<br>".join(links)))
+    return markdown_table((of, "tests"), rows)

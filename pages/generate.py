@@ -14,17 +14,20 @@ from pages import methods as method_parts
 from pages.markdown import DOCS, ROOT
 
 README = ROOT / "README.md"
+EXAMPLE = ROOT / "methods/tuning/bitfit.py"
 QUESTIONS = DOCS / "questions"
 
 # Pages of which a part is written, wherever its markers stand.
 MARKED = (
     README,
+    ROOT / "CONTRIBUTING.md",
     DOCS / "index.md",
     DOCS / "methods.md",
     DOCS / "recipes.md",
     DOCS / "reliability.md",
 )
 PARTS: dict[str, Callable[[], str]] = {
+    "bitfit": lambda: f"```python\n{EXAMPLE.read_text()}```",
     "questions": questions.first_topic,
     "faults": lambda: faults.table(faults.FAULTS, "fault"),
     "invariants": lambda: faults.table(faults.INVARIANTS, "invariant"),

@@ -1,4 +1,4 @@
-"""Write the list of pages in docs/index.md: each page that exists, in a group, with what it is about."""
+"""Write the list in docs/index.md: every page, in a group, with what it is about."""
 
 from pages.markdown import DOCS
 

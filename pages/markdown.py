@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-WRITTEN = "*Written by `python -m pages.generate`; do not edit.*"
+WRITTEN = "<!-- Written by python -m pages.generate; do not edit. -->"
 
 
 def plain(text: str) -> str:
@@ -21,7 +21,7 @@ def cell(text: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table; `rows` are cells that are Markdown already."""
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [_line(head), "|" + "---|" * len(head)]
     lines += map(_line, rows)
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Write the list of parts in docs/methods.md: each with its keys and needs, in its own file's words."""
+"""Write the list of parts in docs/methods.md: each in its own file's words, with its keys."""
 
 import ast
 
@@ -26,6 +26,7 @@ def page() -> str:
 
 def _part(kind: str, name: str) -> str:
     path = ROOT / "methods" / kind / f"{name}.py"
+    # Read and not imported: parts import torch.
     words = ast.get_docstring(ast.parse(path.read_text())) or ""
     lines = [f"### `{name}`", f"```text\n{words}\n```"]
     facts = []

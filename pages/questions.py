@@ -23,34 +23,34 @@ ROWS = 8
 CUT = 200
 WIDTH = 180
 UNORDERED = "SELECT * FROM {name} ORDER BY ALL LIMIT {rows}"
-HEAD = """A question is a file of `queries/`. It is a view or a table macro of the same name in the catalog, an
-entry of `python -m queries`, and a page of the app. So the same answer can be had in SQL, in the terminal
-and in the browser:
+HEAD = """A question is a file of `queries/`. It is a view or a table macro of the same name in the
+catalog, an entry of `python -m queries`, and a page of the app. So the same answer can be had in
+SQL, in the terminal and in the browser:
 
 ```
 python -m queries retention_at_budget budget=steps_250
 ```
 
-Below are all questions by topic. The page of a topic defines each of them and shows what it answers on
-the catalog that [the demo](demo.md) leaves."""
+Below are all questions by topic. The page of a topic defines each of them and shows what it answers
+on the catalog that [the demo](demo.md) leaves."""
 ABOUT = {  # topic -> the first paragraph of its page
-    "choices": "These questions help to choose what to train next: which method, mixture, recipe or "
-    "budget is best, how sure that is, and what to run to be surer.",
+    "choices": "These questions help to choose what to train next: which method, mixture, recipe "
+    "or budget is best, how sure that is, and what to run to be surer.",
     "scores": "These questions say what trials reached: how much was learned and kept after each "
     "task, on each dataset and over seeds.",
-    "costs": "These questions say what trials cost and what new ones will cost: FLOPs, hours, memory "
-    "and what training in common saved.",
-    "work": "These questions say how the work stands: what runs, what waits and why, what failed, and "
-    "what sync does next.",
-    "parts": "The answers of other pages are made of these. They are useful for SQL of your own: one "
-    "row per trial and task with all measures, for example.",
-    "audits": "An audit is a question that must have no rows. Audits run at the end of each pass of "
-    "sync, and what they find stands in `health`.",
+    "costs": "These questions say what trials cost and what new ones will cost: FLOPs, hours, "
+    "memory and what training in common saved.",
+    "work": "These questions say how the work stands: what runs, what waits and why, what failed, "
+    "and what sync does next.",
+    "parts": "The answers of other pages are made of these. They are useful for SQL of your own: "
+    "one row per trial and task with all measures, for example.",
+    "audits": "An audit is a question that must have no rows. Audits run at the end of each pass "
+    "of sync, and what they find stands in `health`.",
 }
-NOTE = f"""The grain says what one row of an answer is. The examples are what `python -m queries NAME` prints
-on the catalog of [the demo](../demo.md), the first {ROWS} rows of it. An interval (±) is the half width of
-a 95 % t-interval over seeds, and `-` means: not measured. The words are in the
-[glossary](../glossary.md)."""
+NOTE = f"""The grain says what one row of an answer is. The examples are what
+`python -m queries NAME` prints on the catalog of [the demo](../demo.md), the first {ROWS} rows of
+it. An interval (±) is the half width of a 95 % t-interval over seeds, and `-` means: not measured.
+The words are in the [glossary](../glossary.md)."""
 
 
 def overview() -> str:
@@ -92,7 +92,7 @@ def first_topic() -> str:
 
 
 def section(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
-    """Return one question: its words, grain, definition and parameters, and its answer on the demo."""
+    """Return one question: its words, definition and parameters, and its answer on the demo."""
     parts = [f"## {code(question.name)}", f"**{plain(question.question)}**"]
     parts.append(f"Grain: {plain(question.grain)}.")
     if question.about:

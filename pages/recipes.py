@@ -8,15 +8,15 @@ from schema.checks import parts
 HEADS = {
     "optimizers": (
         "## Optimizers",
-        "`optimizer` names one of these; the keys are those of `optimizer_params`. Weight decay acts on "
-        "every parameter that moves. All groups of parameters share one learning rate.",
+        "`optimizer` names one of these; the keys are those of `optimizer_params`. Weight decay "
+        "acts on every parameter that moves. All groups of parameters share one learning rate.",
     ),
     "schedules": (
         "## Schedules of the learning rate",
-        "`schedule` names one of these, and `schedule_params` sets its keys. A schedule is a factor of "
-        "`lr` between 0 and 1. Warm-up and cooldown are fractions of a task's steps. Every task begins "
-        "anew unless the name says how its peak follows from the tasks before. `rewarm` false: only the "
-        "first task has a warm-up.",
+        "`schedule` names one of these, and `schedule_params` sets its keys. A schedule is a "
+        "factor of `lr` between 0 and 1. Warm-up and cooldown are fractions of a task's steps. "
+        "Every task begins anew unless the name says how its peak follows from the tasks before. "
+        "`rewarm` false: only the first task has a warm-up.",
     ),
 }
 
@@ -31,7 +31,8 @@ def page() -> str:
 
 
 def _function(module: str, name: str) -> tuple[str, ...]:
-    """Return the row of a function: its name, its keyword-only arguments, and its first paragraph."""
+    """Return the row of a function: its name, keyword-only arguments and first paragraph."""
+    # Read and not imported: these modules import torch.
     tree = ast.parse((ROOT / "methods" / f"{module}.py").read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     node = functions[name]

@@ -1,6 +1,7 @@
-"""Screenshots of the app for README and docs: `python -m pages.screenshots [FOLDER [NAME ...]]`, of the site in FOLDER.
+"""Take the screenshots of README and docs: `python -m pages.screenshots [FOLDER [NAME ...]]`.
 
-Run it over one that was really run, `make demo` for example. It needs the browser of tests/browser/install.sh.
+FOLDER holds a site that was really run, that of `make demo` for example. It needs the browser of
+tests/browser/install.sh.
 """
 
 import sys
@@ -9,9 +10,13 @@ from pathlib import Path
 from tests.browser.chromium import WIDTH, browser, served, visit
 
 OUT = Path(__file__).resolve().parents[1] / "docs/app"
-GRID = "mixture=replay_thirds&mixture=update_only&method=ewc&method=finetune&recipe=tiny_lr_2e-3&seeds=5&study=forget+less"
+GRID = (
+    "mixture=replay_thirds&mixture=update_only&method=ewc&method=finetune&recipe=tiny_lr_2e-3"
+    "&seeds=5&study=forget+less"
+)
 SQL = "SELECT+method,+mixture,+task,+a_ka,+a_zs,+seeds+FROM+course+WHERE+stream+%3D+%27world%27"
-PAGES = {  # name of the image -> address, height of the window in pixels
+# The name of an image, its address, and the height of the window in pixels.
+PAGES = {
     "answer": ("", 1180),
     "trade": ("plots", 1000),
     "budget": ("plots?figure=Over+budget", 960),
@@ -27,21 +32,22 @@ PAGES = {  # name of the image -> address, height of the window in pixels
 }
 
 
-def main(folder: Path, only: list[str]) -> None:
-    """Write docs/app/*.png."""
+def main(folder: Path, names: list[str]) -> None:
+    """Write docs/app/*.png: those named, or all."""
     OUT.mkdir(exist_ok=True)
     with served(folder) as url, browser() as context:
         page = context.new_page()
-        for name in only or PAGES:
+        for name in names or PAGES:
             address, height = PAGES[name]
             page.set_viewport_size({"width": WIDTH, "height": height})
             visit(page, f"{url}/{address}")
             page.mouse.move(0, 0)
-            page.wait_for_timeout(1500)  # until Vega has drawn and fonts are there
+            # Until Vega has drawn and fonts are there.
+            page.wait_for_timeout(1500)
             path = OUT / f"{name}.png"
             page.screenshot(path=path)
             print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve(), sys.argv[2:])
+    main(Path((*sys.argv, ".")[1]).resolve(), sys.argv[2:])

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -46,6 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
             answered(console, given.name, given.parameters, given.out)
     except (AskError, QuestionError, SiteError, ValueError) as error:
         print(error, file=sys.stderr)
+        return 2
+    except (OSError, duckdb.Error) as error:
+        # Another program's file, a snapshot that was damaged, a disk that does not let itself be read
+        print(
+            f"the snapshot cannot be read: {error}\nMake another: remove the folder lab/snapshot, then "
+            "python -m runner.sync",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

@@ -1,7 +1,9 @@
-"""The code that an attempt runs: a copy made when it is submitted, so that editing the tree changes nothing that is queued.
+"""The code that an attempt runs: a copy made when it is submitted, so that editing the tree changes
+nothing that is queued.
 
-A snapshot is named by its content, so attempts of the same code share one. What git knows about it is written beside it: the
-commit, and the changes to it as a patch. A worker whose code or packages are others ends as `code_drift`, before it trains.
+A snapshot is named by its content, so attempts of the same code share one. What git knows about it
+is written beside it: the commit, and the changes to it as a patch. A worker whose code or packages
+are others ends as `code_drift`, before it trains.
 """
 
 import functools
@@ -51,8 +53,10 @@ def versions() -> dict[str, str]:
 
 
 def snapshot(folder: Path) -> Path:
-    """Copy the code of this process into `folder`, once per content; the copy's folder, whose name is its id. A copy that
-    somebody touched is put aside, so that what is submitted from now on can run."""
+    """Copy the code of this process into `folder`, once per content; the copy's folder, whose name
+    is its id. A copy that somebody touched is put aside, so that what is submitted from now on can
+    run.
+    """
     there = folder / identity(ROOT)
     if there.exists() and identity(there) == there.name:
         return there
@@ -62,7 +66,8 @@ def snapshot(folder: Path) -> Path:
         there.rename(folder / f"{there.name}.touched{aside.name}")
     try:
         name = _copy(aside)
-        if not (folder / name).exists():  # else another sync was quicker
+        if not (folder / name).exists():
+            # Else another sync was quicker
             aside.rename(folder / name)
         fsync(folder)
     finally:
@@ -77,7 +82,8 @@ def _copy(aside: Path) -> str:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         copy.chmod(0o444)
-    name = identity(aside)  # of what was copied, should somebody save a file just now
+    # Of what was copied, should somebody save a file just now
+    name = identity(aside)
     (aside / "code.json").write_text(json.dumps({"id": name} | _git(aside), indent=1))
     aside.chmod(0o755)
     fsync(aside / "code.json")
@@ -85,14 +91,17 @@ def _copy(aside: Path) -> str:
 
 
 def commit() -> str | None:
-    """The commit of the code that runs, with `-dirty` when the tree had changes; None when git does not know."""
+    """The commit of the code that runs, with `-dirty` when the tree had changes; None when git does
+    not know.
+    """
     said = ROOT / "code.json"
     about = json.loads(said.read_text()) if said.exists() else _git(None)
     return f"{about['commit']}-dirty" if about["dirty"] else about["commit"]
 
 
 def check(code: str, code_folder: str, wanted: dict[str, str]) -> None:
-    """Hold the code and packages of this process against what an attempt was submitted with ("" and {}: anything goes).
+    """Hold the code and packages of this process against what an attempt was submitted with ("" and
+    {}: anything goes).
 
     Raises:
         CodeDriftError: they are others.
@@ -115,12 +124,13 @@ def check(code: str, code_folder: str, wanted: dict[str, str]) -> None:
 
 
 def _git(folder: Path | None) -> dict[str, Any]:
-    """Commit and whether the packages differ from it; the difference goes to `folder`/changes.patch."""
+    """Commit and whether the packages differ from it; the difference goes to
+    `folder`/changes.patch.
+    """
     try:
         about = _asked("rev-parse", "HEAD").strip()
-        with (
-            tempfile.TemporaryDirectory() as place
-        ):  # an index of our own: the person's stays as it is
+        with tempfile.TemporaryDirectory() as place:
+            # An index of our own: the person's stays as it is
             index = {"GIT_INDEX_FILE": f"{place}/index"}
             _asked("read-tree", "HEAD", **index)
             _asked("add", "--all", "--", *PACKAGES, **index)

@@ -1,10 +1,13 @@
-"""What a job executes: the attempts of one position of a batch, each in its own process, one after another or side by side.
+"""What a job executes: the attempts of one position of a batch, each in its own process, one after
+another or side by side.
 
-It is called on the node (`main`, by submitit) or started by the local backend (`python -m runner.job BATCH POSITION`), and trains
-nothing itself. It starts the workers, passes on that the job's time is up or that it is preempted, ends one worker when sync
-asks for that (`stop.json`), shows a heartbeat, and says how a worker died that could not say so itself. Workers die with it,
-and survive everything else: sync, the terminal, the login node. Where the processes of a trial are on several nodes, Slurm starts
-one of these for each: all do the same for a worker of their own, and the first alone speaks for the attempt.
+It is called on the node (`main`, by submitit) or started by the local backend (`python -m
+runner.job BATCH POSITION`), and trains nothing itself. It starts the workers, passes on that the
+job's time is up or that it is preempted, ends one worker when sync asks for that (`stop.json`),
+shows a heartbeat, and says how a worker died that could not say so itself. Workers die with it, and
+survive everything else: sync, the terminal, the login node. Where the processes of a trial are on
+several nodes, Slurm starts one of these for each: all do the same for a worker of their own, and
+the first alone speaks for the attempt.
 
 Standard library only.
 """
@@ -23,22 +26,30 @@ from pathlib import Path
 from typing import Any
 
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
-from runner.submission import Batch
+from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
 
-LOOK_S = 0.5  # how often stop files and children are looked at when nothing wakes the job
+TOO_SHORT = (
+    "the job ended before its worker had begun. Where that was its time limit, raise "
+    "time_limit_minutes in site.toml"
+)
+# How often stop files and children are looked at when nothing wakes the job
+LOOK_S = 0.5
 HEARTBEAT_S = 20.0
-SIGNAL_SLACK_S = 65.0  # how much earlier than asked Slurm may send a signal
+# How much earlier than asked Slurm may send a signal
+SIGNAL_SLACK_S = 65.0
 
 
 def main(batch: str) -> None:
-    """Run the attempts of this job's position of the batch in folder `batch`; the scheduler says which position that is."""
+    """Run the attempts of this job's position of the batch in folder `batch`; the scheduler says
+    which position that is.
+    """
     position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
     _run(Path(batch), position, has_parent=True)
 
 
 def _run(folder: Path, position: int, has_parent: bool) -> None:
-    batch = Batch.read(folder)
+    batch = Submission.read(folder)
     if batch is None:
         raise FileNotFoundError(
             f"{folder / 'manifest.json'} is missing or torn; runner.sync writes it"
@@ -51,11 +62,11 @@ class Worker:
     """A child that runs one attempt."""
 
     run: RunFolder
-    word: (
-        mmap.mmap
-    )  # one byte that the child reads between steps: what it is told (an index of STOPS)
+    # One byte that the child reads between steps: what it is told (an index of STOPS)
+    word: mmap.mmap
     started_at: str
-    told_at: float | None = None  # when it was told to end
+    # When it was told to end
+    told_at: float | None = None
 
     def tell(self, kind: str) -> None:
         """Ask for a checkpoint and an end."""
@@ -66,7 +77,7 @@ class Worker:
 class Shim:
     """The attempts of one position, on their way."""
 
-    def __init__(self, batch: Batch, position: int, parent: int | None) -> None:
+    def __init__(self, batch: Submission, position: int, parent: int | None) -> None:
         self.needs, self.parent = batch.needs, parent
         self.rank = (
             int(os.environ["SLURM_PROCID"])
@@ -77,7 +88,8 @@ class Shim:
         self.workers: dict[int, Worker] = {}
         self.began = self.beat_at = time.monotonic()
         self.signals: set[int] = set()
-        self.told: str | None = None  # why everything is to end
+        # Why everything is to end
+        self.told: str | None = None
         self.oom_kills = oom_kills()
 
     def run(self) -> None:
@@ -122,7 +134,8 @@ class Shim:
         passed_s = time.monotonic() - self.began
         if limit_s and passed_s >= limit_s - self.needs.early_s:
             self.told = self.told or "timeout"
-        elif signal.SIGUSR2 in self.signals:  # Slurm's early signal, or its word of a preemption
+        elif signal.SIGUSR2 in self.signals:
+            # Slurm's early signal, or its word of a preemption
             near = bool(limit_s) and passed_s >= limit_s - self.needs.early_s - SIGNAL_SLACK_S
             self.told = self.told or ("timeout" if near else "preempted")
         elif self.signals & {signal.SIGTERM, signal.SIGINT} or (
@@ -147,7 +160,8 @@ class Shim:
     def beat(self, run: RunFolder) -> None:
         """A sign of life in the attempt's folder, by the first."""
         if self.rank == 0:
-            with contextlib.suppress(OSError):  # a full or missing disk must not end the job
+            with contextlib.suppress(OSError):
+                # A full or missing disk must not end the job
                 (run.path / "alive").touch()
         self.beat_at = time.monotonic()
 
@@ -160,15 +174,20 @@ class Shim:
                 continue
             worker = self.workers.pop(pid)
             code = os.waitstatus_to_exitcode(status)
-            silent = read_json(worker.run.words(self.rank)) is None and (
-                code or self.rank == 0
-            )  # of the others none says: done
+            # Of the others none says: done
+            silent = read_json(worker.run.words(self.rank)) is None and (code or self.rank == 0)
+            # Told to end while it still loaded its packages: nobody else will say that time was up
+            late = False
+            if silent and self.told is not None and self.rank == 0:
+                late = worker.run.claim()
             if silent and worker.run.claimed and not worker.run.revoked:
-                self.speak_for(worker, code)
+                self.speak_for(worker, code, late)
 
-    def speak_for(self, worker: Worker, code: int) -> None:
-        """The outcome of a worker that left none."""
-        if code < 0:
+    def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
+        """Write the outcome of a worker that left none; `late`: it had not even begun."""
+        if late:
+            said = {"state": "lost", "kind": self.told, "message": TOO_SHORT}
+        elif code < 0:
             oom, told = oom_kills() > self.oom_kills, STOPS[worker.word[0]]
             kind = "oom_host" if oom else told or "killed"
             words = f"the worker was killed by {signal.Signals(-code).name}"
@@ -191,9 +210,10 @@ class Shim:
         if self.rank:
             said["message"] = f"process {self.rank} of {self.needs.ranks}: {said['message']}"
         with contextlib.suppress(OSError):
-            write_json(
-                worker.run.words(self.rank), said | {"at": time.time()} if self.rank else said
-            )
+            if self.rank:
+                write_json(worker.run.words(self.rank), said | {"at": time.time()})
+            else:
+                worker.run.conclude(said)
 
     def hand_back(self) -> None:
         """Attempts whose turn did not come: another job will have them."""
@@ -205,25 +225,28 @@ class Shim:
                     "message": "the job ended before its turn",
                     "finished_at": now(),
                 }
-                write_json(run.path / "outcome.json", said)
+                run.conclude(said)
         self.waiting.clear()
 
 
 def preload() -> None:
     """Import what every worker needs once, before they are forked."""
-    with contextlib.suppress(Exception):  # each worker will meet the error itself, and say so
+    with contextlib.suppress(Exception):
+        # Each worker will meet the error itself, and say so
         import runner.trial  # noqa: F401
 
 
 def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
-    """In the child: everything printed goes to the attempt's log, and only the shim's word ends it. Does not return."""
+    """In the child: everything printed goes to the attempt's log, and only the shim's word ends it.
+
+    Does not return.
+    """
     code = 1
     try:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
-            signal.signal(
-                number, signal.SIG_IGN
-            )  # schedulers signal every process of a job; the shim knows what it means
+            # Schedulers signal every process of a job; the shim knows what it means
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
         die_with_parent()

@@ -1,4 +1,6 @@
-"""What a task brought, as Parquet files: their columns, which the worker writes and `runner.scheduler.ingest` insists on."""
+"""What a task brought, as Parquet files: their columns, which the worker writes and
+`runner.scheduler.ingest` insists on.
+"""
 
 from typing import Any
 

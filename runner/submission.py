@@ -1,11 +1,13 @@
-"""A batch: the attempts that go to a backend in one call, and what is written down before and after it.
+"""A submission: the attempts that go to a backend in one call, and what is written down around it.
 
-    runs/batches/weir-0f3a.../      the folder's name is the job's name, by which sync finds its jobs again
-        manifest.json               who is in it, at which index, and what a job needs; there before the backend is asked
+    runs/batches/weir-0f3a.../      the folder's name is the job's name, by which sync finds its jobs
+        manifest.json               who is in it, at which index, and what a job needs; there before
+                                    the backend is asked
         asked.json                  written right before the backend is asked
         answer.json                 what it said: a job id per position, or why it refuses
 
-A position is one job (one index of an array); several attempts may share it. Imports neither torch nor duckdb.
+A position is one job (one index of an array); several attempts may share it. Imports neither torch
+nor duckdb.
 """
 
 from collections.abc import Iterator
@@ -13,93 +15,152 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.run_folder import now, read_json, write_json
+from runner.run_files import DamagedFileError, FileRecord, opened, read_object, sealed
+from runner.run_folder import now, write_json
 from schema.site import Needs
 
 
-@dataclass(frozen=True)
-class Batch:
+@dataclass(frozen=True, kw_only=True)
+class Submission:
     """What `manifest.json` says."""
 
     name: str
     backend: str
-    code: Path  # the snapshot its attempts run
+    # The snapshot that its attempts run
+    code: Path
     threads: int
     needs: Needs
-    positions: list[list[str]]  # attempt folders, relative to the run folder of the site
+    # Attempt folders, relative to the run folder of the site
+    positions: list[list[str]]
     runs: Path
 
     @property
     def folder(self) -> Path:
-        """Where the batch's files are."""
-        return batch_folder(self.runs, self.name)
+        """Where the submission's files are."""
+        return submission_folder(self.runs, self.name)
 
     def attempts(self, position: int) -> list[Path]:
-        """The attempt folders of a position."""
+        """Return the attempt folders of a position."""
         return [self.runs / name for name in self.positions[position]]
 
     def write(self) -> None:
         """Put the manifest on disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        said = asdict(self) | {"code": str(self.code)}
-        del said["runs"]
-        write_json(self.folder / "manifest.json", said)
+        manifest = asdict(self) | {"code": str(self.code)}
+        del manifest["runs"]
+        write_json(self.folder / "manifest.json", sealed(manifest))
 
     @classmethod
-    def read(cls, folder: Path) -> "Batch | None":
-        """The batch of a folder; None when its manifest is not there."""
-        said = read_json(folder / "manifest.json")
-        if said is None:
+    def read(cls, folder: Path) -> "Submission | None":
+        """Return the submission of a folder; None when its manifest is not there.
+
+        Raises:
+            DamagedFileError: the manifest is not what was written, or of another submission.
+        """
+        path = folder / "manifest.json"
+        value = read_object(path)
+        if value is None:
             return None
-        needs = said["needs"] | {
-            "slurm": tuple((key, value) for key, value in said["needs"]["slurm"]),
-            "setup": tuple(said["needs"]["setup"]),
-        }
+        manifest = Manifest.of(path, opened(path, value))
+        if manifest.name != folder.name:
+            raise DamagedFileError(path, f"is of {manifest.name}, not of {folder.name}")
         return cls(
-            **(
-                said
-                | {
-                    "code": Path(said["code"]),
-                    "needs": Needs(**needs),
-                    "runs": folder.parent.parent,
-                }
-            )
+            name=manifest.name,
+            backend=manifest.backend,
+            code=Path(manifest.code),
+            threads=manifest.threads,
+            needs=_needs(path, manifest.needs),
+            positions=manifest.positions,
+            runs=folder.parent.parent,
         )
 
     def ask(self) -> None:
-        """Note that the backend is about to be asked: from here on it may have the jobs, whatever it answered before."""
+        """Note that the backend is about to be asked.
+
+        From here on it may have the jobs, whatever it answered before.
+        """
         (self.folder / "answer.json").unlink(missing_ok=True)
         write_json(self.folder / "asked.json", {"at": now()})
 
-    def answered(self, **said: Any) -> None:
-        """Note what it answered: `jobs` (an id per position) or `refused` (its words)."""
-        write_json(self.folder / "answer.json", said | {"at": now()})
+    def answered(self, *, jobs: list[str] | None = None, refused: str | None = None) -> None:
+        """Note what the backend answered: an id per position, or the words of its refusal."""
+        answer: dict[str, Any] = {"at": now()}
+        if jobs is not None:
+            answer["jobs"] = jobs
+        if refused is not None:
+            answer["refused"] = refused
+        write_json(self.folder / "answer.json", sealed(answer))
 
 
-def batch_folder(runs: Path, name: str) -> Path:
-    """Where the files of a batch are."""
+@dataclass(frozen=True, kw_only=True)
+class Manifest(FileRecord):
+    """The fields of manifest.json as JSON has them."""
+
+    name: str
+    backend: str
+    code: str
+    threads: int
+    needs: dict[str, Any]
+    positions: list[list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(FileRecord):
+    """`answer.json`: what the backend said; `jobs` has an id per position, "" for one not started."""
+
+    at: str
+    jobs: list[str] | None = None
+    refused: str | None = None
+
+
+def _needs(path: Path, said: dict[str, Any]) -> Needs:
+    """Return the needs of a manifest, whose pairs and lists are tuples again.
+
+    Raises:
+        DamagedFileError: an unknown need, or a value of another type.
+    """
+    try:
+        options = tuple((str(key), value) for key, value in said["slurm"])
+        setup = tuple(str(line) for line in said["setup"])
+        needs = Needs(**(said | {"slurm": options, "setup": setup}))
+        numbers = [vars(needs)[name] for name in vars(needs) if name not in ("slurm", "setup")]
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError("a need that is no number")
+        return needs
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedFileError(path, f"has needs that this code does not know: {error}") from error
+
+
+def submission_folder(runs: Path, name: str) -> Path:
+    """Return where the files of a submission are."""
     return runs / "batches" / name
 
 
-def refused(runs: Path, name: str) -> str | None:
-    """The words with which the backend refused a batch; None when it did not (or has not been asked)."""
-    said = read_json(batch_folder(runs, name) / "answer.json")
-    return None if said is None else said.get("refused")
+def answer_of(runs: Path, name: str) -> Answer | None:
+    """Return what the backend answered to a submission; None while it has not.
+
+    Raises:
+        DamagedFileError: the answer is not what was written.
+    """
+    return Answer.read(submission_folder(runs, name) / "answer.json")
 
 
 def was_asked(runs: Path, name: str) -> bool:
-    """Whether the backend may have heard of a batch."""
-    return (batch_folder(runs, name) / "asked.json").exists()
+    """Whether the backend may have heard of a submission."""
+    return (submission_folder(runs, name) / "asked.json").exists()
 
 
 def sweep(runs: Path, name: str) -> None:
-    """Remove what only the submission needed, when all its attempts are over; who was in it and the logs stay."""
-    for path in batch_folder(runs, name).glob("*"):
-        if path.suffix not in (".json", ".out"):
+    """Remove what only the submitting needed, when all its attempts are over.
+
+    Who was in it and the logs stay.
+    """
+    for path in submission_folder(runs, name).glob("*"):
+        if path.suffix not in (".json", ".out") and path.is_file():
             path.unlink(missing_ok=True)
 
 
 def packed(items: list[Any], size: int) -> Iterator[list[Any]]:
-    """Consecutive pieces of at most `size` items."""
+    """Yield consecutive pieces of at most `size` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

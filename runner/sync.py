@@ -1,31 +1,46 @@
-"""`python -m runner.sync`: make the cluster do what the rows say, and the rows say what the cluster did.
+"""`python -m runner.sync`: make the cluster do what the rows say, and the rows say what it did.
 
-One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then the backend), audits what
-came and publishes a snapshot. It remembers nothing: run it as often as you like, kill it anywhere, run two at once. `--watch`
-repeats it until nothing is pending or running.
+One pass observes (files and jobs become rows), decides (`SELECT * FROM todo`), acts (folders, then
+the backend), audits what came and publishes a snapshot. It remembers nothing: run it as often as
+you like, kill it anywhere, run two at once. `--watch` repeats it until nothing is pending or
+running.
 """
 
-import argparse
+import signal
 import sys
+
+if __name__ == "__main__":
+    # Ctrl-C while packages are still imported ends the command, without a traceback
+    signal.signal(signal.SIGINT, lambda number, frame: sys.exit(130))
+
+import argparse
+import logging
 from dataclasses import replace
 from functools import partial
 
 import duckdb
 
+from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler.attempts import live_attempts
+from runner.scheduler import notify
+from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.observe import observe
 from runner.scheduler.profiles import ProfilingError
 from runner.scheduler.report import Report
 from runner.scheduler.sharing import prune
 from runner.scheduler.submit import act
+from runner.scheduler.tidy import tidy
 from schema import declared, migrations
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError, FileLock, transaction
 from schema.site import Site, SiteError
+from schema.vocabulary import OUTCOME_KINDS
 from schema.words import nearest
 
+LOG = logging.getLogger("runner.sync")
+
+# What a person can mend, and is told without a traceback
 EXPECTED = (
     SiteError,
     BackendError,
@@ -35,14 +50,16 @@ EXPECTED = (
     migrations.MigrationError,
     duckdb.IOException,
     duckdb.FatalException,
-)  # what a person can mend: said without a traceback
+    duckdb.SerializationException,
+)
 
 
 def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
-    """One pass.
+    """Do one pass.
 
     Raises:
-        CatalogMissingError, CatalogBusyError: the catalog or another sync's lock cannot be had in time.
+        CatalogMissingError, CatalogBusyError: the catalog or another sync's lock cannot be had
+            in time.
     """
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if not catalog.path.exists():
@@ -51,8 +68,9 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
     with FileLock(catalog.path.with_name("sync.lock"), site.lock_wait_s).held():
         with migrations.prepared(catalog) as connection:
             settle_policy(site, connection)
-            attempts = live_attempts(site, connection)
+            attempts = live_attempts(site, connection, report)
         live = observe(site, catalog, place, report, attempts)
+        restore_code(site, live, report)
         if place.name not in report.silent:
             act(site, catalog, place, report, limit, live)
         report.running = max(report.running, len(live))
@@ -62,38 +80,71 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
             crash_point("publish")
             if newer or report.changed:
                 publish(site, catalog, connection)
+            news = notify.news(site, connection, report)
+    # After the locks are free: a slow listener must hold up nobody
+    notify.send(site, news)
     return report
 
 
 def settle_policy(site: Site, connection: duckdb.DuckDBPyConnection) -> None:
-    """`[retries]` of site.toml become the knobs that `todo` reads.
+    """Make `[retries]` of site.toml the knobs that `todo` reads.
 
     Raises:
-        SiteError: a knob that the catalog does not have.
+        SiteError: a knob that there is none of.
     """
-    if not site.retries:
+    # How often half as much memory again is given: until memory_gb_most is reached
+    raises = max(needs.raises for needs in (site.needs, *site.by_backbone.values()))
+    wanted = {"oom_host": raises} | dict(site.retries) if raises else dict(site.retries)
+    if not wanted:
         return
     known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
-    wanted = {
-        name if name in known else f"retries_{name}": value for name, value in site.retries.items()
-    }
-    for name in wanted:
-        if name not in known:
-            said = name.removeprefix("retries_")
-            keys = [known_name.removeprefix("retries_") for known_name in sorted(known)]
+    allowed = {*known, *(f"retries_{kind}" for kind in OUTCOME_KINDS)}
+    changed = []
+    for key, value in wanted.items():
+        name = key if key in known else f"retries_{key}"
+        if name not in allowed:
+            keys = sorted(each.removeprefix("retries_") for each in allowed)
             raise SiteError(
-                f"site.toml: [retries] has no {said!r}. Known: {', '.join(keys)}.{nearest(said, keys)}"
+                f"site.toml: [retries] has no {key!r}. Known: {', '.join(keys)}.{nearest(key, keys)}"
             )
-    changed = [(value, name) for name, value in wanted.items() if known[name] != value]
-    if changed:
-        connection.executemany("UPDATE policy SET value = ? WHERE name = ?", changed)
+        if known.get(name) != value:
+            changed.append((name, value))
+    for name, value in changed:
+        connection.execute("UPDATE policy SET value = ? WHERE name = ?", [value, name])
+        connection.execute(
+            "INSERT INTO policy (name, value, note) SELECT ?, ?, 'from site.toml' "
+            "WHERE ? NOT IN (SELECT name FROM policy)",
+            [name, value, name],
+        )
+
+
+def restore_code(site: Site, live: list[Live], report: Report) -> None:
+    """Make the snapshot of the code of attempts that wait or run again, where somebody removed it.
+
+    That is possible while the tree holds the same code; otherwise their jobs fail and are made
+    anew.
+    """
+    gone = {each.code for each in live if each.code and not (site.code / each.code).is_dir()}
+    if not gone:
+        return
+    made = code_snapshot.snapshot(site.code).name
+    for name in sorted(gone - {made}):
+        report.problem(
+            f"code {name}",
+            f"{site.code / name} is gone, and the tree holds other code now; attempts that have not "
+            "begun fail and are made anew. Put the folder back to have them run",
+        )
 
 
 def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, changed: bool) -> None:
-    """What this pass could not trust or reach, and what audits find in what it brought (`changed`: anything since the last
-    snapshot), kept for `health` until a pass finds it in order; and the counts to report."""
+    """Keep for `health` what this pass could not trust or reach, and what audits find.
+
+    A problem stays until a pass finds it in order. `changed`: anything came since the last
+    snapshot.
+    """
     audit(site, connection, report, changed)
     prune(site, connection)
+    tidy(site, connection, report)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
     gone, new = known - set(report.problems), set(report.problems) - known
     if gone or new:
@@ -113,34 +164,35 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
 
 
 def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:
-    """A new snapshot of the catalog that is open, and what people declared, outside of it."""
+    """Publish a snapshot of the catalog that is open, and what people declared, outside of it."""
     declared.export(connection, site.declared)
     catalog.publish(site.snapshot, connection)
 
 
 def stale(site: Site, catalog: Catalog) -> bool:
-    """Whether the catalog is newer than the last snapshot."""
+    """Whether the catalog is newer than the last snapshot, or a snapshot or export is not there."""
     newest = site.current.resolve() if site.current.exists() else None
-    return newest is None or newest.stat().st_mtime < catalog.path.stat().st_mtime
+    if newest is None or not (site.declared / "declared.json").is_file():
+        return True
+    return newest.stat().st_mtime < catalog.path.stat().st_mtime
 
 
 # ---------------------------------------------------------------- the command
 
 
 def again(name: str | None, limit: int | None) -> Report:
-    """A pass under what site.toml says now, so that a person can mend it while a grid runs."""
+    """Do a pass under what site.toml says now, so that a person can mend it while a grid runs."""
     site = _site(name)
     return sync(site, backend(site.backend, site), limit)
 
 
 def _site(name: str | None) -> Site:
-    """What site.toml says, with a backend named on the command line instead of its own."""
+    """Return what site.toml says, with a backend named on the command line instead of its own."""
     site = Site.load()
     return replace(site, backend=name or site.backend)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0; 1 when something could not be trusted or reached (degraded); 2 when nothing could be done."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m runner.sync",
         description=__doc__,
@@ -165,35 +217,49 @@ def main(arguments: list[str] | None = None) -> int:
         "--limit", type=int, metavar="N", help="submit at most N trials in this pass"
     )
     parser.add_argument("--backend", metavar="NAME", help="instead of the one in site.toml")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return exit code 0; 1 when something could not be trusted or reached; 2 when nothing was
+    done.
+    """
+    parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.limit is not None and asked.limit < 0:
         parser.error("--limit must be 0 or more")
     if asked.profile and not asked.dry_run:
         parser.error("--profile is for --dry-run: trials profile themselves as they start")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
-        site = _site(asked.backend)
-        place = backend(site.backend, site)
-        if asked.dry_run:
-            from runner.scheduler.dry_run import dry_run
-
-            return dry_run(site, place, asked.limit, asked.profile)
-        if asked.watch:
-            from runner.scheduler.watch import watch
-
-            return watch(site.current, place.pause_s, partial(again, asked.backend, asked.limit))
-        report = sync(site, place, asked.limit)
+        return _do(asked)
     except KeyboardInterrupt:
         print("stopped; what runs goes on, and the next sync takes it from here", file=sys.stderr)
         return 130
     except EXPECTED as error:
         print(error, file=sys.stderr)
         return 2
-    except OSError as error:  # a disk that is full, read-only or gone
+    except OSError as error:
+        # A disk that is full, read-only or gone
         print(f"{error}; nothing is lost: run sync again when that is mended", file=sys.stderr)
         return 2
+
+
+def _do(asked: argparse.Namespace) -> int:
+    site = _site(asked.backend)
+    place = backend(site.backend, site)
+    if asked.dry_run:
+        from runner.scheduler.dry_run import dry_run
+
+        return dry_run(site, place, asked.limit, asked.profile)
+    if asked.watch:
+        from runner.scheduler.watch import watch
+
+        return watch(site.current, place.pause_s, partial(again, asked.backend, asked.limit))
+    report = sync(site, place, asked.limit)
     print(
-        f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, {report.refused} refused; "
-        f"{report.running} running, {report.pending} pending"
+        f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, "
+        f"{report.refused} refused; {report.running} running, {report.pending} pending"
     )
     for subject, message in report.problems:
         print(f"degraded: {subject}: {message}", file=sys.stderr)
@@ -201,4 +267,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # From here on Ctrl-C is caught where a sentence can say what goes on
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     raise SystemExit(main())

@@ -11,7 +11,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that forked it dies. Other systems than Linux have no such thing."""
+    """Ask the kernel to kill this process when the one that forked it dies.
+
+    Other systems than Linux have no such thing.
+    """
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -20,7 +23,9 @@ def die_with_parent() -> None:
 
 
 def oom_kills(root: Path = Path("/sys/fs/cgroup"), me: Path = Path("/proc/self/cgroup")) -> int:
-    """How many processes of this job's control groups the kernel has killed for want of memory; 0 where it does not say."""
+    """How many processes of this job's control groups the kernel has killed for want of memory; 0
+    where it does not say.
+    """
     found = 0
     with contextlib.suppress(OSError, ValueError):
         for line in me.read_text().splitlines():

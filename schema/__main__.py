@@ -3,6 +3,7 @@
 exported of the declared rows.
 `python -m schema check [STREAM|DATASET ...]`: which datasets are at their place
 (`python -m schema check --help`).
+`python -m schema draft PLACE`: the INSERTs for what lies there (`python -m schema draft --help`).
 
 The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one
 transaction, and what each added is printed per table. `-` reads a grid from standard input.
@@ -18,7 +19,7 @@ from pathlib import Path
 import duckdb
 from rich.console import Console
 
-from schema import grid, logs, migrations, summaries
+from schema import draft, grid, logs, migrations, summaries
 from schema.catalog import Catalog, CatalogBusyError
 from schema.checks import places
 from schema.files import network_disk
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
         return places.main(words[1:])
+    if words[:1] == ["draft"]:
+        return draft.main(words[1:])
     parser = _parser()
     options = parser.parse_args(words)
     if options.rebuild:
@@ -44,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("--rebuild takes no files; apply them afterwards")
         # Run folders are the runner's, and this package imports nothing of it: so a process of it
         return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
+    site = Site()
     try:
         site = Site.load()
         texts = []
@@ -56,9 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         grid.GridError,
         migrations.MigrationError,
         CatalogBusyError,
-        duckdb.IOException,
     ) as error:
         print(error, file=sys.stderr)
+        return 2
+    except (OSError, duckdb.Error) as error:
+        # A disk that is read-only or full, or a file that is no catalog of ours
+        print(f"{error}\nThe catalog is {site.catalog}; it is as it was", file=sys.stderr)
         return 2
     return 0
 

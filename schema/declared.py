@@ -5,7 +5,9 @@ declared (axes, trials, requests, knobs) is only in the catalog, so sync exports
 changed, and a lost catalog is made again from both.
 """
 
+import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +40,22 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     one) is moved aside, never overwritten. Returns the names of the tables that were written.
     """
     catalog = _made_at(connection)
-    index = _read_index(folder, catalog)
-    if index["catalog"] != catalog:
+    if folder.exists() and not folder.is_dir():
+        folder.rename(folder.with_name(f"{folder.name}.in-the-way-{time.time_ns()}"))
+    index = _read_index(folder)
+    if index is None and any(folder.glob("*.parquet")):
+        # Whose they are cannot be told any more: moved aside, as those of another catalog are
+        index = {"catalog": f"unknown-{time.time_ns()}", "tables": {}, "sha256": {}}
+    if index is not None and index["catalog"] != catalog:
         folder.rename(folder.with_name(f"{folder.name}.of-{index['catalog']}"))
-        index = {"catalog": catalog, "tables": {}}
+        index = None
+    known = index or {"catalog": catalog, "tables": {}, "sha256": {}}
     folder.mkdir(parents=True, exist_ok=True)
     fingerprints, changed = {}, []
     for table in TABLES:
         fingerprints[table] = _fingerprint(connection, table)
-        same = index["tables"].get(table) == fingerprints[table]
-        if not same or not _parquet(folder, table).exists():
+        same = known["tables"].get(table) == fingerprints[table]
+        if not same or known["sha256"].get(table) != _sha256(_parquet(folder, table)):
             changed.append(table)
     for table in changed:
         aside = folder / f".{table}.parquet"
@@ -58,7 +66,9 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     if changed:
         # After the tables: an index that ran ahead of them would call an old file up to date
         aside = folder / f".{INDEX}"
-        aside.write_text(json.dumps({"catalog": catalog, "tables": fingerprints}, indent=1))
+        sums = {table: _sha256(_parquet(folder, table)) for table in TABLES}
+        written = {"catalog": catalog, "tables": fingerprints, "sha256": sums}
+        aside.write_text(json.dumps(written, indent=1))
         aside.replace(folder / INDEX)
         fsync(folder)
     return changed
@@ -69,14 +79,16 @@ def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
 
     New rows are neither. Of another catalog's export nothing is said.
     """
-    catalog = _made_at(connection)
-    index = _read_index(folder, "")
-    if index["catalog"] != catalog:
+    index = _read_index(folder)
+    if index is None or index["catalog"] != _made_at(connection):
         return []
     changed = []
     for table in AXES:
         path = _parquet(folder, table)
-        if not path.exists() or index["tables"].get(table) == _fingerprint(connection, table):
+        # A file that is not as it was exported says nothing of what was declared
+        whole = index["sha256"].get(table, _sha256(path)) == _sha256(path)
+        same = index["tables"].get(table) == _fingerprint(connection, table)
+        if same or not whole or not path.exists():
             continue
         # An export from before a migration lacks the columns that are new
         columns = _columns(connection, table, path)
@@ -132,16 +144,27 @@ def _parquet(folder: Path, table: str) -> Path:
     return folder / f"{table}.parquet"
 
 
-def _read_index(folder: Path, catalog: str) -> dict[str, Any]:
-    """Return the index of a folder: of which catalog it is, and the fingerprint of each table.
+def _read_index(folder: Path) -> dict[str, Any] | None:
+    """Return the index of a folder, or None where there is none that can be read.
 
-    Where there is none yet, it is an empty one of `catalog`.
+    It says of which catalog the export is, and of each table the fingerprint and the sha256 of its
+    file. Indexes of versions before have no sha256.
     """
-    path = folder / INDEX
-    if not path.exists():
-        return {"catalog": catalog, "tables": {}}
-    index: dict[str, Any] = json.loads(path.read_text())
-    return index
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        index.setdefault("sha256", {})
+        tables = isinstance(index["tables"], dict) and isinstance(index["sha256"], dict)
+        return index if tables and isinstance(index["catalog"], str) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    """Return the sha256 of a file; "" when it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _made_at(connection: duckdb.DuckDBPyConnection) -> str:

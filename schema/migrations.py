@@ -7,6 +7,7 @@ tables become rows of the newer ones, where names alone do not say it.
 """
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ MIGRATIONS = [
             "kept_until": "SELECT '' AS fact WHERE false",
         },
     ),
-    Step(7, "how a backbone's images are prepared"),
+    Step(7, "how a backbone's images are prepared; a full disk is a kind of failure of its own"),
 ]
 
 
@@ -152,8 +153,9 @@ def _create(
 def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     """Copy every row of `path`, which has `version`, into a new file, and move that into place."""
     aside = path.with_name(f".{path.name}-{os.getpid()}")
-    # Left by a process of the same number that was killed
-    aside.unlink(missing_ok=True)
+    # The lock is ours, so whatever else lies there was left by a migration that was killed
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        left.unlink(missing_ok=True)
     missing_steps = [step for step in steps if step.version > version]
     copies: dict[str, str] = {}
     for step in missing_steps:

@@ -29,6 +29,8 @@ class Needs:
     signal_s: float = 120.0
     # 0: what the partition gives
     memory_gb: float = 0.0
+    # The most that a trial that ran out of memory is given at last; 0: it is not tried again by itself
+    memory_gb_most: float = 0.0
     # Of one GPU, by which the forecast says what will not fit; 0: the forecast does not say
     gpu_memory_gb: float = 0.0
     # Of a job; the trials that run side by side in it share them
@@ -78,6 +80,20 @@ class Needs:
         return self.gpus_per_trial
 
     @property
+    def raises(self) -> int:
+        """How often a trial that ran out of memory gets half as much again."""
+        count = 0
+        while self.memory_gb and self.raised(count).memory_gb < self.memory_gb_most:
+            count += 1
+        return count
+
+    def raised(self, times: int) -> "Needs":
+        """Return the needs of a trial that ran out of memory so many times."""
+        if not self.memory_gb or self.memory_gb_most <= self.memory_gb:
+            return self
+        return replace(self, memory_gb=min(self.memory_gb * 1.5**times, self.memory_gb_most))
+
+    @property
     def early_s(self) -> float:
         """How long before the limit a trial is told: `signal_s`, or half of a short limit."""
         return min(self.signal_s, 30 * self.time_limit_minutes)
@@ -124,6 +140,8 @@ class Site:
     by_backbone: Mapping[str, Needs] = field(default_factory=dict)
     # The table [retries]: the catalog's `policy`, where it differs
     retries: Mapping[str, int] = field(default_factory=dict)
+    # The table [notify]: a `url` that is sent JSON by POST, or a shell `command` that gets it as input
+    notify: Mapping[str, str] = field(default_factory=dict)
     # The folder that relative paths start from
     folder: Path = field(default=Path())
 
@@ -137,7 +155,7 @@ class Site:
         folder = (folder or Path.cwd()).absolute()
         path = folder / "site.toml"
         values = site_file.parsed(path)
-        tables = {name: values.pop(name, {}) for name in ("slurm", "backbone", "retries")}
+        tables = {name: values.pop(name, {}) for name in ("slurm", "backbone", "retries", "notify")}
         for name, table in tables.items():
             site_file.check_table(path, name, table)
         own, of_jobs = _defaults(cls, NO_KEYS), _defaults(Needs, NO_KEYS)
@@ -149,6 +167,7 @@ class Site:
         for name, table in tables["backbone"].items():
             by_backbone[name] = _needs_of_backbone(path, needs, name, table)
         site_file.check_retries(path, tables["retries"])
+        site_file.check_notify(path, tables["notify"])
         absolute = {}
         for key, default in own.items():
             if isinstance(default, Path):
@@ -158,6 +177,7 @@ class Site:
             needs=needs,
             by_backbone=by_backbone,
             retries=tables["retries"],
+            notify=tables["notify"],
             folder=folder,
         )
 
@@ -172,7 +192,7 @@ class Site:
 
 
 # Fields that are no key of the file: they are its tables, or follow from the rest
-NO_KEYS = ("needs", "by_backbone", "retries", "folder", "slurm", "setup", "ranks")
+NO_KEYS = ("needs", "by_backbone", "retries", "notify", "folder", "slurm", "setup", "ranks")
 
 
 def _defaults(class_: type[Site] | type[Needs], without: tuple[str, ...]) -> dict[str, Any]:

@@ -86,6 +86,17 @@ def check_retries(path: Path, retries: Mapping[str, Any]) -> None:
         _converted(path, f"retries.{key}", value, int)
 
 
+def check_notify(path: Path, notify: Mapping[str, Any]) -> None:
+    """Refuse what `[notify]` does not take: it has a `url` and a `command`, each a text.
+
+    Raises:
+        SiteError: names the key.
+    """
+    check_keys(path, notify, ["url", "command"], "notify.")
+    for key, value in notify.items():
+        _converted(path, f"notify.{key}", value, str)
+
+
 def slurm_options(
     path: Path, table: Mapping[str, Any], options: dict[str, Option], setup: tuple[str, ...]
 ) -> tuple[dict[str, Option], tuple[str, ...]]:

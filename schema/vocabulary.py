@@ -17,6 +17,7 @@ OUTCOME_KINDS = (
     "no_result",
     "submit",
     "code_drift",
+    "disk_full",
 )
 PROVENANCES = ("seen", "derived", "unverified")
 # The rows of `policy`: name, value, note
@@ -25,6 +26,7 @@ POLICY = (
     ("retries_no_result", 3, "attempts said to be done without results"),
     ("retries_submit", 10, "attempts that never started"),
     ("retries_node_fail", 10, "failed nodes"),
+    ("retries_disk_full", 1000, "no room for a checkpoint; tried again when there is"),
     ("retries_timeout", 100, "jobs whose time was up; the next goes on from the checkpoint"),
     ("retries_preempted", 1000, "as timeout"),
     (

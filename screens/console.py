@@ -1,43 +1,42 @@
-"""SQL on the snapshot: one SELECT at a time, read-only, no file and no network, at most so many seconds and rows."""
+"""Offer SQL on the snapshot: one SELECT at a time, read-only, within bounds of time and size."""
 
 import contextlib
-import threading
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import streamlit as st
 
 from queries.answers import flat
-from screens import showing
+from screens import showing, statement
 from screens.reading import Snapshot
+from screens.statement import StatementError
 
 TITLE = "SQL"
 SECONDS = 10.0
 ROWS = 1_000
-MEMORY = "1GB"
-READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 EXAMPLES = {
-    "trials per method": "SELECT method, count(*) AS trials FROM trial GROUP BY method ORDER BY trials DESC",
-    "best of every setting": "SELECT backbone, stream, method, mean, low, high FROM ranked(measure := 'gm') WHERE rank = 1",
-    "learning and keeping per task": "SELECT method, mixture, task, a_ka, a_zs, seeds FROM course ORDER BY ALL",
+    "trials per method": "SELECT method, count(*) AS trials FROM trial "
+    "GROUP BY method ORDER BY trials DESC",
+    "best of every setting": "SELECT backbone, stream, method, mean, low, high "
+    "FROM ranked(measure := 'gm') WHERE rank = 1",
+    "learning and keeping per task": "SELECT method, mixture, task, a_ka, a_zs, seeds "
+    "FROM course ORDER BY ALL",
     "what a question is made of": "SUMMARIZE trajectory",
 }
 
 
-class ConsoleError(ValueError):
-    """A statement that the console does not run, or that took too long."""
-
-
 def page(snapshot: Snapshot) -> None:
-    """Schema, examples, statement, answer."""
+    """Show examples, the statement, its answer, and the tables that can be asked."""
     st.header("SQL console")
     st.caption(
-        f"One SELECT on this snapshot: no writing, no files, no network; at most {SECONDS:.0f} s and {ROWS:,} rows."
+        "One SELECT on this snapshot: no writing, no files, no network; "
+        f"at most {SECONDS:.0f} s and {ROWS:,} rows."
     )
     example = st.pills("Examples", list(EXAMPLES), key="example")
+    # The example is put into the box once, so that it can be changed there.
     if example and st.session_state.get("shown") != example:
-        st.session_state["shown"], st.session_state["sql"] = example, EXAMPLES[example]
+        st.session_state["shown"] = example
+        st.session_state["sql"] = EXAMPLES[example]
     text = st.text_area(
         "Statement (Ctrl+Enter runs it)",
         key="sql",
@@ -52,82 +51,52 @@ def page(snapshot: Snapshot) -> None:
 
 
 def answered(snapshot: Snapshot, text: str) -> None:
-    """The table, or why there is none."""
+    """Show the answer as a table with its files, or say why there is none."""
     try:
         frame = ask(snapshot, text)
-    except (ConsoleError, duckdb.Error) as error:
+    except StatementError as error:
         st.error(str(error))
         return
-    showing.table(frame.head(ROWS))
+    head = frame.head(ROWS)
+    showing.table(head)
     if len(frame) > ROWS:
         st.caption(f"The first {ROWS:,} rows. Add a LIMIT or an aggregate, or ask in a notebook.")
     columns = st.columns([1, 1, 6])
     columns[0].download_button(
-        "CSV", showing.csv(flat(frame.head(ROWS))), "answer.csv", "text/csv", on_click="ignore"
+        "CSV", showing.csv(flat(head)), "answer.csv", "text/csv", on_click="ignore"
     )
     columns[1].download_button(
-        "Parquet", showing.parquet(frame.head(ROWS)), "answer.parquet", on_click="ignore"
+        "Parquet", showing.parquet(head), "answer.parquet", on_click="ignore"
     )
 
 
+# Another widget of the page runs the page again, and must not run the statement again.
+@st.cache_data(max_entries=20, show_spinner="Asking the catalog ...")
 def ask(snapshot: Snapshot, text: str, seconds: float = SECONDS) -> pl.DataFrame:
-    """At most ROWS + 1 rows of one SELECT.
+    """Return at most ROWS + 1 rows of one SELECT, from a process that ends when its time is over.
 
     Raises:
-        ConsoleError: something else than one SELECT, or it ran past the time.
-        duckdb.Error: DuckDB refuses it (files, network, typos); the message is DuckDB's.
+        StatementError: as `statement.ask`.
     """
-    with contextlib.closing(locked(snapshot)) as connection:
-        statements = connection.extract_statements(text)
-        if len(statements) != 1 or statements[0].type not in READS:
-            kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
-            raise ConsoleError(
-                f"The console runs one SELECT at a time, and this is {kinds}. Declare rows with python -m schema my_grid.sql; "
-                "the snapshot is read-only."
-            )
-        timer = threading.Timer(seconds, connection.interrupt)
-        timer.start()
-        try:
-            relation = connection.sql(statements[0].query)
-            frame: pl.DataFrame = relation.limit(ROWS + 1).pl()
-        except duckdb.InterruptException as error:
-            raise ConsoleError(
-                f"Stopped after {seconds:g} s. Ask for less: filter by trial or study, or use a notebook."
-            ) from error
-        finally:
-            timer.cancel()
-    return frame
-
-
-def locked(snapshot: Snapshot) -> duckdb.DuckDBPyConnection:
-    """An empty database in memory beside the attached snapshot, then no file is reachable any more and no setting changes."""
-    connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MEMORY})
-    connection.execute("SET temp_directory = ''")
-    connection.execute(
-        f"ATTACH '{str(Path(snapshot[0])).replace(chr(39), chr(39) * 2)}' AS snapshot (READ_ONLY)"
-    )
-    connection.execute("USE snapshot")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+    return statement.ask(Path(snapshot[0]), text, ROWS + 1, seconds)
 
 
 @st.cache_data(max_entries=5, show_spinner=False)
 def columns_of(snapshot: Snapshot) -> dict[str, list[tuple[str, str, str | None]]]:
-    """Table or view -> its columns, their types and comments."""
-    found: dict[str, list[tuple[str, str, str | None]]] = {}
-    with contextlib.closing(locked(snapshot)) as connection:
+    """Return the tables and views, each with its columns, their types and comments."""
+    columns: dict[str, list[tuple[str, str, str | None]]] = {}
+    with contextlib.closing(statement.locked(Path(snapshot[0]))) as connection:
         rows = connection.execute(
             "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
             "WHERE database_name = 'snapshot' AND NOT internal ORDER BY table_name, column_index"
         ).fetchall()
-    for table, *column in rows:
-        found.setdefault(table, []).append((column[0], column[1], column[2]))
-    return found
+    for table, name, kind, comment in rows:
+        columns.setdefault(table, []).append((name, kind, comment))
+    return columns
 
 
 def browser(snapshot: Snapshot) -> None:
-    """What can be asked about."""
+    """Show which tables and views can be asked, and the columns of one of them."""
     st.subheader("Tables and views")
     known = columns_of(snapshot)
     table = st.selectbox(
@@ -139,8 +108,5 @@ def browser(snapshot: Snapshot) -> None:
         bind="query-params",
     )
     if table:
-        st.dataframe(
-            pl.DataFrame(known[table], schema=["column", "type", "meaning"], orient="row"),
-            hide_index=True,
-            placeholder="",
-        )
+        columns = pl.DataFrame(known[table], schema=["column", "type", "meaning"], orient="row")
+        st.dataframe(columns, hide_index=True, placeholder="")

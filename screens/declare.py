@@ -1,4 +1,7 @@
-"""A grid from chosen rows: the INSERT, and what it would cost. The app writes nothing; the SQL is to copy or download."""
+"""Compose a grid from chosen rows: the INSERT to copy or download, and what it would cost.
+
+The app writes nothing.
+"""
 
 import polars as pl
 import streamlit as st
@@ -11,25 +14,20 @@ TITLE = "Declare"
 
 
 def page(snapshot: Snapshot) -> None:
-    """One menu per word, seeds and study; then INSERT and price."""
+    """Show one menu per word, seeds and study; then the INSERT and its price."""
     st.header("Declare a grid")
     st.caption(
-        "Choose rows of each word. Every combination becomes a trial per seed; what is there already is left alone."
+        "Choose rows of each word. Every combination becomes a trial per seed; "
+        "what is there already is left alone."
     )
-    start, chosen = largest(snapshot), {}
-    columns = st.columns(3)
-    for n, word in enumerate(AXES):
-        names = offered(snapshot, word) or []
-        first = [start[word]] if start.get(word) in names else []
-        chosen[word] = columns[n % 3].multiselect(
-            word, names, default=first, key=word, bind="query-params"
-        )
+    chosen = menus(snapshot)
     left, middle, right = st.columns(3)
     seeds = int(left.number_input("seeds", 1, 1000, 3, key="seeds", bind="query-params"))
     first_seed = int(
         middle.number_input("first seed", 0, 1_000_000, 0, key="first_seed", bind="query-params")
     )
     study = right.text_input("study", key="study", placeholder="none", bind="query-params")
+    # Without a name of each word there is no sentence, and so no INSERT.
     empty = [word for word, names in chosen.items() if not names]
     if empty:
         st.info(f"Choose at least one {', '.join(empty)}.")
@@ -41,22 +39,36 @@ def page(snapshot: Snapshot) -> None:
     price(snapshot, chosen, seeds, first_seed)
 
 
+def menus(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return the chosen names of each word; the words of the largest grid are chosen at first."""
+    start = largest(snapshot)
+    columns = st.columns(3)
+    chosen = {}
+    for place, word in enumerate(AXES):
+        names = offered(snapshot, word) or []
+        first = [name for name in names if name == start.get(word)]
+        chosen[word] = columns[place % 3].multiselect(
+            word, names, default=first, key=word, bind="query-params"
+        )
+    return chosen
+
+
 def price(snapshot: Snapshot, chosen: dict[str, list[str]], seeds: int, first_seed: int) -> None:
-    """What finished trials alike took."""
-    lists = {
-        f"{word}s" if word != "recipe" else "recipes": ",".join(names)
-        for word, names in chosen.items()
-    }
-    asked = given(**lists, seeds=str(seeds), first_seed=str(first_seed))
-    frame = read(snapshot, "grid_cost", asked, rows=DRAWN)
-    total = read(snapshot, "grid_total", asked).row(0, named=True)
+    """Show what the grid would cost, by what finished trials of the same kind took."""
+    # The question takes names as one text with commas between them.
+    lists = {f"{word}s": ",".join(names) for word, names in chosen.items()}
+    parameters = given(**lists, seeds=str(seeds), first_seed=str(first_seed))
+    frame = read(snapshot, "grid_cost", parameters, rows=DRAWN)
+    total = read(snapshot, "grid_total", parameters).row(0, named=True)
+    # Where nothing alike has finished, a number would be a guess.
+    hours = "unknown"
+    if total["hours"] is not None:
+        hours = f"{total['hours']:,.2f}"
     columns = st.columns(4)
     columns[0].metric("combinations", f"{total['combinations']:,}")
     columns[1].metric("new trials", f"{total['new']:,}")
-    columns[2].metric(
-        "worker hours", "unknown" if total["hours"] is None else f"{total['hours']:,.2f}"
-    )
+    columns[2].metric("worker hours", hours)
     columns[3].metric("trials without a forecast", f"{total['unknown']:,}")
     showing.table(frame.with_columns(pl.col("new").cast(pl.Int64)), key="grid_cost")
-    showing.files(snapshot, "grid_cost", asked)
-    showing.sql(named("grid_cost"), asked)
+    showing.files(snapshot, "grid_cost", parameters)
+    showing.sql(named("grid_cost"), parameters)

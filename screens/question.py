@@ -1,72 +1,85 @@
-"""A file of queries/ as a page: parameters, a chart where its columns suggest one, table, files and SQL. Nobody registers it."""
+"""Show a file of queries/ as a page: parameters, chart, table, files and SQL.
+
+A chart is drawn where the columns suggest one. A new file has its page without being registered.
+"""
 
 import altair as alt
 import polars as pl
 import streamlit as st
 
 from queries import Question, named
-from screens import charts, showing
+from screens import charts, showing, words
 from screens.reading import Given, Snapshot, declared, offered, read
 
 MEANS = ("zs_ratio", "gm", "mean", "ka_gain", "difference", "behind", "lost", "value", "a_ka")
+# Parameters whose values are a closed list that stands in no table.
+CLOSED = {"measure": tuple(words.MEASURES)}
+# A chart of dots shows so many rows; the page says how many there are besides.
+DOTS = 40
+SENTENCE = {"method", "mixture", "recipe"}
+WITHIN = {"task", "dataset", "item"}
 
 
 def title(question: Question) -> str:
-    """The question without what stands in brackets."""
+    """Return the question without what stands in brackets."""
     return question.question.partition(" (")[0]
 
 
 def page(snapshot: Snapshot, name: str) -> None:
-    """One question."""
+    """Show one question."""
     question = named(name)
     st.header(question.question)
-    st.caption(f"{question.grain}. {question.about}" if question.about else question.grain)
-    given = inputs(snapshot, question)
-    frame = read(snapshot, question.name, given)
+    caption = question.grain
+    if question.about:
+        caption += f". {question.about}"
+    st.caption(caption)
+    parameters = inputs(snapshot, question)
+    frame = read(snapshot, question.name, parameters)
     if frame.is_empty():
-        st.info(
-            "No rows, and that is good."
-            if question.is_audit
-            else "No rows: nothing in this catalog answers it yet."
-        )
+        text = "No rows: nothing in this catalog answers it yet."
+        if question.is_audit:
+            text = "No rows, and that is good."
+        st.info(text)
     else:
         chart = drawn(frame, declared(snapshot, "method"))
         if chart is not None:
             st.altair_chart(chart, width="stretch", theme=None)
+            if len(frame) > DOTS:
+                st.caption(f"Drawn are the first {DOTS} rows; the table has more.")
         showing.table(frame)
-        showing.files(snapshot, question.name, given, chart=chart)
+        showing.files(snapshot, question.name, parameters, chart=chart)
         showing.texts(frame)
-    showing.sql(question, given)
+    showing.sql(question, parameters)
 
 
 def inputs(snapshot: Snapshot, question: Question) -> Given:
-    """One input per parameter; an empty one means the default."""
-    chosen: dict[str, str | None] = {}
+    """Show one input per parameter and return what was given; an empty one means the default."""
+    chosen: list[tuple[str, object]] = []
     columns = st.columns(max(min(len(question.parameters), 6), 1))
-    for n, (name, parameter) in enumerate(question.parameters.items()):
-        column, known = columns[n % len(columns)], offered(snapshot, name)
+    for place, (name, parameter) in enumerate(question.parameters.items()):
+        known = offered(snapshot, name)
+        if known is None and name in CLOSED:
+            known = list(CLOSED[name])
+        # What is empty is left out of the call, so the question's own default holds.
         empty = "all" if parameter.default is None else str(parameter.default)
-        if known is None:
-            chosen[name] = (
-                column.text_input(name, key=name, placeholder=empty, bind="query-params") or None
-            )
-        else:
-            chosen[name] = column.selectbox(
-                name, known, index=None, key=name, placeholder=empty, bind="query-params"
-            )
-    return tuple((key, value) for key, value in chosen.items() if value is not None)
+        with columns[place % len(columns)]:
+            if known is None:
+                value = st.text_input(name, key=name, placeholder=empty, bind="query-params")
+            else:
+                value = words.choose(name, known, name, empty=empty) or ""
+        if value:
+            chosen.append((name, value))
+    return tuple(chosen)
 
 
 def drawn(frame: pl.DataFrame, methods: list[str]) -> alt.LayerChart | None:
-    """The default chart: where rows are sentences with a mean, dots with their interval, 40 at most."""
-    value = next(
-        (name for name in MEANS if name in frame.columns and frame[name].dtype.is_float()), None
-    )
-    rows = {"method", "mixture", "recipe"} <= set(frame.columns) and not {
-        "task",
-        "dataset",
-        "item",
-    } & set(frame.columns)
-    if value is None or not rows or frame[value].null_count() == len(frame):
+    """Return dots with their intervals where rows are settings with a mean, of the first rows."""
+    columns = set(frame.columns)
+    means = [name for name in MEANS if name in columns and frame[name].dtype.is_float()]
+    # Rows of a task or dataset are not settings: several would stand on one line.
+    if not means or not columns >= SENTENCE or columns & WITHIN:
         return None
-    return charts.dots(frame.drop_nulls(value).head(40), value, methods)
+    known = frame.drop_nulls(means[0])
+    if known.is_empty():
+        return None
+    return charts.dots(known.head(DOTS), means[0], methods)

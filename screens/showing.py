@@ -1,6 +1,7 @@
-"""How answers are shown: as a table, as files (CSV, Parquet, SVG, PNG), with their SQL, and long texts in folds."""
+"""Show answers as a table, as files (CSV, Parquet, SVG, PNG), and with their SQL."""
 
 import io
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,26 +12,77 @@ import streamlit as st
 from queries import Question
 from queries.answers import RECORDS_SHOWN, flat, is_long
 from screens.reading import SHOWN, Given, Snapshot, whole
+from screens.words import MEANING, quoted
 
 TRIAL = "/trial?id="
+# The end of a column's name, and the unit that its heading shows.
+UNITS = {
+    "_gflops": "GFLOPs",
+    "_pflops": "PFLOPs",
+    "_flops": "FLOPs",
+    "_per_s": "per second",
+    "_s": "s",
+    "_minutes": "min",
+    "_gb": "GB",
+    "_bytes": "bytes",
+    "_j": "J",
+}
+# A number above this is shown with separators of thousands instead of three decimals.
+LARGE = 1_000.0
 
 
 def table(frame: pl.DataFrame, key: str | None = None) -> None:
-    """The first rows, fractions with three decimals; a column `trial` leads to the trial's page."""
-    floats = [column for column in frame if column.dtype.is_float()]
-    formats = {c.name: "%.3f" if (c.fill_null(0).abs() <= 10).all() else "compact" for c in floats}
-    config: dict[str, Any] = {
-        name: st.column_config.NumberColumn(format=format_) for name, format_ in formats.items()
-    }
-    for column in frame.select(pl.selectors.datetime()).columns:
-        config[column] = st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm")
+    """Show the first rows; a column `trial` leads to the trial's page.
+
+    Fractions have three decimals, and large numbers are written out, with separators of thousands.
+    """
     head = frame.head(SHOWN)
+    config: dict[str, Any] = {}
+    for column in head:
+        options: dict[str, Any] = {"label": heading(column.name), "help": column.name}
+        if column.dtype.is_float():
+            options["format"] = "localized" if is_large(column) else "%.3f"
+            config[column.name] = st.column_config.NumberColumn(**options)
+        elif isinstance(column.dtype, pl.Datetime):
+            options["format"] = "D MMM YYYY, HH:mm"
+            config[column.name] = st.column_config.DatetimeColumn(**options)
+        else:
+            config[column.name] = st.column_config.Column(**options)
+    # Streamlit shows booleans as boxes that look as if they could be ticked.
+    head = head.with_columns(
+        in_words(name) for name, kind in head.schema.items() if kind == pl.Boolean
+    )
     if "trial" in frame.columns:
         head = head.with_columns(trial=pl.format(TRIAL + "{}", "trial"))
-        config["trial"] = st.column_config.LinkColumn(display_text=r"id=(\d+)")
+        config["trial"] = st.column_config.LinkColumn("trial", display_text=r"id=(\d+)")
     st.dataframe(head, hide_index=True, column_config=config, key=key, placeholder="")
     if len(frame) > SHOWN:
         st.caption(f"The first {SHOWN:,} rows; the files have all of them.")
+
+
+def heading(name: str) -> str:
+    """Return the heading of a column: its name as words, and its unit in brackets.
+
+    A measure keeps its name, as the glossary has it: `a_zs_low` becomes `a_zs low`.
+    """
+    for measure in MEANING:
+        if name.startswith(measure):
+            return measure + name.removeprefix(measure).replace("_", " ")
+    for end, unit in UNITS.items():
+        if name.endswith(end):
+            return f"{name.removesuffix(end).replace('_', ' ')} ({unit})"
+    return name.replace("_", " ")
+
+
+def is_large(column: pl.Series) -> bool:
+    """Return whether some number of a column wants separators of thousands."""
+    return float(str(column.abs().max() or 0)) >= LARGE
+
+
+def in_words(name: str) -> pl.Expr:
+    """Return a column of booleans as `yes` and `no`, which can be read where a box cannot."""
+    column = pl.col(name)
+    return pl.when(column).then(pl.lit("yes")).when(~column).then(pl.lit("no")).alias(name)
 
 
 def files(
@@ -40,86 +92,85 @@ def files(
     where: Given = (),
     chart: alt.LayerChart | None = None,
 ) -> None:
-    """One click each: the whole answer as CSV and Parquet, the figure as SVG and PNG."""
-    columns = st.columns([1, 1, 1, 1, 4])
+    """Offer the whole answer as CSV and Parquet, and the figure as SVG and PNG."""
+    # Files are made when somebody clicks, from the whole answer, which may be large.
     ask = partial(whole, snapshot, name, parameters, where)
-    made = {
+    kinds: dict[str, tuple[Callable[[], bytes], str]] = {
         "CSV": (lambda: csv(ask()), "text/csv"),
         "Parquet": (lambda: parquet(ask()), "application/octet-stream"),
     }
     if chart is not None:
-        made |= {
-            "SVG": (lambda: svg(chart), "image/svg+xml"),
-            "PNG": (lambda: png(chart), "image/png"),
-        }
-    for column, (label, (data, mime)) in zip(columns, made.items(), strict=False):
+        kinds["SVG"] = (partial(svg, chart), "image/svg+xml")
+        kinds["PNG"] = (partial(png, chart), "image/png")
+    columns = st.columns([1, 1, 1, 1, 4])
+    for column, (kind, (data, mime)) in zip(columns, kinds.items(), strict=False):
         column.download_button(
-            label,
+            kind,
             data,
-            f"{name}.{label.lower()}",
+            f"{name}.{kind.lower()}",
             mime,
-            key=f"{name}-{label}",
+            key=f"{name}-{kind}",
             on_click="ignore",
             width="stretch",
         )
 
 
 def csv(frame: pl.DataFrame) -> bytes:
-    """Lists as text with commas."""
+    """Return the frame as CSV, with lists as text with commas."""
     return flat(frame).write_csv().encode()
 
 
 def parquet(frame: pl.DataFrame) -> bytes:
-    """Types as they are."""
+    """Return the frame as Parquet, with types as they are."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
 
 
 def svg(chart: alt.LayerChart) -> bytes:
-    """As it stands on the page."""
+    """Return the figure as it stands on the page."""
     buffer = io.StringIO()
     chart.save(buffer, format="svg")
     return buffer.getvalue().encode()
 
 
 def png(chart: alt.LayerChart) -> bytes:
-    """At three times the size on the page, for print."""
+    """Return the figure at three times its size on the page, for print."""
+    # Three times: 300 dots an inch at the width of a page.
     buffer = io.BytesIO()
     chart.save(buffer, format="png", scale_factor=3)
     return buffer.getvalue()
 
 
 def sql(question: Question, parameters: Given = (), where: Given = ()) -> None:
-    """The call that gives the numbers above, ready to paste, and the text of the view or macro."""
+    """Show the call that gives the numbers above, ready to paste, and the text of the question."""
     with st.expander("The SQL"):
         st.code(call(question, parameters, where), language="sql")
         st.code(question.sql, language="sql")
 
 
 def call(question: Question, parameters: Given = (), where: Given = ()) -> str:
-    """`FROM ranked(measure := 'gm') WHERE backbone = 'tiny';`"""
-
-    def quoted(value: object) -> str:
-        return (
-            str(value)
-            if isinstance(value, (int, float))
-            else "'" + str(value).replace("'", "''") + "'"
-        )
-
-    arguments = ", ".join(f"{key} := {quoted(value)}" for key, value in parameters)
-    kept = " AND ".join(f"{key} = {quoted(value)}" for key, value in where)
-    return f"FROM {question.name}{f'({arguments})' if question.kind == 'macro' else ''}{f' WHERE {kept}' if kept else ''};"
+    """Return the SQL of a call: `FROM ranked(measure := 'gm') WHERE backbone = 'tiny';`."""
+    text = f"FROM {question.name}"
+    if question.kind == "macro":
+        arguments = ", ".join(f"{key} := {quoted(value)}" for key, value in parameters)
+        text += f"({arguments})"
+    if where:
+        text += " WHERE " + " AND ".join(f"{key} = {quoted(value)}" for key, value in where)
+    return f"{text};"
 
 
 def texts(frame: pl.DataFrame) -> None:
-    """What does not fit into a cell (logs, SQL to copy), one fold per row."""
+    """Show what does not fit into a cell (logs, SQL to copy), one fold per row."""
     long = [column for column in frame.columns if is_long(frame[column])]
+    if not long:
+        return
     short = [column for column in frame.columns if column not in long][:4]
-    for row in frame.head(RECORDS_SHOWN if long else 0).iter_rows(named=True):
-        said = {name: str(row[name]) for name in long if row[name]}
-        if said:
-            with st.expander(" · ".join(str(row[name]) for name in short if row[name] is not None)):
-                for name, text in said.items():
+    for row in frame.head(RECORDS_SHOWN).iter_rows(named=True):
+        words = {name: str(row[name]) for name in long if row[name]}
+        if words:
+            head = [str(row[name]) for name in short if row[name] is not None]
+            with st.expander(" · ".join(head)):
+                for name, text in words.items():
                     st.caption(name)
                     st.code(text, language=None, wrap_lines=True)

@@ -10,57 +10,54 @@ from screens import charts, showing
 from screens.reading import DRAWN, Snapshot, given, read
 
 TITLE = "A trial"
+VALUES = ("study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s")
+# Columns of `attempts` that are not in its table: they are above it, below it, or for programs.
+ELSEWHERE = ("trial", "spec", "log_tail", "spec_id", "created_at", "code")
 
 
 def page(snapshot: Snapshot) -> None:
-    """The number is in the address: /trial?id=3."""
+    """Show the trial whose number is in the address: /trial?id=3."""
     st.header(TITLE)
-    number = st.number_input(
-        "trial", min_value=1, value=1, key="id", bind="query-params", width=200
+    number = int(
+        st.number_input("trial", min_value=1, value=1, key="id", bind="query-params", width=200)
     )
-    where = given(trial=int(number))
-    found = read(snapshot, "seeds", where=where)
-    if found.is_empty():
+    trial = read(snapshot, "seeds", where=given(trial=number))
+    if trial.is_empty():
         st.info(f"There is no trial {number} in this catalog.")
         return
-    row = found.row(0, named=True)
+    row = trial.row(0, named=True)
+    reason = f" ({row['reason']})" if row["reason"] else ""
     st.markdown(
-        f"**{row['backbone']}** learns **{row['stream']}**, drawn in **{row['mixture']}**, by **{row['method']}**, following "
-        f"**{row['recipe']}**, within **{row['budget']}**, from seed **{row['seed']}**: **{row['state']}**"
-        + (f" ({row['reason']})" if row["reason"] else "")
+        f"**{row['backbone']}** learns **{row['stream']}**, drawn in **{row['mixture']}**, "
+        f"by **{row['method']}**, following **{row['recipe']}**, within **{row['budget']}**, "
+        f"from seed **{row['seed']}**: **{row['state']}**{reason}"
     )
-    showing.table(
-        found.select(
-            "study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s"
-        ),
-        key="trial-values",
-    )
-    attempts(snapshot, int(number))
-    curve(snapshot, int(number))
-    results(snapshot, int(number))
+    showing.table(trial.select(VALUES), key="trial-values")
+    attempts(snapshot, number)
+    curve(snapshot, number)
+    results(snapshot, number)
 
 
 def attempts(snapshot: Snapshot, number: int) -> None:
-    """Where each ran, of which code, how it ended, its log and its definition."""
+    """Show where each attempt ran, of which code, how it ended, its log and its definition."""
     st.subheader("Attempts")
     frame = read(snapshot, "attempts", where=given(trial=number))
     if frame.is_empty():
         st.caption("Not tried yet.")
         return
-    showing.table(
-        frame.drop("trial", "spec", "log_tail", "spec_id", "created_at", "code"), key="attempts"
-    )
+    showing.table(frame.drop(ELSEWHERE), key="attempts")
     for row in frame.iter_rows(named=True):
         if row["log_tail"]:
             with st.expander(f"Log tail of attempt {row['attempt']}"):
                 st.code(row["log_tail"], language=None, wrap_lines=True)
+    # All attempts of a trial run one definition; the newest is shown, in case they do not.
     with st.expander(f"The definition (spec.json), {frame['spec_id'][-1]}"):
         st.json(json.loads(frame["spec"][-1]), expanded=1)
     showing.sql(named("attempts"), where=given(trial=number))
 
 
 def curve(snapshot: Snapshot, number: int) -> None:
-    """Loss over steps, a colour per attempt, a band per task."""
+    """Show the loss over steps, a colour per attempt and a line per task."""
     frame = read(snapshot, "curve", where=given(trial=number), rows=DRAWN)
     if frame.is_empty():
         return
@@ -71,20 +68,17 @@ def curve(snapshot: Snapshot, number: int) -> None:
 
 
 def results(snapshot: Snapshot, number: int) -> None:
-    """Every dataset after every task."""
+    """Show every dataset after every task."""
+    # Whole test sets, after the end of a task, of what was deployed: what a report would show.
     where = given(trial=number, weights="deployed", fraction=1.0, at_end=True)
     frame = read(snapshot, "measured", where=where, rows=DRAWN)
     if frame.is_empty():
         return
     st.subheader("Results")
-    shown = (
-        charts.told_apart(frame)
-        .sort("role", "item", "task")
-        .with_columns(item=pl.format("{} ({})", "item", "role"))
-    )
-    shown = shown.select("item", "task", "value", "metric", "label_space", "examples")
-    st.altair_chart(
-        charts.heat(shown, "value", "value after each task"), width="stretch", theme=None
-    )
+    rows = charts.told_apart(frame).sort("role", "item", "task")
+    rows = rows.with_columns(item=pl.format("{} ({})", "item", "role"))
+    rows = rows.select("item", "task", "value", "metric", "label_space", "examples")
+    chart = charts.heat(rows, "value", "value after each task")
+    st.altair_chart(chart, width="stretch", theme=None)
     showing.files(snapshot, "measured", where=where)
     showing.sql(named("measured"), where=where)

@@ -1,14 +1,21 @@
-"""Choosing from the sentence: one widget per word, kept in the address under the word's name; and a grid as SQL."""
+"""Choose from the sentence: one widget per word, kept in the address under the word's name.
+
+A link must mean the same later, so backbone, stream and budget always stand in the address, even
+where they are those that a page begins with. A value of the address that is not in the catalog is
+named, and not silently replaced.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from schema.words import nearest
 from screens.reading import Snapshot, declared, largest
 
+# A measure, and what the best method does that it ranks first.
 MEASURES = {
-    "zs_ratio": "retains zero-shot accuracy best",
     "gm": "balances learning and keeping best",
+    "zs_ratio": "retains zero-shot accuracy best",
     "a_ka": "knows most of what it was taught",
     "d_ka": "gains most",
     "a_zs": "has the highest zero-shot accuracy",
@@ -27,57 +34,91 @@ MEANING = {
 def choose(
     label: str, options: Sequence[str], key: str, first: str | None = None, empty: str = "any"
 ) -> str | None:
-    """One of the options or, where none must be chosen, None."""
+    """Return one of the options or, where none must be chosen, None."""
+    check(key, options, first or empty)
     index = options.index(first) if first in options else None
     return st.selectbox(
         label, options, index=index, key=key, placeholder=empty, bind="query-params"
     )
 
 
-def setting(snapshot: Snapshot) -> dict[str, str] | None:
-    """Backbone, stream and budget: only within one of each are methods compared. None without trials.
+def chosen(label: str, options: Sequence[str], key: str, first: str) -> str:
+    """Return one of the options, which stands in the address even if it is the first."""
+    # Streamlit leaves a default out of the address. So there is none, and the first value is put into
+    # the address as if somebody had chosen it.
+    if key not in st.session_state and st.query_params.get(key) not in options:
+        st.query_params[key] = first
+        st.session_state[key] = first
+    value = st.selectbox(label, options, index=None, key=key, bind="query-params")
+    return value or first
 
-    The largest comes first; the words of another are chosen freely, and a combination without trials shows so.
+
+def check(key: str, options: Sequence[str], instead: str) -> None:
+    """Say so if the address names something that is not there; `instead`: what is shown."""
+    value = st.query_params.get(key)
+    if value and value not in options:
+        st.warning(
+            f"The address asks for {key} {value!r}, which this snapshot does not have. "
+            f"Shown instead: {instead}.{nearest(value, list(options))}",
+            icon="🔎",
+        )
+
+
+def setting(snapshot: Snapshot) -> dict[str, str] | None:
+    """Return backbone, stream and budget, within which methods are compared; None without trials.
+
+    Those of the most trials come first. The words of another are chosen freely, and a combination
+    without trials shows so.
     """
     start = largest(snapshot)
-    chosen: dict[str, str] = {}
-    for column, (word, label) in zip(
-        st.columns(3),
-        {"backbone": "when", "stream": "learns", "budget": "within"}.items(),
-        strict=True,
-    ):
+    if not start:
+        return None
+    labels = {"backbone": "when", "stream": "learns", "budget": "within"}
+    options = {word: declared(snapshot, word) for word in labels}
+    # What is wrong in the address is said above the menus, where there is room for it.
+    for word, names in options.items():
+        check(word, names, start[word])
+    values: dict[str, str] = {}
+    for column, (word, label) in zip(st.columns(3), labels.items(), strict=True):
         with column:
-            value = choose(f"{label} … ({word})", declared(snapshot, word), word, start.get(word))
-        chosen[word] = value or start.get(word, "")
-    return chosen if start else None
+            values[word] = chosen(f"{label} … ({word})", options[word], word, start[word])
+    return values
 
 
 def measure() -> str:
-    """What methods are ranked by; the address says it in words."""
-    by_words = {said: name for name, said in MEASURES.items()}
-    return by_words[
-        st.selectbox("Which method … (measure)", list(by_words), key="measure", bind="query-params")
-    ]
+    """Return what methods are ranked by; the widget and the address say it in words."""
+    names = {words: name for name, words in MEASURES.items()}
+    options = list(names)
+    check("measure", options, options[0])
+    words = st.selectbox("Which method … (measure)", options, key="measure", bind="query-params")
+    return names[words]
 
 
 def quoted(value: object) -> str:
-    """A SQL literal."""
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+    """Return a value as a SQL literal."""
+    if isinstance(value, (int, float)):
+        return str(value)
+    text = str(value).replace("'", "''")
+    return f"'{text}'"
 
 
 def insert(
     words: Mapping[str, Sequence[str]], seeds: int, first_seed: int = 0, study: str = ""
 ) -> str:
-    """The INSERT of the product of all words, for `python -m schema -`; what is there already is left alone."""
-    tables = [
-        f"(VALUES {', '.join(f'({quoted(name)})' for name in names)}) AS {word}s({word})"
-        for word, names in words.items()
-    ]
+    """Return the INSERT of the product of all words; what is there already is left alone."""
+    tables = []
+    for word, names in words.items():
+        values = ", ".join(f"({quoted(name)})" for name in names)
+        tables.append(f"(VALUES {values}) AS {word}s({word})")
     tables.append(f"range({first_seed}, {first_seed + seeds}) AS seeds(seed)")
-    extra = (", study", f", {quoted(study)}") if study else ("", "")
     listed = ", ".join(words)
-    return (
-        f"INSERT INTO trial ({listed}, seed{extra[0]})\nSELECT {listed}, seed{extra[1]}\nFROM "
-        + ",\n     ".join(tables)
-        + "\nON CONFLICT DO NOTHING;"
-    )
+    column, value = ("", "")
+    if study:
+        column, value = ", study", f", {quoted(study)}"
+    lines = [
+        f"INSERT INTO trial ({listed}, seed{column})",
+        f"SELECT {listed}, seed{value}",
+        "FROM " + ",\n     ".join(tables),
+        "ON CONFLICT DO NOTHING;",
+    ]
+    return "\n".join(lines)

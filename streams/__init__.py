@@ -1,4 +1,5 @@
-"""What is learned from: formats that read pairs, tasks cut from sequences, mixtures that make batches. Imports no duckdb.
+"""The pairs that are learned from: formats that read pairs, tasks cut from sequences, mixtures that
+make batches. Imports no duckdb.
 
 Shapes: B pairs in a batch, N pairs in a dataset, H x W pixels, L tokens.
 """
@@ -27,13 +28,17 @@ class Pairs(Protocol):
     def __len__(self) -> int: ...
 
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """(B, 3, H, W) uint8; `crops`: what is cut from each whole picture, in place of the square in its middle."""
+        """(B, 3, H, W) uint8; `crops`: what is cut from each whole picture, in place of the square
+        in its middle.
+        """
         ...
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """One training caption each, of `part` of the pairs; `rng` chooses where a pair has several, and goes on as for all."""
+        """One training caption each, of `part` of the pairs; `rng` chooses where a pair has
+        several, and goes on as for all.
+        """
         ...
 
 
@@ -41,7 +46,9 @@ class Pairs(Protocol):
 class Draw:
     """A batch as the data has it."""
 
-    images: Tensor  # (B, 3, H, W) uint8, or a part of them that was asked for; on the CPU, or the device that decodes JPEGs
+    # (B, 3, H, W) uint8, or a part of them that was asked for; on the CPU, or the device that
+    # decodes JPEGs
+    images: Tensor
     captions: list[str]  # of as many
     sources: np.ndarray  # (B,) int8: UPDATE, BUFFER or PRETRAINING
     chosen: list[tuple[Pairs, np.ndarray]]  # whose pairs they are, and which of them, in this order
@@ -53,7 +60,9 @@ class Batch:
 
     images: Tensor  # (B, 3, H, W) float32, normalised
     texts: Tensor  # (B, L) int64
-    sources: Tensor  # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order; on the CPU, where it can be asked without waiting
+    # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order; on the CPU, where it can be asked
+    # without waiting
+    sources: Tensor
 
 
 class DatasetError(ValueError):
@@ -65,17 +74,35 @@ class ContradictionError(DatasetError):
 
 
 def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
-    """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is kept under `cache`.
+    """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is
+    kept under `cache`.
 
     Raises:
-        DatasetError: no such format, a key in `params` that the format does not have, or a value of another kind.
+        DatasetError: no such format, a key in `params` that the format does not have, or a value of
+            another kind.
     """
     pairs: Pairs = _form(dataset).open(dataset, split, cache)
     return pairs
 
 
+def compare(dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+    """Compare a dataset row with what the files of a split say, without reading an image or a
+    caption.
+
+    A format whose files name no classes has nothing to compare.
+
+    Raises:
+        ContradictionError: the two sides differ; names both.
+        DatasetError: as `open_pairs`.
+    """
+    form = _form(dataset)
+    if hasattr(form, "compare"):
+        form.compare(dataset, split, cache)
+
+
 def image_px(dataset: Mapping[str, Any]) -> int:
-    """The side of the squares that a dataset row's images are made, in pixels; of all formats.
+    """Return the side of the squares that a dataset row's images are made, in pixels; of all
+    formats.
 
     Raises:
         DatasetError: as `open_pairs`.
@@ -84,7 +111,7 @@ def image_px(dataset: Mapping[str, Any]) -> int:
 
 
 def _form(dataset: Mapping[str, Any]) -> Any:
-    """The format of a row, its fields set from `params`."""
+    """Return the format of a row, its fields set from `params`."""
     try:
         rows.check_dataset(dataset)
     except parts.PartError as error:

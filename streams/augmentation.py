@@ -1,9 +1,10 @@
-"""Augmented images: torchvision's transforms, as open_clip chains them, each image by a seed of its own.
+"""Augmented images: torchvision's transforms, as open_clip chains them, each image by a seed of its
+own.
 
-What becomes of an image follows from (trial's seed, task, number of the draw, place in the batch) alone, so a trial that is
-resumed augments as one that was never killed, and any number of processes as one. A crop is of the whole picture, which is why it
-is drawn here and cut where pictures are decoded. There is no flip, in FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and
-open_clip alike.
+What becomes of an image follows from (trial's seed, task, number of the draw, place in the batch)
+alone, so a trial that is resumed augments as one that was never killed, and any number of processes
+as one. A crop is of the whole picture, which is why it is drawn here and cut where pictures are
+decoded. There is no flip, in FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and open_clip alike.
 """
 
 import threading
@@ -24,7 +25,9 @@ ALONE = (
 
 
 def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
-    """What is cut from a picture: a share of its area between the two of `how.scale`, which must be there."""
+    """Return what is cut from a picture: a share of its area between the two of `how.scale`, which
+    must be there.
+    """
     assert how.scale is not None
     with seeded(seed):
         top, left, height, width = RandomResizedCrop.get_params(
@@ -34,19 +37,21 @@ def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
 
 
 def coloured(images: Tensor, how: Augmentation, seed_of: Callable[[int], int]) -> Tensor:
-    """(B, 3, P, P) uint8 to the same, jittered and without colours by chance; `seed_of` gives the seed of a place."""
+    """(B, 3, P, P) uint8 to the same, jittered and without colours by chance; `seed_of` gives the
+    seed of a place.
+    """
     change = transform(how)
     if change is None:
         return images
-    made = torch.empty_like(images)
+    output = torch.empty_like(images)
     for place, image in enumerate(images):
         with seeded(seed_of(place)):
-            made[place] = change(image)
-    return made
+            output[place] = change(image)
+    return output
 
 
 def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:
-    """Of the colours of one (3, P, P) uint8 image; None if nothing is to be done."""
+    """Return the change of the colours of one (3, P, P) uint8 image; None if there is none."""
     steps: list[torch.nn.Module] = []
     if how.color_jitter is not None:
         steps.append(v2.RandomApply([v2.ColorJitter(*how.color_jitter)], p=how.color_jitter_prob))
@@ -57,7 +62,9 @@ def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Torch's random state is that of a seed, for one thread at a time; afterwards it is what it was."""
+    """Torch's random state is that of a seed, for one thread at a time; afterwards it is what it
+    was.
+    """
     with ALONE, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""Which datasets are at their place: what `python -m schema check` hands its rows to, as JSON.
+"""Look which datasets are at their place: what `python -m schema check` hands its rows to, as JSON.
 
 The database half must not load what decodes images, so this is a process of its own,
 `python -m streams.check`, which reads what is asked from standard input.
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from streams import ContradictionError, DatasetError, Pairs, open_pairs
+from streams import ContradictionError, DatasetError, Pairs, compare, open_pairs
 from streams.contact_sheet import drawn, written
 from streams.inspection import SPLITS, chosen, of_both, of_place, of_row, of_split
 
@@ -27,13 +27,13 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Finding:
-    """What is there of one dataset.
+    """A report on one dataset: what is there of it.
 
     Attributes:
         pairs: by split, of the splits that are wanted and there.
         remarks: what a person should know, a sentence each.
-        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the row
-            and the files contradict each other.
+        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the
+            row and the files contradict each other.
     """
 
     row: Row
@@ -73,6 +73,7 @@ def look(row: Row, data: Path, every: bool = False) -> Finding:
     Whatever is wrong with a dataset is told of it alone: the look at the others goes on.
     """
     finding = Finding(row)
+    # What the catalog says of the row is known before anything is opened.
     for problem in row.get("contradictions", ()):
         finding.fault(ContradictionError(problem))
     try:
@@ -102,15 +103,17 @@ def _look_at_split(finding: Finding, split: str, data: Path, every: bool) -> Non
 
 
 def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
-    """Return, by dataset, how its row and the files at its place contradict each other, where they do.
+    """Return, by dataset, how its row and the files at its place contradict each other, where they
+    do.
 
-    Nothing is decoded. What is absent here may be there where the job runs, so it is no contradiction.
+    Nothing is decoded. What is absent here may be there where the job runs, so it is no
+    contradiction.
     """
     refused: dict[str, str] = {}
     for row in rows:
-        for split in row["splits"]:
+        for split in SPLITS:
             try:
-                open_pairs(row, split, data)
+                compare(row, split, data)
             except ContradictionError as problem:
                 refused.setdefault(row["name"], str(problem))
             except Exception:  # noqa: BLE001  the job will say it, where the data is
@@ -122,8 +125,8 @@ def printed(findings: Iterable[Finding], console: Console) -> None:
     """Print a line for each dataset, and beside it what a person should know."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("dataset", "format", *SPLITS, "is", "says"):
-        side = "right" if name in SPLITS else "left"
-        table.add_column(name, no_wrap=name != "says", justify=side, overflow="fold")  # type: ignore[arg-type]
+        side: JustifyMethod = "right" if name in SPLITS else "left"
+        table.add_column(name, no_wrap=name != "says", justify=side, overflow="fold")
     for finding in findings:
         counts = [finding.count(split) for split in SPLITS]
         table.add_row(
@@ -162,20 +165,20 @@ def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
 
 def main() -> int:
     """Return exit code 1 if a dataset that was asked for is absent or refused."""
-    asked = json.load(sys.stdin)
-    if asked.get("contradictions_only"):
-        print(json.dumps(contradictions(asked["rows"], Path(asked["data"]))))
+    request = json.load(sys.stdin)
+    if "compare" in request:
+        print(json.dumps(contradictions(request["compare"], Path(request["data"]))))
         return 0
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     findings = []
-    for row in asked["rows"]:
+    for row in request["rows"]:
         # The status prints nothing where there is no terminal.
         with console.status(f"looking at {row['name']}"):
-            findings.append(look(row, Path(asked["data"]), asked["every"]))
+            findings.append(look(row, Path(request["data"]), request["every"]))
     printed(findings, console)
-    if asked["sheet"] is not None:
-        drawn_files = sheets(findings, Path(asked["sheet"]))
-        console.print(f"contact sheets in {asked['sheet']}: {', '.join(drawn_files) or 'none'}")
+    if request["sheet"] is not None:
+        drawn_files = sheets(findings, Path(request["sheet"]))
+        console.print(f"contact sheets in {request['sheet']}: {', '.join(drawn_files) or 'none'}")
     missing = sum(finding.state != THERE for finding in findings)
     console.print(f"{len(findings) - missing} of {len(findings)} datasets are there")
     return 1 if missing else 0

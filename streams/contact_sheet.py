@@ -1,7 +1,8 @@
 """A contact sheet: images of a dataset, each with a caption that a model would learn it by.
 
-A caption is written in the first font of this machine that has all its letters. What none of them has
-is written as its number, `<U+9CE5>`; the captions in full stand in a text file beside the sheet.
+A caption is written in the first font of this machine that has all its letters. What none of them
+has is written as its number, `<U+9CE5>`; the captions in full stand in a text file beside the
+sheet.
 """
 
 import textwrap
@@ -25,13 +26,15 @@ NO_LETTER = (
 )
 # Folders of fonts, and names that are tried first since their fonts hold many scripts.
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "~/.fonts")
-WIDE = ("NotoSansCJK", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
+WIDE = ("NotoSansCJK-Regular", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def drawn(pairs: Pairs, places: np.ndarray, title: str) -> Image.Image:
-    """Return the pairs at (B,) `places`, four a row, below a title. The same pairs give the same picture."""
+    """Return the pairs at (B,) `places`, four a row, below a title. The same pairs give the same
+    picture.
+    """
     images, captions = pairs.images(places), _captions(pairs, places)
     rows = -(-len(places) // COLUMNS)
     width = MARGIN_PX + COLUMNS * (TILE_PX + MARGIN_PX)
@@ -88,9 +91,7 @@ def _font_files() -> list[str]:
     for folder in FOLDERS:
         for ending in ("ttf", "otf", "ttc"):
             files += Path(folder).expanduser().rglob(f"*.{ending}")
-    stems = {path: path.stem.replace("-", "") for path in files}
-    wide = [name.replace("-", "") for name in WIDE]
-    return sorted(map(str, files), key=lambda path: (stems[Path(path)] not in wide, path))
+    return sorted(map(str, files), key=lambda path: (Path(path).stem not in WIDE, path))
 
 
 def _missing(text: str, font: Font) -> set[str]:

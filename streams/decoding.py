@@ -1,11 +1,14 @@
-"""JPEGs decoded and cut on the device that trains (`decode_on_device` of a recipe), so that the host never holds their pixels.
+"""JPEGs decoded and cut on the device that trains (`decode_on_device` of a recipe), so that the
+host never holds their pixels.
 
-torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines run. The files are read, and what
-is cut from each is known from its header, on the host, by whichever process reads ahead; only the one that trains asks a device.
-Pixels are not Pillow's to the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need not
-decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow has the last word: it decodes what
-is no plain JPEG, may have been cut off, or is refused by the device, so that what counts as unreadable is what it always was.
-(torchvision means to leave decoding to TorchCodec in a later release.)
+torchvision decodes them, by nvJPEG on a GPU and by libjpeg-turbo on a CPU, where the same lines
+run. The files are read, and what is cut from each is known from its header, on the host, by
+whichever process reads ahead; only the one that trains asks a device. Pixels are not Pillow's to
+the last bit: a device rounds otherwise when it resizes, decodes large JPEGs whole, and nvJPEG need
+not decode as libjpeg does (by how much, as far as it has been measured: docs/cluster.md). Pillow
+has the last word: it decodes what is no plain JPEG, may have been cut off, or is refused by the
+device, so that what counts as unreadable is what it always was. (torchvision means to leave
+decoding to TorchCodec in a later release.)
 
 Shapes: H x W pixels of a whole picture, P = `image_px`.
 """
@@ -39,7 +42,7 @@ class Jpeg(NamedTuple):
 
 
 def decoder(how: Compute, device: torch.device) -> torch.device | None:
-    """Where the JPEGs of a recipe are decoded; None: on the host, by Pillow, as all else.
+    """Return where the JPEGs of a recipe are decoded; None: on the host, by Pillow, as all else.
 
     Raises:
         ComputeError: torchvision cannot do it there.
@@ -49,13 +52,14 @@ def decoder(how: Compute, device: torch.device) -> torch.device | None:
     written = io.BytesIO()
     Image.new("RGB", (16, 16)).save(written, "JPEG")
     try:
-        (made,) = _at_once([Jpeg(written.getvalue(), None)], device)
-        why = "" if made.device.type == device.type else "it decodes on cpu and cuda"
+        (image,) = _at_once([Jpeg(written.getvalue(), None)], device)
+        why = "" if image.device.type == device.type else "it decodes on cpu and cuda"
     except RuntimeError as problem:
         why = str(problem).partition("\n")[0]
     if why:
         raise ComputeError(
-            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave decode_on_device out."
+            f"decode_on_device: torchvision decodes no JPEG on {device} ({why}). Leave "
+            "decode_on_device out."
         )
     return device
 
@@ -88,7 +92,9 @@ def left(
 
 
 def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> list[Any]:
-    """Of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is kept of it."""
+    """Return of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is
+    kept of it.
+    """
     return list(
         pairs.opened(indices, crops, left)
         if hasattr(pairs, "opened")
@@ -100,31 +106,32 @@ def placed(
     pairs: Any,
     indices: np.ndarray,
     crops: Sequence[Crop] | None,
-    found: list[Any],
+    images: list[Any],
     device: torch.device,
 ) -> Tensor:
-    """(B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable ones are replaced and counted.
+    """Return (B, 3, P, P) uint8 on a device, of what the images were `opened` to; the unreadable
+    ones are replaced and counted.
 
     Raises:
         DatasetError: too many items cannot be decoded.
     """
     if hasattr(pairs, "shown"):
-        jpegs = decoded([one for one in found if isinstance(one, Jpeg)], pairs.image_px, device)
-        found = list(
+        jpegs = decoded([one for one in images if isinstance(one, Jpeg)], pairs.image_px, device)
+        images = list(
             pairs.shown(
-                indices, crops, (next(jpegs) if isinstance(one, Jpeg) else one for one in found)
+                indices, crops, (next(jpegs) if isinstance(one, Jpeg) else one for one in images)
             )
         )
     return torch.stack(
         [
             image if isinstance(image, Tensor) else torch.tensor(image, device=device)
-            for image in found
+            for image in images
         ]
     )
 
 
 def decoded(jpegs: Sequence[Jpeg], image_px: int, device: torch.device) -> Iterator[Tensor | None]:
-    """Of each, (3, P, P) uint8 on a device; None where the device refuses it."""
+    """Yield of each (3, P, P) uint8 on a device; None where the device refuses it."""
     for first in range(0, len(jpegs), AT_ONCE):
         some = jpegs[first : first + AT_ONCE]
         for jpeg, whole in zip(some, _whole(some, device), strict=True):
@@ -132,7 +139,7 @@ def decoded(jpegs: Sequence[Jpeg], image_px: int, device: torch.device) -> Itera
 
 
 def _whole(jpegs: Sequence[Jpeg], device: torch.device) -> Sequence[Tensor | None]:
-    """(3, H, W) uint8 of each; where one is refused, which fails all, each is asked for on its own."""
+    """Return (3, H, W) uint8 of each. One that is refused fails all, so each is tried alone."""
     try:
         return _at_once(jpegs, device)
     except torch.OutOfMemoryError:
@@ -146,7 +153,7 @@ def _whole(jpegs: Sequence[Jpeg], device: torch.device) -> Sequence[Tensor | Non
 
 
 def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
-    """(3, H, W) uint8 of each.
+    """Return (3, H, W) uint8 of each.
 
     Raises:
         RuntimeError: one of them is refused.
@@ -156,21 +163,21 @@ def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
     ):  # nvJPEG writes from a stream of its own, into memory that this one may not have done with
         torch.cuda.current_stream(device).synchronize()
     files = [torch.frombuffer(bytearray(jpeg.data), dtype=torch.uint8) for jpeg in jpegs]
-    made: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device)
-    return made
+    images: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device)
+    return images
 
 
 def _cut(picture: Tensor, box: Box | None, image_px: int) -> Tensor:
-    """(3, P, P) of (3, H, W) uint8: what `pixels` cuts, by torchvision."""
+    """Return (3, P, P) of (3, H, W) uint8: what `pixels` cuts, by torchvision."""
     size, bicubic = [image_px, image_px], InterpolationMode.BICUBIC
     if box is not None:
         x, y, right, bottom = box
-        made: Tensor = functional.resized_crop(
+        square: Tensor = functional.resized_crop(
             picture, y, x, bottom - y, right - x, size, bicubic, antialias=True
         )
     else:
         (width, height), (x, y) = middle((picture.shape[2], picture.shape[1]), image_px)
-        made = functional.crop(
+        square = functional.crop(
             functional.resize(picture, [height, width], bicubic, antialias=True), y, x, *size
         )
-    return made
+    return square

@@ -1,4 +1,5 @@
-"""What a person should know of a dataset before it is trained on: a sentence for each thing that is odd.
+"""Remarks that a person should read of a dataset before it is trained on: a sentence for each thing
+that is odd.
 
 What contradicts the row is not here: a format refuses it when it is opened.
 """
@@ -16,7 +17,7 @@ from PIL import Image
 
 from streams import DatasetError, Pairs
 from streams.formats._files import UNREADABLE, Files
-from streams.formats._places import files_below, is_hidden
+from streams.formats._places import files_below
 from streams.formats._unused import printable
 from streams.pictures import ORIENTATION, hides_colours, opened_picture
 
@@ -24,7 +25,8 @@ SPLITS = ("train", "test")
 TRIED = 32  # images of a split that are decoded, unless every one is
 CHUNK = 256  # images decoded at once
 SHOWN = 5  # names that a sentence gives
-SAME = 0.999  # share of the test images that lie in the training split, from which the two are no splits
+# share of the test images that lie in the training split, from which the two are no splits
+SAME = 0.999
 Row = Mapping[str, Any]
 
 
@@ -53,26 +55,29 @@ def of_split(row: Row, split: str, pairs: Pairs, every: bool) -> Iterator[str]:
     batch_pairs = row.get("batch_pairs")
     if split == "train" and batch_pairs is not None and batch_pairs > len(pairs):
         yield (
-            f"{split}: its {len(pairs):,} pairs are fewer than a batch of {batch_pairs:,}, the largest "
+            f"{split}: its {len(pairs):,} pairs are fewer than a batch of {batch_pairs:,}, the "
+            "largest "
             "that a trial over it wants: a batch would hold pairs more than once"
         )
 
 
 def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]:
-    """Yield what lies at the place of a dataset and is used by none of its splits, all of them opened."""
-    said: dict[str, str] = {}
+    """Yield what lies at the place of a dataset and is used by none of its splits, all of them
+    opened.
+    """
+    sentences: dict[str, str] = {}
     covered: set[Path] = set()
     for split, pairs in opened.items():
         if not isinstance(pairs, Files):
             return
         # Splits of one place say the same of it, which is said once.
         for line in pairs.unused.lines():
-            said.setdefault(line, split)
+            sentences.setdefault(line, split)
         for remark in pairs.remarks:
-            said.setdefault(remark, split)
+            sentences.setdefault(remark, split)
         covers = getattr(pairs.source, "covers", None)
         covered |= {Path(data)} if covers is None else set(covers)
-    for line, split in said.items():
+    for line, split in sentences.items():
         yield f"{split}: {line}"
     elsewhere = [str(row["params"].get(split, "")) for split in SPLITS if split not in opened]
     if all(elsewhere):  # a split that is not asked for and has no place of its own may be anywhere
@@ -83,7 +88,8 @@ def of_both(row: Row, train: Pairs, test: Pairs, every: bool) -> Iterator[str]:
     """Yield whether images of the test split lie in the training split too, byte for byte.
 
     Raises:
-        DatasetError: all that were looked at do, so that nothing would be measured on unseen images.
+        DatasetError: all that were looked at do, so that nothing would be measured on unseen
+            images.
     """
     if not isinstance(train, Files) or not isinstance(test, Files):
         return
@@ -94,12 +100,14 @@ def of_both(row: Row, train: Pairs, test: Pairs, every: bool) -> Iterator[str]:
     if len(twins) > SAME * len(places):
         raise DatasetError(
             f"dataset {row['name']!r}: all {len(places)} test images looked at are training images "
-            f"too, byte for byte ({_listed(twins)}), so nothing would be measured on images that were "
+            f"too, byte for byte ({_listed(twins)}), so nothing would be measured on images that "
+            "were "
             "not learned from. Name two places with train and test, or split one with test_share."
         )
     if twins:
         yield (
-            f"test: {len(twins)} of the {len(places)} images looked at lie in the training split too, "
+            f"test: {len(twins)} of the {len(places)} images looked at lie in the training split "
+            "too, "
             f"byte for byte: {_listed(twins)}"
         )
 
@@ -136,7 +144,7 @@ def _labels(row: Row, split: str, pairs: Pairs) -> Iterator[str]:
 def _unreadable(split: str, pairs: Files, tried: int) -> Iterator[str]:
     """Yield which images cannot be read, and why."""
     if pairs.corrupt:
-        named = [f"{name} ({pairs.reasons[name]})" for name in pairs.corrupt[:SHOWN]]
+        named = [f"{name} ({pairs.unreadable.reasons[name]})" for name in pairs.corrupt[:SHOWN]]
         more = ", ..." if len(pairs.corrupt) > SHOWN else ""
         yield (
             f"{split}: {len(pairs.corrupt)} of the {tried} images tried cannot be read: "
@@ -164,7 +172,8 @@ def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
         )
     if turned:
         yield (
-            f"{split}: {len(turned)} of the {len(places)} images tried are stored on their side, by "
+            f"{split}: {len(turned)} of the {len(places)} images tried are stored on their side, "
+            "by "
             f'their EXIF: {_listed(turned)}. "upright": true in params turns them'
         )
 
@@ -185,7 +194,8 @@ def _captions(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
                 break
     if lists:
         yield (
-            f"{split}: the captions of {len(lists)} of the {len(places)} pairs looked at are one text "
+            f"{split}: the captions of {len(lists)} of the {len(places)} pairs looked at are one "
+            "text "
             f"that reads as a list of several: {_listed(lists)}. Write them as lists"
         )
 
@@ -201,7 +211,10 @@ def _is_list(text: str) -> bool:
 
 
 def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
-    """Return the names of test images with the same bytes as a training image; only sizes in common are read."""
+    """Return the names of test images with the same bytes as a training image; only sizes in common
+    are read.
+    """
+    # Files of another size have other bytes, so only those of a size in common are read.
     sizes: dict[int, list[int]] = {}
     for place in places.tolist():
         sizes.setdefault(_size(test, place), []).append(place)
@@ -236,20 +249,22 @@ def _digest(pairs: Files, place: int) -> bytes:
 def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> Iterator[str]:
     """Yield how many files lie at the location and belong to no split, by ending.
 
-    `covered`: what the opened splits account for. `elsewhere`: where the others are, in the location.
+    `covered`: what the opened splits account for. `elsewhere`: where the others are, in the
+    location.
     """
     location = data / str(row["location"])
     if not location.is_dir() or location.resolve() == data.resolve():
         return  # one file, or the data folder of all datasets
+    # Real paths, as a place may be reached through links.
     covered = {path.resolve() for path in covered}
-    for said in elsewhere:
-        covered |= {path.resolve() for path in location.glob(said)}
+    for pattern in elsewhere:
+        covered |= {path.resolve() for path in location.glob(pattern)}
     if location.resolve() in covered or data.resolve() in covered:
         return
     beside = []
     for name in files_below(location):
         path = (location / name).resolve()
-        if path not in covered and covered.isdisjoint(path.parents) and not is_hidden(name):
+        if path not in covered and covered.isdisjoint(path.parents):
             beside.append(printable(name))
     if beside:
         endings = Counter(Path(name).suffix or "no ending" for name in beside)

@@ -1,9 +1,11 @@
-"""Batches decoded ahead of the step by other processes, with the same pairs in the same order whatever their number.
+"""Batches decoded ahead of the step by other processes, with the same pairs in the same order
+whatever their number.
 
-Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ... and only counts through the
-others; torch's DataLoader brings them back in turn. The cursor is that of the batches taken, not of those made ahead: a trial
-that is put back to it meets the next batch again. Where a device decodes JPEGs, a batch ahead is their files: workers touch no
-device, and what cannot be read is found, and replaced, by the process that trains.
+Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ...
+and only counts through the others; torch's DataLoader brings them back in turn. The cursor is that
+of the batches taken, not of those made ahead: a trial that is put back to it meets the next batch
+again. Where a device decodes JPEGs, a batch ahead is their files: workers touch no device, and what
+cannot be read is found, and replaced, by the process that trains.
 """
 
 import sys
@@ -19,7 +21,8 @@ from streams import DatasetError, Draw
 from streams.mixtures import Mixture, Portion
 
 AHEAD = 2  # batches that a worker makes before they are asked for
-# A Draw, a tensor because that goes through shared memory, and the names of items met first that cannot be read, in the order
+# A Draw, a tensor because that goes through shared memory, and the names of items met first that
+# cannot be read, in the order
 # of `Mixture.next`; or what `Mixture.opened` gives.
 Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
 FAILED = (
@@ -30,9 +33,11 @@ Failed = DatasetError | OSError
 
 
 class Loader:
-    """The batches of a mixture that stands at a task's beginning, or where its state was put back to, made by `workers` processes
-    (0: when asked for, by this one); `part`: of whose pairs only these are read; `steps`: how many will be asked for, so that no
-    more are made ahead. Who asks for others nevertheless is given them."""
+    """The batches of a mixture that stands at a task's beginning, or where its state was put back
+    to, made by `workers` processes (0: when asked for, by this one); `part`: of whose pairs only
+    these are read; `steps`: how many will be asked for, so that no more are made ahead. Who asks
+    for others nevertheless is given them.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class Loader:
         self.ahead: Iterator[Sent | Failed] = iter(())
 
     def draw(self) -> Draw:
-        """The next batch.
+        """Return the next batch.
 
         Raises:
             DatasetError: too many of its images cannot be decoded.
@@ -56,13 +61,15 @@ class Loader:
         try:
             return self._taken()
         except FAILED:
-            self.ahead = iter(())  # its processes end now
+            # Its processes end now.
+            self.ahead = iter(())
             raise
 
     def _taken(self) -> Draw:
         sent = next(self.ahead, None) or self._first_ahead()
         if isinstance(sent, FAILED):
             raise sent
+        # The cursor moves when a batch is taken, not when it is made ahead.
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
@@ -75,26 +82,30 @@ class Loader:
         return Draw(images, captions, sources, chosen)
 
     def _first_ahead(self) -> Sent | Failed:
-        """The next batch, and others behind it: not begun before one is asked for, as the state may still be put back."""
+        """Return the next batch, and have others made behind it: not begun before one is asked for,
+        as the state may still be put back.
+        """
         end = (
             self.steps
             if self.steps is not None and self.mixture.drawn < self.steps
             else sys.maxsize
         )
-        made = _Made(self.mixture, self.part, end)
+        source = _Made(self.mixture, self.part, end)
         self.ahead = iter(
             DataLoader(
-                made, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is
+                source, None, num_workers=self.workers, prefetch_factor=AHEAD, collate_fn=_as_it_is
             )
         )
         return next(self.ahead)
 
     def state_dict(self) -> dict[str, Any]:
-        """That of the mixture."""
+        """Return the state of the mixture."""
         return self.mixture.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another loader, begun alike, was; how many workers that one had does not matter."""
+        """Go on where another loader, begun alike, was; how many workers that one had does not
+        matter.
+        """
         self.ahead = iter(())
         self.mixture.load_state_dict(state)
 
@@ -104,7 +115,7 @@ def _as_it_is(sent: Any) -> Any:
 
 
 class _Made(IterableDataset[Sent | Failed]):
-    """What one worker makes of the batches, up to number `end` of the task."""
+    """The batches that one worker makes, up to number `end` of the task."""
 
     def __init__(self, mixture: Mixture, part: slice | None, end: int) -> None:
         self.mixture, self.part, self.end = mixture, part, end
@@ -116,11 +127,11 @@ class _Made(IterableDataset[Sent | Failed]):
         self._pass_over(worker.id)
         while self.mixture.drawn < self.end:
             try:
-                made = self._made(self.mixture.next())
+                batch = self._made(self.mixture.next())
             except FAILED as problem:
                 yield problem
                 return
-            yield made
+            yield batch
             self._pass_over(worker.num_workers - 1)
 
     def _made(self, chosen: list[Portion]) -> Sent:

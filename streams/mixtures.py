@@ -1,10 +1,11 @@
-"""The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the buffer) and of a pretraining pool.
+"""The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the
+buffer) and of a pretraining pool.
 
-Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the state of a mixture is a
-handful of counters, and a mixture put back to them goes on exactly.
+Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the
+state of a mixture is a handful of counters, and a mixture put back to them goes on exactly.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -37,19 +38,20 @@ class MixtureError(ValueError):
 
 
 def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
-    """How many pairs of each source a batch of `task` (from 1) has.
+    """Return how many pairs of each source a batch of `task` (from 1) has.
 
-    Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn until the batch is full. In the
-    first task the buffer is empty: its pairs are split evenly between the other two, or go to the update where there is no
-    pretraining. (FoMo-in-Flux: 512 pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
+    Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn
+    until the batch is full. In the first task the buffer is empty: its pairs are split evenly
+    between the other two, or go to the update where there is no pretraining. (FoMo-in-Flux: 512
+    pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
     """
-    wanted = {
+    by_source = {
         "pretraining": mixture["pretraining_share"],
         "update": mixture["update_share"],
         "buffer": mixture["buffer_share"],
     }
-    counts = {name: int(share * batch_pairs + 1e-9) for name, share in wanted.items()}
-    drawn = [name for name, share in wanted.items() if share > 0]
+    counts = {name: int(share * batch_pairs + 1e-9) for name, share in by_source.items()}
+    drawn = [name for name, share in by_source.items() if share > 0]
     for turn in range(batch_pairs - sum(counts.values())):
         counts[drawn[turn % len(drawn)]] += 1
     if task == 1:
@@ -86,7 +88,7 @@ class Pool:
         return np.random.default_rng([*self.seed, 1, self.epoch]).permutation(len(self))
 
     def take(self, count: int) -> np.ndarray:
-        """The next `count` places in the pool."""
+        """Return the next `count` places in the pool."""
         taken: list[np.ndarray] = []
         while count:
             if self.position == len(self):
@@ -119,20 +121,21 @@ class Mixture:
         """`device`: where JPEGs are decoded; None: on the host, by Pillow."""
         if mixture["pretraining_share"] and pretraining is None:
             raise MixtureError(
-                f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a pretraining_dataset"
+                f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a "
+                "pretraining_dataset"
             )
-        self.mixture, self.batch_pairs, self.seed, self.pretraining = (
-            mixture,
-            batch_pairs,
-            seed,
-            pretraining,
-        )
+        self.mixture, self.batch_pairs = mixture, batch_pairs
+        self.seed, self.pretraining = seed, pretraining
         self.augmentation, self.device = augmentation, device
+        self.task = self.drawn = 0
+        self.counts = Counts(0, 0, 0)
+        self.pools: list[Pool] = []
 
     def begin(
         self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
     ) -> None:
-        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before it.
+        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before
+        it.
 
         Raises:
             MixtureError: a source that the batch needs is empty.
@@ -140,43 +143,34 @@ class Mixture:
         """
         self.task, self.drawn = task, 0
         self.counts = shares(self.mixture, self.batch_pairs, task)
-        everything = (
-            [(self.pretraining, np.arange(len(self.pretraining)))]
-            if self.pretraining is not None
-            else []
-        )
+        everything = list[Portion]()
+        if self.pretraining is not None:
+            everything.append((self.pretraining, np.arange(len(self.pretraining))))
         past = [portion for portions in earlier for portion in portions]
-        sources = ((update, None), (past, self._buffered(task, earlier)), (everything, None))
+        sources = (
+            (update, None),
+            (past, _buffered(self.mixture, self.seed, task, earlier)),
+            (everything, None),
+        )
         self.pools = [
             Pool(portions, [self.seed, task, n], places)
             for n, (portions, places) in enumerate(sources)
         ]
         for name, count, pool in zip(Counts._fields, self.counts, self.pools, strict=True):
             if count and not len(pool):
-                said = self.mixture["name"]
+                mixture = self.mixture["name"]
                 raise MixtureError(
-                    f"mixture {said!r}: task {task} needs {count} {name} pairs a batch and has none"
+                    f"mixture {mixture!r}: task {task} needs {count} {name} pairs a batch and has "
+                    "none"
                 )
 
-    def _buffered(self, task: int, earlier: Sequence[Sequence[Portion]]) -> np.ndarray | None:
-        """(K,): which of the earlier pairs the buffer holds; None where it holds all."""
-        size_pairs, policy = self.mixture["buffer_pairs"], self.mixture.get("buffer_policy")
-        if policy is not None and size_pairs is not None:
-            return buffers.kept(policy, _concepts(earlier), size_pairs, [self.seed, 0])
-        count = sum(len(indices) for portions in earlier for _, indices in portions)
-        if size_pairs is None or size_pairs >= count:
-            return None
-        chosen = np.random.default_rng([self.seed, task, 1, 0]).choice(
-            count, size_pairs, replace=False
-        )
-        return np.sort(chosen)
-
     def draw(self, part: slice | None = None) -> Draw:
-        """The next batch: update, buffer and pretraining pairs in this order."""
+        """Return the next batch: update, buffer and pretraining pairs in this order."""
         return self.read(self.next(), part)
 
     def next(self) -> list[Portion]:
-        """Which pairs the next batch has. The cursor moves on."""
+        """Return which pairs the next batch has, and move the cursor on."""
+        # All pools are walked in every batch, so that the cursors do not depend on who reads what.
         chosen = []
         for pool, count in zip(self.pools, self.counts, strict=True):
             places = pool.take(count) if count else np.empty(0, np.int64)
@@ -188,14 +182,17 @@ class Mixture:
         return chosen
 
     def opened(self, chosen: Sequence[Portion], part: slice | None = None) -> list[Any]:
-        """Of each portion, its images before the device decodes any: `read` takes them from another process, too."""
+        """Return the images of each portion before the device decodes any: `read` takes them from
+        another process, too.
+        """
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 
     def read(
         self, chosen: Sequence[Portion], part: slice | None = None, ahead: list[Any] | None = None
     ) -> Draw:
-        """The batch that `next` chose last; of its pairs only a part, where others read the rest. `ahead`: its images, if they
-        are `opened`."""
+        """Return the batch that `next` chose last; of its pairs only a part, where others read the
+        rest. `ahead`: its images, if they are `opened`.
+        """
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
         images = torch.cat(self._images(chosen, part, ahead))
         captions: list[str] = []
@@ -211,26 +208,30 @@ class Mixture:
     def _images(
         self, chosen: Sequence[Portion], part: slice | None, ahead: list[Any] | None
     ) -> list[Tensor]:
-        """(n, 3, P, P) uint8 of each portion."""
-        asked = list(self._asked(chosen, part))
+        """Return (n, 3, P, P) uint8 of each portion."""
+        requests = list(self._asked(chosen, part))
         if self.device is None:
-            return [torch.from_numpy(pairs.images(mine, crops)) for pairs, mine, crops in asked]
-        found = ahead if ahead is not None else self.opened(chosen, part)
-        return [placed(*one, images, self.device) for one, images in zip(asked, found, strict=True)]
+            return [torch.from_numpy(pairs.images(mine, crops)) for pairs, mine, crops in requests]
+        decoded = ahead if ahead is not None else self.opened(chosen, part)
+        return [
+            placed(*one, images, self.device) for one, images in zip(requests, decoded, strict=True)
+        ]
 
     def _asked(
         self, chosen: Sequence[Portion], part: slice | None
     ) -> Iterator[tuple[Pairs, np.ndarray, list[Crop] | None]]:
-        """Whose images are of a part of the batch, which of them, and how they are cut."""
+        """Yield whose images are of a part of the batch, which of them, and how they are cut."""
         place = part.start if part is not None else 0
+        seed = partial(seed_of, self.seed, "crop", self.task, self.drawn - 1)
+        crops = partial(_crops, self.augmentation, seed)
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
             mine = indices[own]
             if len(mine):
-                yield pairs, mine, self._crops(range(place, place + len(mine)))
+                yield pairs, mine, crops(range(place, place + len(mine)))
             place += len(mine)
 
     def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
-        """Which rows of each portion are of a part of the batch."""
+        """Return which rows of each portion are of a part of the batch."""
         first, last = (part.start, part.stop) if part is not None else (0, self.batch_pairs)
         ends = np.cumsum([0, *(len(indices) for _, indices in chosen)]).tolist()
         return [
@@ -238,15 +239,8 @@ class Mixture:
             for begin, end in pairwise(ends)
         ]
 
-    def _crops(self, places: range) -> list[Crop] | None:
-        """For the images at these places of the batch; None where nothing is cropped."""
-        if self.augmentation.scale is None:
-            return None
-        seeds = (seed_of(self.seed, "crop", self.task, self.drawn - 1, place) for place in places)
-        return [partial(box, self.augmentation, seed) for seed in seeds]
-
     def state_dict(self) -> dict[str, Any]:
-        """Counters, as JSON carries them."""
+        """Return the counters, as JSON carries them."""
         return {
             "task": self.task,
             "drawn": self.drawn,
@@ -265,18 +259,41 @@ class Mixture:
 
 
 def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
-    """(n_t,) int64 a task: a number for the (dataset, label) of each pair, the same in every task."""
+    """Return (n_t,) int64 a task: a number for the (dataset, label) of each pair."""
     numbers: dict[tuple[int, int], int] = {}
     tasks = []
     for portions in earlier:
-        found = [np.empty(0, np.int64)]
+        numbered = [np.empty(0, np.int64)]
         for pairs, indices in portions:
             labels, each = np.unique(pairs.labels[indices], return_inverse=True)
-            found.append(
+            numbered.append(
                 np.array(
                     [numbers.setdefault((id(pairs), int(label)), len(numbers)) for label in labels],
                     np.int64,
                 )[each]
             )
-        tasks.append(np.concatenate(found))
+        tasks.append(np.concatenate(numbered))
     return tasks
+
+
+def _buffered(
+    mixture: Mapping[str, Any], seed: int, task: int, earlier: Sequence[Sequence[Portion]]
+) -> np.ndarray | None:
+    """Return (K,): which of the earlier pairs the buffer holds; None where it holds all."""
+    size_pairs, policy = mixture["buffer_pairs"], mixture.get("buffer_policy")
+    if policy is not None and size_pairs is not None:
+        return buffers.kept(policy, _concepts(earlier), size_pairs, [seed, 0])
+    count = sum(len(indices) for portions in earlier for _, indices in portions)
+    if size_pairs is None or size_pairs >= count:
+        return None
+    rng = np.random.default_rng([seed, task, 1, 0])
+    return np.sort(rng.choice(count, size_pairs, replace=False))
+
+
+def _crops(
+    augmentation: Augmentation, seed: Callable[[int], int], places: range
+) -> list[Crop] | None:
+    """Return the crops of the images at these places of the batch; None: nothing is cropped."""
+    if augmentation.scale is None:
+        return None
+    return [partial(box, augmentation, seed(place)) for place in places]

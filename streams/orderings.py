@@ -1,8 +1,10 @@
 """The order in which concepts arrive, one function for each way to put them into one. Pure.
 
-Each takes N concepts and what is known of them, row by row, and returns (N,) int64: which concept comes first, second, and so on.
-The order that concepts are given in has no say: ties go by name (dataset, then class), and a seed shuffles names. As in
-FoMo-in-Flux (https://arxiv.org/abs/2408.14471), whose own code for them is not public; a reverse order is `order[::-1]`.
+Each takes N concepts and what is known of them, row by row, and returns (N,) int64: which concept
+comes first, second, and so on. The order that concepts are given in has no say: ties go by name
+(dataset, then class), and a seed shuffles names. As in FoMo-in-Flux
+(https://arxiv.org/abs/2408.14471), whose own code for them is not public; a reverse order is
+`order[::-1]`.
 """
 
 from collections.abc import Sequence
@@ -19,24 +21,26 @@ class OrderingError(ValueError):
 
 
 def random(concepts: Sequence[Concept], seed: int) -> np.ndarray:
-    """Shuffled."""
+    """Shuffle concepts."""
     return _named(concepts)[np.random.default_rng(seed).permutation(len(concepts))]
 
 
 def easy_to_hard(concepts: Sequence[Concept], accuracies: np.ndarray) -> np.ndarray:
-    """What the backbone knows best comes first; accuracies (N,) in [0, 1]."""
+    """Put first what the backbone knows best; accuracies (N,) in [0, 1]."""
     names = _named(concepts)
     return names[np.argsort(-np.asarray(accuracies)[names], kind="stable")]
 
 
 def frequency(concepts: Sequence[Concept], counts: np.ndarray) -> np.ndarray:
-    """What the captions of a pool mention least comes first; counts (N,)."""
+    """Put first what the captions of a pool mention least; counts (N,)."""
     names = _named(concepts)
     return names[np.argsort(np.asarray(counts)[names], kind="stable")]
 
 
 def similarity(concepts: Sequence[Concept], embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """A chain: from a concept that chance chooses, always on to the nearest that is left; embeddings (N, D) of unit norm."""
+    """Make a chain: from a concept that chance chooses, always on to the nearest that is left;
+    embeddings (N, D) of unit norm.
+    """
     names = _named(concepts)
     units, left = np.asarray(embeddings)[names], np.ones(len(names), bool)
     place, chain = int(np.random.default_rng(seed).integers(len(names))), []
@@ -50,7 +54,8 @@ def similarity(concepts: Sequence[Concept], embeddings: np.ndarray, seed: int) -
 
 
 def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
-    """By the year in which a concept's dataset was released, shuffled within a year; years (N,).
+    """Order concepts by the year in which a concept's dataset was released, shuffled within a year;
+    years (N,).
 
     Raises:
         OrderingError: a dataset without a year.
@@ -60,7 +65,8 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
     )
     if timeless:
         raise OrderingError(
-            f"an order by time needs the year of every dataset, and {', '.join(timeless)} has none. "
+            f"an order by time needs the year of every dataset, and {', '.join(timeless)} has "
+            "none. "
             "Give `year` in its row, or order by dataset, which puts those without a year last"
         )
     shuffled = random(concepts, seed)
@@ -68,7 +74,9 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
 
 
 def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
-    """Dataset after dataset, by year of release where there is one, then by name; the concepts of each shuffled; years (N,)."""
+    """Put dataset after dataset, by year of release where there is one, then by name; the concepts
+    of each shuffled; years (N,).
+    """
     keys = [
         (year is None, year or 0, name) for (name, _), year in zip(concepts, years, strict=True)
     ]
@@ -78,7 +86,7 @@ def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int)
 
 
 def _named(concepts: Sequence[Concept]) -> np.ndarray:
-    """(N,): the concepts by name.
+    """Return (N,): the concepts by name.
 
     Raises:
         OrderingError: there are none, or one of them twice.
@@ -90,6 +98,7 @@ def _named(concepts: Sequence[Concept]) -> np.ndarray:
             else []
         )
         raise OrderingError(
-            f"an order is of concepts that differ; {f'{twice} come twice' if twice else 'there are none'}"
+            f"an order is of concepts that differ; "
+            f"{f'{twice} come twice' if twice else 'there are none'}"
         )
     return np.array(sorted(range(len(concepts)), key=lambda n: concepts[n]), np.int64)

@@ -1,13 +1,16 @@
-"""From a picture as it lies on the disk to the square that a model sees: the one place, for every format.
+"""From a picture as it lies on the disk to the square that a model sees: the one place, for every
+format.
 
 A picture is resized (bicubic) so that its shorter side is `image_px`, cropped to the square in the
 middle, and made RGB: what CLIP's own preprocessing does before it normalises, in its order, so that
-clear pixels do not bleed into their neighbours. Where a recipe crops, the crop is cut from the whole
-picture instead and made a square of that size, as FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and
-open_clip do. Of an animation the first image is taken, as there. How a camera was held (EXIF) and on
-which colour a transparent picture lies are asked only where a dataset's row says so.
+clear pixels do not bleed into their neighbours. Where a recipe crops, the crop is cut from the
+whole picture instead and made a square of that size, as FoMo-in-Flux
+(https://arxiv.org/abs/2408.14471) and open_clip do. Of an animation the first image is taken, as
+there. How a camera was held (EXIF) and on which colour a transparent picture lies are asked only
+where a dataset's row says so.
 
-JPEGs that a recipe wants decoded on a device go through `streams/decoding.py`, which makes the same.
+JPEGs that a recipe wants decoded on a device go through `streams/decoding.py`, which makes the
+same.
 
 Shapes: B pictures, P = `image_px` pixels.
 """
@@ -26,7 +29,8 @@ KINDS = (
     *("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "TIFF"),
     *("AVIF", "DDS", "DIB", "ICNS", "ICO", "JPEG2000", "PCX", "PSD", "QOI", "SGI", "SUN", "XPM"),
 )
-# Names of files that are taken for pictures; a shard whose sample has several takes the first of these.
+# Names of files that are taken for pictures; a shard whose sample has several takes the first of
+# these.
 SUFFIXES = (
     *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"),
     *(".jfif", ".jpe", ".mpo", ".apng", ".avif", ".pbm", ".pnm", ".dib", ".ico", ".icns"),
@@ -35,7 +39,8 @@ SUFFIXES = (
 # A JPEG is decoded at a half, quarter or eighth only if what is cut from it still is so many times
 # the square.
 FINER = 2
-# Above so many pixels a resized picture is never made whole: 64 MiB at the four bytes that Pillow uses.
+# Above so many pixels a resized picture is never made whole: 64 MiB at the four bytes that Pillow
+# uses.
 WHOLE_PIXELS = 1 << 24
 # Modes that Pillow resizes as they are. Others are made RGB first.
 RESIZED_AS_THEY_ARE = ("RGB", "L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr", "LAB", "HSV")
@@ -56,8 +61,8 @@ def pixels(
 ) -> np.ndarray:
     """Return (3, P, P) uint8: the middle of a picture, or what a crop cuts from it.
 
-    `background`: the colour that a transparent picture is put on; None: as open_clip, which drops the
-    transparency after it has resized. `upright`: turn the picture as its EXIF says.
+    `background`: the colour that a transparent picture is put on; None: as open_clip, which drops
+    the transparency after it has resized. `upright`: turn the picture as its EXIF says.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.
@@ -97,7 +102,7 @@ def recut(images: np.ndarray, crops: Sequence[Crop] | None) -> np.ndarray:
 
 
 def middle(size: tuple[int, int], image_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size that a picture is resized to, and left and top of the square cut from that."""
+    """Return the size that a picture is resized to, and the corner of the square cut from it."""
     width, height = (image_px * side // min(size) for side in size)
     return (width, height), (round((width - image_px) / 2), round((height - image_px) / 2))
 
@@ -139,7 +144,8 @@ def _needed(
     """Return the square at a corner of the picture resized to a size, without making the rest.
 
     Only the pixels under the square, and those that interpolation looks at beside them, are read.
-    Pillow takes the place of the square as 32-bit floats, so a level of 256 may differ from the whole.
+    Pillow takes the place of the square as 32-bit floats, so a level of 256 may differ from the
+    whole.
     """
     window, within = [], []
     for side, resized, first in zip(picture.size, size, corner, strict=True):

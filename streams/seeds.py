@@ -1,4 +1,6 @@
-"""Seeds for each use, derived from the trial's one: no use disturbs another, and none depends on what ran before."""
+"""Seeds for each use, derived from the trial's one: no use disturbs another, and none depends on
+what ran before.
+"""
 
 import hashlib
 

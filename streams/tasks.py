@@ -7,14 +7,16 @@ Concept = tuple[str, str]  # dataset, class
 
 
 def chunks(concepts: Sequence[Concept], tasks: int) -> list[list[Concept]]:
-    """`tasks` contiguous runs of the sequence, the first n mod T one concept longer (FoMo-in-Flux, stream construction).
+    """Return `tasks` contiguous runs of the sequence, the first n mod T one concept longer
+    (FoMo-in-Flux, stream construction).
 
     Raises:
         ValueError: fewer than one task, or fewer concepts than tasks.
     """
     if not 1 <= tasks <= len(concepts):
         raise ValueError(
-            f"{len(concepts)} concepts cannot be cut into {tasks} tasks; between 1 and {len(concepts)} are possible"
+            f"{len(concepts)} concepts cannot be cut into {tasks} tasks; between 1 and "
+            f"{len(concepts)} are possible"
         )
     size, longer = divmod(len(concepts), tasks)
     ends = [0]

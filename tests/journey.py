@@ -1,4 +1,6 @@
-"""INSERT, sync, SELECT, as tests need it: ask the catalog, sync until quiet, and hold what came back against a quiet run."""
+"""INSERT, sync, SELECT, as tests need it: ask the catalog, sync until quiet, and hold what came
+back against a quiet run.
+"""
 
 import os
 import signal
@@ -32,12 +34,15 @@ signal_s = 20
 gpus_per_trial = 0
 patience_s = 2
 """
-PAUSE_S = 2.0  # between passes that have nothing new to see
+# Between passes that have nothing new to see
+PAUSE_S = 2.0
 AUDITS = ("definition_drift", "audit_attempts", "audit_duplicates", "audit_orphans")
 
 
 def declare(folder: Path, text: str, seeds: int = 2, steps: int | None = None) -> Site:
-    """A site of this site.toml, with a catalog in which the toy grid waits; worlds are rendered once for all tests."""
+    """A site of this site.toml, with a catalog in which the toy grid waits; worlds are rendered
+    once for all tests.
+    """
     (folder / "site.toml").write_text(text)
     site = Site.load(folder)
     with fresh(site.catalog).open() as connection:
@@ -64,7 +69,9 @@ def one_pass(site: Site) -> Report:
 
 @contextmanager
 def crashing(point: str, by: str = "SIGKILL") -> Iterator[None]:
-    """What is started in this block is killed at a crash point, or stops there and waits to be met (by="SIGSTOP")."""
+    """What is started in this block is killed at a crash point, or stops there and waits to be met
+    (by="SIGSTOP").
+    """
     os.environ |= {"WEIR_CRASH_AT": point, "WEIR_CRASH_BY": by}
     try:
         yield
@@ -73,7 +80,9 @@ def crashing(point: str, by: str = "SIGKILL") -> Iterator[None]:
 
 
 def dies_at(site: Site, point: str) -> None:
-    """Sync, each time in a process of its own, until one is killed at a crash point; what one may need is waited for."""
+    """Sync, each time in a process of its own, until one is killed at a crash point; what one may
+    need is waited for.
+    """
     for _ in range(5):
         before = ended(site)
         if command(site.folder, "runner.sync", crash_at=point).returncode == -signal.SIGKILL:
@@ -106,8 +115,11 @@ def settle(site: Site, wait_s: float = 300) -> Report:
 
 
 def until(site: Site, condition: Callable[[Report], bool], wait_s: float = 180) -> Report:
-    """Sync until a report is as wanted. Between two passes, each of which costs as much as a hundred steps, wait for a last
-    word; what ends without one is looked for now and then."""
+    """Sync until a report is as wanted.
+
+    Between two passes, each of which costs as much as a hundred steps, wait for a last word; what
+    ends without one is looked for now and then.
+    """
     deadline = time.monotonic() + wait_s
     while True:
         before = ended(site)
@@ -139,7 +151,9 @@ def undisturbed(folder: Path, seeds: int = 2, steps: int | None = None) -> Rows:
 
 
 def done_once(site: Site, expected: Rows) -> None:
-    """Every trial done by one attempt that counts, nothing doubled, results those of the undisturbed run to the bit."""
+    """Every trial done by one attempt that counts, nothing doubled, results those of the
+    undisturbed run to the bit.
+    """
     trials = len({row[:2] for row in expected})
     doubled = "SELECT count(*) FROM (SELECT trial, attempt, task, dataset, metric FROM result GROUP BY ALL HAVING count(*) > 1)"
     with Catalog(site.catalog).open() as connection:

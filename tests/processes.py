@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runner.run_folder import Job, RunFolder, attempt_folder
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder
 from schema.spec import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +26,9 @@ def _trial(folder: str, crash_at: str | None) -> None:
 
 
 def run_trial(folder: Path, crash_at: str | None = None) -> int:
-    """Run `python -m runner.trial FOLDER` in a process whose imports are done; its exit code, negative when killed."""
+    """Run `python -m runner.trial FOLDER` in a process whose imports are done; its exit code,
+    negative when killed.
+    """
     process = SPAWN.Process(target=_trial, args=(str(folder), crash_at))
     process.start()
     process.join()
@@ -41,12 +44,12 @@ def attempt(
     backbone_weights = str(weights) if weights else None
     RunFolder(folder).create(
         spec,
-        Job(
-            1,
-            number,
-            "batch",
-            0,
-            str(data),
+        Assignment(
+            trial=1,
+            attempt=number,
+            batch="batch",
+            position=0,
+            data=str(data),
             checkpoint_minutes=0.0,
             backbone_weights=backbone_weights,
             store=store,

@@ -7,8 +7,9 @@ import shutil
 import uuid
 from pathlib import Path
 
-from runner.run_folder import Job, RunFolder, attempt_folder
-from runner.submission import Batch
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder
+from runner.submission import Submission
 from schema.site import Needs, Site
 from schema.spec import Spec
 from tests.processes import ROOT
@@ -18,6 +19,7 @@ TRIAL = '''"""Claims its folder, notes that it ran, waits, and says how it ended
 import os
 import time
 
+from runner.run_files import Assignment
 from runner.run_folder import STOPS, now, write_json
 
 
@@ -47,7 +49,9 @@ def tree(folder: Path) -> Path:
     return folder
 
 
-def batch_of(site: Site, backend: str, code: Path, jobs: list[list[int]], needs: Needs) -> Batch:
+def batch_of(
+    site: Site, backend: str, code: Path, jobs: list[list[int]], needs: Needs
+) -> Submission:
     """A batch of jobs, each of attempts that last so many seconds, every attempt another trial."""
     name, trial = f"weir-{uuid.uuid4().hex[:12]}", 0
     positions: list[list[str]] = []
@@ -57,8 +61,21 @@ def batch_of(site: Site, backend: str, code: Path, jobs: list[list[int]], needs:
             trial += 1
             path = attempt_folder(site.runs, trial, 1)
             spec = Spec({}, {"tasks": 1}, {}, {}, {}, {}, seconds)
-            RunFolder(path).create(spec, Job(trial, 1, name, position, str(site.data)))
+            RunFolder(path).create(
+                spec,
+                Assignment(
+                    trial=trial, attempt=1, batch=name, position=position, data=str(site.data)
+                ),
+            )
             positions[-1].append(f"{path.parent.name}/{path.name}")
-    batch = Batch(name, backend, code, 1, needs, positions, site.runs)
+    batch = Submission(
+        name=name,
+        backend=backend,
+        code=code,
+        threads=1,
+        needs=needs,
+        positions=positions,
+        runs=site.runs,
+    )
     batch.write()
     return batch

@@ -1,4 +1,4 @@
-"""A CLIP small enough for a test, pairs that it can learn, and a task in the order the trial runs it."""
+"""A CLIP small enough for a test, pairs that it can learn, and a task as a trial runs it."""
 
 import ast
 import json
@@ -13,7 +13,7 @@ from open_clip.model import CLIP
 from torch import nn
 from torch.nn.utils import parametrize
 
-from methods import Objective, Task, Tuning, Weights, objective, optimizers, part
+from methods import FreshPairs, Objective, Task, Tuning, Weights, objective, optimizers, part
 from methods.compute.towers import Towers
 from streams import BUFFER, PRETRAINING, UPDATE, Batch
 
@@ -37,7 +37,7 @@ TEXT = {
     "layers": 2,
     "mlp_ratio": 2.0,
 }
-# What a part needs to be worth running on a model this small; a part that is not named here runs with its defaults
+# What a part needs to be worth running on a model this small; others run with their defaults
 PARAMS: dict[str, dict[str, Any]] = {
     "ewc": {"weight": 1e3, "fisher_pairs": 32},
     "mas": {"importance_pairs": 32},
@@ -62,7 +62,9 @@ def build(seed: int = 0) -> CLIP:
 
 
 def batches(seed: int, pairs: int = 16) -> Iterator[Batch]:
-    """Endless: noisy images of 24 concepts, and texts that name them; seeds are different sets of concepts.
+    """Yield batches without end: noisy images of 24 concepts, and texts that name them.
+
+    Seeds are different sets of concepts.
 
     Half are the task's own pairs, the rest from the buffer and from pretraining.
     """
@@ -78,6 +80,11 @@ def batches(seed: int, pairs: int = 16) -> Iterator[Batch]:
             counts
         )
         yield Batch(images=images[drawn] + noise / 2, texts=texts[drawn], sources=sources)
+
+
+def fresh(stream: Iterator[Batch]) -> FreshPairs:
+    """Return batches as an objective sees them at the end of a task."""
+    return FreshPairs(lambda: next(stream))
 
 
 def tuning(name: str) -> Tuning:
@@ -115,7 +122,7 @@ def learn(
         step(model, how, what, optimizer, next(stream)) for _ in range(steps if parameters else 0)
     ]
     how.end(model)
-    what.end(model, stream, PLAINLY)
+    what.end(model, fresh(stream), PLAINLY)
     return losses
 
 
@@ -144,12 +151,14 @@ def differing(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]
 
 
 def check_golden(name: str, losses: Callable[[], list[float]]) -> None:
-    """Compare with the losses on record: to the last bit on the kind of machine they come from, else to 1e-5.
+    """Compare losses with those on record.
+
+    They are equal to the last bit on the kind of machine they come from, else to 1e-5.
 
     Other processors and other thread counts add numbers in another order, and 20 steps carry the
     rounding along. `machine` is where most losses come from, `elsewhere` names the others' by name.
-    After a wanted change: WEIR_ACCEPT=1 python -m pytest tests/methods/test_tuning.py
-    tests/methods/test_objectives.py -k PART, then read the diff.
+    After a wanted change run tests/methods/test_tuning.py and test_objectives.py with WEIR_ACCEPT=1
+    and `-k PART`, then read the diff.
     """
     golden = json.loads(GOLDEN.read_text())
     found, machine = losses(), _machine()
@@ -179,7 +188,10 @@ def _accept(golden: dict[str, Any], name: str, losses: list[float], machine: str
 
 
 def field_defaults(path: Path, class_name: str) -> dict[str, Any]:
-    """Public fields of a dataclass with their defaults, read without importing; fails where a default is no literal."""
+    """Return the public fields of a dataclass with their defaults, read without importing.
+
+    Fails where a default is no literal.
+    """
     tree = ast.parse(path.read_text())
     (found,) = [
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
@@ -200,7 +212,10 @@ def field_defaults(path: Path, class_name: str) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """What decides how sums are rounded: processor, its instructions as torch uses them, torch's version."""
+    """Return what decides how sums are rounded.
+
+    That is the processor, its instructions as torch uses them, and torch's version.
+    """
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().partition("\n\n")[0].splitlines() if cpuinfo.exists() else []
     said = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)

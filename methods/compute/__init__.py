@@ -1,1 +1,1 @@
-"""How the towers are run over a batch: compiled, in chunks, by several processes."""
+"""The ways to run towers over a batch: compiled, in chunks, by several processes."""

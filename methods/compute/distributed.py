@@ -39,17 +39,15 @@ class Ranks:
         return [int(part.stop - part.start) for part in parts]
 
     def padded(self, rows: Tensor) -> Tensor:
-        """Return this process's part of (B, ...) rows, as long as the longest of the parts.
+        """Return this process's part of (B, ...) rows, or one row of another's where it has none.
 
-        A shorter part is filled up with rows of other parts, so that all processes do the same
-        work; `gathered` drops what was added.
+        So every process runs each tower, and whoever looks at what passes through a layer sees the
+        rows of the batch and no others; `gathered` drops what was added.
         """
         if self.count == 1:
             return rows
-        own, longest = rows[self.part(len(rows))], max(self.sizes(len(rows)))
-        if len(own) == longest:
-            return own
-        return torch.cat([own, rows[: longest - len(own)]])
+        own = rows[self.part(len(rows))]
+        return own if len(own) else rows[:1]
 
     def gathered(self, own: Tensor, count: int) -> Tensor:
         """Return (B, ...) the `count` rows of which each process has its part, in their order."""
@@ -61,9 +59,13 @@ class Ranks:
         """Set each of the tensors to its mean over the processes, the same bits in all of them."""
         if self.count == 1 or not tensors:
             return
+        alike: dict[torch.dtype, list[Tensor]] = {}
+        for tensor in tensors:
+            alike.setdefault(tensor.dtype, []).append(tensor)
         with torch.no_grad():
-            for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
-                self._average([tensor for tensor in tensors if tensor.dtype is dtype])
+            # In the same order in all processes, which send message after message
+            for dtype in sorted(alike, key=str):
+                self._average(alike[dtype])
 
     def total(self, number: float) -> float:
         """Return the sum of a number over the processes."""
@@ -79,8 +81,11 @@ class Ranks:
         if self.count == 1 or len(chunks) < self.count:
             # There were too few chunks to deal out, so every process had all of them
             return rows
-        parts = [chunks[self.part(len(chunks), rank)] for rank in range(self.count)]
-        return self._joined(rows, [sum(len(chunk) for chunk in part) for part in parts])
+        sizes = []
+        for rank in range(self.count):
+            part = chunks[self.part(len(chunks), rank)]
+            sizes.append(sum(len(chunk) for chunk in part))
+        return self._joined(rows, sizes)
 
     def dealt(self, chunks: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return this process's part of chunks; all of them, where there are too few."""
@@ -97,6 +102,7 @@ class Ranks:
 
     def _joined(self, own: Tensor, sizes: Sequence[int]) -> Tensor:
         """Return the rows of all processes, of which each has `sizes` rows and perhaps padding."""
+        # All processes send as many rows, as torch's `all_gather` needs
         missing = max(sizes) - len(own)
         if missing > 0:
             own = torch.cat([own, own.new_zeros(missing, *own.shape[1:])])

@@ -1,4 +1,4 @@
-"""How the towers are run over a batch: at once, in chunks, compiled, by one process or by several.
+"""Running towers over a batch: at once, in chunks, compiled, by one process or by several.
 
 A loss of CLIP is a function of all embeddings of a batch, so a batch cannot be cut as in plain
 gradient accumulation. Here only the towers' passes are cut: embeddings are computed chunk by chunk
@@ -10,8 +10,6 @@ are in a plain backward pass). Memory: the activations of one chunk, and all emb
 forward pass more.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -31,7 +29,7 @@ PLAIN = Compute()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """What a tower of a model gives for certain rows, found before a loss asks for it."""
+    """Embeddings of certain rows by a tower of a model, found before a loss asks for them."""
 
     model: nn.Module
     encode: str  # `encode_image` or `encode_text`
@@ -45,7 +43,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
-    """What both towers of a model give for a batch."""
+    """Features of a batch by both towers of a model."""
 
     model: nn.Module
     batch: Batch
@@ -143,8 +141,16 @@ class Towers:
         if self._compiles(model):
             assert self.kernels is not None
             return self.kernels(model, encode, rows, **options)
-        with checkpointing(model, self.compute.checkpointing and torch.is_grad_enabled()):
+        recomputes_blocks = self.compute.checkpointing and torch.is_grad_enabled()
+        if recomputes_blocks:
+            model.set_grad_checkpointing(True)  # type: ignore[operator]
+        # No context manager: a chunk that is run again is left by an exception of torch's, which
+        # would keep its activations alive together with the manager's frame
+        try:
             embeddings: Tensor = getattr(model, encode)(rows, **options)
+        finally:
+            if recomputes_blocks:
+                model.set_grad_checkpointing(False)  # type: ignore[operator]
         return embeddings
 
     def _compiles(self, model: nn.Module) -> bool:
@@ -152,19 +158,6 @@ class Towers:
         if self.kernels is None or self.compute.compile != "on":
             return False
         return not compiled.watched() and not compiled.listened(model)
-
-
-@contextmanager
-def checkpointing(model: nn.Module, wanted: bool) -> Iterator[None]:
-    """Let the blocks of both towers recompute their activations, for a pass that begins within."""
-    if not wanted:
-        yield
-        return
-    model.set_grad_checkpointing(True)  # type: ignore[operator]
-    try:
-        yield
-    finally:
-        model.set_grad_checkpointing(False)  # type: ignore[operator]
 
 
 def _check_parts(model: nn.Module) -> None:

@@ -1,14 +1,16 @@
-"""Model Breadcrumbs: of each task vector leave out the largest entries, as outliers, and the smallest, as noise
-(https://arxiv.org/abs/2312.06795).
+"""Model Breadcrumbs: of each task vector leave out the largest entries, as outliers, and the
+smallest, as noise (https://arxiv.org/abs/2312.06795).
 
-    tau_i' = tau_i where |tau_i| is neither among the `top` largest nor the `bottom` smallest share of its tensor, else 0
-    theta  = theta_0 + scale sum_i tau_i'                            elect false: the paper
-    theta  = theta_0 + scale mean of the tau_i' that agree in sign   elect true: with TIES' election of signs, as FoMo-in-Flux and
-                                                                     TIME have it (https://arxiv.org/abs/2412.06712)
+    tau_i' = tau_i, but 0 among the `top` largest and the `bottom` smallest share of its tensor
+    theta  = theta_0 + scale sum_i tau_i'                            with `elect` false
+    theta  = theta_0 + scale mean of the tau_i' that agree in sign   with `elect` true
 
-Shares are per tensor, as the paper's are per layer, and rounded down: a scalar is always kept. The defaults are FoMo-in-Flux's.
+The first is the paper's, the second has the election of signs of TIES, as in FoMo-in-Flux and TIME
+(https://arxiv.org/abs/2412.06712). Shares are per tensor, as the paper's are per layer, and rounded
+down: a scalar is always kept. The defaults are FoMo-in-Flux's.
 
-Memory: six models beside theta_0 and theta_t. No FLOPs to speak of; with an election the history is read twice.
+Memory: six models beside theta_0 and theta_t. No FLOPs to speak of; with an election the history is
+read twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +28,7 @@ def merge(
     elect: bool = True,
     scale: float = 1.0,
 ) -> Weights:
-    """theta_0 and what is left of the task vectors.
+    """Return theta_0 with what is left of the task vectors added.
 
     Raises:
         ValueError: shares outside [0, 1], or that leave nothing.
@@ -39,13 +41,12 @@ def merge(
 
 
 def masked(history: Sequence[Weights], top: float, bottom: float) -> Iterator[Vector]:
-    """The task vectors with both ends of each tensor at 0."""
+    """Yield the task vectors with both ends of each tensor at 0."""
     for vector in task_vectors(history):
         for tensor in vector.values():
             size, sizes = tensor.numel(), tensor.abs()
             if size:
-                low, high = smallest(
-                    sizes.flatten().clone(), int(bottom * size), size - 1 - int(top * size)
-                )
+                ranks = int(bottom * size), size - 1 - int(top * size)
+                low, high = smallest(sizes.flatten().clone(), *ranks)
                 tensor.masked_fill_((sizes < low) | (sizes > high), 0)
         yield vector

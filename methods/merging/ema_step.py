@@ -1,10 +1,11 @@
-"""An exponential moving average of the weights over the steps of training: slow weights beside the fast ones
-(online EMA-merge of FoMo-in-Flux, https://arxiv.org/abs/2408.14471; LAE, https://arxiv.org/abs/2303.10070; I-LoRA,
-https://arxiv.org/abs/2402.18865).
+"""An exponential moving average of the weights over the steps of training: slow weights beside the
+fast ones (online EMA-merge of FoMo-in-Flux, https://arxiv.org/abs/2408.14471; LAE,
+https://arxiv.org/abs/2303.10070; I-LoRA, https://arxiv.org/abs/2402.18865).
 
-    average <- decay average + (1 - decay) theta      after every step, from the weights that the task starts from
+    average <- decay average + (1 - decay) theta
 
-The published decay is 0.999. With `ramp` it is at most 1 - 1 / step, so that where it began is forgotten at once, as in I-LoRA.
+It moves after every step, from the weights that the task starts from. The published decay is 0.999.
+With `ramp` it is at most 1 - 1 / step, so that where it began is forgotten at once, as in I-LoRA.
 `restart` false carries the average across tasks; true begins anew in each.
 
 Memory: one more model on the device; no FLOPs to speak of under full fine-tuning.
@@ -12,7 +13,7 @@ Memory: one more model on the device; no FLOPs to speak of under full fine-tunin
 
 
 def share(step: int, *, decay: float = 0.999, ramp: bool = False) -> float:
-    """Of the weights after a step, at any step.
+    """Return the share of the weights after a step.
 
     Raises:
         ValueError: a decay outside [0, 1].

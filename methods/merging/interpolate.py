@@ -1,16 +1,20 @@
-"""Weighted averages of weights: EMA-merge over tasks, interpolation with the start, and means of all tasks
-(https://arxiv.org/abs/2109.01903, https://arxiv.org/abs/2208.05592; over time: https://arxiv.org/abs/2412.06712).
+"""Weighted averages of weights: EMA-merge over tasks, interpolation with the start, and means of
+all tasks (https://arxiv.org/abs/2109.01903, https://arxiv.org/abs/2208.05592; over time:
+https://arxiv.org/abs/2412.06712).
 
-    weight    the newest takes `weight`, those before it share the rest evenly; before a single one is theta_0 (default 0.5)
-    shares    instead, theta_i takes a share that grows with its place i of n, over the sum of all shares:
-              uniform 1, log ln(1 + i), sqrt, linear i, quadratic, cubic, exp e^i; reverse_linear ...: the oldest takes the most
+    weight    the newest takes `weight`, those before it share the rest evenly; before a single one
+              is theta_0 (default 0.5)
+    shares    instead, theta_i takes a share that grows with its place i of n, over the sum of all
+              shares: uniform 1, log ln(1 + i), sqrt, linear i, quadratic, cubic, exp e^i; with
+              reverse_linear and the like the oldest takes the most
     initial   true: theta_0 takes part as the first of them
 
-So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; over `ends` (1 - weight) theta_0 + weight theta_t,
-WiSE-FT and PAINT; over `all` with shares uniform the mean of all tasks, in any order.
+So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; over `ends` it is
+(1 - weight) theta_0 + weight theta_t, WiSE-FT and PAINT; over `all` with shares uniform it is the
+mean of all tasks, in any order.
 
-Memory: three models beside theta_0 and theta_t, however long the history; no FLOPs to speak of. Each step is a + w (b - a), so
-merging equal weights changes no bit.
+Memory: three models beside theta_0 and theta_t, however long the history; no FLOPs to speak of.
+Each step is a + w (b - a), so merging equal weights changes no bit.
 """
 
 from collections.abc import Sequence
@@ -29,7 +33,7 @@ def merge(
     shares: str | None = None,
     initial: bool = False,
 ) -> Weights:
-    """The average.
+    """Return the average.
 
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
@@ -37,7 +41,8 @@ def merge(
     average: dict[str, Tensor] = {}
     for weights, share in walk(history, weight, shares, initial):
         for name, tensor in weights.items():
-            average[name] = (
-                torch.lerp(average[name], tensor, share) if name in average else tensor.clone()
-            )
+            if name in average:
+                average[name] = torch.lerp(average[name], tensor, share)
+            else:
+                average[name] = tensor.clone()
     return average

@@ -8,5 +8,5 @@ from methods import Weights
 
 
 def merge(history: Sequence[Weights]) -> Weights:
-    """The last of the history."""
+    """Return the last of the history."""
     return dict(history[-1])

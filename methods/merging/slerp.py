@@ -1,10 +1,13 @@
-"""Spherical interpolation, tensor by tensor: along the arc between two weights and not along the chord, which shortens them
-(https://dl.acm.org/doi/10.1145/325165.325242; over time: https://arxiv.org/abs/2412.06712).
+"""Spherical interpolation, tensor by tensor: along the arc between two weights and not along the
+chord, which shortens them (https://dl.acm.org/doi/10.1145/325165.325242; over time:
+https://arxiv.org/abs/2412.06712).
 
-    omega = angle(a, b);  slerp(a, b, w) = sin((1 - w) omega) / sin(omega) a + sin(w omega) / sin(omega) b
+    omega = angle(a, b)
+    slerp(a, b, w) = sin((1 - w) omega) / sin(omega) a + sin(w omega) / sin(omega) b
 
-and a + w (b - a) where |cos omega| > 0.9995 or a or b is 0. More than two are folded one after the other, each with the share
-that it takes of the average so far; `weight`, `shares` and `initial` are those of `interpolate`. The fold depends on the order.
+It is a + w (b - a) where |cos omega| > 0.9995 or a or b is 0. More than two are folded one after
+the other, each with the share that it takes of the average so far; `weight`, `shares` and `initial`
+are those of `interpolate`. The fold depends on the order.
 
 Memory: four models beside theta_0 and theta_t; no FLOPs to speak of.
 """
@@ -17,6 +20,7 @@ from torch import Tensor
 from methods import Weights
 from methods.merging._shares import walk
 
+# The cosine above which two tensors have no arc between them
 PARALLEL = 0.9995
 
 
@@ -27,7 +31,7 @@ def merge(
     shares: str | None = None,
     initial: bool = False,
 ) -> Weights:
-    """The average along arcs.
+    """Return the average along arcs.
 
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
@@ -35,17 +39,19 @@ def merge(
     average: dict[str, Tensor] = {}
     for weights, share in walk(history, weight, shares, initial):
         for name, tensor in weights.items():
-            average[name] = (
-                slerp(average[name], tensor, share) if name in average else tensor.clone()
-            )
+            if name in average:
+                average[name] = slerp(average[name], tensor, share)
+            else:
+                average[name] = tensor.clone()
     return average
 
 
 def slerp(one: Tensor, other: Tensor, share: float) -> Tensor:
-    """Of two tensors of one shape, the `other` taking `share`."""
+    """Interpolate between two tensors of one shape, the `other` taking `share`."""
     a, b = one.flatten().double(), other.flatten().double()
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
-    if not abs(cosine) <= PARALLEL:  # also where it is no number
+    # Also where it is no number, because one of them is 0
+    if not abs(cosine) <= PARALLEL:
         return torch.lerp(one, other, share)
     omega = torch.acos(cosine)
     arc = torch.sin((1 - share) * omega) * a + torch.sin(share * omega) * b

@@ -1,9 +1,11 @@
-"""Task arithmetic: the task vectors, added up (https://arxiv.org/abs/2212.04089; over time: https://arxiv.org/abs/2412.06712).
+"""Task arithmetic: the task vectors, added up (https://arxiv.org/abs/2212.04089; over time:
+https://arxiv.org/abs/2412.06712).
 
     theta = theta_0 + scale sum_i (theta_i - theta_0)
 
-The default scale is that of FoMo-in-Flux for a running merge; over all of eight tasks the paper finds 0.3. Over `running` the
-scale is applied at every task: 0.1 shrinks what was there before tenfold each time, 1 adds it to itself, 0.5 is EMA-merge.
+The default scale is that of FoMo-in-Flux for a running merge; over all of eight tasks the paper
+finds 0.3. Over `running` the scale is applied at every task: 0.1 shrinks what was there before
+tenfold each time, 1 adds it to itself, 0.5 is EMA-merge.
 
 Memory: three models beside theta_0 and theta_t; no FLOPs to speak of.
 """
@@ -15,5 +17,5 @@ from methods.merging._vectors import plus, task_vectors, total
 
 
 def merge(history: Sequence[Weights], *, scale: float = 0.1) -> Weights:
-    """theta_0 and the scaled sum."""
+    """Return theta_0 with the scaled sum added."""
     return plus(history[0], total(task_vectors(history)), scale)

@@ -1,13 +1,15 @@
-"""TIES: trim each task vector, elect a sign for each entry, average what agrees with it (https://arxiv.org/abs/2306.01708).
+"""TIES: trim each task vector, elect a sign for each entry, average what agrees with it
+(https://arxiv.org/abs/2306.01708).
 
     tau_i'  = tau_i where |tau_i| is among the `keep` largest share of the whole model, else 0
     sign    = sgn(sum_i tau_i')
     theta   = theta_0 + scale mean of the tau_i' whose sign is `sign`
 
-`keep` is 0.3, as FoMo-in-Flux prunes 0.7 (the paper keeps 0.2). Entries as large as the smallest that is kept are kept, too.
+`keep` is 0.3, as FoMo-in-Flux prunes 0.7 (the paper keeps 0.2). Entries as large as the smallest
+that is kept are kept, too.
 
-Memory: seven models beside theta_0 and theta_t, whatever the number of tasks: a task vector, its magnitudes, the signs, the
-sum, a count. No FLOPs to speak of; the history is read twice.
+Memory: seven models beside theta_0 and theta_t, whatever the number of tasks: a task vector, its
+magnitudes, the signs, the sum, a count. No FLOPs to speak of; the history is read twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ from methods.merging._vectors import Vector, elected, fraction, plus, smallest, 
 
 
 def merge(history: Sequence[Weights], *, keep: float = 0.3, scale: float = 1.0) -> Weights:
-    """theta_0 and the scaled mean of what agrees.
+    """Return theta_0 with the scaled mean of what agrees added.
 
     Raises:
         ValueError: a `keep` outside [0, 1].
@@ -30,11 +32,16 @@ def merge(history: Sequence[Weights], *, keep: float = 0.3, scale: float = 1.0) 
 
 
 def trimmed(history: Sequence[Weights], keep: float) -> Iterator[Vector]:
-    """The task vectors with all but their largest entries at 0; the share is of all entries of the model together."""
+    """Yield the task vectors with all but their largest entries at 0.
+
+    The share is of all entries of the model together.
+    """
     for vector in task_vectors(history):
         flat = torch.cat([tensor.abs().flatten() for tensor in vector.values()])
-        kept = int(keep * len(flat))
-        (least,) = smallest(flat, len(flat) - kept) if kept else [float("inf")]
+        count, least = int(keep * len(flat)), float("inf")
+        if count:
+            (least,) = smallest(flat, len(flat) - count)
+        # A model less to hold while the vector is in use
         del flat
         for tensor in vector.values():
             tensor.masked_fill_(tensor.abs() < least, 0)

@@ -1,1 +1,1 @@
-"""What the loss asks for: one file each, holding one dataclass (the protocol is `methods.Objective`)."""
+"""Objectives, which say what the loss asks for: a dataclass a file (`methods.Objective`)."""

@@ -1,4 +1,4 @@
-"""What distilling objectives share: a frozen copy of the model, and how far softened similarities are from its own."""
+"""A frozen teacher, and the cross-entropy of softened rows, for objectives that distil."""
 
 import copy
 
@@ -10,7 +10,10 @@ from methods import Weights
 
 
 def frozen(model: nn.Module, weights: Weights | None = None) -> nn.Module:
-    """A copy of a plain CLIP that does not move, with its weights or with others; on the same device, in evaluation mode."""
+    """Return a copy of a plain CLIP that does not move, with its weights or with others.
+
+    It is on the same device, in evaluation mode.
+    """
     teacher = copy.deepcopy(model).requires_grad_(False).eval()
     if weights is not None:
         teacher.load_state_dict(weights)
@@ -18,11 +21,11 @@ def frozen(model: nn.Module, weights: Weights | None = None) -> nn.Module:
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T^2 times the mean over rows of the cross-entropy of softmax(student / T) to softmax(teacher / T), () float32.
+    """Return T^2 times the mean over rows of the cross-entropy of two softened softmaxes.
 
-    T^2 keeps the gradient's size as T grows.
+    Of softmax(student / T) to softmax(teacher / T); () float32. T^2 keeps the gradient's size as T
+    grows.
     """
     with torch.autocast(student.device.type, enabled=False):
-        return temperature**2 * functional.cross_entropy(
-            student / temperature, (teacher / temperature).softmax(dim=1)
-        )
+        targets = (teacher / temperature).softmax(dim=1)
+        return temperature**2 * functional.cross_entropy(student / temperature, targets)

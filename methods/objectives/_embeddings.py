@@ -1,6 +1,7 @@
-"""What objectives see of a batch: features, unit-norm embeddings and the contrastive loss on them.
+"""Unit-norm embeddings of a batch, and the contrastive loss on them.
 
-Similarities and what follows from them are in full precision under autocast too, where bfloat16 keeps only 3 digits of a logit.
+Similarities and what follows from them are in full precision under autocast too, where bfloat16
+keeps only 3 digits of a logit.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ from streams import Batch
 
 
 def recalled(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Tensor]:
-    """As `Towers.features`, without gradients and in evaluation mode: of a teacher or a plain CLIP, never of a student within a loss.
+    """Return the features (B, D) of a batch without gradients, the model in evaluation mode.
 
-    Attention takes the path of training: the fused one of evaluation rounds otherwise, and the counter of FLOPs does not see it.
+    For a teacher or a plain CLIP, never for a student within a loss. Attention takes the path of
+    training: the fused one of evaluation rounds otherwise, and the counter of FLOPs does not see
+    it.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -29,18 +32,18 @@ def recalled(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Te
 
 
 def embeddings(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Tensor]:
-    """(B, D) float32 of unit norm of the images and of the texts."""
+    """Return (B, D) float32 of unit norm for the images and for the texts."""
     images, texts = towers.features(model, batch)
     return unit(images), unit(texts)
 
 
 def unit(rows: Tensor) -> Tensor:
-    """Rows of norm 1, in float32 at least."""
+    """Return the rows scaled to norm 1, in float32 at least."""
     return wide(functional.normalize(rows, dim=-1))
 
 
 def logits(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
-    """(B, B) float32: exp(logit_scale) times the cosines of unit-norm rows."""
+    """Return (B, B) float32: exp(logit_scale) times the cosines of unit-norm rows."""
     with torch.autocast(images.device.type, enabled=False):
         return wide(logit_scale).exp() * images @ texts.T
 
@@ -48,7 +51,10 @@ def logits(images: Tensor, texts: Tensor, logit_scale: Tensor) -> Tensor:
 def symmetric_loss(
     images: Tensor, texts: Tensor, logit_scale: Tensor, reduction: str = "mean"
 ) -> Tensor:
-    """CLIP's loss on unit-norm rows: () float32, or (B,) each pair's own term with `reduction` none."""
+    """Return CLIP's loss on unit-norm rows, () float32.
+
+    With `reduction` none: (B,), each pair's own term.
+    """
     scores = logits(images, texts, logit_scale)
     with torch.autocast(images.device.type, enabled=False):
         own = torch.arange(len(scores), device=scores.device)
@@ -57,13 +63,16 @@ def symmetric_loss(
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """In float32 at least."""
+    """Return the tensor in float32 at least."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode: no statistic of a normalisation moves, nothing is dropped."""
+    """Put the model in evaluation mode: no statistic of a normalisation moves, nothing is dropped.
+
+    Its mode is as before afterwards.
+    """
     training = model.training
     model.eval()
     try:

@@ -1,11 +1,12 @@
-"""Pairs that an objective keeps itself, with what a model made of them."""
+"""Pairs that an objective keeps itself, with what a model gave for them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from methods import FreshPairs
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import recalled
 from streams import BUFFER, UPDATE, Batch
@@ -15,18 +16,23 @@ Transform = Callable[[Tensor], Tensor]
 
 @dataclass
 class Store:
-    """On the CPU, because what is kept may be larger than the model; row i of every tensor belongs to pair i."""
+    """Pairs in slots, on the CPU, because they may take more memory than the model.
 
-    rows: dict[str, Tensor] = field(
-        default_factory=dict
-    )  # images, texts; seen, told: what a model made of each
+    Row i of every tensor belongs to pair i.
+    """
+
+    # `images` and `texts`; what a model gave for an image is `seen`, for a text `told`
+    rows: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows["texts"]) if self.rows else 0
 
-    def put(self, pairs: Batch, seen: Tensor, told: Tensor, slots: list[int]) -> None:
-        """Write pairs into slots; those beyond the end are appended, and leave no gap."""
-        new = {"images": pairs.images, "texts": pairs.texts, "seen": seen, "told": told}
+    def put(self, pairs: Batch, of_images: Tensor, of_texts: Tensor, slots: list[int]) -> None:
+        """Write pairs into slots; those beyond the end are appended, and leave no gap.
+
+        `of_images` and `of_texts` are (B, D), what a model gave for the images and for the texts.
+        """
+        new = {"images": pairs.images, "texts": pairs.texts, "seen": of_images, "told": of_texts}
         size = max(len(self), *(slot + 1 for slot in slots))
         for name, tensor in new.items():
             held = self.rows.get(name, tensor.new_zeros(0, *tensor.shape[1:], device="cpu"))
@@ -35,18 +41,15 @@ class Store:
             self.rows[name] = grown
 
     def draw(self, count: int, device: torch.device) -> tuple[Batch, Tensor, Tensor]:
-        """At most `count` pairs, none twice, by torch's global generator; with what was made of their images and texts."""
+        """Return at most `count` pairs, none twice, and what a model gave for them.
+
+        They are on a device, drawn by torch's global generator; the last two are (B, D), of the
+        images and of the texts.
+        """
         chosen = torch.randperm(len(self))[:count]
-        images, texts, seen, told = (
-            self.rows[name][chosen].to(device) for name in ("images", "texts", "seen", "told")
-        )
-        return (
-            Batch(
-                images, texts, torch.full((len(texts),), BUFFER, dtype=torch.int8, device=device)
-            ),
-            seen,
-            told,
-        )
+        rows = {name: tensor[chosen].to(device) for name, tensor in self.rows.items()}
+        sources = torch.full((len(chosen),), BUFFER, dtype=torch.int8, device=device)
+        return Batch(rows["images"], rows["texts"], sources), rows["seen"], rows["told"]
 
 
 @dataclass
@@ -58,9 +61,11 @@ class Reservoir:
     offered: int = 0
 
     def fill(
-        self, model: nn.Module, batches: Iterator[Batch], towers: Towers, made: Transform
+        self, model: nn.Module, fresh: FreshPairs, towers: Towers, transform: Transform
     ) -> None:
-        """Offer `capacity` fresh pairs of the task, as many for every task; `made` of a plain CLIP's features is kept with them.
+        """Offer `capacity` fresh pairs of the task, as many for every task.
+
+        What `transform` makes of a plain CLIP's features (B, D) is kept with them.
 
         Raises:
             ValueError: a batch holds none of the task's own pairs.
@@ -68,48 +73,50 @@ class Reservoir:
         chosen: dict[int, tuple[Tensor, Tensor]] = {}
         until, at_once = self.offered + self.capacity, 1
         while self.offered < until:
-            batch = next(batches)
+            batch = fresh.batch()
             own = (batch.sources == UPDATE).nonzero()[:, 0].tolist()
             if not own:
                 raise ValueError(
-                    "a buffer keeps the task's own pairs and this batch has none; use a mixture with update_share > 0"
+                    "a buffer keeps the task's own pairs and this batch has none; use a mixture "
+                    "with update_share > 0"
                 )
             at_once = max(at_once, len(batch.texts))
             for pair in own[: until - self.offered]:
                 slot = self._slot()
                 if slot < self.capacity:
                     chosen[slot] = batch.images[pair], batch.texts[pair]
+        # Passed forward only now: of pairs that took each other's slot the last alone is kept
         slots = sorted(chosen)
         for first in range(0, len(slots), at_once):
             some = slots[first : first + at_once]
-            images, texts = (
-                torch.stack(rows) for rows in zip(*(chosen[slot] for slot in some), strict=True)
-            )
+            images = torch.stack([chosen[slot][0] for slot in some])
+            texts = torch.stack([chosen[slot][1] for slot in some])
             pairs = Batch(images, texts, torch.full((len(texts),), UPDATE, dtype=torch.int8))
-            seen, told = recalled(model, pairs, towers)
-            self.store.put(pairs, made(seen), made(told), some)
+            of_images, of_texts = recalled(model, pairs, towers)
+            self.store.put(pairs, transform(of_images), transform(of_texts), some)
 
     def _slot(self) -> int:
-        """Where the next pair goes; nowhere from `capacity` on."""
+        """Return the slot of the next pair that is offered; from `capacity` on there is none."""
         self.offered += 1
-        return (
-            self.offered - 1
-            if self.offered <= self.capacity
-            else int(torch.randint(self.offered, ()))
-        )
+        if self.offered <= self.capacity:
+            return self.offered - 1
+        return int(torch.randint(self.offered, ()))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The pairs, and how many have been offered."""
+        """Return the pairs, and how many have been offered."""
         return {**self.store.rows, "offered": torch.tensor(self.offered)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The reverse."""
-        self.store.rows = {
-            name: tensor.cpu() for name, tensor in state.items() if name != "offered"
-        }
-        self.offered = int(state["offered"])
+        """Go on from a state."""
+        rows = dict(state)
+        self.offered = int(rows.pop("offered"))
+        self.store.rows = {name: tensor.cpu() for name, tensor in rows.items()}
 
 
-def squared_distance(images: Tensor, texts: Tensor, seen: Tensor, told: Tensor) -> Tensor:
-    """Mean over pairs of the squared distance of both embeddings to what they were, () float32."""
-    return ((images - seen).square().sum(dim=1) + (texts - told).square().sum(dim=1)).mean() / 2
+def squared_distance(images: Tensor, texts: Tensor, of_images: Tensor, of_texts: Tensor) -> Tensor:
+    """Return the mean over pairs of the squared distance of embeddings to what they were.
+
+    The mean of both embeddings, (B, D) each; () float32.
+    """
+    apart = (images - of_images).square().sum(dim=1) + (texts - of_texts).square().sum(dim=1)
+    return apart.mean() / 2

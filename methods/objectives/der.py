@@ -1,23 +1,23 @@
-"""Dark experience replay: on kept pairs of earlier tasks, give the embeddings that were given then
-(https://arxiv.org/abs/2004.07211).
+"""Dark experience replay (https://arxiv.org/abs/2004.07211).
 
     L = weight * mean over replayed pairs of (|f(x) - f*(x)|^2 + |g(y) - g*(y)|^2) / 2
 
-f* and g* are the unit-norm embeddings of the pair by the plain CLIP at the end of the task that it was kept in. The paper keeps
-logits as training passes by; a CLIP's logits depend on the batch, so its two embeddings are kept instead, and as trained.
-Distances are not divided by the width, so that `weight` means the same for every backbone. A reservoir of `buffer_pairs` pairs is
-offered as many fresh ones at the end of each task. Memory: the buffer, with its images as the model sees them (0.6 MB each at 224
-x 224), on the CPU and in every checkpoint. FLOPs: 1 + replay_pairs / batch_pairs of fine-tuning from the second task on; a
-forward pass over at most `buffer_pairs` pairs per task.
+On kept pairs of earlier tasks, give the embeddings that were given then: f* and g* are the
+unit-norm embeddings of the pair by the plain CLIP at the end of the task that it was kept in. The
+paper keeps logits as training passes by; a CLIP's logits depend on the batch, so its two embeddings
+are kept instead, and as trained. Distances are not divided by the width, so that `weight` means the
+same for every backbone. A reservoir of `buffer_pairs` pairs is offered as many fresh ones at the
+end of each task. Memory: the buffer, with its images as the model sees them (0.6 MB each at
+224 x 224), on the CPU and in every checkpoint. FLOPs: 1 + replay_pairs / batch_pairs of fine-tuning
+from the second task on; a forward pass over at most `buffer_pairs` pairs per task.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from methods import Objective
+from methods import FreshPairs, Objective
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, unit
 from methods.objectives._replay import Reservoir, squared_distance
@@ -26,11 +26,15 @@ from streams import Batch
 
 @dataclass
 class Der(Objective):
-    """The replay alone; a method joins it to a loss: `contrastive+der`. The first task has nothing to replay."""
+    """The replay alone; a method joins it to a loss: `contrastive+der`.
+
+    The first task has nothing to replay.
+    """
 
     weight: float = 0.3
     buffer_pairs: int = 500
-    replay_pairs: int = 0  # in each loss, at most what is kept; 0: as many as the batch has
+    # In each loss, at most what is kept; 0: as many as the batch has
+    replay_pairs: int = 0
     needs: ClassVar[tuple[str, ...]] = ("own_buffer",)
     penalty: ClassVar[bool] = True
     _kept: Reservoir = field(init=False, repr=False)
@@ -43,22 +47,23 @@ class Der(Objective):
         self._kept = Reservoir(self.buffer_pairs)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Mean over the replayed pairs."""
+        """Return the mean over the replayed pairs."""
         if not len(self._kept.store):
             return batch.images.new_zeros(())
-        pairs, seen, told = self._kept.store.draw(
-            self.replay_pairs or len(batch.texts), batch.images.device
+        count = self.replay_pairs or len(batch.texts)
+        pairs, of_images, of_texts = self._kept.store.draw(count, batch.images.device)
+        return self.weight * squared_distance(
+            *embeddings(model, pairs, towers), of_images, of_texts
         )
-        return self.weight * squared_distance(*embeddings(model, pairs, towers), seen, told)
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
+    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
         """Offer pairs of the task to the reservoir."""
-        self._kept.fill(model, batches, towers, unit)
+        self._kept.fill(model, fresh, towers, unit)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The reservoir."""
+        """Return the reservoir."""
         return self._kept.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The reverse."""
+        """Go on with a reservoir."""
         self._kept.load_state_dict(state)

@@ -1,20 +1,21 @@
-"""L2 to where training began: the cheapest way to hold weights back, and the control for every penalty that weighs them
-(https://arxiv.org/abs/2308.11958; strong on pretrained towers: https://arxiv.org/abs/2203.17269).
+"""L2 to where training began: the cheapest way to hold weights back.
+
+The control for every penalty that weighs them (https://arxiv.org/abs/2308.11958; strong on
+pretrained towers: https://arxiv.org/abs/2203.17269).
 
     L = weight * |theta - theta_0|^2
 
-theta_0 is the untouched backbone (`anchor` initial) or the weights that the task starts from (`anchor` start). `weight` must be
-tuned: values from 1e-5 to 1e-2 are usual, and the default is the largest of them. Memory: one copy of the weights. FLOPs: those
-of fine-tuning.
+theta_0 is the untouched backbone (`anchor` initial) or the weights that the task starts from
+(`anchor` start). `weight` must be tuned: values from 1e-5 to 1e-2 are usual, and the default is the
+largest of them. Memory: one copy of the weights. FLOPs: those of fine-tuning.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from methods import Objective, Task
+from methods import FreshPairs, Objective, Task
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import wide
 from methods.objectives._importance import PerWeight, anchored, placed, pull
@@ -44,26 +45,24 @@ class L2Init(Objective):
         """Take the anchor; a task that is resumed brings its start with its state."""
         self._anchor = anchored(model)
         if self.anchor == "initial":
-            self._anchor = {
-                name: wide(task.initial[name]).to(held.device)
-                for name, held in self._anchor.items()
-            }
+            for name, held in self._anchor.items():
+                self._anchor[name] = wide(task.initial[name]).to(held.device)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """The penalty at the present weights; the batch plays no part but to say where to compute."""
+        """Return the penalty at the present weights; the batch only says on which device."""
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor)
         return batch.images.new_zeros(()) if squares is None else self.weight * squares
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
-        """The next task takes its own anchor."""
+    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
+        """Drop the anchor; the next task takes its own."""
         self._anchor = {}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where the task started; the untouched backbone is told at every begin."""
+        """Return where the task started; every `begin` is told the untouched backbone."""
         return dict(self._anchor) if self.anchor == "start" else {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The reverse; the tensors move to the model's device when they are first needed."""
+        """Go on from a state; its tensors move to the model's device when they are needed."""
         if self.anchor == "start":
             self._anchor = dict(state)

@@ -1,14 +1,18 @@
-"""SigLIP's pairwise sigmoid loss: every image and text of a batch is judged on its own, partners or not
-(https://arxiv.org/abs/2303.15343).
+"""SigLIP's pairwise sigmoid loss (https://arxiv.org/abs/2303.15343).
 
-    L = -1/B sum_ij log sigmoid(z_ij (exp(logit_scale) x_i . y_j + b)),   z_ij = 1 where i = j, else -1
+Every image and text of a batch is judged on its own, partners or not.
 
-b is the model's `logit_bias`, learned where it moves. A CLIP pretrained with the softmax has none, and parameters are not added
-to a plain CLIP: there `bias` stands for it, a constant, by default what the paper starts learning at. Memory and FLOPs: those of
-the contrastive loss, with one matrix of logits instead of two.
+    L = -1/B sum_ij log sigmoid(z_ij (exp(logit_scale) x_i . y_j + b))
+    z_ij = 1 where i = j, else -1
+
+b is the model's `logit_bias`, learned where it moves. A CLIP pretrained with the softmax has none,
+and parameters are not added to a plain CLIP: there `bias` stands for it, a constant, by default
+what the paper starts learning at. Memory and FLOPs: those of the contrastive loss, with one matrix
+of logits instead of two.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -27,22 +31,23 @@ class Siglip(Objective):
     """The loss of plain fine-tuning, with the sigmoid; `learn_temperature` as in `contrastive`."""
 
     learn_temperature: bool = True
-    bias: float = -10.0  # where the model has no logit_bias
+    # Where the model has no logit_bias
+    bias: float = -10.0
     _temperature: Temperature = field(default_factory=Temperature, init=False, repr=False)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Mean over the batch's pairs, each with all of its row."""
-        scores = logits(
-            *embeddings(model, batch, towers), self._temperature.of(model, self.learn_temperature)
-        )
+        """Return the mean over the batch's pairs, each with all of its row."""
+        images, texts = embeddings(model, batch, towers)
+        scores = logits(images, texts, self._temperature.of(model, self.learn_temperature))
         own: Tensor | None = getattr(model, "logit_bias", None)
         with torch.autocast(scores.device.type, enabled=False):
+            bias = self.bias if own is None else wide(own)
             signs = 2 * torch.eye(len(scores), device=scores.device, dtype=scores.dtype) - 1
-            judged = functional.logsigmoid(
-                signs * (scores + (self.bias if own is None else wide(own)))
-            )
+            judged = functional.logsigmoid(signs * (scores + bias))
             return -judged.sum() / len(scores)
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
-        """Only the last step is left to clamp."""
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        """Clamp the temperature as soon as a step has moved it."""
+        yield
         self._temperature.clamp(model)

@@ -1,25 +1,29 @@
-"""ZSCL: on pairs of the pretraining pool, keep the similarities of the untouched backbone, and stay near where the task began
-(https://arxiv.org/abs/2303.06628).
+"""ZSCL: preventing zero-shot transfer degradation (https://arxiv.org/abs/2303.06628).
 
-    L = weight T^2 (CE(p(f0(x) g0(y)'), p(f(x) g0(y)')) + CE(p(g0(y) f0(x)'), p(g(y) f0(x)'))) + anchor_weight |theta - start|^2
+On pairs of the pretraining pool, keep the similarities of the untouched backbone, and stay near
+where the task began.
 
-start is where the task began, p softmax(s . / T) of each row, CE the mean over rows of the cross-entropy of the second to the
-first; x and y are the images and texts of the pretraining pairs in the batch; f0, g0 and s are the towers and the scale of the
-untouched backbone, which is told at every begin and stored in no checkpoint. Each tower is a student once, against the other one
-of the teacher; the published code transposes the first matrix for the second term instead, which gives the text tower no
-gradient. Reference texts are the pool's own captions. With `anchor_weight` 0 it is the paper's starred variant. The averaging of
-weights every k steps is a merging; the label smoothing of the task's loss is left out, since a pair has no label. Memory: two
-copies of the weights, one without the anchor. FLOPs: 1 + share / 3 of fine-tuning, `share` the pretraining pairs in a batch,
-because their forward pass is the one of the loss it is joined to.
+    L = weight T^2 (CE(p(f0(x) g0(y)'), p(f(x) g0(y)')) + CE(p(g0(y) f0(x)'), p(g(y) f0(x)')))
+        + anchor_weight |theta - start|^2
+
+start is where the task began, p softmax(s . / T) of each row, CE the mean over rows of the
+cross-entropy of the second to the first; x and y are the images and texts of the pretraining pairs
+in the batch; f0, g0 and s are the towers and the scale of the untouched backbone, which every
+`begin` is told and no checkpoint stores. Each tower is a student once, against the other one of the
+teacher; the published code transposes the first matrix for the second term instead, which gives the
+text tower no gradient. Reference texts are the pool's own captions. With `anchor_weight` 0 it is
+the paper's starred variant. The averaging of weights every k steps is a merging; the label
+smoothing of the task's loss is left out, since a pair has no label. Memory: two copies of the
+weights, one without the anchor. FLOPs: 1 + share / 3 of fine-tuning, `share` the pretraining pairs
+in a batch, because their forward pass is the one of the loss it is joined to.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from methods import Objective, Task
+from methods import FreshPairs, Objective, Task
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen, soft_cross_entropy
 from methods.objectives._embeddings import embeddings, logits, recalled, unit
@@ -44,12 +48,12 @@ class Zscl(Objective):
             raise ValueError(f"zscl takes weights >= 0 and temperature > 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """The teacher is the untouched backbone, the anchor the model as it is now."""
+        """Take the untouched backbone for the teacher, and the model as it is for the anchor."""
         self._teacher = frozen(model, task.initial)
         self._start = anchored(model) if self.anchor_weight else {}
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Mean over the batch's pretraining pairs.
+        """Return the mean over the batch's pretraining pairs, and the anchor's penalty.
 
         Raises:
             ValueError: the batch has no pretraining pair.
@@ -58,28 +62,33 @@ class Zscl(Objective):
         chosen = batch.sources == PRETRAINING
         if not bool(chosen.any()):
             raise ValueError(
-                "zscl distils on pretraining pairs and this batch has none; use a mixture with pretraining_share > 0"
+                "zscl distils on pretraining pairs and this batch has none; use a mixture with "
+                "pretraining_share > 0"
             )
         reference = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
         scale = self._teacher.get_parameter("logit_scale")
         images, texts = (rows[chosen] for rows in embeddings(model, batch, towers))
         images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
         teacher = logits(images_before, texts_before, scale)
-        seen = soft_cross_entropy(logits(images, texts_before, scale), teacher, self.temperature)
-        told = soft_cross_entropy(logits(texts, images_before, scale), teacher.T, self.temperature)
+        image_term = soft_cross_entropy(
+            logits(images, texts_before, scale), teacher, self.temperature
+        )
+        text_term = soft_cross_entropy(
+            logits(texts, images_before, scale), teacher.T, self.temperature
+        )
         self._start = placed(self._start, batch.images.device)
         near = pull(model, self._start)
-        distilled = self.weight * (seen + told)
+        distilled = self.weight * (image_term + text_term)
         return distilled if near is None else distilled + self.anchor_weight * near
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
-        """The next task has its own anchor."""
+    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
+        """Drop teacher and anchor; the next task has its own."""
         self._teacher, self._start = None, {}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The anchor, within a task."""
+        """Return the anchor, within a task."""
         return dict(self._start)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The reverse; the tensors move to the model's device when they are first needed."""
+        """Go on from a state; its tensors move to the model's device when they are needed."""
         self._start = dict(state)

@@ -1,1 +1,1 @@
-"""What happens after a task, on pairs of earlier tasks: one file each, holding one dataclass (`methods.Repair`)."""
+"""Stages after a task, on pairs of earlier ones: a dataclass a file (`methods.Repair`)."""

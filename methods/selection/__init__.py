@@ -1,1 +1,1 @@
-"""Which of many candidate pairs a batch is made of: one file each, holding one dataclass (`methods.Selection`)."""
+"""Selections of the pairs that a batch is made of: a dataclass a file (`methods.Selection`)."""

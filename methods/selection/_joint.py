@@ -1,5 +1,7 @@
-"""Choosing pairs together, because in a contrastive loss the worth of a pair depends on what else is in the batch: joint example
-selection (https://arxiv.org/abs/2406.17711, section 3.3). N candidates, B pairs to choose.
+"""Joint example selection (https://arxiv.org/abs/2406.17711, section 3.3).
+
+Pairs are chosen together, because in a contrastive loss the worth of a pair depends on what else is
+in the batch. N candidates, B pairs to choose.
 """
 
 import torch
@@ -8,8 +10,11 @@ from torch.nn import functional
 
 
 def pair_losses(images: Tensor, texts: Tensor, scale: Tensor, bias: float) -> Tensor:
-    """(N, N) float32: the sigmoid loss of every image (N, D) with every text (N, D), both of unit norm
-    (https://arxiv.org/abs/2303.15343, equation 1: the diagonal shall match, and nothing else)."""
+    """Return (N, N) float32: the sigmoid loss of every image with every text.
+
+    Images and texts are (N, D) of unit norm, `scale` is logit_scale, (). By equation 1 of
+    https://arxiv.org/abs/2303.15343: the diagonal shall match, and nothing else.
+    """
     with torch.autocast(images.device.type, enabled=False):
         logits = scale.float().exp() * images.float() @ texts.float().T + bias
         signs = 2 * torch.eye(len(logits), device=logits.device) - 1
@@ -17,16 +22,19 @@ def pair_losses(images: Tensor, texts: Tensor, scale: Tensor, bias: float) -> Te
 
 
 def choose(scores: Tensor, pairs: int, chunks: int) -> Tensor:
-    """(B,) int64, ascending: `pairs` of the candidates, drawn in `chunks` from the softmax of what each would add to the total
-    score (N, N) of those chosen so far. Draws from torch's global generator."""
+    """Return the places of `pairs` of the candidates, (B,) int64, ascending.
+
+    They are drawn in `chunks` from the softmax of what each would add to the total score (N, N) of
+    those chosen so far, by torch's global generator.
+    """
     chosen = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     own, both = scores.diagonal(), scores + scores.T
     for chunk in range(chunks):
         due = pairs * (chunk + 1) // chunks - int(chosen.sum())
         if due:
             adds = own + (both * chosen).sum(dim=1)
-            noise = (
-                -torch.empty(len(scores)).exponential_().log().to(scores.device)
-            )  # Gumbel: the top k are a draw of k
-            chosen[(adds + noise).masked_fill(chosen, -torch.inf).topk(due).indices] = True
+            # Gumbel noise: the top k are a draw of k without replacement
+            noise = -torch.empty(len(scores)).exponential_().log().to(scores.device)
+            places = (adds + noise).masked_fill(chosen, -torch.inf).topk(due).indices
+            chosen[places] = True
     return chosen.nonzero().squeeze(1)

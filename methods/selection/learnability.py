@@ -1,10 +1,12 @@
-"""Learnability: pairs that the model has not learned and the untouched backbone finds easy (ACID,
-https://arxiv.org/abs/2411.18674; the score of https://arxiv.org/abs/2406.17711, equation 2).
+"""Learnability: pairs that the model has not learned and the untouched backbone finds easy.
+
+(ACID, https://arxiv.org/abs/2411.18674; the score of https://arxiv.org/abs/2406.17711, equation 2.)
 
     score = loss(model) - loss(untouched backbone), of every image with every text, chosen jointly
 
-Per step it draws batch / (1 - filter_ratio) candidates, each passed forward through both models: with 0.8 about 4.3 times the
-FLOPs of plain training, recorded as the phase `score`. Memory: a second copy of the model.
+Per step it draws batch / (1 - filter_ratio) candidates, each passed forward through both models:
+with 0.8 about 4.3 times the FLOPs of plain training, recorded as the phase `score`. Memory: a
+second copy of the model.
 """
 
 from dataclasses import dataclass
@@ -16,14 +18,15 @@ from methods import Selection
 
 @dataclass
 class Learnability(Selection):
-    """What the model could still learn from the backbone's point of view."""
+    """The pairs that the model could still learn and the untouched backbone can tell apart."""
 
-    filter_ratio: float = 0.8  # of the candidates that are left out
-    chunks: int = 16  # in which a batch is chosen
-    bias: float = (
-        -10.0
-    )  # of the sigmoid loss that scores; SigLIP's at the start, since a CLIP has none
+    # Of the candidates, the share that is left out
+    filter_ratio: float = 0.8
+    # In which a batch is chosen
+    chunks: int = 16
+    # Of the sigmoid loss that scores; SigLIP's at the start, since a CLIP has none
+    bias: float = -10.0
 
     def scores(self, model: Tensor, reference: Tensor) -> Tensor:
-        """(N, N) from the pairwise losses (N, N) of the model and of the untouched backbone."""
+        """Return (N, N) from the pairwise losses (N, N) of the model and the untouched backbone."""
         return model - reference

@@ -1,1 +1,4 @@
-"""Which parameters move during a task: one file each, holding one dataclass (the protocol is `methods.Tuning`)."""
+"""Tunings: which parameters move during a task.
+
+One file each, holding one dataclass. What it must do is `methods.Tuning`.
+"""

@@ -7,29 +7,30 @@ from methods.parameters import freeze, moving, named, thaw
 
 
 class Partial(Tuning):
-    """Freezes what `moves` is not true of; a file says which parameters move."""
+    """A tuning that freezes what `moves` is not true of; a file says which parameters move."""
 
     _frozen: list[str]
 
     def moves(self, name: str) -> bool:
-        """Whether a parameter, by its name, moves."""
+        """Return whether a parameter, by its name, moves."""
         raise NotImplementedError
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Stop all else.
+        """Freeze all other parameters.
 
         Raises:
-            ValueError: nothing that moves is left, or batch normalisation would be stopped.
+            ValueError: nothing that moves is left, or batch normalisation would be frozen.
         """
         self._frozen = freeze(model, lambda name: not self.moves(name))
-        found = moving(model)
-        if not found:
+        parameters = moving(model)
+        if not parameters:
             thaw(model, self._frozen)
             raise ValueError(
-                f"{named(self)} finds nothing that it could move in this backbone; use tuning 'full'"
+                f"{named(self)} finds nothing that it could move in this backbone; "
+                "use tuning 'full'"
             )
-        return found
+        return parameters
 
     def end(self, model: nn.Module) -> None:
-        """Let all move again."""
+        """Let all parameters move again."""
         thaw(model, self._frozen)

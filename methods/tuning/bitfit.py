@@ -1,8 +1,9 @@
-"""BitFit: only biases move (https://arxiv.org/abs/2106.10199; as in FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""BitFit: only biases move (https://arxiv.org/abs/2106.10199; as in FoMo-in-Flux,
+https://arxiv.org/abs/2408.14471).
 
-About a thousandth of the parameters; the temperature stays. No weight gradient of a matrix is formed, which saves a third of
-full fine-tuning's FLOPs, and no optimizer state is kept for one. Usually wants a learning rate 10 to 100 times that of full
-fine-tuning.
+They are about a thousandth of the parameters; the temperature stays. No weight gradient of a matrix
+is formed, which saves a third of full fine-tuning's FLOPs, and no optimizer state is kept for one.
+BitFit usually wants a learning rate 10 to 100 times that of full fine-tuning.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from methods.tuning._partial import Partial
 
 @dataclass
 class Bitfit(Partial):
-    """Biases of projections, attention and normalisation alike."""
+    """BitFit, of the biases of projections, attention and normalisation alike."""
 
     def moves(self, name: str) -> bool:
-        """open_clip fuses the biases of query, key and value into `in_proj_bias`."""
+        """Return whether a parameter is a bias.
+
+        open_clip fuses the biases of query, key and value into `in_proj_bias`.
+        """
         return name.endswith("bias") and not name.startswith("logit_")

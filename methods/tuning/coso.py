@@ -101,7 +101,8 @@ class Coso(Tuning):
     def _choose(self, name: str, outside: Tensor, least: Tensor, past: Tensor | None) -> None:
         """Choose the directions of the next steps by a gradient outside of M, and sketch it.
 
-        Shapes follow from the weight alone, so that the host never waits for a number of the device.
+        Shapes follow from the weight alone, so that the host never waits for a number of the
+        device.
         """
         wide = outside.to(torch.promote_types(outside.dtype, torch.float32))
         left, values, _ = torch.linalg.svd(wide, full_matrices=False)
@@ -157,7 +158,8 @@ def _those(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def sketched(sketch: Tensor | None, matrix: Tensor, rank: int) -> Tensor:
-    """Return a frequent-directions sketch (rows, at most `rank`) with a matrix (rows, columns) added.
+    """Return a frequent-directions sketch (rows, at most `rank`) with a matrix (rows, columns)
+    added.
 
     B B^T of a sketch B stays near the sum of all G G^T, and below it by at most what was shrunk
     away (https://arxiv.org/abs/1501.01711).

@@ -1,8 +1,12 @@
-"""DoRA: low-rank updates that turn the rows of chosen weights, and one scale per row, W = m * (W0 + s B A) / ||W0 + s B A|| by
-rows, s = alpha / rank (https://arxiv.org/abs/2402.09353, equation 5; as in FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""DoRA: low-rank updates that turn the rows of chosen weights, and one scale per row
+(https://arxiv.org/abs/2402.09353, equation 5; as in FoMo-in-Flux,
+https://arxiv.org/abs/2408.14471).
 
-A starts random, B at zero and m at the norms of W0's rows, so the function is unchanged at first. No gradient goes through the
-norm (section 4.3 of the paper). Memory and FLOPs: as `lora`, one number per row more, and the weight in use once more per pass.
+    W = m * (W0 + s B A) / ||W0 + s B A|| by rows, s = alpha / rank
+
+A starts random, B at zero and m at the norms of W0's rows, so the function is unchanged at first.
+No gradient goes through the norm (section 4.3 of the paper). Memory and FLOPs: as `lora`, one
+number per row more, and the weight in use once more per pass.
 """
 
 import math
@@ -19,17 +23,18 @@ class Turned(nn.Module):
     """The update of one weight."""
 
     def __init__(self, weight: Tensor, rank: int, scale: float) -> None:
+        """Draw the update of a weight (rows, columns), which changes nothing at first."""
         super().__init__()
         rows, columns = weight.shape
-        self.down = nn.Parameter(
-            nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5)).to(weight)
-        )
+        # Drawn on the CPU whatever the device: the generator is the one that checkpoints restore
+        down = nn.init.kaiming_uniform_(torch.empty(rank, columns), a=math.sqrt(5))
+        self.down = nn.Parameter(down.to(weight))
         self.up = nn.Parameter(weight.new_zeros(rows, rank))
         self.size = nn.Parameter(weight.detach().norm(dim=1, keepdim=True))
         self.scale = scale
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight in use; the quotient is 1 to the bit at first."""
+        """Return the weight in use; the quotient is 1 to the bit at first."""
         with full_precision(weight):
             moved = weight + self.scale * (self.up @ self.down)
             norm = moved.detach().norm(dim=1, keepdim=True)
@@ -38,19 +43,19 @@ class Turned(nn.Module):
 
 @dataclass
 class Dora(Computed):
-    """By default of the same weights as `lora`."""
+    """DoRA, by default of the same weights as `lora`."""
 
     rank: int = 4
     alpha: float = 4.0
     targets: tuple[str, ...] = (
         "attn.in_proj_weight",
         "mlp.c_proj.weight",
-    )  # ends of parameter names; the weights are matrices
+    )
 
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.alpha > 0 or not self.targets:
             raise ValueError(f"dora takes rank >= 1, alpha > 0 and one target or more, not {self}")
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """A fresh one in every task."""
+        """Return a fresh update, as in every task."""
         return Turned(weight, self.rank, self.alpha / self.rank)

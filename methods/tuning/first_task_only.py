@@ -1,7 +1,8 @@
-"""First task only: low-rank updates learn the first task, and from then on nothing moves: the control of P-RFCL, which tells
-what adapting once already brings (https://arxiv.org/abs/2406.09384).
+"""First task only: low-rank updates learn the first task, and from then on nothing moves.
 
-In the first task all is as with `lora`. Later tasks take no steps, cost nothing, and deploy the same weights.
+This is the control of P-RFCL, which tells what adapting once already brings
+(https://arxiv.org/abs/2406.09384). In the first task all is as with `lora`. Later tasks take no
+steps, cost nothing, and deploy the same weights.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from methods.tuning.lora import LowRank
 
 @dataclass
 class FirstTaskOnly(Computed):
-    """`lora`, once."""
+    """The tuning `lora` in the first task alone."""
 
     rank: int = 4
     alpha: float = 4.0
     targets: tuple[str, ...] = (
         "attn.in_proj_weight",
         "mlp.c_proj.weight",
-    )  # ends of parameter names; the weights are matrices
+    )
 
     def __post_init__(self) -> None:
         if self.rank < 1 or not self.alpha > 0 or not self.targets:
@@ -32,10 +33,10 @@ class FirstTaskOnly(Computed):
             )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Nothing moves after the first task.
+        """Begin as `lora` in the first task; let nothing move after it.
 
         Raises:
-            ValueError: as `lora`.
+            ValueError: a target that matches no matrix.
         """
         if task.number == 1:
             return super().begin(model, task)
@@ -43,5 +44,5 @@ class FirstTaskOnly(Computed):
         return []
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """A fresh pair."""
+        """Return a fresh pair."""
         return LowRank(weight, self.rank, self.alpha / self.rank, None)

@@ -1,7 +1,8 @@
 """Full fine-tuning: every parameter moves.
 
-The baseline whose cost is 1 by definition, and under a compute budget, with merging, hard to beat (FoMo-in-Flux,
-https://arxiv.org/abs/2408.14471). Memory: weights, gradients, and what the optimizer keeps of each.
+It is the baseline whose cost is 1 by definition, and under a compute budget, with merging, hard to
+beat (FoMo-in-Flux, https://arxiv.org/abs/2408.14471). Memory: weights, gradients, and what the
+optimizer keeps of each.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from methods.parameters import moving
 
 @dataclass
 class Full(Tuning):
-    """Both towers and the temperature."""
+    """Full fine-tuning of both towers and the temperature."""
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Everything that the backbone itself does not hold fixed."""
+        """Return everything that the backbone itself does not hold fixed."""
         return moving(model)

@@ -1,11 +1,16 @@
-"""GaLore: every parameter moves, but the optimizer works on a low-rank projection of each matrix's gradient
-(https://arxiv.org/abs/2403.03507, algorithm 2; as in FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""GaLore: every parameter moves, but the optimizer works on a low-rank projection of each matrix's
+gradient (https://arxiv.org/abs/2403.03507, algorithm 2; as in FoMo-in-Flux,
+https://arxiv.org/abs/2408.14471).
 
-    every `gap` steps  P <- leading singular vectors of G (on its smaller side);   W <- W - lr * scale * P Adam(P^T G)
+    every `gap` steps  P <- leading singular vectors of G (on its smaller side)
+    W <- W - lr * scale * P Adam(P^T G)
 
-The drift of the weights is not bounded by the rank, since P changes. Memory: optimizer state for rank x (the longer side) per
-matrix, and P, in place of rows x columns. FLOPs: two thin products per step, and one SVD per matrix and gap. Any optimizer of a
-recipe runs in the subspace; the projections begin anew with each task.
+The drift of the weights is not bounded by the rank, since P changes. Any optimizer of a recipe runs
+in the subspace, and weight decay acts on the whole weight; the projections begin anew with each
+task.
+
+Memory: optimizer state for rank x (the longer side) per matrix, and P, in place of rows x columns.
+FLOPs: two thin products per step, and one SVD per matrix and gap.
 """
 
 from collections.abc import Iterator
@@ -24,10 +29,14 @@ from methods.tuning._projected import Projection, stepped_in
 
 @dataclass
 class Galore(Tuning):
-    """By default on all matrices of the blocks in both towers, at the settings of FoMo-in-Flux."""
+    """GaLore, by default on all matrices of the blocks in both towers.
+
+    The settings are those of FoMo-in-Flux.
+    """
 
     rank: int = 8
-    gap: int = 200  # steps between two projections
+    # Steps between two projections
+    gap: int = 200
     scale: float = 2.0
     targets: tuple[str, ...] = (
         "attn.in_proj_weight",
@@ -36,7 +45,9 @@ class Galore(Tuning):
         "mlp.c_proj.weight",
     )
     _bases: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    _steps: int = field(default=0, init=False, repr=False)  # of the task, so far
+    _names: list[str] = field(default_factory=list, init=False, repr=False)
+    # How many the task has taken so far
+    _steps: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.gap < 1 or not self.scale > 0 or not self.targets:
@@ -60,33 +71,35 @@ class Galore(Tuning):
         projections = {}
         for name in self._names:
             parameter = model.get_parameter(name)
-            if parameter.grad is not None:
-                left = parameter.shape[0] <= parameter.shape[1]
-                if self._steps % self.gap == 0:
-                    self._bases[name] = leading(parameter.grad, self.rank, left)
-                projections[parameter] = Projection(self._bases[name].to(parameter), left)
+            if parameter.grad is None:
+                continue
+            left = parameter.shape[0] <= parameter.shape[1]
+            if self._steps % self.gap == 0:
+                self._bases[name] = leading(parameter.grad, self.rank, left)
+            projections[parameter] = Projection(self._bases[name].to(parameter), left)
         with stepped_in(projections, self.scale, optimizer):
             yield
         self._steps += 1
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The projections, and how long ago they were made."""
-        return {f"basis.{name}": basis for name, basis in self._bases.items()} | {
-            "steps": torch.tensor(self._steps)
-        }
+        """Return the projections, as `basis.<weight>`, and the steps since the task began."""
+        state = {f"basis.{name}": basis for name, basis in self._bases.items()}
+        return state | {"steps": torch.tensor(self._steps)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The reverse."""
-        self._bases = {
-            key.removeprefix("basis."): basis
-            for key, basis in state.items()
-            if key.startswith("basis.")
-        }
+        """Go on from what `state_dict` returned."""
+        self._bases = {}
+        for key, basis in state.items():
+            if key.startswith("basis."):
+                self._bases[key.removeprefix("basis.")] = basis
         self._steps = int(state["steps"])
 
 
 def leading(matrix: Tensor, rank: int, left: bool) -> Tensor:
-    """The leading singular vectors of a matrix: columns (rows, rank) if left, else rows (rank, columns)."""
+    """Return the leading singular vectors of a matrix.
+
+    They are columns (rows, rank) if left, else rows (rank, columns).
+    """
     vectors, _, covectors = torch.linalg.svd(matrix.float(), full_matrices=False)
-    found: Tensor = vectors[:, :rank] if left else covectors[:rank]
-    return found.to(matrix.dtype).contiguous()
+    basis: Tensor = vectors[:, :rank] if left else covectors[:rank]
+    return basis.to(matrix.dtype).contiguous()

@@ -1,10 +1,14 @@
-"""HFT, half fine-tuning: in every task another random half of the matrices stays (https://arxiv.org/abs/2404.18466).
+"""HFT, half fine-tuning: in every task another random half of the matrices stays
+(https://arxiv.org/abs/2404.18466).
 
-Balanced by kind, in every block: 2 of the 4 attention matrices (query, key, value, output), one of the two of the MLP and one
-of the two norms stay, with their biases; embeddings, the first and last norms, the projections into the common space and the
-temperature always move. What stays keeps what it knows, the others learn. Memory: the optimizer state of what moves, about
-half. FLOPs: the weight gradients of what stays, a sixth of full fine-tuning's; those of a third of a fused query-key-value
-matrix are formed all the same.
+The half is balanced by kind in every block: two of the four attention matrices (query, key, value,
+output), one of the two of the MLP and one of the two norms stay, with their biases. Embeddings, the
+first and last norms, the projections into the common space and the temperature always move. What
+stays keeps what it knows, the others learn.
+
+Memory: the optimizer state of what moves, about half. FLOPs: those of full fine-tuning less the
+weight gradients of what stays, a sixth; those of a third of a fused query-key-value matrix are
+formed all the same.
 """
 
 from collections.abc import Iterator
@@ -23,7 +27,7 @@ from methods.tuning._masked import Rows, held
 
 @dataclass
 class Hft(Tuning):
-    """Half of each block, drawn for each task."""
+    """HFT, of half of each block, drawn for each task."""
 
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
     _held: list[Rows] = field(default_factory=list, init=False, repr=False)
@@ -34,17 +38,17 @@ class Hft(Tuning):
         Raises:
             ValueError: the backbone has no blocks of attention and an MLP.
         """
-        stays, self._held, draw = (
-            set[str](),
-            [],
-            Random(torch.initial_seed()),
-        )  # seeded for the task
+        stays: set[str] = set()
+        self._held = []
+        # torch's generator is seeded for the task before this, when it is resumed, too
+        draw = Random(torch.initial_seed())
         for path, module in model.named_modules():
             if isinstance(module, nn.MultiheadAttention):
                 stays |= self._draw(model, path, module, draw)
         if not stays:
             raise ValueError(
-                "hft halves the blocks of transformers, and this backbone has none; use tuning 'full'"
+                "hft halves the blocks of transformers, and this backbone has none; "
+                "use tuning 'full'"
             )
         self._frozen = freeze(model, lambda name: name.rpartition(".")[0] in stays)
         return moving(model)
@@ -52,27 +56,31 @@ class Hft(Tuning):
     def _draw(
         self, model: nn.Module, path: str, attention: nn.MultiheadAttention, draw: Random
     ) -> set[str]:
-        """The modules of a block that stay whole; rows of the fused projection are noted in `_held`."""
+        """Draw the modules of a block that stay whole.
+
+        Rows of the fused projection that stay are noted in `_held`.
+        """
         drawn, block = draw.sample(range(4), 2), path.rpartition(".")[0]
-        thirds = [part in drawn for part in range(3)]
+        thirds = torch.tensor([part in drawn for part in range(3)])
         for parameter in (attention.in_proj_weight, attention.in_proj_bias):
-            if parameter is not None and any(thirds):
-                rows = torch.tensor(thirds, device=parameter.device).repeat_interleave(
-                    parameter.shape[0] // 3
-                )
+            if parameter is not None and min(drawn) < 3:
+                rows = thirds.to(parameter.device).repeat_interleave(parameter.shape[0] // 3)
                 self._held.append((parameter, rows))
-        inside = [name for name, _ in model.get_submodule(block).named_modules()]
-        pairs = [[name for name in inside if name.startswith(kind)] for kind in ("mlp.c_", "ln_")]
-        stays = {f"{path}.out_proj"} if 3 in drawn else set[str]()
-        return stays | {f"{block}.{draw.choice(pair)}" for pair in pairs if pair}
+        stays = {f"{path}.out_proj"} if 3 in drawn else set()
+        inside = dict(model.get_submodule(block).named_modules())
+        for kind in ("mlp.c_", "ln_"):
+            pair = [name for name in inside if name.startswith(kind)]
+            if pair:
+                stays.add(f"{block}.{draw.choice(pair)}")
+        return stays
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Put the thirds that stay back."""
+        """Put the thirds of fused projections that stay back."""
         with held(self._held):
             yield
 
     def end(self, model: nn.Module) -> None:
-        """Let all move again."""
+        """Let all parameters move again."""
         self._held = []
         thaw(model, self._frozen)

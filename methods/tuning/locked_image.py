@@ -1,7 +1,9 @@
-"""Locked image tower: the text tower and the temperature move (LiT, https://arxiv.org/abs/2111.07991).
+"""Locked image tower: the text tower and the temperature move (LiT,
+https://arxiv.org/abs/2111.07991).
 
-Image features cannot drift; zero-shot accuracy still can, because the text side moves. No gradient enters the image tower,
-which is most of a CLIP's cost: about a third of full fine-tuning's FLOPs there, and no optimizer state.
+Image features cannot drift; zero-shot accuracy still can, because the text side moves. No gradient
+enters the image tower, which is most of a CLIP's cost: about a third of full fine-tuning's FLOPs
+there, and no optimizer state.
 """
 
 from dataclasses import dataclass, field
@@ -15,16 +17,16 @@ from methods.parameters import freeze, moving, thaw
 
 @dataclass
 class LockedImage(Tuning):
-    """Everything but the image tower."""
+    """The tuning that moves everything but the image tower."""
 
     leaves: ClassVar[tuple[str, ...]] = ("image",)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Stop the image tower."""
+        """Freeze the image tower."""
         self._frozen = freeze(model, lambda name: name.startswith("visual."))
         return moving(model)
 
     def end(self, model: nn.Module) -> None:
-        """Let it move again."""
+        """Let the image tower move again."""
         thaw(model, self._frozen)

@@ -1,8 +1,10 @@
-"""Locked text tower: the image tower and the temperature move (the mirror image of LiT, https://arxiv.org/abs/2111.07991; one
-of the partial tunings of FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""Locked text tower: the image tower and the temperature move (the mirror image of LiT,
+https://arxiv.org/abs/2111.07991; one of the partial tunings of FoMo-in-Flux,
+https://arxiv.org/abs/2408.14471).
 
-Every class keeps the embedding of its name, so images must come to the texts. In open_clip's CLIP the text tower is all that is
-neither under `visual.` nor the temperature, which belongs to neither tower.
+Every class keeps the embedding of its name, so images must come to the texts. In open_clip's CLIP
+the text tower is all that is neither under `visual.` nor the temperature, which belongs to neither
+tower.
 """
 
 from dataclasses import dataclass, field
@@ -16,16 +18,16 @@ from methods.parameters import freeze, moving, thaw
 
 @dataclass
 class LockedText(Tuning):
-    """Everything but the text tower."""
+    """The tuning that moves everything but the text tower."""
 
     leaves: ClassVar[tuple[str, ...]] = ("text",)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Stop the text tower."""
+        """Freeze the text tower."""
         self._frozen = freeze(model, lambda name: not name.startswith(("visual.", "logit_")))
         return moving(model)
 
     def end(self, model: nn.Module) -> None:
-        """Let it move again."""
+        """Let the text tower move again."""
         thaw(model, self._frozen)

@@ -1,14 +1,18 @@
-"""MIGU: of each linear layer only the output units with the largest magnitudes learn (https://arxiv.org/abs/2406.17245).
+"""MIGU: of each linear layer only the output units with the largest magnitudes learn
+(https://arxiv.org/abs/2406.17245).
 
-    n_j = mean over tokens of |h_j| / ||h||_1 in the forward pass of a step;  rows of units below the quantile q of n stay
+    n_j = sum over tokens of |h_j| / ||h||_1 in the forward passes of a step
+    rows of units below the quantile q of n stay
 
-Inputs of different tasks make different units speak up, so tasks touch different rows. The whole update of a row is held back,
-decay and momentum too, not only its gradient. Not in the first task, which has nothing to protect. Memory: one number per
-output unit. FLOPs: those of full fine-tuning, and the fused projection of query, key and value once more forward, because
-attention does not show its output. Layers of both towers are compared within themselves only.
+Inputs of different tasks make different units speak up, so tasks touch different rows. The whole
+update of a row is held back, decay and momentum too, not only its gradient. Not in the first task,
+which has nothing to protect. Layers of both towers are compared within themselves only.
+
+Memory: one number per output unit. FLOPs: those of full fine-tuning, and the fused projection of
+query, key and value once more forward, because attention does not show its output.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from methods import Task, Tuning
 from methods.compute.distributed import ALONE, Ranks
@@ -26,14 +31,14 @@ from methods.tuning._masked import Rows, held
 
 @dataclass
 class Migu(Tuning):
-    """At the share of the released scripts."""
+    """MIGU, at the share of the released scripts."""
 
-    quantile: float = 0.7  # of a layer's units, those that stay
-    _sums: dict[str, Tensor] = field(
-        default_factory=dict, init=False, repr=False
-    )  # layer -> magnitudes of this step
+    # The share of a layer's units that stay
+    quantile: float = 0.7
+    # The magnitudes of this step so far, by the name of the layer
+    _sums: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _ranks: Ranks = field(default=ALONE, init=False, repr=False)
-    _hooks: list[Any] = field(default_factory=list, init=False, repr=False)
+    _hooks: list[RemovableHandle] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.quantile < 1:
@@ -44,47 +49,55 @@ class Migu(Tuning):
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Watch the linear layers, from the second task on."""
         self._sums, self._hooks, self._ranks = {}, [], task.ranks
-        for path, module in model.named_modules() if task.number > 1 else ():
-            if isinstance(module, nn.MultiheadAttention):
-                self._hooks.append(module.register_forward_hook(self._attended(path)))
-            elif type(module) is nn.Linear:
-                self._hooks.append(module.register_forward_hook(self._linear(path)))
+        if task.number > 1:
+            for path, module in model.named_modules():
+                if isinstance(module, nn.MultiheadAttention):
+                    self._hooks.append(module.register_forward_hook(self._attended(path)))
+                elif type(module) is nn.Linear:
+                    self._hooks.append(module.register_forward_hook(self._linear(path)))
         return moving(model)
 
-    def _linear(self, path: str) -> Any:
-        return lambda module, inputs, output: self._add(path, output)
+    def _linear(self, path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        """Return a hook that adds the output of a linear layer."""
 
-    def _attended(self, path: str) -> Any:
-        """The projections into and out of attention, under the names of their parameters' owners."""
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            self._add(path, output)
 
-        def hook(
-            module: nn.MultiheadAttention, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]
-        ) -> None:
+        return hook
+
+    def _attended(self, path: str) -> Callable[[Any, tuple[Tensor, ...], tuple[Tensor, ...]], None]:
+        """Return a hook that adds the projections into and out of attention.
+
+        They go by the names of the owners of their parameters.
+        """
+
+        def hook(module: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
             with torch.no_grad():
-                self._add(
-                    f"{path}.in_proj",
-                    functional.linear(inputs[0], module.in_proj_weight, module.in_proj_bias),
-                )
+                projected = functional.linear(inputs[0], module.in_proj_weight, module.in_proj_bias)
+            self._add(f"{path}.in_proj", projected)
             self._add(f"{path}.out_proj", output[0])
 
         return hook
 
     def _add(self, layer: str, output: Tensor) -> None:
+        """Add the magnitudes (units,) of an output (..., units), a token as much as any other."""
         with torch.no_grad():
             size = output.detach().float().abs().flatten(0, -2)
-            share = (size / size.sum(dim=1, keepdim=True).clamp(min=1e-12)).mean(dim=0)
+            share = (size / size.sum(dim=1, keepdim=True).clamp(min=1e-12)).sum(dim=0)
             self._sums[layer] = self._sums.get(layer, 0) + share
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
         """Hold back the rows of quiet units."""
+        # Each process has seen its own rows of the batch
         self._ranks.average(list(self._sums.values()))
+        parameters = dict(model.named_parameters())
         rows: list[Rows] = []
         for layer, sums in self._sums.items():
             quiet = torch.zeros(len(sums), dtype=torch.bool, device=sums.device)
             quiet[sums.argsort(stable=True)[: int(self.quantile * len(sums))]] = True
-            for name in _parameters(layer):
-                parameter = dict(model.named_parameters()).get(name)
+            for name in _names(layer):
+                parameter = parameters.get(name)
                 if parameter is not None and parameter.requires_grad:
                     rows.append((parameter, quiet))
         with held(rows):
@@ -98,10 +111,8 @@ class Migu(Tuning):
         self._hooks, self._sums = [], {}
 
 
-def _parameters(layer: str) -> tuple[str, str]:
-    """Weight and bias of a layer; the fused projection has its own names."""
-    return (
-        (f"{layer}_weight", f"{layer}_bias")
-        if layer.endswith(".in_proj")
-        else (f"{layer}.weight", f"{layer}.bias")
-    )
+def _names(layer: str) -> tuple[str, str]:
+    """Return the names of a layer's weight and bias; the fused projection has names of its own."""
+    if layer.endswith(".in_proj"):
+        return f"{layer}_weight", f"{layer}_bias"
+    return f"{layer}.weight", f"{layer}.bias"

@@ -35,7 +35,7 @@ class Tail(nn.Module):
     start: Tensor
 
     def __init__(self, weight: Tensor, frozen_share: float) -> None:
-        """Factor a weight (rows, columns); the largest `frozen_share` of its triplets are frozen."""
+        """Factor a weight (rows, columns), and freeze the largest share of its triplets."""
         super().__init__()
         wide = weight.detach().to(torch.promote_types(weight.dtype, torch.float32))
         left, values, right = torch.linalg.svd(wide, full_matrices=False)
@@ -52,7 +52,7 @@ class Tail(nn.Module):
         return (self.left * self.values) @ self.right
 
     def project(self, left: Tensor, right: Tensor) -> None:
-        """Take the frozen subspaces out of tensors shaped as `self.left` and `self.right`, in place."""
+        """Take the frozen subspaces out of tensors like `left` and `right` of this, in place."""
         left -= self.left_high @ (self.left_high.T @ left)
         right -= (right @ self.right_high.T) @ self.right_high
 
@@ -93,7 +93,7 @@ class Osf(Computed):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Take out of the gradients, and of the step if asked, what points into the frozen subspaces."""
+        """Keep the gradients, and the step if asked, out of the frozen subspaces."""
         tails = [tail for _, tail in self.updates(model) if isinstance(tail, Tail)]
         with torch.no_grad():
             for tail in tails:

@@ -1,10 +1,15 @@
-"""VeRA: two random matrices that all chosen weights share, frozen, and two vectors per weight that move, W = W0 + diag(b) B
-diag(d) A (https://arxiv.org/abs/2310.11454, equation 2; as in FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""VeRA: two random matrices that all chosen weights share, frozen, and two vectors per weight that
+move (https://arxiv.org/abs/2310.11454, equation 2; as in FoMo-in-Flux,
+https://arxiv.org/abs/2408.14471).
 
-A and B are drawn once per task, and a weight uses the corner of its size. One of d and b starts at zero, so the function is
-unchanged: the paper begins with d = 0.1 and b = 0, FoMo-in-Flux's code with d = 0 and b = 0.1. Memory: rank + rows numbers per
-weight move, far fewer than with `lora`; the random matrices, rank x (longest row + longest column), are shared. FLOPs: as
-`lora` of that rank.
+    W = W0 + diag(b) B diag(d) A
+
+A and B are drawn once per task, and a weight uses the corner of its size. One of d and b starts at
+zero, so the function is unchanged: the paper begins with d = 0.1 and b = 0, FoMo-in-Flux's code
+with d = 0 and b = 0.1.
+
+Memory: rank + rows numbers per weight move, far fewer than with `lora`; the random matrices, rank x
+(longest row + longest column), are shared. FLOPs: as `lora` of that rank.
 """
 
 from dataclasses import dataclass, field
@@ -25,6 +30,7 @@ class Scaled(nn.Module):
     def __init__(
         self, weight: Tensor, down: Tensor, up: Tensor, inner: float, outer: float
     ) -> None:
+        """Begin at d = `inner` and b = `outer`, on the shared matrices."""
         super().__init__()
         rows, columns = weight.shape
         self.register_buffer("down", down[:, :columns], persistent=False)
@@ -33,22 +39,23 @@ class Scaled(nn.Module):
         self.outer = nn.Parameter(weight.new_full((rows, 1), outer))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight in use."""
+        """Return the weight in use."""
         with full_precision(weight):
             return weight + self.outer * ((self.up * self.inner) @ self.down)
 
 
 @dataclass
 class Vera(Computed):
-    """By default of the same weights as `lora`, at the paper's rank and start."""
+    """VeRA, by default of the same weights as `lora`, at the paper's rank and start."""
 
     rank: int = 256
     targets: tuple[str, ...] = (
         "attn.in_proj_weight",
         "mlp.c_proj.weight",
-    )  # ends of parameter names; the weights are matrices
+    )
     start_d: float = 0.1
     start_b: float = 0.0
+    # A (rank, longest row) and B (longest column, rank)
     _shared: tuple[Tensor, ...] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,22 +65,26 @@ class Vera(Computed):
             )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Draw the shared matrices, on the CPU whatever the device, then as any."""
+        """Draw the shared matrices, freeze all parameters, and give each target its update.
+
+        Raises:
+            ValueError: a target that matches no matrix.
+        """
         chosen = [model.get_parameter(name) for name in matrices(model, self.targets, "vera")]
-        rows, columns = (max(weight.shape[side] for weight in chosen) for side in (0, 1))
-        drawn = (
-            nn.init.kaiming_uniform_(torch.empty(size))
-            for size in ((self.rank, columns), (rows, self.rank))
-        )
-        self._shared = tuple(matrix.to(chosen[0]) for matrix in drawn)
+        rows = max(len(weight) for weight in chosen)
+        columns = max(weight.shape[1] for weight in chosen)
+        # Drawn on the CPU whatever the device: the generator is the one that checkpoints restore
+        down = nn.init.kaiming_uniform_(torch.empty(self.rank, columns))
+        up = nn.init.kaiming_uniform_(torch.empty(rows, self.rank))
+        self._shared = (down.to(chosen[0]), up.to(chosen[0]))
         return super().begin(model, task)
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """The weight's own vectors on the shared matrices."""
+        """Return the weight's own vectors on the shared matrices."""
         down, up = self._shared
         return Scaled(weight, down, up, self.start_d, self.start_b)
 
     def end(self, model: nn.Module) -> None:
-        """Fold, and let go of the shared matrices."""
+        """Fold the updates in, and let go of the shared matrices."""
         super().end(model)
         self._shared = ()

@@ -1,9 +1,10 @@
 """Catalogs of grids that were really run, for the answers that the documentation shows.
 
-The Parquet files in the folder of each are what its grid left on two cores of an AMD EPYC: its trials, the base they begin
-from, and the facts about them, without logs, stored definitions, hosts and curves. The vocabulary and the questions
-are those of this tree. Twelve trials of `methods` ran a day later on another such machine, whose base had the same results to the
-last bit. After another run: `python -m pages.kept NAME lab/catalog.duckdb`.
+The Parquet files in the folder of each are what its grid left on two cores of an AMD EPYC: its
+trials, the base they begin from, and the facts about them, without logs, stored definitions, hosts
+and curves. The vocabulary and the questions are those of this tree. Twelve trials of `methods` ran
+a day later on another such machine, whose base had the same results to the last bit. After another
+run: `python -m pages.kept NAME lab/catalog.duckdb`.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from schema.__main__ import ROWS
 HERE = Path(__file__).parent
 GRIDS = HERE.parents[1] / "grids"
 WANTED = "(SELECT id FROM trial WHERE study IN ('base', '{study}'))"
-KEPT = {  # table -> what is kept of it
+# A table, and what is kept of it.
+KEPT = {
     "trial": "SELECT * FROM trial WHERE id IN {wanted}",
     "attempt": "SELECT trial, attempt, '{{}}' AS spec, '' AS spec_id, batch, position, created_at "
     "FROM attempt WHERE trial IN {wanted}",
     "submission": "SELECT trial, attempt, backend, 'pid-' || trial AS job_id, "
-    "format('runs/{{:06d}}/{{:02d}}', trial, attempt) AS folder, submitted_at FROM submission WHERE trial IN {wanted}",
+    "format('runs/{{:06d}}/{{:02d}}', trial, attempt) AS folder, submitted_at "
+    "FROM submission WHERE trial IN {wanted}",
     "outcome": "SELECT trial, attempt, state, kind, message, device, started_at, finished_at "
     "FROM outcome WHERE trial IN {wanted}",
     "result": "SELECT * FROM result WHERE trial IN {wanted}",
@@ -41,11 +44,11 @@ class Example:
 
     @property
     def folder(self) -> Path:
-        """Where its facts are."""
+        """Return the folder of its facts."""
         return HERE / self.study
 
     def catalog(self) -> duckdb.DuckDBPyConnection:
-        """The catalog in memory, with one thread and in UTC so that it answers alike everywhere."""
+        """Return the catalog in memory, with one thread and in UTC so that it answers alike."""
         connection = duckdb.connect(":memory:", config={"threads": 1})
         connection.execute("SET TimeZone = 'UTC'")
         for statement in ddl.statements():
@@ -53,9 +56,8 @@ class Example:
         views.refresh(connection)
         for path in (*sorted(ROWS.glob("*.sql")), *(GRIDS / f"{name}.sql" for name in self.grids)):
             grid.apply(connection, path.read_text(), path.name)
-        connection.execute(
-            "DELETE FROM trial"
-        )  # those that ran take their place, with the ids that the facts name
+        # Those that ran take their place, with the ids that the facts name.
+        connection.execute("DELETE FROM trial")
         for table in KEPT:
             connection.execute(
                 f"INSERT INTO {table} BY NAME FROM read_parquet(?)",
@@ -67,11 +69,11 @@ class Example:
         """Write the files anew, from the catalog in which the grid has finished."""
         target = folder or self.folder
         target.mkdir(parents=True, exist_ok=True)
-        wanted = WANTED.format(study=self.study)
+        trials = WANTED.format(study=self.study)
         with duckdb.connect(str(catalog), read_only=True) as connection:
-            for table, kept in KEPT.items():
+            for table, query in KEPT.items():
                 path = str(target / f"{table}.parquet").replace("'", "''")
-                rows = kept.format(wanted=wanted)
+                rows = query.format(wanted=trials)
                 connection.execute(
                     f"COPY ({rows} ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
                 )

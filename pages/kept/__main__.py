@@ -1,4 +1,4 @@
-"""`python -m pages.kept NAME CATALOG.duckdb`: keep the results of a finished grid, `demo` or `methods`."""
+"""Keep the results of a finished grid: `python -m pages.kept demo|methods CATALOG.duckdb`."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
 -- Where do attempts of one trial disagree? (No rows is good.)
 -- grain: one row per (trial, spec_id, task, step, dataset, metric, label_space, weights, fraction) with more than one value
--- Every attempt of a trial computes the same numbers to the last bit, however often it was interrupted. Only attempts of the same
--- definition (spec_id) are compared.
+-- Every attempt of a trial computes the same numbers to the last bit, however often it was
+-- interrupted. Only attempts of the same definition (spec_id) are compared.
 CREATE OR REPLACE VIEW audit_attempts AS
 WITH
 repeated AS (

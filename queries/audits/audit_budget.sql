@@ -1,7 +1,8 @@
 -- Which trials spent more than their budget? (No rows is good.)
 -- grain: one row per trial whose standing steps, at the price of its budget's unit, are beyond the budget
--- Training, repair included, and what runs once per task, as `steps` prices them; a trial may be over by the rounding of its tasks, half
--- a step each. A budget in FLOPs whose combination has no profile here is not judged.
+-- Training, repair included, and what runs once per task, as `steps` prices them; a trial may be
+-- over by the rounding of its tasks, half a step each. A budget in FLOPs whose combination has no
+-- profile here is not judged.
 CREATE OR REPLACE VIEW audit_budget AS
 WITH
 at_most AS (

@@ -1,7 +1,7 @@
 -- Which trials were not run by one code? (No rows is good.)
 -- grain: one row per trial whose standing results come from attempts of different code snapshots
--- An attempt takes the code as it is when it is submitted. Where one goes on from the checkpoint of an older one, and somebody changed
--- the code between them, the trial is no experiment of either.
+-- An attempt takes the code as it is when it is submitted. Where one goes on from the checkpoint of
+-- an older one, and somebody changed the code between them, the trial is no experiment of either.
 CREATE OR REPLACE VIEW audit_code AS
 WITH
 changed AS (

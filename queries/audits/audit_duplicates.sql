@@ -1,6 +1,7 @@
 -- Which facts are there more than once? (No rows is good.)
 -- grain: one row per (fact, key) that occurs more than once
--- A task ingested twice would weigh twice in every mean. `summary` and `costs` know in which trials to look for results and costs.
+-- A task ingested twice would weigh twice in every mean. `summary` and `costs` know in which trials
+-- to look for results and costs.
 CREATE OR REPLACE VIEW audit_duplicates AS
 WITH
 suspect AS MATERIALIZED (

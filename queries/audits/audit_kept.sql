@@ -1,7 +1,8 @@
 -- Does what is kept say something else than the facts? (No rows is good.)
 -- grain: one row per (trial, task) where it does
--- Of up to 1,000 `neighbours`, drawn anew each time, those whose summary is taken as it is kept. It finds what nobody should do: a row of
--- `result` or `cost` rewritten in place. `DELETE FROM kept_until` has the next pass of sync make all of it anew.
+-- Of up to 1,000 `neighbours`, drawn anew each time, those whose summary is taken as it is kept. It
+-- finds what nobody should do: a row of `result` or `cost` rewritten in place. `DELETE FROM
+-- kept_until` has the next pass of sync make all of it anew.
 CREATE OR REPLACE VIEW audit_kept AS
 WITH
 anew AS MATERIALIZED (

@@ -1,6 +1,7 @@
 -- Does what is kept of costs say something else than the facts? (No rows is good.)
 -- grain: one row per (trial, phase) where it does
--- As `audit_kept`, of `kept_cost`: of up to 1,000 `neighbours`, drawn anew each time, those whose costs are taken as they are kept.
+-- As `audit_kept`, of `kept_cost`: of up to 1,000 `neighbours`, drawn anew each time, those whose
+-- costs are taken as they are kept.
 CREATE OR REPLACE VIEW audit_kept_costs AS
 WITH
 anew AS MATERIALIZED (

@@ -1,6 +1,7 @@
 -- Which facts belong to no attempt? (No rows is good.)
 -- grain: one row per (fact, trial, attempt) that the catalog does not know
--- The big fact tables carry no keys, so this audit watches them. A request names a trial only: its attempt is NULL.
+-- The big fact tables carry no keys, so this audit watches them. A request names a trial only: its
+-- attempt is NULL.
 CREATE OR REPLACE VIEW audit_orphans AS
 WITH
 fact AS (

@@ -1,8 +1,9 @@
 -- Which tasks are missing or half measured? (No rows is good.)
 -- grain: one row per (trial, task) with something missing
--- Tasks are finished in order and task 0, the untouched backbone, comes first: a trial with results of task t has those of 0 ... t,
--- and one that is done has all of its stream. A task lacking suite members, or with one twice, has no a_ka or a_zs in `point`;
--- where the suite is measured on parts between the ends, in `during`.
+-- Tasks are finished in order and task 0, the untouched backbone, comes first: a trial with results
+-- of task t has those of 0 ... t, and one that is done has all of its stream. A task lacking suite
+-- members, or with one twice, has no a_ka or a_zs in `point`; where the suite is measured on parts
+-- between the ends, in `during`.
 CREATE OR REPLACE VIEW audit_tasks AS
 WITH
 counted AS (

@@ -1,8 +1,10 @@
 -- What does each method reach, and what does it cost, beside full fine-tuning?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) measured at the end of its stream
--- a_ka, a_zs: means over seeds after the last task, *_half: the half width of their 95 % t-intervals. flops_ratio, seconds_ratio: all that its
--- trials spent outside evaluation (one-off phases and merges too), over the same of the row `finetune` of equal backbone, stream, mixture and
--- budget. Seconds are of shared machines, and rougher. memory_multiplier: of its profile, NULL where there is none (python -m runner.profiling).
+-- a_ka, a_zs: means over seeds after the last task, *_half: the half width of their 95 %
+-- t-intervals. flops_ratio, seconds_ratio: all that its trials spent outside evaluation (one-off
+-- phases and merges too), over the same of the row `finetune` of equal backbone, stream, mixture
+-- and budget. Seconds are of shared machines, and rougher. memory_multiplier: of its profile, NULL
+-- where there is none (python -m runner.profiling).
 CREATE OR REPLACE MACRO beside_full(budget VARCHAR := NULL, stream VARCHAR := NULL) AS TABLE
 WITH
 reached AS (

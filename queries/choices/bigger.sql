@@ -1,7 +1,8 @@
 -- A bigger model, or more budget?
 -- grain: one row per (stream, mixture, method, recipe, backbone, budget) with a trial at the end of its stream
--- Sorted by what was spent: of two rows at like cost the one that stands higher answers. pareto: within the same stream, mixture, method and
--- recipe nobody of any backbone spends at most as much and reaches at least as high a mean, and is strictly better in one of the two.
+-- Sorted by what was spent: of two rows at like cost the one that stands higher answers. pareto:
+-- within the same stream, mixture, method and recipe nobody of any backbone spends at most as much
+-- and reaches at least as high a mean, and is strictly better in one of the two.
 CREATE OR REPLACE MACRO bigger(measure VARCHAR := 'gm') AS TABLE
 WITH
 met AS (

@@ -1,7 +1,8 @@
 -- Which is the cheapest method that gains enough and loses little?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) whose mean gain and loss are within the bounds
--- ka_gain >= min_gain and zs_loss <= max_loss, in absolute accuracy after the last task against the untouched backbone. sure: so are the
--- whole 95 % intervals over seeds. Cheapest first, in everything spent but evaluation. A parameter left out means all.
+-- ka_gain >= min_gain and zs_loss <= max_loss, in absolute accuracy after the last task against the
+-- untouched backbone. sure: so are the whole 95 % intervals over seeds. Cheapest first, in
+-- everything spent but evaluation. A parameter left out means all.
 CREATE OR REPLACE MACRO cheapest(
     min_gain DOUBLE := 0.1, max_loss DOUBLE := 0.01, stream VARCHAR := NULL, backbone VARCHAR := NULL
 ) AS TABLE

@@ -1,8 +1,9 @@
 -- What does each method gain, and what does it lose, at a given budget?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) that is wanted
--- ka_gain = a_ka after the last task - a_ka of the untouched backbone; zs_loss = a_zs of the untouched backbone - a_zs after the last
--- task. Means over seeds with 95 % t-intervals; few_seeds: fewer than 3. best_trade: among equal backbone, stream and budget no other
--- mean gains at least as much and loses at most as much, and one of the two strictly. A parameter left out means all.
+-- ka_gain = a_ka after the last task - a_ka of the untouched backbone; zs_loss = a_zs of the
+-- untouched backbone - a_zs after the last task. Means over seeds with 95 % t-intervals; few_seeds:
+-- fewer than 3. best_trade: among equal backbone, stream and budget no other mean gains at least as
+-- much and loses at most as much, and one of the two strictly. A parameter left out means all.
 CREATE OR REPLACE MACRO comparison(
     budget VARCHAR := NULL, stream VARCHAR := NULL, backbone VARCHAR := NULL, recipe VARCHAR := NULL
 ) AS TABLE

@@ -1,7 +1,8 @@
 -- What does it cost to learn so much?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) with a trial at the end of its stream
--- Spent FLOPs at which a_ka first reaches `target`, linear between the tasks after which it was measured. seeds_there of seeds got there; the
--- mean is over these alone, so read it only where all did. few_seeds: fewer than 3. A parameter left out means all.
+-- Spent FLOPs at which a_ka first reaches `target`, linear between the tasks after which it was
+-- measured. seeds_there of seeds got there; the mean is over these alone, so read it only where all
+-- did. few_seeds: fewer than 3. A parameter left out means all.
 CREATE OR REPLACE MACRO cost_to_target(target DOUBLE := 0.5, stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
 WITH
 stepped AS (

@@ -1,7 +1,8 @@
 -- What was lost on a dataset, when, and who keeps it?
 -- grain: one row per (dataset, metric, label_space, backbone, stream, mixture, method, recipe, budget) measured at the end of a stream
--- Means over seeds of: the untouched backbone's value, the lowest after any task, the last; worst_task: after which it was lowest first, in the
--- seed that fell deepest. lost = untouched - last; below 0: gained. A parameter left out means all.
+-- Means over seeds of: the untouched backbone's value, the lowest after any task, the last;
+-- worst_task: after which it was lowest first, in the seed that fell deepest. lost = untouched -
+-- last; below 0: gained. A parameter left out means all.
 CREATE OR REPLACE MACRO lost(dataset VARCHAR := NULL, stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
 WITH
 followed AS (

@@ -1,61 +1,78 @@
 -- Which sentence is best, by a measure of your choice?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) that is wanted
--- Ranked by `measure` (a_ka, a_zs, gm, d_ka, d_zs or zs_ratio; more is better) after the last task among equal backbone, stream and budget.
--- mean, low, high: over seeds, 95 % t-interval. behind: how much the best is ahead, paired by seed, with its interval over `pairs`.
--- verdict: best; tie (the interval holds 0: it cannot be told from the best); behind; ahead (behind by mean, ahead on the seeds that both
--- have); too few seeds (no interval). It is for one comparison: of six sentences that are equally good, in a third of all studies one of
--- the other five is called behind. few_seeds: a mean of fewer than 3. missing: seeds that are wanted and not measured. tuning, objective
--- and merging choose by the parts of a method; a parameter left out means all.
+-- Ranked by `measure` (a_ka, a_zs, gm, d_ka, d_zs or zs_ratio; more is better) after the last task
+-- among equal backbone, stream and budget. gm is the geometric mean of what was learned and what
+-- was kept. By zs_ratio alone whoever learns nothing wins: ka_gain and zs_loss say what a rank
+-- costs, and the row `untouched` is the backbone as it was, what doing nothing would have given.
+-- mean, low, high: over seeds, 95 % t-interval; that of the best reaches down by its `optimism`.
+-- behind: how much the best is ahead, with its interval over `pairs`. verdict: best; tie (it cannot
+-- be told from the best); behind; ahead (behind by mean, ahead on the seeds that both have); too
+-- few seeds. The chance that any of equally good sentences is called behind is at most 5 %
+-- (`compared`), for one look; whoever adds seeds because of a verdict asks with every_look.
+-- few_seeds: a mean of fewer than 3. missing: seeds that are wanted and not measured. tuning,
+-- objective and merging choose by the parts of a method; a parameter left out means all.
 CREATE OR REPLACE MACRO ranked(
-    measure VARCHAR := 'zs_ratio', backbone VARCHAR := NULL, stream VARCHAR := NULL, budget VARCHAR := NULL, mixture VARCHAR := NULL,
-    method VARCHAR := NULL, tuning VARCHAR := NULL, objective VARCHAR := NULL, merging VARCHAR := NULL, recipe VARCHAR := NULL,
-    study VARCHAR := NULL
+    measure VARCHAR := 'gm', backbone VARCHAR := NULL, stream VARCHAR := NULL, budget VARCHAR := NULL,
+    mixture VARCHAR := NULL, method VARCHAR := NULL, tuning VARCHAR := NULL, objective VARCHAR := NULL,
+    merging VARCHAR := NULL, recipe VARCHAR := NULL, study VARCHAR := NULL, every_look BOOLEAN := FALSE
 ) AS TABLE
 WITH
-chosen AS (
-    SELECT s.id, s.backbone AS b, s.stream AS st, s.budget AS bu, s.mixture AS mx, s.method AS me, s.recipe AS r, s.seed AS seed_
-    FROM trial s JOIN method m ON m.name = s.method
-    WHERE s.id NOT IN (SELECT g.trial FROM stage g WHERE g.state = 'withdrawn')
-      AND (backbone IS NULL OR s.backbone = backbone) AND (stream IS NULL OR s.stream = stream) AND (budget IS NULL OR s.budget = budget)
-      AND (mixture IS NULL OR s.mixture = mixture) AND (method IS NULL OR s.method = method) AND (recipe IS NULL OR s.recipe = recipe)
-      AND (study IS NULL OR s.study = study) AND (tuning IS NULL OR m.tuning = tuning) AND (merging IS NULL OR m.merging = merging)
-      AND (objective IS NULL OR list_contains(string_split(m.objective, '+'), objective))
+sought AS (
+    SELECT sentence.id, sentence.backbone AS backbone_, sentence.stream AS stream_,
+           sentence.budget AS budget_, sentence.mixture AS mixture_, sentence.method AS method_,
+           sentence.recipe AS recipe_, sentence.seed
+    FROM trial AS sentence
+    JOIN method AS parts ON parts.name = sentence.method
+    WHERE sentence.id NOT IN (SELECT stage.trial FROM stage WHERE stage.state = 'withdrawn')
+      AND (backbone IS NULL OR sentence.backbone = backbone)
+      AND (stream IS NULL OR sentence.stream = stream)
+      AND (budget IS NULL OR sentence.budget = budget)
+      AND (mixture IS NULL OR sentence.mixture = mixture)
+      AND (method IS NULL OR sentence.method = method)
+      AND (recipe IS NULL OR sentence.recipe = recipe)
+      AND (study IS NULL OR sentence.study = study)
+      AND (tuning IS NULL OR parts.tuning = tuning)
+      AND (merging IS NULL OR parts.merging = merging)
+      AND (objective IS NULL OR list_contains(string_split(parts.objective, '+'), objective))
 ),
 valued AS (
-    SELECT c.*, CASE measure WHEN 'a_ka' THEN e.a_ka WHEN 'a_zs' THEN e.a_zs WHEN 'gm' THEN e.gm WHEN 'd_ka' THEN e.d_ka
-                             WHEN 'd_zs' THEN e.d_zs WHEN 'zs_ratio' THEN e.zs_ratio
-                             ELSE error('measure is one of a_ka, a_zs, gm, d_ka, d_zs, zs_ratio; not ' || measure) END AS value_
-    FROM chosen c LEFT JOIN (SELECT t.* FROM summary t WHERE t.task = t.tasks) e ON e.trial = c.id
+    SELECT sought.backbone_ AS of_backbone, sought.stream_ AS of_stream, '*' AS of_mixture,
+           '*' AS of_method, '*' AS of_recipe, sought.budget_ AS of_budget,
+           {'method': sought.method_, 'mixture': sought.mixture_, 'recipe': sought.recipe_} AS choice,
+           sought.recipe_ AS at_recipe, sought.id AS trial, sought.seed, reached.value,
+           reached.resolution, reached.gflops, reached.untouched, reached.d_ka, reached.d_zs
+    FROM sought
+    LEFT JOIN at_end(measure := measure) AS reached ON reached.trial = sought.id
 ),
-summed AS (
-    SELECT b, st, bu, mx, me, r, count(*) AS wanted_, count(value_) AS n, avg(value_) AS m, stddev_samp(value_) AS s,
-           list({'seed': seed_, 'value': value_}) FILTER (WHERE value_ IS NOT NULL) AS of_seeds
+found AS (
+    SELECT * FROM compared(trials := 'valued', every_look := every_look)
+),
+traded AS (
+    SELECT of_backbone, of_stream, of_budget, choice, avg(d_ka) AS ka_gain, -avg(d_zs) AS zs_loss
     FROM valued
-    GROUP BY ALL
+    GROUP BY of_backbone, of_stream, of_budget, choice
 ),
-placed AS (
-    SELECT u.*, first(mx) OVER best_of AS mx_, first(me) OVER best_of AS me_, first(r) OVER best_of AS r_, first(of_seeds) OVER best_of AS best_,
-           rank() OVER (PARTITION BY b, st, bu ORDER BY m DESC NULLS LAST) AS place
-    FROM summed u
-    WINDOW best_of AS (PARTITION BY b, st, bu ORDER BY m DESC NULLS LAST, me, mx, r)
-),
-paired_ AS (
-    -- a list for each row, not a join of all with all: what is asked of few combinations is computed of few
-    SELECT p.*, CASE WHEN (p.mx, p.me, p.r) <> (p.mx_, p.me_, p.r_)
-                     THEN flatten([[w.value - v.value FOR w IN p.best_ IF w.seed = v.seed] FOR v IN p.of_seeds]) END AS ahead
-    FROM placed p
-),
-behind_ AS (
-    SELECT p.*, coalesce(len(p.ahead), 0) AS pairs_, list_avg(p.ahead) AS d, list_stddev_samp(p.ahead) / sqrt(len(p.ahead)) AS error_
-    FROM paired_ p
+untouched AS (
+    SELECT of_backbone, of_stream, of_budget, avg(valued.untouched) AS mean
+    FROM valued
+    GROUP BY of_backbone, of_stream, of_budget
 )
-SELECT p.b AS backbone, p.st AS stream, p.bu AS budget, CASE WHEN p.m IS NOT NULL THEN p.place END AS rank,
-       p.me AS method, p.mx AS mixture, p.r AS recipe, p.n AS seeds, p.n < 3 AS few_seeds, p.wanted_ AS seeds_wanted, p.wanted_ - p.n AS missing,
-       p.m AS mean, p.m - q.t * p.s / sqrt(p.n) AS low, p.m + q.t * p.s / sqrt(p.n) AS high,
-       p.pairs_ AS pairs, p.d AS behind, p.d - e.t * p.error_ AS behind_low, p.d + e.t * p.error_ AS behind_high,
-       CASE WHEN p.m IS NULL THEN NULL WHEN (p.mx, p.me, p.r) = (p.mx_, p.me_, p.r_) THEN 'best' WHEN e.t IS NULL THEN 'too few seeds'
-            WHEN p.d - e.t * p.error_ > 0 THEN 'behind' WHEN p.d + e.t * p.error_ < 0 THEN 'ahead' ELSE 'tie' END AS verdict
-FROM behind_ p
-LEFT JOIN student q ON q.df = p.n - 1
-LEFT JOIN student e ON e.df = p.pairs_ - 1
+SELECT found.backbone, found.stream, found.budget,
+       CASE WHEN found.mean IS NOT NULL THEN rank() OVER (
+           PARTITION BY found.backbone, found.stream, found.budget
+           ORDER BY found.mean DESC NULLS LAST) END AS rank,
+       found.choice.method AS method, found.choice.mixture AS mixture, found.choice.recipe AS recipe,
+       found.seeds, found.few_seeds, found.wanted AS seeds_wanted, found.wanted - found.seeds AS missing,
+       found.mean, found.optimism, found.mean_low AS low, found.mean_high AS high,
+       found.pairs, found.look, found.behind, found.behind_low, found.behind_high,
+       CASE WHEN found.others = 0 AND found.mean IS NOT NULL THEN 'best' ELSE found.verdict END AS verdict,
+       traded.ka_gain, traded.zs_loss
+FROM found
+JOIN traded ON traded.of_backbone = found.backbone AND traded.of_stream = found.stream
+           AND traded.of_budget = found.budget AND traded.choice = found.choice
+UNION ALL
+SELECT untouched.of_backbone, untouched.of_stream, untouched.of_budget, NULL, 'untouched', '-', '-',
+       0, false, 0, 0, untouched.mean, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 'untouched', 0, 0
+FROM untouched
+WHERE untouched.mean IS NOT NULL
 ORDER BY 1, 2, 3, rank NULLS LAST, 5, 6, 7;

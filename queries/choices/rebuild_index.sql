@@ -1,11 +1,13 @@
 -- Must the image index be rebuilt?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget, dataset, label_space, rank, task) with the probe `index`
--- Recall at `rank` of text queries encoded by the deployed weights: `kept` on the index that the untouched backbone made, `shifted` the same
--- after the mean drift of the queries is taken back, `rebuilt` on an index made anew; `before`: the untouched backbone on its own index. Means
--- over the seeds that have all of them, on whole test sets. falls = before - the greater of kept and shifted, with its 95 % interval
--- (NULL for one seed); rebuilding_gains = rebuilt - that. must: no, if the old index serves as well as it did (backward compatible,
--- https://arxiv.org/abs/2003.11942) or a new one no better; yes, if all of its interval is above 0; else open. The suite must name index_r<k>,
--- index_shifted_r<k> and text_to_image_r<k>, as world_probed does.
+-- Recall at `rank` of text queries encoded by the deployed weights: `kept` on the index that the
+-- untouched backbone made, `shifted` the same after the mean drift of the queries is taken back,
+-- `rebuilt` on an index made anew; `before`: the untouched backbone on its own index. Means over
+-- the seeds that have all of them, on whole test sets. falls = before - the greater of kept and
+-- shifted, with its 95 % interval (NULL for one seed); rebuilding_gains = rebuilt - that. must: no,
+-- if the old index serves as well as it did (backward compatible, https://arxiv.org/abs/2003.11942)
+-- or a new one no better; yes, if all of its interval is above 0; else open. The suite must name
+-- index_r<k>, index_shifted_r<k> and text_to_image_r<k>, as world_probed does.
 CREATE OR REPLACE VIEW rebuild_index AS
 WITH
 probe AS MATERIALIZED (

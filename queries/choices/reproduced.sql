@@ -1,9 +1,11 @@
 -- Are the published numbers reproduced here?
 -- grain: one row per (source, setting, metric) of reference_result
--- A published setting is a JSON object of our words (backbone, stream, mixture, method, recipe, budget, suite), a dataset, and the task after
--- which it was measured (left out: the last). ours: mean over the trials that fit all of it, deployed weights, whole test sets; method names
--- are compared without regard to case. verdict: reproduced (within `tolerance` of the published value); differs; not measured; not compared,
--- where the setting has words that are not ours (`unknown`), or the number is unverified: those are never compared silently.
+-- A published setting is a JSON object of our words (backbone, stream, mixture, method, recipe,
+-- budget, suite), a dataset, and the task after which it was measured (left out: the last). ours:
+-- mean over the trials that fit all of it, deployed weights, whole test sets; method names are
+-- compared without regard to case. verdict: reproduced (within `tolerance` of the published value);
+-- differs; not measured; not compared, where the setting has words that are not ours (`unknown`),
+-- or the number is unverified: those are never compared silently.
 CREATE OR REPLACE MACRO reproduced(tolerance DOUBLE := 0.005) AS TABLE
 WITH
 said AS (

@@ -1,8 +1,9 @@
 -- Which method retains zero-shot accuracy best at a given budget?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) that is wanted
--- Ranked by zs_ratio = a_zs after the last task / a_zs of the untouched backbone, among equal backbone, stream and budget. Means over
--- seeds with 95 % t-intervals (*_low, *_high); few_seeds: fewer than 3, so hold the rank lightly; seeds < seeds_wanted: not all
--- seeds have ended. A parameter left out means all.
+-- Ranked by zs_ratio = a_zs after the last task / a_zs of the untouched backbone, among equal
+-- backbone, stream and budget. Means over seeds with 95 % t-intervals (*_low, *_high); few_seeds:
+-- fewer than 3, so hold the rank lightly; seeds < seeds_wanted: not all seeds have ended. A
+-- parameter left out means all.
 CREATE OR REPLACE MACRO retention_at_budget(
     budget VARCHAR := NULL, stream VARCHAR := NULL, backbone VARCHAR := NULL, recipe VARCHAR := NULL
 ) AS TABLE

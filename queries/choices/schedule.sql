@@ -1,8 +1,14 @@
 -- Which recipe, and which learning rate schedule?
 -- grain: one row per (backbone, stream, mixture, method, budget, recipe) with a trial at the end of its stream
--- `effect` along the recipes, with what they say. behind, verdict: against the best recipe of the same sentence, paired by seed.
+-- `effect` along the recipes, with what they say. behind, verdict: against the best recipe of the
+-- same setting, paired by seed. Choose on a validation stream: what is chosen on test images
+-- flatters.
 CREATE OR REPLACE MACRO schedule(measure VARCHAR := 'gm') AS TABLE
-SELECT e.backbone, e.stream, e.mixture, e.method, e.budget, e.choice AS recipe, r.schedule, r.schedule_params, r.optimizer, r.lr,
-       r.batch_pairs, e.others, e.seeds, e.few_seeds, e.mean, e.mean_low, e.mean_high, e.pairs, e.behind, e.behind_low, e.behind_high, e.verdict
-FROM effect(axis := 'recipe', measure := measure) e JOIN recipe r ON r.name = e.choice
-ORDER BY 1, 2, 3, 4, 5, e.mean DESC, 6;
+SELECT found.backbone, found.stream, found.mixture, found.method, found.budget, found.choice AS recipe,
+       recipe.schedule, recipe.schedule_params, recipe.optimizer, recipe.lr, recipe.batch_pairs,
+       found.others, found.seeds, found.few_seeds, found.mean, found.optimism, found.mean_low,
+       found.mean_high, found.pairs, found.look, found.behind, found.behind_low, found.behind_high,
+       found.verdict
+FROM effect(axis := 'recipe', measure := measure) AS found
+JOIN recipe ON recipe.name = found.choice
+ORDER BY 1, 2, 3, 4, 5, found.mean DESC, 6;

@@ -1,8 +1,9 @@
 -- Which methods are worth what they cost?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) with a trial at the end of its stream
--- pareto: among equal backbone and stream nobody spends at most as much, gains at least as much and loses at most as much, and is
--- strictly better in one of the three; beaten_by: of those that do, the one that gains most. Means over seeds; gflops: everything but
--- evaluation. A parameter left out means all.
+-- pareto: among equal backbone and stream nobody spends at most as much, gains at least as much and
+-- loses at most as much, and is strictly better in one of the three; beaten_by: of those that do,
+-- the one that gains most. Means over seeds; gflops: everything but evaluation. A parameter left
+-- out means all.
 CREATE OR REPLACE MACRO trade_off(stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
 WITH
 meant AS (
@@ -14,7 +15,8 @@ meant AS (
     GROUP BY ALL
 ),
 ahead AS MATERIALIZED (
-    -- of those that cost no more, the one that is best in gain less loss: it beats most of the others
+    -- of those that cost no more, the one that is best in gain less loss: it beats most of the
+    -- others
     SELECT *, row_number() OVER () AS id, arg_max({'ka': ka_gain, 'zs': zs_loss, 'flops': gflops}, ka_gain - zs_loss) OVER cheaper AS champion
     FROM meant
     WINDOW cheaper AS (PARTITION BY b, st ORDER BY gflops)

@@ -1,6 +1,7 @@
 -- What would a grid cost in all?
 -- grain: one row per grid, of the words as in `grid_cost`
--- hours: worker time of the new trials of which some alike has finished; unknown: new trials without such.
+-- hours: worker time of the new trials of which some alike has finished; unknown: new trials
+-- without such.
 CREATE OR REPLACE MACRO grid_total(
     backbones VARCHAR := NULL, streams VARCHAR := NULL, mixtures VARCHAR := NULL, methods VARCHAR := NULL, recipes VARCHAR := NULL,
     budgets VARCHAR := NULL, seeds INTEGER := 3, first_seed INTEGER := 0

@@ -1,7 +1,8 @@
 -- What does a step of each profiled combination cost?
 -- grain: one row per (backbone, mixture, method, recipe)
--- From `profile`, as docs/budgets.md says: step_gflops of a step (and of choosing its pairs), once_gflops of what runs once per task;
--- multiplier: the highest peak memory of the phases over that of full fine-tuning, to 4 decimals; step_maf_gflops = their product.
+-- From `profile`, as docs/budgets.md says: step_gflops of a step (and of choosing its pairs),
+-- once_gflops of what runs once per task; multiplier: the highest peak memory of the phases over
+-- that of full fine-tuning, to 4 decimals; step_maf_gflops = their product.
 CREATE OR REPLACE VIEW price AS
 WITH
 summed AS (

@@ -1,9 +1,11 @@
 -- What does each method cost, and how many steps does a budget buy it, next to what was published?
 -- grain: one row per (backbone, mixture, method, recipe) profiled
--- steps: of a task, of so many `tasks` (20, 50, 100, 200, or as many as a stream has). published_*: of the same backbone, batch size and
--- method in FoMo-in-Flux's table of compute (reference_result), whose names are ours but for case and signs; its memory is what the driver
--- said, and its EWC pays for a Fisher pass at every step. gflops_apart, multiplier_apart: ours over the published, minus 1; a step as the
--- budget charges it: one that charges per_step, as `fomo`, is charged as published.
+-- steps: of a task, of so many `tasks` (20, 50, 100, 200, or as many as a stream has). published_*:
+-- of the same backbone, batch size and method in FoMo-in-Flux's table of compute
+-- (reference_result), whose names are ours but for case and signs; its memory is what the driver
+-- said, and its EWC pays for a Fisher pass at every step. gflops_apart, multiplier_apart: ours over
+-- the published, minus 1; a step as the budget charges it: one that charges per_step, as `fomo`, is
+-- charged as published.
 CREATE OR REPLACE MACRO profiles(budget VARCHAR := 'fomo', tasks INTEGER := 20) AS TABLE
 WITH
 said AS (

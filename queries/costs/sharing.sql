@@ -1,8 +1,9 @@
 -- What did sharing save, and what does each study train in common?
 -- grain: one row per study
--- trunks: how many trainings are distinct (`trunk`) of so many trials. Of what the trials of the study hold by now: charged: training as
--- each trial is charged for it (no merging, no evaluation), as if it had been alone; done: what was truly trained, the rest was taken
--- over from another trial (cost.shared); done_share = done / charged. Seconds taken over are those that the other one took.
+-- trunks: how many trainings are distinct (`trunk`) of so many trials. Of what the trials of the
+-- study hold by now: charged: training as each trial is charged for it (no merging, no evaluation),
+-- as if it had been alone; done: what was truly trained, the rest was taken over from another trial
+-- (cost.shared); done_share = done / charged. Seconds taken over are those that the other one took.
 CREATE OR REPLACE VIEW sharing AS
 WITH
 spent AS (

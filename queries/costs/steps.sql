@@ -1,8 +1,10 @@
 -- How many steps does a budget buy?
 -- grain: one row per (backbone, mixture, method, recipe, budget, tasks) of a profile, or of a trial
--- The rule of runner/budget.py: round((total / tasks - once) / step), half to even, at the price of the budget's unit and charging. steps:
--- of a task; NULL where the budget is in FLOPs and the combination is not profiled (python -m runner.sync --dry-run --profile); below 1 the
--- trial is refused. over_of_a_task: what a task would spend beyond its share of the total, in steps: half a step at the most.
+-- The rule of runner/budget.py: round((total / tasks - once) / step), half to even, at the price of
+-- the budget's unit and charging. steps: of a task; NULL where the budget is in FLOPs and the
+-- combination is not profiled (python -m runner.sync --dry-run --profile); below 1 the trial is
+-- refused. over_of_a_task: what a task would spend beyond its share of the total, in steps: half a
+-- step at the most.
 CREATE OR REPLACE VIEW steps AS
 WITH
 asked AS (

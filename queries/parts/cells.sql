@@ -1,7 +1,8 @@
 -- What do the seeds of each cell come to?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) that has a trial at the end of its stream
--- Of each measure of `trajectory` the mean over seeds, *_seeds that have it, and *_half: half the width of the 95 % t-interval, NULL below
--- two seeds. `spread` says the same with a row for each measure.
+-- Of each measure of `trajectory` the mean over seeds, *_seeds that have it, and *_half: half the
+-- width of the 95 % t-interval, NULL below two seeds. `spread` says the same with a row for each
+-- measure.
 CREATE OR REPLACE VIEW cells AS
 WITH
 summed AS (

@@ -1,6 +1,7 @@
 -- What exactly does each trial run?
 -- grain: one row per trial whose backbone is known (a `trial:<id>` that is not done yet has no definition)
--- The resolved definition, as it goes into spec.json: every row that the sentence names, and nothing that cannot change a number.
+-- The resolved definition, as it goes into spec.json: every row that the sentence names, and
+-- nothing that cannot change a number.
 CREATE OR REPLACE VIEW definition AS
 WITH RECURSIVE
 dataset_definition AS (
@@ -15,7 +16,8 @@ sequence_definition AS (
     GROUP BY s.name
 ),
 suite_definition AS (
-    -- a suite that is measured whole after every task says nothing of it, as before there were others
+    -- a suite that is measured whole after every task says nothing of it, as before there were
+    -- others
     SELECT name, CASE WHEN subset < 1 THEN to_json({name: name, subset: subset, members: members})
                       ELSE to_json({name: name, members: members}) END AS definition
     FROM suite JOIN (
@@ -43,7 +45,8 @@ stream_definition AS (
     JOIN stream_datasets sd ON sd.stream = st.name
 ),
 mixture_definition AS (
-    -- a policy that is NULL is left out: definitions from before there were policies stay what they were
+    -- a policy that is NULL is left out: definitions from before there were policies stay what they
+    -- were
     SELECT m.name, json_merge_patch(to_json({name: m.name, update_share: update_share, buffer_share: buffer_share,
            pretraining_share: pretraining_share,
                             pretraining_dataset: d.definition, buffer_pairs: buffer_pairs, selection: selection,
@@ -57,7 +60,8 @@ method_definition AS (
     FROM method
 ),
 recipe_definition AS (
-    -- how a step is computed is left out where nothing is said of it: definitions from before it could be said stay what they were
+    -- how a step is computed is left out where nothing is said of it: definitions from before it
+    -- could be said stay what they were
     SELECT name, json_merge_patch(to_json({name: name, optimizer: optimizer, optimizer_params: optimizer_params, lr: lr,
                           weight_decay: weight_decay, clip_norm: clip_norm, batch_pairs: batch_pairs, precision: "precision",
                           schedule: schedule, schedule_params: schedule_params, augmentation_params: augmentation_params}),

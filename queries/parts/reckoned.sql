@@ -1,7 +1,8 @@
 -- What do the facts say of each task of these trials?
 -- grain: one row per (trial, task) that has results, of the trials in the view or table that `trials` names (a column `trial`)
--- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest with results of the task; `step` is the last
--- at which it measured: the end of the task. Means as in `point`, what was spent as in `trajectory`.
+-- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest
+-- with results of the task; `step` is the last at which it measured: the end of the task. Means as
+-- in `point`, what was spent as in `trajectory`.
 CREATE OR REPLACE MACRO reckoned(trials VARCHAR := 'unkept') AS TABLE
 WITH
 asked AS MATERIALIZED (

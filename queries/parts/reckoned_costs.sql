@@ -1,7 +1,7 @@
 -- What did each phase of these trials cost, by the facts?
 -- grain: one row per (trial, phase) that was charged, of the trials in the view or table that `trials` names (a column `trial`)
--- The columns of `kept_cost`, from `cost` anew. held_*: of the attempts that hold, as `standing` says; done_*: what of it was not taken over
--- from another trial.
+-- The columns of `kept_cost`, from `cost` anew. held_*: of the attempts that hold, as `standing`
+-- says; done_*: what of it was not taken over from another trial.
 CREATE OR REPLACE MACRO reckoned_costs(trials VARCHAR := 'unkept') AS TABLE
 WITH
 asked AS MATERIALIZED (

@@ -1,8 +1,10 @@
 -- In which state is each trial?
 -- grain: one row per trial
--- State is never stored: it follows from attempts, submissions, outcomes and requests. `attempt` is the one that decides: the newest that is
--- done, else the newest that has not ended, else the newest. pending: `startable`. waiting: what it begins from is not done, or its study is held
--- for a person. failed: over, until a `retry` request. after: as in `mates`, of what is pending. `trial_state` says why.
+-- State is never stored: it follows from attempts, submissions, outcomes and requests. `attempt` is
+-- the one that decides: the newest that is done, else the newest that has not ended, else the
+-- newest. pending: `startable`. waiting: what it begins from is not done, or its study is held for
+-- a person. failed: over, until a `retry` request. after: as in `mates`, of what is pending.
+-- `trial_state` says why.
 CREATE OR REPLACE VIEW stage AS
 WITH
 again AS (

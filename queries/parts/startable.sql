@@ -1,9 +1,10 @@
 -- Which trials could start?
 -- grain: one row per trial that sync may start, now or after another
--- A trial is tried again as long as `policy` allows (`exhausted`). Attempts that were preempted, timed out or lost their node are
--- nearly free: the next goes on from the checkpoint. Errors are not tried again until a `retry` request. After `same_errors` trials
--- of a study failed the same way the rest of the study waits for a person (a `retry` request for any of them).
--- attempt: the number that its next attempt would have.
+-- A trial is tried again as long as `policy` allows (`exhausted`). Attempts that were preempted,
+-- timed out or lost their node are nearly free: the next goes on from the checkpoint. Errors are
+-- not tried again until a `retry` request. After `same_errors` trials of a study failed the same
+-- way the rest of the study waits for a person (a `retry` request for any of them). attempt: the
+-- number that its next attempt would have.
 CREATE OR REPLACE VIEW startable AS
 WITH
 withdrawn AS (

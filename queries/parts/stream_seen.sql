@@ -1,6 +1,7 @@
 -- What of each stream do the summaries of its trials depend on?
 -- grain: one row per stream
--- tasks: how many; *_wanted: members of its suite by role; seen: a number that changes with the stream's tasks and with every member
+-- tasks: how many; *_wanted: members of its suite by role; seen: a number that changes with the
+-- stream's tasks and with every member
 CREATE OR REPLACE VIEW stream_seen AS
 SELECT st.name AS stream, st.tasks, count(*) FILTER (WHERE m.role = 'adapt') AS adapt_wanted,
        count(*) FILTER (WHERE m.role = 'retain') AS retain_wanted,

@@ -1,7 +1,7 @@
 -- How wide is a 95 % interval over so few seeds?
 -- grain: one row per degrees of freedom, 1 ... 1000 (seeds - 1)
--- t = t(.975, df): a mean is known to -/+ t * s / sqrt(seeds). From 31 on three terms of its expansion around the normal quantile,
--- good to 5 decimals.
+-- t = t(.975, df): a mean is known to -/+ t * s / sqrt(seeds). From 31 on three terms of its
+-- expansion around the normal quantile, good to 5 decimals.
 CREATE OR REPLACE VIEW student AS
 WITH
 printed AS (

@@ -1,8 +1,9 @@
 -- What did each task come to, kept or reckoned?
 -- grain: one row per (trial, task) that has results
--- What is kept (`kept_summary`) where nothing newer is known of the trial (`unkept`), the rest from the facts (`reckoned`). Many answers
--- begin here: with every trial kept they read one row per task, not each result.
--- d_ka, d_zs and zs_ratio compare with task 0, the untouched backbone; it is not sorted, which would take a while.
+-- What is kept (`kept_summary`) where nothing newer is known of the trial (`unkept`), the rest from
+-- the facts (`reckoned`). Many answers begin here: with every trial kept they read one row per
+-- task, not each result. d_ka, d_zs and zs_ratio compare with task 0, the untouched backbone; it is
+-- not sorted, which would take a while.
 CREATE OR REPLACE VIEW summary AS
 WITH
 each AS (

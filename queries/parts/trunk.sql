@@ -1,8 +1,10 @@
 -- Which trials train the same?
 -- grain: one row per trial
--- trunk: a number, equal for trials that differ only in what happens after training: technique, deploy rule, suite, study. Of trials
--- whose tasks begin from what was merged, the merging belongs to it; of one that averages steps, always. stem: the same without where a
--- task begins: trials of one stem may have their first tasks in common. Another version of DuckDB may number them otherwise.
+-- trunk: a number, equal for trials that differ only in what happens after training: technique,
+-- deploy rule, suite, study. Of trials whose tasks begin from what was merged, the merging belongs
+-- to it; of one that averages steps, always. stem: the same without where a task begins: trials of
+-- one stem may have their first tasks in common. Another version of DuckDB may number them
+-- otherwise.
 CREATE OR REPLACE VIEW trunk AS
 WITH
 learns AS (

@@ -1,8 +1,10 @@
 -- Of which trials are the facts newer than what is kept of them?
 -- grain: one row per trial
--- `kept_until` says how far `kept_summary` and `kept_cost` go: to a place in `result` and in `cost`. Rows from there on are newer. Where fewer rows
--- stand before it than did, or another is the last, rows have gone, and nothing that is kept can be relied on. Where a stream or suite
--- has changed, its trials are found. (Through a list, because what comes of one is planned as a few rows, which these nearly always are.)
+-- `kept_until` says how far `kept_summary` and `kept_cost` go: to a place in `result` and in
+-- `cost`. Rows from there on are newer. Where fewer rows stand before it than did, or another is
+-- the last, rows have gone, and nothing that is kept can be relied on. Where a stream or suite has
+-- changed, its trials are found. (Through a list, because what comes of one is planned as a few
+-- rows, which these nearly always are.)
 CREATE OR REPLACE VIEW unkept AS
 WITH
 mark AS (

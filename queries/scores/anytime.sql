@@ -1,7 +1,9 @@
 -- How good is each trial on the way, not only at its end?
 -- grain: one row per trial at the end of its stream
--- zs_min: the worst a_zs after any task, and the first such task. *_auc: area under the measure over spent FLOPs (trapezoids), divided by what was
--- spent since task 0, so it reads like the measure itself: what a user had on average while the stream went on. NULL where a point is missing.
+-- zs_min: the worst a_zs after any task, and the first such task. *_auc: area under the measure
+-- over spent FLOPs (trapezoids), divided by what was spent since task 0, so it reads like the
+-- measure itself: what a user had on average while the stream went on. NULL where a point is
+-- missing.
 CREATE OR REPLACE VIEW anytime AS
 WITH
 stepped AS (

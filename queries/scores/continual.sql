@@ -1,10 +1,12 @@
 -- How does each trial score by the measures of continual learning?
 -- grain: one row per (trial, label_space) whose stream has a task matrix (`task_matrix`) that is measured whole, task 0 included
--- R[t, e]: value of column e after task t, T tasks. acc_final (MTIL Last): mean R[T, e]. acc_all (MTIL Avg): mean of all R[t >= 1, e],
--- tasks not seen yet too. acc_inc: mean over t of the mean R[t, e <= t]. acc_learn (TiC in-domain): mean R[e, e]. transfer (MTIL):
--- mean over columns e >= 2 of the mean R[1 <= t < e, e]. tic_forward, tic_backward: pooled means of R[t >= 1, e > t], R[t, e < t].
--- bwt: mean over e < T of R[T, e] - R[e, e]. fwt_zs: mean over e >= 2 of R[e - 1, e] - R[0, e], below 0: damage. forgotten_mean: mean
--- over e < T of max R[e <= t < T, e] - R[T, e]. (ZSCL arXiv 2303.06628, GEM arXiv 1706.08840, TiC-CLIP arXiv 2310.16226)
+-- R[t, e]: value of column e after task t, T tasks. acc_final (MTIL Last): mean R[T, e]. acc_all
+-- (MTIL Avg): mean of all R[t >= 1, e], tasks not seen yet too. acc_inc: mean over t of the mean
+-- R[t, e <= t]. acc_learn (TiC in-domain): mean R[e, e]. transfer (MTIL): mean over columns e >= 2
+-- of the mean R[1 <= t < e, e]. tic_forward, tic_backward: pooled means of R[t >= 1, e > t], R[t, e
+-- < t]. bwt: mean over e < T of R[T, e] - R[e, e]. fwt_zs: mean over e >= 2 of R[e - 1, e] - R[0,
+-- e], below 0: damage. forgotten_mean: mean over e < T of max R[e <= t < T, e] - R[T, e]. (ZSCL
+-- arXiv 2303.06628, GEM arXiv 1706.08840, TiC-CLIP arXiv 2310.16226)
 CREATE OR REPLACE VIEW continual AS
 WITH
 sized AS (

@@ -1,6 +1,7 @@
 -- How does each combination go along its stream, over seeds?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget, task) with results
--- Means over the seeds that have the task, with 95 % t-intervals of a_ka, a_zs, gm and zs_ratio. spent_*: means of `trajectory`'s.
+-- Means over the seeds that have the task, with 95 % t-intervals of a_ka, a_zs, gm and zs_ratio.
+-- spent_*: means of `trajectory`'s.
 CREATE OR REPLACE VIEW course AS
 WITH
 summed AS (

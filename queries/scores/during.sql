@@ -1,14 +1,16 @@
 -- How does a trial go that measures only parts of its test sets during the stream?
 -- grain: one row per (trial, task) of a stream whose suite has a `subset` below 1; task 0 is the untouched backbone
--- As `point`, but on the same part of each test set after every task, the ends too: at least 300 images and two of each class, or all of a
--- test set that has no more. share: of all its test images that were measured. Compare such values with each other alone.
+-- As `point`, but on the same part of each test set after every task, the ends too: at least 300
+-- images and two of each class, or all of a test set that has no more. share: of all its test
+-- images that were measured. Compare such values with each other alone.
 CREATE OR REPLACE VIEW during AS
 WITH
 parted AS (
     SELECT t.id AS trial FROM trial t JOIN stream st ON st.name = t.stream JOIN suite u ON u.name = st.suite WHERE u.subset < 1
 ),
 part AS (
-    -- of each member the smallest part that was measured: at the ends there is the whole test set besides
+    -- of each member the smallest part that was measured: at the ends there is the whole test set
+    -- besides
     SELECT trial, task, role, dataset, metric, label_space, weight, arg_min(value, fraction) AS value,
            arg_min(examples, fraction) AS examples, arg_min(examples / fraction, fraction) AS images, count(DISTINCT fraction) = count(*) AS once
     FROM measured JOIN parted USING (trial)

@@ -1,8 +1,8 @@
 -- What was known once and lost again?
 -- grain: one row per (trial, dataset, metric, label_space) of the suite
--- forgotten = best value after any earlier task (task 0 too) minus the value after the last task measured; negative: never better
--- than now. best_task: the first that had it. role_mean: the weighted mean of `forgotten` over the trial's members of the same role,
--- NULL if one is missing.
+-- forgotten = best value after any earlier task (task 0 too) minus the value after the last task
+-- measured; negative: never better than now. best_task: the first that had it. role_mean: the
+-- weighted mean of `forgotten` over the trial's members of the same role, NULL if one is missing.
 CREATE OR REPLACE VIEW forgetting AS
 WITH
 ended AS NOT MATERIALIZED (

@@ -1,7 +1,8 @@
 -- How well is everything known after every task, over seeds?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget, label_space, task, item)
--- item: `task 3`, the own test sets of a task, where the stream has a task matrix (`task_matrix`), with role NULL; and every dataset of the
--- suite, with its role, by each of its metrics where the suite has several. value: mean over the seeds that have it.
+-- item: `task 3`, the own test sets of a task, where the stream has a task matrix (`task_matrix`),
+-- with role NULL; and every dataset of the suite, with its role, by each of its metrics where the
+-- suite has several. value: mean over the seeds that have it.
 CREATE OR REPLACE VIEW heat AS
 WITH
 called AS (

@@ -1,6 +1,7 @@
 -- Which published points have both an accumulation and a retention?
 -- grain: one row per (source, setting) of reference_result with a_ka and a_zs
--- To be drawn beside ours, marked by provenance; backbone and stream are words of the setting, NULL: it does not name one.
+-- To be drawn beside ours, marked by provenance; backbone and stream are words of the setting,
+-- NULL: it does not name one.
 CREATE OR REPLACE VIEW published AS
 SELECT r.source, r.setting, min(r.provenance) AS provenance,
        CASE WHEN json_valid(r.setting) THEN r.setting::JSON ->> 'backbone' END AS backbone,

@@ -1,7 +1,8 @@
 -- How sure are we of each combination, over its seeds?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget, measure) with at least one trial at the end of its stream
--- mean over the seeds whose last task is measured, and its 95 % interval: mean -/+ t(.975, n - 1) * s / sqrt(n), NULL for one seed.
--- With 3 seeds t is 4.30, not 1.96. measure: a_ka, a_zs, gm, d_ka, d_zs, zs_ratio as in `trajectory`.
+-- mean over the seeds whose last task is measured, and its 95 % interval: mean -/+ t(.975, n - 1) *
+-- s / sqrt(n), NULL for one seed. With 3 seeds t is 4.30, not 1.96. measure: a_ka, a_zs, gm, d_ka,
+-- d_zs, zs_ratio as in `trajectory`.
 CREATE OR REPLACE VIEW spread AS
 WITH
 named AS (

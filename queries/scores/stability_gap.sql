@@ -1,8 +1,8 @@
 -- How deep does a trial fall within a task?
 -- grain: one row per (trial, dataset, metric, label_space, fraction) measured within some task, not only at its end
--- gap: the largest, over tasks, of the value before the task minus the lowest within it or at its end, and that task; at or below 0: it
--- never fell. Both on the same fraction of the test set, since a part and a whole are not compared. Deployed weights.
--- (de Lange et al., arXiv 2205.13452)
+-- gap: the largest, over tasks, of the value before the task minus the lowest within it or at its
+-- end, and that task; at or below 0: it never fell. Both on the same fraction of the test set,
+-- since a part and a whole are not compared. Deployed weights. (de Lange et al., arXiv 2205.13452)
 CREATE OR REPLACE VIEW stability_gap AS
 WITH
 watched AS MATERIALIZED (

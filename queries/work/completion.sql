@@ -1,8 +1,9 @@
 -- When will each study be done?
 -- grain: one row per study with trials that run or may start now
--- remaining_s: worker seconds of what is pending (`forecast`) and half of what those running usually take; unknown: pending trials of
--- which none alike has finished, which are not in it. expected_end: if as many go on running side by side as run now, over all studies;
--- NULL: nothing runs, or nothing is known.
+-- remaining_s: worker seconds of what is pending (`forecast`) and half of what those running
+-- usually take; unknown: pending trials of which none alike has finished, which are not in it.
+-- expected_end: if as many go on running side by side as run now, over all studies; NULL: nothing
+-- runs, or nothing is known.
 CREATE OR REPLACE VIEW completion AS
 WITH
 now_running AS MATERIALIZED (

@@ -1,7 +1,7 @@
 -- Which combinations are complete, and what is missing?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) that was ever wanted
--- Counted in seeds. seeds_wanted = done + running + failed + missing; withdrawn ones are no longer wanted. failed includes refused
--- and cancelled; missing is what has yet to run.
+-- Counted in seeds. seeds_wanted = done + running + failed + missing; withdrawn ones are no longer
+-- wanted. failed includes refused and cancelled; missing is what has yet to run.
 CREATE OR REPLACE VIEW coverage AS
 WITH
 counted AS (

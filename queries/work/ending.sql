@@ -1,6 +1,7 @@
 -- How did each attempt end?
 -- grain: one row per (trial, attempt) that has ended
--- signature: the message with its numbers as #, so that `nan at step 17` and `nan at step 18` are one failure.
+-- signature: the message with its numbers as #, so that `nan at step 17` and `nan at step 18` are
+-- one failure.
 CREATE OR REPLACE VIEW ending AS
 SELECT t.study, o.*,
        regexp_replace(coalesce(o.message, ''), '0x[0-9a-fA-F]+|[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?', '#', 'g') AS signature

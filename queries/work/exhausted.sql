@@ -1,8 +1,8 @@
 -- Which trials has sync given up?
 -- grain: one row per (trial, kind) of which there were more ends than the policy's retries allow
--- kind: that of the outcome, or its state where it has none or is cancelled (somebody wanted that, whatever became of the worker).
--- Ends before the trial's newest `retry` request do not count. A kind without a `retries_<kind>` in `policy` is not tried again: its
--- first end is the last.
+-- kind: that of the outcome, or its state where it has none or is cancelled (somebody wanted that,
+-- whatever became of the worker). Ends before the trial's newest `retry` request do not count. A
+-- kind without a `retries_<kind>` in `policy` is not tried again: its first end is the last.
 CREATE OR REPLACE VIEW exhausted AS
 WITH
 ended AS (

@@ -1,7 +1,7 @@
 -- What failed, why, and how do I try again?
 -- grain: one row per (state, kind, signature) of ended attempts that are not done; signature: the message with numbers as #
--- open_trials: those of them that are over now. `retry` is the SQL that grants these new attempts; run it with
--- `python -m schema -`. The example is the newest.
+-- open_trials: those of them that are over now. `retry` is the SQL that grants these new attempts;
+-- run it with `python -m schema -`. The example is the newest.
 CREATE OR REPLACE VIEW failures AS
 WITH
 ended AS (

@@ -1,7 +1,8 @@
 -- What is running, how far is it, how fast, and when will it end?
 -- grain: one row per trial that is running or being submitted
--- task, step, pairs_per_s: of the newest point of its curve that was ingested; NULL: none yet. Expected seconds are those of finished trials
--- alike (`usual_cost`), from submission on; an expected end in the past says that it is slower than those were.
+-- task, step, pairs_per_s: of the newest point of its curve that was ingested; NULL: none yet.
+-- Expected seconds are those of finished trials alike (`usual_cost`), from submission on; an
+-- expected end in the past says that it is slower than those were.
 CREATE OR REPLACE VIEW running AS
 WITH
 live AS MATERIALIZED (

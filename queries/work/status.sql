@@ -1,10 +1,11 @@
 -- How far is each study?
 -- grain: one row per study
--- trials = done + running + pending + waiting + failed + refused + cancelled + withdrawn; running includes those being submitted.
--- hours: wall time of all attempts, the lost and failed ones too; of an attempt that vanished, what its finished tasks took
--- that were not taken over from another trial.
--- audits: which audits found something in the last pass of sync, in whichever study (`health` says what).
--- gpu_hours: the same times the GPUs of the job each ran in (trials that share a job's GPUs are each charged all of them).
+-- trials = done + running + pending + waiting + failed + refused + cancelled + withdrawn; running
+-- includes those being submitted. hours: wall time of all attempts, the lost and failed ones too;
+-- of an attempt that vanished, what its finished tasks took that were not taken over from another
+-- trial. audits: which audits found something in the last pass of sync, in whichever study
+-- (`health` says what). gpu_hours: the same times the GPUs of the job each ran in (trials that
+-- share a job's GPUs are each charged all of them).
 CREATE OR REPLACE VIEW status AS
 WITH
 studied AS (

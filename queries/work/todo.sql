@@ -1,6 +1,7 @@
--- What should run next?
+-- Which trials that are declared may sync start now?
 -- grain: one row per trial that sync may start now, best first
--- Of the trials that are `startable`, those that need not wait until one of their `mates` has trained what they have in common.
+-- Of the trials that are `startable`, those that need not wait until one of their `mates` has
+-- trained what they have in common.
 CREATE OR REPLACE VIEW todo AS
 SELECT * EXCLUDE (created_at)
 FROM startable

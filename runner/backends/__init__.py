@@ -1,7 +1,7 @@
 """Where attempts run: what sync needs from such a place. One file of `runner/backends/` each.
 
-sync gives a backend batches and asks it what it knows; it never waits for it. A backend keeps no state in memory, so any process
-may ask about any job, also after a crash or a reboot.
+sync gives a backend batches and asks it what it knows; it never waits for it. A backend keeps no
+state in memory, so any process may ask about any job, also after a crash or a reboot.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from runner.submission import Batch
+from runner.submission import Submission
 from schema.site import Site
 from schema.words import nearest
 
@@ -20,11 +20,15 @@ from schema.words import nearest
 class State(Enum):
     """What a backend knows about a job."""
 
-    PENDING = "pending"  # accepted, not started
+    # Accepted, not started
+    PENDING = "pending"
     RUNNING = "running"
-    ENDED = "ended"  # it says so; the outcome file says how, or there is none
-    ABSENT = "absent"  # it was asked, answered, and does not know the job
-    UNSURE = "unsure"  # it could not be asked, or said something unknown: nothing follows from it
+    # It says so; the outcome file says how, or there is none
+    ENDED = "ended"
+    # It was asked, answered, and does not know the job
+    ABSENT = "absent"
+    # It could not be asked, or said something unknown: nothing follows from it
+    UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,10 @@ class Place:
     batch: str
     position: int
     folder: Path
-    job_id: str | None  # None: no answer of the backend was recorded
-    since: datetime  # when the attempt was made
+    # None: no answer of the backend was recorded
+    job_id: str | None
+    # When the attempt was made
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,14 @@ class Sighting:
 
     state: State
     job_id: str | None = None
-    reason: str | None = None  # its words: why a job waits, or how it ended
+    # Its words: why a job waits, or how it ended
+    reason: str | None = None
     kind: str | None = (
-        None  # of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
+        # Of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
+        None
     )
-    stuck: bool = False  # it waits, and will not start by itself
+    # It waits, and will not start by itself
+    stuck: bool = False
 
 
 @dataclass
@@ -56,18 +65,20 @@ class Look:
     """What a backend says about many attempts at once."""
 
     sightings: dict[Place, Sighting] = field(default_factory=dict)
-    problems: list[tuple[str, str]] = field(
-        default_factory=list
-    )  # who, what: an answer that did not come or was not understood
-    answered: bool = True  # it can be reached, so that it may be asked for more
+    # Who, what: an answer that did not come or was not understood
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    # It can be reached, so that it may be asked for more
+    answered: bool = True
 
 
 class Backend(Protocol):
     """What sync needs from a place where attempts run."""
 
     name: str
-    patience_s: float  # how long a missed job or a late file is waited for; 0: what it says is certain at once
-    pause_s: float  # between two looks of `--watch`
+    # How long a missed job or a late file is waited for; 0: what it says is certain at once
+    patience_s: float
+    # Between two looks of `--watch`
+    pause_s: float
 
     def room(self, live: int) -> int:
         """How many more jobs it would take now, when `live` have no end yet."""
@@ -81,12 +92,13 @@ class Backend(Protocol):
         """
         ...
 
-    def submit(self, batch: Batch) -> list[str]:
+    def submit(self, batch: Submission) -> list[str]:
         """Start a batch; a job id per position ("": that one was not started).
 
         Raises:
             SubmissionRefusedError: it said no, and nothing was started.
-            SubmissionUnknownError: no answer, or none that can be understood: the jobs may be there.
+            SubmissionUnknownError: no answer, or none that can be understood: the jobs may be
+                there.
         """
         ...
 
@@ -95,7 +107,10 @@ class Backend(Protocol):
         ...
 
     def cancel(self, places: Sequence[Place]) -> None:
-        """End their jobs at once, without a checkpoint. (A `stop.json` in its folder ends an attempt at a checkpoint.)"""
+        """End their jobs at once, without a checkpoint.
+
+        (A `stop.json` in its folder ends an attempt at a checkpoint.)
+        """
         ...
 
 
@@ -125,7 +140,8 @@ def names() -> list[str]:
 
 
 def backend(name: str, site: Site) -> Backend:
-    """The backend that site.toml or `--backend` names: class `Slurm` of `runner/backends/slurm.py` for "slurm".
+    """The backend that site.toml or `--backend` names: class `Slurm` of `runner/backends/slurm.py`
+    for "slurm".
 
     Raises:
         UnknownBackendError: there is none of that name.

@@ -10,29 +10,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.backends import Look, Place, Sighting, State
-from runner.run_folder import read_json
-from runner.submission import Batch, was_asked
+from runner.run_files import Claim, DamagedFileError
+from runner.submission import Submission, was_asked
 from schema.site import Site
 
 
 class Local:
     """Jobs of this machine.
 
-    A slot is a locked file, and so is the life of an attempt (`alive` in its folder). A job and its workers inherit both locks,
-    and the kernel frees them when the last of them is dead, whoever killed it: no process ids are trusted, no slot goes stale,
-    and jobs survive the death of sync, Ctrl-C and a closed terminal.
+    A slot is a locked file, and so is the life of an attempt (`alive` in its folder). A job and its
+    workers inherit both locks, and the kernel frees them when the last of them is dead, whoever
+    killed it: no process ids are trusted, no slot goes stale, and jobs survive the death of sync,
+    Ctrl-C and a closed terminal.
     """
 
     name = "local"
-    patience_s = 0.0  # the kernel knows at once
+    # The kernel knows at once
+    patience_s = 0.0
     pause_s = 2.0
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.gpus = _gpus()
+        # GPUs of a slot
         self.width = max(
             1, *(needs.gpus_per_trial for needs in (site.needs, *site.by_backbone.values()))
-        )  # GPUs of a slot
+        )
         self.slots = site.trials_at_once or len(self.gpus) // self.width or os.cpu_count() or 1
 
     def room(self, live: int) -> int:
@@ -49,8 +52,11 @@ class Local:
         """One job per slot."""
         return self.slots
 
-    def submit(self, batch: Batch) -> list[str]:
-        """Start each position in a free slot. One for which none is left is not started, and has no job id ("")."""
+    def submit(self, batch: Submission) -> list[str]:
+        """Start each position in a free slot.
+
+        One for which none is left is not started, and has no job id ("").
+        """
         jobs, slots = [], iter(range(self.slots))
         for position in range(len(batch.positions)):
             held = next(
@@ -69,10 +75,13 @@ class Local:
     def cancel(self, places: Sequence[Place]) -> None:
         """SIGKILL to the worker that claimed the folder, if it still lives."""
         for place in places:
-            claim = read_json(place.folder / "claim") or {}
-            if not claim.get("revoked", True) and _locked(place.folder / "alive"):
+            # A claim that is not as it was written names no process that may be killed
+            with contextlib.suppress(DamagedFileError):
+                claim = Claim.read(place.folder / "claim")
+                if claim is None or claim.revoked or not _locked(place.folder / "alive"):
+                    continue
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(claim["pid"]), signal.SIGKILL)
+                    os.kill(claim.pid, signal.SIGKILL)
 
     def _sighting(self, place: Place) -> Sighting:
         if _locked(place.folder / "alive"):
@@ -89,27 +98,33 @@ class Local:
         return _lock(folder / f"{slot}.lock")
 
     def devices(self, slot: int, count: int) -> list[str]:
-        """The GPUs of a job in a slot, at least one; those of another slot too only where more slots were asked for than fit."""
+        """The GPUs of a job in a slot, at least one; those of another slot too only where more
+        slots were asked for than fit.
+        """
         first, known = slot * self.width, len(self.gpus)
         return [self.gpus[(first + number) % known] for number in range(min(max(count, 1), known))]
 
-    def _start(self, batch: Batch, position: int, slot: int, held: int) -> bool:
-        """A job in a session of its own that inherits the slot's lock and the `alive` locks of its attempts."""
+    def _start(self, batch: Submission, position: int, slot: int, held: int) -> bool:
+        """A job in a session of its own that inherits the slot's lock and the `alive` locks of its
+        attempts.
+        """
         alive = [_lock(folder / "alive") for folder in batch.attempts(position)]
         handles = [handle for handle in (held, *alive) if handle is not None]
-        free = None not in alive  # else somebody is there already
+        # Else somebody is there already
+        free = None not in alive
         if free:
             self._spawn(batch, position, slot, handles)
         for handle in handles:
             os.close(handle)
         return free
 
-    def _spawn(self, batch: Batch, position: int, slot: int, handles: list[int]) -> None:
+    def _spawn(self, batch: Submission, position: int, slot: int, handles: list[int]) -> None:
         threads = str(batch.threads)
         environment = os.environ | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
-            "OMP_WAIT_POLICY": "passive",  # spinning threads of neighbours cost a factor of ten
+            # Spinning threads of neighbours cost a factor of ten
+            "OMP_WAIT_POLICY": "passive",
             "PYTHONUNBUFFERED": "1",
         }
         if self.gpus:
@@ -117,7 +132,8 @@ class Local:
                 self.devices(slot, batch.needs.gpus_per_trial)
             )
         with (batch.folder / f"{position}_log.out").open("ab") as log:
-            subprocess.run(  # the shell leaves the job behind: init reaps it, however long this process lives
+            # The shell leaves the job behind: init reaps it, however long this process lives
+            subprocess.run(
                 [
                     "/bin/sh",
                     "-c",

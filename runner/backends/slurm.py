@@ -1,8 +1,10 @@
-"""A Slurm cluster. submitit writes and sends the batch script and runs our entry point on the node, and is asked nothing else.
+"""A Slurm cluster. submitit writes and sends the batch script and runs our entry point on the node,
+and is asked nothing else.
 
-What jobs do is read here, by job name and array index (ids are reused, names are not): `squeue` for what is queued or ended a
-moment ago, `sacct` for what has left it, one call each however many jobs. Every command has a time limit, and an answer that did
-not come or is not understood says nothing about any job.
+What jobs do is read here, by job name and array index (ids are reused, names are not): `squeue` for
+what is queued or ended a moment ago, `sacct` for what has left it, one call each however many jobs.
+Every command has a time limit, and an answer that did not come or is not understood says nothing
+about any job.
 """
 
 import contextlib
@@ -27,11 +29,13 @@ from runner.backends import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from runner.submission import Batch
+from runner.submission import Submission
 from schema.site import Site
 
-COMMAND_S = 60  # Slurm's own patience with a controller that does not answer is 10 s a message
-SBATCH_S = 30  # at MaxJobCount sbatch would wait for two minutes
+# Slurm's own patience with a controller that does not answer is 10 s a message
+COMMAND_S = 60
+# At MaxJobCount sbatch would wait for two minutes
+SBATCH_S = 30
 PENDING = {
     "PENDING",
     "CONFIGURING",
@@ -42,7 +46,8 @@ PENDING = {
     "RESV_DEL_HOLD",
 }
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
-ENDED = {  # Slurm's word -> what it says about the attempt when the worker said nothing
+# Slurm's word -> what it says about the attempt when the worker said nothing
+ENDED = {
     "COMPLETED": "no_result",
     "FAILED": "killed",
     "CANCELLED": "cancelled",
@@ -58,7 +63,8 @@ ENDED = {  # Slurm's word -> what it says about the attempt when the worker said
 STUCK = re.compile(
     r"[Hh]eld|NeverSatisfied|BadConstraints|PartitionNodeLimit|PartitionTimeLimit|Invalid|PerJob|NotAllowed"
 )
-REFUSED = re.compile(  # answers of sbatch that mean: nothing was queued
+# Answers of sbatch that mean: nothing was queued
+REFUSED = re.compile(
     r"[Ii]nvalid |not available|violates accounting/QOS policy|not permitted|[Pp]ermission denied|unrecognized option|"
     r"temporarily unable to accept job|exceed|too long|not found|No such|Unable to open|needs? to be|must be|is required|disabled"
 )
@@ -91,7 +97,9 @@ class Slurm:
         return max(0, self.site.max_in_flight - live)
 
     def positions(self) -> int:
-        """MaxArraySize, which bounds the largest index of an array; 1 where arrays are switched off."""
+        """MaxArraySize, which bounds the largest index of an array; 1 where arrays are switched
+        off.
+        """
         said, problem = _asked(["scontrol", "show", "config"])
         found = re.search(r"^MaxArraySize\s*=\s*(\d+)", said or "", re.MULTILINE)
         if found is None:
@@ -100,7 +108,7 @@ class Slurm:
 
     # ------------------------------------------------ submission
 
-    def submit(self, batch: Batch) -> list[str]:
+    def submit(self, batch: Submission) -> list[str]:
         """One sbatch."""
         from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError
 
@@ -110,7 +118,8 @@ class Slurm:
         executor = _executor(batch.folder)
         executor.update_parameters(**self.parameters(batch))
         try:
-            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what it raises
+            with contextlib.redirect_stderr(io.StringIO()):
+                # Submitit prints what it raises
                 job_id = executor.submit(main, str(batch.folder)).job_id
         except FailedSubmissionError as error:
             raise SubmissionUnknownError(_short(str(error))) from error
@@ -125,7 +134,7 @@ class Slurm:
             else [job_id]
         )
 
-    def parameters(self, batch: Batch) -> dict[str, Any]:
+    def parameters(self, batch: Submission) -> dict[str, Any]:
         """What submitit writes into the batch script."""
         needs, count = batch.needs, len(batch.positions)
         log = str(batch.folder / ("%a_log.out" if count > 1 else "0_log.out"))
@@ -199,7 +208,8 @@ class Slurm:
         if said is not None:
             return _accounts(said, {place.batch for place in places}, look)
         if "accounting storage is disabled" in problem:
-            return {}, True  # this cluster has none: squeue is all there is to know
+            # This cluster has none: squeue is all there is to know
+            return {}, True
         look.problems.append(("sacct", problem))
         return {}, False
 
@@ -221,13 +231,16 @@ def _executor(folder: Path) -> Any:
     return Executor(folder=folder, max_num_timeout=0)
 
 
-def _preamble(batch: Batch) -> list[str]:
-    """Shell lines before the entry point. submitit's node half looks for a pickle named by the job's id, which nobody knows
-    before sbatch has answered; the job itself puts it there, so a sync that dies just then leaves a job that runs."""
+def _preamble(batch: Submission) -> list[str]:
+    """Shell lines before the entry point. submitit's node half looks for a pickle named by the
+    job's id, which nobody knows before sbatch has answered; the job itself puts it there, so a sync
+    that dies just then leaves a job that runs.
+    """
     folder = shlex.quote(str(batch.folder))
     return [
         f"export OMP_NUM_THREADS={batch.threads} MKL_NUM_THREADS={batch.threads} OMP_WAIT_POLICY=passive PYTHONUNBUFFERED=1",
-        'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"',  # srun does not take it over by itself since 22.05
+        # Srun does not take it over by itself since 22.05
+        'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"',
         'job="${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"',
         f'ln -sf entry.pkl {folder}/"${{job}}_submitted.pkl"',
     ]
@@ -249,8 +262,9 @@ def _queued(text: str, names: set[str], look: Look) -> tuple[dict[tuple[str, int
 def _accounts(
     text: str, names: set[str], look: Look
 ) -> tuple[dict[tuple[str, int], Sighting], bool]:
-    """sacct's jobs by (job name, index), and whether it could be read to the end; a step that ran out of memory speaks for
-    its job."""
+    """sacct's jobs by (job name, index), and whether it could be read to the end; a step that ran
+    out of memory speaks for its job.
+    """
     found: dict[tuple[str, int], Sighting] = {}
     keys: dict[str, tuple[str, int]] = {}
     lines, whole = _lines(text, 5, look, "sacct")
@@ -274,7 +288,9 @@ def _accounts(
 
 
 def _lines(text: str, count: int, look: Look, source: str) -> tuple[list[list[str]], bool]:
-    """Lines of so many fields, and whether there are no others (a banner, half an answer), which are a problem."""
+    """Lines of so many fields, and whether there are no others (a banner, half an answer), which
+    are a problem.
+    """
     lines = [line.split("|", count - 1) for line in text.splitlines() if line.strip()]
     odd = [line for line in lines if len(line) != count]
     if odd:
@@ -288,7 +304,9 @@ def _lines(text: str, count: int, look: Look, source: str) -> tuple[list[list[st
 
 
 def _indices(text: str) -> Iterator[int]:
-    """The array indices of `3`, `[0-2,5%4]` (tasks that ended before they started share a row) or nothing (a plain job: 0)."""
+    """The array indices of `3`, `[0-2,5%4]` (tasks that ended before they started share a row) or
+    nothing (a plain job: 0).
+    """
     for piece in (text.strip("[]").partition("%")[0] or "0").split(","):
         first, _, last = piece.partition("-")
         if first.isdigit() and (last or first).isdigit():
@@ -318,7 +336,9 @@ def _sighting(job: str, said: str, reason: str, look: Look, source: str) -> Sigh
 
 
 def _keep(found: dict[tuple[str, int], Sighting], key: tuple[str, int], seen: Sighting) -> None:
-    """Of several jobs under one name (a submission whose answer was lost and that was made again) the one that is not over."""
+    """Of several jobs under one name (a submission whose answer was lost and that was made again)
+    the one that is not over.
+    """
     if key not in found or found[key].state is State.ENDED:
         found[key] = seen
 

@@ -1,30 +1,65 @@
-"""The attempts that sync still has to do with: those without an end, and those given up whose late results would still count."""
+"""The attempts that sync still has to do with.
+
+They are those without an end, and those given up whose late results would still count.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 
 from runner.backends import Place
 from runner.run_folder import RunFolder, attempt_folder
-from runner.submission import Batch, batch_folder, refused, was_asked
+from runner.scheduler.report import Report
+from runner.submission import Submission, answer_of, submission_folder, was_asked
 from schema.site import Site
 
+# What is done, and what a worker itself said to be over, is not looked at again
+LOOKED_AT = """
+WITH
+given_up AS (
+    SELECT trial, attempt
+    FROM (
+        FROM outcome WHERE state = 'lost' OR (state = 'cancelled' AND kind = 'killed')
+    ) guessed
+    ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done USING (trial)
+),
+looked_at AS (
+    SELECT trial, attempt, false AS lost FROM attempt ANTI JOIN outcome USING (trial, attempt)
+    UNION ALL
+    SELECT trial, attempt, true FROM given_up
+),
+wish AS (
+    SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
+)
+SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
+       a.position, s.job_id, epoch(a.created_at), a.code
+FROM looked_at l
+JOIN attempt a USING (trial, attempt)
+LEFT JOIN submission s USING (trial, attempt)
+LEFT JOIN wish w USING (trial)
+ORDER BY trial, attempt
+"""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Live:
     """An attempt without an outcome, or one given up whose late results still count."""
 
     trial: int
     attempt: int
     spec_id: str
+    # The name of its submission
     batch: str
-    backend: str | None  # that has it, or may have it
-    waits: bool  # its batch is ready, and is offered (again): the backend said no to it, or was not asked yet
+    # The backend that has it, or may have it
+    backend: str | None
+    # Its submission is ready, and is offered (again): the backend said no to it, or was not asked
+    waits: bool
     lost: bool
     withdrawn: bool
+    # The snapshot of code that it runs
+    code: str
     place: Place
 
     @property
@@ -34,67 +69,67 @@ class Live:
 
 
 def jobs(attempts: Sequence[Live]) -> int:
-    """How many jobs they are in."""
+    """Return how many jobs these attempts are in."""
     return len({(live.batch, live.place.position) for live in attempts if not live.lost})
 
 
-def live_attempts(site: Site, connection: duckdb.DuckDBPyConnection) -> list[Live]:
-    """All of them. What is done, and what a worker itself said to be over, is not looked at again."""
-    found = connection.execute(
-        """
-        WITH
-        given_up AS (
-            SELECT trial, attempt
-            FROM (FROM outcome WHERE state = 'lost' OR (state = 'cancelled' AND kind = 'killed')) guessed
-            ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done USING (trial)
-        ),
-        looked_at AS (
-            SELECT trial, attempt, false AS lost FROM attempt ANTI JOIN outcome USING (trial, attempt)
-            UNION ALL
-            SELECT trial, attempt, true FROM given_up
-        ),
-        wish AS (
-            SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
-        )
-        SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
-               a.position, s.job_id, epoch(a.created_at)
-        FROM looked_at l
-        JOIN attempt a USING (trial, attempt)
-        LEFT JOIN submission s USING (trial, attempt)
-        LEFT JOIN wish w USING (trial)
-        ORDER BY trial, attempt
-        """
-    ).fetchall()
-    sent = {row[3]: _sent(site.runs, row[3]) for row in found if row[4] is None and not row[5]}
-    lives = []
-    for (
-        trial,
-        attempt,
-        spec_id,
-        batch,
-        taken_by,
-        lost,
-        withdrawn,
-        position,
-        job_id,
-        since_s,
-    ) in found:
-        since = datetime.fromtimestamp(
-            since_s, UTC
-        )  # by DuckDB's own conversion a pass would import pytz, and wait for it
-        place = Place(batch, position, attempt_folder(site.runs, trial, attempt), job_id, since)
-        asked, waits = sent.get(batch, (None, False))
-        lives.append(
-            Live(trial, attempt, spec_id, batch, taken_by or asked, waits, lost, withdrawn, place)
-        )
-    return lives
+def live_attempts(
+    site: Site, connection: duckdb.DuckDBPyConnection, report: Report | None = None
+) -> list[Live]:
+    """Return all of them; files of a submission that cannot be read are noted in `report`."""
+    rows = connection.execute(LOOKED_AT).fetchall()
+    unrecorded = dict.fromkeys(row[3] for row in rows if row[4] is None and not row[5])
+    notes = report or Report()
+    sent = {name: _sent(site, name, notes) for name in unrecorded}
+    return [_live(site, row, sent) for row in rows]
 
 
-def _sent(runs: Path, batch: str) -> tuple[str | None, bool]:
-    """Which backend may have a batch whose submission is not recorded, and whether it certainly has none and can be offered."""
-    if refused(runs, batch) is not None:
+def _live(site: Site, row: tuple, sent: dict[str, tuple[str | None, bool]]) -> Live:  # type: ignore[type-arg]
+    trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since_s, code = row
+    # By DuckDB's own conversion a pass would import pytz, and wait for it
+    since = datetime.fromtimestamp(since_s, UTC)
+    folder = attempt_folder(site.runs, trial, attempt)
+    asked, waits = sent.get(batch, (None, False))
+    return Live(
+        trial=trial,
+        attempt=attempt,
+        spec_id=spec_id,
+        batch=batch,
+        backend=taken_by or asked,
+        waits=waits,
+        lost=lost,
+        withdrawn=withdrawn,
+        code=code,
+        place=Place(batch, position, folder, job_id, since),
+    )
+
+
+def _sent(site: Site, name: str, report: Report) -> tuple[str | None, bool]:
+    """Return which backend may have a submission that is not recorded, and whether to offer it.
+
+    It is offered when the backend certainly has none of it: it refused, or was never asked.
+    """
+    folder = submission_folder(site.runs, name)
+    answer, manifest = None, None
+    with report.one(folder, "whether it was refused is not known, and its jobs are looked for"):
+        answer = answer_of(site.runs, name)
+    with report.one(folder, "its attempts are made anew unless their jobs are found"):
+        manifest = Submission.read(folder)
+    if answer is not None and answer.refused is not None:
         return None, True
-    manifest = Batch.read(batch_folder(runs, batch))
-    if manifest is None:
-        return None, False
-    return (manifest.backend, False) if was_asked(runs, batch) else (None, True)
+    if not was_asked(site.runs, name):
+        return None, manifest is not None
+    # Without a manifest nobody knows who was asked: most likely the backend of today, and a job
+    # that runs must be found before its attempt is given up
+    return (manifest.backend if manifest is not None else site.backend), False
+
+
+def unreadable(lives: Sequence[Live]) -> str | None:
+    """Return why a submission that waits cannot be offered as it is; None: it can."""
+    for live in lives:
+        try:
+            live.run.spec()
+            live.run.assignment()
+        except ValueError as error:
+            return str(error)
+    return None

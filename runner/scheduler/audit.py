@@ -1,9 +1,10 @@
 """The audits of `queries/`, run by sync on what it brought home.
 
-Over a large catalog an audit takes seconds, so a pass looks at the trials whose receipts came since the last snapshot: what is
-kept of them is brought up to their facts, their rows are copied into a catalog in memory, and asked there. Only when that finds
-something, has found something before, or a row was edited under trials that ran, is the question put to the whole. A pass that
-changes nothing asks nothing, and what was found stands.
+Over a large catalog an audit takes seconds, so a pass looks at the trials whose receipts came since
+the last snapshot: what is kept of them is brought up to their facts, their rows are copied into a
+catalog in memory, and asked there. Only when that finds something, has found something before, or a
+row was edited under trials that ran, is the question put to the whole. A pass that changes nothing
+asks nothing, and what was found stands.
 """
 
 import contextlib
@@ -18,11 +19,15 @@ from schema.questions import all_questions
 from schema.site import Site
 from schema.summaries import MARKS, renew
 
-SHOWN = 5  # trials that a finding names
+# Trials that a finding names
+SHOWN = 5
 
 
 def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, changed: bool) -> None:
-    """Report a problem for each audit that finds something; `changed`: the catalog is newer than the last snapshot."""
+    """Report a problem for each audit that finds something.
+
+    changed: the catalog is newer than the last snapshot.
+    """
     audits = [question.name for question in all_questions() if question.is_audit]
     known = {
         name: message
@@ -34,25 +39,29 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
             report.problem(name, message)
         return
     renew(connection)
-    suspect = (
-        set(known) if site.current.exists() else set(audits)
-    )  # a catalog that was never published is new, or rebuilt
+    # A catalog that was never published is new, or rebuilt
+    suspect = set(known) if site.current.exists() else set(audits)
+    # Look at a thousand trials by themselves; a copy of rows keeps nothing
     suspect |= {
         "audit_kept",
         "audit_kept_costs",
-    }  # look at a thousand trials by themselves; a copy of rows keeps nothing
+    }
     if declared.edited(connection, site.declared):
         suspect.add("definition_drift")
-    trials = _brought(connection, site.current)
+    # Without a snapshot every audit is asked of the whole, and none is left to ask of a part
+    left = [name for name in audits if name not in suspect]
+    trials = _brought(connection, site.current) if left else []
     if trials:
-        suspect |= _found(connection, trials, [name for name in audits if name not in suspect])
+        suspect |= _found(connection, trials, left)
     for name in audits:
         if name in suspect and (said := _said(connection, name)):
             report.problem(name, said)
 
 
 def _brought(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list[int]:
-    """Trials with receipts that came after the snapshot: also those that a killed pass took and did not audit."""
+    """Trials with receipts that came after the snapshot: also those that a killed pass took and did
+    not audit.
+    """
     since = datetime.fromtimestamp(
         snapshot.resolve().stat().st_mtime if snapshot.exists() else 0, UTC
     )
@@ -64,7 +73,9 @@ def _brought(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list[int]
 
 
 def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: list[str]) -> set[str]:
-    """Which audits find something among these trials, asked in a copy of their rows and of the vocabulary."""
+    """Which audits find something among these trials, asked in a copy of their rows and of the
+    vocabulary.
+    """
     with contextlib.closing(connection.cursor()) as own:
         (catalog,) = own.execute("SELECT current_database()").fetchone() or ("",)
         own.execute("CREATE TEMP TABLE brought AS SELECT unnest(?::BIGINT[]) AS trial", [trials])
@@ -81,7 +92,8 @@ def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: lis
                 )
                 own.execute(f'CREATE TABLE "{table}" AS FROM "{catalog}"."{table}" WHERE {chosen}')
             views.install_some(own, audits)
-            for mark in MARKS:  # what is kept is copied, too, and holds here
+            for mark in MARKS:
+                # What is kept is copied, too, and holds here
                 own.execute(mark)
             return {name for name in audits if own.execute(f"FROM {name} LIMIT 1").fetchone()}
         finally:

@@ -1,4 +1,7 @@
-"""The models that trials begin from where a backbone is `trial:<id>`: what another trial of the catalog deployed last."""
+"""The models that trials begin from where a backbone is `trial:<id>`.
+
+Such a model is what another trial of the catalog deployed last.
+"""
 
 from runner.run_folder import RunFolder, done_tasks
 from runner.scheduler.resolve import RefusedError
@@ -13,7 +16,7 @@ class Bases:
         self.site, self.found = site, dict[int, str]()
 
     def weights(self, spec: Spec) -> str | None:
-        """What the trial that the backbone names deployed last; None for other backbones.
+        """Return what the trial that the backbone names deployed last; None for other backbones.
 
         Raises:
             RefusedError: its run folder is gone.
@@ -28,22 +31,23 @@ class Bases:
 
 
 def deployed_weights(site: Site, trial: int) -> str:
-    """The file of what a trial deployed last.
+    """Return the file of what a trial deployed last.
 
     Raises:
         RefusedError: its folder holds no weights.
     """
     trial_folder = site.runs / f"{trial:06d}"
-    attempts = sorted(
-        (p for p in trial_folder.glob("[0-9]*")), key=lambda p: int(p.name), reverse=True
-    )
-    tasks = done_tasks([RunFolder(p) for p in attempts])
+    attempts = [path for path in trial_folder.glob("[0-9]*") if path.name.isdecimal()]
+    attempts.sort(key=lambda path: int(path.name), reverse=True)
+    tasks = done_tasks([RunFolder(path) for path in attempts])
     if tasks:
         run, receipt = tasks[max(tasks)]
-        path = run.path / str(receipt["weights"]["deployed"]["file"])
-        if path.exists():
-            return str(path)
+        deployed = receipt.weights.get("deployed")
+        # A changed byte of it would be another model under the same name
+        if deployed is not None and run.holds(deployed):
+            return str(run.path / deployed.file)
     raise RefusedError(
-        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any more. Put the folder back "
-        "and request a retry of this trial, or insert the base with another seed and a backbone that names that trial"
+        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any more. "
+        "Put the folder back and request a retry of this trial, or insert the base with another seed "
+        "and a backbone that names that trial"
     )

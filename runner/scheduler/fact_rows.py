@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from runner.submission import Batch
+from runner.submission import Submission
 
 
 def insert(
@@ -15,13 +15,15 @@ def insert(
     rows: Sequence[dict[str, Any]],
     again: bool = False,
 ) -> None:
-    """Insert rows that have the same keys; a dict or list is a JSON value, a text is cast to what the column is.
+    """Insert rows that have the same keys; a dict or list is a JSON value, a text is cast to what
+    the column is.
 
     `again`: rows that are there already stay as they are.
     """
     if not rows:
         return
-    import polars as pl  # a pass that writes nothing does not pay for the import
+    # A pass that writes nothing does not pay for the import
+    import polars as pl
 
     plain = [
         {
@@ -37,7 +39,7 @@ def insert(
     connection.unregister("rows_to_insert")
 
 
-def submission(batch: Batch, folder: str, job_id: str) -> dict[str, Any]:
+def submission(batch: Submission, folder: str, job_id: str) -> dict[str, Any]:
     """The row that says: the backend has the attempt of this folder (`000042/02`)."""
     trial, _, attempt = folder.partition("/")
     return {

@@ -1,20 +1,20 @@
-"""Files become rows: receipts and the Parquet files they vouch for, into `result`, `cost`, `progress`, `statistic`, `profile`.
+"""Files become rows: receipts and the Parquet files that they vouch for.
 
-A receipt is taken once (its path is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its
-files is missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the catalog and the reason is
-said.
+They go into `result`, `cost`, `progress`, `statistic` and `profile`. A receipt is taken once (its
+path is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its
+files is missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the
+catalog and the reason is noted.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
 
 from runner.result_files import ADDED, COLUMNS, KEYED, NULLABLE
+from runner.run_files import DamagedFileError, FileEntry, Receipt, parsed, read_bytes
 from runner.scheduler import receipts
 
 
@@ -22,20 +22,21 @@ class ReceiptError(ValueError):
     """A receipt whose files cannot be trusted."""
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What one says, and whose files have the digests that it names."""
+@dataclass(frozen=True, kw_only=True)
+class Vouched:
+    """A receipt that was read, and whose files have the digests that it names."""
 
     name: str
     sha256: str
     trial: int
     attempt: int
     task: int
-    files: dict[str, tuple[Path, int]]  # table -> file, rows
+    # Table -> file, rows
+    files: dict[str, tuple[Path, int]]
 
     @property
     def rows(self) -> int:
-        """In all of its files."""
+        """The rows in all of its files."""
         return sum(rows for _, rows in self.files.values())
 
 
@@ -43,9 +44,10 @@ class Receipt:
 class Harvest:
     """What a pass found in run folders, not yet in the catalog."""
 
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: list[Vouched] = field(default_factory=list)
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
-    problems: list[tuple[str, str]] = field(default_factory=list)  # receipt, why it was not taken
+    # The name of a receipt, and why it was not taken
+    problems: list[tuple[str, str]] = field(default_factory=list)
 
     def gather(self, path: Path, trial: int, attempt: int, spec_id: str) -> None:
         """Take a receipt of an attempt; a bad one is a problem, and the others go on."""
@@ -55,98 +57,106 @@ class Harvest:
             self.problems.append((receipts.name(path), str(error)))
 
     def read(self) -> None:
-        """Read the files that the gathered receipts vouch for, all files of a table at once; none of a bad receipt's stay."""
+        """Read the files that the gathered receipts vouch for, all files of a table at once.
+
+        Nothing of a receipt stays when one of its files is bad.
+        """
         bad: dict[int, str] = {}
         for table in COLUMNS:
-            named = {
-                number: receipt
-                for number, receipt in enumerate(self.receipts)
-                if table in receipt.files
-            }
+            named = {}
+            for number, receipt in enumerate(self.receipts):
+                if table in receipt.files:
+                    named[number] = receipt
             if named:
                 self.frames[table], wrong = _read_table(table, named)
                 bad |= wrong
         self.problems += [(self.receipts[number].name, why) for number, why in bad.items()]
         for table, frame in self.frames.items():
             self.frames[table] = frame.filter(~pl.col("receipt").is_in(list(bad))).drop("receipt")
-        self.receipts = [
-            receipt for number, receipt in enumerate(self.receipts) if number not in bad
-        ]
+        good = [number for number in range(len(self.receipts)) if number not in bad]
+        self.receipts = [self.receipts[number] for number in good]
 
     def store(self, connection: duckdb.DuckDBPyConnection) -> int:
-        """Insert everything that was read, inside the caller's transaction; rows inserted."""
+        """Insert everything that was read, inside the caller's transaction; return its rows."""
         if not self.receipts:
             return 0
         taken = [(receipt.name, receipt.sha256, receipt.rows) for receipt in self.receipts]
         ingested = pl.DataFrame(taken, schema=["receipt", "sha256", "rows"], orient="row")
         for table, frame in {"ingested": ingested, **self.frames}.items():
-            key = KEYED.get(table)
-            if key:  # no trial's own: the first row of a combination stays
-                frame = frame.drop("task", "trial", "attempt").unique(
-                    key, keep="first", maintain_order=True
-                )
-            connection.register("gathered", frame)
-            connection.execute(
-                f"INSERT INTO {table} BY NAME FROM gathered{' ON CONFLICT DO NOTHING' if key else ''}"
-            )
-            connection.unregister("gathered")
+            _insert(connection, table, frame)
         return sum(receipt.rows for receipt in self.receipts)
 
 
-def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Receipt:
-    """A receipt, once its words and the digests of its files have been looked at.
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    key, again = KEYED.get(table), ""
+    if key:
+        # No trial's own: the first row of a combination stays
+        frame = frame.drop("task", "trial", "attempt")
+        frame = frame.unique(key, keep="first", maintain_order=True)
+        again = " ON CONFLICT DO NOTHING"
+    connection.register("gathered", frame)
+    connection.execute(f"INSERT INTO {table} BY NAME FROM gathered{again}")
+    connection.unregister("gathered")
+
+
+def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Vouched:
+    """Return a receipt, once its words and the digests of its files have been looked at.
 
     Raises:
         ReceiptError: the receipt or one of its files is not what it must be.
     """
     try:
-        content = path.read_bytes()
-        said: dict[str, Any] = json.loads(content)
-        task = int(said["task"])
-        wanted = {
-            "trial": trial,
-            "attempt": attempt,
-            "spec_id": spec_id,
-            "task": int(path.stem.partition("-")[2]),
-        }
-        files = {
-            table: (str(entry["file"]), str(entry["sha256"]), int(entry["rows"]))
-            for table, entry in said["files"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReceiptError(f"the receipt cannot be read ({error!r})") from error
-    for key, value in wanted.items():
-        if said.get(key) != value:
-            raise ReceiptError(f"the receipt is of {key} {said.get(key)!r}, not of {value!r}")
-    whole = {
-        table: (_vouched(path.parent, table, name, digest), rows)
-        for table, (name, digest, rows) in files.items()
+        content = read_bytes(path)
+        if content is None:
+            raise DamagedFileError(path, "is gone")
+        receipt = Receipt.of(path, parsed(path, content))
+    except DamagedFileError as error:
+        raise ReceiptError(f"the receipt cannot be read: it {error.why}") from error
+    wanted = {
+        "trial": trial,
+        "attempt": attempt,
+        "spec_id": spec_id,
+        "task": int(path.stem.partition("-")[2]),
     }
-    return Receipt(
-        receipts.name(path), hashlib.sha256(content).hexdigest(), trial, attempt, task, whole
+    for key, value in wanted.items():
+        if getattr(receipt, key) != value:
+            words = f"the receipt is of {key} {getattr(receipt, key)!r}, not of {value!r}"
+            raise ReceiptError(words)
+    files = {}
+    for table, entry in receipt.files.items():
+        files[table] = (_vouched(path.parent, table, entry), entry.rows)
+    return Vouched(
+        name=receipts.name(path),
+        sha256=hashlib.sha256(content).hexdigest(),
+        trial=trial,
+        attempt=attempt,
+        task=receipt.task,
+        files=files,
     )
 
 
-def _vouched(folder: Path, table: str, name: str, digest: str) -> Path:
-    """The file that a receipt names."""
+def _vouched(folder: Path, table: str, entry: FileEntry) -> Path:
+    """Return the file that a receipt names for a table, once its digest was looked at."""
     if table not in COLUMNS:
         raise ReceiptError(
             f"the receipt names an unknown table {table!r}; known: {', '.join(COLUMNS)}"
         )
-    file = folder / name
     try:
-        content = file.read_bytes() if file.parent == folder else None
-    except OSError:
-        content = None
+        content = read_bytes(folder / entry.file)
+    except DamagedFileError as error:
+        raise ReceiptError(f"{entry.file} {error.why}") from error
     if content is None:
-        raise ReceiptError(f"{name} is missing")
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ReceiptError(f"{name} is not the file that was written: its sha256 differs")
-    return file
+        raise ReceiptError(f"{entry.file} is missing")
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ReceiptError(f"{entry.file} is not the file that was written: its sha256 differs")
+    return folder / entry.file
 
 
-def _read_table(table: str, named: dict[int, Receipt]) -> tuple[pl.DataFrame, dict[int, str]]:
-    """The rows of a table with the number of the receipt that vouches for them; the receipts whose rows are wrong, and why."""
+def _read_table(table: str, named: dict[int, Vouched]) -> tuple[pl.DataFrame, dict[int, str]]:
+    """Return the rows of a table with the number of the receipt that vouches for them.
+
+    Also the receipts whose rows are wrong, and why.
+    """
     files = {number: receipt.files[table][0] for number, receipt in named.items()}
     frame, bad = _scan(table, files)
     about = pl.DataFrame(
@@ -196,8 +206,10 @@ def _read_table(table: str, named: dict[int, Receipt]) -> tuple[pl.DataFrame, di
 
 
 def _scan(table: str, files: dict[int, Path]) -> tuple[pl.DataFrame, dict[int, str]]:
-    """The rows of files, each with its file: read together, which takes a fifth of the time, or one by one where some file is
-    not what it must be, to find out which."""
+    """Return the rows of files, each with its file, and the files that are not what they must be.
+
+    Read together, which takes a fifth of the time; one by one where some file is bad, to find it.
+    """
     try:
         return _rows(table, list(files.values())), {}
     except (pl.exceptions.PolarsError, OSError, ReceiptError):

@@ -1,22 +1,27 @@
-"""Observe: what run folders and backends say about attempts becomes rows."""
+"""Observe: what run folders and backends say about attempts becomes rows.
 
-from dataclasses import replace
+One attempt is the unit of failure: what is wrong with its files is noted, and the pass goes on.
+"""
+
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
 from runner.backends import Backend, Look, Place, Sighting, State, backend
+from runner.run_files import Outcome
 from runner.run_folder import crash_point
 from runner.scheduler import receipts
 from runner.scheduler.attempts import Live
 from runner.scheduler.fact_rows import insert, submission
-from runner.scheduler.report import Report
-from runner.scheduler.verdict import End, end_of, kept, open_question
-from runner.submission import Batch, batch_folder, sweep
+from runner.scheduler.report import Report, below
+from runner.scheduler.verdict import Evidence, end_of, kept, open_question, outcome_of
+from runner.submission import Submission, submission_folder, sweep
 from schema.catalog import Catalog
 from schema.site import Site
 
-STOP_S = 600  # how long a withdrawn attempt may take to its checkpoint before its job is ended from outside
+# How long a withdrawn attempt may take to its checkpoint before its job is ended from outside
+STOP_S = 600
 COLUMNS = (
     "state",
     "kind",
@@ -31,74 +36,120 @@ COLUMNS = (
 )
 
 
+@dataclass
+class Found:
+    """What a pass saw that is not yet in the catalog."""
+
+    receipts: list[tuple[Live, Path]] = field(default_factory=list)
+    # Rows of submissions that a killed sync made and could not record
+    adopted: list[dict[str, object]] = field(default_factory=list)
+    ends: dict[Place, tuple[Live, Outcome]] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to store."""
+        return bool(self.receipts or self.adopted or self.ends)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The backends of the attempts of a pass, and what they said."""
+
+    look: Look
+    places: dict[str | None, Backend]
+
+    def sighting(self, live: Live) -> Sighting:
+        """Return what was said of an attempt's job."""
+        return self.look.sightings.get(live.place, Sighting(State.UNSURE))
+
+    def patience_s(self, live: Live) -> float:
+        """Return how long a missed job of its backend is waited for."""
+        known = self.places.get(live.backend)
+        return known.patience_s if known is not None else 0.0
+
+
 def observe(
     site: Site, catalog: Catalog, place: Backend, report: Report, attempts: list[Live]
 ) -> list[Live]:
-    """Files and jobs of the `attempts` become rows, each in the light of the best evidence there is; those that live on."""
-    if attempts and not site.runs.exists():
+    """Turn files and jobs of the `attempts` into rows; return those that live on."""
+    if attempts and not site.runs.is_dir():
+        # A disk that is not mounted says nothing about any attempt
         report.problem(
             "runs",
-            f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make the folder",
+            f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make "
+            "the folder",
         )
         report.silent.add(place.name)
         return [live for live in attempts if not live.lost]
-    said = {live.place: live.run.outcome() for live in attempts}
-    look, places = _look(
-        site,
-        place,
-        [live for live in attempts if not live.lost and open_question(said[live.place])],
-        report,
-    )
-    ends = list[tuple[Live, End]]()
+    outcomes = {live.place: outcome_of(live, report) for live in attempts}
+    questions = []
     for live in attempts:
-        seen = look.sightings.get(live.place, Sighting(State.UNSURE))
-        if seen.stuck:
-            array = str(seen.job_id).partition("_")[0]  # one line for all of an array
-            report.problem(
-                live.batch, f"job {array} waits and will not start by itself: {seen.reason}"
-            )
-        if seen.state is State.PENDING:
-            report.queue[seen.reason or "pending"] += 1
-        end = end_of(
-            live,
-            said[live.place],
-            seen,
-            places[live.backend].patience_s if live.backend in places else 0.0,
+        if not live.lost and open_question(outcomes[live.place]):
+            questions.append(live)
+    asked = _ask(site, place, questions, report)
+    found = Found()
+    for live in attempts:
+        _note_queue(live, asked.sighting(live), report)
+        evidence = Evidence(
+            live=live,
+            outcome=outcomes[live.place],
+            sighting=asked.sighting(live),
+            patience_s=asked.patience_s(live),
         )
-        if end is not None:
-            ends.append((live, end))
-    over = {live.place: end for live, end in ends}
-    _cancel(places, attempts, look, over)
+        with report.one(live.place.folder, "the attempt is left as it is"):
+            end = end_of(evidence, report)
+            if end is not None:
+                found.ends[live.place] = (live, end)
+    _cancel(asked, attempts, found, report)
     crash_point("cancelled")
-    found = [
-        (live, path) for live in attempts for path in receipts.of(live.place.folder)
-    ]  # after their outcomes were read
-    adopted = [
-        submission(batch, "/".join(live.place.folder.parts[-2:]), seen.job_id)
-        for live, seen in _unrecorded(attempts, look)
-        if seen.job_id and (batch := Batch.read(batch_folder(site.runs, live.batch)))
-    ]
-    if found or adopted or ends:
-        _store(site, catalog, report, found, adopted, ends)
-    return [live for live in attempts if not live.lost and live.place not in over]
+    # After the outcomes were read: a worker that has said its last word brings nothing more
+    for live in attempts:
+        with report.one(live.place.folder, "what it brought is not taken, until it can be read"):
+            found.receipts += [(live, path) for path in receipts.of(live.place.folder)]
+    found.adopted = _adopted(site, attempts, asked.look, report)
+    if found.anything:
+        _store(site, catalog, report, found)
+    return [live for live in attempts if not live.lost and live.place not in found.ends]
 
 
-def _store(
-    site: Site,
-    catalog: Catalog,
-    report: Report,
-    found: list[tuple[Live, Path]],
-    adopted: list[dict[str, object]],
-    ends: list[tuple[Live, End]],
-) -> None:
+def _note_queue(live: Live, seen: Sighting, report: Report) -> None:
+    """Note why a job waits, and one that will not start by itself."""
+    if seen.stuck:
+        # One line for all of an array
+        array = str(seen.job_id).partition("_")[0]
+        report.problem(live.batch, f"job {array} waits and will not start by itself: {seen.reason}")
+    if seen.state is State.PENDING:
+        report.queue[seen.reason or "pending"] += 1
+
+
+def _adopted(
+    site: Site, attempts: list[Live], look: Look, report: Report
+) -> list[dict[str, object]]:
+    """Return rows for jobs that a killed sync submitted but could not record.
+
+    Their backend knows them by name.
+    """
+    rows = []
+    for live in attempts:
+        seen = look.sightings.get(live.place)
+        if live.place.job_id is not None or live.lost or seen is None or not seen.job_id:
+            continue
+        folder = submission_folder(site.runs, live.batch)
+        with report.one(folder, "its jobs are known to the backend alone"):
+            manifest = Submission.read(folder)
+            if manifest is not None:
+                rows.append(submission(manifest, below(live.place.folder), seen.job_id))
+    return rows
+
+
+def _store(site: Site, catalog: Catalog, report: Report, found: Found) -> None:
     with catalog.open() as connection:
-        known = receipts.known(connection, [path for _, path in found])
-    new = [(live, path) for live, path in found if receipts.name(path) not in known]
-    if not (new or adopted or ends):
+        known = receipts.known(connection, [path for _, path in found.receipts])
+    new = [(live, path) for live, path in found.receipts if receipts.name(path) not in known]
+    if not (new or found.adopted or found.ends):
         return
-    from runner.scheduler.ingest import (
-        Harvest,  # a pass that brings nothing home does not pay for importing polars
-    )
+    # A pass that brings nothing home does not pay for importing polars
+    from runner.scheduler.ingest import Harvest
 
     harvest = Harvest()
     for live, path in new:
@@ -107,89 +158,94 @@ def _store(
     crash_point("ingest_read")
     for subject, message in harvest.problems:
         report.problem(subject, message)
-    if not (harvest.receipts or adopted or ends):
+    ends = list(found.ends.values())
+    if not (harvest.receipts or found.adopted or ends):
         return
+    # Results and ends enter together: what is done has its results in the same transaction
     with catalog.transaction() as connection:
-        insert(connection, "submission", adopted)
+        insert(connection, "submission", found.adopted)
         report.rows += harvest.store(connection)
         crash_point("ingest_stored")
         report.ended += _record(connection, ends)
+        report.over |= {live.trial for live, _ in ends}
         over = _over(connection, {live.batch for live, _ in ends})
     for name in over:
-        sweep(site.runs, name)
+        with report.one(submission_folder(site.runs, name), "its scripts stay"):
+            sweep(site.runs, name)
 
 
-def _look(
-    site: Site, place: Backend, attempts: list[Live], report: Report
-) -> tuple[Look, dict[str | None, Backend]]:
-    """Ask each backend once about its attempts. What no backend was asked about is certainly not there."""
+def _ask(site: Site, place: Backend, attempts: list[Live], report: Report) -> Asked:
+    """Ask each backend once about its attempts; what none was asked about is certainly not there."""
     places: dict[str | None, Backend] = {place.name: place}
-    whole = Look({live.place: Sighting(State.ABSENT) for live in attempts if live.backend is None})
-    for name in {live.backend for live in attempts} - {None}:
-        places[name] = places.get(name) or backend(str(name), site)
+    whole = Look()
+    for live in attempts:
+        if live.backend is None:
+            whole.sightings[live.place] = Sighting(State.ABSENT)
+    for name in sorted({live.backend for live in attempts if live.backend is not None}):
+        places[name] = places.get(name) or backend(name, site)
         look = places[name].look([live.place for live in attempts if live.backend == name])
         whole.sightings |= look.sightings
-        report.silent |= set() if look.answered else {str(name)}
+        if not look.answered:
+            report.silent.add(name)
         for subject, message in look.problems:
             report.problem(subject, message)
-    return whole, places
+    return Asked(whole, places)
 
 
-def _unrecorded(attempts: list[Live], look: Look) -> list[tuple[Live, Sighting]]:
-    """Attempts that a killed sync submitted but could not record, and that their backend knows by name."""
-    return [
-        (live, look.sightings[live.place])
-        for live in attempts
-        if live.place.job_id is None and not live.lost and live.place in look.sightings
-    ]
+def _cancel(asked: Asked, attempts: list[Live], found: Found, report: Report) -> None:
+    """End the jobs that nobody wants any more.
 
-
-def _cancel(
-    places: dict[str | None, Backend], attempts: list[Live], look: Look, ended: dict[Place, End]
-) -> None:
-    """End the jobs that nobody wants any more: those that wait or run on while all their attempts are over (withdrawn; or the
-    step that ran them is dead), and those that run on long after a withdrawn attempt was asked to end at a checkpoint."""
-    told: dict[str | None, list[Place]] = {}
-    wanted = {
-        (live.batch, live.place.position)
-        for live in attempts
-        if live.place not in ended and not live.withdrawn
-    }
+    Those that wait or run on while all their attempts are over (withdrawn; or the step that ran
+    them is dead), and those that run on long after a withdrawn attempt was asked to end.
+    """
+    ended = found.ends
+    useless: dict[str | None, list[Place]] = {}
+    wanted = set()
     for live in attempts:
-        seen, over = look.sightings.get(live.place), live.place in ended
-        if seen is None or live.lost:
-            continue
-        asked_s = live.run.stop() if live.withdrawn and not over and live.run.claimed else 0.0
-        useless = seen.state in (State.PENDING, State.RUNNING) and (over or asked_s > STOP_S)
-        if useless and (live.batch, live.place.position) not in wanted:
-            if over:  # before the scheduler can call it cancelled: a sync that dies now must not take that for a person's will
-                kept(live, ended[live.place])
-            told.setdefault(live.backend, []).append(
-                replace(live.place, job_id=live.place.job_id or seen.job_id)
-            )
-    for name, where in told.items():
-        places[name].cancel(where)
+        if live.place not in ended and not live.withdrawn:
+            wanted.add((live.batch, live.place.position))
+    for live in attempts:
+        with report.one(live.place.folder, "its job is not asked to end"):
+            seen = asked.look.sightings.get(live.place)
+            if seen is None or live.lost or not _is_useless(live, seen, live.place in ended):
+                continue
+            if (live.batch, live.place.position) in wanted:
+                continue
+            if live.place in ended:
+                # Before the scheduler can call it cancelled: a sync that dies now must not take
+                # that for a person's will
+                kept(live, ended[live.place][1])
+            job_id = live.place.job_id or seen.job_id
+            useless.setdefault(live.backend, []).append(replace(live.place, job_id=job_id))
+    for name, where in useless.items():
+        asked.places[name].cancel(where)
 
 
-def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, End]]) -> int:
-    """Insert how attempts ended; how many of them were not known."""
-    had = _tasks(connection, [live.trial for live, end in ends if end["state"] == "done"])
+def _is_useless(live: Live, seen: Sighting, over: bool) -> bool:
+    """Whether nothing more can come of an attempt's job that waits or runs; asks it to end."""
+    asked_s = 0.0
+    if live.withdrawn and not over and live.run.claimed:
+        asked_s = live.run.stop()
+    return seen.state in (State.PENDING, State.RUNNING) and (over or asked_s > STOP_S)
+
+
+def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]) -> int:
+    """Insert how attempts ended; return how many of these ends were not known."""
+    done = [live for live, end in ends if end.state == "done"]
+    missing = _missing(connection, done)
     rows, corrected = [], []
     for live, end in ends:
-        if end["state"] == "done":
-            found = {task for attempt, task in had.get(live.trial, ()) if attempt <= live.attempt}
-            missing = sorted(set(range(live.run.spec().stream["tasks"] + 1)) - found)
-            if missing:
-                message = f"said done, but no trustworthy results of tasks {missing}"
-                end = end | {"state": "lost", "kind": "no_result", "message": message}
-        if live.lost and end["state"] == "lost":
+        lacking = missing.get((live.trial, live.attempt))
+        if end.state == "done" and lacking:
+            message = f"said done, but no trustworthy results of tasks {lacking}"
+            end = replace(end, state="lost", kind="no_result", message=message)
+        if live.lost and end.state == "lost":
             continue
-        if live.lost:  # a late end of an attempt that had been given up: evidence wins
+        if live.lost:
+            # A late end of an attempt that had been given up: evidence wins
             corrected.append((live.trial, live.attempt))
-        rows.append(
-            {"trial": live.trial, "attempt": live.attempt}
-            | {name: end.get(name) for name in COLUMNS}
-        )
+        columns = {name: getattr(end, name) for name in COLUMNS}
+        rows.append({"trial": live.trial, "attempt": live.attempt} | columns)
     if corrected:
         connection.executemany("DELETE FROM outcome WHERE trial = ? AND attempt = ?", corrected)
     insert(connection, "outcome", rows)
@@ -197,28 +253,44 @@ def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, End]])
 
 
 def _over(connection: duckdb.DuckDBPyConnection, batches: set[str]) -> list[str]:
-    """Those of the batches whose attempts have all begun and ended."""
+    """Return those of the submissions whose attempts have all begun and ended."""
     found = connection.execute(
-        "SELECT batch FROM attempt LEFT JOIN outcome USING (trial, attempt) WHERE batch IN (SELECT unnest(?::VARCHAR[])) "
+        "SELECT batch FROM attempt LEFT JOIN outcome USING (trial, attempt) "
+        "WHERE batch IN (SELECT unnest(?::VARCHAR[])) "
         "GROUP BY batch HAVING bool_and(state IS NOT NULL AND coalesce(kind, '') <> 'submit')",
         [list(batches)],
     ).fetchall()
     return [name for (name,) in found]
 
 
-def _tasks(
-    connection: duckdb.DuckDBPyConnection, trials: list[int]
-) -> dict[int, list[tuple[int, int]]]:
-    """Trial -> (attempt, task) of every receipt of it that is in the catalog."""
-    if not trials:
+def _missing(
+    connection: duckdb.DuckDBPyConnection, lives: list[Live]
+) -> dict[tuple[int, int], list[int]]:
+    """Return (trial, attempt) -> tasks of the stream without results of it or an earlier attempt.
+
+    The catalog alone says so: what an attempt was to do is in its row, what it brought in
+    `ingested`, so a run folder that was damaged since changes nothing.
+    """
+    if not lives:
         return {}
-    found = connection.execute(
-        "SELECT receipt FROM ingested WHERE split_part(receipt, '/', 1) IN (SELECT unnest(?::VARCHAR[]))",
+    trials = list({live.trial for live in lives})
+    had: dict[int, list[tuple[int, int]]] = {}
+    taken = connection.execute(
+        "SELECT receipt FROM ingested "
+        "WHERE split_part(receipt, '/', 1) IN (SELECT unnest(?::VARCHAR[]))",
         [[f"{trial:06d}" for trial in trials]],
     ).fetchall()
-    tasks: dict[int, list[tuple[int, int]]] = {}
-    for path in (Path(name) for (name,) in found):
-        tasks.setdefault(int(path.parts[0]), []).append(
-            (int(path.parts[1]), int(path.stem.partition("-")[2]))
-        )
-    return tasks
+    for (name,) in taken:
+        path = Path(name)
+        task = int(path.stem.partition("-")[2])
+        had.setdefault(int(path.parts[0]), []).append((int(path.parts[1]), task))
+    streams = connection.execute(
+        "SELECT trial, attempt, (spec->>'$.stream.tasks')::INT FROM attempt "
+        "WHERE trial IN (SELECT unnest(?::BIGINT[]))",
+        [trials],
+    ).fetchall()
+    missing = {}
+    for trial, attempt, tasks in streams:
+        brought = {task for number, task in had.get(trial, ()) if number <= attempt}
+        missing[trial, attempt] = sorted(set(range((tasks or 0) + 1)) - brought)
+    return missing

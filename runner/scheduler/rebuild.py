@@ -1,8 +1,10 @@
-"""`python -m schema --rebuild`: make a lost catalog again, from what was declared and from the run folders.
+"""`python -m schema --rebuild`: make a lost catalog again, from what was declared and from the run
+folders.
 
-What people declared comes from the Parquet files that sync writes (`schema.declared`); trials that were attempted come from their
-folders even without those, since spec.json holds every row of their words. Attempts and submissions come from job.json and the
-batches. All the rest (results, costs, how attempts ended) the next pass of sync takes from the same folders, as it always does.
+What people declared comes from the Parquet files that sync writes (`schema.declared`); trials that
+were attempted come from their folders even without those, since spec.json holds every row of their
+words. Attempts and submissions come from job.json and the batches. All the rest (results, costs,
+how attempts ended) the next pass of sync takes from the same folders, as it always does.
 """
 
 import sys
@@ -13,17 +15,19 @@ from typing import Any
 
 import duckdb
 
-from runner.run_folder import read_json
+from runner.run_files import Assignment, DamagedFileError
+from runner.run_folder import RunFolder
 from runner.scheduler.fact_rows import insert, submission
-from runner.scheduler.resolve import Resolver
-from runner.submission import Batch, batch_folder
+from runner.scheduler.report import below
+from runner.submission import Answer, Submission, answer_of, submission_folder
 from schema import declared, migrations
 from schema.catalog import Catalog, transaction
 from schema.files import fsync
 from schema.site import Site, SiteError
-from schema.spec import Spec, SpecError
+from schema.spec import Spec
 
-AXES = ("backbone", "mixture", "method", "recipe", "budget")  # whose definition is their row
+# Whose definition is their row
+AXES = ("backbone", "mixture", "method", "recipe", "budget")
 
 
 class RebuildError(RuntimeError):
@@ -34,9 +38,8 @@ class RebuildError(RuntimeError):
 class Found:
     """What the run folders hold."""
 
-    attempts: list[tuple[Path, Spec, dict[str, Any]]] = field(
-        default_factory=list
-    )  # folder, definition, job.json
+    # Folder, definition, job.json
+    attempts: list[tuple[Path, Spec, Assignment]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -57,7 +60,7 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
         trial = max(
             [
                 declared.last(connection, site.declared, "trial", "id"),
-                *(int(job["trial"]) for _, _, job in found.attempts),
+                *(job.trial for _, _, job in found.attempts),
             ]
         )
         event = max(
@@ -82,21 +85,19 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
 
 
 def walk(runs: Path) -> Found:
-    """Every attempt's folder, oldest trial first; what cannot be read is named, and the others go on."""
+    """Every attempt's folder, oldest trial first; what cannot be read is named, and the others go
+    on.
+    """
     found = Found()
     for folder in sorted(runs.glob("[0-9]*/[0-9]*")):
         if not (folder.parent.name.isdigit() and folder.name.isdigit()):
-            continue  # set aside: of an older catalog
-        job = read_json(folder / "job.json")
+            # Set aside: of an older catalog
+            continue
+        run = RunFolder(folder)
         try:
-            if job is None or (int(job["trial"]), int(job["attempt"])) != (
-                int(folder.parent.name),
-                int(folder.name),
-            ):
-                raise ValueError("job.json is missing, torn, or of another attempt")
-            found.attempts.append((folder, Spec.read(folder), job))
-        except (OSError, ValueError, KeyError, TypeError, SpecError) as error:
-            found.problems.append(f"{folder}: {error}")
+            found.attempts.append((folder, run.spec(), run.assignment()))
+        except DamagedFileError as error:
+            found.problems.append(f"{error.path} {error.why}; its attempt is left out")
     return found
 
 
@@ -106,7 +107,7 @@ def _from_folders(
     known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
     trials: dict[int, dict[str, Any]] = {}
     for _, spec, job in found.attempts:
-        trial = int(job["trial"])
+        trial = job.trial
         if trial not in known and trial not in trials:
             _axes(connection, spec)
             words = {
@@ -115,45 +116,55 @@ def _from_folders(
             }
             about = {
                 "seed": spec.seed,
-                "priority": job.get("priority", 0),
-                "study": job.get("study"),
+                "priority": job.priority,
+                "study": job.study,
             }
             trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
-    batches = {
-        name: Batch.read(batch_folder(site.runs, name))
-        for name in {str(job["batch"]) for _, _, job in found.attempts}
-    }
+    manifests = {}
+    for name in sorted({job.batch for _, _, job in found.attempts}):
+        manifests[name] = _answered(site, name, found)
     attempts, submissions = [], []
     for folder, spec, job in found.attempts:
-        key = {"trial": int(job["trial"]), "attempt": int(job["attempt"])}
-        place = {"batch": job["batch"], "position": job["position"], "code": job.get("code", "")}
+        key = {"trial": job.trial, "attempt": job.attempt}
+        place = {"batch": job.batch, "position": job.position, "code": job.code}
         attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
         attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
-        batch = batches[str(job["batch"])]
-        answer = read_json(batch_folder(site.runs, str(job["batch"])) / "answer.json") or {}
-        job_ids = answer.get("jobs") or []
-        if batch is not None and job["position"] < len(job_ids) and job_ids[job["position"]]:
-            name = f"{folder.parent.name}/{folder.name}"
-            submissions.append(
-                submission(batch, name, job_ids[job["position"]]) | {"submitted_at": answer["at"]}
-            )
+        manifest, answer = manifests[job.batch]
+        job_ids = (answer.jobs if answer is not None else None) or []
+        if manifest is None or answer is None or not 0 <= job.position < len(job_ids):
+            continue
+        if job_ids[job.position]:
+            row = submission(manifest, below(folder), job_ids[job.position])
+            submissions.append(row | {"submitted_at": answer.at})
     insert(connection, "attempt", attempts)
     insert(connection, "submission", submissions)
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
 
 
-def _serial(job: dict[str, Any]) -> int:
-    """Its place in the order of wishes and attempts; folders of an older version know only the time."""
-    return int(job.get("serial") or datetime.fromisoformat(_made_at(job)).timestamp() * 1e6)
+def _answered(site: Site, name: str, found: Found) -> tuple[Submission | None, Answer | None]:
+    """Return the manifest of a submission and what the backend answered; None for what is lost."""
+    try:
+        return Submission.read(submission_folder(site.runs, name)), answer_of(site.runs, name)
+    except DamagedFileError as error:
+        found.problems.append(f"{error.path} {error.why}; where its attempts ran is not known")
+        return None, None
 
 
-def _made_at(job: dict[str, Any]) -> str:
-    return str(job.get("created_at") or datetime.now(UTC).isoformat())
+def _serial(job: Assignment) -> int:
+    """Return its place in the order of wishes and attempts; older folders know only the time."""
+    return job.serial or int(datetime.fromisoformat(_made_at(job)).timestamp() * 1e6)
+
+
+def _made_at(job: Assignment) -> str:
+    return job.created_at or datetime.now(UTC).isoformat()
 
 
 def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
-    """The rows that a definition was resolved from, where they are not there. What is declared stays as it is."""
+    """The rows that a definition was resolved from, where they are not there.
+
+    What is declared stays as it is.
+    """
     stream, mixture = spec.stream, spec.mixture
     sequence, suite = stream["sequence"], stream["suite"]
     pool = mixture["pretraining_dataset"]
@@ -191,17 +202,17 @@ def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
 
 
 def _take_the_catalogs_own_words(connection: duckdb.DuckDBPyConnection) -> None:
-    """attempt.spec as `definition` writes it, where it is the same definition: `definition_drift` compares text with text."""
-    attempts = connection.execute("SELECT trial, attempt, spec_id FROM attempt").fetchall()
-    texts = Resolver(connection, sorted({trial for trial, _, _ in attempts})).texts
-    ids = {trial: Spec.from_json(text).id for trial, text in texts.items()}
-    same = [
-        (texts[trial], trial, attempt)
-        for trial, attempt, spec_id in attempts
-        if ids.get(trial) == spec_id
-    ]
-    if same:
-        connection.executemany("UPDATE attempt SET spec = ? WHERE trial = ? AND attempt = ?", same)
+    """Write attempt.spec as `definition` does, where it says the same.
+
+    `definition_drift` compares values, but what differs in writing only costs it much more time.
+    """
+    connection.execute(
+        "CREATE TEMP TABLE drifted AS SELECT trial, attempt FROM definition_drift;"
+        "UPDATE attempt SET spec = d.spec FROM definition d WHERE d.trial = attempt.trial "
+        "AND (d.spec->>'version') = (attempt.spec->>'version') "
+        "AND (attempt.trial, attempt.attempt) NOT IN (SELECT (trial, attempt) FROM drifted);"
+        "DROP TABLE drifted"
+    )
 
 
 def main() -> int:

@@ -1,4 +1,7 @@
-"""Receipts on disk and in the catalog: `task-0003.json` of an attempt vouches for what the task brought, and is taken once."""
+"""Receipts on disk and in the catalog.
+
+`task-0003.json` of an attempt vouches for what the task brought, and is taken once.
+"""
 
 import re
 from pathlib import Path
@@ -9,7 +12,7 @@ RECEIPT = re.compile(r"task-\d+\.json")
 
 
 def of(folder: Path) -> list[Path]:
-    """The receipts of an attempt, in the order of tasks; none where its folder is gone."""
+    """Return the receipts of an attempt, in the order of tasks; none where its folder is gone."""
     try:
         return sorted(path for path in folder.iterdir() if RECEIPT.fullmatch(path.name))
     except (FileNotFoundError, NotADirectoryError):
@@ -17,16 +20,17 @@ def of(folder: Path) -> list[Path]:
 
 
 def name(path: Path) -> str:
-    """Its key in `ingested`: the path below the run folder."""
+    """Return its key in `ingested`: the path below the run folder."""
     return "/".join(path.parts[-3:])
 
 
 def known(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> set[str]:
-    """The names of those receipts that are in the catalog already."""
+    """Return the names of those receipts that are in the catalog already."""
     if not paths:
         return set()
     found = connection.execute(
-        "SELECT receipt FROM ingested SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS receipt) USING (receipt)",
+        "SELECT receipt FROM ingested "
+        "SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS receipt) USING (receipt)",
         [[name(path) for path in paths]],
     ).fetchall()
     return {receipt for (receipt,) in found}

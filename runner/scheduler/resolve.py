@@ -4,11 +4,13 @@ What it refuses never reaches the cluster.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from schema.checks import parts, rows, sentences
+from schema.checks import parts, rows, sentences, stream_rows
+from schema.checks.compared import Comparison
 from schema.spec import EVERYTHING, Spec
 from schema.words import nearest
 
@@ -23,8 +25,15 @@ class Resolver:
     Rows that many of them share are checked once.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, trials: Sequence[int]) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        trials: Sequence[int],
+        data: Path | None = None,
+    ) -> None:
+        """`data`: the data folder, where rows are compared with their files; None: they are not."""
         self.connection = connection
+        self.comparison = Comparison(data) if data is not None else None
         self.texts: dict[int, str] = {}
         if trials:
             rows = connection.execute(
@@ -48,11 +57,11 @@ class Resolver:
         if trial not in self.texts:
             raise RefusedError(_incomplete(self.connection, trial))
         spec = self._parsed(self.texts[trial])
-        words = (spec.stream, spec.mixture, spec.method, spec.recipe, spec.budget)
+        words = (spec.backbone, spec.stream, spec.mixture, spec.method, spec.recipe, spec.budget)
         names = tuple(str(word["name"]) for word in words)
         # The seed is no reason to refuse a trial, so one check does for all seeds
         if names not in self.checked:
-            self.checked[names] = _objection(spec)
+            self.checked[names] = _objection(spec, self.comparison)
         objection = self.checked[names]
         if objection is not None:
             raise RefusedError(objection)
@@ -71,7 +80,7 @@ class Resolver:
         return Spec.from_json(text)
 
 
-def _objection(spec: Spec) -> str | None:
+def _objection(spec: Spec, comparison: Comparison | None) -> str | None:
     """Return why a definition cannot run, or None."""
     try:
         rows.check_method(spec.method)
@@ -79,12 +88,23 @@ def _objection(spec: Spec) -> str | None:
         rows.check_mixture(spec.mixture)
         sentences.check_needs(spec.method, spec.mixture)
         sentences.check_cache(spec.method, spec.mixture, spec.recipe)
-        for dataset in spec.stream["datasets"]:
+        for dataset in _datasets(spec):
             rows.check_dataset(dataset)
         _check_stream(spec)
+        for objection in stream_rows.objections(spec.backbone, spec.stream, spec.mixture):
+            raise RefusedError(objection)
+        for objection in comparison.objections(_datasets(spec)) if comparison is not None else ():
+            raise RefusedError(objection)
     except (parts.PartError, RefusedError) as error:
         return str(error)
     return None
+
+
+def _datasets(spec: Spec) -> list[Mapping[str, Any]]:
+    """Return the rows of the datasets that a trial reads, the pool of its mixture among them."""
+    rows = list(spec.stream["datasets"])
+    pool = spec.mixture.get("pretraining_dataset")
+    return [*rows, pool] if isinstance(pool, Mapping) else rows
 
 
 def _check_stream(spec: Spec) -> None:

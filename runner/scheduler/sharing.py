@@ -1,6 +1,7 @@
 """Trials that train the same: which of them share the store, and when what they left there goes.
 
-What waits for what is decided by SQL (`mates`); here are the files. Imports neither torch nor safetensors.
+What waits for what is decided by SQL (`mates`); here are the files. Imports neither torch nor
+safetensors.
 """
 
 import shutil
@@ -24,7 +25,9 @@ def shares(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def stems(site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, str]:
-    """Of these trials those whose work others want, or have left: trial -> the folder of its stem in the store."""
+    """Of these trials those whose work others want, or have left: trial -> the folder of its stem
+    in the store.
+    """
     if not trials or not shares(connection):
         return {}
     wanted = connection.execute(
@@ -42,9 +45,11 @@ def stems(site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]) 
 
 
 def prune(site: Site, connection: duckdb.DuckDBPyConnection) -> int:
-    """Remove what no trial that is not over can take over any more; how many stems lost their files."""
+    """Remove what no trial that is not over can take over any more; how many stems lost their
+    files.
+    """
     folder = trunks_folder(site.store)
-    held = {path.name: path for path in folder.iterdir()} if folder.exists() else {}
+    held = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
     if not held:
         return 0
     wanted = {

@@ -1,8 +1,10 @@
-"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and what it answered, in order.
+"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and
+what it answered, in order.
 
-A sync killed between any two of these leaves what the next one needs to go on: an attempt row without a submission is looked
-up at the backend by its batch's name, and only if it never got there another attempt is made. A batch that the backend refuses
-keeps its attempts, and is offered again by the next pass; so is one that it was never asked about.
+A sync killed between any two of these leaves what the next one needs to go on: an attempt row
+without a submission is looked up at the backend by its batch's name, and only if it never got there
+another attempt is made. A batch that the backend refuses keeps its attempts, and is offered again
+by the next pass; so is one that it was never asked about.
 """
 
 import uuid
@@ -20,20 +22,23 @@ from runner.backends import (
     SubmissionUnknownError,
     UnreachableError,
 )
-from runner.run_folder import Job, RunFolder, attempt_folder, crash_point, now
-from runner.scheduler.attempts import Live, jobs
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder, crash_point, now
+from runner.scheduler.attempts import Live, jobs, unreadable
 from runner.scheduler.base_weights import Bases
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import Report
 from runner.scheduler.resolve import RefusedError, Resolver
 from runner.scheduler.sharing import shares, stems
-from runner.submission import Batch, batch_folder, packed
+from runner.scheduler.tidy import without_room
+from runner.submission import Submission, packed, submission_folder
 from schema.catalog import Catalog
 from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 
-REFUSALS_PER_PASS = 100  # looked at beyond the room there is, so that trials that cannot run do not hide those that can
+# Looked at beyond the room there is, so that trials that cannot run do not hide those that can
+REFUSALS_PER_PASS = 100
 
 
 @dataclass
@@ -43,22 +48,34 @@ class Wanted:
     trial: int
     attempt: int
     spec: Spec
-    text: str  # the definition as the catalog has it
+    # The definition as the catalog has it
+    text: str
     study: str | None
     priority: int
-    weights: str | None  # of the trial whose model it begins from
-    store: str = ""  # where it finds and leaves work in common; "": nowhere
-    stem: str = ""  # of the trials that want some of it
-    serial: int = 0  # set when its row is made
+    # Of the trial whose model it begins from
+    weights: str | None
+    # Where it finds and leaves work in common; "": nowhere
+    store: str = ""
+    # Of the trials that want some of it
+    stem: str = ""
+    # Set when its row is made
+    serial: int = 0
 
 
 @dataclass
 class Chosen:
-    """What this pass will start: jobs in the order of todo, each with the needs and the attempts that share it."""
+    """What this pass will start: jobs in the order of todo, each with the needs and the attempts
+    that share it.
+    """
 
-    pending: int  # trials that were ready before these were taken
+    # Trials that were ready before these were taken
+    pending: int
     jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
-    refused: list[tuple[int, int, str]] = field(default_factory=list)  # trial, attempt, why
+    # Trial, attempt, why
+    refused: list[tuple[int, int, str]] = field(default_factory=list)
+
+    # Trials that met a full disk, which has no room for them yet
+    without_room: list[int] = field(default_factory=list)
 
     @property
     def attempts(self) -> int:
@@ -74,29 +91,23 @@ def act(
     limit: int | None,
     live: list[Live],
 ) -> None:
-    """Offer what was not taken before, then start what `todo` names, beside the attempts that `live` on."""
+    """Offer what was not taken before, then start what `todo` names, beside the attempts that
+    `live` on.
+    """
     report.running = len(live)
-    waiting = [
-        Batch.read(batch_folder(site.runs, name))
-        for name in dict.fromkeys(each.batch for each in live if each.waits)
-    ]
-    current = list[Batch]()
-    for batch in filter(None, waiting):
-        said = (
-            needs.spread(batch.needs.ranks) for needs in (site.needs, *site.by_backbone.values())
-        )
-        if batch.backend == place.name and batch.needs in said:
-            current.append(batch)
-        else:  # site.toml says otherwise now: plan it anew
-            for folder in (folder for job in batch.positions for folder in job):
-                RunFolder(site.runs / folder).revoke()
-    refused = _offer_all(catalog, place, current, report)
+    refused = _offer_all(catalog, place, _waiting(site, place, report, live), report)
     room = place.room(jobs(live))
     if refused is None or not room or limit == 0:
         return
     with catalog.open() as connection:
         chosen = choose(site, connection, room, limit, refused)
     report.pending = chosen.pending
+    if chosen.without_room:
+        report.problem(
+            "disk",
+            f"{site.runs} has no room for two checkpoints of trials {chosen.without_room[:5]}, which "
+            "met a full disk; they are tried again when there is",
+        )
     if not chosen.attempts and not chosen.refused:
         return
     try:
@@ -104,9 +115,8 @@ def act(
     except UnreachableError as error:
         report.problem(place.name, f"nothing was submitted: {error}")
         return
-    site.runs.mkdir(
-        parents=True, exist_ok=True
-    )  # attempts without it mean that its disk is not there
+    # Attempts without it mean that its disk is not there
+    site.runs.mkdir(parents=True, exist_ok=True)
     with catalog.transaction() as connection:
         _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
@@ -120,11 +130,57 @@ def act(
     crash_point("submission_row")
 
 
+def _waiting(site: Site, place: Backend, report: Report, live: list[Live]) -> list[Submission]:
+    """Return the submissions to offer again: those that were refused, or never offered.
+
+    One that site.toml no longer asks for, or whose files are not what they must be, is given up,
+    and its trials are planned anew.
+    """
+    current = []
+    for name in dict.fromkeys(each.batch for each in live if each.waits):
+        mine = [each for each in live if each.batch == name]
+        folder = submission_folder(site.runs, name)
+        manifest = None
+        with report.one(folder, "its attempts are made anew"):
+            manifest = Submission.read(folder)
+        if manifest is not None and _is_offerable(site, place, report, manifest, mine):
+            current.append(manifest)
+            continue
+        for each in mine:
+            # A folder that is gone needs no claim: no worker can begin in it
+            if each.place.folder.is_dir():
+                with report.one(each.place.folder, "it is not offered again"):
+                    each.run.revoke()
+    return current
+
+
+def _is_offerable(
+    site: Site, place: Backend, report: Report, manifest: Submission, lives: list[Live]
+) -> bool:
+    """Whether a submission is what site.toml asks for today, and its files are whole."""
+    asked = []
+    for needs in (site.needs, *site.by_backbone.values()):
+        spread = needs.spread(manifest.needs.ranks)
+        # Trials that ran out of memory are given more of it than site.toml says first
+        asked += [spread.raised(times) for times in range(spread.raises + 1)]
+    if manifest.backend != place.name or manifest.needs not in asked:
+        return False
+    if not manifest.code.is_dir():
+        report.problem(manifest.name, f"{manifest.code} is gone; its attempts are made anew")
+        return False
+    why = unreadable(lives)
+    if why is not None:
+        report.problem(manifest.name, f"{why}; its attempts are made anew")
+    return why is None
+
+
 def _offer_all(
-    catalog: Catalog, place: Backend, batches: list[Batch], report: Report
+    catalog: Catalog, place: Backend, batches: list[Submission], report: Report
 ) -> set[Needs] | None:
-    """Give batches to the backend, one after another; the needs that it refuses (what it said to one batch it would say to all
-    that need the same), or None when it does not answer and should be left alone in this pass."""
+    """Give batches to the backend, one after another; the needs that it refuses (what it said to
+    one batch it would say to all that need the same), or None when it does not answer and should be
+    left alone in this pass.
+    """
     refused, rows = set[Needs](), list[dict[str, Any]]()
     try:
         for batch in batches:
@@ -133,7 +189,9 @@ def _offer_all(
                 if taken is None:
                     return None
                 rows += taken
-    finally:  # at once: each opening of the catalog writes all of it that is new, and until then the answers are on disk
+    finally:
+        # At once: each opening of the catalog writes all of it that is new, and until then the
+        # answers are on disk
         if rows:
             with catalog.transaction() as connection:
                 insert(connection, "submission", rows)
@@ -148,8 +206,9 @@ def choose(
     limit: int | None,
     refused: Collection[Needs] = (),
 ) -> Chosen:
-    """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that cannot run as declared are
-    named with the reason."""
+    """The first trials of `todo` that fit into `room` jobs, but none of `refused` needs; those that
+    cannot run as declared are named with the reason.
+    """
     most = room * max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
     most = most if limit is None else min(most, limit)
     todo = connection.execute(
@@ -160,21 +219,26 @@ def choose(
     ((pending,),) = connection.execute("SELECT count(*) FROM startable").fetchall()
     chosen, resolver, bases = (
         Chosen(pending),
-        Resolver(connection, [trial for trial, *_ in todo]),
+        Resolver(connection, [trial for trial, *_ in todo], site.data),
         Bases(site),
     )
     in_common = stems(site, connection, [trial for trial, *_ in todo])
     store = str(site.store) if shares(connection) else ""
+    chosen.without_room = without_room(site, connection, [trial for trial, *_ in todo])
+    short = _short_of_memory(connection, [trial for trial, *_ in todo])
     open_jobs: dict[Needs, list[Wanted]] = {}
     for trial, attempt, study, priority, backbone in todo:
         if limit is not None and chosen.attempts == limit:
             break
+        if trial in chosen.without_room:
+            continue
         needs = site.needs_of(backbone)
-        if needs not in open_jobs and len(chosen.jobs) == room:
-            continue  # a later trial may still share a job
+        if needs not in open_jobs and len(chosen.jobs) == room and trial not in short:
+            # A later trial may still share a job
+            continue
         try:
             spec, text = resolver.resolve(trial)
-            needs = _needs(spec, needs, site.backend)
+            needs = _needs(spec, needs, site.backend).raised(short.get(trial, 0))
             weights, stem = bases.weights(spec), in_common.get(trial, "")
             wanted = Wanted(trial, attempt, spec, text, study, priority, weights, store, stem)
         except RefusedError as error:
@@ -191,9 +255,25 @@ def choose(
     return chosen
 
 
+def _short_of_memory(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, int]:
+    """Return trial -> how often it ran out of the host's memory since a person asked for a retry."""
+    if not trials:
+        return {}
+    return dict(
+        connection.execute(
+            "SELECT o.trial, count(*) FROM outcome o JOIN attempt a USING (trial, attempt) "
+            "LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' "
+            "GROUP BY trial) r USING (trial) WHERE o.kind = 'oom_host' "
+            "AND a.serial > coalesce(r.retried, 0) AND o.trial IN (SELECT unnest(?::BIGINT[])) "
+            "GROUP BY o.trial",
+            [trials],
+        ).fetchall()
+    )
+
+
 def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
-    """What the job of a trial asks for: each of its processes wants a GPU (a site with `gpus_per_trial` 0 trains on CPUs), and
-    more of them than a node takes are spread over several.
+    """What the job of a trial asks for: each of its processes wants a GPU (a site with
+    `gpus_per_trial` 0 trains on CPUs), and more of them than a node takes are spread over several.
 
     Raises:
         RefusedError: says which key of site.toml to set, or what to do where there is one node.
@@ -230,7 +310,7 @@ def _backbones(
     ]
 
 
-def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[list[Wanted]]]]:
+def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Submission, list[list[Wanted]]]]:
     """Jobs of equal needs together, cut into batches as long as the backend allows.
 
     Raises:
@@ -247,8 +327,14 @@ def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Batch, list[l
         for piece in packed(alike, longest):
             positions = [[_name(site, wanted) for wanted in job] for job in piece]
             name = f"weir-{uuid.uuid4().hex[:12]}"
-            batch = Batch(
-                name, place.name, snapshot, site.threads_per_trial, needs, positions, site.runs
+            batch = Submission(
+                name=name,
+                backend=place.name,
+                code=snapshot,
+                threads=site.threads_per_trial,
+                needs=needs,
+                positions=positions,
+                runs=site.runs,
             )
             batches.append((batch, piece))
     return batches
@@ -261,7 +347,7 @@ def _name(site: Site, wanted: Wanted) -> str:
 def _record(
     connection: duckdb.DuckDBPyConnection,
     chosen: Chosen,
-    batches: list[tuple[Batch, list[list[Wanted]]]],
+    batches: list[tuple[Submission, list[list[Wanted]]]],
 ) -> None:
     """The attempt rows, of those that will run and of those that cannot (which end here)."""
     serials = connection.execute(
@@ -299,14 +385,13 @@ def _record(
         )
 
 
-def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Report) -> None:
+def _make_folders(site: Site, batch: Submission, jobs: list[list[Wanted]], report: Report) -> None:
     versions, created_at = code_snapshot.versions(), now()
     for position, job in enumerate(jobs):
         for wanted in job:
             path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
-            if (
-                wanted.attempt == 1 and path.parent.exists()
-            ):  # of a catalog that is no longer there: not this trial's files
+            if wanted.attempt == 1 and path.parent.exists():
+                # Of a catalog that is no longer there: not this trial's files
                 aside = path.parent.rename(
                     path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}")
                 )
@@ -316,35 +401,37 @@ def _make_folders(site: Site, batch: Batch, jobs: list[list[Wanted]], report: Re
                 )
             RunFolder(path).create(
                 wanted.spec,
-                Job(
-                    wanted.trial,
-                    wanted.attempt,
-                    batch.name,
-                    position,
-                    str(site.data),
-                    site.threads_per_trial,
-                    site.workers_per_trial,
-                    site.checkpoint_minutes,
-                    wanted.weights,
-                    batch.code.name,
-                    str(batch.code),
-                    versions,
-                    wanted.study,
-                    wanted.priority,
-                    created_at,
-                    wanted.serial,
-                    wanted.store,
-                    wanted.stem,
+                Assignment(
+                    trial=wanted.trial,
+                    attempt=wanted.attempt,
+                    batch=batch.name,
+                    position=position,
+                    data=str(site.data),
+                    threads=site.threads_per_trial,
+                    workers=site.workers_per_trial,
+                    checkpoint_minutes=site.checkpoint_minutes,
+                    backbone_weights=wanted.weights,
+                    code=batch.code.name,
+                    code_folder=str(batch.code),
+                    versions=versions,
+                    study=wanted.study,
+                    priority=wanted.priority,
+                    created_at=created_at,
+                    serial=wanted.serial,
+                    store=wanted.store,
+                    stem=wanted.stem,
+                    spec_id=wanted.spec.id,
                 ),
             )
     batch.write()
 
 
 def _offer(
-    place: Backend, batch: Batch, report: Report, refused: set[Needs]
+    place: Backend, batch: Submission, report: Report, refused: set[Needs]
 ) -> list[dict[str, Any]] | None:
-    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of a batch that it refuses none,
-    and its needs join `refused`), or None: no answer."""
+    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of
+    a batch that it refuses none, and its needs join `refused`), or None: no answer.
+    """
     batch.ask()
     crash_point("asked")
     try:

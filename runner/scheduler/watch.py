@@ -1,4 +1,5 @@
-"""`python -m runner.sync --watch`: passes of sync until nothing is pending or running, with live progress.
+"""`python -m runner.sync --watch`: passes of sync until nothing is pending or running, with live
+progress.
 
 Ctrl-C ends the watching, not the trials: workers live on, and the next sync finds them.
 """
@@ -18,21 +19,23 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from runner.run_files import Progress
 from runner.run_folder import RunFolder
 from runner.scheduler.forecast_tables import duration
 from runner.scheduler.report import Report
 
 FAILURES_SHOWN = 5
 RESTS = 4
-OTHER_LINES = 16  # of the screen, beside the running trials
+# Of the screen, beside the running trials
+OTHER_LINES = 16
 
 
 def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
     """Repeat `sync` until quiet, showing what the snapshot `current` says.
 
-    `pause_s` is how long to wait between passes; a pass that takes long is followed by a rest RESTS times as long, so that
-    watching a grid on a laptop leaves the laptop to the trials.
-    Exit code 0; 1 when trials failed or files could not be trusted; 130 after Ctrl-C.
+    `pause_s` is how long to wait between passes; a pass that takes long is followed by a rest RESTS
+    times as long, so that watching a grid on a laptop leaves the laptop to the trials. Exit code 0;
+    1 when trials failed or files could not be trusted; 130 after Ctrl-C.
     """
     console = Console()
     report, state = Report(), Snapshot()
@@ -74,17 +77,22 @@ class Snapshot:
 
     path: Path | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    running: list[tuple[int, str, str, int, Path]] = field(
-        default_factory=list
-    )  # trial, method, mixture, seed, folder
-    failed: list[tuple[int, str, str]] = field(default_factory=list)  # trial, state, reason
+    # Trial, method, mixture, seed, folder
+    running: list[tuple[int, str, str, int, Path]] = field(default_factory=list)
+    # Trial, state, reason
+    failed: list[tuple[int, str, str]] = field(default_factory=list)
     done_last_hour: int = 0
-    hours: float = 0.0  # of all attempts so far
+    # Of all attempts so far
+    hours: float = 0.0
     gpu_hours: float = 0.0
-    left_s: float = 0.0  # of the pending trials of which alike ones have finished
-    left_unknown: int = 0  # pending trials of which none alike has
-    gpus: float = 0.0  # of a job, on average
-    after_others: int = 0  # pending trials that wait to take over what another trains
+    # Of the pending trials of which alike ones have finished
+    left_s: float = 0.0
+    # Pending trials of which none alike has
+    left_unknown: int = 0
+    # Of a job, on average
+    gpus: float = 0.0
+    # Pending trials that wait to take over what another trains
+    after_others: int = 0
 
 
 def read(current: Path, known: Snapshot | None = None) -> Snapshot:
@@ -151,7 +159,9 @@ def queue(report: Report) -> str:
 
 
 def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
-    """The whole screen: counts, queue and outlook, a bar per running trial (`rows` of them), the newest failures."""
+    """The whole screen: counts, queue and outlook, a bar per running trial (`rows` of them), the
+    newest failures.
+    """
     head: list[RenderableType] = [
         Text("   ").join(
             Text(f"{number} {word}", style="bold") for word, number in state.counts.items()
@@ -161,11 +171,12 @@ def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
         head.append(Text(f"queue: {queue(report)}"))
     table, left_s, started = Table.grid(padding=(0, 2)), state.left_s, 0
     for number, (trial, method, mixture, seed, folder) in enumerate(state.running):
-        said = RunFolder(folder).progress()
-        left_s += remaining_s(said) or 0.0
-        started += said is not None
+        progress = RunFolder(folder).progress()
+        if progress is not None:
+            left_s += progress.remaining_s or 0.0
+            started += 1
         if number < max(rows, 5):
-            table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", said))
+            table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", progress))
     head.append(Text(outlook(state, left_s, started)))
     more = len(state.running) - max(rows, 5)
     shown: list[RenderableType] = [
@@ -202,20 +213,12 @@ def outlook(state: Snapshot, left_s: float, started: int) -> str:
     return "; ".join(said)
 
 
-def remaining_s(said: dict[str, Any] | None) -> float | None:
-    """Seconds that a trial still trains at its present rate."""
-    if said is None or not said["pairs_per_s"]:
-        return None
-    total, done = said["tasks"] * said["steps"], (said["task"] - 1) * said["steps"] + said["step"]
-    return float((total - done) * said["batch_pairs"] / said["pairs_per_s"])
-
-
-def row(trial: int, words: str, said: dict[str, Any] | None) -> list[RenderableType]:
-    """One running trial: where it is, how fast, how long still."""
-    if said is None:
+def row(trial: int, words: str, progress: Progress | None) -> list[RenderableType]:
+    """Return the cells of one running trial: where it is, how fast, how long still."""
+    if progress is None:
         return [f"trial {trial}", words, "not begun", "", "", ""]
-    total, done = said["tasks"] * said["steps"], (said["task"] - 1) * said["steps"] + said["step"]
-    where = f"task {said['task']}/{said['tasks']} step {said['step']}/{said['steps']}"
-    bar = ProgressBar(total=total, completed=done, width=24)
-    rate, left = f"{said['pairs_per_s']:,.0f} pairs/s", f"{duration(remaining_s(said))} left"
+    where = f"task {progress.task}/{progress.tasks} step {progress.step}/{progress.steps}"
+    bar = ProgressBar(total=progress.total_steps, completed=progress.done_steps, width=24)
+    rate = f"{progress.pairs_per_s:,.0f} pairs/s"
+    left = f"{duration(progress.remaining_s)} left"
     return [f"trial {trial}", words, bar, where, rate, left]

@@ -1,1 +1,1 @@
-"""What `runner.trial` does, step by step: train, evaluate, write checkpoints and count costs. Never imports duckdb."""
+"""The parts of `runner.trial`: training, evaluation, checkpoints, costs. Imports no duckdb."""

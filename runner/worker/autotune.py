@@ -1,17 +1,22 @@
-"""Whether a trial's towers are compiled: as its recipe says, or, with `auto`, as its first steps tell.
+"""The choice whether towers are compiled: by the recipe or, with `auto`, by a trial's first steps.
 
-A few plain steps are timed, then the first compiled one, which makes the kernels, and a few more. Compiled it stays if what that
-saves over the steps left in the trial is more than the kernels took to make (an attempt that resumes makes them again); a trial
-that is nearly over is not worth trying. The times and what was decided are facts of the trial (`statistic`, with every task) and
-part of its checkpoints: an attempt that resumes stays with the decision, and where there was none yet it times its own steps.
-As a decision depends on the clock, and compiled steps round otherwise, two trials with `auto` that train apart may differ in
-rounding. What one has trained is left to others together with its decision, which is then theirs, and told as theirs.
+A few plain steps are timed, then the first compiled one, which makes the kernels, and a few more.
+The towers stay compiled if what that saves over the steps left in the trial is more than the
+kernels took to make (an attempt that resumes makes them again); a trial that is nearly over is not
+worth trying. The times and the decision are facts of the trial (`statistic`, with every task) and
+part of its checkpoints: an attempt that resumes stays with the decision, and where there was none
+yet it times its own steps.
 
-A task in which somebody listens to the towers (`methods.compute.compiled.listened`) runs plainly whatever is decided, and says so.
+A decision depends on the clock, and compiled steps round otherwise, so two trials with `auto` that
+train apart may differ in rounding. What one has trained is left to others together with its
+decision, which is then theirs, and recorded as theirs.
+
+A task in which hooks listen to the towers (`methods.compute.compiled.listened`) runs plainly
+whatever is decided, and its statistics say so.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
@@ -23,84 +28,110 @@ from methods.compute import distributed
 from methods.compute.towers import Towers
 from schema.checks.compute import Compute
 
-TIMED = 3  # steps of either kind; one more before them warms up, or compiles
-LEAST_S = 60.0  # that plain steps would still take, for trying to be worth it
+# Steps of either kind that are timed; one more before them warms up, or compiles
+TIMED = 3
+# Seconds that plain steps would still take, for trying to be worth it
+LEAST_S = 60.0
+
+Facts = dict[str, float]
 
 
 class Choice:
-    """That of one trial."""
+    """How the steps of one trial are computed, and what decided it."""
 
-    def __init__(self, prepared: Towers) -> None:
-        self.prepared, self.said = prepared, prepared.compute
-        self.facts: dict[str, float] = {}  # once decided: compiled (1 or 0), and seconds
-        self.listened = False  # whether the steps of the task run plainly all the same
-        self.plain_s: list[float] = []  # steps as they were timed
+    def __init__(self, towers: Towers) -> None:
+        """`towers` are run as the recipe says."""
+        self.prepared, self.recipe = towers, towers.compute
+        # Once it is decided: `compiled` (1 or 0), and seconds
+        self.facts: Facts = {}
+        # Whether the steps of the task run plainly all the same
+        self.listened = False
+        # Seconds of the steps that were timed, of either kind
+        self.plain_s: list[float] = []
         self.compiled_s: list[float] = []
 
     @property
     def how(self) -> Compute:
-        """How the next step is computed."""
-        if self.said.compile != "auto":
-            return self.said
-        on = self.facts["compiled"] if self.facts else len(self.plain_s) > TIMED
-        return replace(self.said, compile="on" if on else "off")
+        """Return how the next step is computed."""
+        if self.recipe.compile != "auto":
+            return self.recipe
+        # Plain steps are timed first
+        compiles = len(self.plain_s) > TIMED
+        if self.facts:
+            compiles = bool(self.facts["compiled"])
+        return replace(self.recipe, compile="on" if compiles else "off")
 
     @property
     def towers(self) -> Towers:
-        """How the towers run in the next step."""
+        """Return how the towers run in the next step."""
         return replace(self.prepared, compute=self.how)
+
+    def begin_task(self, listened: bool) -> None:
+        """Note whether hooks listen to the towers in the task that begins."""
+        self.listened = listened
 
     @contextmanager
     def timed(self, steps_left: int) -> Iterator[None]:
-        """Around a step that is like any other (the first of a task is counted, and slow); `steps_left`: of the trial, after it.
-        Waits for the device while there is something to decide."""
-        if self.said.compile != "auto" or self.facts or self.listened:
+        """Time a step that is like any other; the first of a task is not, as it is counted.
+
+        `steps_left` are those of the trial after it. Waits for the device while there is something
+        to decide.
+        """
+        if self.recipe.compile != "auto" or self.facts or self.listened:
             yield
             return
+        times_s = self.compiled_s if self.how.compile == "on" else self.plain_s
         began = _now()
         yield
-        kind = self.compiled_s if self.how.compile == "on" else self.plain_s
-        kind.append(_now() - began)
+        times_s.append(_now() - began)
         self._decide(steps_left)
 
     def _decide(self, steps_left: int) -> None:
-        """With what has been seen so far; all processes of a trial as the first of them."""
+        """Decide by the times at hand, if they suffice; all processes decide as the first does."""
         if len(self.plain_s) <= TIMED or 0 < len(self.compiled_s) <= TIMED:
             return
         plain_s = median(self.plain_s[1:])
-        facts, on = {"plain_step_s": plain_s}, False
+        facts, compiles = {"plain_step_s": plain_s}, False
         if self.compiled_s:
             compiled_s = median(self.compiled_s[1:])
-            facts |= {
-                "compiled_step_s": compiled_s,
-                "compile_s": max(0.0, self.compiled_s[0] - compiled_s),
-            }
-            on = steps_left * (plain_s - compiled_s) > facts["compile_s"]
-        elif not distributed.agreed(int(steps_left * plain_s < LEAST_S))[0]:
-            return
-        self.facts = {"compiled": float(distributed.agreed(int(on))[0])} | facts
+            facts["compiled_step_s"] = compiled_s
+            facts["compile_s"] = max(0.0, self.compiled_s[0] - compiled_s)
+            compiles = steps_left * (plain_s - compiled_s) > facts["compile_s"]
+        else:
+            nearly_over = int(steps_left * plain_s < LEAST_S)
+            if not distributed.agreed(nearly_over)[0]:
+                return
+        self.facts = {"compiled": float(distributed.agreed(int(compiles))[0])} | facts
+
+    def load_facts(self, facts: Mapping[str, float]) -> None:
+        """Stay with what an earlier attempt decided; nothing, where it had not."""
+        self.facts = dict(facts)
 
     def state_dict(self) -> dict[str, Any]:
-        """What was decided, and how the last task was computed."""
+        """Return what was decided, and how the last task was computed."""
         return {"facts": self.facts, "listened": self.listened}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The reverse: of another trial, whose training this one takes over."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the state of another trial together with what it has trained."""
         self.facts, self.listened = state["facts"], state["listened"]
 
     def rows(self, task: int) -> list[dict[str, Any]]:
-        """Of the table `statistic`, about the last task; none where the recipe does not speak of it."""
-        if self.said.compile == "off":
+        """Return rows of the table `statistic` about the last task.
+
+        None where the recipe does not compile.
+        """
+        if self.recipe.compile == "off":
             return []
-        facts = self.facts | {"compiled": float(self.how.compile == "on" and not self.listened)}
-        return [
-            {"task": task, "name": name, "part": "all", "value": value}
-            for name, value in facts.items()
-        ]
+        compiles = self.how.compile == "on" and not self.listened
+        facts = self.facts | {"compiled": float(compiles)}
+        rows = []
+        for name, value in facts.items():
+            rows.append({"task": task, "name": name, "part": "all", "value": value})
+        return rows
 
 
 def _now() -> float:
-    """When all that was asked of the device so far is done, in seconds."""
+    """Return the time in seconds when the device has done all that was asked of it so far."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.monotonic()

@@ -1,15 +1,17 @@
-"""The order of concepts that `runner.order` asks for, with the scores it came from: the half of it that opens pairs and weights.
+"""The order of concepts that `runner.order` asks for: the half of it that opens pairs and weights.
 
-Reads a request as JSON from standard input and writes the answer, as JSON, to standard output. A score belongs to a concept:
-its zero-shot accuracy among the classes of its dataset, how many captions of a pool hold its name, the cosine to the concept
-before it in the chain, or its dataset's year of release; a random order has none.
+As a process it reads a request as JSON from standard input and writes the answer, as JSON, to
+standard output: the concepts in their order, and the scores that it came from. A score belongs to a
+concept: its zero-shot accuracy among the classes of its dataset, how many captions of a pool hold
+its name, the cosine to the concept before it in the chain, or its dataset's year of release. A
+random order has none.
 """
 
 import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy as np
 from evals.zeroshot import class_embeddings
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
-from runner.worker.datasets import Desk
+from runner.worker.datasets import Datasets
 from schema.spec import EVERYTHING, Spec
 from streams import Pairs, orderings
 from streams.formats._files import Files
@@ -26,123 +28,160 @@ from streams.orderings import OrderingError
 from streams.tasks import Concept
 
 Scores = list[Any]
-CHUNK = 4096  # captions asked for at once
+# A row's place in the order -> its index among the concepts
+Order = np.ndarray
+# How many captions are read at once
+CHUNK = 4096
 
 
-def arranged(said: dict[str, Any]) -> dict[str, Any]:
-    """`concepts` in the order asked for, and the `scores` of each, empty where chance alone decided.
+def arranged(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `concepts` of a request in the order that it asks for, and the `scores` of each.
+
+    Scores are empty where chance alone decided.
 
     Raises:
         ValueError: what the order needs is not there; says what.
     """
-    concepts = [(dataset, concept) for dataset, concept in said["concepts"]]
+    concepts = [(dataset, concept) for dataset, concept in request["concepts"]]
+    order, scores = _ordered(request, concepts)
+    if request["reverse"]:
+        order = order[::-1]
+    return {
+        "concepts": [concepts[index] for index in order],
+        "scores": [scores[index] for index in order] if scores else [],
+    }
+
+
+def _ordered(request: Mapping[str, Any], concepts: Sequence[Concept]) -> tuple[Order, Scores]:
+    """Return an order of concepts, and the score of each concept in the request's own order."""
+    by, seed, datasets = request["by"], request["seed"], _datasets(request, concepts)
+    if by == "random":
+        return orderings.random(concepts, seed), []
+    if by in ("time", "dataset"):
+        years = [datasets.rows[dataset]["year"] for dataset, _ in concepts]
+        arrange = orderings.time if by == "time" else orderings.dataset
+        return arrange(concepts, years, seed), years
+    if by == "frequency":
+        pool = datasets.open(request["pool"])
+        counts = mentions(_classes(concepts, by), captions(pool))
+        return orderings.frequency(concepts, np.array(counts)), list(counts)
+    backbone = backbones.load(request["backbone"], request["weights"], seed, Path(request["data"]))
+    if by == "easy_to_hard":
+        scores = accuracies(backbone, datasets, concepts, request["pairs"])
+        return orderings.easy_to_hard(concepts, np.array(scores)), list(scores)
+    embeddings = prompts(backbone, datasets, concepts, _classes(concepts, by))
+    order = orderings.similarity(concepts, embeddings, seed)
+    return order, cosines_along(embeddings, order)
+
+
+def _datasets(request: Mapping[str, Any], concepts: Sequence[Concept]) -> Datasets:
     stream = {
-        "datasets": said["datasets"],
-        "tasks": said["tasks"],
+        "datasets": request["datasets"],
+        "tasks": request["tasks"],
         "sequence": {"concepts": concepts},
         "suite": {"members": []},
     }
-    desk = Desk(Spec({}, stream, {}, {}, {}, {}, said["seed"]), Path(said["data"]))
-    by, seed = said["by"], said["seed"]
-    scores: Scores = []
-    if by == "random":
-        order = orderings.random(concepts, seed)
-    elif by in ("time", "dataset"):
-        scores = [desk.rows[dataset]["year"] for dataset, _ in concepts]
-        order = (orderings.time if by == "time" else orderings.dataset)(concepts, scores, seed)
-    elif by == "frequency":
-        scores = mentions(_classes(concepts, by), spoken(desk.open(said["pool"])))
-        order = orderings.frequency(concepts, np.array(scores))
-    else:
-        backbone = backbones.load(said["backbone"], said["weights"], seed, Path(said["data"]))
-        if by == "easy_to_hard":
-            scores = accuracies(backbone, desk, concepts, said["pairs"])
-            order = orderings.easy_to_hard(concepts, np.array(scores))
-        else:
-            embeddings = prompts(backbone, desk, concepts, _classes(concepts, by))
-            order = orderings.similarity(concepts, embeddings, seed)
-            scores = along(embeddings, order)
-    order = order[::-1] if said["reverse"] else order
-    return {
-        "concepts": [concepts[n] for n in order],
-        "scores": [scores[n] for n in order] if scores else [],
-    }
+    spec = Spec(
+        backbone={},
+        stream=stream,
+        mixture={},
+        method={},
+        recipe={},
+        budget={},
+        seed=request["seed"],
+    )
+    return Datasets(spec, Path(request["data"]))
 
 
 def accuracies(
-    backbone: Backbone, desk: Desk, concepts: Sequence[Concept], pairs: int
+    backbone: Backbone, datasets: Datasets, concepts: Sequence[Concept], pairs: int
 ) -> list[float]:
-    """Of each concept: the fraction of its training images, `pairs` of them by chance, given their own class.
+    """Return of each concept the fraction of its training images that are given their own class.
+
+    `pairs` images of each are looked at, chosen by chance.
 
     Raises:
-        OrderingError: images without a label.
+        OrderingError: a dataset has images without a label.
     """
-    found, classes = [], {}
+    scores = []
+    classes: dict[str, Any] = {}
     numbers = {concept: number for number, concept in enumerate(sorted(concepts))}
     for dataset, concept in concepts:
-        row, ((opened, indices),) = desk.rows[dataset], desk.portions([(dataset, concept)])
-        if (labels := opened.labels[indices]).min() < 0:
+        row = datasets.rows[dataset]
+        ((opened, indices),) = datasets.portions([(dataset, concept)])
+        labels = opened.labels[indices]
+        if labels.min() < 0:
             raise OrderingError(
-                f"easy_to_hard asks for the class of each image, and dataset {dataset!r} has images without one"
+                f"easy_to_hard asks for the class of each image, and dataset {dataset!r} has "
+                "images without one"
             )
         if dataset not in classes:
-            classes[dataset] = class_embeddings(
-                backbone, list(row["classes"]), list(row["templates"])
-            )
-        chosen = np.random.default_rng([desk.spec.seed, numbers[dataset, concept]]).permutation(
-            len(indices)
-        )[:pairs]
-        named = (
-            backbone.encode_images(opened.images(indices[chosen])) @ classes[dataset].T
-        ).argmax(dim=1)
-        found.append(float((named.cpu().numpy() == labels[chosen]).mean()))
-    return found
+            names, templates = list(row["classes"]), list(row["templates"])
+            classes[dataset] = class_embeddings(backbone, names, templates)
+        # Each concept draws from a generator of its own, so that its score is the same in any set
+        rng = np.random.default_rng([datasets.spec.seed, numbers[dataset, concept]])
+        chosen = rng.permutation(len(indices))[:pairs]
+        images = backbone.encode_images(opened.images(indices[chosen]))
+        predicted = (images @ classes[dataset].T).argmax(dim=1).cpu().numpy()
+        scores.append(float((predicted == labels[chosen]).mean()))
+    return scores
 
 
 def prompts(
-    backbone: Backbone, desk: Desk, concepts: Sequence[Concept], classes: Sequence[str]
+    backbone: Backbone, datasets: Datasets, concepts: Sequence[Concept], classes: Sequence[str]
 ) -> np.ndarray:
-    """(N, D) float32 of unit norm: the mean over its dataset's templates of each class."""
-    found: dict[Concept, np.ndarray] = {}
+    """Return (N, D) float32 of unit norm: of each class the mean over its dataset's templates."""
+    embeddings: dict[Concept, np.ndarray] = {}
     for dataset in sorted({dataset for dataset, _ in concepts}):
-        own = [name for (of, _), name in zip(concepts, classes, strict=True) if of == dataset]
-        rows = class_embeddings(backbone, own, list(desk.rows[dataset]["templates"])).cpu().numpy()
-        found |= {(dataset, name): row for name, row in zip(own, rows, strict=True)}
-    return np.stack([found[concept] for concept in concepts])
+        names = [name for (of, _), name in zip(concepts, classes, strict=True) if of == dataset]
+        templates = list(datasets.rows[dataset]["templates"])
+        rows = class_embeddings(backbone, names, templates).cpu().numpy()
+        for name, row in zip(names, rows, strict=True):
+            embeddings[dataset, name] = row
+    return np.stack([embeddings[concept] for concept in concepts])
 
 
-def along(embeddings: np.ndarray, order: np.ndarray) -> Scores:
-    """The cosine of each concept to the one before it in the order; None for the first. By concept, not by place."""
-    cosines = np.round(
-        (embeddings[order[1:]] * embeddings[order[:-1]]).sum(axis=1).astype(float),
-        orderings.DECIMALS,
-    )
+def cosines_along(embeddings: np.ndarray, order: Order) -> Scores:
+    """Return of each concept, in the order of `embeddings`, the cosine to the one before it.
+
+    The first one in the order has None.
+    """
+    pairs = embeddings[order[1:]] * embeddings[order[:-1]]
+    cosines = np.round(pairs.sum(axis=1).astype(float), orderings.DECIMALS)
     scores: Scores = [None] * len(order)
-    for place, cosine in zip(order[1:].tolist(), cosines.tolist(), strict=True):
-        scores[place] = cosine
+    for index, cosine in zip(order[1:].tolist(), cosines.tolist(), strict=True):
+        scores[index] = cosine
     return scores
 
 
 def mentions(names: Sequence[str], captions: Iterable[str]) -> list[int]:
-    """How many captions hold each name, as whole words one after another, whatever their case."""
+    """Return how many captions hold each name, as whole words one after another.
+
+    Upper and lower case are the same.
+    """
     phrases = [words(name) for name in names]
-    wanted, lengths = set(phrases), sorted({len(phrase) for phrase in phrases if phrase})
+    sizes = sorted({len(phrase) for phrase in phrases if phrase})
     counts: Counter[tuple[str, ...]] = Counter()
     for caption in captions:
-        said = words(caption)
-        counts.update(
-            {said[n : n + size] for size in lengths for n in range(len(said) - size + 1)} & wanted
-        )
+        spoken = words(caption)
+        # A caption counts once for a name, however often it has it
+        runs = set[tuple[str, ...]]()
+        for size in sizes:
+            runs.update(spoken[start : start + size] for start in range(len(spoken) - size + 1))
+        counts.update(runs.intersection(phrases))
     return [counts[phrase] for phrase in phrases]
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Letters and digits, in lower case; what is between them parts words."""
+    """Return the runs of letters and digits in a text, in lower case."""
     return tuple(re.findall(r"[^\W_]+", text.lower()))
 
 
-def spoken(pairs: Pairs) -> Iterator[str]:
-    """Every caption of a dataset of files, without reading its images; one of each pair where captions are made up."""
+def captions(pairs: Pairs) -> Iterator[str]:
+    """Yield every caption of a dataset of files, without reading its images.
+
+    Where captions are made up, one of each pair.
+    """
     if isinstance(pairs, Files):
         for item in pairs.items.tolist():
             yield from pairs.source.texts(item)
@@ -153,7 +192,7 @@ def spoken(pairs: Pairs) -> Iterator[str]:
 
 
 def _classes(concepts: Sequence[Concept], by: str) -> list[str]:
-    """The names of classes.
+    """Return the names of classes.
 
     Raises:
         OrderingError: a concept that is all of a dataset.
@@ -161,13 +200,17 @@ def _classes(concepts: Sequence[Concept], by: str) -> list[str]:
     for dataset, concept in concepts:
         if concept == EVERYTHING:
             raise OrderingError(
-                f"{by} reads the names of classes, and concept {EVERYTHING} of {dataset!r} is all of them; use another"
+                f"{by} reads the names of classes, and concept {EVERYTHING} of {dataset!r} is all "
+                "of them; use another"
             )
     return [concept for _, concept in concepts]
 
 
 def main() -> int:
-    """Exit code 0; 2 when there is no such order (the message says why)."""
+    """Answer one request; returns the exit code, which is 2 where there is no such order.
+
+    Then standard error says why.
+    """
     try:
         print(json.dumps(arranged(json.load(sys.stdin))))
     except (ValueError, FileNotFoundError) as error:

@@ -1,14 +1,16 @@
-"""What each phase of a task spends: FLOPs as torch's own counter sees them, seconds, steps, pairs, peak memory, energy.
+"""Costs of each phase of a task: FLOPs, seconds, steps, pairs, memory and energy.
 
-Counting changes how some operations are dispatched, so what is counted is always the same piece of work (the first step of a
-task, every evaluation): a resumed trial counts where the undisturbed one did.
+FLOPs are those of torch's own counter.
+Counting changes how some operations are dispatched, so what is counted is always the same piece of
+work (the first step of a task, every evaluation): a resumed trial counts where the undisturbed one
+did.
 """
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,10 +19,12 @@ from methods.compute import distributed
 from methods.compute.distributed import Ranks
 from runner.worker.energy import drawn_j
 
+Answer = TypeVar("Answer")
+
 
 @dataclass
 class Entry:
-    """One phase of one task."""
+    """The costs of one phase of one task; the fields are columns of the table `cost`."""
 
     flops: float = 0.0
     peak_bytes: int | None = None
@@ -28,11 +32,22 @@ class Entry:
     steps: int = 0
     pairs: int = 0
     energy_j: float | None = None
+    # Whether another trial spent this, and this one took over what came of it
     shared: bool = False
+
+    def add(self, other: "Entry") -> None:
+        """Add the costs of the same phase, of which the peak is the higher one."""
+        self.flops += other.flops
+        self.seconds += other.seconds
+        self.steps += other.steps
+        self.pairs += other.pairs
+        self.peak_bytes = max(_known([self.peak_bytes, other.peak_bytes]), default=None)
+        joules = _known([self.energy_j, other.energy_j])
+        self.energy_j = sum(joules) if joules else None
 
 
 class Ledger:
-    """The phases of the task in progress."""
+    """The costs of the task in progress, by phase."""
 
     def __init__(self, ranks: Ranks | None = None) -> None:
         """`ranks`: the processes whose FLOPs are added up; None: all that have joined."""
@@ -40,16 +55,15 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
 
     @contextlib.contextmanager
-    def phase(self, name: str, pairs: int = 0) -> Iterator[Entry]:
+    def phase(self, name: str) -> Iterator[Entry]:
         """Charge the block to a phase, its FLOPs counted."""
         with self.timed(name) as entry, counted() as counter:
             yield entry
         entry.flops += self.ranks.total(counter.get_total_flops())
-        entry.pairs += pairs
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[Entry]:
-        """Charge the block's seconds, energy and peak memory to a phase; the caller adds the rest."""
+        """Charge the block's seconds, energy and memory to a phase; the caller adds the rest."""
         entry = self.entries.setdefault(name, Entry())
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
@@ -65,41 +79,78 @@ class Ledger:
                 entry.peak_bytes = max(entry.peak_bytes or 0, torch.cuda.max_memory_allocated())
 
     def add(self, other: "Ledger") -> None:
-        """Take over the phases of a stage that kept its own books; one that both have is added up."""
+        """Take over the phases of a stage with a ledger of its own; what both have is added up."""
         for name, entry in other.entries.items():
-            mine = self.entries.setdefault(name, Entry())
-            peaks = [peak for peak in (mine.peak_bytes, entry.peak_bytes) if peak is not None]
-            mine.peak_bytes = max(peaks, default=None)
-            drawn = [each for each in (mine.energy_j, entry.energy_j) if each is not None]
-            mine.energy_j = sum(drawn) if drawn else None
-            for key in ("flops", "seconds", "steps", "pairs"):
-                setattr(mine, key, getattr(mine, key) + getattr(entry, key))
+            self.entries.setdefault(name, Entry()).add(entry)
+
+    def put(self, name: str, entry: Entry) -> None:
+        """Put down the costs of a phase that were measured elsewhere."""
+        self.entries[name] = entry
 
     def mark(self, shared: bool) -> None:
-        """Say of all phases whether another trial spent this, and this one took over what came of it."""
+        """Note of all phases whether another trial spent this."""
         for entry in self.entries.values():
             entry.shared = shared
 
     def rows(self, task: int) -> list[dict[str, Any]]:
-        """Rows of the `cost` table, of all processes that trained together: the energy of all, the memory of the fullest."""
-        for entry in self.entries.values() if distributed.ranks() > 1 else ():
-            entry.energy_j = None if entry.energy_j is None else distributed.total(entry.energy_j)
-            entry.peak_bytes = (
-                None if entry.peak_bytes is None else distributed.most(entry.peak_bytes)[0]
-            )
-        return [
-            {"task": task, "phase": name} | asdict(entry) for name, entry in self.entries.items()
-        ]
+        """Return rows of the table `cost`.
+
+        Of all processes that train together: the energy of all, the memory of the fullest.
+        """
+        rows = []
+        for name, entry in self.entries.items():
+            row = {"task": task, "phase": name} | asdict(entry)
+            if self.ranks.count > 1 and entry.energy_j is not None:
+                row["energy_j"] = self.ranks.total(entry.energy_j)
+            if self.ranks.count > 1 and entry.peak_bytes is not None:
+                row["peak_bytes"] = distributed.most(entry.peak_bytes)[0]
+            rows.append(row)
+        return rows
 
     def state_dict(self) -> dict[str, Any]:
-        """For the checkpoint."""
+        """Return the entries for a checkpoint."""
         return {name: asdict(entry) for name, entry in self.entries.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's figures."""
+        """Go on from the figures of a checkpoint."""
         self.entries = {name: Entry(**entry) for name, entry in state.items()}
 
 
+class StepCosts:
+    """Charges each step of a task to a ledger, at the FLOPs that its first step was counted at.
+
+    Every step of a task is the same piece of work; counting each would slow all of them down.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        # FLOPs of one step, by phase
+        self.step_flops: dict[str, float] = {}
+
+    def charge(self, phase: str, step: int, pairs: int, work: Callable[[], Answer]) -> Answer:
+        """Do the work of step `step`, counted from 0, that is done on `pairs` pairs."""
+        with self.ledger.timed(phase) as entry:
+            if step == 0:
+                with counted() as counter:
+                    answer = work()
+                flops = float(counter.get_total_flops())
+                self.step_flops[phase] = self.ledger.ranks.total(flops)
+            else:
+                answer = work()
+            entry.steps = step + 1
+            entry.flops = entry.steps * self.step_flops[phase]
+            entry.pairs = entry.steps * pairs
+        return answer
+
+    def load_step_flops(self, step_flops: dict[str, float]) -> None:
+        """Go on from a checkpoint, whose task's first step was counted before."""
+        self.step_flops = step_flops
+
+
 def counted() -> FlopCounterMode:
-    """A silent FLOP counter."""
+    """Return a FLOP counter that prints nothing."""
     return FlopCounterMode(display=False)
+
+
+def _known(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value is not None]

@@ -1,84 +1,77 @@
-"""What a tower that does not move makes of an item, computed once and then looked up: `cache_frozen` of a recipe.
+"""Embeddings of a tower that does not move, computed once and then looked up: `cache_frozen`.
 
-In a trial an image is known by where it comes from (which pairs, which place in them), a text by its tokens. So that a number
-depends neither on what an item happens to be drawn with nor on what is known already, an item is always encoded in a batch of the
-same size and at the same place in it, which follows from what it is known by: in towers without statistics of a batch no row
-sees another. A trial that resumes, or another one, comes to the same bits. Beside the plain pass, whose batch has another size,
-they are the same to rounding; steps that are counted (the first of a task) take the plain one, so the FLOPs that are charged are
-the full ones.
+In towers without statistics of a batch no row sees another, and an item is always encoded at its
+own place in a batch of one size (`embedding_items.py`). So a trial that resumes, or another one,
+comes to the same bits. Beside the plain pass, whose batch has another size, they are the same to
+rounding; steps that are counted (the first of a task) take the plain one, so the FLOPs that are
+charged are the full ones.
 
-Other trials know an item by what it is: the sha256 of its pixels or tokens, and its place in the batch. What a task has computed
-is left in the store as one entry, below the name of all that its numbers depend on: the tower's weights, how rows are made of
-pixels, how steps are computed, code, packages and device. A task begins with all that is there; what two trials compute at once
-is there twice, and the same. With `compile` auto nothing is shared, as the numbers depend on a clock.
+Other trials know an item by what it is (`shared_embeddings.py`). A task begins with all that they
+have left. With `compile` auto nothing is shared, as the numbers depend on a clock.
 
-Rows are kept on the CPU, in the precision that the tower gives them, up to BOUND_BYTES; what comes later is computed each time,
-to the same bits. In the store those of LEFT_BYTES stay that were used last. What is known ends when the tower's weights are
+Rows are kept on the CPU, in the precision that the tower gives them, up to BOUND_BYTES; what comes
+later is computed each time, to the same bits. What is known ends when the tower's weights are
 others, as after a merging or a repair.
 """
 
-import hashlib
-import sys
+import logging
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
-from zlib import crc32
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from methods.compute.towers import Towers
 from runner.worker.backbone import Backbone
 from runner.worker.checkpoint import digest
-from runner.worker.shared_store import SEES_BY, Shelf
+from runner.worker.embedding_items import AT_ONCE, Item, items_of
+from runner.worker.shared_embeddings import SharedEmbeddings
+from runner.worker.shared_store import Shelf
+from runner.worker.shared_work import SEES_BY
 from schema.checks.compute import Compute, ComputeError
 from schema.spec import Spec
 from streams import Draw
 
-AT_ONCE = 32  # items
+# What is held in memory at most, and what is left in the store
 BOUND_BYTES = 4 * 2**30
 LEFT_BYTES = 16 * 2**30
-TOWERS = {"image": "encode_image", "text": "encode_text"}
+ENCODERS = {"image": "encode_image", "text": "encode_text"}
+GB = 1e9
+
+log = logging.getLogger(__name__)
 
 
-class Item(NamedTuple):
-    """One pair's image or text."""
-
-    key: Hashable  # what it is known by in this trial
-    place: int  # in the batch that it is encoded in
-    content: np.ndarray  # its pixels or tokens
-
-    @property
-    def name(self) -> bytes:
-        """What it is known by everywhere, (NAME_BYTES,)."""
-        return hashlib.sha256(np.ascontiguousarray(self.content).data).digest() + bytes(
-            [self.place]
-        )
-
-
-NAME_BYTES = 33
-
-
-class Embedded:
-    """Of one trial: what is known of the tower that its tuning leaves."""
+class EmbeddingCache:
+    """The embeddings, in one trial, of the tower that its tuning leaves."""
 
     def __init__(self, which: str, shelf: Shelf, about: dict[str, Any]) -> None:
-        """`shelf`: where trials leave what they computed; `about`: what a number depends on beside the tower's weights."""
-        self.which, self.encode, self.about = which, TOWERS[which], about
-        self.shelf = self.own = shelf
-        self.weights = ""  # those that made what is known, as a number
-        self.known: dict[Hashable, Tensor] = {}  # (D,) each, on the CPU
-        self.left: dict[bytes, Tensor] = {}  # by name, those of the store
-        self.new: dict[bytes, Tensor] = {}  # by name, to be left there
-        self.entries: set[str] = set()  # of the store that were read, or written
-        self.bytes = self.asked = self.made = 0
+        """`which` tower it is of: `image` or `text`.
+
+        `shelf` is where trials leave what they computed, and `about` what a number depends on
+        beside the tower's weights.
+        """
+        self.which, self.encode = which, ENCODERS[which]
+        self.shelf, self.about = shelf, about
+        # The digest of the weights that computed what is known
+        self.weights = ""
+        # (D,) each, on the CPU
+        self.known: dict[Hashable, Tensor] = {}
+        self.shared = SharedEmbeddings(shelf.part(None))
+        # The items of the batch drawn last
+        self.items: list[Item] = []
+        self.bytes = 0
+        # Embeddings that the task's steps asked for, and those of them that were computed
+        self.requested = self.computed = 0
 
     @classmethod
     def of(
         cls, spec: Spec, backbone: Backbone, leaves: Sequence[str], shelf: Shelf
-    ) -> "Embedded | None":
-        """For a trial whose tuning leaves a tower as it is; None where its recipe does not want it."""
+    ) -> "EmbeddingCache | None":
+        """Return the cache of a trial whose tuning leaves a tower as it is.
+
+        None: its recipe does not want one.
+        """
         compute, recipe = Compute.of(spec.recipe), spec.recipe
         if not compute.cache_frozen or not leaves:
             return None
@@ -88,132 +81,138 @@ class Embedded:
             "precision": recipe["precision"],
             "compute": vars(compute),
         }
-        return cls(leaves[0], shelf if compute.compile != "auto" else Shelf(None, shelf.job), about)
+        # What `auto` computes depends on a clock
+        if compute.compile == "auto":
+            shelf = Shelf(None, shelf.assignment)
+        return cls(leaves[0], shelf, about)
 
     def begin(self, model: nn.Module) -> None:
-        """A task, whose tuning is at work.
+        """Begin a task, whose tuning is at work in the model.
 
         Raises:
             ComputeError: the tower would not make the same of an item each time.
         """
-        image = self.which == "image"
-        owned = {
-            name: tensor
-            for name, tensor in model.state_dict().items()
-            if name.startswith("visual.") == image
-        }
-        tower = {name: tensor for name, tensor in owned.items() if not name.startswith("logit_")}
-        for path, module in model.named_modules():
-            chance = getattr(module, "p" if isinstance(module, nn.Dropout) else "prob", 0.0)
-            if path.startswith("visual.") == image and isinstance(chance, float) and chance > 0:
-                raise ComputeError(
-                    f"cache_frozen: {path} drops {chance:.0%} at random in training. Leave cache_frozen out"
-                )
-        moves = [
-            name
-            for name, parameter in model.named_parameters()
-            if name in tower and parameter.requires_grad
-        ]
-        if moves or not tower:
-            listed = ", ".join(moves[:3]) or "it has no weights of its own"
-            raise ComputeError(
-                f"cache_frozen: the {self.which} tower moves ({listed}). Leave cache_frozen out"
-            )
-        weights = digest(tower)
+        check_still(model, self.which)
+        weights = digest(tower_of(model, self.which))
         if weights != self.weights:
-            self.known, self.left, self.new, self.entries, self.bytes = {}, {}, {}, set(), 0
-            self.weights, self.own = (
-                weights,
-                self.shelf.part(self.shelf.key(tower=weights, which=self.which, **self.about)),
-            )
-        self.take_over()
+            self.weights, self.known, self.bytes = weights, {}, 0
+            key = self.shelf.key(tower=weights, which=self.which, **self.about)
+            self.shared = SharedEmbeddings(self.shelf.part(key))
+        self.bytes += self.shared.take_over(BOUND_BYTES - self.bytes)
 
-    def take_over(self) -> None:
-        """What trials have left since this one last looked."""
-        for name in self.own.names():
-            found = (
-                self.own.get(name)
-                if name not in self.entries and self.bytes < BOUND_BYTES
-                else None
-            )
-            if found is not None:
-                state, _ = found
-                names = state["items"].numpy().tobytes()
-                for n, row in enumerate(state["rows"]):
-                    self.left.setdefault(names[n * NAME_BYTES : (n + 1) * NAME_BYTES], row)
-                self.bytes += state["rows"].nbytes
-                self.entries.add(name)
+    def note(self, draw: Draw, tokens: Tensor) -> None:
+        """Note which items the batch holds that was drawn now; `tokens` are (B, L) on the CPU."""
+        self.items = items_of(self.which, draw, tokens)
 
-    def leave(self) -> None:
-        """What was computed since this was last done, for other trials."""
-        if self.new:
-            names = b"".join(self.new)
-            key = hashlib.sha256(names).hexdigest()[:32]
-            items = torch.frombuffer(bytearray(names), dtype=torch.uint8).view(-1, NAME_BYTES)
-            self.own.put(key, {"items": items, "rows": torch.stack(list(self.new.values()))})
-            self.shelf.keep(LEFT_BYTES)
-            self.left, self.new = self.left | self.new, {}
-            self.entries.add(key)
-
-    def items(self, drawn: Draw, tokens: Tensor) -> list[Item]:
-        """Of each pair of a batch; `tokens`: (B, L) on the CPU."""
-        if self.which == "image":
-            known = [(id(pairs), int(place)) for pairs, places in drawn.chosen for place in places]
-            return [
-                Item(key, key[1] % AT_ONCE, pixels)
-                for key, pixels in zip(known, drawn.images.numpy(), strict=True)
-            ]
-        said = [(row.tobytes(), row) for row in tokens.numpy()]
-        return [Item(key, crc32(key) % AT_ONCE, row) for key, row in said]
+    def rows_of_batch(self, model: nn.Module, inputs: Tensor, towers: Towers) -> Tensor:
+        """Return (B, D), on the CPU, for the batch drawn last: (B, ...) on the model's device."""
+        return self.rows(model, self.items, inputs, towers)
 
     @torch.no_grad()
-    def rows(self, model: nn.Module, items: Sequence[Item], rows: Tensor, towers: Towers) -> Tensor:
-        """(B, D), on the CPU, of (B, ...) rows on the model's device."""
-        self.look_up(items)
-        made, waiting = dict[Hashable, Tensor](), defaultdict[int, dict[Hashable, int]](dict)
-        for n, item in enumerate(items):
+    def rows(
+        self, model: nn.Module, items: Sequence[Item], inputs: Tensor, towers: Towers
+    ) -> Tensor:
+        """Return (B, D), on the CPU, for items whose (B, ...) inputs are on the model's device."""
+        self._look_up(items)
+        # By place in the batch, the items that wait for it: their key, and where they are in
+        # `items`
+        waiting: dict[int, dict[Hashable, int]] = defaultdict(dict)
+        for number, item in enumerate(items):
             if item.key not in self.known:
-                waiting[item.place].setdefault(item.key, n)
-        self.asked, self.made = self.asked + len(items), self.made + sum(map(len, waiting.values()))
-        while waiting:
-            some = {
-                place: keys.popitem() for place, keys in waiting.items()
-            }  # one item for each place
-            waiting = defaultdict(dict, {place: keys for place, keys in waiting.items() if keys})
-            batch = rows.new_zeros(AT_ONCE, *rows.shape[1:])
-            places = torch.tensor(list(some), device=rows.device)
-            batch[places] = rows[torch.tensor([n for _, n in some.values()], device=rows.device)]
-            found = getattr(towers, self.encode)(model, batch).cpu()
-            made |= {
-                key: self._kept(items[n], found[place].clone()) for place, (key, n) in some.items()
-            }
-        return torch.stack(
-            [self.known[item.key] if item.key in self.known else made[item.key] for item in items]
-        )
+                waiting[item.place].setdefault(item.key, number)
+        self.requested += len(items)
+        self.computed += sum(len(keys) for keys in waiting.values())
+        computed: dict[Hashable, Tensor] = {}
+        while any(waiting.values()):
+            # One item for each place
+            chosen = {place: keys.popitem() for place, keys in waiting.items() if keys}
+            numbers = {place: number for place, (_, number) in chosen.items()}
+            rows = self._encoded(model, inputs, numbers, towers)
+            for place, (key, number) in chosen.items():
+                computed[key] = rows[place].clone()
+                self._keep(items[number], computed[key])
+        return torch.stack([self._row(item, computed) for item in items])
 
-    def look_up(self, items: Sequence[Item]) -> None:
-        """Know from now on, of these items, what the store has."""
-        for item in items if self.left else ():
-            if item.key not in self.known and (row := self.left.get(item.name)) is not None:
-                self.known[item.key] = row
+    def _encoded(
+        self, model: nn.Module, inputs: Tensor, numbers: dict[int, int], towers: Towers
+    ) -> Tensor:
+        """Return (AT_ONCE, D), on the CPU, for one batch; `numbers`: at each place an input's."""
+        batch = inputs.new_zeros(AT_ONCE, *inputs.shape[1:])
+        places = torch.tensor(list(numbers), device=inputs.device)
+        batch[places] = inputs[torch.tensor(list(numbers.values()), device=inputs.device)]
+        rows: Tensor = getattr(towers, self.encode)(model, batch)
+        return rows.cpu()
 
-    def _kept(self, item: Item, row: Tensor) -> Tensor:
-        """A row that was computed; it is known from now on if there is room."""
-        if self.bytes + row.nbytes <= BOUND_BYTES:
-            self.known[item.key], self.bytes = row, self.bytes + row.nbytes
-            if self.own.folder is not None:
-                self.new[item.name] = row
-        return row
+    def _row(self, item: Item, computed: dict[Hashable, Tensor]) -> Tensor:
+        row = self.known.get(item.key)
+        return computed[item.key] if row is None else row
+
+    def _look_up(self, items: Sequence[Item]) -> None:
+        """Know from now on, of these items, what other trials have left."""
+        for item in items if self.shared.rows else ():
+            if item.key not in self.known:
+                row = self.shared.rows.get(item.name)
+                if row is not None:
+                    self.known[item.key] = row
+
+    def _keep(self, item: Item, row: Tensor) -> None:
+        """Know a row that was computed from now on, if there is room for it."""
+        if self.bytes + row.nbytes > BOUND_BYTES:
+            return
+        self.known[item.key] = row
+        self.bytes += row.nbytes
+        self.shared.add(item, row)
 
     def end(self, task: int) -> None:
-        """Of a task: what it computed is left for others, and what its steps did not compute is said in the trial's log; FLOPs
-        are charged as if they had."""
-        self.leave()
-        if self.asked:
-            saved, held_gb = 1 - self.made / self.asked, self.bytes / 1e9
-            print(
-                f"task {task}: {saved:.0%} of {self.asked} {self.which} embeddings were known already ({held_gb:.2f} GB held)",
-                file=sys.stderr,
-                flush=True,
+        """End a task: leave what it computed for others, and log what its steps did not compute.
+
+        FLOPs are charged as if they had.
+        """
+        if self.shared.leave():
+            self.shelf.keep(LEFT_BYTES)
+        if self.requested:
+            log.info(
+                "task %d: %.0f%% of %d %s embeddings were known already (%.2f GB held)",
+                task,
+                100 * (1 - self.computed / self.requested),
+                self.requested,
+                self.which,
+                self.bytes / GB,
             )
-        self.asked = self.made = 0
+        self.requested = self.computed = 0
+
+
+def tower_of(model: nn.Module, which: str) -> dict[str, Tensor]:
+    """Return the state of a tower; the temperature belongs to neither."""
+    tower = {}
+    for name, tensor in model.state_dict().items():
+        if name.startswith("visual.") == (which == "image") and not name.startswith("logit_"):
+            tower[name] = tensor
+    return tower
+
+
+def check_still(model: nn.Module, which: str) -> None:
+    """Check that a tower makes the same of an item each time.
+
+    Raises:
+        ComputeError: it draws at random in training, or its weights move.
+    """
+    for path, module in model.named_modules():
+        chance = getattr(module, "p" if isinstance(module, nn.Dropout) else "prob", 0.0)
+        if path.startswith("visual.") != (which == "image") or not isinstance(chance, float):
+            continue
+        if chance > 0:
+            raise ComputeError(
+                f"cache_frozen: {path} drops {chance:.0%} at random in training. "
+                "Leave cache_frozen out"
+            )
+    tower = tower_of(model, which)
+    moving = []
+    for name, parameter in model.named_parameters():
+        if name in tower and parameter.requires_grad:
+            moving.append(name)
+    if moving or not tower:
+        listed = ", ".join(moving[:3]) or "it has no weights of its own"
+        raise ComputeError(
+            f"cache_frozen: the {which} tower moves ({listed}). Leave cache_frozen out"
+        )

@@ -1,4 +1,7 @@
-"""What the GPU has drawn, where the machine can tell: the counter of NVML, through nvidia-ml-py (`pynvml`) if installed."""
+"""Energy that the GPU has drawn, where the machine can tell.
+
+It is read from the counter of NVML, through nvidia-ml-py (`pynvml`) if that is installed.
+"""
 
 import importlib
 from collections.abc import Callable
@@ -6,9 +9,14 @@ from functools import cache
 
 import torch
 
+MILLIJOULES = 1000
+
 
 def drawn_j() -> float | None:
-    """Joules since the driver was loaded, of the whole GPU that a trial uses, whoever shares it; None: nobody can tell."""
+    """Return the joules that the whole GPU has drawn since its driver was loaded.
+
+    Whoever shares the GPU is counted, too. None: this machine cannot tell.
+    """
     meter = _meter()
     return None if meter is None else meter()
 
@@ -24,7 +32,8 @@ def _meter() -> Callable[[], float] | None:
     try:
         nvml.nvmlInit()
         gpu = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
-        nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)  # GPUs before Volta have no such counter
+        # GPUs before Volta have no such counter
+        nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
     except nvml.NVMLError:
         return None
-    return lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) / 1000
+    return lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)) / MILLIJOULES

@@ -1,19 +1,29 @@
-"""How an attempt ends, in its own words: the worker's record, which outranks whatever a scheduler says later."""
+"""The outcome of an attempt in its worker's words, which outrank what a scheduler says later."""
 
-import contextlib
+import errno
+import logging
 import mmap
 import platform
+import re
 import signal
 import socket
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import torch
 
 from runner import code_snapshot
+from runner.run_files import DamagedFileError
 from runner.run_folder import STOPS
+
+# The longest message of an outcome; the log has the whole of it
+MESSAGE_CHARACTERS = 500
+
+log = logging.getLogger(__name__)
+# Numbers of errors of a disk, or of a quota on it, that has no room
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class StoppedError(Exception):
@@ -28,11 +38,35 @@ class DivergedError(ArithmeticError):
     """The loss is no longer a number."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an attempt ended; the words of `state` and `kind` are those of the table `outcome`."""
+
+    state: str
+    kind: str | None = None
+    message: str | None = None
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Outcome":
+        """Read an outcome from a record that may hold other keys, too."""
+        return cls(state=record["state"], kind=record["kind"], message=record["message"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where an attempt ran, and with what."""
+
+    host: str
+    device: str
+    versions: Mapping[str, str]
+    commit: str | None
+
+
 class StopFlag:
     """Why the trial is to end, if it is; the loop reads it between steps.
 
-    Under a job it is one byte of memory that the job and its worker share. By hand it is set by SIGTERM, SIGUSR2 or Ctrl-C,
-    whose handler does nothing else.
+    Under a job it is one byte of memory that the job and its worker share. By hand it is set by
+    SIGTERM, SIGUSR2 or Ctrl-C, whose handler does nothing else.
     """
 
     def __init__(self, word: mmap.mmap | None = None) -> None:
@@ -42,59 +76,62 @@ class StopFlag:
                 signal.signal(number, self._raise)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
-        self.word[0] = STOPS.index("timeout" if number == signal.SIGUSR2 else "preempted")
+        kind = "timeout" if number == signal.SIGUSR2 else "preempted"
+        self.word[0] = STOPS.index(kind)
 
     @property
     def raised(self) -> str | None:
-        """The kind of end that is asked for: preempted or timeout; None while there is none."""
+        """Return the kind of end that is asked for, preempted or timeout; None if none is."""
         return STOPS[self.word[0]]
 
 
-class End:
-    """Filled in by `ended_by`."""
+def outcome_of(work: Callable[[], None]) -> Outcome:
+    """Do the work, and turn however it ends into an outcome; a traceback goes to the log.
 
-    said: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
-
-
-@contextlib.contextmanager
-def ended_by() -> Iterator[End]:
-    """Turn however the block ends into an outcome; the traceback goes to the log. The one broad handler of the project."""
-    end = End()
+    This is the one broad handler of the project: whatever an attempt dies of becomes a record.
+    """
     try:
-        yield end
-        end.said = {"state": "done", "kind": None, "message": None}
+        work()
     except StoppedError as stop:
-        end.said = {"state": "failed", "kind": stop.kind, "message": str(stop)}
+        log.info("%s", stop)
+        return Outcome(state="failed", kind=stop.kind, message=str(stop))
     except Exception as error:
-        traceback.print_exc()
-        end.said = {
-            "state": "failed",
-            "kind": kind_of(error),
-            "message": f"{type(error).__name__}: {error}"[:500],
-        }
+        log.exception("the attempt failed")
+        message = f"{type(error).__name__}: {error}"[:MESSAGE_CHARACTERS]
+        return Outcome(state="failed", kind=kind_of(error), message=message)
+    return Outcome(state="done")
 
 
 def kind_of(error: Exception) -> str:
-    """The failure kind that retry policies go by."""
+    """Return the kind of failure that retry policies go by."""
     if isinstance(error, torch.OutOfMemoryError):
         return "oom_gpu"
     if isinstance(error, code_snapshot.CodeDriftError):
         return "code_drift"
+    if isinstance(error, DamagedFileError):
+        # Its own files or those it goes on from: another attempt gets new ones, or does it again
+        return "no_result"
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return "disk_full"
+    # safetensors and parquet say it in words of their own
+    if re.search(r"[Nn]o space left|[Dd]isk quota exceeded|File too large", str(error)):
+        return "disk_full"
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(error):
         return "oom_host"
-    return "diverged" if isinstance(error, DivergedError) else "error"
+    if isinstance(error, DivergedError):
+        return "diverged"
+    return "error"
 
 
-def surroundings() -> dict[str, Any]:
-    """Where and with what it ran."""
-    device = (
-        torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"cpu ({platform.processor() or platform.machine()})"
+def surroundings() -> Surroundings:
+    """Return where this process runs, and with what."""
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    else:
+        device = f"cpu ({platform.processor() or platform.machine()})"
+    return Surroundings(
+        host=socket.gethostname(),
+        device=device,
+        versions=code_snapshot.versions(),
+        commit=code_snapshot.commit(),
     )
-    return {
-        "host": socket.gethostname(),
-        "device": device,
-        "versions": code_snapshot.versions(),
-        "commit": code_snapshot.commit(),
-    }

@@ -1,26 +1,32 @@
-"""Work that several trials have in common, done once: the store beside the run folders.
+"""The store beside the run folders, in which trials leave work that others have in common.
 
-    store/trunks/5f0c.../                everything that a group of trials may have in common (`stem` of the question `trunk`)
-        9a41.../state.safetensors       a task as trained: weights, what the method's parts and the optimizer remember
-        9a41.../state.json              its costs and curve, who did it, and the sums of both; the receipt
+    store/trunks/5f0c.../               what a group of trials may have in common
+                                        (`stem` of the question `trunk`)
+        9a41.../state.safetensors       a task as trained: weights, and what the method's parts
+                                        and the optimizer remember
+        9a41.../state.json              its costs and curve, who did it, and the sums of both;
+                                        the receipt
     store/untouched/77ab.../state.*     what a suite says of an untouched backbone
-    store/embedded/c40d.../             a tower that does not move, as trials of one way of computing have it
-        e61b.../state.*                 what it made of some items (`runner/worker/embedding_cache.py`)
+    store/embedded/c40d.../             a tower that does not move, as trials of one way of
+                                        computing have it
+        e61b.../state.*                 its embeddings of some items (`embedding_cache.py`)
 
-Training a task is a function of what a definition says of training, the task's number and the state it begins from, on a kind of
-device with certain packages and code. The sha256 of all that names what came of it, so who finds the name may take that over
-instead of doing it again, and has the same to the last bit. An entry is a folder that is made aside and moved into place: it is
-whole, or it is not there; what a disk has changed since is seen by its sums, and done again. Deleting any of it is always safe.
+Training a task is a function of what a definition says of training, the task's number and the state
+it begins from, on a kind of device with certain packages and code. The sha256 of all that names
+what came of it (`shared_work.py`), so whoever finds the name may take that over instead of doing
+the work again, and has the same to the last bit.
+
+An entry is a folder that is made aside and moved into place: it is whole, or it is not there. What
+a disk has changed since is seen by its sums, and done again. Deleting any of it is always safe.
 """
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,118 +35,113 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from methods import Weights, optimizers
 from methods.compute import distributed
 from runner import code_snapshot
-from runner.run_folder import Job, read_json, trunks_folder
+from runner.run_files import Assignment
+from runner.run_folder import read_json, trunks_folder
 from runner.worker import checkpoint
-from runner.worker.costs import Ledger
-from schema.checks.parts import averages_steps
-from schema.spec import Row, Spec, canonical
+from schema.spec import canonical
 
-ASIDE = ".aside-"  # of entries that are being written
-ABANDONED_S = 86_400.0  # so old, nobody writes them any more
-LEARNS_BY = (
-    "tuning",
-    "tuning_params",
-    "objective",
-    "objective_params",
-    "repair",
-    "repair_params",
-)  # of a method
-SEES_BY = ("architecture", "pretrained")  # of a backbone, whose weights are known by what they are
+# How the folder of an entry that is being written begins
+ASIDE = ".aside-"
+# So old, such a folder is written by nobody any more
+ABANDONED_S = 86_400.0
+
+log = logging.getLogger(__name__)
 
 
-@dataclass
-class Trained:
-    """What a task's training comes to, before anything is merged or deployed."""
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An entry of the store."""
 
-    last: Weights
-    method: dict[str, Any]  # what its parts remember
-    memory: optimizers.Memory
-    ledger: Ledger
-    curve: list[dict[str, Any]]
-    choice: dict[str, Any]  # whether it was compiled (`runner/worker/autotune.py`)
-
-    def state_dict(self) -> checkpoint.State:
-        """For the store."""
-        return vars(self) | {"last": dict(self.last), "ledger": self.ledger.state_dict()}
-
-    @classmethod
-    def of(cls, state: checkpoint.State, shared: bool) -> "Trained":
-        """From the store; its costs are charged in full, and marked where another trial had them."""
-        ledger = Ledger()
-        ledger.load_state_dict(state["ledger"])
-        ledger.mark(shared)
-        return cls(**(state | {"ledger": ledger}))
+    state: checkpoint.State
+    # Whether another trial left it
+    shared: bool
 
 
 class Shelf:
     """A folder of the store, as one trial uses it; `folder` None: nothing is shared."""
 
-    def __init__(self, folder: Path | None, job: Job) -> None:
-        self.folder, self.job = folder, job
+    def __init__(self, folder: Path | None, assignment: Assignment) -> None:
+        self.folder, self.assignment = folder, assignment
 
     def key(self, **about: Any) -> str | None:
-        """The name of some work: equal for work that would come out the same to the bit. None where nothing is shared."""
+        """Return the name of some work: equal where it would come out the same to the last bit.
+
+        `about` says what the work depends on beside code, packages and device. None: nothing is
+        shared.
+        """
         if self.folder is None:
             return None
         about |= {
             "code": code_snapshot.identity(code_snapshot.ROOT),
             "versions": code_snapshot.versions(),
-            "threads": self.job.threads,
+            "threads": self.assignment.threads,
+            "device": device(),
+            "ranks": distributed.ranks(),
         }
-        about |= {"device": device(), "ranks": distributed.ranks()}
         return hashlib.sha256(canonical(about).encode()).hexdigest()[:32]
 
     def part(self, key: str | None) -> "Shelf":
-        """The shelf of that name within this one."""
-        return Shelf(
-            self.folder / key if self.folder is not None and key is not None else None, self.job
-        )
+        """Return the shelf of that name within this one."""
+        if self.folder is None or key is None:
+            return Shelf(None, self.assignment)
+        return Shelf(self.folder / key, self.assignment)
 
     def names(self) -> list[str]:
-        """Of all that is there."""
-        found = (
-            self.folder.glob("[0-9a-f]*")
-            if self.folder is not None and self.folder.is_dir()
-            else ()
-        )
-        return sorted(path.name for path in found)
+        """Return the names of all entries."""
+        if self.folder is None or not self.folder.is_dir():
+            return []
+        return sorted(path.name for path in self.folder.glob("[0-9a-f]*"))
 
     def keep(self, size_bytes: int) -> None:
-        """Of its parts' entries those that were used last, so many bytes in all. Who reads one that goes does its work anew."""
-        entries = (
-            [(_used_at(path), path) for path in self.folder.glob("*/*")]
-            if self.folder is not None
-            else []
-        )
+        """Keep of the entries of its parts those that were used last, so many bytes in all.
+
+        A trial that was about to read one of the others does its work anew.
+        """
+        if self.folder is None:
+            return
+        entries = [(_used_at(path), path) for path in self.folder.glob("*/*")]
         for used_at, path in sorted(entries, reverse=True):
-            aside = path.name.startswith(ASIDE)
-            with contextlib.suppress(OSError):  # another removes it, too
+            # Another trial may remove it at the same time
+            with contextlib.suppress(OSError):
                 size_bytes -= sum(file.stat().st_size for file in path.iterdir())
-            if time.time() - used_at > ABANDONED_S if aside else size_bytes < 0:
+            if path.name.startswith(ASIDE):
+                superfluous = time.time() - used_at > ABANDONED_S
+            else:
+                superfluous = size_bytes < 0
+            if superfluous:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def get(self, key: str | None) -> tuple[checkpoint.State, bool] | None:
-        """What came of some work, and whether another trial did it; None: it is not there, or not as it was written. All
-        processes of a trial get the same answer."""
-        found = self._read(key)
-        return None if distributed.total(float(found is None)) else found
+    def get(self, key: str | None) -> Stored | None:
+        """Return what came of some work; None where it is not there, or not as it was written.
 
-    def _read(self, key: str | None) -> tuple[checkpoint.State, bool] | None:
+        All processes of a trial get the same answer: one that alone cannot read it is not left
+        behind.
+        """
+        entry = self._read(key)
+        missing = distributed.total(float(entry is None))
+        return None if missing else entry
+
+    def _read(self, key: str | None) -> Stored | None:
         if self.folder is None or key is None:
             return None
         receipt = read_json(self.folder / key / "state.json")
         if not isinstance(receipt, dict) or receipt.get("key") != key:
             return None
         state = checkpoint.read(self.folder / key / "state", receipt)
-        with contextlib.suppress(OSError):  # gone, or somebody else's
+        # Its time says when it was used last; the folder may be gone, or another user's
+        with contextlib.suppress(OSError):
             os.utime(self.folder / key)
-        return None if state is None else (state, receipt.get("trial") != self.job.trial)
+        if state is None:
+            return None
+        return Stored(state=state, shared=receipt.get("trial") != self.assignment.trial)
 
     def put(self, key: str | None, state: checkpoint.State) -> None:
-        """Leave what came of some work for others. It is theirs to gain: that it cannot be left is said, and ends nothing."""
+        """Leave what came of some work for others.
+
+        Only they gain by it: that it cannot be left is logged, and ends nothing.
+        """
         if self.folder is None or key is None or distributed.rank():
             return
         aside = None
@@ -148,72 +149,59 @@ class Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
             aside = Path(tempfile.mkdtemp(dir=self.folder, prefix=ASIDE))
             aside.chmod(0o755)
-            about = {"key": key, "trial": self.job.trial, "attempt": self.job.attempt}
+            about = {
+                "key": key,
+                "trial": self.assignment.trial,
+                "attempt": self.assignment.attempt,
+            }
             checkpoint.write(aside / "state", about, state, point="leaving")
-            if (self.folder / key).exists():
-                if self._read(key) is not None:
-                    return  # another was quicker
-                shutil.rmtree(self.folder / key)
-            aside.rename(self.folder / key)
+            self._move_into_place(aside, key)
         except (OSError, SafetensorError) as error:
-            print(f"not left in the store for others: {error}", file=sys.stderr, flush=True)
+            log.warning("not left in the store for others: %s", error)
         finally:
             if aside is not None:
                 shutil.rmtree(aside, ignore_errors=True)
 
+    def _move_into_place(self, aside: Path, key: str) -> None:
+        """Publish an entry that is written; the one of a trial that was quicker stays."""
+        assert self.folder is not None
+        place = self.folder / key
+        if place.exists():
+            if self._read(key) is not None:
+                return
+            # What is there is torn, and of use to nobody
+            shutil.rmtree(place)
+        aside.rename(place)
 
-def shelves(job: Job, shared: bool = True) -> tuple[Shelf, Shelf, Shelf]:
-    """Where a trial's tasks, the results of its untouched backbone, and embeddings are shared, as its job says; or nothing is."""
-    root = Path(job.store) if job.store and shared else None
-    tasks = trunks_folder(root) / job.stem if root and job.stem else None
-    untouched, embedded = (
-        Shelf(root / name if root else None, job) for name in ("untouched", "embedded")
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """The shelves that a trial uses."""
+
+    # Tasks as trained
+    tasks: Shelf
+    # Results of untouched backbones
+    untouched: Shelf
+    # Embeddings of towers that do not move
+    embeddings: Shelf
+
+
+def open_store(assignment: Assignment, shared: bool = True) -> Store:
+    """Return the store that an attempt was assigned; `shared` false: nothing is taken or left."""
+    root = Path(assignment.store) if assignment.store and shared else None
+    if root is None:
+        nowhere = Shelf(None, assignment)
+        return Store(tasks=nowhere, untouched=nowhere, embeddings=nowhere)
+    tasks = trunks_folder(root) / assignment.stem if assignment.stem else None
+    return Store(
+        tasks=Shelf(tasks, assignment),
+        untouched=Shelf(root / "untouched", assignment),
+        embeddings=Shelf(root / "embedded", assignment),
     )
-    return Shelf(tasks, job), untouched, embedded
-
-
-def learned_from(spec: Spec, tasks: Sequence[Sequence[tuple[str, str]]]) -> Row:
-    """What a definition says of training `tasks` (the stream's first ones, as concepts), without the names that rows go by.
-
-    What is merged, deployed and measured afterwards is not in it, and what a task begins from is known by its state.
-    """
-    used = {dataset for task in tasks for dataset, _ in task}
-    method = {name: spec.method[name] for name in LEARNS_BY}
-    if averages_steps(spec.method["merging"]):  # it takes part in every step
-        method |= {
-            "merging": spec.method["merging"],
-            "merging_params": spec.method["merging_params"],
-        }
-    return {
-        "backbone": {name: spec.backbone[name] for name in SEES_BY},
-        "tasks": [[list(concept) for concept in task] for task in tasks],
-        "datasets": [dataset for dataset in spec.stream["datasets"] if dataset["name"] in used],
-        "mixture": _nameless(spec.mixture),
-        "method": method,
-        "recipe": _nameless(spec.recipe),
-        "seed": spec.seed,
-    }
-
-
-def measured_on(spec: Spec, tasks: Sequence[Sequence[tuple[str, str]]]) -> Row:
-    """What a definition says of measuring the untouched backbone. Only a label space of a task's classes knows of the stream."""
-    members = spec.stream["suite"]["members"]
-    used = {member["dataset"] for member in members}
-    by_task = any(member["label_space"] == "task" for member in members)
-    return {
-        "backbone": {name: spec.backbone[name] for name in SEES_BY},
-        "suite": _nameless(spec.stream["suite"]),
-        "datasets": [dataset for dataset in spec.stream["datasets"] if dataset["name"] in used],
-        "tasks": [[list(concept) for concept in task] for task in tasks] if by_task else None,
-    }
-
-
-def _nameless(row: Mapping[str, Any]) -> Row:
-    return {key: value for key, value in row.items() if key != "name"}
 
 
 def _used_at(path: Path) -> float:
-    """When an entry was last read or written, in seconds."""
+    """Return when an entry was last used, in seconds since the epoch; 0 if it is gone."""
     with contextlib.suppress(OSError):
         return path.stat().st_mtime
     return 0.0
@@ -221,13 +209,14 @@ def _used_at(path: Path) -> float:
 
 @cache
 def device() -> str:
-    """The kind of device that computes: another one may differ in the last bit."""
+    """Return the kind of device that computes: another kind may differ in the last bit."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    model = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        "unknown",
-    )
+    model = "unknown"
+    description = Path("/proc/cpuinfo")
+    lines = description.read_text().splitlines() if description.exists() else []
+    for line in lines:
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
     return f"cpu {model} {torch.backends.cpu.get_cpu_capability()}"

@@ -1,4 +1,5 @@
-"""What the row of a dataset says in itself: the names of its classes, its templates and its counts.
+"""Check what the row of a dataset says in itself: the names of its classes, its templates and its
+counts.
 
 A row that contradicts itself would run and give numbers that mean something else, so it is refused
 at the INSERT, by `python -m schema check`, and by sync before a job exists. Standard library only.

@@ -1,7 +1,10 @@
-"""`python -m schema check [STREAM|DATASET ...] [--sheet FOLDER] [--every]`: which datasets are at their place, with counts.
+"""`python -m schema check [STREAM|DATASET ...] [--sheet FOLDER] [--every]`: which datasets are
+there.
 
-A split is wanted if a stream or mixture learns from it, or a suite measures on it; of a dataset that nothing uses, both are.
-Without names: every dataset that has a location. Exit code 1 if one that is asked for is absent.
+A split is wanted if a stream or mixture learns from it, or a suite measures on it; of a dataset
+that nothing uses, both are. Without names: every dataset that has a location. What lies at a place
+and is not used is counted and named with the reason; a row that contradicts its files is refused.
+Exit code 1 if a dataset that is asked for is absent or refused.
 """
 
 import argparse
@@ -16,15 +19,17 @@ from typing import Any
 import duckdb
 
 from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError
+from schema.checks import stream_rows
 from schema.site import Site, SiteError
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# of each dataset: the splits that the streams in $streams want of it (NULL: any stream, mixture or suite)
+# Of each dataset: the splits that the streams in $streams want of it (NULL: any stream, mixture or
+# suite), what suites measure on it, and the backbones and the largest batch of the trials over it.
 WANTED = """
 WITH asked AS (
-    SELECT sequence, suite FROM stream WHERE list_contains($streams::VARCHAR[], name)
+    SELECT name, sequence, suite FROM stream WHERE list_contains($streams::VARCHAR[], name)
 ),
 wanted AS (
     SELECT dataset, 'train' AS split FROM sequence_concept
@@ -33,17 +38,48 @@ wanted AS (
     SELECT dataset, 'test' FROM suite_member
     WHERE $streams::VARCHAR[] IS NULL OR suite IN (SELECT suite FROM asked)
     UNION
-    SELECT pretraining_dataset, 'train' FROM mixture WHERE $streams::VARCHAR[] IS NULL AND pretraining_dataset IS NOT NULL
+    SELECT pretraining_dataset, 'train' FROM mixture
+    WHERE $streams::VARCHAR[] IS NULL AND pretraining_dataset IS NOT NULL
+),
+splits AS (SELECT dataset, list(split) AS splits FROM wanted GROUP BY dataset),
+members AS (
+    SELECT dataset, list({suite: suite, metric: metric} ORDER BY suite, metric) AS members
+    FROM suite_member
+    WHERE $streams::VARCHAR[] IS NULL OR suite IN (SELECT suite FROM asked)
+    GROUP BY dataset
+),
+combinations AS (
+    SELECT DISTINCT stream, backbone, recipe FROM trial
+    WHERE $streams::VARCHAR[] IS NULL OR stream IN (SELECT name FROM asked)
+),
+learned AS (
+    SELECT DISTINCT stream.name AS stream, dataset
+    FROM stream JOIN sequence_concept USING (sequence)
+),
+trials AS (
+    SELECT dataset, max(batch_pairs) AS batch_pairs,
+           list(DISTINCT {name: backbone.name, architecture: architecture}) AS backbones
+    FROM combinations JOIN learned USING (stream) JOIN recipe ON recipe.name = combinations.recipe
+    JOIN backbone ON backbone.name = combinations.backbone
+    GROUP BY dataset
 )
-SELECT to_json({name: d.name, format: d.format, location: d.location, params: d.params, kind: d.kind, classes: d.classes,
-                templates: d.templates, train_pairs: d.train_pairs, test_pairs: d.test_pairs,
-                splits: coalesce(w.splits, ['train', 'test'])})
-FROM dataset d LEFT JOIN (SELECT dataset, list(split) AS splits FROM wanted GROUP BY dataset) w ON w.dataset = d.name
-WHERE CASE WHEN $streams::VARCHAR[] IS NOT NULL THEN w.splits IS NOT NULL
+SELECT to_json({
+    name: d.name, format: d.format, location: d.location, params: d.params, kind: d.kind,
+    classes: d.classes, templates: d.templates,
+    train_pairs: d.train_pairs, test_pairs: d.test_pairs,
+    splits: coalesce(splits.splits, ['train', 'test']), members: coalesce(members.members, []),
+    batch_pairs: trials.batch_pairs, backbones: coalesce(trials.backbones, [])
+})
+FROM dataset d
+LEFT JOIN splits ON splits.dataset = d.name
+LEFT JOIN members ON members.dataset = d.name
+LEFT JOIN trials ON trials.dataset = d.name
+WHERE CASE WHEN $streams::VARCHAR[] IS NOT NULL THEN splits.splits IS NOT NULL
            WHEN $datasets::VARCHAR[] IS NOT NULL THEN list_contains($datasets::VARCHAR[], d.name)
            ELSE d.location IS NOT NULL END
 ORDER BY d.name
 """
+REFUSED = "a trial over it is refused: "
 
 
 class UnknownNameError(ValueError):
@@ -51,7 +87,83 @@ class UnknownNameError(ValueError):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 0; 1 if a dataset is absent; 2 when it cannot be told."""
+    """Return exit code 0; 1 if a dataset is absent or refused; 2 when it cannot be told."""
+    options = _parsed(arguments)
+    try:
+        site = Site.load()
+        with Catalog(site.catalog, site.lock_wait_s).open() as connection:
+            rows = wanted(connection, options.names)
+    except (
+        SiteError,
+        CatalogBusyError,
+        CatalogMissingError,
+        UnknownNameError,
+        duckdb.IOException,
+    ) as error:
+        print(error, file=sys.stderr)
+        return 2
+    request = {
+        "data": str(site.data),
+        "rows": [row | {"remarks": remarks(row)} for row in rows],
+        "sheet": options.sheet and str(options.sheet),
+        "every": options.every,
+    }
+    return child("streams.check", request)
+
+
+def child(module: str, request: dict[str, Any]) -> int:
+    """Run a module of the half that decodes images, hand it a request, and return its exit code."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-m", module]
+    return subprocess.run(command, input=json.dumps(request), text=True, env=environment).returncode
+
+
+def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the datasets of these streams, and these datasets, with the splits wanted of each; by
+    name.
+
+    Raises:
+        UnknownNameError: neither a stream nor a dataset has that name.
+    """
+    streams, datasets = _names(connection, "stream"), _names(connection, "dataset")
+    for name in names:
+        if name not in streams and name not in datasets:
+            near = nearest(name, [*streams, *datasets])
+            raise UnknownNameError(
+                f"{name!r} is neither a stream nor a dataset of the catalog.{near}"
+            )
+    of_streams = [name for name in names if name in streams]
+    alone = [name for name in names if name in datasets and name not in streams]
+    rows: dict[str, dict[str, Any]] = {}
+    for some, key in ((of_streams, "streams"), (alone, "datasets")):
+        if not some and names:
+            continue
+        values: dict[str, Any] = {"streams": None, "datasets": None}
+        if some:
+            values[key] = some
+        for (text,) in connection.execute(WANTED, values).fetchall():
+            row = json.loads(text)
+            splits = {*rows.get(row["name"], row)["splits"], *row["splits"]}
+            rows[row["name"]] = row | {"splits": sorted(splits, reverse=True)}  # train first
+    return [rows[name] for name in sorted(rows)]
+
+
+def remarks(row: dict[str, Any]) -> list[str]:
+    """Return what suites and backbones want of a dataset that it cannot give, a sentence each."""
+    sentences = list[str]()
+    for member in row["members"]:
+        suite = {
+            "name": member["suite"],
+            "members": [{"dataset": row["name"], "metric": member["metric"]}],
+        }
+        sentences += stream_rows.metric_objections(suite, [row])
+    for backbone in row["backbones"]:
+        sentences += stream_rows.size_objections(backbone, [row])
+    return [f"{REFUSED}{sentence}" for sentence in sentences]
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m schema check",
         description=__doc__,
@@ -72,63 +184,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--every", action="store_true", help="decode every image, not only some of each split"
     )
-    asked = parser.parse_args(arguments)
-    try:
-        site = Site.load()
-        with Catalog(site.catalog, site.lock_wait_s).open() as connection:
-            rows = wanted(connection, asked.names)
-    except (
-        SiteError,
-        CatalogBusyError,
-        CatalogMissingError,
-        UnknownNameError,
-        duckdb.IOException,
-    ) as error:
-        print(error, file=sys.stderr)
-        return 2
-    said = {
-        "data": str(site.data),
-        "rows": rows,
-        "sheet": asked.sheet and str(asked.sheet),
-        "every": asked.every,
-    }
-    # what decodes images is of the other half: the work is handed on to a process of it
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    child = [sys.executable, "-m", "streams.check"]
-    return subprocess.run(
-        child, input=json.dumps(said), text=True, env=os.environ | {"PYTHONPATH": path}
-    ).returncode
-
-
-def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The datasets of these streams, and these datasets, with the splits that are wanted of each; by name.
-
-    Raises:
-        UnknownNameError: neither a stream nor a dataset has that name.
-    """
-    streams, datasets = (_names(connection, table) for table in ("stream", "dataset"))
-    for name in names:
-        if name not in streams and name not in datasets:
-            near = nearest(name, [*streams, *datasets])
-            raise UnknownNameError(
-                f"{name!r} is neither a stream nor a dataset of the catalog.{near}"
-            )
-    asked = (
-        [name for name in names if name in streams],
-        [name for name in names if name in datasets and name not in streams],
-    )
-    found: dict[str, dict[str, Any]] = {}
-    for some, key in ((asked[0], "streams"), (asked[1], "datasets")):
-        if some or not names:
-            values = {"streams": None, "datasets": None} | ({key: some} if some else {})
-            for (text,) in connection.execute(WANTED, values).fetchall():
-                row = json.loads(text)
-                splits = {*found.get(row["name"], row)["splits"], *row["splits"]}
-                found[row["name"]] = row | {"splits": sorted(splits, reverse=True)}  # train first
-    return [found[name] for name in sorted(found)]
+    return parser.parse_args(arguments)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    return [
-        name for (name,) in connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()
-    ]
+    rows = connection.execute(f"SELECT name FROM {table} ORDER BY name").fetchall()
+    return [name for (name,) in rows]

@@ -33,7 +33,9 @@ class Listed:
     def __init__(
         self, folder: Path, dataset: Mapping[str, Any], label: str, folders: Sequence[str]
     ) -> None:
-        """`label`: a column of labels; empty: the first folder of a path says the class, if it is one."""
+        """`label`: a column of labels; empty: the first folder of a path says the class, if it is
+        one.
+        """
         self.folder, self.label = folder, label
         self.classes, self.folders = list(dataset["classes"]), list(folders)
         self.unused, self.remarks = Unused(), list[str]()
@@ -53,8 +55,9 @@ class Listed:
         self.told.setdefault(path, label)
 
     def close(self, about: str, files: Sequence[str]) -> None:
-        """Keep the images that are there; `files`: what lies below the folder, beside the tables."""
+        """Keep the images that are there; `files`: what lies below the folder beside tables."""
         present = set(files)
+        # What the tables name first, then what lies beside it: each is used or counted once.
         for path in sorted(self.captions.keys() | self.bare):
             if path not in present and not (self.folder / path).is_file():
                 self.unused.add(ABSENT, path)
@@ -66,6 +69,7 @@ class Listed:
                 self.unused.add(KINDS_OF_FILE, path)
             else:
                 self.unused.add(NO_CAPTION, path)
+        # An image elsewhere, named by an absolute path, whose rows hold no text.
         outside = self.bare - self.captions.keys() - present
         for path in sorted(outside):
             if (self.folder / path).is_file():

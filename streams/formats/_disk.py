@@ -1,4 +1,4 @@
-"""What is derived from a file and kept until the file changes, and parts of files read by seek."""
+"""Arrays derived from a file and kept until it changes, and parts of files read by seek."""
 
 import hashlib
 import os

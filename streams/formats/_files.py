@@ -2,9 +2,9 @@
 
 How an image is decoded is in `streams/pictures.py`, and on a device in `streams/decoding.py`.
 
-An image that cannot be decoded, or is not there, is replaced by the next item of the same label that
-can, its caption too, so what an index gives never depends on what was asked for before. A disk that
-fails is no such image: that error is passed on.
+An image that cannot be decoded, or is not there, is replaced by the next item of the same label
+that can, its caption too, so what an index gives never depends on what was asked for before. A disk
+that fails is no such image: that error is passed on.
 
 Shapes: B pairs asked for, N items, P = `image_px` pixels.
 """
@@ -25,6 +25,7 @@ from PIL import Image, ImageColor
 from torch import Tensor
 
 from streams import EVERY, DatasetError
+from streams.formats._labels import check_labels
 from streams.formats._places import Form
 from streams.formats._splits import kept
 from streams.formats._unused import Unused, printable
@@ -68,12 +69,40 @@ class Source(Protocol):
         ...
 
 
+class Unreadable:
+    """The items of a split that cannot be read.
+
+    Attributes:
+        names: in the order they were met.
+        reasons: why each cannot be read, by name.
+    """
+
+    def __init__(self, about: str, share: float) -> None:
+        """`share`: how many of the items read may be unreadable; ten always may."""
+        self.about, self.share = about, share
+        self.names: list[str] = []
+        self.reasons: dict[str, str] = {}
+
+    def add(self, name: str, problem: object, seen: int) -> None:
+        """Count an item, once; `seen`: how many distinct items were read so far.
+
+        Raises:
+            DatasetError: there are too many.
+        """
+        if name in self.reasons:
+            return
+        self.names.append(name)
+        self.reasons[name] = str(problem) or type(problem).__name__
+        allowed = max(TOLERATED, self.share * seen)
+        if len(self.names) > allowed:
+            raise DatasetError(f"{self.about}: {_too_many(self.names, seen, allowed, problem)}")
+
+
 class Files:
     """The `Pairs` of a source: one split of it.
 
     Attributes:
-        corrupt: the items met so far that cannot be read, in the order they were met.
-        reasons: why each of them cannot be read, by name.
+        unreadable: the items met so far that cannot be read, and why.
         unused: what lies at the place, of whichever split, and is no pair.
         remarks: what is odd at the place and allowed, a sentence each.
     """
@@ -85,19 +114,23 @@ class Files:
         self.remarks: list[str] = getattr(source, "remarks", [])
         self.items = kept(self.about, form, split, source.names, self.unused)
         self.labels: np.ndarray = np.asarray(source.labels, np.int64)[self.items]
-        self.image_px, self.share = form.image_px, form.corrupt_share
+        self.image_px = form.image_px
         self.background = _colour(self.about, getattr(form, "background", ""))
         self.upright: bool = getattr(form, "upright", False)
-        self.corrupt: list[str] = []
-        self.reasons: dict[str, str] = {}
+        self.unreadable = Unreadable(self.about, form.corrupt_share)
         # Whose image an index gives; -1: not read yet.
         self.instead = np.full(len(self.items), -1, np.int64)
         # What was read, here or by a process that decodes ahead.
         self.read: np.ndarray = np.zeros(len(self.items), bool)
-        self._check_labels(len(dataset["classes"]))
+        check_labels(self.about, len(dataset["classes"]), self.labels, self.name)
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def corrupt(self) -> list[str]:
+        """Return the names of the items that cannot be read, in the order they were met."""
+        return self.unreadable.names
 
     @property
     def seen(self) -> int:
@@ -149,8 +182,8 @@ class Files:
     ) -> list[str]:
         """Return one caption each, of the item whose image the index gives.
 
-        The test split gives the first one. What is not of `part` is not read for it, and `rng` goes on
-        as for all.
+        The test split gives the first one. What is not of `part` is not read for it, and `rng` goes
+        on as for all.
         """
         chances = rng.random(len(indices))
         captions = []
@@ -161,6 +194,14 @@ class Files:
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
+    def every_caption(self) -> list[list[str]]:
+        """Return all captions of each item whose image is shown, the first one first.
+
+        Called after `images`, which finds out which items cannot be read and show another's instead.
+        """
+        shown = np.where(self.instead < 0, np.arange(len(self.instead)), self.instead)
+        return [list(self.source.texts(int(self.items[place]))) for place in shown]
+
     def met(self, indices: np.ndarray, unreadable: Sequence[str]) -> None:
         """Count what another process read: items (B,), and the names of those it could not read.
 
@@ -169,24 +210,11 @@ class Files:
         """
         self.read[indices] = True
         for name in unreadable:
-            self._unreadable(name, "read by a process that decodes ahead")
-
-    def _check_labels(self, classes: int) -> None:
-        """Refuse a label that is no number of a class, where the row names classes.
-
-        Raises:
-            DatasetError: names the first item with such a label, and the numbers that there are.
-        """
-        outside = np.flatnonzero((self.labels < -1) | (self.labels >= classes))
-        if classes and len(outside):
-            wrong = int(outside[0])
-            raise DatasetError(
-                f"{self.about}: {self.name(wrong)} has label {self.labels[wrong]}, and the row has "
-                f"{classes} classes. Labels run from 0 to {classes - 1}; name every class in the row."
-            )
+            self.unreadable.add(name, "read by a process that decodes ahead", self.seen)
 
     def _pixels(self, index: int, crop: Crop | None, image: Pixels | Exception | None) -> Pixels:
-        """Return (3, P, P): the item's own pixels, or those of the next of its label that can be read.
+        """Return (3, P, P): the item's own pixels, or those of the next of its label that can be
+        read.
 
         `image`: what it was decoded to already; None: Pillow decodes it now.
         """
@@ -195,6 +223,7 @@ class Files:
         self._note(index, image)
         if not isinstance(image, Exception):
             return image
+        # The next of the same label in the order of the split, whoever asks and whatever was asked.
         alike = np.flatnonzero(self.labels == self.labels[index])
         for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
             image = self._decoded(other, crop)
@@ -210,7 +239,7 @@ class Files:
     def _decoded(
         self, index: int, crop: Crop | None = None, decode: Callable[..., Any] = pixels
     ) -> Any:
-        """Return (3, P, P), or why the image is unreadable. Changes nothing: threads may call it."""
+        """Return (3, P, P), or why the image is unreadable. Changes nothing, as threads call it."""
         try:
             picture = self.source.read(int(self.items[index]))
             return decode(picture, self.image_px, crop, self.background, self.upright)
@@ -224,24 +253,20 @@ class Files:
         """Remember an item that was read; count it if it is met first and unreadable."""
         self.read[index] = True
         if isinstance(image, Exception):
-            self._unreadable(self.name(index), image)
+            self.unreadable.add(self.name(index), image, self.seen)
         elif self.instead[index] < 0:
             self.instead[index] = index
 
-    def _unreadable(self, name: str, problem: object) -> None:
-        if name in self.reasons:
-            return
-        self.corrupt.append(name)
-        self.reasons[name] = str(problem) or type(problem).__name__
-        allowed = max(TOLERATED, self.share * self.seen)
-        if len(self.corrupt) > allowed:
-            shown = ", ".join(self.corrupt[:SHOWN])
-            more = ", ..." if len(self.corrupt) > SHOWN else ""
-            raise DatasetError(
-                f"{self.about}: {len(self.corrupt)} of the {self.seen} images read so far cannot be "
-                f"read, and {allowed:.0f} may: {shown}{more} (the last one: {problem}). Fetch them "
-                "again, or raise corrupt_share in the row's params."
-            )
+
+def _too_many(corrupt: Sequence[str], seen: int, allowed: float, problem: object) -> str:
+    """Return that too many images cannot be read, which ones, and what to do."""
+    shown = ", ".join(corrupt[:SHOWN])
+    more = ", ..." if len(corrupt) > SHOWN else ""
+    return (
+        f"{len(corrupt)} of the {seen} images read so far cannot be read, and {allowed:.0f} may: "
+        f"{shown}{more} (the last one: {problem}). Fetch them again, or raise corrupt_share in the "
+        "row's params."
+    )
 
 
 def _colour(about: str, name: str) -> Colour | None:

@@ -1,12 +1,13 @@
-"""The numbers of classes: as files say them, and the captions that a row's templates make of their names.
+"""The numbers of classes: as files say them, and the captions that a row's templates make of their
+names.
 
-Where files name their classes too, those names and the row's are compared. The same names in another
-order are followed by name. A name that stands at another number in the file is a contradiction: one of
-the two sides is wrong, and training would teach crows as gulls.
+Where files name their classes too, those names and the row's are compared. The same names in
+another order are followed by name. A name that stands at another number in the file is a
+contradiction: one of the two sides is wrong, and training would teach crows as gulls.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: str) -> list[int]:
     """Return the row's number for each number of a file that names its classes.
 
-    `classes`: of the row. `named`: of the file, which is called `where` in messages; none: the numbers
-    are the row's.
+    `classes`: of the row. `named`: of the file, which is called `where` in messages; none: the
+    numbers are the row's.
 
     Raises:
         ContradictionError: the two sides have another number of classes, or name the same class by
@@ -34,16 +35,20 @@ def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: st
     if len(named) != len(classes):
         raise ContradictionError(
             f"{about}: the row names {len(classes)} classes ({_listed(classes)}), and {where} "
-            f"{len(named)} ({_listed(named)}). Name every class of the files in the row, in their order."
+            f"{len(named)} ({_listed(named)}). Name every class of the files in the row, in their "
+            "order."
         )
     if sorted(named) == sorted(classes):
-        number = {name: place for place, name in enumerate(classes)}
+        # The same names in another order: each is followed by name.
+        number = _numbers_of(classes)
         return [number[name] for name in named]
     place = _contradiction(classes, named)
     if place is not None:
         raise ContradictionError(
-            f"{about}: class number {place} is {classes[place]!r} in the row and {named[place]!r} in "
-            f"{where}. The row has {_listed(classes)}; {where} has {_listed(named)}. Write the row's "
+            f"{about}: class number {place} is {classes[place]!r} in the row and {named[place]!r} "
+            "in "
+            f"{where}. The row has {_listed(classes)}; {where} has {_listed(named)}. Write the "
+            "row's "
             "names in the order of the files, or exactly as they are written there, in any order."
         )
     return numbers
@@ -54,7 +59,10 @@ def renamed(classes: Sequence[str], named: Sequence[str], where: str) -> list[st
     if not named or not classes or sorted(named) == sorted(classes):
         return []
     pairs = zip(classes, named, strict=False)
-    other = [f"{name!r} is {written!r}" for name, written in pairs if name != written]
+    other = []
+    for name, written in pairs:
+        if _words(name) != _words(written):
+            other.append(f"{name!r} is {written!r}")
     if not other:
         return []
     more = ", ..." if len(other) > SHOWN else ""
@@ -74,7 +82,7 @@ def label_numbers(
     Raises:
         DatasetError: a name that is no class, or what is neither a name nor a number.
     """
-    number = {name: place for place, name in enumerate(classes)}
+    number = _numbers_of(classes)
     places = []
     for label in labels:
         if label is None:
@@ -95,10 +103,27 @@ def label_numbers(
     return np.array(places, np.int64)
 
 
+def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[int], str]) -> None:
+    """Refuse a label that is no number of a class, where the row names classes; labels (N,).
+
+    Raises:
+        DatasetError: gives the `name` of the first item with such a label, and the numbers there
+            are.
+    """
+    outside = np.flatnonzero((labels < -1) | (labels >= classes))
+    if classes and len(outside):
+        wrong = int(outside[0])
+        raise DatasetError(
+            f"{about}: {name(wrong)} has label {labels[wrong]}, and the row has {classes} classes. "
+            f"Labels run from 0 to {classes - 1}; name every class in the row."
+        )
+
+
 def by_label(
     dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray
 ) -> list[list[str]]:
-    """Return the captions of each label: every template of the row with the class name; labels (N,).
+    """Return the captions of each label: every template of the row with the class name; labels
+    (N,).
 
     Raises:
         DatasetError: a label without a class.
@@ -106,7 +131,8 @@ def by_label(
     for label in np.unique(labels).tolist():
         if not 0 <= label < len(classes):
             raise DatasetError(
-                f"dataset {dataset['name']!r}: captions from templates need a class for every label, "
+                f"dataset {dataset['name']!r}: captions from templates need a class for every "
+                "label, "
                 f"and {label} has none of the {len(classes)}. Name every class in the row, or take "
                 "captions from elsewhere."
             )
@@ -115,17 +141,19 @@ def by_label(
 
 
 def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
-    """Return the first number at which the row and a file mean different classes; None: none is known.
+    """Return the first number at which the row and a file mean different classes; None: none is
+    known.
 
     Names are compared as words, without case, blanks and underscores. A name that the file writes
-    exactly so at another number is enough. Names that only share their words (`annual crop land` and
-    `AnnualCrop`) count when more of them stand at another number than at their own.
+    exactly so at another number is enough. Names that only share their words (`annual crop land`
+    and `AnnualCrop`) count when more of them stand at another number than at their own.
     """
-    ours, theirs = [_words(name) for name in classes], [_words(name) for name in named]
+    ours, theirs = list(map(_words, classes)), list(map(_words, named))
     at = {"".join(words): place for place, words in enumerate(theirs)}
     for place, words in enumerate(ours):
         if at.get("".join(words), place) != place and "".join(theirs[place]) != "".join(words):
             return place
+    # A single new name may look like another class by chance; most of them do not.
     apart, together = [], 0
     for place, words in enumerate(ours):
         if _alike(words, theirs[place]):
@@ -135,8 +163,15 @@ def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
     return apart[0] if len(apart) > together else None
 
 
+def _numbers_of(names: Sequence[str]) -> dict[str, int]:
+    """Return the number of each name."""
+    return {name: number for number, name in enumerate(names)}
+
+
 def _words(name: str) -> list[str]:
-    """Return the words of a name in small letters: `AnnualCrop`, `annual_crop` and `annual crop` alike."""
+    """Return the words of a name in small letters: `AnnualCrop`, `annual_crop` and `annual crop`
+    alike.
+    """
     return [word.casefold() for word in WORD.findall(name)] or [name]
 
 

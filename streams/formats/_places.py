@@ -42,17 +42,17 @@ class Form(Protocol):
         ...
 
 
-def place(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
+def place(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
     """Return where the row says the dataset lies; `wanted` says what should be there.
 
     Raises:
         DatasetError: no location, an address, or nothing there.
     """
-    return there(f"dataset {dataset['name']!r}", located(dataset, data, wanted), wanted)
+    return there(f"dataset {dataset['name']!r}", located(dataset, data, contents), contents)
 
 
 def place_and_pattern(
-    dataset: Mapping[str, Any], data: Path, said: str, wanted: str
+    dataset: Mapping[str, Any], data: Path, pattern: str, contents: str
 ) -> tuple[Path, str]:
     """Return a folder, and the files in it that are meant: a name, a pattern or a range in braces.
 
@@ -61,17 +61,17 @@ def place_and_pattern(
     Raises:
         DatasetError: as `place`.
     """
-    path = located(dataset, data, wanted)
+    path = located(dataset, data, contents)
     fixed, rest = path, ""
     while not fixed.exists() and is_pattern(path.as_posix()) and fixed != fixed.parent:
         fixed, rest = fixed.parent, f"{fixed.name}/{rest}".rstrip("/")
     if rest:
         return fixed, rest
-    path = there(f"dataset {dataset['name']!r}", path, wanted)
-    return (path, said) if path.is_dir() else (path.parent, path.name)
+    path = there(f"dataset {dataset['name']!r}", path, contents)
+    return (path, pattern) if path.is_dir() else (path.parent, path.name)
 
 
-def located(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
+def located(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
     """Return the path that a row's location means, whether or not something is there.
 
     Raises:
@@ -80,17 +80,19 @@ def located(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
     about, location = f"dataset {dataset['name']!r}", dataset.get("location")
     if not location:
         raise DatasetError(
-            f"{about}: format {dataset['format']} needs a `location` that contains {wanted}"
+            f"{about}: format {dataset['format']} needs a `location` that contains {contents}"
         )
+    if not isinstance(location, str):
+        raise DatasetError(f"{about}: location is {location!r}; it must be the text of a path")
     if "://" in location:
         raise DatasetError(
             f"{about}: location {location!r} is an address, and nothing is downloaded. Fetch it, "
             "and name the folder."
         )
-    return data / str(location)
+    return data / location
 
 
-def there(about: str, path: Path, wanted: str) -> Path:
+def there(about: str, path: Path, contents: str) -> Path:
     """Return the path, if it exists.
 
     Raises:
@@ -99,7 +101,8 @@ def there(about: str, path: Path, wanted: str) -> Path:
     if path.exists():
         return path
     raise DatasetError(
-        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the "
+        f"{about}: there is no {path}; it should contain {contents}. (Relative locations start at "
+        "the "
         "data folder.)"
     )
 
@@ -109,68 +112,68 @@ def part(form: Form, split: str) -> Any:
     return form.train if split == "train" else form.test
 
 
-def is_pattern(said: str) -> bool:
+def is_pattern(pattern: str) -> bool:
     """Tell whether a path stands for several."""
-    return any(sign in said for sign in SIGNS) or RANGE.search(said) is not None
+    return any(sign in pattern for sign in SIGNS) or RANGE.search(pattern) is not None
 
 
-def expanded(said: str) -> list[str]:
+def expanded(pattern: str) -> list[str]:
     """Return the paths or addresses that numbers in braces stand for, in their order.
 
     A number has as many digits as the first one is written with.
     """
-    numbers = RANGE.search(said)
+    numbers = RANGE.search(pattern)
     if numbers is None:
-        return [said]
+        return [pattern]
     first, last = numbers.groups()
-    head, tail = said[: numbers.start()], said[numbers.end() :]
+    head, tail = pattern[: numbers.start()], pattern[numbers.end() :]
     paths = []
     for number in range(int(first), int(last) + 1):
         paths += expanded(f"{head}{number:0{len(first)}}{tail}")
     return paths
 
 
-def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
+def matching(about: str, folder: Path, pattern: str, suffix: str) -> list[Path]:
     """Return the files that a sub-location means, sorted.
 
-    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers in
-    braces (`{00000..00127}.tar`), of which every one must be there.
+    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers
+    in braces (`{00000..00127}.tar`), of which every one must be there.
 
     Raises:
         DatasetError: there are none, or one of a range is missing.
     """
-    if RANGE.search(said):
-        return _all_of(about, folder, said)
-    if any(sign in said for sign in SIGNS):
-        files = [path for path in folder.glob(said) if path.is_file()]
-    elif (folder / said).is_file():
-        files = [folder / said]
+    if RANGE.search(pattern):
+        return _all_of(about, folder, pattern)
+    if any(sign in pattern for sign in SIGNS):
+        files = [path for path in folder.glob(pattern) if path.is_file()]
+    elif (folder / pattern).is_file():
+        files = [folder / pattern]
     else:
-        inside = (folder / said).rglob(f"*{suffix}")
+        inside = (folder / pattern).rglob(f"*{suffix}")
         files = [path for path in inside if not path.name.startswith(".")]
     if not files:
         raise DatasetError(
-            f"{about}: there are no {suffix} files at {folder / said}. Say where with location, "
+            f"{about}: there are no {suffix} files at {folder / pattern}. Say where with location, "
             "train and test."
         )
     return sorted(files)
 
 
-def _all_of(about: str, folder: Path, said: str) -> list[Path]:
+def _all_of(about: str, folder: Path, pattern: str) -> list[Path]:
     """Return the files of a range in braces.
 
     Raises:
         DatasetError: some are not there; names the first.
     """
-    files = [folder / each for each in expanded(said)]
+    files = [folder / each for each in expanded(pattern)]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         shown = ", ".join(missing[:SHOWN])
         more = ", ..." if len(missing) > SHOWN else ""
         raise DatasetError(
-            f"{about}: {len(missing)} of the {len(files)} files of {said} are not in {folder}: "
+            f"{about}: {len(missing)} of the {len(files)} files of {pattern} are not in {folder}: "
             f"{shown}{more}. Fetch them, write the numbers that are there, or a pattern such as "
-            f"{RANGE.sub('*', said)}"
+            f"{RANGE.sub('*', pattern)}"
         )
     return sorted(files)
 

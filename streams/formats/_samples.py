@@ -1,4 +1,6 @@
-"""The samples of a tar shard: which members are an image, a caption and a class, and what is left over."""
+"""The samples of a tar shard: which members are an image, a caption and a class, and what is left
+over.
+"""
 
 import json
 from pathlib import Path
@@ -25,15 +27,17 @@ Parts = dict[str, tuple[int, int]]  # of a sample, by ending: offset and bytes
 def index_of(file: Path, image: str, caption: str) -> Arrays:
     """Return where a shard's pairs lie, in the order of its samples, and what is no pair.
 
-    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's params.
+    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's
+    params.
 
     Raises:
         DatasetError: a shard that is not whole, or a class that is no number.
     """
     unused = Unused()
-    samples = _samples(file, unused)
+    samples = samples_of(file, unused)
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     keys, labels, spans = [], [], []
+    # A sample is a pair, or is counted with the reason why it is none; so is each further picture.
     for key, parts in samples.items():
         picture = _image_of(parts, image)
         if key.rpartition("/")[2].startswith("."):
@@ -77,8 +81,8 @@ def texts_in(text: bytes, caption: str) -> list[str]:
     return texts
 
 
-def _samples(file: Path, unused: Unused) -> dict[str, Parts]:
-    """Return the members of each sample. Of two members of one name the last counts, as in a tar."""
+def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
+    """Return the members of each sample. Of two of one name the last counts, as in a tar."""
     samples: dict[str, Parts] = {}
     for name, offset, size in members(file, unused):
         folder, _, base = name.rpartition("/")
@@ -108,7 +112,7 @@ def _others(key: str, parts: Parts, picture: str) -> list[str]:
 
 
 def _says_something(file: Path, text: tuple[int, int], caption: str) -> bool:
-    """Tell whether a sample's text holds a caption; that of a class always does, through templates."""
+    """Tell whether a sample's text holds a caption; a class always does, through templates."""
     return caption == "templates" or bool(texts_in(span(file, *text), caption))
 
 

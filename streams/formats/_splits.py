@@ -1,4 +1,4 @@
-"""Which items of a place are in which split."""
+"""The split of a place's items into training and test items."""
 
 import hashlib
 import os
@@ -33,7 +33,8 @@ def kept(about: str, form: Form, split: str, names: Sequence[str], unused: Unuse
         beside = "; ".join(["", *unused.lines()])
         raise DatasetError(
             f"{about}: no pairs were found for its {split} split: no images "
-            f"({', '.join(SUFFIXES)}), or none with a caption{beside}. See what is at its location, "
+            f"({', '.join(SUFFIXES)}), or none with a caption{beside}. See what is at its "
+            "location, "
             "and what the row's params say of it."
         )
     items = np.arange(len(names))
@@ -48,6 +49,7 @@ def kept(about: str, form: Form, split: str, names: Sequence[str], unused: Unuse
     if not len(items):
         raise DatasetError(
             f"{about}: its {split} split is empty ({len(names)} items, test_share "
-            f"{form.test_share}). Name two places with train and test, or split one with test_share."
+            f"{form.test_share}). Name two places with train and test, or split one with "
+            "test_share."
         )
     return items

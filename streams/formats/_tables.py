@@ -1,4 +1,4 @@
-"""Tables that lie beside images: CSV, TSV, JSON lines and Parquet, read as rows of named columns."""
+"""Tables beside images: CSV, TSV, JSON lines and Parquet, read as rows of named columns."""
 
 import csv
 import io
@@ -58,13 +58,13 @@ def read_table(about: str, file: Path, separator: str = "") -> Table:
     return _separated(about, file, text, separator)
 
 
-def require_columns(about: str, table: Table, wanted: Sequence[tuple[str, str]]) -> None:
+def require_columns(about: str, table: Table, expected: Sequence[tuple[str, str]]) -> None:
     """Check that the columns that a row's params name are there; `wanted`: key of params, column.
 
     Raises:
         DatasetError: one is not; lists those that are.
     """
-    for key, column in wanted:
+    for key, column in expected:
         if column and column not in table.columns:
             raise DatasetError(
                 f"{about}: {table.file.name} has no column {column!r}, which `{key}` in the row's "

@@ -1,4 +1,6 @@
-"""Tar files read by seek: where their members lie is found once a file, and kept under the data folder."""
+"""Tar files read by seek: where their members lie is found once a file, and kept under the data
+folder.
+"""
 
 import tarfile
 from collections.abc import Iterator
@@ -28,7 +30,8 @@ def members(file: Path, unused: Unused | None = None) -> Iterator[tuple[str, int
                     unused.add(NOT_A_FILE, member.name)
     except tarfile.TarError as problem:
         raise DatasetError(
-            f"{file} is not a whole, uncompressed tar file ({problem}). Fetch it again, or unpack it."
+            f"{file} is not a whole, uncompressed tar file ({problem}). Fetch it again, or unpack "
+            "it."
         ) from problem
 
 

@@ -1,4 +1,4 @@
-"""What lies at a place and is no pair: counted by reason, with the first names of each."""
+"""A count of what lies at a place and is no pair, by reason, with the first names of each."""
 
 import os
 from collections import Counter
@@ -52,12 +52,12 @@ class Unused:
 
     def lines(self) -> list[str]:
         """Return a sentence for each reason: how many, the reason, the first names."""
-        said = []
+        sentences = []
         for reason, count in self.counts.items():
             names = ", ".join(self.names[reason])
             more = ", ..." if count > len(self.names[reason]) else ""
-            said.append(f"{count:,} not used, {reason}: {names}{more}")
-        return said
+            sentences.append(f"{count:,} not used, {reason}: {names}{more}")
+        return sentences
 
 
 def printable(name: str) -> str:

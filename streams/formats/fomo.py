@@ -1,11 +1,12 @@
-"""The datasets of FoMo-in-Flux as its download script leaves them: images, and JSON records beside them.
+"""The datasets of FoMo-in-Flux as its download script leaves them: images, and JSON records beside
+them.
 
-`CUB200/...` (or `CUB200.tar`) holds the images; the info folder, `data_lib/00_info` of its code, holds
-`CUB200_classnames.json`, a list, and `CUB200_train.json`, `CUB200_test.json`: image path -> classname,
-default_caption, primer_caption, synthetic_caption, synthetic_merged_caption, target. Its rule of the
-training text: the default caption where there is one, else the merged one, one of several at random in
-training and the first in evaluation; where a record has neither, its primer (class in a template).
-Roth et al. 2024, https://arxiv.org/abs/2408.14471.
+`CUB200/...` (or `CUB200.tar`) holds the images; the info folder, `data_lib/00_info` of its code,
+holds `CUB200_classnames.json`, a list, and `CUB200_train.json`, `CUB200_test.json`: image path ->
+classname, default_caption, primer_caption, synthetic_caption, synthetic_merged_caption, target. Its
+rule of the training text: the default caption where there is one, else the merged one, one of
+several at random in training and the first in evaluation; where a record has neither, its primer
+(class in a template). Roth et al. 2024, https://arxiv.org/abs/2408.14471.
 
 Its validation mode keeps a fifth of the training images to choose hyperparameters on; here that is
 `{"test": "train", "test_share": 0.2}`, by a hash of the path and not class by class.
@@ -62,21 +63,12 @@ class Fomo:
             raise DatasetError(
                 f"{about}: captions is {self.captions!r}; it must be one of {', '.join(CAPTIONS)}"
             )
-        wanted = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
-        location = place(dataset, cache, wanted)
+        location, name, info = self._places(about, dataset, split, cache)
         packed = location.suffix == ".tar"
-        name = location.name.removesuffix(".tar")
-        beside = location.parent / name if packed else location
-        which = part(self, split)
-        info = there(
-            about,
-            (beside / self.info).resolve(),
-            f"the records of FoMo-in-Flux, {name}_{which}.json among them",
-        )
         suffix = f"_{self.resized}" if self.resized else ""
         file = there(
             about,
-            info / f"{name}_{which}{suffix}.json",
+            info / f"{name}_{part(self, split)}{suffix}.json",
             f"{RECORD}; train, test, resized and info in the row's params say which file is read",
         )
         records = _read(about, file, dict, RECORD)
@@ -87,9 +79,40 @@ class Fomo:
         source = Records(about, location, records, fields, labelled, members)
         return Files(dataset, self, split, source)
 
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare the class names of a row with those of the records' own list.
+
+        Raises:
+            ContradictionError: they differ.
+        """
+        about = f"dataset {dataset['name']!r}"
+        _, name, info = self._places(about, dataset, split, cache)
+        _labelled(about, info / f"{name}_classnames.json", list(dataset["classes"]))
+
+    def _places(
+        self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
+    ) -> tuple[Path, str, Path]:
+        """Return where the images are, what the dataset is called there, and where its records are.
+
+        Raises:
+            DatasetError: one of the two is not there.
+        """
+        expected = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
+        location = place(dataset, cache, expected)
+        name = location.name.removesuffix(".tar")
+        beside = location.parent / name if location.suffix == ".tar" else location
+        info = there(
+            about,
+            (beside / self.info).resolve(),
+            f"the records of FoMo-in-Flux, {name}_{part(self, split)}.json among them",
+        )
+        return location, name, info
+
 
 class Records:
-    """The images and captions of a record file; `members`: of the tar that holds the images, if one does."""
+    """The images and captions of a record file; `members`: of the tar that holds the images, if one
+    does.
+    """
 
     def __init__(
         self,
@@ -142,7 +165,7 @@ def _texts(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
     return []
 
 
-def _read(about: str, file: Path, kind: type, wanted: str) -> Any:
+def _read(about: str, file: Path, kind: type, expected: str) -> Any:
     """Return what a JSON file holds.
 
     Raises:
@@ -152,11 +175,11 @@ def _read(about: str, file: Path, kind: type, wanted: str) -> Any:
         content = json.loads(file.read_bytes())
     except ValueError as problem:
         raise DatasetError(
-            f"{about}: {file} is no JSON ({problem}); it should hold {wanted}. Fetch it again."
+            f"{about}: {file} is no JSON ({problem}); it should hold {expected}. Fetch it again."
         ) from problem
     if not isinstance(content, kind):
         raise DatasetError(
-            f"{about}: {file} holds a {type(content).__name__}; it should hold {wanted}"
+            f"{about}: {file} holds a {type(content).__name__}; it should hold {expected}"
         )
     return content
 
@@ -181,6 +204,7 @@ def _labelled(about: str, file: Path, classes: list[str]) -> bool:
             break
     sides = [repr(some[place]) if place < len(some) else "none" for some in (classes, named)]
     raise ContradictionError(
-        f"{about}: its classes are not those of {file.name}, from {place} on: the row has {sides[0]}, "
+        f"{about}: its classes are not those of {file.name}, from {place} on: the row has "
+        f"{sides[0]}, "
         f"the file {sides[1]}; targets index into the file's list"
     )

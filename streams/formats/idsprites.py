@@ -1,14 +1,17 @@
-"""Infinite dSprites: as many tasks as a stream has rows, each of random shapes with made-up names, drawn when they are asked for.
+"""Infinite dSprites: as many tasks as a stream has rows, each of random shapes with made-up names,
+drawn when they are asked for.
 
-A class is its name: the shape it stands for (smooth or straight-edged, by halves) follows from (seed, name), so that any list of
-names is a dataset and no list is the last. The shapes follow Dziadzio et al. 2023, https://arxiv.org/abs/2312.16731; the factors
-are those that the procedural world can draw and say. Nothing is stored: an image is drawn from its factors in about 0.1 ms.
+A class is its name: the shape it stands for (smooth or straight-edged, by halves) follows from
+(seed, name), so that any list of names is a dataset and no list is the last. The shapes follow
+Dziadzio et al. 2023, https://arxiv.org/abs/2312.16731; the factors are those that the procedural
+world can draw and say. Nothing is stored: an image is drawn from its factors in about 0.1 ms.
 
 Four ways in which one row may shift from another:
 - new classes: other names;
 - new factor values: the same names, other `values`;
 - recurring: the same names and values on another `occasion`, which gives other images;
-- gradual: `drift` is the share of images that show the `fresh` values instead, row after row a little more.
+- gradual: `drift` is the share of images that show the `fresh` values instead, row after row a
+  little more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +46,8 @@ class Idsprites:
     seed: int = 0
     train: int = 0  # training pairs, shared evenly among the classes
     test: int = 200  # test pairs, likewise
-    held: str = "test"  # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    held: str = "test"
     values: dict[str, list[str]] = field(
         default_factory=dict
     )  # {"colour": ["red", "blue"]}; of a factor left out, every one
@@ -55,10 +59,11 @@ class Idsprites:
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Sprites":
-        """The pairs of `train` or `test`; nothing is kept under `cache`.
+        """Return the pairs of `train` or `test`; nothing is kept under `cache`.
 
         Raises:
-            DatasetError: no classes, an unknown factor, value or split, or a drift that leads nowhere.
+            DatasetError: no classes, an unknown factor, value or split, or a drift that leads
+                nowhere.
         """
         about, classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
         self._check(about, classes)
@@ -79,17 +84,20 @@ class Idsprites:
         if not 0 <= self.drift <= 1 or (self.drift and not self.fresh):
             wrong = f"drift is {self.drift} towards fresh={self.fresh}"
             raise DatasetError(
-                f"{about}: {wrong}; it is a share of the images, from 0 to 1, and fresh says what they show"
+                f"{about}: {wrong}; it is a share of the images, from 0 to 1, and fresh says what "
+                "they show"
             )
-        for said in (self.values, self.fresh):
-            for factor, values in said.items():
+        for choices in (self.values, self.fresh):
+            for factor, values in choices.items():
                 if factor not in FACTORS:
                     raise DatasetError(
-                        f"{about}: no factor {factor!r}. Factors: {', '.join(FACTORS)}.{nearest(factor, FACTORS)}"
+                        f"{about}: no factor {factor!r}. Factors: "
+                        f"{', '.join(FACTORS)}.{nearest(factor, FACTORS)}"
                     )
                 for value in values or [""]:
                     if value not in FACTORS[factor]:
-                        listed = f"Values: {', '.join(FACTORS[factor])}.{nearest(value, FACTORS[factor])}"
+                        near = nearest(value, FACTORS[factor])
+                        listed = f"Values: {', '.join(FACTORS[factor])}.{near}"
                         raise DatasetError(f"{about}: no {factor} {value!r}. {listed}")
 
 
@@ -110,13 +118,13 @@ class Sprites:
         return len(self.labels)
 
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """(B, 3, P, P) uint8."""
+        """Return (B, 3, P, P) uint8."""
         return recut(render(self.factors.some(indices), self.tables, self.image_px), crops)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """A fresh caption each: which factors it tells is drawn anew every time."""
+        """Return a fresh caption each: which factors it tells is drawn anew every time."""
         return describe(
             self.factors.some(indices),
             [self.classes[label] for label in self.labels[indices]],
@@ -126,13 +134,15 @@ class Sprites:
 
 
 def shape(name: str, seed: int) -> np.ndarray:
-    """(256,) float32: the radii of the shape that a name stands for."""
+    """Return (256,) float32: the radii of the shape that a name stands for."""
     smooth = rng_of(seed, "idsprites", name).integers(2)
     return blob(name, seed) if smooth else crystal(name, seed)
 
 
 def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> Factors:
-    """One of its values for each factor of each image, independently; drifted images take theirs from `fresh`."""
+    """Return one of its values for each factor of each image, independently; drifted images take
+    theirs from `fresh`.
+    """
     count = len(labels)
     drifted = rng.uniform(size=count) < form.drift
     drawn = {}
@@ -161,5 +171,5 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
 
 
 def _places(factor: str, values: list[str]) -> np.ndarray:
-    """(values,) int64: their places among the factor's."""
+    """Return (values,) int64: their places among the factor's."""
     return np.array([FACTORS[factor].index(value) for value in values])

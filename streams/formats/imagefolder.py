@@ -1,14 +1,16 @@
-"""Folders of images: a folder for each class, `crow/001.jpg`, or a table of captions beside the images.
+"""Folders of images: a folder for each class, `crow/001.jpg`, or a table of captions beside the
+images.
 
 Class folders are as torchvision's ImageFolder and most downloads have them, with captions from the
-row's templates. With `caption`, the captions are a column of `metadata.csv`, `.jsonl` or `.parquet` in
-the folder or in folders below it, whose column `file_name` names an image from there: the ImageFolder
-of Hugging Face (https://huggingface.co/docs/datasets/image_dataset). An image in several rows, or with a
-list in its cell, has several captions.
+row's templates. With `caption`, the captions are a column of `metadata.csv`, `.jsonl` or `.parquet`
+in the folder or in folders below it, whose column `file_name` names an image from there: the
+ImageFolder of Hugging Face (https://huggingface.co/docs/datasets/image_dataset). An image in
+several rows, or with a list in its cell, has several captions.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,7 +34,8 @@ WANTED = "a folder of images for each class"
 class Imagefolder:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder in the location that holds the class folders; the same as `test`: split by `test_share`.
+    # Folder in the location that holds the class folders; the same as `test`: split by
+    # `test_share`.
     train: str = ""
     test: str = ""
     test_share: float = 0.0  # share of the items that are test pairs, by a hash of `crow/001.jpg`
@@ -48,18 +51,20 @@ class Imagefolder:
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the images of the row's classes, by class, then by path.
 
-        Where the row names no classes they are all folders, sorted. With captions from metadata, the
-        images are in the order of their paths.
+        Where the row names no classes they are all folders, sorted. With captions from metadata,
+        the images are in the order of their paths.
 
         Raises:
-            DatasetError: no such location, no folder of a class, or no metadata where it is asked for.
+            DatasetError: no such location, no folder of a class, or no metadata where it is asked
+                for.
         """
         about = f"dataset {dataset['name']!r}"
-        wanted = "images, with metadata beside them" if self.caption else WANTED
-        folder = there(about, place(dataset, cache, wanted) / part(self, split), wanted)
+        contents = "images, with metadata beside them" if self.caption else WANTED
+        folder = there(about, place(dataset, cache, contents) / part(self, split), contents)
         if not folder.is_dir():
             raise DatasetError(
-                f"{about}: {folder} is a file; it must be {wanted}. Unpack it, or see which format "
+                f"{about}: {folder} is a file; it must be {contents}. Unpack it, or see which "
+                "format "
                 "reads it."
             )
         if self.caption:
@@ -67,7 +72,8 @@ class Imagefolder:
             return Files(dataset, self, split, listed)
         if self.label:
             raise DatasetError(
-                f"{about}: label names a column of the metadata, and caption names none. Give both, or "
+                f"{about}: label names a column of the metadata, and caption names none. Give "
+                "both, or "
                 "leave the classes to the folders."
             )
         classes, folders = self._classes(about, dataset, folder)
@@ -79,13 +85,15 @@ class Imagefolder:
         """Return the names of the classes, and of the folder of each.
 
         Raises:
-            DatasetError: another number of folders than of classes, one twice, or one that is not there.
+            DatasetError: another number of folders than of classes, one twice, or one that is not
+                there.
         """
         classes = list(dataset["classes"]) or class_folders(folder)
         folders = list(self.folders) or classes
         if len(folders) != len(classes):
             raise DatasetError(
-                f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one for "
+                f"{about}: {len(folders)} folders are named for {len(classes)} classes; name one "
+                "for "
                 "each"
             )
         if len(set(folders)) < len(folders):
@@ -94,7 +102,8 @@ class Imagefolder:
             there(
                 about,
                 folder / name,
-                "the images of a class; `folders` in the row's params says how its folders are called",
+                "the images of a class; `folders` in the row's params says how its folders are "
+                "called",
             )
         return classes, folders
 
@@ -108,8 +117,10 @@ class Imagefolder:
         tables = [name for name in files if Path(name).name in METADATA and not is_hidden(name)]
         if not tables:
             raise DatasetError(
-                f"{about}: there is no {', '.join(METADATA)} in {folder} or below it, and `caption` "
-                f"names a column of it ({self.caption}). Put one there, or leave caption out for the "
+                f"{about}: there is no {', '.join(METADATA)} in {folder} or below it, and "
+                "`caption` "
+                f"names a column of it ({self.caption}). Put one there, or leave caption out for "
+                "the "
                 "row's templates."
             )
         folders = list(self.folders) or list(dataset["classes"])
@@ -133,6 +144,7 @@ class Folders:
         self.unused, self.remarks = Unused(), list[str]()
         names: list[list[str]] = [[] for _ in folders]
         whose = {PurePosixPath(name).as_posix(): label for label, name in enumerate(folders)}
+        # Every file below the folder is an item, or is counted with the reason why it is none.
         for path in files_below(folder):
             label = _class_of(path, whose)
             if is_hidden(path):
@@ -143,8 +155,8 @@ class Folders:
                 self.unused.add(NO_CLASS if "/" in path else OUTSIDE, path)
             else:
                 names[label].append(path)
-        self.names = [path for some in names for path in some]
-        self.labels = np.repeat(np.arange(len(folders)), [len(some) for some in names])
+        self.names = list(chain.from_iterable(names))
+        self.labels = np.repeat(np.arange(len(folders)), list(map(len, names)))
         self.by_label = by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> bytes:
@@ -176,6 +188,7 @@ def metadata_of(about: str, folder: Path) -> Table | None:
 
 def _class_of(path: str, whose: Mapping[str, int]) -> int | None:
     """Return the class that a path lies in; a class folder may have a path of several steps."""
+    # The deepest folder that is one of a class decides, where one lies within another.
     steps = path.split("/")[:-1]
     for depth in range(len(steps), 0, -1):
         label = whose.get("/".join(steps[:depth]))

@@ -1,8 +1,9 @@
-"""Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes, path}.
+"""Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes,
+path}.
 
-A Parquet file gives a row only with the row group around it, so the images are copied once, as they are,
-into one file for each under the data folder, and read from there by seek. This takes as much disk as
-the images do.
+A Parquet file gives a row only with the row group around it, so the images are copied once, as they
+are, into one file for each under the data folder, and read from there by seek. This takes as much
+disk as the images do.
 """
 
 import json
@@ -65,7 +66,8 @@ WANTED = {
 class Parquet:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; the same as `test`: split
+    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; the same as `test`:
+    # split
     # by `test_share`.
     train: str = ""
     test: str = ""
@@ -87,9 +89,7 @@ class Parquet:
             ContradictionError: the files name other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
-        wanted = "Parquet files, or folders of them"
-        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
-        files = matching(about, root, said, ".parquet")
+        root, files = self._files(about, dataset, split, cache)
         for file in files:
             self._check(about, file)
         if not (self.caption or self.label):
@@ -99,8 +99,29 @@ class Parquet:
             )
         return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
 
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare the class names of a row with those that each file of a split notes.
+
+        Raises:
+            ContradictionError: they differ.
+        """
+        about = f"dataset {dataset['name']!r}"
+        _, files = self._files(about, dataset, split, cache)
+        for file in files if self.label else ():
+            order_of(about, list(dataset["classes"]), names_in(file, self.label), file.name)
+
+    def _files(
+        self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
+    ) -> tuple[Path, list[Path]]:
+        """Return the folder that names start from, and the files of a split."""
+        contents = "Parquet files, or folders of them"
+        root, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
+        return root, matching(about, root, pattern, ".parquet")
+
     def _check(self, about: str, file: Path) -> None:
-        """Check that a file has the columns that the row's params name, each of a kind that is read."""
+        """Check that a file has the columns that the row's params name, each of a kind that is
+        read.
+        """
         try:
             schema = pq.read_schema(file)
         except pa.ArrowException as problem:
@@ -138,6 +159,7 @@ class Rows:
         classes = list(dataset["classes"]) or names_in(files[0], form.label)
         labels, spans, rows = [], [], []
         for file in files:
+            # Each file has its own class names, and its own numbers for them.
             stem = file.relative_to(root).with_suffix("").as_posix()
             used = self._with_captions(file, stem, form.caption)
             rows.append(used)
@@ -199,7 +221,7 @@ class Rows:
 
 
 def names_in(file: Path, label: str) -> list[str]:
-    """Return the class names of a label column, as Hugging Face notes them; none where it does not."""
+    """Return the class names of a label column, as Hugging Face notes them; none otherwise."""
     schema = pq.read_schema(file)
     noted = (schema.metadata or {}).get(b"huggingface")
     if not noted or label not in schema.names or _text(schema.field(label).type):
@@ -233,6 +255,7 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
             for cell in batch.column(0).to_pylist():
                 image = cell.get("bytes") if isinstance(cell, dict) else cell
                 sizes.append(out.write(image or b""))  # nothing: an unreadable image
+    # Written aside, flushed, then moved: whoever reads meets a whole folder or none.
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))
     for written in aside.iterdir():

@@ -1,9 +1,10 @@
-"""A table of image paths and captions, as open_clip trains from: a CSV or TSV with `filepath` and `title`.
+"""A table of image paths and captions, as open_clip trains from: a CSV or TSV with `filepath` and
+`title`.
 
 open_clip's own default is a tab between the two (`--csv-separator`, `--csv-img-key`,
-`--csv-caption-key` of https://github.com/mlfoundations/open_clip). JSON lines and Parquet files of paths
-are read alike. A path in several rows has several captions. Paths are relative to the folder of the
-table, or to `images`; absolute ones are taken as they are.
+`--csv-caption-key` of https://github.com/mlfoundations/open_clip). JSON lines and Parquet files of
+paths are read alike. A path in several rows has several captions. Paths are relative to the folder
+of the table, or to `images`; absolute ones are taken as they are.
 """
 
 from collections.abc import Mapping
@@ -43,12 +44,13 @@ class Table:
             DatasetError: no such location, no table, or a column that is not there.
         """
         about = f"dataset {dataset['name']!r}"
-        wanted = "a table of paths and captions (.csv, .tsv, .jsonl, .parquet)"
-        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
-        files = self._tables(about, root, said)
+        contents = "a table of paths and captions (.csv, .tsv, .jsonl, .parquet)"
+        root, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
+        files = self._tables(about, root, pattern)
         if not (self.image and self.caption):
             raise DatasetError(
-                f"{about}: `image` and `caption` in the row's params name the columns of the paths and "
+                f"{about}: `image` and `caption` in the row's params name the columns of the "
+                "paths and "
                 "of the captions; neither may be empty"
             )
         folder = files[0].parent
@@ -64,26 +66,29 @@ class Table:
         listed.covers += [folder / name for name in listed.names]
         return Files(dataset, self, split, listed)
 
-    def _tables(self, about: str, root: Path, said: str) -> list[Path]:
+    def _tables(self, about: str, root: Path, pattern: str) -> list[Path]:
         """Return the tables that a split means.
 
         Raises:
             DatasetError: none, a folder that holds several, or files of several folders.
         """
-        if not said or (root / said).is_dir():
-            inside = sorted((root / said).iterdir())
+        if not pattern or (root / pattern).is_dir():
+            inside = sorted((root / pattern).iterdir())
             files = [file for file in inside if file.suffix in SUFFIXES and file.is_file()]
             if len(files) != 1:
                 names = ", ".join(file.name for file in files) or "none"
                 raise DatasetError(
-                    f"{about}: {root / said} must hold one table for a split, and holds {names}. Name "
+                    f"{about}: {root / pattern} must hold one table for a split, and holds "
+                    f"{names}. "
+                    "Name "
                     "it with train and test in the row's params."
                 )
             return files
-        files = matching(about, root, said, ".csv")
+        files = matching(about, root, pattern, ".csv")
         if len({file.parent for file in files}) > 1 and not self.images:
             raise DatasetError(
-                f"{about}: {said} means tables in several folders; `images` in the row's params must "
+                f"{about}: {pattern} means tables in several folders; `images` in the row's params "
+                "must "
                 "say from where their paths start"
             )
         return files

@@ -1,7 +1,7 @@
 """The datasets of torchvision by class name, from where they already are: nothing is downloaded.
 
-Captions are the row's templates. torchvision decodes the images, most of them to RGB, so that neither
-EXIF nor transparency is left to ask for.
+Captions are the row's templates. torchvision decodes the images, most of them to RGB, so that
+neither EXIF nor transparency is left to ask for.
 """
 
 import inspect
@@ -47,8 +47,8 @@ class Torchvision:
         """Return the items in torchvision's order.
 
         Raises:
-            DatasetError: no such class or location, an argument it does not take, or targets that are
-                no class numbers.
+            DatasetError: no such class or location, an argument it does not take, or targets that
+                are no class numbers.
             ContradictionError: torchvision names other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
@@ -65,6 +65,14 @@ class Torchvision:
         numbered = Numbered(about, items, dataset, self.set, which)
         return Files(dataset, form, split, numbered)
 
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare the class names of a row with torchvision's.
+
+        Raises:
+            ContradictionError: they differ.
+        """
+        self.open(dataset, split, cache)
+
     def _arguments(self, split: str) -> dict[str, Any]:
         """Return what the class is called with for a split."""
         takes = _takes(self.set)
@@ -73,8 +81,8 @@ class Torchvision:
             usual = {"train": split == "train"}
         elif "split" in takes:
             usual = {"split": split}
-        said: dict[str, Any] = part(self, split)
-        return usual | said
+        arguments: dict[str, Any] = part(self, split)
+        return usual | arguments
 
 
 class Numbered:
@@ -116,7 +124,7 @@ def _class_name(name: Any) -> str:
 
 
 def _takes(name: str) -> list[str]:
-    """Return what the class of torchvision takes that a row may say; nothing if it reads no folder."""
+    """Return the arguments of the class that a row may say; none if it reads no folder."""
     keys = inspect.signature(getattr(datasets, name)).parameters
     return [key for key in keys if key not in OURS] if "root" in keys else []
 
@@ -132,7 +140,8 @@ def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> 
         if key not in takes:
             allowed = ", ".join(takes) or "none"
             raise DatasetError(
-                f"{about}: torchvision's {name} has no argument {key!r} that a row may say. Allowed: "
+                f"{about}: torchvision's {name} has no argument {key!r} that a row may say. "
+                "Allowed: "
                 f"{allowed}.{nearest(key, takes)}"
             )
     try:
@@ -140,8 +149,10 @@ def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> 
         len(items)  # a class that is only there to be built upon has no items
     except (RuntimeError, OSError, ValueError, TypeError, ImportError) as problem:
         raise DatasetError(
-            f"{about}: torchvision cannot open {name} in {root} with {dict(arguments)} ({problem}). "
-            "Download it there first, with the packages it needs; train and test in the row's params "
+            f"{about}: torchvision cannot open {name} in {root} with {dict(arguments)} "
+            f"({problem}). "
+            "Download it there first, with the packages it needs; train and test in the row's "
+            "params "
             "say what it is called with."
         ) from problem
     return items

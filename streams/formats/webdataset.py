@@ -1,12 +1,13 @@
-"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls).
+"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or
+.cls).
 
-Where the members lie is found once a shard and kept under the data folder; after that any pair is one
-seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image
-without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`) are fetched
-once into the data folder: as much disk as they take.
+Where the members lie is found once a shard and kept under the data folder; after that any pair is
+one seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere.
+An image without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`)
+are fetched once into the data folder: as much disk as they take.
 
-As in WebDataset (https://github.com/webdataset/webdataset) the key of a member ends at the first dot of
-its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
+As in WebDataset (https://github.com/webdataset/webdataset) the key of a member ends at the first
+dot of its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
 """
 
 from collections import Counter
@@ -36,7 +37,8 @@ WANTED = "tar shards, or folders of them"
 class Webdataset:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder, file, pattern (`train-*.tar`) or range (`{00000..00127}.tar`) in the location; the same as
+    # Folder, file, pattern (`train-*.tar`) or range (`{00000..00127}.tar`) in the location; the
+    # same as
     # `test`: split by `test_share`.
     train: str = ""
     test: str = ""
@@ -66,8 +68,8 @@ class Webdataset:
         indices = []
         for file in shards:
             index = partial(index_of, file, self.image, self.caption)
-            asked = f"{VERSION} {self.image} {self.caption}"
-            indices.append(cached(cache / "shards", file, asked, index))
+            version = f"{VERSION} {self.image} {self.caption}"
+            indices.append(cached(cache / "shards", file, version, index))
         if not any(len(index["keys"]) for index in indices):
             raise DatasetError(f"{about}: {self._nothing(where, indices)}")
         return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
@@ -81,36 +83,39 @@ class Webdataset:
         members = ", ".join(name for name, _ in endings.most_common(ENDINGS_SHOWN))
         return (
             f"no sample of the {len(indices)} shards in {where} has an image and a caption "
-            f"({self.caption}). Their members end in {members or 'nothing'}: `caption` in the row's "
-            "params says where captions are, and `image` which member is the image (input.jpg), where "
+            f"({self.caption}). Their members end in {members or 'nothing'}: `caption` in the "
+            "row's "
+            "params says where captions are, and `image` which member is the image (input.jpg), "
+            "where "
             "its name says more than a kind of picture."
         )
 
     def _shards(
-        self, dataset: Mapping[str, Any], said: str, cache: Path
+        self, dataset: Mapping[str, Any], pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
-        """Return where the shards are, what they are called without ending, and the files, sorted."""
+        """Return where the shards are, their names without ending, and the files, sorted."""
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if is_address(location):
-            return self._fetched(about, location, said, cache)
-        top, said = place_and_pattern(dataset, cache, said, WANTED)
-        files = matching(about, top, said, ".tar")
+            return self._fetched(about, location, pattern, cache)
+        top, pattern = place_and_pattern(dataset, cache, pattern, WANTED)
+        files = matching(about, top, pattern, ".tar")
         stems = [file.relative_to(top).with_suffix("").as_posix() for file in files]
-        return str(top / said), stems, files
+        return str(top / pattern), stems, files
 
     def _fetched(
-        self, about: str, location: str, said: str, cache: Path
+        self, about: str, location: str, pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
         """Return the same of shards at an address, fetched where they are not here yet."""
-        where = f"{location.rstrip('/')}/{said}" if said else location
+        where = f"{location.rstrip('/')}/{pattern}" if pattern else location
         addresses = expanded(where)
         if not all(address.endswith(".tar") for address in addresses):
             raise DatasetError(
                 f"{about}: {where} is an address, where no folder can be listed; it must name .tar "
-                "files, as https://host/pool/{00000..00127}.tar, with location alone or with train and "
+                "files, as https://host/pool/{00000..00127}.tar, with location alone or with "
+                "train and "
                 "test"
             )
-        root = location if said else location.partition("{")[0].rpartition("/")[0]
+        root = location if pattern else location.partition("{")[0].rpartition("/")[0]
         root = root.rstrip("/") + "/"
         stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
         files = [fetched(about, address, cache / "fetched") for address in addresses]
@@ -137,9 +142,9 @@ class Shards:
             for reason, count in zip(index["reasons"], index["reason_counts"], strict=True):
                 first = index["reason_names"][index["reason_of"] == reason]
                 self.unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])
-        self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
+        self.labels = _joined(indices, "labels")
         # (N, 4): offset and bytes of the image, then of the text.
-        self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])
+        self.spans = _joined(indices, "spans")
         self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
         self.by_label: list[list[str]] = []
         if caption == "templates":
@@ -159,3 +164,9 @@ class Shards:
             return self.by_label[self.labels[item]]
         text = span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist())
         return texts_in(text, self.caption)
+
+
+def _joined(indices: list[Arrays], key: str) -> np.ndarray:
+    """Return an array of all shards, one shard behind the other."""
+    joined: np.ndarray = np.concatenate([index[key] for index in indices])
+    return joined

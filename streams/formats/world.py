@@ -1,12 +1,14 @@
 """A procedural world: coloured, textured shapes that a caption describes, drawn from a seed.
 
-A dataset of this format is one `set` of it. `base` is what a tiny CLIP is pretrained on: known shapes, made-up names for random
-shapes, colours, textures, sizes, places, counts. The retention sets ask for one factor of it, some under a shift; `compose` asks
-for colour-shape pairs that the base never shows. The adaptation sets bring new concepts: named smooth shapes (`blobs`) and
-straight-edged ones (`crystals`), named textures (`weaves`) and colour pairs (`duos`), and known shapes in haze (`haze`), which
-an untouched backbone half knows.
+A dataset of this format is one `set` of it. `base` is what a tiny CLIP is pretrained on: known
+shapes, made-up names for random shapes, colours, textures, sizes, places, counts. The retention
+sets ask for one factor of it, some under a shift; `compose` asks for colour-shape pairs that the
+base never shows. The adaptation sets bring new concepts: named smooth shapes (`blobs`) and
+straight-edged ones (`crystals`), named textures (`weaves`) and colour pairs (`duos`), and known
+shapes in haze (`haze`), which an untouched backbone half knows.
 
-A class is its name: what `zo mek` looks like follows from (seed, set, name), so a row with other names is another dataset.
+A class is its name: what `zo mek` looks like follows from (seed, set, name), so a row with other
+names is another dataset.
 """
 
 import hashlib
@@ -29,7 +31,9 @@ from streams.world.scenes import SETS, Sampler, WorldError
 from streams.world.shapes import rng_of
 
 VERSION = 2  # of the drawing: a change of it makes other images, and so another cache
-DETAIL = 0.3  # chance of a factor other than the class to be told in a caption; the base's captions each have a chance of their own
+# chance of a factor other than the class to be told in a caption; the base's captions each have a
+# chance of their own
+DETAIL = 0.3
 SHIFTS = ("plain", "noise", "faded", "blurred", "low_contrast", "haze")
 
 
@@ -42,20 +46,23 @@ class World:
     seed: int = 0
     train: int = 0  # training pairs, shared evenly among the classes
     test: int = 200  # test pairs, likewise
-    held: str = "test"  # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    held: str = "test"
     names: tuple[str, ...] | list[str] = ()  # of the base: the made-up names it teaches
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Drawn":
-        """The pairs of `train` or `test`, drawn on first use and kept under `cache` as plain arrays.
+        """Return the pairs of `train` or `test`, drawn on first use and kept under `cache` as plain
+        arrays.
 
         Raises:
             WorldError: an unknown set, shift or class.
         """
         for key, allowed in (("set", SETS), ("shift", SHIFTS), ("held", ("test", "validation"))):
-            if (said := getattr(self, key)) not in allowed:
+            if (value := getattr(self, key)) not in allowed:
                 raise WorldError(
-                    f"dataset {dataset['name']!r}: {key} is {said!r}; it must be one of {', '.join(allowed)}"
+                    f"dataset {dataset['name']!r}: {key} is {value!r}; it must be one of "
+                    f"{', '.join(allowed)}"
                 )
         classes = list(dataset["classes"])
         part = "train" if split == "train" else self.held
@@ -66,17 +73,19 @@ class World:
         return Drawn(folder, None if self.set == "base" else DETAIL)
 
     def _key(self, classes: list[str], part: str, count: int) -> str:
-        """What the images depend on, in 16 hex digits."""
-        said = {
+        """Return what the images depend on, in 16 hex digits."""
+        settings = {
             name: value
             for name, value in asdict(self).items()
             if name not in ("train", "test", "held")
         }
-        said |= {"classes": classes, "part": part, "count": count, "version": VERSION}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        settings |= {"classes": classes, "part": part, "count": count, "version": VERSION}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     def _draw(self, folder: Path, name: str, classes: list[str], part: str, count: int) -> None:
-        """Draw everything aside, then move the folder into place; whoever loses a race uses the winner's, which is the same."""
+        """Draw everything aside, then move the folder into place; whoever loses a race uses the
+        winner's, which is the same.
+        """
         rng = rng_of(self.seed, self.set, self.shift, part)
         labels = np.arange(count) % max(1, len(classes))
         factors, nouns, tables = Sampler(self, name, classes, labels, rng).sample()
@@ -115,20 +124,20 @@ class Drawn:
         return len(self.array)
 
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """(B, 3, P, P) uint8."""
+        """Return (B, 3, P, P) uint8."""
         return recut(np.asarray(self.array[indices]), crops)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """A fresh caption each: which factors it tells is drawn anew every time."""
+        """Return a fresh caption each: which factors it tells is drawn anew every time."""
         return describe(
             self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng
         )[part]
 
 
 def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndarray:
-    """The images under a shift that the base never shows."""
+    """Return the images under a shift that the base never shows."""
     if shift == "plain":
         return images
     x = images.astype(np.float32)

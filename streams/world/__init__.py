@@ -1,1 +1,1 @@
-"""The procedural world of the embedded default: shapes, scenes, captions, and how they are drawn."""
+"""The procedural world of the embedded default: shapes, scenes and captions."""

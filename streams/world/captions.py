@@ -35,34 +35,39 @@ def names(count: int) -> list[str]:
 def describe(
     factors: Factors, nouns: list[str], detail: float | None, rng: np.random.Generator
 ) -> list[str]:
-    """One caption per image: its noun always, each other factor with probability `detail` (None: drawn per caption from U(0, 1)),
-    in one of six templates."""
+    """One caption per image: its noun always, each other factor with probability `detail` (None:
+    drawn per caption from U(0, 1)), in one of six templates.
+    """
     count = len(nouns)
     chance = rng.uniform(0, 1, count) if detail is None else np.full(count, detail)
-    told = rng.uniform(0, 1, (count, 6)) < chance[:, None]
+    mentions = rng.uniform(0, 1, (count, 6)) < chance[:, None]
     template = rng.integers(0, len(TEMPLATES), count)
-    said = []
+    captions = []
     for n, noun in enumerate(nouns):
         several = factors.count[n] > 1
-        words = [COUNTS[factors.count[n] - 1] if several and told[n, 0] else "a"]
-        words += [list(SIZES)[factors.size[n]]] if told[n, 1] and not several else []
-        words += [list(COLOURS)[factors.colour[n]]] if told[n, 2] and factors.second[n] < 0 else []
+        words = [COUNTS[factors.count[n] - 1] if several and mentions[n, 0] else "a"]
+        words += [list(SIZES)[factors.size[n]]] if mentions[n, 1] and not several else []
+        words += (
+            [list(COLOURS)[factors.colour[n]]] if mentions[n, 2] and factors.second[n] < 0 else []
+        )
         words += (
             [TEXTURES[factors.texture[n]]]
-            if told[n, 3] and factors.texture[n] < len(TEXTURES)
+            if mentions[n, 3] and factors.texture[n] < len(TEXTURES)
             else []
         )
         words += [noun]
         words += (
-            ["at the", list(POSITIONS)[factors.position[n]]] if told[n, 4] and not several else []
+            ["at the", list(POSITIONS)[factors.position[n]]]
+            if mentions[n, 4] and not several
+            else []
         )
-        words += ["on", list(BACKGROUNDS)[factors.background[n]]] if told[n, 5] else []
-        said.append(TEMPLATES[template[n]].format(" ".join(words)))
-    return said
+        words += ["on", list(BACKGROUNDS)[factors.background[n]]] if mentions[n, 5] else []
+        captions.append(TEMPLATES[template[n]].format(" ".join(words)))
+    return captions
 
 
 def vocabulary() -> list[str]:
     """Every word that a caption or prompt of the world can hold, sorted."""
-    told = [*COUNTS, *SIZES, *COLOURS, *TEXTURES, *KNOWN, *POSITIONS, *BACKGROUNDS]
-    phrases = [*TEMPLATES, *ONSETS, *CODAS, *told, "shape", "at the", "on"]
+    words = [*COUNTS, *SIZES, *COLOURS, *TEXTURES, *KNOWN, *POSITIONS, *BACKGROUNDS]
+    phrases = [*TEMPLATES, *ONSETS, *CODAS, *words, "shape", "at the", "on"]
     return sorted({word for phrase in phrases for word in phrase.replace("{}", " ").split()})

@@ -1,8 +1,11 @@
-"""Drawing the procedural world: arrays of factors in, uint8 images out. Pure, vectorised over images.
+"""Drawing the procedural world: arrays of factors in, uint8 images out. Pure, vectorised over
+images.
 
-The same factors give the same bytes on one kind of machine; on another, a last bit of a sine may round a grey level elsewhere.
+The same factors give the same bytes on one kind of machine; on another, a last bit of a sine may
+round a grey level elsewhere.
 
-Shapes: n images, P x P pixels. An image has one shape, drawn `count` times; everything else is an array over images.
+Shapes: n images, P x P pixels. An image has one shape, drawn `count` times; everything else is an
+array over images.
 """
 
 from dataclasses import dataclass
@@ -12,8 +15,10 @@ import numpy as np
 from streams.world.shapes import BINS
 
 COLOURS: dict[str, tuple[int, int, int]] = {
-    "red": (220, 30, 30), "green": (30, 170, 50), "blue": (40, 70, 230), "yellow": (240, 220, 30), "orange": (245, 135, 20),
-    "purple": (140, 40, 190), "pink": (250, 140, 190), "brown": (125, 75, 30), "cyan": (30, 210, 220), "white": (245, 245, 245),
+    "red": (220, 30, 30), "green": (30, 170, 50), "blue": (40, 70, 230),
+    "yellow": (240, 220, 30), "orange": (245, 135, 20), "purple": (140, 40, 190),
+    "pink": (250, 140, 190), "brown": (125, 75, 30), "cyan": (30, 210, 220),
+    "white": (245, 245, 245),
 }  # fmt: skip
 BACKGROUNDS: dict[str, int] = {"dark": 18, "grey": 80, "pale": 150}
 SIZES: dict[str, float] = {
@@ -22,10 +27,13 @@ SIZES: dict[str, float] = {
     "large": 0.70,
 }  # radius; the image is 2 wide
 POSITIONS: dict[str, tuple[float, float]] = {
-    "top left": (-1, -1), "top": (0, -1), "top right": (1, -1), "left": (-1, 0), "center": (0, 0), "right": (1, 0),
+    "top left": (-1, -1), "top": (0, -1), "top right": (1, -1),
+    "left": (-1, 0), "center": (0, 0), "right": (1, 0),
     "bottom left": (-1, 1), "bottom": (0, 1), "bottom right": (1, 1),
 }  # fmt: skip
-PLACE = 0.45  # how far an object is from the middle, whatever its size: nearer, the places of large ones look alike
+# how far an object is from the middle, whatever its size: nearer, the places of large ones look
+# alike
+PLACE = 0.45
 TEXTURES = ("solid", "striped", "dotted", "checkered", "ringed")
 COUNTS = ("one", "two", "three", "four")
 CHUNK = 512
@@ -33,11 +41,12 @@ CHUNK = 512
 
 @dataclass
 class Factors:
-    """What n images show; every array is over images."""
+    """The factors that n images show; every array is over images."""
 
     shape: np.ndarray  # row of the radius tables
     colour: np.ndarray  # row of `palette`
-    second: np.ndarray  # row of `palette` for the other part of a two-coloured texture; -1: a darker tone of the first
+    # row of `palette` for the other part of a two-coloured texture; -1: a darker tone of the first
+    second: np.ndarray
     texture: np.ndarray  # index into TEXTURES; 5: the weave given by `weave`; 6: a core and a rim
     weave: np.ndarray  # (n, 3) frequency, angle, kind
     size: np.ndarray  # index into SIZES
@@ -89,7 +98,9 @@ def _render(f: Factors, tables: np.ndarray, image_px: int) -> np.ndarray:
 
 
 def _place(f: Factors, number: int, image_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre and scale of the number-th object, the image being [-1, 1] squared. Several objects share a grid of four."""
+    """Centre and scale of the number-th object, the image being [-1, 1] squared. Several objects
+    share a grid of four.
+    """
     scale = np.array(list(SIZES.values()), np.float32)[f.size]
     grid = np.array(list(POSITIONS.values()), np.float32)[f.position]
     centre = grid * PLACE
@@ -122,8 +133,9 @@ def _tone(
 ) -> np.ndarray:
     """Share of the first colour at each pixel, its edges soft enough for 32 pixels.
 
-    The textures of the base are fixed to the image, with periods that divide 8 of 32 pixels: a linear patch embedding sees them
-    at once, while a tiny CLIP hardly learns those that move with the object. Rings, weaves and cores move with it.
+    The textures of the base are fixed to the image, with periods that divide 8 of 32 pixels: a
+    linear patch embedding sees them at once, while a tiny CLIP hardly learns those that move with
+    the object. Rings, weaves and cores move with it.
     """
     rho, t, pi = np.hypot(u, v), texture[:, None, None], np.pi
     fine_x, fine_y = (
@@ -142,7 +154,9 @@ def _tone(
 
 
 def _wave(u: np.ndarray, v: np.ndarray, rho: np.ndarray, weave: np.ndarray) -> np.ndarray:
-    """The weave of each image in [-2, 2]: stripes, a grid, rings or ripples of its frequency and angle."""
+    """The weave of each image in [-2, 2]: stripes, a grid, rings or ripples of its frequency and
+    angle.
+    """
     frequency, angle, kind = (weave[:, k][:, None, None] for k in range(3))
     along = np.cos(angle) * u + np.sin(angle) * v
     across = np.cos(angle) * v - np.sin(angle) * u

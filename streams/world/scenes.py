@@ -1,6 +1,7 @@
-"""What the sets of the procedural world show: everything at random, but what the class fixes.
+"""The scenes of the procedural world's sets: everything at random, but what the class fixes.
 
-A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row holds.
+A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row
+holds.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class WorldError(ValueError):
 
 
 class Wanted(Protocol):
-    """What the sampler asks of a row's params."""
+    """The params that the sampler reads."""
 
     @property
     def set(self) -> str: ...
@@ -44,7 +45,9 @@ class Wanted(Protocol):
 
 
 def held_out(seed: int) -> np.ndarray:
-    """(colours, shapes) bool: the pairs that only `compose` shows; every colour and every shape keeps most of its pairs."""
+    """(colours, shapes) bool: the pairs that only `compose` shows; every colour and every shape
+    keeps most of its pairs.
+    """
     rng = rng_of(seed, "held out")
     pairs = np.zeros((len(COLOURS), len(KNOWN)), bool)
     while pairs.mean() < HELD_OUT:
@@ -65,40 +68,19 @@ class Sampler:
         labels: np.ndarray,
         rng: np.random.Generator,
     ) -> None:
-        self.world, self.name, self.classes, self.labels, self.rng = (
-            world,
-            name,
-            classes,
-            labels,
-            rng,
-        )
+        self.world, self.name, self.classes = world, name, classes
+        self.labels, self.rng = labels, rng
         self.count = len(labels)
         self.nouns = ["shape"] * self.count
         self.tables = [known(shape) for shape in KNOWN]
-        self.factors = self._anything()
+        self.factors = _anything(self.count, rng)
 
     def sample(self) -> tuple[Factors, list[str], np.ndarray]:
-        """Factors, the noun of each caption, and the radius tables."""
+        """Return the factors, the noun of each caption, and the radius tables."""
         getattr(self, f"_{self.world.set}")()
         if self.world.set != "compose":
             self._avoid_held_out()
         return self.factors, self.nouns, np.stack(self.tables)
-
-    def _anything(self) -> Factors:
-        n, rng = self.count, self.rng
-        return Factors(
-            shape=rng.integers(0, len(KNOWN), n),
-            colour=rng.integers(0, len(COLOURS), n),
-            second=np.full(n, -1),
-            texture=np.where(rng.uniform(size=n) < 0.7, 0, rng.integers(1, len(TEXTURES), n)),
-            weave=np.zeros((n, 3), np.float32),
-            size=rng.integers(0, len(SIZES), n),
-            position=np.where(rng.uniform(size=n) < 0.5, 4, rng.integers(0, len(POSITIONS), n)),
-            background=rng.integers(0, len(BACKGROUNDS), n),
-            count=np.ones(n, np.int64),
-            turn=rng.uniform(-0.1, 0.1, n).astype(np.float32),
-            jitter=rng.uniform(-0.8, 0.8, (n, 2)).astype(np.float32),
-        )
 
     def _base(self) -> None:
         n, rng = self.count, self.rng
@@ -109,9 +91,9 @@ class Sampler:
         self.tables += [blob(name, self.world.seed) for name in self.world.names]
         self.factors.shape = np.where(made_up, len(KNOWN) + which, self.factors.shape)
         vague = rng.uniform(size=n) < 0.1
-        said = [*KNOWN, *self.world.names]
+        names = [*KNOWN, *self.world.names]
         self.nouns = [
-            "shape" if v and s < len(KNOWN) else said[s]
+            "shape" if v and s < len(KNOWN) else names[s]
             for v, s in zip(vague, self.factors.shape, strict=True)
         ]
         self.labels[:] = 0
@@ -144,12 +126,15 @@ class Sampler:
         """Only held-out pairs, or their classes could be told by what was seen."""
         pairs = held_out(self.world.seed)
         phrases = {f"{c} {s}": (i, j) for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN)}
-        wanted = np.array([phrases[self.classes[label]] for label in self._places(tuple(phrases))])
-        if not all(pairs[colour, shape] for colour, shape in wanted):
+        phrase_of = np.array(
+            [phrases[self.classes[label]] for label in self._places(tuple(phrases))]
+        )
+        if not all(pairs[colour, shape] for colour, shape in phrase_of):
             raise WorldError(
-                f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; see `held_out`"
+                f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; "
+                "see `held_out`"
             )
-        self.factors.colour, self.factors.shape = wanted[:, 0], wanted[:, 1]
+        self.factors.colour, self.factors.shape = phrase_of[:, 0], phrase_of[:, 1]
         self.nouns = [KNOWN[s] for s in self.factors.shape]
 
     def _names(self) -> None:
@@ -192,22 +177,24 @@ class Sampler:
         self.nouns = [self.classes[label] for label in self.labels]
 
     def _fixed(self, values: tuple[str, ...]) -> np.ndarray:
-        """The factor that each label names."""
+        """Return the factor that each label names."""
         self._places(values)
-        named: np.ndarray = np.array([values.index(name) for name in self.classes])[self.labels]
-        return named
+        return np.take([values.index(name) for name in self.classes], self.labels)
 
     def _places(self, values: tuple[str, ...]) -> np.ndarray:
         for name in self.classes:
             if name not in values:
                 allowed = ", ".join(values[:20])
                 raise WorldError(
-                    f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has {allowed}"
+                    f"dataset {self.name!r}: set {self.world.set} has no class {name!r}; it has "
+                    f"{allowed}"
                 )
         return self.labels
 
     def _avoid_held_out(self) -> None:
-        """Redraw colours (or the shape, where the class is the colour) until no held-out pair is shown."""
+        """Redraw colours (or the shape, where the class is the colour) until no held-out pair is
+        shown.
+        """
         pairs = np.vstack(
             [
                 held_out(self.world.seed).T,
@@ -220,3 +207,20 @@ class Sampler:
                 f.shape[bad] = self.rng.integers(0, len(KNOWN), len(bad))
             else:
                 f.colour[bad] = self.rng.integers(0, len(COLOURS), len(bad))
+
+
+def _anything(n: int, rng: np.random.Generator) -> Factors:
+    """Return the factors of n images, each at random."""
+    return Factors(
+        shape=rng.integers(0, len(KNOWN), n),
+        colour=rng.integers(0, len(COLOURS), n),
+        second=np.full(n, -1),
+        texture=np.where(rng.uniform(size=n) < 0.7, 0, rng.integers(1, len(TEXTURES), n)),
+        weave=np.zeros((n, 3), np.float32),
+        size=rng.integers(0, len(SIZES), n),
+        position=np.where(rng.uniform(size=n) < 0.5, 4, rng.integers(0, len(POSITIONS), n)),
+        background=rng.integers(0, len(BACKGROUNDS), n),
+        count=np.ones(n, np.int64),
+        turn=rng.uniform(-0.1, 0.1, n).astype(np.float32),
+        jitter=rng.uniform(-0.8, 0.8, (n, 2)).astype(np.float32),
+    )

@@ -1,7 +1,9 @@
-"""Outlines of the procedural world: every shape is a polar radius table, so known, named and random ones share one renderer.
+"""Outlines of the procedural world: every shape is a polar radius table, so known, named and random
+ones share one renderer.
 
-The random ones follow the recipe of Infinite dSprites (Dziadzio et al., 2023, MIT licence): 5 to 8 vertices at jittered angles,
-with radii from N(1, 0.4), joined by straight lines or by a periodic cubic.
+The random ones follow the recipe of Infinite dSprites (Dziadzio et al., 2023, MIT licence): 5 to 8
+vertices at jittered angles, with radii from N(1, 0.4), joined by straight lines or by a periodic
+cubic.
 """
 
 import hashlib
@@ -64,13 +66,15 @@ def known(name: str) -> np.ndarray:
 
 @cache
 def blob(name: str, seed: int) -> np.ndarray:
-    """(256,) float32 radii of the smooth random shape that `name` stands for in the world `seed`."""
+    """Return (256,) float32: the radii of the smooth random shape that `name` stands for."""
     return _unit(np.exp(_ring(name, seed, "blob")))
 
 
 @cache
 def crystal(name: str, seed: int) -> np.ndarray:
-    """(256,) float32 radii of the straight-edged random shape that `name` stands for in the world `seed`."""
+    """(256,) float32 radii of the straight-edged random shape that `name` stands for in the world
+    `seed`.
+    """
     rng = rng_of(seed, "crystal", name)
     angles, radii = _vertices(rng)
     return _unit(_polygon(radii * np.cos(angles), radii * np.sin(angles)))

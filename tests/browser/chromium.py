@@ -1,6 +1,7 @@
-"""The app as people see it: this tree's app served in a folder, and Debian's Chromium, headless, driven by Playwright.
+"""Serve the app of this tree in a folder, and drive Debian's Chromium with Playwright.
 
-Tests, docs/screenshots.py and benchmarks/app.py use it. Nothing is downloaded: Playwright brings its driver, Debian the browser.
+Tests, pages/screenshots.py and benchmarks/app.py use it. Nothing is downloaded: Playwright brings
+its driver, Debian the browser.
 """
 
 import importlib.util
@@ -79,9 +80,8 @@ def served(folder: Path, wait_s: float = 180) -> Iterator[str]:
             while not _answers(url):
                 if time.monotonic() > deadline or process.poll() is not None:
                     log.seek(0)
-                    raise ServerError(
-                        f"{' '.join(command)}: no answer\n{log.read().decode(errors='replace')[-3000:]}"
-                    )
+                    printed = log.read().decode(errors="replace")[-3000:]
+                    raise ServerError(f"{' '.join(command)}: no answer\n{printed}")
                 time.sleep(0.2)
             yield url
         finally:

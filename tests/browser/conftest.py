@@ -1,4 +1,7 @@
-"""Fixtures: one server and one browser for all tests, over a catalog of some of everything; skipped where there is no browser."""
+"""One server and one browser for all tests, over a catalog of some of everything.
+
+The tests are skipped where there is no browser.
+"""
 
 import os
 import shutil
@@ -16,7 +19,10 @@ from tests.filled import Filled, varied
 def require_browser() -> None:
     """Skip where there is none, and fail there if the environment says that it is expected."""
     if absent := chromium.missing():
-        sentence = f"no browser to drive ({', '.join(absent)} not found); tests/browser/install.sh and make setup install it."
+        sentence = (
+            f"no browser to drive ({', '.join(absent)} not found); "
+            "tests/browser/install.sh and make setup install it."
+        )
         if "browser" in os.environ.get("WEIR_EXPECT", ""):
             pytest.fail(f"WEIR_EXPECT says browser, but there is {sentence}", pytrace=False)
         pytest.skip(sentence)

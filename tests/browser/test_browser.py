@@ -1,4 +1,7 @@
-"""The app in a real browser: it draws, filters, links, exports, refuses, renews itself, and is reached by keyboard."""
+"""The app in a real browser.
+
+It draws, filters, links, exports, refuses, renews itself, and is reached by keyboard.
+"""
 
 import shutil
 from io import BytesIO
@@ -35,7 +38,10 @@ MOST_BYTES = 1_000_000
 def test_without_a_browser_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chromium, "missing", lambda: ["chromium"])
     monkeypatch.delenv("WEIR_EXPECT", raising=False)
-    sentence = r"no browser to drive \(chromium not found\); tests/browser/install.sh and make setup install it."
+    sentence = (
+        r"no browser to drive \(chromium not found\); "
+        "tests/browser/install.sh and make setup install it."
+    )
     with pytest.raises(pytest.skip.Exception, match=sentence):
         require_browser()
     monkeypatch.setenv("WEIR_EXPECT", "slurm browser")
@@ -73,7 +79,7 @@ def test_filters_show_the_view_s_numbers_and_stand_in_the_address(
     assert "ewc with plain retains zero-shot accuracy best" in shown(page)
     page.get_by_role("combobox", name="method").last.click()
     page.get_by_role("option", name="lora").click()
-    page.wait_for_url("**/?method=lora")
+    page.wait_for_url(lambda url: "method=lora" in url)
     settled(page)
     (row,) = ask(
         "ranked", lab.current, budget="small", stream="world", backbone="tiny", method="lora"
@@ -84,6 +90,54 @@ def test_filters_show_the_view_s_numbers_and_stand_in_the_address(
     visit(again, page.url)
     assert said in shown(again), "the link restores it"
     again.close()
+
+
+@pytest.mark.slow
+def test_a_link_means_the_same_when_another_grid_is_the_largest(
+    app: str, page: "Page", lab: Site
+) -> None:
+    """What is compared stands in the address from the first, also on the next page."""
+    visit(page, app)
+    within = {"backbone=tiny", "stream=world", "budget=small"}
+    page.wait_for_url(lambda url: within <= set(url.partition("?")[2].split("&")))
+    link, answer = page.url, page.locator("h4").inner_text()
+    page.get_by_role("link", name="Plots", exact=True).click()
+    page.wait_for_url(lambda url: "/plots?" in url and within <= set(url.split("?")[1].split("&")))
+    before = lab.current.readlink()
+    publish(
+        lab,
+        "catalog-larger",
+        "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
+        "SELECT backbone, stream, mixture, method, recipe, 'large', range + 100 "
+        "FROM trial, range(20) WHERE id = 1",
+    )
+    try:
+        visit(page, app)
+        page.wait_for_url(lambda url: "budget=large" in url)
+        visit(page, link)
+        assert page.locator("h4").inner_text() == answer
+    finally:
+        aside = lab.snapshot / ".current"
+        aside.symlink_to(before)
+        aside.replace(lab.current)
+
+
+@pytest.mark.slow
+def test_a_value_of_the_address_that_is_not_there_is_named(app: str, page: "Page") -> None:
+    visit(page, f"{app}/?budget=nonsense")
+    text = "The address asks for budget 'nonsense', which this snapshot does not have."
+    assert f"{text} Shown instead: small." in shown(page)
+
+
+@pytest.mark.slow
+def test_the_console_shows_an_interval_and_ends_a_function(app: str, page: "Page") -> None:
+    visit(page, f"{app}/console?sql=SELECT+max(finished_at+-+started_at)+AS+took+FROM+outcome")
+    page.get_by_test_id("stDataFrame").first.wait_for()
+    assert not page.locator('[data-testid="stException"]').count()
+    box = page.get_by_role("textbox", name="Statement")
+    box.fill("SELECT levenshtein(repeat('ab', 400000), repeat('ba', 400000))")
+    box.press("Control+Enter")
+    page.get_by_text("Stopped after 10 s. Ask for less").wait_for()
 
 
 @pytest.mark.slow
@@ -142,14 +196,15 @@ def test_a_new_snapshot_shows_and_keeps_what_was_chosen(app: str, page: "Page", 
 
 @pytest.mark.slow
 def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
-    """Tab stops at every link of the menu that is shown, every menu, every button and every fold; Enter chooses."""
+    """Tab stops at every link of the menu that is shown, every menu, button and fold."""
     visit(page, app)
     wanted = {"Plots", "Operations", "Declare", "SQL", "CSV", "Parquet", "SVG", "PNG", "The SQL"}
     boxes, reached = set(), set()
     for _ in range(90):
         page.keyboard.press("Tab")
         text, label = page.evaluate(
-            "[document.activeElement.innerText || '', document.activeElement.getAttribute('aria-label') || '']"
+            "[document.activeElement.innerText || '', "
+            "document.activeElement.getAttribute('aria-label') || '']"
         )
         reached |= {name for name in wanted if name in text.split("\n")}
         boxes |= {label} if label else set()

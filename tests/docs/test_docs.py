@@ -1,6 +1,7 @@
 """The documentation is that of the present code: generated pages, links, headings and words."""
 
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -31,11 +32,11 @@ def words(path: Path) -> str:
 
 
 def slugs(path: Path) -> set[str]:
-    """What headings of a page are linked to by, as code hosts write them."""
-    found = set()
+    """The anchors of a page, as code hosts make them of its headings."""
+    anchors = set()
     for heading in re.findall(r"^#+ (.+)$", words(path), re.MULTILINE):
-        found.add(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-"))
-    return found
+        anchors.add(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-"))
+    return anchors
 
 
 def test_pages_that_are_written_whole_are_up_to_date(whole: dict[Path, str]) -> None:
@@ -67,7 +68,7 @@ def test_a_page_has_one_title_and_begins_with_a_paragraph(page: Path) -> None:
     text = words(page)
     assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1, "one title a page"
     assert text.startswith("# ")
-    paragraphs = [part for part in text.split("\n\n")[1:] if not part.startswith("*Written by")]
+    paragraphs = [part for part in text.split("\n\n")[1:] if not part.startswith("<!--")]
     assert re.match(r"[A-Z`]", paragraphs[0]), "what the page is about comes first"
 
 
@@ -85,7 +86,7 @@ def test_the_glossary_has_every_word_of_a_sentence_and_of_an_answer(word: str) -
 
 
 def test_the_glossary_has_every_state() -> None:
-    """Those of an attempt, and those of a trial, which `status` counts and the app colours."""
+    """The states of an attempt, and those of a trial, which `status` counts."""
     text = (DOCS / "glossary.md").read_text().partition("\n## States")[2]
     for state in {*STATES, *charts.STATES, "submitting"}:
         assert f"`{state}`" in text, state
@@ -158,3 +159,21 @@ def test_commands_in_the_documentation_exist_with_their_options() -> None:
                 assert module not in known or option in known[module], f"{page.name}: {option}"
             seen[module] += 1
     assert {"schema", "runner.sync", "runner.trial", "queries"} <= set(seen)
+
+
+def test_the_changelog_has_sections_and_one_line_an_entry() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert "\n## Unreleased\n" in text
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= {"Added", "Changed", "Fixed"}
+    released = text.partition("\n## Unreleased\n")[2].partition("\n## ")[2]
+    for line in released.partition("\n## 0.1.0")[0].splitlines()[1:]:
+        assert not line or line.startswith(("### ", "- ")), line
+        assert len(line) <= 120, line
+
+
+def test_one_version_everywhere() -> None:
+    """The newest of the changelog is that of the package and of the citation."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    released = re.findall(r"^## (\d.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == version
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()

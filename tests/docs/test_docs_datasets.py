@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from schema import grid
 from schema.checks import parts
 from streams import open_pairs
+from tests import matrix
 from tests.layouts import CLASSES, LAYOUTS
 from tests.template import in_memory
 
@@ -50,3 +52,16 @@ def test_it_names_every_format_and_every_key_that_it_speaks_of() -> None:
     }
     said = set(re.findall(r'"(\w+)":', PAGE))
     assert said <= keys and {"test_share", "corrupt_share", "image_px", "folders"} <= keys
+
+
+@pytest.mark.parametrize("case", matrix.CASES, ids=lambda case: f"{case.form}: {case.there}")
+def test_each_line_of_the_matrix_is_what_becomes_of_the_place(
+    case: matrix.Case, tmp_path: Path
+) -> None:
+    outcome, words = case.carried_out(tmp_path)
+    assert outcome == case.outcome and case.words in words
+    assert case.line in PAGE.splitlines(), f"the page lacks: {case.line}"
+
+
+def test_the_matrix_has_no_other_lines() -> None:
+    assert matrix.table() in PAGE

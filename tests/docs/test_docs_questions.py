@@ -25,7 +25,10 @@ def catalog() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="module")
 def ended(catalog: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """A trial a row: accumulation and retention before the first task and after the last, from result rows and suite members."""
+    """A row per trial: accumulation and retention, before the first task and after the last.
+
+    Computed from result rows and suite members alone.
+    """
     results, trials = (
         pl.read_parquet(DEMO.folder / f"{name}.parquet") for name in ("result", "trial")
     )
@@ -97,8 +100,13 @@ def test_the_files_are_the_demo_s_and_small(catalog: duckdb.DuckDBPyConnection) 
 
 
 def test_retention_at_budget(catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame) -> None:
-    ours = over_seeds(ended, zs_ratio=pl.col("retain_last") / pl.col("retain_first"), a_zs=pl.col("retain_last"), a_ka=pl.col("adapt_last"),
-                      gm=(pl.col("adapt_last") * pl.col("retain_last")).sqrt())  # fmt: skip
+    ours = over_seeds(
+        ended,
+        zs_ratio=pl.col("retain_last") / pl.col("retain_first"),
+        a_zs=pl.col("retain_last"),
+        a_ka=pl.col("adapt_last"),
+        gm=(pl.col("adapt_last") * pl.col("retain_last")).sqrt(),
+    )
     theirs = said(catalog, "retention_at_budget").filter(pl.col("stream") == "world").sort(SENTENCE)
     assert len(ours) == len(theirs) == 6
     for name in ("zs_ratio", "a_zs", "a_ka", "gm"):
@@ -162,7 +170,10 @@ def test_forgetting(catalog: duckdb.DuckDBPyConnection) -> None:
 def test_the_paired_difference_and_the_cost(
     catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame
 ) -> None:
-    """`decide`, whose pairs share everything but the method: on the demo, one recipe has both methods, with replay."""
+    """`decide`, whose pairs share everything but the method.
+
+    On the demo, one recipe has both methods, with replay.
+    """
     gm = ended.with_columns(gm=(pl.col("adapt_last") * pl.col("retain_last")).sqrt()).filter(
         (pl.col("mixture") == "replay_thirds") & (pl.col("recipe") == "tiny_lr_2e-3")
     )

@@ -1,4 +1,4 @@
-"""The table of docs/methods.md is what the kept run says; some of its cells computed a second time, from the rows alone."""
+"""The table of docs/methods.md is what the kept run says; some cells computed a second time."""
 
 import math
 import re
@@ -26,7 +26,10 @@ def cells(method: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def ended() -> pl.DataFrame:
-    """Trial, method and role: the mean after the last task. All members of the suite `world` weigh the same."""
+    """The mean after the last task, by trial, method and role.
+
+    All members of the suite `world` weigh the same.
+    """
     with METHODS.catalog() as connection:
         members = connection.sql(
             "SELECT dataset, metric, role, weight FROM suite_member WHERE suite = 'world'"

@@ -1,4 +1,4 @@
-"""The static site of docs/: it builds without a warning, and what is wrong in a page ends the build."""
+"""The static site of docs/: it builds without a warning, and a broken link ends the build."""
 
 import os
 import shutil

@@ -101,6 +101,7 @@ def test_every_setting_is_described_with_its_default() -> None:
             "needs",
             "by_backbone",
             "retries",
+            "notify",
             "folder",
             "slurm",
             "setup",

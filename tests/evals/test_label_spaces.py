@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import evals
 from evals import TestSet
-from runner.worker.evaluation import MetricError, among, measure_suite, part_of, shares
+from runner.worker.evaluation import MetricError, SuiteTests, measure_suite
+from runner.worker.suites import among, part_of, shares
 from tests.filled import Filled
 
 # two datasets on a circle: the texts stand at these degrees
@@ -128,15 +129,9 @@ def suite(*members: tuple[str, str], metric: str = "top1") -> dict[str, Any]:
 
 def test_a_suite_measures_in_the_label_spaces_it_names_and_encodes_once() -> None:
     model = Circle()
-    rows = measure_suite(
-        model,
-        suite(("birds", "all"), ("birds", "union"), ("ships", "task")),
-        TESTS,
-        BROUGHT,
-        (1.0,),
-        3,
-        40,
-    )
+    named = suite(("birds", "all"), ("birds", "union"), ("ships", "task"))
+    measured = SuiteTests(suite=named, tests=TESTS, brought=BROUGHT)
+    rows = measure_suite(model, measured, (1.0,), 3, 40)
     assert [(row["dataset"], row["label_space"], row["value"], row["fraction"], row["examples"]) for row in rows] == [
         ("birds", "all", 0.8, 1.0, 5), ("birds", "union", 0.8, 1.0, 5), ("ships", "task", 1.0, 1.0, 2)
     ]  # fmt: skip
@@ -145,7 +140,8 @@ def test_a_suite_measures_in_the_label_spaces_it_names_and_encodes_once() -> Non
         MetricError,
         match=r"metric 'r5' of 'birds' \(classification\) is not measured; measured are top1",
     ):
-        measure_suite(model, suite(("birds", "all"), metric="r5"), TESTS, BROUGHT, (1.0,), 0, 0)
+        missing = suite(("birds", "all"), metric="r5")
+        measure_suite(model, SuiteTests(suite=missing, tests=TESTS, brought=BROUGHT), (1.0,), 0, 0)
 
 
 # ---------------------------------------------------------------- parts of test sets
@@ -217,8 +213,10 @@ def test_the_ends_are_measured_whole_and_everything_between_in_part() -> None:
 def test_rows_say_which_part_they_are_of_and_a_small_test_set_is_measured_once() -> None:
     tests = {"many": many(4000, 3), "birds": BIRDS}
     AT.update({f"c{n}": 30 * n for n in range(3)})
-    measured = suite(("many", "all"), ("birds", "all"))
-    rows = measure_suite(Circle(), measured, tests, BROUGHT, shares({"subset": 0.1}, 0, 2), 0, 0)
+    measured = SuiteTests(
+        suite=suite(("many", "all"), ("birds", "all")), tests=tests, brought=BROUGHT
+    )
+    rows = measure_suite(Circle(), measured, shares({"subset": 0.1}, 0, 2), 0, 0)
     found = [(row["dataset"], row["fraction"], row["examples"]) for row in rows]
     assert found == [("birds", 1.0, 5), ("many", 1.0, 4000), ("many", 0.1, 400)]
 

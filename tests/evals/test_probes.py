@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import evals
 from evals import TestSet, fewshot
 from runner.worker import backbone as backbones
-from runner.worker.evaluation import MetricError, Untouched, load_shots, measure_suite
+from runner.worker.evaluation import MetricError, SuiteTests, Untouched, measure_suite
+from runner.worker.suites import load_shots
 from streams import EVERY
 from tests.evals.test_evals import Table, pixels, unit
 from tests.filled import Filled
@@ -220,7 +221,8 @@ def test_a_suite_measures_its_probes_and_names_what_is_missing() -> None:
         "label_space": "all",
     }
     suite: dict[str, Any] = {"name": "s", "members": [member]}
-    rows = measure_suite(model, suite, {"d": test}, {}, (1.0,), 2, 9)
+    measured = SuiteTests(suite=suite, tests={"d": test}, brought={})
+    rows = measure_suite(model, measured, (1.0,), 2, 9)
     assert {row["metric"]: row["value"] for row in rows} == {
         "top1": 1 / 3,
         "fewshot4_top1": 1.0,
@@ -231,7 +233,8 @@ def test_a_suite_measures_its_probes_and_names_what_is_missing() -> None:
         MetricError,
         match="'fewshot16_top1' of 'd' .* is not measured; measured are fewshot4_top1, top1",
     ):
-        measure_suite(few, suite, {"d": small}, {}, (1.0,), 2, 9)
+        measured = SuiteTests(suite=suite, tests={"d": small}, brought={})
+        measure_suite(few, measured, (1.0,), 2, 9)
 
 
 @pytest.mark.parametrize(

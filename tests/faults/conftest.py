@@ -1,4 +1,6 @@
-"""Fixtures: a lab on a Slurm that does what a test says, and the results of a run in which nothing goes wrong."""
+"""Fixtures: a lab on a Slurm that does what a test says, and the results of a run in which nothing
+goes wrong.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,9 +28,8 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Site]:
     def lab(seeds: int) -> Site:
         if seeds not in made:
             site = made[seeds] = declare(tmp_path_factory.mktemp("declared"), SITE, seeds)
-            tell(
-                site, f"DELETE FROM suite_member WHERE dataset <> '{MEASURED}'"
-            )  # all that is measured by hand
+            # All that is measured by hand
+            tell(site, f"DELETE FROM suite_member WHERE dataset <> '{MEASURED}'")
             catalog = Catalog(site.catalog)
             with catalog.open() as connection:
                 publish(site, catalog, connection)
@@ -47,7 +48,8 @@ def staged(folder: Path, tmp_path: Path, declared: Callable[[int], Site]) -> Ite
             (folder / "site.toml").write_text(SITE + text)
             ours, theirs = Site.load(folder), declared(seeds)
             shutil.copytree(theirs.catalog.parent, folder / "lab", symlinks=True)
-            if ours.catalog.parent != folder / "lab":  # wanted elsewhere
+            if ours.catalog.parent != folder / "lab":
+                # Wanted elsewhere
                 ours.catalog.parent.mkdir()
                 shutil.move(folder / "lab" / ours.catalog.name, ours.catalog)
             return Stage(

@@ -1,4 +1,6 @@
-"""A disk that can be full or read-only: a small one of its own, or, where none may be mounted, a bound on the size of files."""
+"""A disk that can be full or read-only: a small one of its own, or, where none may be mounted, a
+bound on the size of files.
+"""
 
 import contextlib
 import resource

@@ -1,7 +1,8 @@
-"""A lab whose jobs are run by hand: sync is real and so are its files and commands; what workers do is written in milliseconds.
+"""A lab whose jobs are run by hand: sync is real and so are its files and commands; what workers do
+is written in milliseconds.
 
-The results that a worker "measures" are a function of seed and task, so whatever goes wrong on the way, what the catalog holds
-in the end can be compared with what it must hold.
+The results that a worker "measures" are a function of seed and task, so whatever goes wrong on the
+way, what the catalog holds in the end can be compared with what it must hold.
 """
 
 import os
@@ -17,7 +18,7 @@ import pytest
 from runner.result_files import write_tables
 from runner.run_folder import RunFolder, attempt_folder, now, write_json
 from runner.scheduler.report import Report
-from runner.submission import Batch
+from runner.submission import Submission
 from runner.sync import main
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
@@ -26,7 +27,8 @@ from tests.processes import SPAWN
 
 SITE = SLURM.replace("patience_s = 2", "patience_s = 0.05")
 PATIENCE_S = 0.06
-TASKS = range(3)  # of the toy stream: the untouched backbone and two
+# Of the toy stream: the untouched backbone and two
+TASKS = range(3)
 MEASURED = "toy_blobs"
 
 
@@ -45,8 +47,10 @@ def expected(seeds: Iterable[int], budget: str = "toy") -> Rows:
 
 
 def write_task(run: RunFolder, task: int, /, **said: Any) -> Path:
-    """What a worker leaves of a task: its tables and the receipt, which may say something else than it should."""
-    job, spec = run.job(), run.spec()
+    """What a worker leaves of a task: its tables and the receipt, which may say something else than
+    it should.
+    """
+    job, spec = run.assignment(), run.spec()
     row = {
         "task": task, "step": 4 * task, "dataset": MEASURED, "metric": "top1", "label_space": "all", "weights": "deployed",
         "value": value(spec.seed, task), "examples": 16, "fraction": 1.0,
@@ -81,9 +85,7 @@ def write_outcome(
         "started_at": now(),
         "finished_at": now(),
     }
-    write_json(
-        run.path / "outcome.json", {"state": state, "kind": kind, "message": message} | about | said
-    )
+    run.conclude({"state": state, "kind": kind, "message": message} | about | said)
 
 
 def write_all(run: RunFolder, **said: Any) -> None:
@@ -111,7 +113,7 @@ class Stage:
 
     def job(self, trial: int, attempt: int = 1) -> str:
         """The id that Slurm gave to the job of an attempt, whether sync knows it or not."""
-        about = self.run(trial, attempt).job()
+        about = self.run(trial, attempt).assignment()
         (found,) = [
             job["id"]
             for job in self.slurm.jobs()
@@ -164,15 +166,17 @@ class Stage:
         return run
 
     def work(self) -> int:
-        """Every job that waits runs to its end, with a worker per attempt that honours claims; how many attempts ran."""
+        """Every job that waits runs to its end, with a worker per attempt that honours claims; how
+        many attempts ran.
+        """
         began = len(self.ran)
         for job in self.slurm.jobs("PENDING"):
-            batch = Batch.read(self.site.runs / "batches" / job["name"])
+            batch = Submission.read(self.site.runs / "batches" / job["name"])
             assert batch is not None, "a job whose manifest is not on disk"
             for folder in batch.attempts(int(job["index"] or 0)):
                 run = RunFolder(folder)
                 if run.claim():
-                    self.ran.append(f"{run.job().trial}/{run.job().attempt}")
+                    self.ran.append(f"{run.assignment().trial}/{run.assignment().attempt}")
                     write_all(run)
             self.slurm.set_state(job["id"], "COMPLETED")
         return len(self.ran) - began
@@ -183,8 +187,10 @@ class Stage:
             report = self.sync()
             worked = self.work()
             if not (report.running or report.pending or report.submitted or worked):
-                changed = self.sync().changed  # what was said to be wrong is taken back
-                assert not (changed and self.sync().changed)  # I9
+                # What was said to be wrong is taken back
+                changed = self.sync().changed
+                # I9
+                assert not (changed and self.sync().changed)
                 return report
             time.sleep(PATIENCE_S)
         raise AssertionError(f"not quiet after {passes} passes: {self.states()}, {report.problems}")
@@ -213,8 +219,9 @@ class Stage:
         return [(name, *row) for name in tables for row in self.ask(f"FROM {name} ORDER BY ALL")]
 
     def done_once(self, seeds: int = 2, twice: Iterable[str] = ()) -> None:
-        """Every trial is done, its results are those measured, and no trial ran more often than needed: `twice` names the
-        attempts that began and came to nothing."""
+        """Every trial is done, its results are those measured, and no trial ran more often than
+        needed: `twice` names the attempts that began and came to nothing.
+        """
         done_once(self.site, expected(range(seeds)))
         wasted = set(twice)
         assert sorted(name.split("/")[0] for name in self.ran if name not in wasted) == sorted(
@@ -223,7 +230,9 @@ class Stage:
         assert self.ask("FROM problem") == []
 
     def sync_dies(self, before: str = "", after: str = "", crash_at: str = "") -> None:
-        """A sync in a process of its own that is killed before or after it calls a function, or at a crash point."""
+        """A sync in a process of its own that is killed before or after it calls a function, or at
+        a crash point.
+        """
         process = SPAWN.Process(
             target=_dies, args=(str(self.folder), dict(os.environ), before, after, crash_at)
         )

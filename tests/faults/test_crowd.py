@@ -1,4 +1,6 @@
-"""Many syncs at one moment: `python -m tests.faults.test_crowd 50 100` for the long run that docs/reliability.md records."""
+"""Many syncs at one moment: `python -m tests.faults.test_crowd 50 100` for the long run that
+docs/reliability.md records.
+"""
 
 import os
 import sys
@@ -14,7 +16,8 @@ from tests.faults.stage import MEASURED, SITE, Stage
 from tests.journey import declare, tell
 from tests.processes import SPAWN
 
-EACH = 3  # trials a round brings
+# Trials a round brings
+EACH = 3
 
 
 def _sync(folder: str, environment: dict[str, str]) -> None:
@@ -26,7 +29,9 @@ def _sync(folder: str, environment: dict[str, str]) -> None:
 
 
 def crowd(stage: Stage, syncs: int, rounds: int) -> int:
-    """In each round new trials, and so many processes that all sync at once; how many jobs Slurm was given."""
+    """In each round new trials, and so many processes that all sync at once; how many jobs Slurm
+    was given.
+    """
     seed = 10
     for _ in range(rounds):
         for _ in range(EACH):
@@ -57,7 +62,9 @@ def crowd(stage: Stage, syncs: int, rounds: int) -> int:
 
 @pytest.mark.slow
 def test_f07_many_syncs_at_once(stage: Stage) -> None:
-    """One works, the others wait their turn and find nothing to do: no trial is submitted twice (I2, I10)."""
+    """One works, the others wait their turn and find nothing to do: no trial is submitted twice
+    (I2, I10).
+    """
     (stage.folder / "site.toml").write_text(SITE + "lock_wait_s = 300\n")
     assert crowd(stage, syncs=12, rounds=2) == 8
 
@@ -66,7 +73,9 @@ def test_f07_many_syncs_at_once(stage: Stage) -> None:
 def test_f08_another_machine_is_at_work(
     stage: Stage, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """On a shared disk whose locks this machine does not see: refused, the holder is named, nothing is done (I10, I16)."""
+    """On a shared disk whose locks this machine does not see: refused, the holder is named, nothing
+    is done (I10, I16).
+    """
     lock = stage.site.catalog.with_name(name)
     lock.write_text("PID 7 on login2 (python -m runner.sync --watch)\n")
     said = stage.say(capsys, code=2)
@@ -75,8 +84,10 @@ def test_f08_another_machine_is_at_work(
         in said
     )
     assert stage.slurm.calls() == [] and not stage.site.runs.exists()
-    assert lock.read_text().startswith("PID 7 on login2")  # still theirs
-    lock.unlink()  # a person has looked: that machine is dead
+    # Still theirs
+    assert lock.read_text().startswith("PID 7 on login2")
+    # A person has looked: that machine is dead
+    lock.unlink()
     stage.settle()
     stage.done_once()
 

@@ -1,4 +1,6 @@
-"""Disks that are full or read-only: said in a sentence, nothing half done, and all goes on when they are mended."""
+"""Disks that are full or read-only: said in a sentence, nothing half done, and all goes on when
+they are mended.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.run_folder import RunFolder
+from runner.run_folder import RunFolder, read_json
 from tests.faults.conftest import Staged
 from tests.faults.disk import Disk
 from tests.faults.stage import Stage
@@ -32,8 +34,9 @@ def on(disk: Disk, staged: Staged, what: str) -> Stage:
 def test_f30_a_disk_is_full(
     disk: Disk, staged: Staged, what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While it submits and while results come home: exit code 2 and a sentence, no traceback, nothing half done; and with room
-    again everything goes on (I3, I8, I16)."""
+    """While it submits and while results come home: exit code 2 and a sentence, no traceback,
+    nothing half done; and with room again everything goes on (I3, I8, I16).
+    """
     stage = on(disk, staged, what)
     with disk.full():
         said = stage.say(capsys, code=2)
@@ -100,19 +103,21 @@ def _trial_on_a_disk_that_fills_up(folder: str, calls: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("calls", [1, 2, 6])
 def test_f30_a_worker_finds_the_disk_full(tmp_path: Path, calls: int) -> None:
-    """It says so and ends; the checkpoint before is whole, and the next attempt goes on from it to the same numbers (I5, I8)."""
+    """It says so and ends; the checkpoint before is whole, and the next attempt goes on from it to
+    the same numbers (I5, I8).
+    """
     runs, spec = tmp_path / "runs", spec_of("toy_ema")
     first = attempt(runs, spec, 1, DATA)
     process = SPAWN.Process(target=_trial_on_a_disk_that_fills_up, args=(str(first), calls))
     process.start()
     process.join()
-    outcome = RunFolder(first).outcome() or {}
-    assert (process.exitcode, outcome["state"], outcome["kind"]) == (1, "failed", "error")
+    outcome = read_json(RunFolder(first).words()) or {}
+    assert (process.exitcode, outcome["state"], outcome["kind"]) == (1, "failed", "disk_full")
     assert "File too large" in outcome["message"]
-    assert not list(first.glob(".*"))  # nothing torn is left
+    # Nothing torn is left
+    assert not list(first.glob(".*"))
     second = attempt(runs, spec, 2, DATA)
     assert run_trial(second) == 0
     assert brought(runs) == undisturbed("toy_ema", tmp_path)
-    assert (
-        calls == 1 or len(list(second.glob("task-*.json"))) < 3
-    )  # what the first had finished was not done again
+    # What the first had finished was not done again
+    assert calls == 1 or len(list(second.glob("task-*.json"))) < 3

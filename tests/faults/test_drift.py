@@ -26,7 +26,9 @@ def stage(staged: Staged) -> Stage:
 def test_f36_the_code_is_edited_while_jobs_wait(
     stage: Stage, trained: Rows, tmp_path: Path
 ) -> None:
-    """What a person breaks in the tree after submission is not what the jobs run, and the catalog says which code was (I12)."""
+    """What a person breaks in the tree after submission is not what the jobs run, and the catalog
+    says which code was (I12).
+    """
     tree = tmp_path / "a tree"
     for package in (*code_snapshot.PACKAGES, "queries"):
         shutil.copytree(
@@ -51,7 +53,9 @@ def test_f36_the_code_is_edited_while_jobs_wait(
 
 
 def test_f36_a_snapshot_is_touched_while_jobs_wait(stage: Stage, trained: Rows) -> None:
-    """They end as `code_drift` before they train, and are not tried again by themselves; a retry takes a whole copy (I11, I12)."""
+    """They end as `code_drift` before they train, and are not tried again by themselves; a retry
+    takes a whole copy (I11, I12).
+    """
     stage.sync()
     ((code_id,),) = stage.ask("SELECT DISTINCT code FROM attempt")
     victim = stage.site.code / code_id / "methods/schedules.py"

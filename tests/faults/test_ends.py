@@ -10,7 +10,7 @@ import torch
 
 from runner import job, unix
 from runner.run_folder import RunFolder, read_json, write_json
-from runner.submission import Batch
+from runner.submission import Submission
 from runner.worker.outcome import kind_of
 from schema.site import Needs
 from tests.faults.conftest import Staged
@@ -50,16 +50,27 @@ def test_f28_the_worker_meets_the_end_of_memory_itself(error: Exception, kind: s
 def test_f28_the_kernel_kills_the_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controllers: str, file: str
 ) -> None:
-    """SIGKILL and a control group that counts one more: the job speaks for its worker, and says what to do (I11)."""
+    """SIGKILL and a control group that counts one more: the job speaks for its worker, and says
+    what to do (I11).
+    """
     me, root = tmp_path / "cgroup", tmp_path / "sys"
     me.write_text(f"7:cpu:/elsewhere\n3:{controllers}:/slurm/job_1\n")
     events = (root / "memory" if controllers else root) / "slurm/job_1" / file
-    assert unix.oom_kills(root, me) == 0  # the kernel does not say
+    # The kernel does not say
+    assert unix.oom_kills(root, me) == 0
     events.parent.mkdir(parents=True)
     events.write_text("low 0\nunder_oom 1\noom 5\noom_kill 2\n")
     assert unix.oom_kills(root, me) == 2
 
-    batch = Batch("weir-1", "slurm", ROOT, 1, Needs(), [["000001/01"]], tmp_path / "runs")
+    batch = Submission(
+        name="weir-1",
+        backend="slurm",
+        code=ROOT,
+        threads=1,
+        needs=Needs(),
+        positions=[["000001/01"]],
+        runs=tmp_path / "runs",
+    )
     run = RunFolder(tmp_path / "runs/000001/01")
     run.path.mkdir(parents=True)
     count = unix.oom_kills
@@ -77,7 +88,9 @@ def test_f28_the_kernel_kills_the_worker(
 
 @pytest.mark.parametrize("where", ["step", "job"])
 def test_f28_slurm_kills_the_job(staged: Staged, where: str) -> None:
-    """OUT_OF_MEMORY, often said of a step only: not tried again before a person has given it more (I11)."""
+    """OUT_OF_MEMORY, often said of a step only: not tried again before a person has given it more
+    (I11).
+    """
     stage = staged()
     stage.sync()
     stage.begin(1)
@@ -103,7 +116,7 @@ def test_f28_slurm_kills_the_job(staged: Staged, where: str) -> None:
     stage.tell("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
     stage.sync()
     script = next(
-        (stage.site.runs / "batches" / stage.run(1, 2).job().batch).glob("*_submission.sh")
+        (stage.site.runs / "batches" / stage.run(1, 2).assignment().batch).glob("*_submission.sh")
     )
     assert "#SBATCH --mem=3072M" in script.read_text()
     stage.settle()
@@ -128,12 +141,12 @@ def fail_all(stage: Stage, passes: int) -> None:
     for _ in range(passes):
         stage.sync()
         for number, each in enumerate(stage.slurm.jobs("PENDING")):
-            batch = Batch.read(stage.site.runs / "batches" / each["name"])
+            batch = Submission.read(stage.site.runs / "batches" / each["name"])
             assert batch is not None
             (path,) = batch.attempts(int(each["index"] or 0))
             run = RunFolder(path)
             if run.claim():
-                stage.ran.append(f"{run.job().trial}/{run.job().attempt}")
+                stage.ran.append(f"{run.assignment().trial}/{run.assignment().attempt}")
                 write_outcome(
                     run,
                     "failed",
@@ -144,7 +157,9 @@ def fail_all(stage: Stage, passes: int) -> None:
 
 
 def test_f29_every_trial_fails_in_the_same_way(staged: Staged) -> None:
-    """After five the rest of the study waits for a person, who is told why; a retry request lets it go on (I11, I16)."""
+    """After five the rest of the study waits for a person, who is told why; a retry request lets it
+    go on (I11, I16).
+    """
     stage = staged(seeds=12, text="max_in_flight = 3\n")
     fail_all(stage, passes=8)
     assert 5 <= len(stage.ran) <= 5 + 3 and len(set(stage.ran)) == len(stage.ran)
@@ -189,7 +204,9 @@ class Clock:
 def test_f32_the_clock_is_set_while_a_job_is_missed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, jump_s: float
 ) -> None:
-    """One that goes back begins the wait anew, and does not prolong it by a day; neither way is a live attempt given up (I3, I7)."""
+    """One that goes back begins the wait anew, and does not prolong it by a day; neither way is a
+    live attempt given up (I3, I7).
+    """
     clock = Clock(monkeypatch)
     stage.sync()
     run = stage.begin(1)
@@ -197,7 +214,8 @@ def test_f32_the_clock_is_set_while_a_job_is_missed(
     stage.slurm.forget(stage.job(1))
     stage.sync()
     clock.ahead_s = jump_s
-    os.utime(run.path / "alive", ns=(1, 1))  # it lives, on a node with a clock of its own
+    # It lives, on a node with a clock of its own
+    os.utime(run.path / "alive", ns=(1, 1))
     stage.sync()
     assert stage.ends() == [(2, 1, "done", None)]
     time.sleep(PATIENCE_S)
@@ -209,7 +227,9 @@ def test_f32_the_clock_is_set_while_a_job_is_missed(
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
 def test_f32_a_node_has_another_time(stage: Stage, ahead: timedelta) -> None:
-    """A day off, or set back while a trial ran: its results count like any other, and no duration is negative (I6)."""
+    """A day off, or set back while a trial ran: its results count like any other, and no duration
+    is negative (I6).
+    """
     stage.sync()
     begin = datetime.now(UTC) + ahead
     for trial, lasted in ((1, timedelta(hours=-3)), (2, timedelta(hours=1))):
@@ -225,7 +245,9 @@ def test_f32_a_node_has_another_time(stage: Stage, ahead: timedelta) -> None:
 
 @pytest.mark.parametrize("ahead_s", [DAY_S, -DAY_S])
 def test_f32_the_file_server_has_another_time(stage: Stage, ahead_s: float) -> None:
-    """How long ago a withdrawn worker was told to end is read off one clock: it has its time for a checkpoint (I7)."""
+    """How long ago a withdrawn worker was told to end is read off one clock: it has its time for a
+    checkpoint (I7).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)

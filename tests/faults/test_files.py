@@ -15,7 +15,8 @@ from tests.faults.stage import PATIENCE_S, TASKS, Stage, write_all, write_outcom
 RESULT = "task-0001.result.parquet"
 
 
-# ---------------------------------------------------------------- F5: sync dies between files and catalog
+# ---------------------------------------------------------------- F5: sync dies between files and
+# catalog
 
 
 @pytest.mark.slow
@@ -36,12 +37,15 @@ def test_f05_sync_is_killed_between_reading_results_and_the_commit(
     assert stage.site.current.exists()
 
 
-# ---------------------------------------------------------------- F21: a worker dies while it writes
+# ---------------------------------------------------------------- F21: a worker dies while it
+# writes
 
 
 @pytest.mark.parametrize(("word", "kind"), [("FAILED", "killed"), ("COMPLETED", "no_result")])
 def test_f21_a_worker_is_killed_while_it_writes(stage: Stage, word: str, kind: str) -> None:
-    """What it left aside is no result: nothing of it is read, and the next attempt is not in its way (I4, I5)."""
+    """What it left aside is no result: nothing of it is read, and the next attempt is not in its
+    way (I4, I5).
+    """
     stage.sync()
     run = stage.begin(1)
     write_task(run, 0)
@@ -52,12 +56,12 @@ def test_f21_a_worker_is_killed_while_it_writes(stage: Stage, word: str, kind: s
     assert stage.ends() == [(1, 1, "lost", kind)]
     stage.settle()
     stage.done_once(twice=["1/1"])
-    assert stage.ask("SELECT task FROM result WHERE trial = 1 AND attempt = 1") == [
-        (0,)
-    ]  # that one was whole
+    # That one was whole
+    assert stage.ask("SELECT task FROM result WHERE trial = 1 AND attempt = 1") == [(0,)]
 
 
-# ---------------------------------------------------------------- F22, F23: files that cannot be trusted
+# ---------------------------------------------------------------- F22, F23: files that cannot be
+# trusted
 
 
 def torn(path: Path) -> None:
@@ -70,6 +74,7 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+# After a power cut, on XFS
 SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
     (RESULT, torn, "its sha256 differs"),
     (RESULT, flipped, "its sha256 differs"),
@@ -80,13 +85,14 @@ SPOILT: list[tuple[str, Callable[[Path], object], str]] = [
         "task-0001.json",
         lambda path: path.write_bytes(b"\0" * 300),
         "the receipt cannot be read",
-    ),  # after a power cut, on XFS
+    ),
 ]
 
 
 def test_f22_a_file_is_not_what_was_written(staged: Staged) -> None:
-    """Of each trial but the last another: named and left where it is; the other files of the pass are ingested, and what is
-    missing is measured again (I4, I16)."""
+    """Of each trial but the last another: named and left where it is; the other files of the pass
+    are ingested, and what is missing is measured again (I4, I16).
+    """
     spoilt = range(1, len(SPOILT) + 1)
     stage = staged(seeds=len(SPOILT) + 1)
     stage.sync()
@@ -110,19 +116,18 @@ NO_WORDS = ["", '{"state": "do', "[]", '{"state": "finished"}']
 
 
 def test_f22_a_last_word_that_cannot_be_read(staged: Staged) -> None:
-    """Torn, it is no word, and Slurm's counts; in words nobody knows, it is an error for a person (I5)."""
+    """Torn, or in words nobody knows, it is named and is no word, and Slurm's counts (I5, I16)."""
     stage = staged(seeds=5)
     stage.sync()
     for trial, text in enumerate(NO_WORDS, 1):
         (stage.finish(trial).path / "outcome.json").write_text(text)
     stage.finish(5)
-    stage.sync_patiently()
-    assert stage.ends()[:4] == [
-        *[(trial, 1, "lost", "no_result") for trial in (1, 2, 3)],
-        (4, 1, "failed", "error"),
+    report = stage.sync_patiently()
+    assert stage.ends()[:4] == [(trial, 1, "lost", "no_result") for trial in (1, 2, 3, 4)]
+    assert [subject for subject, _ in report.problems] == [
+        f"{trial:06d}/01/outcome.json" for trial in (1, 2, 3, 4)
     ]
-    assert "outcome.json says state 'finished'" in stage.states()[3][2]
-    stage.tell("INSERT INTO request (trial, wish) VALUES (4, 'retry')")
+    assert report.problems[3][1].startswith("says state 'finished', kind None; known are done, ")
     stage.settle()
     stage.done_once(seeds=5, twice=["1/1", "2/1", "3/1", "4/1"])
 
@@ -133,12 +138,14 @@ NOT_OURS: list[tuple[dict[str, object], str]] = [
     ({"spec_id": "0" * 64}, "the receipt is of spec_id '000"),
     ({"task": 2}, "the receipt is of task 2, not of 1"),
     ({"files": {"result": {}}}, "the receipt cannot be read"),
-    ({"files": {"scores": {"file": RESULT, "sha256": "", "rows": 1}}}, "unknown table 'scores'"),
+    ({"files": {}}, "the receipt cannot be read: it names no file for result, cost, progress"),
 ]
 
 
 def test_f23_a_result_of_something_else(staged: Staged) -> None:
-    """Of another trial, attempt, definition or task, or in another form: refused, with the reason (I5)."""
+    """Of another trial, attempt, definition or task, or in another form: refused, with the reason
+    (I5).
+    """
     refused = range(1, len(NOT_OURS) + 1)
     stage = staged(seeds=len(NOT_OURS) + 1)
     stage.sync()
@@ -162,13 +169,13 @@ def test_f23_a_folder_of_another_trial(stage: Stage) -> None:
     """Somebody copied one run folder over another: none of it is taken for this trial's (I5)."""
     stage.sync()
     stage.finish(2)
-    run = stage.begin(1)
+    run, job = stage.begin(1), stage.job(1)
     shutil.copytree(stage.run(2).path, run.path, dirs_exist_ok=True)
-    stage.slurm.set_state(stage.job(1), "COMPLETED")
+    stage.slurm.set_state(job, "COMPLETED")
     report = stage.sync()
-    assert [message for _, message in report.problems] == [
-        "the receipt is of trial 2, not of 1"
-    ] * 3
+    outcome, *rest = [message for _, message in report.problems]
+    assert outcome.startswith("is of trial 2, not of 1; it is taken for no word of the worker")
+    assert rest == ["the receipt is of trial 2, not of 1"] * 3
     stage.settle()
     stage.done_once(twice=["1/1"])
 
@@ -177,7 +184,9 @@ def test_f23_a_folder_of_another_trial(stage: Stage) -> None:
 
 
 def test_f24_the_same_result_comes_again(stage: Stage) -> None:
-    """Written again, the whole folder touched, sync run again: not a row more, not a byte of the catalog (I4, I9)."""
+    """Written again, the whole folder touched, sync run again: not a row more, not a byte of the
+    catalog (I4, I9).
+    """
     stage.sync()
     stage.work()
     stage.settle()
@@ -220,12 +229,15 @@ def test_f24_what_an_attempt_says_again_after_it_was_given_up(stage: Stage) -> N
 
 
 def test_f31_the_files_appear_later_than_the_jobs_end(stage: Stage) -> None:
-    """A network disk shows them a moment after Slurm says COMPLETED: waited for, and never `no_result` (I7)."""
+    """A network disk shows them a moment after Slurm says COMPLETED: waited for, and never
+    `no_result` (I7).
+    """
     stage.sync()
     run = stage.finish(1)
     late = stage.folder / "late"
     late.mkdir()
-    for path in run.path.glob("[to]*"):  # tasks and outcome
+    for path in run.path.glob("[to]*"):
+        # Tasks and outcome
         path.rename(late / path.name)
     stage.finish(2)
     stage.sync()
@@ -242,7 +254,9 @@ def test_f31_the_files_appear_later_than_the_jobs_end(stage: Stage) -> None:
 def test_f31_the_run_folders_are_gone_for_a_while(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The disk is not mounted: that says nothing about any attempt; nothing is given up or submitted, sync says so (I7, I16)."""
+    """The disk is not mounted: that says nothing about any attempt; nothing is given up or
+    submitted, sync says so (I7, I16).
+    """
     stage.sync()
     stage.finish(1)
     stage.finish(2)
@@ -261,7 +275,9 @@ def test_f31_the_run_folders_are_gone_for_a_while(
 
 
 def test_f31_somebody_removed_one_run_folder(stage: Stage) -> None:
-    """While its job runs, nothing follows; when the job has ended, the trial is measured again, and the rest goes on (I3)."""
+    """While its job runs, nothing follows; when the job has ended, the trial is measured again, and
+    the rest goes on (I3).
+    """
     stage.sync()
     run = stage.begin(1)
     shutil.rmtree(run.path)
@@ -277,9 +293,11 @@ def test_f31_somebody_removed_one_run_folder(stage: Stage) -> None:
 
 
 def test_f31_a_manifest_is_torn(stage: Stage) -> None:
-    """A batch that cannot be read back does not stop the others; its jobs are known by the catalog (I3)."""
+    """A batch that cannot be read back does not stop the others; its jobs are known by the catalog
+    (I3).
+    """
     stage.sync()
-    batch = stage.site.runs / "batches" / stage.run(1).job().batch
+    batch = stage.site.runs / "batches" / stage.run(1).assignment().batch
     stage.finish(1)
     stage.finish(2)
     (batch / "manifest.json").write_text(json.dumps({"batch": "weir-"})[:-2])

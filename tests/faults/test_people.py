@@ -1,4 +1,6 @@
-"""People at the same files and jobs: open sessions, scancel, hold, rows deleted and edited, wishes that come too late."""
+"""People at the same files and jobs: open sessions, scancel, hold, rows deleted and edited, wishes
+that come too late.
+"""
 
 import subprocess
 import sys
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.backends.slurm import Slurm
-from runner.submission import Batch
+from runner.submission import Submission
 from tests.faults.conftest import Staged
 from tests.faults.stage import Stage, write_outcome
 
@@ -60,11 +62,13 @@ def test_f09_f10_a_session_holds_the_catalog(
 def test_f09_a_session_is_opened_while_sync_waits_for_sbatch(
     staged: Staged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What sbatch answered cannot be recorded: said, and the next sync finds the jobs by name (I2, I8)."""
+    """What sbatch answered cannot be recorded: said, and the next sync finds the jobs by name (I2,
+    I8).
+    """
     stage = staged(text=BUSY)
     real, sessions = Slurm.submit, []
 
-    def submit(slurm: Slurm, batch: Batch) -> list[str]:
+    def submit(slurm: Slurm, batch: Submission) -> list[str]:
         jobs = real(slurm, batch)
         sessions.append(session(stage.site.catalog))
         sessions[0].__enter__()
@@ -85,7 +89,9 @@ def test_f09_a_session_is_opened_while_sync_waits_for_sbatch(
 
 @pytest.mark.slow
 def test_f10_readers_of_the_snapshot_are_in_nobodys_way(stage: Stage) -> None:
-    """A notebook or the app has the snapshot open all the while: sync goes on, and the reader's copy stays as it was (I13)."""
+    """A notebook or the app has the snapshot open all the while: sync goes on, and the reader's
+    copy stays as it was (I13).
+    """
     import duckdb
 
     stage.sync()
@@ -120,7 +126,10 @@ def test_f33_a_person_cancels_a_running_job(stage: Stage) -> None:
 
 
 def test_f33_a_person_cancels_what_waits(stage: Stage) -> None:
-    """The whole array: cancelled. One task of it leaves no trace in Slurm, so sync cannot know, and submits it again (I3, I6)."""
+    """The whole array: cancelled.
+
+    One task of it leaves no trace in Slurm, so sync cannot know, and submits it again (I3, I6).
+    """
     stage.sync()
     stage.slurm.set_state("1", "CANCELLED")
     stage.settle()
@@ -138,13 +147,16 @@ def test_f33_a_person_cancels_what_waits(stage: Stage) -> None:
 
 
 def test_f33_a_worker_that_was_cancelled_had_time_for_its_last_word(stage: Stage) -> None:
-    """SIGTERM lets it write a checkpoint and `preempted`; only Slurm knows that a person did that (I6)."""
+    """SIGTERM lets it write a checkpoint and `preempted`; only Slurm knows that a person did that
+    (I6).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)
     write_outcome(run, "failed", "preempted", "told to end (preempted) in task 1")
     stage.sync()
-    assert stage.ends() == [(2, 1, "done", None)]  # who ended it, nobody has said yet
+    # Who ended it, nobody has said yet
+    assert stage.ends() == [(2, 1, "done", None)]
     stage.slurm.set_state(stage.job(1), "CANCELLED")
     stage.sync()
     assert stage.ends()[0] == (1, 1, "cancelled", None)
@@ -152,7 +164,9 @@ def test_f33_a_worker_that_was_cancelled_had_time_for_its_last_word(stage: Stage
 
 
 def test_f27_only_slurm_knows_that_a_sigterm_was_the_time_limit(stage: Stage) -> None:
-    """Its clock began before the worker's: what the worker takes for a preemption is a timeout, and counts as one (I6)."""
+    """Its clock began before the worker's: what the worker takes for a preemption is a timeout, and
+    counts as one (I6).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)
@@ -166,7 +180,9 @@ def test_f27_only_slurm_knows_that_a_sigterm_was_the_time_limit(stage: Stage) ->
 def test_f27_a_last_word_after_the_judgement_and_a_later_withdrawal(
     stage: Stage, state: str
 ) -> None:
-    """The attempt had ended before anybody withdrew its trial, and Slurm had said why: that stands (I6)."""
+    """The attempt had ended before anybody withdrew its trial, and Slurm had said why: that stands
+    (I6).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)
@@ -190,9 +206,8 @@ def test_f33_hold_and_release(
     stage.slurm.set_state("1", "PENDING", reason)
     for _ in range(2):
         assert f"job 1 waits and will not start by itself: {reason}" in stage.say(capsys, code=1)
-    assert (
-        stage.ask("SELECT count(*) FROM health") == [(1,)] and stage.ends() == []
-    )  # one line for the whole array
+    # One line for the whole array
+    assert stage.ask("SELECT count(*) FROM health") == [(1,)] and stage.ends() == []
     stage.slurm.set_state("1", "PENDING", "Priority")
     stage.say(capsys, code=0)
     assert stage.ask("SELECT count(*) FROM health") == [(0,)]
@@ -215,7 +230,9 @@ def test_f34_the_result_was_there_before_the_withdrawal_was_heard(stage: Stage) 
 
 
 def test_f34_the_result_comes_after_a_withdrawn_attempt_was_ended(stage: Stage) -> None:
-    """Its job was ended from outside, and its last files show up late: they count, and the state says so (I5, I6)."""
+    """Its job was ended from outside, and its last files show up late: they count, and the state
+    says so (I5, I6).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)
@@ -248,7 +265,9 @@ def test_f34_withdrawn_while_it_waits(stage: Stage) -> None:
 
 
 def test_f35_a_person_deletes_a_trial_that_runs(stage: Stage) -> None:
-    """Nothing is cancelled in silence: it runs to its end, its facts stay and an audit lists them, the rest goes on (I14)."""
+    """Nothing is cancelled in silence: it runs to its end, its facts stay and an audit lists them,
+    the rest goes on (I14).
+    """
     stage.sync()
     stage.begin(1)
     stage.tell("DELETE FROM trial WHERE id = 1")
@@ -263,7 +282,9 @@ def test_f35_a_person_deletes_a_trial_that_runs(stage: Stage) -> None:
 
 
 def test_f35_a_person_edits_what_a_running_trial_is_made_of(stage: Stage) -> None:
-    """The attempt is left alone and keeps the definition it runs; the difference is listed (I1, I12, I14)."""
+    """The attempt is left alone and keeps the definition it runs; the difference is listed (I1,
+    I12, I14).
+    """
     stage.sync()
     stage.begin(1)
     before = stage.ask("SELECT trial, spec, spec_id FROM attempt ORDER BY ALL")
@@ -277,7 +298,9 @@ def test_f35_a_person_edits_what_a_running_trial_is_made_of(stage: Stage) -> Non
 
 
 def test_f35_a_person_edits_the_definition_of_an_attempt(stage: Stage) -> None:
-    """What the worker ran is known by its receipts: under another identity they are refused, not relabelled (I5, I12)."""
+    """What the worker ran is known by its receipts: under another identity they are refused, not
+    relabelled (I5, I12).
+    """
     stage.sync()
     stage.begin(1)
     stage.tell(

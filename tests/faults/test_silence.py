@@ -1,4 +1,6 @@
-"""A scheduler that does not answer, answers in part, forgets, or speaks of others: nothing follows from silence."""
+"""A scheduler that does not answer, answers in part, forgets, or speaks of others: nothing follows
+from silence.
+"""
 
 import os
 import shutil
@@ -24,8 +26,9 @@ def untouched(stage: Stage) -> None:
 
 
 def test_f15_the_controller_is_down(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """No answer is no news: results come home all the same, nothing else changes, sync says degraded, also in `health`; the
-    message goes when the controller is back (I7, I16)."""
+    """No answer is no news: results come home all the same, nothing else changes, sync says
+    degraded, also in `health`; the message goes when the controller is back (I7, I16).
+    """
     stage.sync()
     stage.finish(1)
     stage.begin(2)
@@ -80,7 +83,9 @@ def test_f15_the_controller_does_not_say_how_long_an_array_may_be(stage: Stage) 
 
 
 def test_f15_a_command_that_is_not_there(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two passes squeue goes (an upgrade, a module that is not loaded): as if it did not answer (I7)."""
+    """Between two passes squeue goes (an upgrade, a module that is not loaded): as if it did not
+    answer (I7).
+    """
     stage.sync()
     place = stage.slurm.folder / "bin"
     (place / "squeue").rename(place / "squeue.away")
@@ -99,7 +104,9 @@ def test_f15_a_command_that_is_not_there(stage: Stage, monkeypatch: pytest.Monke
 
 
 def test_f16_the_database_is_down(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """Jobs that have left squeue while sacct does not answer are not given up; their files are read (I7)."""
+    """Jobs that have left squeue while sacct does not answer are not given up; their files are read
+    (I7).
+    """
     stage.sync()
     stage.begin(1)
     stage.begin(2)
@@ -121,7 +128,9 @@ def test_f16_the_database_is_down(stage: Stage, capsys: pytest.CaptureFixture[st
 
 
 def test_f16_a_cluster_without_accounting(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    """squeue is all there is: not degraded, and what it does not know either is missed, patiently, before it is given up (I3)."""
+    """squeue is all there is: not degraded, and what it does not know either is missed, patiently,
+    before it is given up (I3).
+    """
     stage.slurm.fail("sacct", stderr="Slurm accounting storage is disabled")
     stage.sync()
     stage.finish(1)
@@ -139,7 +148,9 @@ def test_f16_a_cluster_without_accounting(stage: Stage, capsys: pytest.CaptureFi
 
 
 def test_f17_sacct_names_fewer_jobs_than_it_was_asked_for(stage: Stage) -> None:
-    """A job that one answer leaves out (accounting is behind) is there in the next: nothing happens to it (I7)."""
+    """A job that one answer leaves out (accounting is behind) is there in the next: nothing happens
+    to it (I7).
+    """
     stage.sync()
     stage.begin(1)
     stage.begin(2)
@@ -151,7 +162,8 @@ def test_f17_sacct_names_fewer_jobs_than_it_was_asked_for(stage: Stage) -> None:
     stage.sync()
     stage.slurm.forget("1_1")
     time.sleep(PATIENCE_S)
-    stage.sync()  # missed before, but seen since: it starts anew
+    # Missed before, but seen since: it starts anew
+    stage.sync()
     untouched(stage)
     stage.slurm.remember("1")
     stage.finish(1)
@@ -163,8 +175,9 @@ def test_f17_sacct_names_fewer_jobs_than_it_was_asked_for(stage: Stage) -> None:
 
 @pytest.mark.parametrize("name", ["squeue", "sacct"])
 def test_f17_an_unknown_state(stage: Stage, name: str) -> None:
-    """A word of another version of Slurm: said once, and nothing follows from it; results still come home, and other trials are
-    submitted (I3, I7, I16)."""
+    """A word of another version of Slurm: said once, and nothing follows from it; results still
+    come home, and other trials are submitted (I3, I7, I16).
+    """
     stage.sync()
     stage.begin(1)
     stage.begin(2)
@@ -187,7 +200,9 @@ def test_f17_an_unknown_state(stage: Stage, name: str) -> None:
 @pytest.mark.parametrize("name", ["squeue", "sacct"])
 @pytest.mark.parametrize("words", ["Welcome to the cluster!\n", "1|1|0\n", "\n"])
 def test_f17_an_answer_that_cannot_be_read(stage: Stage, name: str, words: str) -> None:
-    """A banner, half a line: said, and nothing follows, however often; of an empty line neither (I7, I16)."""
+    """A banner, half a line: said, and nothing follows, however often; of an empty line neither
+    (I7, I16).
+    """
     stage.sync()
     stage.begin(1)
     stage.begin(2)
@@ -227,7 +242,9 @@ def test_f18_a_job_that_nobody_remembers_left_its_result(stage: Stage) -> None:
 
 
 def test_f18_a_job_that_nobody_remembers_left_nothing(stage: Stage) -> None:
-    """It is given up only when it was missed twice, patience apart, and its heartbeat did not move between (I3, I7)."""
+    """It is given up only when it was missed twice, patience apart, and its heartbeat did not move
+    between (I3, I7).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)
@@ -244,7 +261,9 @@ def test_f18_a_job_that_nobody_remembers_left_nothing(stage: Stage) -> None:
 
 
 def test_f18_the_result_of_an_attempt_that_was_given_up_still_counts(stage: Stage) -> None:
-    """It was alive after all: what it measured is taken, once, beside what its successor does (I4, I6)."""
+    """It was alive after all: what it measured is taken, once, beside what its successor does (I4,
+    I6).
+    """
     stage.sync()
     run = stage.begin(1)
     stage.finish(2)
@@ -269,7 +288,9 @@ def test_f18_the_result_of_an_attempt_that_was_given_up_still_counts(stage: Stag
 
 @pytest.mark.parametrize("word", ["FAILED", "COMPLETED", "CANCELLED"])
 def test_f19_an_older_job_had_the_same_id(staged: Staged, word: str) -> None:
-    """Slurm counts from the beginning again: a record of the same id under another name says nothing of ours (I2)."""
+    """Slurm counts from the beginning again: a record of the same id under another name says
+    nothing of ours (I2).
+    """
     stage = staged(seeds=1)
     stage.sync()
     stage.begin(1)

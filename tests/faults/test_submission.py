@@ -1,4 +1,6 @@
-"""Between the wish and the queue: sync dies at any step of a submission, sbatch lies, hangs, refuses."""
+"""Between the wish and the queue: sync dies at any step of a submission, sbatch lies, hangs,
+refuses.
+"""
 
 import pytest
 
@@ -36,9 +38,8 @@ def test_f02_sync_is_killed_before_sbatch(stage: Stage, point: str) -> None:
     assert stage.attempts() == 2 and not stage.slurm.calls("sbatch")
     stage.settle()
     stage.done_once()
-    lost = (
-        0 if point == "folder" else 2
-    )  # with the manifest on disk and sbatch not asked, the batch is still to be offered
+    # With the manifest on disk and sbatch not asked, the batch is still to be offered
+    lost = 0 if point == "folder" else 2
     assert stage.ask("SELECT count(*) FILTER (WHERE kind = 'submit'), count(*) FROM outcome") == [
         (lost, 2 + lost)
     ]
@@ -48,7 +49,9 @@ def test_f02_sync_is_killed_before_sbatch(stage: Stage, point: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("refused_before", [False, True])
 def test_f03_sync_is_killed_before_it_hears_the_job_id(stage: Stage, refused_before: bool) -> None:
-    """kill -9 by sbatch itself, once the jobs are queued: found by name, adopted, not submitted again (I2, I8)."""
+    """kill -9 by sbatch itself, once the jobs are queued: found by name, adopted, not submitted
+    again (I2, I8).
+    """
     if refused_before:
         stage.slurm.refuse(REFUSAL, times=1)
         stage.sync()
@@ -87,7 +90,9 @@ def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(
 def test_f11_sbatch_fails_but_the_jobs_are_queued(
     stage: Stage, refused_before: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`Socket timed out`, exit code 1, and the jobs are there: found by name, not submitted again (I2, I7)."""
+    """`Socket timed out`, exit code 1, and the jobs are there: found by name, not submitted again
+    (I2, I7).
+    """
     if refused_before:
         stage.slurm.refuse(REFUSAL, times=1)
         stage.sync()
@@ -104,7 +109,9 @@ def test_f11_sbatch_fails_but_the_jobs_are_queued(
 
 
 def test_f11_the_jobs_show_up_after_they_have_been_given_up(stage: Stage) -> None:
-    """squeue overtakes a submission, so the attempts are given up and made anew: what starts late finds them revoked (I2)."""
+    """squeue overtakes a submission, so the attempts are given up and made anew: what starts late
+    finds them revoked (I2).
+    """
     stage.slurm.accept_but_fail()
     stage.sync()
     stage.slurm.forget("1")
@@ -121,7 +128,9 @@ def test_f11_the_jobs_show_up_after_they_have_been_given_up(stage: Stage) -> Non
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_f12_sbatch_hangs(stage: Stage, monkeypatch: pytest.MonkeyPatch, accepted: bool) -> None:
-    """It is ended after SBATCH_S, whether or not it had queued the jobs, and nothing runs twice (I2, I11)."""
+    """It is ended after SBATCH_S, whether or not it had queued the jobs, and nothing runs twice
+    (I2, I11).
+    """
     monkeypatch.setattr(slurm, "SBATCH_S", 0.3)
     stage.slurm.hang("sbatch", 60, accepted=accepted, times=1)
     report = stage.sync()
@@ -135,7 +144,9 @@ def test_f12_sbatch_hangs(stage: Stage, monkeypatch: pytest.MonkeyPatch, accepte
 
 
 def test_f12_the_queue_is_full(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At MaxJobCount sbatch sleeps and tries again for two minutes: ended; the batch waits, says why, and is offered again (I11)."""
+    """At MaxJobCount sbatch sleeps and tries again for two minutes: ended; the batch waits, says
+    why, and is offered again (I11).
+    """
     monkeypatch.setattr(slurm, "SBATCH_S", 0.3)
     stage.slurm.config(MaxJobCount=2)
     for _ in range(2):
@@ -158,7 +169,9 @@ def test_f12_the_queue_is_full(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     ("largest", "sizes"), [(1001, [5]), (2, [2, 2, 1]), (1, [1] * 5), (0, [1] * 5)]
 )
 def test_f13_arrays_are_limited(staged: Staged, largest: int, sizes: list[int]) -> None:
-    """MaxArraySize bounds the largest index; 0 switches arrays off: shorter arrays, or plain jobs (I3)."""
+    """MaxArraySize bounds the largest index; 0 switches arrays off: shorter arrays, or plain jobs
+    (I3).
+    """
     stage = staged(seeds=5)
     stage.slurm.config(MaxArraySize=largest)
     stage.sync()
@@ -180,9 +193,8 @@ def test_f14_the_third_of_five_chunks_is_refused(staged: Staged) -> None:
     stage.slurm.config(MaxArraySize=2)
     stage.slurm.refuse(REFUSAL, after=2)
     report = stage.sync()
-    assert (
-        report.submitted == 4 and len(stage.slurm.calls("sbatch")) == 3
-    )  # what it said once it would say to all
+    # What it said once it would say to all
+    assert report.submitted == 4 and len(stage.slurm.calls("sbatch")) == 3
     assert any(
         "slurm refuses it, and will be asked again" in message and REFUSAL in message
         for _, message in report.problems
@@ -199,7 +211,9 @@ def test_f14_the_third_of_five_chunks_is_refused(staged: Staged) -> None:
 
 @pytest.mark.slow
 def test_f14_a_limit_that_lets_one_batch_in_at_a_time_uses_up_no_retries(staged: Staged) -> None:
-    """Chunks that were never offered are not attempts that failed: however often it happens, all trials get done (I3, I11)."""
+    """Chunks that were never offered are not attempts that failed: however often it happens, all
+    trials get done (I3, I11).
+    """
     stage = staged(seeds=6, text="[retries]\nsubmit = 1\n")
     stage.slurm.config(MaxArraySize=1)
     for _ in range(8):
@@ -214,7 +228,9 @@ def test_f14_a_limit_that_lets_one_batch_in_at_a_time_uses_up_no_retries(staged:
 
 
 def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged: Staged) -> None:
-    """sbatch refuses the jobs of one backbone (a partition that is not there): those of the others are offered (I3)."""
+    """sbatch refuses the jobs of one backbone (a partition that is not there): those of the others
+    are offered (I3).
+    """
     stage = staged(text='[backbone.toy.slurm]\npartition = "gone"\n')
     stage.tell(
         "INSERT INTO backbone (name, architecture) SELECT 'small', architecture FROM backbone WHERE name = 'toy'"
@@ -226,7 +242,7 @@ def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged:
     for _ in range(2):
         report = stage.sync()
         assert any("invalid partition specified: gone" in message for _, message in report.problems)
-    assert [job["name"] for job in stage.slurm.jobs()] == [stage.run(3).job().batch]
+    assert [job["name"] for job in stage.slurm.jobs()] == [stage.run(3).assignment().batch]
     (stage.folder / "site.toml").write_text(
         (stage.folder / "site.toml").read_text().replace("gone", "main")
     )
@@ -236,7 +252,9 @@ def test_f14_a_refusal_that_concerns_some_trials_does_not_hold_up_others(staged:
 
 @pytest.mark.slow
 def test_f14_what_one_backend_refuses_another_may_have(staged: Staged, trained: Rows) -> None:
-    """The person gives up on the cluster and runs it here: what was refused is not held for ever (I3)."""
+    """The person gives up on the cluster and runs it here: what was refused is not held for ever
+    (I3).
+    """
     stage = staged(text='trials_per_job = 2\n[slurm]\npartition = "gone"\n')
     stage.sync()
     (stage.folder / "site.toml").write_text(

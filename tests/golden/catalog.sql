@@ -512,7 +512,7 @@ CREATE TABLE outcome (
     finished_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (trial, attempt),
     CONSTRAINT outcome_state CHECK (state IN ('done', 'failed', 'lost', 'refused', 'cancelled')),
-    CONSTRAINT outcome_kind CHECK (kind IN ('oom_gpu', 'oom_host', 'timeout', 'preempted', 'node_fail', 'killed', 'diverged', 'error', 'no_result', 'submit', 'code_drift'))
+    CONSTRAINT outcome_kind CHECK (kind IN ('oom_gpu', 'oom_host', 'timeout', 'preempted', 'node_fail', 'killed', 'diverged', 'error', 'no_result', 'submit', 'code_drift', 'disk_full'))
 );
 
 COMMENT ON TABLE outcome IS 'How an attempt ended.';
@@ -908,4 +908,4 @@ COMMENT ON COLUMN migration.name IS 'what changed';
 
 COMMENT ON COLUMN migration.applied_at IS 'when the catalog reached it';
 
-INSERT INTO policy (name, value, note) VALUES ('retries_killed', 3, 'workers that died'), ('retries_no_result', 3, 'attempts said to be done without results'), ('retries_submit', 10, 'attempts that never started'), ('retries_node_fail', 10, 'failed nodes'), ('retries_timeout', 100, 'jobs whose time was up; the next goes on from the checkpoint'), ('retries_preempted', 1000, 'as timeout'), ('share_trunks', 1, '1: what trials train in common is trained once, by one, and the others wait for it; 0: each trains all'), ('same_errors', 5, 'trials of a study that fail the same way before the rest of it waits for a person') ON CONFLICT DO NOTHING;
+INSERT INTO policy (name, value, note) VALUES ('retries_killed', 3, 'workers that died'), ('retries_no_result', 3, 'attempts said to be done without results'), ('retries_submit', 10, 'attempts that never started'), ('retries_node_fail', 10, 'failed nodes'), ('retries_disk_full', 1000, 'no room for a checkpoint; tried again when there is'), ('retries_timeout', 100, 'jobs whose time was up; the next goes on from the checkpoint'), ('retries_preempted', 1000, 'as timeout'), ('share_trunks', 1, '1: what trials train in common is trained once, by one, and the others wait for it; 0: each trains all'), ('same_errors', 5, 'trials of a study that fail the same way before the rest of it waits for a person') ON CONFLICT DO NOTHING;

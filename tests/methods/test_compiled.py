@@ -1,5 +1,8 @@
-"""Compiled towers: the same function under every tuning and way to run it, no pass that falls back unseen, and, where a trial
-chooses by the clock, a decision that is kept and told."""
+"""Compiled towers are the same function under every tuning and way to run them.
+
+No pass falls back to plain code unseen. Where a trial chooses by the clock, its decision is kept
+and said.
+"""
 
 import json
 import mmap
@@ -19,10 +22,12 @@ from torch._inductor.utils import fresh_cache
 from methods.compute import compiled
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
-from runner.run_folder import STOPS, Job, RunFolder, attempt_folder
-from runner.trial import Trial, learn
+from runner.run_files import Assignment
+from runner.run_folder import STOPS, RunFolder, attempt_folder
+from runner.trial import learn
 from runner.worker import autotune as choosing
 from runner.worker.autotune import Choice
+from runner.worker.between_steps import BetweenSteps
 from runner.worker.costs import counted
 from runner.worker.profiler.step_cost import profile
 from schema.checks.compute import Compute, ComputeError
@@ -68,7 +73,10 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounter]:
 )
 @pytest.mark.usefixtures("double")
 def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: CompileCounter) -> None:
-    """But for kernels, which are not made here: the traced tower is that of the model, with the weights in use."""
+    """But for kernels, which are not made here.
+
+    The traced tower is that of the model, with the weights in use.
+    """
     model, what, how = small().double(), objective_of("contrastive"), tuning(name)
     towers = Towers.of(WAYS[way], model)
     learned(model, tuning("full"), what, 1)
@@ -88,7 +96,10 @@ def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: Compil
 
 
 def test_copies_run_what_is_made_already(counter: CompileCounter) -> None:
-    """With and without gradients are two ways to run a tower; a teacher of the next task is another model, with other weights."""
+    """With and without gradients are two ways to run a tower.
+
+    A teacher of the next task is another model, with other weights.
+    """
     torch.backends.mha.set_fastpath_enabled(False)
     model, rows = small(), torch.randn(2, 3, 16, 16)
     towers = Towers.of(ON, model)
@@ -203,7 +214,8 @@ def test_where_somebody_listens_nothing_is_tried_and_it_is_said_that_it_ran_plai
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on, auto = Choice(Towers(compute=ON)), Choice(AUTO)
-    on.listened = auto.listened = True
+    for choice in (on, auto):
+        choice.begin_task(listened=True)
     assert [Clock(monkeypatch).step(auto, 200 - n, 1.0, 0.1, 1.0) for n in range(9)] == [
         "off"
     ] * 9 and not auto.facts
@@ -231,17 +243,17 @@ def learn_all(
     for number, told in enumerate([stop_at, None] if stop_at else [None], 1):
         word = mmap.mmap(-1, 1)
 
-        def say(
-            trial: Trial,
-            task: int,
+        def report(
+            between_steps: BetweenSteps,
             step: int,
             training: Any,
             told: Any = told,
             word: mmap.mmap = word,
         ) -> None:
-            word[0] = STOPS.index("preempted") if (task, step) == told else word[0]
+            if (training.task, step) == told:
+                word[0] = STOPS.index("preempted")
 
-        monkeypatch.setattr(Trial, "say", say)
+        monkeypatch.setattr(BetweenSteps, "report", report)
         torch._dynamo.reset()
         assert learn(RunFolder(attempt(runs, spec, number, DATA, store=store)), word) == (
             1 if told else 0
@@ -253,7 +265,10 @@ def learn_all(
 def test_resumed_it_comes_to_the_same_bits(
     said: str, counter: CompileCounter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both towers' graphs are made anew in the second attempt; what `auto` decided in the first, by a clock that has it compiled, stays."""
+    """Both towers' graphs are made anew in the second attempt.
+
+    What `auto` decided in the first, by a clock that has it compiled, stays.
+    """
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 0.0)
@@ -290,7 +305,10 @@ def test_a_task_that_ran_plainly_says_so(
 def test_the_decision_belongs_to_what_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two trials with `auto` the second trains nothing, and reads no clock: the same bits, costs in full, the first's decision."""
+    """Of two trials with `auto` the second trains nothing, and reads no clock.
+
+    The same bits, costs in full, the first's decision.
+    """
     monkeypatch.setattr(choosing, "TIMED", 1)
     monkeypatch.setattr(choosing, "LEAST_S", 1e9)
     for trial, times in ((1, [0.0, 9.0, 10.0, 19.0]), (2, [])):
@@ -298,7 +316,8 @@ def test_the_decision_belongs_to_what_is_taken_over(
         folder = attempt_folder(tmp_path / str(trial), 1, 1)
         about = {"checkpoint_minutes": 0.0, "store": str(tmp_path / "store"), "stem": "toy"}
         RunFolder(folder).create(
-            computed(compile="auto"), Job(trial, 1, "batch", 0, str(DATA), **about)
+            computed(compile="auto"),
+            Assignment(trial=trial, attempt=1, batch="batch", position=0, data=str(DATA), **about),
         )
         assert learn(RunFolder(folder), mmap.mmap(-1, 1)) == 0
     first, second = (brought(tmp_path / str(trial)) for trial in (1, 2))
@@ -310,7 +329,10 @@ def test_the_decision_belongs_to_what_is_taken_over(
 
 @pytest.mark.slow
 def test_kernels_made_anew_are_the_same() -> None:
-    """A pass of one layer of the image tower, really compiled, twice from nothing: equal to the bit, and to torch to rounding."""
+    """A pass of one layer of the image tower, really compiled, twice from nothing.
+
+    Equal to the bit, and to torch to rounding.
+    """
     found: list[Tensor] = []
     for how in (PLAIN, ON, ON):
         model, rows = small(), torch.linspace(-1, 1, 2 * 3 * 16 * 16).view(2, 3, 16, 16)

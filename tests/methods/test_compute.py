@@ -1,4 +1,4 @@
-"""How a step is computed: what may be said of it, and that it changes a number by rounding alone."""
+"""The ways to compute a step: what a recipe may say, and that numbers change by rounding alone."""
 
 import json
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from methods.compute.distributed import ALONE, Ranks
 from methods.compute.towers import Towers
 from runner.worker import backbone as backbones
 from runner.worker.outcome import DivergedError
-from runner.worker.profiler.step_cost import Memory, profile
+from runner.worker.profiler.step_cost import profile
 from runner.worker.training import Training
 from schema.checks import parts, rows
 from schema.checks.compute import Compute
-from tests.runner.worker.test_step_cost import RECIPE, TINY, Real, spec_of
+from tests.runner.worker.test_step_cost import RECIPE, TINY, real, spec_of
 from tests.tiny_clip import batches, build, learn, names, objective_of, task, tuning
 
 PLAIN = Compute()
@@ -98,7 +98,10 @@ def double() -> Iterator[None]:
 @pytest.mark.parametrize("name", names("methods/objectives"))
 @pytest.mark.usefixtures("double")
 def test_every_objective_is_that_of_the_whole_batch(name: str, way: str) -> None:
-    """Under low-rank updates, whose weights in use are computed; a penalty counts once, however many chunks there are."""
+    """Under low-rank updates, whose weights in use are computed.
+
+    A penalty counts once, however many chunks there are.
+    """
     model, what, how = build().double(), objective_of(name), tuning("lora")
     learn(model, tuning("full"), what, 2)
     what.begin(model, task(2))
@@ -151,7 +154,10 @@ def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
 
 
 def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
-    """One forward pass more, a third of a step and a little (pixels get no gradient); and less memory."""
+    """It takes one forward pass more, and less memory.
+
+    A pass is a third of a step and a little, because pixels get no gradient.
+    """
     rows = {
         name: profile(spec_of(pairs=512, recipe={"compute_params": params}))["train"]
         for name, params in {
@@ -168,25 +174,13 @@ def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:
     )  # of so small a model much of it is weights and logits
 
 
-class Diverges(Real):
+def diverging(at_once: bool) -> Training:
     """Steps on the CPU that are looked at as late as on a GPU, or at once."""
-
-    look = Training.look
-    takes = 0
-
-    def take(self, step: int, batch: Any) -> None:
-        self.takes += 1
-        super().take(step, batch)
-
-
-def diverging(at_once: bool) -> Diverges:
     spec = spec_of(recipe={"lr": 1e30, "clip_norm": None, "schedule": "cosine"})
     backbone = backbones.build(TINY, 0, "cpu")
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
-    made = Diverges(spec, backbone, methods.method(spec.method), Task(1, 100, initial), Memory())
-    made.at_once = at_once
-    made.begin(None)
-    return made
+    method, task = methods.method(spec.method), Task(1, 100, initial)
+    return real(spec, backbone, method, task, looks_at_every_step=at_once)
 
 
 def test_a_loss_that_is_looked_at_late_names_the_step_that_it_was_lost_at() -> None:
@@ -199,7 +193,7 @@ def test_a_loss_that_is_looked_at_late_names_the_step_that_it_was_lost_at() -> N
             for _ in training.steps_from(0):
                 pass
         said.append(str(error.value))
-        taken.append(training.takes)
+        taken.append(training.costs.ledger.entries["train"].steps)
     assert said[0] == said[1] and taken == [2, 5], "a point of the curve every five steps"
 
 

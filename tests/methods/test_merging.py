@@ -119,7 +119,8 @@ def test_two_models_are_the_closed_form_whatever_it_is_over(
         second = weights(two)[key]
         if first.is_floating_point():
             expected = (1 - weight) * first.double() + weight * second.double()
-            # 1e-6 of what is added, not of what is left: near-opposite numbers cancel; a half then rounds once, when stored
+            # 1e-6 of what is added, not of what is left: near-opposite numbers cancel; a half then
+            # rounds once, when stored
             size = torch.maximum(first.abs(), second.abs()).double()
             rounding = max(1e-6, torch.finfo(first.dtype).eps)
             assert bool(

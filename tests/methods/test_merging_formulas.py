@@ -88,9 +88,14 @@ def moved_by(start: dict[str, Array], row: Array, scale: float = 1.0) -> dict[st
 @pytest.mark.parametrize("initial", [False, True])
 def test_interpolate_is_the_weighted_mean_of_numpy(shares: str, initial: bool) -> None:
     growths: dict[str, Callable[[Array], Array]] = {
-        "uniform": np.ones_like, "log": np.log1p, "sqrt": np.sqrt, "linear": np.asarray, "quadratic": np.square,
-        "cubic": lambda i: i**3, "exp": np.exp,
-    }  # fmt: skip
+        "uniform": np.ones_like,
+        "log": np.log1p,
+        "sqrt": np.sqrt,
+        "linear": np.asarray,
+        "quadratic": np.square,
+        "cubic": lambda i: i**3,
+        "exp": np.exp,
+    }
     held = history(5)
     taking = held if initial else held[1:]
     weights = growths[shares.removeprefix("reverse_")](np.arange(1.0, len(taking) + 1))
@@ -161,7 +166,10 @@ def test_ties_trims_the_whole_model_and_not_each_tensor() -> None:
 
 @pytest.mark.parametrize("drop", [0.0, 0.7])
 def test_dare_ties_is_the_disjoint_mean_of_what_each_task_keeps(drop: float) -> None:
-    """Merging one task alone shows what was left of it: as many as said, enlarged. Its place decides which."""
+    """Merging one task alone shows what was left of it: as many as said, enlarged.
+
+    Its place decides which.
+    """
     held = history(3)
     start, vectors = arrays(held)
     rows = []

@@ -1,4 +1,4 @@
-"""What a merging combines and when: over tasks, from disk, by depth, and over the steps of a task."""
+"""What a merging combines, and when: over tasks, from disk, by depth, and over steps."""
 
 import json
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrize
 
-from methods import Weights, merge, merger, mergings, optimizers
+from methods import Weights, merge, merger, mergings, objective, optimizers
+from methods.objectives._temperature import MAX_LOGIT_SCALE
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import backbone as backbones
-from runner.worker.training import in_use
+from runner.worker.weight_update import in_use
 from schema.checks.parts import OVER, PartError, averages_steps
 from schema.checks.rows import check_method
 from schema.spec import Spec
@@ -22,6 +23,7 @@ from tests.methods.test_merging import Loaded, weights
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
 from tests.tiny_clip import (
+    PLAINLY,
     RECIPE,
     batches,
     build,
@@ -93,7 +95,7 @@ def test_lines_scales_by_depth_and_not_the_running_merge_itself() -> None:
     moved = {name: torch.ones(1) for name in start}
     params = {"weight": 0.5, "lines": {"alpha": 0.2, "beta": 0.6}}
     once, twice = (merge("interpolate", [start, *[moved] * tasks], params) for tasks in (1, 2))
-    expected = dict(zip(start, [0.2, 0.8, 0.5, 0.2, 0.8], strict=True))
+    expected = dict(zip(start, [0.2, 0.8, 0.5, 0.2, 0.2], strict=True))
     assert {name: float(tensor) for name, tensor in once.items()} == pytest.approx(
         {name: e / 2 for name, e in expected.items()}
     )
@@ -103,25 +105,19 @@ def test_lines_scales_by_depth_and_not_the_running_merge_itself() -> None:
 
 
 def test_the_depth_of_a_clip_is_the_place_of_the_block_in_its_tower() -> None:
+    """All that is in no block stands at 0, before the blocks and after them."""
     found = mergings.depths(build().state_dict())
-    assert {name: depth for name, depth in found.items() if "resblocks" not in name} == {
-        "positional_embedding": 0, "token_embedding.weight": 0, "visual.class_embedding": 0, "visual.positional_embedding": 0,
-        "visual.conv1.weight": 0, "visual.ln_pre.weight": 0, "visual.ln_pre.bias": 0, "visual.ln_post.weight": 1,
-        "visual.ln_post.bias": 1, "visual.proj": 1, "text_projection": 1, "logit_scale": 1, "ln_final.weight": 1, "ln_final.bias": 1,
-    }  # fmt: skip
+    assert {depth for name, depth in found.items() if "resblocks" not in name} == {0}
     for tower in ("transformer", "visual.transformer"):
         assert [found[f"{tower}.resblocks.{block}.ln_1.weight"] for block in (0, 1)] == [0, 1]
-    assert mergings.depths(["visual.layer1.0.w", "visual.layer3.2.w", "visual.layer4.0.w", "visual.bn1.weight"]) == {
-        "visual.layer1.0.w": 0, "visual.layer3.2.w": 2 / 3, "visual.layer4.0.w": 1, "visual.bn1.weight": 0,
-    }  # fmt: skip
-    assert mergings.depths(["trunk.blocks.0.w", "trunk.norm.weight"]) == {
-        "trunk.blocks.0.w": 1,
-        "trunk.norm.weight": 1,
-    }
+    names = ["visual.layer1.0.w", "visual.layer3.2.w", "visual.layer4.0.w", "visual.bn1.weight"]
+    assert list(mergings.depths(names).values()) == [0, 2 / 3, 1, 0]
+    assert list(mergings.depths(["trunk.blocks.0.w", "trunk.norm.weight"]).values()) == [1, 0]
 
 
 ROW = {
-    "name": "m", "tuning": "full", "tuning_params": {}, "objective": "contrastive", "objective_params": {},
+    "name": "m", "tuning": "full", "tuning_params": {}, "objective": "contrastive",
+    "objective_params": {},
     "merging": "ties", "merging_params": {}, "start": "merged", "deploy": "merged", "repair": None,
 }  # fmt: skip
 
@@ -139,7 +135,8 @@ ROW = {
         ),
         (
             {"deploy": "last", "merging_params": {"over": "all", "start_over": "running"}},
-            "over says what is deployed, but deploy is 'last', and start has start_over. Leave it out",
+            "over says what is deployed, but deploy is 'last', and start has start_over. "
+            "Leave it out",
         ),
         (
             {"merging_params": {"over": "al"}},
@@ -184,7 +181,7 @@ def test_a_row_of_any_place_in_the_grid_is_taken(said: dict[str, Any]) -> None:
 def averaged(
     name: str, how: str, params: dict[str, Any], steps: int
 ) -> tuple[mergings.Merging, list[Weights]]:
-    """A task under a tuning; the merging, and the weights in use at the start and after each step."""
+    """Return the merging of a task, and the weights in use at the start and after each step."""
     made, model, tune, what = (
         merger(name, params, "last", "merged"),
         build(),
@@ -218,6 +215,31 @@ def test_ema_step_is_the_closed_form_of_the_weights_in_use(how: str) -> None:
             share * weights[name].double() for share, weights in zip(shares, seen[:7], strict=True)
         )
         torch.testing.assert_close(tensor.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["contrastive", "siglip", "lixp"])
+def test_an_average_sees_the_temperature_within_its_bounds(name: str) -> None:
+    """A step moves it past the bound; the average of that step alone is what the model then holds."""
+    average, model, what = (
+        merger("ema_step", {"decay": 0.0}, "last", "merged"),
+        build(),
+        objective(name, {}),
+    )
+    with torch.no_grad():
+        model.logit_scale.fill_(MAX_LOGIT_SCALE)
+    average.begin(model)
+    what.begin(model, task())
+    tune = tuning("full")
+    moving = tune.begin(model, task())
+    what.loss(model, next(batches(1)), PLAINLY).backward()
+    model.logit_scale.grad = torch.tensor(-1.0)
+    with what.stepping(model, 1.0), tune.stepping(model, torch.optim.SGD(moving, 0.1)):
+        torch.optim.SGD(moving, 0.1).step()
+    average.step(partial(in_use, model))
+    merged = average.merge("steps", [snapshot(model), snapshot(model)])
+    assert float(merged["logit_scale"]) == float(torch.tensor(MAX_LOGIT_SCALE))
+    what.loss(model, next(batches(2)), PLAINLY)
+    assert torch.equal(merged["logit_scale"], model.logit_scale)
 
 
 def test_a_ramp_is_the_mean_until_the_decay_is_reached() -> None:
@@ -261,7 +283,7 @@ def test_an_average_begins_anew_or_is_carried() -> None:
 
 def test_lines_scales_an_average_over_steps_too() -> None:
     start, learned = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    made = merger("every_k", {"every": 1, "lines": {"alpha": 0.25, "beta": 0.25}}, "last", "merged")
+    made = merger("every_k", {"every": 1, "lines": {"alpha": 0.5, "beta": 0.25}}, "last", "merged")
     made.begin(start)
     made.step(partial(in_use, learned))
     merged = made.merge("steps", [snapshot(start), snapshot(learned)])["weight"]
@@ -280,12 +302,22 @@ def spec_with(**method: Any) -> Spec:
 
 
 CASES = {
-    "all deployed, running begun from": {"merging": "dare_ties", "merging_params": {"over": "all", "start_over": "running"}},
-    "running average over steps, carried": {
-        "tuning": "lora", "merging": "ema_step", "merging_params": {"decay": 0.9, "restart": False}, "start": "last",
+    "all deployed, running begun from": {
+        "merging": "dare_ties",
+        "merging_params": {"over": "all", "start_over": "running"},
     },
-    "every step, anew, deployed last": {"merging": "every_k", "merging_params": {"every": 1}, "deploy": "last"},
-}  # fmt: skip
+    "running average over steps, carried": {
+        "tuning": "lora",
+        "merging": "ema_step",
+        "merging_params": {"decay": 0.9, "restart": False},
+        "start": "last",
+    },
+    "every step, anew, deployed last": {
+        "merging": "every_k",
+        "merging_params": {"every": 1},
+        "deploy": "last",
+    },
+}
 
 
 @pytest.fixture(scope="module")

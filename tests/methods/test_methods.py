@@ -1,4 +1,4 @@
-"""The folder is the registry: what both halves must agree on about every part of a method, read from its file."""
+"""The folder is the registry: both halves read the same about a part from its file."""
 
 import ast
 import dataclasses

@@ -1,4 +1,4 @@
-"""What every objective must do, over the files of methods/objectives, and the formulas of each one."""
+"""Promises of every objective, over the files of methods/objectives, and the formulas of each."""
 
 import math
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from tests.tiny_clip import (
     build,
     check_golden,
     differing,
+    fresh,
     learn,
     names,
     objective_of,
@@ -46,7 +47,7 @@ def test_the_loss_is_one_float32_and_changes_no_weight(name: str) -> None:
         and loss.requires_grad
         and bool(loss.isfinite())
     )
-    what.end(model, batches(2), PLAINLY)
+    what.end(model, fresh(batches(2)), PLAINLY)
     assert not differing(before, model.state_dict())
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -69,7 +70,10 @@ def test_the_loss_is_float32_under_autocast_too(name: str) -> None:
 @pytest.mark.parametrize("tuned", names("methods/tuning"))
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_it_goes_on_from_its_state_within_a_task_and_between_tasks(name: str, tuned: str) -> None:
-    """As a new process does: a fresh objective, begun on other weights, its state; then equal losses and ends, to the bit."""
+    """A new process begins an objective on other weights and loads the state of the first one.
+
+    Then both give equal losses and ends, to the bit.
+    """
     model, what, how = build(), objective_of(name), tuning(tuned)
     learn(model, how, what, 2)
     learn(model, how, what, 2, number=2)
@@ -77,20 +81,20 @@ def test_it_goes_on_from_its_state_within_a_task_and_between_tasks(name: str, tu
     how.begin(model, task(3))
     state = {key: tensor.clone() for key, tensor in what.state_dict().items()}
     assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
-    fresh = objective_of(name)
-    fresh.begin(build(seed=8), task(3))
-    fresh.load_state_dict(state)
-    assert not differing(state, fresh.state_dict())
+    resumed = objective_of(name)
+    resumed.begin(build(seed=8), task(3))
+    resumed.load_state_dict(state)
+    assert not differing(state, resumed.state_dict())
     batch, losses = next(batches(3)), []
-    for each in (what, fresh):
+    for each in (what, resumed):
         torch.manual_seed(3)  # as a checkpoint restores the generator
         losses.append(each.loss(model, batch, PLAINLY))
     assert torch.equal(*losses)
     how.end(model)
-    for each in (what, fresh):
+    for each in (what, resumed):
         torch.manual_seed(4)
-        each.end(model, batches(4), PLAINLY)
-    assert not differing(what.state_dict(), fresh.state_dict())
+        each.end(model, fresh(batches(4)), PLAINLY)
+    assert not differing(what.state_dict(), resumed.state_dict())
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -138,7 +142,7 @@ def test_contrastive_agrees_with_open_clip() -> None:
 
 
 def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None:
-    """Clamped after every step: also after the last, which no further loss follows."""
+    """Clamped after every step, before anybody reads the weights."""
     model, what, bound = build(), Contrastive(), float(torch.tensor(MAX_LOGIT_SCALE))
     optimizer = torch.optim.SGD([model.logit_scale], lr=1.0)
     for start, gradient in ((MAX_LOGIT_SCALE, -1.0), (0.0, 1.0)):
@@ -149,13 +153,16 @@ def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None
             what.loss(model, next(stream), PLAINLY)
             assert 0 <= float(model.logit_scale.detach()) <= bound
             model.logit_scale.grad = torch.tensor(gradient)  # outward
-            optimizer.step()
-        what.end(model, stream, PLAINLY)
-        assert 0 <= float(model.logit_scale.detach()) <= bound
+            with what.stepping(model, 1.0):
+                optimizer.step()
+            assert 0 <= float(model.logit_scale.detach()) <= bound
 
 
 def test_contrastive_forms_its_logits_in_full_precision() -> None:
-    """From the features as autocast makes them: in bfloat16 a logit near 100 would be off by a quarter."""
+    """They are formed of the features as autocast gives them.
+
+    In bfloat16 a logit near 100 would be off by a quarter.
+    """
     model, batch = build(), next(batches(1))
     with torch.no_grad():
         model.logit_scale.fill_(MAX_LOGIT_SCALE)
@@ -205,11 +212,11 @@ def first(stream: Iterator[Batch], count: int) -> list[Batch]:
 
 def test_ewc_fisher_and_penalty_are_the_formulas() -> None:
     model, what = build(), Ewc(weight=7.0, decay=0.5, fisher_pairs=40)
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     one = fisher_by_hand(model, first(batches(1), 3))  # 40 pairs are 3 batches of 16
     for parameter in model.parameters():
         parameter.data.add_(0.01)
-    what.end(model, batches(2), PLAINLY)
+    what.end(model, fresh(batches(2)), PLAINLY)
     two = fisher_by_hand(model, first(batches(2), 3))
     state = what.state_dict()
     for name, parameter in model.named_parameters():
@@ -236,7 +243,7 @@ def test_ewc_fisher_and_penalty_are_the_formulas() -> None:
 def test_ewc_draws_no_more_batches_than_it_needs() -> None:
     for pairs, expected in ((0, 0), (1, 1), (16, 1), (17, 2)):
         left = iter(first(batches(1), 2))
-        Ewc(fisher_pairs=pairs).end(build(), left, PLAINLY)
+        Ewc(fisher_pairs=pairs).end(build(), fresh(left), PLAINLY)
         assert len(list(left)) == 2 - expected
 
 
@@ -254,17 +261,20 @@ def test_ewc_lets_the_first_task_go_free_unless_told_otherwise() -> None:
         assert float(what.loss(away, batch, PLAINLY).detach()) == pytest.approx(
             start_fisher * distance, rel=1e-5
         )
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     before = what.state_dict()
     what.begin(model, task(2))
     assert not differing(before, what.state_dict()), "only the first task's start is anchored"
 
 
 def test_ewc_holds_under_lora_what_it_holds_in_the_plain_clip() -> None:
-    """The same weights, once as sums with low-rank updates and once folded: the same penalty; and it reaches the updates."""
+    """The penalty is the same whether weights are sums with low-rank updates or folded.
+
+    Its gradient reaches the updates.
+    """
     model, what, how = build(), Ewc(weight=1e3, fisher_pairs=32), tuning("lora")
     learn(model, tuning("full"), objective("contrastive", {}), 3)
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     parameters = how.begin(model, task())
     optimizer, stream = optimizers.optimizer("adamw", parameters, RECIPE), batches(2)
     for batch in first(stream, 3):

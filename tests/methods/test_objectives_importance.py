@@ -1,4 +1,4 @@
-"""Penalties on weights against closed forms: EWC's estimators, L2 to an anchor, synaptic intelligence, memory aware synapses."""
+"""Penalties on weights against closed forms: EWC's estimators, L2 to an anchor, SI and MAS."""
 
 import copy
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from torch import nn
 
 from methods import Task, objective, optimizers, part
 from methods.objectives import _importance
-from methods.objectives._importance import _groups
 from methods.objectives.ewc import Ewc
 from methods.objectives.l2_init import L2Init
 from methods.objectives.mas import Mas
 from methods.objectives.si import Si
 from methods.parameters import weights_in_use
+from methods.protocols import cut
 from streams import Batch
 from tests.tiny_clip import (
     PARAMS,
@@ -24,6 +24,7 @@ from tests.tiny_clip import (
     batches,
     build,
     differing,
+    fresh,
     learn,
     names,
     step,
@@ -62,7 +63,7 @@ def apart(
 
 def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
     model, what = precise(), Ewc(fisher_pairs=20, fisher_batch_pairs=8, estimator="pair")
-    what.end(model, double(batches(1)), PLAINLY)
+    what.end(model, fresh(double(batches(1))), PLAINLY)
     first, second = (batch for batch, _ in zip(double(batches(1)), range(2), strict=False))
     groups = [
         Batch(b.images[n::2], b.texts[n::2], b.sources[n::2])
@@ -84,9 +85,12 @@ def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
 
 
 def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
-    """Smaller groups, larger squares: the mean over 4 groups of the squared gradient of each one's mean term."""
+    """The Fisher is the mean over 4 groups of the squared gradient of each one's mean term.
+
+    Smaller groups have larger squares.
+    """
     model, what = precise(), Ewc(fisher_pairs=16, fisher_batch_pairs=4)
-    what.end(model, double(batches(1)), PLAINLY)
+    what.end(model, fresh(double(batches(1))), PLAINLY)
     batch = next(double(batches(1)))
     expected: dict[str, torch.Tensor] = {
         name: torch.zeros_like(p) for name, p in model.named_parameters()
@@ -108,7 +112,7 @@ def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
 )
 def test_groups_cover_a_batch(pairs: int, sizes: list[int]) -> None:
     batch = next(batches(1))
-    groups = list(_groups(batch, pairs))
+    groups = list(cut(batch, pairs))
     assert [len(group.texts) for group in groups] == sizes
     joined = torch.cat([group.texts for group in groups])
     assert sorted(joined.tolist()) == sorted(batch.texts.tolist())
@@ -126,7 +130,7 @@ def test_l2_init_is_the_squared_distance_by_numpy(anchor: str) -> None:
     assert bool(what.state_dict()) == (anchor == "start"), (
         "the untouched backbone is told, not stored"
     )
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     assert not what.state_dict()
 
 
@@ -149,7 +153,7 @@ def test_mas_importance_is_autograd_of_the_squared_cosines() -> None:
     model, what = precise(), Mas(weight=3.0, alpha=0.25, importance_pairs=32)
     means = []
     for number in (1, 2):
-        what.end(model, double(batches(number)), PLAINLY)
+        what.end(model, fresh(double(batches(number))), PLAINLY)
         mean = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
         for batch, _ in zip(double(batches(number)), range(2), strict=False):
             images, texts = model.encode_image(batch.images), model.encode_text(batch.texts)
@@ -212,7 +216,7 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
                 optimizer.step()
             optimizer.zero_grad()
             walk.append(used(model))
-        both.end(model, batches(number), PLAINLY)
+        both.end(model, fresh(batches(number)), PLAINLY)
         earlier = {
             key: np.maximum(0, held + gained(gradients, walk, key)) for key, held in earlier.items()
         }
@@ -234,7 +238,10 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
 def gained(
     gradients: list[dict[str, torch.Tensor]], walk: list[dict[str, torch.Tensor]], key: str
 ) -> np.ndarray:
-    """By one task, from the gradients of its loss and the weights before, between and after its steps; xi 0.1."""
+    """Return the importance that a weight gains by one task; xi is 0.1.
+
+    From the gradients of the task's loss and the weights before, between and after its steps.
+    """
     steps = zip(gradients, walk[:-1], walk[1:], strict=True)
     path = sum(
         -(gradient[key] * (after[key] - before[key])).numpy() for gradient, before, after in steps
@@ -244,7 +251,10 @@ def gained(
 
 @pytest.mark.parametrize("name", names("methods/tuning"))
 def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
-    """The same weights counted, to autograd's gradient by the weight in use: what a tuning holds still gains nothing."""
+    """The path follows autograd's gradient by the weight in use, of the weights that move.
+
+    What a tuning holds still gains nothing.
+    """
     model, how, both = build(), tuning(name), objective("contrastive+si", {})
     what = both.terms["si"]  # type: ignore[attr-defined]
     torch.manual_seed(1)
@@ -280,7 +290,7 @@ def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
             paths[key], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
         )
     how.end(model)
-    both.end(model, stream, PLAINLY)
+    both.end(model, fresh(stream), PLAINLY)
 
 
 def test_si_leaves_a_step_out_that_overflowed() -> None:
@@ -352,7 +362,7 @@ def visual_projection(name: str, half: bool) -> torch.Tensor:
         model.visual.proj *= 1e4  # unit norm takes it away again, and what is before it gets gradients smaller by as much
         model.logit_scale.fill_(-7.0)
     with torch.autocast("cpu", dtype=torch.float16, enabled=half):
-        what.end(model, batches(1), PLAINLY)
+        what.end(model, fresh(batches(1)), PLAINLY)
     return what.state_dict()["fisher.visual.proj" if name == "ewc" else "importance.visual.proj"]
 
 

@@ -1,4 +1,7 @@
-"""SigLIP, LIxP and what distils, against other people's code and against formulas written out; sharing one forward pass."""
+"""SigLIP, LIxP, LwF and ZSCL against other people's code and against formulas written out.
+
+Also the forward pass that the terms of a sum share.
+"""
 
 from typing import Any
 
@@ -17,7 +20,18 @@ from methods.objectives.siglip import Siglip
 from methods.objectives.zscl import Zscl
 from runner.worker.costs import counted
 from streams import PRETRAINING, Batch
-from tests.tiny_clip import PLAINLY, TEXT, VISION, batches, build, differing, learn, task, tuning
+from tests.tiny_clip import (
+    PLAINLY,
+    TEXT,
+    VISION,
+    batches,
+    build,
+    differing,
+    fresh,
+    learn,
+    task,
+    tuning,
+)
 
 
 def precise(seed: int = 0) -> nn.Module:
@@ -198,7 +212,7 @@ def test_a_teacher_does_not_move_and_is_dropped(name: str) -> None:
     assert not any(
         parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters()
     )
-    what.end(model, batches(1), PLAINLY)
+    what.end(model, fresh(batches(1)), PLAINLY)
     assert term._teacher is None and not what.state_dict(), (
         "a checkpoint between tasks carries no teacher"
     )
@@ -274,7 +288,7 @@ def test_distilling_keeps_similarities_nearer(name: str, tuned: str) -> None:
 
 
 def test_the_terms_of_a_sum_share_one_forward_pass() -> None:
-    """Counted: a teacher on the batch costs a forward pass, a third of a step, and not a second step."""
+    """A teacher on the batch costs a forward pass, a third of a step, and not a second step."""
 
     def flops(name: str) -> int:
         model, what, batch = build(), objective(name, {}), next(batches(1))

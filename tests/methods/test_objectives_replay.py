@@ -1,4 +1,4 @@
-"""What replays pairs that it keeps: the reservoir, DER and DER++, GeRe; against formulas written out in numpy."""
+"""The reservoir, DER, DER++ and GeRe, against formulas written out in numpy."""
 
 from collections import Counter
 
@@ -14,7 +14,18 @@ from methods.objectives.derpp import Derpp
 from methods.objectives.gere import Gere, margin
 from runner.worker.costs import counted
 from streams import PRETRAINING, UPDATE, Batch
-from tests.tiny_clip import PLAINLY, batches, build, differing, learn, names, step, task, tuning
+from tests.tiny_clip import (
+    PLAINLY,
+    batches,
+    build,
+    differing,
+    fresh,
+    learn,
+    names,
+    step,
+    task,
+    tuning,
+)
 
 
 def double(batch: Batch) -> Batch:
@@ -66,7 +77,7 @@ def test_a_reservoir_keeps_every_pair_ever_offered_with_equal_chance() -> None:
         for number_of_task in range(4):
             kept.fill(
                 Blind(),
-                iter([numbered(6 * number_of_task, 4), numbered(6 * number_of_task + 4, 4)]),
+                fresh(iter([numbered(6 * number_of_task, 4), numbered(6 * number_of_task + 4, 4)])),
                 PLAINLY,
                 lambda rows: rows,
             )
@@ -86,7 +97,7 @@ def test_a_reservoir_keeps_every_pair_ever_offered_with_equal_chance() -> None:
 
 def test_a_reservoir_takes_the_tasks_own_pairs_only() -> None:
     kept = Reservoir(10)
-    kept.fill(build(), batches(1), PLAINLY, lambda rows: rows)
+    kept.fill(build(), fresh(batches(1)), PLAINLY, lambda rows: rows)
     own = {
         tuple(row)
         for batch, _ in zip(batches(1), range(2), strict=False)
@@ -102,7 +113,7 @@ def test_a_reservoir_takes_the_tasks_own_pairs_only() -> None:
     with pytest.raises(
         ValueError, match=r"this batch has none; use a mixture with update_share > 0"
     ):
-        kept.fill(build(), iter([alien]), PLAINLY, lambda rows: rows)
+        kept.fill(build(), fresh(iter([alien])), PLAINLY, lambda rows: rows)
 
 
 def test_a_store_replays_no_pair_twice_and_by_torchs_global_generator() -> None:
@@ -132,7 +143,7 @@ def test_the_first_task_has_nothing_to_replay(name: str) -> None:
 
 def test_der_is_the_squared_distance_of_embeddings_by_numpy() -> None:
     then, now, what = precise(1), precise(2), Der(weight=0.4, buffer_pairs=8, replay_pairs=5)
-    what.end(then, map(double, batches(1)), PLAINLY)
+    what.end(then, fresh(map(double, batches(1))), PLAINLY)
     assert number_of(what) == 8
     torch.manual_seed(9)
     loss = what.loss(now, double(next(batches(2))), PLAINLY)
@@ -165,7 +176,7 @@ def test_derpp_adds_open_clips_loss_of_the_replayed_pairs() -> None:
     whole, half = Derpp(weight=0.4, contrastive_weight=0.6, **params), Der(weight=0.4, **params)
     for what in (whole, half):
         torch.manual_seed(3)
-        what.end(then, map(double, batches(1)), PLAINLY)
+        what.end(then, fresh(map(double, batches(1))), PLAINLY)
     losses = []
     for what in (whole, half):
         torch.manual_seed(9)
@@ -201,7 +212,10 @@ def test_replaying_keeps_embeddings_nearer(name: str) -> None:
 
 
 def test_replay_is_counted_where_it_is_spent() -> None:
-    """With as many replayed pairs as the batch has, a step of the second task costs twice one of the first."""
+    """A step of the second task costs twice one of the first.
+
+    As many pairs are replayed as the batch has.
+    """
     model, what, batch = (
         build(),
         objective("contrastive+der", {"der": {"buffer_pairs": 16}}),
@@ -215,7 +229,7 @@ def test_replay_is_counted_where_it_is_spent() -> None:
 
     alone = flops()
     with counted() as counter:
-        what.end(model, batches(1), PLAINLY)
+        what.end(model, fresh(batches(1)), PLAINLY)
     assert counter.get_total_flops() > 0
     assert flops() == pytest.approx(2 * alone, rel=0.01)
 
@@ -281,7 +295,7 @@ def test_geres_set_is_filled_once_and_then_the_copy_of_the_weights_goes() -> Non
         sizes.append(len(what.state_dict()["texts"]))
     assert sizes == [4, 6, 6] and what._teacher is None
     before = {key: tensor.clone() for key, tensor in what.state_dict().items()}
-    what.end(model, stream, PLAINLY)
+    what.end(model, fresh(stream), PLAINLY)
     what.begin(model, task(2))
     what.loss(model, next(stream), PLAINLY)
     assert what._teacher is None and not differing(before, what.state_dict())
@@ -315,7 +329,10 @@ def test_gere_keeps_units_where_they_were() -> None:
 
 @pytest.mark.parametrize("name", names("methods/objectives"))
 def test_no_student_is_read_without_gradients_within_a_loss(name: str) -> None:
-    """A weight that a tuning computes is computed once for a loss: read without gradients first, nothing would be learned."""
+    """A weight that a tuning computes is computed once for a loss.
+
+    Read without gradients first, nothing would be learned.
+    """
     from tests.tiny_clip import objective_of
 
     model, what, how, stream = build(), objective_of(name), tuning("lora"), batches(1)

@@ -1,4 +1,4 @@
-"""The optimizers against torch's own, exact resumption of each, and what each does with its settings."""
+"""The optimizers against torch's own, exact resumption of each, and what their settings do."""
 
 import copy
 import json
@@ -269,7 +269,10 @@ def test_a_joined_optimizer_takes_a_closure_as_torchs_do() -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_its_memory_goes_by_the_names_of_parameters(name: str) -> None:
-    """Another optimizer over the same model goes on as the first would have; what moves for the first time begins afresh."""
+    """Another optimizer over the same model goes on as the first would have.
+
+    What moves for the first time begins afresh.
+    """
     model, stream = build(), batches(1)
     first = made(name, model)
     for _ in range(3):
@@ -297,7 +300,8 @@ def test_lists_from_json_are_taken_for_tuples() -> None:
         (
             "adam",
             {},
-            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, muon, sgd. Did you mean 'adamw' or 'adamw_8bit'",
+            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, muon, sgd. "
+            r"Did you mean 'adamw' or 'adamw_8bit'",
         ),
         (
             "sgd",
@@ -355,7 +359,10 @@ def push(layer: nn.Linear, trained: torch.optim.Optimizer, seed: int) -> None:
 
 
 def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
-    """4,096 weights: moments of a byte each, and a scale for each block of 256; the 64 biases keep theirs in full."""
+    """4,096 weights have moments of a byte each, and a scale for each block of 256.
+
+    The 64 biases keep theirs in full.
+    """
     layer, trained = eight_bit(0, betas=[0.8, 0.9])
     other = copy.deepcopy(layer)
     full = torch.optim.AdamW(
@@ -377,7 +384,10 @@ def test_eight_bits_stay_near_adamw_in_an_eighth_of_the_moments_bits() -> None:
 
 
 def test_eight_bits_mean_the_same_after_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial counts its step on tensors that hold nothing before it trains, and that must not be what the codes are made of."""
+    """The codes are not made of tensors that hold nothing.
+
+    A trial counts its step on such tensors before it trains.
+    """
     meaning = tuple(create_dynamic_map(signed=True)), tuple(create_dynamic_map(signed=False))
     get_qmap_signed.cache_clear()
     get_qmap_unsigned.cache_clear()

@@ -1,5 +1,6 @@
 """The schedules against the closed formulas and against torch's own schedulers."""
 
+import json
 import math
 from typing import Any
 
@@ -11,10 +12,12 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler
 
 from methods import schedules
 from schema.checks import parts
+from tests.tiny_clip import ROOT
 
 STEPS = st.integers(1, 300)
 FRACTION = st.floats(0, 1)
 NAMES = parts.names("methods/schedules.py")
+TABLE = json.loads((ROOT / "tests" / "golden" / "schedules.json").read_text())
 PEAKS = {  # of lr 1e-5 over tasks of 1,420 steps, in 1e-5: the first five tasks and the 20th
     "cosine_autoregressive": [1.0, 0.500, 0.250, 0.147, 0.096, 0.0071],
     "rsqrt_autoregressive": [1.0, 0.427, 0.379, 0.360, 0.350, 0.324],
@@ -40,7 +43,10 @@ def run(make: type[LRScheduler], steps: int, **params: float) -> list[float]:
 
 
 def test_cosine_is_torchs_one_step_on() -> None:
-    """The released code of FoMo-in-Flux reads torch's curve at step + 1, so that the last step reaches the floor."""
+    """The released code of FoMo-in-Flux reads torch's curve at step + 1.
+
+    So the last step reaches the floor.
+    """
     theirs = run(CosineAnnealingLR, 41, T_max=40, eta_min=0.05)
     ours = [schedules.cosine(step, 40, 1, warmup=0.0, floor=0.05) for step in range(40)]
     assert ours == pytest.approx(theirs[1:], rel=1e-9)
@@ -94,6 +100,37 @@ def test_a_warmup_rounds_up_but_not_by_a_rounding_error() -> None:
     assert schedules.constant(0, 11, 1, warmup=0.1) == pytest.approx(1 / 2)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("steps", [10, 40, 400])
+def test_a_warmup_above_one_is_a_number_of_steps_of_a_task_of_any_length(
+    name: str, steps: int
+) -> None:
+    values = task_of(name, steps, 1, warmup=8)
+    assert values[:8] == pytest.approx([(step + 1) / 8 for step in range(8)])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_number_of_steps_is_the_fraction_that_comes_to_it(name: str) -> None:
+    for task in (1, 2, 3):
+        fraction = task_of(name, 40, task, warmup=0.2)
+        assert task_of(name, 40, task, warmup=8) == pytest.approx(fraction, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_warmup_longer_than_the_task_is_cut_off(name: str) -> None:
+    values = task_of(name, 5, 1, warmup=10)
+    assert values == pytest.approx([(step + 1) / 10 for step in range(5)])
+
+
+@pytest.mark.parametrize("name", ["constant", "cosine", "wsd"])
+def test_later_tasks_may_have_a_warmup_of_their_own(name: str) -> None:
+    """The first warms up for 8 steps, each later one for 4 or for a tenth of its steps."""
+    for rewarm in (4, 0.1):
+        assert task_of(name, 40, 1, warmup=8, rewarm=rewarm) == task_of(name, 40, 1, warmup=8)
+        later = task_of(name, 40, 3, warmup=8, rewarm=rewarm)
+        assert later == task_of(name, 40, 3, warmup=4)
+
+
 @pytest.mark.parametrize("name", PEAKS)
 def test_the_peaks_of_the_released_code_of_fomo_in_flux(name: str) -> None:
     peaks = [max(task_of(name, 1420, task)) for task in (1, 2, 3, 4, 5, 20)]
@@ -107,7 +144,10 @@ def test_the_first_task_of_a_meta_schedule_is_the_plain_one(name: str) -> None:
 
 
 def test_rsqrt_is_its_formula() -> None:
-    """Of https://arxiv.org/abs/2106.04560, as released with FoMo-in-Flux: decay, cooldown to 0, floor."""
+    """Decay, cooldown to 0 and floor, as released with FoMo-in-Flux.
+
+    The schedule is that of https://arxiv.org/abs/2106.04560.
+    """
     steps, warm, cool, floor = 1000, 100, 50, 0.01
     values = task_of("rsqrt", steps, 3, warmup=0.1, cooldown=0.05, floor=floor)
     assert values[: warm + 1] == pytest.approx([(step + 1) / warm for step in range(warm)] + [1.0])
@@ -129,8 +169,32 @@ def test_recovered_is_one_decay_with_pieces_cut_out() -> None:
     )
     for task in range(2, 11):
         assert task_of("rsqrt_recovered", steps, task)[warm - 1] == pytest.approx(
-            min(1.0, 0.001 + 0.999 * math.sqrt(warm / ((task - 1) * (steps - cool - warm))))
+            min(1.0, 0.001 + 0.999 * math.sqrt(warm / (2 * (task - 1) * (steps - cool - warm))))
         )
+
+
+def test_recovered_warms_up_to_less_than_it_goes_on_from() -> None:
+    """The figures that its docstring gives, of the second of tasks of 100 steps."""
+    values = task_of("rsqrt_recovered", 100, 2)
+    assert values[9] == pytest.approx(0.251, abs=5e-4)
+    assert values[10] == pytest.approx(0.334, abs=5e-4)
+    assert max(values) == values[10]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_value_is_that_of_the_published_code(name: str) -> None:
+    """Tables of three tasks of 12 steps, warm-up and cooldown a tenth, floor a thousandth.
+
+    Computed once with the functions of jordangong/fomo_in_flux at a61d2e62, which keeps the code
+    of FoMo-in-Flux. The other names here have no counterpart there.
+    """
+    ours = [task_of(name, 12, task) for task in (1, 2, 3)]
+    for values, published in zip(ours, TABLE[name], strict=True):
+        assert values == pytest.approx(published, abs=1e-6)
+
+
+def test_the_table_holds_every_schedule_of_the_published_code() -> None:
+    assert set(NAMES) - set(TABLE) == {"constant", "wsd"}
 
 
 def test_dynamic_is_the_tail_of_one_long_cosine() -> None:
@@ -166,6 +230,10 @@ def test_one_step_is_a_whole_task() -> None:
     ("call", "message"),
     [
         (lambda: schedules.cosine(0, 5, 1, warmup=1.1), r"warmup is a fraction.*not 1.1"),
+        (
+            lambda: schedules.cosine(0, 5, 1, warmup=7.5),
+            r"warmup is .* or a whole number of steps above 1, not 7.5",
+        ),
         (lambda: schedules.constant(0, 5, 1, warmup=-0.1), r"warmup is a fraction.*not -0.1"),
         (lambda: schedules.cosine(0, 5, 1, floor=2.0), r"floor is a fraction.*not 2.0"),
         (lambda: schedules.wsd(0, 5, 1, cooldown=2.0), r"cooldown is a fraction.*not 2.0"),

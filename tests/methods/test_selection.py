@@ -1,4 +1,4 @@
-"""What every selection must do, over the files of methods/selection, and the formulas behind them."""
+"""Promises of every selection, over the files of methods/selection, and their formulas."""
 
 import json
 
@@ -54,7 +54,10 @@ def test_the_pairwise_loss_sums_to_that_of_open_clip() -> None:
 
 
 def test_the_first_chunk_is_drawn_by_the_pairs_own_scores_and_the_next_by_what_they_add() -> None:
-    """Scores so far apart that the draw is certain: 0 and 1 are good alone, but 2 goes with 0 and not with 1."""
+    """Scores so far apart that the draw is certain.
+
+    0 and 1 are good alone, but 2 goes with 0 and not with 1.
+    """
     scores = torch.zeros(4, 4)
     scores[0, 0], scores[1, 1] = 2e3, 1e3
     scores[0, 2] = 9e3

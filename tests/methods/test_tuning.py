@@ -1,4 +1,4 @@
-"""What every tuning must do, over the files of methods/tuning, and what each one promises beside."""
+"""What every tuning must do, over the files of methods/tuning, and what each promises beside."""
 
 import pytest
 import torch
@@ -88,8 +88,11 @@ def test_end_keeps_what_was_learned_and_the_next_task_begins_again(name: str) ->
 
 @pytest.mark.parametrize("name", TUNINGS)
 def test_a_checkpoint_from_within_a_task_goes_on_to_the_last_bit(name: str) -> None:
-    """Another process: a fresh model with other weights, the generator seeded as for any start of the task, `begin`, then the
-    state dicts."""
+    """Another process goes on from the state dicts.
+
+    It has a fresh model with other weights, and calls `begin` with the generator seeded as for any
+    start of the task.
+    """
     stream = batches(1)
     drawn = [next(stream) for _ in range(6)]
     model, how = build(), tuning(name)
@@ -121,7 +124,10 @@ def test_a_checkpoint_from_within_a_task_goes_on_to_the_last_bit(name: str) -> N
 
 @pytest.mark.parametrize("name", TUNINGS)
 def test_the_weights_in_use_are_named_as_in_the_plain_clip(name: str) -> None:
-    """What a penalty sees during a task is, tensor by tensor, what `end` leaves behind; and gradients reach what moves."""
+    """A penalty sees during a task, tensor by tensor, what `end` leaves behind.
+
+    Gradients of it reach what moves.
+    """
     model, how = build(), tuning(name)
     plain = set(weights_in_use(model))
     assert plain == {key for key, _ in model.named_parameters()}
@@ -245,7 +251,8 @@ def test_lora_updates_have_the_rank_asked_for() -> None:
         ({"targets": []}, r"one target or more"),
         (
             {"ranks": 4},
-            r"no parameter 'ranks'. Allowed: rank, alpha, targets, merge_after_task. Did you mean 'rank'\?",
+            r"no parameter 'ranks'. Allowed: rank, alpha, targets, merge_after_task. "
+            r"Did you mean 'rank'\?",
         ),
         (
             {"targets": ["mlp.c_proj"]},

@@ -1,4 +1,7 @@
-"""Tunings against peft's own, in float64, where peft can reach the weight as a linear layer: same start, same steps, same fold."""
+"""Tunings against peft's own, in float64, where peft can reach the weight as a linear layer.
+
+Both have the same start, the same steps and the same fold.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -80,7 +83,8 @@ def test_learns_what_peft_learns(
     assert len(layers) == 4
     with torch.no_grad():
         for at, layer in layers:
-            same(layer, ours.get_submodule(at).parametrizations["weight"][0])  # type: ignore[index, union-attr]
+            update: Any = ours.get_submodule(at)
+            same(layer, update.parametrizations["weight"][0])
     steps_of(ours, how, parameters)
     steps_of(
         reference,

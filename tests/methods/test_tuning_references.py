@@ -1,4 +1,7 @@
-"""Tunings against the formulas of their papers, in float64 where it matters, and parameter counts in closed form."""
+"""Tunings against the formulas of their papers, in float64 where it matters.
+
+Parameter counts are compared with closed forms.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,7 +156,8 @@ def galore_by_hand(
     left, m, v = weight.shape[0] <= weight.shape[1], 0.0, 0.0
     for n, gradient in enumerate(gradients):
         if n % gap == 0:
-            # torch's vectors: the moments outlive a change of basis, and the signs of singular vectors are a matter of taste
+            # torch's vectors: the moments outlive a change of basis, and the signs of singular
+            # vectors are not determined
             u, _, vt = (
                 found.numpy()
                 for found in torch.linalg.svd(torch.from_numpy(gradient), full_matrices=False)
@@ -274,7 +278,10 @@ def test_coso_projects_the_second_tasks_gradient() -> None:
 
 
 def test_a_sketch_is_below_the_sum_by_at_most_what_was_cut() -> None:
-    """The guarantee of frequent directions, https://arxiv.org/abs/1501.01711: 0 <= A A^T - B B^T <= ||A||_F^2 / rank."""
+    """The guarantee of frequent directions (https://arxiv.org/abs/1501.01711).
+
+    0 <= A A^T - B B^T <= ||A||_F^2 / rank
+    """
     torch.manual_seed(0)
     pieces, sketch = [torch.randn(12, 6) for _ in range(10)], None
     for piece in pieces:
@@ -320,7 +327,8 @@ def test_osf_freezes_the_largest_singular_values() -> None:
 )
 def test_codyras_threshold_waits_then_rises_as_released(step_: int, kappa: float) -> None:
     """At the end of each of the released 50 levels, of five of 500 steps each."""
-    assert made("codyra").threshold(step_, 500) == pytest.approx(kappa)  # type: ignore[attr-defined]
+    how = made("codyra")
+    assert how.threshold(step_, 500) == pytest.approx(kappa)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("step_", "kappa"), [(50, 0.0), (55, 0.0025), (60, 0.005), (99, 0.005)])

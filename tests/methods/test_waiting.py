@@ -1,5 +1,8 @@
-"""Within a step the host does not wait for a GPU: nothing asks a tensor of the device for a number, or where it is true. The
-device is one of tensors without contents, as profiles have it; what is real is the host's."""
+"""Within a step the host does not wait for a GPU.
+
+Nothing asks a tensor of the device for a number, or where it is true. The device is one of tensors
+without contents, as profiles have it; what is real is the host's.
+"""
 
 from typing import Any
 
@@ -8,9 +11,11 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 import methods
-from methods import Task, optimizers
+from methods import Task
+from runner.worker.profiler.fake_steps import BlankBatches, ProfileError, fake_backbone
 from runner.worker.profiler.fake_tensors import ATEN, Memory
-from runner.worker.profiler.step_cost import Dry, ProfileError, unreal
+from runner.worker.profiler.sampling import Books
+from runner.worker.training import Options, Training
 from schema.spec import Spec
 from streams import Batch
 from tests.runner.worker.test_step_cost import spec_of
@@ -43,47 +48,46 @@ class Waiting(Memory):
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-class Steps(Dry):
-    """Steps of a task. The optimizer's own numbers lie on the host, whatever they do here."""
-
-    seen: Waiting
-    sources_there = False
-
-    def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
-        super().begin(state, memory)
-        step = self.optimizer.step
-
-        def unheard() -> None:
-            before = len(self.seen.waits)
-            step()
-            del self.seen.waits[before:]
-
-        self.optimizer.step = unheard  # type: ignore[method-assign, assignment]
+class SourcesThere(BlankBatches):
+    """Batches whose sources are on the device, too."""
 
     def draw(self) -> Batch:
-        drawn = super().draw()
-        return (
-            Batch(drawn.images, drawn.texts, torch.zeros(drawn.sources.shape))
-            if self.sources_there
-            else drawn
-        )
+        blank = super().draw()
+        return Batch(blank.images, blank.texts, torch.zeros(blank.sources.shape))
 
 
-def waits(spec: Spec, sources_there: bool = False) -> list[str]:
-    """What of the steps of two tasks would; `sources_there`: of batches whose sources are on the device, too."""
+def unheard(optimizer: torch.optim.Optimizer, seen: Waiting) -> None:
+    """Let steps of an optimizer go unseen.
+
+    Its own numbers lie on the host, whatever they do here.
+    """
+    step = optimizer.step
+
+    def unseen() -> None:
+        before = len(seen.waits)
+        step()
+        del seen.waits[before:]
+
+    optimizer.step = unseen  # type: ignore[method-assign, assignment]
+
+
+def waits(spec: Spec, batches: type[BlankBatches] = BlankBatches) -> list[str]:
+    """What of the steps of two tasks would, on batches of such a source."""
     method, seen, found = methods.method(spec.method), Waiting(), list[str]()
-    with unreal(spec) as backbone, torch.random.fork_rng():
+    with fake_backbone(spec) as backbone, torch.random.fork_rng():
         initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
         with seen:
             for number in (1, 2):
-                steps = Steps(spec, backbone, method, Task(number, number, initial), seen)
-                steps.seen, steps.sources_there = seen, sources_there
-                steps.begin(None)
+                task = Task(number, number, initial)
+                options = Options(ledger=Books(seen), has_values=False)
+                source = batches(spec, backbone, task)
+                training = Training(spec, backbone, method, task, source, options)
+                unheard(training.update.optimizer, seen)
                 seen.waits.clear()
-                for _ in steps.steps_from(0):
+                for _ in training.steps_from(0):
                     found += seen.waits
                     seen.waits.clear()
-                steps.end()
+                training.fold()
                 method.merging.end()
     return found
 
@@ -109,7 +113,7 @@ def test_no_tuning_waits(name: str) -> None:
 
 def test_what_would_wait_is_seen() -> None:
     with pytest.raises(ProfileError, match="it asks aten.nonzero"):
-        waits(of_objective("zscl"), sources_there=True)
+        waits(of_objective("zscl"), batches=SourcesThere)
 
 
 def test_a_scale_that_is_a_tensor_is_divided_by_alike() -> None:

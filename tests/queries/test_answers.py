@@ -34,7 +34,16 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
         {"axis": axis, "measure": "a_ka"}
         for axis in ("backbone", "stream", "mixture", "recipe", "budget", "ordering", "tasks")
     ]
-    + [{"measure": "zs_ratio", "among": "finetune,lora"}],
+    + [{"measure": "zs_ratio", "among": "finetune,lora"}]
+    + [{"measure": "a_zs", "recipes": "chosen"}, {"measure": "a_ka", "every_look": True}],
+    "compared": [{"every_look": True}],
+    "improvement": [{"reference": "ewc", "stream": "world"}],
+    "average_ranks": [{"stream": "line"}],
+    "chosen_recipe": [{"measure": "a_ka", "validation": "reversed"}],
+    "at_recipes": [{"recipes": "chosen", "validation": "reversed"}],
+    "at_end": [{"measure": measure} for measure in ("a_ka", "a_zs", "d_ka", "d_zs", "zs_ratio")],
+    "merge_enough": [{"measure": "a_ka", "recipes": "chosen"}],
+    "peft_or_full": [{"measure": "a_ka", "recipes": "chosen", "validation": "reversed"}],
     "ordering": [{"measure": "a_ka"}],
     "granularity": [{"measure": "d_ka"}],
     "ranked": [
@@ -42,10 +51,14 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
         {"tuning": "lora"},
         {"objective": "ewc", "study": "first"},
     ],
-    "paired": [{"a": "lora", "b": "ewc", "measure": "a_zs"}],
+    "paired": [
+        {"a": "lora", "b": "ewc", "measure": "a_zs"},
+        {"a": "lora", "b": "ewc", "recipes": "chosen", "validation": "reversed"},
+    ],
     "decide": [
         {"a": "lora", "b": "ewc", "measure": "a_ka"},
         {"a": "lora", "b": "finetune", "power": 0.5},
+        {"a": "lora", "b": "finetune", "recipes": "chosen", "validation": "reversed"},
     ],
     "bootstrap": [{"measure": "d_zs", "stream": "line"}],
     "lost": [{"dataset": "dogs", "stream": "line"}, {"backbone": "big"}],
@@ -83,6 +96,10 @@ ASKED = [(name, {}) for name in ANSWERS] + [
 ]
 GRAIN = {
     "student": ["df"],
+    "critical": ["df", "halvings"],
+    "at_end": ["trial"],
+    "at_recipes": ["trial"],
+    "method_ends": ["trial"],
     "next": ["urgency", "backbone", "stream", "mixture", "method", "recipe", "budget"],
     "grid_total": ["combinations"],
 }

@@ -18,7 +18,12 @@ ASKED = {
     "cheapest": "max_loss := 0.5",
     "heat_difference": "'finetune', 'plain', 'usual', 'lora', 'replay', 'usual'",
 }  # where the defaults exclude everything in the small catalog
-CONSTANT = {"student", "stream_seen"}  # of no catalog, or of its words alone
+CONSTANT = {
+    "critical",
+    "resolution",
+    "student",
+    "stream_seen",
+}  # of no catalog, or of its words alone
 each_question = pytest.mark.parametrize("question", QUESTIONS, ids=NAMES)
 
 

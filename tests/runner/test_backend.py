@@ -12,19 +12,21 @@ import pytest
 
 from runner.backends import Place, State, UnknownBackendError, backend
 from runner.backends.local import Local
-from runner.run_folder import Job, RunFolder, attempt_folder, read_json, tail
-from runner.submission import Batch
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder, read_json, tail
+from runner.submission import Submission
 from schema.site import Needs, Site
 from schema.spec import Spec
 from tests.journey import eventually
 from tests.processes import ROOT
 
-# the real worker, on a definition that fails as soon as it has loaded: what is tested here is who lives and who knows
+# the real worker, on a definition that fails as soon as it has loaded: what is tested here is who
+# lives and who knows
 ONE = Needs()
 BROKEN = Spec({}, {"tasks": 1}, {}, {}, {}, {}, 0)
 
 
-def batch_of(site: Site, jobs: list[int], needs: Needs = ONE) -> Batch:
+def batch_of(site: Site, jobs: list[int], needs: Needs = ONE) -> Submission:
     """A batch of jobs of so many attempts each, every attempt another trial."""
     positions, trial = [], 0
     for position, size in enumerate(jobs):
@@ -32,16 +34,33 @@ def batch_of(site: Site, jobs: list[int], needs: Needs = ONE) -> Batch:
         for _ in range(size):
             trial += 1
             path = attempt_folder(site.runs, trial, 1)
-            RunFolder(path).create(BROKEN, Job(trial, 1, "weir-test", position, str(site.data)))
+            RunFolder(path).create(
+                BROKEN,
+                Assignment(
+                    trial=trial,
+                    attempt=1,
+                    batch="weir-test",
+                    position=position,
+                    data=str(site.data),
+                ),
+            )
             names.append(f"{path.parent.name}/{path.name}")
         positions.append(names)
-    batch = Batch("weir-test", "local", ROOT, 1, needs, positions, site.runs)
+    batch = Submission(
+        name="weir-test",
+        backend="local",
+        code=ROOT,
+        threads=1,
+        needs=needs,
+        positions=positions,
+        runs=site.runs,
+    )
     batch.write()
     batch.ask()
     return batch
 
 
-def places(batch: Batch) -> list[Place]:
+def places(batch: Submission) -> list[Place]:
     return [
         Place(batch.name, position, folder, None, datetime.now(UTC))
         for position in range(len(batch.positions))
@@ -49,7 +68,7 @@ def places(batch: Batch) -> list[Place]:
     ]
 
 
-def states(site: Site, batch: Batch) -> list[State]:
+def states(site: Site, batch: Submission) -> list[State]:
     return [seen.state for seen in Local(site).look(places(batch)).sightings.values()]
 
 
@@ -75,7 +94,7 @@ def test_slots_bound_what_runs_and_free_themselves(site: Site) -> None:
     for position in (0, 1):
         (path,) = batch.attempts(position)
         outcome = RunFolder(path).outcome()
-        assert outcome is not None and (outcome["state"], outcome["kind"]) == ("failed", "error")
+        assert outcome is not None and (outcome.state, outcome.kind) == ("failed", "error")
         assert "Traceback" in tail(path / "log.txt")
 
 
@@ -84,8 +103,8 @@ def test_a_job_survives_its_starter_and_kill_9_frees_its_slot(site: Site) -> Non
     batch = batch_of(site, [1])
     code = (
         "import sys, os, signal; from pathlib import Path; from runner.backends.local import Local\n"
-        "from runner.submission import Batch; from schema.site import Site\n"
-        "Local(Site.load(Path(sys.argv[1]))).submit(Batch.read(Path(sys.argv[2]))); os.kill(os.getpid(), signal.SIGKILL)"
+        "from runner.submission import Submission; from schema.site import Site\n"
+        "Local(Site.load(Path(sys.argv[1]))).submit(Submission.read(Path(sys.argv[2]))); os.kill(os.getpid(), signal.SIGKILL)"
     )
     starter = subprocess.Popen(
         [sys.executable, "-c", code, str(site.folder), str(batch.folder)], cwd=ROOT
@@ -109,15 +128,18 @@ def test_several_attempts_share_a_job(site: Site, side_by_side: int) -> None:
     assert Local(site).submit(batch) == ["weir-test_0"]
     assert eventually(lambda: states(site, batch) == [State.ENDED] * 3)
     claims = [read_json(path / "claim") for path in batch.attempts(0)]
-    assert len({claim["pid"] for claim in claims}) == 3  # a process each
-    assert [(RunFolder(path).outcome() or {})["kind"] for path in batch.attempts(0)] == [
+    # A process each
+    assert len({claim["pid"] for claim in claims}) == 3
+    assert [(read_json(RunFolder(path).words()) or {})["kind"] for path in batch.attempts(0)] == [
         "error"
     ] * 3
 
 
 @pytest.mark.slow
 def test_workers_die_with_their_job(site: Site) -> None:
-    """kill -9 of the job: no orphan goes on, and the attempts whose turn had not come stay free to be given up."""
+    """kill -9 of the job: no orphan goes on, and the attempts whose turn had not come stay free to
+    be given up.
+    """
     batch = batch_of(site, [2], Needs(trials_per_job=2))
     Local(site).submit(batch)
     first, second = batch.attempts(0)

@@ -1,5 +1,6 @@
-"""What every backend must do, tried with real jobs in real processes: locally, on a fake Slurm and, where there is one
-(`tests/slurm/test_contract.py`), on a real Slurm. A new backend is one more `Ground`.
+"""What every backend must do, tried with real jobs in real processes: locally, on a fake Slurm and,
+where there is one (`tests/slurm/test_contract.py`), on a real Slurm. A new backend is one more
+`Ground`.
 """
 
 import os
@@ -16,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from runner.backends import Backend, Place, State, backend
-from runner.run_folder import RunFolder
-from runner.submission import Batch
+from runner.run_folder import RunFolder, read_json
+from runner.submission import Submission
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
 from tests.journey import LOCAL, SLURM, eventually
@@ -44,39 +45,39 @@ class Ground:
         site = Site.load(folder)
         return cls(site, backend(name, site), tree(folder / "standin"))
 
-    def batch(self, *jobs: list[int], side_by_side: int = 1) -> Batch:
+    def batch(self, *jobs: list[int], side_by_side: int = 1) -> Submission:
         """Jobs of attempts that last so many seconds."""
         needs = replace(
             self.site.needs, trials_per_job=max(map(len, jobs)), trials_side_by_side=side_by_side
         )
         return batch_of(self.site, self.place.name, self.code, list(jobs), needs)
 
-    def submit(self, batch: Batch) -> list[str]:
+    def submit(self, batch: Submission) -> list[str]:
         batch.ask()
         jobs = self.place.submit(batch)
         batch.answered(jobs=jobs)
         return jobs
 
-    def places(self, batch: Batch, jobs: list[str] | None = None) -> list[Place]:
+    def places(self, batch: Submission, jobs: list[str] | None = None) -> list[Place]:
         return [
             Place(batch.name, position, folder, jobs[position] if jobs else None, datetime.now(UTC))
             for position in range(len(batch.positions))
             for folder in batch.attempts(position)
         ]
 
-    def states(self, batch: Batch) -> list[State]:
+    def states(self, batch: Submission) -> list[State]:
         """Of every attempt, in the order of positions; the backend could be asked."""
         look, places = self.place.look(self.places(batch)), self.places(batch)
         assert look.answered and not look.problems
         by_folder = {place.folder: seen.state for place, seen in look.sightings.items()}
         return [by_folder[place.folder] for place in places]
 
-    def ended(self, batch: Batch) -> bool:
+    def ended(self, batch: Submission) -> bool:
         """Wait until everything has ended."""
         return eventually(lambda: set(self.states(batch)) == {State.ENDED})
 
 
-def runs(batch: Batch) -> list[RunFolder]:
+def runs(batch: Submission) -> list[RunFolder]:
     return [
         RunFolder(folder)
         for position in range(len(batch.positions))
@@ -84,7 +85,7 @@ def runs(batch: Batch) -> list[RunFolder]:
     ]
 
 
-def times_run(batch: Batch) -> list[int]:
+def times_run(batch: Submission) -> list[int]:
     """How often each attempt began."""
     return [
         len((run.path / "ran").read_text().split()) if (run.path / "ran").exists() else 0
@@ -131,7 +132,7 @@ def test_a_batch_runs_each_attempt_once(ground: Ground) -> None:
         assert time.monotonic() < deadline, now
         before = now
     assert times_run(batch) == [1, 1, 1]
-    assert [(run.outcome() or {})["state"] for run in runs(batch)] == ["done"] * 3
+    assert [(read_json(run.words()) or {})["state"] for run in runs(batch)] == ["done"] * 3
 
 
 def test_job_ids_are_in_the_order_of_positions(ground: Ground) -> None:
@@ -173,7 +174,7 @@ def test_a_batch_submitted_twice_runs_once(ground: Ground) -> None:
     assert eventually(lambda: all(run.outcome() for run in runs(batch)))
     time.sleep(0.5)
     assert times_run(batch) == [1, 1]
-    assert [(run.outcome() or {})["state"] for run in runs(batch)] == ["done"] * 2
+    assert [(read_json(run.words()) or {})["state"] for run in runs(batch)] == ["done"] * 2
 
 
 def test_cancel_ends_a_running_job(ground: Ground) -> None:
@@ -197,18 +198,20 @@ def test_a_worker_that_is_told_to_stop_ends_its_attempt(ground: Ground) -> None:
     assert eventually(lambda: lives(first))
     first.stop()
     assert ground.ended(batch)
-    assert [(run.outcome() or {})["kind"] for run in (first, second)] == ["preempted", None]
+    assert [(read_json(run.words()) or {})["kind"] for run in (first, second)] == [
+        "preempted",
+        None,
+    ]
 
 
 @pytest.mark.parametrize("side_by_side", [1, 3])
 def test_several_attempts_share_a_job(ground: Ground, side_by_side: int) -> None:
     """One after another or side by side, each in a process of its own (I2)."""
-    batch = ground.batch(
-        [side_by_side] * 3, side_by_side=side_by_side
-    )  # long enough for the last to begin beside the first
+    # Long enough for the last to begin beside the first
+    batch = ground.batch([side_by_side] * 3, side_by_side=side_by_side)
     assert len(ground.submit(batch)) == 1
     assert ground.ended(batch) and times_run(batch) == [1, 1, 1]
-    said = [run.outcome() or {} for run in runs(batch)]
+    said = [read_json(run.words()) or {} for run in runs(batch)]
     spans = sorted(
         (datetime.fromisoformat(each["started_at"]), datetime.fromisoformat(each["finished_at"]))
         for each in said
@@ -223,8 +226,8 @@ def test_jobs_survive_whoever_submitted_them(ground: Ground) -> None:
     batch = ground.batch([1], [1])
     program = (
         "import os, signal, sys; from pathlib import Path; from runner.backends import backend\n"
-        "from runner.submission import Batch; from schema.site import Site\n"
-        "batch = Batch.read(Path(sys.argv[1])); batch.ask()\n"
+        "from runner.submission import Submission; from schema.site import Site\n"
+        "batch = Submission.read(Path(sys.argv[1])); batch.ask()\n"
         "backend(batch.backend, Site.load()).submit(batch); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run(

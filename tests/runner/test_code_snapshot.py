@@ -68,9 +68,8 @@ def test_changes_are_kept_as_a_patch_and_the_index_is_left_alone(
     tree: Path, tmp_path: Path
 ) -> None:
     (tree / "methods" / "one.py").write_text("PLACE = 'changed'\n")
-    (tree / "methods" / "new.py").write_text(
-        "NEW = 1\n"
-    )  # never added: part of the code all the same
+    # Never added: part of the code all the same
+    (tree / "methods" / "new.py").write_text("NEW = 1\n")
     before = git(tree, "status", "--porcelain")
     place = code_snapshot.snapshot(tmp_path / "code")
     assert git(tree, "status", "--porcelain") == before
@@ -79,7 +78,8 @@ def test_changes_are_kept_as_a_patch_and_the_index_is_left_alone(
     again = tmp_path / "again"
     git(tmp_path, "clone", "-q", str(tree), str(again))
     git(again, "apply", str(place / said["patch"]))
-    assert code_snapshot.identity(again) == place.name  # commit and patch are the code
+    # Commit and patch are the code
+    assert code_snapshot.identity(again) == place.name
     assert code_snapshot.commit() == f"{said['commit']}-dirty"
 
 
@@ -94,7 +94,8 @@ def test_other_code_or_packages_are_refused(tree: Path) -> None:
     """F36: before it trains (I12)."""
     mine = code_snapshot.identity(tree)
     code_snapshot.check(mine, "/x", code_snapshot.versions())
-    code_snapshot.check("", "", {})  # a folder made by hand
+    # A folder made by hand
+    code_snapshot.check("", "", {})
     with pytest.raises(
         CodeDriftError,
         match=f"submitted with code 0000, but .* is {mine}. Run it from /x, or request a retry",

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.job import Shim
 from runner.run_folder import RunFolder, attempt_folder, read_json
+from runner.submission import Submission
 from runner.unix import oom_kills
 from schema.site import Needs, Site
 from tests.journey import LOCAL, ask, declare, eventually, one_pass, settle, tell
@@ -37,12 +39,11 @@ def test_a_signal_to_the_job_becomes_a_checkpoint(
     one_pass(site)
     run = trains(site)
     worker = int((read_json(run.path / "claim") or {})["pid"])
-    os.kill(
-        worker, number
-    )  # Slurm signals every process of a step: the worker leaves it to the job
+    # Slurm signals every process of a step: the worker leaves it to the job
+    os.kill(worker, number)
     os.kill(job_of(run), number)
     assert eventually(lambda: run.outcome() is not None)
-    said = run.outcome() or {}
+    said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("failed", kind)
     assert "the checkpoint is written" in said["message"]
     done = int(said["message"].partition("after ")[2].partition(" of")[0])
@@ -56,14 +57,13 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
     one_pass(site)
     run = trains(site)
     assert eventually(lambda: run.outcome() is not None)
-    said = run.outcome() or {}
+    said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("failed", "timeout")
     one_pass(site)
     second = trains(site, attempt=2)
     first = int(said["message"].partition("after ")[2].partition(" of")[0])
-    assert (
-        min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1
-    )  # it went on from there
+    # It went on from there
+    assert min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
     settle(site)
 
@@ -74,11 +74,10 @@ def test_a_worker_that_does_not_listen_is_killed_when_its_time_is_up(folder: Pat
     site = declare(folder, LOCAL + "time_limit_minutes = 0.6\nsignal_s = 8\n", 1, LONG)
     one_pass(site)
     run = trains(site)
-    os.kill(
-        int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP
-    )  # as in a hung collective
+    # As in a hung collective
+    os.kill(int((read_json(run.path / "claim") or {})["pid"]), signal.SIGSTOP)
     assert eventually(lambda: run.outcome() is not None)
-    said = run.outcome() or {}
+    said = read_json(run.words()) or {}
     assert (said["state"], said["kind"]) == ("lost", "timeout")
     assert "killed by SIGKILL: told to end (timeout), it had not done so in time" in said["message"]
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
@@ -100,9 +99,8 @@ def test_one_of_several_in_a_job_is_withdrawn_and_the_others_go_on(folder: Path)
     ]  # fmt: skip
     ((state, message),) = ask(site, "SELECT state, message FROM outcome WHERE trial = 1")
     assert state == "cancelled" and message.startswith("withdrawn; told to end")
-    assert not list(
-        attempt_folder(site.runs, 3, 1).glob("task-*")
-    )  # its worker found it given up, and did nothing
+    # Its worker found it given up, and did nothing
+    assert not list(attempt_folder(site.runs, 3, 1).glob("task-*"))
 
 
 @pytest.mark.slow
@@ -117,7 +115,7 @@ def test_attempts_whose_turn_did_not_come_are_handed_back(folder: Path) -> None:
     trains(site)
     second = RunFolder(attempt_folder(site.runs, 2, 1))
     assert eventually(lambda: second.outcome() is not None)
-    said = second.outcome() or {}
+    said = read_json(second.words()) or {}
     assert (said["state"], said["kind"], said["message"]) == (
         "lost",
         "timeout",
@@ -159,3 +157,35 @@ def test_a_short_limit_is_announced_at_half_time() -> None:
     assert Needs(time_limit_minutes=60).early_s == 120
     assert Needs(time_limit_minutes=1).early_s == 30
     assert Needs(time_limit_minutes=1, signal_s=5).early_s == 5
+
+
+def test_what_a_job_was_told_first_stays(site: Site) -> None:
+    """Later signals, and the limit that comes while its workers end, change nothing."""
+    needs = Needs(time_limit_minutes=1, signal_s=10)
+    submission = Submission(
+        name="weir-a",
+        backend="local",
+        code=site.code,
+        threads=1,
+        needs=needs,
+        positions=[[]],
+        runs=site.runs,
+    )
+    told = []
+    for signals in ([signal.SIGTERM], [signal.SIGUSR2], [signal.SIGINT]):
+        shim = Shim(submission, 0, None)
+        shim.signals |= set(signals)
+        shim.listen()
+        told.append(shim.told)
+        # The limit is near now
+        shim.began -= 55
+        shim.listen()
+        told.append(shim.told)
+    assert told == ["preempted"] * 2 + ["timeout"] * 2 + ["preempted"] * 2
+    shim = Shim(submission, 0, None)
+    shim.began -= 55
+    shim.listen()
+    shim.began += 55
+    shim.signals |= {signal.SIGTERM}
+    shim.listen()
+    assert shim.told == "timeout"

@@ -1,14 +1,14 @@
 """The run folder: one claim ever, whole files, and which attempt holds a task."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runner.result_files import write_tables
+from runner.run_files import TABLES, Assignment, DamagedFileError
 from runner.run_folder import (
-    Job,
     RunFolder,
     attempt_folder,
     done_tasks,
@@ -23,7 +23,7 @@ SPEC = Spec({}, {}, {}, {}, {}, {}, 0)
 
 def made(runs: Path, attempt: int) -> RunFolder:
     run = RunFolder(attempt_folder(runs, 1, attempt))
-    run.create(SPEC, Job(1, attempt, "b", 0, "data"))
+    run.create(SPEC, Assignment(trial=1, attempt=attempt, batch="b", position=0, data="data"))
     return run
 
 
@@ -59,21 +59,29 @@ def test_the_newest_attempt_that_has_a_task_holds_it(tmp_path: Path) -> None:
     first, second = made(tmp_path, 1), made(tmp_path, 2)
     for run, tasks in ((first, (0, 1)), (second, (1, 2))):
         for task in tasks:
-            (run.path / f"task-{task:04d}.json").write_text(json.dumps({"task": task, "files": {}}))
+            files = write_tables(run, task, {table: [] for table in TABLES})
+            whose = {"trial": 1, "attempt": int(run.path.name), "spec_id": SPEC.id, "task": task}
+            write_json(run.path / f"task-{task:04d}.json", whose | {"files": files, "weights": {}})
     held = done_tasks(second.relatives(SPEC))
     assert {task: run.path.name for task, (run, _) in held.items()} == {0: "01", 1: "02", 2: "02"}
+    # An earlier attempt never looks at a later one
     assert set(done_tasks(first.relatives(SPEC))) == {
         0,
         1,
-    }  # an earlier attempt never looks at a later one
-    assert second.relatives(replace(SPEC, seed=1)) == []  # nor at one of another definition
-    (first.path / "spec.json").unlink()  # a sync that died while it made the folder
+    }
+    # Nor at one of another definition
+    assert second.relatives(replace(SPEC, seed=1)) == []
+    # A sync that died while it made the folder
+    (first.path / "spec.json").unlink()
     assert [run.path.name for run in second.relatives(SPEC)] == ["02"]
 
 
 def test_job_and_spec_come_back(tmp_path: Path) -> None:
     run = made(tmp_path, 3)
-    assert (run.spec(), run.job()) == (SPEC, Job(1, 3, "b", 0, "data"))
+    assert (run.spec(), run.assignment()) == (
+        SPEC,
+        Assignment(trial=1, attempt=3, batch="b", position=0, data="data"),
+    )
     (run.path / "job.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"job\.json is missing"):
-        run.job()
+    with pytest.raises(DamagedFileError, match=r"job\.json is missing"):
+        run.assignment()

@@ -1,4 +1,7 @@
-"""What squeue, sacct and sbatch print, and what follows from it. (The real ones speak in tests/slurm/.)"""
+"""What squeue, sacct and sbatch print, and what follows from it.
+
+(The real ones speak in tests/slurm/.)
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import pytest
 
 from runner.backends import BackendError, Look, State, slurm
 from runner.backends.slurm import ENDED, LOST, PENDING, REFUSED, RUNNING, Slurm
-from runner.submission import Batch
+from runner.submission import Submission
 from schema.site import Needs, Site
 
 NAMES = {"weir-a", "weir-b"}
@@ -138,8 +141,14 @@ def test_needs_become_options(folder: Path, on_path: Path) -> None:
         80, 2, {"partition": "gpu", "exclusive": True, "constraint": "h100"},
     )  # fmt: skip
     assert site.needs_of("ViT-B-16") == site.needs
-    batch = Batch(
-        "weir-a", "slurm", folder, 6, site.needs, [["000001/01"], ["000002/01"]], site.runs
+    batch = Submission(
+        name="weir-a",
+        backend="slurm",
+        code=folder,
+        threads=6,
+        needs=site.needs,
+        positions=[["000001/01"], ["000002/01"]],
+        runs=site.runs,
     )
     said = Slurm(site).parameters(batch)
     assert (said["time"], said["mem"], said["cpus_per_task"], said["gpus_per_node"]) == (
@@ -156,15 +165,29 @@ def test_needs_become_options(folder: Path, on_path: Path) -> None:
         True,
     )
     assert said["setup"][0] == "module load cuda"
-    one = Batch(
-        "weir-a", "slurm", folder, 6, Needs(time_limit_minutes=1), [["000001/01"]], site.runs
+    one = Submission(
+        name="weir-a",
+        backend="slurm",
+        code=folder,
+        threads=6,
+        needs=Needs(time_limit_minutes=1),
+        positions=[["000001/01"]],
+        runs=site.runs,
     )
     assert "array" not in Slurm(site).parameters(one)[
         "additional_parameters"
     ] and "nodes" not in Slurm(site).parameters(one)
     wide = Needs(time_limit_minutes=1, gpus_per_trial=4, node_gpus=4, cpus_per_trial=50).spread(8)
     spread = Slurm(site).parameters(
-        Batch("weir-a", "slurm", folder, 6, wide, [["000001/01"]], site.runs)
+        Submission(
+            name="weir-a",
+            backend="slurm",
+            code=folder,
+            threads=6,
+            needs=wide,
+            positions=[["000001/01"]],
+            runs=site.runs,
+        )
     )
     assert [
         spread[key] for key in ("nodes", "ntasks_per_node", "gpus_per_node", "cpus_per_task")
@@ -183,16 +206,16 @@ def test_a_manifest_is_read_back_as_it_was(site: Site) -> None:
     needs = Needs(
         time_limit_minutes=5, node_gpus=4, slurm=options, setup=("module load x",)
     ).spread(8)
-    batch = Batch(
-        "weir-a",
-        "slurm",
-        site.code / "abc",
-        2,
-        needs,
-        [["000001/01", "000002/01"], ["000003/02"]],
-        site.runs,
+    batch = Submission(
+        name="weir-a",
+        backend="slurm",
+        code=site.code / "abc",
+        threads=2,
+        needs=needs,
+        positions=[["000001/01", "000002/01"], ["000003/02"]],
+        runs=site.runs,
     )
     batch.write()
-    assert Batch.read(batch.folder) == batch
+    assert Submission.read(batch.folder) == batch
     assert batch.attempts(1) == [site.runs / "000003/02"]
-    assert Batch.read(site.runs / "batches/none") is None
+    assert Submission.read(site.runs / "batches/none") is None

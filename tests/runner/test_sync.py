@@ -1,4 +1,6 @@
-"""The journey in real processes: INSERT, sync, SELECT; and every point where sync or a worker may die."""
+"""The journey in real processes: INSERT, sync, SELECT; and every point where sync or a worker may
+die.
+"""
 
 import json
 import os
@@ -68,7 +70,8 @@ def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[st
     )
     before = lab.catalog.stat().st_mtime_ns, lab.current.resolve()
 
-    assert main([]) == 0  # nothing new: nothing changes, not even the file
+    # Nothing new: nothing changes, not even the file
+    assert main([]) == 0
     assert "0 submitted, 0 ended, 0 rows ingested" in capsys.readouterr().out
     assert (lab.catalog.stat().st_mtime_ns, lab.current.resolve()) == before
     assert counts == ask(
@@ -76,9 +79,8 @@ def test_the_journey(lab: Site, expected: Rows, capsys: pytest.CaptureFixture[st
         "SELECT (SELECT count(*) FROM ingested), (SELECT count(*) FROM result), (SELECT count(*) FROM cost)",
     )
 
-    with Catalog(
-        lab.catalog
-    ).open() as connection:  # the same grid again is 0 new; one more seed is one trial
+    with Catalog(lab.catalog).open() as connection:
+        # The same grid again is 0 new; one more seed is one trial
         assert {c.table: c.new for c in grid.apply(connection, toy_grid(seeds=2), "again")}[
             "trial"
         ] == 0
@@ -126,15 +128,16 @@ def test_sync_dies(lab: Site, expected: Rows, point: str) -> None:
 
 
 def test_workers_die(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The first attempt of each trial is killed at a named point of its own; the next go on from their checkpoints."""
+    """The first attempt of each trial is killed at a named point of its own; the next go on from
+    their checkpoints.
+    """
     many, trials = f"{LOCAL}trials_at_once = {len(WORKER_DIES)}\n", range(1, len(WORKER_DIES) + 1)
     lab = declare(folder, many, len(WORKER_DIES))
     for point in WORKER_DIES:
         with crashing(point):
             assert sync(lab, Local(lab), limit=1).submitted == 1
-        tell(
-            lab, "UPDATE trial SET priority = -1 WHERE id IN (SELECT trial FROM attempt)"
-        )  # its second attempt waits for all
+        # Its second attempt waits for all
+        tell(lab, "UPDATE trial SET priority = -1 WHERE id IN (SELECT trial FROM attempt)")
     assert eventually(lambda: ended(lab) == len(WORKER_DIES))
     (folder / "site.toml").write_text(f"{many}trials_per_job = {len(WORKER_DIES)}\n")
     settle(lab)
@@ -166,6 +169,7 @@ def test_what_ends_the_watching_does_not_end_the_trials(
 
     from tests.processes import ROOT
 
+    # Under nohup it would be ignored, as it should be
     watcher = subprocess.Popen(
         [sys.executable, "-m", "runner.sync", "--watch"],
         cwd=lab.folder,
@@ -174,12 +178,11 @@ def test_what_ends_the_watching_does_not_end_the_trials(
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGHUP, signal.SIG_DFL
-        ),  # under nohup it would be ignored, as it should be
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert eventually((attempt_folder(lab.runs, 1, 1) / "claim").exists)
-    os.killpg(watcher.pid, number)  # as a terminal does: to the whole foreground group
+    # As a terminal does: to the whole foreground group
+    os.killpg(watcher.pid, number)
     said = watcher.communicate(timeout=180)[1]
     assert watcher.returncode == (130 if number == signal.SIGINT else -number)
     assert ("stopped watching" in said) == (number == signal.SIGINT)
@@ -196,7 +199,8 @@ def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(
         sync(lab, Local(lab))
     worker = stopped(lab)
     RunFolder(attempt_folder(lab.runs, 1, 1)).stop()
-    time.sleep(2 * LOOK_S)  # the job has looked; if it was slow, there is nothing to go on with
+    # The job has looked; if it was slow, there is nothing to go on with
+    time.sleep(2 * LOOK_S)
     os.kill(worker, signal.SIGCONT)
     settle(lab)
     done_once(lab, [row for row in expected if row[1] == 0])
@@ -303,7 +307,8 @@ def test_definition_drift_is_seen(lab: Site) -> None:
 def test_messages_of_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "make one with: python -m schema" in capsys.readouterr().err
-    assert not (folder / "lab").exists()  # asking changes nothing
+    # Asking changes nothing
+    assert not (folder / "lab").exists()
     assert main(["--backend", "slrum"]) == 2
     assert "unknown backend 'slrum'" in capsys.readouterr().err
 

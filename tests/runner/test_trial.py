@@ -305,7 +305,10 @@ def test_a_trial_begins_from_what_another_deployed(tmp_path: Path) -> None:
 def test_usage_and_messages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from runner.trial import main
 
-    assert main([]) == 2
-    assert "usage: python -m runner.trial FOLDER" in capsys.readouterr().err
+    for words in ([], ["a", "b"], [str(tmp_path), "--fast"]):
+        assert main(words) == 2
+        assert "usage: python -m runner.trial FOLDER [--trace]" in capsys.readouterr().err
+    assert main([str(tmp_path), "--profile"]) == 2
+    assert "--profile is called --trace: python -m runner.trial" in capsys.readouterr().err
     assert main([str(tmp_path)]) == 2
     assert "holds no spec.json" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from schema.grid import Count, GridError
 
 AXES = """
 INSERT INTO backbone (name, architecture) VALUES ('b', 'ViT-B-32');
-INSERT INTO dataset (name, format, kind, classes) VALUES ('d', 'world', 'classification', '["x", "y"]');
+INSERT INTO dataset (name, format, params, kind, classes) VALUES ('d', 'world', '{"image_px": 224}', 'classification', '["x", "y"]');
 INSERT INTO sequence (name, ordering) VALUES ('q', 'random');
 INSERT INTO sequence_concept VALUES ('q', 1, 'd', 'x'), ('q', 2, 'd', 'y');
 INSERT INTO suite (name) VALUES ('u');

@@ -1,4 +1,7 @@
-"""The app on no catalog, an empty and a filled one: every page, what is chosen on it, its files and its SQL (Streamlit's AppTest)."""
+"""The app on no catalog, an empty and a filled one, by Streamlit's AppTest.
+
+Every page is opened: what is chosen on it, its files and its SQL.
+"""
 
 import io
 import tomllib
@@ -6,63 +9,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 import app
 from queries import Question, SnapshotError, questions
-from schema.site import Site
-from screens import charts, console, plots, reading, showing, words
+from screens import charts, plots, reading, showing, words
 from tests.filled import Filled, varied
+from tests.screens.opening import APP, opened, texts
 
-APP = str(Path(__file__).parents[2] / "app.py")
 ASKED = questions()
 INSERT_ROW = "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)"
-
-
-def opened(page: str = "", **said: str) -> AppTest:
-    """A page under its address."""
-    at = AppTest.from_file(APP, default_timeout=120)
-    at._page_hash = calc_hash(page)
-    for key, value in said.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception, at.exception
-    return at
-
-
-def said(at: AppTest) -> str:
-    return "\n".join(
-        str(one.value)
-        for kind in ("markdown", "caption", "info", "warning", "error")
-        for one in at.get(kind)
-    )
-
-
-@pytest.fixture(scope="module")
-def catalogs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty and a filled catalog, as sync would publish them."""
-    folder = tmp_path_factory.mktemp("catalogs")
-    for name, fill in (("empty", lambda _: None), ("full", varied)):
-        made = Filled(folder / f"{name}.duckdb")
-        fill(made)
-        made.connection.close()
-    return folder
-
-
-@pytest.fixture
-def empty(site: Site, catalogs: Path) -> None:
-    site.snapshot.mkdir(parents=True)
-    site.current.symlink_to(catalogs / "empty.duckdb")
-
-
-@pytest.fixture
-def full(site: Site, catalogs: Path) -> reading.Snapshot:
-    site.snapshot.mkdir(parents=True)
-    site.current.symlink_to(catalogs / "full.duckdb")
-    snapshot = reading.newest()
-    assert snapshot is not None
-    return snapshot
 
 
 def test_without_a_snapshot_it_says_what_to_do(folder: Path) -> None:
@@ -100,22 +55,25 @@ def test_questions_on_a_filled_catalog(full: reading.Snapshot, question: Questio
 
 @pytest.mark.parametrize("page", app.OURS)
 def test_what_sync_could_not_reach_stands_on_every_page(full: reading.Snapshot, page: str) -> None:
-    assert "squeue: it did not answer within 60 s" in said(opened(page))
+    assert "squeue: it did not answer within 60 s" in texts(opened(page))
 
 
 def test_the_answer_in_one_sentence(full: reading.Snapshot) -> None:
-    """Of the numbers of tests/filled.py, by hand: lora keeps (0.55 + 0.02) / 0.70 on the mean over its three seeds."""
+    """Of the numbers of tests/filled.py, by hand.
+
+    On the mean over its three seeds, lora keeps (0.55 + 0.02) / 0.70.
+    """
     at = opened()
     answer = next(one.value for one in at.markdown if "####" in one.value)
     assert (
-        "When tiny learns world within small, **ewc with plain** retains zero-shot accuracy best: **0.929**"
-        in answer
+        "When tiny learns world within small, **ewc with plain** retains zero-shot accuracy best: "
+        "**0.929**" in answer
     )
     assert "one seed, so no interval" in answer
     table = at.dataframe[0].value
     assert table["verdict"].to_list() == ["best", "too few seeds", "too few seeds"]
     assert table["mean"].to_list()[1:] == pytest.approx([0.57 / 0.7, 0.55 / 0.7])
-    assert "1 of 3 rows wait for seeds" in said(at)
+    assert "1 of 3 rows wait for seeds" in texts(at)
 
 
 def test_filters_are_the_words_of_the_sentence(full: reading.Snapshot) -> None:
@@ -131,7 +89,7 @@ def test_filters_are_the_words_of_the_sentence(full: reading.Snapshot) -> None:
         "merging",
         "row",
     }
-    assert "No trial fits these words" in said(opened(study="second", mixture="replay"))
+    assert "No trial fits these words" in texts(opened(study="second", mixture="replay"))
 
 
 def test_the_trials_behind_a_row(full: reading.Snapshot) -> None:
@@ -153,7 +111,7 @@ def test_every_figure(full: reading.Snapshot, figure: str) -> None:
     charts = at.get("vega_lite_chart")
     assert at.get("button_group")[0].value == figure
     words_ = {"Two methods": "nothing to pair", "Published": "never"}
-    assert len(charts) == 1 or words_[figure] in said(at)
+    assert len(charts) == 1 or words_[figure] in texts(at)
 
 
 def test_operations(full: reading.Snapshot) -> None:
@@ -170,7 +128,9 @@ def test_operations(full: reading.Snapshot) -> None:
         for one in filled.code
     )
     filled = opened("operations", hole="ewc · plain")
-    assert "All 3 seeds of it are declared: 1 done, 1 running, 0 missing, 1 failed." in said(filled)
+    assert "All 3 seeds of it are declared: 1 done, 1 running, 0 missing, 1 failed." in texts(
+        filled
+    )
     assert not any("(VALUES ('ewc')) AS methods(method)" in one.value for one in filled.code)
 
 
@@ -178,16 +138,16 @@ def test_an_old_snapshot_in_which_something_runs_is_stale(
     full: reading.Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("screens.operations.minutes_old", lambda snapshot: 60.0)
-    assert "3 trials are said to run, but this snapshot is 60 minutes old" in said(
+    assert "3 trials are said to run, but this snapshot is 60 minutes old" in texts(
         opened("operations")
     )
 
 
 def test_a_trial(full: reading.Snapshot) -> None:
     at = opened("trial", id="8")
-    assert "by **ewc**" in said(at) and "error: loss is nan at step 17" in said(at)
+    assert "by **ewc**" in texts(at) and "error: loss is nan at step 17" in texts(at)
     assert "Traceback\n  boom" in {one.value for one in at.code}
-    assert "There is no trial 99" in said(opened("trial", id="99"))
+    assert "There is no trial 99" in texts(opened("trial", id="99"))
 
 
 def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
@@ -197,8 +157,11 @@ def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
     text = at.code[0].value
     assert INSERT_ROW.replace("seed)", "seed, study)") in text and "'it''s mine'" in text
     assert {one.label: one.value for one in at.metric} == {
-        "combinations": "1", "new trials": "0", "worker hours": "0.00", "trials without a forecast": "0",
-    }  # fmt: skip
+        "combinations": "1",
+        "new trials": "0",
+        "worker hours": "0.00",
+        "trials without a forecast": "0",
+    }
     more = Filled()
     varied(more)
     before = more.rows("(SELECT count(*) AS trials FROM trial)")[0]["trials"]
@@ -213,8 +176,13 @@ def test_declare_says_the_insert_and_its_price(full: reading.Snapshot) -> None:
 
 
 SENTENCE = {
-    "backbone": "tiny", "stream": "world", "mixture": "plain", "method": "finetune", "recipe": "usual", "budget": "small",
-}  # fmt: skip
+    "backbone": "tiny",
+    "stream": "world",
+    "mixture": "plain",
+    "method": "finetune",
+    "recipe": "usual",
+    "budget": "small",
+}
 
 
 def test_files_are_the_whole_answer(full: reading.Snapshot) -> None:
@@ -279,45 +247,6 @@ def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
     assert colours[0] == colours[1] == [charts.OKABE_ITO[1]]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("INSERT INTO trial (backbone) VALUES ('x')", "one SELECT at a time, and this is INSERT"),
-        ("SELECT 1; DROP TABLE trial", "this is SELECT, DROP"),
-        ("COPY trial TO 'out.csv'", "this is COPY"),
-        ("SET enable_external_access = true", "this is SET"),
-        ("ATTACH 'other.duckdb'", "this is ATTACH"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "disabled by configuration"),
-        ("SELECT * FROM read_text('site.toml')", "disabled by configuration"),
-        ("SELECT * FROM 'https://example.org/x.parquet'", "(?i)disabled|does not exist"),
-        ("SELECT * FROM glob('/*')", "disabled by configuration"),
-        ("SELECT nonsense", "nonsense"),
-        ("", "this is nothing"),
-    ],
-)
-def test_the_console_refuses(full: reading.Snapshot, text: str, message: str) -> None:
-    with pytest.raises((console.ConsoleError, console.duckdb.Error), match=message):
-        console.ask(full, text)
-
-
-def test_the_console_has_limits(full: reading.Snapshot) -> None:
-    assert len(console.ask(full, "SELECT * FROM range(1000000)")) == console.ROWS + 1
-    with pytest.raises(console.ConsoleError, match="Stopped after 0.2 s"):
-        console.ask(
-            full,
-            "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b",
-            seconds=0.2,
-        )
-
-
-def test_the_console_answers_from_the_address(full: reading.Snapshot) -> None:
-    at = opened("console", sql="SELECT count(*) AS trials FROM trial", table="trial")
-    assert at.dataframe[0].value["trials"].to_list() == [16]
-    assert "seed" in at.dataframe[1].value["column"].to_list()
-    refused = opened("console", sql="DELETE FROM trial")
-    assert "this is DELETE" in refused.error[0].value
-
-
 def test_a_parameter_stands_in_the_address(full: reading.Snapshot) -> None:
     assert set(opened("retention_at_budget").dataframe[0].value["budget"]) == {"small", "large"}
     assert set(opened("retention_at_budget", budget="large").dataframe[0].value["budget"]) == {
@@ -334,11 +263,11 @@ def test_a_question_younger_than_the_snapshot_says_so(
         )
 
     monkeypatch.setattr("screens.answer.read", refuse)
-    assert "Publish again with: python -m schema" in said(opened())
+    assert "Publish again with: python -m schema" in texts(opened())
 
 
 def test_a_wrong_value_is_said_in_words(full: reading.Snapshot) -> None:
-    assert "measure is one of" in opened("effect", measure="nonsense").error[0].value
+    assert "axis is one of" in opened("effect", axis="nonsense").error[0].value
 
 
 def test_it_listens_on_this_machine_only() -> None:

@@ -1,7 +1,8 @@
 """A throw-away Slurm cluster by hand.
 
-. "$(python -m tests.slurm start /tmp/somewhere)"     then sbatch, squeue, sacct and scontrol of this shell go to it
-python -m tests.slurm stop /tmp/somewhere              also for the folder of a test run that was killed, /tmp/weir-...
+. "$(python -m tests.slurm start /tmp/somewhere)"     then sbatch, squeue, sacct and scontrol of
+this shell go to it python -m tests.slurm stop /tmp/somewhere              also for the folder of a
+test run that was killed, /tmp/weir-...
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""Which processes are a cluster's own: told from /proc alone, so whoever knows the folder can find and end them.
+"""Which processes are a cluster's own: told from /proc alone, so whoever knows the folder can find
+and end them.
 
 Pid files would lie: they outlive a killed daemon, and a pid is given again.
 """
@@ -11,14 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+# In the order they need each other
 DAEMONS = (
     "munged",
     "mariadbd",
     "slurmdbd",
     "slurmctld",
     "slurmd",
-)  # in the order they need each other
-SCRIPTS = "slurmscriptd"  # slurmctld's child, which ends with it
+)
+# Slurmctld's child, which ends with it
+SCRIPTS = "slurmscriptd"
 STEP = "slurmstepd"
 
 
@@ -36,7 +39,8 @@ def processes() -> Iterator[Process]:
     """Everything that runs and may be looked at; the dead that nobody has collected do not run."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # ended meanwhile, or somebody else's
+            with suppress(OSError):
+                # Ended meanwhile, or somebody else's
                 name, _, rest = (
                     (entry / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
                 )
@@ -59,7 +63,9 @@ def _words(file: Path) -> list[str]:
 
 
 def daemons(folder: Path, name: str, node: str | None = None) -> list[int]:
-    """Pids of the daemon `name` of the cluster in `folder`; of slurmd, one per node, or that of `node`."""
+    """Pids of the daemon `name` of the cluster in `folder`; of slurmd, one per node, or that of
+    `node`.
+    """
     found = {
         process.pid: process
         for process in processes()
@@ -68,8 +74,8 @@ def daemons(folder: Path, name: str, node: str | None = None) -> list[int]:
     return [
         process.pid
         for process in found.values()
-        if process.parent not in found  # slurmd forks before it becomes a slurmstepd
-        and (node is None or node in process.arguments)
+        # Slurmd forks before it becomes a slurmstepd
+        if process.parent not in found and (node is None or node in process.arguments)
     ]
 
 
@@ -83,7 +89,9 @@ def _at_home(process: Process, folder: Path) -> bool:
 
 
 def steps(folder: Path) -> list[int]:
-    """Pids of the slurmstepd of the cluster in `folder`: one for each step that runs, a batch script being one."""
+    """Pids of the slurmstepd of the cluster in `folder`: one for each step that runs, a batch
+    script being one.
+    """
     return [
         process.pid for process in processes() if process.name == STEP and _at_home(process, folder)
     ]
@@ -111,7 +119,8 @@ def send(pids: Iterable[int], number: int) -> None:
 
 
 def end(find: Callable[[], list[int]], patience_s: float) -> None:
-    """End what `find` finds until it finds nothing: asked first, and killed after `patience_s` seconds.
+    """End what `find` finds until it finds nothing: asked first, and killed after `patience_s`
+    seconds.
 
     Raises TimeoutError for what does not even die then.
     """

@@ -2,8 +2,9 @@
 
     python -m tests.slurm.chaos --kills 500 --seed 1
 
-Afterwards every trial must be done once, with the results of the same grid run undisturbed, to the last bit. Prints what was
-killed and what became of it; docs/reliability.md keeps the record of the long run.
+Afterwards every trial must be done once, with the results of the same grid run undisturbed, to the
+last bit. Prints what was killed and what became of it; docs/reliability.md keeps the record of the
+long run.
 """
 
 import argparse
@@ -118,9 +119,8 @@ class Chaos:
     def kill_slurmd(self) -> bool:
         """It comes back after some seconds, as a supervised daemon does."""
         node = f"n{self.dice.randint(1, NODES)}"
-        if not daemons(
-            self.cluster.folder, "slurmd", node
-        ):  # it ended by itself, as when a job of a dead step is left on it
+        if not daemons(self.cluster.folder, "slurmd", node):
+            # It ended by itself, as when a job of a dead step is left on it
             self.cluster.restart("slurmd", node)
         self.cluster.kill("slurmd", node)
         time.sleep(self.dice.random())
@@ -154,7 +154,9 @@ class Chaos:
 
 
 def run(kills: int, seed: int, trials: int, pause_s: float, folder: Path) -> Chaos:
-    """The whole of it; raises AssertionError unless every trial is done once, with the results of a quiet run."""
+    """The whole of it; raises AssertionError unless every trial is done once, with the results of a
+    quiet run.
+    """
     with Cluster(
         Path(tempfile.mkdtemp(prefix="weir-")),
         nodes=NODES,

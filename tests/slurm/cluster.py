@@ -4,8 +4,9 @@
         cluster.run("sbatch", "--wait", "--wrap", "hostname")
         cluster.kill("slurmd", "n1")
 
-It has its own munged, mariadbd and slurmdbd (so that sacct works), slurmctld, and one slurmd per node, all on this host, as root
-or not; no service, container or cgroup is needed, only the packages that install.sh names. `python -m tests.slurm` is for people.
+It has its own munged, mariadbd and slurmdbd (so that sacct works), slurmctld, and one slurmd per
+node, all on this host, as root or not; no service, container or cgroup is needed, only the packages
+that install.sh names. `python -m tests.slurm` is for people.
 """
 
 import hashlib
@@ -29,9 +30,8 @@ from tests.slurm.patience import ClusterError, wait_until
 
 __all__ = ["Cluster", "ClusterError", "available", "missing", "wait_until"]
 
-SEARCH = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
-)  # sbin is not on everybody's PATH
+# Sbin is not on everybody's PATH
+SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 PROGRAMS = (
     "munged",
     "mariadbd",
@@ -44,7 +44,9 @@ PROGRAMS = (
     "squeue",
     "sacct",
 )
-LONGEST_FOLDER = 60  # characters: the path of a unix socket has 107, and Slurm adds its own names
+# Characters: the path of a unix socket has 107, and Slurm adds its own names
+LONGEST_FOLDER = 60
+# Of a cluster on which the tests run, say
 FOREIGN = (
     "SLURM",
     "SBATCH_",
@@ -53,7 +55,7 @@ FOREIGN = (
     "SACCT_",
     "SCANCEL_",
     "SINFO_",
-)  # of a cluster on which the tests run, say
+)
 USABLE = ("idle", "planned", "mixed", "allocated", "completing")
 ACTIVE = "PENDING,CONFIGURING,RUNNING,SUSPENDED,COMPLETING"
 JOB_FIELDS = {
@@ -89,10 +91,12 @@ def available() -> bool:
 
 
 class Cluster:
-    """A cluster in `folder`, which must be new or empty: job ids begin at 1 again, and files named after them would meet.
+    """A cluster in `folder`, which must be new or empty: job ids begin at 1 again, and files named
+    after them would meet.
 
-    `nodes` are n1, n2, ...; each claims `cpus` and `gpus`. `extra` lines go to the end of slurm.conf. Jobs go to the partition
-    main unless they ask for urgent, whose jobs preempt those of main (REQUEUE). Whatever fails is a ClusterError.
+    `nodes` are n1, n2, ...; each claims `cpus` and `gpus`. `extra` lines go to the end of
+    slurm.conf. Jobs go to the partition main unless they ask for urgent, whose jobs preempt those
+    of main (REQUEUE). Whatever fails is a ClusterError.
     """
 
     def __init__(
@@ -111,18 +115,19 @@ class Cluster:
                 "as unix sockets lie there and slurm.conf knows no quotes. Choose another folder."
             )
         self.options = Options(nodes, cpus, gpus, accounting, extra)
-        # Of its own, because Slurm puts it into the environment of every job: that is how they are told from all others.
+        # Of its own, because Slurm puts it into the environment of every job: that is how they are
+        # told from all others.
         self.name = f"weir_{hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]}"
-        self._written = self._registered = False  # its files; its name in the database
+        # Its files; its name in the database
+        self._written = self._registered = False
 
     @property
     def environment(self) -> dict[str, str]:
         """What Slurm's commands need to find this cluster."""
+        # Slurmdbd takes the socket from nowhere else
         return {
             "SLURM_CONF": str(self.folder / "etc/slurm.conf"),
-            "MYSQL_UNIX_PORT": str(
-                self.folder / "run/mysql.sock"
-            ),  # slurmdbd takes the socket from nowhere else
+            "MYSQL_UNIX_PORT": str(self.folder / "run/mysql.sock"),
             "PATH": SEARCH,
         }
 
@@ -134,7 +139,9 @@ class Cluster:
 
     @contextmanager
     def loaded(self) -> Iterator[Self]:
-        """With `environment` in os.environ, and without the variables of any other cluster; afterwards all is as before."""
+        """With `environment` in os.environ, and without the variables of any other cluster;
+        afterwards all is as before.
+        """
 
         def ours() -> dict[str, str]:
             return {
@@ -180,18 +187,23 @@ class Cluster:
         self.wait_ready()
 
     def stop(self) -> None:
-        """End its processes, its jobs' too, and no others. The folder stays, and `start` goes on from it."""
+        """End its processes, its jobs' too, and no others.
+
+        The folder stays, and `start` goes on from it.
+        """
         self._wake()
-        census.end(
-            partial(census.daemons, self.folder, "slurmctld"), 10
-        )  # first: it would start and requeue jobs
+        # First: it would start and requeue jobs
+        census.end(partial(census.daemons, self.folder, "slurmctld"), 10)
         census.end(self._work, 0)
         for name in (census.SCRIPTS, "slurmd", "slurmdbd", "mariadbd", "munged"):
             census.end(partial(census.daemons, self.folder, name), 10)
-        census.end(self._work, 0)  # what a slurmd was about to start
+        # What a slurmd was about to start
+        census.end(self._work, 0)
 
     def wait_ready(self, limit_s: float = 180) -> None:
-        """Until slurmctld (and slurmdbd) answer and every node takes jobs; a node that is down or drained is put back."""
+        """Until slurmctld (and slurmdbd) answer and every node takes jobs; a node that is down or
+        drained is put back.
+        """
         environment = self._whole_environment
         if self.options.accounting:
             wait_until(
@@ -209,22 +221,27 @@ class Cluster:
         )
 
     def heal(self) -> None:
-        """As new for the next test: what was paused goes on, what was killed starts, jobs end, nodes are put back."""
+        """As new for the next test: what was paused goes on, what was killed starts, jobs end,
+        nodes are put back.
+        """
         self._wake()
         self._start_missing()
         if active := self._active():
             self.run("scancel", "--quiet", "--full", *active)
         wait_until(lambda: not self._active(), "scancel to end all jobs")
-        census.end(self._work, 0)  # orphans, whose slurmstepd was killed
+        # Orphans, whose slurmstepd was killed
+        census.end(self._work, 0)
         self.wait_ready()
 
     def wait_saved(self) -> None:
         """Until slurmctld has written down what it knows now.
 
-        Killed before that (it writes every 5 s), it forgets jobs, ends them on their nodes when it is back, and gives their ids
-        to others; or it knows them as pending, ends them and starts them again.
+        Killed before that (it writes every 5 s), it forgets jobs, ends them on their nodes when it
+        is back, and gives their ids to others; or it knows them as pending, ends them and starts
+        them again.
         """
-        mark = f"mark-{time.monotonic_ns()}"  # its file is written as a whole, with the names of jobs as they are
+        # Its file is written as a whole, with the names of jobs as they are
+        mark = f"mark-{time.monotonic_ns()}"
         job = self.run(
             "sbatch",
             "--parsable",
@@ -244,7 +261,9 @@ class Cluster:
     # faults
 
     def kill(self, daemon: Daemon, node: str | None = None, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a daemon (slurmd: of `node`, or of all), and wait until it is gone if the signal is to end it."""
+        """Send a signal to a daemon (slurmd: of `node`, or of all), and wait until it is gone if
+        the signal is to end it.
+        """
         pids = self.pids(daemon, node)
         census.send(pids, number)
         if number in (signal.SIGKILL, signal.SIGTERM):
@@ -269,7 +288,10 @@ class Cluster:
             self._start(daemon, each)
 
     def set_node(self, node: str, state: Literal["down", "drain", "resume"]) -> None:
-        """As an operator does it. Jobs on a node set down are requeued or end as NODE_FAIL; a drained one finishes its jobs."""
+        """As an operator does it.
+
+        Jobs on a node set down are requeued or end as NODE_FAIL; a drained one finishes its jobs.
+        """
         self.run("scontrol", "update", f"nodename={node}", f"state={state}", "reason=test")
 
     # what is so
@@ -285,7 +307,9 @@ class Cluster:
         return found
 
     def stepds(self) -> list[int]:
-        """Pids of its slurmstepd: one for each step that runs; a batch script is one, each srun in it another."""
+        """Pids of its slurmstepd: one for each step that runs; a batch script is one, each srun in
+        it another.
+        """
         return census.steps(self.folder)
 
     def processes(self) -> list[int]:
@@ -298,12 +322,15 @@ class Cluster:
         return sorted({*found, *self._work()})
 
     def nodes(self) -> dict[str, str]:
-        """State of each node in sinfo's words: idle, mixed, allocated, down, drained, ..., with * if it is silent."""
+        """State of each node in sinfo's words: idle, mixed, allocated, down, drained, ..., with *
+        if it is silent.
+        """
         lines = self.run("sinfo", "-hN", "-p", "main", "-o", "%N %T").splitlines()
         return {node: state for node, _, state in (line.partition(" ") for line in lines)}
 
     def jobs(self) -> list[dict[str, str]]:
-        """What squeue knows, a dict per job or array task, also of those that ended less than MinJobAge ago.
+        """What squeue knows, a dict per job or array task, also of those that ended less than
+        MinJobAge ago.
 
         Keys: id (17_0), raw_id (18), state, reason, nodes, partition, name.
         """
@@ -316,7 +343,9 @@ class Cluster:
         ]
 
     def accounting_of(self, names: Iterable[str]) -> list[dict[str, str]]:
-        """What sacct knows of the jobs called `names`, a dict per job or array task, without steps; the keys are sacct's words."""
+        """What sacct knows of the jobs called `names`, a dict per job or array task, without steps;
+        the keys are sacct's words.
+        """
         asked = (
             "sacct",
             "-n",
@@ -336,7 +365,9 @@ class Cluster:
         ]
 
     def run(self, *command: str, limit_s: float = 120) -> str:
-        """What a command prints, run on this cluster and in its folder; a ClusterError unless it exits with 0 in time."""
+        """What a command prints, run on this cluster and in its folder; a ClusterError unless it
+        exits with 0 in time.
+        """
         try:
             done = subprocess.run(
                 command,

@@ -1,4 +1,6 @@
-"""The configuration files of a throw-away Slurm cluster: several slurmd on one host, fake GPUs, no cgroups, quick timers."""
+"""The configuration files of a throw-away Slurm cluster: several slurmd on one host, fake GPUs, no
+cgroups, quick timers.
+"""
 
 import os
 import pwd
@@ -13,7 +15,8 @@ from pathlib import Path
 from tests.slurm.patience import ClusterError
 
 MEMORY_MB = (
-    64_000  # per node, claimed as the CPUs are: nothing enforces it, so any job of the tests fits
+    # Per node, claimed as the CPUs are: nothing enforces it, so any job of the tests fits
+    64_000
 )
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 FIRST_PORT = 10_000
@@ -21,11 +24,16 @@ FIRST_PORT = 10_000
 
 @dataclass(frozen=True)
 class Options:
-    """What a test may choose. `extra` lines come last in slurm.conf: where a key is given twice, the last one holds."""
+    """What a test may choose.
+
+    `extra` lines come last in slurm.conf: where a key is given twice, the last one holds.
+    """
 
     nodes: int = 2
-    cpus: int = 8  # per node
-    gpus: int = 4  # per node
+    # Per node
+    cpus: int = 8
+    # Per node
+    gpus: int = 4
     accounting: bool = True
     extra: str = ""
 
@@ -36,7 +44,9 @@ class Options:
 
 
 def user() -> str:
-    """Whose the daemons are: whoever starts them, whatever $USER says (it does not follow su or chroot)."""
+    """Whose the daemons are: whoever starts them, whatever $USER says (it does not follow su or
+    chroot).
+    """
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -46,7 +56,9 @@ def user() -> str:
 
 
 def write(folder: Path, name: str, options: Options, search: str) -> None:
-    """Everything the daemons read, into `folder`/etc, for the cluster called `name`; `search` is the PATH to the programs."""
+    """Everything the daemons read, into `folder`/etc, for the cluster called `name`; `search` is
+    the PATH to the programs.
+    """
     for part in (
         "etc",
         "run",
@@ -72,7 +84,8 @@ def write(folder: Path, name: str, options: Options, search: str) -> None:
     (folder / "etc/gres.conf").write_text(_devices(folder, options))
     if options.accounting:
         database = folder / "etc/slurmdbd.conf"
-        database.touch(mode=0o600)  # slurmdbd refuses one that others may read
+        # Slurmdbd refuses one that others may read
+        database.touch(mode=0o600)
         database.write_text(_slurmdbd(folder, ports))
         (folder / "etc/database.sql").write_text(
             "CREATE DATABASE IF NOT EXISTS slurm_acct;\nCREATE USER IF NOT EXISTS slurm@localhost IDENTIFIED BY 'slurm';\n"
@@ -83,7 +96,8 @@ def write(folder: Path, name: str, options: Options, search: str) -> None:
 def free_ports(count: int) -> int:
     """The first of `count` neighbouring TCP ports that nobody listens on.
 
-    They lie below the range outgoing connections take theirs from: one of those could sit on a port before the daemon does.
+    They lie below the range outgoing connections take theirs from: one of those could sit on a port
+    before the daemon does.
     """
     top = int(EPHEMERAL_RANGE.read_text().split()[0]) if EPHEMERAL_RANGE.exists() else 32_768
     if top < FIRST_PORT + 2_000:
@@ -194,14 +208,15 @@ def _devices(folder: Path, options: Options) -> str:
 
 
 def _no_cgroup(search: str) -> str:
-    """Left to itself slurmd looks for cgroups, and dies where none are mounted although no plugin uses them."""
+    """Left to itself slurmd looks for cgroups, and dies where none are mounted although no plugin
+    uses them.
+    """
     said = subprocess.run(
         ["slurmctld", "-V"], capture_output=True, text=True, timeout=10, env={"PATH": search}
     ).stdout
     version = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
-    return (
-        "disabled" if version >= (23, 11) else "cgroup/v1"
-    )  # the older ones do not know the word; v1, unused, never looks
+    # The older ones do not know the word; v1, unused, never looks
+    return "disabled" if version >= (23, 11) else "cgroup/v1"
 
 
 def _slurmdbd(folder: Path, ports: int) -> str:

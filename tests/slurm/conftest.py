@@ -1,4 +1,6 @@
-"""Fixtures: a real Slurm cluster for the session, whole again before each test, and clusters of a test's own."""
+"""Fixtures: a real Slurm cluster for the session, whole again before each test, and clusters of a
+test's own.
+"""
 
 import os
 import shutil
@@ -15,10 +17,11 @@ Factory = Callable[..., Cluster]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those of this folder stay in one: they share the machine's one cluster.
+    """Where tests run in several processes, those of this folder stay in one: they share the
+    machine's one cluster.
 
-    A dozen daemons of a cluster on two cores are late now and then. A test that fails is tried once more, and `make test`
-    shows why: what needed its second try is looked into like what failed.
+    A dozen daemons of a cluster on two cores are late now and then. A test that fails is tried once
+    more, and `make test` shows why: what needed its second try is looked into like what failed.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -27,7 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def require_slurm() -> None:
-    """Skip where Slurm is not installed, and fail there if the environment says that it is expected."""
+    """Skip where Slurm is not installed, and fail there if the environment says that it is
+    expected.
+    """
     if absent := missing():
         sentence = f"Slurm is not installed ({', '.join(absent)} not found); tests/slurm/install.sh installs it."
         if "slurm" in os.environ.get("WEIR_EXPECT", ""):
@@ -36,7 +41,8 @@ def require_slurm() -> None:
 
 
 def running(stack: ExitStack, **options: object) -> Cluster:
-    """A cluster that runs and whose environment is loaded until the stack unwinds; then nothing is left of it.
+    """A cluster that runs and whose environment is loaded until the stack unwinds; then nothing is
+    left of it.
 
     Not in pytest's own folders: their paths are too long for unix sockets.
     """
@@ -48,7 +54,9 @@ def running(stack: ExitStack, **options: object) -> Cluster:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Two nodes of 8 CPUs and 4 GPUs, for the whole session; os.environ leads Slurm's commands to it."""
+    """Two nodes of 8 CPUs and 4 GPUs, for the whole session; os.environ leads Slurm's commands to
+    it.
+    """
     require_slurm()
     with ExitStack() as stack:
         yield running(stack)
@@ -56,14 +64,18 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def healthy(request: pytest.FixtureRequest) -> None:
-    """What a test did to the shared cluster, the next one does not see: no jobs, all daemons up, all nodes idle."""
+    """What a test did to the shared cluster, the next one does not see: no jobs, all daemons up,
+    all nodes idle.
+    """
     if "cluster" in request.fixturenames:
         request.getfixturevalue("cluster").heal()
 
 
 @pytest.fixture
 def make_cluster() -> Iterator[Factory]:
-    """`make_cluster(nodes=1, extra="MaxArraySize=5")`: a cluster for this test only; os.environ leads to the newest one."""
+    """`make_cluster(nodes=1, extra="MaxArraySize=5")`: a cluster for this test only; os.environ
+    leads to the newest one.
+    """
     require_slurm()
     with ExitStack() as stack:
         yield lambda **options: running(stack, **options)

@@ -13,7 +13,8 @@ from tests.slurm.configuration import user
 from tests.slurm.patience import ClusterError, wait_until
 
 Daemon = Literal["munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd"]
-LOG_LINES = 8  # of a daemon that did not start, in the message that says so
+# Of a daemon that did not start, in the message that says so
+LOG_LINES = 8
 
 
 def start(
@@ -21,7 +22,8 @@ def start(
 ) -> None:
     """Start a daemon of the cluster in `folder` unless it runs already, and wait until it answers.
 
-    Each daemon leaves the session of its caller, so that no Ctrl-C reaches it. Raises ClusterError with the end of its log.
+    Each daemon leaves the session of its caller, so that no Ctrl-C reaches it. Raises ClusterError
+    with the end of its log.
     """
     if census.daemons(folder, daemon, node):
         return
@@ -94,7 +96,8 @@ def _answers(folder: Path, environment: Mapping[str, str], daemon: Daemon) -> Ca
         "mariadbd": lambda: _greets(folder / "run/mysql.sock"),
         "slurmdbd": lambda: answers(environment, "sacctmgr", "-n", "show", "cluster"),
         "slurmctld": lambda: answers(environment, "scontrol", "ping", word="UP"),
-        "slurmd": lambda: True,  # slurmctld knows: see Cluster.wait_ready
+        # Slurmctld knows: see Cluster.wait_ready
+        "slurmd": lambda: True,
     }
     return checks[daemon]
 
@@ -115,7 +118,8 @@ def _command(folder: Path, daemon: Daemon, node: str | None) -> list[str]:
     commands: dict[Daemon, list[str]] = {
         "munged": [
             "munged",
-            "--force",  # as no machine depends on the secret
+            # As no machine depends on the secret
+            "--force",
             f"--key-file={folder}/etc/munge.key",
             f"--socket={folder}/run/munge.sock",
             f"--pid-file={folder}/run/munged.pid",
@@ -142,7 +146,8 @@ def _command(folder: Path, daemon: Daemon, node: str | None) -> list[str]:
                 "--innodb-doublewrite=0",
                 "--innodb-buffer-pool-size=64M",
             ),
-            "--innodb-lock-wait-timeout=900",  # as slurmdbd asks for
+            # As slurmdbd asks for
+            "--innodb-lock-wait-timeout=900",
         ],
         "slurmdbd": ["slurmdbd"],
         "slurmctld": ["slurmctld", "-f", configuration],

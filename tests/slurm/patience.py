@@ -14,7 +14,9 @@ def wait_until(
     limit_s: float = 120,
     pause_s: float = 0.05,
 ) -> None:
-    """Until `condition` is true; a ClusterError that names `what` was waited for after `limit_s` seconds."""
+    """Until `condition` is true; a ClusterError that names `what` was waited for after `limit_s`
+    seconds.
+    """
     until = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > until:

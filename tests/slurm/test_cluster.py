@@ -1,4 +1,6 @@
-"""The throw-away cluster is a real one: jobs, arrays, GPUs, accounting; faults do what they say; nothing is left of it."""
+"""The throw-away cluster is a real one: jobs, arrays, GPUs, accounting; faults do what they say;
+nothing is left of it.
+"""
 
 import os
 import shutil
@@ -237,7 +239,8 @@ def test_slurmctld_killed_and_restarted_keeps_the_jobs(cluster: Cluster) -> None
 def test_slurmctld_killed_too_soon_forgets_and_gives_the_id_again(cluster: Cluster) -> None:
     """Why a job id alone proves nothing."""
     cluster.wait_saved()
-    submit(cluster, "true")  # makes slurmctld write: the next time is 5 s later
+    # Makes slurmctld write: the next time is 5 s later
+    submit(cluster, "true")
     time.sleep(0.2)
     job = submit(cluster, "sleep 300", "--no-requeue", "--job-name=weir-forgotten")
     cluster.kill("slurmctld")

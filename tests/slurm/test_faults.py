@@ -1,4 +1,6 @@
-"""What goes wrong on a real cluster, made to go wrong: after each, every trial is done once, with the results of a quiet run."""
+"""What goes wrong on a real cluster, made to go wrong: after each, every trial is done once, with
+the results of a quiet run.
+"""
 
 import os
 import signal
@@ -6,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.run_folder import RunFolder, attempt_folder
+from runner.run_folder import RunFolder, attempt_folder, read_json
 from schema.site import Site
 from tests.journey import (
     SLURM,
@@ -31,7 +33,8 @@ from tests.slurm.conftest import Factory
 
 pytestmark = pytest.mark.slow
 STEPS = (
-    240  # some seconds of training are left to one that stopped at step 3 when it is told to end
+    # Some seconds of training are left to one that stopped at step 3 when it is told to end
+    240
 )
 LONG = 10_000_000
 
@@ -43,7 +46,9 @@ def expected_longer(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 
 def in_the_middle(site: Site) -> int:
-    """Submit, and wait until the worker of the first trial has stopped in a task, behind a checkpoint; its process id."""
+    """Submit, and wait until the worker of the first trial has stopped in a task, behind a
+    checkpoint; its process id.
+    """
     with crashing("step:3", by="SIGSTOP"):
         one_pass(site)
     return stopped(site)
@@ -73,20 +78,20 @@ def test_sync_is_killed(cluster: Cluster, folder: Path, expected: Rows, point: s
     dies_at(site, point)
     settle(site)
     done_once(site, expected)
-    lost = {"attempt_row": 2, "asked": 2}.get(
-        point, 0
-    )  # no folders; or asked, and nobody knows the jobs: made anew
+    # No folders; or asked, and nobody knows the jobs: made anew
+    lost = {"attempt_row": 2, "asked": 2}.get(point, 0)
     assert ask(site, "SELECT count(*) FILTER (WHERE kind = 'submit'), count(*) FROM outcome") == [
         (lost, 2 + lost)
     ]
 
 
 def test_sbatch_says_no_but_accepted(cluster: Cluster, folder: Path, expected: Rows) -> None:
-    """F11: the controller hangs while sbatch waits for its answer; the jobs are found by name and not sent again (I2, I7)."""
+    """F11: the controller hangs while sbatch waits for its answer; the jobs are found by name and
+    not sent again (I2, I7).
+    """
     site = declare(folder, SLURM)
-    config = cluster.run(
-        "scontrol", "show", "config"
-    )  # what sync asks before it submits, while the controller still answers
+    # What sync asks before it submits, while the controller still answers
+    config = cluster.run("scontrol", "show", "config")
     assert "MaxArraySize" in config
     one_pass_paused(cluster, site)
     cluster.resume("slurmctld")
@@ -119,7 +124,9 @@ def one_pass_paused(cluster: Cluster, site: Site) -> None:
 
 
 def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) -> None:
-    """F15: no answer is no news; results are ingested, nothing is given up, sync says degraded (I7, I16)."""
+    """F15: no answer is no news; results are ingested, nothing is given up, sync says degraded (I7,
+    I16).
+    """
     site = declare(folder, SLURM)
     one_pass(site)
     assert eventually(lambda: ended(site) == 2)
@@ -128,14 +135,14 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
     cluster.kill("slurmctld")
     done = command(folder, "runner.sync")
     assert done.returncode == 1
-    assert (
-        "degraded: slurm: nothing was submitted: scontrol failed" in done.stderr
-    )  # squeue was not needed: both had said done
+    # Squeue was not needed: both had said done
+    assert "degraded: slurm: nothing was submitted: scontrol failed" in done.stderr
     assert "0 submitted, 2 ended" in done.stdout
     assert ask(site, "SELECT subject FROM problem") == [("slurm",)]
     cluster.restart("slurmctld")
     settle(site)
-    tell(site, "DELETE FROM result WHERE trial = 3")  # only to compare with the run of two
+    # Only to compare with the run of two
+    tell(site, "DELETE FROM result WHERE trial = 3")
     assert ask(site, "SELECT trial, attempt, state FROM outcome ORDER BY ALL") == [
         (1, 1, "done"),
         (2, 1, "done"),
@@ -151,7 +158,8 @@ def test_accounting_is_down(cluster: Cluster, folder: Path, expected: Rows) -> N
         one_pass(site)
     cluster.kill("slurmdbd")
     report = settle(site)
-    assert not report.problems  # the shim spoke for its workers; accounting was not even asked
+    # The shim spoke for its workers; accounting was not even asked
+    assert not report.problems
     cluster.restart("slurmdbd")
     done_once(site, expected)
 
@@ -161,7 +169,8 @@ def test_a_cluster_without_accounting(make_cluster: Factory, folder: Path) -> No
     cluster = make_cluster(nodes=1, accounting=False)
     site = declare(folder, SLURM, 2, STEPS)
     worker = in_the_middle(site)
-    stopped(site, 2)  # neither is over before its end is made
+    # Neither is over before its end is made
+    stopped(site, 2)
     os.kill(worker, signal.SIGKILL)
     for job in cluster.jobs():
         if job["name"].startswith("weir-") and job["id"].endswith("_1"):
@@ -199,7 +208,9 @@ def test_a_whole_job_is_killed(cluster: Cluster, folder: Path, expected_longer: 
 
 
 def test_a_node_fails(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
-    """F25: slurmd and its steps die, the worker is left without a parent and ends itself; the next attempt runs elsewhere."""
+    """F25: slurmd and its steps die, the worker is left without a parent and ends itself; the next
+    attempt runs elsewhere.
+    """
     site = declare(folder, SLURM, 1, STEPS)
     worker = in_the_middle(site)
     node = next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING")
@@ -216,7 +227,8 @@ def test_a_node_fails(cluster: Cluster, folder: Path, expected_longer: Rows) -> 
 def test_a_node_is_set_down(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F25: an operator takes the node; with --no-requeue that end is final, and free."""
     site = declare(folder, SLURM, 1, STEPS)
-    in_the_middle(site)  # Slurm sends SIGCONT to what it ends
+    # Slurm sends SIGCONT to what it ends
+    in_the_middle(site)
     cluster.set_node(
         next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING"), "down"
     )
@@ -227,7 +239,9 @@ def test_a_node_is_set_down(cluster: Cluster, folder: Path, expected_longer: Row
 
 
 def test_preemption(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
-    """F26: a job of a better partition takes the node: SIGTERM, a checkpoint, and no retry is used up."""
+    """F26: a job of a better partition takes the node: SIGTERM, a checkpoint, and no retry is used
+    up.
+    """
     site = declare(folder, SLURM + '[slurm]\nnodelist = "n1"\n', 1, STEPS)
     in_the_middle(site)
     cluster.run(
@@ -241,7 +255,9 @@ def test_preemption(cluster: Cluster, folder: Path, expected_longer: Rows) -> No
 
 @pytest.mark.parametrize("signal_s", [30, 0])
 def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
-    """F27: time is up, with an early signal and without one: the next attempts go on, each from the last checkpoint."""
+    """F27: time is up, with an early signal and without one: the next attempts go on, each from the
+    last checkpoint.
+    """
     text = SLURM.replace("time_limit_minutes = 10", "time_limit_minutes = 1").replace(
         "signal_s = 20", f"signal_s = {signal_s}"
     )
@@ -254,8 +270,9 @@ def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
     first, *_ = ends(site)
     assert first == (1, 1, "failed" if signal_s else "lost", "timeout"), ask(site, "FROM outcome")
     second = RunFolder(attempt_folder(site.runs, 1, 2))
-    if second.progress():  # it had begun before it was withdrawn: not at the beginning
-        assert (second.progress() or {})["step"] > 1
+    if second.progress() is not None:
+        # It had begun before it was withdrawn: not at the beginning
+        assert (read_json(second.path / "progress.json") or {})["step"] > 1
 
 
 # ---------------------------------------------------------------- people
@@ -275,7 +292,9 @@ def test_a_person_cancels_a_running_job(cluster: Cluster, folder: Path) -> None:
 
 
 def test_withdrawn(cluster: Cluster, folder: Path) -> None:
-    """A running trial ends at a checkpoint, a queued one before it starts, and its job leaves the queue."""
+    """A running trial ends at a checkpoint, a queued one before it starts, and its job leaves the
+    queue.
+    """
     site = declare(folder, SLURM + "trials_at_once = 1\n", 2, LONG)
     one_pass(site)
     trains(site)
@@ -321,7 +340,9 @@ def test_a_job_that_waits_for_ever_is_said(cluster: Cluster, folder: Path, expec
 def test_sbatch_refuses_until_site_toml_is_mended(
     cluster: Cluster, folder: Path, expected: Rows
 ) -> None:
-    """A partition that does not exist: nothing is lost, the words are shown, and no attempt is used up by waiting."""
+    """A partition that does not exist: nothing is lost, the words are shown, and no attempt is used
+    up by waiting.
+    """
     site = declare(folder, SLURM + '[slurm]\npartition = "gpu"\n')
     for _ in range(3):
         report = one_pass(site)
@@ -350,7 +371,9 @@ def test_array_limits(make_cluster: Factory, folder: Path, expected: Rows, large
 
 
 def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) -> None:
-    """F12: at MaxJobCount sbatch would sleep for two minutes; it is ended, and the batch offered again (I11)."""
+    """F12: at MaxJobCount sbatch would sleep for two minutes; it is ended, and the batch offered
+    again (I11).
+    """
     cluster = make_cluster(nodes=1, extra="MaxJobCount=3\nMinJobAge=2")
     fillers = [
         cluster.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true").strip()

@@ -1,4 +1,6 @@
-"""A trial whose processes are on several nodes: what happens to one happens to all, and the bits are those of one node."""
+"""A trial whose processes are on several nodes: what happens to one happens to all, and the bits
+are those of one node.
+"""
 
 import os
 import signal
@@ -16,15 +18,19 @@ from tests.slurm.test_faults import trains
 from tests.toy import DATA
 
 pytestmark = pytest.mark.slow
-STEPS = 400  # so that each task goes on for seconds after its first checkpoint
-NODES = (  # both are this machine: their names lead nowhere
+# So that each task goes on for seconds after its first checkpoint
+STEPS = 400
+# Both are this machine: their names lead nowhere
+NODES = (
     SLURM
     + 'ranks_per_node = 1\n[slurm]\nsetup = ["export MASTER_ADDR=127.0.0.1 GLOO_SOCKET_IFNAME=lo"]\n'
 )
 
 
 def other_than(first: int, cluster: Cluster) -> int:
-    """The worker on the other node: like the first a process of a job that leads a group of its own, and its task is 1."""
+    """The worker on the other node: like the first a process of a job that leads a group of its
+    own, and its task is 1.
+    """
 
     def told(pid: int) -> bytes:
         return Path(f"/proc/{pid}/environ").read_bytes()
@@ -44,8 +50,11 @@ def deep(pid: int, ours: list[int]) -> bool:
 
 
 def test_killed_told_to_end_and_gone_on_from(cluster: Cluster, folder: Path) -> None:
-    """F20, F26: one process is killed: the attempt is lost and tried again. All are told to end: they agree on a step, and one
-    checkpoint is there. What comes of it is to the bit what two processes of one node come to, undisturbed (I3)."""
+    """F20, F26: one process is killed: the attempt is lost and tried again.
+
+    All are told to end: they agree on a step, and one checkpoint is there. What comes of it is to
+    the bit what two processes of one node come to, undisturbed (I3).
+    """
     site = declare(folder, NODES, 1, STEPS)
     tell(site, "UPDATE recipe SET compute_params = '{\"ranks\": 2}'")
     one_pass(site)

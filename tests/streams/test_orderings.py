@@ -143,7 +143,7 @@ def test_a_caption_mentions_a_name_once_and_as_whole_words() -> None:
 def test_captions_of_files_are_counted_without_reading_images(tmp_path: Path) -> None:
     """All of them, those of unreadable images too."""
     pairs = open_pairs(layouts.imagefolder(tmp_path, 12, bad=set(range(12))), "train", tmp_path)
-    found = list(concept_order.spoken(pairs))
+    found = list(concept_order.captions(pairs))
     assert len(found) >= len(pairs) == 12 and all(isinstance(caption, str) for caption in found)
 
 

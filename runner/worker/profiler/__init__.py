@@ -1,1 +1,1 @@
-"""What a step costs, counted before it is taken, on tensors without contents."""
+"""The costs of a step of each method, counted before it is taken, on tensors without contents."""

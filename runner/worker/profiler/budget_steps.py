@@ -1,7 +1,8 @@
-"""A trial's budget, solved at its start: steps of each task, and what they were derived from, as rows for the catalog.
+"""A trial's budget, solved at its start: the steps of each task, and what they were derived from.
 
-As a process (`python -m runner.worker.profiler.budget_steps`) it profiles what it is told, for `runner.scheduler.profiles`: a line of JSON with the rows that
-backbone, mixture, method and recipe name in, a line with rows of `profile`, or with an error, out.
+As a process (`python -m runner.worker.profiler.budget_steps`) it profiles definitions for
+`runner.scheduler.profiles`: a line of JSON with the rows of backbone, mixture, method and recipe
+in, a line with rows of `profile`, or with an error, out.
 """
 
 import json
@@ -12,11 +13,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from runner.budget import MULTIPLIER_DECIMALS, PROFILED, steps_per_task
-from runner.worker.profiler.step_cost import ProfileError, Rows, profile_with_full, profiled
+from runner.worker.profiler.fake_steps import ProfileError
+from runner.worker.profiler.step_cost import Profiles, Rows, profiled
 from schema.spec import Spec
 
 Row = dict[str, Any]
-WORDS = ("backbone", "mixture", "method", "recipe")  # what a profile is of
+# The words of a sentence that a profile depends on
+WORDS = ("backbone", "mixture", "method", "recipe")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class Solved:
 
 
 def solve(spec: Spec) -> Solved:
-    """The same on every machine and in every attempt: nothing but the definition is asked.
+    """Solve the budget of a definition, from nothing but the definition.
+
+    The answer is the same on every machine and in every attempt.
 
     Raises:
         BudgetError: less than one step per task.
@@ -38,54 +43,54 @@ def solve(spec: Spec) -> Solved:
     tasks, pairs = spec.stream["tasks"], spec.recipe["batch_pairs"]
     if spec.budget["unit"] not in PROFILED:
         return Solved(steps_per_task(spec.budget, tasks, pairs))
-    rows = profile_with_full(spec)
+    rows = Profiles().with_full(spec)
     inputs = profiled(rows)
     steps = steps_per_task(spec.budget, tasks, pairs, inputs)
-    made = [{"task": 0, **row} for row in profile_rows(spec, rows)]
-    used = asdict(inputs) | {
+    numbers = asdict(inputs) | {
         "multiplier": inputs.multiplier,
         "multiplier_decimals": MULTIPLIER_DECIMALS,
-        "steps_per_task": steps,  # rounded to the nearest
+        # Rounded to the nearest
+        "steps_per_task": steps,
     }
-    said = [
-        {"task": 0, "name": f"budget_{name}", "part": "all", "value": float(value)}
-        for name, value in used.items()
-    ]
-    return Solved(steps, made, said)
+    statistics: list[Row] = []
+    for name, number in numbers.items():
+        row = {"task": 0, "name": f"budget_{name}", "part": "all", "value": float(number)}
+        statistics.append(row)
+    return Solved(steps, [{"task": 0, **row} for row in profile_rows(spec, rows)], statistics)
 
 
 def profile_rows(spec: Spec, rows: Rows) -> list[Row]:
-    """Rows of the table `profile`."""
+    """Return rows of the table `profile`."""
     words = {word: getattr(spec, word)["name"] for word in WORDS}
-    return [
-        {**words, "phase": phase, "flops": flops, "peak_bytes": peak_bytes}
-        for phase, (flops, peak_bytes) in rows.items()
-    ]
+    table = []
+    for phase, (flops, peak_bytes) in rows.items():
+        table.append({**words, "phase": phase, "flops": flops, "peak_bytes": peak_bytes})
+    return table
 
 
-def answer(line: str) -> Row:
-    """What a definition's profile is, or why it has none."""
-    began, said = time.monotonic(), json.loads(line)
+def answer(line: str, known: Profiles) -> Row:
+    """Return the profile of the definition that a line of JSON holds, or why it has none."""
+    began, words = time.monotonic(), json.loads(line)
     spec = Spec(
-        **{word: said[word] for word in WORDS},
+        **{word: words[word] for word in WORDS},
         stream={"name": "any", "tasks": 1},
         budget={},
         seed=0,
     )
     try:
-        return {
-            "rows": profile_rows(spec, profile_with_full(spec)),
-            "seconds": time.monotonic() - began,
-        }
+        rows = profile_rows(spec, known.with_full(spec))
     except (ProfileError, ValueError) as error:
         return {"error": str(error), "seconds": time.monotonic() - began}
+    return {"rows": rows, "seconds": time.monotonic() - began}
 
 
 def main() -> int:
-    """Until nothing more is asked."""
-    logging.disable(logging.WARNING)  # open_clip's, that the weights are random
+    """Answer line by line, until the input ends."""
+    # open_clip warns that the weights are random
+    logging.disable(logging.WARNING)
+    known = Profiles()
     for line in sys.stdin:
-        print(json.dumps(answer(line)), flush=True)
+        print(json.dumps(answer(line, known)), flush=True)
     return 0
 
 

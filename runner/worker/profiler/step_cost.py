@@ -1,187 +1,213 @@
-"""What one step of a method costs, known before it is taken: FLOPs and peak memory, counted on tensors without contents.
+"""The costs of one step of a method, known before it is taken: FLOPs and peak memory.
 
-The step is the real one: `Training` with the real parts, on fake tensors (`torch._subclasses.FakeTensorMode`), which know shapes
-and storages but hold nothing. So there is no formula per method, no weights and no data, and a model that fits no machine here
-can be profiled. All of it happens on a fake CPU, whatever the machine, so that a budget buys the same steps everywhere.
+The step is the real one: `Training` with the real parts, on tensors without contents (see
+`fake_steps`). So there is no formula per method, and a budget buys the same steps everywhere.
 
-FLOPs are those of torch's counter (matrix products, convolutions, attention); those of decompositions are a phase of their own.
-Memory is that of all storages that live at once: parameters, gradients, optimizer state, what the parts remember, activations;
-not the allocator's waste, not the driver's own.
-
-A part that asks for a number that a fake tensor does not have gets 1, and True where it asks whether tensors are equal; which
-pairs a selection chooses is not asked at all. What `Batch.sources` holds is real, and so is what is computed from it alone.
+FLOPs are those of torch's counter (matrix products, convolutions, attention); those of
+decompositions are a phase of their own. Memory is that of all storages that live at once:
+parameters, gradients, optimizer state, what the parts remember, activations; not the allocator's
+waste, not the driver's own.
 """
 
-import dataclasses
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import gc
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    FakeTensorMode,
-)
 
 import methods
-from methods import Sum, Task, optimizers
+from methods import Task
 from methods.compute.distributed import ALONE
 from runner.budget import Profiled
-from runner.worker import backbone as backbones
-from runner.worker.backbone import Backbone
-from runner.worker.costs import Ledger
-from runner.worker.datasets import Desk
-from runner.worker.profiler.fake_tensors import Books, LookBack, Memory, as_arrays
-from runner.worker.training import REPAIR, Training, repairing
+from runner.worker.profiler.fake_steps import DryRun, fake_backbone
+from runner.worker.profiler.fake_tensors import Memory
+from runner.worker.profiler.sampling import Books
+from runner.worker.repair import repairing
+from runner.worker.training import REPAIR, Training
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps
 from schema.spec import Spec, canonical
-from streams import Batch
-from streams.loading import Loader
-from streams.mixtures import Mixture, shares
 
-Rows = dict[str, tuple[float, int]]  # phase -> FLOPs, peak bytes; as rows of `profile`
-PER_STEP, ONCE, FULL = (
-    ("train", "score"),
-    ("objective",),
-    "full",
-)  # FULL: a step of full fine-tuning, for comparison
-MERGE, SVD = "merge", "svd"  # known, and charged by no budget
+# Phase -> FLOPs, peak bytes; as rows of `profile`
+Rows = dict[str, tuple[float, int]]
+PER_STEP, ONCE = ("train", "score"), ("objective",)
+# A step of full fine-tuning, for comparison
+FULL = "full"
+# Known, and charged by no budget
+MERGE, SVD = "merge", "svd"
 PLAIN: dict[str, Any] = {
-    "tuning": "full", "tuning_params": {}, "objective": "contrastive", "objective_params": {}, "merging": "none",
-    "merging_params": {}, "start": "last", "deploy": "last", "repair": None, "repair_params": {},
-}  # fmt: skip
+    "tuning": "full",
+    "tuning_params": {},
+    "objective": "contrastive",
+    "objective_params": {},
+    "merging": "none",
+    "merging_params": {},
+    "start": "last",
+    "deploy": "last",
+    "repair": None,
+    "repair_params": {},
+}
+# What of a definition can change the profile of its steps, beside the backbone and `compute_params`
+STEPPED = (
+    "tuning",
+    "tuning_params",
+    "objective",
+    "objective_params",
+    "repair",
+    "repair_params",
+)
 MERGED = ("merging", "merging_params", "start", "deploy")
+MIXED = ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")
+OPTIMIZED = ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")
 
 
-class ProfileError(RuntimeError):
-    """A part needs values, and fake tensors have none."""
-
-
-class NoData(Desk):
-    """A desk with nothing on it."""
+class Profiles:
+    """Profiles computed so far: many methods differ only in what they merge after a task."""
 
     def __init__(self) -> None:
-        pass
+        # By what a profile depends on, as canonical JSON
+        self.known: dict[str, Rows] = {}
 
-    def batches(
-        self, task: int, mixture: Mapping[str, Any], batch_pairs: int, steps: int | None = None
-    ) -> Loader:
-        """Those of a mixture that is never drawn from."""
-        return Loader(Mixture({"pretraining_share": 0}, batch_pairs, 0, None))
+    def with_full(self, spec: Spec) -> Rows:
+        """Return the profile of a definition, that of its merging, and the phase `full`.
 
+        That is a step of full fine-tuning with AdamW, in the same precision and batch.
 
-class Dry(Training):
-    """The steps of a task on batches of nothing."""
+        Raises:
+            ProfileError: as `profile`.
+        """
+        mixture = spec.mixture | {"selection": "none", "selection_params": {}}
+        recipe = spec.recipe | {"optimizer": "adamw", "optimizer_params": {}}
+        plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
+        own = self._of(essence(spec), lambda: profile(spec))
+        full = self._of(essence(plain), lambda: profile(plain))
+        words = [spec.backbone["architecture"], *(spec.method[key] for key in MERGED)]
+        merging = self._of(canonical(words), lambda: profile_merging(spec))
+        return own | merging | {FULL: full["train"]}
 
-    def __init__(
-        self,
-        spec: Spec,
-        backbone: Backbone,
-        method: methods.Method,
-        task: Task,
-        memory: Memory,
-        phase: str = "train",
-    ) -> None:
-        super().__init__(spec, backbone, method, NoData(), task, phase)
-        self.ledger = Books(memory)
-
-    def begin(self, state: dict[str, Any] | None, memory: optimizers.Memory | None = None) -> None:
-        """As always, but that a loss scale, which asks whether gradients are finite, is left out."""
-        super().begin(state, memory)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=False)
-        if self.selector is not None:
-            self.selector.choose = self.first
-
-    def look(self) -> float:
-        """There is no loss."""
-        return 0.0
-
-    def first(self, scores: Tensor) -> Tensor:
-        """In place of a choice, which would need scores: (B,) int64."""
-        return torch.arange(self.batch_pairs, device=scores.device)
-
-    def draw(self) -> Batch:
-        """As many pairs of each source as the mixture has in a batch."""
-        pairs = self.candidates
-        visual, counts = self.model.visual, shares(self.spec.mixture, pairs, self.task)
-        height, width = (
-            (visual.image_size, visual.image_size)
-            if isinstance(visual.image_size, int)
-            else visual.image_size
-        )
-        return Batch(
-            images=torch.zeros(pairs, 3, height, width),
-            texts=torch.zeros(pairs, self.model.context_length, dtype=torch.int64),
-            sources=torch.from_numpy(np.repeat(np.arange(3, dtype=np.int8), counts)),
-        )
-
-
-_known: dict[
-    str, Rows
-] = {}  # by what a profile depends on: many methods differ only in what they merge after a task
+    def _of(self, key: str, compute: Callable[[], Rows]) -> Rows:
+        if key not in self.known:
+            self.known[key] = compute()
+        return self.known[key]
 
 
 def essence(spec: Spec) -> str:
-    """What of a definition can change its profile."""
-    row, mixture, recipe = spec.method, spec.mixture, spec.recipe
-    kept = (
-        PLAIN if not averages_steps(row["merging"]) else PLAIN | {key: row[key] for key in MERGED}
-    )
-    asked = {"tuning": row["tuning"], "tuning_params": row["tuning_params"]}
-    asked |= {"objective": row["objective"], "objective_params": row["objective_params"]}
-    asked |= {"repair": row["repair"], "repair_params": row["repair_params"]}
-    return canonical([
-        spec.backbone["architecture"], kept | asked,
-        [mixture[key] for key in ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")],
-        [recipe[key] for key in ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")],
-        recipe.get("compute_params") or {},
-    ])  # fmt: skip
+    """Return what of a definition can change the profile of its steps, as canonical JSON."""
+    row = spec.method
+    method = PLAIN | {key: row[key] for key in STEPPED}
+    if averages_steps(row["merging"]):
+        method |= {key: row[key] for key in MERGED}
+    mixture = [spec.mixture[key] for key in MIXED]
+    recipe = [spec.recipe[key] for key in OPTIMIZED]
+    compute = spec.recipe.get("compute_params") or {}
+    return canonical([spec.backbone["architecture"], method, mixture, recipe, compute])
 
 
-def profile(spec: Spec, shorten: bool = True) -> Rows:
-    """FLOPs and peak memory of a step of the second task, and of what runs once per task, by phase.
+def profile_with_full(spec: Spec) -> Rows:
+    """Return what `Profiles.with_full` does, with nothing computed before."""
+    return Profiles().with_full(spec)
 
-    The second, because then whatever the method remembers of an earlier task is there. `shorten`: see `LookBack`; an objective
-    that does not keep to that is profiled in full.
+
+def profile(spec: Spec, sampled: bool = True) -> Rows:
+    """Return FLOPs and peak memory of a step of the second task, and of what runs once per task.
+
+    The second, because then whatever the method remembers of an earlier task is there. `sampled`:
+    what an objective looks back at is computed for the first of what costs the same, and charged
+    for all; see `SampledPairs`.
 
     Raises:
         ProfileError: a part asks for what fake tensors do not have; says which operation.
     """
     method, memory = methods.method(spec.method), Memory()
-    terms = (
-        method.objective.terms.values() if isinstance(method.objective, Sum) else [method.objective]
-    )
-    looks = [
-        LookBack(term, int(spec.recipe["batch_pairs"]))
-        for term in terms
-        if shorten and dataclasses.is_dataclass(term)
-    ]
-    with unreal(spec) as backbone, torch.random.fork_rng():
-        spent = _two_tasks(spec, backbone, method, memory)
-    if not all(look.right for look in looks):
-        return profile(spec, shorten=False)
-    unseen = {"objective": sum(look.unseen_flops for look in looks)}
-    return {name: (flops + unseen.get(name, 0.0), peak) for name, (flops, peak) in spent.items()}
+    with fake_backbone(spec) as backbone, torch.random.fork_rng():
+        run = DryRun(spec=spec, backbone=backbone, method=method, memory=memory, sampled=sampled)
+        return _two_tasks(run)
+
+
+def _two_tasks(run: DryRun) -> Rows:
+    """Learn two tasks of one and two steps, and return what the second spent.
+
+    Where nothing moves in the second task, what the first spent. Of what runs once per task it is
+    the dearer of both: a reservoir takes in by chance, and all that it is offered while it is
+    empty.
+    """
+    initial = {}
+    # The state dict itself is not kept: a tuning may put other tensors in the place of these
+    for name, tensor in run.backbone.model.state_dict().items():
+        initial[name] = tensor.clone()
+        run.memory.hold(tensor)
+    del tensor
+    spent: Rows = {}
+    with run.memory:
+        for number in (1, 2):
+            # What refers to itself (parametrized modules do) lives until a collection, which comes
+            # at some time: what an earlier task left must not be in the memory of this one
+            gc.collect()
+            rows = _one_task(run, Task(number, number, initial, ALONE))
+            for name in ONCE if rows else ():
+                rows[name] = max(rows[name], spent.get(name, rows[name]))
+            spent = rows or spent
+    return spent
+
+
+def _one_task(run: DryRun, task: Task) -> Rows:
+    """Learn a task, and the repair of a second one; return what it spent, or nothing.
+
+    Nothing where no parameter moves in it. All that belongs to the task is freed on return.
+    """
+    run.memory.forget_decompositions()
+    training = run.learn(task)
+    if task.number == 2 and run.spec.method["repair"]:
+        training.costs.ledger.add(_repaired(run, task))
+    run.method.merging.end()
+    if not training.parameters:
+        return {}
+    rows = _rows(training)
+    if run.memory.svd_flops:
+        rows[SVD] = run.memory.svd_flops, run.memory.svd_peak
+    return rows
+
+
+def _rows(training: Training) -> Rows:
+    """Return what a task spent: of its steps one, of other phases all."""
+    rows = {}
+    for name, entry in training.costs.ledger.entries.items():
+        flops = training.costs.step_flops.get(name, entry.flops)
+        rows[name] = flops, entry.peak_bytes or 0
+    return rows
+
+
+def _repaired(run: DryRun, task: Task) -> Books:
+    """Return what one step of the repair spends.
+
+    It is in the table `profile`, and no budget charges for it: a repair takes its steps from
+    training's.
+    """
+    row = run.spec.method
+    repair: methods.Repair = methods.part("repair", row["repair"], row["repair_params"])
+    spec, method = repairing(run.spec, repair)
+    training = replace(run, spec=spec, method=method).learn(replace(task, steps=1), REPAIR)
+    books = Books(run.memory)
+    books.put(REPAIR, training.costs.ledger.entries[REPAIR])
+    return books
 
 
 def profile_merging(spec: Spec) -> Rows:
-    """What combining tasks spends after the second one, in host memory: the untouched backbone and the newest weights, the
-    running merge or the history as it is read from disk, and what the technique makes of them. No row where none are combined.
+    """Return what combining tasks spends after the second one, in host memory.
+
+    It holds the untouched backbone and the newest weights, the running merge or the history as it
+    is read from disk, and what the technique makes of them. Empty where no tasks are combined.
 
     Raises:
         ProfileError: as `profile`.
     """
     row, books = spec.method, Books(Memory())
-    made = methods.merger(row["merging"], row["merging_params"], row["start"], row["deploy"])
-    if not made.asked or averages_steps(row["merging"]):
+    merging = methods.merger(row["merging"], row["merging_params"], row["start"], row["deploy"])
+    if not merging.asked or averages_steps(row["merging"]):
         return {}
-    with unreal(spec) as backbone:
+    with fake_backbone(spec) as backbone:
         initial = dict(backbone.model.state_dict())
         for tensor in initial.values():
             books.memory.hold(tensor)
@@ -189,110 +215,24 @@ def profile_merging(spec: Spec) -> Rows:
         def loaded() -> dict[str, Tensor]:
             return {name: tensor.clone() for name, tensor in initial.items()}
 
-        with books.memory, as_arrays():
+        with books.memory:
             last, running = loaded(), None
             with books.phase(MERGE):
-                if "running" in made.asked:
-                    running = made.fold(initial, loaded(), last, 2)
-                for over in sorted(made.asked):
-                    made.merge(over, Loaded([lambda: initial, loaded, lambda: last]), running)
+                if "running" in merging.asked:
+                    running = merging.fold(initial, loaded(), last, 2)
+                for over in sorted(merging.asked):
+                    history = Loaded([lambda: initial, loaded, lambda: last])
+                    merging.merge(over, history, running)
     entry = books.entries[MERGE]
     return {MERGE: (entry.flops, entry.peak_bytes or 0)}
 
 
-@contextmanager
-def unreal(spec: Spec) -> Iterator[Backbone]:
-    """A backbone of fake tensors, which are in force meanwhile.
-
-    Raises:
-        ProfileError: what is done with it asks for what they do not have; says which operation.
-    """
-    with torch.device("meta"):
-        backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
-    try:
-        with (
-            warnings.catch_warnings(),
-            FakeTensorMode(allow_non_fake_inputs=True),
-        ):
-            warnings.filterwarnings(
-                "ignore", "Accessing the data pointer of FakeTensor"
-            )  # copies of models do, to no harm
-            backbone.model.to_empty(device="cpu")
-            yield backbone
-    except (DataDependentOutputException, DynamicOutputShapeException) as error:
-        raise ProfileError(
-            f"method {spec.method['name']!r} cannot be profiled without values: it asks {error}. Write it without that, or use "
-            "a budget in steps or pairs."
-        ) from error
-
-
-def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: Memory) -> Rows:
-    """Learn two tasks of one and two steps; what the second spent, or the first where nothing moves in the second.
-
-    Of what runs once per task the dearer: a reservoir takes in by chance, and all that it is offered while it is empty.
-    """
-    initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
-    for tensor in backbone.model.state_dict().values():
-        memory.hold(tensor)
-    spent: Rows = {}
-    with memory:
-        for number in (1, 2):
-            memory.svd_flops = memory.svd_peak = 0
-            dry = Dry(spec, backbone, method, Task(number, number, initial, ALONE), memory)
-            dry.begin(None)
-            for _ in dry.steps_from(0):
-                pass
-            dry.end()
-            if number == 2 and spec.method["repair"]:
-                dry.ledger.add(_repaired(spec, backbone, dry.about, memory))
-            method.merging.end()
-            if dry.parameters:
-                entries = dry.ledger.entries.items()
-                found = {
-                    name: (dry.step_flops.get(name, entry.flops), entry.peak_bytes or 0)
-                    for name, entry in entries
-                }
-                spent = found | {
-                    name: max(found[name], spent.get(name, found[name])) for name in ONCE
-                }
-                spent |= {SVD: (memory.svd_flops, memory.svd_peak)} if memory.svd_flops else {}
-    return spent
-
-
-def _repaired(spec: Spec, backbone: Backbone, task: Task, memory: Memory) -> Ledger:
-    """What one step of the repair spends, which the table has and no budget charges for: it takes its steps from training's."""
-    repair: methods.Repair = methods.part(
-        "repair", spec.method["repair"], spec.method["repair_params"]
-    )
-    changed, alone = repairing(spec, repair)
-    dry = Dry(changed, backbone, alone, replace(task, steps=1), memory, REPAIR)
-    dry.begin(None)
-    for _ in dry.steps_from(0):
-        pass
-    dry.end()
-    dry.ledger.entries = {REPAIR: dry.ledger.entries[REPAIR]}
-    return dry.ledger
-
-
-def profile_with_full(spec: Spec) -> Rows:
-    """The same, and as the phase `full` a step of full fine-tuning with AdamW, in the same precision and batch."""
-    mixture = spec.mixture | {"selection": "none", "selection_params": {}}
-    recipe = spec.recipe | {"optimizer": "adamw", "optimizer_params": {}}
-    plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
-    for each in (spec, plain):
-        if essence(each) not in _known:
-            _known[essence(each)] = profile(each)
-    merging = canonical([spec.backbone["architecture"], *(spec.method[key] for key in MERGED)])
-    if merging not in _known:
-        _known[merging] = profile_merging(spec)
-    return _known[essence(spec)] | _known[merging] | {FULL: _known[essence(plain)]["train"]}
-
-
 def profiled(rows: Rows) -> Profiled:
-    """What a budget charges, from the rows of `profile_with_full`: the peak is the highest of the method's phases."""
+    """Return what a budget charges, from the rows of `profile_with_full`.
+
+    The peak is the highest of the method's phases.
+    """
     peak = max(rows[phase][1] for phase in (*PER_STEP, *ONCE) if phase in rows)
-    step, once = (
-        sum(rows[phase][0] for phase in phases if phase in rows) / 1e9
-        for phases in (PER_STEP, ONCE)
-    )
+    step = sum(rows[phase][0] for phase in PER_STEP if phase in rows) / 1e9
+    once = sum(rows[phase][0] for phase in ONCE if phase in rows) / 1e9
     return Profiled(step, once, peak, rows[FULL][1])

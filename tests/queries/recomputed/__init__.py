@@ -1,7 +1,9 @@
-"""Every question's answer a second time: in plain Python from the rows of the tables, after the definitions and not after the SQL.
+"""Compute every question's answer a second time: in plain Python from the rows of the tables, after
+the definitions and not after the SQL.
 
-A public function is named as the question that it answers, takes the facts and the question's parameters, and gives its rows as
-dicts of the same columns. `UNTOLD` stands where an answer depends on more than the facts: the clock, chance, a hash.
+A public function is named as the question that it answers, takes the facts and the question's
+parameters, and returns its rows as dicts of the same columns. `UNTOLD` stands where an answer depends
+on more than the facts: the clock, chance, a hash.
 """
 
 from collections.abc import Callable
@@ -11,11 +13,15 @@ from tests.queries.recomputed import (
     ahead,
     along,
     choices,
+    comparisons,
     costs,
+    deciding,
     facts,
     matrix,
+    members,
     prices,
     published,
+    quantiles,
     seeds,
     states,
 )
@@ -26,12 +32,33 @@ __all__ = ["ANSWERS", "UNTOLD", "Facts", "Row"]
 Answer = Callable[..., list[Row]]
 
 
+MODULES = (
+    facts,
+    seeds,
+    quantiles,
+    comparisons,
+    choices,
+    deciding,
+    members,
+    along,
+    matrix,
+    costs,
+    prices,
+    ahead,
+    states,
+    published,
+)
+
+
 def _answers(module: ModuleType) -> dict[str, Answer]:
-    return {name: made for name, made in vars(module).items() if getattr(made, "is_answer", False)}
+    """Return what the module itself computes again, by the name of the question."""
+    found = {}
+    for name, function in vars(module).items():
+        if getattr(function, "is_answer", False):
+            found[name.rstrip("_")] = function
+    return found
 
 
-ANSWERS: dict[str, Answer] = {
-    name.rstrip("_"): made
-    for module in (facts, seeds, choices, along, matrix, costs, prices, ahead, states, published)
-    for name, made in _answers(module).items()
-}
+ANSWERS: dict[str, Answer] = {}
+for _module in MODULES:
+    ANSWERS |= _answers(_module)

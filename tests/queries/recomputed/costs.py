@@ -1,5 +1,6 @@
 """What was spent: by phase, by kind of trial, by study."""
 
+import math
 import statistics
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.queries.recomputed.facts import (
     over,
     total,
 )
+from tests.queries.recomputed.matrix import continual
 from tests.queries.recomputed.prices import COMBINATION, price, steps
 from tests.queries.recomputed.seeds import half
 
@@ -314,3 +316,46 @@ def beside_full(facts: Facts, budget: str | None = None, stream: str | None = No
         )
         found.append(row)
     return found
+
+
+def without_validation(stream: str) -> str:
+    return stream.removesuffix("_validation")
+
+
+@answers
+def search_frontier(facts: Facts) -> list[Row]:
+    spent: dict[tuple[str, ...], dict[int, float]] = {}
+    for row in facts["cost"]:
+        trial = facts.trials.get(row["trial"])
+        if trial:
+            key = (trial["backbone"], without_validation(trial["stream"]), trial["method"])
+            own = spent.setdefault(key, {})
+            own[row["trial"]] = own.get(row["trial"], 0.0) + row["flops"]
+    learned = [row for row in continual(facts) if row["label_space"] == "all"]
+    at_once = grouped(learned, *SENTENCE)
+    found = []
+    for key, rows in facts.cells.items():
+        values = [row["a_ka"] for row in rows if row["a_ka"] is not None]
+        words = named(SENTENCE, key)
+        own = spent.get((words["backbone"], without_validation(words["stream"]), words["method"]))
+        if not values or own is None:
+            continue
+        error, width = 1 - statistics.fmean(values), half(values)
+        row = words | {"seeds": len(values), "few_seeds": len(values) < 3, "error": error}
+        row |= {"searched": len(own), "search_gflops": math.fsum(own.values()) / 1e9}
+        row |= {"gflops": (mean(one["spent_flops"] for one in rows) or 0.0) / 1e9}
+        row |= {"error_low": None, "error_high": None}
+        if width is not None:
+            row |= {"error_low": error - width, "error_high": error + width}
+        first = mean(one["acc_learn"] for one in at_once.get(key, []))
+        found.append(row | {"error_when_learned": None if first is None else 1 - first})
+    for alike in grouped(found, "backbone", "stream").values():
+        for row in alike:
+            row["pareto"] = not any(_cheaper_and_better(other, row) for other in alike)
+    return found
+
+
+def _cheaper_and_better(other: Row, row: Row) -> bool:
+    """Whether another took no more search and errs no more, and is strictly better in one of these."""
+    pairs = [(other[key], row[key]) for key in ("search_gflops", "error")]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

@@ -11,49 +11,72 @@ from tests.queries.recomputed.seeds import half
 WORDS = ("study", *SENTENCE, "seed", "trial")
 
 
-def learned_in(facts: Facts, stream: Row) -> dict[str, int]:
-    """dataset -> the task that brings it, of a stream whose tasks each bring whole datasets; else empty."""
+def brought_in(facts: Facts, stream: Row) -> dict[int, dict[str, set[str]]]:
+    """Return for each task the concepts that it brings, by dataset; empty if tasks outnumber them."""
     places = [row for row in facts["sequence_concept"] if row["sequence"] == stream["sequence"]]
-    concepts = [row["dataset"] for row in sorted(places, key=lambda row: row["position"])]
-    size, longer = divmod(len(concepts), stream["tasks"])
-    tasks: dict[str, set[int]] = {}
-    for task in range(1, stream["tasks"] + 1):
+    places.sort(key=lambda row: row["position"])
+    size, longer = divmod(len(places), stream["tasks"])
+    found: dict[int, dict[str, set[str]]] = {}
+    for task in range(1, stream["tasks"] + 1 if size else 1):
         take = size + (task <= longer)
-        for dataset in concepts[:take]:
-            tasks.setdefault(dataset, set()).add(task)
-        concepts = concepts[take:]
-    whole = all(len(own) == 1 for own in tasks.values())
-    found = {dataset: min(own) for dataset, own in tasks.items()}
-    return found if size and whole and len(set(found.values())) == stream["tasks"] else {}
+        for row in places[:take]:
+            found.setdefault(task, {}).setdefault(row["dataset"], set()).add(row["concept"])
+        places = places[take:]
+    return found
+
+
+def is_whole(facts: Facts, stream: Row, dataset: str, concepts: set[str]) -> bool:
+    rows = [row for row in facts["sequence_concept"] if row["sequence"] == stream["sequence"]]
+    return concepts == {row["concept"] for row in rows if row["dataset"] == dataset}
+
+
+@answers
+def task_dataset(facts: Facts) -> list[Row]:
+    found = []
+    for stream in facts["stream"]:
+        for task, datasets in brought_in(facts, stream).items():
+            for dataset, concepts in datasets.items():
+                row = {"stream": stream["name"], "tasks": stream["tasks"], "task": task}
+                row["whole"] = is_whole(facts, stream, dataset, concepts)
+                found.append(row | {"dataset": dataset})
+    return found
+
+
+def learned_in(facts: Facts) -> dict[str, dict[str, list[int]]]:
+    """Return for each stream whose tasks each bring whole datasets the tasks that bring each."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for (stream,), rows in grouped(task_dataset(facts), "stream").items():
+        if all(row["whole"] for row in rows):
+            for row in rows:
+                tasks = found.setdefault(stream, {}).setdefault(row["dataset"], [])
+                tasks.append(row["task"])
+    return found
 
 
 @answers
 def task_matrix(facts: Facts) -> list[Row]:
-    brought = {row["name"]: learned_in(facts, row) for row in facts["stream"]}
+    brought = learned_in(facts)
     cells: dict[tuple[Any, ...], list[Row]] = {}
     for row in facts.finals:
-        task = brought[facts.trials[row["trial"]]["stream"]].get(row["dataset"])
-        if row["role"] == "adapt" and task:
+        tasks = brought.get(facts.trials[row["trial"]]["stream"], {}).get(row["dataset"], [])
+        for task in tasks if row["role"] == "adapt" else []:
             cells.setdefault((row["trial"], row["label_space"], row["task"], task), []).append(row)
     found = []
     for (trial, label_space, task, learned), rows in cells.items():
         words = facts.trials[trial]
+        columns = brought[words["stream"]]
         wanted = [
-            m
-            for m in facts.members[words["suite"]]
-            if m["role"] == "adapt"
-            and m["label_space"] == label_space
-            and brought[words["stream"]].get(m["dataset"]) == learned
+            member
+            for member in facts.members[words["suite"]]
+            if member["role"] == "adapt"
+            and member["label_space"] == label_space
+            and learned in columns.get(member["dataset"], [])
         ]
-        value = math.fsum(r["value"] * r["weight"] for r in rows) / math.fsum(
-            r["weight"] for r in rows
-        )
-        row = {word: words[word] for word in WORDS} | {
-            "label_space": label_space,
-            "task": task,
-            "learned": learned,
-        }
-        found.append(row | {"value": value if len(rows) == len(wanted) else None})
+        weight = math.fsum(row["weight"] for row in rows)
+        value = math.fsum(row["value"] * row["weight"] for row in rows) / weight
+        row = {word: words[word] for word in WORDS} | {"label_space": label_space, "task": task}
+        row |= {"learned": learned, "value": value if len(rows) == len(wanted) else None}
+        found.append(row)
     return found
 
 

@@ -1,4 +1,6 @@
-"""The audits of a pass: each broken in turn in a real catalog, reported, shown in `status`, and gone when it is mended."""
+"""The audits of a pass: each broken in turn in a real catalog, reported, shown in `status`, and
+gone when it is mended.
+"""
 
 import os
 
@@ -16,7 +18,8 @@ from tests.filled import PAPER, Filled
 
 AUDITS = {question.name for question in all_questions() if question.is_audit}
 LAST = "trial = {trial} AND task = 2 AND dataset = 'dogs'"
-BROKEN = {  # audit -> what breaks it, in a trial that is done
+# Audit -> what breaks it, in a trial that is done
+BROKEN = {
     "audit_attempts": "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, code, now(), 99 FROM attempt WHERE trial = {trial};"
     "INSERT INTO result BY NAME SELECT * REPLACE (2 AS attempt, value + 0.01 AS value) FROM result WHERE "
     + LAST,
@@ -36,7 +39,9 @@ BROKEN = {  # audit -> what breaks it, in a trial that is done
 
 @pytest.fixture
 def lab(site: Site) -> tuple[Site, list[int]]:
-    """A published catalog with three trials that are done and whose receipts are older than the snapshot."""
+    """A published catalog with three trials that are done and whose receipts are older than the
+    snapshot.
+    """
     site.catalog.parent.mkdir(parents=True)
     made = Filled(site.catalog)
     trials = [made.done(PAPER, seed=seed) for seed in range(3)]

@@ -1,4 +1,6 @@
-"""What is pending and what it will cost: the solver in SQL against the one in Python, and a forecast against pencil and paper."""
+"""What is pending and what it will cost: the solver in SQL against the one in Python, and a
+forecast against pencil and paper.
+"""
 
 import math
 from dataclasses import replace
@@ -75,7 +77,9 @@ def test_sql_and_python_solve_alike(
 
 
 def test_price_has_what_is_charged(filled: Filled) -> None:
-    """Choosing pairs is part of a step, the highest peak counts, and rows from before mixtures were told apart count for none."""
+    """Choosing pairs is part of a step, the highest peak counts, and rows from before mixtures were
+    told apart count for none.
+    """
     filled.profile(
         "finetune", train=(2e9, 30), score=(1e9, 20), objective=(5e9, 40), full=(2e9, 30)
     )
@@ -318,7 +322,9 @@ def test_concurrency_is_what_runs_and_what_would_start(site: Site) -> None:
 
 
 def test_many_pending_are_grouped(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of 100,000: the lines printed do not grow with them, nothing is written, and the totals are exact."""
+    """Of 100,000: the lines printed do not grow with them, nothing is written, and the totals are
+    exact.
+    """
     site.catalog.parent.mkdir()
     filled = Filled(site.catalog)
     for seed in range(3):
@@ -346,7 +352,10 @@ def test_what_is_profiled_is_remembered(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The real worker, on the tiny backbone: two methods that differ in what is merged after a task, and one that cannot run."""
+    """The real worker, on the tiny backbone.
+
+    Two methods that differ in what is merged after a task, and one that cannot run.
+    """
     from runner import profiling as profiles
     from tests.runner.worker.test_step_cost import TINY
 

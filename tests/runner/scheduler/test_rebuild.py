@@ -44,12 +44,12 @@ def answers(site: Site) -> dict[str, Any]:
             ]
             listed = ", ".join(f'"{name}"' for name in names)
             rows = connection.execute(f"SELECT {listed} FROM {call}").fetchall()
-            if "spec" in names:  # JSON: the order of keys is not part of it
+            if "spec" in names:
+                # JSON: the order of keys is not part of it
                 at = names.index("spec")
                 rows = [(*row[:at], Spec.from_json(row[at]).id, *row[at + 1 :]) for row in rows]
-            for at in (
-                names.index(name) for name in ("trunk", "stem") if name in names
-            ):  # numbers that only say who goes together
+            for at in (names.index(name) for name in ("trunk", "stem") if name in names):
+                # Numbers that only say who goes together
                 first = {row[at]: row[0] for row in sorted(rows, reverse=True)}
                 rows = [(*row[:at], first[row[at]], *row[at + 1 :]) for row in rows]
             found[question.name] = sorted(repr([plain(value) for value in row]) for row in rows)
@@ -57,7 +57,9 @@ def answers(site: Site) -> dict[str, Any]:
 
 
 def plain(value: object) -> object:
-    """A float to 12 digits: rows lie in another order after a rebuild, and the last bits of a sum of seconds follow it."""
+    """A float to 12 digits: rows lie in another order after a rebuild, and the last bits of a sum
+    of seconds follow it.
+    """
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
@@ -69,7 +71,8 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
     tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study, priority) "
                "SELECT backbone, stream, mixture, 'toy_lora_ewc', recipe, budget, 5, 'other', 3 FROM trial LIMIT 1")  # fmt: skip
     settle(site)
-    if kept:  # a trial that never ran, and a wish: only the export knows of them
+    if kept:
+        # A trial that never ran, and a wish: only the export knows of them
         tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
                    "SELECT backbone, stream, mixture, method, recipe, budget, 9 FROM trial LIMIT 1")  # fmt: skip
         tell(
@@ -94,7 +97,8 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
     assert {name for name in before if before[name] != after[name]} == set()
     report = one_pass(site)
     assert (report.submitted, report.ended, report.rows) == (0, 0, 0)
-    with Catalog(site.catalog).open() as connection:  # ids go on
+    with Catalog(site.catalog).open() as connection:
+        # Ids go on
         grid.apply(connection, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
                                "SELECT backbone, stream, mixture, method, recipe, budget, 77 FROM trial LIMIT 1", "more")  # fmt: skip
         assert connection.execute("SELECT id FROM trial WHERE seed = 77").fetchone() == (
@@ -114,11 +118,14 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(site: Site) -> None:
     for path in (torn, wrong):
         path.mkdir(parents=True)
     (torn / "job.json").write_text('{"trial": 3')
-    write_json(wrong / "job.json", {"trial": 9, "attempt": 1})
+    job = {"trial": 9, "attempt": 1, "batch": "b", "position": 0, "data": "data"}
+    write_json(wrong / "job.json", job)
+    (wrong / "spec.json").write_text(Spec({}, {}, {}, {}, {}, {}, 0).to_json())
     rows, problems = rebuild(site)
-    assert [problem.partition(": ")[2] for problem in problems] == [
-        "job.json is missing, torn, or of another attempt"
-    ] * 2
+    assert problems == [
+        f"{torn / 'spec.json'} is missing; runner.sync writes it; its attempt is left out",
+        f"{wrong / 'job.json'} is of trial 9, not of 4; its attempt is left out",
+    ]
     assert rows["attempt"] == 0 and site.catalog.exists()
 
 
@@ -153,7 +160,8 @@ def test_the_export_of_a_lost_catalog_is_not_written_over(site: Site, catalog: C
         connection.execute("INSERT INTO budget (name, unit, total) VALUES ('precious', 'steps', 1)")
         declared.export(connection, site.declared)
     catalog.path.unlink()
-    migrations.prepare(catalog)  # somebody began a new one
+    # Somebody began a new one
+    migrations.prepare(catalog)
     with catalog.open() as connection:
         declared.export(connection, site.declared)
     (kept,) = site.declared.parent.glob("declared.of-*")
@@ -183,7 +191,8 @@ def test_every_table_that_people_fill_is_exported(catalog: Catalog) -> None:
             name
             for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         }
-    kept = {"kept_summary", "kept_cost", "kept_until"}  # made from what happened
+    # Made from what happened
+    kept = {"kept_summary", "kept_cost", "kept_until"}
     assert tables == happened | kept | set(declared.TABLES)
 
 
@@ -191,3 +200,29 @@ def test_sync_exports_when_it_publishes(site: Site, catalog: Catalog) -> None:
     with catalog.open() as connection:
         publish(site, catalog, connection)
     assert (site.declared / "trial.parquet").exists()
+
+
+def test_an_export_from_before_a_column_was_there(site: Site, catalog: Catalog) -> None:
+    """It is restored by the columns that both have, and is no edit of anybody's."""
+    with catalog.open() as connection:
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('b', 'steps', 1)")
+        declared.export(connection, site.declared)
+        path = site.declared / "budget.parquet"
+        connection.execute(
+            f"COPY (SELECT name, unit, total FROM '{str(path).replace(chr(39), 2 * chr(39))}') "
+            f"TO '{str(path).replace(chr(39), 2 * chr(39))}' (FORMAT parquet)"
+        )
+        index = json.loads((site.declared / "declared.json").read_text())
+        # That, too, is newer
+        del index["sha256"]
+        (site.declared / "declared.json").write_text(json.dumps(index))
+        connection.execute("INSERT INTO budget (name, unit, total) VALUES ('c', 'steps', 2)")
+        assert declared.edited(connection, site.declared) == []
+        connection.execute("UPDATE budget SET total = 3 WHERE name = 'b'")
+        assert declared.edited(connection, site.declared) == ["budget"]
+    catalog.path.unlink()
+    migrations.prepare(catalog)
+    with catalog.open() as connection:
+        assert declared.restore(connection, site.declared)["budget"] == 1
+        found = connection.execute("SELECT name, total, note FROM budget").fetchall()
+    assert found == [("b", 1.0, None)]

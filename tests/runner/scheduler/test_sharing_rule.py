@@ -65,13 +65,17 @@ def todo(filled: Filled) -> list[int]:
 
 
 @pytest.mark.parametrize(("left", "right", "same"), [
-    ("zs_all", "zs_ema", (True, True)),  # merged afterwards only
-    ("zs_all", "ema_ft", (False, True)),  # the first tasks of both begin from the backbone
-    ("ema_ft", "ema_all", (True, True)),  # the same is merged where a task begins
+    # Merged afterwards only
+    ("zs_all", "zs_ema", (True, True)),
+    # The first tasks of both begin from the backbone
+    ("zs_all", "ema_ft", (False, True)),
+    # The same is merged where a task begins
+    ("ema_ft", "ema_all", (True, True)),
     ("ema_all", "ends_all", (False, True)),
     ("ema_ft", "ema_keep", (False, True)),
     ("finetune", "zs_all", (False, True)),
-    ("finetune", "steps", (False, False)),  # averages steps: part of training
+    # Averages steps: part of training
+    ("finetune", "steps", (False, False)),
     ("steps", "steps_ft", (True, True)),
     ("steps", "steps_less", (False, False)),
     ("finetune", "bits", (False, False)),
@@ -336,7 +340,9 @@ def test_the_dry_run_says_how_much_is_distinct(
 
 
 def test_what_was_shared_is_counted_by_study(merged: Filled) -> None:
-    """Two trials, one trunk: 4 GFLOPs charged to each, merging and evaluation apart; the second took over 3."""
+    """Two trials, one trunk: 4 GFLOPs charged to each, merging and evaluation apart; the second
+    took over 3.
+    """
     first, second = merged.trial("zs_all"), merged.trial("zs_ema")
     for trial in (first, second):
         merged.attempt(trial, 1, "done")

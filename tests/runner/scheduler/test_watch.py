@@ -8,7 +8,10 @@ from rich.console import Console
 from runner.run_folder import write_json
 from runner.scheduler.forecast_tables import duration
 from runner.scheduler.report import Report
-from runner.scheduler.watch import Snapshot, line, picture
+from runner.scheduler.watch import Snapshot, line, picture, read
+from runner.sync import publish
+from schema.catalog import Catalog
+from schema.site import Site
 
 
 def drawn(state: Snapshot, report: Report, rows: int = 40) -> str:
@@ -41,7 +44,8 @@ def test_counts_bars_rates_and_reasons(tmp_path: Path) -> None:
     assert "3 done   2 running   10 pending" in text
     assert "trial 4" in text and "ema_merge / replay_thirds / seed 1" in text
     assert "task 2/5 step 25/50" in text and "100 pairs/s" in text
-    assert "18 s left" in text  # 175 steps of 10 pairs at 100 pairs a second
+    # 175 steps of 10 pairs at 100 pairs a second
+    assert "18 s left" in text
     assert "trial 5" in text and "not begun" in text
     assert "trial 9 failed: diverged: the loss is nan" in text
     assert "degraded: task-0001.json: torn" in text
@@ -76,10 +80,12 @@ def test_queue_and_outlook(tmp_path: Path) -> None:
     report.queue.update({"Priority": 80, "Resources": 8})
     text = drawn(state, report, rows=30)
     assert "queue: 80 Priority, 8 Resources" in text
+    # 10 h and 2 of 1 h, by 4
     assert (
         "12 done in the last hour; spent 80.0 GPU-hours, left 48.0 GPU-hours; expected end" in text
-    )  # 10 h and 2 of 1 h, by 4
-    assert "(in 6 h 00 min)" in text  # two at once
+    )
+    # Two at once
+    assert "(in 6 h 00 min)" in text
     assert "trial 29 " in text and "trial 30 " not in text and "... and 60 more" in text
     state.left_unknown = 7
     assert "and 7 trials like none that has finished" in drawn(state, report)
@@ -111,3 +117,14 @@ def test_the_line_for_a_log() -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_same_snapshot_is_not_read_again(site: Site, catalog: Catalog) -> None:
+    """What is known of it is given back; a newer one is read."""
+    with catalog.open() as connection:
+        publish(site, catalog, connection)
+        first = read(site.current)
+        assert read(site.current, first) is first
+        publish(site, catalog, connection)
+    second = read(site.current, first)
+    assert second is not first and second.path != first.path

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from runner.scheduler.resolve import Resolver
-from runner.worker.datasets import Desk
+from runner.worker.datasets import Datasets
+from runner.worker.unused import unused_rows
 from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
@@ -29,9 +30,9 @@ def test_all_of_a_dataset_is_one_concept(catalog: Catalog, folder: Path) -> None
             grid.apply(connection, text, "a grid")
         spec, _ = Resolver(connection, [1]).resolve(1)
     assert spec.stream["sequence"]["concepts"][0] == ["blobs", "*"]
-    desk = Desk(spec, folder)
+    datasets = Datasets(spec, folder)
     for task, update, buffer, classes in ((1, 1200, 0, 8), (2, 1200, 1200, 8), (3, 150, 2400, 1)):
-        new, earlier, pool = desk.batches(task, spec.mixture, 16).mixture.pools
+        new, earlier, pool = datasets.batches(task, spec.mixture, 16).mixture.pools
         assert (len(new), len(earlier), len(pool)) == (update, buffer, 0)
         assert len(set(new.pairs[0].labels[new.indices])) == classes
 
@@ -52,20 +53,20 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
         "pretraining_share": 0,
         "buffer_pairs": None,
     }
-    desk = Desk(
+    datasets = Datasets(
         Spec({}, stream, mixture, {}, {"name": "r", "augmentation_params": {}}, {}, 0), tmp_path
     )
-    drawn = desk.batches(1, mixture, 300)
-    assert desk.unreadable() == [
+    drawn = datasets.batches(1, mixture, 300)
+    assert datasets.unreadable() == [
         "dataset 'birds', train: 1 not used, hidden: crow/.DS_Store.png",
         "dataset 'birds', train: 1 not used, not a kind of picture that is read: crow/Thumbs.db",
     ]
     drawn.draw()
-    (line,) = desk.unreadable()
+    (line,) = datasets.unreadable()
     assert line.startswith("dataset 'birds', train: 2 items cannot be read and were replaced: ")
     assert "00000.png" in line and "00004.png" in line
     drawn.draw()
-    assert desk.unreadable() == []
+    assert datasets.unreadable() == []
 
 
 def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
@@ -81,15 +82,15 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
         "suite": {"members": []},
     }
     mixture = {"pretraining_share": 0}
-    desk = Desk(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
-    assert len(desk.open(row)) == 7
+    datasets = Datasets(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
+    assert len(datasets.open(row)) == 7
     part = "birds, train: no caption"
     counted = [{"task": 1, "name": "not_used", "part": part, "value": 2.0}]
-    assert desk.statistics(1) == counted and desk.statistics(0) == []
-    assert desk.unreadable() == [
+    assert unused_rows(datasets, 1) == counted and unused_rows(datasets, 0) == []
+    assert datasets.unreadable() == [
         "dataset 'birds', train: 2 not used, no caption: 0/000000002, 0/000010000"
     ]
-    assert desk.unreadable() == []
+    assert datasets.unreadable() == []
 
 
 def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -
     }
     spec = Spec({"name": "b"}, stream, {}, {}, {}, {}, 0)
     made_px = row["params"].get("image_px", 224)
-    assert len(Desk(spec, tmp_path, image_px=made_px).open(row)) > 0
+    assert len(Datasets(spec, tmp_path, image_px=made_px).open(row)) > 0
     wrong = rf"'birds': its images are made {made_px} x {made_px} px, and the backbone 'b' takes 48 x 48. Insert .*\"image_px\": 48"
     with pytest.raises(DatasetError, match=wrong):
-        Desk(spec, tmp_path, image_px=48).open(row)
+        Datasets(spec, tmp_path, image_px=48).open(row)

@@ -1,6 +1,7 @@
 """Embeddings of a tower that does not move: the same bits whatever an item is drawn with, and refused where it would not hold."""
 
 import json
+import logging
 import os
 import re
 import time
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 
 from runner.scheduler.resolve import _objection
 from runner.worker import embedding_cache
-from runner.worker.embedding_cache import Embedded, Item
+from runner.worker.embedding_cache import EmbeddingCache
+from runner.worker.embedding_items import Item, items_of
 from runner.worker.shared_store import ABANDONED_S, ASIDE, Shelf
 from schema.checks.compute import ComputeError
 from schema.checks.parts import PartError
@@ -40,12 +42,12 @@ def as_before() -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(fused)
 
 
-def known(which: str, folder: Path | None = None, **about: Any) -> Embedded:
+def known(which: str, folder: Path | None = None, **about: Any) -> EmbeddingCache:
     """Nothing but what is in a store at `folder`."""
-    return Embedded(which, Shelf(folder, JOB), about)
+    return EmbeddingCache(which, Shelf(folder, JOB), about)
 
 
-def locked(which: str) -> tuple[nn.Module, Embedded]:
+def locked(which: str) -> tuple[nn.Module, EmbeddingCache]:
     """A model whose tower is locked, and what is known of it: nothing."""
     model, made = small(), known(which)
     tuning(f"locked_{which}").begin(model, task())
@@ -58,10 +60,10 @@ def rows_of(which: str) -> tuple[Tensor, list[Item]]:
     generator = torch.Generator().manual_seed(0)
     if which == "text":
         tokens = torch.randint(1, 31, (100, 8), generator=generator)
-        return tokens, known("text").items(Draw(torch.empty(0), [], np.empty(0), []), tokens)
+        return tokens, items_of("text", Draw(torch.empty(0), [], np.empty(0), []), tokens)
     chosen = [(build(), np.arange(60)), (build(), np.arange(40))]
     pixels = torch.randint(0, 256, (100, 3, 16, 16), dtype=torch.uint8, generator=generator)
-    items = known("image").items(Draw(pixels, [], np.empty(0), chosen), torch.empty(0))  # type: ignore[arg-type]
+    items = items_of("image", Draw(pixels, [], np.empty(0), chosen), torch.empty(0))  # type: ignore[arg-type]
     return pixels / 255 - 0.5, items
 
 
@@ -76,7 +78,7 @@ def test_a_number_depends_on_the_item_alone(which: str, monkeypatch: pytest.Monk
         torch.testing.assert_close(
             at_once, getattr(model, first.encode)(rows), rtol=1e-5, atol=1e-6
         )
-    assert (first.asked, first.made, len(first.known)) == (100, 100, 100)
+    assert (first.requested, first.computed, len(first.known)) == (100, 100, 100)
     monkeypatch.setattr(embedding_cache, "BOUND_BYTES", 20 * at_once[0].nbytes)
     _, other = locked(which)
     for seed in range(4):
@@ -89,17 +91,15 @@ def test_a_number_depends_on_the_item_alone(which: str, monkeypatch: pytest.Monk
     ), "what is known is not computed"
 
 
-def test_what_is_known_ends_with_the_weights(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_known_ends_with_the_weights(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "runner")
     rows, items = rows_of("image")
     model, made = locked("image")
     before = made.rows(model, items[:4], rows[:4], PLAINLY)
     made.begin(model)
     made.rows(model, items[:4], rows[:4], PLAINLY)
     made.end(3)
-    assert (
-        "task 3: 50% of 8 image embeddings were known already (0.00 GB held)"
-        in capsys.readouterr().err
-    )
+    assert "task 3: 50% of 8 image embeddings were known already (0.00 GB held)" in caplog.text
     with torch.no_grad():
         model.get_parameter("visual.proj").mul_(2)
         model.get_parameter("text_projection").mul_(2)
@@ -109,7 +109,7 @@ def test_what_is_known_ends_with_the_weights(capsys: pytest.CaptureFixture[str])
     )
 
 
-def begun(which: str, folder: Path, **about: Any) -> tuple[nn.Module, Embedded]:
+def begun(which: str, folder: Path, **about: Any) -> tuple[nn.Module, EmbeddingCache]:
     """As `locked`, beside a store."""
     model, made = locked(which)[0], known(which, folder, **about)
     made.begin(model)
@@ -132,10 +132,10 @@ def test_what_a_trial_has_computed_others_look_up(which: str, tmp_path: Path) ->
     _, third = begun(which, tmp_path)
     elsewhere = [item._replace(key=("elsewhere", n)) for n, item in enumerate(items)]
     assert torch.equal(third.rows(model, elsewhere, torch.zeros_like(rows), PLAINLY), expected)
-    assert (third.asked, third.made) == (100, 0)
+    assert (third.requested, third.computed) == (100, 0)
     moved = [item._replace(key=n, place=(item.place + 1) % 32) for n, item in enumerate(items)]
     third.rows(model, moved, rows, PLAINLY)
-    assert third.made == 100, "another place in a batch may round otherwise"
+    assert third.computed == 100, "another place in a batch may round otherwise"
     first.begin(model)
     assert first.rows(model, items, torch.zeros_like(rows), PLAINLY).equal(expected), (
         "what others left meanwhile is met by the next task"
@@ -151,12 +151,15 @@ def test_what_is_computed_otherwise_is_not_looked_up(about: dict[str, Any], tmp_
     model, first = begun("text", tmp_path)
     first.rows(model, items, rows, PLAINLY)
     first.end(1)
-    assert not begun("text", tmp_path, **about)[1].left and begun("text", tmp_path)[1].left
+    assert (
+        not begun("text", tmp_path, **about)[1].shared.rows
+        and begun("text", tmp_path)[1].shared.rows
+    )
     with torch.no_grad():
         model.get_parameter("text_projection").mul_(2)
     other = known("text", tmp_path)
     other.begin(model)
-    assert not other.left, "the weights are others"
+    assert not other.shared.rows, "the weights are others"
 
 
 def test_an_entry_that_is_torn_is_as_if_it_were_not_there(tmp_path: Path) -> None:
@@ -169,11 +172,11 @@ def test_an_entry_that_is_torn_is_as_if_it_were_not_there(tmp_path: Path) -> Non
     (tensors.parent.parent / f"{ASIDE}killed").mkdir()
     whole = tensors.read_bytes()
     tensors.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert not begun("text", tmp_path)[1].left
+    assert not begun("text", tmp_path)[1].shared.rows
     _, second = begun("text", tmp_path)
     second.rows(model, items[:50], rows[:50], PLAINLY)
     second.end(1)
-    assert tensors.read_bytes() == whole and len(begun("text", tmp_path)[1].left) == 50
+    assert tensors.read_bytes() == whole and len(begun("text", tmp_path)[1].shared.rows) == 50
 
 
 def test_the_store_is_bounded_and_what_was_used_last_stays(
@@ -185,19 +188,19 @@ def test_the_store_is_bounded_and_what_was_used_last_stays(
     for n in range(4):
         made.rows(model, items[n * 25 : n * 25 + 25], rows[n * 25 : n * 25 + 25], PLAINLY)
         made.end(n)
-        (name,) = set(made.own.names()) - set(names)
+        (name,) = set(made.shared.shelf.names()) - set(names)
         names.append(name)
-        os.utime(made.own.folder / name, (n, n))  # type: ignore[operator]
-    folder = made.own.folder or tmp_path
+        os.utime(made.shared.shelf.folder / name, (n, n))  # type: ignore[operator]
+    folder = made.shared.shelf.folder or tmp_path
     each = sum(file.stat().st_size for file in (folder / names[0]).iterdir())
-    assert made.own.get(names[0]) is not None, "it was read now"
+    assert made.shared.shelf.get(names[0]) is not None, "it was read now"
     for age_s, aside in ((0, "new"), (2 * ABANDONED_S, "old")):
         (folder / f"{ASIDE}{aside}").mkdir()
         os.utime(folder / f"{ASIDE}{aside}", (time.time() - age_s,) * 2)
     made.shelf.keep(round(2.5 * each))
     assert {path.name for path in folder.iterdir()} == {names[0], names[3], f"{ASIDE}new"}
     monkeypatch.setattr(embedding_cache, "BOUND_BYTES", 1)
-    assert len(begun("text", tmp_path)[1].entries) == 1, "no more than fits is read"
+    assert len(begun("text", tmp_path)[1].shared.entries) == 1, "no more than fits is read"
 
 
 def test_a_tower_that_moves_or_draws_is_refused() -> None:
@@ -267,7 +270,7 @@ def test_it_is_for_one_process_and_augmented_images_leave_texts_what_they_are() 
 
 @pytest.mark.parametrize("which", ["image", pytest.param("text", marks=pytest.mark.slow)])
 def test_a_trial_is_the_same_to_rounding_and_resumed_to_the_bit(
-    which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """FLOPs are charged as if nothing had been known; a trial beside one that was there before computes nothing anew."""
     said, store = json.loads(spec_of(f"tuning locked_{which}").to_json()), str(tmp_path / "store")
@@ -280,9 +283,8 @@ def test_a_trial_is_the_same_to_rounding_and_resumed_to_the_bit(
     ):
         said["recipe"] |= {"compute_params": {"cache_frozen": True} if name != "plain" else {}}
         brought[name] = learn_all(tmp_path / name, Spec.from_row(said), stop_at, monkeypatch, place)
-        shares = re.findall(
-            rf"(\d+)% of \d+ {which} embeddings were known already", capsys.readouterr().err
-        )
+        shares = re.findall(rf"(\d+)% of \d+ {which} embeddings were known already", caplog.text)
+        caplog.clear()
         assert bool(shares) == (name != "plain") and (set(shares) == {"100"}) == (name == "beside")
     assert brought["killed"] == brought["whole"] == brought["beside"]
     assert [brought["plain"][f"cost {n}"] for n in range(3)] == [

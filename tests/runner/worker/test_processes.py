@@ -1,11 +1,11 @@
 """Several processes that train one trial give what one gives, to rounding; and end together."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,106 +13,25 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch.nn.utils import parametrize
 
 from methods.compute import distributed
-from methods.compute.distributed import ALONE, Ranks
-from methods.compute.towers import Towers
+from methods.compute.distributed import ALONE
 from runner.backends.local import Local
 from runner.run_folder import RunFolder, read_json
 from runner.scheduler.submit import choose
 from runner.trial import main
-from runner.worker import processes
-from runner.worker.processes import Crew, Place, join, launched, leave
+from runner.worker import crew
+from runner.worker.crew import Crew
+from runner.worker.outcome import Outcome
+from runner.worker.processes import Place, join, launched
+from runner.worker.rank_reports import RankReport
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from schema.spec import Spec
-from streams import Batch
 from tests.journey import LOCAL, declare, eventually, tell
 from tests.processes import SPAWN, attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
-from tests.tiny_clip import batches, build, names, objective_of, task, tuning
 from tests.toy import DATA
-
-UNEVEN = 15  # pairs, of which two processes cannot have as many each
-
-
-def doubled(seed: int, pairs: int) -> Iterator[Batch]:
-    for batch in batches(seed, pairs):
-        yield Batch(batch.images.double(), batch.texts, batch.sources)
-
-
-def two_tasks(name: str, how: str, pairs: int, ranks: Ranks) -> dict[str, torch.Tensor]:
-    """A step of each of two tasks in double precision, and all that the objective remembers: what there is to compare."""
-    torch.manual_seed(1)
-    model, what, found = build().double(), objective_of(name), {}
-    towers = Towers(ranks=ranks)
-    for number in (1, 2):
-        part, about = tuning(how), replace(task(number), ranks=ranks)
-        what.begin(model, about)
-        moving = part.begin(model, about)
-        stream = doubled(number, pairs)
-        with parametrize.cached():
-            loss = what.loss(model, next(stream), towers)
-            loss.backward()  # type: ignore[no-untyped-call]
-        ranks.average([parameter.grad for parameter in moving if parameter.grad is not None])
-        optimizer = torch.optim.SGD(moving, 0.1)
-        with what.stepping(model, 1.0), part.stepping(model, optimizer):
-            optimizer.step()
-        optimizer.zero_grad()
-        part.end(model)
-        what.end(model, stream, towers)
-        found[f"{number} loss"] = loss.detach()
-        found |= {
-            f"{number} {key}": tensor.detach().clone() for key, tensor in what.state_dict().items()
-        }
-        found |= {
-            f"{number} weight {key}": tensor.clone() for key, tensor in model.state_dict().items()
-        }
-    return found
-
-
-def _works(rank: int, folder: str, cases: list[tuple[str, str, int]]) -> None:
-    """One of two processes: each case with the other, and alone."""
-    torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
-    join(Place(rank, 2, rank), f"file://{folder}/store")
-    for name, how, pairs in cases:
-        together = two_tasks(name, how, pairs, distributed.joined())
-        whole = two_tasks(name, how, pairs, ALONE)
-        assert together.keys() == whole.keys()
-        for key, tensor in whole.items():
-            torch.testing.assert_close(
-                together[key],
-                tensor,
-                rtol=1e-8,
-                atol=1e-10,
-                msg=lambda m, at=(name, how, key): f"{at}: {m}",
-            )
-    distributed.agreed()
-    Path(folder, f"done-{rank}").touch()
-    leave()
-
-
-def side_by_side(folder: Path, cases: list[tuple[str, str, int]]) -> list[int | None]:
-    """The exit codes of two processes that compare `cases`."""
-    started = [SPAWN.Process(target=_works, args=(rank, str(folder), cases)) for rank in range(2)]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(120)
-    return [process.exitcode for process in started]
-
-
-def test_every_objective_and_tuning_is_that_of_one_process(tmp_path: Path) -> None:
-    """Losses, weights, and what is remembered of weights, in double precision; also of a batch that cannot be shared evenly."""
-    cases = [
-        (name, "lora", UNEVEN if name in ("contrastive", "der") else 16)
-        for name in names("methods/objectives")
-    ]
-    cases += [("contrastive", name, 16) for name in ("full", "migu", "dora", "locked_image")]
-    assert side_by_side(tmp_path, cases) == [0, 0]
-    assert sorted(path.name for path in tmp_path.glob("done-*")) == ["done-0", "done-1"]
 
 
 def test_one_process_is_all_of_them() -> None:
@@ -168,27 +87,33 @@ def test_tasks_of_slurm_find_each_other_at_the_first_node_or_where_the_site_says
     assert launched() == Place(5, 8, 1) and os.environ["MASTER_ADDR"] == "10.0.0.7"
 
 
-OWN = {"state": "failed", "kind": "error", "message": "ValueError: no such class"}
-CUT = OWN | {
-    "message": "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.0.0.8]:21"
-}
-TOLD = {"state": "failed", "kind": "preempted", "message": "told to end"}
-KILLED = {
-    "state": "lost",
-    "kind": "killed",
-    "message": "process 2 of 3: the worker was killed by SIGKILL",
-}
+OWN = Outcome(state="failed", kind="error", message="ValueError: no such class")
+CUT = Outcome(
+    state="failed",
+    kind="error",
+    message="RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:553] Connection closed "
+    "by peer [10.0.0.8]:21",
+)
+TOLD = Outcome(state="failed", kind="preempted", message="told to end")
+KILLED = Outcome(
+    state="lost", kind="killed", message="process 2 of 3: the worker was killed by SIGKILL"
+)
+GONE = Outcome(
+    state="lost",
+    kind="killed",
+    message=f"of 3 processes on several nodes no word came from [2]: {CUT.message}",
+)
 
 
 @pytest.mark.parametrize(
     ("own", "heard", "cause"),
     [
-        (TOLD, {2: KILLED | {"at": 1.0}}, TOLD),
-        (CUT, {1: CUT | {"at": 9.0}, 2: KILLED | {"at": 9.0}}, KILLED),
-        (CUT, {1: OWN | {"at": 4.0}, 2: CUT | {"at": 4.5}}, OWN),
-        (OWN, {1: CUT | {"at": 6.0}, 2: CUT | {"at": 7.0}}, OWN),
-        (OWN, {1: CUT | {"at": 6.0}}, OWN),
-        (CUT, {1: CUT | {"at": 6.0}}, None),
+        (TOLD, {2: (KILLED, 1.0)}, TOLD),
+        (CUT, {1: (CUT, 9.0), 2: (KILLED, 9.0)}, KILLED),
+        (CUT, {1: (OWN, 4.0), 2: (CUT, 4.5)}, OWN),
+        (OWN, {1: (CUT, 6.0), 2: (CUT, 7.0)}, OWN),
+        (OWN, {1: (CUT, 6.0)}, OWN),
+        (CUT, {1: (CUT, 6.0)}, GONE),
     ],
     ids=[
         "its own end",
@@ -200,25 +125,24 @@ KILLED = {
     ],
 )
 def test_why_processes_on_several_nodes_ended(
-    own: dict[str, Any],
-    heard: dict[int, Any],
-    cause: dict[str, Any] | None,
+    own: Outcome,
+    heard: dict[int, tuple[Outcome, float]],
+    cause: Outcome,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes, "PATIENCE_S", 0.1)
-    crew = Crew(RunFolder(tmp_path), "2026-01-01")
-    crew.count, crew.failed_at = 3, 5.0
-    for rank, said in heard.items():
-        (tmp_path / f"rank-{rank}.json").write_text(json.dumps(said))
-    found = crew.cause(own)
-    if cause is not None:
-        assert found == cause
-    else:
-        assert (found["state"], found["kind"]) == ("lost", "killed")
-        assert found["message"].startswith(
-            "of 3 processes on several nodes no word came from [2]: RuntimeError: [../third_party/gloo"
-        )
+    """The first of three failed at 5.0; the others have left their reports in the run folder."""
+    monkeypatch.setattr(crew, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(distributed, "ranks", lambda: 3)
+    monkeypatch.setattr(crew.time, "time", lambda: 5.0)
+    run = RunFolder(tmp_path)
+    for rank, (outcome, at) in heard.items():
+        RankReport(outcome=outcome, at=at).write(run, rank)
+    first = Crew(run, "2026-01-01")
+    with contextlib.suppress(RuntimeError), first:
+        raise RuntimeError
+    first.end(own)
+    assert Outcome.of(run.outcome() or {}) == cause
 
 
 def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,7 +255,7 @@ def test_what_happens_to_one_process_happens_to_all(whom: str, tmp_path: Path) -
         signal.SIGTERM if whom == "first" else signal.SIGKILL,
     )
     process.join(180)
-    said = RunFolder(folder).outcome() or {}
+    said = read_json(RunFolder(folder).words()) or {}
     if whom == "first":
         assert (said["state"], said["kind"], process.exitcode) == ("failed", "preempted", 1)
         assert not list(meetings.glob("weir-ranks-*"))

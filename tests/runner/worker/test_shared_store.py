@@ -12,12 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner import code_snapshot
-from runner.run_folder import Job, trunks_folder
+from runner.run_files import Assignment
+from runner.run_folder import trunks_folder
 from runner.worker import checkpoint, shared_store
-from runner.worker.shared_store import Shelf
+from runner.worker.shared_store import Shelf, open_store
+from runner.worker.shared_work import learned_from, measured_on
 from schema.spec import Spec
 
-JOB = Job(1, 1, "batch", 0, "data", store="lab/store", stem="abc")
+JOB = Assignment(
+    trial=1, attempt=1, batch="batch", position=0, data="data", store="lab/store", stem="abc"
+)
 STATE: dict[str, Any] = {
     "last": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)},
     "ledger": {"train": {"flops": 1e9, "seconds": 0.1}},
@@ -99,7 +103,7 @@ def changed(word: str, **columns: Any) -> Spec:
     ids=["what is merged and deployed", "budget", "recipe", "mixture", "suite", "backbone"],
 )
 def test_what_training_does_not_read_does_not_part_it(other: Spec) -> None:
-    assert shared_store.learned_from(other, TASKS[:1]) == shared_store.learned_from(SPEC, TASKS[:1])
+    assert learned_from(other, TASKS[:1]) == learned_from(SPEC, TASKS[:1])
 
 
 @pytest.mark.parametrize(
@@ -118,14 +122,14 @@ def test_what_training_does_not_read_does_not_part_it(other: Spec) -> None:
     ],
 )
 def test_what_training_reads_parts_it(other: Spec) -> None:
-    assert shared_store.learned_from(other, TASKS[:1]) != shared_store.learned_from(SPEC, TASKS[:1])
+    assert learned_from(other, TASKS[:1]) != learned_from(SPEC, TASKS[:1])
 
 
 def test_streams_with_the_same_beginning_share_it() -> None:
     """The first task's work is the same whatever follows; the second's is not."""
     other = [TASKS[0], [("tested", "y")]]
-    assert shared_store.learned_from(SPEC, TASKS[:1]) == shared_store.learned_from(SPEC, other[:1])
-    assert shared_store.learned_from(SPEC, TASKS) != shared_store.learned_from(SPEC, other)
+    assert learned_from(SPEC, TASKS[:1]) == learned_from(SPEC, other[:1])
+    assert learned_from(SPEC, TASKS) != learned_from(SPEC, other)
 
 
 def test_step_averages_of_other_values_train_apart() -> None:
@@ -133,19 +137,17 @@ def test_step_averages_of_other_values_train_apart() -> None:
         changed("method", merging="ema_step", merging_params={"decay": decay})
         for decay in (0.9, 0.99)
     )
-    assert shared_store.learned_from(left, TASKS) != shared_store.learned_from(right, TASKS)
+    assert learned_from(left, TASKS) != learned_from(right, TASKS)
 
 
 def test_the_untouched_backbone_is_measured_once_per_suite() -> None:
-    said = shared_store.measured_on(SPEC, TASKS)
-    assert said == shared_store.measured_on(
-        replace(changed("method", tuning="lora"), seed=9), TASKS[:1]
-    )
+    other = replace(changed("method", tuning="lora"), seed=9)
+    assert measured_on(SPEC, TASKS) == measured_on(other, TASKS[:1])
     members = [member | {"label_space": "task"} for member in SPEC.stream["suite"]["members"]]
     by_task = changed("stream", suite={"name": "u", "members": members})
-    assert shared_store.measured_on(by_task, TASKS) != shared_store.measured_on(
-        by_task, TASKS[:1]
-    ), "which task brings a class"
+    assert measured_on(by_task, TASKS) != measured_on(by_task, TASKS[:1]), (
+        "which task brings a class"
+    )
 
 
 def test_other_code_threads_or_devices_name_other_work(
@@ -186,26 +188,26 @@ def test_what_was_left_is_found_to_the_bit(tmp_path: Path) -> None:
     mine, theirs = Shelf(tmp_path, JOB), Shelf(tmp_path, replace(JOB, trial=2))
     assert mine.get("k") is None
     mine.put("k", STATE)
-    (state, shared), (again, own) = theirs.get("k") or ({}, False), mine.get("k") or ({}, True)
-    assert same(state, STATE) and same(again, STATE) and (shared, own) == (True, False)
+    for shelf, shared in ((theirs, True), (mine, False)):
+        entry = shelf.get("k")
+        assert entry is not None and same(entry.state, STATE) and entry.shared is shared
     assert [path.name for path in tmp_path.iterdir()] == ["k"], "nothing is left aside"
 
 
 def test_where_nothing_is_shared_nothing_is_written(tmp_path: Path) -> None:
-    tasks, untouched, embeddings = shared_store.shelves(replace(JOB, store="", stem=""))
-    assert (
-        tasks.folder is untouched.folder is embeddings.folder is None and tasks.key(task=1) is None
-    )
-    assert embeddings.part("x").folder is None and embeddings.names() == []
-    embeddings.keep(0)
-    tasks.put(tasks.key(task=1), STATE)
-    assert tasks.get(None) is None
-    tasks, untouched, _ = shared_store.shelves(replace(JOB, store=str(tmp_path), stem=""))
-    assert tasks.folder is None and untouched.folder == tmp_path / "untouched"
-    assert (
-        shared_store.shelves(replace(JOB, store=str(tmp_path)))[0].folder
-        == trunks_folder(tmp_path) / "abc"
-    )
+    there = replace(JOB, store=str(tmp_path))
+    for store in (open_store(replace(JOB, store="", stem="")), open_store(there, shared=False)):
+        for shelf in (store.tasks, store.untouched, store.embeddings):
+            assert shelf.folder is None and shelf.key(task=1) is None
+            assert shelf.part("x").folder is None and shelf.names() == []
+            shelf.keep(0)
+            shelf.put("k", STATE)
+            assert shelf.get(None) is None and shelf.get("k") is None
+    assert not list(tmp_path.iterdir())
+    without_stem = open_store(replace(there, stem=""))
+    assert without_stem.tasks.folder is None
+    assert without_stem.untouched.folder == tmp_path / "untouched"
+    assert open_store(there).tasks.folder == trunks_folder(tmp_path) / "abc"
 
 
 @settings(
@@ -229,11 +231,11 @@ def test_what_a_disk_has_changed_is_not_taken_over(
     )  # a key of the receipt, too
     held[place] ^= 1 << draw.randrange(8)
     path.write_bytes(held[:place] if cut else held)
-    found = shelf.get("k")
-    assert found is None or same(found[0], STATE)
+    entry = shelf.get("k")
+    assert entry is None or same(entry.state, STATE)
     shelf.put("k", STATE)
-    found = shelf.get("k")
-    assert found is not None and same(found[0], STATE)
+    entry = shelf.get("k")
+    assert entry is not None and same(entry.state, STATE)
 
 
 @pytest.mark.parametrize("file", ["state.json", "state.safetensors"])
@@ -255,11 +257,11 @@ def test_an_entry_under_another_name_is_none(tmp_path: Path) -> None:
 
 
 def test_a_store_that_cannot_be_written_ends_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     Shelf(tmp_path / "file" / "below", JOB).put("k", STATE)
-    assert "not left in the store for others: " in capsys.readouterr().err
+    assert "not left in the store for others: " in caplog.text
 
 
 def test_the_quicker_one_of_two_stays(tmp_path: Path) -> None:

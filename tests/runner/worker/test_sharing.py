@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from runner.run_folder import Job, RunFolder, attempt_folder, trunks_folder
+from runner.run_files import Assignment
+from runner.run_folder import RunFolder, attempt_folder, trunks_folder
 from runner.trial import learn
 from schema.spec import Spec
 from tests.journey import LOCAL, STANDING, ask, declare, settle, tell
@@ -61,8 +62,15 @@ def tried(
     """An attempt at a trial that goes by the number `trial` in the store; its exit code. Only what dies has its own process."""
     folder = attempt_folder(runs, 1, attempt)
     place = (str(store), "toy") if store else ("", "")
-    job = Job(
-        trial, attempt, "batch", 0, str(DATA), checkpoint_minutes=0.0, store=place[0], stem=place[1]
+    job = Assignment(
+        trial=trial,
+        attempt=attempt,
+        batch="batch",
+        position=0,
+        data=str(DATA),
+        checkpoint_minutes=0.0,
+        store=place[0],
+        stem=place[1],
     )
     RunFolder(folder).create(wanted, job)
     return run_trial(folder, crash_at) if crash_at else learn(RunFolder(folder), mmap.mmap(-1, 1))

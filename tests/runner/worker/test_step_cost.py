@@ -1,4 +1,7 @@
-"""Profiles: the published FLOPs, the same as real steps on real tensors, every part there is, and what a trial makes of them."""
+"""Profiles against published FLOPs and against real steps on real tensors, for every part.
+
+Also what a trial derives from them.
+"""
 
 import json
 from collections.abc import Iterator
@@ -9,20 +12,25 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.profiler import ProfilerActivity
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import methods
-from methods import Task
+from methods import Method, Task
 from methods.compute.towers import Towers
 from runner.budget import steps_per_task
 from runner.worker import backbone as backbones
+from runner.worker.backbone import Backbone
 from runner.worker.costs import counted
 from runner.worker.profiler import step_cost as profiles
 from runner.worker.profiler.budget_steps import solve
+from runner.worker.profiler.fake_steps import BlankBatches, DryRun, ProfileError
 from runner.worker.profiler.fake_tensors import Memory
-from runner.worker.profiler.step_cost import Dry, ProfileError, profile, profile_with_full, profiled
-from runner.worker.training import Training, repairing
+from runner.worker.profiler.sampling import Books
+from runner.worker.profiler.step_cost import Profiles, profile, profile_with_full, profiled
+from runner.worker.repair import repairing
+from runner.worker.training import TRAIN, Options, Training
 from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps, names
 from schema.spec import Spec
@@ -82,7 +90,10 @@ def test_published_flops_of_lora() -> None:
 
 @contextmanager
 def allocated() -> Iterator[list[int]]:
-    """The most bytes that the CPU allocator held beyond those held before: torch's own profiler, no code of ours."""
+    """Give the most bytes that the CPU allocator held beyond those held before.
+
+    They are counted by torch's own profiler, not by code of ours.
+    """
     found: list[int] = []
     with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         yield found
@@ -114,32 +125,38 @@ def test_fake_steps_cost_what_real_ones_do(method: dict[str, Any]) -> None:
     made, backbone = methods.method(spec.method), backbones.build(TINY, 0, "cpu")
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     weights = sum(tensor.nbytes for tensor in initial.values())
+    run = DryRun(spec=spec, backbone=backbone, method=made, memory=Memory(), sampled=False)
     with allocated() as most:
         for number in (1, 2):
-            dry = Dry(spec, backbone, made, Task(number, number, initial), Memory())
-            dry.begin(None)
-            for _ in dry.steps_from(0):
+            training = run.begin(Task(number, number, initial))
+            for _ in training.steps_from(0):
                 pass
-            dry.end()
+            training.fold()
             made.merging.end()
     rows = profile(spec)
     assert (
-        rows["train"][0] == dry.step_flops["train"]
-        and rows["objective"][0] == dry.ledger.entries["objective"].flops
+        rows["train"][0] == training.costs.step_flops["train"]
+        and rows["objective"][0] == training.costs.ledger.entries["objective"].flops
     )
     assert max(peak for _, peak in rows.values()) == pytest.approx(weights + most[0], rel=0.05)
 
 
-class Real(Dry):
-    """The same on tensors with contents: pairs are drawn at random, and chosen by their scores."""
-
-    begin = Training.begin
+class RandomBatches(BlankBatches):
+    """Batches of the same shapes whose pairs are drawn at random."""
 
     def draw(self) -> Batch:
-        drawn = super().draw()
-        return Batch(
-            torch.rand_like(drawn.images), torch.randint_like(drawn.texts, 1, 8), drawn.sources
-        )
+        blank = super().draw()
+        images, texts = torch.rand_like(blank.images), torch.randint_like(blank.texts, 1, 8)
+        return Batch(images, texts, blank.sources)
+
+
+def real(
+    spec: Spec, backbone: Backbone, method: Method, task: Task, phase: str = TRAIN, **options: Any
+) -> Training:
+    """Begin a task on tensors with contents; a selection chooses by scores."""
+    batches = RandomBatches(spec, backbone, task)
+    how = Options(phase=phase, ledger=Books(Memory()), **options)
+    return Training(spec, backbone, method, task, batches, how)
 
 
 class Decompositions(TorchDispatchMode):
@@ -155,30 +172,32 @@ class Decompositions(TorchDispatchMode):
 
 
 def spent_for_real(spec: Spec) -> dict[str, float]:
-    """FLOPs of a step of the second task by phase, as torch's counter sees them on real tensors; of one-off phases all of them."""
+    """Return FLOPs of a step of the second task by phase, counted on real tensors.
+
+    Of one-off phases it is all FLOPs.
+    """
     torch.manual_seed(0)
     made, backbone = methods.method(spec.method), backbones.build(TINY, 0, "cpu")
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     spent: dict[str, float] = {}
     for number in (1, 2):
-        real = Real(spec, backbone, made, Task(number, number, initial), Memory())
         with Decompositions() as decomposed:
-            real.begin(None)
-            moves = list(real.steps_from(0))
-            real.end()
+            training = real(spec, backbone, made, Task(number, number, initial))
+            moves = list(training.steps_from(0))
+            training.fold()
         if moves:
+            costs = training.costs
             spent = {
-                name: real.step_flops.get(name, entry.flops)
-                for name, entry in real.ledger.entries.items()
+                name: costs.step_flops.get(name, entry.flops)
+                for name, entry in costs.ledger.entries.items()
             }
             spent |= {"svd": decomposed.flops} if decomposed.flops else {}
     if spec.method["repair"]:
         repair = methods.part("repair", spec.method["repair"], {})
         changed, alone = repairing(spec, repair)
-        real = Real(changed, backbone, alone, Task(2, 1, initial), Memory(), "repair")
-        real.begin(None)
-        list(real.steps_from(0))
-        spent |= real.step_flops
+        training = real(changed, backbone, alone, Task(2, 1, initial), "repair")
+        list(training.steps_from(0))
+        spent |= training.costs.step_flops
     return spent
 
 
@@ -200,8 +219,11 @@ NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tens
 
 @pytest.mark.parametrize("part", EVERY_PART, ids=str)
 def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
-    """A new file is profiled the moment it exists: it must run without values, or be named above; what the fake steps count is
-    what the counter sees of real ones, exactly."""
+    """A new file is profiled the moment it exists.
+
+    It must run without values, or be named above. The fake steps count exactly what the counter
+    sees of real ones.
+    """
     name = part.get("objective")
     if name and methods.part("objectives", name, {}).penalty:
         part = {
@@ -247,7 +269,10 @@ def test_what_it_does_not_touch() -> None:
 
 
 def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
-    """Two thirds of 96 candidates are left out: learnability passes all through two models, easy_reference through one."""
+    """Two thirds of 96 candidates are left out, and all are passed forward.
+
+    Learnability passes all through two models, easy_reference through one.
+    """
     rows = {
         name: profile(
             spec_of(mixture={"selection": name, "selection_params": {"filter_ratio": 2 / 3}})
@@ -266,18 +291,31 @@ def test_selection_costs_a_forward_pass_of_every_candidate() -> None:
     assert rows["easy_reference"]["score"][0] == passes + logits
 
 
+@pytest.mark.parametrize("name", ["learnability", "easy_reference"])
+def test_selection_holds_one_more_copy_of_the_weights(name: str) -> None:
+    """That is the untouched backbone; what the task before held of it is gone."""
+    model = backbones.build(TINY, 0, "cpu").model
+    held = [*model.parameters(), *model.buffers()]
+    chosen, plain = profile(spec_of(mixture={"selection": name})), profile(spec_of())
+    copies = (chosen["objective"][1] - plain["objective"][1]) / sum(each.nbytes for each in held)
+    assert copies == pytest.approx(1, rel=0.01)
+
+
 @pytest.mark.parametrize("pairs", [0, 65, 160])
 def test_looking_back_is_charged_as_if_all_of_it_were_done(pairs: int) -> None:
     spec = spec_of(**ewc(pairs))
-    assert profile(spec)["objective"] == profile(spec, shorten=False)["objective"]
+    assert profile(spec)["objective"] == profile(spec, sampled=False)["objective"]
 
 
 def test_a_pass_for_each_pair_is_charged_as_if_all_were_taken() -> None:
-    """Of 6 groups of 8 pairs two are seen, and three passes of each: as many FLOPs, and the same peak, as all 48 passes; exactly."""
+    """Of 6 groups of 8 pairs two are computed, and of each of these three passes.
+
+    FLOPs and peak are exactly those of all 48 passes.
+    """
     params = {"ewc": {"fisher_pairs": 48, "fisher_batch_pairs": 8, "estimator": "pair"}}
     spec = spec_of(objective="contrastive+ewc", objective_params=params)
     rows = profile(spec)
-    assert rows == profile(spec, shorten=False)
+    assert rows == profile(spec, sampled=False)
     assert rows["objective"][0] > 48 / 8 * rows["train"][0] / 2
 
 
@@ -289,7 +327,10 @@ TECHNIQUES = [
 @pytest.mark.parametrize("over", ["running", "all"])
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_a_merging_costs_what_a_real_one_does(name: str, over: str) -> None:
-    """FLOPs to the last; memory of the host within 5 %, the untouched backbone and the newest weights included."""
+    """FLOPs are the same, and the memory of the host within 5 %.
+
+    It includes the untouched backbone and the newest weights.
+    """
     spec = spec_of(merging=name, merging_params={"over": over}, deploy="merged")
     flops, peak_bytes = profile_with_full(spec)["merge"]
     made = methods.merger(name, {"over": over}, "last", "merged")
@@ -318,7 +359,7 @@ def test_what_merges_over_no_tasks_has_no_phase_of_merging() -> None:
 
 @pytest.mark.parametrize("name", ["ewc", "mas"])
 def test_looking_back_is_in_the_precision_of_a_step(name: str) -> None:
-    """So it takes no more memory than a step, but for what it adds up: two copies of the weights at the most."""
+    """So it takes no more memory than a step and what it adds up, two copies of the weights."""
     weights = sum(
         tensor.nbytes for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values()
     )
@@ -336,7 +377,7 @@ def test_looking_back_is_in_the_precision_of_a_step(name: str) -> None:
 
 
 def test_a_reservoir_is_charged_for_all_that_it_takes_in_at_first() -> None:
-    """A forward pass of `buffer_pairs` pairs, as the first task's real end has it, however short its batches are."""
+    """It is charged a forward pass of `buffer_pairs` pairs, as the first task's real end takes it."""
     params = {"der": {"buffer_pairs": 200}}
     spec = spec_of(
         objective="contrastive+der",
@@ -375,10 +416,10 @@ class Probe(methods.Objective):
             features = features[features[:, 0] > 0]
         return features.mean() + features.new_zeros(max(self.wide_pairs, 1)).mean()
 
-    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
+    def end(self, model: nn.Module, fresh: methods.FreshPairs, towers: Towers) -> None:
         for _ in range(5):
             with torch.no_grad():
-                model.encode_image(next(batches).images)
+                model.encode_image(fresh.batch().images)
 
 
 def probed(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> Spec:
@@ -416,9 +457,47 @@ def test_a_part_that_asks_how_many_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_an_objective_that_looks_back_otherwise_is_profiled_in_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its field of pairs is none of its end: it stays what it was, and all five batches are counted."""
-    expected = profile(probed(monkeypatch), shorten=False)
+    """It asks for batches, which need not cost the same.
+
+    All five are counted, and no field of it is touched.
+    """
+    expected = profile(probed(monkeypatch), sampled=False)
     assert profile(probed(monkeypatch, wide_pairs=5000))["objective"] == expected["objective"]
+
+
+def test_profiling_replaces_nothing_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an objective and a merging see of torch while they are profiled is torch's own."""
+    seen = []
+
+    def loss(self: Probe, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
+        seen.append((torch.autograd.grad, vars(FakeTensor).get("numpy")))
+        return model.encode_image(batch.images).mean()
+
+    before = torch.autograd.grad, vars(FakeTensor).get("numpy")
+    monkeypatch.setattr(Probe, "loss", loss)
+    profile(probed(monkeypatch))
+    assert seen and set(seen) == {before}
+
+
+@pytest.mark.parametrize(("pairs", "group_pairs"), [(80, 12), (170, 0), (7, 3)])
+def test_groups_that_do_not_divide_are_charged_exactly(pairs: int, group_pairs: int) -> None:
+    """Of groups of two sizes the first two of each are computed."""
+    params = {"mas": {"importance_pairs": pairs, "importance_batch_pairs": group_pairs}}
+    spec = spec_of(objective="contrastive+mas", objective_params=params)
+    assert profile(spec) == profile(spec, sampled=False)
+
+
+def test_profiles_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Methods that differ in their merging alone have the profile of their steps in common."""
+    computed = list[str]()
+    monkeypatch.setattr(
+        profiles, "profile", lambda spec: computed.append(spec.method["merging"]) or profile(spec)
+    )
+    known = Profiles()
+    rows = [known.with_full(spec_of(merging=name, deploy="merged")) for name in ("ties", "slerp")]
+    assert computed == ["ties"] and rows[0]["train"] == rows[1]["train"]
+    assert rows[0]["merge"] != rows[1]["merge"]
+    assert rows[0] == profile_with_full(spec_of(merging="ties", deploy="merged"))
 
 
 def test_a_budget_is_solved_from_the_definition_alone() -> None:
@@ -438,7 +517,10 @@ def test_a_budget_is_solved_from_the_definition_alone() -> None:
 
 
 def test_one_off_phases_are_charged_as_the_budget_says() -> None:
-    """Forty Fisher batches: at every step they are most of the price, once per task they are forty steps."""
+    """Forty Fisher batches cost as much as forty steps.
+
+    At every step they are most of the price, once per task they are forty steps.
+    """
     rows = profile_with_full(spec_of(**ewc(40 * 32)))
     inputs = profiled(rows)
     assert inputs.once_gflops == pytest.approx(40 * rows["full"][0] / 1e9, rel=0.01)

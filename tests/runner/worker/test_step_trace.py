@@ -24,7 +24,7 @@ def test_a_trial_that_is_looked_at_comes_to_the_same(tmp_path: Path) -> None:
         attempt(tmp_path / "plain", spec, 1, DATA),
         attempt(tmp_path / "seen", spec, 1, DATA),
     )
-    for arguments in ([str(plain)], [str(seen), "--profile"]):
+    for arguments in ([str(plain)], [str(seen), "--trace"]):
         process = SPAWN.Process(target=_learn, args=arguments)
         process.start()
         process.join()

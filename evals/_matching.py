@@ -1,0 +1,70 @@
+"""Say which images and texts of a retrieval test set match, and how near a query is to its matches.
+
+A test set is a list of pairs. Images with the same pixels are one image, and texts with the same words
+are one text: nothing could tell them apart. An image and a text match if some pair has both.
+"""
+
+# P pairs, N queries or candidates, Q queries of a chunk, D width
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CHUNK_ROWS = 2048  # of the similarities held at once
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs of one kind of thing with another, by number: things of equal number are the same."""
+
+    queries: Tensor  # (N,) int64: which thing each query is
+    candidates: Tensor  # (M,) int64: which thing each candidate is
+    pairs: tuple[Tensor, Tensor]  # (P,) int64 each: the things that match
+
+    def of(self, rows: Tensor) -> Tensor:
+        """Return (Q, M) bool: which candidates match the queries that are these things (Q,)."""
+        own, other = (side.to(rows.device) for side in self.pairs)
+        candidates = self.candidates.to(rows.device)
+        largest = max(int(other.max()), int(candidates.max()))
+        query, pair = (rows[:, None] == own[None, :]).nonzero(as_tuple=True)
+        related = torch.zeros(len(rows), largest + 1, dtype=torch.bool, device=rows.device)
+        related[query, other[pair]] = True
+        return related[:, candidates]
+
+
+def numbered(things: Sequence[object]) -> Tensor:
+    """Return (N,) int64: for each thing the place of the first that equals it."""
+    first: dict[object, int] = {}
+    return torch.tensor([first.setdefault(thing, place) for place, thing in enumerate(things)])
+
+
+def same_pixels(images: np.ndarray) -> Tensor:
+    """Return (N,) int64: for each image (3, H, W) the place of the first with the same pixels."""
+    return numbered([image.tobytes() for image in images])
+
+
+def both_ways(images: np.ndarray, captions: Sequence[str]) -> tuple[Matches, Matches]:
+    """Return the matches of images among texts and of texts among images; one caption an image."""
+    pixels, words = same_pixels(images), numbered(captions)
+    to_text = Matches(pixels, words, (pixels, words))
+    to_image = Matches(words, pixels, (words, pixels))
+    return to_text, to_image
+
+
+def nearer_than_match(queries: Tensor, candidates: Tensor, matches: Matches) -> Tensor:
+    """Return (N,) how many candidates that do not match are at least as near as the nearest match.
+
+    Queries are (N, D) and candidates (M, D), of unit norm.
+    """
+    things = matches.queries.to(queries.device)
+    counts = []
+    chunks = zip(torch.split(queries, CHUNK_ROWS), torch.split(things, CHUNK_ROWS), strict=True)
+    for rows, own in chunks:
+        near = rows @ candidates.T  # (Q, M), as the two below
+        match = matches.of(own)
+        best = near.masked_fill(~match, -torch.inf).amax(dim=1, keepdim=True)  # (Q, 1)
+        counts.append(((near >= best) & ~match).sum(dim=1))
+    return torch.cat(counts)

@@ -1,0 +1,42 @@
+"""Zero-shot classification beyond the nearest class (https://arxiv.org/abs/2103.00020; the names and
+values are those of https://github.com/LAION-AI/CLIP_benchmark).
+
+    top5                   images whose own class is among the five nearest, of five or more candidates
+    mean_per_class_recall  `top1` of each class that has images, averaged over these classes
+
+Prompts, candidates and ties are as in `evals.zeroshot`. Measured only where a suite asks for it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from evals import Encoder, TestSet
+from evals.zeroshot import before_own
+
+KINDS = ("classification",)
+PROBES = ("top5", "mean_per_class_recall")
+TOP = 5
+
+
+def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
+    """Yield both; `top5` only where every image has five candidates.
+
+    Raises:
+        ValueError: as `evals.zeroshot.measure`.
+    """
+    before = before_own(model, dataset)
+    if candidates(dataset) >= TOP:
+        yield "top5", float((before < TOP).mean())
+    labels = dataset.labels
+    recalls = [float((before[labels == label] == 0).mean()) for label in np.unique(labels)]
+    yield "mean_per_class_recall", float(np.mean(recalls))
+
+
+def candidates(dataset: TestSet) -> int:
+    """Return among how many classes an image is told apart; of groups, the smallest that has images."""
+    rivals = sum(len(names) for names, _ in dataset.rivals)
+    if dataset.groups is None:
+        return len(dataset.classes) + rivals
+    sizes = np.bincount(dataset.groups)[dataset.groups[dataset.labels]]
+    return int(sizes.min())

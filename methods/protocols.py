@@ -1,0 +1,280 @@
+"""Protocols of the parts of a method: `Tuning`, `Repair`, `Selection`, `Objective`.
+
+A part subclasses one of these as a dataclass. Between tasks the model is a plain CLIP: whatever a
+part adds in `begin` is folded in or kept in the part's own state by `end`, so nothing outside
+`methods/` asks which part ran.
+
+A tuning that computes a weight from others (low-rank updates, masks) does so with
+`torch.nn.utils.parametrize`, because then the weight in use stays one differentiable tensor under
+its own name, and a penalty on weights holds under every tuning.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from methods.compute.distributed import Ranks, joined
+from methods.compute.towers import Towers
+from streams import Batch
+
+# A plain CLIP's state dict
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that begins, as far as a part needs to know it."""
+
+    # From 1
+    number: int
+    # Optimizer steps that the task will take
+    steps: int
+    # The untouched backbone, on the CPU
+    initial: Weights
+    # The processes that take each step together
+    ranks: Ranks = field(default_factory=joined)
+
+
+class Tuning:
+    """A choice of the parameters that move during a task, and of how a gradient moves them."""
+
+    # What the rest of the sentence must have: see schema.checks.parts.NEEDS
+    needs: ClassVar[tuple[str, ...]] = ()
+    # Of `image` and `text` the tower that the tuning never moves, nor anything else in it
+    leaves: ClassVar[tuple[str, ...]] = ()
+
+    def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
+        """Prepare a plain CLIP, in place, and return the parameters that may move.
+
+        They are those of `methods.parameters.moving`, all on the model's device. Where there are
+        none, the task takes no steps.
+
+        May add parameters and make random choices (from torch's global generator, which is seeded
+        for the task before this, a resumed one too), and must not change the function that the
+        model computes. On a model with any weights the state dict has the same keys: a checkpoint
+        from within a task is loaded into a plain CLIP on which `begin` has been called.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
+        """Surround each step of the optimizer, gradients unscaled and clipped.
+
+        Gradients may be changed before the step, and what it wrote after it. A gradient transform
+        or a mask lives here.
+        """
+        yield
+
+    def end(self, model: nn.Module) -> None:
+        """Leave a plain CLIP behind.
+
+        The state dict keys, their order, and `requires_grad` are as `begin` found them.
+        """
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what the tuning remembers beside the model's parameters; tensors only.
+
+        It holds what is remembered within a task and across tasks.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state; the tensors may lie on the CPU.
+
+        Where a task is resumed this is called both before `begin` (what is remembered of earlier
+        tasks) and after it.
+        """
+
+
+class Repair(Tuning):
+    """A stage after a task: which parameters move then, on pairs of earlier tasks alone.
+
+    The first task has no earlier ones, and is not repaired.
+    """
+
+    # Of the task's steps, at least one, which training goes without
+    share: float
+    # Of the recipe's peak learning rate
+    lr_scale: float
+
+
+class Selection:
+    """A choice of the pairs that a step learns from, among many candidates."""
+
+    needs: ClassVar[tuple[str, ...]] = ("teacher",)
+    # False: the untouched backbone alone decides
+    asks_model: ClassVar[bool] = True
+    # Of the candidates, the share that is left out
+    filter_ratio: float
+    # In which a batch is chosen
+    chunks: int
+    # Of the sigmoid loss that scores
+    bias: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.filter_ratio < 1 or self.chunks < 1:
+            raise ValueError(
+                "a selection takes a filter_ratio of at least 0 and below 1 and chunks >= 1, "
+                f"not {self}"
+            )
+
+    def scores(self, model: Tensor, reference: Tensor) -> Tensor:
+        """Return scores (N, N) of every image with every text; higher is chosen sooner.
+
+        `model` and `reference` are the pairwise losses (N, N) of the model and of the untouched
+        backbone.
+        """
+        raise NotImplementedError
+
+
+class FreshPairs:
+    """Pairs of a task that has ended, for an objective that looks back at them.
+
+    How an objective asks for them declares what its look-back costs: all groups of one size cost
+    the same, and so do all backward passes from the terms of one group. A profile gives an
+    objective the first few of those, and charges the rest.
+    """
+
+    def __init__(self, draw: Callable[[], Batch]) -> None:
+        """Take batches of the task's mixture from `draw`."""
+        self.draw = draw
+
+    def batch(self) -> Batch:
+        """Return a batch of the task's mixture; there is no end of them."""
+        return self.draw()
+
+    def groups(self, pairs: int, group_pairs: int) -> Iterator[Batch]:
+        """Yield groups of at most `group_pairs` pairs until `pairs` have been given.
+
+        That is rounded up to whole groups. A batch is cut into groups of nearly equal size, each
+        with its share of every source; where `group_pairs` is 0 a batch is one group.
+        """
+        given_pairs = 0
+        while given_pairs < pairs:
+            for group in cut(self.draw(), group_pairs):
+                if given_pairs >= pairs:
+                    break
+                yield group
+                given_pairs += len(group.texts)
+
+    def passes(self, terms: int) -> Iterator[int]:
+        """Yield the place of each of a group's terms, from the last to the first.
+
+        The caller takes a backward pass from each, and frees the graph of the group at place 0.
+        """
+        yield from reversed(range(terms))
+
+
+class Objective:
+    """A loss, and what it remembers from task to task."""
+
+    # What the rest of the sentence must have: see schema.checks.parts.NEEDS
+    needs: ClassVar[tuple[str, ...]] = ()
+    # True: it only holds weights back, so it cannot be a method's whole objective
+    penalty: ClassVar[bool] = False
+
+    def begin(self, model: nn.Module, task: Task) -> None:
+        """Take in the plain CLIP that the task starts from, before the tuning's `begin`.
+
+        A task that is resumed begins too, on a plain CLIP with other weights, and
+        `load_state_dict` follows.
+        """
+
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
+        """Return the mean over pairs, () float32 on the model's device.
+
+        It is called once before every optimizer step. Towers, a teacher's too, are run through
+        `towers` alone. A weight that the tuning computes is computed once for the whole loss:
+        never read it under `no_grad` here.
+        """
+        raise NotImplementedError
+
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        """Surround each step of the optimizer.
+
+        Gradients of what is not a parameter are still multiplied by `loss_scale` (fp16), which may
+        be on the model's device: divide by it, and do not ask for its value.
+        """
+        yield
+
+    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
+        """Take in the plain CLIP as trained, after the tuning's `end`.
+
+        `fresh` has new pairs of the task's mixture, without end.
+        """
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that the objective remembers, within a task too.
+
+        Tensors only, because the state is stored as safetensors.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state; the tensors may lie on the CPU."""
+
+
+class Sum(Objective):
+    """Several objectives as one; each keeps its state under its name."""
+
+    def __init__(self, terms: Mapping[str, Objective]) -> None:
+        self.terms = terms
+
+    def begin(self, model: nn.Module, task: Task) -> None:
+        for term in self.terms.values():
+            term.begin(model, task)
+
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
+        """Return the sum of the terms, which share one forward pass over the batch."""
+        shared = towers.sharing()
+        first, *rest = [term.loss(model, batch, shared) for term in self.terms.values()]
+        return sum(rest, first)
+
+    @contextmanager
+    def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
+        with ExitStack() as stack:
+            for term in self.terms.values():
+                stack.enter_context(term.stepping(model, loss_scale))
+            yield
+
+    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
+        for term in self.terms.values():
+            term.end(model, fresh, towers)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the terms' states, their keys `<term>.<key>`."""
+        state = {}
+        for name, term in self.terms.items():
+            for key, tensor in term.state_dict().items():
+                state[f"{name}.{key}"] = tensor
+        return state
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, term in self.terms.items():
+            own = {}
+            for key, tensor in state.items():
+                if key.startswith(f"{name}."):
+                    own[key.removeprefix(f"{name}.")] = tensor
+            term.load_state_dict(own)
+
+
+def cut(batch: Batch, pairs: int) -> Iterator[Batch]:
+    """Yield groups of at most `pairs` pairs, each with its share of every source.
+
+    Where `pairs` is 0, the batch itself.
+    """
+    count = -(-len(batch.texts) // pairs) if pairs else 1
+    if count == 1:
+        yield batch
+        return
+    for first in range(count):
+        yield Batch(
+            images=batch.images[first::count],
+            texts=batch.texts[first::count],
+            sources=batch.sources[first::count],
+        )

@@ -1,0 +1,392 @@
+"""The JSON files of a run folder as types whose reading validates.
+
+Every file of a lab is input: a disk, a person or a half-dead process may have changed it. So a file
+is read into a frozen dataclass or not at all: it is absent (None), or damaged (`DamagedFileError`,
+which names it), and never a traceback somewhere later. Reading one attempt's files says nothing
+about others.
+
+Files of older versions lack fields that have a default here. Standard library only.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
+
+from schema.spec import canonical
+
+SEAL = "seal"
+LARGEST = 2**63
+# Every finished task brings these tables; `profile` comes with task 0 of some.
+TABLES = ("result", "cost", "progress", "statistic")
+
+
+class DamagedFileError(ValueError):
+    """A file is there and is not what was written; the message names it and says what is wrong."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}")
+        self.path, self.why = path, why
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """Return the content of a file, or None when there is none.
+
+    Raises:
+        DamagedFileError: something is there that cannot be read (a folder, no permission).
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DamagedFileError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def parsed(path: Path, content: bytes) -> dict[str, Any]:
+    """Return the JSON object that `content` of the file `path` is.
+
+    Raises:
+        DamagedFileError: it is cut off, no JSON, nested too deep, or no object.
+    """
+    try:
+        value = json.loads(content.decode())
+    except RecursionError as error:
+        raise DamagedFileError(path, "is nested too deep to be one of ours") from error
+    except ValueError as error:
+        raise DamagedFileError(path, "is cut off or no JSON") from error
+    if not isinstance(value, dict):
+        raise DamagedFileError(path, f"holds a {type(value).__name__}, not an object")
+    return value
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file, or None when there is no file.
+
+    Raises:
+        DamagedFileError: something else is there.
+    """
+    content = read_bytes(path)
+    return None if content is None else parsed(path, content)
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object with a digest of itself, by which a changed byte of its file is noticed."""
+    return {**value, SEAL: hashlib.sha256(canonical(value).encode()).hexdigest()[:32]}
+
+
+def opened(path: Path, value: dict[str, Any]) -> dict[str, Any]:
+    """Return a sealed object without its seal; files of older versions have none.
+
+    Raises:
+        DamagedFileError: the object is not the one that was sealed.
+    """
+    if SEAL not in value:
+        return value
+    bare = {key: item for key, item in value.items() if key != SEAL}
+    try:
+        intact = sealed(bare) == value
+    except (ValueError, RecursionError):
+        # NaN, or half a surrogate pair: never written by us
+        intact = False
+    if not intact:
+        raise DamagedFileError(path, "is not as it was written: its seal differs")
+    return bare
+
+
+@cache
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """Return the fields of a dataclass: name -> (type, whether a file must have it)."""
+    hints = get_type_hints(kind)
+    found = {}
+    for each in dataclasses.fields(kind):
+        bare = each.default is dataclasses.MISSING
+        found[each.name] = (hints[each.name], bare and each.default_factory is dataclasses.MISSING)
+    return found
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which no catalog takes
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and -LARGEST <= value < LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (type(value) is float and math.isfinite(value))
+
+
+SIMPLE: dict[Any, Callable[[Any], bool]] = {
+    str: _is_text,
+    int: _is_whole,
+    float: _is_number,
+    bool: lambda value: isinstance(value, bool),
+    type(None): lambda value: value is None,
+    Any: lambda value: True,
+}
+
+
+def fits(value: Any, wanted: Any) -> bool:
+    """Return whether a parsed JSON value is of an annotated type."""
+    if wanted in SIMPLE:
+        return SIMPLE[wanted](value)
+    kind, inner = get_origin(wanted), get_args(wanted)
+    if kind in (Union, types.UnionType):
+        return any(fits(value, each) for each in inner)
+    if kind is dict:
+        whole = isinstance(value, dict)
+        return whole and all(_is_text(key) and fits(item, inner[1]) for key, item in value.items())
+    if kind is list:
+        return isinstance(value, list) and all(fits(item, inner[0]) for item in value)
+    return isinstance(value, kind or wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRecord:
+    """What a file of the run folder holds; subclasses name the fields."""
+
+    # Keys that a newer or older version may write beside the fields, and that are passed over
+    IGNORED: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Return what a file says, or None when there is no file.
+
+        Raises:
+            DamagedFileError: the file is not what was written.
+        """
+        value = read_object(path)
+        return None if value is None else cls.of(path, opened(path, value))
+
+    @classmethod
+    def of(cls, path: Path, value: Mapping[str, Any]) -> Self:
+        """Return the record of a parsed object that came from `path`.
+
+        Raises:
+            DamagedFileError: a field is missing, unknown or of another type.
+        """
+        known = _fields(cls)  # type: ignore[arg-type]
+        own = {key: item for key, item in value.items() if key not in cls.IGNORED}
+        for name, (wanted, needed) in known.items():
+            if name not in own and needed:
+                raise DamagedFileError(path, f"lacks {name!r}")
+            if name in own and not fits(own[name], wanted):
+                raise DamagedFileError(path, f"has a {name!r} that is no {_words(wanted)}")
+        unknown = sorted(set(own) - set(known))
+        if unknown:
+            raise DamagedFileError(path, f"has unknown keys {unknown}")
+        return cls(**own)
+
+
+def _words(wanted: Any) -> str:
+    return str(getattr(wanted, "__name__", wanted)) if get_origin(wanted) is None else str(wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment(FileRecord):
+    """`job.json`: where and for whom an attempt runs. Nothing in it can change a number."""
+
+    trial: int
+    attempt: int
+    # The name of its submission, and its index there
+    batch: str
+    position: int
+    data: str
+    threads: int = 1
+    workers: int = 0
+    checkpoint_minutes: float = 10.0
+    # The file of what `trial:<id>` deployed last, where the backbone is one
+    backbone_weights: str | None = None
+    # The code snapshot it was submitted with
+    code: str = ""
+    code_folder: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    # This and the next three are there so that a lost catalog can be made again
+    study: str | None = None
+    priority: int = 0
+    created_at: str | None = None
+    serial: int = 0
+    # Where work that trials have in common is; "": nothing is shared
+    store: str = ""
+    # What trials with tasks in common have in common; "": no other trial wants any of this one's
+    stem: str = ""
+    # Of the definition beside it; "": an older version did not say
+    spec_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(FileRecord):
+    """`outcome.json` and `verdict.json`: how an attempt ended, said by its worker or judged by
+    sync.
+    """
+
+    state: str
+    kind: str | None = None
+    message: str | None = None
+    log_tail: str | None = None
+    host: str | None = None
+    device: str | None = None
+    versions: dict[str, str] | None = None
+    commit: str | None = None
+    # ISO 8601, in UTC once read
+    started_at: str | None = None
+    finished_at: str | None = None
+    # Whose outcome it is; files of older versions do not say
+    trial: int | None = None
+    attempt: int | None = None
+
+    @classmethod
+    def of(cls, path: Path, value: Mapping[str, Any]) -> Self:
+        """Return the record, its times in UTC as every database reads them."""
+        record = super().of(path, value)
+        times: dict[str, Any] = {}
+        for name in ("started_at", "finished_at"):
+            said = getattr(record, name)
+            times[name] = None if said is None else _utc(path, name, said)
+        return dataclasses.replace(record, **times)
+
+
+def _utc(path: Path, name: str, text: str) -> str:
+    try:
+        time = datetime.fromisoformat(text)
+        known = time if time.tzinfo else time.replace(tzinfo=UTC)
+        return known.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:
+        raise DamagedFileError(path, f"has a {name!r} that is no time") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry:
+    """One file that a receipt vouches for."""
+
+    file: str
+    sha256: str
+    # Of a table; weights have none
+    rows: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """`task-0003.json`: what a finished task brought, written last.
+
+    `files` has an entry for each table, `weights` for each kind of weights that was kept.
+    """
+
+    trial: int
+    attempt: int
+    spec_id: str
+    task: int
+    files: dict[str, FileEntry]
+    weights: dict[str, FileEntry]
+
+    @classmethod
+    def read(cls, path: Path) -> "Receipt | None":
+        """Return what the receipt says, or None when there is none.
+
+        Raises:
+            DamagedFileError: it is not one, or does not name every table that a task brings.
+        """
+        value = read_object(path)
+        return None if value is None else cls.of(path, value)
+
+    @classmethod
+    def of(cls, path: Path, value: Mapping[str, Any]) -> "Receipt":
+        """Return the receipt of a parsed object that came from `path`."""
+        words = {"trial": int, "attempt": int, "spec_id": str, "task": int}
+        for name, wanted in words.items():
+            if not fits(value.get(name), wanted):
+                raise DamagedFileError(path, f"has no {name!r} that is a {wanted.__name__}")
+        files = _entries(path, value.get("files"), {"file": str, "sha256": str, "rows": int})
+        weights = _entries(path, value.get("weights", {}), {"file": str, "sha256": str})
+        missing = [table for table in TABLES if table not in files]
+        if missing:
+            raise DamagedFileError(path, f"names no file for {', '.join(missing)}")
+        return cls(**{name: value[name] for name in words}, files=files, weights=weights)
+
+
+def _entries(path: Path, value: Any, wanted: dict[str, type]) -> dict[str, FileEntry]:
+    if not isinstance(value, dict):
+        raise DamagedFileError(path, "does not list its files")
+    entries = {}
+    for name, entry in value.items():
+        named = isinstance(entry, dict) and set(entry) == set(wanted)
+        if not named or not all(fits(entry[key], kind) for key, kind in wanted.items()):
+            raise DamagedFileError(path, f"does not say file, sha256 and rows of {name!r}")
+        # A receipt vouches for files of its own folder, whatever it says
+        if not _is_plain(entry["file"]):
+            raise DamagedFileError(path, f"names {entry['file']!r}, which is no file beside it")
+        entries[name] = FileEntry(**entry)
+    return entries
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and "/" not in name and "\0" not in name and name not in (".", "..")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(FileRecord):
+    """`progress.json`: how far a worker is, for people who watch."""
+
+    task: int
+    tasks: int
+    step: int
+    steps: int
+    loss: float | None
+    pairs_per_s: float
+    batch_pairs: int
+    at: str = ""
+
+    @property
+    def total_steps(self) -> int:
+        """The steps of all tasks."""
+        return self.tasks * self.steps
+
+    @property
+    def done_steps(self) -> int:
+        """The steps behind it, over all tasks."""
+        return (self.task - 1) * self.steps + self.step
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds that the trial still trains at its present rate; None: no rate is known."""
+        if self.pairs_per_s <= 0:
+            return None
+        return (self.total_steps - self.done_steps) * self.batch_pairs / self.pairs_per_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim(FileRecord):
+    """`claim`: who took an attempt, or that sync gave it up before anybody could."""
+
+    revoked: bool
+    pid: int = 0
+    host: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt(FileRecord):
+    """`doubt.json`: since when sync has missed the job of an attempt, by its own clock."""
+
+    heartbeat: int
+    at_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopWish(FileRecord):
+    """`stop.json`: when sync first asked the attempt to end at a checkpoint."""
+
+    at: str
+    at_s: float

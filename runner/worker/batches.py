@@ -1,0 +1,134 @@
+"""Where the batches of a task come from: its mixture, brought to the model's device."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from methods import FreshPairs, Task
+from methods.compute.distributed import Ranks, joined
+from runner.worker.backbone import Backbone
+from runner.worker.datasets import Datasets
+from runner.worker.embedding_cache import EmbeddingCache
+from runner.worker.selection import candidates, selection_of
+from schema.spec import Spec
+from streams import Batch
+from streams.loading import Loader
+
+# Names what runs within it, for whoever looks at a step
+Marker = Callable[[str], AbstractContextManager[Any]]
+
+
+class BatchSource(Protocol):
+    """A source of batches without end."""
+
+    def draw(self) -> Batch:
+        """Return the next batch as an objective sees it, on the model's device."""
+        ...
+
+    def fresh(self) -> FreshPairs:
+        """Return the batches that follow, for an objective that looks back at the task."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the source stands, for a checkpoint."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another source, begun alike, stood."""
+        ...
+
+
+class Transfer:
+    """The way of tensors to a device; to a GPU beside the steps that it is still taking."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        # The stream on which pairs come to a GPU, or are decoded there
+        self.beside: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self.beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    def stream(self) -> AbstractContextManager[Any]:
+        """Return a context in which work on a GPU runs beside its steps."""
+        return nullcontext() if self.beside is None else torch.cuda.stream(self.beside)
+
+    def place(self, rows: Tensor) -> Tensor:
+        """Return the rows on the device, without waiting for it."""
+        if self.beside is None:
+            return rows.to(self.device)
+        with torch.cuda.stream(self.beside):
+            placed = rows if rows.is_cuda else rows.pin_memory().to(self.device, non_blocking=True)
+        # Steps use the rows once they have arrived, and their memory is free only after that
+        steps = torch.cuda.current_stream()
+        steps.wait_stream(self.beside)
+        placed.record_stream(steps)
+        return placed
+
+
+class MixtureBatches:
+    """The batches of a task's mixture: normalised images and token ids."""
+
+    def __init__(
+        self,
+        loader: Loader,
+        backbone: Backbone,
+        pairs: int,
+        embeddings: EmbeddingCache | None = None,
+        mark: Marker = nullcontext,
+        ranks: Ranks | None = None,
+    ) -> None:
+        """Read from a loader batches of `pairs` pairs, of which each process reads its part.
+
+        `embeddings` is told which items each batch holds.
+        """
+        self.loader, self.backbone, self.pairs = loader, backbone, pairs
+        self.embeddings, self.mark = embeddings, mark
+        self.ranks = ranks or joined()
+        self.transfer = Transfer(backbone.device)
+
+    def draw(self) -> Batch:
+        """Return the next batch of the mixture."""
+        with self.mark("data"), self.transfer.stream():
+            draw = self.loader.draw()
+        with self.mark("tokenize"):
+            tokens = self.backbone.tokenize(draw.captions)
+        if self.embeddings is not None:
+            self.embeddings.note(draw, tokens)
+        with self.mark("transfer"):
+            # Each process has read its part, and the objective sees the whole batch
+            images = self.ranks.gathered(self.transfer.place(draw.images), self.pairs)
+            texts = self.ranks.gathered(self.transfer.place(tokens), self.pairs)
+            sources = torch.from_numpy(draw.sources)
+            return Batch(self.backbone.normalise(images), texts, sources)
+
+    def fresh(self) -> FreshPairs:
+        """Return the batches that follow, for an objective that looks back at the task."""
+        return FreshPairs(self.draw)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the cursors of the mixture."""
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another loader of the same mixture was."""
+        self.loader.load_state_dict(state)
+
+
+def mixture_batches(
+    spec: Spec,
+    datasets: Datasets,
+    backbone: Backbone,
+    task: Task,
+    embeddings: EmbeddingCache | None = None,
+    mark: Marker = nullcontext,
+) -> MixtureBatches:
+    """Return the batches of a task as its definition's mixture has them, from their beginning.
+
+    Where a selection chooses pairs, a batch holds its candidates.
+    """
+    pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
+    loader = datasets.batches(task.number, spec.mixture, pairs, task.steps)
+    return MixtureBatches(loader, backbone, pairs, embeddings, mark, task.ranks)

@@ -1,0 +1,121 @@
+"""The commit of a task: its files first, and its receipt last."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from methods import Weights
+from methods.compute import distributed
+from runner.result_files import write_tables
+from runner.run_folder import crash_point, sha256, write_json
+from runner.worker import checkpoint, weights
+from runner.worker.checkpoint import Position
+from runner.worker.costs import Ledger
+from runner.worker.evaluation import drift
+from runner.worker.trial_parts import Trial
+from runner.worker.unused import unused_rows
+from runner.worker.weight_files import PREPROCESSING
+from runner.worker.weights import DEPLOYED, KEPT_FOR, weights_file
+
+Row = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A task that has come to its end; task 0 is the untouched backbone."""
+
+    task: int
+    # Rows of the table `result`
+    results: list[Row]
+    ledger: Ledger
+    deployed: Weights
+    # What the next task begins from; None after task 0, as the model is that already
+    following: Weights | None = None
+    # Rows of the table `progress`
+    curve: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """`task-<n>.json`: which files a task consists of, with the sha256 of each."""
+
+    trial: int
+    attempt: int
+    spec_id: str
+    task: int
+    # Table -> file, sha256 and rows
+    files: Mapping[str, Mapping[str, Any]]
+    # Kind of weights -> file and sha256
+    weights: Mapping[str, Mapping[str, str]]
+
+
+def commit(trial: Trial, finished: Finished) -> None:
+    """Write what a task brought: tables, weights, the next task's checkpoint, and the receipt last.
+
+    Of several processes the first writes. Afterwards the model holds what the next task begins
+    from, and files that nothing asks for any more are gone.
+    """
+    task, first = finished.task, distributed.rank() == 0
+    tables = _tables(trial, finished)
+    # How many items could not be read is no result, but whoever wonders finds them in the log
+    for line in trial.datasets.unreadable():
+        log.warning("%s", line)
+    files = write_tables(trial.run, task, tables) if first else {}
+    weight_files = _write_weights(trial, task, finished.deployed) if task and first else {}
+    crash_point("results")
+    if finished.following is not None and task < trial.tasks:
+        # Before the receipt: once a task counts, the next one can begin
+        trial.learner.load_weights(finished.following)
+        state = trial.learner.state_dict() | {"choice": trial.learner.choice.facts}
+        checkpoint.save(trial.run, trial.spec.id, Position(task=task + 1, state=state))
+    if not first:
+        return
+    crash_point("receipt")
+    receipt = Receipt(
+        trial=trial.assignment.trial,
+        attempt=trial.assignment.attempt,
+        spec_id=trial.spec.id,
+        task=task,
+        files=files,
+        weights=weight_files,
+    )
+    # From here on the task is done, whatever happens to this attempt
+    write_json(trial.run.path / f"task-{task:04d}.json", asdict(receipt))
+    checkpoint.drop_before(trial.run, task + 1)
+    weights.drop_before(trial.run, task)
+
+
+def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
+    """Return the rows that a task brings, by table."""
+    task = finished.task
+    statistics = drift(finished.deployed, trial.initial, task)
+    if task:
+        statistics += trial.learner.choice.rows(task)
+    statistics += unused_rows(trial.datasets, task)
+    tables = {
+        "result": finished.results,
+        "cost": finished.ledger.rows(task),
+        "progress": finished.curve,
+        "statistic": statistics,
+    }
+    # What the budget was solved from is known before any task
+    if task == 0 and trial.solved.profile:
+        tables["profile"] = trial.solved.profile
+        tables["statistic"] = statistics + trial.solved.statistics
+    return tables
+
+
+def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, dict[str, str]]:
+    """Write the deployed weights; return the receipt's entries for all weights that are kept."""
+    # Whoever begins with these weights must see its images as they were seen here
+    images = json.dumps(asdict(trial.learner.backbone.preprocessing))
+    metadata = {PREPROCESSING: images}
+    paths = {DEPLOYED: trial.history.save(task, DEPLOYED, deployed, metadata)}
+    for over, kind in KEPT_FOR.items():
+        if over in trial.learner.method.merging.asked:
+            paths[kind] = weights_file(trial.run, task, kind)
+    return {name: {"file": path.name, "sha256": sha256(path)} for name, path in paths.items()}

@@ -1,0 +1,76 @@
+"""The merge stage: which weights a task deploys, and from which the next task starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from methods import Weights
+from methods.compute import distributed
+from runner.worker import backbone as backbones
+from runner.worker.trained import Trained
+from runner.worker.trial_parts import Trial
+from runner.worker.weights import LAST, RUNNING
+from streams.seeds import seed_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The weights that come of a task, on the CPU and the same in every process."""
+
+    # What is measured and shipped
+    deployed: Weights
+    # What the next task begins from
+    following: Weights
+
+
+def merge(trial: Trial, task: int, trained: Trained) -> Deployment:
+    """Combine the weights of a task with those before it, as the method's row says.
+
+    What a later task's merging will ask for is written to the run folder first. Charged to the
+    ledger as the phase `merge`.
+    """
+    merging, last = trial.learner.method.merging, trained.last
+    with trained.ledger.phase("merge"):
+        # The first of several processes merges, and gives the others what came of it
+        merged = _merged(trial, task, last) if distributed.rank() == 0 else {}
+        merging.end()
+    deployed = _chosen(merged, merging.deploy, last)
+    following = _start_of(trial, task + 1, last, merged)
+    return Deployment(
+        deployed=distributed.as_first(deployed), following=distributed.as_first(following)
+    )
+
+
+def _merged(trial: Trial, task: int, last: Weights) -> dict[str, Weights]:
+    """Return the merged weights after a task, by what is combined (`Merging.asked`)."""
+    merging, history = trial.learner.method.merging, trial.history
+    running = None
+    if "all" in merging.asked:
+        history.save(task, LAST, last)
+    if "running" in merging.asked:
+        running = merging.fold(trial.initial, history.running(task - 1), last, task)
+        history.save(task, RUNNING, running)
+    merged = {}
+    for over in sorted(merging.asked):
+        merged[over] = merging.merge(over, history.until(task, last), running)
+    return merged
+
+
+def _start_of(trial: Trial, task: int, last: Weights, merged: Mapping[str, Weights]) -> Weights:
+    """Return the weights that a task begins from, by the method's rule."""
+    start = trial.spec.method["start"]
+    if start == "initial":
+        return trial.initial
+    if start == "random":
+        seed = seed_of(trial.spec.seed, "start", task)
+        architecture = trial.spec.backbone["architecture"]
+        fresh = backbones.build(architecture, seed, data=Path(trial.assignment.data))
+        return dict(fresh.model.state_dict())
+    if start == "merged":
+        return _chosen(merged, trial.learner.method.merging.start, last)
+    return last
+
+
+def _chosen(merged: Mapping[str, Weights], over: str | None, last: Weights) -> Weights:
+    """Return what was merged over one of the words of `Merging`; for None, the last weights."""
+    return merged.get(over, last) if over is not None else last

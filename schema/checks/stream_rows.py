@@ -1,0 +1,119 @@
+"""Compare the rows of a sentence with each other: metrics and kinds, image sizes and backbones.
+
+Standard library only. What files say is compared in `schema/checks/compared.py`.
+"""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from schema.words import nearest
+
+ROOT = Path(__file__).resolve().parents[2]
+RANKS = (1, 5)
+# What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there
+# yield.
+METRICS: dict[str, tuple[str, ...]] = {
+    "classification": ("top1", "fewshot4_top1", "fewshot16_top1"),
+    "retrieval": tuple(
+        f"{name}r{rank}"
+        for name in ("image_to_text_", "text_to_image_", "", "index_", "index_shifted_")
+        for rank in RANKS
+    ),
+    "captions": (),
+}
+OPEN_CLIP_PX = 224  # of an open_clip configuration that says nothing
+Row = Mapping[str, Any]
+
+
+def objections(backbone: Row, stream: Row, mixture: Row) -> Iterator[str]:
+    """Yield why the rows of a sentence do not fit together, both sides named."""
+    yield from metric_objections(stream["suite"], stream["datasets"])
+    datasets = list(stream["datasets"])
+    pool = mixture.get("pretraining_dataset")
+    if isinstance(pool, Mapping) and mixture["pretraining_share"]:
+        datasets.append(pool)
+    yield from size_objections(backbone, datasets)
+
+
+def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:
+    """Yield which members of a suite ask for a metric that is not measured of their kind."""
+    kinds = {dataset["name"]: dataset["kind"] for dataset in datasets}
+    for member in suite["members"]:
+        kind = kinds[member["dataset"]]
+        known = METRICS[kind]
+        if member["metric"] not in known:
+            yield (
+                f"suite {suite['name']!r}: metric {member['metric']!r} of {member['dataset']!r}, "
+                "which "
+                f"is of kind {kind}. Measured of that kind: {', '.join(known) or 'nothing'}."
+                f"{nearest(member['metric'], known)}"
+            )
+
+
+def size_objections(backbone: Row, datasets: list[Row]) -> Iterator[str]:
+    """Yield which datasets make images of another size than the backbone takes, where both are
+    known.
+    """
+    taken = image_px_taken(backbone["architecture"])
+    for dataset in datasets:
+        px = image_px_made(dataset)
+        if taken is not None and px is not None and px != taken:
+            yield (
+                f"dataset {dataset['name']!r}: its images are made {px} x {px} px, and the "
+                "backbone "
+                f"{backbone['name']!r} takes {taken} x {taken}. Insert a row with "
+                f'"image_px": {taken} '
+                "in its params, or choose a backbone of that size."
+            )
+
+
+def image_px_made(dataset: Row) -> int | None:
+    """Return the side of the images that a dataset row makes; None: its format has none."""
+    px = dataset["params"].get("image_px", _default_px(dataset["format"]))
+    return px if isinstance(px, int) else None
+
+
+def image_px_taken(architecture: str) -> int | None:
+    """Return the side of the images that an open_clip architecture takes; None: it is not known
+    here.
+
+    `architecture`: a name of open_clip, whose files of configurations are read, or a configuration.
+    """
+    text: str | None = architecture
+    if not architecture.lstrip().startswith("{"):
+        text = _configuration(architecture)
+    try:
+        vision = json.loads(text or "")["vision_cfg"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    size = vision.get("image_size", OPEN_CLIP_PX) if isinstance(vision, Mapping) else None
+    if isinstance(size, list) and len(set(size)) == 1:
+        size = size[0]
+    return size if isinstance(size, int) else None
+
+
+@cache
+def _configuration(name: str) -> str | None:
+    """Return the text of a configuration that open_clip ships, read without importing it."""
+    spec = find_spec("open_clip")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder) / "model_configs" / f"{name.replace('/', '-')}.json"
+        if file.is_file():
+            return file.read_text()
+    return None
+
+
+@cache
+def _default_px(form: str) -> int | None:
+    """Return the default of a format's `image_px`, read from its file without importing it."""
+    tree = ast.parse((ROOT / "streams/formats" / f"{form}.py").read_text())
+    for node in ast.walk(tree):
+        match node:
+            case ast.AnnAssign(target=ast.Name(id="image_px"), value=ast.Constant(value=int(px))):
+                return px
+    return None

@@ -1,0 +1,78 @@
+"""Draw datasets: values after every task, what was lost, and published numbers beside ours."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from screens.charts.looks import (
+    DIVERGING,
+    FAINT,
+    INK,
+    OKABE_ITO,
+    dressed,
+    in_order,
+    named,
+    of,
+    on_top,
+    provenance,
+    told_apart,
+)
+
+LOST_TIPS = ["row", "dataset", "role", "metric", "seeds"]
+LOST_TIPS += ["untouched", "worst", "worst_task", "last", "lost"]
+BOTH_TIPS = ["source", "setting", "metric", "provenance", "published", "ours"]
+BOTH_TIPS += ["difference", "verdict"]
+
+
+def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> alt.LayerChart:
+    """Return tasks to the right, what is measured (`item`) down, and the value in each cell.
+
+    of_two: the value is the difference of two settings, and zero is the middle of the colours.
+    """
+    peak = max(float(str(frame[value].abs().max() or 0)), 1e-9)
+    # A difference has a middle, zero, and two directions; a value has one.
+    if of_two:
+        scale = alt.Scale(domain=[-peak, 0, peak], range=list(DIVERGING))
+        dark, digits = f"abs(datum['{value}']) > {0.75 * peak}", "+.2f"
+    else:
+        scale = alt.Scale(scheme="cividis", domain=[0, peak])
+        dark, digits = f"datum['{value}'] < {0.55 * peak}", ".2f"
+    across = alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
+    down = alt.Axis(domain=False, ticks=False)
+    base = alt.Chart(frame).encode(
+        alt.X("task:O", title="after task (0: untouched)", axis=across),
+        alt.Y("item:N", sort=in_order(frame, "item"), title=None, axis=down),
+    )
+    legend = alt.Legend(title=None, format=digits)
+    fill = alt.Color(f"{value}:Q", scale=scale, legend=legend)
+    cells = base.mark_rect(stroke="white", strokeWidth=2)
+    # Numbers are white on dark cells and black on light ones.
+    ink = alt.condition(dark, alt.value("white"), alt.value("#111111"))
+    numbers = base.mark_text(fontSize=12).encode(alt.Text(f"{value}:Q", format=digits), color=ink)
+    cells = cells.encode(fill, tooltip=[*frame.columns])
+    return dressed(cells, numbers, height=alt.Step(28), title=title)
+
+
+def forgetting(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
+    """Return what each setting lost on each dataset; left of zero it gained."""
+    rows = told_apart(named(frame))
+    title = "lost since the untouched backbone (below 0: gained)"
+    x = alt.X("lost:Q", title=title, axis=alt.Axis(format="+.2f"))
+    y = alt.Y("item:N", sort=in_order(rows, "item"), title=None, axis=alt.Axis(grid=True))
+    shape = alt.Shape("mixture:N", legend=on_top())
+    zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[4, 3])
+    points = alt.Chart(rows).mark_point(filled=True, size=110, opacity=0.9)
+    points = points.encode(x, y, of(methods, rows), shape, tooltip=LOST_TIPS)
+    return dressed(zero.encode(x="zero:Q"), points, height=alt.Step(28))
+
+
+def reproduced(frame: pl.DataFrame) -> alt.LayerChart:
+    """Return published numbers against ours: on the line they agree."""
+    # The diagonal, on which ours equals the published number.
+    ends = pl.DataFrame({"published": [0.0, 1.0], "ours": [0.0, 1.0]})
+    line = alt.Chart(ends).mark_line(color=FAINT, strokeDash=[4, 3])
+    points = alt.Chart(frame).mark_point(size=110, filled=True, opacity=0.9, color=OKABE_ITO[0])
+    shape = provenance(alt.Legend(orient="top"))
+    points = points.encode(alt.X("published:Q"), alt.Y("ours:Q"), shape, tooltip=BOTH_TIPS)
+    return dressed(line.encode(x="published:Q", y="ours:Q"), points, height=420)

@@ -1,0 +1,81 @@
+"""Draw the work: losses of a trial, progress of studies, and which cells of a grid are filled."""
+
+import altair as alt
+import polars as pl
+
+from screens.charts.looks import FAINT, OKABE_ITO, dressed
+
+STATES = {
+    "done": "#009E73",
+    "running": "#0072B2",
+    "pending": "#c9c9c9",
+    "waiting": "#e6e6e6",
+    "failed": "#D55E00",
+    "refused": "#CC79A7",
+    "cancelled": "#7a5195",
+    "withdrawn": "#ffffff",
+}
+SHADES = {
+    "complete": "#009E73",
+    "to run": "#cfe3f1",
+    "failed": "#D55E00",
+    "never declared": "#f4f4f4",
+}
+
+
+def losses(frame: pl.DataFrame) -> alt.LayerChart:
+    """Return the loss over steps: a colour per attempt, a line per task."""
+    colours = alt.Scale(range=list(OKABE_ITO))
+    line = alt.Chart(frame).mark_line(strokeWidth=2, point=True)
+    line = line.encode(
+        alt.X("at_step:Q", title="step"),
+        alt.Y("loss:Q", scale=alt.Scale(zero=False)),
+        alt.Color("attempt:N", scale=colours, legend=alt.Legend(orient="top")),
+        detail="task:N",
+        tooltip=["attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at"],
+    )
+    return dressed(line, height=260)
+
+
+def progress(status: pl.DataFrame) -> alt.LayerChart:
+    """Return a bar per study, with a colour per state of its trials."""
+    # States are stacked in the order of the list, from done to withdrawn.
+    places = {state: place for place, state in enumerate(STATES)}
+    long = status.unpivot(
+        list(STATES), index=["study", "trials"], variable_name="state", value_name="count"
+    )
+    rows = long.filter(pl.col("count") > 0)
+    rows = rows.with_columns(place=pl.col("state").replace_strict(places))
+    scale = alt.Scale(domain=list(STATES), range=list(STATES.values()))
+    present = set(rows["state"])
+    # The legend names the states that there are, and no others.
+    shown = [state for state in STATES if state in present]
+    legend = alt.Legend(title=None, orient="top", values=shown)
+    bars = alt.Chart(rows).mark_bar(stroke=FAINT, strokeWidth=0.5)
+    bars = bars.encode(
+        alt.X("count:Q", title="trials", axis=alt.Axis(tickMinStep=1, format="d")),
+        alt.Y("study:N", title=None),
+        alt.Color("state:N", scale=scale, legend=legend),
+        alt.Order("place:Q"),
+        tooltip=["study", "state", "count", "trials"],
+    )
+    return dressed(bars, height=alt.Step(32))
+
+
+def coverage(grid: pl.DataFrame) -> alt.LayerChart:
+    """Return a cell per row and mixture with its seeds, done of wanted; a click selects `hole`."""
+    # What a click gives back to the page: the words of the cell.
+    hole = alt.selection_point(name="hole", fields=["row", "mixture"])
+    across = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
+    down = alt.Axis(domain=False, ticks=False)
+    base = alt.Chart(grid).encode(
+        alt.X("mixture:N", title=None, axis=across), alt.Y("row:N", title=None, axis=down)
+    )
+    scale = alt.Scale(domain=list(SHADES), range=list(SHADES.values()))
+    fill = alt.Color("state:N", scale=scale, legend=alt.Legend(title=None, orient="right"))
+    tips = ["method", "mixture", "recipe", "state", "done", "running", "failed", "missing"]
+    cells = base.mark_rect(stroke="white", strokeWidth=3, cursor="pointer")
+    dark = "datum.state == 'complete' || datum.state == 'failed'"
+    ink = alt.condition(dark, alt.value("white"), alt.value("#222222"))
+    counts = base.mark_text(fontSize=13).encode(alt.Text("counts:N"), color=ink)
+    return dressed(cells.encode(fill, tooltip=tips).add_params(hole), counts, height=alt.Step(32))

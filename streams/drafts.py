@@ -1,0 +1,312 @@
+"""Looks at a place, one for each format: a function that returns a draft, or None.
+
+A look reads names and headers, a few records, and no image.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from pyarrow import types
+from torchvision import datasets
+
+from streams import DatasetError
+from streams.drafting import CAPTIONS, LABELS, PATHS, TEST, TRAIN, Draft, first_of
+from streams.formats import parquet as parquet_files
+from streams.formats._disk import span
+from streams.formats._samples import samples_of, texts_in
+from streams.formats._tables import SUFFIXES as TABLES
+from streams.formats._tables import Table, read_table
+from streams.formats._unused import Unused
+from streams.formats.imagefolder import METADATA, class_folders, metadata_of
+from streams.pictures import SUFFIXES
+
+LOOKED_AT = 200  # rows or samples whose cells are looked at
+# Folders that torchvision's classes leave in their root.
+TORCHVISION = {
+    "cifar-10-batches-py": "CIFAR10",
+    "cifar-100-python": "CIFAR100",
+    "food-101": "Food101",
+    "MNIST": "MNIST",
+    "FashionMNIST": "FashionMNIST",
+    "KMNIST": "KMNIST",
+    "EMNIST": "EMNIST",
+    "eurosat": "EuroSAT",
+    "dtd": "DTD",
+    "gtsrb": "GTSRB",
+    "stl10_binary": "STL10",
+    "oxford-iiit-pet": "OxfordIIITPet",
+    "flowers-102": "Flowers102",
+    "caltech101": "Caltech101",
+    "caltech256": "Caltech256",
+    "stanford_cars": "StanfordCars",
+    "SUN397": "SUN397",
+    "country211": "Country211",
+    "fgvc-aircraft-2013b": "FGVCAircraft",
+    "rendered-sst2": "RenderedSST2",
+    "pcam": "PCAM",
+    "fer2013": "FER2013",
+}
+
+
+def torchvision_set(place: Path) -> Draft | None:
+    """Look for the folders that torchvision's datasets leave."""
+    if not place.is_dir():
+        return None
+    inside = {path.name for path in place.iterdir()}
+    for folder, name in TORCHVISION.items():
+        location = place if folder in inside else place.parent
+        if folder not in inside and folder != place.name:
+            continue
+        draft = Draft("torchvision", {"set": name}, location=location)
+        classes = _torchvision_classes(name, location)
+        draft.comments.append(f"Seen: the folder of torchvision's {name}.")
+        if classes:
+            draft.name_classes(classes, f"torchvision's {name}")
+        draft.has_splits = "split" in _arguments(name) or "train" in _arguments(name)
+        return draft
+    return None
+
+
+def shards(place: Path) -> Draft | None:
+    """Look for tar shards."""
+    files = _files_of(place, (".tar",))
+    if not files:
+        return None
+    draft = Draft("webdataset", comments=[f"Seen: {len(files)} tar shards."])
+    _split_files(draft, place, files, ".tar")
+    samples = list(samples_of(files[0], Unused()).values())[:LOOKED_AT]
+    endings, labels = set[str](), list[int]()
+    for parts in samples:
+        endings |= parts.keys()
+        if ".cls" in parts:
+            labels.append(int(span(files[0], *parts[".cls"])))
+    pictures = sorted(ending for ending in endings if ending.endswith(SUFFIXES))
+    # Only endings such as .input.jpg: which of them is the image cannot be guessed.
+    if pictures and not set(pictures) & set(SUFFIXES):
+        draft.params["image"] = pictures[0].removeprefix(".")
+        draft.comments.append(f"To decide: which member is the image: {', '.join(pictures)}.")
+    if ".txt" not in endings and ".json" in endings:
+        _captions_in_json(draft, files[0], samples)
+    if labels and ".txt" not in endings and "caption" not in draft.params:
+        draft.params["caption"] = "templates"
+        _numbered(draft, max(labels) + 1)
+    return draft
+
+
+def parquet(place: Path) -> Draft | None:
+    """Look for Parquet files with images in a column."""
+    files = [file for file in _files_of(place, (".parquet",)) if file.name not in METADATA]
+    if not files:
+        return None
+    schema = pq.read_schema(files[0])
+    images, texts, labels = list[str](), list[str](), list[str]()
+    for name in schema.names:
+        kind = schema.field(name).type
+        for columns, fits in ((images, "image"), (texts, "caption"), (labels, "label")):
+            if parquet_files.TYPES[fits](kind):
+                columns.append(name)
+    if not images:
+        return None
+    draft = Draft(
+        "parquet", comments=[f"Seen: {len(files)} Parquet files, {', '.join(schema.names)}."]
+    )
+    _split_files(draft, place, files, ".parquet")
+    if "image" not in images:
+        draft.params["image"] = images[0]
+    # A text may be a caption or the name of a class: what the column is called decides.
+    caption, label = first_of(texts, CAPTIONS), first_of(labels, LABELS)
+    if label:
+        draft.params["label"] = label
+        names = parquet_files.names_in(files[0], label)
+        values = pq.read_table(files[0], columns=[label]).column(label).unique().to_pylist()
+        known = [value for value in values if value is not None]
+        if names:
+            draft.name_classes(names, f"the feature {label} of the files")
+        elif types.is_integer(schema.field(label).type):
+            _numbered(draft, max(known, default=-1) + 1)
+        else:
+            draft.classes = sorted(map(str, known))
+            draft.comments.append(f"Seen: {len(known)} classes in {files[0].name}, column {label}.")
+    if caption:
+        draft.params["caption"] = caption
+        draft.comments.append(f"Seen: captions in column {caption}.")
+    return draft if caption or label else None
+
+
+def metadata(place: Path) -> Draft | None:
+    """Look for images with metadata beside them."""
+    folders = class_folders(place) if place.is_dir() else []
+    draft = Draft("imagefolder")
+    draft.split(folders)
+    table = (
+        metadata_of("the place", place / draft.params.get("train", "")) if place.is_dir() else None
+    )
+    if table is None:
+        return None
+    caption = first_of([name for name in table.columns if name != "file_name"], CAPTIONS)
+    if caption is None:
+        return None
+    draft.params["caption"] = caption
+    draft.comments.append(f"Seen: {table.file.name}, with captions in its column {caption}.")
+    _label_of(draft, table)
+    return draft
+
+
+def table(place: Path) -> Draft | None:
+    """Look for a table of paths and captions."""
+    files = _files_of(place, TABLES, deep=False)
+    for file in files:
+        try:
+            read = read_table("the place", file)
+        except DatasetError:
+            continue
+        path, caption = first_of(read.columns, PATHS), first_of(read.columns, CAPTIONS)
+        if path is None or caption is None or path == caption:
+            continue
+        draft = Draft("table", comments=[f"Seen: {file.name}, with {path} and {caption}."])
+        for key, column, usual in (("image", path, "filepath"), ("caption", caption, "title")):
+            if column != usual:
+                draft.params[key] = column
+        _split_files(draft, place, files, "", named=True)
+        if place.is_dir() and not draft.has_splits:
+            draft.params |= {"train": file.name, "test": file.name}
+        _label_of(draft, read)
+        return draft
+    return None
+
+
+def classes(place: Path) -> Draft | None:
+    """Look for a folder of images for each class."""
+    if not place.is_dir():
+        return None
+    draft = Draft("imagefolder")
+    draft.split(class_folders(place))
+    folder = place / draft.params.get("train", "")
+    names = [name for name in class_folders(folder) if _holds_pictures(folder / name)]
+    if not names:
+        return None
+    draft.name_classes(names, "their folders")
+    if draft.classes != names:
+        draft.params["folders"] = names
+    return draft
+
+
+LOOKS: tuple[Callable[[Path], Draft | None], ...] = (
+    torchvision_set,
+    shards,
+    parquet,
+    metadata,
+    table,
+    classes,
+)
+
+
+def _files_of(place: Path, endings: tuple[str, ...], deep: bool = True) -> list[Path]:
+    """Return the files of a place with these endings, sorted: the place itself, or those in it."""
+    if place.is_file():
+        return [place] if place.suffix in endings else []
+    inside = place.rglob("*") if deep else place.iterdir()
+    files = [path for path in inside if path.suffix in endings and path.is_file()]
+    return sorted(path for path in files if not path.name.startswith("."))
+
+
+def _split_files(
+    draft: Draft, place: Path, files: Sequence[Path], suffix: str, named: bool = False
+) -> None:
+    """Find a training and a test split among files, by their folders or how their names begin."""
+    if place.is_file():
+        return
+    paths = [file.relative_to(place) for file in files]
+    folders = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
+    draft.split(folders)
+    if draft.has_splits:
+        return
+    train = [path for path in paths if path.name.startswith(TRAIN)]
+    test = [path for path in paths if path.name.startswith(TEST)]
+    if not train or not test:
+        return
+    places = []
+    for some in (train, test):
+        pattern = (some[0].parent / f"{_stem(some[0].name)}*{suffix}").as_posix()
+        places.append(some[0].as_posix() if named or len(some) == 1 else pattern)
+    draft.params |= {"train": places[0], "test": places[1]}
+    draft.has_splits = True
+    draft.comments.append(f"Seen: {places[0]} to train on and {places[1]} to measure on.")
+
+
+def _stem(name: str) -> str:
+    """Return the word that says the split, at the beginning of a file's name."""
+    return max((word for word in (*TRAIN, *TEST) if name.startswith(word)), key=len)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(path.name.lower().endswith(SUFFIXES) for path in folder.rglob("*"))
+
+
+def _label_of(draft: Draft, table: Table) -> None:
+    """Take the classes of a table's label column, if it has one."""
+    label = first_of(table.columns, LABELS)
+    values = {row.get(label) for row in table.rows} - {None, ""} if label else set()
+    if not label or not values:
+        return
+    draft.params["label"] = label
+    if all(str(value).isdecimal() for value in values):
+        _numbered(draft, max(int(str(value)) for value in values) + 1)
+    else:
+        draft.classes = sorted(map(str, values))
+        draft.comments.append(f"Seen: {len(values)} classes in the column {label}.")
+
+
+def _numbered(draft: Draft, count: int) -> None:
+    """Name classes of which only the numbers are known."""
+    draft.classes = _placeholders(count)
+    draft.comments.append(
+        f"To decide: the names of the {count} classes. The files say numbers alone, and a model "
+        "cannot "
+        'learn from "class 0"; write the names in the order of the numbers.'
+    )
+
+
+def _captions_in_json(draft: Draft, file: Path, samples: Sequence[Any]) -> None:
+    """Take the key of the .json members that holds captions."""
+    records = [span(file, *parts[".json"]) for parts in samples if ".json" in parts]
+    for key in CAPTIONS:
+        if any(texts_in(record, f"json:{key}") for record in records):
+            draft.params["caption"] = f"json:{key}"
+            draft.comments.append(f"Seen: captions in the key {key} of the .json members.")
+            return
+    try:
+        keys = sorted(json.loads(records[0]))
+    except (ValueError, TypeError, IndexError):
+        keys = []
+    draft.comments.append(
+        f"To decide: the key of the .json that holds captions: {', '.join(keys)}."
+    )
+
+
+def _arguments(name: str) -> tuple[str, ...]:
+    code = getattr(datasets, name).__init__.__code__
+    return tuple(code.co_varnames[: code.co_argcount])
+
+
+def _torchvision_classes(name: str, root: Path) -> list[str]:
+    """Return the class names that torchvision knows of a dataset; none where it knows none."""
+    # Whatever torchvision raises for a folder that is not whole, names are then not known.
+    try:
+        opened = getattr(datasets, name)(root)
+    except (RuntimeError, OSError, ValueError, TypeError, ImportError):
+        return []
+    names = list(map(str, getattr(opened, "classes", ())))
+    if names:
+        return names
+    labels = np.array(getattr(opened, "_labels", ()))
+    return _placeholders(int(labels.max()) + 1) if len(labels) else []
+
+
+def _placeholders(count: int) -> list[str]:
+    """Return names for classes of which only the numbers are known."""
+    return [f"class {number}" for number in range(count)]

@@ -1,0 +1,81 @@
+"""What stands in the address of a page, and how numbers and their units are shown."""
+
+import json
+
+import polars as pl
+import pytest
+
+from screens import reading, showing
+from tests.screens.opening import opened
+
+
+@pytest.mark.parametrize(
+    ("page", "key", "value", "instead"),
+    [
+        ("", "budget", "nonsense", "small"),
+        ("", "budget", "smal", "small. Did you mean 'small'?"),
+        ("", "method", "nonsense", "any"),
+        ("", "measure", "nonsense", "retains zero-shot accuracy best"),
+        ("plots", "stream", "nonsense", "world"),
+        ("plots", "figure", "nonsense", "Learned against kept"),
+        ("retention_at_budget", "budget", "nonsense", "all"),
+        ("effect", "measure", "nonsense", "gm"),
+    ],
+)
+def test_a_value_of_the_address_that_is_not_there_is_named(
+    full: reading.Snapshot, page: str, key: str, value: str, instead: str
+) -> None:
+    at = opened(page, **{key: value})
+    text = f"The address asks for {key} '{value}', which this snapshot does not have."
+    (warning,) = [one.value for one in at.warning if "address" in one.value]
+    assert warning.startswith(f"{text} Shown instead: {instead}")
+    assert not [one for one in opened(page).warning if "address" in one.value]
+
+
+@pytest.mark.parametrize("page", ["", "plots", "operations"])
+def test_what_a_page_compares_within_stands_in_the_address(
+    full: reading.Snapshot, page: str
+) -> None:
+    """So that a link means the same when another grid has become the largest."""
+    at = opened(page)
+    here = {"backbone": "tiny", "stream": "world", "budget": "small"}
+    for word, name in here.items():
+        assert at.session_state[word] == name
+        box = at.selectbox(key=word)
+        assert (box.value, box.proto.HasField("default")) == (name, False), "not a default"
+    assert opened(page, budget="large").selectbox(key="budget").value == "large"
+
+
+def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
+    """No number is rounded to two digits, booleans are words, and headings name their unit."""
+    frame = pl.DataFrame(
+        {
+            "share": [0.12345],
+            "t": [12.706],
+            "spent_gflops": [1499.25],
+            "sure": [True],
+            "a_zs_low": [0.5],
+        }
+    )
+    assert [showing.is_large(frame[name]) for name in ("share", "t", "spent_gflops")] == [
+        False,
+        False,
+        True,
+    ]
+    assert frame.select(showing.in_words("sure"))["sure"].to_list() == ["yes"]
+    headings = [showing.heading(name) for name in (*frame.columns, "peak_bytes", "loss_per_s")]
+    assert headings == [
+        "share",
+        "t",
+        "spent (GFLOPs)",
+        "sure",
+        "a_zs low",
+        "peak (bytes)",
+        "loss (per second)",
+    ]
+    columns = json.loads(opened("retention_at_budget").dataframe[0].proto.columns)
+    assert (
+        columns["zs_ratio"]["label"] == "zs_ratio" and columns["few_seeds"]["label"] == "few seeds"
+    )
+    assert columns["zs_ratio"]["type_config"]["format"] == "%.3f"
+    assert "compact" not in json.dumps(columns)
