@@ -116,3 +116,9 @@ def test_a_trial_is_told_early_or_at_half_of_a_short_limit() -> None:
     assert Needs(time_limit_minutes=60).early_s == 120
     assert Needs(time_limit_minutes=2).early_s == 60
     assert Needs(time_limit_minutes=60, signal_s=30).early_s == 30
+
+
+def test_a_job_has_one_gpu_and_one_trial_unless_it_says_otherwise() -> None:
+    needs = Needs()
+    assert (needs.gpus_per_trial, needs.ranks) == (1, 1)
+    assert (needs.trials_per_job, needs.trials_side_by_side) == (1, 1)
