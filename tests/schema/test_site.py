@@ -96,6 +96,7 @@ def test_a_backbone_has_what_it_says_and_the_rest_of_all(folder: Path) -> None:
         (Needs(gpus_per_trial=0, node_gpus=2), 8, 1, 1, 0),
         # Several nodes, with the same number of processes on each
         (Needs(gpus_per_trial=4, node_gpus=4), 8, 2, 4, 4),
+        (Needs(gpus_per_trial=1, node_gpus=1), 2, 2, 1, 1),
         (Needs(gpus_per_trial=4, node_gpus=4), 5, 5, 1, 1),
         (Needs(gpus_per_trial=4, node_gpus=4), 6, 2, 3, 3),
         (Needs(gpus_per_trial=0, ranks_per_node=2), 4, 2, 2, 0),
@@ -115,3 +116,9 @@ def test_a_trial_is_told_early_or_at_half_of_a_short_limit() -> None:
     assert Needs(time_limit_minutes=60).early_s == 120
     assert Needs(time_limit_minutes=2).early_s == 60
     assert Needs(time_limit_minutes=60, signal_s=30).early_s == 30
+
+
+def test_a_job_has_one_gpu_and_one_trial_unless_it_says_otherwise() -> None:
+    needs = Needs()
+    assert (needs.gpus_per_trial, needs.ranks) == (1, 1)
+    assert (needs.trials_per_job, needs.trials_side_by_side) == (1, 1)
