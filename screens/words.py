@@ -44,8 +44,8 @@ def choose(
 
 def chosen(label: str, options: Sequence[str], key: str, first: str) -> str:
     """Return one of the options, which stands in the address even if it is the first."""
-    # Streamlit leaves a default out of the address. So there is none, and the first value is put into
-    # the address as if somebody had chosen it.
+    # Streamlit leaves a default out of the address. So there is none, and the first value is put
+    # into the address as if somebody had chosen it.
     if key not in st.session_state and st.query_params.get(key) not in options:
         st.query_params[key] = first
         st.session_state[key] = first
