@@ -13,19 +13,19 @@ again AS (
     GROUP BY trial
 ),
 ended AS (
-    SELECT o.trial, o.finished_at, coalesce(o.device, 'unknown') AS device
-    FROM outcome o ANTI JOIN again a ON a.trial = o.trial
-    WHERE o.state = 'done'
+    SELECT outcome.trial, outcome.finished_at, coalesce(outcome.device, 'unknown') AS device
+    FROM outcome ANTI JOIN again a ON a.trial = outcome.trial
+    WHERE outcome.state = 'done'
     UNION ALL
     FROM again
 )
-SELECT t.id AS trial, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, e.device, e.finished_at,
+SELECT trial.id AS trial, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, ended.device, ended.finished_at,
        c.seconds, c.flops, c.peak_bytes
-FROM ended e
-JOIN trial t ON t.id = e.trial
+FROM ended
+JOIN trial ON trial.id = ended.trial
 JOIN (
     SELECT trial, sum(seconds) AS seconds, sum(flops) FILTER (WHERE phase <> 'evaluate') AS flops,
            max(peak_bytes) FILTER (WHERE phase <> 'evaluate') AS peak_bytes
     FROM costs
     GROUP BY trial
-) c ON c.trial = e.trial;
+) c ON c.trial = ended.trial;

@@ -12,11 +12,11 @@ CREATE OR REPLACE MACRO grid_cost(
 ) AS TABLE
 WITH
 wanted AS (
-    SELECT b.name AS b, s.name AS st, x.name AS mx, m.name AS me, r.name AS re, u.name AS bu,
+    SELECT backbone.name AS b, s.name AS st, x.name AS mx, m.name AS me, r.name AS re, u.name AS bu,
            CASE u.unit WHEN 'steps' THEN round_even(u.total / s.tasks, 0) * s.tasks
                        WHEN 'pairs' THEN round_even(u.total / (s.tasks * r.batch_pairs), 0) * s.tasks END::BIGINT AS steps
-    FROM backbone b, stream s, mixture x, method m, recipe r, budget u
-    WHERE CASE WHEN backbones IS NULL THEN b.name IN (SELECT t.backbone FROM trial t) ELSE list_contains(string_split(backbones, ','), b.name) END
+    FROM backbone, stream s, mixture x, method m, recipe r, budget u
+    WHERE CASE WHEN backbones IS NULL THEN backbone.name IN (SELECT t.backbone FROM trial t) ELSE list_contains(string_split(backbones, ','), backbone.name) END
       AND CASE WHEN streams IS NULL THEN s.name IN (SELECT t.stream FROM trial t) ELSE list_contains(string_split(streams, ','), s.name) END
       AND CASE WHEN mixtures IS NULL THEN x.name IN (SELECT t.mixture FROM trial t) ELSE list_contains(string_split(mixtures, ','), x.name) END
       AND CASE WHEN methods IS NULL THEN m.name IN (SELECT t.method FROM trial t) ELSE list_contains(string_split(methods, ','), m.name) END
@@ -24,25 +24,25 @@ wanted AS (
       AND CASE WHEN budgets IS NULL THEN u.name IN (SELECT t.budget FROM trial t) ELSE list_contains(string_split(budgets, ','), u.name) END
 ),
 there AS (
-    SELECT t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, count(*) AS trials
-    FROM trial t
-    WHERE t.seed >= first_seed AND t.seed < first_seed + seeds
+    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, count(*) AS trials
+    FROM trial
+    WHERE trial.seed >= first_seed AND trial.seed < first_seed + seeds
     GROUP BY ALL
 ),
 usual AS MATERIALIZED (
-    FROM usual_cost c WHERE c.newest
+    FROM usual_cost WHERE usual_cost.newest
 ),
 alike AS (
-    SELECT c.backbone, c.stream, c.recipe, c.budget, sum(c.trials)::BIGINT AS trials,
-           sum(c.seconds * c.trials) / sum(c.trials) AS seconds, sum(c.pflops * c.trials) / sum(c.trials) AS pflops
-    FROM usual c
+    SELECT usual.backbone, usual.stream, usual.recipe, usual.budget, sum(usual.trials)::BIGINT AS trials,
+           sum(usual.seconds * usual.trials) / sum(usual.trials) AS seconds, sum(usual.pflops * usual.trials) / sum(usual.trials) AS pflops
+    FROM usual
     GROUP BY ALL
 )
-SELECT w.b AS backbone, w.st AS stream, w.mx AS mixture, w.me AS method, w.re AS recipe, w.bu AS budget,
-       seeds - coalesce(t.trials, 0) AS new, w.steps, coalesce(u.seconds, a.seconds) AS seconds, coalesce(u.pflops, a.pflops) * 1e6 AS gflops,
-       coalesce(u.trials, a.trials, 0) AS based_on, (seeds - coalesce(t.trials, 0)) * coalesce(u.seconds, a.seconds) / 3600 AS hours
-FROM wanted w
-LEFT JOIN there t ON t.backbone = w.b AND t.stream = w.st AND t.mixture = w.mx AND t.method = w.me AND t.recipe = w.re AND t.budget = w.bu
-LEFT JOIN usual u ON u.backbone = w.b AND u.stream = w.st AND u.mixture = w.mx AND u.method = w.me AND u.recipe = w.re AND u.budget = w.bu
-LEFT JOIN alike a ON a.backbone = w.b AND a.stream = w.st AND a.recipe = w.re AND a.budget = w.bu
+SELECT wanted.b AS backbone, wanted.st AS stream, wanted.mx AS mixture, wanted.me AS method, wanted.re AS recipe, wanted.bu AS budget,
+       seeds - coalesce(there.trials, 0) AS new, wanted.steps, coalesce(usual.seconds, alike.seconds) AS seconds, coalesce(usual.pflops, alike.pflops) * 1e6 AS gflops,
+       coalesce(usual.trials, alike.trials, 0) AS based_on, (seeds - coalesce(there.trials, 0)) * coalesce(usual.seconds, alike.seconds) / 3600 AS hours
+FROM wanted
+LEFT JOIN there ON there.backbone = wanted.b AND there.stream = wanted.st AND there.mixture = wanted.mx AND there.method = wanted.me AND there.recipe = wanted.re AND there.budget = wanted.bu
+LEFT JOIN usual ON usual.backbone = wanted.b AND usual.stream = wanted.st AND usual.mixture = wanted.mx AND usual.method = wanted.me AND usual.recipe = wanted.re AND usual.budget = wanted.bu
+LEFT JOIN alike ON alike.backbone = wanted.b AND alike.stream = wanted.st AND alike.recipe = wanted.re AND alike.budget = wanted.bu
 ORDER BY 1, 2, 3, 4, 5, 6;

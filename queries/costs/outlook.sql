@@ -42,25 +42,25 @@ similar_trials AS (
     FROM ended GROUP BY backbone, stream, recipe, budget, device
 ),
 known AS (
-    SELECT w.*, coalesce((c.compute_params ->> 'ranks')::INTEGER, 1) AS ranks,
-           CASE WHEN p.steps < 1 THEN 0 ELSE p.steps END * p.tasks AS steps, p.unit, h.device, u.spread AS usual_spread,
-           coalesce(p.pflops, a.pflops, m.pflops) AS pflops,
-           coalesce(a.peak_bytes, p.peak_bytes) AS peak_bytes, p.peak_bytes IS NOT NULL AS profiled,
-           a.seconds AS a_s, a.trials AS a_n, coalesce(a.spread_s, u.spread * a.seconds) AS a_spread_s,
-           r.s_per_pflop * p.pflops AS r_s, r.trials AS r_n, r.spread AS r_spread,
-           m.seconds AS m_s, m.trials AS m_n, m.spread_s AS m_spread_s
-    FROM wanted w
-    JOIN stream s ON s.name = w.stream
-    JOIN recipe c ON c.name = w.recipe
-    JOIN steps p ON (p.backbone, p.mixture, p.method, p.recipe, p.budget, p.tasks) = (w.backbone, w.mixture, w.method, w.recipe, w.budget, s.tasks)
-    LEFT JOIN here o ON o.backbone = w.backbone
+    SELECT wanted.*, coalesce((recipe.compute_params ->> 'ranks')::INTEGER, 1) AS ranks,
+           CASE WHEN steps.steps < 1 THEN 0 ELSE steps.steps END * steps.tasks AS steps, steps.unit, h.device, usual.spread AS usual_spread,
+           coalesce(steps.pflops, kind_cost.pflops, similar_trials.pflops) AS pflops,
+           coalesce(kind_cost.peak_bytes, steps.peak_bytes) AS peak_bytes, steps.peak_bytes IS NOT NULL AS profiled,
+           kind_cost.seconds AS a_s, kind_cost.trials AS a_n, coalesce(kind_cost.spread_s, usual.spread * kind_cost.seconds) AS a_spread_s,
+           rate.s_per_pflop * steps.pflops AS r_s, rate.trials AS r_n, rate.spread AS r_spread,
+           similar_trials.seconds AS m_s, similar_trials.trials AS m_n, similar_trials.spread_s AS m_spread_s
+    FROM wanted
+    JOIN stream ON stream.name = wanted.stream
+    JOIN recipe ON recipe.name = wanted.recipe
+    JOIN steps ON (steps.backbone, steps.mixture, steps.method, steps.recipe, steps.budget, steps.tasks) = (wanted.backbone, wanted.mixture, wanted.method, wanted.recipe, wanted.budget, stream.tasks)
+    LEFT JOIN here o ON o.backbone = wanted.backbone
     LEFT JOIN here g ON g.backbone IS NULL
     CROSS JOIN LATERAL (SELECT coalesce(o.device, g.device) AS device) h
-    LEFT JOIN usual u ON u.device = h.device
-    LEFT JOIN kind_cost a ON (a.backbone, a.stream, a.mixture, a.method, a.recipe, a.budget, a.device)
-                       = (w.backbone, w.stream, w.mixture, w.method, w.recipe, w.budget, h.device)
-    LEFT JOIN rate r ON (r.backbone, r.recipe, r.device) = (w.backbone, w.recipe, h.device)
-    LEFT JOIN similar_trials m ON (m.backbone, m.stream, m.recipe, m.budget, m.device) = (w.backbone, w.stream, w.recipe, w.budget, h.device)
+    LEFT JOIN usual ON usual.device = h.device
+    LEFT JOIN kind_cost ON (kind_cost.backbone, kind_cost.stream, kind_cost.mixture, kind_cost.method, kind_cost.recipe, kind_cost.budget, kind_cost.device)
+                       = (wanted.backbone, wanted.stream, wanted.mixture, wanted.method, wanted.recipe, wanted.budget, h.device)
+    LEFT JOIN rate ON (rate.backbone, rate.recipe, rate.device) = (wanted.backbone, wanted.recipe, h.device)
+    LEFT JOIN similar_trials ON (similar_trials.backbone, similar_trials.stream, similar_trials.recipe, similar_trials.budget, similar_trials.device) = (wanted.backbone, wanted.stream, wanted.recipe, wanted.budget, h.device)
 )
 SELECT study, backbone, stream, mixture, method, recipe, budget, trials, ranks, unit, steps, pflops, peak_bytes, profiled, device,
        coalesce(a_s, r_s, m_s) AS seconds,
