@@ -47,7 +47,9 @@ def page(snapshot: Snapshot) -> None:
     known = frame.drop_nulls("mean")
     with st.container(border=True):
         st.markdown(f"#### {sentence(known, measure, setting)}")
-        st.caption(f"{measure}: {words.MEANING[measure]}. {missing(frame.filter(pl.col('method') != 'untouched'))}")
+        st.caption(
+            f"{measure}: {words.MEANING[measure]}. {missing(frame.filter(pl.col('method') != 'untouched'))}"
+        )
     chart = (
         charts.dots(known, "mean", declared(snapshot, "method"), charts.TITLES[measure])
         if len(known)
