@@ -47,7 +47,8 @@ def page(snapshot: Snapshot) -> None:
     known = frame.drop_nulls("mean")
     with st.container(border=True):
         st.markdown(f"#### {sentence(known, measure, setting)}")
-        st.caption(f"{measure}: {words.MEANING[measure]}. {missing(frame)}")
+        settings = frame.filter(pl.col("method") != "untouched")
+        st.caption(f"{measure}: {words.MEANING[measure]}. {missing(settings)}")
     chart = None
     if len(known):
         title = charts.TITLES[measure]

@@ -7,10 +7,10 @@ WITH
 repeated AS (
     SELECT trial FROM attempt GROUP BY trial HAVING count(*) > 1
 )
-SELECT r.trial, a.spec_id, r.task, r.step, r.dataset, r.metric, r.label_space, r.weights, r.fraction,
-       count(DISTINCT r.attempt) AS attempts, min(r.value) AS lowest, max(r.value) AS highest
-FROM result r SEMI JOIN repeated USING (trial)
-JOIN attempt a USING (trial, attempt)
-GROUP BY r.trial, a.spec_id, r.task, r.step, r.dataset, r.metric, r.label_space, r.weights, r.fraction
-HAVING count(DISTINCT r.value) > 1 AND count(DISTINCT r.attempt) > 1
+SELECT result.trial, attempt.spec_id, result.task, result.step, result.dataset, result.metric, result.label_space, result.weights, result.fraction,
+       count(DISTINCT result.attempt) AS attempts, min(result.value) AS lowest, max(result.value) AS highest
+FROM result SEMI JOIN repeated USING (trial)
+JOIN attempt USING (trial, attempt)
+GROUP BY result.trial, attempt.spec_id, result.task, result.step, result.dataset, result.metric, result.label_space, result.weights, result.fraction
+HAVING count(DISTINCT result.value) > 1 AND count(DISTINCT result.attempt) > 1
 ORDER BY ALL;

@@ -10,25 +10,25 @@ at_most AS (
     SELECT trial, sum(steps) AS steps, count(*) AS tasks FROM cost WHERE phase IN ('train', 'repair') GROUP BY trial
 ),
 suspect AS MATERIALIZED (
-    SELECT a.trial, p.unit, p.step_price, p.once_price, b.total * (1 + 1e-9) + st.tasks / 2 * p.step_price AS bound
-    FROM at_most a
-    JOIN trial t ON t.id = a.trial
-    JOIN budget b ON b.name = t.budget
-    JOIN stream st ON st.name = t.stream
-    JOIN steps p ON p.backbone = t.backbone AND p.mixture = t.mixture AND p.method = t.method AND p.recipe = t.recipe
-                AND p.budget = t.budget AND p.tasks = st.tasks
-    WHERE a.steps * p.step_price + a.tasks * p.once_price > bound
+    SELECT at_most.trial, steps.unit, steps.step_price, steps.once_price, budget.total * (1 + 1e-9) + stream.tasks / 2 * steps.step_price AS bound
+    FROM at_most
+    JOIN trial ON trial.id = at_most.trial
+    JOIN budget ON budget.name = trial.budget
+    JOIN stream ON stream.name = trial.stream
+    JOIN steps ON steps.backbone = trial.backbone AND steps.mixture = trial.mixture AND steps.method = trial.method AND steps.recipe = trial.recipe
+                AND steps.budget = trial.budget AND steps.tasks = stream.tasks
+    WHERE at_most.steps * steps.step_price + at_most.tasks * steps.once_price > bound
 ),
 spent AS (
-    SELECT c.trial, sum(c.steps) AS steps, count(DISTINCT c.task) AS tasks
-    FROM cost c SEMI JOIN suspect USING (trial) JOIN standing s USING (trial, task, attempt)
-    WHERE c.phase IN ('train', 'repair')
-    GROUP BY c.trial
+    SELECT cost.trial, sum(cost.steps) AS steps, count(DISTINCT cost.task) AS tasks
+    FROM cost SEMI JOIN suspect USING (trial) JOIN standing USING (trial, task, attempt)
+    WHERE cost.phase IN ('train', 'repair')
+    GROUP BY cost.trial
 )
-SELECT t.id AS trial, t.budget, p.unit, b.total, s.steps AS spent_steps, s.steps * p.step_price + s.tasks * p.once_price AS spent
-FROM spent s
-JOIN suspect p USING (trial)
-JOIN trial t ON t.id = s.trial
-JOIN budget b ON b.name = t.budget
-WHERE s.steps * p.step_price + s.tasks * p.once_price > p.bound
+SELECT trial.id AS trial, trial.budget, suspect.unit, budget.total, spent.steps AS spent_steps, spent.steps * suspect.step_price + spent.tasks * suspect.once_price AS spent
+FROM spent
+JOIN suspect USING (trial)
+JOIN trial ON trial.id = spent.trial
+JOIN budget ON budget.name = trial.budget
+WHERE spent.steps * suspect.step_price + spent.tasks * suspect.once_price > suspect.bound
 ORDER BY trial;

@@ -8,11 +8,11 @@ changed AS (
     SELECT trial FROM attempt WHERE code <> '' GROUP BY trial HAVING min(code) < max(code)
 ),
 holds AS (
-    SELECT r.trial, r.task, max(r.attempt) AS attempt FROM result r SEMI JOIN changed USING (trial) GROUP BY r.trial, r.task
+    SELECT result.trial, result.task, max(result.attempt) AS attempt FROM result SEMI JOIN changed USING (trial) GROUP BY result.trial, result.task
 )
-SELECT h.trial, list(DISTINCT a.code ORDER BY a.code) AS codes, list(DISTINCT a.attempt ORDER BY a.attempt) AS attempts
-FROM holds h JOIN attempt a USING (trial, attempt)
-WHERE a.code <> ''
-GROUP BY h.trial
-HAVING count(DISTINCT a.code) > 1
-ORDER BY h.trial;
+SELECT holds.trial, list(DISTINCT attempt.code ORDER BY attempt.code) AS codes, list(DISTINCT attempt.attempt ORDER BY attempt.attempt) AS attempts
+FROM holds JOIN attempt USING (trial, attempt)
+WHERE attempt.code <> ''
+GROUP BY holds.trial
+HAVING count(DISTINCT attempt.code) > 1
+ORDER BY holds.trial;

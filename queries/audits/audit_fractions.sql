@@ -4,11 +4,11 @@
 -- else looks as if it had not been measured. Only the last task and task 0 must be whole: in
 -- between a part may be all there is.
 CREATE OR REPLACE VIEW audit_fractions AS
-SELECT m.trial, m.task, m.dataset, m.metric, m.label_space, m.weights, max(m.fraction) AS fraction
-FROM measured m
-JOIN trial t ON t.id = m.trial
-JOIN stream st ON st.name = t.stream
-WHERE m.at_end AND m.task IN (0, st.tasks)
+SELECT measured.trial, measured.task, measured.dataset, measured.metric, measured.label_space, measured.weights, max(measured.fraction) AS fraction
+FROM measured
+JOIN trial ON trial.id = measured.trial
+JOIN stream ON stream.name = trial.stream
+WHERE measured.at_end AND measured.task IN (0, stream.tasks)
 GROUP BY ALL
-HAVING max(m.fraction) < 1
+HAVING max(measured.fraction) < 1
 ORDER BY ALL;

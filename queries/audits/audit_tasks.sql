@@ -13,34 +13,34 @@ counted AS (
     GROUP BY trial
 ),
 done AS (
-    SELECT DISTINCT o.trial FROM outcome o JOIN attempt a USING (trial, attempt) WHERE o.state = 'done'
+    SELECT DISTINCT outcome.trial FROM outcome JOIN attempt USING (trial, attempt) WHERE outcome.state = 'done'
 ),
 reached AS MATERIALIZED (
     -- only trials of which not every task is there and whole
-    SELECT t.id AS trial, CASE WHEN d.trial IS NOT NULL THEN st.tasks ELSE c.last_task END AS last_task
-    FROM trial t
-    JOIN stream st ON st.name = t.stream
-    LEFT JOIN counted c ON c.trial = t.id
-    LEFT JOIN done d ON d.trial = t.id
-    WHERE coalesce(c.whole, 0) < CASE WHEN d.trial IS NOT NULL THEN st.tasks ELSE c.last_task END + 1
+    SELECT trial.id AS trial, CASE WHEN done.trial IS NOT NULL THEN stream.tasks ELSE counted.last_task END AS last_task
+    FROM trial
+    JOIN stream ON stream.name = trial.stream
+    LEFT JOIN counted ON counted.trial = trial.id
+    LEFT JOIN done ON done.trial = trial.id
+    WHERE coalesce(counted.whole, 0) < CASE WHEN done.trial IS NOT NULL THEN stream.tasks ELSE counted.last_task END + 1
 ),
 expected AS (
     SELECT trial, unnest(range(last_task + 1)) AS task FROM reached WHERE last_task IS NOT NULL
 ),
 judged AS (
-    SELECT e.trial, e.task,
+    SELECT expected.trial, expected.task,
            CASE WHEN p.trial IS NULL THEN 'no results'
                 WHEN p.adapt_measured <> p.adapt_wanted OR p.retain_measured <> p.retain_wanted
                 THEN 'measured ' || (p.adapt_measured + p.retain_measured) || ' of ' || (p.adapt_wanted + p.retain_wanted)
                      || ' adapt and retain members' END AS problem
-    FROM expected e
-    JOIN trial t ON t.id = e.trial
-    JOIN stream st ON st.name = t.stream
-    JOIN suite u ON u.name = st.suite
+    FROM expected
+    JOIN trial ON trial.id = expected.trial
+    JOIN stream ON stream.name = trial.stream
+    JOIN suite ON suite.name = stream.suite
     LEFT JOIN (
         SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, false AS between FROM point SEMI JOIN reached USING (trial)
         UNION ALL
         SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, true FROM during SEMI JOIN reached USING (trial)
-    ) p ON p.trial = e.trial AND p.task = e.task AND p.between = (u.subset < 1 AND e.task NOT IN (0, st.tasks))
+    ) p ON p.trial = expected.trial AND p.task = expected.task AND p.between = (suite.subset < 1 AND expected.task NOT IN (0, stream.tasks))
 )
 SELECT trial, task, problem FROM judged WHERE problem IS NOT NULL ORDER BY trial, task;

@@ -6,9 +6,9 @@
 CREATE OR REPLACE VIEW definition_drift AS
 WITH
 compared AS (
-    SELECT a.trial, a.attempt, a.spec_id, a.spec AS ran, d.spec AS says
-    FROM attempt a JOIN definition d USING (trial)
-    WHERE a.spec_id <> '' AND (a.spec->>'version') = (d.spec->>'version')
+    SELECT attempt.trial, attempt.attempt, attempt.spec_id, attempt.spec AS ran, definition.spec AS says
+    FROM attempt JOIN definition USING (trial)
+    WHERE attempt.spec_id <> '' AND (attempt.spec->>'version') = (definition.spec->>'version')
 ),
 word AS (
     SELECT unnest(['backbone', 'stream', 'mixture', 'method', 'recipe', 'budget', 'seed']) AS word

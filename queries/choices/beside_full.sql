@@ -8,29 +8,29 @@
 CREATE OR REPLACE MACRO beside_full(budget VARCHAR := NULL, stream VARCHAR := NULL) AS TABLE
 WITH
 reached AS (
-    SELECT s.backbone AS b, s.stream AS st, s.mixture AS mx, s.method AS me, s.recipe AS r, s.budget AS bu, min(s.seeds) AS seeds,
-           max(s.mean) FILTER (WHERE s.measure = 'a_ka') AS a_ka, max(s.high - s.mean) FILTER (WHERE s.measure = 'a_ka') AS a_ka_half,
-           max(s.mean) FILTER (WHERE s.measure = 'a_zs') AS a_zs, max(s.high - s.mean) FILTER (WHERE s.measure = 'a_zs') AS a_zs_half
-    FROM spread s
-    WHERE s.measure IN ('a_ka', 'a_zs')
-      AND (budget IS NULL OR s.budget = budget) AND (stream IS NULL OR s.stream = stream)
+    SELECT spread.backbone AS b, spread.stream AS st, spread.mixture AS mx, spread.method AS me, spread.recipe AS r, spread.budget AS bu, min(spread.seeds) AS seeds,
+           max(spread.mean) FILTER (WHERE spread.measure = 'a_ka') AS a_ka, max(spread.high - spread.mean) FILTER (WHERE spread.measure = 'a_ka') AS a_ka_half,
+           max(spread.mean) FILTER (WHERE spread.measure = 'a_zs') AS a_zs, max(spread.high - spread.mean) FILTER (WHERE spread.measure = 'a_zs') AS a_zs_half
+    FROM spread
+    WHERE spread.measure IN ('a_ka', 'a_zs')
+      AND (budget IS NULL OR spread.budget = budget) AND (stream IS NULL OR spread.stream = stream)
     GROUP BY ALL
 ),
 spent AS (
-    SELECT p.backbone AS b, p.stream AS st, p.mixture AS mx, p.method AS me, p.recipe AS r, p.budget AS bu,
-           sum(p.gflops) AS gflops, sum(p.seconds) AS seconds
-    FROM phases p
-    WHERE p.phase <> 'evaluate'
+    SELECT phases.backbone AS b, phases.stream AS st, phases.mixture AS mx, phases.method AS me, phases.recipe AS r, phases.budget AS bu,
+           sum(phases.gflops) AS gflops, sum(phases.seconds) AS seconds
+    FROM phases
+    WHERE phases.phase <> 'evaluate'
     GROUP BY ALL
 ),
 plain AS (
-    SELECT s.b, s.st, s.mx, s.bu, avg(s.gflops) AS gflops, avg(s.seconds) AS seconds FROM spent s WHERE s.me = 'finetune' GROUP BY ALL
+    SELECT spent.b, spent.st, spent.mx, spent.bu, avg(spent.gflops) AS gflops, avg(spent.seconds) AS seconds FROM spent WHERE spent.me = 'finetune' GROUP BY ALL
 )
-SELECT t.b AS backbone, t.st AS stream, t.mx AS mixture, t.me AS method, t.r AS recipe, t.bu AS budget, t.seeds, t.seeds < 3 AS few_seeds,
-       t.a_ka, t.a_ka_half, t.a_zs, t.a_zs_half, s.gflops / f.gflops AS flops_ratio, s.seconds / f.seconds AS seconds_ratio,
-       p.multiplier AS memory_multiplier
-FROM reached t
-LEFT JOIN spent s ON s.b = t.b AND s.st = t.st AND s.mx = t.mx AND s.me = t.me AND s.r = t.r AND s.bu = t.bu
-LEFT JOIN plain f ON f.b = t.b AND f.st = t.st AND f.mx = t.mx AND f.bu = t.bu
-LEFT JOIN price p ON p.backbone = t.b AND p.mixture = t.mx AND p.method = t.me AND p.recipe = t.r
+SELECT reached.b AS backbone, reached.st AS stream, reached.mx AS mixture, reached.me AS method, reached.r AS recipe, reached.bu AS budget, reached.seeds, reached.seeds < 3 AS few_seeds,
+       reached.a_ka, reached.a_ka_half, reached.a_zs, reached.a_zs_half, spent.gflops / plain.gflops AS flops_ratio, spent.seconds / plain.seconds AS seconds_ratio,
+       price.multiplier AS memory_multiplier
+FROM reached
+LEFT JOIN spent ON spent.b = reached.b AND spent.st = reached.st AND spent.mx = reached.mx AND spent.me = reached.me AND spent.r = reached.r AND spent.bu = reached.bu
+LEFT JOIN plain ON plain.b = reached.b AND plain.st = reached.st AND plain.mx = reached.mx AND plain.bu = reached.bu
+LEFT JOIN price ON price.backbone = reached.b AND price.mixture = reached.mx AND price.method = reached.me AND price.recipe = reached.r
 ORDER BY ALL;

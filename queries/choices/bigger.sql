@@ -6,7 +6,7 @@
 CREATE OR REPLACE MACRO bigger(measure VARCHAR := 'gm') AS TABLE
 WITH
 met AS (
-    SELECT s.* FROM spread s WHERE s.measure = CASE WHEN measure IN ('a_ka', 'a_zs', 'gm', 'd_ka', 'd_zs', 'zs_ratio') THEN measure
+    SELECT spread.* FROM spread WHERE spread.measure = CASE WHEN measure IN ('a_ka', 'a_zs', 'gm', 'd_ka', 'd_zs', 'zs_ratio') THEN measure
                            ELSE error('measure is one of a_ka, a_zs, gm, d_ka, d_zs, zs_ratio; not ' || measure) END
 )
 SELECT m.stream, m.mixture, m.method, m.recipe, m.backbone, m.budget, m.gflops, m.seeds, m.seeds < 3 AS few_seeds,

@@ -8,16 +8,16 @@ CREATE OR REPLACE MACRO cheapest(
 ) AS TABLE
 WITH
 met AS (
-    SELECT c.backbone AS b, c.stream AS st, c.mixture AS mx, c.method AS me, c.recipe AS r, c.budget AS bu, c.gflops,
-           least(c.d_ka_seeds, c.d_zs_seeds) AS n, c.d_ka AS gain, c.d_ka_half AS gain_half, -c.d_zs AS loss, c.d_zs_half AS loss_half
-    FROM cells c
-    WHERE (stream IS NULL OR c.stream = stream) AND (backbone IS NULL OR c.backbone = backbone)
-      AND c.d_ka >= min_gain AND -c.d_zs <= max_loss
+    SELECT cells.backbone AS b, cells.stream AS st, cells.mixture AS mx, cells.method AS me, cells.recipe AS r, cells.budget AS bu, cells.gflops,
+           least(cells.d_ka_seeds, cells.d_zs_seeds) AS n, cells.d_ka AS gain, cells.d_ka_half AS gain_half, -cells.d_zs AS loss, cells.d_zs_half AS loss_half
+    FROM cells
+    WHERE (stream IS NULL OR cells.stream = stream) AND (backbone IS NULL OR cells.backbone = backbone)
+      AND cells.d_ka >= min_gain AND -cells.d_zs <= max_loss
 )
-SELECT t.b AS backbone, t.st AS stream, row_number() OVER (PARTITION BY t.b, t.st ORDER BY t.gflops, t.me, t.mx, t.r, t.bu) AS place,
-       t.me AS method, t.mx AS mixture, t.r AS recipe, t.bu AS budget, t.n AS seeds, t.n < 3 AS few_seeds, t.gflops,
-       t.gain AS ka_gain, t.gain - t.gain_half AS ka_gain_low, t.gain + t.gain_half AS ka_gain_high,
-       t.loss AS zs_loss, t.loss - t.loss_half AS zs_loss_low, t.loss + t.loss_half AS zs_loss_high,
-       coalesce(t.gain - t.gain_half >= min_gain AND t.loss + t.loss_half <= max_loss, false) AS sure
-FROM met t
+SELECT met.b AS backbone, met.st AS stream, row_number() OVER (PARTITION BY met.b, met.st ORDER BY met.gflops, met.me, met.mx, met.r, met.bu) AS place,
+       met.me AS method, met.mx AS mixture, met.r AS recipe, met.bu AS budget, met.n AS seeds, met.n < 3 AS few_seeds, met.gflops,
+       met.gain AS ka_gain, met.gain - met.gain_half AS ka_gain_low, met.gain + met.gain_half AS ka_gain_high,
+       met.loss AS zs_loss, met.loss - met.loss_half AS zs_loss_low, met.loss + met.loss_half AS zs_loss_high,
+       coalesce(met.gain - met.gain_half >= min_gain AND met.loss + met.loss_half <= max_loss, false) AS sure
+FROM met
 ORDER BY 1, 2, 3;

@@ -6,18 +6,18 @@
 CREATE OR REPLACE MACRO cost_to_target(target DOUBLE := 0.5, stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
 WITH
 stepped AS (
-    SELECT t.*, lag(CASE WHEN t.a_ka IS NOT NULL THEN t.spent_flops END IGNORE NULLS) OVER stream_of AS x0,
-           lag(t.a_ka IGNORE NULLS) OVER stream_of AS y0
-    FROM trajectory t
-    WHERE (stream IS NULL OR t.stream = stream) AND (backbone IS NULL OR t.backbone = backbone)
-    WINDOW stream_of AS (PARTITION BY t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.trial ORDER BY t.task)
+    SELECT trajectory.*, lag(CASE WHEN trajectory.a_ka IS NOT NULL THEN trajectory.spent_flops END IGNORE NULLS) OVER stream_of AS x0,
+           lag(trajectory.a_ka IGNORE NULLS) OVER stream_of AS y0
+    FROM trajectory
+    WHERE (stream IS NULL OR trajectory.stream = stream) AND (backbone IS NULL OR trajectory.backbone = backbone)
+    WINDOW stream_of AS (PARTITION BY trajectory.backbone, trajectory.stream, trajectory.mixture, trajectory.method, trajectory.recipe, trajectory.budget, trajectory.trial ORDER BY trajectory.task)
 ),
 reached AS (
-    SELECT s.backbone AS b, s.stream AS st, s.mixture AS mx, s.method AS me, s.recipe AS r, s.budget AS bu, s.trial,
-           max(s.task) = any_value(s.tasks) AS at_end,
-           min(CASE WHEN s.y0 IS NULL OR s.y0 >= target THEN s.spent_flops
-                    ELSE s.x0 + (target - s.y0) / (s.a_ka - s.y0) * (s.spent_flops - s.x0) END) FILTER (WHERE s.a_ka >= target) AS flops
-    FROM stepped s
+    SELECT stepped.backbone AS b, stepped.stream AS st, stepped.mixture AS mx, stepped.method AS me, stepped.recipe AS r, stepped.budget AS bu, stepped.trial,
+           max(stepped.task) = any_value(stepped.tasks) AS at_end,
+           min(CASE WHEN stepped.y0 IS NULL OR stepped.y0 >= target THEN stepped.spent_flops
+                    ELSE stepped.x0 + (target - stepped.y0) / (stepped.a_ka - stepped.y0) * (stepped.spent_flops - stepped.x0) END) FILTER (WHERE stepped.a_ka >= target) AS flops
+    FROM stepped
     GROUP BY ALL
 )
 SELECT b AS backbone, st AS stream, mx AS mixture, me AS method, r AS recipe, bu AS budget,

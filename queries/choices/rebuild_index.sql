@@ -16,38 +16,38 @@ probe AS MATERIALIZED (
     WHERE regexp_matches(metric, '^(index|index_shifted|text_to_image)_r\d+$')
 ),
 probed AS MATERIALIZED (
-    SELECT t.id, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget
-    FROM trial t JOIN stream st ON st.name = t.stream
-    WHERE st.suite IN (SELECT m.suite FROM suite_member m JOIN probe p USING (metric))
+    SELECT trial.id, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget
+    FROM trial JOIN stream ON stream.name = trial.stream
+    WHERE stream.suite IN (SELECT suite_member.suite FROM suite_member JOIN probe USING (metric))
 ),
 value AS (
-    SELECT t.*, m.task, m.dataset, m.label_space, p.rank, p.kind, m.value
-    FROM measured m JOIN probed t ON t.id = m.trial JOIN probe p ON p.metric = m.metric
-    WHERE m.weights = 'deployed' AND m.fraction = 1 AND m.at_end
+    SELECT probed.*, measured.task, measured.dataset, measured.label_space, probe.rank, probe.kind, measured.value
+    FROM measured JOIN probed ON probed.id = measured.trial JOIN probe ON probe.metric = measured.metric
+    WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
 ),
 each AS (
     SELECT backbone, stream, mixture, method, recipe, budget, id, task, dataset, label_space, rank,
-           any_value(v.value) FILTER (WHERE kind = 'index') AS kept, any_value(v.value) FILTER (WHERE kind = 'index_shifted') AS shifted,
-           any_value(v.value) FILTER (WHERE kind = 'text_to_image') AS rebuilt
-    FROM value v
+           any_value(value.value) FILTER (WHERE kind = 'index') AS kept, any_value(value.value) FILTER (WHERE kind = 'index_shifted') AS shifted,
+           any_value(value.value) FILTER (WHERE kind = 'text_to_image') AS rebuilt
+    FROM value
     GROUP BY ALL
 ),
 beside AS (
-    SELECT e.*, max(rebuilt) FILTER (WHERE task = 0) OVER probe_of AS before, greatest(kept, shifted) AS best
-    FROM each e
+    SELECT each.*, max(rebuilt) FILTER (WHERE task = 0) OVER probe_of AS before, greatest(kept, shifted) AS best
+    FROM each
     WINDOW probe_of AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, id, dataset, label_space, rank)
 ),
 mean AS (
-    SELECT b.backbone, b.stream, b.mixture, b.method, b.recipe, b.budget, b.dataset, b.label_space, b.rank, b.task, count(*) AS seeds,
-           avg(b.before) AS before, avg(b.kept) AS kept, avg(b.shifted) AS shifted, avg(b.rebuilt) AS rebuilt, avg(b.before - b.best) AS falls,
-           stddev_samp(b.before - b.best) / sqrt(count(*)) AS error, avg(b.rebuilt - b.best) AS rebuilding_gains
-    FROM beside b
-    WHERE b.task > 0 AND b.kept IS NOT NULL AND b.shifted IS NOT NULL AND b.rebuilt IS NOT NULL AND b.before IS NOT NULL
+    SELECT beside.backbone, beside.stream, beside.mixture, beside.method, beside.recipe, beside.budget, beside.dataset, beside.label_space, beside.rank, beside.task, count(*) AS seeds,
+           avg(beside.before) AS before, avg(beside.kept) AS kept, avg(beside.shifted) AS shifted, avg(beside.rebuilt) AS rebuilt, avg(beside.before - beside.best) AS falls,
+           stddev_samp(beside.before - beside.best) / sqrt(count(*)) AS error, avg(beside.rebuilt - beside.best) AS rebuilding_gains
+    FROM beside
+    WHERE beside.task > 0 AND beside.kept IS NOT NULL AND beside.shifted IS NOT NULL AND beside.rebuilt IS NOT NULL AND beside.before IS NOT NULL
     GROUP BY ALL
 )
-SELECT m.backbone, m.stream, m.mixture, m.method, m.recipe, m.budget, m.dataset, m.label_space, m.rank, m.task, m.seeds, m.seeds < 3 AS few_seeds,
-       m.before, m.kept, m.shifted, m.rebuilt, m.falls, m.falls - q.t * m.error AS falls_low, m.falls + q.t * m.error AS falls_high,
-       m.rebuilding_gains,
-       CASE WHEN m.falls <= 0 OR m.rebuilding_gains <= 0 THEN 'no' WHEN m.falls > q.t * m.error THEN 'yes' ELSE 'open' END AS must
-FROM mean m LEFT JOIN student q ON q.df = m.seeds - 1
-ORDER BY m.backbone, m.stream, m.budget, m.recipe, m.mixture, m.method, m.dataset, m.label_space, m.rank, m.task;
+SELECT mean.backbone, mean.stream, mean.mixture, mean.method, mean.recipe, mean.budget, mean.dataset, mean.label_space, mean.rank, mean.task, mean.seeds, mean.seeds < 3 AS few_seeds,
+       mean.before, mean.kept, mean.shifted, mean.rebuilt, mean.falls, mean.falls - student.t * mean.error AS falls_low, mean.falls + student.t * mean.error AS falls_high,
+       mean.rebuilding_gains,
+       CASE WHEN mean.falls <= 0 OR mean.rebuilding_gains <= 0 THEN 'no' WHEN mean.falls > student.t * mean.error THEN 'yes' ELSE 'open' END AS must
+FROM mean LEFT JOIN student ON student.df = mean.seeds - 1
+ORDER BY mean.backbone, mean.stream, mean.budget, mean.recipe, mean.mixture, mean.method, mean.dataset, mean.label_space, mean.rank, mean.task;

@@ -9,32 +9,32 @@
 CREATE OR REPLACE MACRO reproduced(tolerance DOUBLE := 0.005) AS TABLE
 WITH
 said AS (
-    SELECT r.source, r.setting, r.metric, r.value, r.provenance, r.url, CASE WHEN json_valid(r.setting) THEN r.setting::JSON END AS words
-    FROM reference_result r
+    SELECT reference_result.source, reference_result.setting, reference_result.metric, reference_result.value, reference_result.provenance, reference_result.url, CASE WHEN json_valid(reference_result.setting) THEN reference_result.setting::JSON END AS words
+    FROM reference_result
 ),
 asked AS (
-    SELECT s.*, words ->> 'backbone' AS b, words ->> 'stream' AS st, words ->> 'mixture' AS mx, lower(words ->> 'method') AS me,
+    SELECT said.*, words ->> 'backbone' AS b, words ->> 'stream' AS st, words ->> 'mixture' AS mx, lower(words ->> 'method') AS me,
            words ->> 'recipe' AS re, words ->> 'budget' AS bu, words ->> 'suite' AS su, words ->> 'dataset' AS da,
            try_cast(words ->> 'task' AS INTEGER) AS ta,
            CASE WHEN words IS NULL THEN 'not a JSON object'
                 ELSE list_aggregate(list_filter(json_keys(words), lambda key: NOT list_contains(
                      ['backbone', 'stream', 'mixture', 'method', 'recipe', 'budget', 'suite', 'dataset', 'task'], key)), 'string_agg', ', ')
                 END AS unknown_
-    FROM said s
+    FROM said
 ),
 open_ AS (
     SELECT * FROM asked WHERE coalesce(unknown_, '') = '' AND provenance <> 'unverified' AND (b IS NOT NULL OR st IS NOT NULL)
 ),
 ends AS (
-    SELECT c.trial, c.tasks AS task, NULL::VARCHAR AS dataset, u.metric, u.value
-    FROM continual c, LATERAL (SELECT unnest(['acc_final', 'acc_all', 'acc_inc', 'acc_learn', 'transfer', 'tic_forward', 'tic_backward', 'bwt',
+    SELECT continual.trial, continual.tasks AS task, NULL::VARCHAR AS dataset, u.metric, u.value
+    FROM continual, LATERAL (SELECT unnest(['acc_final', 'acc_all', 'acc_inc', 'acc_learn', 'transfer', 'tic_forward', 'tic_backward', 'bwt',
                                               'fwt_zs', 'forgotten_mean']) AS metric,
-                                      unnest([c.acc_final, c.acc_all, c.acc_inc, c.acc_learn, c.transfer, c.tic_forward, c.tic_backward, c.bwt,
-                                              c.fwt_zs, c.forgotten_mean]) AS value) u
+                                      unnest([continual.acc_final, continual.acc_all, continual.acc_inc, continual.acc_learn, continual.transfer, continual.tic_forward, continual.tic_backward, continual.bwt,
+                                              continual.fwt_zs, continual.forgotten_mean]) AS value) u
 ),
 means AS (
-    SELECT p.trial, p.task, NULL::VARCHAR AS dataset, u.metric, u.value
-    FROM point p, LATERAL (SELECT unnest(['a_ka', 'a_zs', 'gm']) AS metric, unnest([p.a_ka, p.a_zs, p.gm]) AS value) u
+    SELECT point.trial, point.task, NULL::VARCHAR AS dataset, u.metric, u.value
+    FROM point, LATERAL (SELECT unnest(['a_ka', 'a_zs', 'gm']) AS metric, unnest([point.a_ka, point.a_zs, point.gm]) AS value) u
 ),
 ours AS (
     SELECT trial, task, dataset, metric, value
@@ -44,21 +44,21 @@ ours AS (
     UNION ALL FROM ends WHERE metric IN (SELECT metric FROM open_ WHERE da IS NULL)
 ),
 found AS (
-    SELECT a.source, a.setting, a.metric, count(*) AS trials, avg(o.value) AS ours
-    FROM open_ a
-    JOIN ours o ON o.metric = a.metric AND o.dataset IS NOT DISTINCT FROM a.da
-    JOIN trial t ON t.id = o.trial
-    JOIN stream s ON s.name = t.stream
-    WHERE o.value IS NOT NULL AND o.task = coalesce(a.ta, s.tasks)
-      AND (a.b IS NULL OR a.b = t.backbone) AND (a.st IS NULL OR a.st = t.stream) AND (a.mx IS NULL OR a.mx = t.mixture)
-      AND (a.me IS NULL OR a.me = lower(t.method)) AND (a.re IS NULL OR a.re = t.recipe) AND (a.bu IS NULL OR a.bu = t.budget)
-      AND (a.su IS NULL OR a.su = s.suite)
+    SELECT open_.source, open_.setting, open_.metric, count(*) AS trials, avg(ours.value) AS ours
+    FROM open_
+    JOIN ours ON ours.metric = open_.metric AND ours.dataset IS NOT DISTINCT FROM open_.da
+    JOIN trial ON trial.id = ours.trial
+    JOIN stream ON stream.name = trial.stream
+    WHERE ours.value IS NOT NULL AND ours.task = coalesce(open_.ta, stream.tasks)
+      AND (open_.b IS NULL OR open_.b = trial.backbone) AND (open_.st IS NULL OR open_.st = trial.stream) AND (open_.mx IS NULL OR open_.mx = trial.mixture)
+      AND (open_.me IS NULL OR open_.me = lower(trial.method)) AND (open_.re IS NULL OR open_.re = trial.recipe) AND (open_.bu IS NULL OR open_.bu = trial.budget)
+      AND (open_.su IS NULL OR open_.su = stream.suite)
     GROUP BY ALL
 )
-SELECT a.source, a.setting, a.metric, a.provenance, a.value AS published, coalesce(f.trials, 0) AS trials, f.ours, f.ours - a.value AS difference,
-       CASE WHEN a.provenance = 'unverified' THEN 'not compared: unverified'
-            WHEN coalesce(a.unknown_, '') <> '' THEN 'not compared: ' || a.unknown_
-            WHEN f.ours IS NULL THEN 'not measured'
-            WHEN abs(f.ours - a.value) <= tolerance THEN 'reproduced' ELSE 'differs' END AS verdict, a.url
-FROM asked a LEFT JOIN found f USING (source, setting, metric)
+SELECT asked.source, asked.setting, asked.metric, asked.provenance, asked.value AS published, coalesce(found.trials, 0) AS trials, found.ours, found.ours - asked.value AS difference,
+       CASE WHEN asked.provenance = 'unverified' THEN 'not compared: unverified'
+            WHEN coalesce(asked.unknown_, '') <> '' THEN 'not compared: ' || asked.unknown_
+            WHEN found.ours IS NULL THEN 'not measured'
+            WHEN abs(found.ours - asked.value) <= tolerance THEN 'reproduced' ELSE 'differs' END AS verdict, asked.url
+FROM asked LEFT JOIN found USING (source, setting, metric)
 ORDER BY trials DESC, 1, 2, 3;

@@ -9,28 +9,28 @@ CREATE OR REPLACE MACRO retention_at_budget(
 ) AS TABLE
 WITH
 wanted AS (
-    SELECT c.*
-    FROM coverage c
-    WHERE c.seeds_wanted > 0
-      AND (budget IS NULL OR c.budget = budget) AND (stream IS NULL OR c.stream = stream)
-      AND (backbone IS NULL OR c.backbone = backbone) AND (recipe IS NULL OR c.recipe = recipe)
+    SELECT coverage.*
+    FROM coverage
+    WHERE coverage.seeds_wanted > 0
+      AND (budget IS NULL OR coverage.budget = budget) AND (stream IS NULL OR coverage.stream = stream)
+      AND (backbone IS NULL OR coverage.backbone = backbone) AND (recipe IS NULL OR coverage.recipe = recipe)
 ),
 answered AS (
-    SELECT w.backbone AS backbone_, w.stream AS stream_, w.budget AS budget_, w.recipe AS recipe_, w.mixture, w.method, w.seeds_wanted,
-           coalesce(s.zs_ratio_seeds, 0) AS seeds,
-           s.zs_ratio, s.zs_ratio - s.zs_ratio_half AS zs_ratio_low, s.zs_ratio + s.zs_ratio_half AS zs_ratio_high,
-           s.a_zs, s.a_zs - s.a_zs_half AS a_zs_low, s.a_zs + s.a_zs_half AS a_zs_high,
-           s.a_ka, s.a_ka - s.a_ka_half AS a_ka_low, s.a_ka + s.a_ka_half AS a_ka_high,
-           s.gm, s.gm - s.gm_half AS gm_low, s.gm + s.gm_half AS gm_high
-    FROM wanted w
-    LEFT JOIN cells s ON s.backbone = w.backbone AND s.stream = w.stream AND s.budget = w.budget
-                     AND s.recipe = w.recipe AND s.mixture = w.mixture AND s.method = w.method
+    SELECT wanted.backbone AS backbone_, wanted.stream AS stream_, wanted.budget AS budget_, wanted.recipe AS recipe_, wanted.mixture, wanted.method, wanted.seeds_wanted,
+           coalesce(cells.zs_ratio_seeds, 0) AS seeds,
+           cells.zs_ratio, cells.zs_ratio - cells.zs_ratio_half AS zs_ratio_low, cells.zs_ratio + cells.zs_ratio_half AS zs_ratio_high,
+           cells.a_zs, cells.a_zs - cells.a_zs_half AS a_zs_low, cells.a_zs + cells.a_zs_half AS a_zs_high,
+           cells.a_ka, cells.a_ka - cells.a_ka_half AS a_ka_low, cells.a_ka + cells.a_ka_half AS a_ka_high,
+           cells.gm, cells.gm - cells.gm_half AS gm_low, cells.gm + cells.gm_half AS gm_high
+    FROM wanted
+    LEFT JOIN cells ON cells.backbone = wanted.backbone AND cells.stream = wanted.stream AND cells.budget = wanted.budget
+                     AND cells.recipe = wanted.recipe AND cells.mixture = wanted.mixture AND cells.method = wanted.method
 )
-SELECT a.backbone_ AS backbone, a.stream_ AS stream, a.budget_ AS budget, a.recipe_ AS recipe,
-       CASE WHEN a.zs_ratio IS NOT NULL
-            THEN rank() OVER (PARTITION BY a.backbone_, a.stream_, a.budget_ ORDER BY a.zs_ratio DESC NULLS LAST) END AS rank,
-       a.method, a.mixture, a.seeds, a.seeds_wanted, a.seeds < 3 AS few_seeds,
-       a.zs_ratio, a.zs_ratio_low, a.zs_ratio_high, a.a_zs, a.a_zs_low, a.a_zs_high,
-       a.a_ka, a.a_ka_low, a.a_ka_high, a.gm, a.gm_low, a.gm_high
-FROM answered a
-ORDER BY 1, 2, 3, rank NULLS LAST, 4, a.method, a.mixture;
+SELECT answered.backbone_ AS backbone, answered.stream_ AS stream, answered.budget_ AS budget, answered.recipe_ AS recipe,
+       CASE WHEN answered.zs_ratio IS NOT NULL
+            THEN rank() OVER (PARTITION BY answered.backbone_, answered.stream_, answered.budget_ ORDER BY answered.zs_ratio DESC NULLS LAST) END AS rank,
+       answered.method, answered.mixture, answered.seeds, answered.seeds_wanted, answered.seeds < 3 AS few_seeds,
+       answered.zs_ratio, answered.zs_ratio_low, answered.zs_ratio_high, answered.a_zs, answered.a_zs_low, answered.a_zs_high,
+       answered.a_ka, answered.a_ka_low, answered.a_ka_high, answered.gm, answered.gm_low, answered.gm_high
+FROM answered
+ORDER BY 1, 2, 3, rank NULLS LAST, 4, answered.method, answered.mixture;

@@ -7,11 +7,11 @@
 CREATE OR REPLACE MACRO trade_off(stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
 WITH
 meant AS (
-    SELECT t.backbone AS b, t.stream AS st, t.mixture AS mx, t.method AS me, t.recipe AS r, t.budget AS bu,
-           count(*) AS seeds, avg(t.spent_flops) / 1e9 AS gflops, avg(t.d_ka) AS ka_gain, -avg(t.d_zs) AS zs_loss
-    FROM trajectory t
-    WHERE t.task = t.tasks AND t.d_ka IS NOT NULL AND t.d_zs IS NOT NULL
-      AND (stream IS NULL OR t.stream = stream) AND (backbone IS NULL OR t.backbone = backbone)
+    SELECT trajectory.backbone AS b, trajectory.stream AS st, trajectory.mixture AS mx, trajectory.method AS me, trajectory.recipe AS r, trajectory.budget AS bu,
+           count(*) AS seeds, avg(trajectory.spent_flops) / 1e9 AS gflops, avg(trajectory.d_ka) AS ka_gain, -avg(trajectory.d_zs) AS zs_loss
+    FROM trajectory
+    WHERE trajectory.task = trajectory.tasks AND trajectory.d_ka IS NOT NULL AND trajectory.d_zs IS NOT NULL
+      AND (stream IS NULL OR trajectory.stream = stream) AND (backbone IS NULL OR trajectory.backbone = backbone)
     GROUP BY ALL
 ),
 ahead AS MATERIALIZED (
@@ -34,13 +34,13 @@ front AS MATERIALIZED (
 ),
 beaten AS (
     -- what is beaten is beaten by one of the front, which gains as much as any that beats it
-    SELECT a.id, arg_max(o.name, (o.ka_gain, o.name)) AS beaten_by
-    FROM ahead a
-    JOIN front o ON o.b = a.b AND o.st = a.st AND o.gflops <= a.gflops AND o.ka_gain >= a.ka_gain AND o.zs_loss <= a.zs_loss
-                AND (o.gflops < a.gflops OR o.ka_gain > a.ka_gain OR o.zs_loss < a.zs_loss)
-    GROUP BY a.id
+    SELECT ahead.id, arg_max(front.name, (front.ka_gain, front.name)) AS beaten_by
+    FROM ahead
+    JOIN front ON front.b = ahead.b AND front.st = ahead.st AND front.gflops <= ahead.gflops AND front.ka_gain >= ahead.ka_gain AND front.zs_loss <= ahead.zs_loss
+                AND (front.gflops < ahead.gflops OR front.ka_gain > ahead.ka_gain OR front.zs_loss < ahead.zs_loss)
+    GROUP BY ahead.id
 )
-SELECT m.b AS backbone, m.st AS stream, m.me AS method, m.mx AS mixture, m.r AS recipe, m.bu AS budget, m.seeds, m.seeds < 3 AS few_seeds,
-       m.gflops, m.ka_gain, m.zs_loss, x.beaten_by IS NULL AS pareto, x.beaten_by
-FROM ahead m LEFT JOIN beaten x ON x.id = m.id
-ORDER BY 1, 2, pareto DESC, m.gflops, 3, 4;
+SELECT ahead.b AS backbone, ahead.st AS stream, ahead.me AS method, ahead.mx AS mixture, ahead.r AS recipe, ahead.bu AS budget, ahead.seeds, ahead.seeds < 3 AS few_seeds,
+       ahead.gflops, ahead.ka_gain, ahead.zs_loss, beaten.beaten_by IS NULL AS pareto, beaten.beaten_by
+FROM ahead LEFT JOIN beaten ON beaten.id = ahead.id
+ORDER BY 1, 2, pareto DESC, ahead.gflops, 3, 4;

@@ -7,15 +7,15 @@
 CREATE OR REPLACE VIEW sharing AS
 WITH
 spent AS (
-    SELECT c.trial, sum(c.held_flops) AS charged_flops, sum(c.done_flops) AS done_flops, sum(c.held_s) AS charged_s, sum(c.done_s) AS done_s
-    FROM costs c
-    WHERE c.phase NOT IN ('evaluate', 'merge') AND c.held_flops IS NOT NULL
-    GROUP BY c.trial
+    SELECT costs.trial, sum(costs.held_flops) AS charged_flops, sum(costs.done_flops) AS done_flops, sum(costs.held_s) AS charged_s, sum(costs.done_s) AS done_s
+    FROM costs
+    WHERE costs.phase NOT IN ('evaluate', 'merge') AND costs.held_flops IS NOT NULL
+    GROUP BY costs.trial
 )
-SELECT coalesce(t.study, '(none)') AS study, count(*) AS trials, count(DISTINCT k.trunk) AS trunks, count(s.trial) AS begun,
-       coalesce(sum(s.charged_flops), 0) / 1e15 AS charged_pflops, coalesce(sum(s.done_flops), 0) / 1e15 AS done_pflops,
-       coalesce(sum(s.done_flops), 0) / nullif(sum(s.charged_flops), 0) AS done_share,
-       coalesce(sum(s.charged_s), 0) / 3600 AS charged_hours, coalesce(sum(s.done_s), 0) / 3600 AS done_hours
-FROM trial t JOIN trunk k ON k.trial = t.id LEFT JOIN spent s ON s.trial = t.id
-GROUP BY coalesce(t.study, '(none)')
+SELECT coalesce(trial.study, '(none)') AS study, count(*) AS trials, count(DISTINCT trunk.trunk) AS trunks, count(spent.trial) AS begun,
+       coalesce(sum(spent.charged_flops), 0) / 1e15 AS charged_pflops, coalesce(sum(spent.done_flops), 0) / 1e15 AS done_pflops,
+       coalesce(sum(spent.done_flops), 0) / nullif(sum(spent.charged_flops), 0) AS done_share,
+       coalesce(sum(spent.charged_s), 0) / 3600 AS charged_hours, coalesce(sum(spent.done_s), 0) / 3600 AS done_hours
+FROM trial JOIN trunk ON trunk.trial = trial.id LEFT JOIN spent ON spent.trial = trial.id
+GROUP BY coalesce(trial.study, '(none)')
 ORDER BY study;

@@ -8,31 +8,31 @@
 CREATE OR REPLACE VIEW steps AS
 WITH
 asked AS (
-    SELECT DISTINCT t.backbone, t.mixture, t.method, t.recipe, t.budget, s.tasks FROM trial t JOIN stream s ON s.name = t.stream
+    SELECT DISTINCT trial.backbone, trial.mixture, trial.method, trial.recipe, trial.budget, s.tasks FROM trial JOIN stream s ON s.name = trial.stream
     UNION
-    SELECT p.backbone, p.mixture, p.method, p.recipe, b.name, s.tasks
-    FROM price p CROSS JOIN budget b CROSS JOIN (SELECT x.tasks FROM stream x UNION SELECT unnest([20, 50, 100, 200])) s
+    SELECT price.backbone, price.mixture, price.method, price.recipe, budget.name, s.tasks
+    FROM price CROSS JOIN budget CROSS JOIN (SELECT x.tasks FROM stream x UNION SELECT unnest([20, 50, 100, 200])) s
 ),
 shared AS (
-    SELECT a.*, b.unit, b.total, b.charging, r.batch_pairs, p.step_gflops, p.once_gflops, p.peak_bytes,
-           CASE b.unit WHEN 'maf_gflops' THEN p.multiplier WHEN 'gflops' THEN 1.0 END AS share
-    FROM asked a
-    JOIN budget b ON b.name = a.budget
-    JOIN recipe r ON r.name = a.recipe
-    LEFT JOIN price p ON (p.backbone, p.mixture, p.method, p.recipe) = (a.backbone, a.mixture, a.method, a.recipe)
+    SELECT asked.*, budget.unit, budget.total, budget.charging, recipe.batch_pairs, price.step_gflops, price.once_gflops, price.peak_bytes,
+           CASE budget.unit WHEN 'maf_gflops' THEN price.multiplier WHEN 'gflops' THEN 1.0 END AS share
+    FROM asked
+    JOIN budget ON budget.name = asked.budget
+    JOIN recipe ON recipe.name = asked.recipe
+    LEFT JOIN price ON (price.backbone, price.mixture, price.method, price.recipe) = (asked.backbone, asked.mixture, asked.method, asked.recipe)
 ),
 priced AS (
-    SELECT h.*,
-           CASE WHEN h.unit = 'steps' THEN 1.0 WHEN h.unit = 'pairs' THEN h.batch_pairs::DOUBLE
-                WHEN h.charging = 'per_step' THEN (h.step_gflops + h.once_gflops) * h.share ELSE h.step_gflops * h.share END AS step_price,
-           CASE WHEN h.unit IN ('steps', 'pairs') OR h.charging = 'per_step' THEN 0 ELSE h.once_gflops * h.share END AS once_price
-    FROM shared h
+    SELECT shared.*,
+           CASE WHEN shared.unit = 'steps' THEN 1.0 WHEN shared.unit = 'pairs' THEN shared.batch_pairs::DOUBLE
+                WHEN shared.charging = 'per_step' THEN (shared.step_gflops + shared.once_gflops) * shared.share ELSE shared.step_gflops * shared.share END AS step_price,
+           CASE WHEN shared.unit IN ('steps', 'pairs') OR shared.charging = 'per_step' THEN 0 ELSE shared.once_gflops * shared.share END AS once_price
+    FROM shared
 ),
 bought AS (
-    SELECT x.*, round_even(x.total / (x.tasks * x.step_price) - x.once_price / x.step_price, 0)::BIGINT AS steps FROM priced x
+    SELECT priced.*, round_even(priced.total / (priced.tasks * priced.step_price) - priced.once_price / priced.step_price, 0)::BIGINT AS steps FROM priced
 )
-SELECT w.backbone, w.mixture, w.method, w.recipe, w.budget, w.tasks, w.unit, w.steps, w.step_price, w.once_price,
-       w.steps - (w.total / w.tasks - w.once_price) / w.step_price AS over_of_a_task,
-       w.tasks * (w.steps * w.step_gflops + w.once_gflops) / 1e6 AS pflops, w.peak_bytes
-FROM bought w
-ORDER BY w.backbone, w.mixture, w.method, w.recipe, w.budget, w.tasks;
+SELECT bought.backbone, bought.mixture, bought.method, bought.recipe, bought.budget, bought.tasks, bought.unit, bought.steps, bought.step_price, bought.once_price,
+       bought.steps - (bought.total / bought.tasks - bought.once_price) / bought.step_price AS over_of_a_task,
+       bought.tasks * (bought.steps * bought.step_gflops + bought.once_gflops) / 1e6 AS pflops, bought.peak_bytes
+FROM bought
+ORDER BY bought.backbone, bought.mixture, bought.method, bought.recipe, bought.budget, bought.tasks;

@@ -3,10 +3,10 @@
 -- Means over trials (`finished`): seconds with evaluation, pflops and peak_bytes without. newest:
 -- the device on which one of the kind finished last.
 CREATE OR REPLACE VIEW usual_cost AS
-SELECT f.backbone, f.stream, f.mixture, f.method, f.recipe, f.budget, f.device, count(*) AS trials, avg(f.seconds) AS seconds,
-       stddev_samp(f.seconds) AS spread_s, avg(f.flops) / 1e15 AS pflops, max(f.peak_bytes) AS peak_bytes,
-       row_number() OVER (PARTITION BY f.backbone, f.stream, f.mixture, f.method, f.recipe, f.budget
-                          ORDER BY max(f.finished_at) DESC NULLS LAST, f.device) = 1 AS newest
-FROM finished f
-GROUP BY f.backbone, f.stream, f.mixture, f.method, f.recipe, f.budget, f.device
-ORDER BY f.backbone, f.stream, f.mixture, f.method, f.recipe, f.budget, f.device;
+SELECT finished.backbone, finished.stream, finished.mixture, finished.method, finished.recipe, finished.budget, finished.device, count(*) AS trials, avg(finished.seconds) AS seconds,
+       stddev_samp(finished.seconds) AS spread_s, avg(finished.flops) / 1e15 AS pflops, max(finished.peak_bytes) AS peak_bytes,
+       row_number() OVER (PARTITION BY finished.backbone, finished.stream, finished.mixture, finished.method, finished.recipe, finished.budget
+                          ORDER BY max(finished.finished_at) DESC NULLS LAST, finished.device) = 1 AS newest
+FROM finished
+GROUP BY finished.backbone, finished.stream, finished.mixture, finished.method, finished.recipe, finished.budget, finished.device
+ORDER BY finished.backbone, finished.stream, finished.mixture, finished.method, finished.recipe, finished.budget, finished.device;

@@ -6,26 +6,26 @@
 CREATE OR REPLACE VIEW cells AS
 WITH
 summed AS (
-    SELECT t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, count(*) AS seeds, avg(t.spent_flops) / 1e9 AS gflops,
-           avg(t.a_ka) AS a_ka, count(t.a_ka) AS a_ka_seeds, stddev_samp(t.a_ka) AS a_ka_deviation,
-           avg(t.a_zs) AS a_zs, count(t.a_zs) AS a_zs_seeds, stddev_samp(t.a_zs) AS a_zs_deviation,
-           avg(t.gm) AS gm, count(t.gm) AS gm_seeds, stddev_samp(t.gm) AS gm_deviation,
-           avg(t.d_ka) AS d_ka, count(t.d_ka) AS d_ka_seeds, stddev_samp(t.d_ka) AS d_ka_deviation,
-           avg(t.d_zs) AS d_zs, count(t.d_zs) AS d_zs_seeds, stddev_samp(t.d_zs) AS d_zs_deviation,
-           avg(t.zs_ratio) AS zs_ratio, count(t.zs_ratio) AS zs_ratio_seeds, stddev_samp(t.zs_ratio) AS zs_ratio_deviation
-    FROM trajectory t
-    WHERE t.task = t.tasks
+    SELECT trajectory.backbone, trajectory.stream, trajectory.mixture, trajectory.method, trajectory.recipe, trajectory.budget, count(*) AS seeds, avg(trajectory.spent_flops) / 1e9 AS gflops,
+           avg(trajectory.a_ka) AS a_ka, count(trajectory.a_ka) AS a_ka_seeds, stddev_samp(trajectory.a_ka) AS a_ka_deviation,
+           avg(trajectory.a_zs) AS a_zs, count(trajectory.a_zs) AS a_zs_seeds, stddev_samp(trajectory.a_zs) AS a_zs_deviation,
+           avg(trajectory.gm) AS gm, count(trajectory.gm) AS gm_seeds, stddev_samp(trajectory.gm) AS gm_deviation,
+           avg(trajectory.d_ka) AS d_ka, count(trajectory.d_ka) AS d_ka_seeds, stddev_samp(trajectory.d_ka) AS d_ka_deviation,
+           avg(trajectory.d_zs) AS d_zs, count(trajectory.d_zs) AS d_zs_seeds, stddev_samp(trajectory.d_zs) AS d_zs_deviation,
+           avg(trajectory.zs_ratio) AS zs_ratio, count(trajectory.zs_ratio) AS zs_ratio_seeds, stddev_samp(trajectory.zs_ratio) AS zs_ratio_deviation
+    FROM trajectory
+    WHERE trajectory.task = trajectory.tasks
     GROUP BY ALL
 ),
 factor AS (
-    SELECT list(q.t ORDER BY q.df) AS of_df FROM student q
+    SELECT list(student.t ORDER BY student.df) AS of_df FROM student
 )
-SELECT s.*,
-       f.of_df[s.a_ka_seeds - 1] * s.a_ka_deviation / sqrt(s.a_ka_seeds) AS a_ka_half,
-       f.of_df[s.a_zs_seeds - 1] * s.a_zs_deviation / sqrt(s.a_zs_seeds) AS a_zs_half,
-       f.of_df[s.gm_seeds - 1] * s.gm_deviation / sqrt(s.gm_seeds) AS gm_half,
-       f.of_df[s.d_ka_seeds - 1] * s.d_ka_deviation / sqrt(s.d_ka_seeds) AS d_ka_half,
-       f.of_df[s.d_zs_seeds - 1] * s.d_zs_deviation / sqrt(s.d_zs_seeds) AS d_zs_half,
-       f.of_df[s.zs_ratio_seeds - 1] * s.zs_ratio_deviation / sqrt(s.zs_ratio_seeds) AS zs_ratio_half
-FROM summed s CROSS JOIN factor f
-ORDER BY s.backbone, s.stream, s.budget, s.recipe, s.mixture, s.method;
+SELECT summed.*,
+       factor.of_df[summed.a_ka_seeds - 1] * summed.a_ka_deviation / sqrt(summed.a_ka_seeds) AS a_ka_half,
+       factor.of_df[summed.a_zs_seeds - 1] * summed.a_zs_deviation / sqrt(summed.a_zs_seeds) AS a_zs_half,
+       factor.of_df[summed.gm_seeds - 1] * summed.gm_deviation / sqrt(summed.gm_seeds) AS gm_half,
+       factor.of_df[summed.d_ka_seeds - 1] * summed.d_ka_deviation / sqrt(summed.d_ka_seeds) AS d_ka_half,
+       factor.of_df[summed.d_zs_seeds - 1] * summed.d_zs_deviation / sqrt(summed.d_zs_seeds) AS d_zs_half,
+       factor.of_df[summed.zs_ratio_seeds - 1] * summed.zs_ratio_deviation / sqrt(summed.zs_ratio_seeds) AS zs_ratio_half
+FROM summed CROSS JOIN factor
+ORDER BY summed.backbone, summed.stream, summed.budget, summed.recipe, summed.mixture, summed.method;

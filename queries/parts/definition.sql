@@ -10,10 +10,10 @@ dataset_definition AS (
     FROM dataset
 ),
 sequence_definition AS (
-    SELECT s.name, to_json({name: s.name, ordering: any_value(s.ordering), seed: any_value(s.seed),
-                            concepts: list([c.dataset, c.concept] ORDER BY c.position)}) AS definition
-    FROM sequence s JOIN sequence_concept c ON c.sequence = s.name
-    GROUP BY s.name
+    SELECT sequence.name, to_json({name: sequence.name, ordering: any_value(sequence.ordering), seed: any_value(sequence.seed),
+                            concepts: list([sequence_concept.dataset, sequence_concept.concept] ORDER BY sequence_concept.position)}) AS definition
+    FROM sequence JOIN sequence_concept ON sequence_concept.sequence = sequence.name
+    GROUP BY sequence.name
 ),
 suite_definition AS (
     -- a suite that is measured whole after every task says nothing of it, as before there were
@@ -28,30 +28,30 @@ suite_definition AS (
     ) USING (name)
 ),
 stream_dataset AS (
-    SELECT st.name AS stream, c.dataset FROM stream st JOIN sequence_concept c ON c.sequence = st.sequence
+    SELECT st.name AS stream, sequence_concept.dataset FROM stream st JOIN sequence_concept ON sequence_concept.sequence = st.sequence
     UNION
-    SELECT st.name, m.dataset FROM stream st JOIN suite_member m ON m.suite = st.suite
+    SELECT st.name, suite_member.dataset FROM stream st JOIN suite_member ON suite_member.suite = st.suite
 ),
 stream_datasets AS (
-    SELECT stream, list(d.definition ORDER BY d.name) AS datasets
-    FROM stream_dataset sd JOIN dataset_definition d ON d.name = sd.dataset
+    SELECT stream, list(dataset_definition.definition ORDER BY dataset_definition.name) AS datasets
+    FROM stream_dataset JOIN dataset_definition ON dataset_definition.name = stream_dataset.dataset
     GROUP BY stream
 ),
 stream_definition AS (
-    SELECT st.name, to_json({name: st.name, tasks: st.tasks, sequence: q.definition, suite: u.definition, datasets: sd.datasets}) AS definition
-    FROM stream st
-    JOIN sequence_definition q ON q.name = st.sequence
-    JOIN suite_definition u ON u.name = st.suite
-    JOIN stream_datasets sd ON sd.stream = st.name
+    SELECT stream.name, to_json({name: stream.name, tasks: stream.tasks, sequence: sequence_definition.definition, suite: suite_definition.definition, datasets: stream_datasets.datasets}) AS definition
+    FROM stream
+    JOIN sequence_definition ON sequence_definition.name = stream.sequence
+    JOIN suite_definition ON suite_definition.name = stream.suite
+    JOIN stream_datasets ON stream_datasets.stream = stream.name
 ),
 mixture_definition AS (
     -- a policy that is NULL is left out: definitions from before there were policies stay what they
     -- were
-    SELECT m.name, json_merge_patch(to_json({name: m.name, update_share: update_share, buffer_share: buffer_share,
+    SELECT mixture.name, json_merge_patch(to_json({name: mixture.name, update_share: update_share, buffer_share: buffer_share,
            pretraining_share: pretraining_share,
-                            pretraining_dataset: d.definition, buffer_pairs: buffer_pairs, selection: selection,
+                            pretraining_dataset: dataset_definition.definition, buffer_pairs: buffer_pairs, selection: selection,
                             selection_params: selection_params}), json_object('buffer_policy', buffer_policy)) AS definition
-    FROM mixture m LEFT JOIN dataset_definition d ON d.name = m.pretraining_dataset
+    FROM mixture LEFT JOIN dataset_definition ON dataset_definition.name = mixture.pretraining_dataset
 ),
 method_definition AS (
     SELECT name, to_json({name: name, tuning: tuning, tuning_params: tuning_params, objective: objective, objective_params: objective_params,
@@ -73,10 +73,10 @@ budget_definition AS (
 ),
 parent AS (
     -- the definition that a `trial:<id>` backbone was made by: the newest attempt that is done
-    SELECT o.trial, arg_max(a.spec_id, a.attempt) AS spec_id
-    FROM outcome o JOIN attempt a USING (trial, attempt)
-    WHERE o.state = 'done' AND o.trial IN (SELECT try_cast(substr(pretrained, 7) AS BIGINT) FROM backbone WHERE pretrained LIKE 'trial:%')
-    GROUP BY o.trial
+    SELECT outcome.trial, arg_max(attempt.spec_id, attempt.attempt) AS spec_id
+    FROM outcome JOIN attempt USING (trial, attempt)
+    WHERE outcome.state = 'done' AND outcome.trial IN (SELECT try_cast(substr(pretrained, 7) AS BIGINT) FROM backbone WHERE pretrained LIKE 'trial:%')
+    GROUP BY outcome.trial
 ),
 lineage AS (
     -- from a backbone to what its chain of trials began with; a chain that bites its tail is cut
@@ -104,21 +104,21 @@ images AS (
 ),
 backbone_definition AS (
     -- what is not said of images is left out: definitions from before it could be said stay what they were
-    SELECT b.name, json_merge_patch(
-        to_json({name: b.name, architecture: architecture, pretrained: pretrained, parent: p.spec_id}),
+    SELECT backbone.name, json_merge_patch(
+        to_json({name: backbone.name, architecture: architecture, pretrained: pretrained, parent: parent.spec_id}),
         json_object('preprocessing', nullif(images.preprocessing, '{}'::JSON))) AS definition
-    FROM backbone b
-    LEFT JOIN images ON images.name = b.name
-    LEFT JOIN parent p ON pretrained LIKE 'trial:%' AND p.trial = try_cast(substr(pretrained, 7) AS BIGINT)
-    WHERE pretrained IS NULL OR pretrained NOT LIKE 'trial:%' OR p.spec_id IS NOT NULL
+    FROM backbone
+    LEFT JOIN images ON images.name = backbone.name
+    LEFT JOIN parent ON pretrained LIKE 'trial:%' AND parent.trial = try_cast(substr(pretrained, 7) AS BIGINT)
+    WHERE pretrained IS NULL OR pretrained NOT LIKE 'trial:%' OR parent.spec_id IS NOT NULL
 )
-SELECT t.id AS trial,
-       to_json({version: 1, backbone: b.definition, stream: s.definition, mixture: mi.definition, method: me.definition,
-                recipe: r.definition, budget: bu.definition, seed: t.seed}) AS spec
-FROM trial t
-JOIN backbone_definition b ON b.name = t.backbone
-JOIN stream_definition s ON s.name = t.stream
-JOIN mixture_definition mi ON mi.name = t.mixture
-JOIN method_definition me ON me.name = t.method
-JOIN recipe_definition r ON r.name = t.recipe
-JOIN budget_definition bu ON bu.name = t.budget;
+SELECT trial.id AS trial,
+       to_json({version: 1, backbone: backbone_definition.definition, stream: stream_definition.definition, mixture: mixture_definition.definition, method: method_definition.definition,
+                recipe: recipe_definition.definition, budget: budget_definition.definition, seed: trial.seed}) AS spec
+FROM trial
+JOIN backbone_definition ON backbone_definition.name = trial.backbone
+JOIN stream_definition ON stream_definition.name = trial.stream
+JOIN mixture_definition ON mixture_definition.name = trial.mixture
+JOIN method_definition ON method_definition.name = trial.method
+JOIN recipe_definition ON recipe_definition.name = trial.recipe
+JOIN budget_definition ON budget_definition.name = trial.budget;

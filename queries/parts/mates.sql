@@ -8,16 +8,16 @@
 CREATE OR REPLACE VIEW mates AS
 WITH
 known AS MATERIALIZED (
-    SELECT c.trial, c.attempt, c.priority, c.created_at, k.trunk FROM startable c JOIN trunk k USING (trial)
+    SELECT startable.trial, startable.attempt, startable.priority, startable.created_at, trunk.trunk FROM startable JOIN trunk USING (trial)
 ),
 same AS (
     -- trials of these trunks, whatever became of them: which one trains now, and when one was last
     -- sent that is done
-    SELECT k.trunk, min(a.trial) FILTER (WHERE o.state IS NULL) AS trains,
-           max(a.created_at) FILTER (WHERE o.state = 'done') AS shared_at
+    SELECT k.trunk, min(attempt.trial) FILTER (WHERE outcome.state IS NULL) AS trains,
+           max(attempt.created_at) FILTER (WHERE outcome.state = 'done') AS shared_at
     FROM (SELECT * FROM trunk SEMI JOIN known USING (trunk)) k
-    JOIN attempt a ON a.trial = k.trial
-    LEFT JOIN outcome o ON o.trial = a.trial AND o.attempt = a.attempt
+    JOIN attempt ON attempt.trial = k.trial
+    LEFT JOIN outcome ON outcome.trial = attempt.trial AND outcome.attempt = attempt.attempt
     GROUP BY k.trunk
 ),
 led AS (
@@ -25,9 +25,9 @@ led AS (
     SELECT trial, first_value(trial) OVER (PARTITION BY trunk ORDER BY priority DESC, attempt > 1 DESC, trial) AS leader
     FROM known SEMI JOIN (SELECT trunk FROM known GROUP BY trunk HAVING count(*) > 1) several USING (trunk)
 )
-SELECT k.trial, k.trunk,
-       CASE WHEN coalesce((SELECT value FROM policy WHERE name = 'share_trunks'), 1) <> 0 AND NOT coalesce(s.shared_at >= k.created_at, false)
-            THEN nullif(coalesce(s.trains, l.leader), k.trial) END AS after
-FROM known k LEFT JOIN same s USING (trunk) LEFT JOIN led l ON l.trial = k.trial
-WHERE l.trial IS NOT NULL OR s.trains IS NOT NULL
-ORDER BY k.trial;
+SELECT known.trial, known.trunk,
+       CASE WHEN coalesce((SELECT value FROM policy WHERE name = 'share_trunks'), 1) <> 0 AND NOT coalesce(same.shared_at >= known.created_at, false)
+            THEN nullif(coalesce(same.trains, led.leader), known.trial) END AS after
+FROM known LEFT JOIN same USING (trunk) LEFT JOIN led ON led.trial = known.trial
+WHERE led.trial IS NOT NULL OR same.trains IS NOT NULL
+ORDER BY known.trial;

@@ -3,10 +3,10 @@
 -- Only the metric and label space that the suite of the trial's stream names. at_end: measured
 -- after the last step of the task. Answers use weights = 'deployed', fraction = 1, at_end.
 CREATE OR REPLACE VIEW measured AS
-SELECT r.trial, r.task, r.step, r.attempt, m.role, r.dataset, r.metric, r.label_space, r.weights, r.fraction,
-       r.value, r.examples, m.weight, r.step = s.step AS at_end
-FROM result r
-JOIN standing s USING (trial, task, attempt)
-JOIN trial t ON t.id = r.trial
-JOIN stream st ON st.name = t.stream
-JOIN suite_member m ON m.suite = st.suite AND m.dataset = r.dataset AND m.metric = r.metric AND m.label_space = r.label_space;
+SELECT result.trial, result.task, result.step, result.attempt, suite_member.role, result.dataset, result.metric, result.label_space, result.weights, result.fraction,
+       result.value, result.examples, suite_member.weight, result.step = standing.step AS at_end
+FROM result
+JOIN standing USING (trial, task, attempt)
+JOIN trial ON trial.id = result.trial
+JOIN stream ON stream.name = trial.stream
+JOIN suite_member ON suite_member.suite = stream.suite AND suite_member.dataset = result.dataset AND suite_member.metric = result.metric AND suite_member.label_space = result.label_space;

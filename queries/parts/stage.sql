@@ -13,32 +13,32 @@ again AS (
 ),
 undone AS (
     -- in an old catalog nearly all are done, and what follows is of few
-    SELECT t.id AS trial FROM trial t ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') d ON d.trial = t.id
+    SELECT trial.id AS trial FROM trial ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') d ON d.trial = trial.id
 ),
 history AS (
-    SELECT a.trial, coalesce(max(a.attempt) FILTER (WHERE o.state IS NULL), max(a.attempt)) AS attempt
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) a LEFT JOIN outcome o USING (trial, attempt)
+    SELECT a.trial, coalesce(max(a.attempt) FILTER (WHERE outcome.state IS NULL), max(a.attempt)) AS attempt
+    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) a LEFT JOIN outcome USING (trial, attempt)
     GROUP BY a.trial
 ),
 wish AS (
     SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
 ),
 known AS (
-    SELECT u.trial, h.attempt, s.job_id, o.state AS ended, w.wish, r.trial IS NOT NULL AS could, n.after,
-           u.trial IN (SELECT e.trial FROM exhausted e) AS over
-    FROM undone u
-    LEFT JOIN history h USING (trial)
-    LEFT JOIN submission s USING (trial, attempt)
-    LEFT JOIN outcome o USING (trial, attempt)
-    LEFT JOIN wish w USING (trial)
-    LEFT JOIN startable r USING (trial)
-    LEFT JOIN mates n USING (trial)
+    SELECT undone.trial, history.attempt, submission.job_id, outcome.state AS ended, wish.wish, startable.trial IS NOT NULL AS could, mates.after,
+           undone.trial IN (SELECT exhausted.trial FROM exhausted) AS over
+    FROM undone
+    LEFT JOIN history USING (trial)
+    LEFT JOIN submission USING (trial, attempt)
+    LEFT JOIN outcome USING (trial, attempt)
+    LEFT JOIN wish USING (trial)
+    LEFT JOIN startable USING (trial)
+    LEFT JOIN mates USING (trial)
 )
-SELECT o.trial, o.attempt, 'done' AS state, NULL::BIGINT AS after
-FROM outcome o SEMI JOIN trial t ON t.id = o.trial ANTI JOIN again a ON a.trial = o.trial
-WHERE o.state = 'done' AND o.attempt = 1
+SELECT outcome.trial, outcome.attempt, 'done' AS state, NULL::BIGINT AS after
+FROM outcome SEMI JOIN trial ON trial.id = outcome.trial ANTI JOIN again ON again.trial = outcome.trial
+WHERE outcome.state = 'done' AND outcome.attempt = 1
 UNION ALL
-SELECT a.trial, a.attempt, 'done', NULL FROM again a SEMI JOIN trial t ON t.id = a.trial
+SELECT again.trial, again.attempt, 'done', NULL FROM again SEMI JOIN trial ON trial.id = again.trial
 UNION ALL
 SELECT trial, attempt,
        CASE WHEN attempt IS NOT NULL AND ended IS NULL THEN if(job_id IS NOT NULL, 'running', 'submitting')

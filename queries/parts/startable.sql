@@ -14,36 +14,36 @@ done AS (
     SELECT trial FROM outcome WHERE state = 'done'
 ),
 undone AS (
-    SELECT t.* FROM trial t ANTI JOIN done d ON d.trial = t.id
+    SELECT trial.* FROM trial ANTI JOIN done ON done.trial = trial.id
 ),
 tried AS (
     -- of undone trials only: in an old catalog nearly all are done
-    SELECT a.trial, max(a.attempt) AS attempts, bool_or(o.state IS NULL) AS live
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone u ON u.id = attempt.trial) a
-    LEFT JOIN outcome o USING (trial, attempt)
+    SELECT a.trial, max(a.attempt) AS attempts, bool_or(outcome.state IS NULL) AS live
+    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone ON undone.id = attempt.trial) a
+    LEFT JOIN outcome USING (trial, attempt)
     GROUP BY a.trial
 ),
 tripped AS (
-    SELECT e.study
-    FROM ending e JOIN attempt a USING (trial, attempt)
-    WHERE e.state = 'failed' AND e.kind = 'error'
-      AND a.serial > coalesce(
-            (SELECT max(r.serial) FROM request r JOIN trial s ON s.id = r.trial WHERE s.study = e.study AND r.wish = 'retry'), 0)
-    GROUP BY e.study, e.signature
-    HAVING count(DISTINCT e.trial) >= (SELECT value FROM policy WHERE name = 'same_errors') AND e.study IS NOT NULL
+    SELECT ending.study
+    FROM ending JOIN attempt USING (trial, attempt)
+    WHERE ending.state = 'failed' AND ending.kind = 'error'
+      AND attempt.serial > coalesce(
+            (SELECT max(request.serial) FROM request JOIN trial ON trial.id = request.trial WHERE trial.study = ending.study AND request.wish = 'retry'), 0)
+    GROUP BY ending.study, ending.signature
+    HAVING count(DISTINCT ending.trial) >= (SELECT value FROM policy WHERE name = 'same_errors') AND ending.study IS NOT NULL
 ),
 early AS (
     -- backbones that are a trial which is not done
-    SELECT b.name AS backbone
-    FROM backbone b ANTI JOIN done d ON d.trial = try_cast(substr(b.pretrained, 7) AS BIGINT)
-    WHERE b.pretrained LIKE 'trial:%'
+    SELECT backbone.name AS backbone
+    FROM backbone ANTI JOIN done ON done.trial = try_cast(substr(backbone.pretrained, 7) AS BIGINT)
+    WHERE backbone.pretrained LIKE 'trial:%'
 )
-SELECT t.id AS trial, coalesce(h.attempts, 0) + 1 AS attempt, t.study, t.priority,
-       t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, t.created_at
-FROM undone t
-LEFT JOIN tried h ON h.trial = t.id
-WHERE t.backbone NOT IN (SELECT e.backbone FROM early e)
-  AND t.id NOT IN (SELECT w.trial FROM withdrawn w)
-  AND t.id NOT IN (SELECT x.trial FROM exhausted x)
-  AND NOT coalesce(h.live, false)
-  AND (t.study IS NULL OR t.study NOT IN (SELECT p.study FROM tripped p));
+SELECT undone.id AS trial, coalesce(tried.attempts, 0) + 1 AS attempt, undone.study, undone.priority,
+       undone.backbone, undone.stream, undone.mixture, undone.method, undone.recipe, undone.budget, undone.seed, undone.created_at
+FROM undone
+LEFT JOIN tried ON tried.trial = undone.id
+WHERE undone.backbone NOT IN (SELECT early.backbone FROM early)
+  AND undone.id NOT IN (SELECT withdrawn.trial FROM withdrawn)
+  AND undone.id NOT IN (SELECT exhausted.trial FROM exhausted)
+  AND NOT coalesce(tried.live, false)
+  AND (undone.study IS NULL OR undone.study NOT IN (SELECT tripped.study FROM tripped));

@@ -8,14 +8,14 @@
 CREATE OR REPLACE VIEW trunk AS
 WITH
 learns AS (
-    SELECT m.name, hash(m.tuning, m.tuning_params, m.objective, m.objective_params, m.repair, m.repair_params,
-                        CASE WHEN m.merging IN ('ema_step', 'every_k') THEN m.merging || m.merging_params::VARCHAR END) AS learns,
-           CASE m."start"
-           WHEN 'merged' THEN hash(m.merging, json_merge_patch(m.merging_params, json_object('start_over', NULL, 'over',
-                coalesce(m.merging_params ->> 'start_over', m.merging_params ->> 'over', 'running'))))
-           ELSE hash(m."start") END AS begins
-    FROM method m
+    SELECT method.name, hash(method.tuning, method.tuning_params, method.objective, method.objective_params, method.repair, method.repair_params,
+                        CASE WHEN method.merging IN ('ema_step', 'every_k') THEN method.merging || method.merging_params::VARCHAR END) AS learns,
+           CASE method."start"
+           WHEN 'merged' THEN hash(method.merging, json_merge_patch(method.merging_params, json_object('start_over', NULL, 'over',
+                coalesce(method.merging_params ->> 'start_over', method.merging_params ->> 'over', 'running'))))
+           ELSE hash(method."start") END AS begins
+    FROM method
 )
-SELECT t.id AS trial, hash(t.backbone, s.sequence, s.tasks, t.mixture, t.recipe, t.budget, t.seed, m.learns, m.begins) AS trunk,
-       hash(t.backbone, s.sequence, s.tasks, t.mixture, t.recipe, t.budget, t.seed, m.learns) AS stem
-FROM trial t JOIN stream s ON s.name = t.stream JOIN learns m ON m.name = t.method;
+SELECT trial.id AS trial, hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe, trial.budget, trial.seed, learns.learns, learns.begins) AS trunk,
+       hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe, trial.budget, trial.seed, learns.learns) AS stem
+FROM trial JOIN stream ON stream.name = trial.stream JOIN learns ON learns.name = trial.method;

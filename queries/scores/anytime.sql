@@ -7,9 +7,9 @@
 CREATE OR REPLACE VIEW anytime AS
 WITH
 stepped AS (
-    SELECT t.*, lag(spent_flops) OVER stream_of AS flops_before,
+    SELECT trajectory.*, lag(spent_flops) OVER stream_of AS flops_before,
            lag(a_ka) OVER stream_of AS ka_before, lag(a_zs) OVER stream_of AS zs_before, lag(gm) OVER stream_of AS gm_before
-    FROM trajectory t
+    FROM trajectory
     WINDOW stream_of AS (PARTITION BY study, backbone, stream, mixture, method, recipe, budget, seed, trial
                          ORDER BY task)  -- the words too: a condition on one of them chooses trials first
 ),

@@ -10,7 +10,7 @@
 CREATE OR REPLACE VIEW continual AS
 WITH
 sized AS (
-    SELECT m.*, s.tasks FROM task_matrix m JOIN stream s ON s.name = m.stream
+    SELECT task_matrix.*, stream.tasks FROM task_matrix JOIN stream ON stream.name = task_matrix.stream
 ),
 columns_ AS (
     SELECT study, backbone, stream, mixture, method, recipe, budget, seed, trial, label_space, tasks, learned, count(value) AS known,

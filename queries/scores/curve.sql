@@ -11,6 +11,6 @@ before AS (
 offset_ AS (
     SELECT trial, task + 1 AS task, sum(steps) OVER (PARTITION BY trial ORDER BY task) AS steps FROM before
 )
-SELECT p.trial, p.attempt, p.task, p.step, p.step + coalesce(o.steps, 0) AS at_step, p.loss, p.lr, p.pairs_per_s, p.written_at
-FROM progress p LEFT JOIN offset_ o USING (trial, task)
-ORDER BY p.trial, p.attempt, p.task, p.step;
+SELECT progress.trial, progress.attempt, progress.task, progress.step, progress.step + coalesce(offset_.steps, 0) AS at_step, progress.loss, progress.lr, progress.pairs_per_s, progress.written_at
+FROM progress LEFT JOIN offset_ USING (trial, task)
+ORDER BY progress.trial, progress.attempt, progress.task, progress.step;

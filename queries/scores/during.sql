@@ -6,7 +6,7 @@
 CREATE OR REPLACE VIEW during AS
 WITH
 parted AS (
-    SELECT t.id AS trial FROM trial t JOIN stream st ON st.name = t.stream JOIN suite u ON u.name = st.suite WHERE u.subset < 1
+    SELECT trial.id AS trial FROM trial JOIN stream ON stream.name = trial.stream JOIN suite ON suite.name = stream.suite WHERE suite.subset < 1
 ),
 part AS (
     -- of each member the smallest part that was measured: at the ends there is the whole test set
@@ -18,11 +18,11 @@ part AS (
     GROUP BY ALL
 ),
 wanted AS (
-    SELECT st.name AS stream, count(*) FILTER (WHERE role = 'adapt') AS adapt_wanted,
+    SELECT stream.name AS stream, count(*) FILTER (WHERE role = 'adapt') AS adapt_wanted,
            count(*) FILTER (WHERE role = 'retain') AS retain_wanted
-    FROM stream st JOIN suite u ON u.name = st.suite JOIN suite_member m ON m.suite = st.suite
-    WHERE u.subset < 1
-    GROUP BY st.name
+    FROM stream JOIN suite ON suite.name = stream.suite JOIN suite_member ON suite_member.suite = stream.suite
+    WHERE suite.subset < 1
+    GROUP BY stream.name
 ),
 mean AS (
     SELECT trial, task, sum(examples) / sum(images) AS share,
@@ -36,11 +36,11 @@ mean AS (
     GROUP BY trial, task
 ),
 both_ AS (
-    SELECT m.trial, m.task, m.share,
+    SELECT mean.trial, mean.task, mean.share,
            CASE WHEN adapt_measured = adapt_wanted AND adapt_alike THEN adapt END AS a_ka,
            CASE WHEN retain_measured = retain_wanted AND retain_alike THEN retain END AS a_zs,
            adapt_measured, adapt_wanted, retain_measured, retain_wanted
-    FROM mean m JOIN trial t ON t.id = m.trial JOIN wanted w ON w.stream = t.stream
+    FROM mean JOIN trial ON trial.id = mean.trial JOIN wanted ON wanted.stream = trial.stream
 )
 SELECT trial, task, a_ka, a_zs, sqrt(a_ka * a_zs) AS gm, share, adapt_measured, adapt_wanted, retain_measured, retain_wanted
 FROM both_

@@ -6,9 +6,9 @@
 CREATE OR REPLACE VIEW forgetting AS
 WITH
 ended AS NOT MATERIALIZED (
-    SELECT t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, s.trial, max(s.task) AS task
-    FROM standing s JOIN trial t ON t.id = s.trial
-    GROUP BY t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, s.trial
+    SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed, standing.trial, max(standing.task) AS task
+    FROM standing JOIN trial ON trial.id = standing.trial
+    GROUP BY trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed, standing.trial
 ),
 followed AS (
     SELECT e.*, m.role, m.dataset, m.metric, m.label_space, m.weight, m.task AS then_, m.value
@@ -17,7 +17,7 @@ followed AS (
     UNION ALL
     -- every member of the suite, measured or not
     SELECT e.*, m.role, m.dataset, m.metric, m.label_space, m.weight, NULL, NULL
-    FROM ended e JOIN stream st ON st.name = e.stream JOIN suite_member m ON m.suite = st.suite
+    FROM ended e JOIN stream ON stream.name = e.stream JOIN suite_member m ON m.suite = stream.suite
 ),
 lost AS (
     SELECT * EXCLUDE (then_, value), max(value) FILTER (WHERE then_ < task) AS best,

@@ -6,22 +6,22 @@
 CREATE OR REPLACE VIEW heat AS
 WITH
 called AS (
-    SELECT m.suite, m.dataset, m.metric, m.label_space,
-           CASE WHEN count(*) OVER (PARTITION BY m.suite, m.dataset, m.label_space) > 1 THEN m.dataset || ' ' || m.metric ELSE m.dataset END AS item
-    FROM suite_member m
+    SELECT suite_member.suite, suite_member.dataset, suite_member.metric, suite_member.label_space,
+           CASE WHEN count(*) OVER (PARTITION BY suite_member.suite, suite_member.dataset, suite_member.label_space) > 1 THEN suite_member.dataset || ' ' || suite_member.metric ELSE suite_member.dataset END AS item
+    FROM suite_member
 ),
 valued AS (
     SELECT backbone, stream, mixture, method, recipe, budget, label_space, task, concat('task ', learned) AS item, learned AS place,
            NULL::VARCHAR AS role, value
     FROM task_matrix
     UNION ALL
-    SELECT t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, m.label_space, m.task, c.item, NULL::BIGINT, m.role, m.value
-    FROM measured m JOIN trial t ON t.id = m.trial JOIN stream st ON st.name = t.stream
-    JOIN called c ON c.suite = st.suite AND c.dataset = m.dataset AND c.metric = m.metric AND c.label_space = m.label_space
-    WHERE m.weights = 'deployed' AND m.fraction = 1 AND m.at_end
+    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, measured.label_space, measured.task, called.item, NULL::BIGINT, measured.role, measured.value
+    FROM measured JOIN trial ON trial.id = measured.trial JOIN stream ON stream.name = trial.stream
+    JOIN called ON called.suite = stream.suite AND called.dataset = measured.dataset AND called.metric = measured.metric AND called.label_space = measured.label_space
+    WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
 )
-SELECT v.backbone, v.stream, v.mixture, v.method, v.recipe, v.budget, v.label_space, v.role, v.item, v.place, v.task,
-       count(v.value) AS seeds, avg(v.value) AS value
-FROM valued v
-GROUP BY v.backbone, v.stream, v.mixture, v.method, v.recipe, v.budget, v.label_space, v.role, v.item, v.place, v.task
-ORDER BY v.backbone, v.stream, v.budget, v.recipe, v.mixture, v.method, v.label_space, v.role, v.place, v.item, v.task;
+SELECT valued.backbone, valued.stream, valued.mixture, valued.method, valued.recipe, valued.budget, valued.label_space, valued.role, valued.item, valued.place, valued.task,
+       count(valued.value) AS seeds, avg(valued.value) AS value
+FROM valued
+GROUP BY valued.backbone, valued.stream, valued.mixture, valued.method, valued.recipe, valued.budget, valued.label_space, valued.role, valued.item, valued.place, valued.task
+ORDER BY valued.backbone, valued.stream, valued.budget, valued.recipe, valued.mixture, valued.method, valued.label_space, valued.role, valued.place, valued.item, valued.task;

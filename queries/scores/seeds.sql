@@ -3,8 +3,8 @@
 -- State and reason as in `trial_state`; the measures after the last task of its stream, NULL while
 -- it is not there.
 CREATE OR REPLACE VIEW seeds AS
-SELECT s.backbone, s.stream, s.mixture, s.method, s.recipe, s.budget, s.seed, s.study, s.trial, s.state, s.reason,
+SELECT trial_state.backbone, trial_state.stream, trial_state.mixture, trial_state.method, trial_state.recipe, trial_state.budget, trial_state.seed, trial_state.study, trial_state.trial, trial_state.state, trial_state.reason,
        e.a_ka, e.a_zs, e.gm, e.d_ka, e.d_zs, e.zs_ratio, e.spent_flops / 1e9 AS spent_gflops, e.spent_s
-FROM trial_state s
-LEFT JOIN (SELECT t.* FROM summary t WHERE t.task = t.tasks) e ON e.trial = s.trial
-ORDER BY s.backbone, s.stream, s.budget, s.recipe, s.mixture, s.method, s.seed;
+FROM trial_state
+LEFT JOIN (SELECT summary.* FROM summary WHERE summary.task = summary.tasks) e ON e.trial = trial_state.trial
+ORDER BY trial_state.backbone, trial_state.stream, trial_state.budget, trial_state.recipe, trial_state.mixture, trial_state.method, trial_state.seed;

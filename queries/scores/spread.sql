@@ -6,18 +6,18 @@
 CREATE OR REPLACE VIEW spread AS
 WITH
 named AS (
-    SELECT c.backbone, c.stream, c.mixture, c.method, c.recipe, c.budget, c.gflops, unnest([
-           {'measure': 'a_ka', 'seeds': c.a_ka_seeds, 'mean': c.a_ka, 'deviation': c.a_ka_deviation, 'half': c.a_ka_half},
-           {'measure': 'a_zs', 'seeds': c.a_zs_seeds, 'mean': c.a_zs, 'deviation': c.a_zs_deviation, 'half': c.a_zs_half},
-           {'measure': 'gm', 'seeds': c.gm_seeds, 'mean': c.gm, 'deviation': c.gm_deviation, 'half': c.gm_half},
-           {'measure': 'd_ka', 'seeds': c.d_ka_seeds, 'mean': c.d_ka, 'deviation': c.d_ka_deviation, 'half': c.d_ka_half},
-           {'measure': 'd_zs', 'seeds': c.d_zs_seeds, 'mean': c.d_zs, 'deviation': c.d_zs_deviation, 'half': c.d_zs_half},
-           {'measure': 'zs_ratio', 'seeds': c.zs_ratio_seeds, 'mean': c.zs_ratio, 'deviation': c.zs_ratio_deviation, 'half': c.zs_ratio_half}
+    SELECT cells.backbone, cells.stream, cells.mixture, cells.method, cells.recipe, cells.budget, cells.gflops, unnest([
+           {'measure': 'a_ka', 'seeds': cells.a_ka_seeds, 'mean': cells.a_ka, 'deviation': cells.a_ka_deviation, 'half': cells.a_ka_half},
+           {'measure': 'a_zs', 'seeds': cells.a_zs_seeds, 'mean': cells.a_zs, 'deviation': cells.a_zs_deviation, 'half': cells.a_zs_half},
+           {'measure': 'gm', 'seeds': cells.gm_seeds, 'mean': cells.gm, 'deviation': cells.gm_deviation, 'half': cells.gm_half},
+           {'measure': 'd_ka', 'seeds': cells.d_ka_seeds, 'mean': cells.d_ka, 'deviation': cells.d_ka_deviation, 'half': cells.d_ka_half},
+           {'measure': 'd_zs', 'seeds': cells.d_zs_seeds, 'mean': cells.d_zs, 'deviation': cells.d_zs_deviation, 'half': cells.d_zs_half},
+           {'measure': 'zs_ratio', 'seeds': cells.zs_ratio_seeds, 'mean': cells.zs_ratio, 'deviation': cells.zs_ratio_deviation, 'half': cells.zs_ratio_half}
            ]) AS of_
-    FROM cells c
+    FROM cells
 )
-SELECT n.backbone, n.stream, n.mixture, n.method, n.recipe, n.budget, n.of_.measure, n.of_.seeds, n.of_.mean, n.of_.deviation,
-       n.of_.mean - n.of_.half AS low, n.of_.mean + n.of_.half AS high, n.gflops
-FROM named n
-WHERE n.of_.seeds > 0
+SELECT named.backbone, named.stream, named.mixture, named.method, named.recipe, named.budget, named.of_.measure, named.of_.seeds, named.of_.mean, named.of_.deviation,
+       named.of_.mean - named.of_.half AS low, named.of_.mean + named.of_.half AS high, named.gflops
+FROM named
+WHERE named.of_.seeds > 0
 ORDER BY ALL;

@@ -6,14 +6,14 @@
 CREATE OR REPLACE VIEW stability_gap AS
 WITH
 watched AS MATERIALIZED (
-    SELECT DISTINCT s.trial FROM summary s WHERE s.within > 0
+    SELECT DISTINCT summary.trial FROM summary WHERE summary.within > 0
 ),
 fallen AS (
-    SELECT t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed,
-           m.trial, m.role, m.dataset, m.metric, m.label_space, m.fraction, m.task,
-           min(m.value) AS lowest, max(m.value) FILTER (WHERE m.at_end) AS ended, bool_or(NOT m.at_end) AS watched
-    FROM measured m JOIN watched w ON w.trial = m.trial JOIN trial t ON t.id = m.trial
-    WHERE m.weights = 'deployed'
+    SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed,
+           measured.trial, measured.role, measured.dataset, measured.metric, measured.label_space, measured.fraction, measured.task,
+           min(measured.value) AS lowest, max(measured.value) FILTER (WHERE measured.at_end) AS ended, bool_or(NOT measured.at_end) AS watched
+    FROM measured JOIN watched ON watched.trial = measured.trial JOIN trial ON trial.id = measured.trial
+    WHERE measured.weights = 'deployed'
     GROUP BY ALL
 ),
 beside AS (

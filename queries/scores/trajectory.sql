@@ -4,7 +4,7 @@
 -- evaluation, summed over the tasks so far, of the attempts that hold; what lost attempts spent
 -- besides is in `status`.
 CREATE OR REPLACE VIEW trajectory AS
-SELECT t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, s.trial, s.task, s.tasks,
-       s.a_ka, s.a_zs, s.gm, s.d_ka, s.d_zs, s.zs_ratio, s.spent_flops, s.spent_s, s.spent_steps, s.spent_pairs
-FROM summary s JOIN trial t ON t.id = s.trial
-ORDER BY s.trial, s.task;
+SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed, summary.trial, summary.task, summary.tasks,
+       summary.a_ka, summary.a_zs, summary.gm, summary.d_ka, summary.d_zs, summary.zs_ratio, summary.spent_flops, summary.spent_s, summary.spent_steps, summary.spent_pairs
+FROM summary JOIN trial ON trial.id = summary.trial
+ORDER BY summary.trial, summary.task;

@@ -2,10 +2,10 @@
 -- grain: one row per (trial, attempt)
 -- state: NULL while it has not ended. seconds: wall time of an attempt that ended.
 CREATE OR REPLACE VIEW attempts AS
-SELECT a.trial, a.attempt, o.state, o.kind, o.message, s.backend, s.job_id, s.gpus, o.host, o.device, o.versions, o.commit, a.code,
-       s.folder, a.created_at, s.submitted_at, o.started_at, o.finished_at,
-       epoch(o.finished_at - o.started_at) AS seconds, a.spec_id, a.spec, o.log_tail
-FROM attempt a
-LEFT JOIN submission s USING (trial, attempt)
-LEFT JOIN outcome o USING (trial, attempt)
-ORDER BY a.trial, a.attempt;
+SELECT attempt.trial, attempt.attempt, outcome.state, outcome.kind, outcome.message, submission.backend, submission.job_id, submission.gpus, outcome.host, outcome.device, outcome.versions, outcome.commit, attempt.code,
+       submission.folder, attempt.created_at, submission.submitted_at, outcome.started_at, outcome.finished_at,
+       epoch(outcome.finished_at - outcome.started_at) AS seconds, attempt.spec_id, attempt.spec, outcome.log_tail
+FROM attempt
+LEFT JOIN submission USING (trial, attempt)
+LEFT JOIN outcome USING (trial, attempt)
+ORDER BY attempt.trial, attempt.attempt;

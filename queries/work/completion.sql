@@ -17,9 +17,9 @@ left_ AS (
 side_by_side AS (
     SELECT nullif(count(*), 0) AS trials FROM now_running
 )
-SELECT coalesce(l.study, '(none)') AS study, sum(l.pending)::BIGINT AS pending, sum(l.running)::BIGINT AS running,
-       (count(*) - count(l.seconds)) AS unknown, sum(l.seconds) AS remaining_s,
-       now() + to_seconds(sum(l.seconds) / any_value(s.trials)) AS expected_end
-FROM left_ l CROSS JOIN side_by_side s
-GROUP BY coalesce(l.study, '(none)')
+SELECT coalesce(left_.study, '(none)') AS study, sum(left_.pending)::BIGINT AS pending, sum(left_.running)::BIGINT AS running,
+       (count(*) - count(left_.seconds)) AS unknown, sum(left_.seconds) AS remaining_s,
+       now() + to_seconds(sum(left_.seconds) / any_value(side_by_side.trials)) AS expected_end
+FROM left_ CROSS JOIN side_by_side
+GROUP BY coalesce(left_.study, '(none)')
 ORDER BY 1;

@@ -5,16 +5,16 @@
 CREATE OR REPLACE VIEW coverage AS
 WITH
 counted AS (
-    SELECT t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget,
-           count(*) FILTER (WHERE g.state <> 'withdrawn') AS seeds_wanted,
-           count(*) FILTER (WHERE g.state = 'done') AS done,
-           count(*) FILTER (WHERE g.state IN ('running', 'submitting')) AS running,
-           count(*) FILTER (WHERE g.state IN ('failed', 'refused', 'cancelled')) AS failed,
-           count(*) FILTER (WHERE g.state IN ('pending', 'waiting')) AS missing,
-           count(*) FILTER (WHERE g.state = 'withdrawn') AS withdrawn
-    FROM trial t JOIN stage g ON g.trial = t.id
+    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
+           count(*) FILTER (WHERE stage.state <> 'withdrawn') AS seeds_wanted,
+           count(*) FILTER (WHERE stage.state = 'done') AS done,
+           count(*) FILTER (WHERE stage.state IN ('running', 'submitting')) AS running,
+           count(*) FILTER (WHERE stage.state IN ('failed', 'refused', 'cancelled')) AS failed,
+           count(*) FILTER (WHERE stage.state IN ('pending', 'waiting')) AS missing,
+           count(*) FILTER (WHERE stage.state = 'withdrawn') AS withdrawn
+    FROM trial JOIN stage ON stage.trial = trial.id
     GROUP BY ALL
 )
-SELECT c.*, c.done = c.seeds_wanted AS complete
-FROM counted c
-ORDER BY c.backbone, c.stream, c.budget, c.recipe, c.mixture, c.method;
+SELECT counted.*, counted.done = counted.seeds_wanted AS complete
+FROM counted
+ORDER BY counted.backbone, counted.stream, counted.budget, counted.recipe, counted.mixture, counted.method;

@@ -3,6 +3,6 @@
 -- signature: the message with its numbers as #, so that `nan at step 17` and `nan at step 18` are
 -- one failure.
 CREATE OR REPLACE VIEW ending AS
-SELECT t.study, o.*,
-       regexp_replace(coalesce(o.message, ''), '0x[0-9a-fA-F]+|[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?', '#', 'g') AS signature
-FROM outcome o LEFT JOIN trial t ON t.id = o.trial;
+SELECT trial.study, outcome.*,
+       regexp_replace(coalesce(outcome.message, ''), '0x[0-9a-fA-F]+|[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?', '#', 'g') AS signature
+FROM outcome LEFT JOIN trial ON trial.id = outcome.trial;

@@ -6,13 +6,13 @@
 CREATE OR REPLACE VIEW exhausted AS
 WITH
 ended AS (
-    SELECT o.trial, CASE WHEN o.state = 'cancelled' THEN o.state ELSE coalesce(o.kind, o.state) END AS kind, count(*) AS ends
-    FROM outcome o
-    JOIN attempt a USING (trial, attempt)
+    SELECT outcome.trial, CASE WHEN outcome.state = 'cancelled' THEN outcome.state ELSE coalesce(outcome.kind, outcome.state) END AS kind, count(*) AS ends
+    FROM outcome
+    JOIN attempt USING (trial, attempt)
     LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' GROUP BY trial) r USING (trial)
-    WHERE o.state <> 'done' AND a.serial > coalesce(r.retried, 0)
+    WHERE outcome.state <> 'done' AND attempt.serial > coalesce(r.retried, 0)
     GROUP BY ALL
 )
-SELECT e.trial, e.kind, e.ends, coalesce(p.value, 0) AS retries
-FROM ended e LEFT JOIN policy p ON p.name = 'retries_' || e.kind
-WHERE e.ends > coalesce(p.value, 0);
+SELECT ended.trial, ended.kind, ended.ends, coalesce(policy.value, 0) AS retries
+FROM ended LEFT JOIN policy ON policy.name = 'retries_' || ended.kind
+WHERE ended.ends > coalesce(policy.value, 0);

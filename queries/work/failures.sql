@@ -5,11 +5,11 @@
 CREATE OR REPLACE VIEW failures AS
 WITH
 ended AS (
-    SELECT o.*, s.folder, t.state IN ('failed', 'refused', 'cancelled') AS open
-    FROM ending o
-    LEFT JOIN submission s USING (trial, attempt)
-    LEFT JOIN trial_state t USING (trial)
-    WHERE o.state <> 'done'
+    SELECT ending.*, submission.folder, trial_state.state IN ('failed', 'refused', 'cancelled') AS open
+    FROM ending
+    LEFT JOIN submission USING (trial, attempt)
+    LEFT JOIN trial_state USING (trial)
+    WHERE ending.state <> 'done'
 ),
 grouped AS (
     SELECT state, coalesce(kind, state) AS kind, signature,

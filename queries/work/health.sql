@@ -4,9 +4,9 @@
 -- refused, a job that will not start by itself, a receipt whose files are not as they were written.
 -- A row goes when a pass finds it in order.
 CREATE OR REPLACE VIEW health AS
-SELECT p.subject, p.message, p.since, any_value(t.study) AS study, count(DISTINCT a.trial) AS trials
-FROM problem p
-LEFT JOIN attempt a ON a.batch = p.subject
-LEFT JOIN trial t ON t.id = a.trial
-GROUP BY p.subject, p.message, p.since
-ORDER BY p.since, p.subject;
+SELECT problem.subject, problem.message, problem.since, any_value(trial.study) AS study, count(DISTINCT attempt.trial) AS trials
+FROM problem
+LEFT JOIN attempt ON attempt.batch = problem.subject
+LEFT JOIN trial ON trial.id = attempt.trial
+GROUP BY problem.subject, problem.message, problem.since
+ORDER BY problem.since, problem.subject;

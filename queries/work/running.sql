@@ -6,22 +6,22 @@
 CREATE OR REPLACE VIEW running AS
 WITH
 live AS MATERIALIZED (
-    SELECT t.*, g.attempt FROM trial t JOIN stage g ON g.trial = t.id WHERE g.state IN ('running', 'submitting')
+    SELECT trial.*, stage.attempt FROM trial JOIN stage ON stage.trial = trial.id WHERE stage.state IN ('running', 'submitting')
 ),
 newest AS (
-    SELECT p.trial, p.attempt,
-           arg_max({'task': p.task, 'step': p.step, 'pairs_per_s': p.pairs_per_s, 'loss': p.loss}, (p.task, p.step)) AS point,
-           max(p.written_at) AS written_at
-    FROM progress p SEMI JOIN live l ON l.id = p.trial AND l.attempt = p.attempt
-    GROUP BY p.trial, p.attempt
+    SELECT progress.trial, progress.attempt,
+           arg_max({'task': progress.task, 'step': progress.step, 'pairs_per_s': progress.pairs_per_s, 'loss': progress.loss}, (progress.task, progress.step)) AS point,
+           max(progress.written_at) AS written_at
+    FROM progress SEMI JOIN live ON live.id = progress.trial AND live.attempt = progress.attempt
+    GROUP BY progress.trial, progress.attempt
 )
-SELECT t.id AS trial, t.study, t.backbone, t.stream, t.mixture, t.method, t.recipe, t.budget, t.seed, t.attempt, s.backend, s.job_id,
-       n.point.task AS task, st.tasks, n.point.step AS step, n.point.loss AS loss, n.point.pairs_per_s AS pairs_per_s, n.written_at,
-       s.submitted_at, u.seconds AS expected_s, s.submitted_at + to_seconds(u.seconds) AS expected_end
-FROM live t
-JOIN stream st ON st.name = t.stream
-LEFT JOIN submission s ON s.trial = t.id AND s.attempt = t.attempt
-LEFT JOIN newest n ON n.trial = t.id AND n.attempt = t.attempt
-LEFT JOIN usual_cost u ON u.backbone = t.backbone AND u.stream = t.stream AND u.mixture = t.mixture AND u.method = t.method
-                       AND u.recipe = t.recipe AND u.budget = t.budget AND u.newest
-ORDER BY t.study, t.id;
+SELECT live.id AS trial, live.study, live.backbone, live.stream, live.mixture, live.method, live.recipe, live.budget, live.seed, live.attempt, submission.backend, submission.job_id,
+       newest.point.task AS task, stream.tasks, newest.point.step AS step, newest.point.loss AS loss, newest.point.pairs_per_s AS pairs_per_s, newest.written_at,
+       submission.submitted_at, usual_cost.seconds AS expected_s, submission.submitted_at + to_seconds(usual_cost.seconds) AS expected_end
+FROM live
+JOIN stream ON stream.name = live.stream
+LEFT JOIN submission ON submission.trial = live.id AND submission.attempt = live.attempt
+LEFT JOIN newest ON newest.trial = live.id AND newest.attempt = live.attempt
+LEFT JOIN usual_cost ON usual_cost.backbone = live.backbone AND usual_cost.stream = live.stream AND usual_cost.mixture = live.mixture AND usual_cost.method = live.method
+                       AND usual_cost.recipe = live.recipe AND usual_cost.budget = live.budget AND usual_cost.newest
+ORDER BY live.study, live.id;

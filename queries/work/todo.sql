@@ -5,5 +5,5 @@
 CREATE OR REPLACE VIEW todo AS
 SELECT * EXCLUDE (created_at)
 FROM startable
-WHERE trial NOT IN (SELECT m.trial FROM mates m WHERE m.after IS NOT NULL)
+WHERE trial NOT IN (SELECT mates.trial FROM mates WHERE mates.after IS NOT NULL)
 ORDER BY priority DESC, trial;

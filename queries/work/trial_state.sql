@@ -16,41 +16,41 @@ staged AS (
     FROM stage
 ),
 parent AS (
-    SELECT b.name AS backbone, b.trial, g.state
+    SELECT b.name AS backbone, b.trial, staged.state
     FROM (SELECT name, try_cast(substr(pretrained, 7) AS BIGINT) AS trial FROM backbone WHERE pretrained LIKE 'trial:%') b
-    LEFT JOIN staged g ON g.trial = b.trial
+    LEFT JOIN staged ON staged.trial = b.trial
 ),
 said AS (
     SELECT subject, string_agg(message, '; ' ORDER BY message) AS message FROM problem GROUP BY subject
 ),
 of_batch AS (
-    SELECT a.trial, a.attempt, b.message FROM attempt a JOIN said b ON b.subject = a.batch
+    SELECT attempt.trial, attempt.attempt, said.message FROM attempt JOIN said ON said.subject = attempt.batch
 ),
 known AS (
-    SELECT t.*, g.state, g.attempt, g.after, CASE WHEN g.attempt IS NULL THEN 0 ELSE coalesce(h.attempts, 1) END AS attempts,
-           s.backend, s.job_id, s.folder, o.state AS ended, o.kind, o.message, o.started_at, o.finished_at,
-           w.newest.wish AS wish, w.newest.reason AS wish_reason, p.backbone IS NULL OR coalesce(p.state = 'done', false) AS begins,
-           p.trial AS parent, p.state AS parent_state, coalesce(b.message, m.message) AS problem
-    FROM trial t
-    JOIN staged g ON g.trial = t.id
-    LEFT JOIN several h ON h.trial = t.id
-    LEFT JOIN submission s ON s.trial = t.id AND s.attempt = g.attempt
-    LEFT JOIN outcome o ON o.trial = t.id AND o.attempt = g.attempt
-    LEFT JOIN wish w ON w.trial = t.id
-    LEFT JOIN parent p ON p.backbone = t.backbone
-    LEFT JOIN of_batch b ON b.trial = t.id AND b.attempt = g.attempt
-    LEFT JOIN said m ON m.subject = 'trial ' || t.id
+    SELECT trial.*, staged.state, staged.attempt, staged.after, CASE WHEN staged.attempt IS NULL THEN 0 ELSE coalesce(several.attempts, 1) END AS attempts,
+           submission.backend, submission.job_id, submission.folder, outcome.state AS ended, outcome.kind, outcome.message, outcome.started_at, outcome.finished_at,
+           wish.newest.wish AS wish, wish.newest.reason AS wish_reason, parent.backbone IS NULL OR coalesce(parent.state = 'done', false) AS begins,
+           parent.trial AS parent, parent.state AS parent_state, coalesce(of_batch.message, said.message) AS problem
+    FROM trial
+    JOIN staged ON staged.trial = trial.id
+    LEFT JOIN several ON several.trial = trial.id
+    LEFT JOIN submission ON submission.trial = trial.id AND submission.attempt = staged.attempt
+    LEFT JOIN outcome ON outcome.trial = trial.id AND outcome.attempt = staged.attempt
+    LEFT JOIN wish ON wish.trial = trial.id
+    LEFT JOIN parent ON parent.backbone = trial.backbone
+    LEFT JOIN of_batch ON of_batch.trial = trial.id AND of_batch.attempt = staged.attempt
+    LEFT JOIN said ON said.subject = 'trial ' || trial.id
 )
-SELECT k.id AS trial, k.study, k.backbone, k.stream, k.mixture, k.method, k.recipe, k.budget, k.seed, k.state,
-       CASE WHEN k.state IN ('running', 'submitting') AND k.wish = 'withdraw' THEN 'to be withdrawn'
-            WHEN k.state = 'running' THEN concat_ws('; ', k.backend || ' job ' || k.job_id, k.problem)
-            WHEN k.state = 'submitting' THEN coalesce(k.problem, 'no backend has taken it yet')
-            WHEN k.state = 'withdrawn' THEN k.wish_reason
-            WHEN k.state = 'pending' AND k.after IS NOT NULL THEN 'takes over what trial ' || k.after || ' trains, when that is done'
-            WHEN k.state = 'pending' AND k.attempts > 0 THEN 'goes on after: ' || coalesce(k.kind, k.ended)
-            WHEN k.state = 'waiting' AND NOT k.begins
-                THEN 'begins from trial ' || coalesce(k.parent::VARCHAR, '?') || ', which is ' || coalesce(k.parent_state, 'not in the catalog')
-            WHEN k.state = 'waiting' THEN 'held: too many trials of its study failed the same way; insert a retry request to go on'
-            WHEN k.state IN ('failed', 'refused', 'cancelled') THEN concat_ws(': ', k.kind, k.message) END AS reason,
-       k.attempts, k.attempt, k.folder, k.started_at, k.finished_at, k.created_at, k.priority
-FROM known k;
+SELECT known.id AS trial, known.study, known.backbone, known.stream, known.mixture, known.method, known.recipe, known.budget, known.seed, known.state,
+       CASE WHEN known.state IN ('running', 'submitting') AND known.wish = 'withdraw' THEN 'to be withdrawn'
+            WHEN known.state = 'running' THEN concat_ws('; ', known.backend || ' job ' || known.job_id, known.problem)
+            WHEN known.state = 'submitting' THEN coalesce(known.problem, 'no backend has taken it yet')
+            WHEN known.state = 'withdrawn' THEN known.wish_reason
+            WHEN known.state = 'pending' AND known.after IS NOT NULL THEN 'takes over what trial ' || known.after || ' trains, when that is done'
+            WHEN known.state = 'pending' AND known.attempts > 0 THEN 'goes on after: ' || coalesce(known.kind, known.ended)
+            WHEN known.state = 'waiting' AND NOT known.begins
+                THEN 'begins from trial ' || coalesce(known.parent::VARCHAR, '?') || ', which is ' || coalesce(known.parent_state, 'not in the catalog')
+            WHEN known.state = 'waiting' THEN 'held: too many trials of its study failed the same way; insert a retry request to go on'
+            WHEN known.state IN ('failed', 'refused', 'cancelled') THEN concat_ws(': ', known.kind, known.message) END AS reason,
+       known.attempts, known.attempt, known.folder, known.started_at, known.finished_at, known.created_at, known.priority
+FROM known;

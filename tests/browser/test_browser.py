@@ -76,7 +76,7 @@ def test_filters_show_the_view_s_numbers_and_stand_in_the_address(
     app: str, page: "Page", lab: Site
 ) -> None:
     visit(page, app)
-    assert "ewc with plain retains zero-shot accuracy best" in shown(page)
+    assert "ewc with plain balances learning and keeping best" in shown(page)
     page.get_by_role("combobox", name="method").last.click()
     page.get_by_role("option", name="lora").click()
     page.wait_for_url(lambda url: "method=lora" in url)
