@@ -152,8 +152,8 @@ def _stream(name: str, order: str, concepts: int) -> Iterator[str]:
     yield ""
     yield from _comments(
         [
-            f"The stream: {concepts} concepts in {tasks} tasks. To decide: into how many tasks "
-            "they are cut."
+            f"The stream: concepts {concepts}, tasks {tasks}. To decide: into how many tasks the "
+            "sequence is cut."
         ]
     )
     yield "INSERT INTO stream (name, sequence, tasks, suite) VALUES"

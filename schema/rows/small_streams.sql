@@ -1,38 +1,50 @@
--- Small published streams: the eight datasets on which merging is compared (arXiv 2212.04089 and its sequels), one after the other, and
--- NEVIS'22 TINY (arXiv 2211.11747). Sets that MTIL has too are its rows. As there, classes and prompts are to be put into rows of your
--- own, or into these before they are used. Images that torchvision does not have are read as folders of classes below the data folder.
+-- Small published streams: the eight datasets on which merging is compared (arXiv 2212.04089 and
+-- its sequels), one after the other, and NEVIS'22 TINY (arXiv 2211.11747). Sets that MTIL has too
+-- are its rows. As there, classes and prompts are to be put into rows of your own, or into these
+-- before they are used. Images that torchvision does not have are read as folders of classes
+-- below the data folder.
 
 INSERT INTO dataset (name, format, location, params, kind, templates, license, note)
 SELECT name, format, location, params, 'classification', '["a photo of a {}."]', license, note
 FROM (VALUES
     ('merge_gtsrb', 'torchvision', 'merge_suite', '{"set": "GTSRB"}', 'CC0', '43 traffic signs'),
-    ('merge_svhn', 'torchvision', 'merge_suite', '{"set": "SVHN"}', 'custom, non-commercial', '10 digits on houses'),
-    ('merge_resisc45', 'imagefolder', 'merge_suite/resisc45', '{"train": "train", "test": "test"}', 'unspecified', '45 kinds of land use'),
-    ('nevis_isic2017', 'imagefolder', 'nevis/isic2017', '{"train": "train", "test": "test"}', 'CC0', 'melanoma or not'),
-    ('nevis_cub200', 'imagefolder', 'nevis/cub200', '{"train": "train", "test": "test"}', 'custom, non-commercial', '200 birds')
+    ('merge_svhn', 'torchvision', 'merge_suite', '{"set": "SVHN"}', 'custom, non-commercial',
+     '10 digits on houses'),
+    ('merge_resisc45', 'imagefolder', 'merge_suite/resisc45', '{"train": "train", "test": "test"}',
+     'unspecified', '45 kinds of land use'),
+    ('nevis_isic2017', 'imagefolder', 'nevis/isic2017', '{"train": "train", "test": "test"}', 'CC0',
+     'melanoma or not'),
+    ('nevis_cub200', 'imagefolder', 'nevis/cub200', '{"train": "train", "test": "test"}',
+     'custom, non-commercial', '200 birds')
 ) AS sets(name, format, location, params, license, note)
 ON CONFLICT DO NOTHING;
 
 INSERT INTO sequence (name, ordering, source, note) VALUES
 ('merge_suite', 'published', 'arXiv 2212.04089', 'alphabetical; merged without order in the paper'),
-('nevis_tiny', 'published', 'arXiv 2211.11747', 'by the year of first use; without Pascal 2012, whose images have several labels')
+('nevis_tiny', 'published', 'arXiv 2211.11747',
+ 'by the year of first use; without Pascal 2012, whose images have several labels')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO sequence_concept (sequence, position, dataset, concept)
 SELECT sequence, generate_subscripts(datasets, 1), unnest(datasets), '*'
 FROM (VALUES
-    ('merge_suite', ['mtil_cars', 'mtil_dtd', 'mtil_eurosat', 'merge_gtsrb', 'mtil_mnist', 'merge_resisc45', 'mtil_sun397', 'merge_svhn']),
-    ('nevis_tiny', ['mtil_mnist', 'mtil_caltech101', 'mtil_cifar100', 'mtil_mnist', 'nevis_isic2017', 'nevis_cub200'])
+    ('merge_suite', ['mtil_cars', 'mtil_dtd', 'mtil_eurosat', 'merge_gtsrb', 'mtil_mnist',
+                     'merge_resisc45', 'mtil_sun397', 'merge_svhn']),
+    ('nevis_tiny', ['mtil_mnist', 'mtil_caltech101', 'mtil_cifar100', 'mtil_mnist',
+                    'nevis_isic2017', 'nevis_cub200'])
 ) AS orders(sequence, datasets)
 ON CONFLICT DO NOTHING;
 
 INSERT INTO suite (name, note) VALUES
 ('merge_suite', 'eight sets, candidates: the classes of the set that an image is of'),
-('nevis_tiny', 'five sets, candidates: the classes of the set that an image is of; the published error is 1 - top1')
+('nevis_tiny',
+ 'five sets, candidates: the classes of the set that an image is of; '
+ || 'the published error is 1 - top1')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO suite_member (suite, dataset, role, metric)
-SELECT DISTINCT sequence, dataset, 'adapt', 'top1' FROM sequence_concept WHERE sequence IN ('merge_suite', 'nevis_tiny')
+SELECT DISTINCT sequence, dataset, 'adapt', 'top1'
+FROM sequence_concept WHERE sequence IN ('merge_suite', 'nevis_tiny')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
