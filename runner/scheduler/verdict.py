@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from runner import run_folder as files
 from runner.backends import Sighting, State
-from runner.run_files import DamagedFileError, Outcome, sealed
+from runner.records import DamagedFileError, sealed
+from runner.run_files import Outcome
 from runner.run_folder import write_json
 from runner.scheduler.attempts import Live
 from runner.scheduler.report import LAB_WIDE, Report

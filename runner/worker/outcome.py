@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from runner import code_snapshot
-from runner.run_files import DamagedFileError
+from runner.records import DamagedFileError
 from runner.run_folder import STOPS
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

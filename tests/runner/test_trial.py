@@ -102,16 +102,12 @@ def brought(runs: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for task, (run, receipt) in sorted(held.items()):
         for table in ("result", "statistic"):
-            found[f"{table} {task}"] = pl.read_parquet(
-                run.path / receipt["files"][table]["file"]
-            ).rows()
-        cost = pl.read_parquet(run.path / receipt["files"]["cost"]["file"])
+            found[f"{table} {task}"] = pl.read_parquet(run.path / receipt.files[table].file).rows()
+        cost = pl.read_parquet(run.path / receipt.files["cost"].file)
         found[f"cost {task}"] = cost.select("phase", "flops", "steps", "pairs").rows()
-        curve = pl.read_parquet(run.path / receipt["files"]["progress"]["file"])
+        curve = pl.read_parquet(run.path / receipt.files["progress"].file)
         found[f"curve {task}"] = curve.select("step", "loss", "lr").rows()
-        found[f"weights {task}"] = {
-            name: entry["sha256"] for name, entry in receipt["weights"].items()
-        }
+        found[f"weights {task}"] = {name: entry.sha256 for name, entry in receipt.weights.items()}
     return found
 
 

@@ -19,7 +19,7 @@ from methods.compute import distributed
 from methods.compute.encoding import computing
 from runner.backends.local import Local
 from runner.run_folder import RunFolder, read_json
-from runner.scheduler.submit import choose
+from runner.scheduler.choose import choose
 from runner.trial import main
 from runner.worker import processes
 from runner.worker.processes import Crew, Place, join, launched, leave
