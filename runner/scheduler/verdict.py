@@ -132,7 +132,8 @@ def _going_on(live: Live, state: State, report: Report) -> None:
 def _told(evidence: Evidence, outcome: Outcome) -> Outcome | None:
     """Return the worker's own word, completed by what only others know."""
     live, seen = evidence.live, evidence.sighting
-    end = replace(outcome, log_tail=_log_tail(live))
+    # Its own log alone: its job's goes on after it, and a rebuild would read another end of it
+    end = replace(outcome, log_tail=files.tail(live.place.folder / "log.txt"))
     if end.kind != "preempted":
         return end
     if live.lost:

@@ -193,7 +193,7 @@ def nested(path: Path, dice: random.Random, other: Path) -> None:
 
 def anothers(path: Path, dice: random.Random, other: Path) -> None:
     """The file of the same name of another attempt."""
-    if other.is_file():
+    if other.is_file() and other != path:
         shutil.copyfile(other, path)
     else:
         path.write_text("{}")
