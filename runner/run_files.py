@@ -133,6 +133,9 @@ class Receipt:
                 raise DamagedFileError(path, f"has no {name!r} that is a {wanted.__name__}")
         files = _entries(path, value.get("files"), {"file": str, "sha256": str, "rows": int})
         weights = _entries(path, value.get("weights", {}), {"file": str, "sha256": str})
+        unknown = sorted(set(value) - {*words, "files", "weights"})
+        if unknown:
+            raise DamagedFileError(path, f"has unknown keys {unknown}")
         missing = [table for table in TABLES if table not in files]
         if missing:
             raise DamagedFileError(path, f"names no file for {', '.join(missing)}")
