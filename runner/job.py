@@ -13,6 +13,7 @@ Standard library only.
 """
 
 import contextlib
+import logging
 import mmap
 import os
 import select
@@ -29,6 +30,7 @@ from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
 
+LOG = logging.getLogger("runner.job")
 TOO_SHORT = (
     "the job ended before its worker had begun. Where that was its time limit, raise "
     "time_limit_minutes in site.toml"
@@ -54,6 +56,8 @@ def _run(folder: Path, position: int, has_parent: bool) -> None:
         raise FileNotFoundError(
             f"{folder / 'manifest.json'} is missing or torn; runner.sync writes it"
         )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    LOG.info("job %d of %s on %s", position, batch.name, socket.gethostname())
     Shim(batch, position, os.getppid() if has_parent else None).run()
 
 
@@ -126,6 +130,7 @@ class Shim:
         if pid == 0:
             _become_worker(run, word, self.rank)
         self.workers[pid] = Worker(run, word, now())
+        LOG.info("process %d runs %s", pid, run.path)
         self.beat(run)
 
     def listen(self) -> None:
@@ -174,6 +179,7 @@ class Shim:
                 continue
             worker = self.workers.pop(pid)
             code = os.waitstatus_to_exitcode(status)
+            LOG.info("process %d of %s ended with %d", pid, worker.run.path, code)
             # Of the others none says: done
             silent = read_json(worker.run.words(self.rank)) is None and (code or self.rank == 0)
             # Told to end while it still loaded its packages: nobody else will say that time was up

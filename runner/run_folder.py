@@ -33,18 +33,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner.records import DamagedFileError, read_object, sealed
 from runner.run_files import (
     Assignment,
     Claim,
-    DamagedFileError,
     Doubt,
     FileEntry,
     Outcome,
     Progress,
     Receipt,
     StopWish,
-    read_object,
-    sealed,
 )
 from schema.files import fsync
 from schema.spec import Spec, SpecError, canonical

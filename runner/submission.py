@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.run_files import DamagedFileError, FileRecord, opened, read_object, sealed
+from runner.records import DamagedFileError, FileRecord, opened, read_object, sealed
 from runner.run_folder import now, write_json
 from schema.site import Needs
 

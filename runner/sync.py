@@ -38,8 +38,6 @@ from schema.site import Site, SiteError
 from schema.vocabulary import OUTCOME_KINDS
 from schema.words import nearest
 
-LOG = logging.getLogger("runner.sync")
-
 # What a person can mend, and is told without a traceback
 EXPECTED = (
     SiteError,
@@ -230,7 +228,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--limit must be 0 or more")
     if asked.profile and not asked.dry_run:
         parser.error("--profile is for --dry-run: trials profile themselves as they start")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    # A live picture is no place for lines of a log
+    level = logging.WARNING if asked.watch else logging.INFO
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
     try:
         return _do(asked)
     except KeyboardInterrupt:

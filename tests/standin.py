@@ -19,7 +19,6 @@ TRIAL = '''"""Claims its folder, notes that it ran, waits, and says how it ended
 import os
 import time
 
-from runner.run_files import Assignment
 from runner.run_folder import STOPS, now, write_json
 
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.backends import Look, Place, Sighting, State
-from runner.run_files import Claim, DamagedFileError
+from runner.records import DamagedFileError
+from runner.run_files import Claim
 from runner.submission import Submission, was_asked
 from schema.site import Site
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from runner.records import DamagedFileError, parsed, read_bytes
 from runner.result_files import ADDED, COLUMNS, KEYED, NULLABLE
-from runner.run_files import DamagedFileError, FileEntry, Receipt, parsed, read_bytes
+from runner.run_files import FileEntry, Receipt
 from runner.scheduler import receipts
 
 

@@ -3,6 +3,7 @@
 One attempt is the unit of failure: what is wrong with its files is noted, and the pass goes on.
 """
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from runner.submission import Submission, submission_folder, sweep
 from schema.catalog import Catalog
 from schema.site import Site
 
+LOG = logging.getLogger("runner.sync")
 # How long a withdrawn attempt may take to its checkpoint before its job is ended from outside
 STOP_S = 600
 COLUMNS = (
@@ -169,6 +171,9 @@ def _store(site: Site, catalog: Catalog, report: Report, found: Found) -> None:
         report.ended += _record(connection, ends)
         report.over |= {live.trial for live, _ in ends}
         over = _over(connection, {live.batch for live, _ in ends})
+    for live, end in ends:
+        words = ": ".join(word for word in (end.state, end.kind, end.message) if word)
+        LOG.info("trial %d attempt %d ended: %s", live.trial, live.attempt, words)
     for name in over:
         with report.one(submission_folder(site.runs, name), "its scripts stay"):
             sweep(site.runs, name)

@@ -15,7 +15,8 @@ from typing import Any
 
 import duckdb
 
-from runner.run_files import Assignment, DamagedFileError
+from runner.records import DamagedFileError
+from runner.run_files import Assignment
 from runner.run_folder import RunFolder
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import below

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.run_files import DamagedFileError
+from runner.records import DamagedFileError
 
 # What says that a whole disk or machine is in trouble, and not one attempt: then nothing is decided
 LAB_WIDE = frozenset(

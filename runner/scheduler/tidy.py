@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from runner.run_files import DamagedFileError, read_object
+from runner.records import DamagedFileError, read_object
 from runner.run_folder import attempt_folder, sha256
 from runner.scheduler.report import Report
 from schema.site import Site

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from runner import run_folder as files
 from runner.backends import Sighting, State
-from runner.run_files import DamagedFileError, Outcome, sealed
+from runner.records import DamagedFileError, sealed
+from runner.run_files import Outcome
 from runner.run_folder import write_json
 from runner.scheduler.attempts import Live
 from runner.scheduler.report import LAB_WIDE, Report
@@ -131,7 +132,8 @@ def _going_on(live: Live, state: State, report: Report) -> None:
 def _told(evidence: Evidence, outcome: Outcome) -> Outcome | None:
     """Return the worker's own word, completed by what only others know."""
     live, seen = evidence.live, evidence.sighting
-    end = replace(outcome, log_tail=_log_tail(live))
+    # Its own log alone: its job's goes on after it, and a rebuild would read another end of it
+    end = replace(outcome, log_tail=files.tail(live.place.folder / "log.txt"))
     if end.kind != "preempted":
         return end
     if live.lost:

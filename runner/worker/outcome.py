@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from runner import code_snapshot
-from runner.run_files import DamagedFileError
+from runner.records import DamagedFileError
 from runner.run_folder import STOPS
 
 # The longest message of an outcome; the log has the whole of it

@@ -11,7 +11,8 @@ from typing import overload
 from safetensors.torch import load_file
 
 from methods import Weights
-from runner.run_files import DamagedFileError, Receipt
+from runner.records import DamagedFileError
+from runner.run_files import Receipt
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import checkpoint
 

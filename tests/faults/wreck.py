@@ -91,6 +91,9 @@ class Wreck:
         # So many fail alike here that the rest would wait for a person
         tell(site, "UPDATE policy SET value = 100000 WHERE name = 'same_errors'")
         roles = {trial: SITUATIONS[(trial - 1) % len(SITUATIONS)] for trial in range(1, count + 1)}
+        # What is refused comes last: after a refusal nothing with the same needs is offered
+        last = ", ".join(str(trial) for trial, role in roles.items() if role == "refused")
+        tell(site, f"UPDATE trial SET priority = -1 WHERE id IN ({last})")
         wreck = cls(site, roles, Still(site, roles, count))
         wreck.still.waiting, wreck.still.refuses = set(roles), True
         wreck.sync()
@@ -190,7 +193,7 @@ def nested(path: Path, dice: random.Random, other: Path) -> None:
 
 def anothers(path: Path, dice: random.Random, other: Path) -> None:
     """The file of the same name of another attempt."""
-    if other.is_file():
+    if other.is_file() and other != path:
         shutil.copyfile(other, path)
     else:
         path.write_text("{}")

@@ -378,7 +378,7 @@ def test_a_folder_keeps_what_a_merging_asks_for_and_no_more(undisturbed: dict[st
     held = done_tasks(
         [RunFolder(undisturbed["all deployed, running begun from"] / "000001" / "01")]
     )
-    assert sorted(held[4][1]["weights"]) == ["deployed", "last", "running"]
+    assert sorted(held[4][1].weights) == ["deployed", "last", "running"]
 
 
 def _differing(one: Weights, other: Weights) -> list[str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.records import DamagedFileError
 from runner.result_files import write_tables
-from runner.run_files import TABLES, Assignment, DamagedFileError
+from runner.run_files import TABLES, Assignment
 from runner.run_folder import (
     RunFolder,
     attempt_folder,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from methods import merger
 from runner.backends.local import Local
 from runner.run_folder import trunks_folder
+from runner.scheduler.choose import choose
 from runner.scheduler.dry_run import dry_run
 from runner.scheduler.sharing import prune, stems
-from runner.scheduler.submit import choose
 from schema import grid
 from schema.catalog import Catalog
 from schema.checks.parts import averages_steps, names

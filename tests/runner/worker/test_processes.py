@@ -18,7 +18,7 @@ from methods.compute import distributed
 from methods.compute.distributed import ALONE
 from runner.backends.local import Local
 from runner.run_folder import RunFolder, read_json
-from runner.scheduler.submit import choose
+from runner.scheduler.choose import choose
 from runner.trial import main
 from runner.worker import crew
 from runner.worker.crew import Crew
