@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from schema.checks import parts, rows
+from schema.checks.preprocessing import Preprocessing
 from streams.pictures import Crop
 
 UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from
@@ -73,15 +74,22 @@ class ContradictionError(DatasetError):
     """A dataset row that says something else than the files at its place."""
 
 
-def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
-    """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is
-    kept under `cache`.
+def open_pairs(
+    dataset: Mapping[str, Any], split: str, cache: Path, preprocessing: Preprocessing | None = None
+) -> Pairs:
+    """Open `train` or `test` of a dataset row as the definition has it.
+
+    What is derived from the dataset is kept under `cache`. `preprocessing`: how the backbone wants
+    its images; None: as OpenAI's CLIP does.
 
     Raises:
         DatasetError: no such format, a key in `params` that the format does not have, or a value of
             another kind.
     """
-    pairs: Pairs = _form(dataset).open(dataset, split, cache)
+    row = dict(dataset)
+    if preprocessing is not None:
+        row["preprocessing"] = preprocessing
+    pairs: Pairs = _form(dataset).open(row, split, cache)
     return pairs
 
 

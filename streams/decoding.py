@@ -26,7 +26,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from schema.checks.compute import Compute, ComputeError
-from streams.pictures import ORIENTATION, Box, Colour, Crop, is_extreme, middle, pixels
+from schema.checks.preprocessing import Preprocessing
+from streams.pictures import OPENAI, ORIENTATION, Box, Colour, Crop, is_extreme, middle, pixels
 
 START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with
 AT_ONCE = (
@@ -70,11 +71,12 @@ def left(
     crop: Crop | None = None,
     background: Colour | None = None,
     upright: bool = False,
+    preprocessing: Preprocessing = OPENAI,
 ) -> Jpeg | np.ndarray:
     """Return a whole JPEG, gray or of the usual colours, as it is; of any other picture its pixels.
 
-    A JPEG that has to be turned, or is so long and thin that it must not be resized whole, is left
-    to Pillow too. The pixels are (3, P, P) uint8, as `pixels` makes them.
+    A JPEG that has to be turned, is so long and thin that it must not be resized whole, or belongs to
+    a backbone that wants its images otherwise than OpenAI's CLIP, is left to Pillow too. The pixels are (3, P, P) uint8, as `pixels` makes them.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.
@@ -85,10 +87,12 @@ def left(
             stored_as_rgb = header.info.get("adobe_transform") == 0
             plain = header.format == "JPEG" and header.mode in ("L", "RGB") and not stored_as_rgb
             turned = upright and header.getexif().get(ORIENTATION, 1) != 1
-            whole = crop is None and is_extreme(header.size, image_px)
+            whole = crop is None and (
+                is_extreme(header.size, image_px) or not preprocessing.cuts_the_middle
+            )
             if plain and not turned and not whole:
                 return Jpeg(picture, crop(header) if crop is not None else None)
-    return pixels(picture, image_px, crop, background, upright)
+    return pixels(picture, image_px, crop, background, upright, preprocessing)
 
 
 def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> list[Any]:

@@ -3,7 +3,8 @@ format.
 
 A picture is resized (bicubic) so that its shorter side is `image_px`, cropped to the square in the
 middle, and made RGB: what CLIP's own preprocessing does before it normalises, in its order, so that
-clear pixels do not bleed into their neighbours. Where a recipe crops, the crop is cut from the
+clear pixels do not bleed into their neighbours. A backbone may want another interpolation or another
+way to a square (`schema/checks/preprocessing.py`). Where a recipe crops, the crop is cut from the
 whole picture instead and made a square of that size, as FoMo-in-Flux
 (https://arxiv.org/abs/2408.14471) and open_clip do. Of an animation the first image is taken, as
 there. How a camera was held (EXIF) and on which colour a transparent picture lies are asked only
@@ -22,6 +23,8 @@ from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from schema.checks.preprocessing import Preprocessing
 
 # Kinds that Pillow tells by a file's first bytes and reads without another program. EPS and WMF run
 # one, and stubs such as HDF5 hold no picture that it could read.
@@ -47,6 +50,12 @@ RESIZED_AS_THEY_ARE = ("RGB", "L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr", "LAB
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 SUPPORT = 2  # source pixels on each side that bicubic interpolation looks at, when it enlarges
 
+OPENAI = Preprocessing()
+RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+}
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 Colour = tuple[int, ...]  # red, green, blue, each from 0 to 255
 Crop = Callable[[Image.Image], Box]  # of a picture of which only the size is looked at
@@ -58,11 +67,13 @@ def pixels(
     crop: Crop | None = None,
     background: Colour | None = None,
     upright: bool = False,
+    preprocessing: Preprocessing = OPENAI,
 ) -> np.ndarray:
-    """Return (3, P, P) uint8: the middle of a picture, or what a crop cuts from it.
+    """Return (3, P, P) uint8: a picture as a backbone wants it, or what a crop cuts from it.
 
-    `background`: the colour that a transparent picture is put on; None: as open_clip, which drops
-    the transparency after it has resized. `upright`: turn the picture as its EXIF says.
+    `background`: the colour that a transparent picture is put on; None: as open_clip, which drops the
+    transparency after it has resized. `upright`: turn the picture as its EXIF says. `preprocessing`:
+    how a whole picture is resized; a crop is always resized bicubically, as in open_clip.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.
@@ -70,7 +81,7 @@ def pixels(
     with opened_picture(picture) as opened:
         shown = ImageOps.exif_transpose(opened) if upright else opened
         if crop is None:
-            square = _middle(_resizable(shown, background), image_px)
+            square = _whole(_resizable(shown, background), image_px, preprocessing)
         else:
             square = _part(shown, image_px, crop(shown), background)
         return np.asarray(_rgb(square)).transpose(2, 0, 1)
@@ -127,19 +138,46 @@ def hides_colours(picture: bytes | Image.Image) -> bool:
     return bool(channels[clear][:, :3].any())
 
 
-def _middle(picture: Image.Image, image_px: int) -> Image.Image:
+def _whole(picture: Image.Image, image_px: int, preprocessing: Preprocessing) -> Image.Image:
+    """Return the square that a backbone sees of a picture, in the picture's mode."""
+    resample = RESAMPLING[preprocessing.interpolation]
+    if preprocessing.resize_mode == "squash":
+        return picture.resize((image_px, image_px), resample)
+    if preprocessing.resize_mode == "longest":
+        return _padded(picture, image_px, preprocessing)
+    return _middle(picture, image_px, resample)
+
+
+def _padded(picture: Image.Image, image_px: int, preprocessing: Preprocessing) -> Image.Image:
+    """Return a picture whose longer side is made the square's, with the rest filled, as open_clip
+    does (ResizeKeepRatio and CenterCropOrPad)."""
+    ratio = max(picture.size) / image_px
+    width, height = (round(side / ratio) for side in picture.size)
+    resized = picture.resize((width, height), RESAMPLING[preprocessing.interpolation])
+    right, down = (image_px - width) // 2, (image_px - height) // 2
+    border = (right, down, image_px - width - right, image_px - height - down)
+    # torchvision fills every channel, of an image with transparency that one too
+    fill = preprocessing.fill_color
+    return ImageOps.expand(resized, border, fill=tuple([fill] * len(resized.getbands())))
+
+
+def _middle(picture: Image.Image, image_px: int, resample: Image.Resampling) -> Image.Image:
     """Return the square in the middle of a picture, in the picture's mode."""
     size, (left, top) = middle(picture.size, image_px)
     if size == picture.size:
         return picture.crop((left, top, left + image_px, top + image_px))
     if is_extreme(picture.size, image_px):
-        return _needed(picture, size, (left, top), image_px)
-    whole = picture.resize(size, Image.Resampling.BICUBIC)
+        return _needed(picture, size, (left, top), image_px, resample)
+    whole = picture.resize(size, resample)
     return whole.crop((left, top, left + image_px, top + image_px))
 
 
 def _needed(
-    picture: Image.Image, size: tuple[int, int], corner: tuple[int, int], image_px: int
+    picture: Image.Image,
+    size: tuple[int, int],
+    corner: tuple[int, int],
+    image_px: int,
+    resample: Image.Resampling,
 ) -> Image.Image:
     """Return the square at a corner of the picture resized to a size, without making the rest.
 
@@ -159,7 +197,7 @@ def _needed(
     part = picture.crop((left, top, right, bottom))
     (left_edge, right_edge), (top_edge, bottom_edge) = within
     box = (left_edge, top_edge, right_edge, bottom_edge)
-    return part.resize((image_px, image_px), Image.Resampling.BICUBIC, box=box)
+    return part.resize((image_px, image_px), resample, box=box)
 
 
 def _part(picture: Image.Image, image_px: int, box: Box, background: Colour | None) -> Image.Image:

@@ -14,6 +14,7 @@ from methods.compute import distributed
 from runner.worker.suites import load_shots, load_test
 from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
+from schema.checks.preprocessing import Preprocessing
 from schema.spec import EVERYTHING, Spec
 from streams import DatasetError, Pairs, image_px, open_pairs
 from streams.decoding import decoder
@@ -33,16 +34,19 @@ class Datasets:
         workers: int = 0,
         image_px: int | None = None,
         device: torch.device | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         """Find datasets below the folder `data`, and decode batches ahead by `workers` processes.
 
         `image_px` is the size that the backbone takes; None: whatever the rows say. `device`
-        decodes JPEGs, if the recipe wants that.
+        decodes JPEGs, if the recipe wants that. `preprocessing` is how the backbone wants its images;
+        None: as OpenAI's CLIP does.
 
         Raises:
             ComputeError: the device cannot.
         """
         self.spec, self.data, self.workers, self.image_px = spec, data, workers, image_px
+        self.preprocessing = preprocessing
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
         self.device = decoder(Compute.of(spec.recipe), device) if device is not None else None
         # By name and split
@@ -148,7 +152,7 @@ class Datasets:
         key = row["name"], split
         if key not in self.opened:
             self._check_size(row)
-            self.opened[key] = open_pairs(row, split, self.data)
+            self.opened[key] = open_pairs(row, split, self.data, self.preprocessing)
         return self.opened[key]
 
     def _check_size(self, row: dict[str, Any]) -> None:

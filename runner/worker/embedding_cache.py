@@ -17,6 +17,7 @@ others, as after a merging or a repair.
 import logging
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -76,8 +77,8 @@ class EmbeddingCache:
         if not compute.cache_frozen or not leaves:
             return None
         about = {
-            "backbone": {name: spec.backbone[name] for name in SEES_BY},
-            "pixels": [backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()],
+            "backbone": {name: spec.backbone.get(name) for name in SEES_BY},
+            "pixels": asdict(backbone.preprocessing),
             "precision": recipe["precision"],
             "compute": vars(compute),
         }

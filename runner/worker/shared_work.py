@@ -21,7 +21,7 @@ LEARNS_BY = (
     "repair_params",
 )
 # Columns of a backbone that describe it; its weights are known by what they are
-SEES_BY = ("architecture", "pretrained")
+SEES_BY = ("architecture", "pretrained", "preprocessing")
 
 Tasks = Sequence[Sequence[tuple[str, str]]]
 
@@ -49,7 +49,7 @@ def learned_from(spec: Spec, tasks: Tasks) -> Row:
         method["merging_params"] = spec.method["merging_params"]
     names = {dataset for task in tasks for dataset, _ in task}
     return {
-        "backbone": {name: spec.backbone[name] for name in SEES_BY},
+        "backbone": {name: spec.backbone.get(name) for name in SEES_BY},
         "tasks": _as_lists(tasks),
         "datasets": _dataset_rows(spec, names),
         "mixture": _nameless(spec.mixture),
@@ -67,7 +67,7 @@ def measured_on(spec: Spec, tasks: Tasks) -> Row:
     members = spec.stream["suite"]["members"]
     by_task = any(member["label_space"] == "task" for member in members)
     return {
-        "backbone": {name: spec.backbone[name] for name in SEES_BY},
+        "backbone": {name: spec.backbone.get(name) for name in SEES_BY},
         "suite": _nameless(spec.stream["suite"]),
         "datasets": _dataset_rows(spec, {member["dataset"] for member in members}),
         "tasks": _as_lists(tasks) if by_task else None,

@@ -81,7 +81,14 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     backbone = backbones.load(spec.backbone, assignment.backbone_weights, spec.seed, data)
     weights = backbone.model.state_dict()
     initial = {name: tensor.cpu().clone() for name, tensor in weights.items()}
-    datasets = Datasets(spec, data, assignment.workers, backbone.image_px, backbone.device)
+    datasets = Datasets(
+        spec,
+        data,
+        assignment.workers,
+        backbone.image_px,
+        backbone.device,
+        backbone.preprocessing,
+    )
     learner = Learner(spec, backbone)
     repair = _repair(spec)
     relatives = run.relatives(spec)

@@ -47,6 +47,11 @@ class Preprocessing:
     resize_mode: str = "shortest"
     fill_color: int = 0
 
+    @property
+    def cuts_the_middle(self) -> bool:
+        """Tell whether a picture becomes a square as for OpenAI's CLIP, whatever its colours."""
+        return self.interpolation == "bicubic" and self.resize_mode == "shortest"
+
     def with_keys(self, params: Mapping[str, Any], where: str) -> "Preprocessing":
         """Return these with the keys of a row's JSON in place; `where` names the row in messages.
 

@@ -24,12 +24,13 @@ import torch
 from PIL import Image, ImageColor
 from torch import Tensor
 
+from schema.checks.preprocessing import Preprocessing
 from streams import EVERY, DatasetError
 from streams.formats._labels import check_labels
 from streams.formats._places import Form
 from streams.formats._splits import kept
 from streams.formats._unused import Unused, printable
-from streams.pictures import Colour, Crop, pixels
+from streams.pictures import OPENAI, Colour, Crop, pixels
 
 UNREADABLE = (
     OSError,
@@ -117,6 +118,8 @@ class Files:
         self.image_px = form.image_px
         self.background = _colour(self.about, getattr(form, "background", ""))
         self.upright: bool = getattr(form, "upright", False)
+        # How the backbone wants its images, where somebody has said so (`open_pairs`)
+        self.preprocessing: Preprocessing = dataset.get("preprocessing", OPENAI)
         self.unreadable = Unreadable(self.about, form.corrupt_share)
         # Whose image an index gives; -1: not read yet.
         self.instead = np.full(len(self.items), -1, np.int64)
@@ -242,7 +245,8 @@ class Files:
         """Return (3, P, P), or why the image is unreadable. Changes nothing, as threads call it."""
         try:
             picture = self.source.read(int(self.items[index]))
-            return decode(picture, self.image_px, crop, self.background, self.upright)
+            how = (self.background, self.upright, self.preprocessing)
+            return decode(picture, self.image_px, crop, *how)
         except UNREADABLE as problem:
             # An error of the disk, not of the image, has a number.
             if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):

@@ -11,6 +11,7 @@ import open_clip
 import pytest
 from PIL import Image
 
+from schema.checks.preprocessing import INTERPOLATIONS, RESIZE_MODES, Preprocessing
 from streams import DatasetError, open_pairs, pictures
 from streams.decoding import Jpeg, left
 from streams.pictures import KINDS, SUFFIXES, hides_colours, is_extreme, middle, pixels
@@ -60,6 +61,46 @@ def test_a_square_is_open_clip_s_to_the_last_bit(name: str) -> None:
     transform = open_clip.image_transform(24, is_train=False, mean=(0, 0, 0), std=(1, 1, 1))
     theirs = (transform(CASES[name]).numpy() * 255).round().astype(np.uint8)
     assert np.array_equal(pixels(CASES[name], 24), theirs)
+
+
+WAYS = [
+    Preprocessing(interpolation=interpolation, resize_mode=mode, fill_color=fill)
+    for interpolation in INTERPOLATIONS
+    for mode in RESIZE_MODES
+    for fill in (0, 128)
+]
+
+
+@pytest.mark.parametrize(
+    "way", WAYS, ids=lambda way: f"{way.interpolation} {way.resize_mode} {way.fill_color}"
+)
+@pytest.mark.parametrize("name", CASES)
+def test_every_way_to_a_square_is_open_clip_s(name: str, way: Preprocessing) -> None:
+    """Each interpolation and resize mode that a tag, a folder or a row may name."""
+    transform = open_clip.image_transform(
+        24,
+        is_train=False,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        interpolation=way.interpolation,
+        resize_mode=way.resize_mode,
+        fill_color=way.fill_color,
+    )
+    theirs = (transform(CASES[name]).numpy() * 255).round().astype(np.uint8)
+    assert np.array_equal(pixels(CASES[name], 24, preprocessing=way), theirs)
+
+
+def test_a_dataset_is_opened_as_a_backbone_wants_its_images(tmp_path: Path) -> None:
+    """Whole pictures of the test split, in every process that reads; a crop is as it always was."""
+    for name in ("crow", "gull", "wren"):
+        write(tmp_path / f"birds/{name}/0.png", file(sticker()))
+    built = row("imagefolder", "birds")
+    squashed = Preprocessing(resize_mode="squash", interpolation="bilinear")
+    plain, other = (open_pairs(built, "train", tmp_path, how) for how in (None, squashed))
+    indices = np.arange(2)
+    assert not np.array_equal(plain.images(indices), other.images(indices))
+    crops = [lambda image: (0, 0, image.width // 2, image.height // 2)] * 2
+    assert np.array_equal(plain.images(indices, crops), other.images(indices, crops))
 
 
 def test_a_background_is_the_colour_that_clear_pixels_get() -> None:
