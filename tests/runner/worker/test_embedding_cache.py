@@ -247,7 +247,7 @@ def test_what_would_not_hold_is_refused_before_a_job_exists(
     said["recipe"] |= {"compute_params": {"cache_frozen": True}} | recipe
     said["mixture"] |= mixture
     said["method"] |= {"tuning": method}
-    objection = _objection(Spec.from_row(said))
+    objection = _objection(Spec.from_row(said), None)
     assert (
         objection is not None
         and words in objection

@@ -142,7 +142,9 @@ def test_why_processes_on_several_nodes_ended(
     with contextlib.suppress(RuntimeError), first:
         raise RuntimeError
     first.end(own)
-    assert Outcome.of(run.outcome() or {}) == cause
+    outcome = run.outcome()
+    assert outcome is not None
+    assert Outcome(state=outcome.state, kind=outcome.kind, message=outcome.message) == cause
 
 
 def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
