@@ -1,10 +1,10 @@
-"""`python -m schema check [STREAM|DATASET ...] [--sheet FOLDER] [--every]`: which datasets are
-there.
+"""`python -m schema check [STREAM|DATASET|BACKBONE ...] [--sheet FOLDER] [--every]`: which datasets
+are there. A backbone that is named is loaded, and it is said what it is.
 
 A split is wanted if a stream or mixture learns from it, or a suite measures on it; of a dataset
 that nothing uses, both are. Without names: every dataset that has a location. What lies at a place
 and is not used is counted and named with the reason; a row that contradicts its files is refused.
-Exit code 1 if a dataset that is asked for is absent or refused.
+Exit code 1 if a dataset that is asked for is absent or refused, or a backbone cannot be loaded.
 """
 
 import argparse
@@ -92,7 +92,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         site = Site.load()
         with Catalog(site.catalog, site.lock_wait_s).open() as connection:
-            rows = wanted(connection, options.names)
+            backbones = _backbones(connection, options.names)
+            others = [name for name in options.names if name not in backbones]
+            rows = wanted(connection, others) if others or not backbones else []
     except (
         SiteError,
         CatalogBusyError,
@@ -102,13 +104,23 @@ def main(arguments: Sequence[str]) -> int:
     ) as error:
         print(error, file=sys.stderr)
         return 2
+    loaded = 0
+    if backbones:
+        of_backbones = {
+            "data": str(site.data),
+            "runs": str(site.runs),
+            "rows": [*backbones.values()],
+        }
+        loaded = child("runner.worker.backbone_check", of_backbones)
+        if not others:
+            return loaded
     request = {
         "data": str(site.data),
         "rows": [row | {"remarks": remarks(row)} for row in rows],
         "sheet": options.sheet and str(options.sheet),
         "every": options.every,
     }
-    return child("streams.check", request)
+    return max(loaded, child("streams.check", request))
 
 
 def child(module: str, request: dict[str, Any]) -> int:
@@ -129,9 +141,9 @@ def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[
     streams, datasets = _names(connection, "stream"), _names(connection, "dataset")
     for name in names:
         if name not in streams and name not in datasets:
-            near = nearest(name, [*streams, *datasets])
+            near = nearest(name, [*streams, *datasets, *_names(connection, "backbone")])
             raise UnknownNameError(
-                f"{name!r} is neither a stream nor a dataset of the catalog.{near}"
+                f"{name!r} is neither a stream, a dataset nor a backbone of the catalog.{near}"
             )
     of_streams = [name for name in names if name in streams]
     alone = [name for name in names if name in datasets and name not in streams]
@@ -172,7 +184,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "names",
         nargs="*",
-        metavar="STREAM|DATASET",
+        metavar="STREAM|DATASET|BACKBONE",
         help="of a stream: what it learns from and is measured on",
     )
     parser.add_argument(
@@ -185,6 +197,20 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         "--every", action="store_true", help="decode every image, not only some of each split"
     )
     return parser.parse_args(arguments)
+
+
+def _backbones(
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the rows of the backbones that are named, by name; a stream or dataset comes first."""
+    others = {*_names(connection, "stream"), *_names(connection, "dataset")}
+    rows = {}
+    for name in names:
+        query = "SELECT to_json(b) FROM backbone b WHERE name = ?"
+        row = None if name in others else connection.execute(query, [name]).fetchone()
+        if row is not None:
+            rows[name] = json.loads(row[0])
+    return rows
 
 
 def _names(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

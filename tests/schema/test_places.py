@@ -14,6 +14,7 @@ from schema.site import Site
 from streams.check import look
 from streams.inspection import chosen
 from tests.layouts import LAYOUTS
+from tests.toy import ARCHITECTURE
 
 HERE = {name for name in LAYOUTS if name not in ("world", "idsprites")}
 
@@ -77,7 +78,7 @@ def test_a_stream_wants_what_it_learns_from_and_what_it_is_measured_on(
         ]  # fmt: skip
         with pytest.raises(
             UnknownNameError,
-            match="'fligth' is neither a stream nor a dataset of the catalog. Did you mean 'flight'",
+            match="'fligth' is neither a stream, a dataset nor a backbone of the catalog. Did you mean 'flight'",
         ):
             wanted(connection, ["fligth"])
 
@@ -191,6 +192,31 @@ def test_the_command_prints_a_table_draws_sheets_and_fails_for_what_is_absent(
     assert "1 of 2 datasets are there" in capfd.readouterr().out
     assert main(["check", "flihgt"]) == 2
     assert "Did you mean 'flight'" in capfd.readouterr().err
+
+
+def test_a_backbone_is_loaded_and_it_is_said_what_it_is(
+    catalog: Catalog, site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its size, how it wants images and texts; and in words why it cannot be loaded."""
+    site.data.mkdir(parents=True)
+    (site.data / "empty.pt").write_bytes(b"")
+    with catalog.transaction() as connection:
+        for name, pretrained in (("mine", None), ("torn", "empty.pt"), ("child", "trial:7")):
+            connection.execute(
+                "INSERT INTO backbone (name, architecture, pretrained) VALUES (?, ?, ?)",
+                [name, ARCHITECTURE, pretrained],
+            )
+    assert main(["check", "mine"]) == 0
+    told = capfd.readouterr().out
+    assert "mine: a configuration of its own, weights: random" in told
+    assert "images: 16 x 16 px, shortest, bicubic; mean 0.500" in told
+    assert "texts: up to 16 tokens, by WordTokenizer" in told and "0.0 M parameters" in told
+    assert main(["check", "mine", "torn", "child"]) == 1
+    told = capfd.readouterr().out
+    assert "backbone 'torn': " in told and "empty.pt is empty. Copy or download it again" in told
+    assert "backbone 'child': trial 7 has deployed nothing yet" in told
+    with pytest.raises(UnknownNameError, match="Did you mean 'mine'"), catalog.open() as connection:
+        wanted(connection, ["mien"])
 
 
 def test_without_a_catalog_it_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
