@@ -29,9 +29,9 @@ expected AS (
 ),
 judged AS (
     SELECT expected.trial, expected.task,
-           CASE WHEN p.trial IS NULL THEN 'no results'
-                WHEN p.adapt_measured <> p.adapt_wanted OR p.retain_measured <> p.retain_wanted
-                THEN 'measured ' || (p.adapt_measured + p.retain_measured) || ' of ' || (p.adapt_wanted + p.retain_wanted)
+           CASE WHEN part.trial IS NULL THEN 'no results'
+                WHEN part.adapt_measured <> part.adapt_wanted OR part.retain_measured <> part.retain_wanted
+                THEN 'measured ' || (part.adapt_measured + part.retain_measured) || ' of ' || (part.adapt_wanted + part.retain_wanted)
                      || ' adapt and retain members' END AS problem
     FROM expected
     JOIN trial ON trial.id = expected.trial
@@ -41,6 +41,6 @@ judged AS (
         SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, false AS between FROM point SEMI JOIN reached USING (trial)
         UNION ALL
         SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, true FROM during SEMI JOIN reached USING (trial)
-    ) p ON p.trial = expected.trial AND p.task = expected.task AND p.between = (suite.subset < 1 AND expected.task NOT IN (0, stream.tasks))
+    ) part ON part.trial = expected.trial AND part.task = expected.task AND part.between = (suite.subset < 1 AND expected.task NOT IN (0, stream.tasks))
 )
 SELECT trial, task, problem FROM judged WHERE problem IS NOT NULL ORDER BY trial, task;

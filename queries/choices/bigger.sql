@@ -9,9 +9,9 @@ met AS (
     SELECT spread.* FROM spread WHERE spread.measure = CASE WHEN measure IN ('a_ka', 'a_zs', 'gm', 'd_ka', 'd_zs', 'zs_ratio') THEN measure
                            ELSE error('measure is one of a_ka, a_zs, gm, d_ka, d_zs, zs_ratio; not ' || measure) END
 )
-SELECT m.stream, m.mixture, m.method, m.recipe, m.backbone, m.budget, m.gflops, m.seeds, m.seeds < 3 AS few_seeds,
-       m.mean, m.low AS mean_low, m.high AS mean_high,
-       NOT EXISTS (SELECT 1 FROM met o WHERE o.stream = m.stream AND o.mixture = m.mixture AND o.method = m.method AND o.recipe = m.recipe
-                   AND o.gflops <= m.gflops AND o.mean >= m.mean AND (o.gflops < m.gflops OR o.mean > m.mean)) AS pareto
-FROM met m
-ORDER BY 1, 2, 3, 4, m.gflops, 5, 6;
+SELECT met.stream, met.mixture, met.method, met.recipe, met.backbone, met.budget, met.gflops, met.seeds, met.seeds < 3 AS few_seeds,
+       met.mean, met.low AS mean_low, met.high AS mean_high,
+       NOT EXISTS (SELECT 1 FROM met WHERE met.stream = met.stream AND met.mixture = met.mixture AND met.method = met.method AND met.recipe = met.recipe
+                   AND met.gflops <= met.gflops AND met.mean >= met.mean AND (met.gflops < met.gflops OR met.mean > met.mean)) AS pareto
+FROM met
+ORDER BY 1, 2, 3, 4, met.gflops, 5, 6;

@@ -8,14 +8,14 @@ CREATE OR REPLACE MACRO cheapest(
 ) AS TABLE
 WITH
 met AS (
-    SELECT cells.backbone AS b, cells.stream AS st, cells.mixture AS mx, cells.method AS me, cells.recipe AS r, cells.budget AS bu, cells.gflops,
-           least(cells.d_ka_seeds, cells.d_zs_seeds) AS n, cells.d_ka AS gain, cells.d_ka_half AS gain_half, -cells.d_zs AS loss, cells.d_zs_half AS loss_half
+    SELECT cells.backbone, cells.stream, cells.mixture, cells.method, cells.recipe, cells.budget, cells.gflops,
+           least(cells.d_ka_seeds, cells.d_zs_seeds) AS seeds, cells.d_ka AS gain, cells.d_ka_half AS gain_half, -cells.d_zs AS loss, cells.d_zs_half AS loss_half
     FROM cells
     WHERE (stream IS NULL OR cells.stream = stream) AND (backbone IS NULL OR cells.backbone = backbone)
       AND cells.d_ka >= min_gain AND -cells.d_zs <= max_loss
 )
-SELECT met.b AS backbone, met.st AS stream, row_number() OVER (PARTITION BY met.b, met.st ORDER BY met.gflops, met.me, met.mx, met.r, met.bu) AS place,
-       met.me AS method, met.mx AS mixture, met.r AS recipe, met.bu AS budget, met.n AS seeds, met.n < 3 AS few_seeds, met.gflops,
+SELECT met.backbone, met.stream, row_number() OVER (PARTITION BY met.backbone, met.stream ORDER BY met.gflops, met.method, met.mixture, met.recipe, met.budget) AS place,
+       met.method, met.mixture, met.recipe, met.budget, met.seeds, met.seeds < 3 AS few_seeds, met.gflops,
        met.gain AS ka_gain, met.gain - met.gain_half AS ka_gain_low, met.gain + met.gain_half AS ka_gain_high,
        met.loss AS zs_loss, met.loss - met.loss_half AS zs_loss_low, met.loss + met.loss_half AS zs_loss_high,
        coalesce(met.gain - met.gain_half >= min_gain AND met.loss + met.loss_half <= max_loss, false) AS sure

@@ -8,10 +8,10 @@
 CREATE OR REPLACE VIEW steps AS
 WITH
 asked AS (
-    SELECT DISTINCT trial.backbone, trial.mixture, trial.method, trial.recipe, trial.budget, s.tasks FROM trial JOIN stream s ON s.name = trial.stream
+    SELECT DISTINCT trial.backbone, trial.mixture, trial.method, trial.recipe, trial.budget, stream.tasks FROM trial JOIN stream ON stream.name = trial.stream
     UNION
-    SELECT price.backbone, price.mixture, price.method, price.recipe, budget.name, s.tasks
-    FROM price CROSS JOIN budget CROSS JOIN (SELECT x.tasks FROM stream x UNION SELECT unnest([20, 50, 100, 200])) s
+    SELECT price.backbone, price.mixture, price.method, price.recipe, budget.name, lengths.tasks
+    FROM price CROSS JOIN budget CROSS JOIN (SELECT stream.tasks FROM stream UNION SELECT unnest([20, 50, 100, 200])) lengths
 ),
 shared AS (
     SELECT asked.*, budget.unit, budget.total, budget.charging, recipe.batch_pairs, price.step_gflops, price.once_gflops, price.peak_bytes,

@@ -28,9 +28,9 @@ suite_definition AS (
     ) USING (name)
 ),
 stream_dataset AS (
-    SELECT st.name AS stream, sequence_concept.dataset FROM stream st JOIN sequence_concept ON sequence_concept.sequence = st.sequence
+    SELECT stream.name AS stream, sequence_concept.dataset FROM stream JOIN sequence_concept ON sequence_concept.sequence = stream.sequence
     UNION
-    SELECT st.name, suite_member.dataset FROM stream st JOIN suite_member ON suite_member.suite = st.suite
+    SELECT stream.name, suite_member.dataset FROM stream JOIN suite_member ON suite_member.suite = stream.suite
 ),
 stream_datasets AS (
     SELECT stream, list(dataset_definition.definition ORDER BY dataset_definition.name) AS datasets

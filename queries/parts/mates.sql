@@ -13,12 +13,12 @@ known AS MATERIALIZED (
 same AS (
     -- trials of these trunks, whatever became of them: which one trains now, and when one was last
     -- sent that is done
-    SELECT k.trunk, min(attempt.trial) FILTER (WHERE outcome.state IS NULL) AS trains,
+    SELECT shared.trunk, min(attempt.trial) FILTER (WHERE outcome.state IS NULL) AS trains,
            max(attempt.created_at) FILTER (WHERE outcome.state = 'done') AS shared_at
-    FROM (SELECT * FROM trunk SEMI JOIN known USING (trunk)) k
-    JOIN attempt ON attempt.trial = k.trial
+    FROM (SELECT * FROM trunk SEMI JOIN known USING (trunk)) shared
+    JOIN attempt ON attempt.trial = shared.trial
     LEFT JOIN outcome ON outcome.trial = attempt.trial AND outcome.attempt = attempt.attempt
-    GROUP BY k.trunk
+    GROUP BY shared.trunk
 ),
 led AS (
     -- only where there are several of a trunk: in most grids there are not

@@ -13,12 +13,12 @@ again AS (
 ),
 undone AS (
     -- in an old catalog nearly all are done, and what follows is of few
-    SELECT trial.id AS trial FROM trial ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') d ON d.trial = trial.id
+    SELECT trial.id AS trial FROM trial ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done ON done.trial = trial.id
 ),
 history AS (
-    SELECT a.trial, coalesce(max(a.attempt) FILTER (WHERE outcome.state IS NULL), max(a.attempt)) AS attempt
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) a LEFT JOIN outcome USING (trial, attempt)
-    GROUP BY a.trial
+    SELECT open_attempt.trial, coalesce(max(open_attempt.attempt) FILTER (WHERE outcome.state IS NULL), max(open_attempt.attempt)) AS attempt
+    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) open_attempt LEFT JOIN outcome USING (trial, attempt)
+    GROUP BY open_attempt.trial
 ),
 wish AS (
     SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial

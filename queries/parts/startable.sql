@@ -18,10 +18,10 @@ undone AS (
 ),
 tried AS (
     -- of undone trials only: in an old catalog nearly all are done
-    SELECT a.trial, max(a.attempt) AS attempts, bool_or(outcome.state IS NULL) AS live
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone ON undone.id = attempt.trial) a
+    SELECT open_attempt.trial, max(open_attempt.attempt) AS attempts, bool_or(outcome.state IS NULL) AS live
+    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone ON undone.id = attempt.trial) open_attempt
     LEFT JOIN outcome USING (trial, attempt)
-    GROUP BY a.trial
+    GROUP BY open_attempt.trial
 ),
 tripped AS (
     SELECT ending.study

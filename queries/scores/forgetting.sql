@@ -11,13 +11,13 @@ ended AS NOT MATERIALIZED (
     GROUP BY trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed, standing.trial
 ),
 followed AS (
-    SELECT e.*, m.role, m.dataset, m.metric, m.label_space, m.weight, m.task AS then_, m.value
-    FROM ended e JOIN measured m ON m.trial = e.trial
-    WHERE m.weights = 'deployed' AND m.fraction = 1 AND m.at_end
+    SELECT ended.*, measured.role, measured.dataset, measured.metric, measured.label_space, measured.weight, measured.task AS then_, measured.value
+    FROM ended JOIN measured ON measured.trial = ended.trial
+    WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
     UNION ALL
     -- every member of the suite, measured or not
-    SELECT e.*, m.role, m.dataset, m.metric, m.label_space, m.weight, NULL, NULL
-    FROM ended e JOIN stream ON stream.name = e.stream JOIN suite_member m ON m.suite = stream.suite
+    SELECT ended.*, suite_member.role, suite_member.dataset, suite_member.metric, suite_member.label_space, suite_member.weight, NULL, NULL
+    FROM ended JOIN stream ON stream.name = ended.stream JOIN suite_member ON suite_member.suite = stream.suite
 ),
 lost AS (
     SELECT * EXCLUDE (then_, value), max(value) FILTER (WHERE then_ < task) AS best,

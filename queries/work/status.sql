@@ -32,7 +32,7 @@ timed AS (
 charged AS (
     -- of what was not timed; the costs of all attempts are many
     SELECT cost.trial, cost.attempt, sum(cost.seconds) FILTER (WHERE NOT cost.shared) AS seconds
-    FROM cost SEMI JOIN (FROM timed WHERE seconds IS NULL) t USING (trial, attempt)
+    FROM cost SEMI JOIN (FROM timed WHERE seconds IS NULL) untimed USING (trial, attempt)
     GROUP BY cost.trial, cost.attempt
 ),
 spent AS (

@@ -10,15 +10,15 @@ wish AS (
 ),
 several AS (
     -- of trials that were tried again; of the others it is one
-    SELECT trial, count(*) AS attempts FROM attempt SEMI JOIN (SELECT trial FROM attempt WHERE attempt > 1) a USING (trial) GROUP BY trial
+    SELECT trial, count(*) AS attempts FROM attempt SEMI JOIN (SELECT trial FROM attempt WHERE attempt > 1) repeated USING (trial) GROUP BY trial
 ),
 staged AS (
     FROM stage
 ),
 parent AS (
-    SELECT b.name AS backbone, b.trial, staged.state
-    FROM (SELECT name, try_cast(substr(pretrained, 7) AS BIGINT) AS trial FROM backbone WHERE pretrained LIKE 'trial:%') b
-    LEFT JOIN staged ON staged.trial = b.trial
+    SELECT start_point.name AS backbone, start_point.trial, staged.state
+    FROM (SELECT name, try_cast(substr(pretrained, 7) AS BIGINT) AS trial FROM backbone WHERE pretrained LIKE 'trial:%') start_point
+    LEFT JOIN staged ON staged.trial = start_point.trial
 ),
 said AS (
     SELECT subject, string_agg(message, '; ' ORDER BY message) AS message FROM problem GROUP BY subject
