@@ -17,7 +17,7 @@ SORTED = (
     3  # words of the order that are used: questions rank among equal backbone, stream and budget
 )
 PARTS = (5, 150)  # trials per row that is wanted: a few at first, then more
-ORDER = re.compile(r"^ORDER BY (.+);\s*\Z", re.MULTILINE)
+ORDER = re.compile(r"^ORDER BY ([^;]+);\s*\Z", re.MULTILINE)
 
 
 def parts(

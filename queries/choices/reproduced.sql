@@ -45,7 +45,8 @@ existing AS (
 ),
 absent AS (
     -- as it is written in the setting, since that is where it would be corrected
-    SELECT named.setting, string_agg(concat('no ', named.axis, ' ', named.words ->> named.axis), ', '
+    SELECT named.setting,
+           string_agg(concat('no ', named.axis, ' ', named.words ->> named.axis), ', '
                                      ORDER BY named.axis) AS names
     FROM named ANTI JOIN existing ON existing.axis = named.axis AND existing.name = named.name
     WHERE named.name IS NOT NULL

@@ -1,5 +1,6 @@
 -- What do the facts say of each task of these trials?
--- grain: one row per (trial, task) that has results, of the trials in the view or table that `trials` names (a column `trial`)
+-- grain: one row per (trial, task) that has results, of the trials in the view `trials`
+-- `trials` names a view or table with a column `trial`.
 -- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest
 -- with results of the task; `step` is the last at which it measured: the end of the task. Means as
 -- in `point`, what was spent as in `trajectory`.
@@ -12,61 +13,84 @@ of_result AS (
     SELECT result.* FROM result JOIN asked ON asked.id = result.trial
 ),
 holds AS (
-    SELECT last.trial, last.task, max(last.attempt) AS attempt, arg_max(last.step, last.attempt) AS step
-    FROM (SELECT of_result.trial, of_result.task, of_result.attempt, max(of_result.step) AS step FROM of_result GROUP BY ALL) last
+    SELECT last.trial, last.task, max(last.attempt) AS attempt,
+           arg_max(last.step, last.attempt) AS step
+    FROM (SELECT of_result.trial, of_result.task, of_result.attempt, max(of_result.step) AS step
+          FROM of_result GROUP BY ALL) last
     GROUP BY ALL
 ),
 placed AS (
-    SELECT holds.*, stream.suite, stream_seen.tasks, coalesce(stream_seen.adapt_wanted, 0) AS adapt_wanted, coalesce(stream_seen.retain_wanted, 0) AS retain_wanted, stream_seen.seen
+    SELECT holds.*, stream.suite, stream_seen.tasks,
+           coalesce(stream_seen.adapt_wanted, 0) AS adapt_wanted,
+           coalesce(stream_seen.retain_wanted, 0) AS retain_wanted, stream_seen.seen
     FROM holds
     LEFT JOIN trial ON trial.id = holds.trial
     LEFT JOIN stream ON stream.name = trial.stream
     LEFT JOIN stream_seen ON stream_seen.stream = trial.stream
 ),
 counted AS (
-    SELECT of_result.trial, of_result.task, count(*) FILTER (WHERE of_result.attempt = holds.attempt AND of_result.step < holds.step) AS within
+    SELECT of_result.trial, of_result.task,
+           count(*) FILTER (WHERE of_result.attempt = holds.attempt
+                            AND of_result.step < holds.step) AS within
     FROM of_result JOIN holds ON holds.trial = of_result.trial AND holds.task = of_result.task
     GROUP BY ALL
 ),
 same AS (
     SELECT repeated.trial, repeated.task, count(*) AS repeated
     FROM (SELECT of_result.trial, of_result.task FROM of_result
-          GROUP BY of_result.trial, of_result.task, hash(of_result.attempt, of_result.step, of_result.dataset, of_result.metric, of_result.label_space, of_result.weights, of_result.fraction) HAVING count(*) > 1) repeated
+          GROUP BY of_result.trial, of_result.task,
+                   hash(of_result.attempt, of_result.step, of_result.dataset, of_result.metric,
+               of_result.label_space, of_result.weights, of_result.fraction)
+               HAVING count(*) > 1) repeated
     GROUP BY ALL
 ),
 mean AS (
     SELECT placed.trial, placed.task,
-           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
-           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain') / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
+           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt')
+           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
+           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain')
+           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
            count(*) FILTER (WHERE suite_member.role = 'adapt') AS adapt_measured,
            count(*) FILTER (WHERE suite_member.role = 'retain') AS retain_measured,
-           count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'adapt') = 1 AS adapt_alike,
-           count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'retain') = 1 AS retain_alike
+           count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'adapt')
+           = 1 AS adapt_alike,
+           count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'retain')
+           = 1 AS retain_alike
     FROM of_result
-    JOIN placed ON placed.trial = of_result.trial AND placed.task = of_result.task AND placed.attempt = of_result.attempt AND placed.step = of_result.step
-    JOIN suite_member ON suite_member.suite = placed.suite AND suite_member.dataset = of_result.dataset AND suite_member.metric = of_result.metric AND suite_member.label_space = of_result.label_space
+    JOIN placed ON placed.trial = of_result.trial AND placed.task = of_result.task
+        AND placed.attempt = of_result.attempt AND placed.step = of_result.step
+    JOIN suite_member ON suite_member.suite = placed.suite
+        AND suite_member.dataset = of_result.dataset AND suite_member.metric = of_result.metric
+        AND suite_member.label_space = of_result.label_space
     WHERE of_result.weights = 'deployed' AND of_result.fraction = 1
     GROUP BY placed.trial, placed.task
 ),
 charged AS (
-    SELECT charged.trial, charged.task, sum(charged.flops) AS flops, sum(charged.seconds) AS seconds, sum(charged.steps) AS steps, sum(charged.pairs) AS pairs
+    SELECT charged.trial, charged.task, sum(charged.flops) AS flops,
+           sum(charged.seconds) AS seconds, sum(charged.steps) AS steps, sum(charged.pairs) AS pairs
     FROM (SELECT cost.* FROM cost JOIN asked ON asked.id = cost.trial) charged
-    JOIN holds ON holds.trial = charged.trial AND holds.task = charged.task AND holds.attempt = charged.attempt
+    JOIN holds ON holds.trial = charged.trial AND holds.task = charged.task
+        AND holds.attempt = charged.attempt
     WHERE charged.phase <> 'evaluate'
     GROUP BY charged.trial, charged.task
 ),
 whole AS (
-    SELECT placed.*, coalesce(mean.adapt_measured, 0) AS adapt_measured, coalesce(mean.retain_measured, 0) AS retain_measured,
-           CASE WHEN mean.adapt_measured = placed.adapt_wanted AND mean.adapt_alike THEN mean.adapt END AS a_ka,
-           CASE WHEN mean.retain_measured = placed.retain_wanted AND mean.retain_alike THEN mean.retain END AS a_zs
+    SELECT placed.*, coalesce(mean.adapt_measured, 0) AS adapt_measured,
+           coalesce(mean.retain_measured, 0) AS retain_measured,
+           CASE WHEN mean.adapt_measured = placed.adapt_wanted
+                AND mean.adapt_alike THEN mean.adapt END AS a_ka,
+           CASE WHEN mean.retain_measured = placed.retain_wanted
+                AND mean.retain_alike THEN mean.retain END AS a_zs
     FROM placed LEFT JOIN mean ON mean.trial = placed.trial AND mean.task = placed.task
 )
 SELECT whole.trial, whole.task, whole.attempt, whole.step, whole.tasks, whole.a_ka, whole.a_zs,
        max(whole.a_ka) FILTER (WHERE whole.task = 0) OVER (PARTITION BY whole.trial) AS a_ka_0,
        max(whole.a_zs) FILTER (WHERE whole.task = 0) OVER (PARTITION BY whole.trial) AS a_zs_0,
        whole.adapt_measured, whole.adapt_wanted, whole.retain_measured, whole.retain_wanted,
-       coalesce(sum(charged.flops) OVER so_far, 0) AS spent_flops, coalesce(sum(charged.seconds) OVER so_far, 0) AS spent_s,
-       coalesce(sum(charged.steps) OVER so_far, 0)::BIGINT AS spent_steps, coalesce(sum(charged.pairs) OVER so_far, 0)::BIGINT AS spent_pairs,
+       coalesce(sum(charged.flops) OVER so_far, 0) AS spent_flops,
+       coalesce(sum(charged.seconds) OVER so_far, 0) AS spent_s,
+       coalesce(sum(charged.steps) OVER so_far, 0)::BIGINT AS spent_steps,
+       coalesce(sum(charged.pairs) OVER so_far, 0)::BIGINT AS spent_pairs,
        counted.within, coalesce(same.repeated, 0) AS repeated, whole.seen
 FROM whole
 JOIN counted ON counted.trial = whole.trial AND counted.task = whole.task
