@@ -7,18 +7,20 @@ CREATE OR REPLACE MACRO bigger(measure VARCHAR := 'gm') AS TABLE
 WITH
 met AS (
     SELECT spread.* FROM spread
-    WHERE spread.measure
-    = CASE WHEN measure IN ('a_ka', 'a_zs', 'gm', 'd_ka', 'd_zs', 'zs_ratio') THEN measure
-                           ELSE error('measure is one of a_ka, a_zs, gm, d_ka, d_zs, zs_ratio; not '
-                                      || measure) END
+    WHERE spread.measure = CASE
+        WHEN measure IN ('a_ka', 'a_zs', 'gm', 'd_ka', 'd_zs', 'zs_ratio') THEN measure
+        ELSE error('measure is one of a_ka, a_zs, gm, d_ka, d_zs, zs_ratio; not ' || measure) END
 )
 SELECT met.stream, met.mixture, met.method, met.recipe, met.backbone, met.budget, met.gflops,
        met.seeds, met.seeds < 3 AS few_seeds,
        met.mean, met.low AS mean_low, met.high AS mean_high,
-       NOT EXISTS (SELECT 1 FROM met
-                   WHERE met.stream = met.stream AND met.mixture = met.mixture
-                     AND met.method = met.method AND met.recipe = met.recipe
-                   AND met.gflops <= met.gflops AND met.mean >= met.mean
-                   AND (met.gflops < met.gflops OR met.mean > met.mean)) AS pareto
+       NOT EXISTS (
+           SELECT 1
+           FROM met AS other
+           WHERE other.stream = met.stream AND other.mixture = met.mixture
+             AND other.method = met.method AND other.recipe = met.recipe
+             AND other.gflops <= met.gflops AND other.mean >= met.mean
+             AND (other.gflops < met.gflops OR other.mean > met.mean)
+       ) AS pareto
 FROM met
 ORDER BY 1, 2, 3, 4, met.gflops, 5, 6;
