@@ -1,4 +1,6 @@
-"""How long until the app's pages are there, and what they send: `python -m benchmarks.app [--trials N ...] [--folder FOLDER]`.
+"""How long until the app's pages are there, and what they send.
+
+    python -m benchmarks.app [--trials N ...] [--folder FOLDER]
 
 Catalogs of so many finished trials (10 methods, 5 mixtures, seeds; two tasks, two datasets, so six
 results each) are made by SQL, with numbers drawn at random. Every page is opened twice in a real

@@ -1,4 +1,6 @@
-"""A catalog of many finished trials, made in SQL: `python -m benchmarks.big TRIALS` in a folder whose catalog has the vocabulary.
+"""Make a catalog of many finished trials in SQL.
+
+    python -m benchmarks.big TRIALS      (in a folder whose catalog has the vocabulary)
 
 Trial n has the words that the digits of n name: 5 seeds of each combination of 25 methods, 8
 mixtures, 5 budgets, 5 recipes, 4 backbones and 10 streams, so 1,000,000 trials are all of them. A

@@ -1,4 +1,6 @@
-"""How long each question takes over many results: `python -m benchmarks.queries [--trials N] [--limit_s S] [--out FILE.md]`.
+"""How long each question takes over many results.
+
+    python -m benchmarks.queries [--trials N] [--limit_s S] [--out FILE.md]
 
 A synthetic catalog (`big.py`: 50 results per trial) is made in --folder, or taken as it is if it is
 there. Each question is asked with its default parameters, as `python -m queries` asks it (the rows

@@ -1,4 +1,6 @@
-"""How long Weir's scheduler takes, and what a user would pick instead: `python -m benchmarks.scheduler [--quick] [--out FILE]`.
+"""How long Weir's scheduler takes, and what a user would pick instead.
+
+    python -m benchmarks.scheduler [--quick] [--out FILE]
 
 Four measurements in one run on one machine: a grid declared, a sync with nothing to do, trials
 submitted to Slurm, results ingested. Beside them Optuna and PyExperimenter on SQLite (where they

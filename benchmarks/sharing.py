@@ -1,4 +1,6 @@
-"""`python -m benchmarks.sharing [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]`: the grid of TIME, shared and alone.
+"""Run the grid of TIME, shared and alone.
+
+    python -m benchmarks.sharing [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]
 
 The 58 methods of grids/time.sql (8 techniques by 3 starts by 3 deploy rules, less what merges
 nothing) in three seeds, on the embedded default: the tiny CLIP, concepts, five tasks and mixture of

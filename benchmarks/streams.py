@@ -1,4 +1,6 @@
-"""`python -m benchmarks.streams [--quick] [--only FORMAT ...] [--out FILE]`: how fast pairs are read, beside torch's DataLoader.
+"""Measure how fast pairs are read, beside torch's DataLoader.
+
+    python -m benchmarks.streams [--quick] [--only FORMAT ...] [--out FILE]
 
 Weir reads the pairs of each format (`formats.py`) through a mixture and its loader: shuffled by
 epoch, resumable, with captions, unreadable items replaced and counted; torch's DataLoader reads

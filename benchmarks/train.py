@@ -1,4 +1,6 @@
-"""`python -m benchmarks.train [--quick] [--out FILE.md]`: pairs per second of a training step, Weir's loop beside two others.
+"""Measure pairs per second of a training step, Weir's loop beside two others.
+
+    python -m benchmarks.train [--quick] [--out FILE.md]
 
 (a) open_clip's own training loop, `open_clip_train.train.train_one_epoch` as installed from PyPI;
 (b) the plain autocast loop that looks at its loss after every step. The same JPEG files, captions,
