@@ -1,1 +1,4 @@
-"""Measured, never promised: each module here is run by itself (`python -m benchmarks.scheduler`); README.md has the records."""
+"""Measurements; each module here is run by itself (`python -m benchmarks.scheduler`).
+
+README.md has the records.
+"""

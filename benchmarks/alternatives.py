@@ -1,4 +1,6 @@
-"""What a user would pick instead, doing the same work: `python -m benchmarks.alternatives TOOL ACTION ...` in a folder.
+"""Do what a user would pick instead for the same work.
+
+    python -m benchmarks.alternatives TOOL ACTION ...      (in a folder)
 
     optuna, pyexperimenter   a store in SQLite, by their public functions and as their documentation shows them
         create                  an empty store

@@ -1,9 +1,12 @@
-"""How long until the app's pages are there, and what they send: `python -m benchmarks.app [--trials N ...] [--folder FOLDER]`.
+"""How long until the app's pages are there, and what they send.
 
-Catalogs of so many finished trials (10 methods, 5 mixtures, seeds; two tasks, two datasets, so six results each) are made by
-SQL, with numbers drawn at random. Every page is opened twice in a real browser: cold, when the server has to compute its
-answers, and warm, when it kept them. Painted: the heading and the age of the snapshot are there. Whole: everything is there.
-Sent: what went through the web socket, in kB, which is everything but the app's own files.
+    python -m benchmarks.app [--trials N ...] [--folder FOLDER]
+
+Catalogs of so many finished trials (10 methods, 5 mixtures, seeds; two tasks, two datasets, so six
+results each) are made by SQL, with numbers drawn at random. Every page is opened twice in a real
+browser: cold, when the server has to compute its answers, and warm, when it kept them. Painted: the
+heading and the age of the snapshot are there. Whole: everything is there. Sent: what went through
+the web socket, in kB, which is everything but the app's own files.
 """
 
 import argparse

@@ -1,8 +1,11 @@
-"""A catalog of many finished trials, made in SQL: `python -m benchmarks.big TRIALS` in a folder whose catalog has the vocabulary.
+"""Make a catalog of many finished trials in SQL.
 
-Trial n has the words that the digits of n name: 5 seeds of each combination of 25 methods, 8 mixtures, 5 budgets, 5 recipes,
-4 backbones and 10 streams, so 1,000,000 trials are all of them. A stream is one order of four datasets in four tasks; its suite
-has six more to retain. Values follow no law worth knowing: a level by dataset, a slope by method, and noise by trial.
+    python -m benchmarks.big TRIALS      (in a folder whose catalog has the vocabulary)
+
+Trial n has the words that the digits of n name: 5 seeds of each combination of 25 methods, 8
+mixtures, 5 budgets, 5 recipes, 4 backbones and 10 streams, so 1,000,000 trials are all of them. A
+stream is one order of four datasets in four tasks; its suite has six more to retain. Values follow
+no law worth knowing: a level by dataset, a slope by method, and noise by trial.
 """
 
 import sys

@@ -1,4 +1,7 @@
-"""A real Slurm cluster for one measurement, where the tests can make one: jobs are queued in it, and none starts."""
+"""Make a real Slurm cluster for one measurement, where the tests can make one.
+
+Jobs are queued in it, and none starts.
+"""
 
 import shlex
 import shutil

@@ -1,7 +1,10 @@
-"""A small Slurm for timing what calls it: `python fake_slurm.py COMMAND ...` with its memory in $FAKE_SLURM.
+"""A small Slurm for timing what calls it, with its memory in $FAKE_SLURM.
 
-sbatch queues what the script says and answers at once, squeue and sacct list it, every job in the state that the file `state`
-names (PENDING when there is none). Nothing is ever run. Standard library only.
+    python fake_slurm.py COMMAND ...
+
+sbatch queues what the script says and answers at once, squeue and sacct list it, every job in the
+state that the file `state` names (PENDING when there is none). Nothing is ever run. Standard
+library only.
 """
 
 import os

@@ -1,8 +1,11 @@
-"""The same pictures in every format of `streams/formats/`, and what a user of torch would write instead of Weir for each.
+"""Write the same pictures in every format of `streams/formats/`.
 
-A writer puts pictures into a folder and gives the params of the row; the alternative is a map-style Dataset as the documentation
-of torch has it, over the same files, with torchvision's transforms of the same name. What `world` and `idsprites` draw has no
-files: beside them stands a Dataset over the same array, or one that calls the same renderer, an image at a time.
+Beside each stands what a user of torch would write instead of Weir.
+
+A writer puts pictures into a folder and gives the params of the row; the alternative is a map-style
+Dataset as the documentation of torch has it, over the same files, with torchvision's transforms of
+the same name. What `world` and `idsprites` draw has no files: beside them stands a Dataset over the
+same array, or one that calls the same renderer, an image at a time.
 """
 
 import io

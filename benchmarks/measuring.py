@@ -1,8 +1,11 @@
-"""Timing whole commands, a Slurm whose every call is timed too, and what to say about the machine. Standard library only.
+"""Time whole commands, and say what the machine is.
 
-A command is timed from its start to its end, interpreter and imports included, because that is what a person waits for. Its peak
-memory is what the kernel noted for it and the commands it ran; a child's note begins at its parent's size, so this process and
-what it imports stay small, and whatever prepares a measurement runs in a process of its own.
+A Slurm whose every call is timed is here too. The module needs the standard library only.
+
+A command is timed from its start to its end, interpreter and imports included, because that is what
+a person waits for. Its peak memory is what the kernel noted for it and the commands it ran; a
+child's note begins at its parent's size, so this process and what it imports stay small, and
+whatever prepares a measurement runs in a process of its own.
 """
 
 import datetime

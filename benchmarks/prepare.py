@@ -1,4 +1,6 @@
-"""What there is before a measurement begins: `python -m benchmarks.prepare ACTION ...` in the folder of a lab. Nothing is timed.
+"""Make what there is before a measurement begins. Nothing is timed.
+
+    python -m benchmarks.prepare ACTION ...      (in the folder of a lab)
 
 finished FIRST LAST     the facts of trials that are done, one attempt each, as if they had run: attempt (with the whole
                         definition), submission, outcome, and a row of `ingested` per task

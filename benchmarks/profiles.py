@@ -1,6 +1,11 @@
-"""`python -m benchmarks.profiles`: what a step of each method costs, and the steps it gets from the budget of FoMo-in-Flux.
+"""Print what a step of each method costs, and the steps that a budget buys it.
 
-Prints the table of `docs/budgets.md`: profiles on fake tensors, so neither weights nor data nor a GPU are needed.
+    python -m benchmarks.profiles
+
+The budget is that of FoMo-in-Flux.
+
+Prints the table of `docs/budgets.md`: profiles on fake tensors, so neither weights nor data nor a
+GPU are needed.
 """
 
 import argparse

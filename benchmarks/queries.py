@@ -1,12 +1,16 @@
-"""How long each question takes over many results: `python -m benchmarks.queries [--trials N] [--limit_s S] [--out FILE.md]`.
+"""How long each question takes over many results.
 
-A synthetic catalog (`big.py`: 50 results per trial) is made in --folder, or taken as it is if it is there. Each question is
-asked with its default parameters, as `python -m queries` asks it (the rows that a terminal shows), in a process of its own with
-4 GB for DuckDB: cold is the first time in a new process, the file in the page cache; warm the second time, with the processor
-time of all cores, which other work on the machine lengthens less. What takes longer than --limit_s is interrupted and said so.
-Beside it the leaderboard (the best means over seeds) of MLflow and Optuna on SQLite, which are filled with twice as many trials
-again and again, up to --others, as long as filling stays below --fill_s; and Weir's at the larger of these sizes
-(`retention_at_budget`). What is not installed is left out.
+    python -m benchmarks.queries [--trials N] [--limit_s S] [--out FILE.md]
+
+A synthetic catalog (`big.py`: 50 results per trial) is made in --folder, or taken as it is if it is
+there. Each question is asked with its default parameters, as `python -m queries` asks it (the rows
+that a terminal shows), in a process of its own with 4 GB for DuckDB: cold is the first time in a
+new process, the file in the page cache; warm the second time, with the processor time of all cores,
+which other work on the machine lengthens less. What takes longer than --limit_s is interrupted and
+said so. Beside it the leaderboard (the best means over seeds) of MLflow and Optuna on SQLite, which
+are filled with twice as many trials again and again, up to --others, as long as filling stays below
+--fill_s; and Weir's at the larger of these sizes (`retention_at_budget`). What is not installed is
+left out.
 """
 
 import argparse

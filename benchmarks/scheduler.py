@@ -1,10 +1,13 @@
-"""How long Weir's scheduler takes, and what a user would pick instead: `python -m benchmarks.scheduler [--quick] [--out FILE]`.
+"""How long Weir's scheduler takes, and what a user would pick instead.
 
-Four measurements in one run on one machine: a grid declared, a sync with nothing to do, trials submitted to Slurm, results
-ingested. Beside them Optuna and PyExperimenter on SQLite (where they are installed: the extra `bench`) and submitit alone, with
-the same trials. What cannot do it all in a minute is measured at the largest size that it manages in one (sizes are doubled until
-the next would take longer), and Weir again at that size; nothing is extrapolated. --quick does everything at a hundredth of the
-size, to see that it works.
+    python -m benchmarks.scheduler [--quick] [--out FILE]
+
+Four measurements in one run on one machine: a grid declared, a sync with nothing to do, trials
+submitted to Slurm, results ingested. Beside them Optuna and PyExperimenter on SQLite (where they
+are installed: the extra `bench`) and submitit alone, with the same trials. What cannot do it all in
+a minute is measured at the largest size that it manages in one (sizes are doubled until the next
+would take longer), and Weir again at that size; nothing is extrapolated. --quick does everything at
+a hundredth of the size, to see that it works.
 """
 
 import argparse

@@ -1,4 +1,7 @@
-"""The same trials for everybody: sentences over Weir's own vocabulary, as a grid in SQL and as dicts for the alternatives."""
+"""The same trials for everybody: sentences over Weir's own vocabulary.
+
+They are given as a grid in SQL and as dicts for the alternatives.
+"""
 
 from collections.abc import Iterator
 from typing import Any

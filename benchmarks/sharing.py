@@ -1,10 +1,13 @@
-"""`python -m benchmarks.sharing [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]`: the grid of TIME, shared and alone.
+"""Run the grid of TIME, shared and alone.
 
-The 58 methods of grids/time.sql (8 techniques by 3 starts by 3 deploy rules, less what merges nothing) in three seeds, on the
-embedded default: the tiny CLIP, concepts, five tasks and mixture of the demo; but from random weights, for a few steps and
-measured on two test sets, as only costs and bits are looked at. Once as sync does it, and for the first `--alone` seeds with
-`share_trunks = 0`, in another lab. Then every result, statistic and cost of the two (but for seconds and who spent them) is
-compared to the last bit.
+    python -m benchmarks.sharing [--steps N] [--alone SEEDS] [--data FOLDER] [--out FILE.md]
+
+The 58 methods of grids/time.sql (8 techniques by 3 starts by 3 deploy rules, less what merges
+nothing) in three seeds, on the embedded default: the tiny CLIP, concepts, five tasks and mixture of
+the demo; but from random weights, for a few steps and measured on two test sets, as only costs and
+bits are looked at. Once as sync does it, and for the first `--alone` seeds with `share_trunks = 0`,
+in another lab. Then every result, statistic and cost of the two (but for seconds and who spent
+them) is compared to the last bit.
 """
 
 import argparse

@@ -1,10 +1,13 @@
-"""`python -m benchmarks.streams [--quick] [--only FORMAT ...] [--out FILE]`: how fast pairs are read, beside torch's DataLoader.
+"""Measure how fast pairs are read, beside torch's DataLoader.
 
-Weir reads the pairs of each format (`formats.py`) through a mixture and its loader: shuffled by epoch, resumable, with captions,
-unreadable items replaced and counted; torch's DataLoader reads what a user would write, shuffled. One run after the other, the
-best of `ROUNDS` each. Pairs per core are pairs by second of processor time of all processes together. Beside it, Weir with
-`decode_on_device` on the device there is, and that to Weir as always. Then: the first batch, a cursor in the middle of a thousand
-shards, and memory over a million pairs.
+    python -m benchmarks.streams [--quick] [--only FORMAT ...] [--out FILE]
+
+Weir reads the pairs of each format (`formats.py`) through a mixture and its loader: shuffled by
+epoch, resumable, with captions, unreadable items replaced and counted; torch's DataLoader reads
+what a user would write, shuffled. One run after the other, the best of `ROUNDS` each. Pairs per
+core are pairs by second of processor time of all processes together. Beside it, Weir with
+`decode_on_device` on the device there is, and that to Weir as always. Then: the first batch, a
+cursor in the middle of a thousand shards, and memory over a million pairs.
 """
 
 import argparse

@@ -1,14 +1,18 @@
-"""`python -m benchmarks.train [--quick] [--out FILE.md]`: pairs per second of a training step, Weir's loop beside two others.
+"""Measure pairs per second of a training step, Weir's loop beside two others.
+
+    python -m benchmarks.train [--quick] [--out FILE.md]
 
 (a) open_clip's own training loop, `open_clip_train.train.train_one_epoch` as installed from PyPI;
-(b) the plain autocast loop that looks at its loss after every step.
-The same JPEG files, captions, model, weights, batch, precision, optimizer and clipping for all, one after the other, ROUNDS
-times in turn, the best of each; a few steps are passed over before the clock starts. Once from files, decoding included (for the
-others by torch's DataLoader with open_clip's transform and as many workers), once from memory (where they get tensors that are
-normalised and tokenised already). The share of the ceiling is the FLOPs of a step, by Weir's profile, against a large matrix
-product measured here in the same precision. On a GPU: ViT-B-32 and ViT-B-16 at 512 pairs in bfloat16; on a CPU: a tiny model at
-64 pairs in float32, which says nothing about a GPU. `--modes` takes Weir's loop in more ways (`compute_params`): all of them on a
-GPU and none on a CPU if it is not said; with `--quick` both at once, and no kernels are made.
+(b) the plain autocast loop that looks at its loss after every step. The same JPEG files, captions,
+model, weights, batch, precision, optimizer and clipping for all, one after the other, ROUNDS times
+in turn, the best of each; a few steps are passed over before the clock starts. Once from files,
+decoding included (for the others by torch's DataLoader with open_clip's transform and as many
+workers), once from memory (where they get tensors that are normalised and tokenised already). The
+share of the ceiling is the FLOPs of a step, by Weir's profile, against a large matrix product
+measured here in the same precision. On a GPU: ViT-B-32 and ViT-B-16 at 512 pairs in bfloat16; on a
+CPU: a tiny model at 64 pairs in float32, which says nothing about a GPU. `--modes` takes Weir's
+loop in more ways (`compute_params`): all of them on a GPU and none on a CPU if it is not said; with
+`--quick` both at once, and no kernels are made.
 """
 
 import argparse

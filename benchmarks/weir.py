@@ -1,4 +1,7 @@
-"""A Weir of its own for one measurement: a folder with a catalog, a site.toml and a Slurm to submit to."""
+"""A Weir of its own for one measurement.
+
+It is a folder with a catalog, a site.toml and a Slurm to submit to.
+"""
 
 import re
 from pathlib import Path

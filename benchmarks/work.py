@@ -1,4 +1,7 @@
-"""What exactly each line of the scheduler's table is about: by Weir (""), and by what it is compared with."""
+"""Do the work that each line of the scheduler's table is about.
+
+It is done by Weir (""), and by what it is compared with.
+"""
 
 CLOCK = (
     "A time is that of a whole process, from its start to its end, with its imports; peak memory is that of the process, or of a "

@@ -1,7 +1,7 @@
 """Say which images and texts of a retrieval test set match, and how near a query is to its matches.
 
-A test set is a list of pairs. Images with the same pixels are one image, and texts with the same words
-are one text: nothing could tell them apart. An image and a text match if some pair has both.
+A test set is a list of pairs. Images with the same pixels are one image, and texts with the same
+words are one text: nothing could tell them apart. An image and a text match if some pair has both.
 """
 
 # P pairs, N queries or candidates, Q queries of a chunk, D width
@@ -13,20 +13,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK_ROWS = 2048  # of the similarities held at once
+# Rows of the similarities held at once, which bounds their memory
+CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True)
 class Matches:
     """Pairs of one kind of thing with another, by number: things of equal number are the same."""
 
-    queries: Tensor  # (N,) int64: which thing each query is
-    candidates: Tensor  # (M,) int64: which thing each candidate is
-    pairs: tuple[Tensor, Tensor]  # (P,) int64 each: the things that match
+    # (N,) int64: which thing each query is
+    queries: Tensor
+    # (M,) int64: which thing each candidate is
+    candidates: Tensor
+    # (P,) int64 each: the things that match
+    pairs: tuple[Tensor, Tensor]
 
     def of(self, rows: Tensor) -> Tensor:
         """Return (Q, M) bool: which candidates match the queries that are these things (Q,)."""
-        own, other = (side.to(rows.device) for side in self.pairs)
+        own, other = self.pairs[0].to(rows.device), self.pairs[1].to(rows.device)
         candidates = self.candidates.to(rows.device)
         largest = max(int(other.max()), int(candidates.max()))
         query, pair = (rows[:, None] == own[None, :]).nonzero(as_tuple=True)
@@ -38,7 +42,8 @@ class Matches:
 def numbered(things: Sequence[object]) -> Tensor:
     """Return (N,) int64: for each thing the place of the first that equals it."""
     first: dict[object, int] = {}
-    return torch.tensor([first.setdefault(thing, place) for place, thing in enumerate(things)])
+    places = [first.setdefault(thing, place) for place, thing in enumerate(things)]
+    return torch.tensor(places)
 
 
 def same_pixels(images: np.ndarray) -> Tensor:

@@ -1,14 +1,16 @@
-"""Retrieval over every caption of an image, where a test set has several (five in COCO and Flickr30k).
+"""Retrieval over every caption of an image, where a test set has several.
 
     all_image_to_text_r<k>  images whose k nearest of all texts hold one of theirs
     all_text_to_image_r<k>  texts, each a query of its own, whose k nearest images hold theirs
     all_r<k>                the mean of both
 
-These are `text_retrieval_recall@k` and `image_retrieval_recall@k` of CLIP_benchmark
-(https://github.com/LAION-AI/CLIP_benchmark); matches and ties are as in `evals.retrieval`. Measured only
-where a suite asks for it: there are several times as many texts to encode.
+COCO and Flickr30k have five captions an image. These are `text_retrieval_recall@k` and
+`image_retrieval_recall@k` of CLIP_benchmark (https://github.com/LAION-AI/CLIP_benchmark); matches
+and ties are as in `evals.retrieval`. Measured only where a suite asks for it: there are several
+times as many texts to encode.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -18,7 +20,8 @@ from evals._matching import Matches, nearer_than_match, numbered, same_pixels
 from evals.retrieval import RANKS
 
 KINDS = ("retrieval",)
-PROBES = tuple(f"all_{way}r{k}" for way in ("image_to_text_", "text_to_image_", "") for k in RANKS)
+WAYS = ("all_image_to_text_r", "all_text_to_image_r", "all_r")
+PROBES = tuple(f"{way}{k}" for way in WAYS for k in RANKS)
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
@@ -32,13 +35,13 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
         captions = [[caption] for caption in dataset.captions]
     if len(captions) != len(dataset.images) or not all(captions):
         raise ValueError(
-            f"dataset {dataset.name!r}: {PROBES[0]} needs a caption of every image, and some have none; "
-            "correct its captions, or take the probe out of the suite"
+            f"dataset {dataset.name!r}: {PROBES[0]} needs a caption of every image, and some have "
+            "none; correct its captions, or take the probe out of the suite"
         )
-    texts = [text for several in captions for text in several]
-    owners = torch.repeat_interleave(
-        torch.arange(len(captions)), torch.tensor([len(several) for several in captions])
-    )  # (texts,) int64: whose caption each text is
+    texts = list(itertools.chain.from_iterable(captions))
+    counts = torch.tensor(list(map(len, captions)))
+    # (texts,) int64: whose caption each text is
+    owners = torch.repeat_interleave(torch.arange(len(captions)), counts)
     pixels, words = same_pixels(dataset.images), numbered(texts)
     to_text = Matches(pixels, words, (pixels[owners], words))
     to_image = Matches(words, pixels, (words, pixels[owners]))

@@ -1,12 +1,16 @@
-"""Few-shot classification: a linear classifier of frozen image features, fitted to k training images a class (the linear probe of
-https://arxiv.org/abs/2103.00020; that it may take so few shots, as in https://arxiv.org/abs/2411.15099).
+"""Few-shot classification: a linear classifier of frozen image features.
 
-Ridge regression onto the classes, in closed form: X are the features of the shots less their mean, Y (one column a class: 1 or 0)
-less its own, and the class with the largest x' (X'X + lambda I)^-1 X'Y + mean of Y is taken, of equals the first; lambda is a
-tenth of the mean of the eigenvalues of X'X that can be above 0. Nothing is drawn or iterated: the shots are fixed by a hash, the
-same for every trial.
+It is fitted to k training images a class (the linear probe of https://arxiv.org/abs/2103.00020;
+that it may take so few shots, as in https://arxiv.org/abs/2411.15099).
 
-It asks what the features could tell, whether or not the text tower can name it. Measured only where a suite asks for it.
+Ridge regression onto the classes, in closed form: X are the features of the shots less their mean,
+Y (one column a class: 1 or 0) less its own, and the class with the largest
+x' (X'X + lambda I)^-1 X'Y + mean of Y is taken, of equals the first; lambda is a tenth of the mean
+of the eigenvalues of X'X that can be above 0. Nothing is drawn or iterated: the shots are fixed by
+a hash, the same for every trial.
+
+It asks what the features could tell, whether or not the text tower can name it. Measured only where
+a suite asks for it.
 """
 
 # S shots, N images, C classes, D width
@@ -21,45 +25,55 @@ from torch.nn import functional
 from evals import Encoder, TestSet
 
 KINDS = ("classification",)
-SHOTS = (4, 16)  # of each class
+# Training images of each class
+SHOTS = (4, 16)
 PROBES = tuple(f"fewshot{k}_top1" for k in SHOTS)
+# Of the mean eigenvalue; and what keeps the matrix regular where all features are equal
 RIDGE, LEAST_RIDGE = 0.1, 1e-9
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """`fewshot<k>_top1`, the fraction of images given their own class, for each k that every class has training images for.
+    """Yield `fewshot<k>_top1`, the fraction of images given their own class.
+
+    That is for each k of SHOTS that every class has training images for.
 
     Raises:
         ValueError: no training images, or a class with fewer than the least k.
     """
     shots, classes = dataset.shots, len(dataset.classes)
-    least = 0 if shots is None else int(np.bincount(shots.labels, minlength=classes).min())
+    least = 0
+    if shots is not None:
+        least = int(np.bincount(shots.labels, minlength=classes).min())
     if shots is None or least < SHOTS[0]:
         raise ValueError(
-            f"dataset {dataset.name!r}: {PROBES[0]} needs {SHOTS[0]} training images of every class, and one has {least}; "
-            "give it a training split that has them, or take the probe out of the suite"
+            f"dataset {dataset.name!r}: {PROBES[0]} needs {SHOTS[0]} training images of every "
+            f"class, and one has {least}; give it a training split that has them, or take the "
+            "probe out of the suite"
         )
-    known, labels = model.encode_images(shots.images).double().cpu(), torch.from_numpy(shots.labels)
+    known = model.encode_images(shots.images).double().cpu()  # (S, D)
+    labels = torch.from_numpy(shots.labels)
     images = model.encode_images(dataset.images).double().cpu()  # (N, D)
-    place = torch.tensor(
-        [int((labels[:n] == label).sum()) for n, label in enumerate(labels)]
-    )  # (S,) of a shot in its class
+    # (S,) the place of a shot in its class: the first k are the same, however many follow
+    same = labels[:, None] == labels[None, :]
+    place = same.tril(diagonal=-1).sum(dim=1)
     for k, metric in zip(SHOTS, PROBES, strict=True):
         if least >= k:
-            found = classified(known[place < k], labels[place < k], images, classes)
-            yield metric, float((found.numpy() == dataset.labels).mean())
+            nearest = classified(known[place < k], labels[place < k], images, classes)
+            yield metric, float((nearest.numpy() == dataset.labels).mean())
 
 
 def classified(known: Tensor, labels: Tensor, images: Tensor, classes: int) -> Tensor:
-    """(N,) the classes of images (N, D) by a ridge regression on `known` (S, D) of `labels` (S,)."""
+    """Return (N,) the classes of images (N, D).
+
+    The ridge regression is fitted to the features `known` (S, D) of shots of classes `labels` (S,).
+    """
     mean = known.mean(dim=0)
-    features, wanted = (
-        known - mean,
-        functional.one_hot(labels, classes).to(known.dtype),
-    )  # (S, D), (S, C)
-    inner = features @ features.T  # (S, S): as many unknowns as shots, whatever the width
+    features = known - mean  # (S, D)
+    targets = functional.one_hot(labels, classes).to(known.dtype)  # (S, C)
+    # (S, S): as many unknowns as shots, whatever the width
+    inner = features @ features.T
     ridge = RIDGE * inner.trace() / max(1, min(len(labels) - 1, known.shape[1]))
     penalty = (ridge + LEAST_RIDGE) * torch.eye(len(labels), dtype=known.dtype)
-    weights = torch.linalg.solve(inner + penalty, wanted - wanted.mean(dim=0))
-    scores: Tensor = (images - mean) @ features.T @ weights + wanted.mean(dim=0)  # (N, C)
+    weights = torch.linalg.solve(inner + penalty, targets - targets.mean(dim=0))
+    scores: Tensor = (images - mean) @ features.T @ weights + targets.mean(dim=0)  # (N, C)
     return scores.argmax(dim=1)

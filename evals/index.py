@@ -1,16 +1,17 @@
-"""Whether an image index can stay when the model is updated: texts encoded by the updated model look
-for their images among embeddings that the untouched backbone made (the cross-test of
-https://arxiv.org/abs/2003.11942; the drift that is taken back is that of
-https://github.com/dipamgoswami/QDC).
+"""Backward compatibility: whether an image index can stay when the model is updated.
+
+Texts encoded by the updated model look for their images among embeddings that the untouched
+backbone made (the cross-test of https://arxiv.org/abs/2003.11942; the drift that is taken back is
+that of https://github.com/dipamgoswami/QDC).
 
     index_r<k>          recall at k of the updated model's texts on the old images
-    index_shifted_r<k>  the same after the mean drift of the queries, mean_q (new(q) - old(q)), is taken
-                        from each of them
+    index_shifted_r<k>  the same after the mean drift of the queries, mean_q (new(q) - old(q)), is
+                        taken from each of them
 
-Beside `text_to_image_r<k>`, the recall on an index made anew, and its value at task 0, that of the old
-model on the old index: an update is backward compatible if the first is no less than the latter. A
-match and a tie are as in `evals.retrieval`; the untouched backbone scores `text_to_image_r<k>` in both.
-Measured only where a suite asks for it.
+Both stand beside `text_to_image_r<k>`, the recall on an index made anew, and its value at task 0,
+that of the old model on the old index: an update is backward compatible if the first is no less
+than the latter. A match and a tie are as in `evals.retrieval`; the untouched backbone scores
+`text_to_image_r<k>` in both. Measured only where a suite asks for it.
 """
 
 # N pairs, D width
@@ -36,15 +37,15 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     old = dataset.untouched
     if old is None:
         raise ValueError(
-            f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none was "
-            "given"
+            f"dataset {dataset.name!r}: {PROBES[0]} compares with the untouched backbone, and none "
+            "was given"
         )
     _, to_image = both_ways(dataset.images, dataset.captions)
     index = old.encode_images(dataset.images)  # (N, D), as the queries
     before = old.encode_texts(dataset.captions)
     queries = model.encode_texts(dataset.captions)
     shifted = functional.normalize(queries - (queries - before).mean(dim=0), dim=-1)
-    for name, asked in (("index", queries), ("index_shifted", shifted)):
-        nearer = nearer_than_match(asked, index, to_image)
+    for name, texts in (("index", queries), ("index_shifted", shifted)):
+        nearer = nearer_than_match(texts, index, to_image)
         for k in RANKS:
             yield f"{name}_r{k}", float((nearer < k).double().mean())

@@ -1,10 +1,11 @@
-"""Zero-shot classification beyond the nearest class (https://arxiv.org/abs/2103.00020; the names and
-values are those of https://github.com/LAION-AI/CLIP_benchmark).
+"""Zero-shot classification beyond the nearest class (https://arxiv.org/abs/2103.00020).
 
-    top5                   images whose own class is among the five nearest, of five or more candidates
+    top5                   images whose own class is among the five nearest, of five or more
+                           candidates
     mean_per_class_recall  `top1` of each class that has images, averaged over these classes
 
-Prompts, candidates and ties are as in `evals.zeroshot`. Measured only where a suite asks for it.
+The names and values are those of https://github.com/LAION-AI/CLIP_benchmark. Prompts, candidates
+and ties are as in `evals.zeroshot`. Measured only where a suite asks for it.
 """
 
 from collections.abc import Iterator
@@ -29,12 +30,17 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     if candidates(dataset) >= TOP:
         yield "top5", float((before < TOP).mean())
     labels = dataset.labels
-    recalls = [float((before[labels == label] == 0).mean()) for label in np.unique(labels)]
+    recalls = []
+    for label in np.unique(labels):
+        recalls.append(float((before[labels == label] == 0).mean()))
     yield "mean_per_class_recall", float(np.mean(recalls))
 
 
 def candidates(dataset: TestSet) -> int:
-    """Return among how many classes an image is told apart; of groups, the smallest that has images."""
+    """Return among how many classes an image is told apart.
+
+    Where the test set has groups, this is the size of the smallest group that has images.
+    """
     rivals = sum(len(names) for names, _ in dataset.rivals)
     if dataset.groups is None:
         return len(dataset.classes) + rivals

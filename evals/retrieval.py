@@ -1,9 +1,9 @@
-"""Retrieval: how often a matching text is among the k nearest texts of an image, and the reverse
-(recall at k, as in https://arxiv.org/abs/2103.00020).
+"""Retrieval: how often a matching text is among the k nearest of an image, and the reverse.
 
-What matches is said in `evals._matching`: images of the same pixels and texts of the same words are
-matches of each other's. A candidate that does not match and is exactly as near as the best that does
-counts as nearer, so a model that gives every input the same embedding scores 0, not 1.
+This is recall at k, as in https://arxiv.org/abs/2103.00020. What matches is said in
+`evals._matching`: images of the same pixels and texts of the same words are matches of each
+other's. A candidate that does not match and is exactly as near as the best that does counts as
+nearer, so a model that gives every input the same embedding scores 0, not 1.
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     """
     if not dataset.captions or len(dataset.captions) != len(dataset.images):
         raise ValueError(
-            f"dataset {dataset.name!r} is of kind retrieval: its test split must hold one caption per "
-            f"image, not {len(dataset.captions)} for {len(dataset.images)}; correct its captions, or "
-            "make its kind classification"
+            f"dataset {dataset.name!r} is of kind retrieval: its test split must hold one caption "
+            f"per image, not {len(dataset.captions)} for {len(dataset.images)}; correct its "
+            "captions, or make its kind classification"
         )
     images = model.encode_images(dataset.images)  # (N, D), as the texts
     texts = model.encode_texts(dataset.captions)

@@ -1,14 +1,14 @@
-"""Zero-shot classification: the class whose prompts are nearest to the image
-(https://arxiv.org/abs/2103.00020).
+"""Zero-shot classification: the class whose prompts are nearest to the image.
 
     top1    images given their own class
 
-Several templates are ensembled in embedding space: the mean of the unit-norm embeddings of a class's
-prompts, renormalised. Candidates are all classes of the dataset from the start, not only those learned
-so far. Where the test set has groups, they are those of the group that the image's class is in: the
-evaluation is told the task (https://arxiv.org/abs/2303.06628). Where it has rivals, theirs are
-candidates too (https://arxiv.org/abs/2406.18868), and one of the same name is right as well: nothing in
-the words tells them apart. Among equals the first class is taken.
+The source is https://arxiv.org/abs/2103.00020. Several templates are ensembled in embedding space:
+the mean of the unit-norm embeddings of a class's prompts, renormalised. Candidates are all classes
+of the dataset from the start, not only those learned so far. Where the test set has groups, they
+are those of the group that the image's class is in: the evaluation is told the task
+(https://arxiv.org/abs/2303.06628). Where it has rivals, theirs are candidates too
+(https://arxiv.org/abs/2406.18868), and one of the same name is right as well: nothing in the words
+tells them apart. Among equals the first class is taken.
 """
 
 # N images, Q of a chunk, C classes, R of them and of rivals, T templates, D width
@@ -23,7 +23,8 @@ from torch.nn import functional
 from evals import Encoder, TestSet
 
 KINDS = ("classification",)
-CHUNK_ROWS = 8192  # of the N x R similarities held at once
+# Rows of the N x R similarities held at once, which bounds their memory
+CHUNK_ROWS = 8192
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
@@ -44,14 +45,13 @@ def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
     known = dataset.labels
     if not len(known) or known.min() < 0 or known.max() >= len(dataset.classes):
         raise ValueError(
-            f"dataset {dataset.name!r} is of kind classification: its test split must hold images, each "
-            f"with a label from 0 to {len(dataset.classes) - 1}; correct its labels or classes, or make "
-            "its kind captions"
+            f"dataset {dataset.name!r} is of kind classification: its test split must hold images, "
+            f"each with a label from 0 to {len(dataset.classes) - 1}; correct its labels or "
+            "classes, or make its kind captions"
         )
     labels = torch.from_numpy(known)
     among = [(dataset.classes, dataset.templates), *dataset.rivals]
-    embedded = [class_embeddings(model, names, templates) for names, templates in among]
-    classes = torch.cat(embedded)  # (R, D)
+    classes = torch.cat([class_embeddings(model, *each) for each in among])  # (R, D)
     images = model.encode_images(dataset.images)  # (N, D)
     right = same_class(dataset)  # (C, R)
     counts = []
@@ -77,15 +77,21 @@ def first_of(scores: Tensor) -> Tensor:
 
 
 def same_class(dataset: TestSet) -> Tensor:
-    """Return (C, R) bool: which candidates are right for each class: itself, and rivals of its name."""
-    own = [name.strip().casefold() for name in dataset.classes]
-    others = [name.strip().casefold() for names, _ in dataset.rivals for name in names]
-    right = torch.zeros(len(own), len(own) + len(others), dtype=torch.bool)
-    right[:, : len(own)] = torch.eye(len(own), dtype=torch.bool)
-    for place, name in enumerate(others):
-        for label, known in enumerate(own):
-            right[label, len(own) + place] = known == name
-    return right
+    """Return (C, R) bool: which candidates are right for each class.
+
+    Those are the class itself, and rivals of its name.
+    """
+    own = list(map(_written, dataset.classes))
+    columns = [torch.eye(len(own), dtype=torch.bool)]
+    for names, _ in dataset.rivals:
+        for name in map(_written, names):
+            columns.append(torch.tensor([[known == name] for known in own]))
+    return torch.cat(columns, dim=1)
+
+
+def _written(name: str) -> str:
+    """Return a class's name without what a person would not tell apart: case and outer spaces."""
+    return name.strip().casefold()
 
 
 def class_embeddings(model: Encoder, classes: list[str], templates: list[str]) -> Tensor:

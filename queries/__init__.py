@@ -1,13 +1,15 @@
-"""What is asked: one .sql file here is one question, answered from the published copy of the catalog.
+"""Answer the questions of this folder: one .sql file is one question of the published catalog.
 
     from queries import ask, questions
     ask("retention_at_budget", budget="small")      # a polars table
 
-The live catalog is never opened: sync writes to it, and a reader would keep sync out. A snapshot is a file of its own
-behind the link `current.duckdb`; it is opened read-only, read, and closed again.
+The live catalog is never opened: sync writes to it, and a reader would keep sync out. A snapshot
+is a file of its own behind the link `current.duckdb`; it is opened read-only, read, and closed
+again.
 """
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -35,15 +37,26 @@ __all__ += [
 ]
 
 AXES = WORDS
-LISTED = {
-    axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")
-}  # parameter -> where its values are listed
-LISTED |= {f"{axis}_{side}": LISTED[axis] for axis in AXES for side in "ab"} | dict.fromkeys(
-    "ab", LISTED["method"]
-)
-LISTED |= {part: f"SELECT {part} AS name FROM method" for part in ("tuning", "merging")}
-LISTED["objective"] = "SELECT unnest(string_split(objective, '+')) AS name FROM method"
-LISTED["study"] = "SELECT study AS name FROM trial WHERE study IS NOT NULL"
+# Names that a message lists
+LISTED_AT_MOST = 20
+
+
+def _listings() -> dict[str, str]:
+    """Return for each parameter that takes a name the query that lists these names."""
+    listings = {axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")}
+    # Questions that compare two combinations take each word twice, as recipe_a and recipe_b.
+    for axis in AXES:
+        listings[f"{axis}_a"] = listings[f"{axis}_b"] = listings[axis]
+    listings["a"] = listings["b"] = listings["method"]
+    for part in ("tuning", "merging"):
+        listings[part] = f"SELECT {part} AS name FROM method"
+    listings["objective"] = "SELECT unnest(string_split(objective, '+')) AS name FROM method"
+    listings["study"] = "SELECT study AS name FROM trial WHERE study IS NOT NULL"
+    return listings
+
+
+# Parameter -> the query that lists its values
+LISTED = _listings()
 
 
 class AskError(ValueError):
@@ -55,10 +68,11 @@ class SnapshotError(AskError):
 
 
 def ask(name: str, catalog: Path | None = None, **parameters: object) -> pl.DataFrame:
-    """The answer to a question, from `catalog` (default: the snapshot that the site publishes).
+    """Answer a question from `catalog` (default: the snapshot that the site publishes).
 
     Raises:
-        AskError: unknown question, parameter or value; the message names what is allowed and the nearest.
+        AskError: unknown question, parameter or value; the message names what is allowed and the
+            nearest.
         SnapshotError: nothing published yet, or before this question existed.
     """
     question = named(name)
@@ -67,42 +81,46 @@ def ask(name: str, catalog: Path | None = None, **parameters: object) -> pl.Data
 
 
 def named(name: str) -> Question:
-    """The question of that name.
+    """Return the question of that name.
 
     Raises:
         AskError: there is none; the message lists all and the nearest.
     """
     known = {question.name: question for question in questions()}
     if name not in known:
+        listed = ", ".join(sorted(known))
         raise AskError(
-            f"unknown question {name!r}. Questions: {', '.join(sorted(known))}.{nearest(name, list(known))}"
+            f"unknown question {name!r}. Questions: {listed}.{nearest(name, list(known))}"
         )
     return known[name]
 
 
 @contextlib.contextmanager
 def opened(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection to what `catalog` links to, closed at the end of the block.
-
-    A snapshot may be replaced and deleted between reading the link and opening the file, so this tries twice.
+    """Open what `catalog` links to, read-only, and close it at the end of the block.
 
     Raises:
         SnapshotError: no file there.
     """
+    # A snapshot may be replaced and deleted between reading the link and opening the file, and the
+    # link then leads to the next one.
     connection = _connect(catalog) or _connect(catalog)
     if connection is None:
         raise SnapshotError(
-            f"no snapshot at {catalog}. Publish one with: python -m schema (or python -m runner.sync)"
+            f"no snapshot at {catalog}. Publish one with: python -m schema "
+            "(or python -m runner.sync)"
         )
     with contextlib.closing(connection):
         yield connection
 
 
 def _connect(catalog: Path) -> duckdb.DuckDBPyConnection | None:
-    """None when the file is not there (any more)."""
+    """Open a catalog read-only; return None when the file is not there, or no longer."""
     path = catalog.resolve()
+    if not path.exists():
+        return None
     try:
-        return duckdb.connect(str(path), read_only=True) if path.exists() else None
+        return duckdb.connect(str(path), read_only=True)
     except duckdb.IOException:
         if path.exists():
             raise
@@ -116,47 +134,63 @@ def answer(
     rows: int | None = None,
     where: Mapping[str, object] | None = None,
 ) -> pl.DataFrame:
-    """The answer on an open connection, at most `rows` rows of it; parameters left out, or None, take their defaults.
+    """Answer a question on an open connection, with at most `rows` rows.
 
-    where: columns and the value that they must have; None leaves a column free.
-    Errors as in `ask`.
+    Parameters that are left out, or None, take their defaults. `where` names columns and the value
+    that each must have; None leaves a column free.
+
+    Raises:
+        AskError, SnapshotError: as `ask`.
     """
-    given = {key: value for key, value in parameters.items() if value is not None}
-    for key, value in given.items():
+    arguments = _without_none(parameters)
+    for key, value in arguments.items():
         _check(connection, question, key, value)
-    arguments = ", ".join(f"{key} := CAST(? AS {question.parameters[key].type})" for key in given)
-    sql = (
-        f"FROM {question.name}({arguments})"
-        if question.kind == "macro"
-        else f"FROM {question.name}"
-    )
-    kept = {key: value for key, value in (where or {}).items() if value is not None}
-    sql += " WHERE " + " AND ".join(f'"{key}" = ?' for key in kept) if kept else ""
-    values = [*given.values(), *kept.values()]
+    columns = _without_none(where or {})
+    sql = _statement(question, list(arguments), list(columns))
+    values = [*arguments.values(), *columns.values()]
+    with _explained(question):
+        if rows is not None:
+            return _first(connection, question, sql, values, arguments | columns, rows)
+        frame: pl.DataFrame = connection.sql(sql, params=values).pl()
+        return frame
+
+
+def _without_none(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the entries that have a value."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _statement(question: Question, arguments: list[str], columns: list[str]) -> str:
+    """Return the statement that asks the question, with a `?` per argument and per column."""
+    sql = f"FROM {question.name}"
+    if question.kind == "macro":
+        # DuckDB picks a macro by the types of its arguments, which a bare ? leaves open.
+        casts = (f"{key} := CAST(? AS {question.parameters[key].type})" for key in arguments)
+        sql += f"({', '.join(casts)})"
+    if columns:
+        sql += " WHERE " + " AND ".join(f'"{column}" = ?' for column in columns)
+    return sql
+
+
+@contextlib.contextmanager
+def _explained(question: Question) -> Iterator[None]:
+    """Turn what DuckDB refuses of a question into errors that say what to do."""
     try:
-        if rows is None:
-            frame: pl.DataFrame = connection.sql(sql, params=values).pl()
-        else:
-            frame = _first(connection, question, sql, values, given | kept, rows)
+        yield
     except duckdb.ConversionException as error:
-        types = ", ".join(
-            f"{key} is {parameter.type}" for key, parameter in question.parameters.items()
-        )
+        types = ", ".join(f"{key} is {one.type}" for key, one in question.parameters.items())
         raise AskError(
             f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}"
         ) from error
-    except (
-        duckdb.InvalidInputException
-    ) as error:  # what error() in a question's SQL says of a value that it cannot take
-        raise AskError(
-            f"{question.name}: {str(error).removeprefix('Invalid Input Error: ')}"
-        ) from error
+    except duckdb.InvalidInputException as error:
+        # What error() in a question's SQL says of a value that it cannot take
+        reason = str(error).removeprefix("Invalid Input Error: ")
+        raise AskError(f"{question.name}: {reason}") from error
     except duckdb.CatalogException as error:
         raise SnapshotError(
-            f"the snapshot does not know {question.name}: it was published before {question.file}. "
-            "Publish again with: python -m schema"
+            f"the snapshot does not know {question.name}: it was published before "
+            f"{question.file}. Publish again with: python -m schema"
         ) from error
-    return frame
 
 
 def _first(
@@ -167,48 +201,46 @@ def _first(
     chosen: Mapping[str, object],
     rows: int,
 ) -> pl.DataFrame:
-    """The first rows of an answer: of a part of it, where that has as many."""
+    """Return the first rows of an answer, from a part of it where that has as many."""
     columns = connection.sql(f"FROM ({sql}) LIMIT 0", params=values).columns
-    for condition, bounds in (
-        *parts(connection, question.sql, columns, chosen, rows),
-        ("true", []),
-    ):
+    conditions = parts(connection, question.sql, columns, chosen, rows)
+    for condition, bounds in itertools.chain(conditions, [("true", [])]):
         # MATERIALIZED: pushed into a view, a limit can take minutes where the whole takes a second
-        asked = f"WITH answer AS MATERIALIZED (SELECT * FROM ({sql}) WHERE {condition}) FROM answer LIMIT {rows:d}"
-        frame: pl.DataFrame = connection.sql(asked, params=[*values, *bounds]).pl()
+        statement = (
+            f"WITH answer AS MATERIALIZED (SELECT * FROM ({sql}) WHERE {condition}) "
+            f"FROM answer LIMIT {rows:d}"
+        )
+        frame: pl.DataFrame = connection.sql(statement, params=[*values, *bounds]).pl()
         if len(frame) == rows:
             break
     return frame
 
 
 def choices(connection: duckdb.DuckDBPyConnection, parameter: str) -> list[str] | None:
-    """The values that a parameter can take whose name says of what it is one; None for any other parameter."""
-    listed = LISTED.get(parameter)
-    if listed is None:
+    """Return the names that a parameter can take; None for a parameter that is not a name."""
+    listing = LISTED.get(parameter)
+    if listing is None:
         return None
-    return [
-        name
-        for (name,) in connection.execute(
-            f"SELECT DISTINCT name FROM ({listed}) ORDER BY name"
-        ).fetchall()
-    ]
+    names = connection.execute(f"SELECT DISTINCT name FROM ({listing}) ORDER BY name").fetchall()
+    return [name for (name,) in names]
 
 
 def _check(
     connection: duckdb.DuckDBPyConnection, question: Question, key: str, value: object
 ) -> None:
-    """Refuse a parameter the question does not have, and a name that is not among those it can be."""
+    """Refuse a parameter that the question does not have, and a name that is not among its choices.
+
+    Raises:
+        AskError: either; the message lists what is allowed and the nearest.
+    """
     if key not in question.parameters:
         allowed = ", ".join(question.parameters) or "none"
-        raise AskError(
-            f"{question.name} has no parameter {key!r}. Allowed: {allowed}.{nearest(key, list(question.parameters))}"
-        )
+        near = nearest(key, list(question.parameters))
+        raise AskError(f"{question.name} has no parameter {key!r}. Allowed: {allowed}.{near}")
     known = choices(connection, key)
-    if known is not None and value not in known and value != question.parameters[key].default:
-        listed = (
-            ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-            or "none yet"
-        )
-        raise AskError(
-            f"unknown {key} {str(value)!r}. Known: {listed}.{nearest(str(value), known)}"
-        )
+    if known is None or value in known or value == question.parameters[key].default:
+        return
+    listed = ", ".join(known[:LISTED_AT_MOST]) or "none yet"
+    if len(known) > LISTED_AT_MOST:
+        listed += f" and {len(known) - LISTED_AT_MOST} more"
+    raise AskError(f"unknown {key} {str(value)!r}. Known: {listed}.{nearest(str(value), known)}")

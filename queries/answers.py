@@ -1,4 +1,4 @@
-"""An answer on its way out: a table in the terminal, or a file."""
+"""Show an answer in the terminal, or write it to a file."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,8 +11,12 @@ from rich.text import Text
 
 ROWS_SHOWN = 200
 RECORDS_SHOWN = 20
-LONG = 60  # characters: a table with longer text is shown as records instead
+# Characters: an answer with longer text is shown as records instead of a table
+LONG = 60
+# The largest value, in size, of a column of fractions, which are written with 3 decimals
+FRACTION = 10
 
+# Extension -> what writes a file of that kind
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
     ".csv": lambda frame, path: flat(frame).write_csv(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
@@ -27,6 +31,7 @@ def write(frame: pl.DataFrame, path: Path) -> None:
         ValueError: another extension, or no such folder.
     """
     check_writable(path)
+    # Whoever reads the file meanwhile sees the old one or the whole new one.
     aside = path.with_name(f".{path.name}.part")
     WRITERS[path.suffix](frame, aside)
     aside.replace(path)
@@ -41,7 +46,7 @@ def check_writable(path: Path) -> None:
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Lists as text with commas, for formats that hold one value per cell."""
+    """Return the answer with lists as text with commas, for what holds one value per cell."""
     nested = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
     return frame.with_columns(
         pl.col(name).cast(pl.List(pl.String)).list.join(", ") for name in nested
@@ -49,11 +54,19 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def shown(frame: pl.DataFrame) -> RenderableType:
-    """The answer for a terminal: a table, or records (one line per column) where text is long."""
+    """Return the answer for a terminal.
+
+    That is a table, or records (one line per column) where text is long; its first rows alone
+    where there are many.
+    """
     frame = flat(frame)
-    long = any(is_long(column) for column in frame)
-    head = frame.head(RECORDS_SHOWN if long else ROWS_SHOWN)
-    body = _records(head) if long else _table(head, _shared(frame))
+    body: RenderableType
+    if any(map(is_long, frame)):
+        head = frame.head(RECORDS_SHOWN)
+        body = _records(head)
+    else:
+        head = frame.head(ROWS_SHOWN)
+        body = _table(head, _shared(frame))
     if len(head) == len(frame):
         return body
     return Group(
@@ -62,82 +75,121 @@ def shown(frame: pl.DataFrame) -> RenderableType:
 
 
 def is_long(column: pl.Series) -> bool:
-    """Whether some value is text that does not fit into a cell: long, or of several lines."""
+    """Return whether some value is text that does not fit into a cell.
+
+    Such text is longer than LONG, or of several lines.
+    """
     if column.dtype != pl.String:
         return False
     return bool((column.str.len_chars() > LONG).any() or column.str.contains("\n").any())
 
 
 def _records(frame: pl.DataFrame) -> RenderableType:
+    """Return a grid with a line per value of every row; values that are NULL are left out."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    formats = [_format(column) for column in frame]
+    formats = list(map(_format, frame))
     for row in frame.iter_rows():
         for name, format_, value in zip(frame.columns, formats, row, strict=True):
             if value is not None:
                 grid.add_row(Text(name), Text(format_(value)))
+        # Parts the rows
         grid.add_row("", "")
     return grid
 
 
 def _table(frame: pl.DataFrame, shared: dict[str, str]) -> RenderableType:
-    """Numbers to the right; a mean and its interval in one cell; words that all rows share once, above."""
-    folded = [
-        name for name in frame.columns if {f"{name}_low", f"{name}_high"} <= set(frame.columns)
-    ]
-    hidden = {*shared, *(f"{name}_{end}" for name in folded for end in ("low", "high"))}
+    """Return a table with a row per row of the answer.
+
+    Numbers stand to the right, a mean and its interval in one cell, and words that all rows share
+    once, above.
+    """
+    hidden = set(shared)
+    intervals: dict[str, pl.Series] = {}
+    for name in frame.columns:
+        low, high = f"{name}_low", f"{name}_high"
+        if low in frame.columns and high in frame.columns:
+            intervals[name] = frame[high]
+            hidden |= {low, high}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     cells = []
     for column in frame:
         if column.name in hidden:
             continue
-        high = frame[f"{column.name}_high"] if column.name in folded else None
-        number = column.dtype.is_numeric()
-        table.add_column(
-            column.name, justify="right" if number and high is None else "left", no_wrap=number
-        )
-        cells.append(_cells(column, high))
+        interval = intervals.get(column.name)
+        _add_column(table, column, with_interval=interval is not None)
+        cells.append(_cells(column, interval))
     for row in zip(*cells, strict=True):
         table.add_row(*row)
-    above = Text("   ".join(f"{name} {value}" for name, value in shared.items()), style="dim")
-    return Group(above, table) if shared else table
+    if not shared:
+        return table
+    above = "   ".join(f"{name} {value}" for name, value in shared.items())
+    return Group(Text(above, style="dim"), table)
+
+
+def _add_column(table: Table, column: pl.Series, *, with_interval: bool) -> None:
+    """Add the head of a column; cells with intervals are padded already, so they stand left."""
+    number = column.dtype.is_numeric()
+    if number and not with_interval:
+        table.add_column(column.name, justify="right", no_wrap=True)
+    else:
+        table.add_column(column.name, justify="left", no_wrap=number)
 
 
 def _shared(frame: pl.DataFrame) -> dict[str, str]:
-    """Text columns with one value in all of several rows."""
+    """Return the text columns that have one value in all of several rows, with that value."""
     if len(frame) < 2:
         return {}
-    texts = frame.select(pl.selectors.string())
-    return {c.name: str(c[0]) for c in texts if c.n_unique() == 1 and c[0] is not None}
+    shared = {}
+    for column in frame.select(pl.selectors.string()):
+        if column.n_unique() == 1 and column[0] is not None:
+            shared[column.name] = str(column[0])
+    return shared
 
 
 def _cells(column: pl.Series, high: pl.Series | None) -> list[Text]:
-    """The written values, with the half width of their interval where there is one; means stay aligned."""
-    said = [_format(column)(value) for value in column]
-    if high is None:
-        return [Text(text) for text in said]
-    longest = max(map(len, said), default=0)
-    widths = (high - column).to_list()
-    return [
-        Text(text.rjust(longest) if width is None else f"{text.rjust(longest)} ± {width:.3f}")
-        for text, width in zip(said, widths, strict=True)
-    ]
+    """Return the values as text, with half the width of their intervals where there are any.
+
+    With intervals the values are padded on the left, so that they stay aligned.
+    """
+    texts = list(map(_format(column), column))
+    if high is not None:
+        longest = max(map(len, texts), default=0)
+        widths = (high - column).to_list()
+        for place, width in enumerate(widths):
+            texts[place] = texts[place].rjust(longest)
+            if width is not None:
+                texts[place] += f" ± {width:.3f}"
+    return list(map(Text, texts))
 
 
 def _format(column: pl.Series) -> Callable[[object], str]:
-    """How the values of a column are written: fractions with 3 decimals, large numbers with 4 digits."""
+    """Return what writes the values of a column; NULL is written as a dash.
+
+    Fractions have 3 decimals, and large numbers 4 digits.
+    """
     if column.dtype == pl.Boolean:
-        words = {True: "yes", False: "no"}
-        return lambda value: "-" if value is None else words[bool(value)]
-    if column.dtype.is_float():
-        largest = column.abs().max()
-        small = largest is None or float(str(largest)) <= 10
-        return lambda value: "-" if value is None else f"{value:.3f}" if small else f"{value:,.4g}"
-    return _plain
+        return _or_dash(lambda value: "yes" if value else "no")
+    if not column.dtype.is_float():
+        return _or_dash(_plain)
+    largest = column.abs().max()
+    if largest is None or float(str(largest)) <= FRACTION:
+        return _or_dash(lambda value: f"{value:.3f}")
+    return _or_dash(lambda value: f"{value:,.4g}")
+
+
+def _or_dash(write_value: Callable[[object], str]) -> Callable[[object], str]:
+    """Return what writes a value as `write_value` does, and NULL as a dash."""
+
+    def written(value: object) -> str:
+        return "-" if value is None else write_value(value)
+
+    return written
 
 
 def _plain(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+    """Return a value as text; times to the second."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return str(value)

@@ -1,8 +1,9 @@
-"""The first rows of an answer, without the rest of it.
+"""Find the first rows of an answer without the rest of it.
 
-Most answers are sorted by trial, or by the words of a sentence. Their first rows are then those up to some trial or sentence, and
-a question that is asked of these alone (`trial <= 812`) need not read the facts of the others. One that is sorted by members of
-suites before is asked of the first member.
+Most answers are sorted by trial, or by the words of a sentence. Their first rows are then those up
+to some trial or sentence, and a question that is asked of these alone (`trial <= 812`) need not
+read the facts of the others. One that is sorted by members of suites before is asked of the first
+member.
 """
 
 import itertools
@@ -13,11 +14,11 @@ import duckdb
 
 WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget")
 MEMBER = ("role", "dataset", "metric", "label_space")
-SORTED = (
-    3  # words of the order that are used: questions rank among equal backbone, stream and budget
-)
-PARTS = (5, 150)  # trials per row that is wanted: a few at first, then more
-ORDER = re.compile(r"^ORDER BY (.+);\s*\Z", re.MULTILINE)
+# Words of the order that are used: questions rank among equal backbone, stream and budget
+SORTED = 3
+# Trials per row of the answer: a few at first, then more
+PARTS = (5, 150)
+ORDER = re.compile(r"^ORDER BY ([^;]+);\s*\Z", re.MULTILINE)
 
 
 def parts(
@@ -27,71 +28,114 @@ def parts(
     chosen: Mapping[str, object],
     rows: int,
 ) -> Iterator[tuple[str, list[object]]]:
-    """Conditions on an answer (SQL, and its values) whose rows come before all others, each of more trials than the one before.
+    """Yield conditions on an answer (SQL, and its values) whose rows come before all others.
 
-    sql: the question's; columns: of its answer; chosen: words that all trials of the answer have; rows: how many are wanted.
+    Each condition takes in more trials than the one before.
+
+    sql: the text of the question; columns: those of its answer; chosen: words that all trials of
+    the answer have; rows: how many the caller will show.
     """
-    by = leading(sql, columns)
-    if not by:
+    order = leading(sql, columns)
+    if not order:
         return
-    order = [name for name in by if name not in MEMBER]
-    member, values = _first_member(
-        connection, {name: by[name] for name in by if name in MEMBER}, chosen
-    )
-    of_trial = ["id" if name == "trial" else name for name in order]
-    kept = {key: value for key, value in chosen.items() if key in WORDS}
-    where = " AND ".join(["true", *(f'"{key}" = ?' for key in kept)])
+    of_suite: dict[str, str] = {}
+    of_trial: list[str] = []
+    for name, direction in order.items():
+        if name in MEMBER:
+            of_suite[name] = direction
+        else:
+            of_trial.append(name)
+    member, values = _first_member(connection, of_suite, chosen)
+    marks = ", ".join("?" * len(of_trial))
+    quoted = '"' + '", "'.join(of_trial) + '"'
     for trials in PARTS:
-        nth = f"SELECT {', '.join(of_trial)} FROM trial WHERE {where} ORDER BY ALL LIMIT 1 OFFSET {trials * rows:d}"
-        found = connection.execute(nth, [*kept.values()]).fetchall()
-        if not found:
+        last = _nth_trial(connection, of_trial, chosen, trials * rows)
+        if last is None:
             return
-        of_answer, places = ", ".join(f'"{name}"' for name in order), ", ".join("?" * len(order))
-        yield (
-            member + (f"{of_answer} <= ?" if len(order) == 1 else f"({of_answer}) <= ({places})"),
-            [*values, *found[0]],
-        )
+        yield f"{member}({quoted}) <= ({marks})", [*values, *last]
+
+
+def _nth_trial(
+    connection: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    chosen: Mapping[str, object],
+    place: int,
+) -> tuple[object, ...] | None:
+    """Return the values of `names` of the trial at that place of their order; None: no such."""
+    columns = ", ".join(names)
+    if columns == "trial":
+        # An answer calls a trial `trial`, its own table calls it `id`.
+        columns = "id"
+    where, values = _equal(chosen, WORDS)
+    return connection.execute(
+        f"SELECT {columns} FROM trial WHERE {where} ORDER BY ALL LIMIT 1 OFFSET {place:d}", values
+    ).fetchone()
+
+
+def _equal(chosen: Mapping[str, object], names: Sequence[str]) -> tuple[str, list[object]]:
+    """Return the condition, and its values, that columns among `names` have what is chosen."""
+    conditions, values = ["true"], []
+    for name, value in chosen.items():
+        if name in names:
+            conditions.append(f'"{name}" = ?')
+            values.append(value)
+    return " AND ".join(conditions), values
 
 
 def _first_member(
     connection: duckdb.DuckDBPyConnection, of_suite: Mapping[str, str], chosen: Mapping[str, object]
 ) -> tuple[str, list[object]]:
-    """The condition, with AND behind it, that a row is of the member of a suite that comes first, and its values."""
+    """Return the condition that a row is of the first member of a suite, and its values.
+
+    The condition ends with AND, and is empty where the answer is not sorted by members.
+    """
     if not of_suite:
         return "", []
-    kept = {key: value for key, value in chosen.items() if key in MEMBER}
-    where = " AND ".join(["true", *(f"{key} = ?" for key in kept)])
-    order = ", ".join(f"{name} {direction}" for name, direction in of_suite.items())
-    found = connection.execute(
+    where, values = _equal(chosen, MEMBER)
+    order = ", ".join(map(" ".join, of_suite.items()))
+    member = connection.execute(
         f"SELECT {', '.join(of_suite)} FROM suite_member WHERE {where} ORDER BY {order} LIMIT 1",
-        [*kept.values()],
+        values,
     ).fetchone()
-    return "".join(f'"{name}" = ? AND ' for name in of_suite), [*(found or [None] * len(of_suite))]
+    # Where no suite has a member, nothing equals NULL, and the part is empty as the whole is.
+    first = member or [None] * len(of_suite)
+    return "".join(f'"{name}" = ? AND ' for name in of_suite), [*first]
 
 
 def leading(sql: str, columns: Sequence[str]) -> dict[str, str]:
-    """What an answer is sorted by first, and which way (empty: upward): columns of members of suites, then `trial` or up to
-    three words of a sentence; nothing if it is something else."""
-    found = ORDER.search(sql)
-    if not found:
+    """Return what an answer is sorted by first, and which way (empty: upward).
+
+    That is columns of members of suites, then `trial` or up to three words of a sentence; nothing
+    if it is something else.
+    """
+    terms = _terms(sql, columns)
+    of_suite = dict(itertools.takewhile(lambda term: term[0] in MEMBER, terms))
+    words: list[str] = []
+    for name, direction in terms[len(of_suite) :]:
+        if direction or len(words) == SORTED:
+            break
+        if name == "trial" and not words:
+            return of_suite | {name: ""}
+        if name not in WORDS:
+            break
+        words.append(name)
+    if not words:
         return {}
-    terms = (
-        [*columns]
-        if found[1] == "ALL"
-        else [term.strip().rpartition(".")[2] for term in found[1].split(",")]
-    )
-    split = [term.partition(" ") for term in terms]
-    named = [
-        (columns[int(name) - 1] if name.isdigit() else name, direction)
-        for name, _, direction in split
-    ]
-    of_suite = list(itertools.takewhile(lambda term: term[0] in MEMBER, named))
-    upward = [
-        name for name, _ in itertools.takewhile(lambda term: not term[1], named[len(of_suite) :])
-    ]
-    words = (
-        upward[:1]
-        if upward[:1] == ["trial"]
-        else list(itertools.takewhile(lambda name: name in WORDS, upward))[:SORTED]
-    )
-    return dict(of_suite) | dict.fromkeys(words, "") if words else {}
+    return of_suite | dict.fromkeys(words, "")
+
+
+def _terms(sql: str, columns: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the columns of the last ORDER BY of a question, each with its direction."""
+    order = ORDER.search(sql)
+    if order is None:
+        return []
+    if order[1] == "ALL":
+        return [(column, "") for column in columns]
+    terms = []
+    for term in order[1].split(","):
+        # `spread.backbone DESC` or `2`, the place of a column
+        name, _, direction = term.strip().rpartition(".")[2].partition(" ")
+        if name.isdigit():
+            name = columns[int(name) - 1]
+        terms.append((name, direction))
+    return terms

@@ -8,9 +8,11 @@ changed AS (
     SELECT trial FROM attempt WHERE code <> '' GROUP BY trial HAVING min(code) < max(code)
 ),
 holds AS (
-    SELECT result.trial, result.task, max(result.attempt) AS attempt FROM result SEMI JOIN changed USING (trial) GROUP BY result.trial, result.task
+    SELECT result.trial, result.task, max(result.attempt) AS attempt FROM result
+    SEMI JOIN changed USING (trial) GROUP BY result.trial, result.task
 )
-SELECT holds.trial, list(DISTINCT attempt.code ORDER BY attempt.code) AS codes, list(DISTINCT attempt.attempt ORDER BY attempt.attempt) AS attempts
+SELECT holds.trial, list(DISTINCT attempt.code ORDER BY attempt.code) AS codes,
+       list(DISTINCT attempt.attempt ORDER BY attempt.attempt) AS attempts
 FROM holds JOIN attempt USING (trial, attempt)
 WHERE attempt.code <> ''
 GROUP BY holds.trial

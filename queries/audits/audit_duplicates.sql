@@ -9,14 +9,18 @@ suspect AS MATERIALIZED (
 ),
 keyed AS (
     SELECT 'result' AS fact, trial, attempt, task,
-           concat_ws(' ', 'step', step, dataset, metric, label_space, weights, fraction) AS key, count(*) AS rows
+           concat_ws(' ', 'step', step, dataset, metric, label_space, weights, fraction) AS key,
+           count(*) AS rows
     FROM result SEMI JOIN suspect USING (trial) GROUP BY ALL
     UNION ALL
-    SELECT 'cost', trial, attempt, task, phase, count(*) FROM cost SEMI JOIN suspect USING (trial) GROUP BY ALL
+    SELECT 'cost', trial, attempt, task, phase, count(*) FROM cost SEMI JOIN suspect USING (trial)
+    GROUP BY ALL
     UNION ALL
-    SELECT 'progress', trial, attempt, task, concat_ws(' ', 'step', step), count(*) FROM progress GROUP BY ALL
+    SELECT 'progress', trial, attempt, task, concat_ws(' ', 'step', step), count(*) FROM progress
+    GROUP BY ALL
     UNION ALL
-    SELECT 'statistic', trial, attempt, task, concat_ws(' ', name, part), count(*) FROM statistic GROUP BY ALL
+    SELECT 'statistic', trial, attempt, task, concat_ws(' ', name, part), count(*) FROM statistic
+    GROUP BY ALL
 )
 SELECT fact, trial, attempt, task, key, rows
 FROM keyed

@@ -5,16 +5,23 @@
 CREATE OR REPLACE VIEW audit_kept_costs AS
 WITH
 anew AS MATERIALIZED (
-    SELECT r.* FROM reckoned_costs(trials := 'neighbours') r ANTI JOIN unkept u ON u.trial = r.trial
+    SELECT again.* FROM reckoned_costs(trials := 'neighbours') again
+    ANTI JOIN unkept ON unkept.trial = again.trial
 ),
 both_ AS (
-    SELECT a.trial, a.phase, k.flops AS kept_flops, a.flops, k.seconds AS kept_s, a.seconds, k.peak_bytes AS kept_peak_bytes, a.peak_bytes,
-           [k.flops, k.seconds, k.peak_bytes, k.lost_flops, k.held_flops, k.held_s, k.held_peak_bytes, k.done_flops, k.done_s, k.repeated] AS said,
-           [a.flops, a.seconds, a.peak_bytes, a.lost_flops, a.held_flops, a.held_s, a.held_peak_bytes, a.done_flops, a.done_s, a.repeated] AS is_
-    FROM anew a LEFT JOIN kept_cost k ON k.trial = a.trial AND k.phase = a.phase
+    SELECT anew.trial, anew.phase, kept_cost.flops AS kept_flops, anew.flops,
+           kept_cost.seconds AS kept_s, anew.seconds, kept_cost.peak_bytes AS kept_peak_bytes,
+           anew.peak_bytes,
+           [kept_cost.flops, kept_cost.seconds, kept_cost.peak_bytes, kept_cost.lost_flops,
+            kept_cost.held_flops, kept_cost.held_s, kept_cost.held_peak_bytes, kept_cost.done_flops,
+            kept_cost.done_s, kept_cost.repeated] AS said,
+           [anew.flops, anew.seconds, anew.peak_bytes, anew.lost_flops, anew.held_flops,
+            anew.held_s, anew.held_peak_bytes, anew.done_flops, anew.done_s, anew.repeated] AS is_
+    FROM anew LEFT JOIN kept_cost ON kept_cost.trial = anew.trial AND kept_cost.phase = anew.phase
 )
 SELECT trial, phase, kept_flops, flops, kept_s, seconds AS s, kept_peak_bytes, peak_bytes
 FROM both_
 WHERE len(list_filter(list_zip(said, is_), lambda pair: (pair[1] IS NULL) <> (pair[2] IS NULL)
-                                                       OR abs(pair[1] - pair[2]) > 1e-9 * abs(pair[2]))) > 0
+                                                       OR abs(pair[1] - pair[2])
+                                                       > 1e-9 * abs(pair[2]))) > 0
 ORDER BY trial, phase;

@@ -14,8 +14,9 @@ fact AS (
 ),
 lonely AS (
     SELECT fact, trial, attempt FROM fact ANTI JOIN attempt USING (trial, attempt)
-    UNION ALL SELECT 'attempt', trial, attempt FROM attempt a ANTI JOIN trial t ON t.id = a.trial
-    UNION ALL SELECT 'request', trial, NULL FROM request ANTI JOIN trial t ON t.id = request.trial
+    UNION ALL SELECT 'attempt', trial, attempt FROM attempt
+    ANTI JOIN trial ON trial.id = attempt.trial
+    UNION ALL SELECT 'request', trial, NULL FROM request ANTI JOIN trial ON trial.id = request.trial
 )
 SELECT fact, trial, attempt, count(*) AS rows
 FROM lonely

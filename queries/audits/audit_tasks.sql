@@ -8,39 +8,49 @@ CREATE OR REPLACE VIEW audit_tasks AS
 WITH
 counted AS (
     SELECT trial, max(task) AS last_task,
-           count(*) FILTER (WHERE task <= tasks AND adapt_measured = adapt_wanted AND retain_measured = retain_wanted) AS whole
+           count(*) FILTER (WHERE task <= tasks AND adapt_measured = adapt_wanted
+                            AND retain_measured = retain_wanted) AS whole
     FROM summary
     GROUP BY trial
 ),
 done AS (
-    SELECT DISTINCT outcome.trial FROM outcome JOIN attempt USING (trial, attempt) WHERE outcome.state = 'done'
+    SELECT DISTINCT outcome.trial FROM outcome JOIN attempt USING (trial, attempt)
+    WHERE outcome.state = 'done'
 ),
 reached AS MATERIALIZED (
     -- only trials of which not every task is there and whole
-    SELECT trial.id AS trial, CASE WHEN done.trial IS NOT NULL THEN stream.tasks ELSE counted.last_task END AS last_task
+    SELECT trial.id AS trial,
+           CASE WHEN done.trial IS NOT NULL THEN stream.tasks
+                ELSE counted.last_task END AS last_task
     FROM trial
     JOIN stream ON stream.name = trial.stream
     LEFT JOIN counted ON counted.trial = trial.id
     LEFT JOIN done ON done.trial = trial.id
-    WHERE coalesce(counted.whole, 0) < CASE WHEN done.trial IS NOT NULL THEN stream.tasks ELSE counted.last_task END + 1
+    WHERE coalesce(counted.whole, 0)
+    < CASE WHEN done.trial IS NOT NULL THEN stream.tasks ELSE counted.last_task END + 1
 ),
 expected AS (
     SELECT trial, unnest(range(last_task + 1)) AS task FROM reached WHERE last_task IS NOT NULL
 ),
 judged AS (
     SELECT expected.trial, expected.task,
-           CASE WHEN p.trial IS NULL THEN 'no results'
-                WHEN p.adapt_measured <> p.adapt_wanted OR p.retain_measured <> p.retain_wanted
-                THEN 'measured ' || (p.adapt_measured + p.retain_measured) || ' of ' || (p.adapt_wanted + p.retain_wanted)
+           CASE WHEN part.trial IS NULL THEN 'no results'
+                WHEN part.adapt_measured <> part.adapt_wanted
+                    OR part.retain_measured <> part.retain_wanted
+                THEN 'measured ' || (part.adapt_measured + part.retain_measured) || ' of '
+                || (part.adapt_wanted + part.retain_wanted)
                      || ' adapt and retain members' END AS problem
     FROM expected
     JOIN trial ON trial.id = expected.trial
     JOIN stream ON stream.name = trial.stream
     JOIN suite ON suite.name = stream.suite
     LEFT JOIN (
-        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, false AS between FROM point SEMI JOIN reached USING (trial)
+        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted,
+               false AS between FROM point SEMI JOIN reached USING (trial)
         UNION ALL
-        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, true FROM during SEMI JOIN reached USING (trial)
-    ) p ON p.trial = expected.trial AND p.task = expected.task AND p.between = (suite.subset < 1 AND expected.task NOT IN (0, stream.tasks))
+        SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted, true
+        FROM during SEMI JOIN reached USING (trial)
+    ) part ON part.trial = expected.trial AND part.task = expected.task
+        AND part.between = (suite.subset < 1 AND expected.task NOT IN (0, stream.tasks))
 )
 SELECT trial, task, problem FROM judged WHERE problem IS NOT NULL ORDER BY trial, task;

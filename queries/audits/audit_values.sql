@@ -4,13 +4,16 @@
 CREATE OR REPLACE VIEW audit_values AS
 WITH
 broken AS (
-    SELECT 'result' AS fact, trial, attempt, task, dataset || ' ' || metric AS what, value, 'value must be in [0, 1]' AS rule
+    SELECT 'result' AS fact, trial, attempt, task, dataset || ' ' || metric AS what, value,
+           'value must be in [0, 1]' AS rule
     FROM result WHERE value < 0 OR value > 1
     UNION ALL
-    SELECT 'result', trial, attempt, task, dataset || ' ' || metric, fraction, 'fraction must be in (0, 1]'
+    SELECT 'result', trial, attempt, task, dataset || ' ' || metric, fraction,
+           'fraction must be in (0, 1]'
     FROM result WHERE fraction <= 0 OR fraction > 1
     UNION ALL
-    SELECT 'result', trial, attempt, task, dataset || ' ' || metric, examples, 'examples must be above 0'
+    SELECT 'result', trial, attempt, task, dataset || ' ' || metric, examples,
+           'examples must be above 0'
     FROM result WHERE examples <= 0
     UNION ALL
     SELECT 'result', trial, attempt, task, weights, NULL, 'weights must be deployed, last or merged'

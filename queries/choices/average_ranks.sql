@@ -1,5 +1,5 @@
 -- Which methods rank first over the datasets of a suite?
--- grain: one row per (backbone, stream, mixture, recipe, budget, role, method) measured at the end of its stream
+-- grain: one row per (backbone, stream, mixture, recipe, budget, role, method) measured at the end
 -- rank: of the means over seeds of each member the place among the methods of equal words (1 is
 -- best, equal ones share), averaged over the members; low, high: 95 % t-interval over the average
 -- ranks of the single seeds, NULL for one. critical_difference: two average ranks that are closer
@@ -10,7 +10,8 @@
 CREATE OR REPLACE MACRO average_ranks(stream VARCHAR := NULL) AS TABLE
 WITH
 ended AS (
-    SELECT one.backbone, one.stream AS stream_, one.mixture, one.method, one.recipe, one.budget, one.role,
+    SELECT one.backbone, one.stream AS stream_, one.mixture, one.method, one.recipe, one.budget,
+           one.role,
            one.dataset, one.metric, one.label_space, one.seed, one.value
     FROM member_ends AS one
     WHERE stream IS NULL OR one.stream = stream
@@ -22,7 +23,8 @@ counted AS (
     -- members that every method has: a rank among fewer is another rank
     SELECT *, count(*) OVER (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset,
                                           metric, label_space) AS here,
-           count(DISTINCT method) OVER (PARTITION BY backbone, stream_, mixture, recipe, budget, role)
+           count(DISTINCT method)
+           OVER (PARTITION BY backbone, stream_, mixture, recipe, budget, role)
                AS methods
     FROM meant
 ),
@@ -30,7 +32,8 @@ ranked_means AS (
     SELECT *, rank() OVER member + (count(*) OVER same - 1) / 2 AS place
     FROM counted
     WHERE here = methods
-    WINDOW member AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
+    WINDOW member AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset,
+                      metric,
                                    label_space ORDER BY value DESC),
            same AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
                                  label_space, value)
@@ -46,7 +49,8 @@ ranked_seeds AS (
     FROM ended
     SEMI JOIN ranked_means USING (
         backbone, stream_, mixture, recipe, budget, role, dataset, metric, label_space)
-    WINDOW member AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
+    WINDOW member AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset,
+                      metric,
                                    label_space, seed ORDER BY value DESC),
            same AS (PARTITION BY backbone, stream_, mixture, recipe, budget, role, dataset, metric,
                                  label_space, seed, value)
@@ -73,13 +77,17 @@ bounded AS (
     LEFT JOIN student ON student.df = spread_.seeds - 1
 ),
 apart AS (
-    SELECT bounded.*, critical.t ** (1 - bounded.halvings % 1) * critical.next_t ** (bounded.halvings % 1)
-               * sqrt(bounded.methods * (bounded.methods + 1) / (6 * bounded.members)) AS critical_difference
+    SELECT bounded.*, critical.t ** (1 - bounded.halvings % 1) * critical.next_t ** (
+        bounded.halvings % 1)
+               * sqrt(bounded.methods * (bounded.methods + 1)
+                      / (6 * bounded.members)) AS critical_difference
     FROM bounded
     LEFT JOIN critical ON critical.df = 1000 AND critical.halvings = floor(bounded.halvings)
 )
-SELECT apart.backbone, apart.stream_ AS stream, apart.mixture, apart.recipe, apart.budget, apart.role,
-       apart.method, apart.methods, apart.members, apart.seeds, apart.seeds < 3 AS few_seeds, apart.rank,
+SELECT apart.backbone, apart.stream_ AS stream, apart.mixture, apart.recipe, apart.budget,
+       apart.role,
+       apart.method, apart.methods, apart.members, apart.seeds, apart.seeds < 3 AS few_seeds,
+       apart.rank,
        apart.rank - apart.half AS low, apart.rank + apart.half AS high, apart.critical_difference,
        coalesce(apart.rank - apart.best < apart.critical_difference, true) AS with_best
 FROM apart

@@ -12,29 +12,40 @@ wanted AS (
     SELECT coverage.*
     FROM coverage
     WHERE coverage.seeds_wanted > 0
-      AND (budget IS NULL OR coverage.budget = budget) AND (stream IS NULL OR coverage.stream = stream)
-      AND (backbone IS NULL OR coverage.backbone = backbone) AND (recipe IS NULL OR coverage.recipe = recipe)
+      AND (budget IS NULL OR coverage.budget = budget)
+      AND (stream IS NULL OR coverage.stream = stream)
+      AND (backbone IS NULL OR coverage.backbone = backbone)
+      AND (recipe IS NULL OR coverage.recipe = recipe)
 ),
 traded AS (
-    SELECT wanted.backbone AS backbone_, wanted.stream AS stream_, wanted.budget AS budget_, wanted.recipe AS recipe_, wanted.mixture, wanted.method, wanted.seeds_wanted,
+    SELECT wanted.backbone AS backbone_, wanted.stream AS stream_, wanted.budget AS budget_,
+           wanted.recipe AS recipe_, wanted.mixture, wanted.method, wanted.seeds_wanted,
            coalesce(least(nullif(cells.d_ka_seeds, 0), nullif(cells.d_zs_seeds, 0)), 0) AS seeds,
-           cells.d_ka AS ka_gain, cells.d_ka - cells.d_ka_half AS ka_gain_low, cells.d_ka + cells.d_ka_half AS ka_gain_high,
-           -cells.d_zs AS zs_loss, -(cells.d_zs + cells.d_zs_half) AS zs_loss_low, -(cells.d_zs - cells.d_zs_half) AS zs_loss_high
+           cells.d_ka AS ka_gain, cells.d_ka - cells.d_ka_half AS ka_gain_low,
+           cells.d_ka + cells.d_ka_half AS ka_gain_high,
+           -cells.d_zs AS zs_loss, -(cells.d_zs + cells.d_zs_half) AS zs_loss_low,
+           -(cells.d_zs - cells.d_zs_half) AS zs_loss_high
     FROM wanted
-    LEFT JOIN cells ON cells.backbone = wanted.backbone AND cells.stream = wanted.stream AND cells.budget = wanted.budget AND cells.recipe = wanted.recipe
+    LEFT JOIN cells ON cells.backbone = wanted.backbone AND cells.stream = wanted.stream
+        AND cells.budget = wanted.budget AND cells.recipe = wanted.recipe
                      AND cells.mixture = wanted.mixture AND cells.method = wanted.method
 ),
 judged AS (
     -- the largest gain among those that lose no more, and among those that lose less
     SELECT traded.*, max(ka_gain) OVER cheaper AS gain_at_most,
-           max(ka_gain) OVER (cheaper RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP) AS gain_below
+           max(ka_gain) OVER (cheaper RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE
+                              GROUP) AS gain_below
     FROM traded
     WINDOW cheaper AS (PARTITION BY backbone_, stream_, budget_ ORDER BY zs_loss)
 )
-SELECT judged.backbone_ AS backbone, judged.stream_ AS stream, judged.budget_ AS budget, judged.recipe_ AS recipe,
-       judged.method, judged.mixture, judged.seeds, judged.seeds_wanted, judged.seeds < 3 AS few_seeds,
-       judged.ka_gain, judged.ka_gain_low, judged.ka_gain_high, judged.zs_loss, judged.zs_loss_low, judged.zs_loss_high,
+SELECT judged.backbone_ AS backbone, judged.stream_ AS stream, judged.budget_ AS budget,
+       judged.recipe_ AS recipe,
+       judged.method, judged.mixture, judged.seeds, judged.seeds_wanted,
+       judged.seeds < 3 AS few_seeds,
+       judged.ka_gain, judged.ka_gain_low, judged.ka_gain_high, judged.zs_loss, judged.zs_loss_low,
+       judged.zs_loss_high,
        CASE WHEN judged.ka_gain IS NOT NULL AND judged.zs_loss IS NOT NULL
-            THEN judged.gain_at_most = judged.ka_gain AND coalesce(judged.gain_below < judged.ka_gain, true) END AS best_trade
+            THEN judged.gain_at_most = judged.ka_gain
+                AND coalesce(judged.gain_below < judged.ka_gain, true) END AS best_trade
 FROM judged
 ORDER BY 1, 2, 3, 4, judged.method, judged.mixture;

@@ -1,5 +1,5 @@
 -- Is one method better than another, and if that is open, how many more seeds would tell?
--- grain: one row per (backbone, stream, mixture, recipe, budget) at whose end method `a` or method `b` was measured
+-- grain: one row per (backbone, stream, mixture, recipe, budget) with method `a` or `b` measured
 -- It may be asked again after every new seed. It looks at 3, 6, 12, 24, ... pairs only, at 0.05 /
 -- 2, / 4, / 8, ... (a group-sequential rule): `look` says at which of these the answer is,
 -- `counted` how many of the `pairs` it counts, by seed; together the looks call equal methods
@@ -19,13 +19,17 @@ WITH
 seeded AS (
     SELECT one.*, count(one.difference) OVER setting AS pairs,
            count(one.difference) OVER (setting ORDER BY one.seed) AS place
-    FROM paired(a := a, b := b, measure := measure, recipes := recipes, validation := validation) AS one
+    FROM paired(a := a, b := b, measure := measure, recipes := recipes,
+                validation := validation) AS one
     WINDOW setting AS (PARTITION BY one.backbone, one.stream, one.mixture, one.recipe, one.budget)
 ),
 looked AS (
     SELECT *, CASE WHEN pairs >= 3 THEN 1 + floor(log2(pairs / 3))::INTEGER ELSE 0 END AS look,
-           CASE WHEN pairs >= 3 THEN (3 * 2 ** floor(log2(pairs / 3)))::BIGINT ELSE pairs END AS counted,
-           CASE WHEN place <= CASE WHEN pairs >= 3 THEN 3 * 2 ** floor(log2(pairs / 3)) ELSE pairs END
+           CASE WHEN pairs >= 3 THEN (3 * 2 ** floor(log2(pairs / 3)))::BIGINT
+                ELSE pairs END AS counted,
+           CASE
+                WHEN place <= CASE WHEN pairs >= 3 THEN 3 * 2 ** floor(log2(pairs / 3))
+                                   ELSE pairs END
                 THEN difference END AS apart
     FROM seeded
 ),
@@ -37,7 +41,8 @@ counted_ AS (
            max(recipe_a) AS recipe_a, max(recipe_b) AS recipe_b,
            count(*) FILTER (WHERE apart > 0) AS wins, count(*) FILTER (WHERE apart = 0) AS ties,
            count(*) FILTER (WHERE apart < 0) AS losses,
-           avg(CASE WHEN apart > 0 THEN 1.0 WHEN apart = 0 THEN 0.5 WHEN apart < 0 THEN 0.0 END) AS win_rate
+           avg(CASE WHEN apart > 0 THEN 1.0 WHEN apart = 0 THEN 0.5
+                    WHEN apart < 0 THEN 0.0 END) AS win_rate
     FROM looked
     GROUP BY backbone, stream, mixture, recipe, budget, look, counted, pairs
 ),
@@ -48,14 +53,18 @@ chance AS (
         SELECT u - (2.515517 + 0.802853 * u + 0.010328 * u ** 2)
                    / (1 + 1.432788 * u + 0.189269 * u ** 2 + 0.001308 * u ** 3) AS z
         FROM (
-            SELECT CASE WHEN power BETWEEN 0.01 AND 0.999 THEN sqrt(-2 * ln(least(power, 1 - power)))
-                        ELSE error('power is a probability, in [0.01, 0.999], not ' || power) END AS u)
+            SELECT CASE
+                        WHEN power BETWEEN 0.01 AND 0.999
+                        THEN sqrt(-2 * ln(least(power, 1 - power)))
+                        ELSE error('power is a probability, in [0.01, 0.999], not '
+                                   || power) END AS u)
     )
 ),
 looks AS (
     SELECT number.look, (3 * 2 ** (number.look - 1))::BIGINT AS pairs, critical.t
     FROM range(1, 10) AS number(look)
-    JOIN critical ON critical.halvings = number.look AND critical.df <= 3 * 2 ** (number.look - 1) - 1
+    JOIN critical ON critical.halvings = number.look
+        AND critical.df <= 3 * 2 ** (number.look - 1) - 1
                  AND critical.next_df > 3 * 2 ** (number.look - 1) - 1
 ),
 needed AS (
@@ -73,7 +82,8 @@ judged AS (
     SELECT counted_.*, looks.t * counted_.spread / sqrt(counted_.counted) AS half,
            needed.seeds AS seeds_needed,
            CASE WHEN counted_.look = 0 THEN 3 - counted_.pairs
-                WHEN abs(counted_.difference) > looks.t * counted_.spread / sqrt(counted_.counted) THEN 0
+                WHEN abs(counted_.difference) > looks.t * counted_.spread / sqrt(counted_.counted)
+                THEN 0
                 WHEN needed.seeds IS NOT NULL
                 THEN greatest(needed.seeds, (3 * 2 ** counted_.look)::BIGINT) - counted_.pairs
            END AS more
@@ -89,7 +99,8 @@ written AS (
         judged.recipe_b, concat('decide ', a, ' or ', b)]] AS quoted
     FROM (SELECT judged.* REPLACE (
               CASE WHEN recipe = 'chosen' THEN recipe_a ELSE recipe END AS recipe_a,
-              CASE WHEN recipe = 'chosen' THEN recipe_b ELSE recipe END AS recipe_b) FROM judged) AS judged
+              CASE WHEN recipe = 'chosen' THEN recipe_b ELSE recipe END AS recipe_b)
+              FROM judged) AS judged
 )
 SELECT written.backbone, written.stream, written.mixture, written.recipe, written.budget,
        written.recipe_a, written.recipe_b, written.seeds_a, written.seeds_b, written.pairs,
@@ -99,13 +110,14 @@ SELECT written.backbone, written.stream, written.mixture, written.recipe, writte
        written.wins, written.ties, written.losses, written.win_rate,
        CASE WHEN written.half IS NULL THEN 'too few seeds'
             WHEN written.difference > written.half THEN a || ' is better'
-            WHEN written.difference < -written.half THEN b || ' is better' ELSE 'tie' END AS verdict,
+            WHEN written.difference < -written.half THEN b || ' is better'
+            ELSE 'tie' END AS verdict,
        written.seeds_needed, written.more AS more_seeds,
        CASE WHEN written.more > 0 THEN format(
            'INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study) '
            'SELECT {0}, {1}, {2}, method, recipe, {3}, seed, {8} '
-           'FROM (VALUES ({4}, {5}), ({6}, {7})) AS methods(method, recipe), range({9}) AS seeds(seed) '
-           'ON CONFLICT DO NOTHING;',
+           'FROM (VALUES ({4}, {5}), ({6}, {7})) AS methods(method, recipe), '
+           'range({9}) AS seeds(seed) ON CONFLICT DO NOTHING;',
            quoted[1], quoted[2], quoted[3], quoted[4], quoted[5], quoted[6], quoted[7], quoted[8],
            quoted[9], greatest(written.last_seed + 1, written.pairs + written.more)) END AS grid
 FROM written

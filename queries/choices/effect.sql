@@ -1,5 +1,5 @@
 -- What does one choice change, all else equal?
--- grain: one row per (backbone, stream, mixture, method, recipe, budget, choice) with a trial at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget, choice) at a stream's end
 -- axis: backbone, stream (of one suite), mixture, method, recipe, budget; ordering (streams of
 -- equal tasks and suite) or tasks (streams of one sequence and suite). measure: a_ka, a_zs, gm,
 -- d_ka, d_zs or zs_ratio. Only trials that share everything but the axis are compared: `others` of
@@ -9,7 +9,8 @@
 -- the error over all choices of a family at 5 %, for one look. Whoever adds seeds because of a
 -- verdict asks with every_look. few_seeds: a mean of fewer than 3.
 CREATE OR REPLACE MACRO effect(
-    axis VARCHAR := 'method', measure VARCHAR := 'gm', among VARCHAR := NULL, recipes VARCHAR := 'equal',
+    axis VARCHAR := 'method', measure VARCHAR := 'gm', among VARCHAR := NULL,
+    recipes VARCHAR := 'equal',
     validation VARCHAR := NULL, every_look BOOLEAN := FALSE
 ) AS TABLE
 WITH
@@ -19,19 +20,21 @@ ended AS (
                WHEN 'mixture' THEN reached.mixture WHEN 'method' THEN reached.method
                WHEN 'recipe' THEN reached.recipe WHEN 'budget' THEN reached.budget
                WHEN 'ordering' THEN stream.sequence WHEN 'tasks' THEN stream.tasks::VARCHAR
-               ELSE error('axis is one of backbone, stream, mixture, method, recipe, budget, ordering, '
-                          || 'tasks; not ' || axis)
+               ELSE error('axis is one of backbone, stream, mixture, method, recipe, budget, '
+                          || 'ordering, tasks; not ' || axis)
            END AS choice,
            CASE axis WHEN 'backbone' THEN '*' ELSE reached.backbone END AS of_backbone,
            CASE axis WHEN 'stream' THEN concat('any stream, ', stream.suite)
-                     WHEN 'ordering' THEN concat(stream.tasks, ' tasks of any order, ', stream.suite)
+                     WHEN 'ordering' THEN concat(stream.tasks, ' tasks of any order, ',
+                                                 stream.suite)
                      WHEN 'tasks' THEN concat(stream.sequence, ' in any tasks, ', stream.suite)
                      ELSE reached.stream END AS of_stream,
            CASE axis WHEN 'mixture' THEN '*' ELSE reached.mixture END AS of_mixture,
            CASE axis WHEN 'method' THEN '*' ELSE reached.method END AS of_method,
            CASE axis WHEN 'recipe' THEN '*' ELSE reached.at END AS of_recipe,
            CASE axis WHEN 'budget' THEN '*' ELSE reached.budget END AS of_budget,
-           reached.recipe AS at_recipe, reached.trial, reached.seed, reached.value, reached.resolution,
+           reached.recipe AS at_recipe, reached.trial, reached.seed, reached.value,
+           reached.resolution,
            reached.gflops
     FROM at_recipes(measure := measure, recipes := recipes, validation := validation) AS reached
     JOIN stream ON stream.name = reached.stream

@@ -1,5 +1,5 @@
 -- Many small updates, or few large ones?
--- grain: one row per (backbone, stream, mixture, method, recipe, budget, tasks) with a trial at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget, tasks) measured at the end
 -- `effect` along streams that cut one sequence into more or fewer tasks, at equal total budget.
 CREATE OR REPLACE MACRO granularity(measure VARCHAR := 'gm') AS TABLE
 SELECT found.backbone, found.stream, found.mixture, found.method, found.recipe, found.budget,

@@ -1,26 +1,38 @@
 -- What was lost on a dataset, when, and who keeps it?
--- grain: one row per (dataset, metric, label_space, backbone, stream, mixture, method, recipe, budget) measured at the end of a stream
+-- grain: one row per (dataset, metric, label_space, setting) measured at the end of a stream
+-- setting: backbone, stream, mixture, method, recipe, budget.
 -- Means over seeds of: the untouched backbone's value, the lowest after any task, the last;
 -- worst_task: after which it was lowest first, in the seed that fell deepest. lost = untouched -
 -- last; below 0: gained. A parameter left out means all.
-CREATE OR REPLACE MACRO lost(dataset VARCHAR := NULL, stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
+CREATE OR REPLACE MACRO lost(
+    dataset VARCHAR := NULL, stream VARCHAR := NULL, backbone VARCHAR := NULL
+) AS TABLE
 WITH
 followed AS (
-    SELECT t.backbone AS b, t.stream AS st, t.mixture AS mx, t.method AS me, t.recipe AS r, t.budget AS bu, m.trial, m.dataset AS da,
-           m.role AS ro, m.metric AS mt, m.label_space AS ls, s.tasks AS n,
-           max(m.value) FILTER (WHERE m.task = 0) AS untouched, min(m.value) FILTER (WHERE m.task > 0) AS worst,
-           arg_min(m.task, (m.value, m.task)) FILTER (WHERE m.task > 0) AS worst_at, max(m.value) FILTER (WHERE m.task = s.tasks) AS last_
-    FROM measured m JOIN trial t ON t.id = m.trial JOIN stream s ON s.name = t.stream
-    WHERE m.weights = 'deployed' AND m.fraction = 1 AND m.at_end
-      AND (dataset IS NULL OR m.dataset = dataset) AND (stream IS NULL OR t.stream = stream)
-      AND (backbone IS NULL OR t.backbone = backbone)
+    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
+           measured.trial, measured.dataset,
+           measured.role, measured.metric, measured.label_space, streams.tasks,
+           max(measured.value) FILTER (WHERE measured.task = 0) AS untouched,
+           min(measured.value) FILTER (WHERE measured.task > 0) AS worst,
+           arg_min(measured.task, (measured.value, measured.task))
+           FILTER (WHERE measured.task > 0) AS worst_at,
+           max(measured.value) FILTER (WHERE measured.task = streams.tasks) AS last_
+    FROM measured JOIN trial ON trial.id = measured.trial
+    JOIN stream AS streams ON streams.name = trial.stream
+    WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
+      AND (dataset IS NULL OR measured.dataset = dataset)
+      AND (stream IS NULL OR trial.stream = stream)
+      AND (backbone IS NULL OR trial.backbone = backbone)
     GROUP BY ALL
 )
-SELECT f.da AS dataset, f.ro AS role, f.mt AS metric, f.ls AS label_space, f.b AS backbone, f.st AS stream,
-       f.me AS method, f.mx AS mixture, f.r AS recipe,
-       f.bu AS budget, count(*) AS seeds, count(*) < 3 AS few_seeds, avg(f.untouched) AS untouched, avg(f.worst) AS worst,
-       arg_min(f.worst_at, (f.worst, f.worst_at)) AS worst_task, avg(f.last_) AS last, avg(f.untouched - f.last_) AS lost
-FROM followed f
-WHERE f.last_ IS NOT NULL
+SELECT followed.dataset, followed.role, followed.metric, followed.label_space, followed.backbone,
+       followed.stream,
+       followed.method, followed.mixture, followed.recipe,
+       followed.budget, count(*) AS seeds, count(*) < 3 AS few_seeds,
+       avg(followed.untouched) AS untouched, avg(followed.worst) AS worst,
+       arg_min(followed.worst_at, (followed.worst, followed.worst_at)) AS worst_task,
+       avg(followed.last_) AS last, avg(followed.untouched - followed.last_) AS lost
+FROM followed
+WHERE followed.last_ IS NOT NULL
 GROUP BY ALL
 ORDER BY 2 DESC, 1, 4, 5, 6, lost, 7, 8;

@@ -9,7 +9,8 @@
 CREATE OR REPLACE VIEW next AS
 WITH
 ended AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, count(*) AS seeds, max(seed) AS last_seed
+    SELECT backbone, stream, mixture, method, recipe, budget, count(*) AS seeds,
+           max(seed) AS last_seed
     FROM trajectory
     WHERE task = tasks
     GROUP BY backbone, stream, mixture, method, recipe, budget
@@ -22,7 +23,8 @@ of_method AS MATERIALIZED (
         PARTITION BY found.backbone, found.stream, found.mixture, found.recipe, found.budget)
 ),
 suggested AS (
-    SELECT 1 AS urgency, concat(missing, ' to run, ', failed, ' failed of ', seeds_wanted, ' seeds') AS reason,
+    SELECT 1 AS urgency,
+           concat(missing, ' to run, ', failed, ' failed of ', seeds_wanted, ' seeds') AS reason,
            backbone, stream, mixture, method, recipe, budget, NULL::BIGINT AS seeds, NULL AS best
     FROM coverage
     WHERE missing + failed > 0
@@ -33,11 +35,14 @@ suggested AS (
     WHERE seeds < 3
     UNION ALL
     SELECT 3,
-           format('gm is {:.3f} below the best, between {:.3f} and {:.3f} (look {}; the next at {} pairs)',
+           format('gm is {:.3f} below the best, between {:.3f} and {:.3f} '
+                  '(look {}; the next at {} pairs)',
                   of_method.behind, of_method.behind_low, of_method.behind_high, of_method.look,
                   of_method.next_pairs::BIGINT),
-           of_method.backbone, of_method.stream, of_method.mixture, of_method.choice, of_method.recipe,
-           of_method.budget, (ended.last_seed + 1 + of_method.next_pairs)::BIGINT - of_method.all_pairs,
+           of_method.backbone, of_method.stream, of_method.mixture, of_method.choice,
+           of_method.recipe,
+           of_method.budget, (ended.last_seed + 1 + of_method.next_pairs)::BIGINT
+           - of_method.all_pairs,
            of_method.best
     FROM of_method
     JOIN ended ON ended.backbone = of_method.backbone AND ended.stream = of_method.stream
@@ -46,7 +51,8 @@ suggested AS (
     WHERE of_method.verdict = 'tie' AND of_method.pairs >= 3
 ),
 written AS (
-    SELECT suggested.*, [chr(39) || replace(word, chr(39), chr(39) || chr(39)) || chr(39) FOR word IN [
+    SELECT suggested.*, [chr(39) || replace(word, chr(39), chr(39) || chr(39)) || chr(39) FOR word
+                         IN [
         suggested.backbone, suggested.stream, suggested.mixture, suggested.recipe, suggested.budget,
         suggested.method, suggested.best]] AS quoted
     FROM suggested
@@ -55,7 +61,8 @@ SELECT urgency, reason, backbone, stream, mixture, method, recipe, budget,
        CASE WHEN seeds IS NOT NULL THEN format(
            'INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) '
            'SELECT {}, {}, {}, method, {}, {}, seed '
-           'FROM (VALUES ({}){}) AS methods(method), range({}) AS seeds(seed) ON CONFLICT DO NOTHING;',
+           'FROM (VALUES ({}){}) AS methods(method), range({}) AS seeds(seed) '
+           'ON CONFLICT DO NOTHING;',
            quoted[1], quoted[2], quoted[3], quoted[4], quoted[5], quoted[6],
            CASE WHEN best <> method THEN ', (' || quoted[7] || ')' ELSE '' END, seeds) END AS grid
 FROM written

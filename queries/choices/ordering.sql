@@ -1,5 +1,5 @@
 -- Does the order of the stream matter?
--- grain: one row per (backbone, stream, mixture, method, recipe, budget, sequence) with a trial at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget, sequence) at its end
 -- `effect` along sequences that are cut into equally many tasks and watched by one suite.
 -- spread_of_orders: standard deviation of the means over these sequences, NULL for one.
 CREATE OR REPLACE MACRO ordering(measure VARCHAR := 'gm') AS TABLE

@@ -1,5 +1,5 @@
 -- Which of two methods wins, seed by seed?
--- grain: one row per (backbone, stream, mixture, recipe, budget, seed) at whose end method `a` or method `b` was measured
+-- grain: one row per (backbone, stream, mixture, recipe, budget, seed) with `a` or `b` measured
 -- difference = value of a - value of b, everything else equal; NULL where the other one has not run
 -- with this seed. measure: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio. recipes 'equal': both at the
 -- same recipe; 'chosen': each at the one that was chosen for it on validation images
@@ -16,7 +16,8 @@ ended AS (
     WHERE reached.method IN (a, b)
 ),
 side AS (
-    SELECT ended.backbone, ended.stream, ended.mixture, ended.at AS recipe, ended.budget, ended.seed,
+    SELECT ended.backbone, ended.stream, ended.mixture, ended.at AS recipe, ended.budget,
+           ended.seed,
            max(ended.value) FILTER (WHERE ended.method = a) AS value_a,
            max(ended.value) FILTER (WHERE ended.method = b) AS value_b,
            max(ended.recipe) FILTER (WHERE ended.method = a) AS recipe_a,

@@ -12,9 +12,12 @@
 -- few_seeds: a mean of fewer than 3. missing: seeds that are wanted and not measured. tuning,
 -- objective and merging choose by the parts of a method; a parameter left out means all.
 CREATE OR REPLACE MACRO ranked(
-    measure VARCHAR := 'gm', backbone VARCHAR := NULL, stream VARCHAR := NULL, budget VARCHAR := NULL,
-    mixture VARCHAR := NULL, method VARCHAR := NULL, tuning VARCHAR := NULL, objective VARCHAR := NULL,
-    merging VARCHAR := NULL, recipe VARCHAR := NULL, study VARCHAR := NULL, every_look BOOLEAN := FALSE
+    measure VARCHAR := 'gm', backbone VARCHAR := NULL, stream VARCHAR := NULL,
+    budget VARCHAR := NULL,
+    mixture VARCHAR := NULL, method VARCHAR := NULL, tuning VARCHAR := NULL,
+    objective VARCHAR := NULL,
+    merging VARCHAR := NULL, recipe VARCHAR := NULL, study VARCHAR := NULL,
+    every_look BOOLEAN := FALSE
 ) AS TABLE
 WITH
 sought AS (
@@ -38,7 +41,8 @@ sought AS (
 valued AS (
     SELECT sought.backbone_ AS of_backbone, sought.stream_ AS of_stream, '*' AS of_mixture,
            '*' AS of_method, '*' AS of_recipe, sought.budget_ AS of_budget,
-           {'method': sought.method_, 'mixture': sought.mixture_, 'recipe': sought.recipe_} AS choice,
+           {'method': sought.method_, 'mixture': sought.mixture_,
+            'recipe': sought.recipe_} AS choice,
            sought.recipe_ AS at_recipe, sought.id AS trial, sought.seed, reached.value,
            reached.resolution, reached.gflops, reached.untouched, reached.d_ka, reached.d_zs
     FROM sought
@@ -61,11 +65,14 @@ SELECT found.backbone, found.stream, found.budget,
        CASE WHEN found.mean IS NOT NULL THEN rank() OVER (
            PARTITION BY found.backbone, found.stream, found.budget
            ORDER BY found.mean DESC NULLS LAST) END AS rank,
-       found.choice.method AS method, found.choice.mixture AS mixture, found.choice.recipe AS recipe,
-       found.seeds, found.few_seeds, found.wanted AS seeds_wanted, found.wanted - found.seeds AS missing,
+       found.choice.method AS method, found.choice.mixture AS mixture,
+       found.choice.recipe AS recipe,
+       found.seeds, found.few_seeds, found.wanted AS seeds_wanted,
+       found.wanted - found.seeds AS missing,
        found.mean, found.optimism, found.mean_low AS low, found.mean_high AS high,
        found.pairs, found.look, found.behind, found.behind_low, found.behind_high,
-       CASE WHEN found.others = 0 AND found.mean IS NOT NULL THEN 'best' ELSE found.verdict END AS verdict,
+       CASE WHEN found.others = 0 AND found.mean IS NOT NULL THEN 'best'
+            ELSE found.verdict END AS verdict,
        traded.ka_gain, traded.zs_loss
 FROM found
 JOIN traded ON traded.of_backbone = found.backbone AND traded.of_stream = found.stream

@@ -1,10 +1,11 @@
 -- Which recipe, and which learning rate schedule?
--- grain: one row per (backbone, stream, mixture, method, budget, recipe) with a trial at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, budget, recipe) at the end of its stream
 -- `effect` along the recipes, with what they say. behind, verdict: against the best recipe of the
 -- same setting, paired by seed. Choose on a validation stream: what is chosen on test images
 -- flatters.
 CREATE OR REPLACE MACRO schedule(measure VARCHAR := 'gm') AS TABLE
-SELECT found.backbone, found.stream, found.mixture, found.method, found.budget, found.choice AS recipe,
+SELECT found.backbone, found.stream, found.mixture, found.method, found.budget,
+       found.choice AS recipe,
        recipe.schedule, recipe.schedule_params, recipe.optimizer, recipe.lr, recipe.batch_pairs,
        found.others, found.seeds, found.few_seeds, found.mean, found.optimism, found.mean_low,
        found.mean_high, found.pairs, found.look, found.behind, found.behind_low, found.behind_high,

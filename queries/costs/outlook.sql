@@ -1,20 +1,22 @@
 -- What will the pending trials of each kind cost?
--- grain: one row per (study, backbone, stream, mixture, method, recipe, budget) of the trials that are `startable`
+-- grain: one row per (study, backbone, stream, mixture, method, recipe, budget) to be started
 -- Of one trial: steps (all tasks; NULL: not profiled yet; 0: the budget buys none), pflops without
--- evaluation, peak_bytes (seen on the device, else profiled), seconds of a worker on `device`: where a trial
--- of the backbone finished last, else any trial. Seconds are, `based_on` trials, by the first of these that
--- there is: alike: the mean of those of the same six words; by method: from the seconds of a step, and of
--- what runs once per task, of those of the same backbone, mixture, method and recipe (`pace`); by FLOPs:
--- from the seconds per FLOP of those of the same backbone and recipe; similar: the mean of those that share
--- backbone, stream, recipe and budget, and the objective and repair of their methods, since what these run
--- once per task may take longer than all steps. error_s: standard deviation of that mean, which all trials
--- of the row share; noise_s: of a trial around it (of a kind that finished once, what is usual of the
--- others); NULL: too few trials to tell. ranks: processes that train one together, each with a GPU of its
--- own where there are GPUs.
+-- evaluation, peak_bytes (seen on the device, else profiled), seconds of a worker on `device`:
+-- where a trial of the backbone finished last, else any trial. Seconds are, `based_on` trials, by
+-- the first of these that there is: alike: the mean of those of the same six words; by method: from
+-- the seconds of a step, and of what runs once per task, of those of the same backbone, mixture,
+-- method and recipe (`pace`); by FLOPs: from the seconds per FLOP of those of the same backbone and
+-- recipe; similar: the mean of those that share backbone, stream, recipe and budget, and the
+-- objective and repair of their methods, since what these run once per task may take longer than
+-- all steps. error_s: standard deviation of that mean, which all trials of the row share; noise_s:
+-- of a trial around it (of a kind that finished once, what is usual of the others); NULL: too few
+-- trials to tell. ranks: processes that train one together, each with a GPU of its own where there
+-- are GPUs.
 CREATE OR REPLACE VIEW outlook AS
 WITH
 wanted AS (
-    SELECT study, backbone, stream, mixture, method, recipe, budget, count(*) AS trials, min(priority) AS priority, max(trial) AS last_trial,
+    SELECT study, backbone, stream, mixture, method, recipe, budget, count(*) AS trials,
+           min(priority) AS priority, max(trial) AS last_trial,
            min(trial) AS first_trial
     FROM startable
     GROUP BY study, backbone, stream, mixture, method, recipe, budget
@@ -31,7 +33,8 @@ here AS (
     SELECT NULL, arg_max(device, finished_at) FROM ended
 ),
 usual AS (
-    SELECT device, sqrt(avg((spread_s / seconds) ** 2)) AS spread FROM kind_cost WHERE trials > 1 AND seconds > 0 GROUP BY device
+    SELECT device, sqrt(avg((spread_s / seconds) ** 2)) AS spread FROM kind_cost
+    WHERE trials > 1 AND seconds > 0 GROUP BY device
 ),
 rate AS (
     SELECT backbone, recipe, device, count(*) AS trials, avg(seconds / flops) * 1e15 AS s_per_pflop,
@@ -40,54 +43,81 @@ rate AS (
 ),
 once AS (
     -- what the parts of a method that may pass over pairs once per task are
-    SELECT name AS method, concat_ws(' ', objective, objective_params, repair, repair_params) AS parts FROM method
+    SELECT name AS method,
+           concat_ws(' ', objective, objective_params, repair, repair_params) AS parts FROM method
 ),
 similar_trials AS (
-    SELECT e.backbone, e.stream, e.recipe, e.budget, e.device, n.parts, count(*) AS trials,
-           avg(e.seconds) AS seconds, stddev_samp(e.seconds) AS spread_s, avg(e.flops) / 1e15 AS pflops
-    FROM ended e JOIN once n USING (method)
-    GROUP BY e.backbone, e.stream, e.recipe, e.budget, e.device, n.parts
+    SELECT ended.backbone, ended.stream, ended.recipe, ended.budget, ended.device, once.parts,
+           count(*) AS trials,
+           avg(ended.seconds) AS seconds, stddev_samp(ended.seconds) AS spread_s,
+           avg(ended.flops) / 1e15 AS pflops
+    FROM ended JOIN once USING (method)
+    GROUP BY ended.backbone, ended.stream, ended.recipe, ended.budget, ended.device, once.parts
 ),
 known AS (
-    SELECT w.*, coalesce((c.compute_params ->> 'ranks')::INTEGER, 1) AS ranks,
-           CASE WHEN p.steps < 1 THEN 0 ELSE p.steps END * p.tasks AS steps, p.unit, h.device, u.spread AS usual_spread,
-           coalesce(p.pflops, a.pflops, m.pflops) AS pflops,
-           coalesce(a.peak_bytes, p.peak_bytes) AS peak_bytes, p.peak_bytes IS NOT NULL AS profiled,
-           a.seconds AS a_s, a.trials AS a_n, coalesce(a.spread_s, u.spread * a.seconds) AS a_spread_s,
-           p.steps * p.tasks * d.step_s + p.tasks * d.task_s AS d_s, d.trials AS d_n,
-           CASE WHEN d.trials > 1 THEN
-               sqrt(greatest((p.steps * p.tasks) ** 2 * d.step_variance + p.tasks ** 2 * d.task_variance
-                             + 2 * p.steps * p.tasks ** 2 * d.covariance, 0)) END AS d_spread_s,
-           r.s_per_pflop * p.pflops AS r_s, r.trials AS r_n, r.spread AS r_spread,
-           m.seconds AS m_s, m.trials AS m_n, m.spread_s AS m_spread_s
-    FROM wanted w
-    JOIN stream s ON s.name = w.stream
-    JOIN recipe c ON c.name = w.recipe
-    JOIN steps p ON (p.backbone, p.mixture, p.method, p.recipe, p.budget, p.tasks) = (w.backbone, w.mixture, w.method, w.recipe, w.budget, s.tasks)
-    LEFT JOIN here o ON o.backbone = w.backbone
-    LEFT JOIN here g ON g.backbone IS NULL
-    CROSS JOIN LATERAL (SELECT coalesce(o.device, g.device) AS device) h
-    LEFT JOIN usual u ON u.device = h.device
-    LEFT JOIN kind_cost a ON (a.backbone, a.stream, a.mixture, a.method, a.recipe, a.budget, a.device)
-                       = (w.backbone, w.stream, w.mixture, w.method, w.recipe, w.budget, h.device)
-    LEFT JOIN pace d ON (d.backbone, d.mixture, d.method, d.recipe, d.device)
-                      = (w.backbone, w.mixture, w.method, w.recipe, h.device) AND p.steps > 0
-    LEFT JOIN rate r ON (r.backbone, r.recipe, r.device) = (w.backbone, w.recipe, h.device)
-    LEFT JOIN once n ON n.method = w.method
-    LEFT JOIN similar_trials m ON (m.backbone, m.stream, m.recipe, m.budget, m.device, m.parts)
-                                = (w.backbone, w.stream, w.recipe, w.budget, h.device, n.parts)
+    SELECT wanted.*, coalesce((recipe.compute_params ->> 'ranks')::INTEGER, 1) AS ranks,
+           CASE WHEN steps.steps < 1 THEN 0 ELSE steps.steps END * steps.tasks AS steps, steps.unit,
+           chosen.device, usual.spread AS usual_spread,
+           coalesce(steps.pflops, kind_cost.pflops, similar_trials.pflops) AS pflops,
+           coalesce(kind_cost.peak_bytes, steps.peak_bytes) AS peak_bytes,
+           steps.peak_bytes IS NOT NULL AS profiled,
+           kind_cost.seconds AS alike_s, kind_cost.trials AS alike_trials,
+           coalesce(kind_cost.spread_s, usual.spread * kind_cost.seconds) AS alike_spread_s,
+           steps.steps * steps.tasks * pace.step_s + steps.tasks * pace.task_s AS paced_s,
+           pace.trials AS paced_trials,
+           CASE WHEN pace.trials > 1 THEN
+               sqrt(greatest((steps.steps * steps.tasks) ** 2 * pace.step_variance
+                             + steps.tasks ** 2 * pace.task_variance
+                             + 2 * steps.steps * steps.tasks ** 2 * pace.covariance,
+                             0)) END AS paced_spread_s,
+           rate.s_per_pflop * steps.pflops AS rated_s, rate.trials AS rated_trials,
+           rate.spread AS rated_spread,
+           similar_trials.seconds AS similar_s, similar_trials.trials AS similar_trials,
+           similar_trials.spread_s AS similar_spread_s
+    FROM wanted
+    JOIN stream ON stream.name = wanted.stream
+    JOIN recipe ON recipe.name = wanted.recipe
+    JOIN steps ON (steps.backbone, steps.mixture, steps.method, steps.recipe, steps.budget,
+                   steps.tasks) = (wanted.backbone, wanted.mixture, wanted.method, wanted.recipe,
+                                   wanted.budget, stream.tasks)
+    LEFT JOIN here here_own ON here_own.backbone = wanted.backbone
+    LEFT JOIN here here_any ON here_any.backbone IS NULL
+    CROSS JOIN LATERAL (SELECT coalesce(here_own.device, here_any.device) AS device) chosen
+    LEFT JOIN usual ON usual.device = chosen.device
+    LEFT JOIN kind_cost ON (kind_cost.backbone, kind_cost.stream, kind_cost.mixture,
+                            kind_cost.method, kind_cost.recipe, kind_cost.budget, kind_cost.device)
+                           = (wanted.backbone, wanted.stream, wanted.mixture, wanted.method,
+                          wanted.recipe, wanted.budget, chosen.device)
+    LEFT JOIN pace ON (pace.backbone, pace.mixture, pace.method, pace.recipe, pace.device)
+                          = (wanted.backbone, wanted.mixture, wanted.method, wanted.recipe,
+                         chosen.device) AND steps.steps > 0
+    LEFT JOIN rate ON (rate.backbone, rate.recipe, rate.device)
+        = (wanted.backbone, wanted.recipe, chosen.device)
+    LEFT JOIN once ON once.method = wanted.method
+    LEFT JOIN similar_trials ON (similar_trials.backbone, similar_trials.stream,
+                                 similar_trials.recipe, similar_trials.budget,
+                                 similar_trials.device, similar_trials.parts)
+                                    = (wanted.backbone, wanted.stream, wanted.recipe, wanted.budget,
+                                   chosen.device, once.parts)
 )
-SELECT study, backbone, stream, mixture, method, recipe, budget, trials, ranks, unit, steps, pflops, peak_bytes, profiled, device,
-       coalesce(a_s, d_s, r_s, m_s) AS seconds,
-       CASE WHEN a_s IS NOT NULL THEN a_spread_s / sqrt(a_n) WHEN d_s IS NOT NULL THEN d_spread_s
-            WHEN r_s IS NOT NULL THEN r_spread * r_s ELSE m_spread_s END AS error_s,
-       CASE WHEN a_s IS NOT NULL THEN a_spread_s
-            WHEN coalesce(d_s, r_s) IS NOT NULL THEN coalesce(usual_spread, 0) * coalesce(d_s, r_s)
-            ELSE m_spread_s END AS noise_s,
-       CASE WHEN a_s IS NOT NULL THEN 'alike' WHEN d_s IS NOT NULL THEN 'by method'
-            WHEN r_s IS NOT NULL THEN 'by FLOPs' WHEN m_s IS NOT NULL THEN 'similar' END AS by_what,
-       coalesce(CASE WHEN a_s IS NOT NULL THEN a_n WHEN d_s IS NOT NULL THEN d_n
-                     WHEN r_s IS NOT NULL THEN r_n ELSE m_n END, 0) AS based_on,
+SELECT study, backbone, stream, mixture, method, recipe, budget, trials, ranks, unit, steps, pflops,
+       peak_bytes, profiled, device,
+       coalesce(alike_s, paced_s, rated_s, similar_s) AS seconds,
+       CASE WHEN alike_s IS NOT NULL THEN alike_spread_s / sqrt(alike_trials)
+            WHEN paced_s IS NOT NULL THEN paced_spread_s
+            WHEN rated_s IS NOT NULL THEN rated_spread * rated_s
+            ELSE similar_spread_s END AS error_s,
+       CASE WHEN alike_s IS NOT NULL THEN alike_spread_s
+            WHEN coalesce(paced_s, rated_s) IS NOT NULL
+            THEN coalesce(usual_spread, 0) * coalesce(paced_s, rated_s)
+            ELSE similar_spread_s END AS noise_s,
+       CASE WHEN alike_s IS NOT NULL THEN 'alike' WHEN paced_s IS NOT NULL THEN 'by method'
+            WHEN rated_s IS NOT NULL THEN 'by FLOPs'
+            WHEN similar_s IS NOT NULL THEN 'similar' END AS by_what,
+       coalesce(CASE WHEN alike_s IS NOT NULL THEN alike_trials
+                     WHEN paced_s IS NOT NULL THEN paced_trials
+                     WHEN rated_s IS NOT NULL THEN rated_trials ELSE similar_trials END,
+                     0) AS based_on,
        priority, first_trial, last_trial
 FROM known
 ORDER BY priority DESC, first_trial;

@@ -15,6 +15,7 @@ summed AS (
     WHERE mixture <> ''
     GROUP BY backbone, mixture, method, recipe
 )
-SELECT *, round(peak_bytes / full_peak_bytes, 4) AS multiplier, step_gflops * round(peak_bytes / full_peak_bytes, 4) AS step_maf_gflops
+SELECT *, round(peak_bytes / full_peak_bytes, 4) AS multiplier,
+       step_gflops * round(peak_bytes / full_peak_bytes, 4) AS step_maf_gflops
 FROM summed
 ORDER BY backbone, mixture, method, recipe;

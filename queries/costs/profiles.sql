@@ -8,29 +8,42 @@
 -- charged as published.
 CREATE OR REPLACE MACRO profiles(budget VARCHAR := 'fomo', tasks INTEGER := 20) AS TABLE
 WITH
-said AS (
-    SELECT setting::JSON ->> 'backbone' AS backbone, (setting::JSON ->> 'batch_pairs')::INTEGER AS batch_pairs,
-           replace(replace(regexp_replace(lower(setting::JSON ->> 'method'), '[ -]', '_', 'g'), 'r=', 'r'), 'full_ft', 'finetune') AS method,
+reference AS (
+    SELECT setting::JSON ->> 'backbone' AS backbone,
+           (setting::JSON ->> 'batch_pairs')::INTEGER AS batch_pairs,
+           replace(replace(regexp_replace(lower(setting::JSON ->> 'method'), '[ -]', '_', 'g'),
+                           'r=', 'r'), 'full_ft', 'finetune') AS method,
            (setting::JSON ->> 'tasks')::INTEGER AS task_count, metric, value
     FROM reference_result
     WHERE source = 'FoMo-in-Flux, compute' AND provenance = 'seen'
 ),
 published AS (
-    SELECT s.backbone, s.batch_pairs, s.method, any_value(s.value) FILTER (WHERE metric = 'step_gflops') AS gflops,
-           any_value(s.value) FILTER (WHERE metric = 'memory_multiplier') AS multiplier,
-           any_value(s.value) FILTER (WHERE metric = 'steps_per_task' AND s.task_count = tasks)::BIGINT AS steps
-    FROM said s
-    GROUP BY s.backbone, s.batch_pairs, s.method
+    SELECT reference.backbone, reference.batch_pairs, reference.method,
+           any_value(reference.value) FILTER (WHERE metric = 'step_gflops') AS gflops,
+           any_value(reference.value) FILTER (WHERE metric = 'memory_multiplier') AS multiplier,
+           any_value(reference.value)
+           FILTER (WHERE metric = 'steps_per_task'
+                   AND reference.task_count = tasks)::BIGINT AS steps
+    FROM reference
+    GROUP BY reference.backbone, reference.batch_pairs, reference.method
 ),
 priced AS (
-    SELECT p.*, r.batch_pairs, r.precision, b.charging, CASE b.charging WHEN 'per_step' THEN p.once_gflops ELSE 0 END AS besides
-    FROM price p JOIN recipe r ON r.name = p.recipe LEFT JOIN budget b ON b.name = budget
+    SELECT price.*, recipe.batch_pairs, recipe.precision, budgets.charging,
+           CASE budgets.charging WHEN 'per_step' THEN price.once_gflops ELSE 0 END AS besides
+    FROM price JOIN recipe ON recipe.name = price.recipe
+    LEFT JOIN budget AS budgets ON budgets.name = budget
 )
-SELECT p.backbone, p.mixture, p.method, p.recipe, p.batch_pairs, p.precision, p.step_gflops, p.once_gflops, p.peak_bytes / 1e9 AS peak_gb,
-       p.multiplier, p.step_maf_gflops, s.steps,
-       u.gflops AS published_gflops, u.multiplier AS published_multiplier, u.steps AS published_steps,
-       (p.step_gflops + p.besides) / u.gflops - 1 AS gflops_apart, p.multiplier / u.multiplier - 1 AS multiplier_apart
-FROM priced p
-LEFT JOIN steps s ON (s.backbone, s.mixture, s.method, s.recipe, s.budget, s.tasks) = (p.backbone, p.mixture, p.method, p.recipe, budget, tasks)
-LEFT JOIN published u ON (u.backbone, u.batch_pairs, u.method) = (p.backbone, p.batch_pairs, p.method)
-ORDER BY p.backbone, p.recipe, p.mixture, p.step_maf_gflops, p.method;
+SELECT priced.backbone, priced.mixture, priced.method, priced.recipe, priced.batch_pairs,
+       priced.precision, priced.step_gflops, priced.once_gflops, priced.peak_bytes / 1e9 AS peak_gb,
+       priced.multiplier, priced.step_maf_gflops, steps.steps,
+       published.gflops AS published_gflops, published.multiplier AS published_multiplier,
+       published.steps AS published_steps,
+       (priced.step_gflops + priced.besides) / published.gflops - 1 AS gflops_apart,
+       priced.multiplier / published.multiplier - 1 AS multiplier_apart
+FROM priced
+LEFT JOIN steps ON (steps.backbone, steps.mixture, steps.method, steps.recipe, steps.budget,
+                    steps.tasks) = (priced.backbone, priced.mixture, priced.method, priced.recipe,
+                                    budget, tasks)
+LEFT JOIN published ON (published.backbone, published.batch_pairs, published.method)
+    = (priced.backbone, priced.batch_pairs, priced.method)
+ORDER BY priced.backbone, priced.recipe, priced.mixture, priced.step_maf_gflops, priced.method;

@@ -5,7 +5,8 @@
 -- of the FLOPs, those of attempts whose results do not stand.
 CREATE OR REPLACE VIEW search_cost AS
 SELECT trial.study, count(DISTINCT costs.trial) AS trials, sum(costs.flops) / 1e15 AS pflops,
-       coalesce(sum(costs.flops) FILTER (WHERE costs.phase = 'evaluate'), 0) / 1e15 AS evaluate_pflops, sum(costs.seconds) / 3600 AS hours,
+       coalesce(sum(costs.flops) FILTER (WHERE costs.phase = 'evaluate'), 0)
+       / 1e15 AS evaluate_pflops, sum(costs.seconds) / 3600 AS hours,
        sum(costs.lost_flops) / nullif(sum(costs.flops), 0) AS lost_share
 FROM costs JOIN trial ON trial.id = costs.trial
 GROUP BY trial.study

@@ -1,5 +1,5 @@
 -- What error does each method reach, for all the compute that finding it took?
--- grain: one row per (backbone, stream, mixture, method, recipe, budget) with a trial at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget) at the end of its stream
 -- As NEVIS'22 (arXiv 2211.11747) draws it. search_gflops: of every trial of the method on this
 -- backbone and stream, or on the stream's validation images, whatever its mixture, recipe, budget
 -- and fate; searched: how many. gflops: of one run, without evaluation. error: 1 - a_ka after the
@@ -17,7 +17,8 @@ search AS (
     GROUP BY trial.backbone, regexp_replace(trial.stream, '_validation$', ''), trial.method
 ),
 learned AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, 1 - avg(acc_learn) AS error_when_learned
+    SELECT backbone, stream, mixture, method, recipe, budget,
+           1 - avg(acc_learn) AS error_when_learned
     FROM continual
     WHERE label_space = 'all'
     GROUP BY backbone, stream, mixture, method, recipe, budget
@@ -26,7 +27,8 @@ reached AS (
     SELECT cells.backbone, cells.stream, cells.mixture, cells.method, cells.recipe, cells.budget,
            cells.a_ka_seeds AS seeds, cells.a_ka_seeds < 3 AS few_seeds, search.searched,
            search.search_gflops, cells.gflops, 1 - cells.a_ka AS error,
-           1 - cells.a_ka - cells.a_ka_half AS error_low, 1 - cells.a_ka + cells.a_ka_half AS error_high,
+           1 - cells.a_ka - cells.a_ka_half AS error_low,
+           1 - cells.a_ka + cells.a_ka_half AS error_high,
            learned.error_when_learned
     FROM cells
     JOIN search ON search.backbone = cells.backbone AND search.method = cells.method
@@ -41,7 +43,8 @@ SELECT reached.*, NOT EXISTS (
            FROM reached AS other
            WHERE other.backbone = reached.backbone AND other.stream = reached.stream
              AND other.search_gflops <= reached.search_gflops AND other.error <= reached.error
-             AND (other.search_gflops < reached.search_gflops OR other.error < reached.error)) AS pareto
+             AND (other.search_gflops < reached.search_gflops
+                  OR other.error < reached.error)) AS pareto
 FROM reached
 ORDER BY reached.backbone, reached.stream, reached.search_gflops, reached.error, reached.method,
          reached.mixture, reached.recipe, reached.budget;

@@ -7,15 +7,19 @@
 CREATE OR REPLACE VIEW sharing AS
 WITH
 spent AS (
-    SELECT costs.trial, sum(costs.held_flops) AS charged_flops, sum(costs.done_flops) AS done_flops, sum(costs.held_s) AS charged_s, sum(costs.done_s) AS done_s
+    SELECT costs.trial, sum(costs.held_flops) AS charged_flops, sum(costs.done_flops) AS done_flops,
+           sum(costs.held_s) AS charged_s, sum(costs.done_s) AS done_s
     FROM costs
     WHERE costs.phase NOT IN ('evaluate', 'merge') AND costs.held_flops IS NOT NULL
     GROUP BY costs.trial
 )
-SELECT coalesce(trial.study, '(none)') AS study, count(*) AS trials, count(DISTINCT trunk.trunk) AS trunks, count(spent.trial) AS begun,
-       coalesce(sum(spent.charged_flops), 0) / 1e15 AS charged_pflops, coalesce(sum(spent.done_flops), 0) / 1e15 AS done_pflops,
+SELECT coalesce(trial.study, '(none)') AS study, count(*) AS trials,
+       count(DISTINCT trunk.trunk) AS trunks, count(spent.trial) AS begun,
+       coalesce(sum(spent.charged_flops), 0) / 1e15 AS charged_pflops,
+       coalesce(sum(spent.done_flops), 0) / 1e15 AS done_pflops,
        coalesce(sum(spent.done_flops), 0) / nullif(sum(spent.charged_flops), 0) AS done_share,
-       coalesce(sum(spent.charged_s), 0) / 3600 AS charged_hours, coalesce(sum(spent.done_s), 0) / 3600 AS done_hours
+       coalesce(sum(spent.charged_s), 0) / 3600 AS charged_hours,
+       coalesce(sum(spent.done_s), 0) / 3600 AS done_hours
 FROM trial JOIN trunk ON trunk.trial = trial.id LEFT JOIN spent ON spent.trial = trial.id
 GROUP BY coalesce(trial.study, '(none)')
 ORDER BY study;

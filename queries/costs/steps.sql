@@ -8,31 +8,45 @@
 CREATE OR REPLACE VIEW steps AS
 WITH
 asked AS (
-    SELECT DISTINCT trial.backbone, trial.mixture, trial.method, trial.recipe, trial.budget, s.tasks FROM trial JOIN stream s ON s.name = trial.stream
+    SELECT DISTINCT trial.backbone, trial.mixture, trial.method, trial.recipe, trial.budget,
+                    stream.tasks FROM trial JOIN stream ON stream.name = trial.stream
     UNION
-    SELECT price.backbone, price.mixture, price.method, price.recipe, budget.name, s.tasks
-    FROM price CROSS JOIN budget CROSS JOIN (SELECT x.tasks FROM stream x UNION SELECT unnest([20, 50, 100, 200])) s
+    SELECT price.backbone, price.mixture, price.method, price.recipe, budget.name, lengths.tasks
+    FROM price CROSS JOIN budget
+    CROSS JOIN (SELECT stream.tasks FROM stream UNION SELECT unnest([20, 50, 100, 200])) lengths
 ),
 shared AS (
-    SELECT asked.*, budget.unit, budget.total, budget.charging, recipe.batch_pairs, price.step_gflops, price.once_gflops, price.peak_bytes,
-           CASE budget.unit WHEN 'maf_gflops' THEN price.multiplier WHEN 'gflops' THEN 1.0 END AS share
+    SELECT asked.*, budget.unit, budget.total, budget.charging, recipe.batch_pairs,
+           price.step_gflops, price.once_gflops, price.peak_bytes,
+           CASE budget.unit WHEN 'maf_gflops' THEN price.multiplier
+                WHEN 'gflops' THEN 1.0 END AS share
     FROM asked
     JOIN budget ON budget.name = asked.budget
     JOIN recipe ON recipe.name = asked.recipe
-    LEFT JOIN price ON (price.backbone, price.mixture, price.method, price.recipe) = (asked.backbone, asked.mixture, asked.method, asked.recipe)
+    LEFT JOIN price ON (price.backbone, price.mixture, price.method, price.recipe)
+        = (asked.backbone, asked.mixture, asked.method, asked.recipe)
 ),
 priced AS (
     SELECT shared.*,
-           CASE WHEN shared.unit = 'steps' THEN 1.0 WHEN shared.unit = 'pairs' THEN shared.batch_pairs::DOUBLE
-                WHEN shared.charging = 'per_step' THEN (shared.step_gflops + shared.once_gflops) * shared.share ELSE shared.step_gflops * shared.share END AS step_price,
-           CASE WHEN shared.unit IN ('steps', 'pairs') OR shared.charging = 'per_step' THEN 0 ELSE shared.once_gflops * shared.share END AS once_price
+           CASE WHEN shared.unit = 'steps' THEN 1.0
+                WHEN shared.unit = 'pairs' THEN shared.batch_pairs::DOUBLE
+                WHEN shared.charging = 'per_step'
+                THEN (shared.step_gflops + shared.once_gflops) * shared.share
+                ELSE shared.step_gflops * shared.share END AS step_price,
+           CASE WHEN shared.unit IN ('steps', 'pairs') OR shared.charging = 'per_step' THEN 0
+                ELSE shared.once_gflops * shared.share END AS once_price
     FROM shared
 ),
 bought AS (
-    SELECT priced.*, round_even(priced.total / (priced.tasks * priced.step_price) - priced.once_price / priced.step_price, 0)::BIGINT AS steps FROM priced
+    SELECT priced.*, round_even(priced.total / (priced.tasks * priced.step_price)
+                                - priced.once_price / priced.step_price, 0)::BIGINT AS steps
+                                FROM priced
 )
-SELECT bought.backbone, bought.mixture, bought.method, bought.recipe, bought.budget, bought.tasks, bought.unit, bought.steps, bought.step_price, bought.once_price,
-       bought.steps - (bought.total / bought.tasks - bought.once_price) / bought.step_price AS over_of_a_task,
-       bought.tasks * (bought.steps * bought.step_gflops + bought.once_gflops) / 1e6 AS pflops, bought.peak_bytes
+SELECT bought.backbone, bought.mixture, bought.method, bought.recipe, bought.budget, bought.tasks,
+       bought.unit, bought.steps, bought.step_price, bought.once_price,
+       bought.steps - (bought.total / bought.tasks - bought.once_price)
+       / bought.step_price AS over_of_a_task,
+       bought.tasks * (bought.steps * bought.step_gflops + bought.once_gflops) / 1e6 AS pflops,
+       bought.peak_bytes
 FROM bought
 ORDER BY bought.backbone, bought.mixture, bought.method, bought.recipe, bought.budget, bought.tasks;

@@ -5,7 +5,8 @@
 -- (`resolution`), to first order. untouched: the value of the backbone as it was. gflops:
 -- everything spent but evaluation.
 CREATE OR REPLACE MACRO at_end(measure VARCHAR := 'gm') AS TABLE
-SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
+SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
+       trial.budget,
        trial.seed, summary.trial,
        CASE measure
            WHEN 'a_ka' THEN summary.a_ka WHEN 'a_zs' THEN summary.a_zs WHEN 'gm' THEN summary.gm
@@ -16,7 +17,8 @@ SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, t
        CASE measure
            WHEN 'a_ka' THEN resolution.a_ka WHEN 'd_ka' THEN resolution.a_ka
            WHEN 'zs_ratio' THEN resolution.a_zs / nullif(summary.a_zs_0, 0)
-           WHEN 'gm' THEN sqrt((resolution.a_ka * summary.a_zs) ** 2 + (resolution.a_zs * summary.a_ka) ** 2)
+           WHEN 'gm' THEN sqrt((resolution.a_ka * summary.a_zs) ** 2
+                               + (resolution.a_zs * summary.a_ka) ** 2)
                           / nullif(2 * summary.gm, 0)
            ELSE resolution.a_zs
        END AS resolution,

@@ -16,5 +16,6 @@ FROM at_end(measure := measure) AS ended
 CROSS JOIN allowed
 WHERE allowed.way = 'equal' OR ended.recipe = (
     SELECT one.recipe FROM chosen_recipe(measure := measure, validation := validation) AS one
-    WHERE one.backbone = ended.backbone AND one.stream = ended.stream AND one.mixture = ended.mixture
+    WHERE one.backbone = ended.backbone AND one.stream = ended.stream
+      AND one.mixture = ended.mixture
       AND one.method = ended.method AND one.budget = ended.budget);

@@ -1,5 +1,5 @@
 -- Which recipe was chosen for each method on validation images?
--- grain: one row per (backbone, stream, mixture, method, budget) with a trial at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, budget) measured at the end of its stream
 -- measured: how many recipes ran on the stream. recipe: of these the one with the highest mean of
 -- `measure` on the validation stream, at the same words; where a single recipe ran, that one; else
 -- NULL, because choosing among several by what the test images say would flatter whoever tried
@@ -22,11 +22,13 @@ tried AS (
                    AND ended.recipe = ran.recipe
     GROUP BY ran.backbone, ran.stream, ran.mixture, ran.method, ran.budget, ran.recipe
 )
-SELECT tried.backbone, tried.stream, tried.mixture, tried.method, tried.budget, count(*) AS measured,
+SELECT tried.backbone, tried.stream, tried.mixture, tried.method, tried.budget,
+       count(*) AS measured,
        CASE WHEN count(*) = 1 THEN any_value(tried.recipe)
             ELSE arg_max(tried.recipe, (tried.on_validation, tried.recipe))
                  FILTER (WHERE tried.on_validation IS NOT NULL) END AS recipe,
-       CASE WHEN count(tried.on_validation) > 0 THEN 'validation' WHEN count(*) = 1 THEN 'the only one'
+       CASE WHEN count(tried.on_validation) > 0 THEN 'validation'
+            WHEN count(*) = 1 THEN 'the only one'
             ELSE 'not chosen' END AS chosen_by
 FROM tried
 GROUP BY tried.backbone, tried.stream, tried.mixture, tried.method, tried.budget

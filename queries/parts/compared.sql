@@ -15,37 +15,46 @@
 -- are there. optimism: so much of the best's mean may be the luck of being picked (its distance
 -- from the mean of those that it cannot be told from, as far as chance explains their spread);
 -- mean_low goes down by it.
-CREATE OR REPLACE MACRO compared(trials VARCHAR := 'method_ends', every_look BOOLEAN := FALSE) AS TABLE
+CREATE OR REPLACE MACRO compared(
+    trials VARCHAR := 'method_ends', every_look BOOLEAN := FALSE
+) AS TABLE
 WITH
 -- What a seed does to every choice alike is taken off: means of choices and of seeds, in turn.
 -- Where all choices have the same seeds once is exact, where not twice is near.
 less_choice AS (
     SELECT *, value - avg(value) OVER (
-        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice) AS noise
+        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget,
+        choice) AS noise
     FROM query_table(trials)
 ),
 less_seed AS (
     SELECT * REPLACE (noise - avg(noise) OVER (
-        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, seed) AS noise)
+        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget,
+        seed) AS noise)
     FROM less_choice
 ),
 less_choice_again AS (
     SELECT * REPLACE (noise - avg(noise) OVER (
-        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice) AS noise)
+        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget,
+        choice) AS noise)
     FROM less_seed
 ),
 less_seed_again AS (
     SELECT * REPLACE (noise - avg(noise) OVER (
-        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, seed) AS noise)
+        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget,
+        seed) AS noise)
     FROM less_choice_again
 ),
 of_choice AS (
-    SELECT of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice, min(at_recipe) AS at_recipe,
-           count(*) AS wanted, count(value) AS seeds, avg(value) AS mean, stddev_samp(value) AS deviation,
+    SELECT of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice,
+           min(at_recipe) AS at_recipe,
+           count(*) AS wanted, count(value) AS seeds, avg(value) AS mean,
+           stddev_samp(value) AS deviation,
            avg(gflops) FILTER (WHERE value IS NOT NULL) AS gflops,
            coalesce(var_samp(noise), 0) AS variance, coalesce(max(resolution), 0) AS resolution,
            list(seed ORDER BY seed) FILTER (WHERE value IS NOT NULL) AS seed_list,
-           list({'seed': seed, 'value': value} ORDER BY seed) FILTER (WHERE value IS NOT NULL) AS of_seeds
+           list({'seed': seed, 'value': value} ORDER BY seed)
+           FILTER (WHERE value IS NOT NULL) AS of_seeds
     FROM less_seed_again
     GROUP BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice
 ),
@@ -57,8 +66,10 @@ of_family AS (
            len(list_distinct(flatten(list(seed_list) OVER family))) AS different_seeds,
            sum((seeds - 1) * variance) FILTER (WHERE seeds > 0) OVER family AS squares
     FROM of_choice
-    WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget),
-           by_mean AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget
+    WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
+                      of_budget),
+           by_mean AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
+                       of_budget
                        ORDER BY mean DESC NULLS LAST, choice)
 ),
 pooled AS (
@@ -67,17 +78,20 @@ pooled AS (
            -- the logarithm of a variance, its bias taken off, and how much it varies by chance
            -- (trigamma)
            CASE WHEN seeds >= 3 THEN
-               ln(greatest(variance, resolution ** 2 / 2, 1e-30)) + 1 / (seeds - 1) + 1 / (3 * (seeds - 1) ** 2)
+               ln(greatest(variance, resolution ** 2 / 2, 1e-30)) + 1 / (seeds - 1) + 1
+               / (3 * (seeds - 1) ** 2)
            END AS log_variance,
            CASE WHEN seeds >= 3 THEN
-               2 / (seeds - 1) + 2 / (seeds - 1) ** 2 + 4 / (3 * (seeds - 1) ** 3) - 16 / (15 * (seeds - 1) ** 5)
+               2 / (seeds - 1) + 2 / (seeds - 1) ** 2 + 4 / (3 * (seeds - 1) ** 3) - 16
+               / (15 * (seeds - 1) ** 5)
            END AS of_chance
     FROM of_family
 ),
 differing AS (
     SELECT *, var_samp(log_variance) OVER family - avg(of_chance) OVER family AS excess
     FROM pooled
-    WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget)
+    WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
+                      of_budget)
 ),
 paired AS (
     -- a list for each row, not a join of all with all: what is asked of few families is computed of
@@ -94,11 +108,13 @@ paired AS (
 ),
 looked AS (
     SELECT *, coalesce(len(all_ahead), 0) AS all_pairs,
-           CASE WHEN len(all_ahead) >= 3 THEN 1 + floor(log2(len(all_ahead) / 3))::INTEGER ELSE 0 END AS look
+           CASE WHEN len(all_ahead) >= 3 THEN 1 + floor(log2(len(all_ahead) / 3))::INTEGER
+                ELSE 0 END AS look
     FROM paired
 ),
 counted AS (
-    SELECT *, CASE WHEN every_look AND look > 0 THEN all_ahead[1:3 * 2 ** (look - 1)] ELSE all_ahead END AS ahead
+    SELECT *, CASE WHEN every_look AND look > 0 THEN all_ahead[1:3 * 2 ** (look - 1)]
+                   ELSE all_ahead END AS ahead
     FROM looked
 ),
 spread_ AS (
@@ -109,7 +125,8 @@ spread_ AS (
 ),
 moderated AS (
     SELECT *, sqrt(greatest(least_variance,
-               (prior_df * 2 * pooled_variance + pair_df * pair_variance) / (prior_df + pair_df)) / pairs) AS error_,
+               (prior_df * 2 * pooled_variance + pair_df * pair_variance) / (prior_df + pair_df))
+               / pairs) AS error_,
            least(prior_df + pair_df, pooled_df, CASE WHEN choices > 2 THEN 40 ELSE 1000 END) AS df,
            log2(choices * (choices - 1) / 2 * CASE WHEN choices > 2 THEN 1.25 ELSE 1 END)
                + CASE WHEN every_look THEN look ELSE 0 END AS halvings
@@ -126,17 +143,21 @@ bounded AS (
 ),
 judged AS (
     SELECT *, CASE WHEN mean IS NULL THEN NULL WHEN choices = 1 THEN 'nothing to compare with'
-                   WHEN choice = best THEN 'best' WHEN pairs < 3 OR half IS NULL THEN 'too few seeds'
+                   WHEN choice = best THEN 'best' WHEN pairs < 3
+                       OR half IS NULL THEN 'too few seeds'
                    WHEN behind > half THEN 'behind' WHEN behind < -half THEN 'ahead'
                    ELSE 'tie' END AS verdict
     FROM bounded
 ),
 among_ties AS (
-    SELECT *, avg(mean) FILTER (WHERE verdict IN ('best', 'tie', 'ahead')) OVER family AS mean_of_ties,
-           var_samp(mean) FILTER (WHERE verdict IN ('best', 'tie', 'ahead')) OVER family AS variance_of_ties,
+    SELECT *, avg(mean) FILTER (WHERE verdict IN ('best', 'tie', 'ahead'))
+           OVER family AS mean_of_ties,
+           var_samp(mean) FILTER (WHERE verdict IN ('best', 'tie', 'ahead'))
+           OVER family AS variance_of_ties,
            pooled_variance / seeds AS by_chance
     FROM judged
-    WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget)
+    WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
+                      of_budget)
 ),
 lucky AS (
     SELECT *, CASE WHEN verdict = 'best' AND variance_of_ties > 0
@@ -146,12 +167,14 @@ lucky AS (
 )
 SELECT lucky.of_backbone AS backbone, lucky.of_stream AS stream, lucky.of_mixture AS mixture,
        lucky.of_method AS method, lucky.of_recipe AS recipe, lucky.of_budget AS budget,
-       lucky.choice, lucky.at_recipe, greatest(lucky.choices - 1, 0) AS others, lucky.wanted, lucky.seeds,
+       lucky.choice, lucky.at_recipe, greatest(lucky.choices - 1, 0) AS others, lucky.wanted,
+       lucky.seeds,
        lucky.seeds < 3 AS few_seeds, lucky.mean, lucky.optimism,
        lucky.mean - coalesce(lucky.optimism, 0)
            - student.t * lucky.deviation / sqrt(lucky.seeds) AS mean_low,
        lucky.mean + student.t * lucky.deviation / sqrt(lucky.seeds) AS mean_high,
-       lucky.pairs, lucky.all_pairs, lucky.look, lucky.behind, lucky.behind - lucky.half AS behind_low,
+       lucky.pairs, lucky.all_pairs, lucky.look, lucky.behind,
+       lucky.behind - lucky.half AS behind_low,
        lucky.behind + lucky.half AS behind_high, lucky.verdict, lucky.gflops
 FROM lucky
 LEFT JOIN student ON student.df = lucky.seeds - 1;

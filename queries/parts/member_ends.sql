@@ -2,7 +2,8 @@
 -- grain: one row per (trial, role, dataset, metric, label_space) measured at the end of a stream
 -- Deployed weights, whole test sets; adapt and retain members alone.
 CREATE OR REPLACE VIEW member_ends AS
-SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed,
+SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
+       trial.seed,
        measured.trial, measured.role, measured.dataset, measured.metric, measured.label_space,
        measured.value
 FROM measured

@@ -4,6 +4,7 @@
 CREATE OR REPLACE VIEW neighbours AS
 WITH
 place AS MATERIALIZED (
-    SELECT min(id) + floor(random() * greatest(max(id) - min(id) - 998, 1))::BIGINT AS first FROM trial
+    SELECT min(id) + floor(random() * greatest(max(id) - min(id) - 998, 1))::BIGINT AS first
+    FROM trial
 )
 SELECT id AS trial FROM trial WHERE id >= (SELECT place.first FROM place) ORDER BY id LIMIT 1000;

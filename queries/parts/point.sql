@@ -7,7 +7,8 @@
 -- several label spaces be. What a suite measures on parts of its test sets between the ends is in
 -- `during`.
 CREATE OR REPLACE VIEW point AS
-SELECT trial, task, attempt, a_ka, a_zs, gm, adapt_measured, adapt_wanted, retain_measured, retain_wanted
+SELECT trial, task, attempt, a_ka, a_zs, gm, adapt_measured, adapt_wanted, retain_measured,
+       retain_wanted
 FROM summary
 WHERE tasks IS NOT NULL
 ORDER BY trial, task;

@@ -1,76 +1,100 @@
 -- What do the facts say of each task of these trials?
--- grain: one row per (trial, task) that has results, of the trials in the view or table that `trials` names (a column `trial`)
+-- grain: one row per (trial, task) that has results, of the trials in the view `trials`
+-- `trials` names a view or table with a column `trial`.
 -- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest
 -- with results of the task; `step` is the last at which it measured: the end of the task. Means as
 -- in `point`, what was spent as in `trajectory`.
 CREATE OR REPLACE MACRO reckoned(trials VARCHAR := 'unkept') AS TABLE
 WITH
 asked AS MATERIALIZED (
-    SELECT DISTINCT q.trial AS id FROM query_table(trials) q
+    SELECT DISTINCT named.trial AS id FROM query_table(trials) named
 ),
 of_result AS (
-    SELECT r.* FROM result r JOIN asked a ON a.id = r.trial
+    SELECT result.* FROM result JOIN asked ON asked.id = result.trial
 ),
 holds AS (
-    SELECT h.trial, h.task, max(h.attempt) AS attempt, arg_max(h.step, h.attempt) AS step
-    FROM (SELECT r.trial, r.task, r.attempt, max(r.step) AS step FROM of_result r GROUP BY ALL) h
+    SELECT last.trial, last.task, max(last.attempt) AS attempt,
+           arg_max(last.step, last.attempt) AS step
+    FROM (SELECT of_result.trial, of_result.task, of_result.attempt, max(of_result.step) AS step
+          FROM of_result GROUP BY ALL) last
     GROUP BY ALL
 ),
 placed AS (
-    SELECT h.*, st.suite, s.tasks, coalesce(s.adapt_wanted, 0) AS adapt_wanted, coalesce(s.retain_wanted, 0) AS retain_wanted, s.seen
-    FROM holds h
-    LEFT JOIN trial t ON t.id = h.trial
-    LEFT JOIN stream st ON st.name = t.stream
-    LEFT JOIN stream_seen s ON s.stream = t.stream
+    SELECT holds.*, stream.suite, stream_seen.tasks,
+           coalesce(stream_seen.adapt_wanted, 0) AS adapt_wanted,
+           coalesce(stream_seen.retain_wanted, 0) AS retain_wanted, stream_seen.seen
+    FROM holds
+    LEFT JOIN trial ON trial.id = holds.trial
+    LEFT JOIN stream ON stream.name = trial.stream
+    LEFT JOIN stream_seen ON stream_seen.stream = trial.stream
 ),
 counted AS (
-    SELECT r.trial, r.task, count(*) FILTER (WHERE r.attempt = h.attempt AND r.step < h.step) AS within
-    FROM of_result r JOIN holds h ON h.trial = r.trial AND h.task = r.task
+    SELECT of_result.trial, of_result.task,
+           count(*) FILTER (WHERE of_result.attempt = holds.attempt
+                            AND of_result.step < holds.step) AS within
+    FROM of_result JOIN holds ON holds.trial = of_result.trial AND holds.task = of_result.task
     GROUP BY ALL
 ),
 same AS (
-    SELECT s.trial, s.task, count(*) AS repeated
-    FROM (SELECT r.trial, r.task FROM of_result r
-          GROUP BY r.trial, r.task, hash(r.attempt, r.step, r.dataset, r.metric, r.label_space, r.weights, r.fraction) HAVING count(*) > 1) s
+    SELECT repeated.trial, repeated.task, count(*) AS repeated
+    FROM (SELECT of_result.trial, of_result.task FROM of_result
+          GROUP BY of_result.trial, of_result.task,
+                   hash(of_result.attempt, of_result.step, of_result.dataset, of_result.metric,
+               of_result.label_space, of_result.weights, of_result.fraction)
+               HAVING count(*) > 1) repeated
     GROUP BY ALL
 ),
 mean AS (
-    SELECT p.trial, p.task,
-           sum(r.value * m.weight) FILTER (WHERE m.role = 'adapt') / sum(m.weight) FILTER (WHERE m.role = 'adapt') AS adapt,
-           sum(r.value * m.weight) FILTER (WHERE m.role = 'retain') / sum(m.weight) FILTER (WHERE m.role = 'retain') AS retain,
-           count(*) FILTER (WHERE m.role = 'adapt') AS adapt_measured,
-           count(*) FILTER (WHERE m.role = 'retain') AS retain_measured,
-           count(DISTINCT m.label_space) FILTER (WHERE m.role = 'adapt') = 1 AS adapt_alike,
-           count(DISTINCT m.label_space) FILTER (WHERE m.role = 'retain') = 1 AS retain_alike
-    FROM of_result r
-    JOIN placed p ON p.trial = r.trial AND p.task = r.task AND p.attempt = r.attempt AND p.step = r.step
-    JOIN suite_member m ON m.suite = p.suite AND m.dataset = r.dataset AND m.metric = r.metric AND m.label_space = r.label_space
-    WHERE r.weights = 'deployed' AND r.fraction = 1
-    GROUP BY p.trial, p.task
+    SELECT placed.trial, placed.task,
+           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt')
+           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
+           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain')
+           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
+           count(*) FILTER (WHERE suite_member.role = 'adapt') AS adapt_measured,
+           count(*) FILTER (WHERE suite_member.role = 'retain') AS retain_measured,
+           count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'adapt')
+           = 1 AS adapt_alike,
+           count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'retain')
+           = 1 AS retain_alike
+    FROM of_result
+    JOIN placed ON placed.trial = of_result.trial AND placed.task = of_result.task
+        AND placed.attempt = of_result.attempt AND placed.step = of_result.step
+    JOIN suite_member ON suite_member.suite = placed.suite
+        AND suite_member.dataset = of_result.dataset AND suite_member.metric = of_result.metric
+        AND suite_member.label_space = of_result.label_space
+    WHERE of_result.weights = 'deployed' AND of_result.fraction = 1
+    GROUP BY placed.trial, placed.task
 ),
 charged AS (
-    SELECT c.trial, c.task, sum(c.flops) AS flops, sum(c.seconds) AS seconds, sum(c.steps) AS steps, sum(c.pairs) AS pairs
-    FROM (SELECT c.* FROM cost c JOIN asked a ON a.id = c.trial) c
-    JOIN holds h ON h.trial = c.trial AND h.task = c.task AND h.attempt = c.attempt
-    WHERE c.phase <> 'evaluate'
-    GROUP BY c.trial, c.task
+    SELECT charged.trial, charged.task, sum(charged.flops) AS flops,
+           sum(charged.seconds) AS seconds, sum(charged.steps) AS steps, sum(charged.pairs) AS pairs
+    FROM (SELECT cost.* FROM cost JOIN asked ON asked.id = cost.trial) charged
+    JOIN holds ON holds.trial = charged.trial AND holds.task = charged.task
+        AND holds.attempt = charged.attempt
+    WHERE charged.phase <> 'evaluate'
+    GROUP BY charged.trial, charged.task
 ),
 whole AS (
-    SELECT p.*, coalesce(m.adapt_measured, 0) AS adapt_measured, coalesce(m.retain_measured, 0) AS retain_measured,
-           CASE WHEN m.adapt_measured = p.adapt_wanted AND m.adapt_alike THEN m.adapt END AS a_ka,
-           CASE WHEN m.retain_measured = p.retain_wanted AND m.retain_alike THEN m.retain END AS a_zs
-    FROM placed p LEFT JOIN mean m ON m.trial = p.trial AND m.task = p.task
+    SELECT placed.*, coalesce(mean.adapt_measured, 0) AS adapt_measured,
+           coalesce(mean.retain_measured, 0) AS retain_measured,
+           CASE WHEN mean.adapt_measured = placed.adapt_wanted
+                AND mean.adapt_alike THEN mean.adapt END AS a_ka,
+           CASE WHEN mean.retain_measured = placed.retain_wanted
+                AND mean.retain_alike THEN mean.retain END AS a_zs
+    FROM placed LEFT JOIN mean ON mean.trial = placed.trial AND mean.task = placed.task
 )
-SELECT w.trial, w.task, w.attempt, w.step, w.tasks, w.a_ka, w.a_zs,
-       max(w.a_ka) FILTER (WHERE w.task = 0) OVER (PARTITION BY w.trial) AS a_ka_0,
-       max(w.a_zs) FILTER (WHERE w.task = 0) OVER (PARTITION BY w.trial) AS a_zs_0,
-       w.adapt_measured, w.adapt_wanted, w.retain_measured, w.retain_wanted,
-       coalesce(sum(c.flops) OVER so_far, 0) AS spent_flops, coalesce(sum(c.seconds) OVER so_far, 0) AS spent_s,
-       coalesce(sum(c.steps) OVER so_far, 0)::BIGINT AS spent_steps, coalesce(sum(c.pairs) OVER so_far, 0)::BIGINT AS spent_pairs,
-       n.within, coalesce(d.repeated, 0) AS repeated, w.seen
-FROM whole w
-JOIN counted n ON n.trial = w.trial AND n.task = w.task
-LEFT JOIN same d ON d.trial = w.trial AND d.task = w.task
-LEFT JOIN charged c ON c.trial = w.trial AND c.task = w.task
-WINDOW so_far AS (PARTITION BY w.trial ORDER BY w.task)
-ORDER BY w.trial, w.task;
+SELECT whole.trial, whole.task, whole.attempt, whole.step, whole.tasks, whole.a_ka, whole.a_zs,
+       max(whole.a_ka) FILTER (WHERE whole.task = 0) OVER (PARTITION BY whole.trial) AS a_ka_0,
+       max(whole.a_zs) FILTER (WHERE whole.task = 0) OVER (PARTITION BY whole.trial) AS a_zs_0,
+       whole.adapt_measured, whole.adapt_wanted, whole.retain_measured, whole.retain_wanted,
+       coalesce(sum(charged.flops) OVER so_far, 0) AS spent_flops,
+       coalesce(sum(charged.seconds) OVER so_far, 0) AS spent_s,
+       coalesce(sum(charged.steps) OVER so_far, 0)::BIGINT AS spent_steps,
+       coalesce(sum(charged.pairs) OVER so_far, 0)::BIGINT AS spent_pairs,
+       counted.within, coalesce(same.repeated, 0) AS repeated, whole.seen
+FROM whole
+JOIN counted ON counted.trial = whole.trial AND counted.task = whole.task
+LEFT JOIN same ON same.trial = whole.trial AND same.task = whole.task
+LEFT JOIN charged ON charged.trial = whole.trial AND charged.task = whole.task
+WINDOW so_far AS (PARTITION BY whole.trial ORDER BY whole.task)
+ORDER BY whole.trial, whole.task;

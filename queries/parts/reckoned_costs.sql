@@ -1,27 +1,36 @@
 -- What did each phase of these trials cost, by the facts?
--- grain: one row per (trial, phase) that was charged, of the trials in the view or table that `trials` names (a column `trial`)
+-- grain: one row per (trial, phase) that was charged, of the trials in the view `trials`
+-- `trials` names a view or table with a column `trial`.
 -- The columns of `kept_cost`, from `cost` anew. held_*: of the attempts that hold, as `standing`
 -- says; done_*: what of it was not taken over from another trial.
 CREATE OR REPLACE MACRO reckoned_costs(trials VARCHAR := 'unkept') AS TABLE
 WITH
 asked AS MATERIALIZED (
-    SELECT DISTINCT q.trial AS id FROM query_table(trials) q
+    SELECT DISTINCT named.trial AS id FROM query_table(trials) named
 ),
 holds AS (
-    SELECT r.trial, r.task, max(r.attempt) AS attempt FROM result r JOIN asked a ON a.id = r.trial GROUP BY ALL
+    SELECT result.trial, result.task, max(result.attempt) AS attempt FROM result
+    JOIN asked ON asked.id = result.trial GROUP BY ALL
 ),
 charged AS (
-    SELECT c.trial, c.phase, c.attempt, c.task, sum(c.flops) AS flops, sum(c.seconds) AS seconds, max(c.peak_bytes) AS peak_bytes,
-           sum(c.flops) FILTER (WHERE NOT c.shared) AS done_flops, sum(c.seconds) FILTER (WHERE NOT c.shared) AS done_s, count(*) AS rows
-    FROM cost c JOIN asked a ON a.id = c.trial
+    SELECT cost.trial, cost.phase, cost.attempt, cost.task, sum(cost.flops) AS flops,
+           sum(cost.seconds) AS seconds, max(cost.peak_bytes) AS peak_bytes,
+           sum(cost.flops) FILTER (WHERE NOT cost.shared) AS done_flops,
+           sum(cost.seconds) FILTER (WHERE NOT cost.shared) AS done_s, count(*) AS rows
+    FROM cost JOIN asked ON asked.id = cost.trial
     GROUP BY ALL
 )
-SELECT c.trial, c.phase, sum(c.flops) AS flops, sum(c.seconds) AS seconds, max(c.peak_bytes) AS peak_bytes,
-       coalesce(sum(c.flops) FILTER (WHERE h.attempt IS NULL), 0) AS lost_flops,
-       sum(c.flops) FILTER (WHERE h.attempt IS NOT NULL) AS held_flops, sum(c.seconds) FILTER (WHERE h.attempt IS NOT NULL) AS held_s,
-       max(c.peak_bytes) FILTER (WHERE h.attempt IS NOT NULL) AS held_peak_bytes,
-       sum(c.done_flops) FILTER (WHERE h.attempt IS NOT NULL) AS done_flops, sum(c.done_s) FILTER (WHERE h.attempt IS NOT NULL) AS done_s,
-       count(*) FILTER (WHERE c.rows > 1) AS repeated
-FROM charged c LEFT JOIN holds h ON h.trial = c.trial AND h.task = c.task AND h.attempt = c.attempt
-GROUP BY c.trial, c.phase
-ORDER BY c.trial, c.phase;
+SELECT charged.trial, charged.phase, sum(charged.flops) AS flops, sum(charged.seconds) AS seconds,
+       max(charged.peak_bytes) AS peak_bytes,
+       coalesce(sum(charged.flops) FILTER (WHERE holds.attempt IS NULL), 0) AS lost_flops,
+       sum(charged.flops) FILTER (WHERE holds.attempt IS NOT NULL) AS held_flops,
+       sum(charged.seconds) FILTER (WHERE holds.attempt IS NOT NULL) AS held_s,
+       max(charged.peak_bytes) FILTER (WHERE holds.attempt IS NOT NULL) AS held_peak_bytes,
+       sum(charged.done_flops) FILTER (WHERE holds.attempt IS NOT NULL) AS done_flops,
+       sum(charged.done_s) FILTER (WHERE holds.attempt IS NOT NULL) AS done_s,
+       count(*) FILTER (WHERE charged.rows > 1) AS repeated
+FROM charged
+LEFT JOIN holds ON holds.trial = charged.trial AND holds.task = charged.task
+    AND holds.attempt = charged.attempt
+GROUP BY charged.trial, charged.phase
+ORDER BY charged.trial, charged.phase;

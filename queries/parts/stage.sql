@@ -9,22 +9,28 @@ CREATE OR REPLACE VIEW stage AS
 WITH
 again AS (
     -- rarely a second attempt of a trial was done, too: for these alone it takes sorting out
-    SELECT trial, max(attempt) AS attempt FROM outcome WHERE state = 'done' AND attempt > 1 GROUP BY trial
+    SELECT trial, max(attempt) AS attempt FROM outcome WHERE state = 'done' AND attempt > 1
+    GROUP BY trial
 ),
 undone AS (
     -- in an old catalog nearly all are done, and what follows is of few
-    SELECT trial.id AS trial FROM trial ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') d ON d.trial = trial.id
+    SELECT trial.id AS trial FROM trial
+    ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done ON done.trial = trial.id
 ),
 history AS (
-    SELECT a.trial, coalesce(max(a.attempt) FILTER (WHERE outcome.state IS NULL), max(a.attempt)) AS attempt
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) a LEFT JOIN outcome USING (trial, attempt)
-    GROUP BY a.trial
+    SELECT open_attempt.trial,
+           coalesce(max(open_attempt.attempt) FILTER (WHERE outcome.state IS NULL),
+                    max(open_attempt.attempt)) AS attempt
+    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) open_attempt
+    LEFT JOIN outcome USING (trial, attempt)
+    GROUP BY open_attempt.trial
 ),
 wish AS (
     SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
 ),
 known AS (
-    SELECT undone.trial, history.attempt, submission.job_id, outcome.state AS ended, wish.wish, startable.trial IS NOT NULL AS could, mates.after,
+    SELECT undone.trial, history.attempt, submission.job_id, outcome.state AS ended, wish.wish,
+           startable.trial IS NOT NULL AS could, mates.after,
            undone.trial IN (SELECT exhausted.trial FROM exhausted) AS over
     FROM undone
     LEFT JOIN history USING (trial)
@@ -35,13 +41,15 @@ known AS (
     LEFT JOIN mates USING (trial)
 )
 SELECT outcome.trial, outcome.attempt, 'done' AS state, NULL::BIGINT AS after
-FROM outcome SEMI JOIN trial ON trial.id = outcome.trial ANTI JOIN again ON again.trial = outcome.trial
+FROM outcome SEMI JOIN trial ON trial.id = outcome.trial
+ANTI JOIN again ON again.trial = outcome.trial
 WHERE outcome.state = 'done' AND outcome.attempt = 1
 UNION ALL
 SELECT again.trial, again.attempt, 'done', NULL FROM again SEMI JOIN trial ON trial.id = again.trial
 UNION ALL
 SELECT trial, attempt,
-       CASE WHEN attempt IS NOT NULL AND ended IS NULL THEN if(job_id IS NOT NULL, 'running', 'submitting')
+       CASE WHEN attempt IS NOT NULL
+            AND ended IS NULL THEN if(job_id IS NOT NULL, 'running', 'submitting')
             WHEN wish = 'withdraw' THEN 'withdrawn'
             WHEN could THEN 'pending'
             WHEN over THEN CASE ended WHEN 'lost' THEN 'failed' ELSE ended END

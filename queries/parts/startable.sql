@@ -18,19 +18,23 @@ undone AS (
 ),
 tried AS (
     -- of undone trials only: in an old catalog nearly all are done
-    SELECT a.trial, max(a.attempt) AS attempts, bool_or(outcome.state IS NULL) AS live
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone ON undone.id = attempt.trial) a
+    SELECT open_attempt.trial, max(open_attempt.attempt) AS attempts,
+           bool_or(outcome.state IS NULL) AS live
+    FROM (SELECT trial, attempt FROM attempt
+          SEMI JOIN undone ON undone.id = attempt.trial) open_attempt
     LEFT JOIN outcome USING (trial, attempt)
-    GROUP BY a.trial
+    GROUP BY open_attempt.trial
 ),
 tripped AS (
     SELECT ending.study
     FROM ending JOIN attempt USING (trial, attempt)
     WHERE ending.state = 'failed' AND ending.kind = 'error'
       AND attempt.serial > coalesce(
-            (SELECT max(request.serial) FROM request JOIN trial ON trial.id = request.trial WHERE trial.study = ending.study AND request.wish = 'retry'), 0)
+            (SELECT max(request.serial) FROM request JOIN trial ON trial.id = request.trial
+             WHERE trial.study = ending.study AND request.wish = 'retry'), 0)
     GROUP BY ending.study, ending.signature
-    HAVING count(DISTINCT ending.trial) >= (SELECT value FROM policy WHERE name = 'same_errors') AND ending.study IS NOT NULL
+    HAVING count(DISTINCT ending.trial) >= (SELECT value FROM policy WHERE name = 'same_errors')
+        AND ending.study IS NOT NULL
 ),
 early AS (
     -- backbones that are a trial which is not done
@@ -38,8 +42,10 @@ early AS (
     FROM backbone ANTI JOIN done ON done.trial = try_cast(substr(backbone.pretrained, 7) AS BIGINT)
     WHERE backbone.pretrained LIKE 'trial:%'
 )
-SELECT undone.id AS trial, coalesce(tried.attempts, 0) + 1 AS attempt, undone.study, undone.priority,
-       undone.backbone, undone.stream, undone.mixture, undone.method, undone.recipe, undone.budget, undone.seed, undone.created_at
+SELECT undone.id AS trial, coalesce(tried.attempts, 0) + 1 AS attempt, undone.study,
+       undone.priority,
+       undone.backbone, undone.stream, undone.mixture, undone.method, undone.recipe, undone.budget,
+       undone.seed, undone.created_at
 FROM undone
 LEFT JOIN tried ON tried.trial = undone.id
 WHERE undone.backbone NOT IN (SELECT early.backbone FROM early)

@@ -10,6 +10,8 @@ printed AS (
                   2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
                   2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042] AS t)
 )
-SELECT n.df::BIGINT AS df, coalesce(printed.t, 1.959964 + 2.372271 / n.df + 2.822499 / n.df ** 2 + 2.555851 / n.df ** 3) AS t
+SELECT n.df::BIGINT AS df,
+       coalesce(printed.t, 1.959964 + 2.372271 / n.df + 2.822499 / n.df ** 2 + 2.555851
+                / n.df ** 3) AS t
 FROM range(1, 1001) n(df) LEFT JOIN printed USING (df)
 ORDER BY n.df;

@@ -11,5 +11,6 @@ each AS (
     UNION ALL BY NAME
     SELECT * FROM reckoned()
 )
-SELECT *, sqrt(a_ka * a_zs) AS gm, a_ka - a_ka_0 AS d_ka, a_zs - a_zs_0 AS d_zs, a_zs / nullif(a_zs_0, 0) AS zs_ratio
+SELECT *, sqrt(a_ka * a_zs) AS gm, a_ka - a_ka_0 AS d_ka, a_zs - a_zs_0 AS d_zs,
+       a_zs / nullif(a_zs_0, 0) AS zs_ratio
 FROM each;

@@ -8,14 +8,23 @@
 CREATE OR REPLACE VIEW trunk AS
 WITH
 learns AS (
-    SELECT method.name, hash(method.tuning, method.tuning_params, method.objective, method.objective_params, method.repair, method.repair_params,
-                        CASE WHEN method.merging IN ('ema_step', 'every_k') THEN method.merging || method.merging_params::VARCHAR END) AS learns,
+    SELECT method.name, hash(method.tuning, method.tuning_params, method.objective,
+                             method.objective_params, method.repair, method.repair_params,
+                        CASE
+                             WHEN method.merging IN ('ema_step', 'every_k') THEN method.merging
+                             || method.merging_params::VARCHAR END) AS learns,
            CASE method."start"
-           WHEN 'merged' THEN hash(method.merging, json_merge_patch(method.merging_params, json_object('start_over', NULL, 'over',
-                coalesce(method.merging_params ->> 'start_over', method.merging_params ->> 'over', 'running'))))
+           WHEN 'merged' THEN hash(method.merging,
+                                   json_merge_patch(method.merging_params,
+                                                    json_object('start_over', NULL, 'over',
+                coalesce(method.merging_params ->> 'start_over', method.merging_params ->> 'over',
+                         'running'))))
            ELSE hash(method."start") END AS begins
     FROM method
 )
-SELECT trial.id AS trial, hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe, trial.budget, trial.seed, learns.learns, learns.begins) AS trunk,
-       hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe, trial.budget, trial.seed, learns.learns) AS stem
+SELECT trial.id AS trial,
+       hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe,
+            trial.budget, trial.seed, learns.learns, learns.begins) AS trunk,
+       hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe,
+            trial.budget, trial.seed, learns.learns) AS stem
 FROM trial JOIN stream ON stream.name = trial.stream JOIN learns ON learns.name = trial.method;

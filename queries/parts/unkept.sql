@@ -8,33 +8,49 @@
 CREATE OR REPLACE VIEW unkept AS
 WITH
 mark AS (
-    SELECT max(u.place) FILTER (WHERE u.fact = 'result') AS results, max(u.place) FILTER (WHERE u.fact = 'cost') AS costs
-    FROM kept_until u
+    SELECT max(kept_until.place) FILTER (WHERE kept_until.fact = 'result') AS results,
+           max(kept_until.place) FILTER (WHERE kept_until.fact = 'cost') AS costs
+    FROM kept_until
 ),
 now_ AS (
-    SELECT 'result' AS fact, (SELECT count(*) FROM result) - (SELECT count(*) FROM result WHERE rowid >= (SELECT m.results FROM mark m)) AS rows,
-           (SELECT hash(r) FROM result r WHERE rowid = (SELECT m.results - 1 FROM mark m))::VARCHAR AS seen
+    SELECT 'result' AS fact,
+           (SELECT count(*) FROM result)
+           - (SELECT count(*) FROM result WHERE rowid >= (SELECT mark.results FROM mark)) AS rows,
+           (SELECT hash(result) FROM result
+            WHERE rowid = (SELECT mark.results - 1 FROM mark))::VARCHAR AS seen
     UNION ALL
-    SELECT 'cost', (SELECT count(*) FROM cost) - (SELECT count(*) FROM cost WHERE rowid >= (SELECT m.costs FROM mark m)),
-           (SELECT hash(c) FROM cost c WHERE rowid = (SELECT m.costs - 1 FROM mark m))::VARCHAR
+    SELECT 'cost', (SELECT count(*) FROM cost)
+           - (SELECT count(*) FROM cost WHERE rowid >= (SELECT mark.costs FROM mark)),
+           (SELECT hash(cost) FROM cost WHERE rowid = (SELECT mark.costs - 1 FROM mark))::VARCHAR
     UNION ALL
-    SELECT 'stream', count(*), bit_xor(s.seen)::VARCHAR FROM stream_seen s
+    SELECT 'stream', count(*), bit_xor(stream_seen.seen)::VARCHAR FROM stream_seen
 ),
 sound AS (
-    SELECT u.fact, u.place FROM kept_until u JOIN now_ n ON n.fact = u.fact AND n.rows = u.rows AND n.seen IS NOT DISTINCT FROM u.seen
+    SELECT kept_until.fact, kept_until.place FROM kept_until
+    JOIN now_ ON now_.fact = kept_until.fact AND now_.rows = kept_until.rows
+        AND now_.seen IS NOT DISTINCT FROM kept_until.seen
 ),
 newer AS (
-    SELECT trial FROM result WHERE rowid >= coalesce((SELECT s.place FROM sound s WHERE s.fact = 'result'), 0)
+    SELECT trial FROM result
+    WHERE rowid >= coalesce((SELECT sound.place FROM sound WHERE sound.fact = 'result'), 0)
     UNION
-    SELECT trial FROM cost WHERE rowid >= coalesce((SELECT s.place FROM sound s WHERE s.fact = 'cost'), 0)
+    SELECT trial FROM cost
+    WHERE rowid >= coalesce((SELECT sound.place FROM sound WHERE sound.fact = 'cost'), 0)
     UNION
-    SELECT k.trial FROM kept_summary k
-    WHERE k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s HAVING count(*) FILTER (WHERE s.fact <> 'stream') = 2), 0)
+    SELECT kept_summary.trial FROM kept_summary
+    WHERE kept_summary.rowid
+    >= coalesce((SELECT 9000000000000000000 FROM sound
+                 HAVING count(*) FILTER (WHERE sound.fact <> 'stream') = 2), 0)
     UNION
-    SELECT k.trial FROM kept_cost k
-    WHERE k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s HAVING count(*) FILTER (WHERE s.fact <> 'stream') = 2), 0)
+    SELECT kept_cost.trial FROM kept_cost
+    WHERE kept_cost.rowid
+    >= coalesce((SELECT 9000000000000000000 FROM sound
+                 HAVING count(*) FILTER (WHERE sound.fact <> 'stream') = 2), 0)
     UNION
-    SELECT k.trial FROM kept_summary k ANTI JOIN stream_seen s ON s.seen = k.seen
-    WHERE k.seen IS NOT NULL AND k.rowid >= coalesce((SELECT 9000000000000000000 FROM sound s WHERE s.fact = 'stream'), 0)
+    SELECT kept_summary.trial FROM kept_summary
+    ANTI JOIN stream_seen ON stream_seen.seen = kept_summary.seen
+    WHERE kept_summary.seen IS NOT NULL
+      AND kept_summary.rowid
+      >= coalesce((SELECT 9000000000000000000 FROM sound WHERE sound.fact = 'stream'), 0)
 )
 SELECT unnest(list(trial)) AS trial FROM newer;

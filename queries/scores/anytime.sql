@@ -8,14 +8,18 @@ CREATE OR REPLACE VIEW anytime AS
 WITH
 stepped AS (
     SELECT trajectory.*, lag(spent_flops) OVER stream_of AS flops_before,
-           lag(a_ka) OVER stream_of AS ka_before, lag(a_zs) OVER stream_of AS zs_before, lag(gm) OVER stream_of AS gm_before
+           lag(a_ka) OVER stream_of AS ka_before, lag(a_zs) OVER stream_of AS zs_before,
+           lag(gm) OVER stream_of AS gm_before
     FROM trajectory
-    WINDOW stream_of AS (PARTITION BY study, backbone, stream, mixture, method, recipe, budget, seed, trial
-                         ORDER BY task)  -- the words too: a condition on one of them chooses trials first
+    -- the words too: a condition on one of them chooses trials first
+    WINDOW stream_of AS (PARTITION BY study, backbone, stream, mixture, method, recipe, budget,
+                         seed, trial
+                         ORDER BY task)
 ),
 summed AS (
     SELECT study, backbone, stream, mixture, method, recipe, budget, seed, trial, tasks,
-           min(a_zs) AS zs_min, arg_min(task, (a_zs, task)) FILTER (WHERE a_zs IS NOT NULL) AS zs_min_task,
+           min(a_zs) AS zs_min,
+           arg_min(task, (a_zs, task)) FILTER (WHERE a_zs IS NOT NULL) AS zs_min_task,
            max(spent_flops) AS flops, max(spent_flops) - min(spent_flops) AS run,
            count(gm) = tasks + 1 AS whole,
            sum((a_ka + ka_before) / 2 * (spent_flops - flops_before)) AS ka_area,
@@ -25,7 +29,8 @@ summed AS (
     FROM stepped
     GROUP BY study, backbone, stream, mixture, method, recipe, budget, seed, trial, tasks
 )
-SELECT study, backbone, stream, mixture, method, recipe, budget, seed, trial, zs_end, zs_min, zs_min_task,
+SELECT study, backbone, stream, mixture, method, recipe, budget, seed, trial, zs_end, zs_min,
+       zs_min_task,
        CASE WHEN whole THEN ka_area / nullif(run, 0) END AS ka_auc,
        CASE WHEN whole THEN zs_area / nullif(run, 0) END AS zs_auc,
        CASE WHEN whole THEN gm_area / nullif(run, 0) END AS gm_auc,

@@ -6,18 +6,23 @@
 CREATE OR REPLACE VIEW forgetting AS
 WITH
 ended AS NOT MATERIALIZED (
-    SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed, standing.trial, max(standing.task) AS task
+    SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
+           trial.budget, trial.seed, standing.trial, max(standing.task) AS task
     FROM standing JOIN trial ON trial.id = standing.trial
-    GROUP BY trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, trial.seed, standing.trial
+    GROUP BY trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
+             trial.budget, trial.seed, standing.trial
 ),
 followed AS (
-    SELECT e.*, m.role, m.dataset, m.metric, m.label_space, m.weight, m.task AS then_, m.value
-    FROM ended e JOIN measured m ON m.trial = e.trial
-    WHERE m.weights = 'deployed' AND m.fraction = 1 AND m.at_end
+    SELECT ended.*, measured.role, measured.dataset, measured.metric, measured.label_space,
+           measured.weight, measured.task AS then_, measured.value
+    FROM ended JOIN measured ON measured.trial = ended.trial
+    WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
     UNION ALL
     -- every member of the suite, measured or not
-    SELECT e.*, m.role, m.dataset, m.metric, m.label_space, m.weight, NULL, NULL
-    FROM ended e JOIN stream ON stream.name = e.stream JOIN suite_member m ON m.suite = stream.suite
+    SELECT ended.*, suite_member.role, suite_member.dataset, suite_member.metric,
+           suite_member.label_space, suite_member.weight, NULL, NULL
+    FROM ended JOIN stream ON stream.name = ended.stream
+    JOIN suite_member ON suite_member.suite = stream.suite
 ),
 lost AS (
     SELECT * EXCLUDE (then_, value), max(value) FILTER (WHERE then_ < task) AS best,
@@ -27,9 +32,11 @@ lost AS (
     GROUP BY ALL
 )
 SELECT study, backbone, stream, mixture, method, recipe, budget, seed,
-       trial, role, dataset, metric, label_space, task, best_task, best, now, best - now AS forgotten,
+       trial, role, dataset, metric, label_space, task, best_task, best, now,
+       best - now AS forgotten,
        CASE WHEN count(best - now) OVER role_of = count(*) OVER role_of
             THEN sum((best - now) * weight) OVER role_of / sum(weight) OVER role_of END AS role_mean
 FROM lost
-WINDOW role_of AS (PARTITION BY study, backbone, stream, mixture, method, recipe, budget, seed, trial, role)
+WINDOW role_of AS (PARTITION BY study, backbone, stream, mixture, method, recipe, budget, seed,
+                   trial, role)
 ORDER BY trial, role, dataset, metric, label_space;

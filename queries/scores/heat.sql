@@ -7,21 +7,31 @@ CREATE OR REPLACE VIEW heat AS
 WITH
 called AS (
     SELECT suite_member.suite, suite_member.dataset, suite_member.metric, suite_member.label_space,
-           CASE WHEN count(*) OVER (PARTITION BY suite_member.suite, suite_member.dataset, suite_member.label_space) > 1 THEN suite_member.dataset || ' ' || suite_member.metric ELSE suite_member.dataset END AS item
+           CASE
+                WHEN count(*) OVER (PARTITION BY suite_member.suite, suite_member.dataset,
+                                    suite_member.label_space) > 1 THEN suite_member.dataset || ' '
+                                    || suite_member.metric ELSE suite_member.dataset END AS item
     FROM suite_member
 ),
 valued AS (
-    SELECT backbone, stream, mixture, method, recipe, budget, label_space, task, concat('task ', learned) AS item, learned AS place,
+    SELECT backbone, stream, mixture, method, recipe, budget, label_space, task,
+           concat('task ', learned) AS item, learned AS place,
            NULL::VARCHAR AS role, value
     FROM task_matrix
     UNION ALL
-    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget, measured.label_space, measured.task, called.item, NULL::BIGINT, measured.role, measured.value
+    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
+           measured.label_space, measured.task, called.item, NULL::BIGINT, measured.role,
+           measured.value
     FROM measured JOIN trial ON trial.id = measured.trial JOIN stream ON stream.name = trial.stream
-    JOIN called ON called.suite = stream.suite AND called.dataset = measured.dataset AND called.metric = measured.metric AND called.label_space = measured.label_space
+    JOIN called ON called.suite = stream.suite AND called.dataset = measured.dataset
+        AND called.metric = measured.metric AND called.label_space = measured.label_space
     WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
 )
-SELECT valued.backbone, valued.stream, valued.mixture, valued.method, valued.recipe, valued.budget, valued.label_space, valued.role, valued.item, valued.place, valued.task,
+SELECT valued.backbone, valued.stream, valued.mixture, valued.method, valued.recipe, valued.budget,
+       valued.label_space, valued.role, valued.item, valued.place, valued.task,
        count(valued.value) AS seeds, avg(valued.value) AS value
 FROM valued
-GROUP BY valued.backbone, valued.stream, valued.mixture, valued.method, valued.recipe, valued.budget, valued.label_space, valued.role, valued.item, valued.place, valued.task
-ORDER BY valued.backbone, valued.stream, valued.budget, valued.recipe, valued.mixture, valued.method, valued.label_space, valued.role, valued.place, valued.item, valued.task;
+GROUP BY valued.backbone, valued.stream, valued.mixture, valued.method, valued.recipe,
+         valued.budget, valued.label_space, valued.role, valued.item, valued.place, valued.task
+ORDER BY valued.backbone, valued.stream, valued.budget, valued.recipe, valued.mixture,
+         valued.method, valued.label_space, valued.role, valued.place, valued.item, valued.task;

@@ -1,5 +1,5 @@
 -- What is the typical value over a suite, outliers among the datasets aside?
--- grain: one row per (backbone, stream, mixture, method, recipe, budget, role) measured at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget, role) measured at the end
 -- interquartile_mean: over all seeds and members of the role, the lowest and the highest quarter
 -- left out (rliable, https://arxiv.org/abs/2108.13264); a value that lies across a quarter counts
 -- in part. low, high: 95 % t-interval, from the interquartile means of the single seeds; NULL for
@@ -18,7 +18,8 @@ placed AS (
     WINDOW all_values AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, role),
            all_seeds AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, role
                          ORDER BY value, seed, dataset, metric, label_space),
-           one_seed_values AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, role, seed),
+           one_seed_values AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, role,
+                               seed),
            one_seed AS (PARTITION BY backbone, stream, mixture, method, recipe, budget, role, seed
                         ORDER BY value, dataset, metric, label_space)
 ),
@@ -41,7 +42,8 @@ spread_ AS (
 ),
 pooled AS (
     SELECT backbone, stream, mixture, method, recipe, budget, role, count(*) AS values_,
-           sum(value * part) / 0.5 AS interquartile_mean, avg(value) AS mean, median(value) AS median_
+           sum(value * part) / 0.5 AS interquartile_mean, avg(value) AS mean,
+           median(value) AS median_
     FROM weighed
     GROUP BY backbone, stream, mixture, method, recipe, budget, role
 )

@@ -1,5 +1,5 @@
 -- On how large a share of the datasets does a method reach so much, for every such level?
--- grain: one row per (backbone, stream, mixture, method, recipe, budget, role, level) measured at the end of its stream
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget, role, level) at its end
 -- share: of all (seed, member) values of the role, those at or above `level`, which goes from 0 to
 -- 1 in steps of 0.05: the performance profile of rliable (https://arxiv.org/abs/2108.13264). A
 -- curve that lies above another everywhere is better on every kind of dataset. low, high: 95 %

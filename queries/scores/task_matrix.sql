@@ -1,5 +1,6 @@
 -- How well is every task's own test set known after every task?
--- grain: one row per (trial, label_space, task, learned); `learned`: the task that brings the datasets of this column
+-- grain: one row per (trial, label_space, task, learned)
+-- learned: the task that brings the datasets of this column.
 -- Of streams whose tasks each bring whole datasets (MTIL); where a dataset is spread over several
 -- tasks there is no such matrix. One that comes again, whole, has a column for each time. value:
 -- weighted mean of the column's adapt members, NULL if one is not measured. task 0 is the untouched
@@ -23,7 +24,8 @@ wanted AS (
                                AND member.role = 'adapt'
 )
 SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
-       trial.budget, trial.seed, measured.trial, measured.label_space, measured.task, wanted.learned,
+       trial.budget, trial.seed, measured.trial, measured.label_space, measured.task,
+       wanted.learned,
        CASE WHEN count(*) = any_value(wanted.members)
             THEN sum(measured.value * wanted.weight) / sum(wanted.weight) END AS value
 FROM measured
@@ -33,5 +35,6 @@ JOIN wanted ON wanted.stream = trial.stream AND wanted.dataset = measured.datase
 WHERE measured.role = 'adapt' AND measured.weights = 'deployed' AND measured.fraction = 1
   AND measured.at_end
 GROUP BY trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
-         trial.budget, trial.seed, measured.trial, measured.label_space, measured.task, wanted.learned
+         trial.budget, trial.seed, measured.trial, measured.label_space, measured.task,
+         wanted.learned
 ORDER BY measured.trial, measured.label_space, measured.task, wanted.learned;

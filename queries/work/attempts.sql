@@ -2,9 +2,13 @@
 -- grain: one row per (trial, attempt)
 -- state: NULL while it has not ended. seconds: wall time of an attempt that ended.
 CREATE OR REPLACE VIEW attempts AS
-SELECT attempt.trial, attempt.attempt, outcome.state, outcome.kind, outcome.message, submission.backend, submission.job_id, submission.gpus, outcome.host, outcome.device, outcome.versions, outcome.commit, attempt.code,
-       submission.folder, attempt.created_at, submission.submitted_at, outcome.started_at, outcome.finished_at,
-       epoch(outcome.finished_at - outcome.started_at) AS seconds, attempt.spec_id, attempt.spec, outcome.log_tail
+SELECT attempt.trial, attempt.attempt, outcome.state, outcome.kind, outcome.message,
+       submission.backend, submission.job_id, submission.gpus, outcome.host, outcome.device,
+       outcome.versions, outcome.commit, attempt.code,
+       submission.folder, attempt.created_at, submission.submitted_at, outcome.started_at,
+       outcome.finished_at,
+       epoch(outcome.finished_at - outcome.started_at) AS seconds, attempt.spec_id, attempt.spec,
+       outcome.log_tail
 FROM attempt
 LEFT JOIN submission USING (trial, attempt)
 LEFT JOIN outcome USING (trial, attempt)

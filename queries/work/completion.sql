@@ -17,7 +17,8 @@ left_ AS (
 side_by_side AS (
     SELECT nullif(count(*), 0) AS trials FROM now_running
 )
-SELECT coalesce(left_.study, '(none)') AS study, sum(left_.pending)::BIGINT AS pending, sum(left_.running)::BIGINT AS running,
+SELECT coalesce(left_.study, '(none)') AS study, sum(left_.pending)::BIGINT AS pending,
+       sum(left_.running)::BIGINT AS running,
        (count(*) - count(left_.seconds)) AS unknown, sum(left_.seconds) AS remaining_s,
        now() + to_seconds(sum(left_.seconds) / any_value(side_by_side.trials)) AS expected_end
 FROM left_ CROSS JOIN side_by_side

@@ -17,4 +17,5 @@ counted AS (
 )
 SELECT counted.*, counted.done = counted.seeds_wanted AS complete
 FROM counted
-ORDER BY counted.backbone, counted.stream, counted.budget, counted.recipe, counted.mixture, counted.method;
+ORDER BY counted.backbone, counted.stream, counted.budget, counted.recipe, counted.mixture,
+         counted.method;

@@ -4,5 +4,6 @@
 -- one failure.
 CREATE OR REPLACE VIEW ending AS
 SELECT trial.study, outcome.*,
-       regexp_replace(coalesce(outcome.message, ''), '0x[0-9a-fA-F]+|[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?', '#', 'g') AS signature
+       regexp_replace(coalesce(outcome.message, ''),
+                      '0x[0-9a-fA-F]+|[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?', '#', 'g') AS signature
 FROM outcome LEFT JOIN trial ON trial.id = outcome.trial;

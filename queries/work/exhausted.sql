@@ -6,11 +6,14 @@
 CREATE OR REPLACE VIEW exhausted AS
 WITH
 ended AS (
-    SELECT outcome.trial, CASE WHEN outcome.state = 'cancelled' THEN outcome.state ELSE coalesce(outcome.kind, outcome.state) END AS kind, count(*) AS ends
+    SELECT outcome.trial,
+           CASE WHEN outcome.state = 'cancelled' THEN outcome.state
+                ELSE coalesce(outcome.kind, outcome.state) END AS kind, count(*) AS ends
     FROM outcome
     JOIN attempt USING (trial, attempt)
-    LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' GROUP BY trial) r USING (trial)
-    WHERE outcome.state <> 'done' AND attempt.serial > coalesce(r.retried, 0)
+    LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry'
+               GROUP BY trial) retries USING (trial)
+    WHERE outcome.state <> 'done' AND attempt.serial > coalesce(retries.retried, 0)
     GROUP BY ALL
 )
 SELECT ended.trial, ended.kind, ended.ends, coalesce(policy.value, 0) AS retries

@@ -6,14 +6,15 @@
 CREATE OR REPLACE VIEW health AS
 WITH
 about AS (
-    -- a submission, a trial by name, a file of a trial's run folder (`000042/02/outcome.json`) or of
-    -- a submission's
+    -- a submission, a trial by name, a file of a trial's run folder (`000042/02/outcome.json`) or
+    -- of a submission's
     SELECT DISTINCT problem.subject, problem.message, attempt.trial
     FROM problem
     JOIN attempt ON attempt.batch = problem.subject
                  OR starts_with(problem.subject, 'batches/' || attempt.batch || '/')
     UNION
-    SELECT subject, message, try_cast(regexp_extract(subject, '^(?:trial )?(\d+)(?:/|$)', 1) AS BIGINT)
+    SELECT subject, message,
+           try_cast(regexp_extract(subject, '^(?:trial )?(\d+)(?:/|$)', 1) AS BIGINT)
     FROM problem
 )
 SELECT problem.subject, problem.message, problem.since, any_value(trial.study) AS study,

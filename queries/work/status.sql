@@ -25,26 +25,33 @@ counted AS (
     GROUP BY studied.study
 ),
 timed AS (
-    SELECT attempt.trial, attempt.attempt, CASE WHEN outcome.state IN ('done', 'failed', 'cancelled') AND outcome.started_at IS NOT NULL
-                                    THEN greatest(epoch(outcome.finished_at - outcome.started_at), 0) END AS seconds
+    SELECT attempt.trial, attempt.attempt,
+           CASE WHEN outcome.state IN ('done', 'failed', 'cancelled')
+                AND outcome.started_at IS NOT NULL
+                                    THEN greatest(epoch(outcome.finished_at - outcome.started_at),
+                                                  0) END AS seconds
     FROM attempt LEFT JOIN outcome USING (trial, attempt)
 ),
 charged AS (
     -- of what was not timed; the costs of all attempts are many
     SELECT cost.trial, cost.attempt, sum(cost.seconds) FILTER (WHERE NOT cost.shared) AS seconds
-    FROM cost SEMI JOIN (FROM timed WHERE seconds IS NULL) t USING (trial, attempt)
+    FROM cost SEMI JOIN (FROM timed WHERE seconds IS NULL) untimed USING (trial, attempt)
     GROUP BY cost.trial, cost.attempt
 ),
 spent AS (
     SELECT studied.study, sum(coalesce(timed.seconds, charged.seconds, 0)) AS seconds,
-           sum(coalesce(timed.seconds, charged.seconds, 0) * coalesce(submission.gpus, 0)) AS gpu_seconds
-    FROM studied JOIN timed USING (trial) LEFT JOIN charged USING (trial, attempt) LEFT JOIN submission USING (trial, attempt)
+           sum(coalesce(timed.seconds, charged.seconds, 0) * coalesce(submission.gpus,
+               0)) AS gpu_seconds
+    FROM studied JOIN timed USING (trial) LEFT JOIN charged USING (trial, attempt)
+    LEFT JOIN submission USING (trial, attempt)
     GROUP BY studied.study
 ),
 brought AS (
-    SELECT studied.study, count(*) AS results FROM result JOIN studied USING (trial) GROUP BY studied.study
+    SELECT studied.study, count(*) AS results FROM result JOIN studied USING (trial)
+    GROUP BY studied.study
 )
-SELECT counted.study, counted.trials, counted.done, counted.running, counted.pending, counted.waiting, counted.failed, counted.refused, counted.cancelled, counted.withdrawn,
+SELECT counted.study, counted.trials, counted.done, counted.running, counted.pending,
+       counted.waiting, counted.failed, counted.refused, counted.cancelled, counted.withdrawn,
        coalesce(brought.results, 0) AS results,
        coalesce(spent.seconds, 0) / 3600 AS hours,
        coalesce(spent.gpu_seconds, 0) / 3600 AS gpu_hours,

@@ -94,6 +94,8 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
 ASKED = [(name, {}) for name in ANSWERS] + [
     (name, asked) for name, several in PARAMETERS.items() for asked in several
 ]
+# The words of a trial but the seed, which a grain names together
+SETTING = ("backbone", "stream", "mixture", "method", "recipe", "budget")
 GRAIN = {
     "student": ["df"],
     "critical": ["df", "halvings"],
@@ -209,6 +211,8 @@ def grain(question: Question, rows: list[Row]) -> list[str]:
         if listed[1]
         else [word for word in listed[2].split() if word in columns][:1]
     )
+    if "setting" in names and "setting" not in columns:
+        names = [*SETTING, *(name for name in names if name != "setting")]
     return [column for column in GRAIN.get(question.name, names) if column in columns]
 
 

@@ -495,6 +495,23 @@ def test_reproduced_compares_only_what_is_the_same(filled: Filled) -> None:
     )
 
 
+def test_reproduced_names_what_a_setting_names_and_does_not_exist(filled: Filled) -> None:
+    filled.done(PAPER)
+    settings = {
+        '{"backbone": "tiny", "stream": "mtil_order_9"}': "no stream mtil_order_9",
+        '{"backbone": "tiny", "dataset": "Dogs", "suite": "six"}': "no dataset Dogs, no suite six",
+        '{"backbone": "tiny", "method": "LwFF"}': "no method LwFF",
+    }
+    for setting in settings:
+        filled.connection.execute(
+            "INSERT INTO reference_result (source, setting, metric, value, provenance) "
+            "VALUES ('paper', ?, 'a_zs', 0.55, 'seen')",
+            [setting],
+        )
+    verdicts = {row["setting"]: row["verdict"] for row in filled.rows("reproduced()")}
+    assert verdicts == {setting: f"not compared: {why}" for setting, why in settings.items()}
+
+
 def test_reproduced_finds_the_measures_of_a_matrix(filled: Filled) -> None:
     trial = learned(filled, ZSCL)
     (stream,) = (

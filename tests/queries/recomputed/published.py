@@ -5,7 +5,8 @@ import json
 from tests.queries.recomputed.facts import Facts, Row, answers, grouped, mean
 from tests.queries.recomputed.matrix import continual
 
-OURS = ("backbone", "stream", "mixture", "method", "recipe", "budget", "suite", "dataset", "task")
+AXES = ("backbone", "budget", "dataset", "method", "mixture", "recipe", "stream", "suite")
+OURS = (*AXES, "task")
 
 
 def words_of(setting: str) -> Row | None:
@@ -54,6 +55,7 @@ def reproduced(facts: Facts, tolerance: float = 0.005) -> list[Row]:
     for row in facts["reference_result"]:
         words = words_of(row["setting"])
         strange = [] if words is None else sorted(set(words) - set(OURS))
+        strange = strange or absent(facts, words or {})
         ours: list[float] = []
         for trial in facts.trials.values():
             if (
@@ -86,6 +88,17 @@ def reproduced(facts: Facts, tolerance: float = 0.005) -> list[Row]:
         }
         found.append(said | {"verdict": _verdict(row, words, strange, here, tolerance)})
     return found
+
+
+def absent(facts: Facts, words: Row) -> list[str]:
+    """Return what names of a setting no row has, each with its axis."""
+    missing = []
+    for axis in AXES:
+        names = {row["name"].lower() if axis == "method" else row["name"] for row in facts[axis]}
+        name = words.get(axis, "")
+        if axis in words and (name.lower() if axis == "method" else name) not in names:
+            missing.append(f"no {axis} {name}")
+    return missing
 
 
 def _fits(trial: Row, words: Row) -> bool:
