@@ -80,13 +80,15 @@ class Damage:
         if self.sync is not None and self.sync.poll() is None:
             return
         self.reap()
-        self.sync = subprocess.Popen(
-            [sys.executable, "-m", "runner.sync"],
-            cwd=self.site.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.DEVNULL,
-            stderr=(self.site.folder / "errors.txt").open("wb"),
-        )
+        # The process has the file for itself once it runs
+        with (self.site.folder / "errors.txt").open("wb") as errors:
+            self.sync = subprocess.Popen(
+                [sys.executable, "-m", "runner.sync"],
+                cwd=self.site.folder,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
 
     def reap(self) -> None:
         """Wait for a pass, and keep what it said if it ended with a traceback."""

@@ -15,7 +15,7 @@ from tests.screens.opening import opened
         ("", "budget", "nonsense", "small"),
         ("", "budget", "smal", "small. Did you mean 'small'?"),
         ("", "method", "nonsense", "any"),
-        ("", "measure", "nonsense", "retains zero-shot accuracy best"),
+        ("", "measure", "nonsense", "balances learning and keeping best"),
         ("plots", "stream", "nonsense", "world"),
         ("plots", "figure", "nonsense", "Learned against kept"),
         ("retention_at_budget", "budget", "nonsense", "all"),
