@@ -1,4 +1,4 @@
-"""What one pass of sync saw and did, and how damage of one attempt is kept from stopping the pass."""
+"""The report of one pass of sync; and how damage of one attempt is kept from stopping the pass."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ LAB_WIDE = frozenset(
 
 @dataclass
 class Report:
-    """What one pass saw and did."""
+    """The counts and problems of one pass: what it saw and did."""
 
     submitted: int = 0
     ended: int = 0
@@ -49,8 +49,7 @@ class Report:
 
     def problem(self, subject: str, message: str) -> None:
         """Note what could not be trusted or reached, once."""
-        # A name on a disk may be no text: what is noted goes into the catalog, which takes only
-        # text
+        # A name on a disk may be no text, and the catalog takes only text
         words = (
             subject.encode(errors="replace").decode(),
             message.encode(errors="replace").decode(),
@@ -64,8 +63,7 @@ class Report:
 
     @contextlib.contextmanager
     def one(self, path: Path, consequence: str) -> Iterator[None]:
-        """Do the block for one attempt or submission; what is wrong with its files ends the block
-        only.
+        """Do the block for one attempt or submission; its damaged files end the block only.
 
         Raises:
             OSError: the disk itself is full, read-only or gone.
@@ -82,7 +80,7 @@ class Report:
 
     @property
     def changed(self) -> bool:
-        """Whether the catalog is another than before."""
+        """Return whether the catalog is another than before."""
         return bool(self.submitted or self.ended or self.rows or self.refused or self.noted)
 
 
