@@ -23,7 +23,7 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import notify
+from runner.scheduler import disk, notify
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.observe import observe
@@ -144,6 +144,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     audit(site, connection, report, changed)
     prune(site, connection)
     tidy(site, connection, report)
+    disk.keep(site, connection, report, changed)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
     gone, new = known - set(report.problems), set(report.problems) - known
     if gone or new:
@@ -267,6 +268,8 @@ def _do(options: argparse.Namespace) -> int:
         f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, "
         f"{report.refused} refused; {report.running} running, {report.pending} pending"
     )
+    if report.removed:
+        print(f"removed to keep to disk_gb: {', '.join(report.removed)}")
     for subject, message in report.problems:
         print(f"degraded: {subject}: {message}", file=sys.stderr)
     return 1 if report.problems else 0

@@ -44,6 +44,8 @@ class Report:
     over: set[int] = field(default_factory=set)
     # Whether problems came or went
     noted: bool = False
+    # What was removed to keep to disk_gb, in words
+    removed: list[str] = field(default_factory=list)
     # Why jobs wait, in the scheduler's words
     queue: Counter[str] = field(default_factory=Counter)
 

@@ -25,6 +25,7 @@ from runner.run_files import Assignment
 from runner.run_folder import RunFolder, attempt_folder, crash_point, now
 from runner.scheduler.attempts import Live, jobs, unreadable
 from runner.scheduler.choose import Chosen, Wanted, choose
+from runner.scheduler.disk import is_over
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import Report
 from runner.submission import Submission, packed, submission_folder
@@ -49,6 +50,9 @@ def act(
     if refused is None or not room or limit == 0:
         return
     with catalog.open() as connection:
+        # What that means is said where the disk is measured, at the end of the pass
+        if is_over(site, connection):
+            return
         chosen = choose(site, connection, room, limit, refused)
     report.pending = chosen.pending
     if chosen.without_room:
