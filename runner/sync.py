@@ -23,7 +23,7 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import disk, notify
+from runner.scheduler import disk, memory, notify
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.observe import observe
@@ -145,6 +145,8 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     prune(site, connection)
     tidy(site, connection, report)
     disk.keep(site, connection, report, changed)
+    for sentence in memory.raised(site, connection):
+        report.problem("memory_gb", sentence)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
     gone, new = known - set(report.problems), set(report.problems) - known
     if gone or new:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from runner.scheduler.base_weights import Bases
+from runner.scheduler.memory import short_of_memory
 from runner.scheduler.resolve import RefusedError, Resolver
 from runner.scheduler.sharing import shares, stems
 from runner.scheduler.tidy import without_room
@@ -144,7 +145,7 @@ class Completer:
         self.stems = stems(site, connection, trials)
         self.store = str(site.store) if shares(connection) else ""
         # Trial -> how often it ran out of the host's memory
-        self.short = _short_of_memory(connection, trials)
+        self.short = short_of_memory(connection, trials)
 
     def complete(self, row: Candidate) -> tuple[Needs, Wanted]:
         """Return the needs of a trial's job, and the attempt.
@@ -166,25 +167,6 @@ class Completer:
             stem=self.stems.get(row.trial, ""),
         )
         return needs.raised(self.short.get(row.trial, 0)), attempt
-
-
-def _short_of_memory(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, int]:
-    """Return trial -> how often it ran out of the host's memory.
-
-    Ends before the newest request of a person for a retry do not count.
-    """
-    if not trials:
-        return {}
-    return dict(
-        connection.execute(
-            "SELECT o.trial, count(*) FROM outcome o JOIN attempt a USING (trial, attempt) "
-            "LEFT JOIN (SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' "
-            "GROUP BY trial) r USING (trial) WHERE o.kind = 'oom_host' "
-            "AND a.serial > coalesce(r.retried, 0) AND o.trial IN (SELECT unnest(?::BIGINT[])) "
-            "GROUP BY o.trial",
-            [trials],
-        ).fetchall()
-    )
 
 
 def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:

@@ -16,6 +16,7 @@ from runner.scheduler import receipts
 from runner.scheduler.attempts import Live
 from runner.scheduler.doubt import stop
 from runner.scheduler.fact_rows import insert, submission
+from runner.scheduler.memory import advice
 from runner.scheduler.report import Report, below
 from runner.scheduler.verdict import Evidence, end_of, kept, open_question, outcome_of
 from runner.submission import Submission, submission_folder, sweep
@@ -169,7 +170,7 @@ def _store(site: Site, catalog: Catalog, report: Report, findings: Findings) -> 
         insert(connection, "submission", findings.adopted)
         report.rows += harvest.store(connection)
         crash_point("ingest_stored")
-        report.ended += _record(connection, ends)
+        report.ended += _record(site, connection, ends)
         report.over |= {live.trial for live, _ in ends}
         over = _over(connection, {live.batch for live, _ in ends})
     for live, end in ends:
@@ -242,7 +243,9 @@ def _is_useless(live: Live, seen: Sighting, over: bool) -> bool:
     return seen.state in (State.PENDING, State.RUNNING) and (over or asked_s > STOP_S)
 
 
-def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]) -> int:
+def _record(
+    site: Site, connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]
+) -> int:
     """Insert how attempts ended; return how many of these ends were not known."""
     lives = [live for live, end in ends if end.state == "done"]
     missing = _missing(connection, lives)
@@ -252,6 +255,10 @@ def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcom
         if end.state == "done" and lacking:
             message = f"said done, but no trustworthy results of tasks {lacking}"
             end = replace(end, state="lost", kind="no_result", message=message)
+        if end.kind == "oom_gpu":
+            # The worker cannot know what others were measured to need
+            words = f"{end.message or ''}{advice(site, connection, live.trial)}"
+            end = replace(end, message=words)
         if live.lost and end.state == "lost":
             continue
         if live.lost:
