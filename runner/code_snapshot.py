@@ -1,5 +1,6 @@
-"""The code that an attempt runs: a copy made when it is submitted, so that editing the tree changes
-nothing that is queued.
+"""The code that an attempt runs: a copy made when it is submitted.
+
+Editing the tree therefore changes nothing that is queued.
 
 A snapshot is named by its content, so attempts of the same code share one. What git knows about it
 is written beside it: the commit, and the changes to it as a patch. A worker whose code or packages
@@ -31,7 +32,7 @@ class CodeDriftError(RuntimeError):
 
 
 def identity(root: Path) -> str:
-    """16 hex digits of sha256 over the paths and contents of the packages below `root`."""
+    """Return 16 hex digits of sha256 over paths and contents of the packages below `root`."""
     digest = hashlib.sha256()
     for path in _files(root):
         digest.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
@@ -40,22 +41,27 @@ def identity(root: Path) -> str:
 
 
 def _files(root: Path) -> list[Path]:
-    found = [path for package in PACKAGES for path in (root / package).rglob("*")]
-    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    paths = []
+    for package in PACKAGES:
+        for path in (root / package).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                paths.append(path)
+    return sorted(paths)
 
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Python's version and those of the packages that numbers depend on."""
+    """Return Python's version and those of the packages that numbers depend on."""
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in DISTRIBUTIONS
     }
 
 
 def snapshot(folder: Path) -> Path:
-    """Copy the code of this process into `folder`, once per content; the copy's folder, whose name
-    is its id. A copy that somebody touched is put aside, so that what is submitted from now on can
-    run.
+    """Copy the code of this process into `folder`, once per content; return the copy's folder.
+
+    The folder's name is the id of the code. A copy that somebody touched is put aside, so that what
+    is submitted from now on can run.
     """
     there = folder / identity(ROOT)
     if there.exists() and identity(there) == there.name:
@@ -66,8 +72,8 @@ def snapshot(folder: Path) -> Path:
         there.rename(folder / f"{there.name}.touched{aside.name}")
     try:
         name = _copy(aside)
+        # Another sync may have been quicker, with the same content
         if not (folder / name).exists():
-            # Else another sync was quicker
             aside.rename(folder / name)
         fsync(folder)
     finally:
@@ -76,13 +82,13 @@ def snapshot(folder: Path) -> Path:
 
 
 def _copy(aside: Path) -> str:
-    """The packages, and what git knows about them, into `aside`; their id."""
+    """Copy the packages, and what git knows about them, into `aside`; return their id."""
     for path in _files(ROOT):
         copy = aside / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         copy.chmod(0o444)
-    # Of what was copied, should somebody save a file just now
+    # The id is that of the copy, since somebody may have saved a file just now
     name = identity(aside)
     (aside / "code.json").write_text(json.dumps({"id": name} | _git(aside), indent=1))
     aside.chmod(0o755)
@@ -91,63 +97,65 @@ def _copy(aside: Path) -> str:
 
 
 def commit() -> str | None:
-    """The commit of the code that runs, with `-dirty` when the tree had changes; None when git does
-    not know.
+    """Return the commit of the code that runs; None when git does not know.
+
+    It ends in `-dirty` when the tree had changes.
     """
-    said = ROOT / "code.json"
-    about = json.loads(said.read_text()) if said.exists() else _git(None)
-    return f"{about['commit']}-dirty" if about["dirty"] else about["commit"]
+    about_file = ROOT / "code.json"
+    # A snapshot is no checkout: what git knew is written beside it
+    about = json.loads(about_file.read_text()) if about_file.exists() else _git(None)
+    name: str | None = about["commit"]
+    return f"{name}-dirty" if about["dirty"] else name
 
 
-def check(code: str, code_folder: str, wanted: dict[str, str]) -> None:
-    """Hold the code and packages of this process against what an attempt was submitted with ("" and
-    {}: anything goes).
+def check(code: str, code_folder: str, versions_then: dict[str, str]) -> None:
+    """Compare the code and packages of this process with those an attempt was submitted with.
+
+    An empty `code` and empty versions allow everything.
 
     Raises:
         CodeDriftError: they are others.
     """
     if code and (mine := identity(ROOT)) != code:
         raise CodeDriftError(
-            f"this attempt was submitted with code {code}, but {ROOT} is {mine}. Run it from {code_folder}, "
-            "or request a retry, which takes the code as it is now"
+            f"this attempt was submitted with code {code}, but {ROOT} is {mine}. Run it from "
+            f"{code_folder}, or request a retry, which takes the code as it is now"
         )
-    others = {
-        name: f"{versions().get(name)}, not {version}"
-        for name, version in wanted.items()
-        if versions().get(name) != version
-    }
+    others = []
+    for name, version in versions_then.items():
+        if versions().get(name) != version:
+            others.append(f"{name} is {versions().get(name)}, not {version}")
     if others:
-        listed = "; ".join(f"{name} is {words}" for name, words in others.items())
         raise CodeDriftError(
-            f"other packages than at submission: {listed}. Install those, or request a retry with these"
+            f"other packages than at submission: {'; '.join(others)}. Install those, or request a "
+            "retry with these"
         )
 
 
 def _git(folder: Path | None) -> dict[str, Any]:
-    """Commit and whether the packages differ from it; the difference goes to
-    `folder`/changes.patch.
+    """Return the commit and whether the packages differ from it.
+
+    The difference goes to `folder`/changes.patch; None: nowhere.
     """
     try:
         about = _asked("rev-parse", "HEAD").strip()
         with tempfile.TemporaryDirectory() as place:
-            # An index of our own: the person's stays as it is
+            # An index of our own, so that the person's stays as it is
             index = {"GIT_INDEX_FILE": f"{place}/index"}
             _asked("read-tree", "HEAD", **index)
             _asked("add", "--all", "--", *PACKAGES, **index)
             patch = _asked("diff", "--cached", "--binary", "HEAD", "--", *PACKAGES, **index)
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "dirty": False, "patch": None}
+    written = None
     if patch and folder is not None:
-        (folder / "changes.patch").write_text(patch)
-    return {
-        "commit": about,
-        "dirty": bool(patch),
-        "patch": "changes.patch" if patch and folder else None,
-    }
+        written = "changes.patch"
+        (folder / written).write_text(patch)
+    return {"commit": about, "dirty": bool(patch), "patch": written}
 
 
 def _asked(*words: str, **environment: str) -> str:
-    done = subprocess.run(
+    ended = subprocess.run(
         ["git", "-C", str(ROOT), *words],
         capture_output=True,
         text=True,
@@ -155,4 +163,4 @@ def _asked(*words: str, **environment: str) -> str:
         check=True,
         env=os.environ | environment,
     )
-    return done.stdout
+    return ended.stdout

@@ -1,5 +1,6 @@
-"""What a job executes: the attempts of one position of a batch, each in its own process, one after
-another or side by side.
+"""The program of a job: it runs the attempts of one position of a submission.
+
+Each has a process of its own, one after another or side by side.
 
 It is called on the node (`main`, by submitit) or started by the local backend (`python -m
 runner.job BATCH POSITION`), and trains nothing itself. It starts the workers, passes on that the
@@ -43,8 +44,9 @@ SIGNAL_SLACK_S = 65.0
 
 
 def main(batch: str) -> None:
-    """Run the attempts of this job's position of the batch in folder `batch`; the scheduler says
-    which position that is.
+    """Run the attempts of this job's position of the submission in folder `batch`.
+
+    The scheduler says in the environment which position that is.
     """
     position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
     _run(Path(batch), position, has_parent=True)
@@ -79,39 +81,32 @@ class Worker:
 
 
 class Shim:
-    """The attempts of one position, on their way."""
+    """The attempts of one position of a submission, and the workers that run them.
+
+    `parent`: the process whose death means the end of the job; None: there is none.
+    """
 
     def __init__(self, batch: Submission, position: int, parent: int | None) -> None:
         self.needs, self.parent = batch.needs, parent
-        self.rank = (
-            int(os.environ["SLURM_PROCID"])
-            if batch.needs.ranks > 1 and "SLURM_PROCID" in os.environ
-            else 0
-        )
+        self.rank = 0
+        if batch.needs.ranks > 1:
+            self.rank = int(os.environ.get("SLURM_PROCID", "0"))
         self.waiting = [RunFolder(path) for path in batch.attempts(position)]
         self.workers: dict[int, Worker] = {}
         self.began = self.beat_at = time.monotonic()
         self.signals: set[int] = set()
         # Why everything is to end
         self.told: str | None = None
+        # What the kernel had killed before any worker of this job began
         self.oom_kills = oom_kills()
 
     def run(self) -> None:
-        """Until every attempt has ended, or been handed back."""
-        wake, self.waker = os.pipe()
-        os.set_blocking(self.waker, False)
-        os.set_blocking(wake, False)
-        for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(number, lambda number, frame: self.signals.add(number))
-        signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
+        """Run until every attempt has ended, or been handed back."""
+        wake = _collect(self.signals)
         if len(self.waiting) > 1:
             preload()
         while self.waiting or self.workers:
-            while (
-                self.waiting
-                and self.told is None
-                and len(self.workers) < self.needs.trials_side_by_side
-            ):
+            while self._has_a_turn():
                 self.start(self.waiting.pop(0))
             if self.told is not None:
                 self.hand_back()
@@ -120,6 +115,11 @@ class Shim:
                 os.read(wake, 1000)
             self.reap()
             self.listen()
+
+    def _has_a_turn(self) -> bool:
+        """Return whether another attempt may begin now."""
+        free = len(self.workers) < self.needs.trials_side_by_side
+        return bool(self.waiting) and self.told is None and free
 
     def start(self, run: RunFolder) -> None:
         """Fork a worker for an attempt."""
@@ -134,19 +134,12 @@ class Shim:
         self.beat(run)
 
     def listen(self) -> None:
-        """What signals, the clock, the parent and sync say; passed on to the workers."""
+        """Pass on to the workers what signals, the clock, the parent and sync say."""
         limit_s = 60 * self.needs.time_limit_minutes
         passed_s = time.monotonic() - self.began
-        if limit_s and passed_s >= limit_s - self.needs.early_s:
-            self.told = self.told or "timeout"
-        elif signal.SIGUSR2 in self.signals:
-            # Slurm's early signal, or its word of a preemption
-            near = bool(limit_s) and passed_s >= limit_s - self.needs.early_s - SIGNAL_SLACK_S
-            self.told = self.told or ("timeout" if near else "preempted")
-        elif self.signals & {signal.SIGTERM, signal.SIGINT} or (
-            self.parent is not None and os.getppid() != self.parent
-        ):
-            self.told = self.told or "preempted"
+        # What came first stays: a later signal is only more of the same
+        if self.told is None:
+            self.told = self._reason_to_end(limit_s, passed_s)
         beat = time.monotonic() - self.beat_at >= HEARTBEAT_S
         for pid, worker in self.workers.items():
             if self.told is not None:
@@ -162,11 +155,25 @@ class Shim:
             if beat:
                 self.beat(worker.run)
 
+    def _reason_to_end(self, limit_s: float, passed_s: float) -> str | None:
+        """Return why everything is to end now; None: it is not."""
+        early_s = limit_s - self.needs.early_s
+        if limit_s and passed_s >= early_s:
+            return "timeout"
+        if signal.SIGUSR2 in self.signals:
+            # Slurm's early signal, or its word of a preemption
+            near = bool(limit_s) and passed_s >= early_s - SIGNAL_SLACK_S
+            return "timeout" if near else "preempted"
+        orphaned = self.parent is not None and os.getppid() != self.parent
+        if orphaned or self.signals & {signal.SIGTERM, signal.SIGINT}:
+            return "preempted"
+        return None
+
     def beat(self, run: RunFolder) -> None:
-        """A sign of life in the attempt's folder, by the first."""
+        """Leave a sign of life in the attempt's folder, if this is its first process."""
         if self.rank == 0:
+            # A full or missing disk must not end the job
             with contextlib.suppress(OSError):
-                # A full or missing disk must not end the job
                 (run.path / "alive").touch()
         self.beat_at = time.monotonic()
 
@@ -174,15 +181,15 @@ class Shim:
         """Take note of the workers that have ended; one that could not say how is spoken for."""
         self.signals.discard(signal.SIGCHLD)
         for pid in list(self.workers):
-            found, status = os.waitpid(pid, os.WNOHANG)
-            if not found:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended:
                 continue
             worker = self.workers.pop(pid)
             code = os.waitstatus_to_exitcode(status)
             LOG.info("process %d of %s ended with %d", pid, worker.run.path, code)
-            # Of the others none says: done
+            # The first process alone says how a good end came; the others say nothing then
             silent = read_json(worker.run.words(self.rank)) is None and (code or self.rank == 0)
-            # Told to end while it still loaded its packages: nobody else will say that time was up
+            # A worker told to end while it still loaded its packages cannot say that time was up
             late = False
             if silent and self.told is not None and self.rank == 0:
                 late = worker.run.claim()
@@ -192,66 +199,87 @@ class Shim:
     def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
         """Write the outcome of a worker that left none; `late`: it had not even begun."""
         if late:
-            said = {"state": "lost", "kind": self.told, "message": TOO_SHORT}
-        elif code < 0:
-            oom, told = oom_kills() > self.oom_kills, STOPS[worker.word[0]]
-            kind = "oom_host" if oom else told or "killed"
-            words = f"the worker was killed by {signal.Signals(-code).name}"
-            if oom:
-                words += "; the kernel says: out of memory. Raise memory_gb in site.toml, then request a retry"
-            elif told:
-                words += f": told to end ({told}), it had not done so in time; the next attempt goes on from its last checkpoint"
-            said = {"state": "lost", "kind": kind, "message": words}
+            outcome = {"state": "lost", "kind": self.told, "message": TOO_SHORT}
         else:
-            said = {
-                "state": "failed",
-                "kind": "error",
-                "message": f"the worker ended with exit code {code} and said nothing",
-            }
-        said |= {
+            oom = oom_kills() > self.oom_kills
+            outcome = _end_of(code, oom, STOPS[worker.word[0]])
+        outcome |= {
             "host": socket.gethostname(),
             "started_at": worker.started_at,
             "finished_at": now(),
         }
         if self.rank:
-            said["message"] = f"process {self.rank} of {self.needs.ranks}: {said['message']}"
+            outcome["message"] = f"process {self.rank} of {self.needs.ranks}: {outcome['message']}"
         with contextlib.suppress(OSError):
             if self.rank:
-                write_json(worker.run.words(self.rank), said | {"at": time.time()})
+                write_json(worker.run.words(self.rank), outcome | {"at": time.time()})
             else:
-                worker.run.conclude(said)
+                worker.run.conclude(outcome)
 
     def hand_back(self) -> None:
-        """Attempts whose turn did not come: another job will have them."""
+        """Give back the attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
             if self.rank == 0 and run.claim():
-                said = {
+                outcome = {
                     "state": "lost",
                     "kind": self.told,
                     "message": "the job ended before its turn",
                     "finished_at": now(),
                 }
-                run.conclude(said)
+                run.conclude(outcome)
         self.waiting.clear()
+
+
+def _collect(signals: set[int]) -> int:
+    """Collect signals from now on; return a descriptor that can be read when one came."""
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    os.set_blocking(wake, False)
+    for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, lambda number, frame: signals.add(number))
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    return wake
+
+
+def _end_of(code: int, oom: bool, stop: str | None) -> dict[str, str | None]:
+    """Return the outcome of a worker by its exit code, which is negative for a signal.
+
+    `oom`: the kernel killed somebody for want of memory. `stop`: why the worker was told to end.
+    """
+    if code >= 0:
+        words = f"the worker ended with exit code {code} and said nothing"
+        return {"state": "failed", "kind": "error", "message": words}
+    words, kind = f"the worker was killed by {signal.Signals(-code).name}", stop or "killed"
+    if oom:
+        kind = "oom_host"
+        words += (
+            "; the kernel says: out of memory. Raise memory_gb in site.toml, then request a retry"
+        )
+    elif stop:
+        words += (
+            f": told to end ({stop}), it had not done so in time; the next attempt goes on from "
+            "its last checkpoint"
+        )
+    return {"state": "lost", "kind": kind, "message": words}
 
 
 def preload() -> None:
     """Import what every worker needs once, before they are forked."""
+    # Each worker will meet an error itself, and say so
     with contextlib.suppress(Exception):
-        # Each worker will meet the error itself, and say so
         import runner.trial  # noqa: F401
 
 
 def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
-    """In the child: everything printed goes to the attempt's log, and only the shim's word ends it.
+    """Run the attempt in this process, a child that was forked a moment ago; do not return.
 
-    Does not return.
+    Everything printed goes to the attempt's log, and only the shim's word ends it.
     """
     code = 1
     try:
         signal.set_wakeup_fd(-1)
+        # Schedulers signal every process of a job; the shim knows what it means
         for number in (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT):
-            # Schedulers signal every process of a job; the shim knows what it means
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setpgid(0, 0)
@@ -272,7 +300,8 @@ def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
 
 
 def _kill(pid: int) -> None:
-    """A worker and what it has started."""
+    """Kill a worker and what it has started."""
+
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 

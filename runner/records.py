@@ -1,8 +1,8 @@
 """Reading JSON that something may have damaged: into a frozen dataclass, or not at all.
 
 Every file of a lab is input: a disk, a person or a half-dead process may have changed it. So a file
-is absent (None), or damaged (`DamagedFileError`, which names it), or a record whose fields have their
-types, and never a traceback somewhere later. Standard library only.
+is absent (None), or damaged (`DamagedFileError`, which names it), or a record whose fields have
+their types, and never a traceback somewhere later. Standard library only.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hi
 
 from schema.spec import canonical
 
+# The key under which an object carries its own digest
 SEAL = "seal"
-
-
+# Whole numbers of a catalog are below this
 LARGEST = 2**63
 
 
@@ -101,11 +101,12 @@ def opened(path: Path, value: dict[str, Any]) -> dict[str, Any]:
 def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
     """Return the fields of a dataclass: name -> (type, whether a file must have it)."""
     hints = get_type_hints(kind)
-    found = {}
+    types_of = {}
     for each in dataclasses.fields(kind):
         bare = each.default is dataclasses.MISSING
-        found[each.name] = (hints[each.name], bare and each.default_factory is dataclasses.MISSING)
-    return found
+        required = bare and each.default_factory is dataclasses.MISSING
+        types_of[each.name] = (hints[each.name], required)
+    return types_of
 
 
 def _is_text(value: Any) -> bool:
@@ -134,11 +135,11 @@ SIMPLE: dict[Any, Callable[[Any], bool]] = {
 }
 
 
-def fits(value: Any, wanted: Any) -> bool:
+def fits(value: Any, annotation: Any) -> bool:
     """Return whether a parsed JSON value is of an annotated type."""
-    if wanted in SIMPLE:
-        return SIMPLE[wanted](value)
-    kind, inner = get_origin(wanted), get_args(wanted)
+    if annotation in SIMPLE:
+        return SIMPLE[annotation](value)
+    kind, inner = get_origin(annotation), get_args(annotation)
     if kind in (Union, types.UnionType):
         return any(fits(value, each) for each in inner)
     if kind is dict:
@@ -146,12 +147,12 @@ def fits(value: Any, wanted: Any) -> bool:
         return whole and all(_is_text(key) and fits(item, inner[1]) for key, item in value.items())
     if kind is list:
         return isinstance(value, list) and all(fits(item, inner[0]) for item in value)
-    return isinstance(value, kind or wanted)
+    return isinstance(value, kind or annotation)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """What a file of the run folder holds; subclasses name the fields."""
+    """The contents of a file of the run folder; subclasses name the fields."""
 
     # Keys that a newer or older version may write beside the fields, and that are passed over
     IGNORED: ClassVar[tuple[str, ...]] = ()
@@ -175,16 +176,18 @@ class FileRecord:
         """
         known = _fields(cls)  # type: ignore[arg-type]
         own = {key: item for key, item in value.items() if key not in cls.IGNORED}
-        for name, (wanted, needed) in known.items():
+        for name, (annotation, needed) in known.items():
             if name not in own and needed:
                 raise DamagedFileError(path, f"lacks {name!r}")
-            if name in own and not fits(own[name], wanted):
-                raise DamagedFileError(path, f"has a {name!r} that is no {_words(wanted)}")
+            if name in own and not fits(own[name], annotation):
+                raise DamagedFileError(path, f"has a {name!r} that is no {_words(annotation)}")
         unknown = sorted(set(own) - set(known))
         if unknown:
             raise DamagedFileError(path, f"has unknown keys {unknown}")
         return cls(**own)
 
 
-def _words(wanted: Any) -> str:
-    return str(getattr(wanted, "__name__", wanted)) if get_origin(wanted) is None else str(wanted)
+def _words(annotation: Any) -> str:
+    if get_origin(annotation) is None:
+        return str(getattr(annotation, "__name__", annotation))
+    return str(annotation)

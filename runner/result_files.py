@@ -1,5 +1,6 @@
-"""What a task brought, as Parquet files: their columns, which the worker writes and
-`runner.scheduler.ingest` insists on.
+"""The Parquet files that a task brings, and their columns.
+
+The worker writes them, and `runner.scheduler.ingest` insists on them.
 """
 
 from typing import Any
@@ -10,21 +11,23 @@ from runner.run_folder import RunFolder, sha256, whole
 
 COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
     "result": {
-        "task": pl.Int32, "step": pl.Int32, "dataset": pl.String, "metric": pl.String, "label_space": pl.String,
-        "weights": pl.String, "value": pl.Float64, "examples": pl.Int64, "fraction": pl.Float64,
+        "task": pl.Int32, "step": pl.Int32, "dataset": pl.String, "metric": pl.String,
+        "label_space": pl.String, "weights": pl.String, "value": pl.Float64, "examples": pl.Int64,
+        "fraction": pl.Float64,
     },
     "cost": {
-        "task": pl.Int32, "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64, "seconds": pl.Float64,
-        "steps": pl.Int64, "pairs": pl.Int64, "energy_j": pl.Float64, "shared": pl.Boolean,
+        "task": pl.Int32, "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64,
+        "seconds": pl.Float64, "steps": pl.Int64, "pairs": pl.Int64, "energy_j": pl.Float64,
+        "shared": pl.Boolean,
     },
     "progress": {
-        "task": pl.Int32, "step": pl.Int32, "loss": pl.Float64, "lr": pl.Float64, "pairs_per_s": pl.Float64,
-        "written_at": pl.String,
+        "task": pl.Int32, "step": pl.Int32, "loss": pl.Float64, "lr": pl.Float64,
+        "pairs_per_s": pl.Float64, "written_at": pl.String,
     },
     "statistic": {"task": pl.Int32, "name": pl.String, "part": pl.String, "value": pl.Float64},
     "profile": {
-        "task": pl.Int32, "backbone": pl.String, "mixture": pl.String, "method": pl.String, "recipe": pl.String,
-        "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64,
+        "task": pl.Int32, "backbone": pl.String, "mixture": pl.String, "method": pl.String,
+        "recipe": pl.String, "phase": pl.String, "flops": pl.Float64, "peak_bytes": pl.Int64,
     },
 }  # fmt: skip
 
@@ -42,7 +45,7 @@ KEYED = {"profile": ["backbone", "mixture", "method", "recipe", "phase"]}
 def write_tables(
     run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]
 ) -> dict[str, dict[str, Any]]:
-    """Write one file per table; for the receipt: table -> file name, sha256, rows."""
+    """Write one file per table; return for the receipt table -> file name, sha256, rows."""
     written = {}
     for table, rows in tables.items():
         frame = pl.DataFrame(rows, schema=COLUMNS[table])

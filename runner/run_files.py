@@ -76,8 +76,8 @@ class Outcome(FileRecord):
         record = super().of(path, value)
         times: dict[str, Any] = {}
         for name in ("started_at", "finished_at"):
-            said = getattr(record, name)
-            times[name] = None if said is None else _utc(path, name, said)
+            text = getattr(record, name)
+            times[name] = None if text is None else _utc(path, name, text)
         return dataclasses.replace(record, **times)
 
 
@@ -128,9 +128,9 @@ class Receipt:
     def of(cls, path: Path, value: Mapping[str, Any]) -> "Receipt":
         """Return the receipt of a parsed object that came from `path`."""
         words = {"trial": int, "attempt": int, "spec_id": str, "task": int}
-        for name, wanted in words.items():
-            if not fits(value.get(name), wanted):
-                raise DamagedFileError(path, f"has no {name!r} that is a {wanted.__name__}")
+        for name, kind in words.items():
+            if not fits(value.get(name), kind):
+                raise DamagedFileError(path, f"has no {name!r} that is a {kind.__name__}")
         files = _entries(path, value.get("files"), {"file": str, "sha256": str, "rows": int})
         weights = _entries(path, value.get("weights", {}), {"file": str, "sha256": str})
         unknown = sorted(set(value) - {*words, "files", "weights"})
@@ -142,13 +142,13 @@ class Receipt:
         return cls(**{name: value[name] for name in words}, files=files, weights=weights)
 
 
-def _entries(path: Path, value: Any, wanted: dict[str, type]) -> dict[str, FileEntry]:
+def _entries(path: Path, value: Any, types: dict[str, type]) -> dict[str, FileEntry]:
     if not isinstance(value, dict):
         raise DamagedFileError(path, "does not list its files")
     entries = {}
     for name, entry in value.items():
-        named = isinstance(entry, dict) and set(entry) == set(wanted)
-        if not named or not all(fits(entry[key], kind) for key, kind in wanted.items()):
+        named = isinstance(entry, dict) and set(entry) == set(types)
+        if not named or not all(fits(entry[key], kind) for key, kind in types.items()):
             raise DamagedFileError(path, f"does not say file, sha256 and rows of {name!r}")
         # A receipt vouches for files of its own folder, whatever it says
         if not _is_plain(entry["file"]):

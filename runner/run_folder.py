@@ -2,8 +2,8 @@
 
     runs/000042/02/                     trial 42, attempt 2
         spec.json   job.json            what to run; where and for whom (sync, before submission)
-        claim                           created once: by the worker that runs the attempt, or by sync
-                                        to give it up
+        claim                           created once: by the worker that runs the attempt, or by
+                                        sync to give it up
         alive                           its time is the worker's heartbeat; the local backend's
                                         workers also hold its lock
         stop.json                       sync wants the attempt to end at a checkpoint
@@ -27,7 +27,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,12 +36,10 @@ from runner.records import DamagedFileError, read_object, sealed
 from runner.run_files import (
     Assignment,
     Claim,
-    Doubt,
     FileEntry,
     Outcome,
     Progress,
     Receipt,
-    StopWish,
 )
 from schema.files import fsync
 from schema.spec import Spec, SpecError, canonical
@@ -72,8 +69,8 @@ def crash_point(name: str) -> None:
     With `WEIR_CRASH_BY=SIGSTOP` the process waits here until SIGCONT instead, to be met in the
     middle. The tests kill every named step of sync and of the trial this way.
     """
-    wanted, _, count = os.environ.get("WEIR_CRASH_AT", "").partition(":")
-    if wanted != name:
+    step, _, count = os.environ.get("WEIR_CRASH_AT", "").partition(":")
+    if step != name:
         return
     passed = int(os.environ.get(f"WEIR_PASSED_{name}", "0")) + 1
     os.environ[f"WEIR_PASSED_{name}"] = str(passed)
@@ -122,13 +119,11 @@ class RunFolder:
 
     @property
     def whose(self) -> dict[str, int]:
-        """Return the trial and attempt that the folder's name says; {} for a copy named otherwise."""
+        """Return the trial and attempt of the folder's name; {} for a copy named otherwise."""
         trial, attempt = self.path.parent.name, self.path.name
         if not (trial.isdecimal() and attempt.isdecimal()):
             return {}
         return {"trial": int(trial), "attempt": int(attempt)}
-
-    # ------------------------------------------------ written by sync
 
     def create(self, spec: Spec, assignment: Assignment) -> None:
         """Make the folder, whole, with what the worker must know.
@@ -143,15 +138,16 @@ class RunFolder:
         aside.mkdir(exist_ok=True)
         (aside / "spec.json").write_text(spec.to_json())
         (aside / "job.json").write_text(canonical(sealed(vars(assignment))))
+        # In one move: a worker sees all of it or nothing
         aside.rename(self.path)
 
     def revoke(self) -> bool:
         """Give the attempt up: True if no worker had it and none can have it any more."""
-        return self._claim(revoked=True)
+        return _create_claim(self.path, revoked=True)
 
     @property
     def revoked(self) -> bool:
-        """Whether sync has given the attempt up before a worker had it.
+        """Return whether sync has given the attempt up before a worker had it.
 
         A claim that cannot be read is somebody's all the same: nobody can take the attempt now, and
         whether it is over is said by its job.
@@ -162,72 +158,19 @@ class RunFolder:
             return False
         return claim is not None and claim.revoked
 
-    def stop(self) -> float:
-        """Ask the worker to end at a checkpoint; return the seconds since that was first asked."""
-        path = self.path / "stop.json"
-        wish = None
-        with contextlib.suppress(DamagedFileError):
-            wish = StopWish.read(path)
-        if wish is None:
-            write_json(path, {"at": now(), "at_s": time.time()})
-            return 0.0
-        # Only this machine's clock is read
-        return max(0.0, time.time() - wish.at_s)
-
-    def doubted(self, patience_s: float) -> bool:
-        """Whether the attempt was missed `patience_s` ago and gave no heartbeat since; notes it.
-
-        Only this machine's clock is read; one that was set back begins the wait anew.
-        """
-        path, pulse = self.path / "doubt.json", self.heartbeat()
-        doubt = None
-        with contextlib.suppress(DamagedFileError):
-            doubt = Doubt.read(path)
-        if doubt is not None and doubt.heartbeat == pulse and time.time() >= doubt.at_s:
-            return time.time() - doubt.at_s >= patience_s
-        write_json(path, {"heartbeat": pulse, "at_s": time.time()})
-        return patience_s == 0
-
-    def trust(self) -> None:
-        """Forget that the attempt's job was missed: it was seen."""
-        (self.path / "doubt.json").unlink(missing_ok=True)
-
-    def heartbeat(self) -> int:
-        """Return the worker's latest sign of life, a number that only grows; 0 before the first."""
-        try:
-            return (self.path / "alive").stat().st_mtime_ns
-        except (FileNotFoundError, NotADirectoryError):
-            return 0
-
-    # ------------------------------------------------ read by the worker
-
     def claim(self) -> bool:
         """Take the attempt: True for exactly one caller, ever."""
-        return self._claim(revoked=False)
+        return _create_claim(self.path, revoked=False)
 
     @property
     def claimed(self) -> bool:
-        """Whether somebody took the attempt or gave it up."""
+        """Return whether somebody took the attempt or gave it up."""
         return (self.path / "claim").exists()
 
     @property
     def told_to_stop(self) -> bool:
-        """Whether sync wants it to end."""
+        """Return whether sync wants it to end."""
         return (self.path / "stop.json").exists()
-
-    def _claim(self, revoked: bool) -> bool:
-        # The file system decides who is first: O_EXCL succeeds for exactly one
-        try:
-            handle = os.open(self.path / "claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:
-            return False
-        holder = {"revoked": revoked, "pid": os.getpid(), "host": socket.gethostname(), "at": now()}
-        with os.fdopen(handle, "w") as file:
-            file.write(canonical(sealed(holder)))
-            file.flush()
-            os.fsync(file.fileno())
-        fsync(self.path)
-        return True
 
     def spec(self) -> Spec:
         """Return what to run.
@@ -236,14 +179,7 @@ class RunFolder:
             DamagedFileError: spec.json is missing, no definition, or not the one that was assigned.
         """
         path = self.path / "spec.json"
-        value = read_object(path)
-        if value is None:
-            raise DamagedFileError(path, "is missing; runner.sync writes it")
-        try:
-            spec = Spec.from_row(value)
-            spec_id = spec.id
-        except (SpecError, ValueError, RecursionError) as error:
-            raise DamagedFileError(path, f"is no definition: {error}") from error
+        spec, spec_id = _definition(path)
         assignment = None
         with contextlib.suppress(DamagedFileError):
             assignment = Assignment.read(self.path / "job.json")
@@ -275,8 +211,6 @@ class RunFolder:
         earlier.sort(key=lambda path: int(path.name), reverse=True)
         return [RunFolder(path) for path in earlier if read_json(path / "spec.json") == definition]
 
-    # ------------------------------------------------ receipts and outcome
-
     def receipts(self) -> dict[int, Receipt]:
         """Return task -> receipt of the finished tasks whose files are as they were written.
 
@@ -294,7 +228,7 @@ class RunFolder:
         return receipts
 
     def holds(self, entry: FileEntry) -> bool:
-        """Whether a file that a receipt names is there as it was written."""
+        """Return whether a file that a receipt names is there as it was written."""
         try:
             return sha256(self.path / entry.file) == entry.sha256
         except OSError:
@@ -325,6 +259,35 @@ class RunFolder:
             return Progress.read(self.path / "progress.json")
         except DamagedFileError:
             return None
+
+
+def _create_claim(folder: Path, revoked: bool) -> bool:
+    """Create the claim of an attempt; return whether nobody had."""
+    # The file system decides who is first: O_EXCL succeeds for exactly one
+    try:
+        handle = os.open(folder / "claim", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    holder = {"revoked": revoked, "pid": os.getpid(), "host": socket.gethostname(), "at": now()}
+    with os.fdopen(handle, "w") as file:
+        file.write(canonical(sealed(holder)))
+        file.flush()
+        os.fsync(file.fileno())
+    # The folder too, so that the claim is there after a power failure
+    fsync(folder)
+    return True
+
+
+def _definition(path: Path) -> tuple[Spec, str]:
+    """Return the definition in a spec.json, and its id."""
+    value = read_object(path)
+    if value is None:
+        raise DamagedFileError(path, "is missing; runner.sync writes it")
+    try:
+        spec = Spec.from_row(value)
+        return spec, spec.id
+    except (SpecError, ValueError, RecursionError) as error:
+        raise DamagedFileError(path, f"is no definition: {error}") from error
 
 
 def _check_owner(path: Path, whose: Mapping[str, int], fields: Mapping[str, Any]) -> None:

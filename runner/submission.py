@@ -1,6 +1,6 @@
 """A submission: the attempts that go to a backend in one call, and what is written down around it.
 
-    runs/batches/weir-0f3a.../      the folder's name is the job's name, by which sync finds its jobs
+    runs/batches/weir-0f3a.../      the folder's name is the job's name: sync finds its jobs by it
         manifest.json               who is in it, at which index, and what a job needs; there before
                                     the backend is asked
         asked.json                  written right before the backend is asked
@@ -22,7 +22,7 @@ from schema.site import Needs
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What `manifest.json` says."""
+    """The attempts that go to a backend in one call; `manifest.json` says the same."""
 
     name: str
     backend: str
@@ -106,26 +106,30 @@ class Manifest(FileRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(FileRecord):
-    """`answer.json`: what the backend said; `jobs` has an id per position, "" for one not started."""
+    """`answer.json`: what the backend said.
+
+    `jobs` has an id per position, "" for one that was not started.
+    """
 
     at: str
     jobs: list[str] | None = None
     refused: str | None = None
 
 
-def _needs(path: Path, said: dict[str, Any]) -> Needs:
+def _needs(path: Path, fields: dict[str, Any]) -> Needs:
     """Return the needs of a manifest, whose pairs and lists are tuples again.
 
     Raises:
         DamagedFileError: an unknown need, or a value of another type.
     """
     try:
-        options = tuple((str(key), value) for key, value in said["slurm"])
-        setup = tuple(str(line) for line in said["setup"])
-        needs = Needs(**(said | {"slurm": options, "setup": setup}))
-        numbers = [vars(needs)[name] for name in vars(needs) if name not in ("slurm", "setup")]
-        if not all(isinstance(number, int | float) for number in numbers):
-            raise ValueError("a need that is no number")
+        options = tuple((str(key), value) for key, value in fields["slurm"])
+        setup = tuple(str(line) for line in fields["setup"])
+        needs = Needs(**(fields | {"slurm": options, "setup": setup}))
+        for name, value in vars(needs).items():
+            if name not in ("slurm", "setup") and not isinstance(value, int | float):
+                raise ValueError("a need that is no number")
+
         return needs
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(path, f"has needs that this code does not know: {error}") from error
@@ -146,7 +150,7 @@ def answer_of(runs: Path, name: str) -> Answer | None:
 
 
 def was_asked(runs: Path, name: str) -> bool:
-    """Whether the backend may have heard of a submission."""
+    """Return whether the backend may have heard of a submission."""
     return (submission_folder(runs, name) / "asked.json").exists()
 
 

@@ -23,7 +23,7 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import notify
+from runner.scheduler import disk, memory, notify
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.observe import observe
@@ -92,18 +92,19 @@ def settle_policy(site: Site, connection: duckdb.DuckDBPyConnection) -> None:
     """
     # How often half as much memory again is given: until memory_gb_most is reached
     raises = max(needs.raises for needs in (site.needs, *site.by_backbone.values()))
-    wanted = {"oom_host": raises} | dict(site.retries) if raises else dict(site.retries)
-    if not wanted:
+    knobs = {"oom_host": raises} | dict(site.retries) if raises else dict(site.retries)
+    if not knobs:
         return
     known = dict(connection.execute("SELECT name, value FROM policy").fetchall())
     allowed = {*known, *(f"retries_{kind}" for kind in OUTCOME_KINDS)}
     changed = []
-    for key, value in wanted.items():
+    for key, value in knobs.items():
         name = key if key in known else f"retries_{key}"
         if name not in allowed:
             keys = sorted(each.removeprefix("retries_") for each in allowed)
             raise SiteError(
-                f"site.toml: [retries] has no {key!r}. Known: {', '.join(keys)}.{nearest(key, keys)}"
+                f"site.toml: [retries] has no {key!r}. Known: {', '.join(keys)}."
+                f"{nearest(key, keys)}"
             )
         if known.get(name) != value:
             changed.append((name, value))
@@ -125,12 +126,12 @@ def restore_code(site: Site, live: list[Live], report: Report) -> None:
     gone = {each.code for each in live if each.code and not (site.code / each.code).is_dir()}
     if not gone:
         return
-    made = code_snapshot.snapshot(site.code).name
-    for name in sorted(gone - {made}):
+    snapshot = code_snapshot.snapshot(site.code).name
+    for name in sorted(gone - {snapshot}):
         report.problem(
             f"code {name}",
-            f"{site.code / name} is gone, and the tree holds other code now; attempts that have not "
-            "begun fail and are made anew. Put the folder back to have them run",
+            f"{site.code / name} is gone, and the tree holds other code now; attempts that have "
+            "not begun fail and are made anew. Put the folder back to have them run",
         )
 
 
@@ -143,6 +144,9 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     audit(site, connection, report, changed)
     prune(site, connection)
     tidy(site, connection, report)
+    disk.keep(site, connection, report, changed)
+    for sentence in memory.raised(site, connection):
+        report.problem("memory_gb", sentence)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
     gone, new = known - set(report.problems), set(report.problems) - known
     if gone or new:
@@ -157,8 +161,8 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
                 )
         report.noted = True
     if report.pending is None:
-        found = connection.execute("SELECT count(*) FROM startable").fetchone()
-        report.pending = found[0] if found else 0
+        row = connection.execute("SELECT count(*) FROM startable").fetchone()
+        report.pending = row[0] if row else 0
 
 
 def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:
@@ -168,7 +172,10 @@ def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection)
 
 
 def stale(site: Site, catalog: Catalog) -> bool:
-    """Whether the catalog is newer than the last snapshot, or a snapshot or export is not there."""
+    """Return whether the catalog is newer than the last snapshot.
+
+    It is, too, where there is no snapshot or no export.
+    """
     newest = site.current.resolve() if site.current.exists() else None
     if newest is None or not (site.declared / "declared.json").is_file():
         return True
@@ -219,20 +226,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return exit code 0; 1 when something could not be trusted or reached; 2 when nothing was
-    done.
+    """Do what the command line asks for, and return the exit code.
+
+    It is 0; 1 when something could not be trusted or reached; 2 when nothing was done.
     """
+
     parser = _parser()
-    asked = parser.parse_args(arguments)
-    if asked.limit is not None and asked.limit < 0:
+    options = parser.parse_args(arguments)
+    if options.limit is not None and options.limit < 0:
         parser.error("--limit must be 0 or more")
-    if asked.profile and not asked.dry_run:
+    if options.profile and not options.dry_run:
         parser.error("--profile is for --dry-run: trials profile themselves as they start")
     # A live picture is no place for lines of a log
-    level = logging.WARNING if asked.watch else logging.INFO
+    level = logging.WARNING if options.watch else logging.INFO
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
     try:
-        return _do(asked)
+        return _do(options)
     except KeyboardInterrupt:
         print("stopped; what runs goes on, and the next sync takes it from here", file=sys.stderr)
         return 130
@@ -245,22 +254,24 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def _do(asked: argparse.Namespace) -> int:
-    site = _site(asked.backend)
+def _do(options: argparse.Namespace) -> int:
+    site = _site(options.backend)
     place = backend(site.backend, site)
-    if asked.dry_run:
+    if options.dry_run:
         from runner.scheduler.dry_run import dry_run
 
-        return dry_run(site, place, asked.limit, asked.profile)
-    if asked.watch:
+        return dry_run(site, place, options.limit, options.profile)
+    if options.watch:
         from runner.scheduler.watch import watch
 
-        return watch(site.current, place.pause_s, partial(again, asked.backend, asked.limit))
-    report = sync(site, place, asked.limit)
+        return watch(site.current, place.pause_s, partial(again, options.backend, options.limit))
+    report = sync(site, place, options.limit)
     print(
         f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, "
         f"{report.refused} refused; {report.running} running, {report.pending} pending"
     )
+    if report.removed:
+        print(f"removed to keep to disk_gb: {', '.join(report.removed)}")
     for subject, message in report.problems:
         print(f"degraded: {subject}: {message}", file=sys.stderr)
     return 1 if report.problems else 0

@@ -1,4 +1,7 @@
-"""What a job and the processes that it forks ask of the operating system. Standard library only."""
+"""Questions of a job and of the processes that it forks to the operating system.
+
+Standard library only.
+"""
 
 import contextlib
 import ctypes
@@ -23,25 +26,24 @@ def die_with_parent() -> None:
 
 
 def oom_kills(root: Path = Path("/sys/fs/cgroup"), me: Path = Path("/proc/self/cgroup")) -> int:
-    """How many processes of this job's control groups the kernel has killed for want of memory; 0
-    where it does not say.
+    """Return how many processes of this job's control groups died for want of memory.
+
+    The kernel counts them; 0 where it does not say.
     """
-    found = 0
+    kills = 0
     with contextlib.suppress(OSError, ValueError):
         for line in me.read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers not in ("", "memory"):
                 continue
-            place, file = (
-                (root, "memory.events")
-                if not controllers
-                else (root / "memory", "memory.oom_control")
-            )
+            # No controller is named by version 2 of control groups
+            place, file = root, "memory.events"
+            if controllers:
+                place, file = root / "memory", "memory.oom_control"
             events = place / path.lstrip("/") / file
-            if events.exists():
-                found += sum(
-                    int(text.split()[1])
-                    for text in events.read_text().splitlines()
-                    if text.startswith("oom_kill ")
-                )
-    return found
+            if not events.exists():
+                continue
+            for text in events.read_text().splitlines():
+                if text.startswith("oom_kill "):
+                    kills += int(text.split()[1])
+    return kills

@@ -61,7 +61,11 @@ MIGRATIONS = [
             "kept_until": "SELECT '' AS fact WHERE false",
         },
     ),
-    Step(7, "how a backbone's images are prepared; a full disk is a kind of failure of its own"),
+    Step(
+        7,
+        "how a backbone's images are prepared; a full disk is a kind of failure of its own; what "
+        "takes how much of the disk",
+    ),
 ]
 
 

@@ -1,7 +1,7 @@
-"""Where attempts run: what sync needs from such a place. One file of `runner/backends/` each.
+"""Places where attempts run, and what sync needs from one; each has a file in `runner/backends/`.
 
-sync gives a backend batches and asks it what it knows; it never waits for it. A backend keeps no
-state in memory, so any process may ask about any job, also after a crash or a reboot.
+sync gives a backend submissions and asks it what it knows; it never waits for it. A backend keeps
+no state in memory, so any process may ask about any job, also after a crash or a reboot.
 """
 
 import importlib
@@ -18,22 +18,22 @@ from schema.words import nearest
 
 
 class State(Enum):
-    """What a backend knows about a job."""
+    """The states of a job, as far as a backend knows it."""
 
     # Accepted, not started
     PENDING = "pending"
     RUNNING = "running"
-    # It says so; the outcome file says how, or there is none
+    # The backend says that it is over; the outcome file says how, or there is none
     ENDED = "ended"
-    # It was asked, answered, and does not know the job
+    # The backend was asked, answered, and does not know the job
     ABSENT = "absent"
-    # It could not be asked, or said something unknown: nothing follows from it
+    # The backend could not be asked, or answered something unknown: nothing follows from it
     UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an attempt was sent."""
+    """The place to which an attempt was sent: its submission, its index there and its folder."""
 
     batch: str
     position: int
@@ -46,46 +46,45 @@ class Place:
 
 @dataclass(frozen=True)
 class Sighting:
-    """What a backend says about one attempt's job."""
+    """The answer of a backend about one attempt's job."""
 
     state: State
     job_id: str | None = None
-    # Its words: why a job waits, or how it ended
+    # The backend's own words: why a job waits, or how it ended
     reason: str | None = None
-    kind: str | None = (
-        # Of failure, in the words of `outcome`, where its own word says it; "cancelled" for a state
-        None
-    )
-    # It waits, and will not start by itself
+    # The kind of failure in the words of `outcome`, where the backend's word tells it; also
+    # "cancelled", which is a state there
+    kind: str | None = None
+    # The job waits, and will not start by itself
     stuck: bool = False
 
 
 @dataclass
 class Look:
-    """What a backend says about many attempts at once."""
+    """The answers of a backend about many attempts at once."""
 
     sightings: dict[Place, Sighting] = field(default_factory=dict)
-    # Who, what: an answer that did not come or was not understood
+    # Who was asked and what went wrong: an answer that did not come or was not understood
     problems: list[tuple[str, str]] = field(default_factory=list)
-    # It can be reached, so that it may be asked for more
+    # The backend can be reached, so that it may be asked for more
     answered: bool = True
 
 
 class Backend(Protocol):
-    """What sync needs from a place where attempts run."""
+    """The interface that sync needs from a place where attempts run."""
 
     name: str
     # How long a missed job or a late file is waited for; 0: what it says is certain at once
     patience_s: float
-    # Between two looks of `--watch`
+    # The time between two looks of `--watch`
     pause_s: float
 
     def room(self, live: int) -> int:
-        """How many more jobs it would take now, when `live` have no end yet."""
+        """Return how many more jobs it would take now, when `live` jobs have no end yet."""
         ...
 
     def positions(self) -> int:
-        """How many jobs one batch may have.
+        """Return how many jobs one submission may have.
 
         Raises:
             UnreachableError: it could not be asked.
@@ -93,7 +92,7 @@ class Backend(Protocol):
         ...
 
     def submit(self, batch: Submission) -> list[str]:
-        """Start a batch; a job id per position ("": that one was not started).
+        """Start a submission; return a job id per position ("": that one was not started).
 
         Raises:
             SubmissionRefusedError: it said no, and nothing was started.
@@ -103,7 +102,7 @@ class Backend(Protocol):
         ...
 
     def look(self, places: Sequence[Place]) -> Look:
-        """What it knows about attempts, however many, in one go."""
+        """Return what it knows about attempts, however many, in one go."""
         ...
 
     def cancel(self, places: Sequence[Place]) -> None:
@@ -115,33 +114,35 @@ class Backend(Protocol):
 
 
 class BackendError(RuntimeError):
-    """A backend that cannot be used here."""
+    """The backend cannot be used here."""
 
 
 class UnknownBackendError(BackendError):
-    """No backend of that name."""
+    """There is no backend of that name."""
 
 
 class UnreachableError(BackendError):
-    """A backend that did not answer."""
+    """The backend did not answer."""
 
 
 class SubmissionRefusedError(BackendError):
-    """It said no, and nothing was started."""
+    """The backend said no, and nothing was started."""
 
 
 class SubmissionUnknownError(BackendError):
-    """It may or may not have started the batch."""
+    """The backend may or may not have started the submission."""
 
 
 def names() -> list[str]:
-    """Every backend there is."""
+    """Return the name of every backend there is."""
+    # A file that begins with _ is a part of one
     return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
 def backend(name: str, site: Site) -> Backend:
-    """The backend that site.toml or `--backend` names: class `Slurm` of `runner/backends/slurm.py`
-    for "slurm".
+    """Return the backend that site.toml or `--backend` names.
+
+    A name is a file: "slurm" is the class `Slurm` of `runner/backends/slurm.py`.
 
     Raises:
         UnknownBackendError: there is none of that name.
@@ -151,7 +152,6 @@ def backend(name: str, site: Site) -> Backend:
         raise UnknownBackendError(
             f"unknown backend {name!r}. Known: {', '.join(names())}.{nearest(name, names())}"
         )
-    made: Backend = getattr(importlib.import_module(f"runner.backends.{name}"), name.capitalize())(
-        site
-    )
-    return made
+    module = importlib.import_module(f"runner.backends.{name}")
+    place: Backend = getattr(module, name.capitalize())(site)
+    return place

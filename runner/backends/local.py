@@ -26,21 +26,21 @@ class Local:
     """
 
     name = "local"
-    # The kernel knows at once
+    # The kernel knows at once whether a job lives
     patience_s = 0.0
     pause_s = 2.0
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.gpus = _gpus()
-        # GPUs of a slot
-        self.width = max(
-            1, *(needs.gpus_per_trial for needs in (site.needs, *site.by_backbone.values()))
-        )
+        # The GPUs of a slot: as many as the widest trial wants
+        self.width = max(1, site.needs.gpus_per_trial)
+        for needs in site.by_backbone.values():
+            self.width = max(self.width, needs.gpus_per_trial)
         self.slots = site.trials_at_once or len(self.gpus) // self.width or os.cpu_count() or 1
 
     def room(self, live: int) -> int:
-        """A job per free slot."""
+        """Return the number of free slots."""
         free = 0
         for slot in range(self.slots):
             handle = self._lock_slot(slot)
@@ -50,7 +50,7 @@ class Local:
         return free
 
     def positions(self) -> int:
-        """One job per slot."""
+        """Return the number of slots: a submission has a job for each at most."""
         return self.slots
 
     def submit(self, batch: Submission) -> list[str]:
@@ -58,23 +58,25 @@ class Local:
 
         One for which none is left is not started, and has no job id ("").
         """
-        jobs, slots = [], iter(range(self.slots))
+        jobs = []
+        slots = iter(range(self.slots))
         for position in range(len(batch.positions)):
-            held = next(
-                ((slot, handle) for slot in slots if (handle := self._lock_slot(slot)) is not None),
-                None,
-            )
-            jobs.append(
-                f"{batch.name}_{position}" if held and self._start(batch, position, *held) else ""
-            )
+            started = False
+            for slot in slots:
+                # The lock is the slot: whoever holds it has it, and a dead job's is free
+                handle = self._lock_slot(slot)
+                if handle is not None:
+                    started = self._start(batch, position, slot, handle)
+                    break
+            jobs.append(f"{batch.name}_{position}" if started else "")
         return jobs
 
     def look(self, places: Sequence[Place]) -> Look:
-        """The `alive` lock of each folder tells, with certainty."""
+        """Return what the `alive` lock of each folder tells, which is certain."""
         return Look({place: self._sighting(place) for place in places})
 
     def cancel(self, places: Sequence[Place]) -> None:
-        """SIGKILL to the worker that claimed the folder, if it still lives."""
+        """Send SIGKILL to the worker that claimed each folder, if it still lives."""
         for place in places:
             # A claim that is not as it was written names no process that may be killed
             with contextlib.suppress(DamagedFileError):
@@ -87,11 +89,10 @@ class Local:
     def _sighting(self, place: Place) -> Sighting:
         if _locked(place.folder / "alive"):
             return Sighting(State.RUNNING, f"{place.batch}_{place.position}")
-        heard = (place.folder / "claim").exists() and was_asked(self.site.runs, place.batch)
-        return Sighting(
-            State.ENDED if heard else State.ABSENT,
-            f"{place.batch}_{place.position}" if heard else None,
-        )
+        # Without a claim no worker ever began here
+        if (place.folder / "claim").exists() and was_asked(self.site.runs, place.batch):
+            return Sighting(State.ENDED, f"{place.batch}_{place.position}")
+        return Sighting(State.ABSENT)
 
     def _lock_slot(self, slot: int) -> int | None:
         folder = self.site.runs / ".slots"
@@ -99,20 +100,26 @@ class Local:
         return _lock(folder / f"{slot}.lock")
 
     def devices(self, slot: int, count: int) -> list[str]:
-        """The GPUs of a job in a slot, at least one; those of another slot too only where more
-        slots were asked for than fit.
+        """Return the names of the GPUs of a job in a slot, at least one.
+
+        It shares GPUs with another slot only where more slots were asked for than fit.
         """
         first, known = slot * self.width, len(self.gpus)
         return [self.gpus[(first + number) % known] for number in range(min(max(count, 1), known))]
 
     def _start(self, batch: Submission, position: int, slot: int, held: int) -> bool:
-        """A job in a session of its own that inherits the slot's lock and the `alive` locks of its
-        attempts.
+        """Start a job in a session of its own; return whether it was started.
+
+        It inherits the slot's lock and the `alive` locks of its attempts, and is not started where
+        somebody holds one of these.
         """
-        alive = [_lock(folder / "alive") for folder in batch.attempts(position)]
-        handles = [handle for handle in (held, *alive) if handle is not None]
-        # Else somebody is there already
-        free = None not in alive
+        handles, free = [held], True
+        for folder in batch.attempts(position):
+            handle = _lock(folder / "alive")
+            if handle is None:
+                free = False
+            else:
+                handles.append(handle)
         if free:
             self._spawn(batch, position, slot, handles)
         for handle in handles:
@@ -124,7 +131,7 @@ class Local:
         environment = os.environ | {
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
-            # Spinning threads of neighbours cost a factor of ten
+            # Threads that spin while they wait slow their neighbours down tenfold
             "OMP_WAIT_POLICY": "passive",
             "PYTHONUNBUFFERED": "1",
         }
@@ -158,7 +165,7 @@ class Local:
 
 
 def _lock(path: Path) -> int | None:
-    """An open descriptor that holds the exclusive lock, or None when somebody else does."""
+    """Return an open descriptor that holds the exclusive lock; None when somebody else does."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -169,7 +176,7 @@ def _lock(path: Path) -> int | None:
 
 
 def _locked(path: Path) -> bool:
-    """Whether somebody holds the lock of an existing file."""
+    """Return whether somebody holds the lock of an existing file."""
     if not path.exists():
         return False
     handle = _lock(path)
@@ -180,8 +187,8 @@ def _locked(path: Path) -> bool:
 
 
 def _gpus() -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; asked without torch."""
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if said is not None:
-        return [name for name in said.split(",") if name.strip()]
+    """Return the GPUs this process may use, as CUDA_VISIBLE_DEVICES names them, without torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name.strip()]
     return [str(n) for n in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]

@@ -1,1 +1,4 @@
-"""What `runner.sync` does, step by step: observe, decide, submit, ingest, audit, forecast. Never imports torch."""
+"""The steps of `runner.sync`: observe, decide, submit, ingest, audit, forecast.
+
+Nothing here imports torch.
+"""

@@ -6,6 +6,7 @@ They are those without an end, and those given up whose late results would still
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
@@ -84,18 +85,18 @@ def live_attempts(
     return [_live(site, row, sent) for row in rows]
 
 
-def _live(site: Site, row: tuple, sent: dict[str, tuple[str | None, bool]]) -> Live:  # type: ignore[type-arg]
+def _live(site: Site, row: tuple[Any, ...], sent: dict[str, tuple[str | None, bool]]) -> Live:
     trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since_s, code = row
     # By DuckDB's own conversion a pass would import pytz, and wait for it
     since = datetime.fromtimestamp(since_s, UTC)
     folder = attempt_folder(site.runs, trial, attempt)
-    asked, waits = sent.get(batch, (None, False))
+    backend, waits = sent.get(batch, (None, False))
     return Live(
         trial=trial,
         attempt=attempt,
         spec_id=spec_id,
         batch=batch,
-        backend=taken_by or asked,
+        backend=taken_by or backend,
         waits=waits,
         lost=lost,
         withdrawn=withdrawn,
@@ -119,9 +120,11 @@ def _sent(site: Site, name: str, report: Report) -> tuple[str | None, bool]:
         return None, True
     if not was_asked(site.runs, name):
         return None, manifest is not None
+    if manifest is not None:
+        return manifest.backend, False
     # Without a manifest nobody knows who was asked: most likely the backend of today, and a job
     # that runs must be found before its attempt is given up
-    return (manifest.backend if manifest is not None else site.backend), False
+    return site.backend, False
 
 
 def unreadable(lives: Sequence[Live]) -> str | None:

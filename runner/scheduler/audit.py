@@ -29,11 +29,8 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
     changed: the catalog is newer than the last snapshot.
     """
     audits = [question.name for question in all_questions() if question.is_audit]
-    known = {
-        name: message
-        for name, message in connection.execute("SELECT subject, message FROM problem").fetchall()
-        if name in audits
-    }
+    problems = connection.execute("SELECT subject, message FROM problem").fetchall()
+    known = {subject: message for subject, message in problems if subject in audits}
     if not changed:
         for name, message in known.items():
             report.problem(name, message)
@@ -41,40 +38,42 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
     renew(connection)
     # A catalog that was never published is new, or rebuilt
     suspect = set(known) if site.current.exists() else set(audits)
-    # Look at a thousand trials by themselves; a copy of rows keeps nothing
-    suspect |= {
-        "audit_kept",
-        "audit_kept_costs",
-    }
+    # These look at a thousand trials by themselves; a copy of rows keeps nothing
+    suspect |= {"audit_kept", "audit_kept_costs"}
     if declared.edited(connection, site.declared):
         suspect.add("definition_drift")
     # Without a snapshot every audit is asked of the whole, and none is left to ask of a part
     left = [name for name in audits if name not in suspect]
     trials = _brought(connection, site.current) if left else []
     if trials:
-        suspect |= _found(connection, trials, left)
+        suspect |= _suspected(connection, trials, left)
     for name in audits:
-        if name in suspect and (said := _said(connection, name)):
-            report.problem(name, said)
+        if name in suspect:
+            finding = _finding(connection, name)
+            if finding is not None:
+                report.problem(name, finding)
 
 
 def _brought(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list[int]:
-    """Trials with receipts that came after the snapshot: also those that a killed pass took and did
-    not audit.
+    """Return the trials with receipts that came after the snapshot.
+
+    Those that a killed pass took and did not audit are among them.
     """
-    since = datetime.fromtimestamp(
-        snapshot.resolve().stat().st_mtime if snapshot.exists() else 0, UTC
+    published_s = snapshot.resolve().stat().st_mtime if snapshot.exists() else 0.0
+    rows = connection.execute(
+        "SELECT DISTINCT split_part(receipt, '/', 1)::BIGINT FROM ingested "
+        "WHERE ingested_at >= ?::TIMESTAMPTZ",
+        [datetime.fromtimestamp(published_s, UTC).isoformat()],
     )
-    found = connection.execute(
-        "SELECT DISTINCT split_part(receipt, '/', 1)::BIGINT FROM ingested WHERE ingested_at >= ?::TIMESTAMPTZ",
-        [since.isoformat()],
-    )
-    return [trial for (trial,) in found.fetchall()]
+    return [trial for (trial,) in rows.fetchall()]
 
 
-def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: list[str]) -> set[str]:
-    """Which audits find something among these trials, asked in a copy of their rows and of the
-    vocabulary.
+def _suspected(
+    connection: duckdb.DuckDBPyConnection, trials: list[int], audits: list[str]
+) -> set[str]:
+    """Return the audits that find something among these trials.
+
+    They are asked in a copy of the trials' rows and of the vocabulary.
     """
     with contextlib.closing(connection.cursor()) as own:
         (catalog,) = own.execute("SELECT current_database()").fetchone() or ("",)
@@ -83,17 +82,15 @@ def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: lis
         try:
             own.execute("USE audited")
             for table, key in _keys(own, catalog):
-                chosen = (
-                    "false"
-                    if table in ("ingested", "kept_until")
-                    else f'"{key}" IN (FROM temp.brought)'
-                    if key
-                    else "true"
-                )
+                chosen = "true"
+                if table in ("ingested", "kept_until"):
+                    chosen = "false"
+                elif key:
+                    chosen = f'"{key}" IN (FROM temp.brought)'
                 own.execute(f'CREATE TABLE "{table}" AS FROM "{catalog}"."{table}" WHERE {chosen}')
             views.install_some(own, audits)
+            # What is kept is copied, too, and holds here
             for mark in MARKS:
-                # What is kept is copied, too, and holds here
                 own.execute(mark)
             return {name for name in audits if own.execute(f"FROM {name} LIMIT 1").fetchone()}
         finally:
@@ -103,22 +100,25 @@ def _found(connection: duckdb.DuckDBPyConnection, trials: list[int], audits: lis
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, str | None]]:
-    """Every table of the catalog, and its column that is a trial's id."""
+    """Return every table of the catalog, and its column that is a trial's id."""
     return connection.execute(
-        "SELECT table_name, max(CASE WHEN column_name = if(table_name = 'trial', 'id', 'trial') THEN column_name END) "
-        "FROM duckdb_columns() SEMI JOIN duckdb_tables() USING (database_name, table_name) "
+        "SELECT table_name, max(CASE WHEN column_name = if(table_name = 'trial', 'id', 'trial') "
+        "THEN column_name END) FROM duckdb_columns() "
+        "SEMI JOIN duckdb_tables() USING (database_name, table_name) "
         "WHERE database_name = ? GROUP BY table_name ORDER BY table_name",
         [catalog],
     ).fetchall()
 
 
-def _said(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    """What an audit finds in the whole catalog, in one line; None: nothing."""
-    found = connection.execute(
+def _finding(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    """Return in one line what an audit finds in the whole catalog; None: nothing."""
+    counts = connection.execute(
         f"SELECT count(*), list(DISTINCT trial ORDER BY trial) FROM {name}"
     ).fetchone()
-    if not found or not found[0]:
+    if not counts or not counts[0]:
         return None
-    rows, trials = found
-    more = f" and {len(trials) - SHOWN} more" if len(trials) > SHOWN else ""
-    return f"{rows} row{'s' * (rows > 1)}, of trials {', '.join(map(str, trials[:SHOWN]))}{more}. See: python -m queries {name}"
+    rows, trials = counts
+    listed = ", ".join(map(str, trials[:SHOWN]))
+    if len(trials) > SHOWN:
+        listed += f" and {len(trials) - SHOWN} more"
+    return f"{rows} row{'s' * (rows > 1)}, of trials {listed}. See: python -m queries {name}"

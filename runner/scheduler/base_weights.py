@@ -13,7 +13,9 @@ class Bases:
     """The weights that trials begin from, looked up once per base."""
 
     def __init__(self, site: Site) -> None:
-        self.site, self.found = site, dict[int, str]()
+        self.site = site
+        # Trial -> the file of what it deployed last
+        self.files: dict[int, str] = {}
 
     def weights(self, spec: Spec) -> str | None:
         """Return what the trial that the backbone names deployed last; None for other backbones.
@@ -25,9 +27,9 @@ class Bases:
         if not pretrained.startswith("trial:"):
             return None
         trial = int(pretrained[6:])
-        if trial not in self.found:
-            self.found[trial] = deployed_weights(self.site, trial)
-        return self.found[trial]
+        if trial not in self.files:
+            self.files[trial] = deployed_weights(self.site, trial)
+        return self.files[trial]
 
 
 def deployed_weights(site: Site, trial: int) -> str:
@@ -47,7 +49,7 @@ def deployed_weights(site: Site, trial: int) -> str:
         if deployed is not None and run.holds(deployed):
             return str(run.path / deployed.file)
     raise RefusedError(
-        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any more. "
-        "Put the folder back and request a retry of this trial, or insert the base with another seed "
-        "and a backbone that names that trial"
+        f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any "
+        "more. Put the folder back and request a retry of this trial, or insert the base with "
+        "another seed and a backbone that names that trial"
     )

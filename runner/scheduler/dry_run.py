@@ -15,6 +15,7 @@ from runner.scheduler import forecast_tables, profiles
 from runner.scheduler.attempts import Live, jobs, live_attempts
 from runner.scheduler.estimates import Outlook, total
 from runner.scheduler.forecast_remarks import remarks
+from runner.scheduler.memory import raised
 from runner.scheduler.sharing import shares
 from schema.catalog import Catalog
 from schema.site import Site
@@ -53,6 +54,7 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
         outlooks = _rows(connection, "SELECT * FROM outlook")
         pending_trials = sum(outlook["trials"] for outlook in outlooks)
         common = in_common(connection, pending_trials)
+        with_more_memory = raised(site, connection)
         columns = ", ".join(forecast_tables.KEY)
         first = _rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
     # Printed with the catalog closed: a pager that nobody reads must not hold it
@@ -65,6 +67,8 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
     if common:
         console.print(common, soft_wrap=True)
+    for line in with_more_memory:
+        console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
         console.print(forecast_tables.studies(site, outlooks, concurrency.trials))

@@ -15,32 +15,33 @@ def insert(
     rows: Sequence[dict[str, Any]],
     again: bool = False,
 ) -> None:
-    """Insert rows that have the same keys; a dict or list is a JSON value, a text is cast to what
-    the column is.
+    """Insert rows that have the same keys.
 
-    `again`: rows that are there already stay as they are.
+    A dict or list is a JSON value, a text is cast to what the column is. `again`: rows that are
+    there already stay as they are.
     """
     if not rows:
         return
     # A pass that writes nothing does not pay for the import
     import polars as pl
 
-    plain = [
-        {
-            key: json.dumps(value) if isinstance(value, dict | list) else value
-            for key, value in row.items()
-        }
-        for row in rows
-    ]
+    plain = []
+    for row in rows:
+        packed = dict(row)
+        for key, value in row.items():
+            if isinstance(value, dict | list):
+                packed[key] = json.dumps(value)
+        plain.append(packed)
+    statement = f"INSERT INTO {table} BY NAME FROM rows_to_insert"
+    if again:
+        statement += " ON CONFLICT DO NOTHING"
     connection.register("rows_to_insert", pl.DataFrame(plain, infer_schema_length=None).to_arrow())
-    connection.execute(
-        f"INSERT INTO {table} BY NAME FROM rows_to_insert {'ON CONFLICT DO NOTHING' if again else ''}"
-    )
+    connection.execute(statement)
     connection.unregister("rows_to_insert")
 
 
 def submission(batch: Submission, folder: str, job_id: str) -> dict[str, Any]:
-    """The row that says: the backend has the attempt of this folder (`000042/02`)."""
+    """Return the row that says: the backend has the attempt of this folder (`000042/02`)."""
     trial, _, attempt = folder.partition("/")
     return {
         "trial": int(trial),

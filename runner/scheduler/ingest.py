@@ -9,6 +9,7 @@ catalog and the reason is noted.
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -43,7 +44,7 @@ class Vouched:
 
 @dataclass
 class Harvest:
-    """What a pass found in run folders, not yet in the catalog."""
+    """The receipts that a pass found in run folders, and their rows, not yet in the catalog."""
 
     receipts: list[Vouched] = field(default_factory=list)
     frames: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class Harvest:
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     key, again = KEYED.get(table), ""
     if key:
-        # No trial's own: the first row of a combination stays
+        # Such rows are no trial's own: the first one of a combination stays
         frame = frame.drop("task", "trial", "attempt")
         frame = frame.unique(key, keep="first", maintain_order=True)
         again = " ON CONFLICT DO NOTHING"
@@ -113,13 +114,13 @@ def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Vouched:
         receipt = Receipt.of(path, parsed(path, content))
     except DamagedFileError as error:
         raise ReceiptError(f"the receipt cannot be read: it {error.why}") from error
-    wanted = {
+    expected = {
         "trial": trial,
         "attempt": attempt,
         "spec_id": spec_id,
         "task": int(path.stem.partition("-")[2]),
     }
-    for key, value in wanted.items():
+    for key, value in expected.items():
         if getattr(receipt, key) != value:
             words = f"the receipt is of {key} {getattr(receipt, key)!r}, not of {value!r}"
             raise ReceiptError(words)
@@ -160,50 +161,62 @@ def _read_table(table: str, named: dict[int, Vouched]) -> tuple[pl.DataFrame, di
     """
     files = {number: receipt.files[table][0] for number, receipt in named.items()}
     frame, bad = _scan(table, files)
-    about = pl.DataFrame(
-        [
-            (n, str(files[n]), each.trial, each.attempt, each.task, each.files[table][1])
-            for n, each in named.items()
-        ],
-        {
-            "receipt": pl.Int64,
-            "file": pl.String,
-            "trial": pl.Int64,
-            "attempt": pl.Int32,
-            "due": pl.Int32,
-            "rows": pl.Int64,
-        },
-        orient="row",
-    )
+    about = _expectations(table, named)
     frame = frame.join(about, on="file", maintain_order="left")
-    outside = (
-        ~pl.col("value").is_between(0, 1).fill_null(False) if table == "result" else pl.lit(False)
-    )
-    empty = pl.any_horizontal(
-        pl.col(name).is_null() for name in COLUMNS[table] if name not in NULLABLE
-    )
-    found = frame.group_by("receipt").agg(
-        pl.len().alias("found"),
+    for row in _judged(table, frame, about).iter_rows(named=True):
+        why = _objection(table, row)
+        if why is not None:
+            number = row["receipt"]
+            # A file that could not be read at all has said so already
+            bad.setdefault(number, f"{files[number].name} {why}")
+    return frame.select(*COLUMNS[table], "trial", "attempt", "receipt"), bad
+
+
+def _expectations(table: str, named: dict[int, Vouched]) -> pl.DataFrame:
+    """Return a row per receipt: the file of the table, whose rows it must hold, and how many."""
+    rows = []
+    for number, receipt in named.items():
+        file, count = receipt.files[table]
+        rows.append((number, str(file), receipt.trial, receipt.attempt, receipt.task, count))
+    schema = {
+        "receipt": pl.Int64,
+        "file": pl.String,
+        "trial": pl.Int64,
+        "attempt": pl.Int32,
+        "due": pl.Int32,
+        "rows": pl.Int64,
+    }
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def _judged(table: str, frame: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
+    """Return a row per receipt: how many rows its file holds, and what is wrong with them."""
+    outside = pl.lit(False)
+    if table == "result":
+        outside = ~pl.col("value").is_between(0, 1).fill_null(False)
+    required = [name for name in COLUMNS[table] if name not in NULLABLE]
+    counts = frame.group_by("receipt").agg(
+        pl.len().alias("count"),
         pl.col("task").ne_missing(pl.col("due")).any().alias("strange"),
         outside.any().alias("outside"),
-        empty.any().alias("empty"),
+        pl.any_horizontal(pl.col(name).is_null() for name in required).any().alias("lacking"),
     )
-    judged = about.join(found, on="receipt", how="left").with_columns(pl.col("found").fill_null(0))
-    for number, count, rows, strange, beyond, lacking in judged.select(
-        "receipt", "found", "rows", "strange", "outside", "empty"
-    ).iter_rows():
-        name = files[number].name
-        if number not in bad and count != rows:
-            bad[number] = (
-                f"{name} has other columns or rows than {table} needs: {count} rows, not {rows}"
-            )
-        elif number not in bad and strange:
-            bad[number] = f"{name} holds rows of another task"
-        elif number not in bad and beyond:
-            bad[number] = f"{name} holds values outside [0, 1]"
-        elif number not in bad and lacking:
-            bad[number] = f"{name} lacks values that {table} needs"
-    return frame.select(*COLUMNS[table], "trial", "attempt", "receipt"), bad
+    judged = about.join(counts, on="receipt", how="left")
+    return judged.with_columns(pl.col("count").fill_null(0))
+
+
+def _objection(table: str, row: dict[str, Any]) -> str | None:
+    """Return what is wrong with a file of a table; None: nothing."""
+    if row["count"] != row["rows"]:
+        count, rows = row["count"], row["rows"]
+        return f"has other columns or rows than {table} needs: {count} rows, not {rows}"
+    if row["strange"]:
+        return "holds rows of another task"
+    if row["outside"]:
+        return "holds values outside [0, 1]"
+    if row["lacking"]:
+        return f"lacks values that {table} needs"
+    return None
 
 
 def _scan(table: str, files: dict[int, Path]) -> tuple[pl.DataFrame, dict[int, str]]:
@@ -226,13 +239,10 @@ def _scan(table: str, files: dict[int, Path]) -> tuple[pl.DataFrame, dict[int, s
 
 def _rows(table: str, files: list[Path]) -> pl.DataFrame:
     frame = pl.scan_parquet(files, include_file_paths="file", glob=False).collect()
-    wanted = COLUMNS[table] | {"file": pl.String}
-    added = {
-        name: value for name, value in ADDED.get(table, {}).items() if name not in frame.columns
-    }
-    frame = frame.with_columns(
-        pl.lit(value, dtype=wanted[name]).alias(name) for name, value in added.items()
-    )
-    if dict(frame.schema) != wanted:
+    schema = COLUMNS[table] | {"file": pl.String}
+    for name, value in ADDED.get(table, {}).items():
+        if name not in frame.columns:
+            frame = frame.with_columns(pl.lit(value, dtype=schema[name]).alias(name))
+    if dict(frame.schema) != schema:
         raise ReceiptError(str(dict(frame.schema)))
-    return frame.select(*wanted)
+    return frame.select(*schema)

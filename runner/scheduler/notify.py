@@ -68,9 +68,9 @@ def news(site: Site, connection: duckdb.DuckDBPyConnection, report: Report) -> l
 def _state(site: Site, connection: duckdb.DuckDBPyConnection, report: Report) -> dict[str, Any]:
     """Return what the lab is like, as far as anybody is told of it."""
     finished = {}
-    for study, trials, done, unfinished, _, failed in connection.execute(STUDIES).fetchall():
+    for study, trials, trials_done, unfinished, _, failed in connection.execute(STUDIES).fetchall():
         if not unfinished:
-            finished[study] = f"{done} of {trials} trials done, {failed} failed"
+            finished[study] = f"{trials_done} of {trials} trials done, {failed} failed"
     failures = {}
     for trial, word, reason in connection.execute(FAILED).fetchall():
         failures[str(trial)] = f"{'held' if word == 'waiting' else word}: {reason}"[:500]
@@ -82,29 +82,29 @@ def _state(site: Site, connection: duckdb.DuckDBPyConnection, report: Report) ->
 
 
 def _new(state: dict[str, Any], known: dict[str, Any]) -> list[News]:
-    found = []
+    news_items = []
     for study, message in state["finished"].items():
         if study not in known.get("finished", {}):
-            found.append(News(event="study finished", subject=study, message=message))
+            news_items.append(News(event="study finished", subject=study, message=message))
     for trial, message in state["failed"].items():
         if trial not in known.get("failed", {}):
             event = "trial held" if message.startswith("held") else "trial failed"
-            found.append(News(event=event, subject=f"trial {trial}", message=message))
+            news_items.append(News(event=event, subject=f"trial {trial}", message=message))
     # What comes and goes within a pass wakes nobody
     for problem in state["told"]:
         if problem not in known.get("told", []):
-            found.append(News(event="degraded", subject="lab", message=problem))
-    return found
+            news_items.append(News(event="degraded", subject="lab", message=problem))
+    return news_items
 
 
-def send(site: Site, found: list[News]) -> None:
+def send(site: Site, news_items: list[News]) -> None:
     """Start the telling of what is new, and do not wait for it."""
-    if not found:
+    if not news_items:
         return
     message = {
         "lab": str(site.folder),
         "at": now(),
-        "news": [asdict(each) for each in found[:SHOWN]],
+        "news": [asdict(each) for each in news_items[:SHOWN]],
     }
     handle, name = tempfile.mkstemp(prefix="weir-news-", suffix=".json")
     with os.fdopen(handle, "w") as file:

@@ -14,7 +14,9 @@ from runner.run_files import Outcome
 from runner.run_folder import crash_point
 from runner.scheduler import receipts
 from runner.scheduler.attempts import Live
+from runner.scheduler.doubt import stop
 from runner.scheduler.fact_rows import insert, submission
+from runner.scheduler.memory import advice
 from runner.scheduler.report import Report, below
 from runner.scheduler.verdict import Evidence, end_of, kept, open_question, outcome_of
 from runner.submission import Submission, submission_folder, sweep
@@ -39,8 +41,8 @@ COLUMNS = (
 
 
 @dataclass
-class Found:
-    """What a pass saw that is not yet in the catalog."""
+class Findings:
+    """Receipts, jobs and ends that a pass saw and that are not yet in the catalog."""
 
     receipts: list[tuple[Live, Path]] = field(default_factory=list)
     # Rows of submissions that a killed sync made and could not record
@@ -49,13 +51,13 @@ class Found:
 
     @property
     def anything(self) -> bool:
-        """Whether there is something to store."""
+        """Return whether there is something to store."""
         return bool(self.receipts or self.adopted or self.ends)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The backends of the attempts of a pass, and what they said."""
+class Answers:
+    """The backends of the attempts of a pass, and what they answered."""
 
     look: Look
     places: dict[str | None, Backend]
@@ -88,30 +90,30 @@ def observe(
     for live in attempts:
         if not live.lost and open_question(outcomes[live.place]):
             questions.append(live)
-    asked = _ask(site, place, questions, report)
-    found = Found()
+    answers = _ask(site, place, questions, report)
+    findings = Findings()
     for live in attempts:
-        _note_queue(live, asked.sighting(live), report)
+        _note_queue(live, answers.sighting(live), report)
         evidence = Evidence(
             live=live,
             outcome=outcomes[live.place],
-            sighting=asked.sighting(live),
-            patience_s=asked.patience_s(live),
+            sighting=answers.sighting(live),
+            patience_s=answers.patience_s(live),
         )
         with report.one(live.place.folder, "the attempt is left as it is"):
             end = end_of(evidence, report)
             if end is not None:
-                found.ends[live.place] = (live, end)
-    _cancel(asked, attempts, found, report)
+                findings.ends[live.place] = (live, end)
+    _cancel(answers, attempts, findings, report)
     crash_point("cancelled")
     # After the outcomes were read: a worker that has said its last word brings nothing more
     for live in attempts:
         with report.one(live.place.folder, "what it brought is not taken, until it can be read"):
-            found.receipts += [(live, path) for path in receipts.of(live.place.folder)]
-    found.adopted = _adopted(site, attempts, asked.look, report)
-    if found.anything:
-        _store(site, catalog, report, found)
-    return [live for live in attempts if not live.lost and live.place not in found.ends]
+            findings.receipts += [(live, path) for path in receipts.of(live.place.folder)]
+    findings.adopted = _adopted(site, attempts, answers.look, report)
+    if findings.anything:
+        _store(site, catalog, report, findings)
+    return [live for live in attempts if not live.lost and live.place not in findings.ends]
 
 
 def _note_queue(live: Live, seen: Sighting, report: Report) -> None:
@@ -144,11 +146,11 @@ def _adopted(
     return rows
 
 
-def _store(site: Site, catalog: Catalog, report: Report, found: Found) -> None:
+def _store(site: Site, catalog: Catalog, report: Report, findings: Findings) -> None:
     with catalog.open() as connection:
-        known = receipts.known(connection, [path for _, path in found.receipts])
-    new = [(live, path) for live, path in found.receipts if receipts.name(path) not in known]
-    if not (new or found.adopted or found.ends):
+        known = receipts.known(connection, [path for _, path in findings.receipts])
+    new = [(live, path) for live, path in findings.receipts if receipts.name(path) not in known]
+    if not (new or findings.adopted or findings.ends):
         return
     # A pass that brings nothing home does not pay for importing polars
     from runner.scheduler.ingest import Harvest
@@ -160,15 +162,15 @@ def _store(site: Site, catalog: Catalog, report: Report, found: Found) -> None:
     crash_point("ingest_read")
     for subject, message in harvest.problems:
         report.problem(subject, message)
-    ends = list(found.ends.values())
-    if not (harvest.receipts or found.adopted or ends):
+    ends = list(findings.ends.values())
+    if not (harvest.receipts or findings.adopted or ends):
         return
     # Results and ends enter together: what is done has its results in the same transaction
     with catalog.transaction() as connection:
-        insert(connection, "submission", found.adopted)
+        insert(connection, "submission", findings.adopted)
         report.rows += harvest.store(connection)
         crash_point("ingest_stored")
-        report.ended += _record(connection, ends)
+        report.ended += _record(site, connection, ends)
         report.over |= {live.trial for live, _ in ends}
         over = _over(connection, {live.batch for live, _ in ends})
     for live, end in ends:
@@ -179,8 +181,11 @@ def _store(site: Site, catalog: Catalog, report: Report, found: Found) -> None:
             sweep(site.runs, name)
 
 
-def _ask(site: Site, place: Backend, attempts: list[Live], report: Report) -> Asked:
-    """Ask each backend once about its attempts; what none was asked about is certainly not there."""
+def _ask(site: Site, place: Backend, attempts: list[Live], report: Report) -> Answers:
+    """Ask each backend once about its attempts.
+
+    An attempt that no backend was ever asked to start is certainly not there.
+    """
     places: dict[str | None, Backend] = {place.name: place}
     whole = Look()
     for live in attempts:
@@ -194,27 +199,27 @@ def _ask(site: Site, place: Backend, attempts: list[Live], report: Report) -> As
             report.silent.add(name)
         for subject, message in look.problems:
             report.problem(subject, message)
-    return Asked(whole, places)
+    return Answers(whole, places)
 
 
-def _cancel(asked: Asked, attempts: list[Live], found: Found, report: Report) -> None:
+def _cancel(answers: Answers, attempts: list[Live], findings: Findings, report: Report) -> None:
     """End the jobs that nobody wants any more.
 
     Those that wait or run on while all their attempts are over (withdrawn; or the step that ran
     them is dead), and those that run on long after a withdrawn attempt was asked to end.
     """
-    ended = found.ends
+    ended = findings.ends
     useless: dict[str | None, list[Place]] = {}
-    wanted = set()
+    needed = set()
     for live in attempts:
         if live.place not in ended and not live.withdrawn:
-            wanted.add((live.batch, live.place.position))
+            needed.add((live.batch, live.place.position))
     for live in attempts:
         with report.one(live.place.folder, "its job is not asked to end"):
-            seen = asked.look.sightings.get(live.place)
+            seen = answers.look.sightings.get(live.place)
             if seen is None or live.lost or not _is_useless(live, seen, live.place in ended):
                 continue
-            if (live.batch, live.place.position) in wanted:
+            if (live.batch, live.place.position) in needed:
                 continue
             if live.place in ended:
                 # Before the scheduler can call it cancelled: a sync that dies now must not take
@@ -223,27 +228,37 @@ def _cancel(asked: Asked, attempts: list[Live], found: Found, report: Report) ->
             job_id = live.place.job_id or seen.job_id
             useless.setdefault(live.backend, []).append(replace(live.place, job_id=job_id))
     for name, where in useless.items():
-        asked.places[name].cancel(where)
+        answers.places[name].cancel(where)
 
 
 def _is_useless(live: Live, seen: Sighting, over: bool) -> bool:
-    """Whether nothing more can come of an attempt's job that waits or runs; asks it to end."""
+    """Return whether nothing more can come of an attempt's job that waits or runs.
+
+    Asks the worker of a withdrawn attempt to end.
+    """
+
     asked_s = 0.0
     if live.withdrawn and not over and live.run.claimed:
-        asked_s = live.run.stop()
+        asked_s = stop(live.run)
     return seen.state in (State.PENDING, State.RUNNING) and (over or asked_s > STOP_S)
 
 
-def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]) -> int:
+def _record(
+    site: Site, connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]
+) -> int:
     """Insert how attempts ended; return how many of these ends were not known."""
-    done = [live for live, end in ends if end.state == "done"]
-    missing = _missing(connection, done)
+    lives = [live for live, end in ends if end.state == "done"]
+    missing = _missing(connection, lives)
     rows, corrected = [], []
     for live, end in ends:
         lacking = missing.get((live.trial, live.attempt))
         if end.state == "done" and lacking:
             message = f"said done, but no trustworthy results of tasks {lacking}"
             end = replace(end, state="lost", kind="no_result", message=message)
+        if end.kind == "oom_gpu":
+            # The worker cannot know what others were measured to need
+            words = f"{end.message or ''}{advice(site, connection, live.trial)}"
+            end = replace(end, message=words)
         if live.lost and end.state == "lost":
             continue
         if live.lost:
@@ -259,13 +274,13 @@ def _record(connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcom
 
 def _over(connection: duckdb.DuckDBPyConnection, batches: set[str]) -> list[str]:
     """Return those of the submissions whose attempts have all begun and ended."""
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT batch FROM attempt LEFT JOIN outcome USING (trial, attempt) "
         "WHERE batch IN (SELECT unnest(?::VARCHAR[])) "
         "GROUP BY batch HAVING bool_and(state IS NOT NULL AND coalesce(kind, '') <> 'submit')",
         [list(batches)],
     ).fetchall()
-    return [name for (name,) in found]
+    return [name for (name,) in rows]
 
 
 def _missing(

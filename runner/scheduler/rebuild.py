@@ -36,8 +36,8 @@ class RebuildError(RuntimeError):
 
 
 @dataclass
-class Found:
-    """What the run folders hold."""
+class Folders:
+    """The attempts that run folders hold, and what could not be read."""
 
     # Folder, definition, job.json
     attempts: list[tuple[Path, Spec, Assignment]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Found:
 
 
 def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
-    """Make the catalog; rows per table, and what could not be read.
+    """Make the catalog; return table -> rows, and what could not be read.
 
     Raises:
         RebuildError: a catalog is there.
@@ -54,26 +54,26 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
         raise RebuildError(
             f"{site.catalog} is there. To make it again from the run folders, move it away first"
         )
-    found = walk(site.runs)
+    folders = walk(site.runs)
     aside = Catalog(site.catalog.with_name(f".rebuild-{site.catalog.name}"), site.lock_wait_s)
     aside.path.unlink(missing_ok=True)
     with duckdb.connect() as connection:
         trial = max(
             [
                 declared.last(connection, site.declared, "trial", "id"),
-                *(job.trial for _, _, job in found.attempts),
+                *(job.trial for _, _, job in folders.attempts),
             ]
         )
         event = max(
             [
                 declared.last(connection, site.declared, "request", "serial"),
-                *(_serial(job) for _, _, job in found.attempts),
+                *(_serial(job) for _, _, job in folders.attempts),
             ]
         )
     migrations.prepare(aside, first_trial=trial + 1, first_event=event + 1)
     with aside.transaction() as connection:
         rows = declared.restore(connection, site.declared)
-        for table, count in _from_folders(connection, site, found).items():
+        for table, count in _from_folders(connection, site, folders).items():
             rows[table] = rows.get(table, 0) + count
     with aside.open() as connection, transaction(connection):
         _take_the_catalogs_own_words(connection)
@@ -82,32 +82,33 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
     aside.path.rename(site.catalog)
     fsync(site.catalog.parent)
     aside.lock.path.unlink(missing_ok=True)
-    return rows, found.problems
+    return rows, folders.problems
 
 
-def walk(runs: Path) -> Found:
-    """Every attempt's folder, oldest trial first; what cannot be read is named, and the others go
-    on.
+def walk(runs: Path) -> Folders:
+    """Return every attempt's folder, oldest trial first.
+
+    What cannot be read is named, and the others go on.
     """
-    found = Found()
+    folders = Folders()
     for folder in sorted(runs.glob("[0-9]*/[0-9]*")):
         if not (folder.parent.name.isdigit() and folder.name.isdigit()):
-            # Set aside: of an older catalog
+            # A folder that was set aside is of an older catalog
             continue
         run = RunFolder(folder)
         try:
-            found.attempts.append((folder, run.spec(), run.assignment()))
+            folders.attempts.append((folder, run.spec(), run.assignment()))
         except DamagedFileError as error:
-            found.problems.append(f"{error.path} {error.why}; its attempt is left out")
-    return found
+            folders.problems.append(f"{error.path} {error.why}; its attempt is left out")
+    return folders
 
 
 def _from_folders(
-    connection: duckdb.DuckDBPyConnection, site: Site, found: Found
+    connection: duckdb.DuckDBPyConnection, site: Site, folders: Folders
 ) -> dict[str, int]:
     known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
     trials: dict[int, dict[str, Any]] = {}
-    for _, spec, job in found.attempts:
+    for _, spec, job in folders.attempts:
         trial = job.trial
         if trial not in known and trial not in trials:
             _axes(connection, spec)
@@ -123,10 +124,10 @@ def _from_folders(
             trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
     manifests = {}
-    for name in sorted({job.batch for _, _, job in found.attempts}):
-        manifests[name] = _answered(site, name, found)
+    for name in sorted({job.batch for _, _, job in folders.attempts}):
+        manifests[name] = _answered(site, name, folders)
     attempts, submissions = [], []
-    for folder, spec, job in found.attempts:
+    for folder, spec, job in folders.attempts:
         key = {"trial": job.trial, "attempt": job.attempt}
         place = {"batch": job.batch, "position": job.position, "code": job.code}
         attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
@@ -143,12 +144,12 @@ def _from_folders(
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
 
 
-def _answered(site: Site, name: str, found: Found) -> tuple[Submission | None, Answer | None]:
+def _answered(site: Site, name: str, folders: Folders) -> tuple[Submission | None, Answer | None]:
     """Return the manifest of a submission and what the backend answered; None for what is lost."""
     try:
         return Submission.read(submission_folder(site.runs, name)), answer_of(site.runs, name)
     except DamagedFileError as error:
-        found.problems.append(f"{error.path} {error.why}; where its attempts ran is not known")
+        folders.problems.append(f"{error.path} {error.why}; where its attempts ran is not known")
         return None, None
 
 
@@ -229,7 +230,8 @@ def main() -> int:
     for problem in problems:
         print(f"not read: {problem}", file=sys.stderr)
     print(
-        f"{site.catalog} is made again; results and ends of attempts come with: python -m runner.sync"
+        f"{site.catalog} is made again; results and ends of attempts come with: "
+        "python -m runner.sync"
     )
     return 1 if problems else 0
 

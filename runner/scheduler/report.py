@@ -1,4 +1,4 @@
-"""What one pass of sync saw and did, and how damage of one attempt is kept from stopping the pass."""
+"""The report of one pass of sync; and how damage of one attempt is kept from stopping the pass."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ LAB_WIDE = frozenset(
 
 @dataclass
 class Report:
-    """What one pass saw and did."""
+    """The counts and problems of one pass: what it saw and did."""
 
     submitted: int = 0
     ended: int = 0
@@ -44,13 +44,14 @@ class Report:
     over: set[int] = field(default_factory=set)
     # Whether problems came or went
     noted: bool = False
+    # What was removed to keep to disk_gb, in words
+    removed: list[str] = field(default_factory=list)
     # Why jobs wait, in the scheduler's words
     queue: Counter[str] = field(default_factory=Counter)
 
     def problem(self, subject: str, message: str) -> None:
         """Note what could not be trusted or reached, once."""
-        # A name on a disk may be no text: what is noted goes into the catalog, which takes only
-        # text
+        # A name on a disk may be no text, and the catalog takes only text
         words = (
             subject.encode(errors="replace").decode(),
             message.encode(errors="replace").decode(),
@@ -64,8 +65,7 @@ class Report:
 
     @contextlib.contextmanager
     def one(self, path: Path, consequence: str) -> Iterator[None]:
-        """Do the block for one attempt or submission; what is wrong with its files ends the block
-        only.
+        """Do the block for one attempt or submission; its damaged files end the block only.
 
         Raises:
             OSError: the disk itself is full, read-only or gone.
@@ -82,7 +82,7 @@ class Report:
 
     @property
     def changed(self) -> bool:
-        """Whether the catalog is another than before."""
+        """Return whether the catalog is another than before."""
         return bool(self.submitted or self.ended or self.rows or self.refused or self.noted)
 
 

@@ -1,14 +1,14 @@
-"""Decide and act: `SELECT * FROM todo`, then attempt rows, folders and manifest, the backend, and
-what it answered, in order.
+"""Decide and act: `SELECT * FROM todo`, attempt rows, folders and manifest, the backend's answer.
 
-A sync killed between any two of these leaves what the next one needs to go on: an attempt row
-without a submission is looked up at the backend by its batch's name, and only if it never got there
-another attempt is made. A batch that the backend refuses keeps its attempts, and is offered again
-by the next pass; so is one that it was never asked about.
+That is the order. A sync killed between any two of these leaves what the next one needs to go on:
+an attempt row without a row of `submission` is looked up at the backend by its submission's name,
+and only if it never got there another attempt is made. A submission that the backend refuses keeps
+its attempts, and is offered again by the next pass; so is one that it was never asked about.
 """
 
 import logging
 import uuid
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -25,6 +25,7 @@ from runner.run_files import Assignment
 from runner.run_folder import RunFolder, attempt_folder, crash_point, now
 from runner.scheduler.attempts import Live, jobs, unreadable
 from runner.scheduler.choose import Chosen, Wanted, choose
+from runner.scheduler.disk import is_over
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import Report
 from runner.submission import Submission, packed, submission_folder
@@ -42,22 +43,23 @@ def act(
     limit: int | None,
     live: list[Live],
 ) -> None:
-    """Offer what was not taken before, then start what `todo` names, beside the attempts that
-    `live` on.
-    """
+    """Offer what was not taken before, then start what `todo` names; `live` are the others."""
     report.running = len(live)
     refused = _offer_all(catalog, place, _waiting(site, place, report, live), report)
     room = place.room(jobs(live))
     if refused is None or not room or limit == 0:
         return
     with catalog.open() as connection:
+        # What that means is said where the disk is measured, at the end of the pass
+        if is_over(site, connection):
+            return
         chosen = choose(site, connection, room, limit, refused)
     report.pending = chosen.pending
     if chosen.without_room:
         report.problem(
             "disk",
-            f"{site.runs} has no room for two checkpoints of trials {chosen.without_room[:5]}, which "
-            "met a full disk; they are tried again when there is",
+            f"{site.runs} has no room for two checkpoints of trials {chosen.without_room[:5]}, "
+            "which met a full disk; they are tried again when there is",
         )
     if not chosen.attempts and not chosen.refused:
         return
@@ -68,14 +70,16 @@ def act(
         return
     # Attempts without it mean that its disk is not there
     site.runs.mkdir(parents=True, exist_ok=True)
+    # Rows before anything else: what a killed sync leaves behind is found by them
     with catalog.transaction() as connection:
-        _record(connection, chosen, batches)
+        serials = _record(connection, chosen, batches)
     report.refused += len(chosen.refused)
     report.running += chosen.attempts
     report.pending -= chosen.attempts + len(chosen.refused)
     crash_point("attempt_row")
-    for batch, wanted in batches:
-        _make_folders(site, batch, wanted, report)
+    for batch, jobs_of_batch in batches:
+        _make_folders(site, batch, jobs_of_batch, serials, report)
+    # Folders and manifest before the backend is asked: a job may begin at once
     crash_point("folder")
     _offer_all(catalog, place, [batch for batch, _ in batches], report)
     crash_point("submission_row")
@@ -108,13 +112,13 @@ def _waiting(site: Site, place: Backend, report: Report, live: list[Live]) -> li
 def _is_offerable(
     site: Site, place: Backend, report: Report, manifest: Submission, lives: list[Live]
 ) -> bool:
-    """Whether a submission is what site.toml asks for today, and its files are whole."""
-    asked = []
+    """Return whether a submission is what site.toml asks for today, with all its files."""
+    allowed = []
     for needs in (site.needs, *site.by_backbone.values()):
         spread = needs.spread(manifest.needs.ranks)
         # Trials that ran out of memory are given more of it than site.toml says first
-        asked += [spread.raised(times) for times in range(spread.raises + 1)]
-    if manifest.backend != place.name or manifest.needs not in asked:
+        allowed += [spread.raised(times) for times in range(spread.raises + 1)]
+    if manifest.backend != place.name or manifest.needs not in allowed:
         return False
     if not manifest.code.is_dir():
         report.problem(manifest.name, f"{manifest.code} is gone; its attempts are made anew")
@@ -128,8 +132,9 @@ def _is_offerable(
 def _offer_all(
     catalog: Catalog, place: Backend, batches: list[Submission], report: Report
 ) -> set[Needs] | None:
-    """Give batches to the backend, one after another; the needs that it refuses (what it said to
-    one batch it would say to all that need the same), or None when it does not answer and should be
+    """Give submissions to the backend, one after another; return the needs that it refuses.
+
+    What it said to one it would say to all that need the same. None: it does not answer, and is
     left alone in this pass.
     """
     refused, rows = set[Needs](), list[dict[str, Any]]()
@@ -141,8 +146,8 @@ def _offer_all(
                     return None
                 rows += taken
     finally:
-        # At once: each opening of the catalog writes all of it that is new, and until then the
-        # answers are on disk
+        # All answers at once: each opening of the catalog writes all of it that is new. Until then
+        # the answers are on disk
         if rows:
             with catalog.transaction() as connection:
                 insert(connection, "submission", rows)
@@ -151,7 +156,7 @@ def _offer_all(
 
 
 def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Submission, list[list[Wanted]]]]:
-    """Jobs of equal needs together, cut into batches as long as the backend allows.
+    """Return submissions: jobs of equal needs together, as many as the backend allows.
 
     Raises:
         UnreachableError: the backend does not say how long that is.
@@ -165,7 +170,7 @@ def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Submission, l
     batches = []
     for needs, alike in classes.items():
         for piece in packed(alike, longest):
-            positions = [[_name(site, wanted) for wanted in job] for job in piece]
+            positions = [[_name(site, each) for each in job] for job in piece]
             name = f"weir-{uuid.uuid4().hex[:12]}"
             batch = Submission(
                 name=name,
@@ -180,87 +185,103 @@ def plan(site: Site, place: Backend, chosen: Chosen) -> list[tuple[Submission, l
     return batches
 
 
-def _name(site: Site, wanted: Wanted) -> str:
-    return str(attempt_folder(site.runs, wanted.trial, wanted.attempt).relative_to(site.runs))
+def _name(site: Site, attempt: Wanted) -> str:
+    return str(attempt_folder(site.runs, attempt.trial, attempt.attempt).relative_to(site.runs))
 
 
 def _record(
     connection: duckdb.DuckDBPyConnection,
     chosen: Chosen,
     batches: list[tuple[Submission, list[list[Wanted]]]],
-) -> None:
-    """The attempt rows, of those that will run and of those that cannot (which end here)."""
-    serials = connection.execute(
-        "SELECT nextval('event') FROM range(?)", [chosen.attempts]
-    ).fetchall()
-    for wanted, (serial,) in zip(
-        (each for _, taken in batches for job in taken for each in job), serials, strict=True
-    ):
-        wanted.serial = serial
-    rows = [
-        {
-            "trial": wanted.trial,
-            "attempt": wanted.attempt,
-            "spec": wanted.text,
-            "spec_id": wanted.spec.id,
-            "batch": batch.name,
-            "position": position,
-            "code": batch.code.name,
-            "serial": wanted.serial,
-        }
-        for batch, jobs in batches
-        for position, job in enumerate(jobs)
-        for wanted in job
-    ]
+) -> dict[int, int]:
+    """Insert the rows of attempts: of those that will run and of those that cannot.
+
+    The latter end here. Returns trial -> the serial number of its attempt.
+    """
+    numbers = connection.execute("SELECT nextval('event') FROM range(?)", [chosen.attempts])
+    unused = iter(numbers.fetchall())
+    serials, rows = {}, []
+    for batch, jobs_of_batch in batches:
+        for position, job in enumerate(jobs_of_batch):
+            for attempt in job:
+                (serials[attempt.trial],) = next(unused)
+                row = {
+                    "trial": attempt.trial,
+                    "attempt": attempt.attempt,
+                    "spec": attempt.text,
+                    "spec_id": attempt.spec.id,
+                    "batch": batch.name,
+                    "position": position,
+                    "code": batch.code.name,
+                    "serial": serials[attempt.trial],
+                }
+                rows.append(row)
     insert(connection, "attempt", rows)
-    for trial, attempt, message in chosen.refused:
+    for trial, number, message in chosen.refused:
         connection.execute(
             "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
-            "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), '', '', -1",
-            [trial, attempt, trial],
+            "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), "
+            "'', '', -1",
+            [trial, number, trial],
         )
         connection.execute(
-            "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) VALUES (?, ?, 'refused', 'error', ?, now())",
-            [trial, attempt, message],
+            "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) "
+            "VALUES (?, ?, 'refused', 'error', ?, now())",
+            [trial, number, message],
         )
+    return serials
 
 
-def _make_folders(site: Site, batch: Submission, jobs: list[list[Wanted]], report: Report) -> None:
+def _move_strangers(path: Path, batch: Submission, report: Report) -> None:
+    """Move a trial's folder away that is there before the trial's first attempt.
+
+    Its files are of a catalog that is no longer there, and not this trial's.
+    """
+    if not path.exists():
+        return
+    aside = path.rename(path.with_name(f"{path.name}.orphan-{batch.name}"))
+    report.problem(
+        f"trial {int(path.name)}",
+        f"{path} was there before its first attempt; moved to {aside.name}",
+    )
+
+
+def _make_folders(
+    site: Site,
+    batch: Submission,
+    jobs_of_batch: list[list[Wanted]],
+    serials: dict[int, int],
+    report: Report,
+) -> None:
+    """Make the folders of a submission's attempts, and then its manifest."""
     versions, created_at = code_snapshot.versions(), now()
-    for position, job in enumerate(jobs):
-        for wanted in job:
-            path = attempt_folder(site.runs, wanted.trial, wanted.attempt)
-            if wanted.attempt == 1 and path.parent.exists():
-                # Of a catalog that is no longer there: not this trial's files
-                aside = path.parent.rename(
-                    path.parent.with_name(f"{path.parent.name}.orphan-{batch.name}")
-                )
-                report.problem(
-                    f"trial {wanted.trial}",
-                    f"{path.parent} was there before its first attempt; moved to {aside.name}",
-                )
+    for position, job in enumerate(jobs_of_batch):
+        for attempt in job:
+            path = attempt_folder(site.runs, attempt.trial, attempt.attempt)
+            if attempt.attempt == 1:
+                _move_strangers(path.parent, batch, report)
             RunFolder(path).create(
-                wanted.spec,
+                attempt.spec,
                 Assignment(
-                    trial=wanted.trial,
-                    attempt=wanted.attempt,
+                    trial=attempt.trial,
+                    attempt=attempt.attempt,
                     batch=batch.name,
                     position=position,
                     data=str(site.data),
                     threads=site.threads_per_trial,
                     workers=site.workers_per_trial,
                     checkpoint_minutes=site.checkpoint_minutes,
-                    backbone_weights=wanted.weights,
+                    backbone_weights=attempt.weights,
                     code=batch.code.name,
                     code_folder=str(batch.code),
                     versions=versions,
-                    study=wanted.study,
-                    priority=wanted.priority,
+                    study=attempt.study,
+                    priority=attempt.priority,
                     created_at=created_at,
-                    serial=wanted.serial,
-                    store=wanted.store,
-                    stem=wanted.stem,
-                    spec_id=wanted.spec.id,
+                    serial=serials[attempt.trial],
+                    store=attempt.store,
+                    stem=attempt.stem,
+                    spec_id=attempt.spec.id,
                 ),
             )
     batch.write()
@@ -269,9 +290,12 @@ def _make_folders(site: Site, batch: Submission, jobs: list[list[Wanted]], repor
 def _offer(
     place: Backend, batch: Submission, report: Report, refused: set[Needs]
 ) -> list[dict[str, Any]] | None:
-    """Give a batch to the backend and note what it says: the `submission` rows of what it took (of
-    a batch that it refuses none, and its needs join `refused`), or None: no answer.
+    """Give a submission to the backend and note on disk what it says.
+
+    Returns the rows of `submission` of what it took; None: no answer. Of a submission that it
+    refuses there are none, and its needs join `refused`.
     """
+    # From here on the backend may have the jobs, whatever becomes of this process
     batch.ask()
     crash_point("asked")
     try:
@@ -292,17 +316,9 @@ def _offer(
     crash_point("submitted")
     batch.answered(jobs=jobs)
     LOG.info("%s took %s: %d jobs", place.name, batch.name, len(jobs))
-    return [
-        submission(batch, folder, job_id)
-        for job_id, job in zip(jobs, batch.positions, strict=True)
-        for folder in job
-        if job_id
-    ]
-
-
-def live_jobs(connection: duckdb.DuckDBPyConnection) -> int:
-    """How many jobs have attempts without an end."""
-    found = connection.execute(
-        "SELECT count(DISTINCT (batch, position)) FROM attempt ANTI JOIN outcome USING (trial, attempt)"
-    ).fetchone()
-    return found[0] if found else 0
+    rows = []
+    for job_id, job in zip(jobs, batch.positions, strict=True):
+        # A position without an id was not started
+        if job_id:
+            rows += [submission(batch, folder, job_id) for folder in job]
+    return rows

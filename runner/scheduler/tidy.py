@@ -21,7 +21,9 @@ KEPT = 2
 ENDED = """
 SELECT o.trial, o.attempt, coalesce(d.done, false)
 FROM outcome o
-LEFT JOIN (SELECT trial, true AS done FROM outcome WHERE state = 'done' GROUP BY trial) d USING (trial)
+LEFT JOIN (
+    SELECT trial, true AS done FROM outcome WHERE state = 'done' GROUP BY trial
+) d USING (trial)
 WHERE o.trial IN (SELECT unnest(?::BIGINT[]))
 ORDER BY o.trial, o.attempt
 """
@@ -35,16 +37,16 @@ GROUP BY trial HAVING arg_max(kind, attempt) = 'disk_full'
 def tidy(site: Site, connection: duckdb.DuckDBPyConnection, report: Report) -> int:
     """Remove checkpoints of the trials of which attempts ended in this pass; return how many."""
     trials: dict[int, list[Path]] = {}
-    done = set()
+    done_trials = set()
     rows = connection.execute(ENDED, [sorted(report.over)]).fetchall() if report.over else []
     for trial, attempt, is_done in rows:
         trials.setdefault(trial, []).append(attempt_folder(site.runs, trial, attempt))
         if is_done:
-            done.add(trial)
+            done_trials.add(trial)
     removed = 0
     for trial, folders in trials.items():
         with report.one(folders[0].parent, "its checkpoints stay"):
-            removed += drop_checkpoints(folders, 0 if trial in done else KEPT)
+            removed += drop_checkpoints(folders, 0 if trial in done_trials else KEPT)
             for folder in folders:
                 drop_torn(folder)
     return removed
@@ -58,10 +60,10 @@ def drop_checkpoints(folders: list[Path], keep: int) -> int:
     paths = [path for folder in folders for path in folder.glob("checkpoint-[0-9]*.json")]
     # The names tell the place: task, then step; of one place the newest attempt's comes first
     paths.sort(key=lambda path: (path.name, path.parent.name), reverse=True)
-    kept, whole, gone = set[Path](), False, 0
+    staying, whole, gone = set[Path](), False, 0
     for path in paths:
-        if len(kept) < keep or (keep and not whole):
-            kept.add(path.with_suffix(""))
+        if len(staying) < keep or (keep and not whole):
+            staying.add(path.with_suffix(""))
             whole = whole or is_whole(path)
             continue
         # The receipt first: tensors without one are no checkpoint
@@ -69,13 +71,13 @@ def drop_checkpoints(folders: list[Path], keep: int) -> int:
         gone += 1
     for folder in folders:
         for path in folder.glob("checkpoint-[0-9]*.safetensors"):
-            if path.with_suffix("") not in kept:
+            if path.with_suffix("") not in staying:
                 path.unlink(missing_ok=True)
     return gone
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the tensors of a checkpoint are those that its receipt, `path`, vouches for."""
+    """Return whether the tensors of a checkpoint are those that its receipt `path` vouches for."""
     try:
         receipt = read_object(path)
         tensors = path.with_suffix(".safetensors")

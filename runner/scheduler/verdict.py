@@ -15,6 +15,7 @@ from runner.backends import Sighting, State
 from runner.records import DamagedFileError, sealed
 from runner.run_files import Outcome
 from runner.run_folder import write_json
+from runner.scheduler import doubt
 from runner.scheduler.attempts import Live
 from runner.scheduler.report import LAB_WIDE, Report
 from runner.submission import submission_folder
@@ -22,7 +23,8 @@ from schema.vocabulary import OUTCOME_KINDS, STATES
 
 # Why an attempt ended that left no word of its own
 WORDS = {
-    "killed": "the worker died without saying why; the next attempt goes on from its last checkpoint",
+    "killed": "the worker died without saying why; the next attempt goes on from its last "
+    "checkpoint",
     "timeout": "the job's time was up; the next attempt goes on from its last checkpoint",
     "preempted": "the job was preempted; the next attempt goes on from its last checkpoint",
     "node_fail": "the node failed; the next attempt goes on from its last checkpoint",
@@ -40,7 +42,7 @@ BEFORE_ITS_START = ("cancelled", "node_fail", "preempted", "timeout")
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is known of how one attempt goes, beside its own files."""
+    """Knowledge of how one attempt goes, beside its own files."""
 
     live: Live
     # Its worker's word; None: there is none, or none that can be read
@@ -70,7 +72,7 @@ def _check_words(live: Live, outcome: Outcome) -> None:
 
 
 def open_question(outcome: Outcome | None) -> bool:
-    """Whether the scheduler is to be asked about an attempt.
+    """Return whether the scheduler is to be asked about an attempt.
 
     It is when the worker left no word, or does not know who ended it.
     """
@@ -106,20 +108,19 @@ def _judged_before(live: Live) -> Outcome | None:
     """Return the judgement that lies in the folder; one that cannot be read is made anew."""
     with contextlib.suppress(DamagedFileError):
         judged = Outcome.read(live.place.folder / "verdict.json")
-        if judged is not None:
-            _check_words(live, judged)
-            if (judged.trial or live.trial, judged.attempt or live.attempt) == (
-                live.trial,
-                live.attempt,
-            ):
-                return judged
+        if judged is None:
+            return None
+        _check_words(live, judged)
+        # Those of older versions do not say whose they are
+        own = judged.trial in (None, live.trial) and judged.attempt in (None, live.attempt)
+        return judged if own else None
     return None
 
 
 def _going_on(live: Live, state: State, report: Report) -> None:
     """Its job waits or runs: nothing has ended, but a folder that is not there is named."""
     if live.place.folder.exists():
-        live.run.trust()
+        doubt.trust(live.run)
     else:
         word = "runs" if state is State.RUNNING else "waits"
         report.damaged(
@@ -145,7 +146,9 @@ def _told(evidence: Evidence, outcome: Outcome) -> Outcome | None:
     # The scheduler will say who ended it; one that never does holds on to a dead job, which sync
     # then ends
     going_on = seen.state in (State.PENDING, State.RUNNING)
-    if seen.state is State.UNSURE or (going_on and not live.run.doubted(evidence.patience_s)):
+    if seen.state is State.UNSURE or (
+        going_on and not doubt.doubted(live.run, evidence.patience_s)
+    ):
         return None
     if seen.kind == "cancelled":
         message = f"cancelled by somebody else than sync ({seen.reason})"
@@ -163,7 +166,7 @@ def _judged(evidence: Evidence, report: Report) -> Outcome | None:
         return _without_folder(live, report)
     if not run.claimed:
         missed = live.backend is not None and seen.state is State.ABSENT
-        if missed and not run.doubted(evidence.patience_s):
+        if missed and not doubt.doubted(run, evidence.patience_s):
             return None
         # Whoever creates the claim first has the attempt: after this no worker can begin it
         if not run.revoke():
@@ -171,7 +174,7 @@ def _judged(evidence: Evidence, report: Report) -> Outcome | None:
         return _never_started(live, seen, report)
     if run.revoked:
         return _verdict(live, seen, "submit", WORDS["submit"])
-    if not run.doubted(evidence.patience_s):
+    if not doubt.doubted(run, evidence.patience_s):
         return None
     # The worker's word may have been written a moment ago
     outcome = outcome_of(live, report)

@@ -1,5 +1,4 @@
-"""`python -m runner.sync --watch`: passes of sync until nothing is pending or running, with live
-progress.
+"""`python -m runner.sync --watch`: passes of sync with live progress, until nothing is left to do.
 
 Ctrl-C ends the watching, not the trials: workers live on, and the next sync finds them.
 """
@@ -10,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 from rich.console import Console, Group, RenderableType
@@ -26,8 +24,32 @@ from runner.scheduler.report import Report
 
 FAILURES_SHOWN = 5
 RESTS = 4
-# Of the screen, beside the running trials
+# Lines of the screen beside those of the running trials
 OTHER_LINES = 16
+COUNTS = "SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)"
+RUNNING = """
+SELECT t.id, t.method, t.mixture, t.seed, s.folder
+FROM submission s
+JOIN trial t ON t.id = s.trial
+ANTI JOIN outcome o USING (trial, attempt)
+ORDER BY t.id
+"""
+FAILED = """
+SELECT trial, state, coalesce(reason, '') FROM trial_state
+WHERE state IN ('failed', 'refused') ORDER BY trial
+"""
+# In the order of the last fields of Snapshot
+NUMBERS = """
+SELECT *
+FROM (
+    SELECT count(*) FROM outcome
+    WHERE state = 'done' AND finished_at > now() - INTERVAL 1 HOUR
+) recent
+CROSS JOIN (SELECT coalesce(sum(hours), 0), coalesce(sum(gpu_hours), 0) FROM status) spent
+CROSS JOIN (SELECT coalesce(sum(seconds), 0), count(*) - count(seconds) FROM forecast) ahead
+CROSS JOIN (SELECT coalesce(avg(gpus), 0) FROM submission) jobs
+CROSS JOIN (SELECT count(after) FROM mates) others
+"""
 
 
 def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
@@ -73,7 +95,7 @@ def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
 
 @dataclass
 class Snapshot:
-    """What the published catalog says about trials."""
+    """The published catalog's answers about trials."""
 
     path: Path | None = None
     counts: dict[str, int] = field(default_factory=dict)
@@ -82,91 +104,60 @@ class Snapshot:
     # Trial, state, reason
     failed: list[tuple[int, str, str]] = field(default_factory=list)
     done_last_hour: int = 0
-    # Of all attempts so far
+    # The hours of all attempts so far
     hours: float = 0.0
     gpu_hours: float = 0.0
-    # Of the pending trials of which alike ones have finished
+    # The time that pending trials still want, as far as trials like them have finished
     left_s: float = 0.0
-    # Pending trials of which none alike has
+    # Pending trials that are like none that has finished
     left_unknown: int = 0
-    # Of a job, on average
+    # The GPUs of a job, on average
     gpus: float = 0.0
     # Pending trials that wait to take over what another trains
     after_others: int = 0
 
 
 def read(current: Path, known: Snapshot | None = None) -> Snapshot:
-    """The newest snapshot, or what is `known` of it already."""
+    """Return the newest snapshot, or what is `known` of it already."""
     path = current.resolve()
     if known is not None and known.path == path:
         return known
     with duckdb.connect(str(path), read_only=True) as connection:
-
-        def one(sql: str) -> tuple[Any, ...]:
-            found = connection.execute(sql).fetchone()
-            assert found is not None
-            return tuple(found)
-
-        hours, gpu_hours = one(
-            "SELECT coalesce(sum(hours), 0), coalesce(sum(gpu_hours), 0) FROM status"
-        )
-        left_s, left_unknown = one(
-            "SELECT coalesce(sum(seconds), 0), count(*) - count(seconds) FROM forecast"
-        )
-        return Snapshot(
-            path,
-            dict(
-                connection.execute(
-                    "SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)"
-                ).fetchall()
-            ),
-            [
-                (trial, method, mixture, seed, Path(folder))
-                for trial, method, mixture, seed, folder in connection.execute(
-                    "SELECT t.id, t.method, t.mixture, t.seed, s.folder FROM submission s JOIN trial t ON t.id = s.trial "
-                    "ANTI JOIN outcome o USING (trial, attempt) ORDER BY t.id"
-                ).fetchall()
-            ],
-            connection.execute(
-                "SELECT trial, state, coalesce(reason, '') FROM trial_state WHERE state IN ('failed', 'refused') ORDER BY trial"
-            ).fetchall(),
-            one(
-                "SELECT count(*) FROM outcome WHERE state = 'done' AND finished_at > now() - INTERVAL 1 HOUR"
-            )[0],
-            hours,
-            gpu_hours,
-            left_s,
-            left_unknown,
-            one("SELECT coalesce(avg(gpus), 0) FROM submission")[0],
-            one("SELECT count(after) FROM mates")[0],
-        )
+        counts = connection.execute(COUNTS).fetchall()
+        running = []
+        for *words, folder in connection.execute(RUNNING).fetchall():
+            running.append((*words, Path(folder)))
+        failed = connection.execute(FAILED).fetchall()
+        numbers = connection.execute(NUMBERS).fetchone()
+    assert numbers is not None
+    return Snapshot(path, dict(counts), running, failed, *numbers)
 
 
 def line(state: Snapshot, report: Report) -> str:
-    """One line for a log."""
+    """Return one line for a log."""
     counts = ", ".join(f"{number} {word}" for word, number in state.counts.items())
     did = f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested"
-    others = (
-        [f"{state.after_others} wait to take over what others train"] if state.after_others else []
-    )
-    waiting = [f"waiting: {queue(report)}"] if report.queue else []
-    return "; ".join([f"{time.strftime('%H:%M:%S')} {counts}", did, *others, *waiting])
+    pieces = [f"{time.strftime('%H:%M:%S')} {counts}", did]
+    if state.after_others:
+        pieces.append(f"{state.after_others} wait to take over what others train")
+    if report.queue:
+        pieces.append(f"waiting: {queue(report)}")
+    return "; ".join(pieces)
 
 
 def queue(report: Report) -> str:
-    """Why jobs wait, in the scheduler's words."""
+    """Return why jobs wait, in the scheduler's words."""
     return ", ".join(f"{number} {reason}" for reason, number in report.queue.most_common(4))
 
 
 def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
-    """The whole screen: counts, queue and outlook, a bar per running trial (`rows` of them), the
-    newest failures.
+    """Return the whole screen.
+
+    It has counts, queue and outlook, a bar per running trial (`rows` of them), and the newest
+    failures.
     """
-    head: list[RenderableType] = [
-        Text("   ").join(
-            Text(f"{number} {word}", style="bold") for word, number in state.counts.items()
-        )
-    ]
+    counts = [Text(f"{number} {word}", style="bold") for word, number in state.counts.items()]
+    head: list[RenderableType] = [Text("   ").join(counts)]
     if report.queue:
         head.append(Text(f"queue: {queue(report)}"))
     table, left_s, started = Table.grid(padding=(0, 2)), state.left_s, 0
@@ -178,39 +169,35 @@ def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
         if number < max(rows, 5):
             table.add_row(*row(trial, f"{method} / {mixture} / seed {seed}", progress))
     head.append(Text(outlook(state, left_s, started)))
+    screen = [*head, table]
     more = len(state.running) - max(rows, 5)
-    shown: list[RenderableType] = [
-        table,
-        *([Text(f"... and {more} more that run or wait in the queue")] if more > 0 else []),
-    ]
-    failures = [
-        Text(f"trial {trial} {word}: {reason}", style="red")
-        for trial, word, reason in state.failed[-FAILURES_SHOWN:]
-    ]
-    degraded = [
-        Text(f"degraded: {subject}: {message}", style="yellow")
-        for subject, message in report.problems
-    ]
-    return Group(*head, *shown, *failures, *degraded)
+    if more > 0:
+        screen.append(Text(f"... and {more} more that run or wait in the queue"))
+    for trial, word, reason in state.failed[-FAILURES_SHOWN:]:
+        screen.append(Text(f"trial {trial} {word}: {reason}", style="red"))
+    for subject, message in report.problems:
+        screen.append(Text(f"degraded: {subject}: {message}", style="yellow"))
+    return Group(*screen)
 
 
 def outlook(state: Snapshot, left_s: float, started: int) -> str:
-    """Rate, time spent and left, and when all will be over if as many trials run at once as now."""
-    spent = f"{state.gpu_hours:.1f} GPU-hours" if state.gpu_hours else f"{state.hours:.1f} hours"
-    left = (
-        f"{left_s / 3600 * state.gpus:.1f} GPU-hours"
-        if state.gpu_hours
-        else f"{left_s / 3600:.1f} hours"
-    )
-    said = [f"{state.done_last_hour} done in the last hour", f"spent {spent}, left {left}"]
+    """Return rate, time spent and left, and when all will be over.
+
+    The end holds if as many trials run at once as now.
+    """
+    spent, left = f"{state.hours:.1f} hours", f"{left_s / 3600:.1f} hours"
+    if state.gpu_hours:
+        spent = f"{state.gpu_hours:.1f} GPU-hours"
+        left = f"{left_s / 3600 * state.gpus:.1f} GPU-hours"
+    pieces = [f"{state.done_last_hour} done in the last hour", f"spent {spent}, left {left}"]
     if state.left_unknown:
-        said[-1] += f" and {state.left_unknown} trials like none that has finished"
+        pieces[-1] += f" and {state.left_unknown} trials like none that has finished"
     elif left_s and started:
         end = datetime.now() + timedelta(seconds=left_s / started)
-        said.append(f"expected end {end:%a %H:%M} (in {duration(left_s / started)})")
+        pieces.append(f"expected end {end:%a %H:%M} (in {duration(left_s / started)})")
     if state.after_others:
-        said.append(f"{state.after_others} wait to take over what others train")
-    return "; ".join(said)
+        pieces.append(f"{state.after_others} wait to take over what others train")
+    return "; ".join(pieces)
 
 
 def row(trial: int, words: str, progress: Progress | None) -> list[RenderableType]:

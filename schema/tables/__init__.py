@@ -43,6 +43,7 @@ CLASSES: tuple[type[SQLModel], ...] = (
     facts.Ingested,
     facts.Policy,
     facts.Problem,
+    facts.DiskUse,
     summaries.KeptSummary,
     summaries.KeptCost,
     summaries.KeptUntil,

@@ -219,6 +219,22 @@ class Problem(SQLModel, table=True):
     since: datetime = column("when it was first seen", DateTime(timezone=True), default="now()")
 
 
+class DiskUse(SQLModel, table=True):
+    """The bytes of the lab's files by study and kind, as sync measured them last."""
+
+    __tablename__ = "disk_use"
+    study: str = column("a study; '': trials of no study, or files that are no trial's", key=True)
+    kind: str = column(
+        "checkpoints, weights, results, logs, other, set_aside, submissions, store, code, "
+        "snapshots or catalog",
+        key=True,
+    )
+    bytes: int = column("what these files take", BigInteger)
+    spare_bytes: int = column("how much of it goes where disk_gb is exceeded", BigInteger)
+    files: int = column("how many files they are", BigInteger)
+    measured_at: datetime = column("when it was measured", DateTime(timezone=True), default="now()")
+
+
 class Migration(SQLModel, table=True):
     """The versions this catalog has been through."""
 

@@ -131,6 +131,7 @@ def test_f28_a_gpu_that_is_too_small_is_not_tried_again(stage: Stage) -> None:
     stage.settle()
     assert stage.ends() == [(1, 1, "failed", "oom_gpu"), (2, 1, "done", None)]
     assert stage.states()[0][:2] == (1, "failed")
+    assert "by the profile of no recipe it is known to fit" in stage.states()[0][2]
 
 
 # ---------------------------------------------------------------- F29: a mistake in the whole grid

@@ -81,10 +81,14 @@ def test_f28_memory_is_raised_by_half(staged: Staged) -> None:
     """Until memory_gb_most is reached; then it waits for a person (I11)."""
     stage = staged(text="memory_gb = 8\nmemory_gb_most = 15\n")
     for attempt, memory in ((1, "8192M"), (2, "12288M"), (3, "15360M")):
-        stage.sync()
+        report = stage.sync()
         batch = stage.site.runs / "batches" / stage.run(1, attempt).assignment().batch
         (script,) = batch.glob("*_submission.sh")
         assert f"--mem={memory}" in script.read_text()
+        raises = [message for subject, message in report.problems if subject == "memory_gb"]
+        assert [f"are given {gb} GB now" in line for line in raises for gb in (12, 15)].count(
+            True
+        ) == (attempt > 1)
         stage.begin(1, attempt)
         stage.slurm.set_state(stage.job(1, attempt), "OUT_OF_MEMORY", exit="0:125")
         if attempt == 1:

@@ -769,6 +769,30 @@ COMMENT ON COLUMN problem.message IS 'what is wrong';
 
 COMMENT ON COLUMN problem.since IS 'when it was first seen';
 
+CREATE TABLE disk_use (
+    study VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    bytes BIGINT NOT NULL,
+    spare_bytes BIGINT NOT NULL,
+    files BIGINT NOT NULL,
+    measured_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (study, kind)
+);
+
+COMMENT ON TABLE disk_use IS 'The bytes of the lab''s files by study and kind, as sync measured them last.';
+
+COMMENT ON COLUMN disk_use.study IS 'a study; '''': trials of no study, or files that are no trial''s';
+
+COMMENT ON COLUMN disk_use.kind IS 'checkpoints, weights, results, logs, other, set_aside, submissions, store, code, snapshots or catalog';
+
+COMMENT ON COLUMN disk_use.bytes IS 'what these files take';
+
+COMMENT ON COLUMN disk_use.spare_bytes IS 'how much of it goes where disk_gb is exceeded';
+
+COMMENT ON COLUMN disk_use.files IS 'how many files they are';
+
+COMMENT ON COLUMN disk_use.measured_at IS 'when it was measured';
+
 CREATE TABLE kept_summary (
     trial BIGINT NOT NULL,
     task INTEGER NOT NULL,

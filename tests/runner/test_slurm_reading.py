@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends import BackendError, Look, State, slurm
-from runner.backends.slurm import ENDED, LOST, PENDING, REFUSED, RUNNING, Slurm
+from runner.backends import BackendError, Look, State, _slurm_answers, slurm
+from runner.backends._slurm_answers import ENDED, PENDING, RUNNING
+from runner.backends.slurm import LOST, REFUSED, Slurm
 from runner.submission import Submission
 from schema.site import Needs, Site
 
@@ -24,7 +25,7 @@ def test_squeue_is_read_by_name_and_index() -> None:
         "5|5|N/A|RUNNING|None|somebody|else's\n"
         "19|17|2|SPAGHETTI|None|weir-a\n"
     )
-    found, whole = slurm._queued(text, NAMES, look)
+    found, whole = _slurm_answers.queued(text, NAMES, look)
     assert whole
     assert {key: (seen.state, seen.job_id, seen.stuck) for key, seen in found.items()} == {
         ("weir-a", 0): (State.RUNNING, "17_0", False),
@@ -46,7 +47,7 @@ def test_sacct_is_read_with_its_steps() -> None:
         "17_1|weir-a|CANCELLED by 1000|0:15|0:0\n17_[2-4,7%2]|weir-a|CANCELLED by 0|0:0|0:0\n"
         "21|weir-b|COMPLETED|0:0|0:0\n22|stranger|RUNNING|0:0|0:0\n22.0|python|OUT_OF_MEMORY|0:125|\n"
     )
-    found, whole = slurm._accounts(text, NAMES, Look())
+    found, whole = _slurm_answers.accounts(text, NAMES, Look())
     assert whole
     assert {key: (seen.job_id, seen.kind) for key, seen in found.items()} == {
         ("weir-a", 0): ("17_0", "oom_host"),
@@ -59,7 +60,7 @@ def test_sacct_is_read_with_its_steps() -> None:
 
 def test_of_two_jobs_of_one_name_the_one_that_lives_counts() -> None:
     text = "17|17|N/A|CANCELLED|None|weir-a\n30|30|N/A|RUNNING|None|weir-a\n12|12|N/A|FAILED|None|weir-a\n"
-    assert slurm._queued(text, NAMES, Look())[0]["weir-a", 0].job_id == "30"
+    assert _slurm_answers.queued(text, NAMES, Look())[0]["weir-a", 0].job_id == "30"
 
 
 def test_no_word_means_two_things() -> None:

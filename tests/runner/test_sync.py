@@ -14,6 +14,7 @@ import pytest
 from runner.backends.local import Local
 from runner.job import LOOK_S
 from runner.run_folder import RunFolder, attempt_folder
+from runner.scheduler.doubt import stop
 from runner.sync import main, sync
 from schema import grid
 from schema.catalog import Catalog
@@ -198,7 +199,7 @@ def test_a_worker_told_to_stop_checkpoints_and_the_next_goes_on(
     with crashing("step:3", by="SIGSTOP"):
         sync(lab, Local(lab))
     worker = stopped(lab)
-    RunFolder(attempt_folder(lab.runs, 1, 1)).stop()
+    stop(RunFolder(attempt_folder(lab.runs, 1, 1)))
     # The job has looked; if it was slow, there is nothing to go on with
     time.sleep(2 * LOOK_S)
     os.kill(worker, signal.SIGCONT)
