@@ -28,17 +28,18 @@ from torchvision.transforms.v2 import functional
 from schema.checks.compute import Compute, ComputeError
 from streams.pictures import ORIENTATION, Box, Colour, Crop, is_extreme, middle, pixels
 
-START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with
-AT_ONCE = (
-    32  # JPEGs that are decoded together, and whose pixels, all of them, a device holds at a time
-)
+# Markers that a whole JPEG begins and ends with.
+START, END = b"\xff\xd8", b"\xff\xd9"
+# So many JPEGs are decoded together: a device holds the pixels of all of them at a time.
+AT_ONCE = 32
 
 
 class Jpeg(NamedTuple):
     """A picture that a device is to decode."""
 
     data: bytes
-    box: Box | None  # what is cut from it; None: the square in its middle
+    # The part that is cut out of it; None: the square in its middle.
+    box: Box | None
 
 
 def decoder(how: Compute, device: torch.device) -> torch.device | None:
@@ -158,9 +159,8 @@ def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
     Raises:
         RuntimeError: one of them is refused.
     """
-    if (
-        device.type == "cuda"
-    ):  # nvJPEG writes from a stream of its own, into memory that this one may not have done with
+    # nvJPEG writes from a stream of its own, into memory that this one may not have done with.
+    if device.type == "cuda":
         torch.cuda.current_stream(device).synchronize()
     files = [torch.frombuffer(bytearray(jpeg.data), dtype=torch.uint8) for jpeg in jpegs]
     images: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device)

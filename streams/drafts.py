@@ -24,7 +24,8 @@ from streams.formats._unused import Unused
 from streams.formats.imagefolder import METADATA, class_folders, metadata_of
 from streams.pictures import SUFFIXES
 
-LOOKED_AT = 200  # rows or samples whose cells are looked at
+# How many rows or samples are read to learn what they hold.
+LOOKED_AT = 200
 # Folders that torchvision's classes leave in their root.
 TORCHVISION = {
     "cifar-10-batches-py": "CIFAR10",

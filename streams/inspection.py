@@ -22,9 +22,12 @@ from streams.formats._unused import printable
 from streams.pictures import ORIENTATION, hides_colours, opened_picture
 
 SPLITS = ("train", "test")
-TRIED = 32  # images of a split that are decoded, unless every one is
-CHUNK = 256  # images decoded at once
-SHOWN = 5  # names that a sentence gives
+# How many images of a split are decoded, unless every one is asked for.
+TRIED = 32
+# How many images are decoded at once, so that memory stays bounded.
+CHUNK = 256
+# How many names a sentence gives.
+SHOWN = 5
 # share of the test images that lie in the training split, from which the two are no splits
 SAME = 0.999
 Row = Mapping[str, Any]
@@ -80,7 +83,8 @@ def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]
     for line, split in sentences.items():
         yield f"{split}: {line}"
     elsewhere = [str(row["params"].get(split, "")) for split in SPLITS if split not in opened]
-    if all(elsewhere):  # a split that is not asked for and has no place of its own may be anywhere
+    # A split that is not asked for and has no place of its own may be anywhere.
+    if all(elsewhere):
         yield from _beside(row, covered, elsewhere, data)
 
 
@@ -163,7 +167,8 @@ def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
             if not pairs.upright and _orientation(picture) != 1:
                 turned.append(pairs.name(place))
         except UNREADABLE:
-            continue  # it is among the unreadable ones
+            # It is counted among the unreadable ones already.
+            continue
     if hiding:
         yield (
             f"{split}: {len(hiding)} of the {len(places)} images tried hide colours under clear "
@@ -207,7 +212,8 @@ def _is_list(text: str) -> bool:
     try:
         return isinstance(json.loads(text), list)
     except ValueError:
-        return text[1:2] in "'\""  # as Python writes a list
+        # No JSON, but what Python writes for a list of texts begins so.
+        return text[1:2] in "'\""
 
 
 def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
@@ -254,7 +260,8 @@ def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> I
     """
     location = data / str(row["location"])
     if not location.is_dir() or location.resolve() == data.resolve():
-        return  # one file, or the data folder of all datasets
+        # A single file, or the data folder that all datasets share, has no files beside it.
+        return
     # Real paths, as a place may be reached through links.
     covered = {path.resolve() for path in covered}
     for pattern in elsewhere:

@@ -20,15 +20,18 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from streams import DatasetError, Draw
 from streams.mixtures import Mixture, Portion
 
-AHEAD = 2  # batches that a worker makes before they are asked for
-# A Draw, a tensor because that goes through shared memory, and the names of items met first that
-# cannot be read, in the order
-# of `Mixture.next`; or what `Mixture.opened` gives.
+# How many batches a worker makes before they are asked for.
+AHEAD = 2
+# What a worker sends of a batch: the fields of a Draw (images as a tensor, because that goes through
+# shared memory) and the names of items met first that cannot be read, in the order of
+# `Mixture.next`; or what `Mixture.opened` gives.
 Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
+# These are sent as they are: torch's own report of an error begins with a traceback, and the
+# reason comes last.
 FAILED = (
     DatasetError,
     OSError,
-)  # sent as they are: what torch makes of an error begins with a traceback, not with the reason
+)
 Failed = DatasetError | OSError
 
 

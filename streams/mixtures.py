@@ -21,7 +21,8 @@ from streams.decoding import opened, placed
 from streams.pictures import Crop
 from streams.seeds import seed_of
 
-Portion = tuple[Pairs, np.ndarray]  # pairs, and which of them
+# Pairs, and the places of those that are meant.
+Portion = tuple[Pairs, np.ndarray]
 AS_THEY_ARE = Augmentation()
 
 

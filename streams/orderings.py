@@ -13,7 +13,8 @@ import numpy as np
 
 from streams.tasks import Concept
 
-DECIMALS = 6  # of a similarity: what differs less is equal, on every machine
+# Similarities that differ by less are equal, so that every machine makes the same chain.
+DECIMALS = 6
 
 
 class OrderingError(ValueError):

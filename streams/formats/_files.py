@@ -42,8 +42,10 @@ UNREADABLE = (
     zlib.error,
     Image.DecompressionBombError,
 )
-TOLERATED = 10  # unreadable items that are never too many
-SHOWN = 20  # unreadable items that an error names
+# So many unreadable items are never too many, however few were read.
+TOLERATED = 10
+# How many unreadable items an error names.
+SHOWN = 20
 Pixels = np.ndarray | Tensor
 
 

@@ -14,8 +14,10 @@ import numpy as np
 
 from streams import ContradictionError, DatasetError
 
-TEMPLATE = "a photo of a {}"  # of a row that has no templates
-SHOWN = 6  # names of each side that an error gives
+# What a row that has no templates is read with.
+TEMPLATE = "a photo of a {}"
+# How many names of each side an error gives.
+SHOWN = 6
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from streams import DatasetError
 
-SIGNS = "*?["  # what makes a pattern of a path
+# A path with one of these signs is a pattern.
+SIGNS = "*?["
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-SHOWN = 3  # files of a range that an error names
+# How many files of a range an error names.
+SHOWN = 3
 
 
 class Form(Protocol):

@@ -21,7 +21,8 @@ from streams.formats._unused import (
 )
 from streams.pictures import SUFFIXES
 
-Parts = dict[str, tuple[int, int]]  # of a sample, by ending: offset and bytes
+# The members of a sample by their endings: where each begins, and its size in bytes.
+Parts = dict[str, tuple[int, int]]
 
 
 def index_of(file: Path, image: str, caption: str) -> Arrays:
@@ -87,7 +88,8 @@ def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
     for name, offset, size in members(file, unused):
         folder, _, base = name.rpartition("/")
         stem, _, ending = base.partition(".")
-        if not stem:  # a hidden file: its name is all ending
+        # A hidden file has no stem: its name is all ending.
+        if not stem:
             stem, ending = base, ""
         key = f"{folder}/{stem}" if folder else stem
         parts = samples.setdefault(key, {})

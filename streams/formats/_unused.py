@@ -15,7 +15,8 @@ ANOTHER = "another picture of a sample that has one"
 BROKEN_ROW = "not as many fields as the header"
 NOT_A_FILE = "a link or a device in a tar"
 
-SHOWN = 5  # names of each reason that a line gives
+# How many names a line gives for each reason.
+SHOWN = 5
 
 
 class Unused:

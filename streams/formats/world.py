@@ -30,9 +30,10 @@ from streams.world.rendering import Factors, render
 from streams.world.scenes import SETS, Sampler, WorldError
 from streams.world.shapes import rng_of
 
-VERSION = 2  # of the drawing: a change of it makes other images, and so another cache
-# chance of a factor other than the class to be told in a caption; the base's captions each have a
-# chance of their own
+# The version of the drawing: a change of it makes other images, and so another cache.
+VERSION = 2
+# The chance that a caption tells a factor other than the class. Each caption of the base has a
+# chance of its own.
 DETAIL = 0.3
 SHIFTS = ("plain", "noise", "faded", "blurred", "low_contrast", "haze")
 
@@ -44,11 +45,14 @@ class World:
     set: str = "base"
     shift: str = "plain"
     seed: int = 0
-    train: int = 0  # training pairs, shared evenly among the classes
-    test: int = 200  # test pairs, likewise
-    # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    # Training pairs, shared evenly among the classes.
+    train: int = 0
+    # Test pairs, shared evenly too.
+    test: int = 200
+    # Which pairs the test split holds: `test`, or `validation` to choose hyperparameters on.
     held: str = "test"
-    names: tuple[str, ...] | list[str] = ()  # of the base: the made-up names it teaches
+    # The made-up names that the base teaches.
+    names: tuple[str, ...] | list[str] = ()
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Drawn":
@@ -141,7 +145,8 @@ def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndar
     if shift == "plain":
         return images
     x = images.astype(np.float32)
-    if shift in ("faded", "haze"):  # towards grey
+    # The colours fade towards grey.
+    if shift in ("faded", "haze"):
         grey = (x * np.array([0.299, 0.587, 0.114], np.float32)[None, :, None, None]).sum(
             1, keepdims=True
         )

@@ -26,7 +26,8 @@ SETS = (
     "base", "shape", "colour", "texture", "position", "size", "count", "compose", "names",
     "blobs", "crystals", "weaves", "duos", "haze",
 )  # fmt: skip
-HELD_OUT = 0.15  # of the colour x shape pairs: never in any set but `compose`
+# The share of the colour-shape pairs that no set but `compose` ever shows.
+HELD_OUT = 0.15
 
 
 class WorldError(ValueError):
