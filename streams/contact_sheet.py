@@ -101,8 +101,14 @@ def _font_files() -> list[str]:
 def _missing(text: str, font: Font) -> set[str]:
     """Return the letters of a text that a font draws as its sign for a missing one."""
     sign = bytes(font.getmask(NO_LETTER))
-    letters = {letter for letter in text if not letter.isascii() and not letter.isspace()}
-    return {letter for letter in letters if bytes(font.getmask(letter)) == sign}
+    missing = set[str]()
+    for letter in set(text):
+        # Every font has the letters of ASCII, and blanks have no picture to compare.
+        if letter.isascii() or letter.isspace():
+            continue
+        if bytes(font.getmask(letter)) == sign:
+            missing.add(letter)
+    return missing
 
 
 def _spelled(text: str, font: Font) -> str:

@@ -109,8 +109,11 @@ def _image_of(parts: Parts, image: str) -> str | None:
 
 def _others(key: str, parts: Parts, picture: str) -> list[str]:
     """Return the names of a sample's other pictures."""
-    others = [ending for ending in parts if ending != picture and ending.endswith(SUFFIXES)]
-    return [f"{key}{ending}" for ending in others]
+    others = []
+    for ending in parts:
+        if ending != picture and ending.endswith(SUFFIXES):
+            others.append(f"{key}{ending}")
+    return others
 
 
 def _says_something(file: Path, text: tuple[int, int], caption: str) -> bool:
@@ -149,10 +152,13 @@ def _endings(samples: dict[str, Parts]) -> Arrays:
 
 def _as_arrays(unused: Unused) -> Arrays:
     """Return what is not used, as arrays that can be kept."""
-    names = [(reason, name) for reason, some in unused.names.items() for name in some]
+    reasons, names = list[str](), list[str]()
+    for reason, some in unused.names.items():
+        reasons += [reason] * len(some)
+        names += some
     return {
         "reasons": np.array(list(unused.counts), np.str_),
         "reason_counts": np.array(list(unused.counts.values()), np.int64),
-        "reason_of": np.array([reason for reason, _ in names], np.str_),
-        "reason_names": np.array([name for _, name in names], np.str_),
+        "reason_of": np.array(reasons, np.str_),
+        "reason_names": np.array(names, np.str_),
     }

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 
 KINDS_OF_FILE = "not a kind of picture that is read"
 HIDDEN = "hidden"
@@ -59,6 +60,14 @@ class Unused:
             more = ", ..." if count > len(self.names[reason]) else ""
             sentences.append(f"{count:,} not used, {reason}: {names}{more}")
         return sentences
+
+
+def first_names(names: Sequence[str], shown: int) -> str:
+    """Return the first names of a list, with dots behind them where there are more."""
+    listed = ", ".join(names[:shown])
+    if len(names) > shown:
+        listed += ", ..."
+    return listed
 
 
 def printable(name: str) -> str:

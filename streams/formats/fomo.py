@@ -211,7 +211,10 @@ def _labelled(about: str, file: Path, classes: list[str]) -> bool:
         if written != ours:
             place = number
             break
-    sides = [repr(some[place]) if place < len(some) else "none" for some in (classes, named)]
+    sides = []
+    for some in (classes, named):
+        # One list may be the beginning of the other.
+        sides.append(repr(some[place]) if place < len(some) else "none")
     raise ContradictionError(
         f"{about}: its classes are not those of {file.name}, from {place} on: the row has "
         f"{sides[0]}, "

@@ -73,8 +73,9 @@ class Idsprites:
         """
         about, classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
         self._check(about, classes)
-        part = "train" if split == "train" else self.held
-        count = self.train if split == "train" else self.test
+        part, count = self.held, self.test
+        if split == "train":
+            part, count = "train", self.train
         rng = rng_of(self.seed, "idsprites", part, self.occasion)
         return Sprites(self, classes, np.arange(count) % len(classes), rng)
 
@@ -141,7 +142,9 @@ class Sprites:
 def shape(name: str, seed: int) -> np.ndarray:
     """Return (256,) float32: the radii of the shape that a name stands for."""
     smooth = rng_of(seed, "idsprites", name).integers(2)
-    return blob(name, seed) if smooth else crystal(name, seed)
+    if smooth:
+        return blob(name, seed)
+    return crystal(name, seed)
 
 
 def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> Factors:
@@ -153,7 +156,10 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
     drawn = {}
     for factor, every in FACTORS.items():
         usual = _places(factor, form.values.get(factor) or CANVAS.get(factor) or list(every))
-        fresh = _places(factor, form.fresh[factor]) if factor in form.fresh else usual
+        fresh = usual
+        if factor in form.fresh:
+            fresh = _places(factor, form.fresh[factor])
+        # One chance for both, so that an image drifts in no factor but those of `fresh`.
         chance = rng.uniform(size=count)
         drawn[factor] = np.where(
             drifted,

@@ -181,8 +181,11 @@ class Folders:
 
 def class_folders(folder: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; hidden ones are no classes."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    return sorted(entry.name for entry in entries if entry.is_dir())
+    names = []
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.name.startswith("."):
+            names.append(entry.name)
+    return sorted(names)
 
 
 def metadata_of(about: str, folder: Path) -> Table | None:

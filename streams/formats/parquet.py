@@ -178,7 +178,7 @@ class Rows:
             spans.append(np.load(copy / "spans.npy")[used])
         # (N, 2): offset and size in bytes.
         self.spans: np.ndarray = np.concatenate(spans)
-        self.file = np.concatenate([np.full(len(some), number) for number, some in enumerate(rows)])
+        self.file = np.repeat(np.arange(len(rows)), list(map(len, rows)))
         # The row of each pair in its file.
         self.row = np.concatenate(rows)
         if len(self.names) and not np.any(self.spans[:, 1]):

@@ -130,7 +130,9 @@ def _class_name(name: Any) -> str:
 def _takes(name: str) -> list[str]:
     """Return the arguments of the class that a row may say; none if it reads no folder."""
     keys = inspect.signature(getattr(datasets, name)).parameters
-    return [key for key in keys if key not in OURS] if "root" in keys else []
+    if "root" not in keys:
+        return []
+    return [key for key in keys if key not in OURS]
 
 
 def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> Any:
@@ -173,7 +175,7 @@ def _targets(about: str, items: Any) -> list[int]:
     if labels is None:
         pairs = _first_of(items, PAIRS)
         if pairs is None:
-            pairs = (items[place] for place in range(len(items)))
+            pairs = map(items.__getitem__, range(len(items)))
         labels = [label for _, label in pairs]
     try:
         return [int(label) for label in np.asarray(labels).tolist()]

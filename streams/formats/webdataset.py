@@ -111,7 +111,9 @@ class Webdataset:
         self, about: str, location: str, pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
         """Return the same of shards at an address, fetched where they are not here yet."""
-        where = f"{location.rstrip('/')}/{pattern}" if pattern else location
+        where = location
+        if pattern:
+            where = f"{location.rstrip('/')}/{pattern}"
         addresses = expanded(where)
         if not all(address.endswith(".tar") for address in addresses):
             raise DatasetError(
@@ -122,8 +124,10 @@ class Webdataset:
             )
         root = location if pattern else location.partition("{")[0].rpartition("/")[0]
         root = root.rstrip("/") + "/"
-        stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
-        files = [fetched(about, address, cache / "fetched") for address in addresses]
+        stems, files = list[str](), list[Path]()
+        for address in addresses:
+            stems.append(address.removeprefix(root).removesuffix(".tar"))
+            files.append(fetched(about, address, cache / "fetched"))
         return where, stems, files
 
 

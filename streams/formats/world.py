@@ -69,8 +69,9 @@ class World:
                     f"{', '.join(allowed)}"
                 )
         classes = list(dataset["classes"])
-        part = "train" if split == "train" else self.held
-        count = self.train if split == "train" else self.test
+        part, count = self.held, self.test
+        if split == "train":
+            part, count = "train", self.train
         folder = cache / "world" / f"{self.set}-{part}-{self._key(classes, part, count)}"
         if not folder.exists():
             self._draw(folder, dataset["name"], classes, part, count)
@@ -78,11 +79,10 @@ class World:
 
     def _key(self, classes: list[str], part: str, count: int) -> str:
         """Return what the images depend on, in 16 hex digits."""
-        settings = {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ("train", "test", "held")
-        }
+        settings = asdict(self)
+        # What a split holds is said by its part and count; the other split's size has no say.
+        for name in ("train", "test", "held"):
+            del settings[name]
         settings |= {"classes": classes, "part": part, "count": count, "version": VERSION}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -118,9 +118,10 @@ class Drawn:
     def __init__(self, folder: Path, detail: float | None) -> None:
         self.array: np.ndarray = np.load(folder / "images.npy", mmap_mode="r")
         self.labels: np.ndarray = np.load(folder / "labels.npy")
-        self.factors = Factors(
-            **{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Factors)}
-        )
+        factors: dict[str, np.ndarray] = {}
+        for field in fields(Factors):
+            factors[field.name] = np.load(folder / f"{field.name}.npy")
+        self.factors = Factors(**factors)
         self.nouns: list[str] = json.loads((folder / "nouns.json").read_text())
         self.detail = detail
 
@@ -135,9 +136,9 @@ class Drawn:
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
         """Return a fresh caption each: which factors it tells is drawn anew every time."""
-        return describe(
-            self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng
-        )[part]
+        nouns = [self.nouns[index] for index in indices]
+        # All captions are drawn, so that `rng` goes on as if every part had been asked for.
+        return describe(self.factors.some(indices), nouns, self.detail, rng)[part]
 
 
 def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndarray:
