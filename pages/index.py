@@ -5,6 +5,12 @@ from pages.markdown import DOCS
 # Group, page, title, what the page is about. A page that does not exist (yet) is left out.
 PAGES = (
     ("Begin", "demo", "The demo", "what `make demo` runs on a laptop in ten minutes, and shows"),
+    (
+        "Begin",
+        "own_pictures",
+        "Your own pictures in ten minutes",
+        "from a folder of pictures to an answer",
+    ),
     ("Begin", "glossary", "Glossary", "every word of ours, with the field's own beside it"),
     ("Begin", "architecture", "Architecture", "two halves, and the journey of a trial"),
     ("Declare", "catalog", "The catalog", "every table, column and rule"),

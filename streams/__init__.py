@@ -17,14 +17,16 @@ from schema.checks import parts, rows
 from schema.checks.preprocessing import Preprocessing
 from streams.pictures import Crop
 
-UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from
+# Where a pair of a batch came from.
+UPDATE, BUFFER, PRETRAINING = range(3)
 EVERY = slice(None)
 
 
 class Pairs(Protocol):
     """One split of one dataset, by index."""
 
-    labels: np.ndarray  # (N,) int64: index into the dataset row's `classes`; -1 where there is none
+    # (N,) int64: index into the dataset row's `classes`; -1 where there is none.
+    labels: np.ndarray
 
     def __len__(self) -> int: ...
 
@@ -50,17 +52,22 @@ class Draw:
     # (B, 3, H, W) uint8, or a part of them that was asked for; on the CPU, or the device that
     # decodes JPEGs
     images: Tensor
-    captions: list[str]  # of as many
-    sources: np.ndarray  # (B,) int8: UPDATE, BUFFER or PRETRAINING
-    chosen: list[tuple[Pairs, np.ndarray]]  # whose pairs they are, and which of them, in this order
+    # B captions, one for each image.
+    captions: list[str]
+    # (B,) int8: UPDATE, BUFFER or PRETRAINING.
+    sources: np.ndarray
+    # Whose pairs they are, and which of them, in this order.
+    chosen: list[tuple[Pairs, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Batch:
     """A batch as an objective sees it."""
 
-    images: Tensor  # (B, 3, H, W) float32, normalised
-    texts: Tensor  # (B, L) int64
+    # (B, 3, H, W) float32, normalised.
+    images: Tensor
+    # (B, L) int64.
+    texts: Tensor
     # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order; on the CPU, where it can be asked
     # without waiting
     sources: Tensor

@@ -19,9 +19,8 @@ from torchvision.transforms import RandomResizedCrop, v2
 from schema.checks.augmentation import Augmentation
 from streams.pictures import Box
 
-ALONE = (
-    threading.Lock()
-)  # pictures are decoded by several threads, and torch's random state is of all
+# Pictures are decoded by several threads, and all of them share torch's random state.
+ALONE = threading.Lock()
 
 
 def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:

@@ -55,9 +55,8 @@ def reservoir(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int
         pairs = seen + np.arange(len(concepts))
         drawn = np.random.default_rng([*seed, task]).integers(0, pairs + 1)
         slots = np.where(pairs < size_pairs, pairs, drawn)
-        places[slots[slots < size_pairs]] = pairs[
-            slots < size_pairs
-        ]  # of several, the last one stays
+        # Where several pairs go to one place, the last of them stays.
+        places[slots[slots < size_pairs]] = pairs[slots < size_pairs]
         seen += len(concepts)
     return places
 

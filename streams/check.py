@@ -19,7 +19,8 @@ from streams import ContradictionError, DatasetError, Pairs, compare, open_pairs
 from streams.contact_sheet import drawn, written
 from streams.inspection import SPLITS, chosen, of_both, of_place, of_row, of_split
 
-PAIRS_SHOWN = 12  # on a contact sheet
+# How many pairs a contact sheet shows.
+PAIRS_SHOWN = 12
 THERE, ABSENT, REFUSED = "there", "absent", "refused"
 STYLES = {THERE: None, ABSENT: "red", REFUSED: "red"}
 Row = Mapping[str, Any]
@@ -86,7 +87,8 @@ def look(row: Row, data: Path, every: bool = False) -> Finding:
         finding.remark(*of_row(row))
     except DatasetError as problem:
         finding.fault(ContradictionError(problem))
-    except Exception as problem:  # noqa: BLE001  one dataset never ends the look at the others
+    # Whatever is wrong with one dataset, the look at the others goes on.
+    except Exception as problem:  # noqa: BLE001
         finding.fault(problem)
     return finding
 
@@ -96,7 +98,8 @@ def _look_at_split(finding: Finding, split: str, data: Path, every: bool) -> Non
     try:
         pairs = open_pairs(finding.row, split, data)
         finding.remark(*of_split(finding.row, split, pairs, every))
-    except Exception as problem:  # noqa: BLE001  a format's refusal, a disk, a file of any content
+    # It may be a format's refusal, a disk that fails, or a file of any content.
+    except Exception as problem:  # noqa: BLE001
         finding.fault(problem)
     else:
         finding.pairs[split] = pairs
@@ -116,7 +119,8 @@ def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
                 compare(row, split, data)
             except ContradictionError as problem:
                 refused.setdefault(row["name"], str(problem))
-            except Exception:  # noqa: BLE001  the job will say it, where the data is
+            # The job will report it, on the machine where the data is.
+            except Exception:  # noqa: BLE001
                 continue
     return refused
 
@@ -156,7 +160,8 @@ def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
                 title = f"{name}, {split}: {len(pairs):,} pairs"
                 drawn(pairs, places, title).save(file)
                 file.with_suffix(".txt").write_text(written(pairs, places), "utf-8")
-            except DatasetError as problem:  # these twelve were one too many
+            # With these twelve, more items are unreadable than the row allows.
+            except DatasetError as problem:
                 names.append(f"none of {name} ({problem})")
             else:
                 names.append(file.name)

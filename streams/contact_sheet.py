@@ -15,15 +15,18 @@ from PIL import Image, ImageDraw, ImageFont
 from streams import Pairs
 
 COLUMNS = 4
-TILE_PX = 224  # side of an image on the sheet
-TEXT_PX = 80  # height of a caption
+# The side of an image on the sheet.
+TILE_PX = 224
+# The height of the space for a caption.
+TEXT_PX = 80
 MARGIN_PX = 12
-LETTERS = 34  # in a line of a caption
+# How many letters a line of a caption holds.
+LETTERS = 34
 LINES = 4
-CAPTION_PX, TITLE_PX = 13, 18  # heights of the letters
-NO_LETTER = (
-    "\U0010ffff"  # a code that no font draws: what it shows is its sign for a missing letter
-)
+# The heights of the letters.
+CAPTION_PX, TITLE_PX = 13, 18
+# A code that no font draws: what a font shows for it is its sign for a missing letter.
+NO_LETTER = "\U0010ffff"
 # Folders of fonts, and names that are tried first since their fonts hold many scripts.
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "~/.fonts")
 WIDE = ("NotoSansCJK-Regular", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
@@ -78,7 +81,8 @@ def _font_for(text: str, px: int) -> Font:
         try:
             fonts.append(ImageFont.truetype(path, px))
         except OSError:
-            continue  # a file that is no font
+            # The folders of fonts hold files that are none.
+            continue
         if not _missing(text, fonts[-1]):
             return fonts[-1]
     return min(fonts, key=lambda font: len(_missing(text, font)))
@@ -97,8 +101,14 @@ def _font_files() -> list[str]:
 def _missing(text: str, font: Font) -> set[str]:
     """Return the letters of a text that a font draws as its sign for a missing one."""
     sign = bytes(font.getmask(NO_LETTER))
-    letters = {letter for letter in text if not letter.isascii() and not letter.isspace()}
-    return {letter for letter in letters if bytes(font.getmask(letter)) == sign}
+    missing = set[str]()
+    for letter in set(text):
+        # Every font has the letters of ASCII, and blanks have no picture to compare.
+        if letter.isascii() or letter.isspace():
+            continue
+        if bytes(font.getmask(letter)) == sign:
+            missing.add(letter)
+    return missing
 
 
 def _spelled(text: str, font: Font) -> str:

@@ -29,17 +29,18 @@ from schema.checks.compute import Compute, ComputeError
 from schema.checks.preprocessing import Preprocessing
 from streams.pictures import OPENAI, ORIENTATION, Box, Colour, Crop, is_extreme, middle, pixels
 
-START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with
-AT_ONCE = (
-    32  # JPEGs that are decoded together, and whose pixels, all of them, a device holds at a time
-)
+# Markers that a whole JPEG begins and ends with.
+START, END = b"\xff\xd8", b"\xff\xd9"
+# So many JPEGs are decoded together: a device holds the pixels of all of them at a time.
+AT_ONCE = 32
 
 
 class Jpeg(NamedTuple):
     """A picture that a device is to decode."""
 
     data: bytes
-    box: Box | None  # what is cut from it; None: the square in its middle
+    # The part that is cut out of it; None: the square in its middle.
+    box: Box | None
 
 
 def decoder(how: Compute, device: torch.device) -> torch.device | None:
@@ -54,7 +55,10 @@ def decoder(how: Compute, device: torch.device) -> torch.device | None:
     Image.new("RGB", (16, 16)).save(written, "JPEG")
     try:
         (image,) = _at_once([Jpeg(written.getvalue(), None)], device)
-        why = "" if image.device.type == device.type else "it decodes on cpu and cuda"
+        why = ""
+        # What is neither of the two is decoded on the CPU without a word.
+        if image.device.type != device.type:
+            why = "it decodes on cpu and cuda"
     except RuntimeError as problem:
         why = str(problem).partition("\n")[0]
     if why:
@@ -91,7 +95,10 @@ def left(
                 is_extreme(header.size, image_px) or not preprocessing.cuts_the_middle
             )
             if plain and not turned and not whole:
-                return Jpeg(picture, crop(header) if crop is not None else None)
+                box = None
+                if crop is not None:
+                    box = crop(header)
+                return Jpeg(picture, box)
     return pixels(picture, image_px, crop, background, upright, preprocessing)
 
 
@@ -99,11 +106,10 @@ def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> lis
     """Return of each image a `Jpeg`, its pixels if it is none, or why it is unreadable. Nothing is
     kept of it.
     """
-    return list(
-        pairs.opened(indices, crops, left)
-        if hasattr(pairs, "opened")
-        else pairs.images(indices, crops)
-    )
+    # Pairs that are drawn have no files, and nothing for a device to decode.
+    if not hasattr(pairs, "opened"):
+        return list(pairs.images(indices, crops))
+    return list(pairs.opened(indices, crops, left))
 
 
 def placed(
@@ -120,18 +126,24 @@ def placed(
         DatasetError: too many items cannot be decoded.
     """
     if hasattr(pairs, "shown"):
-        jpegs = decoded([one for one in images if isinstance(one, Jpeg)], pairs.image_px, device)
-        images = list(
-            pairs.shown(
-                indices, crops, (next(jpegs) if isinstance(one, Jpeg) else one for one in images)
-            )
-        )
-    return torch.stack(
-        [
-            image if isinstance(image, Tensor) else torch.tensor(image, device=device)
-            for image in images
-        ]
-    )
+        finished = _finished(images, pairs.image_px, device)
+        images = list(pairs.shown(indices, crops, finished))
+    tensors = []
+    for image in images:
+        if not isinstance(image, Tensor):
+            image = torch.tensor(image, device=device)
+        tensors.append(image)
+    return torch.stack(tensors)
+
+
+def _finished(images: Sequence[Any], image_px: int, device: torch.device) -> Iterator[Any]:
+    """Yield what `images` holds, each `Jpeg` decoded; None where the device refuses it."""
+    jpegs = decoded([one for one in images if isinstance(one, Jpeg)], image_px, device)
+    for one in images:
+        if isinstance(one, Jpeg):
+            yield next(jpegs)
+        else:
+            yield one
 
 
 def decoded(jpegs: Sequence[Jpeg], image_px: int, device: torch.device) -> Iterator[Tensor | None]:
@@ -139,7 +151,10 @@ def decoded(jpegs: Sequence[Jpeg], image_px: int, device: torch.device) -> Itera
     for first in range(0, len(jpegs), AT_ONCE):
         some = jpegs[first : first + AT_ONCE]
         for jpeg, whole in zip(some, _whole(some, device), strict=True):
-            yield None if whole is None else _cut(whole, jpeg.box, image_px)
+            if whole is None:
+                yield None
+            else:
+                yield _cut(whole, jpeg.box, image_px)
 
 
 def _whole(jpegs: Sequence[Jpeg], device: torch.device) -> Sequence[Tensor | None]:
@@ -149,11 +164,13 @@ def _whole(jpegs: Sequence[Jpeg], device: torch.device) -> Sequence[Tensor | Non
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:
-        return (
-            [None]
-            if len(jpegs) == 1
-            else [whole for jpeg in jpegs for whole in _whole([jpeg], device)]
-        )
+        if len(jpegs) == 1:
+            return [None]
+    # One that is refused fails all that are decoded with it, so each is tried alone.
+    alone: list[Tensor | None] = []
+    for jpeg in jpegs:
+        alone += _whole([jpeg], device)
+    return alone
 
 
 def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
@@ -162,9 +179,8 @@ def _at_once(jpegs: Sequence[Jpeg], device: torch.device) -> list[Tensor]:
     Raises:
         RuntimeError: one of them is refused.
     """
-    if (
-        device.type == "cuda"
-    ):  # nvJPEG writes from a stream of its own, into memory that this one may not have done with
+    # nvJPEG writes from a stream of its own, into memory that this one may not have done with.
+    if device.type == "cuda":
         torch.cuda.current_stream(device).synchronize()
     files = [torch.frombuffer(bytearray(jpeg.data), dtype=torch.uint8) for jpeg in jpegs]
     images: list[Tensor] = decode_jpeg(files, ImageReadMode.RGB, device)

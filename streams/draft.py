@@ -26,10 +26,13 @@ from streams.formats.imagefolder import class_folders
 from streams.inspection import SHOWN, SPLITS, chosen
 from streams.pictures import opened_picture
 
-TRIED = 64  # images whose size is looked at
+# How many images are opened to learn their sizes.
+TRIED = 64
 YEAR = re.compile(r"(19|20)\d\d")
-FULL_SHARE = 0.2  # of a place without splits that is measured on, as a proposal
-COMMON_PX = 224  # what most backbones take
+# The share of the pairs that is proposed as a test split where none was seen.
+FULL_SHARE = 0.2
+# The image size that most backbones take.
+COMMON_PX = 224
 Row = dict[str, Any]
 
 

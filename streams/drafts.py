@@ -4,7 +4,7 @@ A look reads names and headers, a few records, and no image.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from streams.formats._unused import Unused
 from streams.formats.imagefolder import METADATA, class_folders, metadata_of
 from streams.pictures import SUFFIXES
 
-LOOKED_AT = 200  # rows or samples whose cells are looked at
+# How many rows or samples are read to learn what they hold.
+LOOKED_AT = 200
 # Folders that torchvision's classes leave in their root.
 TORCHVISION = {
     "cifar-10-batches-py": "CIFAR10",
@@ -58,8 +59,12 @@ def torchvision_set(place: Path) -> Draft | None:
         return None
     inside = {path.name for path in place.iterdir()}
     for folder, name in TORCHVISION.items():
-        location = place if folder in inside else place.parent
-        if folder not in inside and folder != place.name:
+        # The place may be the root that torchvision was given, or the folder that it left there.
+        if folder in inside:
+            location = place
+        elif folder == place.name:
+            location = place.parent
+        else:
             continue
         draft = Draft("torchvision", {"set": name}, location=location)
         classes = _torchvision_classes(name, location)
@@ -134,20 +139,22 @@ def parquet(place: Path) -> Draft | None:
     if caption:
         draft.params["caption"] = caption
         draft.comments.append(f"Seen: captions in column {caption}.")
-    return draft if caption or label else None
+    # Images alone teach nothing: there must be a text or a class beside them.
+    if not caption and not label:
+        return None
+    return draft
 
 
 def metadata(place: Path) -> Draft | None:
     """Look for images with metadata beside them."""
-    folders = class_folders(place) if place.is_dir() else []
+    if not place.is_dir():
+        return None
     draft = Draft("imagefolder")
-    draft.split(folders)
-    table = (
-        metadata_of("the place", place / draft.params.get("train", "")) if place.is_dir() else None
-    )
+    draft.split(class_folders(place))
+    table = metadata_of("the place", place / draft.params.get("train", ""))
     if table is None:
         return None
-    caption = first_of([name for name in table.columns if name != "file_name"], CAPTIONS)
+    caption = first_of(table.columns, CAPTIONS)
     if caption is None:
         return None
     draft.params["caption"] = caption
@@ -208,10 +215,18 @@ LOOKS: tuple[Callable[[Path], Draft | None], ...] = (
 def _files_of(place: Path, endings: tuple[str, ...], deep: bool = True) -> list[Path]:
     """Return the files of a place with these endings, sorted: the place itself, or those in it."""
     if place.is_file():
-        return [place] if place.suffix in endings else []
-    inside = place.rglob("*") if deep else place.iterdir()
-    files = [path for path in inside if path.suffix in endings and path.is_file()]
-    return sorted(path for path in files if not path.name.startswith("."))
+        inside: Iterable[Path] = [place]
+    elif deep:
+        inside = place.rglob("*")
+    else:
+        inside = place.iterdir()
+    files = []
+    for path in inside:
+        # A file that was named is taken whatever it is called; hidden ones in a folder are not.
+        hidden = path != place and path.name.startswith(".")
+        if path.suffix in endings and path.is_file() and not hidden:
+            files.append(path)
+    return sorted(files)
 
 
 def _split_files(
@@ -225,14 +240,20 @@ def _split_files(
     draft.split(folders)
     if draft.has_splits:
         return
-    train = [path for path in paths if path.name.startswith(TRAIN)]
-    test = [path for path in paths if path.name.startswith(TEST)]
+    train, test = list[Path](), list[Path]()
+    for path in paths:
+        if path.name.startswith(TRAIN):
+            train.append(path)
+        elif path.name.startswith(TEST):
+            test.append(path)
     if not train or not test:
         return
     places = []
     for some in (train, test):
         pattern = (some[0].parent / f"{_stem(some[0].name)}*{suffix}").as_posix()
-        places.append(some[0].as_posix() if named or len(some) == 1 else pattern)
+        if named or len(some) == 1:
+            pattern = some[0].as_posix()
+        places.append(pattern)
     draft.params |= {"train": places[0], "test": places[1]}
     draft.has_splits = True
     draft.comments.append(f"Seen: {places[0]} to train on and {places[1]} to measure on.")
@@ -250,14 +271,18 @@ def _holds_pictures(folder: Path) -> bool:
 def _label_of(draft: Draft, table: Table) -> None:
     """Take the classes of a table's label column, if it has one."""
     label = first_of(table.columns, LABELS)
-    values = {row.get(label) for row in table.rows} - {None, ""} if label else set()
-    if not label or not values:
+    if not label:
+        return
+    # An empty cell is no label.
+    values = {row.get(label) for row in table.rows} - {None, ""}
+    if not values:
         return
     draft.params["label"] = label
-    if all(str(value).isdecimal() for value in values):
-        _numbered(draft, max(int(str(value)) for value in values) + 1)
+    words = sorted(map(str, values))
+    if all(map(str.isdecimal, words)):
+        _numbered(draft, max(map(int, words)) + 1)
     else:
-        draft.classes = sorted(map(str, values))
+        draft.classes = words
         draft.comments.append(f"Seen: {len(values)} classes in the column {label}.")
 
 
@@ -304,7 +329,9 @@ def _torchvision_classes(name: str, root: Path) -> list[str]:
     if names:
         return names
     labels = np.array(getattr(opened, "_labels", ()))
-    return _placeholders(int(labels.max()) + 1) if len(labels) else []
+    if not len(labels):
+        return []
+    return _placeholders(int(labels.max()) + 1)
 
 
 def _placeholders(count: int) -> list[str]:

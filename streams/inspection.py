@@ -18,14 +18,17 @@ from PIL import Image
 from streams import DatasetError, Pairs
 from streams.formats._files import UNREADABLE, Files
 from streams.formats._places import files_below
-from streams.formats._unused import printable
+from streams.formats._unused import first_names, printable
 from streams.pictures import ORIENTATION, hides_colours, opened_picture
 
 SPLITS = ("train", "test")
-TRIED = 32  # images of a split that are decoded, unless every one is
-CHUNK = 256  # images decoded at once
-SHOWN = 5  # names that a sentence gives
-# share of the test images that lie in the training split, from which the two are no splits
+# How many images of a split are decoded, unless every one is asked for.
+TRIED = 32
+# How many images are decoded at once, so that memory stays bounded.
+CHUNK = 256
+# How many names a sentence gives.
+SHOWN = 5
+# The share of the test images that lie in the training split, above which the two are no splits.
 SAME = 0.999
 Row = Mapping[str, Any]
 
@@ -76,11 +79,18 @@ def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]
         for remark in pairs.remarks:
             sentences.setdefault(remark, split)
         covers = getattr(pairs.source, "covers", None)
-        covered |= {Path(data)} if covers is None else set(covers)
+        # A source that does not say what it covers may use everything in the data folder.
+        if covers is None:
+            covers = [Path(data)]
+        covered.update(covers)
     for line, split in sentences.items():
         yield f"{split}: {line}"
-    elsewhere = [str(row["params"].get(split, "")) for split in SPLITS if split not in opened]
-    if all(elsewhere):  # a split that is not asked for and has no place of its own may be anywhere
+    elsewhere = []
+    for split in SPLITS:
+        if split not in opened:
+            elsewhere.append(str(row["params"].get(split, "")))
+    # A split that is not asked for and has no place of its own may be anywhere.
+    if all(elsewhere):
         yield from _beside(row, covered, elsewhere, data)
 
 
@@ -95,7 +105,9 @@ def of_both(row: Row, train: Pairs, test: Pairs, every: bool) -> Iterator[str]:
         return
     if not hasattr(train.source, "size") or not hasattr(test.source, "size"):
         return
-    places = np.arange(len(test)) if every else chosen(row["name"], len(test), TRIED)
+    places = np.arange(len(test))
+    if not every:
+        places = chosen(row["name"], len(test), TRIED)
     twins = _twins(train, test, places)
     if len(twins) > SAME * len(places):
         raise DatasetError(
@@ -144,11 +156,12 @@ def _labels(row: Row, split: str, pairs: Pairs) -> Iterator[str]:
 def _unreadable(split: str, pairs: Files, tried: int) -> Iterator[str]:
     """Yield which images cannot be read, and why."""
     if pairs.corrupt:
-        named = [f"{name} ({pairs.unreadable.reasons[name]})" for name in pairs.corrupt[:SHOWN]]
-        more = ", ..." if len(pairs.corrupt) > SHOWN else ""
+        named = []
+        for name in pairs.corrupt:
+            named.append(f"{name} ({pairs.unreadable.reasons[name]})")
         yield (
             f"{split}: {len(pairs.corrupt)} of the {tried} images tried cannot be read: "
-            f"{', '.join(named)}{more}. Fetch them again"
+            f"{_listed(named)}. Fetch them again"
         )
 
 
@@ -163,7 +176,8 @@ def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
             if not pairs.upright and _orientation(picture) != 1:
                 turned.append(pairs.name(place))
         except UNREADABLE:
-            continue  # it is among the unreadable ones
+            # It is counted among the unreadable ones already.
+            continue
     if hiding:
         yield (
             f"{split}: {len(hiding)} of the {len(places)} images tried hide colours under clear "
@@ -207,7 +221,8 @@ def _is_list(text: str) -> bool:
     try:
         return isinstance(json.loads(text), list)
     except ValueError:
-        return text[1:2] in "'\""  # as Python writes a list
+        # No JSON, but what Python writes for a list of texts begins so.
+        return text[1:2] in "'\""
 
 
 def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
@@ -220,7 +235,10 @@ def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
         sizes.setdefault(_size(test, place), []).append(place)
     digests: dict[bytes, list[str]] = {}
     for size, some in sizes.items():
-        for place in some if size > 0 else ():
+        # Of an image that is not there no bytes can be compared.
+        if size <= 0:
+            continue
+        for place in some:
             digests.setdefault(_digest(test, place), []).append(test.name(place))
     twins: set[str] = set()
     for place in range(len(train)):
@@ -254,7 +272,8 @@ def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> I
     """
     location = data / str(row["location"])
     if not location.is_dir() or location.resolve() == data.resolve():
-        return  # one file, or the data folder of all datasets
+        # A single file, or the data folder that all datasets share, has no files beside it.
+        return
     # Real paths, as a place may be reached through links.
     covered = {path.resolve() for path in covered}
     for pattern in elsewhere:
@@ -273,5 +292,4 @@ def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> I
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return first_names(names, SHOWN)

@@ -17,18 +17,21 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from streams import DatasetError, Draw
+from streams import DatasetError, Draw, Pairs
 from streams.mixtures import Mixture, Portion
 
-AHEAD = 2  # batches that a worker makes before they are asked for
-# A Draw, a tensor because that goes through shared memory, and the names of items met first that
-# cannot be read, in the order
-# of `Mixture.next`; or what `Mixture.opened` gives.
+# How many batches a worker makes before they are asked for.
+AHEAD = 2
+# What a worker sends of a batch: the fields of a Draw (images as a tensor, because that goes
+# through shared memory) and the names of items met first that cannot be read, in the order of
+# `Mixture.next`; or what `Mixture.opened` gives.
 Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
+# These are sent as they are: torch's own report of an error begins with a traceback, and the
+# reason comes last.
 FAILED = (
     DatasetError,
     OSError,
-)  # sent as they are: what torch makes of an error begins with a traceback, not with the reason
+)
 Failed = DatasetError | OSError
 
 
@@ -85,11 +88,9 @@ class Loader:
         """Return the next batch, and have others made behind it: not begun before one is asked for,
         as the state may still be put back.
         """
-        end = (
-            self.steps
-            if self.steps is not None and self.mixture.drawn < self.steps
-            else sys.maxsize
-        )
+        end = sys.maxsize
+        if self.steps is not None and self.mixture.drawn < self.steps:
+            end = self.steps
         source = _Made(self.mixture, self.part, end)
         self.ahead = iter(
             DataLoader(
@@ -108,6 +109,12 @@ class Loader:
         """
         self.ahead = iter(())
         self.mixture.load_state_dict(state)
+
+
+def _corrupt(pairs: Pairs) -> list[str]:
+    """Return the names of the items that cannot be read; pairs that are drawn have none."""
+    corrupt: list[str] = getattr(pairs, "corrupt", [])
+    return corrupt
 
 
 def _as_it_is(sent: Any) -> Any:
@@ -137,12 +144,12 @@ class _Made(IterableDataset[Sent | Failed]):
     def _made(self, chosen: list[Portion]) -> Sent:
         if self.mixture.device is not None:
             return self.mixture.opened(chosen, self.part)
-        known = [len(getattr(pairs, "corrupt", [])) for pairs, _ in chosen]
+        # The process that trains counts what cannot be read: it is sent what this batch met first.
+        known = [len(_corrupt(pairs)) for pairs, _ in chosen]
         draw = self.mixture.read(chosen, self.part)
-        new = [
-            getattr(pairs, "corrupt", [])[count:]
-            for (pairs, _), count in zip(chosen, known, strict=True)
-        ]
+        new = []
+        for (pairs, _), count in zip(chosen, known, strict=True):
+            new.append(_corrupt(pairs)[count:])
         return draw.images, draw.captions, draw.sources, new
 
     def _pass_over(self, batches: int) -> None:

@@ -7,7 +7,7 @@ state of a mixture is a handful of counters, and a mixture put back to them goes
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,8 @@ from streams.decoding import opened, placed
 from streams.pictures import Crop
 from streams.seeds import seed_of
 
-Portion = tuple[Pairs, np.ndarray]  # pairs, and which of them
+# Pairs, and the places of those that are meant.
+Portion = tuple[Pairs, np.ndarray]
 AS_THEY_ARE = Augmentation()
 
 
@@ -55,7 +56,9 @@ def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
     for turn in range(batch_pairs - sum(counts.values())):
         counts[drawn[turn % len(drawn)]] += 1
     if task == 1:
-        half = counts["buffer"] // 2 if counts["pretraining"] else 0
+        half = 0
+        if counts["pretraining"]:
+            half = counts["buffer"] // 2
         counts["pretraining"] += half
         counts["update"] += counts["buffer"] - half
         counts["buffer"] = 0
@@ -69,12 +72,17 @@ class Pool:
         self, portions: Sequence[Portion], seed: Sequence[int], places: np.ndarray | None = None
     ) -> None:
         """`places`: which of the portions' pairs are walked; all of them if it is not said."""
-        self.pairs = list({id(pairs): pairs for pairs, _ in portions}.values())
-        owner = {id(pairs): n for n, pairs in enumerate(self.pairs)}
-        nothing = np.empty(0, np.int64)
-        owned = [np.full(len(indices), owner[id(pairs)], np.int64) for pairs, indices in portions]
-        self.owners = np.concatenate([nothing, *owned])
-        self.indices = np.concatenate([nothing, *(indices for _, indices in portions)])
+        self.pairs: list[Pairs] = []
+        # Several portions may be of the same pairs, which are then kept once.
+        owner: dict[int, int] = {}
+        owners, indices = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for pairs, some in portions:
+            if id(pairs) not in owner:
+                owner[id(pairs)] = len(self.pairs)
+                self.pairs.append(pairs)
+            owners.append(np.full(len(some), owner[id(pairs)], np.int64))
+            indices.append(some)
+        self.owners, self.indices = np.concatenate(owners), np.concatenate(indices)
         self.seed = list(seed)
         if places is not None:
             self.owners, self.indices = self.owners[places], self.indices[places]
@@ -146,23 +154,19 @@ class Mixture:
         everything = list[Portion]()
         if self.pretraining is not None:
             everything.append((self.pretraining, np.arange(len(self.pretraining))))
-        past = [portion for portions in earlier for portion in portions]
         sources = (
             (update, None),
-            (past, _buffered(self.mixture, self.seed, task, earlier)),
+            (list(chain.from_iterable(earlier)), _buffered(self.mixture, self.seed, task, earlier)),
             (everything, None),
         )
-        self.pools = [
-            Pool(portions, [self.seed, task, n], places)
-            for n, (portions, places) in enumerate(sources)
-        ]
-        for name, count, pool in zip(Counts._fields, self.counts, self.pools, strict=True):
+        self.pools = []
+        each = zip(Counts._fields, self.counts, sources, strict=True)
+        for name, count, (portions, places) in each:
+            pool = Pool(portions, [self.seed, task, len(self.pools)], places)
+            self.pools.append(pool)
+            # Refused at the task's beginning, and not at its first batch.
             if count and not len(pool):
-                mixture = self.mixture["name"]
-                raise MixtureError(
-                    f"mixture {mixture!r}: task {task} needs {count} {name} pairs a batch and has "
-                    "none"
-                )
+                raise _nothing_to_draw(self.mixture["name"], task, f"{count} {name}")
 
     def draw(self, part: slice | None = None) -> Draw:
         """Return the next batch: update, buffer and pretraining pairs in this order."""
@@ -198,7 +202,8 @@ class Mixture:
         captions: list[str] = []
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
             captions += pairs.captions(indices, rng, own)
-        first = part.start if part is not None else 0
+        # The seed of a pair is that of its place in the whole batch, whoever reads it.
+        first = _beginning(part)
         seed = partial(seed_of, self.seed, "augmentation", self.task, self.drawn - 1)
         images = coloured(images, self.augmentation, lambda place: seed(first + place))
         return Draw(
@@ -212,16 +217,16 @@ class Mixture:
         requests = list(self._asked(chosen, part))
         if self.device is None:
             return [torch.from_numpy(pairs.images(mine, crops)) for pairs, mine, crops in requests]
-        decoded = ahead if ahead is not None else self.opened(chosen, part)
-        return [
-            placed(*one, images, self.device) for one, images in zip(requests, decoded, strict=True)
-        ]
+        if ahead is None:
+            ahead = self.opened(chosen, part)
+        each = zip(requests, ahead, strict=True)
+        return [placed(*request, decoded, self.device) for request, decoded in each]
 
     def _asked(
         self, chosen: Sequence[Portion], part: slice | None
     ) -> Iterator[tuple[Pairs, np.ndarray, list[Crop] | None]]:
         """Yield whose images are of a part of the batch, which of them, and how they are cut."""
-        place = part.start if part is not None else 0
+        place = _beginning(part)
         seed = partial(seed_of, self.seed, "crop", self.task, self.drawn - 1)
         crops = partial(_crops, self.augmentation, seed)
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
@@ -232,12 +237,15 @@ class Mixture:
 
     def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
         """Return which rows of each portion are of a part of the batch."""
-        first, last = (part.start, part.stop) if part is not None else (0, self.batch_pairs)
-        ends = np.cumsum([0, *(len(indices) for _, indices in chosen)]).tolist()
-        return [
-            slice(*(min(max(place, begin), end) - begin for place in (first, last)))
-            for begin, end in pairwise(ends)
-        ]
+        part = part or slice(0, self.batch_pairs)
+        owned, begin = [], 0
+        for _, indices in chosen:
+            end = begin + len(indices)
+            # The part's two ends, moved into this portion and counted from its beginning.
+            start, stop = (min(max(at, begin), end) - begin for at in (part.start, part.stop))
+            owned.append(slice(start, stop))
+            begin = end
+        return owned
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, as JSON carries them."""
@@ -258,6 +266,20 @@ class Mixture:
             pool.seek(epoch, position)
 
 
+def _nothing_to_draw(mixture: str, task: int, needed: str) -> MixtureError:
+    """Return the error of a mixture that needs pairs of a source that is empty."""
+    return MixtureError(
+        f"mixture {mixture!r}: task {task} needs {needed} pairs a batch and has none"
+    )
+
+
+def _beginning(part: slice | None) -> int:
+    """Return the first place of a part of a batch; None is the whole batch."""
+    if part is None:
+        return 0
+    return int(part.start)
+
+
 def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
     """Return (n_t,) int64 a task: a number for the (dataset, label) of each pair."""
     numbers: dict[tuple[int, int], int] = {}
@@ -266,12 +288,11 @@ def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
         numbered = [np.empty(0, np.int64)]
         for pairs, indices in portions:
             labels, each = np.unique(pairs.labels[indices], return_inverse=True)
-            numbered.append(
-                np.array(
-                    [numbers.setdefault((id(pairs), int(label)), len(numbers)) for label in labels],
-                    np.int64,
-                )[each]
-            )
+            # A concept gets its number when it is met first, and keeps it in later tasks.
+            known = []
+            for label in labels:
+                known.append(numbers.setdefault((id(pairs), int(label)), len(numbers)))
+            numbered.append(np.array(known, np.int64)[each])
         tasks.append(np.concatenate(numbered))
     return tasks
 

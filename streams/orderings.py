@@ -13,7 +13,8 @@ import numpy as np
 
 from streams.tasks import Concept
 
-DECIMALS = 6  # of a similarity: what differs less is equal, on every machine
+# Similarities that differ by less are equal, so that every machine makes the same chain.
+DECIMALS = 6
 
 
 class OrderingError(ValueError):
@@ -60,13 +61,14 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
     Raises:
         OrderingError: a dataset without a year.
     """
-    timeless = sorted(
-        {dataset for (dataset, _), year in zip(concepts, years, strict=True) if year is None}
-    )
+    timeless = set[str]()
+    for (dataset, _), year in zip(concepts, years, strict=True):
+        if year is None:
+            timeless.add(dataset)
     if timeless:
+        names = ", ".join(sorted(timeless))
         raise OrderingError(
-            f"an order by time needs the year of every dataset, and {', '.join(timeless)} has "
-            "none. "
+            f"an order by time needs the year of every dataset, and {names} has none. "
             "Give `year` in its row, or order by dataset, which puts those without a year last"
         )
     shuffled = random(concepts, seed)
@@ -77,12 +79,15 @@ def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int)
     """Put dataset after dataset, by year of release where there is one, then by name; the concepts
     of each shuffled; years (N,).
     """
-    keys = [
-        (year is None, year or 0, name) for (name, _), year in zip(concepts, years, strict=True)
-    ]
-    number = {key: n for n, key in enumerate(sorted(set(keys)))}
+    keys = []
+    for (name, _), year in zip(concepts, years, strict=True):
+        # Datasets without a year come last.
+        keys.append((year is None, year or 0, name))
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    rank = np.array([ranks[key] for key in keys])
+    # A stable sort of the shuffled concepts leaves those of one dataset shuffled.
     shuffled = random(concepts, seed)
-    return shuffled[np.argsort(np.array([number[key] for key in keys])[shuffled], kind="stable")]
+    return shuffled[np.argsort(rank[shuffled], kind="stable")]
 
 
 def _named(concepts: Sequence[Concept]) -> np.ndarray:
@@ -92,13 +97,9 @@ def _named(concepts: Sequence[Concept]) -> np.ndarray:
         OrderingError: there are none, or one of them twice.
     """
     if not concepts or len(set(concepts)) < len(concepts):
-        twice = (
-            sorted({concept for concept in concepts if concepts.count(concept) > 1})[:3]
-            if concepts
-            else []
-        )
-        raise OrderingError(
-            f"an order is of concepts that differ; "
-            f"{f'{twice} come twice' if twice else 'there are none'}"
-        )
+        twice = {concept for concept in concepts if concepts.count(concept) > 1}
+        problem = "there are none"
+        if twice:
+            problem = f"{sorted(twice)[:3]} come twice"
+        raise OrderingError(f"an order is of concepts that differ; {problem}")
     return np.array(sorted(range(len(concepts)), key=lambda n: concepts[n]), np.int64)

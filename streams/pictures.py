@@ -47,8 +47,10 @@ FINER = 2
 WHOLE_PIXELS = 1 << 24
 # Modes that Pillow resizes as they are. Others are made RGB first.
 RESIZED_AS_THEY_ARE = ("RGB", "L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr", "LAB", "HSV")
-ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
-SUPPORT = 2  # source pixels on each side that bicubic interpolation looks at, when it enlarges
+# The EXIF tag that says how the camera was held.
+ORIENTATION = 0x0112
+# Source pixels on each side that bicubic interpolation looks at, when it enlarges.
+SUPPORT = 2
 
 OPENAI = Preprocessing()
 RESAMPLING = {
@@ -56,9 +58,12 @@ RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
 }
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom
-Colour = tuple[int, ...]  # red, green, blue, each from 0 to 255
-Crop = Callable[[Image.Image], Box]  # of a picture of which only the size is looked at
+# In pixels: left, top, right, bottom.
+Box = tuple[int, int, int, int]
+# Red, green, blue, each from 0 to 255.
+Colour = tuple[int, ...]
+# Chooses the box of a picture; only the picture's size is looked at.
+Crop = Callable[[Image.Image], Box]
 
 
 def pixels(

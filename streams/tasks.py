@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-Concept = tuple[str, str]  # dataset, class
+# The names of a dataset and of one of its classes.
+Concept = tuple[str, str]
 
 
 def chunks(concepts: Sequence[Concept], tasks: int) -> list[list[Concept]]:

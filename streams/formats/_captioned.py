@@ -20,7 +20,8 @@ from streams.formats._unused import (
 )
 from streams.pictures import SUFFIXES
 
-Columns = Sequence[tuple[str, str]]  # key of params, column: of the path, the caption and the label
+# A key of params and the column that it names: for the path, the caption and the label.
+Columns = Sequence[tuple[str, str]]
 
 
 class Listed:
@@ -41,8 +42,10 @@ class Listed:
         self.unused, self.remarks = Unused(), list[str]()
         self.captions: dict[str, list[str]] = {}
         self.told: dict[str, Any] = {}
-        self.bare: set[str] = set()  # images whose rows hold no text
-        self.covers: list[Path] = []  # files and folders of which everything is used or counted
+        # The images whose rows hold no text.
+        self.bare: set[str] = set()
+        # The files and folders of which everything is used or counted.
+        self.covers: list[Path] = []
         self.names: list[str] = []
         self.labels: np.ndarray = np.empty(0, np.int64)
 

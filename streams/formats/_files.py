@@ -29,7 +29,7 @@ from streams import EVERY, DatasetError
 from streams.formats._labels import check_labels
 from streams.formats._places import Form
 from streams.formats._splits import kept
-from streams.formats._unused import Unused, printable
+from streams.formats._unused import Unused, first_names, printable
 from streams.pictures import OPENAI, Colour, Crop, pixels
 
 UNREADABLE = (
@@ -43,8 +43,10 @@ UNREADABLE = (
     zlib.error,
     Image.DecompressionBombError,
 )
-TOLERATED = 10  # unreadable items that are never too many
-SHOWN = 20  # unreadable items that an error names
+# So many unreadable items are never too many, however few were read.
+TOLERATED = 10
+# How many unreadable items an error names.
+SHOWN = 20
 Pixels = np.ndarray | Tensor
 
 
@@ -200,7 +202,7 @@ class Files:
     def every_caption(self) -> list[list[str]]:
         """Return all captions of each item whose image is shown, the first one first.
 
-        Called after `images`, which finds out which items cannot be read and show another's instead.
+        Called after `images`, which finds out whose image stands in for one that cannot be read.
         """
         shown = np.where(self.instead < 0, np.arange(len(self.instead)), self.instead)
         return [list(self.source.texts(int(self.items[place]))) for place in shown]
@@ -216,8 +218,7 @@ class Files:
             self.unreadable.add(name, "read by a process that decodes ahead", self.seen)
 
     def _pixels(self, index: int, crop: Crop | None, image: Pixels | Exception | None) -> Pixels:
-        """Return (3, P, P): the item's own pixels, or those of the next of its label that can be
-        read.
+        """Return (3, P, P): the item's pixels, or those of the next readable one of its label.
 
         `image`: what it was decoded to already; None: Pillow decodes it now.
         """
@@ -227,31 +228,22 @@ class Files:
         if not isinstance(image, Exception):
             return image
         # The next of the same label in the order of the split, whoever asks and whatever was asked.
-        alike = np.flatnonzero(self.labels == self.labels[index])
-        for other in np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist():
+        others = _next_alike(self.labels, index)
+        for other in others:
             image = self._decoded(other, crop)
             self._note(other, image)
             if not isinstance(image, Exception):
                 self.instead[index] = other
                 return image
         raise DatasetError(
-            f"{self.about}: none of the {len(alike)} images of label {self.labels[index]} can be "
-            f"read: {image}"
+            f"{self.about}: none of the {len(others) + 1} images of label {self.labels[index]} can "
+            f"be read: {image}"
         )
 
-    def _decoded(
-        self, index: int, crop: Crop | None = None, decode: Callable[..., Any] = pixels
-    ) -> Any:
+    def _decoded(self, index: int, crop: Crop | None, decode: Callable[..., Any] = pixels) -> Any:
         """Return (3, P, P), or why the image is unreadable. Changes nothing, as threads call it."""
-        try:
-            picture = self.source.read(int(self.items[index]))
-            how = (self.background, self.upright, self.preprocessing)
-            return decode(picture, self.image_px, crop, *how)
-        except UNREADABLE as problem:
-            # An error of the disk, not of the image, has a number.
-            if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):
-                raise
-            return problem
+        how = (self.image_px, crop, self.background, self.upright, self.preprocessing)
+        return _tried(self.source, int(self.items[index]), decode, how)
 
     def _note(self, index: int, image: Pixels | Exception) -> None:
         """Remember an item that was read; count it if it is met first and unreadable."""
@@ -262,13 +254,33 @@ class Files:
             self.instead[index] = index
 
 
+def _tried(source: Source, item: int, decode: Callable[..., Any], how: Sequence[Any]) -> Any:
+    """Return what an item's picture is decoded to, or why it is unreadable.
+
+    `how`: the further arguments of `decode`.
+    """
+    try:
+        return decode(source.read(item), *how)
+    except UNREADABLE as problem:
+        # An error of the disk, not of the image, has a number.
+        if isinstance(problem, OSError) and problem.errno not in (None, errno.ENOENT):
+            raise
+        return problem
+
+
+def _next_alike(labels: np.ndarray, index: int) -> list[int]:
+    """Return the other items of the same label, from the next one on and round to the first."""
+    alike = np.flatnonzero(labels == labels[index])
+    others: list[int] = np.roll(alike, -int(np.searchsorted(alike, index)) - 1)[:-1].tolist()
+    return others
+
+
 def _too_many(corrupt: Sequence[str], seen: int, allowed: float, problem: object) -> str:
     """Return that too many images cannot be read, which ones, and what to do."""
-    shown = ", ".join(corrupt[:SHOWN])
-    more = ", ..." if len(corrupt) > SHOWN else ""
+    shown = first_names(corrupt, SHOWN)
     return (
         f"{len(corrupt)} of the {seen} images read so far cannot be read, and {allowed:.0f} may: "
-        f"{shown}{more} (the last one: {problem}). Fetch them again, or raise corrupt_share in the "
+        f"{shown} (the last one: {problem}). Fetch them again, or raise corrupt_share in the "
         "row's params."
     )
 

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from streams import ContradictionError, DatasetError
+from streams.formats._unused import first_names
 
-TEMPLATE = "a photo of a {}"  # of a row that has no templates
-SHOWN = 6  # names of each side that an error gives
+# What a row that has no templates is read with.
+TEMPLATE = "a photo of a {}"
+# How many names of each side an error gives.
+SHOWN = 6
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 
@@ -65,10 +68,8 @@ def renamed(classes: Sequence[str], named: Sequence[str], where: str) -> list[st
             other.append(f"{name!r} is {written!r}")
     if not other:
         return []
-    more = ", ..." if len(other) > SHOWN else ""
     return [
-        f"{len(other)} classes of the row have other names in {where}, by number: "
-        f"{', '.join(other[:SHOWN])}{more}"
+        f"{len(other)} classes of the row have other names in {where}, by number: {_listed(other)}"
     ]
 
 
@@ -95,7 +96,10 @@ def label_numbers(
             places.append(number[label])
         elif isinstance(label, int | float) and label == int(label):
             place = int(label)
-            places.append(order[place] if 0 <= place < len(order) else place)
+            # A number beyond the order stays, and is refused with the name of its item later.
+            if 0 <= place < len(order):
+                place = order[place]
+            places.append(place)
         else:
             raise DatasetError(
                 f"{about}: label {label!r} is neither the name of a class nor its number"
@@ -137,7 +141,10 @@ def by_label(
                 "captions from elsewhere."
             )
     templates = dataset["templates"] or [TEMPLATE]
-    return [[template.replace("{}", name) for template in templates] for name in classes]
+    captions = []
+    for name in classes:
+        captions.append([template.replace("{}", name) for template in templates])
+    return captions
 
 
 def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
@@ -181,5 +188,4 @@ def _alike(words: Sequence[str], others: Sequence[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = ", ..." if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return first_names(names, SHOWN)

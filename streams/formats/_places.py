@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from streams import DatasetError
+from streams.formats._unused import first_names
 
-SIGNS = "*?["  # what makes a pattern of a path
+# A path with one of these signs is a pattern.
+SIGNS = "*?["
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-SHOWN = 3  # files of a range that an error names
+# How many files of a range an error names.
+SHOWN = 3
 
 
 class Form(Protocol):
@@ -43,7 +46,7 @@ class Form(Protocol):
 
 
 def place(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
-    """Return where the row says the dataset lies; `wanted` says what should be there.
+    """Return where the row says the dataset lies; `contents` says what should be there.
 
     Raises:
         DatasetError: no location, an address, or nothing there.
@@ -56,7 +59,7 @@ def place_and_pattern(
 ) -> tuple[Path, str]:
     """Return a folder, and the files in it that are meant: a name, a pattern or a range in braces.
 
-    A location may itself be a file, a pattern or a range; `said` is the sub-location of a split.
+    A location may itself be a file, a pattern or a range; `pattern` is the sub-location of a split.
 
     Raises:
         DatasetError: as `place`.
@@ -68,7 +71,9 @@ def place_and_pattern(
     if rest:
         return fixed, rest
     path = there(f"dataset {dataset['name']!r}", path, contents)
-    return (path, pattern) if path.is_dir() else (path.parent, path.name)
+    if path.is_dir():
+        return path, pattern
+    return path.parent, path.name
 
 
 def located(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
@@ -144,7 +149,7 @@ def matching(about: str, folder: Path, pattern: str, suffix: str) -> list[Path]:
     """
     if RANGE.search(pattern):
         return _all_of(about, folder, pattern)
-    if any(sign in pattern for sign in SIGNS):
+    if is_pattern(pattern):
         files = [path for path in folder.glob(pattern) if path.is_file()]
     elif (folder / pattern).is_file():
         files = [folder / pattern]
@@ -165,14 +170,17 @@ def _all_of(about: str, folder: Path, pattern: str) -> list[Path]:
     Raises:
         DatasetError: some are not there; names the first.
     """
-    files = [folder / each for each in expanded(pattern)]
-    missing = [str(file) for file in files if not file.is_file()]
+    files, missing = list[Path](), list[str]()
+    for each in expanded(pattern):
+        file = folder / each
+        files.append(file)
+        if not file.is_file():
+            missing.append(str(file))
     if missing:
-        shown = ", ".join(missing[:SHOWN])
-        more = ", ..." if len(missing) > SHOWN else ""
+        shown = first_names(missing, SHOWN)
         raise DatasetError(
             f"{about}: {len(missing)} of the {len(files)} files of {pattern} are not in {folder}: "
-            f"{shown}{more}. Fetch them, write the numbers that are there, or a pattern such as "
+            f"{shown}. Fetch them, write the numbers that are there, or a pattern such as "
             f"{RANGE.sub('*', pattern)}"
         )
     return sorted(files)

@@ -18,7 +18,8 @@ from schema.files import fsync
 from streams import DatasetError
 
 SCHEMES = ("http://", "https://", "file://")
-TRIES, PAUSE_S, SILENCE_S = 4, 1.0, 60.0  # the pause doubles after each try
+# The pause doubles after each try.
+TRIES, PAUSE_S, SILENCE_S = 4, 1.0, 60.0
 
 
 def is_address(location: str) -> bool:
@@ -41,7 +42,8 @@ def fetched(about: str, address: str, folder: Path) -> Path:
         try:
             _copied(address, copy)
         # Refused for good (no such file, no right to it), or worth another try.
-        except (OSError, ValueError) as problem:  # URLError and a connection that ends are OSErrors
+        # URLError, and the error of a connection that ends, are OSErrors.
+        except (OSError, ValueError) as problem:
             denied = (
                 isinstance(problem, urllib.error.HTTPError)
                 and 400 <= problem.code < 500

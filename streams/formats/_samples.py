@@ -21,7 +21,8 @@ from streams.formats._unused import (
 )
 from streams.pictures import SUFFIXES
 
-Parts = dict[str, tuple[int, int]]  # of a sample, by ending: offset and bytes
+# The members of a sample by their endings: where each begins, and its size in bytes.
+Parts = dict[str, tuple[int, int]]
 
 
 def index_of(file: Path, image: str, caption: str) -> Arrays:
@@ -87,7 +88,8 @@ def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
     for name, offset, size in members(file, unused):
         folder, _, base = name.rpartition("/")
         stem, _, ending = base.partition(".")
-        if not stem:  # a hidden file: its name is all ending
+        # A hidden file has no stem: its name is all ending.
+        if not stem:
             stem, ending = base, ""
         key = f"{folder}/{stem}" if folder else stem
         parts = samples.setdefault(key, {})
@@ -107,8 +109,11 @@ def _image_of(parts: Parts, image: str) -> str | None:
 
 def _others(key: str, parts: Parts, picture: str) -> list[str]:
     """Return the names of a sample's other pictures."""
-    others = [ending for ending in parts if ending != picture and ending.endswith(SUFFIXES)]
-    return [f"{key}{ending}" for ending in others]
+    others = []
+    for ending in parts:
+        if ending != picture and ending.endswith(SUFFIXES):
+            others.append(f"{key}{ending}")
+    return others
 
 
 def _says_something(file: Path, text: tuple[int, int], caption: str) -> bool:
@@ -147,10 +152,13 @@ def _endings(samples: dict[str, Parts]) -> Arrays:
 
 def _as_arrays(unused: Unused) -> Arrays:
     """Return what is not used, as arrays that can be kept."""
-    names = [(reason, name) for reason, some in unused.names.items() for name in some]
+    reasons, names = list[str](), list[str]()
+    for reason, some in unused.names.items():
+        reasons += [reason] * len(some)
+        names += some
     return {
         "reasons": np.array(list(unused.counts), np.str_),
         "reason_counts": np.array(list(unused.counts.values()), np.int64),
-        "reason_of": np.array([reason for reason, _ in names], np.str_),
-        "reason_names": np.array([name for _, name in names], np.str_),
+        "reason_of": np.array(reasons, np.str_),
+        "reason_names": np.array(names, np.str_),
     }

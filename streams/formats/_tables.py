@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 from streams import DatasetError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
-LONGEST_FIELD = (
-    1 << 24
-)  # characters of a cell; Python's own limit is 131,072 and shared by all readers
+# The characters of a cell. Python's own limit is 131,072, and all readers share it.
+LONGEST_FIELD = 1 << 24
 
 
 @dataclass

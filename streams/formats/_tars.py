@@ -42,7 +42,8 @@ class Members:
         self.file = file
         index = cached(cache / "tars", file, "members", self._index)
         self.at = {str(name): place for place, name in enumerate(index["names"])}
-        self.spans: np.ndarray = index["spans"]  # (N, 2) int64: offset and size in bytes
+        # (N, 2) int64: offset and size in bytes.
+        self.spans: np.ndarray = index["spans"]
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a member.

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 
 KINDS_OF_FILE = "not a kind of picture that is read"
 HIDDEN = "hidden"
@@ -15,7 +16,8 @@ ANOTHER = "another picture of a sample that has one"
 BROKEN_ROW = "not as many fields as the header"
 NOT_A_FILE = "a link or a device in a tar"
 
-SHOWN = 5  # names of each reason that a line gives
+# How many names a line gives for each reason.
+SHOWN = 5
 
 
 class Unused:
@@ -58,6 +60,14 @@ class Unused:
             more = ", ..." if count > len(self.names[reason]) else ""
             sentences.append(f"{count:,} not used, {reason}: {names}{more}")
         return sentences
+
+
+def first_names(names: Sequence[str], shown: int) -> str:
+    """Return the first names of a list, with dots behind them where there are more."""
+    listed = ", ".join(names[:shown])
+    if len(names) > shown:
+        listed += ", ..."
+    return listed
 
 
 def printable(name: str) -> str:

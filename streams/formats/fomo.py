@@ -26,7 +26,8 @@ from streams.formats._places import part, place, there
 from streams.formats._tars import Members
 from streams.formats._unused import Unused
 
-CAPTIONS = {  # which fields of a record are asked, in this order
+# The fields of a record that hold captions: the first that has any is taken.
+CAPTIONS = {
     "published": ("default_caption", "synthetic_merged_caption", "primer_caption"),
     "primer": ("primer_caption",),
     "synthetic": ("synthetic_caption",),
@@ -40,16 +41,24 @@ RECORD = "image path -> caption record"
 class Fomo:
     """The fields are the keys of `dataset.params`."""
 
-    train: str = "train"  # ending of the record file; the same as `test`: split by `test_share`
-    test: str = "test"  # MTSD calls it `val`
-    test_share: float = 0.0  # share of the items that are test pairs, by a hash of the image's path
-    info: str = "../00_info"  # folder of the records; relative paths start at the location
-    resized: int = 0  # 224: the records and images of the resized copy, `CUB200_train_224`
+    # Ending of the record file; the same as `test`: split by `test_share`.
+    train: str = "train"
+    # MTSD calls it `val`.
+    test: str = "test"
+    # The share of the items that are test pairs, by a hash of the image's path.
+    test_share: float = 0.0
+    # Folder of the records; relative paths start at the location.
+    info: str = "../00_info"
+    # 224: the records and images of the resized copy, `CUB200_train_224`.
+    resized: int = 0
     captions: str = "published"
     image_px: int = 224
-    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
-    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
-    upright: bool = False  # whether pictures are turned as their EXIF says
+    # The share of the items read that may be unreadable; ten always may.
+    corrupt_share: float = 0.01
+    # The colour that transparent pictures are put on; empty: as open_clip treats them.
+    background: str = ""
+    # Whether pictures are turned as their EXIF says.
+    upright: bool = False
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the pairs of a record file, in its order.
@@ -202,7 +211,10 @@ def _labelled(about: str, file: Path, classes: list[str]) -> bool:
         if written != ours:
             place = number
             break
-    sides = [repr(some[place]) if place < len(some) else "none" for some in (classes, named)]
+    sides = []
+    for some in (classes, named):
+        # One list may be the beginning of the other.
+        sides.append(repr(some[place]) if place < len(some) else "none")
     raise ContradictionError(
         f"{about}: its classes are not those of {file.name}, from {place} on: the row has "
         f"{sides[0]}, "

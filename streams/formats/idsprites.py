@@ -28,15 +28,19 @@ from streams.world.captions import describe
 from streams.world.rendering import BACKGROUNDS, COLOURS, POSITIONS, SIZES, Factors, render
 from streams.world.shapes import blob, crystal, rng_of
 
-DETAIL = 0.3  # chance of a factor other than the class to be told in a caption
-FACTORS: dict[str, tuple[str, ...]] = {  # and their values, as captions call them
+# The chance that a caption tells a factor other than the class.
+DETAIL = 0.3
+# The factors of a sprite, each with its values as captions call them.
+FACTORS: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
     "size": tuple(SIZES),
     "position": tuple(POSITIONS),
-    "turn": ("0", "45", "90", "135", "180", "225", "270", "315"),  # degrees
+    # In degrees.
+    "turn": ("0", "45", "90", "135", "180", "225", "270", "315"),
     "background": tuple(BACKGROUNDS),
 }
-CANVAS = {"background": ["grey"]}  # of a row that says nothing of it
+# The values of a factor where a row says nothing of it, and not every value is meant.
+CANVAS = {"background": ["grey"]}
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,20 @@ class Idsprites:
     """The fields are the keys of `dataset.params`."""
 
     seed: int = 0
-    train: int = 0  # training pairs, shared evenly among the classes
-    test: int = 200  # test pairs, likewise
-    # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    # Training pairs, shared evenly among the classes.
+    train: int = 0
+    # Test pairs, shared evenly too.
+    test: int = 200
+    # Which pairs the test split holds: `test`, or `validation` to choose hyperparameters on.
     held: str = "test"
-    values: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # {"colour": ["red", "blue"]}; of a factor left out, every one
-    fresh: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # the values of those images that have drifted
-    drift: float = 0.0  # share of the images that have
-    occasion: int = 0  # the same row on another occasion: other images of the same shapes
+    # The values that factors take, {"colour": ["red", "blue"]}; a factor left out takes every one.
+    values: dict[str, list[str]] = field(default_factory=dict)
+    # The values of the images that have drifted.
+    fresh: dict[str, list[str]] = field(default_factory=dict)
+    # The share of the images that have drifted.
+    drift: float = 0.0
+    # The same row on another occasion: other images of the same shapes.
+    occasion: int = 0
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Sprites":
@@ -67,8 +73,9 @@ class Idsprites:
         """
         about, classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
         self._check(about, classes)
-        part = "train" if split == "train" else self.held
-        count = self.train if split == "train" else self.test
+        part, count = self.held, self.test
+        if split == "train":
+            part, count = "train", self.train
         rng = rng_of(self.seed, "idsprites", part, self.occasion)
         return Sprites(self, classes, np.arange(count) % len(classes), rng)
 
@@ -109,9 +116,8 @@ class Sprites:
     ) -> None:
         self.labels: np.ndarray = labels.astype(np.int64)
         self.image_px, self.classes = form.image_px, classes
-        self.tables = np.stack(
-            [shape(name, form.seed) for name in classes]
-        )  # (classes, 256): radii
+        # (classes, 256): radii.
+        self.tables = np.stack([shape(name, form.seed) for name in classes])
         self.factors = _factors(form, self.labels, rng)
 
     def __len__(self) -> int:
@@ -136,7 +142,9 @@ class Sprites:
 def shape(name: str, seed: int) -> np.ndarray:
     """Return (256,) float32: the radii of the shape that a name stands for."""
     smooth = rng_of(seed, "idsprites", name).integers(2)
-    return blob(name, seed) if smooth else crystal(name, seed)
+    if smooth:
+        return blob(name, seed)
+    return crystal(name, seed)
 
 
 def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> Factors:
@@ -148,7 +156,10 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
     drawn = {}
     for factor, every in FACTORS.items():
         usual = _places(factor, form.values.get(factor) or CANVAS.get(factor) or list(every))
-        fresh = _places(factor, form.fresh[factor]) if factor in form.fresh else usual
+        fresh = usual
+        if factor in form.fresh:
+            fresh = _places(factor, form.fresh[factor])
+        # One chance for both, so that an image drifts in no factor but those of `fresh`.
         chance = rng.uniform(size=count)
         drawn[factor] = np.where(
             drifted,

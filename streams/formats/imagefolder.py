@@ -26,7 +26,8 @@ from streams.formats._unused import HIDDEN, KINDS_OF_FILE, NO_CLASS, OUTSIDE, Un
 from streams.pictures import SUFFIXES
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-FILE_NAME = "file_name"  # the column that Hugging Face reads
+# The column that Hugging Face reads.
+FILE_NAME = "file_name"
 WANTED = "a folder of images for each class"
 
 
@@ -38,15 +39,21 @@ class Imagefolder:
     # `test_share`.
     train: str = ""
     test: str = ""
-    test_share: float = 0.0  # share of the items that are test pairs, by a hash of `crow/001.jpg`
+    # The share of the items that are test pairs, by a hash of `crow/001.jpg`.
+    test_share: float = 0.0
     # Of the row's classes, in their order; empty: a folder is called as its class.
     folders: tuple[str, ...] | list[str] = ()
-    caption: str = ""  # column of the metadata; empty: the row's templates, with the class name
-    label: str = ""  # column of a class, by number or name; empty: the folder says it
+    # Column of the metadata; empty: the row's templates, with the class name.
+    caption: str = ""
+    # Column of a class, by number or name; empty: the folder says it.
+    label: str = ""
     image_px: int = 224
-    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
-    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
-    upright: bool = False  # whether pictures are turned as their EXIF says
+    # The share of the items read that may be unreadable; ten always may.
+    corrupt_share: float = 0.01
+    # The colour that transparent pictures are put on; empty: as open_clip treats them.
+    background: str = ""
+    # Whether pictures are turned as their EXIF says.
+    upright: bool = False
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the images of the row's classes, by class, then by path.
@@ -174,8 +181,11 @@ class Folders:
 
 def class_folders(folder: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted; hidden ones are no classes."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    return sorted(entry.name for entry in entries if entry.is_dir())
+    names = []
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.name.startswith("."):
+            names.append(entry.name)
+    return sorted(names)
 
 
 def metadata_of(about: str, folder: Path) -> Table | None:

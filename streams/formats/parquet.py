@@ -28,7 +28,8 @@ from streams.formats._places import matching, part, place_and_pattern
 from streams.formats._tables import texts_of
 from streams.formats._unused import NO_CAPTION, Unused
 
-ROWS = 64  # read at once while the images are copied
+# Read at once while the images are copied.
+ROWS = 64
 
 
 def _text(kind: pa.DataType) -> bool:
@@ -54,7 +55,8 @@ def _label(kind: pa.DataType) -> bool:
     return any((_text(kind), is_number, types.is_boolean(kind), types.is_null(kind)))
 
 
-TYPES = {"image": _image, "caption": _caption, "label": _label}  # what a column may hold
+# What a column may hold.
+TYPES = {"image": _image, "caption": _caption, "label": _label}
 WANTED = {
     "image": "images are bytes, or the struct of bytes and path that Hugging Face writes",
     "caption": "captions are texts, or lists of them",
@@ -71,15 +73,21 @@ class Parquet:
     # by `test_share`.
     train: str = ""
     test: str = ""
-    test_share: float = 0.0  # share of the items that are test pairs, by a hash of `file/row`
-    image: str = "image"  # column of the images
+    # The share of the items that are test pairs, by a hash of `file/row`.
+    test_share: float = 0.0
+    # Column of the images.
+    image: str = "image"
     # Column of a text, or of a list of them; empty: the row's templates, with the class name.
     caption: str = ""
-    label: str = ""  # column of a class, by number or by name; empty: there are none
+    # Column of a class, by number or by name; empty: there are none.
+    label: str = ""
     image_px: int = 224
-    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
-    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
-    upright: bool = False  # whether pictures are turned as their EXIF says
+    # The share of the items read that may be unreadable; ten always may.
+    corrupt_share: float = 0.01
+    # The colour that transparent pictures are put on; empty: as open_clip treats them.
+    background: str = ""
+    # Whether pictures are turned as their EXIF says.
+    upright: bool = False
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the rows of the files that have a caption, by file, then as in the file.
@@ -168,9 +176,11 @@ class Rows:
             copy = _copied(file, form.image, cache)
             self.copies.append(copy / "images")
             spans.append(np.load(copy / "spans.npy")[used])
-        self.spans: np.ndarray = np.concatenate(spans)  # (N, 2): offset and size in bytes
-        self.file = np.concatenate([np.full(len(some), number) for number, some in enumerate(rows)])
-        self.row = np.concatenate(rows)  # in its file
+        # (N, 2): offset and size in bytes.
+        self.spans: np.ndarray = np.concatenate(spans)
+        self.file = np.repeat(np.arange(len(rows)), list(map(len, rows)))
+        # The row of each pair in its file.
+        self.row = np.concatenate(rows)
         if len(self.names) and not np.any(self.spans[:, 1]):
             names = ", ".join(file.name for file in files[:3])
             raise DatasetError(
@@ -254,7 +264,8 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
         for batch in source.iter_batches(ROWS, columns=[column]):
             for cell in batch.column(0).to_pylist():
                 image = cell.get("bytes") if isinstance(cell, dict) else cell
-                sizes.append(out.write(image or b""))  # nothing: an unreadable image
+                # A cell without an image takes no bytes, and is an unreadable image later.
+                sizes.append(out.write(image or b""))
     # Written aside, flushed, then moved: whoever reads meets a whole folder or none.
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))
@@ -263,7 +274,8 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
     try:
         aside.rename(folder)
         fsync(cache)
-    except OSError:  # another worker was first; its copy is the same
+    # Another worker was first, and its copy is the same.
+    except OSError:
         shutil.rmtree(aside)
         if not folder.exists():
             raise

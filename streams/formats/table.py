@@ -26,16 +26,25 @@ class Table:
     # File or pattern (`train.csv`) in the location; the same as `test`: split by `test_share`.
     train: str = ""
     test: str = ""
-    test_share: float = 0.0  # share of the items that are test pairs, by a hash of the path
-    image: str = "filepath"  # column of the paths
-    caption: str = "title"  # column of the captions
-    label: str = ""  # column of a class, by number or name; empty: there are none
-    separator: str = ""  # between cells; empty: a tab where the header holds one, else a comma
-    images: str = ""  # folder that the paths start from, in the location; empty: that of the table
+    # The share of the items that are test pairs, by a hash of the path.
+    test_share: float = 0.0
+    # Column of the paths.
+    image: str = "filepath"
+    # Column of the captions.
+    caption: str = "title"
+    # Column of a class, by number or name; empty: there are none.
+    label: str = ""
+    # Between cells; empty: a tab where the header holds one, else a comma.
+    separator: str = ""
+    # Folder that the paths start from, in the location; empty: that of the table.
+    images: str = ""
     image_px: int = 224
-    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
-    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
-    upright: bool = False  # whether pictures are turned as their EXIF says
+    # The share of the items read that may be unreadable; ten always may.
+    corrupt_share: float = 0.01
+    # The colour that transparent pictures are put on; empty: as open_clip treats them.
+    background: str = ""
+    # Whether pictures are turned as their EXIF says.
+    upright: bool = False
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the images that the rows name and that are there, in the order of their paths.

@@ -21,8 +21,10 @@ from streams.formats._labels import by_label, label_numbers, order_of, renamed
 from streams.formats._places import part, place
 from streams.formats._unused import Unused
 
-LABELS = ("targets", "labels", "_labels", "y")  # what torchvision's classes call them
-PAIRS = ("samples", "_samples", "imgs")  # or lists of (file, label)
+# The names that torchvision's classes have for their labels.
+LABELS = ("targets", "labels", "_labels", "y")
+# Others keep lists of (file, label), called one of these.
+PAIRS = ("samples", "_samples", "imgs")
 # Arguments that no row may say.
 OURS = (
     *("root", "download", "loader", "transform", "target_transform", "transforms"),
@@ -34,14 +36,16 @@ OURS = (
 class Torchvision:
     """The fields are the keys of `dataset.params`."""
 
-    set: str = ""  # a class of torchvision.datasets: `CIFAR100`, `Food101`
+    # A class of torchvision.datasets: `CIFAR100`, `Food101`.
+    set: str = ""
     # Arguments of the class for the split; `train` or `split` is set where the class takes it.
     train: dict[str, Any] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
     # Of a class without splits: share of the items that are test pairs, by a hash of `CIFAR100/17`.
     test_share: float = 0.0
     image_px: int = 224
-    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
+    # The share of the items read that may be unreadable; ten always may.
+    corrupt_share: float = 0.01
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the items in torchvision's order.
@@ -126,7 +130,9 @@ def _class_name(name: Any) -> str:
 def _takes(name: str) -> list[str]:
     """Return the arguments of the class that a row may say; none if it reads no folder."""
     keys = inspect.signature(getattr(datasets, name)).parameters
-    return [key for key in keys if key not in OURS] if "root" in keys else []
+    if "root" not in keys:
+        return []
+    return [key for key in keys if key not in OURS]
 
 
 def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> Any:
@@ -146,7 +152,8 @@ def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> 
             )
     try:
         items = getattr(datasets, name)(root, **arguments)
-        len(items)  # a class that is only there to be built upon has no items
+        # A class that is only a base of others has no length, and ends here.
+        len(items)
     except (RuntimeError, OSError, ValueError, TypeError, ImportError) as problem:
         raise DatasetError(
             f"{about}: torchvision cannot open {name} in {root} with {dict(arguments)} "
@@ -168,7 +175,7 @@ def _targets(about: str, items: Any) -> list[int]:
     if labels is None:
         pairs = _first_of(items, PAIRS)
         if pairs is None:
-            pairs = (items[place] for place in range(len(items)))
+            pairs = map(items.__getitem__, range(len(items)))
         labels = [label for _, label in pairs]
     try:
         return [int(label) for label in np.asarray(labels).tolist()]

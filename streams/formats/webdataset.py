@@ -28,8 +28,10 @@ from streams.formats._remote import fetched, is_address
 from streams.formats._samples import index_of, texts_in
 from streams.formats._unused import Unused
 
-VERSION = 3  # of the index
-ENDINGS_SHOWN = 8  # endings of members that an error names
+# The version of the index: another one is made anew, beside the old.
+VERSION = 3
+# How many endings of members an error names.
+ENDINGS_SHOWN = 8
 WANTED = "tar shards, or folders of them"
 
 
@@ -38,19 +40,22 @@ class Webdataset:
     """The fields are the keys of `dataset.params`."""
 
     # Folder, file, pattern (`train-*.tar`) or range (`{00000..00127}.tar`) in the location; the
-    # same as
-    # `test`: split by `test_share`.
+    # same as `test`: split by `test_share`.
     train: str = ""
     test: str = ""
-    test_share: float = 0.0  # share of the items that are test pairs, by a hash of `shard/key`
-    image: str = ""  # ending of the image, `input.jpg`; empty: the kind of picture that is there
-    caption: str = (
-        "txt"  # ending of a text; `json:KEY`, a key of the .json; `templates`, of the row
-    )
+    # The share of the items that are test pairs, by a hash of `shard/key`.
+    test_share: float = 0.0
+    # Ending of the image, `input.jpg`; empty: the kind of picture that is there.
+    image: str = ""
+    # The ending of a text; `json:KEY`, a key of the .json; `templates`, those of the row.
+    caption: str = "txt"
     image_px: int = 224
-    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
-    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
-    upright: bool = False  # whether pictures are turned as their EXIF says
+    # The share of the items read that may be unreadable; ten always may.
+    corrupt_share: float = 0.01
+    # The colour that transparent pictures are put on; empty: as open_clip treats them.
+    background: str = ""
+    # Whether pictures are turned as their EXIF says.
+    upright: bool = False
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the pairs of the shards, by shard, then as in the shard.
@@ -106,7 +111,9 @@ class Webdataset:
         self, about: str, location: str, pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
         """Return the same of shards at an address, fetched where they are not here yet."""
-        where = f"{location.rstrip('/')}/{pattern}" if pattern else location
+        where = location
+        if pattern:
+            where = f"{location.rstrip('/')}/{pattern}"
         addresses = expanded(where)
         if not all(address.endswith(".tar") for address in addresses):
             raise DatasetError(
@@ -117,8 +124,10 @@ class Webdataset:
             )
         root = location if pattern else location.partition("{")[0].rpartition("/")[0]
         root = root.rstrip("/") + "/"
-        stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
-        files = [fetched(about, address, cache / "fetched") for address in addresses]
+        stems, files = list[str](), list[Path]()
+        for address in addresses:
+            stems.append(address.removeprefix(root).removesuffix(".tar"))
+            files.append(fetched(about, address, cache / "fetched"))
         return where, stems, files
 
 

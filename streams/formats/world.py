@@ -30,9 +30,10 @@ from streams.world.rendering import Factors, render
 from streams.world.scenes import SETS, Sampler, WorldError
 from streams.world.shapes import rng_of
 
-VERSION = 2  # of the drawing: a change of it makes other images, and so another cache
-# chance of a factor other than the class to be told in a caption; the base's captions each have a
-# chance of their own
+# The version of the drawing: a change of it makes other images, and so another cache.
+VERSION = 2
+# The chance that a caption tells a factor other than the class. Each caption of the base has a
+# chance of its own.
 DETAIL = 0.3
 SHIFTS = ("plain", "noise", "faded", "blurred", "low_contrast", "haze")
 
@@ -44,11 +45,14 @@ class World:
     set: str = "base"
     shift: str = "plain"
     seed: int = 0
-    train: int = 0  # training pairs, shared evenly among the classes
-    test: int = 200  # test pairs, likewise
-    # which pairs the test split holds: `test`, or `validation` to choose hyperparameters on
+    # Training pairs, shared evenly among the classes.
+    train: int = 0
+    # Test pairs, shared evenly too.
+    test: int = 200
+    # Which pairs the test split holds: `test`, or `validation` to choose hyperparameters on.
     held: str = "test"
-    names: tuple[str, ...] | list[str] = ()  # of the base: the made-up names it teaches
+    # The made-up names that the base teaches.
+    names: tuple[str, ...] | list[str] = ()
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Drawn":
@@ -65,8 +69,9 @@ class World:
                     f"{', '.join(allowed)}"
                 )
         classes = list(dataset["classes"])
-        part = "train" if split == "train" else self.held
-        count = self.train if split == "train" else self.test
+        part, count = self.held, self.test
+        if split == "train":
+            part, count = "train", self.train
         folder = cache / "world" / f"{self.set}-{part}-{self._key(classes, part, count)}"
         if not folder.exists():
             self._draw(folder, dataset["name"], classes, part, count)
@@ -74,11 +79,10 @@ class World:
 
     def _key(self, classes: list[str], part: str, count: int) -> str:
         """Return what the images depend on, in 16 hex digits."""
-        settings = {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ("train", "test", "held")
-        }
+        settings = asdict(self)
+        # What a split holds is said by its part and count; the other split's size has no say.
+        for name in ("train", "test", "held"):
+            del settings[name]
         settings |= {"classes": classes, "part": part, "count": count, "version": VERSION}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -114,9 +118,10 @@ class Drawn:
     def __init__(self, folder: Path, detail: float | None) -> None:
         self.array: np.ndarray = np.load(folder / "images.npy", mmap_mode="r")
         self.labels: np.ndarray = np.load(folder / "labels.npy")
-        self.factors = Factors(
-            **{field.name: np.load(folder / f"{field.name}.npy") for field in fields(Factors)}
-        )
+        factors: dict[str, np.ndarray] = {}
+        for field in fields(Factors):
+            factors[field.name] = np.load(folder / f"{field.name}.npy")
+        self.factors = Factors(**factors)
         self.nouns: list[str] = json.loads((folder / "nouns.json").read_text())
         self.detail = detail
 
@@ -131,9 +136,9 @@ class Drawn:
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
         """Return a fresh caption each: which factors it tells is drawn anew every time."""
-        return describe(
-            self.factors.some(indices), [self.nouns[n] for n in indices], self.detail, rng
-        )[part]
+        nouns = [self.nouns[index] for index in indices]
+        # All captions are drawn, so that `rng` goes on as if every part had been asked for.
+        return describe(self.factors.some(indices), nouns, self.detail, rng)[part]
 
 
 def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndarray:
@@ -141,7 +146,8 @@ def shifted(images: np.ndarray, shift: str, rng: np.random.Generator) -> np.ndar
     if shift == "plain":
         return images
     x = images.astype(np.float32)
-    if shift in ("faded", "haze"):  # towards grey
+    # The colours fade towards grey.
+    if shift in ("faded", "haze"):
         grey = (x * np.array([0.299, 0.587, 0.114], np.float32)[None, :, None, None]).sum(
             1, keepdims=True
         )

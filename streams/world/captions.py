@@ -26,7 +26,7 @@ CODAS = tuple(a + b for a in "prstvwxz" for b in ("ek", "im", "on", "ul"))
 
 
 def names(count: int) -> list[str]:
-    """The first `count` of 1,024 made-up names, each two words that no caption uses otherwise."""
+    """Return the first `count` of 1,024 made-up names; no caption uses their words otherwise."""
     pairs = [(onset, coda) for onset in ONSETS for coda in CODAS]
     order = np.random.default_rng(7).permutation(len(pairs))
     return [" ".join(pairs[n]) for n in order[:count]]
@@ -35,39 +35,41 @@ def names(count: int) -> list[str]:
 def describe(
     factors: Factors, nouns: list[str], detail: float | None, rng: np.random.Generator
 ) -> list[str]:
-    """One caption per image: its noun always, each other factor with probability `detail` (None:
-    drawn per caption from U(0, 1)), in one of six templates.
+    """Return one caption per image, in one of six templates: its noun always, and each other factor
+    with probability `detail` (None: drawn per caption from U(0, 1)).
     """
     count = len(nouns)
-    chance = rng.uniform(0, 1, count) if detail is None else np.full(count, detail)
+    chance = np.full(count, detail or 0.0)
+    # Captions of the base differ in how much they tell, so that short and full ones are learned.
+    if detail is None:
+        chance = rng.uniform(0, 1, count)
     mentions = rng.uniform(0, 1, (count, 6)) < chance[:, None]
     template = rng.integers(0, len(TEMPLATES), count)
     captions = []
     for n, noun in enumerate(nouns):
         several = factors.count[n] > 1
-        words = [COUNTS[factors.count[n] - 1] if several and mentions[n, 0] else "a"]
-        words += [list(SIZES)[factors.size[n]]] if mentions[n, 1] and not several else []
-        words += (
-            [list(COLOURS)[factors.colour[n]]] if mentions[n, 2] and factors.second[n] < 0 else []
-        )
-        words += (
-            [TEXTURES[factors.texture[n]]]
-            if mentions[n, 3] and factors.texture[n] < len(TEXTURES)
-            else []
-        )
-        words += [noun]
-        words += (
-            ["at the", list(POSITIONS)[factors.position[n]]]
-            if mentions[n, 4] and not several
-            else []
-        )
-        words += ["on", list(BACKGROUNDS)[factors.background[n]]] if mentions[n, 5] else []
+        words = ["a"]
+        if several and mentions[n, 0]:
+            words = [COUNTS[factors.count[n] - 1]]
+        # Several objects share a grid and are all small: neither size nor place is theirs to tell.
+        if mentions[n, 1] and not several:
+            words.append(list(SIZES)[factors.size[n]])
+        # Two colours, weaves and cores are what a made-up name stands for; no word tells them.
+        if mentions[n, 2] and factors.second[n] < 0:
+            words.append(list(COLOURS)[factors.colour[n]])
+        if mentions[n, 3] and factors.texture[n] < len(TEXTURES):
+            words.append(TEXTURES[factors.texture[n]])
+        words.append(noun)
+        if mentions[n, 4] and not several:
+            words += ["at the", list(POSITIONS)[factors.position[n]]]
+        if mentions[n, 5]:
+            words += ["on", list(BACKGROUNDS)[factors.background[n]]]
         captions.append(TEMPLATES[template[n]].format(" ".join(words)))
     return captions
 
 
 def vocabulary() -> list[str]:
-    """Every word that a caption or prompt of the world can hold, sorted."""
+    """Return every word that a caption or prompt of the world can hold, sorted."""
     words = [*COUNTS, *SIZES, *COLOURS, *TEXTURES, *KNOWN, *POSITIONS, *BACKGROUNDS]
     phrases = [*TEMPLATES, *ONSETS, *CODAS, *words, "shape", "at the", "on"]
-    return sorted({word for phrase in phrases for word in phrase.replace("{}", " ").split()})
+    return sorted(set(" ".join(phrases).replace("{}", " ").split()))

@@ -21,18 +21,19 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "white": (245, 245, 245),
 }  # fmt: skip
 BACKGROUNDS: dict[str, int] = {"dark": 18, "grey": 80, "pale": 150}
+# Radii, where the image is 2 wide.
 SIZES: dict[str, float] = {
     "small": 0.40,
     "medium": 0.54,
     "large": 0.70,
-}  # radius; the image is 2 wide
+}
 POSITIONS: dict[str, tuple[float, float]] = {
     "top left": (-1, -1), "top": (0, -1), "top right": (1, -1),
     "left": (-1, 0), "center": (0, 0), "right": (1, 0),
     "bottom left": (-1, 1), "bottom": (0, 1), "bottom right": (1, 1),
 }  # fmt: skip
-# how far an object is from the middle, whatever its size: nearer, the places of large ones look
-# alike
+# How far an object is from the middle, whatever its size: nearer, the places of large ones look
+# alike.
 PLACE = 0.45
 TEXTURES = ("solid", "striped", "dotted", "checkered", "ringed")
 COUNTS = ("one", "two", "three", "four")
@@ -43,18 +44,29 @@ CHUNK = 512
 class Factors:
     """The factors that n images show; every array is over images."""
 
-    shape: np.ndarray  # row of the radius tables
-    colour: np.ndarray  # row of `palette`
-    # row of `palette` for the other part of a two-coloured texture; -1: a darker tone of the first
+    # The row of the radius tables.
+    shape: np.ndarray
+    # The row of PALETTE.
+    colour: np.ndarray
+    # The row of PALETTE for the other part of a two-coloured texture; -1: a darker tone of the
+    # first.
     second: np.ndarray
-    texture: np.ndarray  # index into TEXTURES; 5: the weave given by `weave`; 6: a core and a rim
-    weave: np.ndarray  # (n, 3) frequency, angle, kind
-    size: np.ndarray  # index into SIZES
-    position: np.ndarray  # index into POSITIONS
-    background: np.ndarray  # index into BACKGROUNDS
-    count: np.ndarray  # objects, 1 to 4
-    turn: np.ndarray  # radians
-    jitter: np.ndarray  # (n, 2) of the place, in pixels of 32
+    # Index into TEXTURES; 5: the weave given by `weave`; 6: a core and a rim.
+    texture: np.ndarray
+    # (n, 3) frequency, angle, kind.
+    weave: np.ndarray
+    # Index into SIZES.
+    size: np.ndarray
+    # Index into POSITIONS.
+    position: np.ndarray
+    # Index into BACKGROUNDS.
+    background: np.ndarray
+    # How many objects, 1 to 4.
+    count: np.ndarray
+    # In radians.
+    turn: np.ndarray
+    # (n, 2): how far from its place, in pixels of an image of 32.
+    jitter: np.ndarray
 
     def some(self, rows: np.ndarray | slice) -> "Factors":
         """The factors of some images."""
@@ -120,9 +132,8 @@ def _cover(u: np.ndarray, v: np.ndarray, radii: np.ndarray, scale_px: np.ndarray
     rows = np.arange(len(radii))[:, None, None]
     here, there = radii[rows, low], radii[rows, (low + 1) % BINS]
     radius = here + part * (there - here)
-    slope = ((there - here) * (BINS / (2 * np.pi)) / radius).clip(
-        -4, 4
-    )  # at a jump of the outline it means nothing
+    # At a jump of the outline the slope means nothing, so it is bounded.
+    slope = ((there - here) * (BINS / (2 * np.pi)) / radius).clip(-4, 4)
     distance = (radius - rho) / np.sqrt(1 + slope**2) * scale_px[:, None, None]
     inside: np.ndarray = (distance + 0.5).clip(0, 1)
     return inside

@@ -26,7 +26,8 @@ SETS = (
     "base", "shape", "colour", "texture", "position", "size", "count", "compose", "names",
     "blobs", "crystals", "weaves", "duos", "haze",
 )  # fmt: skip
-HELD_OUT = 0.15  # of the colour x shape pairs: never in any set but `compose`
+# The share of the colour-shape pairs that no set but `compose` ever shows.
+HELD_OUT = 0.15
 
 
 class WorldError(ValueError):
@@ -92,15 +93,15 @@ class Sampler:
         self.factors.shape = np.where(made_up, len(KNOWN) + which, self.factors.shape)
         vague = rng.uniform(size=n) < 0.1
         names = [*KNOWN, *self.world.names]
-        self.nouns = [
-            "shape" if v and s < len(KNOWN) else names[s]
-            for v, s in zip(vague, self.factors.shape, strict=True)
-        ]
+        self.nouns = [names[shape] for shape in self.factors.shape]
+        # A known shape is sometimes called a shape alone; a made-up name is what is to be learned.
+        for place in np.flatnonzero(vague & (self.factors.shape < len(KNOWN))):
+            self.nouns[place] = "shape"
         self.labels[:] = 0
 
     def _shape(self) -> None:
         self.factors.shape = self._fixed(KNOWN)
-        self.nouns = [KNOWN[s] for s in self.factors.shape]
+        self._call_by_shape()
 
     def _haze(self) -> None:
         self._shape()
@@ -126,16 +127,21 @@ class Sampler:
         """Only held-out pairs, or their classes could be told by what was seen."""
         pairs = held_out(self.world.seed)
         phrases = {f"{c} {s}": (i, j) for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN)}
-        phrase_of = np.array(
-            [phrases[self.classes[label]] for label in self._places(tuple(phrases))]
-        )
-        if not all(pairs[colour, shape] for colour, shape in phrase_of):
+        labels = self._places(tuple(phrases))
+        phrase_of = np.array([phrases[self.classes[label]] for label in labels])
+        if not pairs[phrase_of[:, 0], phrase_of[:, 1]].all():
             raise WorldError(
                 f"dataset {self.name!r}: compose asks for colour-shape pairs that the base shows; "
                 "see `held_out`"
             )
         self.factors.colour, self.factors.shape = phrase_of[:, 0], phrase_of[:, 1]
-        self.nouns = [KNOWN[s] for s in self.factors.shape]
+        self._call_by_shape()
+
+    def _call_by_shape(self) -> None:
+        self.nouns = [KNOWN[shape] for shape in self.factors.shape]
+
+    def _call_by_class(self) -> None:
+        self.nouns = [self.classes[label] for label in self.labels]
 
     def _names(self) -> None:
         self._named(blob)
@@ -150,31 +156,28 @@ class Sampler:
         self.tables += [outline(name, self.world.seed) for name in self.classes]
         self.factors.shape = len(KNOWN) + self.labels
         self.factors.size = self.rng.integers(1, len(SIZES), self.count)
-        self.nouns = [self.classes[label] for label in self.labels]
+        self._call_by_class()
 
     def _weaves(self) -> None:
         """A named texture: its frequency, angle and kind; few enough waves to survive 32 pixels."""
-        looks = [rng_of(self.world.seed, "weave", name) for name in self.classes]
-        kinds = np.arange(len(self.classes)) % 4
-        drawn = [
-            (rng.uniform(0.7, 1.5), rng.uniform(0, np.pi), kind)
-            for rng, kind in zip(looks, kinds, strict=True)
-        ]
+        drawn = []
+        for place, name in enumerate(self.classes):
+            rng = rng_of(self.world.seed, "weave", name)
+            drawn.append((rng.uniform(0.7, 1.5), rng.uniform(0, np.pi), place % 4))
         self.factors.weave = np.array(drawn, np.float32)[self.labels]
         self.factors.texture = np.full(self.count, WEAVE)
         self.factors.size = np.full(self.count, 2)
-        self.nouns = [self.classes[label] for label in self.labels]
+        self._call_by_class()
 
     def _duos(self) -> None:
         """A named pair of colours: one in the core, one around it."""
-        pairs = [
-            rng_of(self.world.seed, "duo", name).permutation(len(COLOURS))[:2]
-            for name in self.classes
-        ]
+        pairs = []
+        for name in self.classes:
+            pairs.append(rng_of(self.world.seed, "duo", name).permutation(len(COLOURS))[:2])
         self.factors.colour, self.factors.second = np.array(pairs)[self.labels].T
         self.factors.texture = np.full(self.count, DUO)
         self.factors.size = self.rng.integers(1, len(SIZES), self.count)
-        self.nouns = [self.classes[label] for label in self.labels]
+        self._call_by_class()
 
     def _fixed(self, values: tuple[str, ...]) -> np.ndarray:
         """Return the factor that each label names."""
@@ -195,12 +198,9 @@ class Sampler:
         """Redraw colours (or the shape, where the class is the colour) until no held-out pair is
         shown.
         """
-        pairs = np.vstack(
-            [
-                held_out(self.world.seed).T,
-                np.zeros((len(self.tables) - len(KNOWN), len(COLOURS)), bool),
-            ]
-        )
+        # Shapes with made-up names have every colour.
+        named = np.zeros((len(self.tables) - len(KNOWN), len(COLOURS)), bool)
+        pairs = np.vstack([held_out(self.world.seed).T, named])
         f = self.factors
         while (bad := np.flatnonzero(pairs[f.shape, f.colour])).size:
             if self.world.set in ("colour", "duos"):
