@@ -29,11 +29,11 @@ lint: setup
 fast: setup
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
-test: lint fast
+test: lint docs fast
 	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n auto --maxprocesses 2 --dist loadgroup
 
 docs: setup
-	$(BIN)/python -m pages.generate
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_site
 
 clean:
-	rm -rf .venv lab *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv lab docs/_site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

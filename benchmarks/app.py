@@ -14,8 +14,8 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext
 
 from schema.catalog import transaction
-from schema.kept import keep
 from schema.site import Site
+from schema.summaries import store
 from tests.browser.chromium import browser, served, settled
 from tests.filled import Filled
 
@@ -69,7 +69,7 @@ def made(folder: Path, trials: int) -> None:
     filled = Filled(site.snapshot / "catalog-000001.duckdb")
     filled.connection.execute(FILL.format(trials=trials, methods=METHODS, mixtures=MIXTURES))
     with transaction(filled.connection):
-        keep(filled.connection)  # as publishing does
+        store(filled.connection)  # as publishing does
     filled.connection.close()
     site.current.symlink_to("catalog-000001.duckdb")
 

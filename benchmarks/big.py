@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.prepare import finished
 from schema.catalog import Catalog
-from schema.kept import renew
 from schema.site import Site
+from schema.summaries import renew
 
 SLICE = 50_000  # trials per transaction
 WORDS = {"method": 25, "mixture": 8, "budget": 5, "recipe": 5, "backbone": 4, "stream": 10}

@@ -26,7 +26,7 @@ from benchmarks.measuring import (
     run,
     surroundings,
 )
-from schema.views import questions
+from schema.questions import all_questions as questions
 
 MEMORY_GB, THREADS = 4, 2
 FIRST = 100  # trials that the others are filled with at first

@@ -295,12 +295,7 @@ def compare(
     spec, made = spec_of(architecture, pairs, precision), backbones.build(architecture, 0)
     on_device = made.model.to("cuda" if torch.cuda.is_available() else "cpu")
     initial = {key: tensor.clone() for key, tensor in on_device.state_dict().items()}
-    backbone = Backbone(
-        on_device,
-        made.tokenizer,
-        tuple(made.mean.flatten().tolist()),
-        tuple(made.std.flatten().tolist()),
-    )
+    backbone = Backbone(on_device, made.tokenizer, made.preprocessing)
     size = on_device.visual.image_size
     image_px = size[0] if isinstance(size, tuple) else size
     ceiling, flops = ceiling_gflops(backbone.device, precision), profile(spec)["train"][0]

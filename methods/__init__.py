@@ -10,7 +10,7 @@ the weight in use stays one differentiable tensor under its own name, and a pena
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from inspect import Parameter, signature
@@ -21,9 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from methods.compute.distributed import Ranks, joined
+from methods.compute.towers import Towers
 from methods.mergings import STEPS, Merging
-from methods.objectives._embeddings import shared
-from schema.checks.parts import RESERVED, PartError, averages_steps, check_merging
+from schema.checks.parts import RESERVED, PartError, averages_steps
+from schema.checks.rows import check_merging
 from schema.words import nearest
 from streams import Batch
 
@@ -37,6 +39,8 @@ class Task:
     number: int  # from 1
     steps: int  # optimizer steps it will take
     initial: Weights  # the untouched backbone, on the CPU
+    # The processes that take each step together
+    ranks: Ranks = field(default_factory=joined)
 
 
 class Tuning:
@@ -121,7 +125,7 @@ class Objective:
         A task that is resumed begins too, on a plain CLIP with other weights, and `load_state_dict` follows.
         """
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """The mean over pairs, () float32 on the model's device; called once before every optimizer step.
 
         A weight that the tuning computes is computed once for the whole loss: never read it under `no_grad` here.
@@ -134,7 +138,7 @@ class Objective:
         be on the model's device: divide by it, and do not ask what it is."""
         yield
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """After the tuning's `end`: sees the plain CLIP as trained, and fresh batches of the task's mixture without end."""
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -155,9 +159,9 @@ class Sum(Objective):
         for term in self.terms.values():
             term.begin(model, task)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        with shared():
-            first, *rest = [term.loss(model, batch) for term in self.terms.values()]
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
+        towers = towers.sharing()
+        first, *rest = [term.loss(model, batch, towers) for term in self.terms.values()]
         return sum(rest, first)
 
     @contextmanager
@@ -167,9 +171,9 @@ class Sum(Objective):
                 stack.enter_context(term.stepping(model, loss_scale))
             yield
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         for term in self.terms.values():
-            term.end(model, batches)
+            term.end(model, batches, towers)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {

@@ -1,7 +1,13 @@
-"""How gradients become steps: one function per optimizer, its keyword-only arguments the keys of `optimizer_params`.
+"""How gradients become steps: one function per optimizer, whose keyword-only arguments are the keys
+that `optimizer_params` of a recipe may set.
 
-Weight decay acts on every parameter that moves, biases and temperature too, as in FoMo-in-Flux
-(https://arxiv.org/abs/2408.14471). The schedule sets `lr` of every group before each step: all groups share one learning rate.
+Two more keys hold for every optimizer. `carry`: whether its state goes on in the next task. `decay`
+says what weight decay acts on: `all` (the default) is every parameter that moves, biases and
+temperature too, as in FoMo-in-Flux (https://arxiv.org/abs/2408.14471); `matrices` leaves out what
+has fewer than two dimensions, the gains, the biases and the temperature, as in open_clip, and so in
+TiC-CLIP (https://arxiv.org/abs/2310.16226).
+
+The schedule sets `lr` of every group before each step: all groups share one learning rate.
 """
 
 import sys
@@ -16,7 +22,7 @@ from torch.optim import Optimizer
 
 from methods import arguments
 from methods.parameters import IN_BLOCK
-from schema.checks.parts import CARRY, PartError
+from schema.checks.parts import CARRY, DECAY, PartError
 from schema.words import nearest
 
 Memory = dict[str, dict[str, Any]]  # parameter's name -> what an optimizer remembers of it
@@ -28,17 +34,37 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
     Raises:
         PartError: an unknown optimizer or key; names what is allowed and what is nearest.
     """
-    made = dict(getmembers(sys.modules[__name__], _is_optimizer))
-    if name not in made:
+    known = dict(getmembers(sys.modules[__name__], _is_optimizer))
+    if name not in known:
         raise PartError(
-            f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(made)}.{nearest(name, list(made))}"
+            f"unknown {name!r}. Known in methods/optimizers.py: {', '.join(known)}."
+            f"{nearest(name, list(known))}"
         )
-    if not parameters:  # of a task in which nothing moves
+    if not parameters:
+        # In a task in which nothing moves torch still asks for something to optimize
         parameters = [nn.Parameter(torch.empty(0))]
         setattr(parameters[0], IN_BLOCK, False)
-    own = {key: value for key, value in recipe["optimizer_params"].items() if key != CARRY}
-    keys = arguments(f"optimizer {name!r}", made[name], own)
-    return cast(Optimizer, made[name](parameters, recipe["lr"], recipe["weight_decay"], **keys))
+    params = dict(recipe["optimizer_params"])
+    params.pop(CARRY, None)
+    decay = params.pop(DECAY, "all")
+    keys = arguments(f"optimizer {name!r}", known[name], params)
+    whole: Optimizer = known[name](parameters, recipe["lr"], recipe["weight_decay"], **keys)
+    return _decaying_matrices(whole) if decay == "matrices" else whole
+
+
+def _decaying_matrices(optimizer: Optimizer) -> Optimizer:
+    """Return an optimizer in which parameters of fewer than two dimensions do not decay."""
+    if isinstance(optimizer, Joined):
+        return Joined([_decaying_matrices(part) for part in optimizer.parts])
+    for group in list(optimizer.param_groups):
+        matrices = [parameter for parameter in group["params"] if parameter.ndim >= 2]
+        others = [parameter for parameter in group["params"] if parameter.ndim < 2]
+        if not matrices:
+            group["weight_decay"] = 0.0
+        elif others:
+            group["params"] = matrices
+            optimizer.add_param_group(group | {"params": others, "weight_decay": 0.0})
+    return optimizer
 
 
 def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
@@ -170,9 +196,12 @@ class Joined(Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """One step of every part."""
         loss = closure() if closure is not None else None
-        for part, group in zip(self.parts, self.param_groups, strict=True):
-            part.param_groups, part.state = [group], self.state
+        first = 0
+        for part in self.parts:
+            last = first + len(part.param_groups)
+            part.param_groups, part.state = self.param_groups[first:last], self.state
             part.step()
+            first = last
         return loss
 
 

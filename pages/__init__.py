@@ -1,1 +1,1 @@
-"""What writes the generated pages of docs/, and the results of finished grids that they show."""
+"""Write the generated pages of docs/, and keep the finished grids that they show."""

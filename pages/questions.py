@@ -1,102 +1,157 @@
-"""docs/questions.md: every question with its definition, its parameters and its answer on the catalog of the demo."""
+"""Write docs/questions.md and docs/questions/: every question, defined, and answered on the demo.
+
+docs/questions.md lists all of them by topic, and each topic has a page of its own. The catalog that
+they are answered on is the one that the demo leaves (`pages.kept`), so the answers are real.
+"""
 
 import io
 import re
+from collections.abc import Mapping
 
 import duckdb
 import polars as pl
 from rich.console import Console
 
 from pages.kept import DEMO
+from pages.markdown import WRITTEN, cell, code, plain, table
 from queries import answer
 from queries.answers import shown
-from schema.views import Question, by_topic
+from schema.questions import Question, by_topic
 
-ROWS = 8  # of an answer
-CUT = 200  # characters of a text
+# How much of an answer is shown: rows, characters of a text, characters of a line.
+ROWS = 8
+CUT = 200
 WIDTH = 180
 UNORDERED = "SELECT * FROM {name} ORDER BY ALL LIMIT {rows}"
+HEAD = """A question is a file of `queries/`. It is a view or a table macro of the same name in the catalog, an
+entry of `python -m queries`, and a page of the app. So the same answer can be had in SQL, in the terminal
+and in the browser:
+
+```
+python -m queries retention_at_budget budget=steps_250
+```
+
+Below are all questions by topic. The page of a topic defines each of them and shows what it answers on
+the catalog that [the demo](demo.md) leaves."""
+ABOUT = {  # topic -> the first paragraph of its page
+    "choices": "These questions help to choose what to train next: which method, mixture, recipe or "
+    "budget is best, how sure that is, and what to run to be surer.",
+    "scores": "These questions say what trials reached: how much was learned and kept after each "
+    "task, on each dataset and over seeds.",
+    "costs": "These questions say what trials cost and what new ones will cost: FLOPs, hours, memory "
+    "and what training in common saved.",
+    "work": "These questions say how the work stands: what runs, what waits and why, what failed, and "
+    "what sync does next.",
+    "parts": "The answers of other pages are made of these. They are useful for SQL of your own: one "
+    "row per trial and task with all measures, for example.",
+    "audits": "An audit is a question that must have no rows. Audits run at the end of each pass of "
+    "sync, and what they find stands in `health`.",
+}
+NOTE = f"""The grain says what one row of an answer is. The examples are what `python -m queries NAME` prints
+on the catalog of [the demo](../demo.md), the first {ROWS} rows of it. An interval (±) is the half width of
+a 95 % t-interval over seeds, and `-` means: not measured. The words are in the
+[glossary](../glossary.md)."""
 
 
-def page() -> str:
-    """The whole page."""
+def overview() -> str:
+    """Return docs/questions.md: the list of all questions, by topic."""
+    sections = ["# Questions", WRITTEN, HEAD]
+    for title, questions in by_topic().items():
+        topic = questions[0].topic
+        rows = [(_link(f"questions/{topic}.md", one), cell(one.question)) for one in questions]
+        sections += [f"## {title}", ABOUT.get(topic, ""), table(("question", "in words"), rows)]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _link(page: str, question: Question) -> str:
+    return f"[{code(question.name)}]({page}#{question.name})"
+
+
+def topics() -> Mapping[str, str]:
+    """Return the page of each topic, by the topic's folder in queries/."""
+    pages = {}
     with DEMO.catalog() as connection:
-        sections = [
-            text
-            for topic, asked in by_topic().items()
-            for text in (f"## {topic}", *(section(connection, question) for question in asked))
-        ]
-    return "\n\n".join([HEAD, *sections]) + "\n"
+        for title, questions in by_topic().items():
+            topic = questions[0].topic
+            sections = [f"# {title}", WRITTEN, ABOUT.get(topic, ""), NOTE]
+            sections += [section(connection, question) for question in questions]
+            pages[topic] = "\n\n".join(filter(None, sections)) + "\n"
+    return pages
 
 
-HEAD = f"""# Questions
-
-*Written by `python -m pages.generate`; do not edit.*
-
-Each is a file of `queries/`, a view or table macro of the same name in the catalog, an entry of `python -m queries` and a page of
-the app. The example answers are what `python -m queries NAME` prints on the catalog that [the demo](demo.md) leaves
-(`pages/kept/demo/`), the first {ROWS} rows of them. An interval (±) is the half width of a 95 % t-interval over
-seeds; `-` is not measured."""
+def first_topic() -> str:
+    """Return a table of the questions that help to choose, and how many others there are."""
+    (_, first), *others = by_topic().items()
+    rows = [(_link(f"docs/questions/{one.topic}.md", one), cell(one.question)) for one in first]
+    counts = []
+    for title, questions in others:
+        counts.append(f"{title[0].lower()}{title[1:]} ({len(questions)})")
+    number = sum(len(questions) for _, questions in others)
+    more = f"And {number} more: {'; '.join(counts)}."
+    return f"{table(('question', 'in words'), rows)}\n\n{more}"
 
 
 def section(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
-    """One question."""
-    lines = [
-        f"### `{question.name}`",
-        "",
-        f"**{question.question}**",
-        "",
-        f"Grain: {question.grain}.",
-    ]
-    lines += ["", plain(question.about)] if question.about else []
+    """Return one question: its words, grain, definition and parameters, and its answer on the demo."""
+    parts = [f"## {code(question.name)}", f"**{plain(question.question)}**"]
+    parts.append(f"Grain: {plain(question.grain)}.")
+    if question.about:
+        parts.append(plain(question.about))
     if question.parameters:
-        lines += ["", "| parameter | type | default |", "|---|---|---|"]
-        lines += [
-            f"| `{name}` | {parameter.type} | {'all or none' if parameter.default is None else f'`{parameter.default}`'} |"
-            for name, parameter in question.parameters.items()
-        ]
-    return "\n".join([*lines, "", example(connection, question)])
+        rows = []
+        for name, parameter in question.parameters.items():
+            default = "all or none"
+            if parameter.default is not None:
+                default = code(str(parameter.default))
+            rows.append((code(name), parameter.type, default))
+        parts.append(table(("parameter", "type", "default"), rows))
+    parts.append(example(connection, question))
+    return "\n\n".join(parts)
 
 
 def example(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
-    """Its answer, as the terminal shows it."""
+    """Return its answer on the demo, as the terminal shows it."""
     frame = first(connection, question)
     if frame.is_empty():
         return "On the demo: no rows."
-    cut = frame.with_columns(
-        pl.when(pl.col(name).str.len_chars() > CUT)
-        .then(pl.col(name).str.slice(0, CUT) + " ...")
-        .otherwise(pl.col(name))
-        .alias(name)
-        for name, type_ in frame.schema.items()
-        if type_ == pl.String
-    )
+    short = frame.with_columns(_cut(name) for name in _texts(frame))
+    # A table is as wide as it needs to be; records, which hold long texts, are wrapped.
+    width = WIDTH if any_long(short) else 10_000
     screen = io.StringIO()
-    Console(
-        file=screen, width=WIDTH if any_long(cut) else 10_000, highlight=False, color_system=None
-    ).print(shown(cut.head(ROWS)))
-    said = "\n".join(line.rstrip() for line in screen.getvalue().splitlines()).strip("\n")
-    more = "\n..." if len(frame) > ROWS else ""
-    return f"```text\n{said}{more}\n```"
+    Console(file=screen, width=width, highlight=False, color_system=None).print(
+        shown(short.head(ROWS))
+    )
+    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
+    text = "\n".join(lines).strip("\n")
+    if len(frame) > ROWS:
+        text += "\n..."
+    return f"```text\n{text}\n```"
+
+
+def _texts(frame: pl.DataFrame) -> list[str]:
+    return [name for name, kind in frame.schema.items() if kind == pl.String]
+
+
+def _cut(name: str) -> pl.Expr:
+    """Return the column with its long texts cut short."""
+    column = pl.col(name)
+    short = column.str.slice(0, CUT) + " ..."
+    return pl.when(column.str.len_chars() > CUT).then(short).otherwise(column).alias(name)
 
 
 def any_long(frame: pl.DataFrame) -> bool:
-    """Whether a text is too long for a line."""
-    return any(
-        bool((frame[name].str.len_chars() > WIDTH).any())
-        for name, type_ in frame.schema.items()
-        if type_ == pl.String
-    )
+    """Return whether some text is too long for a line."""
+    return any(_longest(frame[name]) > WIDTH for name in _texts(frame))
+
+
+def _longest(column: pl.Series) -> int:
+    return int(str(column.str.len_chars().max() or 0))
 
 
 def first(connection: duckdb.DuckDBPyConnection, question: Question) -> pl.DataFrame:
-    """The first rows of its answer and one more; in the order of all columns where the question names none."""
+    """Return the first rows of its answer and one more, in an order that is always the same."""
     if question.kind == "macro" or re.search(r"ORDER BY [^()]*;\s*$", question.sql):
         return answer(connection, question, {}, rows=ROWS + 1)
+    # A view that names no order is sorted by all of its columns.
     frame: pl.DataFrame = connection.sql(UNORDERED.format(name=question.name, rows=ROWS + 1)).pl()
     return frame
-
-
-def plain(text: str) -> str:
-    """`trial:<id>` would be taken for HTML and vanish."""
-    return re.sub("<(?=[a-z])", "&lt;", text)

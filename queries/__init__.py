@@ -15,16 +15,10 @@ import duckdb
 import polars as pl
 
 from queries.first import WORDS, parts
+from schema.questions import Parameter, Question, QuestionError, by_topic, fingerprint
+from schema.questions import all_questions as questions
 from schema.site import Site
-from schema.views import (
-    Parameter,
-    Question,
-    QuestionError,
-    by_topic,
-    fingerprint,
-    install,
-    questions,
-)
+from schema.views import install
 from schema.words import nearest
 
 __all__ = ["AXES", "AskError", "Parameter", "Question", "QuestionError", "SnapshotError"]

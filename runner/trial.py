@@ -18,6 +18,7 @@ import torch
 import methods
 from methods import Task, Weights, optimizers
 from methods.compute import compiled, distributed
+from methods.compute.towers import Towers
 from runner import code_snapshot
 from runner.result_files import write_tables
 from runner.run_folder import STOPS, RunFolder, crash_point, done_tasks, now, sha256, write_json
@@ -55,7 +56,7 @@ class Trial:
         self.tasks: int = self.spec.stream["tasks"]
         self.relatives = run.relatives(self.spec)
         self.backbone = backbones.load(
-            self.spec.backbone, self.job.backbone_weights, self.spec.seed
+            self.spec.backbone, self.job.backbone_weights, self.spec.seed, Path(self.job.data)
         )
         self.initial = {
             name: tensor.cpu().clone() for name, tensor in self.backbone.model.state_dict().items()
@@ -80,7 +81,8 @@ class Trial:
         )  # what is taken over cannot be looked at
         self.solved = solve(self.spec)
         self.steps = self.solved.steps
-        self.choice = Choice(Compute.of(self.spec.recipe))
+        towers = Towers.of(Compute.of(self.spec.recipe), self.backbone.model, distributed.joined())
+        self.choice = Choice(towers)
         self.embedded = Embedded.of(self.spec, self.backbone, self.method.tuning.leaves, embeddings)
         self.saved_at = self.said_at = time.monotonic()
 
@@ -236,7 +238,8 @@ class Trial:
             "cost": ledger.rows(task),
             "progress": curve,
             "statistic": drift(deployed, self.initial, task)
-            + (self.choice.rows(task) if task else []),
+            + (self.choice.rows(task) if task else [])
+            + self.desk.statistics(task),
         }
         if task == 0 and self.solved.profile:
             tables["profile"] = self.solved.profile
@@ -345,7 +348,9 @@ class Trial:
         start = self.spec.method["start"]
         if start == "random":
             fresh = backbones.build(
-                self.spec.backbone["architecture"], seed_of(self.spec.seed, "start", task)
+                self.spec.backbone["architecture"],
+                seed_of(self.spec.seed, "start", task),
+                data=Path(self.job.data),
             )
             return dict(fresh.model.state_dict())
         rules: dict[str, Weights] = {

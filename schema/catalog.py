@@ -1,8 +1,9 @@
 """The catalog file: who may open it, for how long, and what readers see instead.
 
-DuckDB lets one process write or many read, never both, and drops its lock silently when the same process opens the file
-a second way. So there is one way in: `Catalog.open`, behind a side lock (`catalog.lock`) that waits a bounded time and names
-the holder, for one short piece of work; readers get a published copy that is never opened for writing.
+DuckDB lets one process write or many read, never both, and drops its lock silently when the same
+process opens the file a second way. So there is one way in: `Catalog.open`, behind a side lock
+(`catalog.lock`) that waits a bounded time and names the holder, for one short piece of work. Readers
+get a published copy that is never opened for writing.
 """
 
 import contextlib
@@ -21,8 +22,12 @@ import duckdb
 
 from schema.files import fsync
 
-STORAGE_VERSION = "v1.5.0"  # the newest format that the DuckDB 1.5 command line opens
+# The newest format that the DuckDB 1.5 command line opens
+STORAGE_VERSION = "v1.5.0"
+# Published copies that stay, the newest among them: a reader may have opened an older one
 KEEP_SNAPSHOTS = 3
+# How long a process sleeps between two tries for a lock: at first, and at most
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.2
 
 
 class CatalogBusyError(RuntimeError):
@@ -30,14 +35,15 @@ class CatalogBusyError(RuntimeError):
 
 
 class CatalogMissingError(FileNotFoundError):
-    """There is no catalog at the place the site names."""
+    """There is no catalog at the place that the site names."""
 
 
 class FileLock:
-    """An exclusive lock on a side file, freed by the kernel when its holder dies, that says who holds it.
+    """An exclusive lock on a side file, which says who holds it and is freed when its holder dies.
 
-    On some network disks each machine has locks of its own. So the holder writes its machine's name into the file and takes it
-    out at the end; a name of another machine that is still there means: it is at work, or it died and a person should look.
+    On some network disks each machine has locks of its own. So the holder writes its machine's name
+    into the file and takes it out at the end; a name of another machine that is still there means that
+    it is at work, or that it died and a person should look.
     """
 
     def __init__(self, path: Path, wait_s: float) -> None:
@@ -55,12 +61,10 @@ class FileLock:
         try:
             self._wait(handle)
             self._refuse_another_machine(handle)
+            command = " ".join(sys.argv)[:120]
+            holder = f"PID {os.getpid()} on {socket.gethostname()} ({command})\n"
             os.ftruncate(handle, 0)
-            os.pwrite(
-                handle,
-                f"PID {os.getpid()} on {socket.gethostname()} ({' '.join(sys.argv)[:120]})\n".encode(),
-                0,
-            )
+            os.pwrite(handle, holder.encode(), 0)
             try:
                 yield
             finally:
@@ -69,36 +73,41 @@ class FileLock:
             os.close(handle)
 
     def _refuse_another_machine(self, handle: int) -> None:
-        holder = os.pread(handle, 300, 0).decode(errors="replace").strip()
+        """Raise where the file names a holder on another machine, whose lock this one may not see."""
+        holder = _holder(handle)
         if holder and f" on {socket.gethostname()} " not in holder:
             raise CatalogBusyError(
-                f"{self.path} is held by {holder}: another machine, whose locks this one may not see. Run sync there; "
-                "if that process is dead, remove the file."
+                f"{self.path} is held by {holder}: another machine, whose locks this one may not "
+                "see. Run sync there; if that process is dead, remove the file."
             )
 
     def _wait(self, handle: int) -> None:
-        deadline, pause_s = time.monotonic() + self.wait_s, 0.005
+        """Take the lock, or raise after `wait_s` seconds."""
+        deadline, pause_s = time.monotonic() + self.wait_s, FIRST_PAUSE_S
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    holder = (
-                        os.pread(handle, 300, 0).decode(errors="replace").strip()
-                        or "an unknown process"
-                    )
+                    holder = _holder(handle) or "an unknown process"
                     raise CatalogBusyError(
                         f"{self.path} is held by {holder}; waited {self.wait_s:g} s. "
                         "Try again when it has finished, or raise lock_wait_s in site.toml."
                     ) from None
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.2)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _holder(handle: int) -> str:
+    """Return what the holder of a lock wrote about itself, "" where there is none."""
+    return os.pread(handle, 300, 0).decode(errors="replace").strip()
 
 
 class Catalog:
     """The one way to the catalog file."""
 
+    # Of all threads of this process: the kernel's lock is between processes
     _in_process = threading.RLock()
     _opened: ClassVar[set[Path]] = set()
 
@@ -108,7 +117,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def open(self, create: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-write connection, alone, for the length of the block. Keep it short.
+        """Open a read-write connection, alone, for the length of the block. Keep it short.
 
         Raises:
             CatalogMissingError: no file there and not `create`.
@@ -118,7 +127,8 @@ class Catalog:
         with self._in_process:
             if self.path in self._opened:
                 raise RuntimeError(
-                    f"{self.path} is open in this process already; a second connection would drop its lock"
+                    f"{self.path} is open in this process already; "
+                    "a second connection would drop its lock"
                 )
             if not create and not self.path.exists():
                 raise CatalogMissingError(
@@ -134,13 +144,13 @@ class Catalog:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """`open`, and everything in the block happens or nothing does."""
+        """Open the catalog as `open` does; everything in the block happens, or nothing does."""
         with self.open() as connection, transaction(connection):
             yield connection
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Connect, waiting as long for a person's own session as for the side lock."""
-        deadline, pause_s = time.monotonic() + self.wait_s, 0.01
+        deadline, pause_s = time.monotonic() + self.wait_s, FIRST_PAUSE_S
         while True:
             try:
                 return connect(self.path)
@@ -149,32 +159,40 @@ class Catalog:
                     raise
                 if time.monotonic() >= deadline:
                     raise CatalogBusyError(
-                        f"{self.path} is open in another program; close it, or read the snapshot instead. DuckDB says: {error}"
+                        f"{self.path} is open in another program; close it, or read the snapshot "
+                        f"instead. DuckDB says: {error}"
                     ) from error
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.5)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def publish(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
-        """Copy the catalog to `folder` and point `current.duckdb` at the copy; the last three copies are kept.
+        """Copy the catalog to `folder` and point `current.duckdb` at the copy.
 
-        `connection` is the open one: it writes everything into the file first and keeps the file locked while another process
-        (`cp`: a read in this process would drop the lock) copies it. What answers begin with should be up to the facts
-        (`schema.kept.renew`): readers reckon what is not, each time.
+        The last `KEEP_SNAPSHOTS` copies stay. `connection` is the open one: it writes everything into
+        the file first and keeps the file locked while another process copies it (`cp`; a read in this
+        process would drop the lock). What answers begin with should be up to the facts
+        (`schema.summaries.renew`): readers compute what is not, each time.
+
+        Raises:
+            OSError: the copy cannot be written; the snapshots are as they were.
         """
         connection.execute("CHECKPOINT")
         folder.mkdir(parents=True, exist_ok=True)
         copies = snapshots(folder)
-        number = int(copies[-1].stem.rpartition("-")[2]) + 1 if copies else 1
+        number = 1
+        if copies:
+            number += int(copies[-1].stem.rpartition("-")[2])
         target, aside = folder / f"catalog-{number:06d}.duckdb", folder / f".aside-{os.getpid()}"
-        done = subprocess.run(
+        copying = subprocess.run(
             ["cp", "--reflink=auto", str(self.path), str(aside)], stderr=subprocess.PIPE, text=True
         )
-        if done.returncode:
-            aside.unlink(missing_ok=True)  # a disk that is full stays no fuller
-            raise OSError(
-                f"the snapshot cannot be written: {done.stderr.strip() or f'cp ended with {done.returncode}'}"
-            )
+        if copying.returncode:
+            # A disk that is full stays no fuller
+            aside.unlink(missing_ok=True)
+            reason = copying.stderr.strip() or f"cp ended with {copying.returncode}"
+            raise OSError(f"the snapshot cannot be written: {reason}")
         aside.chmod(0o444)
+        # On the disk before anybody is pointed at it, and never seen half-written
         fsync(aside)
         point_to(folder / "current.duckdb", aside.rename(target))
         for old in copies[: len(copies) + 1 - KEEP_SNAPSHOTS]:
@@ -189,21 +207,20 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """BEGIN, and COMMIT at the end of the block or ROLLBACK when it raises."""
+    """Begin a transaction; commit at the end of the block, or roll back when it raises."""
     connection.execute("BEGIN")
     try:
         yield connection
     except BaseException:
-        with contextlib.suppress(
-            duckdb.Error
-        ):  # a fatal error has rolled back already, and must be the one that is seen
+        # A fatal error has rolled back already, and must be the one that is seen
+        with contextlib.suppress(duckdb.Error):
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
 def snapshots(folder: Path) -> list[Path]:
-    """Published copies, oldest first."""
+    """Return the published copies, oldest first."""
     return sorted(folder.glob("catalog-[0-9]*.duckdb"))
 
 

@@ -1,13 +1,12 @@
 """The DDL of the catalog, compiled from the table classes with the maintained DuckDB dialect.
 
-The text is golden-tested (tests/golden/catalog.sql): it leaves the building, and a new release of SQLAlchemy or of the
-dialect must not change it unnoticed.
+The text is golden-tested (tests/golden/catalog.sql): other programs read the catalog, and a new
+release of SQLAlchemy or of the dialect must not change it unnoticed.
 """
 
 import duckdb_sqlalchemy
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateSequence, CreateTable
-from sqlmodel import SQLModel
 
 from schema import tables
 from schema.vocabulary import POLICY
@@ -16,55 +15,56 @@ DIALECT = duckdb_sqlalchemy.Dialect()
 
 
 def catalog_tables() -> list[Table]:
-    """Every table in the order of declaration, which is also an order that satisfies the foreign keys."""
+    """Return every table, each after those that its foreign keys refer to."""
     return tables.TABLES
 
 
 def table_comment(table: Table) -> str:
-    """The docstring of the table's class."""
-    for mapper in SQLModel._sa_registry.mappers:
-        if mapper.local_table is table:
-            return " ".join((mapper.class_.__doc__ or "").split())
+    """Return the docstring of the table's class, in one line."""
+    for class_, each in zip(tables.CLASSES, tables.TABLES, strict=True):
+        if each is table:
+            return " ".join((class_.__doc__ or "").split())
     raise LookupError(f"no class declares table {table.name}")
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _lines(statement: str) -> str:
-    """The compiler's text without trailing blanks and with the indent of this project."""
-    return "\n".join(line.rstrip().replace("\t", "    ") for line in statement.strip().splitlines())
-
-
 def comments(table: Table) -> list[str]:
-    """COMMENT ON statements of a table and its columns."""
-    said = [f"COMMENT ON TABLE {table.name} IS {_quoted(table_comment(table))}"]
+    """Return the COMMENT ON statements of a table and its columns."""
+    statements = [f"COMMENT ON TABLE {table.name} IS {_quoted(table_comment(table))}"]
     for column in table.columns:
+        # Some columns have names that SQL reserves, as "start"
         name = DIALECT.identifier_preparer.quote(column.name)
-        said.append(f"COMMENT ON COLUMN {table.name}.{name} IS {_quoted(column.comment or '')}")
-    return said
+        comment = _quoted(column.comment or "")
+        statements.append(f"COMMENT ON COLUMN {table.name}.{name} IS {comment}")
+    return statements
 
 
 def statements(first_trial: int = 1, first_event: int = 1) -> list[str]:
-    """All statements that make an empty catalog, its sequences beginning where an older one's ended."""
-    made = []
-    for sequence, start in ((tables.TRIAL_ID, first_trial), (tables.EVENT, first_event)):
-        made.append(
-            _lines(
-                str(CreateSequence(sequence).compile(dialect=DIALECT)).replace(
-                    "START WITH 1", f"START WITH {start}"
-                )
-            )
-        )
-    for table in catalog_tables():
-        made.append(_lines(str(CreateTable(table).compile(dialect=DIALECT))))
-        made += comments(table)
+    """Return all statements that make an empty catalog.
 
-    return [*made, policy()]
+    Its sequences begin at the given numbers: where those of an older catalog ended.
+    """
+    texts = []
+    for sequence, start in ((tables.TRIAL_ID, first_trial), (tables.EVENT, first_event)):
+        text = _tidy(str(CreateSequence(sequence).compile(dialect=DIALECT)))
+        texts.append(text.replace("START WITH 1", f"START WITH {start}"))
+    for table in catalog_tables():
+        texts.append(_tidy(str(CreateTable(table).compile(dialect=DIALECT))))
+        texts += comments(table)
+    return [*texts, policy()]
 
 
 def policy() -> str:
-    """The statement that gives every knob of `policy` that is not there its default."""
+    """Return the statement that gives every knob that `policy` lacks its default."""
     rows = ", ".join(f"('{name}', {value}, '{note}')" for name, value, note in POLICY)
     return f"INSERT INTO policy (name, value, note) VALUES {rows} ON CONFLICT DO NOTHING"
+
+
+def _quoted(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _tidy(statement: str) -> str:
+    """Return the compiler's text without trailing blanks and with the indent of this project."""
+    lines = [line.rstrip().replace("\t", "    ") for line in statement.strip().splitlines()]
+    return "\n".join(lines)

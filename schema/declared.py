@@ -1,7 +1,8 @@
-"""What people declared, kept outside the catalog: one Parquet file per table, from which a lost catalog is made again.
+"""What people declared, stored outside the catalog: one Parquet file per table.
 
-The catalog is one file on one disk. Everything that happened is also in the run folders; what was declared (axes, trials,
-requests, knobs) is only in the catalog, so sync writes it here whenever it has changed.
+The catalog is one file on one disk. Everything that happened is also in the run folders; what was
+declared (axes, trials, requests, knobs) is only in the catalog, so sync exports it whenever it has
+changed, and a lost catalog is made again from both.
 """
 
 import json
@@ -12,115 +13,156 @@ import duckdb
 
 from schema.files import fsync
 
-WORDS = (  # in an order that satisfies the foreign keys
-    "backbone", "dataset", "sequence", "sequence_concept", "suite", "suite_member", "stream", "mixture", "method", "recipe",
+# In an order that satisfies the foreign keys
+AXES = (
+    "backbone",
+    "dataset",
+    "sequence",
+    "sequence_concept",
+    "suite",
+    "suite_member",
+    "stream",
+    "mixture",
+    "method",
+    "recipe",
     "budget",
-)  # fmt: skip
-TABLES = (*WORDS, "trial", "request", "profile", "reference_result", "policy")
+)
+TABLES = (*AXES, "trial", "request", "profile", "reference_result", "policy")
+INDEX = "declared.json"
 
 
 def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
-    """Write the tables that have changed since the last time, each whole or not at all; their names.
+    """Write the tables that have changed since the last export, each whole or not at all.
 
-    What another catalog left here (one that was lost, say, before somebody began a new one) is put aside, never written over.
+    What another catalog left in the folder (one that was lost, say, before somebody began a new one)
+    is moved aside, never overwritten. Returns the names of the tables that were written.
     """
-    index, catalog = folder / "declared.json", _made_at(connection)
-    said: dict[str, Any] = (
-        json.loads(index.read_text()) if index.exists() else {"catalog": catalog, "tables": {}}
-    )
-    if said["catalog"] != catalog:
-        folder.rename(folder.with_name(f"{folder.name}.of-{said['catalog']}"))
-        said = {"catalog": catalog, "tables": {}}
+    catalog = _made_at(connection)
+    index = _read_index(folder, catalog)
+    if index["catalog"] != catalog:
+        folder.rename(folder.with_name(f"{folder.name}.of-{index['catalog']}"))
+        index = {"catalog": catalog, "tables": {}}
     folder.mkdir(parents=True, exist_ok=True)
-    known: dict[str, str] = said["tables"]
-    now = {table: _fingerprint(connection, table) for table in TABLES}
-    changed = [
-        table
-        for table in TABLES
-        if known.get(table) != now[table] or not (folder / f"{table}.parquet").exists()
-    ]
+    fingerprints, changed = {}, []
+    for table in TABLES:
+        fingerprints[table] = _fingerprint(connection, table)
+        same = index["tables"].get(table) == fingerprints[table]
+        if not same or not _parquet(folder, table).exists():
+            changed.append(table)
     for table in changed:
-        aside, path = folder / f".{table}.parquet", folder / f"{table}.parquet"
+        aside = folder / f".{table}.parquet"
         quoted = str(aside).replace("'", "''")
         connection.execute(f"COPY {table} TO '{quoted}' (FORMAT parquet)")
         fsync(aside)
-        aside.replace(path)
+        aside.replace(_parquet(folder, table))
     if changed:
-        aside = folder / ".declared.json"
-        aside.write_text(json.dumps({"catalog": catalog, "tables": now}, indent=1))
-        aside.replace(index)
+        # After the tables: an index that ran ahead of them would call an old file up to date
+        aside = folder / f".{INDEX}"
+        aside.write_text(json.dumps({"catalog": catalog, "tables": fingerprints}, indent=1))
+        aside.replace(folder / INDEX)
         fsync(folder)
     return changed
 
 
 def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
-    """Tables of words of which rows that were exported are no longer there, or no longer the same. New rows are none of these."""
-    index = folder / "declared.json"
-    said: dict[str, Any] = json.loads(index.read_text()) if index.exists() else {}
-    if said.get("catalog") != _made_at(connection):
+    """Return the axes of which exported rows are no longer in the catalog, or no longer the same.
+
+    New rows are neither. Of another catalog's export nothing is said.
+    """
+    catalog = _made_at(connection)
+    index = _read_index(folder, "")
+    if index["catalog"] != catalog:
         return []
-    found = []
-    for table in WORDS:
-        path = folder / f"{table}.parquet"
-        if path.exists() and said["tables"].get(table) != _fingerprint(connection, table):
-            both = _columns(
-                connection, table, path
-            )  # an export from before a migration lacks what is new
-            gone = f"SELECT 1 FROM (SELECT {both} FROM read_parquet(?) EXCEPT SELECT {both} FROM {table}) LIMIT 1"
-            if connection.execute(gone, [str(path)]).fetchone():
-                found.append(table)
-    return found
+    changed = []
+    for table in AXES:
+        path = _parquet(folder, table)
+        if not path.exists() or index["tables"].get(table) == _fingerprint(connection, table):
+            continue
+        # An export from before a migration lacks the columns that are new
+        columns = _columns(connection, table, path)
+        gone = connection.execute(
+            f"SELECT 1 FROM (SELECT {columns} FROM read_parquet(?) "
+            f"EXCEPT SELECT {columns} FROM {table}) LIMIT 1",
+            [str(path)],
+        ).fetchone()
+        if gone is not None:
+            changed.append(table)
+    return changed
 
 
 def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    """Insert what was exported into a new catalog, by the columns that both have; table -> rows."""
-    found = {}
+    """Insert what was exported into a new catalog, by the columns that both have.
+
+    Returns the number of rows inserted, by table.
+    """
+    counts = {}
     for table in TABLES:
-        path = folder / f"{table}.parquet"
+        path = _parquet(folder, table)
         if not path.exists():
             continue
-        listed = _columns(connection, table, path)
+        columns = _columns(connection, table, path)
+        # A new catalog has the default knobs, and the exported ones replace them
         if table == "policy":
             connection.execute("DELETE FROM policy")
-        rows = connection.execute(
-            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM read_parquet(?)", [str(path)]
+        inserted = connection.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM read_parquet(?)", [str(path)]
         ).fetchone()
-        found[table] = int(rows[0]) if rows else 0
-    return found
+        counts[table] = int(inserted[0]) if inserted else 0
+    return counts
 
 
 def last(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, column: str) -> int:
-    """The largest number in a column of an exported table; 0 when there is none, or no such column yet."""
-    path = folder / f"{table}.parquet"
-    if (
-        not path.exists()
-        or column not in duckdb.from_parquet(str(path), connection=connection).columns
-    ):
+    """Return the largest number in a column of an exported table.
+
+    It is 0 where there is no such export, no row, or no such column yet.
+    """
+    path = _parquet(folder, table)
+    if not path.exists():
         return 0
-    found = connection.execute(
+    if column not in duckdb.from_parquet(str(path), connection=connection).columns:
+        return 0
+    largest = connection.execute(
         f"SELECT coalesce(max({column}), 0) FROM read_parquet(?)", [str(path)]
     ).fetchone()
-    return int(found[0]) if found else 0
+    return int(largest[0]) if largest else 0
+
+
+def _parquet(folder: Path, table: str) -> Path:
+    """Return the path of a table's export."""
+    return folder / f"{table}.parquet"
+
+
+def _read_index(folder: Path, catalog: str) -> dict[str, Any]:
+    """Return the index of a folder: of which catalog it is, and the fingerprint of each table.
+
+    Where there is none yet, it is an empty one of `catalog`.
+    """
+    path = folder / INDEX
+    if not path.exists():
+        return {"catalog": catalog, "tables": {}}
+    index: dict[str, Any] = json.loads(path.read_text())
+    return index
 
 
 def _made_at(connection: duckdb.DuckDBPyConnection) -> str:
-    """When the catalog was made, in microseconds, which tells it from any other; migrations keep it."""
-    found = connection.execute("SELECT epoch_us(min(applied_at)) FROM migration").fetchone()
-    return str(found[0]) if found else ""
+    """Return when the catalog was made, in microseconds, which tells it from any other.
+
+    Migrations copy it, so a migrated catalog is still the same one.
+    """
+    row = connection.execute("SELECT epoch_us(min(applied_at)) FROM migration").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> str:
-    """Those that a table and its export both have, in the order of the table, as SQL."""
-    said = duckdb.from_parquet(str(path), connection=connection).columns
-    return ", ".join(
-        f'"{name}"'
-        for (name, *_) in connection.execute(f"DESCRIBE {table}").fetchall()
-        if name in said
-    )
+    """Return the columns that a table and its export both have, in the table's order, as SQL."""
+    exported = duckdb.from_parquet(str(path), connection=connection).columns
+    described = connection.execute(f"DESCRIBE {table}").fetchall()
+    return ", ".join(f'"{name}"' for name, *_ in described if name in exported)
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    found = connection.execute(
+    """Return a text that changes with any row of a table, and not with their order."""
+    row = connection.execute(
         f"SELECT count(*) || '-' || coalesce(bit_xor(hash(t)), 0) FROM {table} t"
     ).fetchone()
-    return str(found[0]) if found else ""
+    return str(row[0]) if row else ""

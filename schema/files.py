@@ -3,17 +3,8 @@
 import os
 from pathlib import Path
 
-
-def fsync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-NETWORK = (
+# Kinds of file systems, as /proc/mounts names them, whose locks may not reach other machines
+NETWORK_DISKS = (
     "nfs",
     "nfs4",
     "cifs",
@@ -28,17 +19,29 @@ NETWORK = (
 )
 
 
-def network_disk(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
-    """The kind of network disk that `path` lies on, or None: a local disk, or a system that does not say."""
+def fsync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        lines = [line.split() for line in mounts.read_text().splitlines()]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def network_disk(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """Return the kind of network disk that `path` is on, or None.
+
+    None means a local disk, or a system that has no such list of mounts.
+    """
+    try:
+        lines = mounts.read_text().splitlines()
     except OSError:
         return None
-    place = str(path.absolute())
-    on = [
-        (point, kind)
-        for _, point, kind, *_ in lines
-        if place == point or place.startswith(point.rstrip("/") + "/")
-    ]
-    kind = max(on, key=lambda entry: len(entry[0]))[1] if on else ""
-    return kind if kind in NETWORK else None
+    absolute, nearest, kind = str(path.absolute()), "", ""
+    for line in lines:
+        _, point, mounted_kind, *_ = line.split()
+        below = absolute == point or absolute.startswith(point.rstrip("/") + "/")
+        # Of nested mounts the innermost holds the path, and of equal ones the first in the list
+        if below and len(point) > len(nearest):
+            nearest, kind = point, mounted_kind
+    return kind if kind in NETWORK_DISKS else None

@@ -1,133 +1,130 @@
 """Where things are on this machine: `site.toml`, or `./lab/` and the local backend when there is none.
 
-What can change a number is in a row of the catalog; what cannot is here. Paths in the file are relative to the file.
+What can change a number is in a row of the catalog; what cannot is here. Paths in the file are relative
+to the file.
 """
 
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from schema.words import nearest
+from schema import site_file
+from schema.site_file import Option, SiteError
 
-Option = str | int | float | bool
-OURS = {  # sbatch options that sync sets itself, and where a person says them instead
-    "job-name": "nowhere: it is how sync finds its jobs again",
-    "array": "nowhere",
-    "requeue": "nowhere: every end of a job is final, and a new attempt follows",
-    "no-requeue": "nowhere: it is always set",
-    "output": "nowhere: logs are in the run folders",
-    "error": "nowhere: logs are in the run folders",
-    "chdir": "nowhere: a job runs in its code snapshot",
-    "signal": "signal_s",
-    "time": "time_limit_minutes",
-    "mem": "memory_gb",
-    "cpus-per-task": "cpus_per_trial",
-    "gpus-per-node": "gpus_per_trial",
-    "nodes": "ranks_per_node, and ranks in a recipe",
-    "ntasks-per-node": "ranks_per_node, and ranks in a recipe",
-}
-
-
-class SiteError(ValueError):
-    """site.toml says something that Weir does not understand."""
+__all__ = ["Needs", "Option", "Site", "SiteError"]
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What one job asks of a machine; attempts with equal needs share a batch. Every field but `ranks` is a key of site.toml,
-    and of `[backbone.NAME]` in it."""
+    """What one job asks of a machine; attempts with equal needs share a submission.
 
-    time_limit_minutes: float = 0.0  # 0: no limit (a cluster wants one)
-    signal_s: float = (
-        120.0  # how long before the limit a trial is told to write its checkpoint and end
-    )
-    memory_gb: float = 0.0  # 0: what the partition gives
-    gpu_memory_gb: float = (
-        0.0  # of one GPU, for the forecast, which says what will not fit; 0: it does not
-    )
-    gpus_per_trial: int = 1  # of a job; the trials that run side by side in it share them
-    node_gpus: int = 0  # of the largest node there is; 0: not said
-    ranks_per_node: int = 0  # processes of one trial on a node, at most; 0: node_gpus, where a trial has GPUs, or all of them
-    cpus_per_trial: int = 0  # 0: threads_per_trial and workers_per_trial together
-    trials_per_job: int = 1  # so that small trials do not queue and start one by one
-    trials_side_by_side: int = 1  # of those; the others wait in the job
-    slurm: tuple[tuple[str, Option], ...] = ()  # [slurm]: any option of sbatch
-    setup: tuple[str, ...] = ()  # [slurm] setup: shell lines before the trial
-    ranks: int = 1  # processes of the job's one trial that are started on several nodes; 1: a trial starts its own on one
+    Every field but `ranks` is a key of site.toml, and of `[backbone.NAME]` in it.
+    """
+
+    # 0: no limit (a cluster wants one)
+    time_limit_minutes: float = 0.0
+    # How long before the limit a trial is told to write its checkpoint and end
+    signal_s: float = 120.0
+    # 0: what the partition gives
+    memory_gb: float = 0.0
+    # Of one GPU, by which the forecast says what will not fit; 0: the forecast does not say
+    gpu_memory_gb: float = 0.0
+    # Of a job; the trials that run side by side in it share them
+    gpus_per_trial: int = 1
+    # Of the node with the most GPUs; 0: not known
+    node_gpus: int = 0
+    # The most processes of one trial on a node; 0: node_gpus where a trial has GPUs, or any number
+    ranks_per_node: int = 0
+    # 0: threads_per_trial and workers_per_trial together
+    cpus_per_trial: int = 0
+    # Several trials share a job so that small ones do not queue and start one by one
+    trials_per_job: int = 1
+    # Of those, how many run at once; the others wait in the job
+    trials_side_by_side: int = 1
+    # The table [slurm]: any option of sbatch
+    slurm: tuple[tuple[str, Option], ...] = ()
+    # The key `setup` of [slurm]: shell lines before the trial
+    setup: tuple[str, ...] = ()
+    # Processes of the job's one trial, started on several nodes; 1: a trial starts its own on one
+    ranks: int = 1
 
     @property
     def most_ranks(self) -> int:
         """How many processes of one trial a node takes; 0: any number."""
-        return self.ranks_per_node or (self.node_gpus if self.gpus_per_trial else 0)
+        if self.ranks_per_node:
+            return self.ranks_per_node
+        return self.node_gpus if self.gpus_per_trial else 0
 
     @property
     def nodes(self) -> int:
-        """Of a job: as few as take its processes, the same number each."""
-        fewest = -(-self.ranks // (self.most_ranks or self.ranks))
-        return next(nodes for nodes in range(fewest, self.ranks + 1) if self.ranks % nodes == 0)
+        """How many nodes a job has: as few as take its processes, the same number on each."""
+        nodes = -(-self.ranks // (self.most_ranks or self.ranks))
+        while self.ranks % nodes:
+            nodes += 1
+        return nodes
 
     @property
     def tasks_per_node(self) -> int:
-        """The processes that are started on each of a job's nodes."""
+        """How many processes are started on each of a job's nodes."""
         return self.ranks // self.nodes
 
     @property
     def gpus_per_node(self) -> int:
         """One for each process of a trial on several nodes; else what a job has."""
-        return (
-            self.tasks_per_node if self.gpus_per_trial and self.ranks > 1 else self.gpus_per_trial
-        )
-
-    def spread(self, ranks: int) -> "Needs":
-        """Those of a trial with so many processes: itself where one node takes them all, else a job of its own on several."""
-        fits = not 0 < self.most_ranks < ranks
-        return self if fits else replace(self, ranks=ranks, trials_per_job=1, trials_side_by_side=1)
+        if self.gpus_per_trial and self.ranks > 1:
+            return self.tasks_per_node
+        return self.gpus_per_trial
 
     @property
     def early_s(self) -> float:
         """How long before the limit a trial is told: `signal_s`, or half of a short limit."""
         return min(self.signal_s, 30 * self.time_limit_minutes)
 
+    def spread(self, ranks: int) -> "Needs":
+        """Return the needs of a trial with so many processes.
+
+        These are the same where one node takes them all, else those of a job of its own on several.
+        """
+        if 0 < self.most_ranks < ranks:
+            return replace(self, ranks=ranks, trials_per_job=1, trials_side_by_side=1)
+        return self
+
 
 @dataclass(frozen=True)
 class Site:
-    """Paths, backend and limits; every field is a key of site.toml, with its default."""
+    """Paths, backend and limits; every field but the last four is a key of site.toml."""
 
     catalog: Path = Path("lab/catalog.duckdb")
     runs: Path = Path("lab/runs")
     data: Path = Path("lab/data")
-    store: Path = Path(
-        "lab/store"
-    )  # work that trials have in common, done once; may be deleted at any time
+    # Work that trials have in common, done once; may be deleted at any time
+    store: Path = Path("lab/store")
     snapshot: Path = Path("lab/snapshot")
-    code: Path = Path("lab/code")  # snapshots of the code that attempts run
-    declared: Path = Path("lab/declared")  # what people declared, outside the catalog
+    # Snapshots of the code that attempts run
+    code: Path = Path("lab/code")
+    # What people declared, outside the catalog
+    declared: Path = Path("lab/declared")
     backend: str = "local"
-    trials_at_once: int = (
-        0  # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
-    )
-    max_in_flight: int = 500  # slurm: trials queued and running; topped up by priority
-    threads_per_trial: int = (
-        1  # part of a run's numbers to the last bit: keep it fixed within a study
-    )
-    workers_per_trial: int = (
-        0  # processes that decode batches ahead of the step; 0: the trial does it in between
-    )
+    # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
+    trials_at_once: int = 0
+    # slurm: trials queued and running, topped up by priority
+    max_in_flight: int = 500
+    # Part of a run's numbers to the last bit: keep it the same within a study
+    threads_per_trial: int = 1
+    # Processes that decode batches ahead of the step; 0: the trial decodes them itself
+    workers_per_trial: int = 0
     checkpoint_minutes: float = 10.0
     lock_wait_s: float = 30.0
-    patience_s: float = (
-        60.0  # how long a silent cluster or a late file is waited for before an attempt is given up
-    )
+    # How long a silent cluster or a late file is waited for before an attempt is given up
+    patience_s: float = 60.0
     needs: Needs = Needs()
+    # The tables [backbone.NAME]
     by_backbone: Mapping[str, Needs] = field(default_factory=dict)
-    retries: Mapping[str, int] = field(
-        default_factory=dict
-    )  # [retries]: the catalog's `policy`, where it differs
-    folder: Path = field(
-        default=Path()
-    )  # that the relative paths start from; not a key of the file
+    # The table [retries]: the catalog's `policy`, where it differs
+    retries: Mapping[str, int] = field(default_factory=dict)
+    # The folder that relative paths start from
+    folder: Path = field(default=Path())
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "Site":
@@ -138,57 +135,33 @@ class Site:
         """
         folder = (folder or Path.cwd()).absolute()
         path = folder / "site.toml"
-        try:
-            said = tomllib.loads(path.read_text()) if path.exists() else {}
-        except tomllib.TOMLDecodeError as error:
-            raise SiteError(f"{path} is not valid TOML: {error}") from error
-        tables = {name: said.pop(name, {}) for name in ("slurm", "backbone", "retries")}
+        values = site_file.parsed(path)
+        tables = {name: values.pop(name, {}) for name in ("slurm", "backbone", "retries")}
         for name, table in tables.items():
-            if not isinstance(table, dict):
-                raise SiteError(f"{path}: {name} must be a table, written [{name}], not {table!r}")
-        mine = {
-            f.name: f.default
-            for f in fields(cls)
-            if f.name not in ("needs", "by_backbone", "retries", "folder")
-        }
-        jobs = {
-            f.name: f.default for f in fields(Needs) if f.name not in ("slurm", "setup", "ranks")
-        }
-        _known(path, said, [*mine, *jobs, *tables])
-        values = {
-            key: _converted(path, key, value, type({**mine, **jobs}[key]))
-            for key, value in said.items()
-        }
-        needs = _needs(
-            path,
-            Needs(),
-            {k: v for k, v in values.items() if k in jobs} | {"slurm": tables["slurm"]},
-            jobs,
-        )
+            site_file.check_table(path, name, table)
+        own, of_jobs = _defaults(cls, NO_KEYS), _defaults(Needs, NO_KEYS)
+        site_file.check_keys(path, values, [*own, *of_jobs, *tables])
+        values = site_file.converted(path, values, own | of_jobs)
+        of_all = {key: value for key, value in values.items() if key in of_jobs}
+        needs = _needs(path, Needs(), of_all, tables["slurm"])
         by_backbone = {}
         for name, table in tables["backbone"].items():
-            if not isinstance(table, dict):
-                raise SiteError(
-                    f"{path}: backbone.{name} must be a table, written [backbone.{name}], not {table!r}"
-                )
-            _known(path, table, [*jobs, "slurm"], f"backbone.{name}.")
-            by_backbone[name] = _needs(path, needs, table, jobs)
-        for key, value in tables["retries"].items():
-            _converted(path, f"retries.{key}", value, int)
-        site = cls(
-            **{key: value for key, value in values.items() if key in mine},
+            by_backbone[name] = _needs_of_backbone(path, needs, name, table)
+        site_file.check_retries(path, tables["retries"])
+        absolute = {}
+        for key, default in own.items():
+            if isinstance(default, Path):
+                absolute[key] = folder / values.get(key, default)
+        return cls(
+            **{key: value for key, value in values.items() if key in own} | absolute,
             needs=needs,
             by_backbone=by_backbone,
+            retries=tables["retries"],
+            folder=folder,
         )
-        absolute = {
-            name: folder / getattr(site, name)
-            for name, default in mine.items()
-            if isinstance(default, Path)
-        }
-        return replace(site, **absolute, retries=tables["retries"], folder=folder)
 
     def needs_of(self, backbone: str) -> Needs:
-        """What a job of trials of a backbone asks for."""
+        """Return what a job of trials of a backbone asks for."""
         return self.by_backbone.get(backbone, self.needs)
 
     @property
@@ -197,60 +170,35 @@ class Site:
         return self.snapshot / "current.duckdb"
 
 
-def _needs(path: Path, start: Needs, said: Mapping[str, Any], jobs: Mapping[str, Any]) -> Needs:
-    """`start` with what a table says differently."""
-    numbers = {
-        key: _converted(path, key, value, type(jobs[key]))
-        for key, value in said.items()
-        if key in jobs
-    }
-    options, setup = dict(start.slurm), start.setup
-    for key, value in said.get("slurm", {}).items():
-        option = key.replace("_", "-")
-        if option == "setup":
-            if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
-                raise SiteError(f"{path}: slurm.setup must be a list of shell lines, not {value!r}")
-            setup = tuple(value)
-        elif option in OURS:
-            raise SiteError(
-                f"{path}: slurm.{key} cannot be set here; where to say it: {OURS[option]}"
-            )
-        elif not isinstance(value, str | int | float | bool):
-            raise SiteError(
-                f"{path}: slurm.{key} must be a text, number or true, as sbatch's --{option} takes it, not {value!r}"
-            )
-        else:
-            options[option] = value
-    needs = replace(start, **numbers, slurm=tuple(sorted(options.items())), setup=setup)
+# Fields that are no key of the file: they are its tables, or follow from the rest
+NO_KEYS = ("needs", "by_backbone", "retries", "folder", "slurm", "setup", "ranks")
+
+
+def _defaults(class_: type[Site] | type[Needs], without: tuple[str, ...]) -> dict[str, Any]:
+    """Return the defaults of the fields of a class that are keys of site.toml."""
+    return {each.name: each.default for each in fields(class_) if each.name not in without}
+
+
+def _needs_of_backbone(path: Path, needs: Needs, name: str, table: Any) -> Needs:
+    """Return `needs` with what the table `[backbone.NAME]` says differently."""
+    site_file.check_table(path, f"backbone.{name}", table)
+    of_jobs = _defaults(Needs, NO_KEYS)
+    site_file.check_keys(path, table, [*of_jobs, "slurm"], f"backbone.{name}.")
+    values = {key: value for key, value in table.items() if key != "slurm"}
+    return _needs(path, needs, site_file.converted(path, values, of_jobs), table.get("slurm", {}))
+
+
+def _needs(path: Path, needs: Needs, values: Mapping[str, Any], slurm: Mapping[str, Any]) -> Needs:
+    """Return `needs` with other values, and with other options of sbatch.
+
+    Raises:
+        SiteError: fewer than one trial in a job, or an option that cannot be set.
+    """
+    options, setup = site_file.slurm_options(path, slurm, dict(needs.slurm), needs.setup)
+    needs = replace(needs, **values, slurm=tuple(sorted(options.items())), setup=setup)
     for key in ("trials_per_job", "trials_side_by_side"):
         if getattr(needs, key) < 1:
             raise SiteError(
                 f"{path}: {key} must be a whole number, 1 or more, not {getattr(needs, key)}"
             )
     return needs
-
-
-def _known(path: Path, said: Iterable[str], known: list[str], prefix: str = "") -> None:
-    for key in said:
-        if key not in known:
-            raise SiteError(
-                f"{path}: unknown key {prefix + key!r}. Known keys: {', '.join(known)}.{nearest(key, known)}"
-            )
-
-
-def _converted(path: Path, key: str, value: Any, wanted: type) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise SiteError(f"{path}: {key} must be a {_word(wanted)}, not {value!r}")
-    if issubclass(wanted, Path) and isinstance(value, str):
-        return Path(value)
-    if wanted is float and isinstance(value, int | float):
-        value = float(value)
-    if type(value) is not wanted or (isinstance(value, int | float) and value < 0):
-        raise SiteError(f"{path}: {key} must be a {_word(wanted)}, not {value!r}")
-    return value
-
-
-def _word(wanted: type) -> str:
-    if issubclass(wanted, Path):
-        return "path (text)"
-    return {int: "whole number, 0 or more", float: "number, 0 or more", str: "text"}[wanted]

@@ -1,7 +1,8 @@
 """The resolved definition of a trial: the only thing that crosses from the catalog to the GPU.
 
-Written by sync as `spec.json` into a run folder and read there by the worker. It holds everything that can change a number
-and nothing else, so its hash is the identity of the run. Standard library only: both halves import it.
+Sync writes it as `spec.json` into a run folder, and the worker reads it there. It holds everything
+that can change a number and nothing else, so its hash is the identity of the run. Standard library
+only: both halves import it.
 """
 
 import hashlib
@@ -13,19 +14,21 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 1
-EVERYTHING = "*"  # as a concept: every class of the dataset, for streams whose tasks are datasets
+# As a concept: every class of the dataset, for streams whose tasks are datasets
+EVERYTHING = "*"
 Row = dict[str, Any]
 
-UPGRADES: dict[int, Callable[[Row], Row]] = {}  # version n -> the change that makes an n + 1 of it
+# By version n: the function that turns a definition of version n into one of n + 1
+UPGRADES: dict[int, Callable[[Row], Row]] = {}
 
 
 class SpecError(ValueError):
-    """spec.json cannot be read as a definition."""
+    """A spec.json cannot be read as a definition."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One sentence with every word resolved to its row; the fields are in the order of the sentence."""
+    """A sentence with every word resolved to its row; the fields are in the order of the sentence."""
 
     backbone: Row
     stream: Row
@@ -38,31 +41,36 @@ class Spec:
 
     @property
     def id(self) -> str:
-        """128 bits of sha256 over the canonical JSON of the whole definition, 32 hex digits."""
+        """The first 128 bits of sha256 over the canonical JSON, as 32 hex digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
     @cached_property
     def text(self) -> str:
-        """The canonical JSON, made once."""
+        """The canonical JSON of the whole definition, made once."""
         before, after = self._around_seed
         return f"{before}{canonical(self.seed)}{after}"
 
     @cached_property
     def _around_seed(self) -> tuple[str, str]:
-        """The canonical JSON before and after the seed: a study has thousands of definitions that differ in nothing else."""
+        """The canonical JSON before and after the seed.
+
+        A study has thousands of definitions that differ in nothing but the seed.
+        """
+        # Split where the sorted keys of the JSON have it: "seed" is between "recipe" and "stream"
         words = {f.name: getattr(self, f.name) for f in fields(self)}
         before = canonical({name: value for name, value in words.items() if name < "seed"})
         after = canonical({name: value for name, value in words.items() if name > "seed"})
         return before[:-1] + ',"seed":', "," + after[1:]
 
     def with_seed(self, seed: int) -> "Spec":
-        """The same definition with another seed, without writing out the rest of it anew."""
+        """Return the same definition with another seed, without writing out the rest of it again."""
         other = replace(self, seed=seed)
+        # Where a cached property stores its value, which a frozen dataclass does not forbid
         other.__dict__["_around_seed"] = self._around_seed
         return other
 
     def to_json(self) -> str:
-        """The canonical text."""
+        """Return the canonical text."""
         return self.text
 
     @classmethod
@@ -73,41 +81,51 @@ class Spec:
             SpecError: not JSON, a missing or unknown field, or a version newer than this code.
         """
         try:
-            said = json.loads(text)
+            row = json.loads(text)
         except json.JSONDecodeError as error:
             raise SpecError(f"spec.json is not JSON: {error}") from error
-        return cls.from_row(said)
+        return cls.from_row(row)
 
     @classmethod
-    def from_row(cls, said: Mapping[str, Any]) -> "Spec":
-        """The same from a parsed object."""
-        if not isinstance(said, Mapping) or not isinstance(said.get("version"), int):
+    def from_row(cls, parsed: Mapping[str, Any]) -> "Spec":
+        """Read a definition that has been parsed.
+
+        Raises:
+            SpecError: as `from_json`.
+        """
+        if not isinstance(parsed, Mapping) or not isinstance(parsed.get("version"), int):
             raise SpecError("spec.json has no version; it was not written by runner.sync")
-        row = dict(said)
+        row = dict(parsed)
         while row["version"] < VERSION:
             if row["version"] not in UPGRADES:
                 raise SpecError(
-                    f"spec.json has version {row['version']}, which this code cannot upgrade to {VERSION}"
+                    f"spec.json has version {row['version']}, "
+                    f"which this code cannot upgrade to {VERSION}"
                 )
             row = UPGRADES[row["version"]](row) | {"version": row["version"] + 1}
         if row["version"] > VERSION:
             raise SpecError(
-                f"spec.json has version {row['version']}, this code knows up to {VERSION}; run it with the newer code"
+                f"spec.json has version {row['version']}, this code knows up to {VERSION}; "
+                "run it with the newer code"
             )
-        wanted = set(cls.__dataclass_fields__)
-        if set(row) != wanted:
-            missing, unknown = sorted(wanted - set(row)), sorted(set(row) - wanted)
+        names = set(cls.__dataclass_fields__)
+        if set(row) != names:
+            missing, unknown = sorted(names - set(row)), sorted(set(row) - names)
             raise SpecError(f"spec.json does not fit: missing {missing}, unknown {unknown}")
         return cls(**row)
 
     @classmethod
     def read(cls, folder: Path) -> "Spec":
-        """From a run folder."""
+        """Read the definition of a run folder.
+
+        Raises:
+            SpecError: as `from_json`.
+        """
         return cls.from_json((folder / "spec.json").read_text())
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no blanks; equal values give equal text.
+    """Return JSON with sorted keys and no blanks; equal values give equal text.
 
     Raises:
         ValueError: a number that JSON cannot carry (NaN, infinity).

@@ -1,11 +1,5 @@
-"""The catalogue of questions: what stands in queries/, read as text, and how it gets into a catalog.
+"""How the questions of queries/ get into a catalog, as its views and table macros."""
 
-The folder is the registry: a folder in it is a topic, a file one view or table macro. Its first line is the question, its
-second the grain, the lines up to the statement say what the words mean. Who wants the answers uses `queries`; this module is below it because
-making a catalog (`python -m schema`) and publishing one (`runner.sync`) must install the views without importing upward.
-"""
-
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,157 +8,45 @@ from pathlib import Path
 
 import duckdb
 
-from schema.words import nearest
+from schema.questions import FOLDER, Question, QuestionError, all_questions, fingerprint, texts
 
-FOLDER = Path(__file__).resolve().parent.parent / "queries"
-FINGERPRINT = (
-    "questions_fingerprint"  # a macro of ours in the catalog that says which texts it was made from
-)
-
+# A macro of ours in the catalog that says which texts its views and macros were made from
+FINGERPRINT = "questions_fingerprint"
 _HERE = "database_name = current_database() AND NOT internal"
-_STATEMENT = re.compile(
-    r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE
-)
-_PARAMETER = re.compile(r"(\w+) (\w+) := (NULL|'[^']*'|-?[0-9]+(?:\.[0-9]+)?|TRUE|FALSE)")
-_SOURCE = re.compile(
-    r"(?:\b(?:FROM|JOIN)\s+|')(\w+)"
-)  # what a statement may read from: also a name given to a macro, in quotes
-TOPICS = {  # a folder of queries/ each, in the order of every list of questions, and its name in words
-    "choices": "What to choose",
-    "scores": "What was reached",
-    "costs": "What it costs",
-    "work": "What runs and what is next",
-    "parts": "What the other answers are made of",
-    "audits": "What must have no rows",
-}
-_FORM = (
-    "The first line must be `-- <question>?`, the second `-- grain: one row per ...`; then comment lines, then "
-    "`CREATE OR REPLACE VIEW <file name> AS` or `CREATE OR REPLACE MACRO <file name>(<name> <TYPE> := <default>, ...) AS TABLE`."
-)
-
-Default = str | int | float | bool | None
+# What came from queries/ is known by its comment; a person's own views have another, or none
+_OURS = "comment LIKE '%(one row per %)'"
+# What a statement may read from: also a name that is given to a macro, in quotes
+_SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")
 
 
-class QuestionError(ValueError):
-    """A file of queries/ is not a question, or DuckDB refuses it."""
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """What a catalog has of queries/; `fingerprint` is None before the first time."""
 
-
-@dataclass(frozen=True)
-class Parameter:
-    """One argument of a table macro: its SQL type and what holds when it is left out."""
-
-    type: str
-    default: Default
-
-
-@dataclass(frozen=True)
-class Question:
-    """One file of queries/."""
-
-    name: str
-    question: str
-    grain: str  # "one row per ..."
-    topic: str  # one of TOPICS
-    about: str  # definitions and sources; may be empty
-    kind: str  # view or macro
-    parameters: dict[str, Parameter]
-    sql: str  # the whole text of the file
-
-    @property
-    def file(self) -> str:
-        """Where it stands, from the root of the tree."""
-        return f"queries/{self.topic}/{self.name}.sql"
-
-    @property
-    def is_audit(self) -> bool:
-        """An audit must return no rows."""
-        return self.topic == "audits"
-
-
-def questions(folder: Path = FOLDER) -> list[Question]:
-    """Every question, by topic and name.
-
-    Raises:
-        QuestionError: a file that does not have the form; the message names it and the form.
-    """
-    found = [parsed(path, text) for path, text in _texts(folder)]
-    return sorted(found, key=lambda one: (list(TOPICS).index(one.topic), one.name))
-
-
-def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
-    """The questions of each topic in words (`What it costs`), by name; a topic without any is left out.
-
-    Raises:
-        QuestionError: as `questions`.
-    """
-    found = dict[str, list[Question]]()
-    for question in questions(folder):
-        found.setdefault(TOPICS[question.topic], []).append(question)
-    return found
-
-
-def fingerprint(folder: Path = FOLDER) -> str:
-    """sha256 over the names and texts: two catalogs with the same one answer alike."""
-    digest = hashlib.sha256()
-    for path, text in _texts(folder):
-        digest.update(f"{path.stem}\0{text}\0".encode())
-    return digest.hexdigest()
-
-
-def parsed(path: Path, text: str) -> Question:
-    """The text of one file, `queries/<topic>/<name>.sql`, as a question.
-
-    Raises:
-        QuestionError: it does not have the form; the message names the file and the form.
-    """
-    name, topic, lines = path.stem, path.parent.name, text.splitlines()
-    place = f"queries/{topic}/{name}.sql"
-    head = [line.removeprefix("--").strip() for line in lines[: _comment_lines(lines)]]
-    found = _STATEMENT.search(text)
-    if (
-        len(head) < 2
-        or "?" not in head[0]
-        or not head[1].startswith("grain: one row per ")
-        or not found
-    ):
-        raise QuestionError(f"{place} is not a question. {_FORM}")
-    if found[2] != name:
-        raise QuestionError(
-            f"{place} creates {found[2]}; a file's name is its name: it must create {name}."
-        )
-    if topic not in TOPICS:
-        raise QuestionError(
-            f"{place}: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}"
-        )
-    return Question(
-        name=name,
-        question=head[0],
-        grain=head[1].removeprefix("grain: "),
-        topic=topic,
-        about=" ".join(head[2:]),
-        kind=found[1].lower(),
-        parameters=_parameters(place, found[3]),
-        sql=text,
-    )
+    views: set[str]
+    macros: set[str]
+    fingerprint: str | None
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
-    """Make the catalog's views and macros those of the folder; True if that changed anything.
+    """Make the catalog's views and macros those of the folder; return whether that changed anything.
 
-    What came from the folder and is no longer in it is dropped; a person's own views stay. Safe inside a transaction: the order
-    was found elsewhere, so nothing fails here.
+    What came from the folder and is no longer in it is dropped; a person's own views stay. Safe
+    inside a transaction: the order is tried elsewhere first, so that no statement fails here.
 
     Raises:
-        QuestionError: as `install`; the catalog keeps the views it had.
+        QuestionError: as `install`; the catalog keeps the views that it had.
     """
     present = fingerprint(folder)
-    views, macros, made_from = _installed(connection)
-    if made_from == present and views | macros == {path.stem for path, _ in _texts(folder)}:
+    installed = _installed(connection)
+    names = {path.stem for path, _ in texts(folder)}
+    if installed.fingerprint == present and installed.views | installed.macros == names:
         return False
-    order(tuple(questions(folder)))  # refuses a broken file before anything is dropped
-    for view in sorted(views):
+    # Refuses a broken file before anything is dropped
+    order(tuple(all_questions(folder)))
+    for view in sorted(installed.views):
         connection.execute(f'DROP VIEW "{view}"')
-    for macro in sorted(macros):
+    for macro in sorted(installed.macros):
         connection.execute(f'DROP MACRO TABLE "{macro}"')
     install(connection, folder)
     connection.execute(f"CREATE OR REPLACE MACRO {FINGERPRINT}() AS '{present}'")
@@ -177,153 +59,135 @@ def install(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> Non
     Raises:
         QuestionError: DuckDB refuses a file; the message names it and says what DuckDB says.
     """
-    known = {question.name: question for question in questions(folder)}
-    for name in order(tuple(known.values())):
-        connection.execute(known[name].sql)
-        kind = "VIEW" if known[name].kind == "view" else "MACRO TABLE"
-        comment = f"{known[name].question} ({known[name].grain})".replace("'", "''")
+    questions = {question.name: question for question in all_questions(folder)}
+    for name in order(tuple(questions.values())):
+        question = questions[name]
+        connection.execute(question.sql)
+        kind = "VIEW" if question.kind == "view" else "MACRO TABLE"
+        comment = f"{question.question} ({question.grain})".replace("'", "''")
         connection.execute(f"COMMENT ON {kind} {name} IS '{comment}'")
 
 
-def order(asked: tuple[Question, ...]) -> list[str]:
-    """Names such that each comes after those it reads from.
+def order(questions: tuple[Question, ...]) -> list[str]:
+    """Return the names such that each comes after those that it reads from.
 
-    Found by trying in an empty catalog in memory until all stand: DuckDB knows what a statement reads, and a statement that
-    fails would end the caller's transaction.
+    They are tried in an empty catalog in memory until all exist: DuckDB knows what a statement
+    reads, and a statement that fails would end the caller's transaction.
 
     Raises:
-        QuestionError: some can never stand; the message names each and DuckDB's reason.
+        QuestionError: some can never exist; the message names each and DuckDB's reason.
     """
-    return list(_order(tuple((q.name, q.sql) for q in asked)))
+    return list(_order(tuple((question.name, question.sql) for question in questions)))
 
 
 def install_some(
-    connection: duckdb.DuckDBPyConnection, wanted: Iterable[str], folder: Path = FOLDER
+    connection: duckdb.DuckDBPyConnection, names: Iterable[str], folder: Path = FOLDER
 ) -> None:
-    """Create some of the questions, and whatever they read from, outside of a transaction.
+    """Create some of the questions and whatever they read from, outside of a transaction.
 
     Raises:
         QuestionError: as `install`.
     """
-    _stand(
-        connection,
-        _behind_what_they_read(
-            {question.name: question.sql for question in questions(folder)}, wanted
-        ),
-    )
-
-
-def _behind_what_they_read(known: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
-    """The wanted statements and what they read from, each after what it reads from."""
-    ordered: dict[str, str] = {}
-    seen = set[str]()
-
-    def put(name: str) -> None:
-        if name not in seen:
-            seen.add(name)
-            for other in sorted(known.keys() & set(_SOURCE.findall(known[name]))):
-                put(other)
-            ordered[name] = known[name]
-
-    for name in wanted:
-        put(name)
-    return ordered
+    statements = {question.name: question.sql for question in all_questions(folder)}
+    _create_all(connection, _after_their_sources(statements, names))
 
 
 @cache
-def _order(texts: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def _order(statements: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Do the work of `order`, once for the same statements: it takes most of a second."""
     with duckdb.connect(":memory:") as scratch:
-        from schema import ddl  # needs SQLAlchemy, which takes longer to import than a pass of sync
+        # Needs SQLAlchemy, which takes longer to import than a pass of sync takes
+        from schema import ddl
 
         for statement in ddl.statements():
             if not statement.startswith("COMMENT"):
                 scratch.execute(statement)
-        return tuple(_stand(scratch, _behind_what_they_read(dict(texts), dict(texts))))
+        by_name = dict(statements)
+        return tuple(_create_all(scratch, _after_their_sources(by_name, by_name)))
 
 
-def _stand(connection: duckdb.DuckDBPyConnection, left: dict[str, str]) -> list[str]:
-    """Try the statements until all stand; their names in an order in which they did."""
-    standing: list[str] = []
-    while left:
-        refused = {
-            name: reason
-            for name, sql in left.items()
-            if (reason := _refusal(connection, sql)) is not None
-        }
-        if len(refused) == len(left):
+def _after_their_sources(statements: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the named statements and those that they read from, each after its sources.
+
+    Sources are known by their names in the text, so a name in quotes may be taken for one; that
+    costs a try and changes nothing.
+    """
+    ordered: dict[str, str] = {}
+    visited = set[str]()
+
+    def visit(name: str) -> None:
+        if name in visited:
+            return
+        visited.add(name)
+        for source in sorted(statements.keys() & set(_SOURCE.findall(statements[name]))):
+            visit(source)
+        ordered[name] = statements[name]
+
+    for name in names:
+        visit(name)
+    return ordered
+
+
+def _create_all(connection: duckdb.DuckDBPyConnection, statements: dict[str, str]) -> list[str]:
+    """Try the statements again and again until all are accepted; return the order of acceptance."""
+    accepted: list[str] = []
+    remaining = statements
+    while remaining:
+        refused = {}
+        for name, sql in remaining.items():
+            reason = _refusal(connection, sql)
+            if reason is None:
+                accepted.append(name)
+            else:
+                refused[name] = reason
+        # A round that brings nothing further means that the rest never will be accepted
+        if len(refused) == len(remaining):
             raise QuestionError("\n".join(_causes(refused)))
-        standing += [name for name in left if name not in refused]
-        left = {name: left[name] for name in refused}
-    return standing
+        remaining = {name: remaining[name] for name in refused}
+    return accepted
 
 
-def _causes(refused: dict[str, str]) -> list[str]:
-    """One line per refused file, without those that only wait for another refused one."""
-    waiting = {
-        name
-        for name, reason in refused.items()
-        for other in refused
-        if f"with name {other} does not exist" in reason
-    }
+def _causes(refused: Mapping[str, str]) -> list[str]:
+    """Return a line per refused file, without those that only wait for another refused one."""
+    waiting = set()
+    for name, reason in refused.items():
+        for other in refused:
+            if f"with name {other} does not exist" in reason:
+                waiting.add(name)
     named = [name for name in refused if name not in waiting] or list(refused)
     return [f"{name}.sql of queries/: {refused[name]}" for name in named]
 
 
-def _refusal(scratch: duckdb.DuckDBPyConnection, sql: str) -> str | None:
+def _refusal(connection: duckdb.DuckDBPyConnection, sql: str) -> str | None:
+    """Execute a statement; return why DuckDB refused it, or None."""
     try:
-        scratch.execute(sql)
+        connection.execute(sql)
     except duckdb.Error as error:
-        hint = "\nA macro's parameters are visible inside the views it reads: qualify the column there (c.budget, not budget)."
-        return str(error) + (hint if "Conflicting column names" in str(error) else "")
+        reason = str(error)
+        if "Conflicting column names" in reason:
+            reason += (
+                "\nA macro's parameters are visible inside the views it reads: "
+                "qualify the column there (c.budget, not budget)."
+            )
+        return reason
     return None
 
 
-def _texts(folder: Path) -> list[tuple[Path, str]]:
-    paths = sorted(folder.glob("*/*.sql"), key=lambda path: path.stem)
-    return [(path, path.read_text()) for path in paths]
-
-
-def _comment_lines(lines: list[str]) -> int:
-    """How many lines of comment the file begins with."""
-    return next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
-
-
-def _parameters(place: str, text: str | None) -> dict[str, Parameter]:
-    parameters: dict[str, Parameter] = {}
-    for part in (text or "").split(","):
-        if not part.strip():
-            continue
-        found = _PARAMETER.fullmatch(part.strip())
-        if not found:
-            raise QuestionError(f"{place}: cannot read the parameter `{part.strip()}`. {_FORM}")
-        parameters[found[1]] = Parameter(found[2].upper(), _literal(found[3]))
-    return parameters
-
-
-def _literal(text: str) -> Default:
-    if text in ("NULL", "TRUE", "FALSE"):
-        return {"NULL": None, "TRUE": True, "FALSE": False}[text]
-    if text.startswith("'"):
-        return text[1:-1]
-    return float(text) if "." in text else int(text)
-
-
-def _installed(connection: duckdb.DuckDBPyConnection) -> tuple[set[str], set[str], str | None]:
-    """Views and table macros that the folder made, known by the comment (a person's own are left alone), and the fingerprint of
-    the texts that they were made from; None before the first time."""
-    ours = "comment LIKE '%(one row per %)'"
+def _installed(connection: duckdb.DuckDBPyConnection) -> Installed:
+    """Return the views and table macros of the catalog that came from queries/."""
     views = connection.execute(
-        f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND {ours}"
+        f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND {_OURS}"
     ).fetchall()
-    macros = connection.execute(
+    # In one query, since it lists every function that DuckDB has
+    functions = connection.execute(
         "SELECT function_name, function_type, macro_definition FROM duckdb_functions() "
-        f"WHERE {_HERE} AND (function_name = '{FINGERPRINT}' OR (function_type = 'table_macro' AND {ours}))"
-    ).fetchall()  # once: it lists every function that DuckDB has
-    made_from = next(
-        (str(text).strip("'") for name, _, text in macros if name == FINGERPRINT), None
-    )
-    return (
-        {name for (name,) in views},
-        {name for name, kind, _ in macros if kind == "table_macro"},
-        made_from,
-    )
+        f"WHERE {_HERE} AND (function_name = '{FINGERPRINT}' "
+        f"OR (function_type = 'table_macro' AND {_OURS}))"
+    ).fetchall()
+    macros, present = set(), None
+    for name, kind, definition in functions:
+        if name == FINGERPRINT:
+            present = str(definition).strip("'")
+        elif kind == "table_macro":
+            macros.add(name)
+    return Installed(views={name for (name,) in views}, macros=macros, fingerprint=present)

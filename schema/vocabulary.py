@@ -1,11 +1,25 @@
-"""The words and knobs that the catalog begins with. Apart from the tables, because a pass of sync needs only these."""
+"""The words and knobs that the catalog begins with.
+
+They are apart from the tables because a pass of sync needs these and no table class, and SQLAlchemy
+takes longer to import than the pass takes.
+"""
 
 STATES = ("done", "failed", "lost", "refused", "cancelled")
 OUTCOME_KINDS = (
-    "oom_gpu", "oom_host", "timeout", "preempted", "node_fail", "killed", "diverged", "error", "no_result",
-    "submit", "code_drift",
-)  # fmt: skip
+    "oom_gpu",
+    "oom_host",
+    "timeout",
+    "preempted",
+    "node_fail",
+    "killed",
+    "diverged",
+    "error",
+    "no_result",
+    "submit",
+    "code_drift",
+)
 PROVENANCES = ("seen", "derived", "unverified")
+# The rows of `policy`: name, value, note
 POLICY = (
     ("retries_killed", 3, "workers that died"),
     ("retries_no_result", 3, "attempts said to be done without results"),
@@ -16,7 +30,8 @@ POLICY = (
     (
         "share_trunks",
         1,
-        "1: what trials train in common is trained once, by one, and the others wait for it; 0: each trains all",
+        "1: what trials train in common is trained once, by one, and the others wait for it; "
+        "0: each trains all",
     ),
     (
         "same_errors",

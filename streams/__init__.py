@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
-from schema.checks import parts
+from schema.checks import parts, rows
 from streams.pictures import Crop
 
 UPDATE, BUFFER, PRETRAINING = range(3)  # where a pair of a batch came from
@@ -60,6 +60,10 @@ class DatasetError(ValueError):
     """A dataset row that its format cannot read."""
 
 
+class ContradictionError(DatasetError):
+    """A dataset row that says something else than the files at its place."""
+
+
 def open_pairs(dataset: Mapping[str, Any], split: str, cache: Path) -> Pairs:
     """Open `train` or `test` of a dataset row as the definition has it; what is derived from it is kept under `cache`.
 
@@ -82,7 +86,7 @@ def image_px(dataset: Mapping[str, Any]) -> int:
 def _form(dataset: Mapping[str, Any]) -> Any:
     """The format of a row, its fields set from `params`."""
     try:
-        parts.check_dataset(dataset)
+        rows.check_dataset(dataset)
     except parts.PartError as error:
         raise DatasetError(str(error)) from error
     module = importlib.import_module(f"streams.formats.{dataset['format']}")

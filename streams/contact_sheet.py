@@ -1,6 +1,12 @@
-"""A contact sheet: images of a dataset, each with a caption that a model would learn it by."""
+"""A contact sheet: images of a dataset, each with a caption that a model would learn it by.
+
+A caption is written in the first font of this machine that has all its letters. What none of them has
+is written as its number, `<U+9CE5>`; the captions in full stand in a text file beside the sheet.
+"""
 
 import textwrap
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -13,24 +19,89 @@ TEXT_PX = 80  # height of a caption
 MARGIN_PX = 12
 LETTERS = 34  # in a line of a caption
 LINES = 4
+CAPTION_PX, TITLE_PX = 13, 18  # heights of the letters
+NO_LETTER = (
+    "\U0010ffff"  # a code that no font draws: what it shows is its sign for a missing letter
+)
+# Folders of fonts, and names that are tried first since their fonts hold many scripts.
+FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "~/.fonts")
+WIDE = ("NotoSansCJK", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def drawn(pairs: Pairs, places: np.ndarray, title: str) -> Image.Image:
-    """The pairs at (B,) `places`, four a row, below a title. The same pairs give the same picture."""
-    images, captions = pairs.images(places), pairs.captions(places, np.random.default_rng(0))
+    """Return the pairs at (B,) `places`, four a row, below a title. The same pairs give the same picture."""
+    images, captions = pairs.images(places), _captions(pairs, places)
     rows = -(-len(places) // COLUMNS)
     width = MARGIN_PX + COLUMNS * (TILE_PX + MARGIN_PX)
     sheet = Image.new("RGB", (width, 4 * MARGIN_PX + rows * (TILE_PX + TEXT_PX)), "white")
-    pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    pen.text((MARGIN_PX, MARGIN_PX), title, "black", ImageFont.load_default(18))
+    pen = ImageDraw.Draw(sheet)
+    _write(pen, (MARGIN_PX, MARGIN_PX), [title], TITLE_PX)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left = MARGIN_PX + place % COLUMNS * (TILE_PX + MARGIN_PX)
         top = 4 * MARGIN_PX + place // COLUMNS * (TILE_PX + TEXT_PX)
         tile = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
         smooth = Image.Resampling.NEAREST if tile.width < TILE_PX // 2 else Image.Resampling.BICUBIC
         sheet.paste(tile.resize((TILE_PX, TILE_PX), smooth), (left, top))
-        lines = textwrap.wrap(caption, LETTERS, max_lines=LINES, placeholder=" ...") or [
-            "(no caption)"
-        ]
-        pen.multiline_text((left, top + TILE_PX + 4), "\n".join(lines), "black", small)
+        lines = textwrap.wrap(caption, LETTERS, max_lines=LINES, placeholder=" ...")
+        _write(pen, (left, top + TILE_PX + 4), lines or ["(no caption)"], CAPTION_PX)
     return sheet
+
+
+def written(pairs: Pairs, places: np.ndarray) -> str:
+    """Return the captions of a sheet, a line each, in its order."""
+    lines = [" ".join(caption.split()) for caption in _captions(pairs, places)]
+    return "\n".join(lines) + "\n"
+
+
+def _captions(pairs: Pairs, places: np.ndarray) -> list[str]:
+    return pairs.captions(places, np.random.default_rng(0))
+
+
+def _write(pen: ImageDraw.ImageDraw, corner: tuple[int, int], lines: list[str], px: int) -> None:
+    text = "\n".join(lines)
+    font = _font_for(text, px)
+    pen.multiline_text(corner, _spelled(text, font), "black", font)
+
+
+def _font_for(text: str, px: int) -> Font:
+    """Return the first font that has all letters of a text, or the one that lacks fewest."""
+    usual = ImageFont.load_default(px)
+    if text.isascii():
+        return usual
+    fonts = [usual]
+    for path in _font_files():
+        try:
+            fonts.append(ImageFont.truetype(path, px))
+        except OSError:
+            continue  # a file that is no font
+        if not _missing(text, fonts[-1]):
+            return fonts[-1]
+    return min(fonts, key=lambda font: len(_missing(text, font)))
+
+
+@cache
+def _font_files() -> list[str]:
+    """Return the font files of this machine, those of many scripts first."""
+    files: list[Path] = []
+    for folder in FOLDERS:
+        for ending in ("ttf", "otf", "ttc"):
+            files += Path(folder).expanduser().rglob(f"*.{ending}")
+    stems = {path: path.stem.replace("-", "") for path in files}
+    wide = [name.replace("-", "") for name in WIDE]
+    return sorted(map(str, files), key=lambda path: (stems[Path(path)] not in wide, path))
+
+
+def _missing(text: str, font: Font) -> set[str]:
+    """Return the letters of a text that a font draws as its sign for a missing one."""
+    sign = bytes(font.getmask(NO_LETTER))
+    letters = {letter for letter in text if not letter.isascii() and not letter.isspace()}
+    return {letter for letter in letters if bytes(font.getmask(letter)) == sign}
+
+
+def _spelled(text: str, font: Font) -> str:
+    """Return the text with each letter that the font lacks as its number."""
+    for letter in _missing(text, font):
+        text = text.replace(letter, f"<U+{ord(letter):04X}>")
+    return text

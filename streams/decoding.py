@@ -23,7 +23,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from schema.checks.compute import Compute, ComputeError
-from streams.pictures import Box, Crop, middle, pixels
+from streams.pictures import ORIENTATION, Box, Colour, Crop, is_extreme, middle, pixels
 
 START, END = b"\xff\xd8", b"\xff\xd9"  # markers that a whole JPEG begins and ends with
 AT_ONCE = (
@@ -61,21 +61,30 @@ def decoder(how: Compute, device: torch.device) -> torch.device | None:
 
 
 def left(
-    picture: bytes | Image.Image, image_px: int, crop: Crop | None = None
+    picture: bytes | Image.Image,
+    image_px: int,
+    crop: Crop | None = None,
+    background: Colour | None = None,
+    upright: bool = False,
 ) -> Jpeg | np.ndarray:
-    """A whole JPEG, gray or of the usual colours, as it is; of any other picture (3, P, P) uint8, as `pixels` makes them.
+    """Return a whole JPEG, gray or of the usual colours, as it is; of any other picture its pixels.
+
+    A JPEG that has to be turned, or is so long and thin that it must not be resized whole, is left
+    to Pillow too. The pixels are (3, P, P) uint8, as `pixels` makes them.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.
     """
     if isinstance(picture, bytes) and picture.startswith(START) and picture.endswith(END):
         with Image.open(io.BytesIO(picture), formats=["JPEG"]) as header:
-            stored_as_rgb = (
-                header.info.get("adobe_transform") == 0
-            )  # rare, and said in a place that not every decoder looks at
-            if header.format == "JPEG" and header.mode in ("L", "RGB") and not stored_as_rgb:
+            # Rare, and said in a place that not every decoder looks at.
+            stored_as_rgb = header.info.get("adobe_transform") == 0
+            plain = header.format == "JPEG" and header.mode in ("L", "RGB") and not stored_as_rgb
+            turned = upright and header.getexif().get(ORIENTATION, 1) != 1
+            whole = crop is None and is_extreme(header.size, image_px)
+            if plain and not turned and not whole:
                 return Jpeg(picture, crop(header) if crop is not None else None)
-    return pixels(picture, image_px, crop)
+    return pixels(picture, image_px, crop, background, upright)
 
 
 def opened(pairs: Any, indices: np.ndarray, crops: Sequence[Crop] | None) -> list[Any]:

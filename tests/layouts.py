@@ -197,6 +197,17 @@ def fomo(data: Path, count: int, bad: set[int]) -> Row:
     return row("fomo", "fomo/CUB200")
 
 
+def table_of_paths(data: Path, count: int, bad: set[int]) -> Row:
+    """pairs/train.csv, a tab between filepath and title, as open_clip trains from; images/00003.png beside it."""
+    lines = ["filepath\ttitle\tbird"]
+    for number in range(count):
+        write(data / "pairs" / "images" / f"{number:05}.png", encoded(number, number in bad))
+        name = CLASSES[number % 3]
+        lines.append(f"images/{number:05}.png\t{name} number {number}\t{name}")
+    write(data / "pairs" / "train.csv", "\n".join(lines) + "\n")
+    return row("table", "pairs", train="train.csv", test="test.csv", label="bird")
+
+
 def world(data: Path, count: int, bad: set[int]) -> Row:
     """Nothing to write, and nothing that could be unreadable."""
     made = row("world", None, set="shape", train=count, test=9)
@@ -212,3 +223,4 @@ LAYOUTS: dict[str, Callable[[Path, int, set[int]], Row]] = {
     form.__name__: form
     for form in (imagefolder, webdataset, parquet, torchvision, fomo, world, idsprites)
 }
+LAYOUTS["table"] = table_of_paths

@@ -1,15 +1,17 @@
-"""The towers as compiled code (`torch.compile`): a function of weights and rows, the same one for a model under any tuning.
+"""The towers as compiled code (`torch.compile`): a function of weights and rows.
 
-What is compiled is a tower without weights. Those in use come in with the rows, computed outside by whatever computes them, so a
-low-rank update, a mask or a hook on a weight sees nothing of it, one kernel serves the student, its teachers and every task, and
-gradients flow to where they always do. Shapes are fixed: another one is compiled anew, and no pass falls back to plain code
-unseen. Kernels round otherwise than torch's own; made again by the same compiler from the same code they are the same, so a trial
-that is killed and resumed on one kind of machine comes to the same bits (inductor's `deterministic`: no kernel is chosen by
-the clock).
+What is compiled is a tower without weights, the same code for a model under any tuning. The weights
+in use come in with the rows, computed outside by whatever computes them, so a low-rank update, a
+mask or a hook on a weight sees nothing of it, one kernel serves the student, its teachers and every
+task, and gradients flow to where they always do. Shapes are fixed: another one is compiled anew,
+and no pass falls back to plain code unseen. Kernels round otherwise than torch's own; made again by
+the same compiler from the same code they are the same, so a trial that is killed and resumed on one
+kind of machine comes to the same bits (inductor's `deterministic`: no kernel is chosen by the
+clock).
 
-A model whose modules somebody listens to (forward hooks) runs plainly, and so does what is watched operation by operation:
-whatever is counted (the first step of a task, evaluations, what an objective looks back at) and every profile. So the FLOPs
-that are charged are those of the plain pass.
+A model whose modules have forward hooks runs plainly, and so does what is watched operation by
+operation: whatever is counted (the first step of a task, evaluations, what an objective looks back
+at) and every profile. So the FLOPs that are charged are those of the plain pass.
 """
 
 import copy
@@ -28,12 +30,13 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from methods.parameters import weights_in_use
 from schema.checks.compute import ComputeError
 
-BACKEND: Any = "inductor"  # of torch.compile
-SHAPES = 64  # of rows, and ways to run them, that a tower is compiled for before that is an error
-COMPILERS = (
-    ("CXX", "c++", "g++", "clang++"),
-    ("CC", "cc", "gcc", "clang"),
-)  # for the CPU, and what Triton asks for
+# Of torch.compile
+BACKEND: Any = "inductor"
+# How many shapes of rows, and ways to run them, a tower is compiled for before that is an error
+SHAPES = 64
+# Environment variable and names of the compiler for the CPU, and of the one that Triton asks for
+CPU_COMPILERS = ("CXX", "c++", "g++", "clang++")
+GPU_COMPILERS = ("CC", "cc", "gcc", "clang")
 
 
 class Tower(nn.Module):
@@ -43,7 +46,7 @@ class Tower(nn.Module):
         super().__init__()
         self.bare, self.encode = bare, encode
         owned = [name for name, _ in [*bare.named_parameters(), *bare.named_buffers()]]
-        self.names = [name for name in owned if _of_tower(encode, name)]
+        self.names = [name for name in owned if _is_of_tower(encode, name)]
         inductor = BACKEND == "inductor"
         self.compiled: Callable[..., Tensor] = torch.compile(  # type: ignore[call-overload]
             self.run,
@@ -55,94 +58,95 @@ class Tower(nn.Module):
             options={"deterministic": True} if inductor else None,
         )
 
-    def forward(self, rows: Tensor, **how: Any) -> Tensor:
-        """(B, D) of (B, ...) rows."""
-        made: Tensor = getattr(self.bare, self.encode)(rows, **how)
-        return made
+    def forward(self, rows: Tensor, **options: Any) -> Tensor:
+        """Return (B, D) for (B, ...) rows."""
+        embeddings: Tensor = getattr(self.bare, self.encode)(rows, **options)
+        return embeddings
 
-    def run(self, weights: dict[str, Tensor], rows: Tensor, how: dict[str, Any]) -> Tensor:
-        """The same, with these weights."""
-        made: Tensor = torch.func.functional_call(self, weights, (rows,), how)
-        return made
+    def run(self, weights: dict[str, Tensor], rows: Tensor, options: dict[str, Any]) -> Tensor:
+        """Return (B, D) for (B, ...) rows, computed with these weights."""
+        embeddings: Tensor = torch.func.functional_call(self, weights, (rows,), options)
+        return embeddings
 
 
-class Towers:
-    """Those of a plain CLIP and of all its copies."""
+class CompiledTowers:
+    """Both towers of a plain CLIP and of all its copies."""
 
     def __init__(self, model: nn.Module, checkpointing: bool) -> None:
         self.bare = copy.deepcopy(model).to("meta")
         if checkpointing:
             self.bare.set_grad_checkpointing(True)  # type: ignore[operator]
-        self.towers = {
-            encode: Tower(self.bare, encode) for encode in ("encode_image", "encode_text")
-        }
+        self.towers = {}
+        for encode in ("encode_image", "encode_text"):
+            self.towers[encode] = Tower(self.bare, encode)
 
-    def __call__(self, model: nn.Module, encode: str, rows: Tensor, **how: Any) -> Tensor:
-        """(B, D) of (B, ...) rows by a tower of the model.
+    def __call__(self, model: nn.Module, encode: str, rows: Tensor, **options: Any) -> Tensor:
+        """Return (B, D) for (B, ...) rows by a tower of the model.
 
         Raises:
-            ComputeError: torch cannot compile it.
+            ComputeError: torch cannot compile the tower.
         """
         if self.bare.training != model.training:
             self.bare.train(model.training)
         tower, owned = self.towers[encode], dict(model.named_buffers()) | weights_in_use(model)
+        weights = {f"bare.{name}": owned[name] for name in tower.names}
         try:
             with warnings.catch_warnings():
+                # The tracer asks every tensor for its gradient
                 warnings.filterwarnings(
                     "ignore", "The .grad attribute of a Tensor that is not a leaf"
-                )  # asked by the tracer
-                return tower.compiled(
-                    {f"bare.{name}": owned[name] for name in tower.names}, rows, how
                 )
+                return tower.compiled(weights, rows, options)
         except (TorchDynamoException, FailOnRecompileLimitHit) as error:
-            said = " ".join(str(error).split())[:400]
+            reason = " ".join(str(error).split())[:400]
             raise ComputeError(
-                f"torch.compile cannot take {encode} of this backbone: {said}. Let compile be off"
+                f"torch.compile cannot take {encode} of this backbone: {reason}. Let compile be off"
             ) from error
 
 
 def listened(model: nn.Module) -> bool:
-    """Whether somebody has put hooks on the model's modules, whose code is not a tower's."""
+    """Return whether a module has forward hooks, whose code is no part of a tower."""
     return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def watched() -> bool:
-    """Whether operations are seen one by one: counted, or profiled without contents."""
+    """Return whether operations are seen one by one: counted, or profiled without contents."""
     return _get_current_dispatch_mode() is not None
 
 
 def compiler(device: str) -> str:
-    """What torch makes kernels with.
+    """Return the compiler that torch makes kernels with, for a device of type `cpu` or `cuda`.
 
     Raises:
-        ComputeError: there is no C++ compiler; says what to install.
+        ComputeError: there is no compiler; says what to install.
     """
-    variable, *names = COMPILERS[device == "cuda"]
-    named = os.environ.get(variable)
-    found = next(filter(shutil.which, [named] if named else names), None)
-    if found is None:
-        looked = f"{variable}={named}" if named else ", ".join(names)
+    variable, *names = GPU_COMPILERS if device == "cuda" else CPU_COMPILERS
+    chosen = os.environ.get(variable)
+    path = next(filter(shutil.which, [chosen] if chosen else names), None)
+    if path is None:
+        tried = f"{variable}={chosen}" if chosen else ", ".join(names)
         raise ComputeError(
-            f"compile needs a compiler ({looked}), and none is on the path. Install one (apt install g++, conda install gxx, or "
-            f"`module load gcc` in `setup` of site.toml), set {variable} to it, or let compile be off"
+            f"compile needs a compiler ({tried}), and none is on the path. Install one (apt "
+            "install g++, conda install gxx, or `module load gcc` in `setup` of site.toml), "
+            f"set {variable} to it, or let compile be off"
         )
-    return found
+    return path
 
 
 def version() -> str:
-    """Of what makes the kernels of a CPU, on which their last bits may depend; those of a GPU come from torch's own packages."""
+    """Return the version of the compiler that makes a CPU's kernels, which may decide last bits.
+
+    Empty where there is a GPU, whose kernels come from torch's own packages.
+    """
     if torch.cuda.is_available():
         return ""
-    said = subprocess.run(
-        [compiler("cpu"), "--version"], capture_output=True, text=True, check=True
-    )
-    return said.stdout.partition("\n")[0]
+    command = [compiler("cpu"), "--version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return answer.stdout.partition("\n")[0]
 
 
-def _of_tower(encode: str, name: str) -> bool:
-    """The temperature belongs to neither."""
-    return (
-        name.startswith("visual.")
-        if encode == "encode_image"
-        else not name.startswith(("visual.", "logit_"))
-    )
+def _is_of_tower(encode: str, name: str) -> bool:
+    """Return whether a parameter belongs to a tower; the temperature belongs to neither."""
+    if encode == "encode_image":
+        return name.startswith("visual.")
+    return not name.startswith(("visual.", "logit_"))

@@ -1,161 +1,191 @@
-"""Several processes that take one step together, each with a device of its own: what each does, and what they give each other.
+"""Several processes that take one step together, each with a device of its own.
 
-Every process holds the whole model, draws the same batches and takes the same loss of the same embeddings; it runs the towers
-over its own part of the rows alone, and `gathered` gives all parts to all. The gradient of a gathered embedding goes to the
-process that made it, times the number of processes, so that the mean of all processes' gradients is that of the whole batch, for
-what reaches a weight through the towers and for what does not (a temperature, a penalty on weights) alike. So no objective knows
-of it. In one process all of this does nothing.
+Every process holds the whole model, draws the same batches and takes the same loss of the same
+embeddings; it runs the towers over its own part of the rows alone, and `Ranks.gathered` gives all
+parts to all. The gradient of a gathered embedding goes to the process that computed it, times the
+number of processes, so that the mean of all processes' gradients is that of the whole batch, for
+what reaches a weight through the towers and for what does not (a temperature, a penalty on weights)
+alike. So no objective knows of it. In one process all of this does nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-_alone = False
 
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that take each step together, and which of them this one is."""
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Within it, this process works for itself."""
-    global _alone
-    before, _alone = _alone, True
-    try:
-        yield
-    finally:
-        _alone = before
+    count: int = 1
+    # From 0; the first is the one that writes
+    rank: int = 0
 
+    def part(self, count: int, rank: int | None = None) -> slice:
+        """Return which of `count` rows belong to this process, or to another.
 
-def ranks() -> int:
-    """How many processes there are."""
-    return dist.get_world_size() if not _alone and dist.is_initialized() else 1
+        Every process has as many rows as any other, or one less.
+        """
+        which = self.rank if rank is None else rank
+        return slice(which * count // self.count, (which + 1) * count // self.count)
 
+    def sizes(self, count: int) -> list[int]:
+        """Return how many of `count` rows each process has."""
+        parts = [self.part(count, rank) for rank in range(self.count)]
+        return [int(part.stop - part.start) for part in parts]
 
-def rank() -> int:
-    """Which of them this is, from 0; the first is the one that writes."""
-    return dist.get_rank() if ranks() > 1 else 0
+    def padded(self, rows: Tensor) -> Tensor:
+        """Return this process's part of (B, ...) rows, as long as the longest of the parts.
 
+        A shorter part is filled up with rows of other parts, so that all processes do the same
+        work; `gathered` drops what was added.
+        """
+        if self.count == 1:
+            return rows
+        own, longest = rows[self.part(len(rows))], max(self.sizes(len(rows)))
+        if len(own) == longest:
+            return own
+        return torch.cat([own, rows[: longest - len(own)]])
 
-def part(count: int, which: int | None = None) -> slice:
-    """Which of `count` rows are those of this process, or of another: as many as any other's, or one less."""
-    which = rank() if which is None else which
-    return slice(which * count // ranks(), (which + 1) * count // ranks())
+    def gathered(self, own: Tensor, count: int) -> Tensor:
+        """Return (B, ...) the `count` rows of which each process has its part, in their order."""
+        if self.count == 1:
+            return own
+        return self._joined(own, self.sizes(count))
 
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Set each of the tensors to its mean over the processes, the same bits in all of them."""
+        if self.count == 1 or not tensors:
+            return
+        with torch.no_grad():
+            for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
+                self._average([tensor for tensor in tensors if tensor.dtype is dtype])
 
-def padded(rows: Tensor) -> Tensor:
-    """This process's part of (B, ...) rows, and as long as the longest of the parts: all of them are the same work."""
-    if ranks() == 1:
-        return rows
-    own, longest = rows[part(len(rows))], -(-len(rows) // ranks())
-    return own if len(own) == longest else torch.cat([own, rows[: longest - len(own)]])
+    def total(self, number: float) -> float:
+        """Return the sum of a number over the processes."""
+        if self.count == 1:
+            return number
+        summed = torch.tensor(number, dtype=torch.float64)
+        dist.all_reduce(summed)
+        return float(summed)
 
+    def collected(self, own: Sequence[Tensor], chunks: Sequence[Tensor]) -> Tensor:
+        """Return (N, ...) for all rows, from what each process computed of its `dealt` chunks."""
+        rows = torch.cat(list(own))
+        if self.count == 1 or len(chunks) < self.count:
+            # There were too few chunks to deal out, so every process had all of them
+            return rows
+        parts = [chunks[self.part(len(chunks), rank)] for rank in range(self.count)]
+        return self._joined(rows, [sum(len(chunk) for chunk in part) for part in parts])
 
-def gathered(own: Tensor, count: int) -> Tensor:
-    """(B, ...) the `count` rows of which each process has its part, in their order; what a part is longer is left out."""
-    if ranks() == 1:
-        return own
-    longest = -(-count // ranks())
-    whole = (
-        own
-        if len(own) == longest
-        else torch.cat([own, own.new_zeros(longest - len(own), *own.shape[1:])])
-    )
-    return torch.cat(
-        [piece[: _size(count, which)] for which, piece in enumerate(_Gathered.apply(whole))]
-    )
+    def dealt(self, chunks: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return this process's part of chunks; all of them, where there are too few."""
+        return chunks[self.part(len(chunks))] if len(chunks) >= self.count else chunks
 
-
-def _size(count: int, which: int) -> int:
-    found = part(count, which)
-    return int(found.stop - found.start)
-
-
-class _Gathered(torch.autograd.Function):
-    """Every process's rows, all as many; a gradient goes to those who made them."""
-
-    @staticmethod
-    def forward(ctx: Any, own: Tensor) -> tuple[Tensor, ...]:
-        pieces = [
-            torch.empty_like(own, memory_format=torch.contiguous_format) for _ in range(ranks())
-        ]
-        dist.all_gather(pieces, own.contiguous())
-        return tuple(pieces)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return ranks() * gradients[rank()]
-
-
-@torch.no_grad()
-def average(tensors: Sequence[Tensor]) -> None:
-    """Each of the tensors becomes its mean over the processes, the same bits in all of them."""
-    if ranks() == 1 or not tensors:
-        return
-    for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
-        alike = [tensor for tensor in tensors if tensor.dtype is dtype]
+    def _average(self, alike: Sequence[Tensor]) -> None:
+        """Average tensors of one dtype, in one message."""
         flat = torch.cat([tensor.reshape(-1) for tensor in alike])
         dist.all_reduce(flat)
-        flat /= ranks()
+        flat /= self.count
         means = torch.split(flat, [tensor.numel() for tensor in alike])
         for tensor, mean in zip(alike, means, strict=True):
             tensor.copy_(mean.view_as(tensor))
 
+    def _joined(self, own: Tensor, sizes: Sequence[int]) -> Tensor:
+        """Return the rows of all processes, of which each has `sizes` rows and perhaps padding."""
+        missing = max(sizes) - len(own)
+        if missing > 0:
+            own = torch.cat([own, own.new_zeros(missing, *own.shape[1:])])
+        pieces: Sequence[Tensor] = _Gathered.apply(own, self)
+        return torch.cat([piece[:size] for piece, size in zip(pieces, sizes, strict=True)])
+
+
+ALONE = Ranks()
+
+
+class _Gathered(torch.autograd.Function):
+    """Give all processes' rows to each, all as many; a gradient goes to who computed the rows."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, ranks: Ranks) -> tuple[Tensor, ...]:
+        ctx.ranks = ranks
+        pieces = []
+        for _ in range(ranks.count):
+            pieces.append(torch.empty_like(own, memory_format=torch.contiguous_format))
+        dist.all_gather(pieces, own.contiguous())
+        return tuple(pieces)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.ranks.count * gradients[ctx.ranks.rank], None
+
+
+def joined() -> Ranks:
+    """Return the processes that torch.distributed has joined this one to; itself, where none."""
+    if not dist.is_initialized():
+        return ALONE
+    return Ranks(dist.get_world_size(), dist.get_rank())
+
+
+def ranks() -> int:
+    """Return how many processes have been joined."""
+    return joined().count
+
+
+def rank() -> int:
+    """Return which of the joined processes this is, from 0; the first is the one that writes."""
+    return joined().rank
+
+
+def part(count: int) -> slice:
+    """Return which of `count` rows belong to this one of the joined processes."""
+    return joined().part(count)
+
 
 def total(number: float) -> float:
-    """The sum over the processes."""
+    """Return the sum of a number over the joined processes."""
+    return joined().total(number)
+
+
+def most(*numbers: int) -> tuple[int, ...]:
+    """Return of each number the largest that one of the joined processes has."""
     if ranks() == 1:
-        return number
-    summed = torch.tensor(number, dtype=torch.float64)
-    dist.all_reduce(summed)
-    return float(summed)
+        return numbers
+    largest = torch.tensor(numbers, dtype=torch.int64)
+    dist.all_reduce(largest, dist.ReduceOp.MAX)
+    return tuple(largest.tolist())
 
 
-def most(*said: int) -> tuple[int, ...]:
-    """Of each number the largest of the processes'."""
+def agreed(*numbers: int) -> tuple[int, ...]:
+    """Return the numbers that the first of the joined processes has; waits for all of them."""
     if ranks() == 1:
-        return said
-    found = torch.tensor(said, dtype=torch.int64)
-    dist.all_reduce(found, dist.ReduceOp.MAX)
-    return tuple(found.tolist())
-
-
-def agreed(*said: int) -> tuple[int, ...]:
-    """What the first process says."""
-    if ranks() == 1:
-        return said
-    word = torch.tensor(said, dtype=torch.int64)
+        return numbers
+    word = torch.tensor(numbers, dtype=torch.int64)
     dist.broadcast(word, 0)
     return tuple(word.tolist())
 
 
 def as_first(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The first process's tensors under the same names, on the CPU."""
+    """Return the first process's tensors under the same names, on the CPU."""
     if ranks() == 1:
         return dict(weights)
-    made = {
-        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in weights.items()
-    }
-    for tensor in made.values():
+    copies = {}
+    for name, tensor in weights.items():
+        copies[name] = tensor.detach().to("cpu", copy=True).contiguous()
+    for tensor in copies.values():
         dist.broadcast(tensor, 0)
-    return made
+    return copies
 
 
-def dealt(pieces: Sequence[Tensor]) -> Iterable[Tensor]:
-    """This process's part of pieces; see `collected`."""
-    return pieces[part(len(pieces))] if len(pieces) >= ranks() else pieces
+def dealt(chunks: Sequence[Tensor]) -> Iterable[Tensor]:
+    """Return the part of chunks that this one of the joined processes computes."""
+    return joined().dealt(chunks)
 
 
-def collected(made: Sequence[Tensor], pieces: Sequence[Tensor]) -> Tensor:
-    """(N, ...) of all rows, from what each process made of its part of the pieces; all of them, where there were too few."""
-    own = torch.cat(list(made))
-    if ranks() == 1 or len(pieces) < ranks():
-        return own
-    sizes = [
-        sum(len(piece) for piece in pieces[part(len(pieces), which)]) for which in range(ranks())
-    ]
-    whole = torch.cat([own, own.new_zeros(max(sizes) - len(own), *own.shape[1:])])
-    every: Sequence[Tensor] = _Gathered.apply(whole)
-    return torch.cat([rows[:size] for rows, size in zip(every, sizes, strict=True)])
+def collected(own: Sequence[Tensor], chunks: Sequence[Tensor]) -> Tensor:
+    """Return (N, ...) for all rows, from what each joined process computed of its chunks."""
+    return joined().collected(own, chunks)

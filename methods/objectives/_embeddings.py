@@ -10,39 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.compute.encoding import encoded
+from methods.compute.towers import Towers
 from streams import Batch
 
-_made: dict[tuple[int, int], tuple[Batch, Tensor, Tensor]] | None = (
-    None  # with the batch, whose id must stay its own
-)
 
-
-@contextmanager
-def shared() -> Iterator[None]:
-    """Within it, the features of one model on one batch are computed once: the terms of a sum share a forward pass."""
-    global _made
-    before, _made = _made, {}
-    try:
-        yield
-    finally:
-        _made = before
-
-
-def features(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """(B, D) of the images and of the texts, as the towers give them; of the student always with gradients (see `methods`)."""
-    key = id(model), id(batch)
-    if _made is not None and key in _made:
-        return _made[key][1:]
-    images = encoded(model, "encode_image", batch.images)
-    texts = encoded(model, "encode_text", batch.texts)
-    if _made is not None:
-        _made[key] = batch, images, texts
-    return images, texts
-
-
-def recalled(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """As `features`, without gradients and in evaluation mode: of a teacher or a plain CLIP, never of a student within a loss.
+def recalled(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Tensor]:
+    """As `Towers.features`, without gradients and in evaluation mode: of a teacher or a plain CLIP, never of a student within a loss.
 
     Attention takes the path of training: the fused one of evaluation rounds otherwise, and the counter of FLOPs does not see it.
     """
@@ -50,14 +23,14 @@ def recalled(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with torch.no_grad(), evaluating(model):
-            return features(model, batch)
+            return towers.features(model, batch)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
 
 
-def embeddings(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+def embeddings(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Tensor]:
     """(B, D) float32 of unit norm of the images and of the texts."""
-    images, texts = features(model, batch)
+    images, texts = towers.features(model, batch)
     return unit(images), unit(texts)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from methods.compute import distributed
+from methods.compute.distributed import Ranks
 from methods.objectives._embeddings import evaluating, wide
 from methods.parameters import weights_in_use
 from streams import Batch
@@ -34,6 +34,7 @@ def measured(
     group_pairs: int,
     terms: Callable[[Batch], Iterable[Tensor]],
     fold: Callable[[Tensor], Tensor],
+    ranks: Ranks,
 ) -> PerWeight:
     """The mean of `fold(gradient)` over the `terms` of groups of fresh pairs, of each parameter that moves; float32.
 
@@ -67,7 +68,7 @@ def measured(
                         materialize_grads=True,
                     )
                     found = tuple(gradient.contiguous() for gradient in found)
-                    distributed.average(found)
+                    ranks.average(found)
                     if scale > 1 and not all(bool(gradient.isfinite().all()) for gradient in found):
                         scale, wanted = scale / 2, list(terms(group))[: len(wanted)]
                         continue

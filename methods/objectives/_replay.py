@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import recalled
 from streams import BUFFER, UPDATE, Batch
 
@@ -56,7 +57,9 @@ class Reservoir:
     store: Store = field(default_factory=Store)
     offered: int = 0
 
-    def fill(self, model: nn.Module, batches: Iterator[Batch], made: Transform) -> None:
+    def fill(
+        self, model: nn.Module, batches: Iterator[Batch], towers: Towers, made: Transform
+    ) -> None:
         """Offer `capacity` fresh pairs of the task, as many for every task; `made` of a plain CLIP's features is kept with them.
 
         Raises:
@@ -83,7 +86,7 @@ class Reservoir:
                 torch.stack(rows) for rows in zip(*(chosen[slot] for slot in some), strict=True)
             )
             pairs = Batch(images, texts, torch.full((len(texts),), UPDATE, dtype=torch.int8))
-            seen, told = recalled(model, pairs)
+            seen, told = recalled(model, pairs, towers)
             self.store.put(pairs, made(seen), made(told), some)
 
     def _slot(self) -> int:

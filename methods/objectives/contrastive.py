@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from methods import Objective
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, symmetric_loss
 from methods.objectives._temperature import Temperature
 from streams import Batch
@@ -24,15 +25,16 @@ class Contrastive(Objective):
     learn_temperature: bool = True
     _temperature: Temperature = field(default_factory=Temperature, init=False, repr=False)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the batch's pairs."""
-        return clip_loss(model, batch, self._temperature.of(model, self.learn_temperature))
+        scale = self._temperature.of(model, self.learn_temperature)
+        return clip_loss(model, batch, scale, towers)
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Only the last step is left to clamp."""
         self._temperature.clamp(model)
 
 
-def clip_loss(model: nn.Module, batch: Batch, logit_scale: Tensor) -> Tensor:
+def clip_loss(model: nn.Module, batch: Batch, logit_scale: Tensor, towers: Towers) -> Tensor:
     """The loss above, () float32."""
-    return symmetric_loss(*embeddings(model, batch), logit_scale)
+    return symmetric_loss(*embeddings(model, batch, towers), logit_scale)

@@ -13,6 +13,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods import Objective
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, symmetric_loss, unit
 from methods.objectives._replay import Reservoir, squared_distance
 from streams import Batch
@@ -40,23 +41,23 @@ class Derpp(Objective):
             )
         self._kept = Reservoir(self.buffer_pairs)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the replayed pairs."""
         if not len(self._kept.store):
             return batch.images.new_zeros(())
         pairs, seen, told = self._kept.store.draw(
             self.replay_pairs or len(batch.texts), batch.images.device
         )
-        images, texts = embeddings(model, pairs)
+        images, texts = embeddings(model, pairs, towers)
         again = symmetric_loss(images, texts, model.get_parameter("logit_scale").detach())
         return (
             self.weight * squared_distance(images, texts, seen, told)
             + self.contrastive_weight * again
         )
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Offer pairs of the task to the reservoir."""
-        self._kept.fill(model, batches, unit)
+        self._kept.fill(model, batches, towers, unit)
 
     def state_dict(self) -> dict[str, Tensor]:
         """The reservoir."""

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from methods import Objective, Task
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, symmetric_loss
 from methods.objectives._importance import (
     PerWeight,
@@ -83,27 +84,33 @@ class Ewc(Objective):
                 for name, tensor in self._anchor.items()
             }
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """The penalty at the present weights; the batch plays no part but to say where to compute."""
         self._fisher = placed(self._fisher, batch.images.device)
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor, self._fisher)
         return batch.images.new_zeros(()) if squares is None else self.weight / 2 * squares
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Add the task's Fisher, and anchor at the weights as trained."""
 
         def terms(group: Batch) -> Iterable[Tensor]:
             each = self.estimator == "pair"
             own = symmetric_loss(
-                *embeddings(model, group),
+                *embeddings(model, group, towers),
                 model.get_parameter("logit_scale"),
                 "none" if each else "mean",
             )
             return own if each else [own]
 
         task = measured(
-            model, batches, self.fisher_pairs, self.fisher_batch_pairs, terms, torch.square
+            model,
+            batches,
+            self.fisher_pairs,
+            self.fisher_batch_pairs,
+            terms,
+            torch.square,
+            towers.ranks,
         )
         device = next(model.parameters()).device
         earlier = placed(self._fisher, device)

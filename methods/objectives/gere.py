@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from methods import Objective, Task
+from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
-from methods.objectives._embeddings import features, recalled, wide
+from methods.objectives._embeddings import recalled, wide
 from methods.objectives._replay import Store
 from streams import PRETRAINING, Batch
 
@@ -53,24 +54,24 @@ class Gere(Objective):
             frozen(model, task.initial) if len(self._general) < self.general_pairs else None
         )
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the units of the replayed pairs that lie on the wrong side.
 
         Raises:
             ValueError: the set is not full, and the batch has no pretraining pair.
         """
         if self._teacher is not None:
-            self._collect(self._teacher, batch)
+            self._collect(self._teacher, batch, towers)
         general = torch.cat([self._general.rows[name] for name in ("seen", "told")], dim=1).to(
             batch.images.device
         )
         mean, deviation = general.mean(dim=0), general.std(dim=0, correction=0)
         pairs, seen, told = self._general.draw(self.replay_pairs, batch.images.device)
-        now = torch.cat([wide(rows) for rows in features(model, pairs)], dim=1)
+        now = torch.cat([wide(rows) for rows in towers.features(model, pairs)], dim=1)
         bounds = mean - self.width * deviation, mean + self.width * deviation
         return self.weight * margin(now, torch.cat([seen, told], dim=1), *bounds)
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """The set stays."""
         self._teacher = None
 
@@ -84,7 +85,7 @@ class Gere(Objective):
         if len(self._general) >= self.general_pairs:
             self._teacher = None
 
-    def _collect(self, teacher: nn.Module, batch: Batch) -> None:
+    def _collect(self, teacher: nn.Module, batch: Batch, towers: Towers) -> None:
         """Add the batch's pretraining pairs, until there are enough."""
         held = len(self._general)
         chosen = (batch.sources == PRETRAINING).nonzero()[: self.general_pairs - held, 0]
@@ -93,7 +94,7 @@ class Gere(Objective):
                 "gere takes its set from pretraining pairs and this batch has none; use pretraining_share > 0"
             )
         pairs = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
-        seen, told = recalled(teacher, pairs)
+        seen, told = recalled(teacher, pairs, towers)
         self._general.put(pairs, wide(seen), wide(told), list(range(held, held + len(chosen))))
         if len(self._general) >= self.general_pairs:
             self._teacher = None

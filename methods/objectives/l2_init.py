@@ -15,6 +15,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods import Objective, Task
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import wide
 from methods.objectives._importance import PerWeight, anchored, placed, pull
 from streams import Batch
@@ -48,13 +49,13 @@ class L2Init(Objective):
                 for name, held in self._anchor.items()
             }
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """The penalty at the present weights; the batch plays no part but to say where to compute."""
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor)
         return batch.images.new_zeros(()) if squares is None else self.weight * squares
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """The next task takes its own anchor."""
         self._anchor = {}
 

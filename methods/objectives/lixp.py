@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods import Objective
-from methods.objectives._embeddings import features, symmetric_loss, unit, wide
+from methods.compute.towers import Towers
+from methods.objectives._embeddings import symmetric_loss, unit, wide
 from methods.objectives._temperature import Temperature
 from streams import Batch
 
@@ -35,7 +36,7 @@ class Lixp(Objective):
         if not 0 <= self.alpha <= 1 or not self.context_scale > 0:
             raise ValueError(f"lixp takes alpha in [0, 1] and context_scale > 0, not {self}")
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the batch's pairs.
 
         Raises:
@@ -45,7 +46,7 @@ class Lixp(Objective):
             raise ValueError(
                 "lixp sees an image in the context of others, and this batch has one pair; use batch_pairs >= 2"
             )
-        seen, told = features(model, batch)
+        seen, told = towers.features(model, batch)
         images, texts, values = unit(seen), unit(told), wide(seen)
         scale = self._temperature.of(model, self.learn_temperature)
         with torch.autocast(images.device.type, enabled=False):
@@ -58,6 +59,6 @@ class Lixp(Objective):
             1 - self.alpha
         ) * symmetric_loss(context, texts, scale)
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Only the last step is left to clamp."""
         self._temperature.clamp(model)

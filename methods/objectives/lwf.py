@@ -17,6 +17,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods import Objective, Task
+from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen, soft_cross_entropy
 from methods.objectives._embeddings import embeddings, logits, recalled, unit
 from streams import Batch
@@ -40,12 +41,12 @@ class Lwf(Objective):
         """The teacher is the model as it is now; a task that is resumed brings its teacher with its state."""
         self._teacher = frozen(model)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the batch's pairs."""
         assert self._teacher is not None, "begin comes first"
         scale = self._teacher.get_parameter("logit_scale")
-        student = logits(*embeddings(model, batch), scale)
-        images, texts = recalled(self._teacher, batch)
+        student = logits(*embeddings(model, batch, towers), scale)
+        images, texts = recalled(self._teacher, batch, towers)
         teacher = logits(unit(images), unit(texts), scale)
         rows, columns = (
             divergence(one, two, self.temperature)
@@ -53,7 +54,7 @@ class Lwf(Objective):
         )
         return self.alpha * (rows + columns) / 2
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """The next task has its own teacher."""
         self._teacher = None
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from methods import Objective
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings
 from methods.objectives._importance import (
     PerWeight,
@@ -53,23 +54,29 @@ class Mas(Objective):
         ):
             raise ValueError(f"mas takes no negative number, and alpha in [0, 1]: {self}")
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """The penalty at the present weights; the batch plays no part but to say where to compute."""
         self._importance = placed(self._importance, batch.images.device)
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor, self._importance)
         return batch.images.new_zeros(()) if squares is None else self.weight * squares
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Average in the task's importance, and anchor at the weights as trained."""
 
         def terms(group: Batch) -> Iterable[Tensor]:
-            images, texts = embeddings(model, group)
+            images, texts = embeddings(model, group, towers)
             with torch.autocast(images.device.type, enabled=False):
                 yield (images @ texts.T).square().sum() / len(images)
 
         task = measured(
-            model, batches, self.importance_pairs, self.importance_batch_pairs, terms, torch.abs
+            model,
+            batches,
+            self.importance_pairs,
+            self.importance_batch_pairs,
+            terms,
+            torch.abs,
+            towers.ranks,
         )
         earlier = placed(self._importance, next(model.parameters()).device)
         self._importance = {

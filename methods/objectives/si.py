@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from methods import Objective, Task
-from methods.compute import distributed
+from methods.compute.distributed import ALONE, Ranks
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import wide
 from methods.objectives._importance import PerWeight, anchored, packed, placed, pull, unpacked
 from methods.parameters import weights_in_use
@@ -43,6 +44,7 @@ class Si(Objective):
     _gradients: PerWeight = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # between a loss and its step
+    _ranks: Ranks = field(default=ALONE, init=False, repr=False, compare=False)
     _hooks: list[RemovableHandle] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
@@ -53,10 +55,11 @@ class Si(Objective):
 
     def begin(self, model: nn.Module, task: Task) -> None:
         """Anchor at the start; a task that is resumed brings its start and its path with its state."""
+        self._ranks = task.ranks
         self._start = anchored(model)
         self._path = {name: torch.zeros_like(tensor) for name, tensor in self._start.items()}
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """The penalty at the present weights; asks autograd for the gradient of the whole loss by each weight in use."""
         self._start, self._path, self._importance = (
             placed(tensors, batch.images.device)
@@ -75,7 +78,7 @@ class Si(Objective):
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
         """Add the step to the path."""
-        distributed.average([self._gradients[name] for name in sorted(self._gradients)])
+        self._ranks.average([self._gradients[name] for name in sorted(self._gradients)])
         with torch.no_grad():
             before = {
                 name: wide(tensor).clone()
@@ -96,7 +99,7 @@ class Si(Objective):
                 self._path[name] -= torch.where(moved == 0, 0.0, gradient * moved)
         self._let_go()
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Turn the path into importance."""
         self._let_go()
         for name, now in anchored(model).items():

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods import Objective
+from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, logits, wide
 from methods.objectives._temperature import Temperature
 from streams import Batch
@@ -29,10 +30,10 @@ class Siglip(Objective):
     bias: float = -10.0  # where the model has no logit_bias
     _temperature: Temperature = field(default_factory=Temperature, init=False, repr=False)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the batch's pairs, each with all of its row."""
         scores = logits(
-            *embeddings(model, batch), self._temperature.of(model, self.learn_temperature)
+            *embeddings(model, batch, towers), self._temperature.of(model, self.learn_temperature)
         )
         own: Tensor | None = getattr(model, "logit_bias", None)
         with torch.autocast(scores.device.type, enabled=False):
@@ -42,6 +43,6 @@ class Siglip(Objective):
             )
             return -judged.sum() / len(scores)
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """Only the last step is left to clamp."""
         self._temperature.clamp(model)

@@ -20,6 +20,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods import Objective, Task
+from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen, soft_cross_entropy
 from methods.objectives._embeddings import embeddings, logits, recalled, unit
 from methods.objectives._importance import PerWeight, anchored, placed, pull
@@ -47,7 +48,7 @@ class Zscl(Objective):
         self._teacher = frozen(model, task.initial)
         self._start = anchored(model) if self.anchor_weight else {}
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Mean over the batch's pretraining pairs.
 
         Raises:
@@ -61,8 +62,8 @@ class Zscl(Objective):
             )
         reference = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
         scale = self._teacher.get_parameter("logit_scale")
-        images, texts = (rows[chosen] for rows in embeddings(model, batch))
-        images_before, texts_before = map(unit, recalled(self._teacher, reference))
+        images, texts = (rows[chosen] for rows in embeddings(model, batch, towers))
+        images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
         teacher = logits(images_before, texts_before, scale)
         seen = soft_cross_entropy(logits(images, texts_before, scale), teacher, self.temperature)
         told = soft_cross_entropy(logits(texts, images_before, scale), teacher.T, self.temperature)
@@ -71,7 +72,7 @@ class Zscl(Objective):
         distilled = self.weight * (seen + told)
         return distilled if near is None else distilled + self.anchor_weight * near
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """The next task has its own anchor."""
         self._teacher, self._start = None, {}
 

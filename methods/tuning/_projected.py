@@ -1,5 +1,6 @@
-"""Steps in a subspace: for the length of a step the optimizer sees a small matrix in place of a weight, and its state stays
-small.
+"""Steps in a subspace, for tunings whose optimizer works on a small matrix in place of a weight.
+
+For the length of a step the optimizer sees the small matrix, so that its state stays small.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,28 +14,49 @@ from torch.optim import Optimizer
 
 @dataclass(frozen=True)
 class Projection:
-    """Onto `rank` directions of the rows (left) or columns of a matrix (rows, columns)."""
+    """The projection of a matrix (rows, columns) onto `rank` directions of its rows or columns.
 
-    basis: Tensor  # left: (rows, rank); else (rank, columns); orthonormal
+    A direction that is to take no part may be 0 in `basis`: the small matrix keeps its shape, and
+    the optimizer its state.
+    """
+
+    # left: (rows, rank), else (rank, columns); orthonormal but for directions of 0
+    basis: Tensor
     left: bool
+    # (rows, directions), orthonormal: the whole change of the weight, decay included, avoids them
+    protected: Tensor | None = None
 
     def down(self, gradient: Tensor) -> Tensor:
-        """(rank, columns) or (rows, rank)."""
+        """Return the small matrix of a large one: (rank, columns) if left, else (rows, rank)."""
         return self.basis.T @ gradient if self.left else gradient @ self.basis.T
 
     def back(self, small: Tensor) -> Tensor:
-        """(rows, columns)."""
+        """Return the large matrix (rows, columns) of a small one."""
         return self.basis @ small if self.left else small @ self.basis
+
+    def move(self, weight: Tensor, small: Tensor, scale: float, decay: float | Tensor) -> None:
+        """Change a weight in place by a step of the small matrix, and let it decay.
+
+        weight <- (1 - decay) weight + scale * back(small), and nothing of it within `protected`.
+        """
+        if self.protected is None:
+            weight.mul_(1 - decay).add_(self.back(small), alpha=scale)
+            return
+        if self.protected.shape[1] >= len(weight):
+            # Nothing is left to move in, and rounding shall not move it either
+            return
+        change = scale * self.back(small) - decay * weight
+        weight.add_(change - self.protected @ (self.protected.T @ change))
 
 
 @contextmanager
 def stepped_in(
     weights: Mapping[nn.Parameter, Projection], scale: float, optimizer: Optimizer
 ) -> Iterator[None]:
-    """Around a step of the optimizer: W <- (1 - lr * weight_decay) W + scale * back(step in the subspace).
+    """Take a step of the optimizer in subspaces, the step itself being the body of the `with`.
 
-    The small matrix is zero before the step, so that whatever the optimizer makes of it is the step; the weight decays
-    here, because the optimizer does not see it.
+    Each weight becomes (1 - lr * weight_decay) W + scale * back(step in the subspace), where its
+    projection protects nothing. Every weight must have a gradient, and has none afterwards.
     """
     whole = {parameter: parameter.data for parameter in weights}
     with torch.no_grad():
@@ -42,6 +64,7 @@ def stepped_in(
             assert parameter.grad is not None
             small = projection.down(parameter.grad)
             parameter.grad = None
+            # From 0, so that whatever the optimizer makes of the small matrix is the step
             parameter.data = torch.zeros_like(small)
             parameter.grad = small
     try:
@@ -55,6 +78,5 @@ def stepped_in(
                 step, parameter.grad = parameter.data, None
                 parameter.data = whole[parameter]
                 group = groups[parameter]
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(
-                    projection.back(step), alpha=scale
-                )
+                # The weight decays here, because the optimizer does not see it
+                projection.move(parameter, step, scale, group["lr"] * group["weight_decay"])

@@ -1,12 +1,18 @@
-"""CoSO, continuous subspace optimization: the optimizer works on a low-rank projection of the gradient, away from the subspaces
-that earlier tasks moved in (https://arxiv.org/abs/2505.11816).
+"""CoSO, continuous subspace optimization: the optimizer works on a low-rank projection of the
+gradient, away from the subspaces that earlier tasks moved in (https://arxiv.org/abs/2505.11816).
 
-    G' = G - M M^T G;   every `gap` steps  P <- leading left singular vectors of G';   W <- W - lr * P Adam(P^T G')
+    G' = G - M M^T G
+    every `gap` steps  P <- leading `rank` left singular vectors of G'
+    W <- W + (1 - M M^T) (step of the optimizer on P^T G', put back by P; decay of W)
 
-A frequent-directions sketch sums up a task's projected gradients; when the task ends, the leading directions that hold `energy`
-of it join M, so later tasks leave them alone. Memory: optimizer state for rank x columns per matrix, P, the sketch (rows x
-sketch_rank), and M, which grows to rows x rows at most. FLOPs: thin products per step, one SVD per matrix and gap, a small one
-per step.
+A frequent-directions sketch of `sketch_rank` columns sums up the gradients G' that a task chose its
+directions by. When the task ends, the leading directions that hold `energy` of the sketch join M,
+so that later tasks leave them alone. Where G' has fewer directions than P may hold, the others are
+0: what is left of G' there is rounding, which Adam would enlarge to whole steps. No change of a
+weight, decay included, lies within M, and once M holds every direction the weight stays.
+
+Memory: optimizer state for rank x columns per matrix, P, the sketch (rows x sketch_rank), and M,
+which grows to rows x rows at most. FLOPs: thin products per step, two SVDs per matrix and gap.
 """
 
 from collections.abc import Iterator
@@ -21,40 +27,46 @@ from methods import Task, Tuning
 from methods.parameters import freeze, moving, thaw
 from methods.tuning._computed import matrices
 from methods.tuning._projected import Projection, stepped_in
-from methods.tuning.galore import leading
+
+# A singular value below this share of the gradient's norm is rounding
+NEGLIGIBLE = 1e-5
 
 
 @dataclass
 class Coso(Tuning):
-    """By default of the output projection of each attention alone, as in the paper; all else is frozen."""
+    """CoSO, by default of the output projection of each attention alone, as in the paper.
+
+    All other parameters are frozen.
+    """
 
     rank: int = 50
     sketch_rank: int = 120
-    gap: int = 20  # steps between two projections
-    energy: float = 0.98  # of a task's gradients, that later tasks keep away from
+    # Steps between two projections
+    gap: int = 20
+    # The share of a task's gradients that later tasks keep away from
+    energy: float = 0.98
     targets: tuple[str, ...] = ("attn.out_proj.weight",)
-    _past: dict[str, Tensor] = field(
-        default_factory=dict, init=False, repr=False
-    )  # M: (rows, directions), orthonormal
+    # Each by the name of a weight: M is (rows, directions) and orthonormal
+    _past: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    # The directions of the steps that follow, P, of shape (rows, rank)
     _bases: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    _sketches: dict[str, Tensor] = field(
-        default_factory=dict, init=False, repr=False
-    )  # (rows, sketch_rank)
+    # The sketch is (rows, sketch_rank) at most
+    _sketches: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    # How many the task has taken so far
     _steps: int = field(default=0, init=False, repr=False)
+    _names: list[str] = field(default_factory=list, init=False, repr=False)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if (
-            min(self.rank, self.sketch_rank, self.gap) < 1
-            or not 0 < self.energy <= 1
-            or not self.targets
-        ):
+        counts = min(self.rank, self.sketch_rank, self.gap) >= 1
+        if not counts or not 0 < self.energy <= 1 or not self.targets:
             raise ValueError(
-                f"coso takes ranks and gap >= 1, energy in (0, 1] and one target or more, not {self}"
+                "coso takes ranks and gap >= 1, energy in (0, 1] and one target or more, "
+                f"not {self}"
             )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Freeze all else, and begin a new sketch.
+        """Freeze all other parameters, and begin a new sketch.
 
         Raises:
             ValueError: a target that matches no matrix.
@@ -66,78 +78,94 @@ class Coso(Tuning):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Lend the optimizer the projected gradients, and add them to the sketches."""
+        """Lend the optimizer the projected gradients."""
         projections = {}
         for name in self._names:
             parameter = model.get_parameter(name)
             if parameter.grad is None:
                 continue
-            if name in self._past:
-                past = self._past[name] = self._past[name].to(parameter)
+            past = self._past.get(name)
+            size = parameter.grad.norm()
+            if past is not None:
+                # Between tasks it lies where the checkpoint put it
+                past = self._past[name] = past.to(parameter)
                 parameter.grad -= past @ (past.T @ parameter.grad)
             if self._steps % self.gap == 0:
-                self._bases[name] = leading(parameter.grad, self.rank, left=True)
-            projection = projections[parameter] = Projection(
-                self._bases[name].to(parameter), left=True
-            )
-            moved = projection.back(projection.down(parameter.grad))
-            self._sketches[name] = sketched(self._sketches.get(name), moved, self.sketch_rank)
+                self._choose(name, parameter.grad, NEGLIGIBLE * size, past)
+            basis = self._bases[name].to(parameter)
+            projections[parameter] = Projection(basis, left=True, protected=past)
         with stepped_in(projections, 1.0, optimizer):
             yield
         self._steps += 1
 
+    def _choose(self, name: str, outside: Tensor, least: Tensor, past: Tensor | None) -> None:
+        """Choose the directions of the next steps by a gradient outside of M, and sketch it.
+
+        Shapes follow from the weight alone, so that the host never waits for a number of the device.
+        """
+        wide = outside.to(torch.promote_types(outside.dtype, torch.float32))
+        left, values, _ = torch.linalg.svd(wide, full_matrices=False)
+        counts = (values > least).to(wide)
+        basis = (left * counts)[:, : self.rank]
+        if past is not None:
+            # The smaller a singular value, the more of M is left in its vector
+            basis = basis - past.to(wide) @ (past.to(wide).T @ basis)
+            basis = torch.linalg.qr(basis)[0] * counts[: self.rank]
+        self._bases[name] = basis.to(outside.dtype).contiguous()
+        parts = (left * (values * counts))[:, : self.sketch_rank].to(outside.dtype)
+        self._sketches[name] = sketched(self._sketches.get(name), parts, self.sketch_rank)
+
     def end(self, model: nn.Module) -> None:
-        """Remember where this task moved, and let all move again."""
+        """Remember where this task moved, and let all parameters move again."""
         for name, sketch in self._sketches.items():
-            left, values, _ = torch.linalg.svd(sketch.float(), full_matrices=False)
+            wide = sketch.to(torch.promote_types(sketch.dtype, torch.float32))
+            past = self._past.get(name, sketch[:, :0]).to(wide)
+            left, values, _ = torch.linalg.svd(wide, full_matrices=False)
             held = values.square().cumsum(dim=0) / values.square().sum().clamp(min=1e-30)
-            new = (
-                left[:, : int((held < self.energy).sum()) + 1]
-                if bool(values.any())
-                else left[:, :0]
+            count = int((held < self.energy).sum()) + 1
+            # A sketch of nothing, and the rounding that an energy of 1 would ask for, hold none
+            count = min(
+                count, int((values > NEGLIGIBLE * values[0]).sum()), len(past) - past.shape[1]
             )
-            past = self._past.get(name, new[:, :0]).to(new)
-            # orthonormal again: what the sketch holds is orthogonal to the past but for the rounding
-            self._past[name] = torch.linalg.qr(torch.cat([past, new], dim=1))[0][
-                :, : len(new)
-            ].contiguous()
+            new = left[:, :count]
+            new = torch.linalg.qr(new - past @ (past.T @ new))[0]
+            self._past[name] = torch.cat([past, new], dim=1).to(sketch.dtype).contiguous()
         self._bases, self._sketches = {}, {}
         thaw(model, self._frozen)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """`past.`, `basis.` and `sketch.<weight>`, and the steps since the task began."""
-        kept = {"past": self._past, "basis": self._bases, "sketch": self._sketches}
-        named = {
-            f"{what}.{name}": tensor
-            for what, tensors in kept.items()
-            for name, tensor in tensors.items()
-        }
-        return named | {"steps": torch.tensor(self._steps)}
+        """Return `past.`, `basis.` and `sketch.<weight>`, and the steps since the task began."""
+        state = {"steps": torch.tensor(self._steps)}
+        kinds = (("past", self._past), ("basis", self._bases), ("sketch", self._sketches))
+        for kind, tensors in kinds:
+            state |= {f"{kind}.{name}": tensor for name, tensor in tensors.items()}
+        return state
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The reverse."""
-        for what, kept in (
-            ("past.", self._past),
-            ("basis.", self._bases),
-            ("sketch.", self._sketches),
-        ):
-            kept.clear()
-            kept.update(
-                {
-                    key.removeprefix(what): tensor
-                    for key, tensor in state.items()
-                    if key.startswith(what)
-                }
-            )
+        """Go on from what `state_dict` returned."""
+        self._past = _those(state, "past.")
+        self._bases = _those(state, "basis.")
+        self._sketches = _those(state, "sketch.")
         self._steps = int(state["steps"])
 
 
+def _those(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose keys begin with a prefix, under the rest of their keys."""
+    return {
+        key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)
+    }
+
+
 def sketched(sketch: Tensor | None, matrix: Tensor, rank: int) -> Tensor:
-    """A frequent-directions sketch (rows, at most `rank`) with a matrix (rows, columns) added: B B^T stays near the sum of all
-    G G^T, below it by at most what was shrunk away (https://arxiv.org/abs/1501.01711)."""
+    """Return a frequent-directions sketch (rows, at most `rank`) with a matrix (rows, columns) added.
+
+    B B^T of a sketch B stays near the sum of all G G^T, and below it by at most what was shrunk
+    away (https://arxiv.org/abs/1501.01711).
+    """
     both = matrix if sketch is None else torch.cat([sketch.to(matrix), matrix], dim=1)
-    left, values, _ = torch.linalg.svd(both.float(), full_matrices=False)
+    wide = both.to(torch.promote_types(both.dtype, torch.float32))
+    left, values, _ = torch.linalg.svd(wide, full_matrices=False)
     cut = values[rank].square() if len(values) > rank else values.new_zeros(())
     shrunk = (values[:rank].square() - cut).clamp(min=0).sqrt()
-    found: Tensor = left[:, :rank] * shrunk
-    return found.to(matrix.dtype).contiguous()
+    columns: Tensor = left[:, :rank] * shrunk
+    return columns.to(matrix.dtype).contiguous()

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from methods import Task, Tuning
-from methods.compute import distributed
+from methods.compute.distributed import ALONE, Ranks
 from methods.parameters import moving
 from methods.tuning._masked import Rows, held
 
@@ -32,6 +32,7 @@ class Migu(Tuning):
     _sums: dict[str, Tensor] = field(
         default_factory=dict, init=False, repr=False
     )  # layer -> magnitudes of this step
+    _ranks: Ranks = field(default=ALONE, init=False, repr=False)
     _hooks: list[Any] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -42,7 +43,7 @@ class Migu(Tuning):
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Watch the linear layers, from the second task on."""
-        self._sums, self._hooks = {}, []
+        self._sums, self._hooks, self._ranks = {}, [], task.ranks
         for path, module in model.named_modules() if task.number > 1 else ():
             if isinstance(module, nn.MultiheadAttention):
                 self._hooks.append(module.register_forward_hook(self._attended(path)))
@@ -77,7 +78,7 @@ class Migu(Tuning):
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
         """Hold back the rows of quiet units."""
-        distributed.average(list(self._sums.values()))
+        self._ranks.average(list(self._sums.values()))
         rows: list[Rows] = []
         for layer, sums in self._sums.items():
             quiet = torch.zeros(len(sums), dtype=torch.bool, device=sums.device)

@@ -2,7 +2,7 @@
 -- grain: one row per trial whose backbone is known (a `trial:<id>` that is not done yet has no definition)
 -- The resolved definition, as it goes into spec.json: every row that the sentence names, and nothing that cannot change a number.
 CREATE OR REPLACE VIEW definition AS
-WITH
+WITH RECURSIVE
 dataset_definition AS (
     SELECT name, to_json({name: name, format: format, location: location, params: params, kind: kind,
                           classes: classes, templates: templates}) AS definition
@@ -74,9 +74,37 @@ parent AS (
     WHERE o.state = 'done' AND o.trial IN (SELECT try_cast(substr(pretrained, 7) AS BIGINT) FROM backbone WHERE pretrained LIKE 'trial:%')
     GROUP BY o.trial
 ),
+lineage AS (
+    -- from a backbone to what its chain of trials began with; a chain that bites its tail is cut
+    SELECT name, architecture, pretrained, preprocessing, 0 AS depth FROM backbone
+    UNION ALL
+    SELECT younger.name, older.architecture, older.pretrained,
+           json_merge_patch(older.preprocessing, younger.preprocessing), younger.depth + 1
+    FROM lineage younger
+    JOIN trial ON trial.id = try_cast(substr(younger.pretrained, 7) AS BIGINT)
+    JOIN backbone older ON older.name = trial.backbone
+    WHERE younger.pretrained LIKE 'trial:%' AND younger.depth < 64
+),
+images AS (
+    -- how images are prepared, where that is not as for OpenAI's CLIP. Of its own tag a trial reads mean
+    -- and std in open_clip, as it always did; a child of a trial has no tag, and is told here.
+    SELECT lineage.name,
+           json_merge_patch(
+               CASE WHEN tag.preprocessing IS NULL THEN '{}'::JSON
+                    WHEN lineage.depth > 0 THEN tag.preprocessing
+                    ELSE json_merge_patch(tag.preprocessing, '{"mean": null, "std": null}'::JSON) END,
+               lineage.preprocessing) AS preprocessing
+    FROM lineage
+    LEFT JOIN pretrained_tag tag ON tag.architecture = lineage.architecture AND tag.tag = lineage.pretrained
+    WHERE lineage.pretrained IS NULL OR lineage.pretrained NOT LIKE 'trial:%'
+),
 backbone_definition AS (
-    SELECT b.name, to_json({name: b.name, architecture: architecture, pretrained: pretrained, parent: p.spec_id}) AS definition
+    -- what is not said of images is left out: definitions from before it could be said stay what they were
+    SELECT b.name, json_merge_patch(
+        to_json({name: b.name, architecture: architecture, pretrained: pretrained, parent: p.spec_id}),
+        json_object('preprocessing', nullif(images.preprocessing, '{}'::JSON))) AS definition
     FROM backbone b
+    LEFT JOIN images ON images.name = b.name
     LEFT JOIN parent p ON pretrained LIKE 'trial:%' AND p.trial = try_cast(substr(pretrained, 7) AS BIGINT)
     WHERE pretrained IS NULL OR pretrained NOT LIKE 'trial:%' OR p.spec_id IS NOT NULL
 )

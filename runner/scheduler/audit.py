@@ -14,15 +14,16 @@ import duckdb
 
 from runner.scheduler.report import Report
 from schema import declared, views
-from schema.kept import MARKS, renew
+from schema.questions import all_questions
 from schema.site import Site
+from schema.summaries import MARKS, renew
 
 SHOWN = 5  # trials that a finding names
 
 
 def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, changed: bool) -> None:
     """Report a problem for each audit that finds something; `changed`: the catalog is newer than the last snapshot."""
-    audits = [question.name for question in views.questions() if question.is_audit]
+    audits = [question.name for question in all_questions() if question.is_audit]
     known = {
         name: message
         for name, message in connection.execute("SELECT subject, message FROM problem").fetchall()

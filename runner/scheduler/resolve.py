@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from schema.checks import parts
+from schema.checks import parts, rows, sentences
 from schema.spec import EVERYTHING, Spec
 from schema.words import nearest
 
@@ -63,13 +63,13 @@ class Resolver:
 def _objection(spec: Spec) -> str | None:
     """Why a definition cannot run, or None."""
     try:
-        parts.check_method(spec.method)
-        parts.check_recipe(spec.recipe)
-        parts.check_mixture(spec.mixture)
-        parts.check_needs(spec.method, spec.mixture)
-        parts.check_cache(spec.method, spec.mixture, spec.recipe)
+        rows.check_method(spec.method)
+        rows.check_recipe(spec.recipe)
+        rows.check_mixture(spec.mixture)
+        sentences.check_needs(spec.method, spec.mixture)
+        sentences.check_cache(spec.method, spec.mixture, spec.recipe)
         for dataset in spec.stream["datasets"]:
-            parts.check_dataset(dataset)
+            rows.check_dataset(dataset)
         _check_stream(spec)
     except (parts.PartError, RefusedError) as error:
         return str(error)

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from methods.compute import distributed
+from methods.compute.towers import Towers
 from schema.checks.compute import Compute
 
 TIMED = 3  # steps of either kind; one more before them warms up, or compiles
@@ -29,8 +30,8 @@ LEAST_S = 60.0  # that plain steps would still take, for trying to be worth it
 class Choice:
     """That of one trial."""
 
-    def __init__(self, said: Compute) -> None:
-        self.said = said
+    def __init__(self, prepared: Towers) -> None:
+        self.prepared, self.said = prepared, prepared.compute
         self.facts: dict[str, float] = {}  # once decided: compiled (1 or 0), and seconds
         self.listened = False  # whether the steps of the task run plainly all the same
         self.plain_s: list[float] = []  # steps as they were timed
@@ -43,6 +44,11 @@ class Choice:
             return self.said
         on = self.facts["compiled"] if self.facts else len(self.plain_s) > TIMED
         return replace(self.said, compile="on" if on else "off")
+
+    @property
+    def towers(self) -> Towers:
+        """How the towers run in the next step."""
+        return replace(self.prepared, compute=self.how)
 
     @contextmanager
     def timed(self, steps_left: int) -> Iterator[None]:

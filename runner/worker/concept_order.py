@@ -54,7 +54,7 @@ def arranged(said: dict[str, Any]) -> dict[str, Any]:
         scores = mentions(_classes(concepts, by), spoken(desk.open(said["pool"])))
         order = orderings.frequency(concepts, np.array(scores))
     else:
-        backbone = backbones.load(said["backbone"], said["weights"], seed)
+        backbone = backbones.load(said["backbone"], said["weights"], seed, Path(said["data"]))
         if by == "easy_to_hard":
             scores = accuracies(backbone, desk, concepts, said["pairs"])
             order = orderings.easy_to_hard(concepts, np.array(scores))

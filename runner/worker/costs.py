@@ -14,6 +14,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.compute import distributed
+from methods.compute.distributed import Ranks
 from runner.worker.energy import drawn_j
 
 
@@ -33,7 +34,9 @@ class Entry:
 class Ledger:
     """The phases of the task in progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: Ranks | None = None) -> None:
+        """`ranks`: the processes whose FLOPs are added up; None: all that have joined."""
+        self.ranks = ranks or distributed.joined()
         self.entries: dict[str, Entry] = {}
 
     @contextlib.contextmanager
@@ -41,7 +44,7 @@ class Ledger:
         """Charge the block to a phase, its FLOPs counted."""
         with self.timed(name) as entry, counted() as counter:
             yield entry
-        entry.flops += distributed.total(counter.get_total_flops())
+        entry.flops += self.ranks.total(counter.get_total_flops())
         entry.pairs += pairs
 
     @contextlib.contextmanager

@@ -17,6 +17,7 @@ from schema.checks.compute import Compute
 from schema.spec import EVERYTHING, Spec
 from streams import DatasetError, Pairs, image_px, open_pairs
 from streams.decoding import decoder
+from streams.formats._files import Files
 from streams.loading import Loader
 from streams.mixtures import Mixture, Portion
 from streams.tasks import chunks
@@ -111,23 +112,43 @@ class Desk:
         return portions
 
     def unreadable(self) -> list[str]:
-        """A line for each dataset with items, met since this was last asked, that could not be read and were replaced; once, what
-        was left out as it has no caption."""
+        """Return a line for each dataset with items, met since this was last asked, that could not be
+        read and were replaced; once, what lies at its place and is not used, by reason."""
         lines = []
         for (name, split), pairs in self.opened.items():
-            left_out: int = getattr(pairs, "left_out", 0)
-            if left_out and (name, split) not in self.named:
-                lines.append(
-                    f"dataset {name!r}, {split}: {left_out} images at its place have no caption and are left out"
-                )
+            where = f"dataset {name!r}, {split}"
+            if isinstance(pairs, Files) and (name, split) not in self.named:
+                lines += [f"{where}: {line}" for line in pairs.unused.lines()]
+                lines += [f"{where}: {remark}" for remark in pairs.remarks]
             corrupt: list[str] = getattr(pairs, "corrupt", [])
             new = corrupt[self.named.get((name, split), 0) :]
             if new:
                 lines.append(
-                    f"dataset {name!r}, {split}: {len(new)} items cannot be read and were replaced: {', '.join(new)}"
+                    f"{where}: {len(new)} items cannot be read and were replaced: {', '.join(new)}"
                 )
             self.named[name, split] = len(corrupt)
         return lines
+
+    def statistics(self, task: int) -> list[dict[str, Any]]:
+        """Return rows of `statistic`: how much lies at the place of each dataset that a task opens and
+        is not used, as `not_used`, by dataset, split and reason. Task 0 opens what is measured on.
+
+        A count of the place, not of what was read so far: a resumed trial writes the same.
+        """
+        split, rows = "train", [self.rows[name] for name, _ in self.tasks[max(task, 1) - 1]]
+        if task == 0:
+            members = self.spec.stream["suite"]["members"]
+            split, rows = "test", [self.rows[member["dataset"]] for member in members]
+        elif task == 1 and self.spec.mixture["pretraining_share"]:
+            rows.append(self.spec.mixture["pretraining_dataset"])
+        statistics = []
+        for name, row in sorted({row["name"]: row for row in rows}.items()):
+            pairs = self.open(row, split)
+            counts = pairs.unused.counts if isinstance(pairs, Files) else {}
+            for reason, count in sorted(counts.items()):
+                about = {"task": task, "name": "not_used", "part": f"{name}, {split}: {reason}"}
+                statistics.append(about | {"value": float(count)})
+        return statistics
 
     def open(self, row: dict[str, Any], split: str = "train") -> Pairs:
         """The pairs of a dataset row.

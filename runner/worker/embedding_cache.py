@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from methods.compute.encoding import encoded
+from methods.compute.towers import Towers
 from runner.worker.backbone import Backbone
 from runner.worker.checkpoint import digest
 from runner.worker.shared_store import SEES_BY, Shelf
@@ -167,7 +167,7 @@ class Embedded:
         return [Item(key, crc32(key) % AT_ONCE, row) for key, row in said]
 
     @torch.no_grad()
-    def rows(self, model: nn.Module, items: Sequence[Item], rows: Tensor) -> Tensor:
+    def rows(self, model: nn.Module, items: Sequence[Item], rows: Tensor, towers: Towers) -> Tensor:
         """(B, D), on the CPU, of (B, ...) rows on the model's device."""
         self.look_up(items)
         made, waiting = dict[Hashable, Tensor](), defaultdict[int, dict[Hashable, int]](dict)
@@ -183,7 +183,7 @@ class Embedded:
             batch = rows.new_zeros(AT_ONCE, *rows.shape[1:])
             places = torch.tensor(list(some), device=rows.device)
             batch[places] = rows[torch.tensor([n for _, n in some.values()], device=rows.device)]
-            found = encoded(model, self.encode, batch).cpu()
+            found = getattr(towers, self.encode)(model, batch).cpu()
             made |= {
                 key: self._kept(items[n], found[place].clone()) for place, (key, n) in some.items()
             }

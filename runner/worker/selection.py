@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from methods import Selection, Task
-from methods.compute.encoding import encoded
+from methods.compute.towers import Towers
 from methods.selection._joint import choose, pair_losses
 from streams import Batch
 
@@ -28,25 +28,24 @@ class Selector:
         )
 
     @torch.no_grad()
-    def select(self, model: nn.Module, candidates: Batch) -> Batch:
+    def select(self, model: nn.Module, candidates: Batch, towers: Towers) -> Batch:
         """The pairs to learn from, in the order of the candidates."""
-        reference = self._losses(self.reference, candidates)
-        own = self._losses(model, candidates) if self.selection.asks_model else reference
+        reference = self._losses(self.reference, candidates, towers)
+        own = self._losses(model, candidates, towers) if self.selection.asks_model else reference
         chosen = self.choose(self.selection.scores(own, reference))
         kept = {name: tensor[chosen.to(tensor.device)] for name, tensor in vars(candidates).items()}
         return replace(candidates, **kept)
 
-    def _losses(self, model: nn.Module, batch: Batch) -> Tensor:
+    def _losses(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Pairwise losses, the pairs passed forward a batch at a time."""
-        pieces = range(0, len(batch.texts), self.batch_pairs)
-        made = partial(encoded, model, normalize=True)
-        images = torch.cat(
-            [made("encode_image", batch.images[n : n + self.batch_pairs]) for n in pieces]
-        )
-        texts = torch.cat(
-            [made("encode_text", batch.texts[n : n + self.batch_pairs]) for n in pieces]
-        )
-        return pair_losses(images, texts, model.get_parameter("logit_scale"), self.selection.bias)
+        starts = range(0, len(batch.texts), self.batch_pairs)
+        pieces = [slice(start, start + self.batch_pairs) for start in starts]
+        encode = partial(towers.encode_image, model, normalize=True)
+        images = torch.cat([encode(batch.images[piece]) for piece in pieces])
+        encode = partial(towers.encode_text, model, normalize=True)
+        texts = torch.cat([encode(batch.texts[piece]) for piece in pieces])
+        scale = model.get_parameter("logit_scale")
+        return pair_losses(images, texts, scale, self.selection.bias)
 
 
 def candidates(selection: Selection | None, batch_pairs: int) -> int:

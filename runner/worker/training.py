@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,8 @@ from torch.nn.utils import parametrize
 
 import methods
 from methods import Method, Task, Weights, optimizers, schedules
-from methods.compute import compiled, distributed, encoding
-from methods.compute.encoding import computing, knowing
+from methods.compute import compiled
+from methods.compute.towers import Known, Towers
 from methods.parameters import weights_in_use
 from runner.run_folder import now
 from runner.worker.autotune import Choice
@@ -36,6 +36,13 @@ REPAIR = "repair"  # the phase of a stage after the task
 Done = TypeVar("Done")
 
 
+class BatchSource(Protocol):
+    """Where the batches of a task come from."""
+
+    def draw(self) -> Batch:
+        """Return the next batch as an objective sees it, on the model's device."""
+
+
 class Training:
     """The steps of one task."""
 
@@ -48,8 +55,13 @@ class Training:
         task: Task,
         phase: str = "train",
         choice: Choice | None = None,
+        source: BatchSource | None = None,
     ) -> None:
-        """`choice`: how steps are computed, where tasks before this one had a say in it."""
+        """`choice`: how steps are computed, where tasks before this one had a say in it.
+
+        `source`: where batches come from; None: the mixture, drawn from what the desk has.
+        """
+        self.source = source
         self.spec, self.backbone, self.method, self.about, self.phase = (
             spec,
             backbone,
@@ -76,8 +88,7 @@ class Training:
             None  # what is known of a tower that does not move, where the recipe wants that
         )
         self.items: list[Item] = []  # of the batch drawn last, where that is so
-        self.choice = choice or Choice(Compute.of(spec.recipe))
-        encoding.prepare(self.choice.said, self.model)
+        self.choice = choice or Choice(Towers.of(Compute.of(spec.recipe), self.model, task.ranks))
         self.mark: Callable[[str], AbstractContextManager[Any]] = (
             nullcontext  # around the parts of a step, for who looks at it
         )
@@ -123,11 +134,6 @@ class Training:
         if self.embedded is not None:
             self.embedded.begin(self.model)
 
-    @property
-    def how(self) -> Compute:
-        """How the next step is computed."""
-        return self.choice.how
-
     def steps_from(self, step: int) -> Iterator[int]:
         """Take the remaining steps; yields how many are done after each.
 
@@ -171,7 +177,7 @@ class Training:
             if step == 0:
                 with counted() as counter:
                     done = work()
-                self.step_flops[phase] = distributed.total(float(counter.get_total_flops()))
+                self.step_flops[phase] = self.about.ranks.total(float(counter.get_total_flops()))
             else:
                 done = work()
             entry.flops, entry.steps, entry.pairs = (
@@ -184,15 +190,15 @@ class Training:
     def selected(self, selector: Selector) -> Batch:
         """The pairs of the next step, where a selection chooses them."""
         drawn = self.draw()
-        with self.autocast(), computing(self.how, self.model):
-            return selector.select(self.model, drawn)
+        with self.autocast():
+            return selector.select(self.model, drawn, self.choice.towers)
 
     def take(self, step: int, batch: Batch | None) -> None:
         """One optimizer step, on a new batch of the mixture where none was selected."""
         batch = batch or self.draw()
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr(step)
-        with computing(self.how, self.model), parametrize.cached():
+        with parametrize.cached():
             with self.mark("forward"):
                 loss = self.scaler.scale(self.loss_of(batch))
             with self.mark("backward"):
@@ -203,7 +209,7 @@ class Training:
     def step(self, step: int) -> None:
         """From gradients to weights."""
         self.bad = torch.where((self.bad == 0) & ~self.last.isfinite(), step + 1, self.bad)
-        distributed.average(
+        self.about.ranks.average(
             [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         )
         scale = (
@@ -240,6 +246,8 @@ class Training:
 
     def draw(self) -> Batch:
         """The next batch as an objective sees it: normalised images and token ids on the model's device."""
+        if self.source is not None:
+            return self.source.draw()
         pairs = self.candidates
         with (
             self.mark("data"),
@@ -251,8 +259,8 @@ class Training:
         if self.embedded is not None:
             self.items = self.embedded.items(drawn, tokens)
         with self.mark("transfer"):
-            images = distributed.gathered(self.placed(drawn.images), pairs)
-            texts = distributed.gathered(self.placed(tokens), pairs)
+            images = self.about.ranks.gathered(self.placed(drawn.images), pairs)
+            texts = self.about.ranks.gathered(self.placed(tokens), pairs)
             return Batch(self.backbone.normalise(images), texts, torch.from_numpy(drawn.sources))
 
     def placed(self, rows: Tensor) -> Tensor:
@@ -268,22 +276,21 @@ class Training:
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The objective in the recipe's precision; also kept, to be looked at later."""
-        with self.autocast(), knowing(self.model, self.looked_up(batch)):
-            loss = self.method.objective.loss(self.model, batch)
+        with self.autocast():
+            towers = self.looked_up(batch)
+            loss = self.method.objective.loss(self.model, batch, towers)
         self.last = loss.detach()
         return loss
 
-    def looked_up(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
-        """What is known of a batch before its towers run; nothing where that is counted."""
+    def looked_up(self, batch: Batch) -> Towers:
+        """How the towers run over a batch; what is known of it is looked up, but where that is counted."""
+        towers = self.choice.towers
         if self.embedded is None or compiled.watched():
-            return {}
+            return towers
         rows = batch.images if self.embedded.which == "image" else batch.texts
-        return {
-            self.embedded.encode: (
-                rows,
-                self.placed(self.embedded.rows(self.model, self.items, rows)),
-            )
-        }
+        found = self.placed(self.embedded.rows(self.model, self.items, rows, towers))
+        known = Known(model=self.model, encode=self.embedded.encode, rows=rows, embeddings=found)
+        return replace(towers, known=known)
 
     def autocast(self, keep_casts: bool = True) -> torch.autocast:
         """The recipe's precision. Weights that were cast within it are cast once, which must not be where some passes have
@@ -314,9 +321,8 @@ class Training:
         with (
             self.ledger.phase("objective"),
             self.autocast(keep_casts=False),
-            computing(self.how, self.model),
         ):
-            self.method.objective.end(self.model, iter(self.draw, None))
+            self.method.objective.end(self.model, iter(self.draw, None), self.choice.towers)
         return {
             name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()
         }

@@ -1,62 +1,84 @@
-"""Whether a value of a row's JSON is of the kind that a part's annotation names. What JSON cannot say is not asked of it."""
+"""Whether a value of a row's JSON is of the kind that the annotation of a part's key names.
+
+A kind that JSON cannot express (a class, say) is not checked.
+"""
 
 import ast
 from typing import Any
 
-WORDS = {
+# The kinds that have a name, in the words of messages
+NAMES_OF_KINDS = {
     "float": "a number",
     "int": "a whole number",
     "str": "a text",
     "bool": "true or false",
     "None": "null",
 }
-LISTS, OBJECTS = ("tuple", "list", "Sequence"), ("dict", "Mapping")
-HELD: dict[str, type | tuple[type, ...]] = {
+# The types of the parsed JSON values that are of each of these kinds
+TYPES_OF_KINDS: dict[str, type | tuple[type, ...]] = {
     "float": (int, float),
     "int": int,
     "str": str,
     "bool": bool,
     "None": type(None),
 }
+LISTS, OBJECTS = ("tuple", "list", "Sequence"), ("dict", "Mapping")
 
 
 def fits(value: Any, kind: ast.expr) -> bool:
-    """Whether a parsed JSON value is of a kind (`float | None`, `tuple[str, ...]`); any is of a kind with a name of its own."""
+    """Return whether a parsed JSON value is of a kind (`float | None`, `tuple[str, ...]`).
+
+    Every value is of a kind that is not built of those in `TYPES_OF_KINDS`.
+    """
     match kind:
         case ast.BinOp(left=left, right=right):
             return fits(value, left) or fits(value, right)
-        case ast.Subscript(value=ast.Name(id=name), slice=of) if name in LISTS:
-            if not isinstance(value, list | tuple):
-                return False
-            if not isinstance(of, ast.Tuple):
-                return all(fits(item, of) for item in value)
-            if isinstance(of.elts[-1], ast.Constant):  # tuple[str, ...]
-                return all(fits(item, of.elts[0]) for item in value)
-            return len(value) == len(of.elts) and all(map(fits, value, of.elts))
-        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, of])) if (
+        case ast.Subscript(value=ast.Name(id=name), slice=items) if name in LISTS:
+            return isinstance(value, list | tuple) and _items_fit(value, items)
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, item])) if (
             name in OBJECTS
         ):
-            return isinstance(value, dict) and all(fits(item, of) for item in value.values())
+            return isinstance(value, dict) and all(fits(each, item) for each in value.values())
     name = ast.unparse(kind)
-    return name not in HELD or (
-        isinstance(value, HELD[name]) and (name == "bool" or not isinstance(value, bool))
-    )
+    if name not in TYPES_OF_KINDS:
+        return True
+    # In Python true and false are whole numbers, in a row they are a mistake
+    if isinstance(value, bool) and name != "bool":
+        return False
+    return isinstance(value, TYPES_OF_KINDS[name])
+
+
+def _items_fit(values: list[Any] | tuple[Any, ...], items: ast.expr) -> bool:
+    """Return whether each value of a list is of the kind between the brackets of `list[...]`."""
+    if not isinstance(items, ast.Tuple):
+        return all(fits(value, items) for value in values)
+    # tuple[str, ...]: any number of one kind
+    if isinstance(items.elts[-1], ast.Constant):
+        return all(fits(value, items.elts[0]) for value in values)
+    return len(values) == len(items.elts) and all(map(fits, values, items.elts))
 
 
 def worded(kind: ast.expr) -> str:
-    """A kind in words: `a number or null`, `a list, each a text`, `a list of 2, each a number`."""
+    """Return a kind in words: `a number or null`, `a list, each a text`."""
     match kind:
         case ast.BinOp(left=left, right=right):
             return " or ".join(dict.fromkeys((worded(left), worded(right))))
-        case ast.Subscript(value=ast.Name(id=name), slice=of) if name in LISTS:
-            first, *others = of.elts if isinstance(of, ast.Tuple) else [of]
-            if others and not isinstance(others[-1], ast.Constant):
-                return f"a list of {1 + len(others)}, each {worded(first)}"
-            return f"a list, each {worded(first)}"
-        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, of])) if (
+        case ast.Subscript(value=ast.Name(id=name), slice=items) if name in LISTS:
+            return _list_worded(items)
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple(elts=[_, item])) if (
             name in OBJECTS
         ):
-            return (
-                "an object" if ast.unparse(of) == "Any" else f"an object, each value {worded(of)}"
-            )
-    return WORDS.get(ast.unparse(kind), ast.unparse(kind))
+            if ast.unparse(item) == "Any":
+                return "an object"
+            return f"an object, each value {worded(item)}"
+    return NAMES_OF_KINDS.get(ast.unparse(kind), ast.unparse(kind))
+
+
+def _list_worded(items: ast.expr) -> str:
+    """Return what stands between the brackets of `list[...]` in words: `a list of 2, each a number`."""
+    if not isinstance(items, ast.Tuple):
+        return f"a list, each {worded(items)}"
+    first, *others = items.elts
+    if others and not isinstance(others[-1], ast.Constant):
+        return f"a list of {len(items.elts)}, each {worded(first)}"
+    return f"a list, each {worded(first)}"

@@ -1,7 +1,8 @@
-"""Why DuckDB refused a statement, said so that a person can mend it.
+"""Why DuckDB refused a statement, in words by which a person can correct it.
 
-DuckDB names the key that is missing but not the column that holds it, and prints a CHECK as an expression. Here a broken
-foreign key becomes every unknown name of the statement with the nearest known ones, and a broken CHECK its sentence.
+DuckDB names the key that is missing but not the column that holds it, and prints a CHECK as an
+expression. Here a broken foreign key becomes every unknown name of the statement with the nearest
+known ones, and a broken CHECK the sentence that belongs to it.
 """
 
 import re
@@ -12,15 +13,16 @@ from schema.ddl import catalog_tables
 from schema.tables import RULES
 from schema.words import nearest
 
+SHOWN_NAMES = 20
 _INSERT = re.compile(r"\s*INSERT\s+(?:OR\s+\w+\s+)?INTO\s+(?:main\.)?\"?(\w+)\"?", re.IGNORECASE)
 _CONFLICT = re.compile(r"\bON\s+CONFLICT\b.*", re.IGNORECASE | re.DOTALL)
 
 
 def explain(error: duckdb.Error, connection: duckdb.DuckDBPyConnection, statement: str) -> str:
-    """One or more sentences about `error`, which `statement` raised.
+    """Return one or more sentences about `error`, which `statement` raised.
 
-    `connection` must be in the state the statement met; it is asked which names the statement offers (and left with a
-    temporary table, so the caller rolls back).
+    `connection` must be in the state in which the statement failed. It is asked which names the
+    statement inserts, and left with a temporary table, so the caller must roll back.
     """
     text = str(error)
     if "foreign key constraint" in text:
@@ -38,58 +40,65 @@ def explain(error: duckdb.Error, connection: duckdb.DuckDBPyConnection, statemen
 
 
 def _unknown_names(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
-    """Every name the statement offers that the table it refers to does not have."""
+    """Return a line for every name that the statement inserts and the table it refers to lacks.
+
+    Empty where the statement is no INSERT into a table of the catalog.
+    """
     target = _INSERT.match(statement)
     tables = {table.name: table for table in catalog_tables()}
     if target is None or target[1].lower() not in tables:
         return ""
     table = tables[target[1].lower()]
-    offered = _CONFLICT.sub("", _INSERT.sub("INSERT INTO offered", statement, count=1))
+    # The same INSERT into a table without keys shows what the refused one would have inserted
+    offered = _INSERT.sub("INSERT INTO offered", statement, count=1)
+    lines = []
     try:
         connection.execute(f"CREATE TEMP TABLE offered AS FROM {table.name} LIMIT 0")
-        connection.execute(offered)
-        said = []
-        references = [
-            (child.name, key.column.table.name)
-            for child in table.columns
-            for key in child.foreign_keys
-        ]
-        for column, parent in references:
-            known = [
-                name
-                for (name,) in connection.execute(
-                    f"SELECT name FROM {parent} ORDER BY name"
-                ).fetchall()
-            ]
-            unknown = connection.execute(
-                f"SELECT DISTINCT {column} FROM offered WHERE {column} NOT IN (SELECT name FROM {parent}) ORDER BY 1"
-            ).fetchall()
-            for (name,) in unknown:
-                listed = (
-                    ", ".join(known[:20])
-                    + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-                    or "none yet"
-                )
-                said.append(f"unknown {parent} {name!r}. Known: {listed}.{nearest(name, known)}")
+        connection.execute(_CONFLICT.sub("", offered))
+        for column in table.columns:
+            for key in column.foreign_keys:
+                lines += _unknown_in(connection, column.name, key.column.table.name)
     except duckdb.Error:
         return ""
-    return "\n".join(said)
+    return "\n".join(lines)
+
+
+def _unknown_in(connection: duckdb.DuckDBPyConnection, column: str, parent: str) -> list[str]:
+    """Return a line for every name in a column of `offered` that its parent table lacks."""
+    rows = connection.execute(f"SELECT name FROM {parent} ORDER BY name").fetchall()
+    known = [name for (name,) in rows]
+    listed = ", ".join(known[:SHOWN_NAMES]) or "none yet"
+    if len(known) > SHOWN_NAMES:
+        listed += f" and {len(known) - SHOWN_NAMES} more"
+    unknown = connection.execute(
+        f"SELECT DISTINCT {column} FROM offered "
+        f"WHERE {column} NOT IN (SELECT name FROM {parent}) ORDER BY 1"
+    ).fetchall()
+    lines = []
+    for (name,) in unknown:
+        lines.append(f"unknown {parent} {name!r}. Known: {listed}.{nearest(name, known)}")
+    return lines
 
 
 def _broken_rule(text: str) -> str:
-    """The sentence of the CHECK that DuckDB printed as an expression."""
-    found = re.search(r'on table "(\w+)" with expression CHECK\((.*)\)', text, re.DOTALL)
-    if found:
-        table, printed = found[1], _words(found[2])
-        for known in RULES.values():
-            if known.name.startswith(table) and _words(known.expression) == printed:
-                return f"{table}: {known.sentence}."
+    """Return the sentence of the CHECK that DuckDB printed as an expression, or DuckDB's own text."""
+    refusal = re.search(r'on table "(\w+)" with expression CHECK\((.*)\)', text, re.DOTALL)
+    if refusal:
+        table, printed = refusal[1], _tokens(refusal[2])
+        for rule in RULES.values():
+            if rule.name.startswith(table) and _tokens(rule.expression) == printed:
+                return f"{table}: {rule.sentence}."
     return text
 
 
-def _words(expression: str) -> list[str]:
-    """The expression without the brackets and quotes that DuckDB's printer adds, its numbers written one way."""
-    words = re.findall(
-        r"[\w.'-]+|[<>=!]+|[+*/]", expression.replace('"', "").replace("(", " ").replace(")", " ")
-    )
-    return [f"{float(word):g}" if word[0].isdigit() else word for word in words]
+def _tokens(expression: str) -> list[str]:
+    """Return an expression's words, so that DuckDB's printing of it equals our own.
+
+    DuckDB adds brackets and quotes, and writes numbers in another way.
+    """
+    plain = expression.replace('"', "").replace("(", " ").replace(")", " ")
+    tokens = re.findall(r"[\w.'-]+|[<>=!]+|[+*/]", plain)
+    for place, token in enumerate(tokens):
+        if token[0].isdigit():
+            tokens[place] = f"{float(token):g}"
+    return tokens

@@ -96,7 +96,7 @@ ON CONFLICT DO NOTHING;
 -- Warm-ups are 500 and 10,000 steps, in the first step of time only. The weight decay is that of DataComp (arXiv 2304.14108), where
 -- the released patch says nothing.
 INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, batch_pairs, schedule, schedule_params, note)
-SELECT 'tic_' || scale, 'adamw', '{"betas": [0.9, 0.98], "eps": 1e-6}', lr, 0.2, batch_pairs, 'cosine',
+SELECT 'tic_' || scale, 'adamw', '{"betas": [0.9, 0.98], "eps": 1e-6, "decay": "matrices"}', lr, 0.2, batch_pairs, 'cosine',
        json_object('warmup', warmup, 'floor', 0, 'rewarm', false), 'TiC-DataComp ' || scale
 FROM (VALUES
     ('medium', 5e-4, 4096, 0.1111), ('large', 5e-4, 8192, 0.0222), ('xlarge', 1e-3, 90112, 0.4878)

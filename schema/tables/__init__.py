@@ -1,19 +1,51 @@
-"""The tables of the catalog, in the order of their making: axes (one row per choice), what is wanted, what happened.
+"""The tables of the catalog: axes (one row per choice), what people want, what happened.
 
-Each class is one table, each field one column; the field's comment is its documentation, in the file, in DuckDB and in
-docs/catalog.md. The classes are compiled to DDL by `schema.ddl` and never used as an object mapper: people write SQL against
-these tables, so every rule that plain SQL must obey stands in the DDL, where DuckDB enforces it whoever inserts.
+Each class is one table, each field one column; the field's comment is its documentation, in the file,
+in DuckDB and in docs/catalog.md. The classes are compiled to DDL by `schema.ddl` and never used as an
+object mapper: people write SQL against these tables, so every rule that plain SQL must obey is in the
+DDL, where DuckDB enforces it whoever inserts.
 """
 
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from schema.tables import axes, facts
-from schema.tables.axes import EVENT, TRIAL_ID
+from schema.tables import axes, facts, streams, summaries, tags, trials
 from schema.tables.columns import RULES
+from schema.tables.trials import EVENT, TRIAL_ID
 
-__all__ = ["EVENT", "RULES", "TABLES", "TRIAL_ID", "axes", "facts"]
+__all__ = ["CLASSES", "EVENT", "RULES", "TABLES", "TRIAL_ID"]
 
-TABLES: list[Table] = list(
-    SQLModel.metadata.tables.values()
-)  # in the order of declaration, which satisfies the foreign keys
+# In the order in which they are made: a table comes after those that its foreign keys refer to
+CLASSES: tuple[type[SQLModel], ...] = (
+    tags.PretrainedTag,
+    axes.Backbone,
+    streams.Dataset,
+    streams.ConceptSequence,
+    streams.SequenceConcept,
+    streams.Suite,
+    streams.SuiteMember,
+    streams.Stream,
+    axes.Mixture,
+    axes.Method,
+    axes.Recipe,
+    axes.Budget,
+    trials.Trial,
+    trials.Request,
+    facts.Attempt,
+    facts.Submission,
+    facts.Outcome,
+    facts.Result,
+    facts.Cost,
+    facts.Progress,
+    facts.Statistic,
+    facts.Profile,
+    facts.ReferenceResult,
+    facts.Ingested,
+    facts.Policy,
+    facts.Problem,
+    summaries.KeptSummary,
+    summaries.KeptCost,
+    summaries.KeptUntil,
+    facts.Migration,
+)
+TABLES: list[Table] = [SQLModel.metadata.tables[str(each.__tablename__)] for each in CLASSES]

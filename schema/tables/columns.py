@@ -1,4 +1,4 @@
-"""What the tables are declared with: columns that carry their comment, checks that carry the sentence a person reads."""
+"""What the tables are declared with: columns that carry their comment, checks that carry a sentence."""
 
 from typing import Any
 
@@ -8,34 +8,38 @@ from sqlmodel import Field
 
 
 class PackedJson(UserDefinedType[Any]):
-    """JSON of kilobytes that nearly repeats from row to row: 10,000 definitions of 9 kB take half a megabyte on disk and 0.1 s to
-    be written instead of 37 and 2.8 s, since DuckDB need not try its other ways to compress first."""
+    """A JSON column of texts of kilobytes that nearly repeat from row to row.
+
+    10,000 definitions of 9 kB take half a megabyte on disk and 0.1 s to be written instead of 37
+    megabytes and 2.8 s, since DuckDB need not try its other ways to compress first.
+    """
 
     cache_ok = True
 
     def get_col_spec(self, **_: Any) -> str:
-        """The type as DuckDB's DDL has it."""
+        """Return the type as DuckDB's DDL spells it."""
         return "JSON USING COMPRESSION zstd"
 
 
 class Rule:
-    """A CHECK of the DDL and the sentence a person reads when it is broken."""
+    """A CHECK of the DDL and the sentence that a person reads when a row breaks it."""
 
     def __init__(self, name: str, expression: str, sentence: str) -> None:
         self.name, self.expression, self.sentence = name, expression, sentence
 
 
+# Every rule by its name; filled once, when the modules of tables are imported
 RULES: dict[str, Rule] = {}
 
 
 def rule(name: str, expression: str, sentence: str) -> CheckConstraint:
-    """A named CHECK, remembered with its sentence so that a refusal can be explained (`schema.checks.refusals`)."""
+    """Return a named CHECK and register its sentence, by which `schema.checks.refusals` explains it."""
     RULES[name] = Rule(name, expression, sentence)
     return CheckConstraint(expression, name=name)
 
 
 def one_of(name: str, column: str, values: tuple[str, ...]) -> CheckConstraint:
-    """A CHECK that `column` is one of `values`."""
+    """Return a CHECK that `column` is one of `values`."""
     listed = ", ".join(f"'{value}'" for value in values)
     return rule(name, f"{column} IN ({listed})", f"{column} must be one of {', '.join(values)}")
 
@@ -49,43 +53,52 @@ def column(
     to: str | None = None,
     nullable: bool = False,
 ) -> Any:
-    """One column: its comment, SQL type (default VARCHAR), SQL default, and the table column it refers `to`."""
-    arguments: list[Any] = [ForeignKey(to)] if to else []
+    """Return a column with its comment.
+
+    `type_` is its SQL type (VARCHAR unless given), `default` the SQL of its default, `key` says
+    that it is part of the primary key, and `to` is the column of another table that it refers to.
+    """
+    arguments: list[Any] = []
+    if to is not None:
+        arguments.append(ForeignKey(to))
+    options: dict[str, Any] = {"comment": comment, "autoincrement": False}
+    if default is not None:
+        options["server_default"] = text(default)
     return Field(
         default=None,
         primary_key=key,
         nullable=nullable,
         sa_type=type_ or String,
         sa_column_args=arguments,
-        sa_column_kwargs={
-            "comment": comment,
-            "server_default": None if default is None else text(default),
-            "autoincrement": False,
-        },
+        sa_column_kwargs=options,
     )
 
 
 def params(comment: str) -> Any:
+    """Return a column of a JSON object that is empty unless given."""
     return column(comment, JSON, default="'{}'")
 
 
 def json_columns(table: str, type_: str, *columns: str) -> tuple[CheckConstraint, ...]:
-    """CHECKs that JSON columns hold what they must: OBJECT or ARRAY."""
-    word = {
+    """Return CHECKs that JSON columns hold what they must: `type_` is OBJECT or ARRAY."""
+    examples = {
         "OBJECT": 'a JSON object such as {"rank": 4}',
         "ARRAY": 'a JSON list such as ["a", "b"]',
-    }[type_]
-    return tuple(
-        rule(f"{table}_{name}", f"json_type({name}) = '{type_}'", f"{name} must be {word}")
-        for name in columns
-    )
+    }
+    rules = []
+    for name in columns:
+        sentence = f"{name} must be {examples[type_]}"
+        rules.append(rule(f"{table}_{name}", f"json_type({name}) = '{type_}'", sentence))
+    return tuple(rules)
 
 
 def note() -> Any:
+    """Return the column in which people write what they like."""
     return column("for people", nullable=True)
 
 
 def serial() -> Any:
+    """Return the column that orders wishes and attempts without a clock."""
     return column(
         "place in the order of wishes and attempts, whatever clocks say",
         BigInteger,
@@ -94,4 +107,5 @@ def serial() -> Any:
 
 
 def created_at() -> Any:
+    """Return the column that says when a row was inserted."""
     return column("when the row was inserted", DateTime(timezone=True), default="now()")

@@ -6,7 +6,6 @@ to fetch anew.
 """
 
 import hashlib
-import re
 import shutil
 import time
 import urllib.error
@@ -19,26 +18,11 @@ from streams import DatasetError
 
 SCHEMES = ("http://", "https://", "file://")
 TRIES, PAUSE_S, SILENCE_S = 4, 1.0, 60.0  # the pause doubles after each try
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
 def is_address(location: str) -> bool:
     """Whether a location is one that can be fetched."""
     return location.startswith(SCHEMES)
-
-
-def expanded(address: str) -> list[str]:
-    """The addresses that numbers in braces stand for, in their order; as many digits as the first number is written with."""
-    found = RANGE.search(address)
-    if found is None:
-        return [address]
-    first, last = found.groups()
-    numbers = [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
-    return [
-        each
-        for number in numbers
-        for each in expanded(address[: found.start()] + number + address[found.end() :])
-    ]
 
 
 def fetched(about: str, address: str, folder: Path) -> Path:

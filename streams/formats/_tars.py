@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import Arrays, cached, span
+from streams.formats._disk import Arrays, cached, span
+from streams.formats._unused import NOT_A_FILE, Unused
 
 
-def members(file: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, offset of the data and size of every file in a tar, in its order.
+def members(file: Path, unused: Unused | None = None) -> Iterator[tuple[str, int, int]]:
+    """Yield name, offset of the data and size of every file in a tar, in its order.
+
+    `unused`: where members that are no files and no folders are counted.
 
     Raises:
         DatasetError: not a tar, or not a whole one.
@@ -21,6 +24,8 @@ def members(file: Path) -> Iterator[tuple[str, int, int]]:
             for member in tar:
                 if member.isfile():
                     yield member.name.removeprefix("./"), member.offset_data, member.size
+                elif unused is not None and not member.isdir():
+                    unused.add(NOT_A_FILE, member.name)
     except tarfile.TarError as problem:
         raise DatasetError(
             f"{file} is not a whole, uncompressed tar file ({problem}). Fetch it again, or unpack it."
@@ -32,17 +37,12 @@ class Members:
 
     def __init__(self, file: Path, cache: Path) -> None:
         self.file = file
-        found = cached(cache / "tars", file, "members", self._index)
-        self.at = {str(name): place for place, name in enumerate(found["names"])}
-        self.spans: np.ndarray = found["spans"]  # (N, 2) int64: offset and size in bytes
-
-    def _index(self) -> Arrays:
-        found = list(members(self.file))
-        spans = np.array([[offset, size] for _, offset, size in found], np.int64).reshape(-1, 2)
-        return {"names": np.array([name for name, _, _ in found], np.str_), "spans": spans}
+        index = cached(cache / "tars", file, "members", self._index)
+        self.at = {str(name): place for place, name in enumerate(index["names"])}
+        self.spans: np.ndarray = index["spans"]  # (N, 2) int64: offset and size in bytes
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member.
+        """Return the bytes of a member.
 
         Raises:
             FileNotFoundError: the tar has no such member.
@@ -50,3 +50,11 @@ class Members:
         if name not in self.at:
             raise FileNotFoundError(2, "no such member", f"{self.file}:{name}")
         return span(self.file, *self.spans[self.at[name]].tolist())
+
+    def _index(self) -> Arrays:
+        names, spans = [], []
+        for name, offset, size in members(self.file):
+            names.append(name)
+            spans.append([offset, size])
+        places = np.array(spans, np.int64).reshape(-1, 2)
+        return {"names": np.array(names, np.str_), "spans": places}

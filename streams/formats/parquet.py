@@ -1,10 +1,10 @@
-"""Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes, path} (or of bytes), and others.
+"""Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes, path}.
 
-A Parquet file gives a row only with the row group around it, so the images are copied once, as they are, into one file for each
-under the data folder, and read from there by seek. This takes as much disk as the images do.
+A Parquet file gives a row only with the row group around it, so the images are copied once, as they are,
+into one file for each under the data folder, and read from there by seek. This takes as much disk as
+the images do.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -20,21 +20,22 @@ from pyarrow import types
 
 from schema.files import fsync
 from streams import DatasetError
-from streams.formats._files import Files, by_label, matching, part, place, span, told
+from streams.formats._disk import span, version_of
+from streams.formats._files import Files
+from streams.formats._labels import by_label, label_numbers, order_of, renamed
+from streams.formats._places import matching, part, place_and_pattern
+from streams.formats._tables import texts_of
+from streams.formats._unused import NO_CAPTION, Unused
 
 ROWS = 64  # read at once while the images are copied
 
 
 def _text(kind: pa.DataType) -> bool:
-    return any(
-        fits(kind) for fits in (types.is_string, types.is_large_string, types.is_string_view)
-    )
+    return any((types.is_string(kind), types.is_large_string(kind), types.is_string_view(kind)))
 
 
 def _bytes(kind: pa.DataType) -> bool:
-    return any(
-        fits(kind) for fits in (types.is_binary, types.is_large_binary, types.is_binary_view)
-    )
+    return any((types.is_binary(kind), types.is_large_binary(kind), types.is_binary_view(kind)))
 
 
 def _image(kind: pa.DataType) -> bool:
@@ -43,14 +44,13 @@ def _image(kind: pa.DataType) -> bool:
 
 
 def _caption(kind: pa.DataType) -> bool:
-    return _text(kind.value_type if types.is_list(kind) or types.is_large_list(kind) else kind)
+    is_list = types.is_list(kind) or types.is_large_list(kind)
+    return _text(kind.value_type if is_list else kind)
 
 
 def _label(kind: pa.DataType) -> bool:
-    return _text(kind) or any(
-        fits(kind)
-        for fits in (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-    )
+    is_number = types.is_integer(kind) or types.is_floating(kind)
+    return any((_text(kind), is_number, types.is_boolean(kind), types.is_null(kind)))
 
 
 TYPES = {"image": _image, "caption": _caption, "label": _label}  # what a column may hold
@@ -65,56 +65,62 @@ WANTED = {
 class Parquet:
     """The fields are the keys of `dataset.params`."""
 
-    train: str = ""  # folder, file or pattern (`data/train-*.parquet`) in the location; the same as `test`: split by `test_share`
+    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; the same as `test`: split
+    # by `test_share`.
+    train: str = ""
     test: str = ""
     test_share: float = 0.0  # share of the items that are test pairs, by a hash of `file/row`
     image: str = "image"  # column of the images
-    caption: str = ""  # column of a text, or of a list of them; empty: the row's templates, with the class name
+    # Column of a text, or of a list of them; empty: the row's templates, with the class name.
+    caption: str = ""
     label: str = ""  # column of a class, by number or by name; empty: there are none
     image_px: int = 224
     corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
+    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
+    upright: bool = False  # whether pictures are turned as their EXIF says
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
-        """The rows of the files that have a caption, by file, then as in the file.
+        """Return the rows of the files that have a caption, by file, then as in the file.
 
         Raises:
             DatasetError: no such location, no files, or a column that is not there.
+            ContradictionError: the files name other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
-        location = place(dataset, cache, "Parquet files, or folders of them")
-        root, said = (
-            (location, part(self, split)) if location.is_dir() else (location.parent, location.name)
-        )
+        wanted = "Parquet files, or folders of them"
+        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
         files = matching(about, root, said, ".parquet")
         for file in files:
             self._check(about, file)
         if not (self.caption or self.label):
             raise DatasetError(
-                f"{about}: name a caption column, or a label column, for captions from the row's templates"
+                f"{about}: name a caption column, or a label column, for captions from the row's "
+                "templates"
             )
         return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
 
     def _check(self, about: str, file: Path) -> None:
+        """Check that a file has the columns that the row's params name, each of a kind that is read."""
         try:
             schema = pq.read_schema(file)
         except pa.ArrowException as problem:
             raise DatasetError(
                 f"{about}: {file} is not a whole Parquet file ({problem}). Fetch it again."
             ) from problem
-        columns = schema.names
-        for key in TYPES:
-            said = getattr(self, key)
-            if said and said not in columns:
-                raise DatasetError(
-                    f"{about}: {file.name} has no {key} column {said!r}. Its columns: {', '.join(columns)}."
-                )
-            if not said:
+        for key, fits in TYPES.items():
+            column = getattr(self, key)
+            if not column:
                 continue
-            kind = schema.field(said).type
-            if not TYPES[key](kind.value_type if types.is_dictionary(kind) else kind):
-                has = f"its {key} column {said!r} holds {kind}"
+            if column not in schema.names:
                 raise DatasetError(
-                    f"{about}: {file.name}: {has}, and {WANTED[key]}. Name another column, or convert the file."
+                    f"{about}: {file.name} has no {key} column {column!r}. Its columns: "
+                    f"{', '.join(schema.names)}."
+                )
+            kind = schema.field(column).type
+            if not fits(kind.value_type if types.is_dictionary(kind) else kind):
+                raise DatasetError(
+                    f"{about}: {file.name}: its {key} column {column!r} holds {kind}, and "
+                    f"{WANTED[key]}. Name another column, or convert the file."
                 )
 
 
@@ -125,72 +131,97 @@ class Rows:
         self, root: Path, files: list[Path], dataset: Mapping[str, Any], form: Parquet, cache: Path
     ) -> None:
         about = f"dataset {dataset['name']!r}"
+        self.unused, self.remarks, self.covers = Unused(), list[str](), list(files)
         self.names: list[str] = []
-        labels: list[Any] = []
         self.captions: list[pa.ChunkedArray] = []
-        self.copies, spans, rows, self.left_out = [], [], [], 0
+        self.copies: list[Path] = []
+        classes = list(dataset["classes"]) or names_in(files[0], form.label)
+        labels, spans, rows = [], [], []
         for file in files:
             stem = file.relative_to(root).with_suffix("").as_posix()
-            kept = np.arange(pq.read_metadata(file).num_rows)
-            if form.caption:
-                self.captions.append(_column(file, form.caption))
-                kept = kept[[bool(_texts(said)) for said in self.captions[-1].to_pylist()]]
-                self.left_out += len(self.captions[-1]) - len(kept)
-            rows.append(kept)
-            self.names += [f"{stem}/{row}" for row in kept]
-            told_of = _column(file, form.label).to_pylist() if form.label else None
-            labels += [told_of[row] if told_of else None for row in kept]
+            used = self._with_captions(file, stem, form.caption)
+            rows.append(used)
+            self.names += [f"{stem}/{row}" for row in used]
+            labels.append(self._labels(about, file, form.label, classes)[used])
             copy = _copied(file, form.image, cache)
             self.copies.append(copy / "images")
-            spans.append(np.load(copy / "spans.npy")[kept])
+            spans.append(np.load(copy / "spans.npy")[used])
         self.spans: np.ndarray = np.concatenate(spans)  # (N, 2): offset and size in bytes
         self.file = np.concatenate([np.full(len(some), number) for number, some in enumerate(rows)])
         self.row = np.concatenate(rows)  # in its file
         if len(self.names) and not np.any(self.spans[:, 1]):
-            said = f"no row of {', '.join(file.name for file in files[:3])} holds the bytes of an image, only where it once lay"
+            names = ", ".join(file.name for file in files[:3])
             raise DatasetError(
-                f"{about}: {said}. Write the files anew with the images in them (embed_external_files=True)."
+                f"{about}: no row of {names} holds the bytes of an image, only where it once lay. "
+                "Write the files anew with the images in them (embed_external_files=True)."
             )
-        named = _named(files[0], form.label) if form.label else []
-        classes = list(dataset["classes"]) or named
-        self.labels = told(about, labels, classes, named)
+        self.labels = np.concatenate(labels)
         self.by_label = [] if form.caption else by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> bytes:
-        """The bytes in the image column."""
+        """Return the bytes in the image column."""
         return span(self.copies[self.file[item]], *self.spans[item].tolist())
 
+    def size(self, item: int) -> int:
+        """Return how many bytes the image has."""
+        return int(self.spans[item, 1])
+
     def texts(self, item: int) -> list[str]:
-        """The caption column, or the row's templates."""
+        """Return the caption column, or the row's templates."""
         if not self.captions:
             return self.by_label[self.labels[item]]
-        return _texts(self.captions[self.file[item]][int(self.row[item])].as_py())
+        return texts_of(self.captions[self.file[item]][int(self.row[item])].as_py())
+
+    def _with_captions(self, file: Path, stem: str, caption: str) -> np.ndarray:
+        """Return the rows of a file that have a caption; the others are counted."""
+        rows: np.ndarray = np.arange(int(pq.read_metadata(file).num_rows))
+        if not caption:
+            return rows
+        column = _column(file, caption)
+        self.captions.append(column)
+        has_text: np.ndarray = np.array([bool(texts_of(cell)) for cell in column.to_pylist()], bool)
+        self.unused.add(NO_CAPTION, *[f"{stem}/{row}" for row in rows[~has_text]])
+        used: np.ndarray = rows[has_text]
+        return used
+
+    def _labels(self, about: str, file: Path, label: str, classes: list[str]) -> np.ndarray:
+        """Return the row's number for the class of each row of a file; -1 where there is none.
+
+        Raises:
+            ContradictionError: the file names other classes than the row.
+        """
+        if not label:
+            return np.full(pq.read_metadata(file).num_rows, -1, np.int64)
+        named = names_in(file, label)
+        order = order_of(about, classes, named, file.name)
+        self.remarks += renamed(classes, named, file.name)
+        return label_numbers(about, _column(file, label).to_pylist(), classes, order)
 
 
-def _texts(said: str | list[str] | None) -> list[str]:
-    """The captions in a cell, blank ones left out."""
-    return [one for one in (said if isinstance(said, list) else [said]) if one and one.strip()]
+def names_in(file: Path, label: str) -> list[str]:
+    """Return the class names of a label column, as Hugging Face notes them; none where it does not."""
+    schema = pq.read_schema(file)
+    noted = (schema.metadata or {}).get(b"huggingface")
+    if not noted or label not in schema.names or _text(schema.field(label).type):
+        return []
+    try:
+        names = json.loads(noted)["info"]["features"][label]["names"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [str(name) for name in names]
 
 
 def _column(file: Path, name: str) -> pa.ChunkedArray:
-    """One column of a file."""
+    """Return one column of a file."""
     return pq.read_table(file, columns=[name]).column(name)
 
 
-def _named(file: Path, label: str) -> list[str]:
-    """The class names of a label column, as Hugging Face notes them in the file; none where it does not."""
-    noted = (pq.read_schema(file).metadata or {}).get(b"huggingface")
-    feature = json.loads(noted)["info"]["features"].get(label, {}) if noted else {}
-    return list(feature.get("names", []))
-
-
 def _copied(file: Path, column: str, cache: Path) -> Path:
-    """The folder with the images of a file, one after the other, and where each lies; made on first use."""
-    about = file.stat()
-    key = hashlib.sha256(
-        f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {column}".encode()
-    ).hexdigest()[:16]
-    folder = cache / f"{file.stem}-{key}"
+    """Return the folder with the images of a file, one after the other, and where each lies.
+
+    It is made on first use.
+    """
+    folder = cache / f"{file.stem}-{version_of(file, column)}"
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -199,15 +230,13 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
     sizes = []
     with (aside / "images").open("wb") as out, pq.ParquetFile(file) as source:
         for batch in source.iter_batches(ROWS, columns=[column]):
-            for image in batch.column(0).to_pylist():
-                found = (
-                    image.get("bytes") if isinstance(image, dict) else image
-                ) or b""  # nothing: an unreadable image
-                sizes.append(out.write(found))
+            for cell in batch.column(0).to_pylist():
+                image = cell.get("bytes") if isinstance(cell, dict) else cell
+                sizes.append(out.write(image or b""))  # nothing: an unreadable image
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))
-    for made in aside.iterdir():
-        fsync(made)
+    for written in aside.iterdir():
+        fsync(written)
     try:
         aside.rename(folder)
         fsync(cache)

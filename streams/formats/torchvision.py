@@ -1,4 +1,8 @@
-"""The datasets of torchvision by class name, from where they already are: nothing is downloaded. Captions from templates."""
+"""The datasets of torchvision by class name, from where they already are: nothing is downloaded.
+
+Captions are the row's templates. torchvision decodes the images, most of them to RGB, so that neither
+EXIF nor transparency is left to ask for.
+"""
 
 import inspect
 from collections.abc import Mapping
@@ -12,19 +16,18 @@ from torchvision import datasets
 
 from schema.words import nearest
 from streams import DatasetError
-from streams.formats._files import Files, by_label, part, place, told
+from streams.formats._files import Files
+from streams.formats._labels import by_label, label_numbers, order_of, renamed
+from streams.formats._places import part, place
+from streams.formats._unused import Unused
 
 LABELS = ("targets", "labels", "_labels", "y")  # what torchvision's classes call them
-OURS = (
-    "root",
-    "download",
-    "loader",
-    "transform",
-    "target_transform",
-    "transforms",
-    "is_valid_file",
-)  # no row may say these
 PAIRS = ("samples", "_samples", "imgs")  # or lists of (file, label)
+# Arguments that no row may say.
+OURS = (
+    *("root", "download", "loader", "transform", "target_transform", "transforms"),
+    "is_valid_file",
+)
 
 
 @dataclass(frozen=True)
@@ -32,120 +35,141 @@ class Torchvision:
     """The fields are the keys of `dataset.params`."""
 
     set: str = ""  # a class of torchvision.datasets: `CIFAR100`, `Food101`
-    train: dict[str, Any] = field(
-        default_factory=dict
-    )  # its arguments for the split; a `train` or `split` of its own is set
-    test: dict[str, Any] = field(
-        default_factory=dict
-    )  # where none is said: {"train": false} or {"split": "test"}
-    test_share: float = 0.0  # of a class without splits: share of the items that are test pairs, by a hash of `CIFAR100/17`
+    # Arguments of the class for the split; `train` or `split` is set where the class takes it.
+    train: dict[str, Any] = field(default_factory=dict)
+    test: dict[str, Any] = field(default_factory=dict)
+    # Of a class without splits: share of the items that are test pairs, by a hash of `CIFAR100/17`.
+    test_share: float = 0.0
     image_px: int = 224
     corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
-        """The items in torchvision's order.
+        """Return the items in torchvision's order.
 
         Raises:
-            DatasetError: no such class or location, an argument it does not take, or targets that are no class numbers.
+            DatasetError: no such class or location, an argument it does not take, or targets that are
+                no class numbers.
+            ContradictionError: torchvision names other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
-        if (
-            self.set not in datasets.__all__
-            or "root" not in inspect.signature(getattr(datasets, self.set)).parameters
-        ):
-            said = nearest(self.set, datasets.__all__)
+        if not takes_a_root(self.set):
             raise DatasetError(
-                f"{about}: torchvision.datasets has no class {self.set!r} that reads a folder.{said} Name one as `set`: Food101."
+                f"{about}: torchvision.datasets has no class {self.set!r} that reads a folder."
+                f"{nearest(self.set, datasets.__all__)} Name one as `set`: Food101."
             )
         root = place(dataset, cache, f"what torchvision's {self.set}(root=...) wrote there")
         form = replace(self, train=self._arguments("train"), test=self._arguments("test"))
-        made = _made(about, self.set, root, part(form, split))
-        return Files(
-            dataset,
-            form,
-            split,
-            Numbered(about, made, dataset, f"{self.set}/{self._which(form, split)}"),
-        )
+        items = _opened(about, self.set, root, part(form, split))
+        # Both splits of one place have the same names.
+        which = "all" if form.train == form.test else split
+        numbered = Numbered(about, items, dataset, self.set, which)
+        return Files(dataset, form, split, numbered)
 
     def _arguments(self, split: str) -> dict[str, Any]:
-        """What the class is called with for a split."""
+        """Return what the class is called with for a split."""
         takes = _takes(self.set)
-        usual = (
-            {"train": split == "train"}
-            if "train" in takes
-            else {"split": split}
-            if "split" in takes
-            else {}
-        )
+        usual: dict[str, Any] = {}
+        if "train" in takes:
+            usual = {"train": split == "train"}
+        elif "split" in takes:
+            usual = {"split": split}
         said: dict[str, Any] = part(self, split)
         return usual | said
-
-    @staticmethod
-    def _which(form: "Torchvision", split: str) -> str:
-        """What the names of the items begin with: both splits of one place have the same names."""
-        return "all" if form.train == form.test else split
 
 
 class Numbered:
     """The items of a torchvision dataset."""
 
-    def __init__(self, about: str, made: Any, dataset: Mapping[str, Any], prefix: str) -> None:
-        self.made = made
-        self.names = [f"{prefix}/{place}" for place in range(len(made))]
-        named = [str(name) for name in getattr(made, "classes", ())]
+    def __init__(
+        self, about: str, items: Any, dataset: Mapping[str, Any], name: str, which: str
+    ) -> None:
+        self.dataset = items
+        self.names = [f"{name}/{which}/{place}" for place in range(len(items))]
+        self.unused = Unused()
+        named = [_class_name(one) for one in getattr(items, "classes", ())]
         classes = list(dataset["classes"]) or named
-        self.labels = told(about, _targets(about, made), classes, named)
+        order = order_of(about, classes, named, f"torchvision's {name}")
+        self.remarks = renamed(classes, named, f"torchvision's {name}")
+        self.labels = label_numbers(about, _targets(about, items), classes, order)
         self.by_label = by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> Image.Image:
-        """The image, decoded by torchvision."""
-        image: Image.Image = self.made[item][0]
+        """Return the image, decoded by torchvision."""
+        image: Image.Image = self.dataset[item][0]
         return image
 
     def texts(self, item: int) -> list[str]:
-        """Every template of the row, with the class name."""
+        """Return every template of the row, with the class name."""
         return self.by_label[self.labels[item]]
 
 
+def takes_a_root(name: str) -> bool:
+    """Tell whether torchvision.datasets has a class of that name that reads a folder."""
+    if name not in datasets.__all__:
+        return False
+    return "root" in inspect.signature(getattr(datasets, name)).parameters
+
+
+def _class_name(name: Any) -> str:
+    """Return the name of a class; of several synonyms, as ImageNet has, all."""
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
 def _takes(name: str) -> list[str]:
-    """What the class of torchvision takes that a row may say; nothing known of what reads no folder."""
+    """Return what the class of torchvision takes that a row may say; nothing if it reads no folder."""
     keys = inspect.signature(getattr(datasets, name)).parameters
     return [key for key in keys if key not in OURS] if "root" in keys else []
 
 
-def _made(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> Any:
-    """The dataset, opened."""
+def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> Any:
+    """Return the dataset, opened.
+
+    Raises:
+        DatasetError: an argument that the class does not take, or torchvision cannot open it.
+    """
     takes = _takes(name)
     for key in arguments:
         if key not in takes:
-            listed = f"Allowed: {', '.join(takes) or 'none'}.{nearest(key, takes)}"
+            allowed = ", ".join(takes) or "none"
             raise DatasetError(
-                f"{about}: torchvision's {name} has no argument {key!r} that a row may say. {listed}"
+                f"{about}: torchvision's {name} has no argument {key!r} that a row may say. Allowed: "
+                f"{allowed}.{nearest(key, takes)}"
             )
     try:
-        made = getattr(datasets, name)(root, **arguments)
-        len(made)  # a class that is only there to be built upon has no items
+        items = getattr(datasets, name)(root, **arguments)
+        len(items)  # a class that is only there to be built upon has no items
     except (RuntimeError, OSError, ValueError, TypeError, ImportError) as problem:
         raise DatasetError(
             f"{about}: torchvision cannot open {name} in {root} with {dict(arguments)} ({problem}). "
-            f"Download it there first, with the packages it needs; train and test in the row's params say what it is called with."
+            "Download it there first, with the packages it needs; train and test in the row's params "
+            "say what it is called with."
         ) from problem
-    return made
+    return items
 
 
-def _targets(about: str, made: Any) -> list[int]:
-    """(N,): the label of every item, without decoding one where torchvision keeps them apart."""
-    labels = next((getattr(made, key) for key in LABELS if hasattr(made, key)), None)
+def _targets(about: str, items: Any) -> list[int]:
+    """Return the label of every item, without decoding one where torchvision keeps them apart.
+
+    Raises:
+        DatasetError: they are no numbers.
+    """
+    labels = _first_of(items, LABELS)
     if labels is None:
-        pairs = next((getattr(made, key) for key in PAIRS if hasattr(made, key)), None)
-        labels = (
-            [made[item][1] for item in range(len(made))]
-            if pairs is None
-            else [label for _, label in pairs]
-        )
+        pairs = _first_of(items, PAIRS)
+        if pairs is None:
+            pairs = (items[place] for place in range(len(items)))
+        labels = [label for _, label in pairs]
     try:
         return [int(label) for label in np.asarray(labels).tolist()]
     except (TypeError, ValueError) as problem:
         raise DatasetError(
             f"{about}: its targets are no class numbers; convert it to webdataset or parquet"
         ) from problem
+
+
+def _first_of(items: Any, names: tuple[str, ...]) -> Any:
+    """Return the first of these attributes that a dataset has; None: it has none."""
+    for name in names:
+        if hasattr(items, name):
+            return getattr(items, name)
+    return None

@@ -1,11 +1,15 @@
-"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls) next to each other.
+"""Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or .cls).
 
-Where the members lie is found once a shard and kept under the data folder; after that any pair is one seek away, so that a
-sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image without a caption is no pair. Shards at an
-address (`https://host/pool/{00000..00127}.tar`) are fetched once into the data folder: as much disk as they take.
+Where the members lie is found once a shard and kept under the data folder; after that any pair is one
+seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere. An image
+without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`) are fetched
+once into the data folder: as much disk as they take.
+
+As in WebDataset (https://github.com/webdataset/webdataset) the key of a member ends at the first dot of
+its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
 """
 
-import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,90 +19,102 @@ from typing import Any
 import numpy as np
 
 from streams import DatasetError
-from streams.formats._files import (
-    SUFFIXES,
-    Arrays,
-    Files,
-    by_label,
-    cached,
-    matching,
-    part,
-    place,
-    span,
-)
-from streams.formats._remote import expanded, fetched, is_address
-from streams.formats._tars import members
+from streams.formats._disk import Arrays, cached, span
+from streams.formats._files import Files
+from streams.formats._labels import by_label
+from streams.formats._places import expanded, matching, part, place_and_pattern
+from streams.formats._remote import fetched, is_address
+from streams.formats._samples import index_of, texts_in
+from streams.formats._unused import Unused
 
-VERSION = 2  # of the index
+VERSION = 3  # of the index
+ENDINGS_SHOWN = 8  # endings of members that an error names
+WANTED = "tar shards, or folders of them"
 
 
 @dataclass(frozen=True)
 class Webdataset:
     """The fields are the keys of `dataset.params`."""
 
-    train: str = ""  # folder, file or pattern (`train-*.tar`) in the location; the same as `test`: split by `test_share`
+    # Folder, file, pattern (`train-*.tar`) or range (`{00000..00127}.tar`) in the location; the same as
+    # `test`: split by `test_share`.
+    train: str = ""
     test: str = ""
     test_share: float = 0.0  # share of the items that are test pairs, by a hash of `shard/key`
-    caption: str = "txt"  # `txt`; `json:KEY`, a key of the .json; `templates`, of the row, with the class of the .cls
+    image: str = ""  # ending of the image, `input.jpg`; empty: the kind of picture that is there
+    caption: str = (
+        "txt"  # ending of a text; `json:KEY`, a key of the .json; `templates`, of the row
+    )
     image_px: int = 224
     corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
+    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
+    upright: bool = False  # whether pictures are turned as their EXIF says
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
-        """The pairs of the shards, by shard, then as in the shard.
+        """Return the pairs of the shards, by shard, then as in the shard.
 
         Raises:
             DatasetError: no such location, no shards, or a shard that is not whole.
         """
         about = f"dataset {dataset['name']!r}"
-        if self.caption not in ("txt", "templates") and not self.caption.startswith("json:"):
+        named = ("txt", "templates")
+        if self.caption not in named and not self.caption.startswith("json:"):
             raise DatasetError(
                 f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates"
             )
         where, stems, shards = self._shards(dataset, part(self, split), cache)
-        more = f"{VERSION} {self.caption}"
-        indices = [
-            cached(cache / "shards", file, more, partial(_index, file, self.caption))
-            for file in shards
-        ]
+        indices = []
+        for file in shards:
+            index = partial(index_of, file, self.image, self.caption)
+            asked = f"{VERSION} {self.image} {self.caption}"
+            indices.append(cached(cache / "shards", file, asked, index))
         if not any(len(index["keys"]) for index in indices):
-            said = f"no sample of the {len(shards)} shards in {where} has an image and a caption"
-            raise DatasetError(
-                f"{about}: {said} ({self.caption}). `caption` in the row's params says where captions are."
-            )
+            raise DatasetError(f"{about}: {self._nothing(where, indices)}")
         return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
+
+    def _nothing(self, where: str, indices: list[Arrays]) -> str:
+        """Return why shards have no pairs, with the endings of their members and what to write."""
+        endings = Counter[str]()
+        for index in indices:
+            for ending, count in zip(index["endings"], index["ending_counts"], strict=True):
+                endings[str(ending)] += int(count)
+        members = ", ".join(name for name, _ in endings.most_common(ENDINGS_SHOWN))
+        return (
+            f"no sample of the {len(indices)} shards in {where} has an image and a caption "
+            f"({self.caption}). Their members end in {members or 'nothing'}: `caption` in the row's "
+            "params says where captions are, and `image` which member is the image (input.jpg), where "
+            "its name says more than a kind of picture."
+        )
 
     def _shards(
         self, dataset: Mapping[str, Any], said: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
-        """Where the shards are, what they are called without ending, and the files, sorted by that."""
+        """Return where the shards are, what they are called without ending, and the files, sorted."""
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if is_address(location):
-            where = f"{location.rstrip('/')}/{said}" if said else location
-            addresses = expanded(where)
-            if not all(address.endswith(".tar") for address in addresses):
-                raise DatasetError(
-                    f"{about}: {where} is an address, where no folder can be listed; it must name .tar files, as "
-                    "https://host/pool/{00000..00127}.tar, with location alone or with train and test"
-                )
-            root = (
-                location.rstrip("/") + "/"
-                if said
-                else location.partition("{")[0].rpartition("/")[0] + "/"
+            return self._fetched(about, location, said, cache)
+        top, said = place_and_pattern(dataset, cache, said, WANTED)
+        files = matching(about, top, said, ".tar")
+        stems = [file.relative_to(top).with_suffix("").as_posix() for file in files]
+        return str(top / said), stems, files
+
+    def _fetched(
+        self, about: str, location: str, said: str, cache: Path
+    ) -> tuple[str, list[str], list[Path]]:
+        """Return the same of shards at an address, fetched where they are not here yet."""
+        where = f"{location.rstrip('/')}/{said}" if said else location
+        addresses = expanded(where)
+        if not all(address.endswith(".tar") for address in addresses):
+            raise DatasetError(
+                f"{about}: {where} is an address, where no folder can be listed; it must name .tar "
+                "files, as https://host/pool/{00000..00127}.tar, with location alone or with train and "
+                "test"
             )
-            stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
-            return (
-                where,
-                stems,
-                [fetched(about, address, cache / "fetched") for address in addresses],
-            )
-        place_of = place(dataset, cache, "tar shards, or folders of them")
-        top, said = (place_of, said) if place_of.is_dir() else (place_of.parent, place_of.name)
-        found = matching(about, top, said, ".tar")
-        return (
-            str(top / said),
-            [file.relative_to(top).with_suffix("").as_posix() for file in found],
-            found,
-        )
+        root = location if said else location.partition("{")[0].rpartition("/")[0]
+        root = root.rstrip("/") + "/"
+        stems = [address.removeprefix(root).removesuffix(".tar") for address in addresses]
+        files = [fetched(about, address, cache / "fetched") for address in addresses]
+        return where, stems, files
 
 
 class Shards:
@@ -113,83 +129,33 @@ class Shards:
         caption: str,
     ) -> None:
         self.shards, self.caption = shards, caption
-        self.names = [
-            f"{stem}/{key}"
-            for stem, index in zip(stems, indices, strict=True)
-            for key in index["keys"]
-        ]
+        self.covers, self.remarks = list(shards), list[str]()
+        self.names: list[str] = []
+        self.unused = Unused()
+        for stem, index in zip(stems, indices, strict=True):
+            self.names += [f"{stem}/{key}" for key in index["keys"]]
+            for reason, count in zip(index["reasons"], index["reason_counts"], strict=True):
+                first = index["reason_names"][index["reason_of"] == reason]
+                self.unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])
         self.labels: np.ndarray = np.concatenate([index["labels"] for index in indices])
-        self.spans: np.ndarray = np.concatenate(
-            [index["spans"] for index in indices]
-        )  # (N, 4): image and text, offset and bytes
-        self.left_out = sum(int(index["left_out"]) for index in indices)
+        # (N, 4): offset and bytes of the image, then of the text.
+        self.spans: np.ndarray = np.concatenate([index["spans"] for index in indices])
         self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
-        self.by_label = (
-            by_label(dataset, dataset["classes"], self.labels) if caption == "templates" else []
-        )
+        self.by_label: list[list[str]] = []
+        if caption == "templates":
+            self.by_label = by_label(dataset, dataset["classes"], self.labels)
 
     def read(self, item: int) -> bytes:
-        """The image's member."""
+        """Return the image's member."""
         return span(self.shards[self.shard[item]], *self.spans[item, :2].tolist())
 
+    def size(self, item: int) -> int:
+        """Return the bytes of the image."""
+        return int(self.spans[item, 1])
+
     def texts(self, item: int) -> list[str]:
-        """The caption, or captions where the key of the .json holds a list; or the row's templates."""
+        """Return the caption, or captions where the .json holds a list; or the row's templates."""
         if self.caption == "templates":
             return self.by_label[self.labels[item]]
-        return _said(
-            span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist()), self.caption
-        )
-
-
-def _said(text: bytes, caption: str) -> list[str]:
-    """The captions in a .txt or .json member, blank ones left out."""
-    if not caption.startswith("json:"):
-        found: Any = text.decode("utf-8", "replace")
-    else:
-        try:
-            record = json.loads(text)
-        except ValueError:
-            record = None
-        found = record.get(caption.removeprefix("json:")) if isinstance(record, dict) else None
-    texts = found if isinstance(found, list) else [found]
-    return [str(one) for one in texts if isinstance(one, str | int | float) and str(one).strip()]
-
-
-def _class(file: Path, key: str, text: bytes) -> int:
-    """The number in a .cls member."""
-    try:
-        return int(text)
-    except ValueError as problem:
-        raise DatasetError(
-            f"{file}: {key}.cls holds {text[:40]!r}; it must be the number of a class"
-        ) from problem
-
-
-def _index(file: Path, caption: str) -> Arrays:
-    """Keys, labels and places of a shard's pairs, in the order of their images."""
-    samples: dict[str, dict[str, tuple[int, int]]] = {}
-    for name, offset, size in members(file):
-        folder, _, base = name.rpartition("/")
-        key, _, ending = base.partition(".")
-        samples.setdefault(f"{folder}/{key}" if folder else key, {})[f".{ending.lower()}"] = (
-            offset,
-            size,
-        )
-    keys, labels, spans, left_out = [], [], [], 0
-    text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
-    for key, found in samples.items():
-        image = next((found[ending] for ending in SUFFIXES if ending in found), None)
-        if image is None:
-            continue
-        if text not in found or (text != ".cls" and not _said(span(file, *found[text]), caption)):
-            left_out += 1
-            continue
-        keys.append(key)
-        labels.append(_class(file, key, span(file, *found[".cls"])) if ".cls" in found else -1)
-        spans.append(image + found[text])
-    return {
-        "keys": np.array(keys, np.str_),
-        "labels": np.array(labels, np.int64),
-        "spans": np.array(spans, np.int64).reshape(-1, 4),
-        "left_out": np.array(left_out),
-    }
+        text = span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist())
+        return texts_in(text, self.caption)

@@ -1,4 +1,4 @@
-"""docs/questions.md is what the questions answer on the demo; four of its answers computed a second time, from the rows alone."""
+"""The pages of questions show what they answer on the demo; four answers computed a second time."""
 
 import math
 import re
@@ -66,20 +66,20 @@ def over_seeds(ended: pl.DataFrame, **measures: pl.Expr) -> pl.DataFrame:
     return wide.filter(pl.col("n") == 3).sort(SENTENCE)
 
 
-def test_the_page_is_up_to_date() -> None:
-    assert generate.QUESTIONS.read_text() == questions.page(), "run: python -m pages.generate"
-
-
-def test_every_question_is_on_the_page_with_its_words() -> None:
-    page = generate.QUESTIONS.read_text().replace("&lt;", "<")
+def test_every_question_is_on_the_page_of_its_topic_with_its_words() -> None:
+    overview = questions.overview()
     for question in asked():
-        assert (
-            f"### `{question.name}`\n\n**{question.question}**\n\nGrain: {question.grain}." in page
-        )
-        assert question.about in page and all(
-            f"| `{name}` |" in page for name in question.parameters
-        )
-    assert not re.search(r"/(tmp|home|work|root)/", page)
+        page = (generate.QUESTIONS / f"{question.topic}.md").read_text().replace("&lt;", "<")
+        head = f"## `{question.name}`\n\n**{question.question}**\n\nGrain: {question.grain}."
+        assert head in page and question.about in page
+        for name in question.parameters:
+            assert f"| `{name}` |" in page
+        assert f"[`{question.name}`](questions/{question.topic}.md#{question.name})" in overview
+        assert not re.search(r"/(tmp|home|work|root)/", page)
+
+
+def test_every_topic_says_what_its_questions_are_for() -> None:
+    assert {question.topic for question in asked()} == set(questions.ABOUT)
 
 
 def test_the_files_are_the_demo_s_and_small(catalog: duckdb.DuckDBPyConnection) -> None:
@@ -129,7 +129,7 @@ def test_comparison_and_the_numbers_of_the_demo_page(
         for gain_, loss_ in pairs
     ]
     assert theirs["best_trade"].to_list() == front
-    page = (generate.ROOT / "docs" / "demo.md").read_text()
+    page = (generate.DOCS / "demo.md").read_text()
     for gained, half in zip(ours["ka_gain"], ours["ka_gain_half"], strict=True):
         assert f"{gained:.3f} ± {half:.3f}" in page
 

@@ -18,7 +18,9 @@ def rows(name: str) -> pl.DataFrame:
 
 def cells(method: str) -> list[str]:
     """The numbers of a row of the page."""
-    (line,) = re.findall(rf"^\| `{method}` \|.*$", generate.METHODS.read_text(), re.MULTILINE)
+    (line,) = re.findall(
+        rf"^\| `{method}` \|.*$", (generate.DOCS / "methods.md").read_text(), re.MULTILINE
+    )
     return [cell.strip() for cell in line.split(" | ")[2:]]
 
 

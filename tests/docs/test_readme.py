@@ -11,6 +11,8 @@ from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
 from schema.checks import parts
+from schema.checks.augmentation import Augmentation
+from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.vocabulary import OUTCOME_KINDS, POLICY
 
@@ -75,6 +77,7 @@ def test_its_merging_is_a_merging(
 
 
 CLUSTER = (ROOT / "docs/cluster.md").read_text()
+SITE = (ROOT / "docs/site.md").read_text()
 
 
 @pytest.mark.parametrize("text", [README, CLUSTER], ids=["README", "cluster"])
@@ -90,18 +93,32 @@ def test_its_settings_are_settings(folder: Path, text: str) -> None:
 
 
 def test_every_setting_is_described_with_its_default() -> None:
-    table = CLUSTER.partition("## site.toml")[2].partition("\n## ")[0]
-    said = {
-        name: default
-        for names, default in re.findall(r"^\| (.*?) \| (.*?) \|", table, re.MULTILINE)
-        for name in re.findall(r"`(\w+)`", names)
-    }
-    tables = {"needs", "by_backbone", "retries", "folder", "slurm", "setup", "ranks"}
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", SITE.partition("## Keys")[2], re.MULTILINE)
+    defaults = {name: default.strip("`") for name, default in rows}
+    settings = {}
     for field in [*fields(Site), *fields(Needs)]:
-        if field.name not in tables:
-            assert field.name in said, field.name
-            if isinstance(field.default, int | float):
-                assert float(said[field.name]) == field.default, field.name
+        if field.name not in (
+            "needs",
+            "by_backbone",
+            "retries",
+            "folder",
+            "slurm",
+            "setup",
+            "ranks",
+        ):
+            settings[field.name] = field.default
+    assert set(defaults) == set(settings)
+    for name, default in settings.items():
+        if isinstance(default, int | float):
+            assert float(defaults[name]) == default, name
+        else:
+            assert defaults[name] == str(default), name
+
+
+def test_every_key_of_a_recipe_s_params_is_described_with_its_default() -> None:
+    text = (ROOT / "docs/recipes.md").read_text()
+    for key in [*fields(Augmentation), *fields(Compute)]:
+        assert f"\n| `{key.name}` | " in text, key.name
 
 
 def test_the_retries_are_the_policy() -> None:

@@ -2,21 +2,41 @@ CREATE SEQUENCE trial_id START WITH 1;
 
 CREATE SEQUENCE event START WITH 1;
 
+CREATE TABLE pretrained_tag (
+    architecture VARCHAR NOT NULL,
+    tag VARCHAR NOT NULL,
+    preprocessing JSON DEFAULT '{}' NOT NULL,
+    PRIMARY KEY (architecture, tag),
+    CONSTRAINT pretrained_tag_preprocessing CHECK (json_type(preprocessing) = 'OBJECT')
+);
+
+COMMENT ON TABLE pretrained_tag IS 'A pretrained tag of open_clip whose images are prepared otherwise than those of OpenAI''s CLIP. The rows are written from open_clip (schema/rows/pretrained_tags.sql) and compared with it by a test. A trial that begins with what another has deployed needs them: its row names no tag.';
+
+COMMENT ON COLUMN pretrained_tag.architecture IS 'a model name of open_clip';
+
+COMMENT ON COLUMN pretrained_tag.tag IS 'a tag of its pretrained weights';
+
+COMMENT ON COLUMN pretrained_tag.preprocessing IS 'the keys of backbone.preprocessing that differ';
+
 CREATE TABLE backbone (
     name VARCHAR NOT NULL,
     architecture VARCHAR NOT NULL,
     pretrained VARCHAR,
+    preprocessing JSON DEFAULT '{}' NOT NULL,
     note VARCHAR,
-    PRIMARY KEY (name)
+    PRIMARY KEY (name),
+    CONSTRAINT backbone_preprocessing CHECK (json_type(preprocessing) = 'OBJECT')
 );
 
-COMMENT ON TABLE backbone IS 'The CLIP a trial begins with.';
+COMMENT ON TABLE backbone IS 'The CLIP that a trial begins with.';
 
 COMMENT ON COLUMN backbone.name IS 'the word a trial uses';
 
-COMMENT ON COLUMN backbone.architecture IS 'an open_clip model name, or an open_clip configuration as JSON text';
+COMMENT ON COLUMN backbone.architecture IS 'an open_clip model name; local-dir:<folder>, one that open_clip has written; or an open_clip configuration as JSON text';
 
-COMMENT ON COLUMN backbone.pretrained IS 'NULL: random weights; an open_clip tag; a checkpoint path; trial:<id>: what that trial deployed last';
+COMMENT ON COLUMN backbone.pretrained IS 'NULL: random weights; an open_clip tag; the path of a file or folder of weights; trial:<id>: what that trial deployed last';
+
+COMMENT ON COLUMN backbone.preprocessing IS 'how its images are prepared, where that is not as its tag or folder says: mean, std, interpolation, resize_mode, fill_color';
 
 COMMENT ON COLUMN backbone.note IS 'for people';
 
@@ -77,17 +97,17 @@ CREATE TABLE sequence (
     CONSTRAINT sequence_scores CHECK (json_type(scores) = 'ARRAY')
 );
 
-COMMENT ON TABLE sequence IS 'The order in which concepts arrive.';
+COMMENT ON TABLE sequence IS 'An order in which concepts arrive.';
 
 COMMENT ON COLUMN sequence.name IS 'the word a stream uses';
 
 COMMENT ON COLUMN sequence.ordering IS 'how the order came about: random, time, similarity, ...';
 
-COMMENT ON COLUMN sequence.seed IS 'of the ordering';
+COMMENT ON COLUMN sequence.seed IS 'seed of the ordering';
 
 COMMENT ON COLUMN sequence.source IS 'file or query it came from';
 
-COMMENT ON COLUMN sequence.scores IS 'what the order came from, a JSON list by position; empty: not known';
+COMMENT ON COLUMN sequence.scores IS 'the numbers that the order came from, a JSON list by position; empty: not known';
 
 COMMENT ON COLUMN sequence.note IS 'for people';
 
@@ -124,7 +144,7 @@ COMMENT ON TABLE suite IS 'What is measured after every task.';
 
 COMMENT ON COLUMN suite.name IS 'the word a stream uses';
 
-COMMENT ON COLUMN suite.subset IS 'share of each test set (at least 300 images, 2 of a class) measured between the ends; 1: all of it';
+COMMENT ON COLUMN suite.subset IS 'share of each test set (at least 300 images, 2 of a class) that is measured between the first and the last task; 1: all of it';
 
 COMMENT ON COLUMN suite.note IS 'for people';
 
@@ -206,11 +226,11 @@ COMMENT ON TABLE mixture IS 'What a training batch is made of.';
 
 COMMENT ON COLUMN mixture.name IS 'the word a trial uses';
 
-COMMENT ON COLUMN mixture.update_share IS 'of the task''s own pairs';
+COMMENT ON COLUMN mixture.update_share IS 'share of a batch that are the task''s own pairs';
 
-COMMENT ON COLUMN mixture.buffer_share IS 'of pairs of earlier tasks; in the first task it goes to the other two';
+COMMENT ON COLUMN mixture.buffer_share IS 'share of a batch that are pairs of earlier tasks; in the first task it goes to the other two';
 
-COMMENT ON COLUMN mixture.pretraining_share IS 'of the pretraining pool';
+COMMENT ON COLUMN mixture.pretraining_share IS 'share of a batch that are pairs of the pretraining pool';
 
 COMMENT ON COLUMN mixture.pretraining_dataset IS 'the pretraining pool';
 
@@ -220,7 +240,7 @@ COMMENT ON COLUMN mixture.buffer_policy IS 'what a bounded buffer keeps: a funct
 
 COMMENT ON COLUMN mixture.selection IS 'how pairs are chosen among candidates';
 
-COMMENT ON COLUMN mixture.selection_params IS 'of the selection';
+COMMENT ON COLUMN mixture.selection_params IS 'hyperparameters of the selection; its dataclass fields are the keys';
 
 COMMENT ON COLUMN mixture.note IS 'for people';
 
@@ -252,23 +272,23 @@ COMMENT ON COLUMN method.name IS 'the word a trial uses';
 
 COMMENT ON COLUMN method.tuning IS 'which parameters move: a file in methods/tuning/';
 
-COMMENT ON COLUMN method.tuning_params IS 'of the tuning; its dataclass fields are the keys';
+COMMENT ON COLUMN method.tuning_params IS 'hyperparameters of the tuning; its dataclass fields are the keys';
 
 COMMENT ON COLUMN method.objective IS 'what the loss asks for: a file in methods/objectives/, or several joined by + and summed';
 
-COMMENT ON COLUMN method.objective_params IS 'of the objective; keyed by name when several are joined';
+COMMENT ON COLUMN method.objective_params IS 'hyperparameters of the objective; keyed by its name when several are joined';
 
 COMMENT ON COLUMN method.merging IS 'how weights combine: a file in methods/merging/';
 
-COMMENT ON COLUMN method.merging_params IS 'of the merging; its keyword arguments are the keys';
+COMMENT ON COLUMN method.merging_params IS 'hyperparameters of the merging; its keyword arguments are the keys';
 
 COMMENT ON COLUMN method.start IS 'weights the next task begins from: last, merged, initial or random';
 
 COMMENT ON COLUMN method.deploy IS 'weights that are measured and shipped: last or merged';
 
-COMMENT ON COLUMN method.repair IS 'a stage after the task; NULL: none';
+COMMENT ON COLUMN method.repair IS 'a stage after the task: a file in methods/repair/; NULL: none';
 
-COMMENT ON COLUMN method.repair_params IS 'of the repair';
+COMMENT ON COLUMN method.repair_params IS 'hyperparameters of the repair; its dataclass fields are the keys';
 
 COMMENT ON COLUMN method.note IS 'for people';
 
@@ -298,13 +318,13 @@ CREATE TABLE recipe (
     CONSTRAINT recipe_compute_params CHECK (json_type(compute_params) = 'OBJECT')
 );
 
-COMMENT ON TABLE recipe IS 'How the optimizer goes about it.';
+COMMENT ON TABLE recipe IS 'How a task is optimised: optimizer, learning rate, batch, precision, schedule, images.';
 
 COMMENT ON COLUMN recipe.name IS 'the word a trial uses';
 
 COMMENT ON COLUMN recipe.optimizer IS 'a function of methods/optimizers.py';
 
-COMMENT ON COLUMN recipe.optimizer_params IS 'of the optimizer; its keyword arguments are the keys';
+COMMENT ON COLUMN recipe.optimizer_params IS 'hyperparameters of the optimizer; its keyword arguments are the keys';
 
 COMMENT ON COLUMN recipe.lr IS 'peak learning rate';
 
@@ -318,9 +338,9 @@ COMMENT ON COLUMN recipe.precision IS 'fp32, bf16 or fp16';
 
 COMMENT ON COLUMN recipe.schedule IS 'a function of methods/schedules.py';
 
-COMMENT ON COLUMN recipe.schedule_params IS 'of the schedule; its keyword arguments are the keys';
+COMMENT ON COLUMN recipe.schedule_params IS 'hyperparameters of the schedule; its keyword arguments are the keys';
 
-COMMENT ON COLUMN recipe.augmentation_params IS 'of the image augmentation; empty: none';
+COMMENT ON COLUMN recipe.augmentation_params IS 'how images are changed before they are learned from; empty: not at all';
 
 COMMENT ON COLUMN recipe.compute_params IS 'how a step is computed, where that can change a number; empty: plainly, on one device';
 
@@ -344,9 +364,9 @@ COMMENT ON COLUMN budget.name IS 'the word a trial uses';
 
 COMMENT ON COLUMN budget.unit IS 'maf_gflops (memory-adjusted), gflops, steps or pairs';
 
-COMMENT ON COLUMN budget.total IS 'of that unit, over all tasks together';
+COMMENT ON COLUMN budget.total IS 'how much of that unit, over all tasks together';
 
-COMMENT ON COLUMN budget.charging IS 'once: one-off phases are charged when they run; per_step: at every step, as FoMo-in-Flux prints it';
+COMMENT ON COLUMN budget.charging IS 'once: one-off phases are charged when they run; per_step: at every step, as in FoMo-in-Flux''s table';
 
 COMMENT ON COLUMN budget.note IS 'for people';
 
@@ -372,9 +392,9 @@ CREATE TABLE trial (
     FOREIGN KEY(budget) REFERENCES budget (name)
 );
 
-COMMENT ON TABLE trial IS 'A sentence: a backbone learns a stream, drawn in a mixture, by a method, with a recipe, within a budget, from a seed.';
+COMMENT ON TABLE trial IS 'A sentence, the unit of work: a backbone learns a stream, drawn in a mixture, by a method, following a recipe, within a budget, from a seed.';
 
-COMMENT ON COLUMN trial.id IS 'handle for people and folders; carries no key';
+COMMENT ON COLUMN trial.id IS 'number of the trial for people and folders; carries no key';
 
 COMMENT ON COLUMN trial.backbone IS 'a backbone';
 
@@ -392,7 +412,7 @@ COMMENT ON COLUMN trial.seed IS 'from a seed';
 
 COMMENT ON COLUMN trial.priority IS 'higher runs first';
 
-COMMENT ON COLUMN trial.study IS 'the question it was inserted for';
+COMMENT ON COLUMN trial.study IS 'the name of the question that the trial was inserted for';
 
 COMMENT ON COLUMN trial.created_at IS 'when the row was inserted';
 
@@ -405,7 +425,7 @@ CREATE TABLE request (
     CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry'))
 );
 
-COMMENT ON TABLE request IS 'A wish about a trial; the newest wins: the one inserted last.';
+COMMENT ON TABLE request IS 'A wish about a trial; of several the one that was inserted last counts.';
 
 COMMENT ON COLUMN request.trial IS 'the trial''s id';
 
@@ -430,7 +450,7 @@ CREATE TABLE attempt (
     PRIMARY KEY (trial, attempt)
 );
 
-COMMENT ON TABLE attempt IS 'One try at a trial. Files belong to attempts.';
+COMMENT ON TABLE attempt IS 'One try at a trial. A run folder belongs to one attempt.';
 
 COMMENT ON COLUMN attempt.trial IS 'the trial''s id';
 
@@ -440,11 +460,11 @@ COMMENT ON COLUMN attempt.spec IS 'the resolved definition it runs';
 
 COMMENT ON COLUMN attempt.spec_id IS '128 bits of sha256 over the whole resolved definition, 32 hex digits';
 
-COMMENT ON COLUMN attempt.batch IS 'unique job name it is submitted under';
+COMMENT ON COLUMN attempt.batch IS 'the unique name of the submission that it is part of';
 
-COMMENT ON COLUMN attempt.position IS 'its index in the batch';
+COMMENT ON COLUMN attempt.position IS 'its index in the submission';
 
-COMMENT ON COLUMN attempt.code IS 'the code snapshot it runs';
+COMMENT ON COLUMN attempt.code IS 'the name of the code snapshot that it runs';
 
 COMMENT ON COLUMN attempt.created_at IS 'when the row was inserted';
 
@@ -461,21 +481,21 @@ CREATE TABLE submission (
     PRIMARY KEY (trial, attempt)
 );
 
-COMMENT ON TABLE submission IS 'The backend took an attempt.';
+COMMENT ON TABLE submission IS 'That a backend accepted an attempt.';
 
 COMMENT ON COLUMN submission.trial IS 'the trial''s id';
 
 COMMENT ON COLUMN submission.attempt IS 'the attempt';
 
-COMMENT ON COLUMN submission.backend IS 'local, slurm, ...';
+COMMENT ON COLUMN submission.backend IS 'which backend: local, slurm, ...';
 
 COMMENT ON COLUMN submission.job_id IS 'what the backend calls it';
 
 COMMENT ON COLUMN submission.folder IS 'its run folder';
 
-COMMENT ON COLUMN submission.gpus IS 'GPUs of its job';
+COMMENT ON COLUMN submission.gpus IS 'number of GPUs of its job';
 
-COMMENT ON COLUMN submission.submitted_at IS 'when';
+COMMENT ON COLUMN submission.submitted_at IS 'when it was accepted';
 
 CREATE TABLE outcome (
     trial BIGINT NOT NULL,
@@ -509,13 +529,13 @@ COMMENT ON COLUMN outcome.message IS 'one line for people';
 
 COMMENT ON COLUMN outcome.log_tail IS 'the last lines of the log';
 
-COMMENT ON COLUMN outcome.host IS 'where it ran';
+COMMENT ON COLUMN outcome.host IS 'the machine on which it ran';
 
-COMMENT ON COLUMN outcome.device IS 'on what';
+COMMENT ON COLUMN outcome.device IS 'the device on which it ran';
 
-COMMENT ON COLUMN outcome.versions IS 'python, torch, open_clip, ...';
+COMMENT ON COLUMN outcome.versions IS 'versions of python, torch, open_clip, ...';
 
-COMMENT ON COLUMN outcome.commit IS 'of the code that ran';
+COMMENT ON COLUMN outcome.commit IS 'the commit of the code that ran';
 
 COMMENT ON COLUMN outcome.started_at IS 'when the worker began';
 
@@ -545,9 +565,9 @@ COMMENT ON COLUMN result.task IS 'tasks learned so far; 0: the untouched backbon
 
 COMMENT ON COLUMN result.step IS 'steps of this task done';
 
-COMMENT ON COLUMN result.dataset IS 'measured on';
+COMMENT ON COLUMN result.dataset IS 'the dataset it was measured on';
 
-COMMENT ON COLUMN result.metric IS 'as evals/ names it';
+COMMENT ON COLUMN result.metric IS 'the metric, as evals/ names it';
 
 COMMENT ON COLUMN result.label_space IS 'task, union or all';
 
@@ -555,9 +575,9 @@ COMMENT ON COLUMN result.weights IS 'which weights: deployed, last or merged';
 
 COMMENT ON COLUMN result.value IS 'a fraction in [0, 1]';
 
-COMMENT ON COLUMN result.examples IS 'images measured';
+COMMENT ON COLUMN result.examples IS 'number of images measured';
 
-COMMENT ON COLUMN result.fraction IS 'of the test set';
+COMMENT ON COLUMN result.fraction IS 'share of the test set that was measured';
 
 CREATE TABLE cost (
     trial BIGINT NOT NULL,
@@ -573,7 +593,7 @@ CREATE TABLE cost (
     shared BOOLEAN DEFAULT false NOT NULL
 );
 
-COMMENT ON TABLE cost IS 'What a phase of a task spent.';
+COMMENT ON TABLE cost IS 'What a phase of a task cost.';
 
 COMMENT ON COLUMN cost.trial IS 'the trial''s id';
 
@@ -593,9 +613,9 @@ COMMENT ON COLUMN cost.steps IS 'optimizer steps';
 
 COMMENT ON COLUMN cost.pairs IS 'pairs seen';
 
-COMMENT ON COLUMN cost.energy_j IS 'of the whole GPU, whoever shared it; NULL: the machine cannot tell';
+COMMENT ON COLUMN cost.energy_j IS 'energy of the whole GPU, whoever shared it; NULL: the machine cannot tell';
 
-COMMENT ON COLUMN cost.shared IS 'taken over from another trial that did the same, and charged in full all the same';
+COMMENT ON COLUMN cost.shared IS 'taken over from another trial that trained the same; charged in full all the same';
 
 CREATE TABLE progress (
     trial BIGINT NOT NULL,
@@ -608,7 +628,7 @@ CREATE TABLE progress (
     written_at TIMESTAMP WITH TIME ZONE NOT NULL
 );
 
-COMMENT ON TABLE progress IS 'A thinned training curve.';
+COMMENT ON TABLE progress IS 'A point of a training curve, which is thinned.';
 
 COMMENT ON COLUMN progress.trial IS 'the trial''s id';
 
@@ -618,13 +638,13 @@ COMMENT ON COLUMN progress.task IS 'the task';
 
 COMMENT ON COLUMN progress.step IS 'steps of this task done';
 
-COMMENT ON COLUMN progress.loss IS 'of that step';
+COMMENT ON COLUMN progress.loss IS 'loss of that step';
 
-COMMENT ON COLUMN progress.lr IS 'of that step';
+COMMENT ON COLUMN progress.lr IS 'learning rate of that step';
 
-COMMENT ON COLUMN progress.pairs_per_s IS 'since the point before';
+COMMENT ON COLUMN progress.pairs_per_s IS 'pairs per second since the point before';
 
-COMMENT ON COLUMN progress.written_at IS 'when';
+COMMENT ON COLUMN progress.written_at IS 'when the point was written';
 
 CREATE TABLE statistic (
     trial BIGINT NOT NULL,
@@ -643,9 +663,9 @@ COMMENT ON COLUMN statistic.attempt IS 'the attempt';
 
 COMMENT ON COLUMN statistic.task IS 'the task';
 
-COMMENT ON COLUMN statistic.name IS 'drift_l2, modality_gap, ...';
+COMMENT ON COLUMN statistic.name IS 'which statistic: drift_l2, modality_gap, ...';
 
-COMMENT ON COLUMN statistic.part IS 'of what: all, image, text';
+COMMENT ON COLUMN statistic.part IS 'the part of the model it is about: all, image, text';
 
 COMMENT ON COLUMN statistic.value IS 'in the statistic''s own unit';
 
@@ -660,11 +680,11 @@ CREATE TABLE profile (
     PRIMARY KEY (backbone, mixture, method, recipe, phase)
 );
 
-COMMENT ON TABLE profile IS 'FLOPs and peak memory of one step, measured once per combination.';
+COMMENT ON TABLE profile IS 'FLOPs and peak memory of one step, measured once per combination of words.';
 
 COMMENT ON COLUMN profile.backbone IS 'a backbone';
 
-COMMENT ON COLUMN profile.mixture IS 'a mixture; '''': measured before mixtures were told apart, and of no trial';
+COMMENT ON COLUMN profile.mixture IS 'a mixture; '''': measured before mixtures were told apart, and used for no trial';
 
 COMMENT ON COLUMN profile.method IS 'a method';
 
@@ -672,9 +692,9 @@ COMMENT ON COLUMN profile.recipe IS 'a recipe';
 
 COMMENT ON COLUMN profile.phase IS 'train, objective, merge, ...';
 
-COMMENT ON COLUMN profile.flops IS 'of one step';
+COMMENT ON COLUMN profile.flops IS 'floating-point operations of one step';
 
-COMMENT ON COLUMN profile.peak_bytes IS 'of one step; NULL: not measured';
+COMMENT ON COLUMN profile.peak_bytes IS 'peak memory of one step; NULL: not measured';
 
 CREATE TABLE reference_result (
     source VARCHAR NOT NULL,
@@ -697,9 +717,9 @@ COMMENT ON COLUMN reference_result.metric IS 'as our views name it';
 
 COMMENT ON COLUMN reference_result.value IS 'a fraction in [0, 1] for accuracies';
 
-COMMENT ON COLUMN reference_result.provenance IS 'seen: read in the source; derived: computed from it; unverified: never compared against silently';
+COMMENT ON COLUMN reference_result.provenance IS 'seen: read in the source; derived: computed from it; unverified: no comparison uses it without saying so';
 
-COMMENT ON COLUMN reference_result.url IS 'where';
+COMMENT ON COLUMN reference_result.url IS 'where the source is';
 
 CREATE TABLE ingested (
     receipt VARCHAR NOT NULL,
@@ -709,15 +729,15 @@ CREATE TABLE ingested (
     PRIMARY KEY (receipt)
 );
 
-COMMENT ON TABLE ingested IS 'A receipt whose files are in the catalog: the key that makes ingestion exactly-once.';
+COMMENT ON TABLE ingested IS 'A receipt whose files are in the catalog; by its key each is ingested exactly once.';
 
 COMMENT ON COLUMN ingested.receipt IS 'path of the receipt below the run folder';
 
-COMMENT ON COLUMN ingested.sha256 IS 'of the receipt';
+COMMENT ON COLUMN ingested.sha256 IS 'checksum of the receipt';
 
-COMMENT ON COLUMN ingested.rows IS 'rows it brought';
+COMMENT ON COLUMN ingested.rows IS 'number of rows that its files brought';
 
-COMMENT ON COLUMN ingested.ingested_at IS 'when';
+COMMENT ON COLUMN ingested.ingested_at IS 'when it was ingested';
 
 CREATE TABLE policy (
     name VARCHAR NOT NULL,
@@ -728,9 +748,9 @@ CREATE TABLE policy (
 
 COMMENT ON TABLE policy IS 'What sync does by itself and when it waits for a person.';
 
-COMMENT ON COLUMN policy.name IS 'retries_<kind>, same_errors';
+COMMENT ON COLUMN policy.name IS 'which knob: retries_<kind>, same_errors, share_trunks';
 
-COMMENT ON COLUMN policy.value IS 'how many';
+COMMENT ON COLUMN policy.value IS 'its value';
 
 COMMENT ON COLUMN policy.note IS 'for people';
 
@@ -743,9 +763,9 @@ CREATE TABLE problem (
 
 COMMENT ON TABLE problem IS 'What sync could not trust or reach in its last pass.';
 
-COMMENT ON COLUMN problem.subject IS 'squeue, sacct, a batch, a receipt, trial 42';
+COMMENT ON COLUMN problem.subject IS 'what it is about: squeue, sacct, a submission, a receipt, trial 42';
 
-COMMENT ON COLUMN problem.message IS 'what';
+COMMENT ON COLUMN problem.message IS 'what is wrong';
 
 COMMENT ON COLUMN problem.since IS 'when it was first seen';
 
@@ -772,7 +792,7 @@ CREATE TABLE kept_summary (
     seen BIGINT
 );
 
-COMMENT ON TABLE kept_summary IS 'What the facts of each task came to, kept so that answers need not read every result. A copy, never the truth: `summary` makes anew what has newer facts, and deleting rows of `kept_until` has all of it made anew.';
+COMMENT ON TABLE kept_summary IS 'What the results and costs of a task came to, stored so that answers need not read every result. A copy: `summary` computes anew what has newer facts, and deleting the rows of `kept_until` has all of it computed anew.';
 
 COMMENT ON COLUMN kept_summary.trial IS 'the trial''s id';
 
@@ -780,7 +800,7 @@ COMMENT ON COLUMN kept_summary.task IS 'tasks learned so far; 0: the untouched b
 
 COMMENT ON COLUMN kept_summary.attempt IS 'the attempt that holds';
 
-COMMENT ON COLUMN kept_summary.step IS 'the last at which it measured';
+COMMENT ON COLUMN kept_summary.step IS 'the last step at which it measured';
 
 COMMENT ON COLUMN kept_summary.tasks IS 'tasks of the trial''s stream; NULL: the trial is gone';
 
@@ -800,19 +820,19 @@ COMMENT ON COLUMN kept_summary.retain_measured IS 'retain members that were meas
 
 COMMENT ON COLUMN kept_summary.retain_wanted IS 'retain members of the suite';
 
-COMMENT ON COLUMN kept_summary.spent_flops IS 'everything but evaluation, summed over the tasks so far';
+COMMENT ON COLUMN kept_summary.spent_flops IS 'FLOPs of everything but evaluation, summed over the tasks so far';
 
-COMMENT ON COLUMN kept_summary.spent_s IS 'likewise';
+COMMENT ON COLUMN kept_summary.spent_s IS 'seconds, likewise';
 
-COMMENT ON COLUMN kept_summary.spent_steps IS 'likewise';
+COMMENT ON COLUMN kept_summary.spent_steps IS 'steps, likewise';
 
-COMMENT ON COLUMN kept_summary.spent_pairs IS 'likewise';
+COMMENT ON COLUMN kept_summary.spent_pairs IS 'pairs, likewise';
 
 COMMENT ON COLUMN kept_summary.within IS 'results of the attempt that holds from before that step';
 
 COMMENT ON COLUMN kept_summary.repeated IS 'results of the task, of any attempt, that are there more than once';
 
-COMMENT ON COLUMN kept_summary.seen IS 'of the stream, as in stream_seen, when this was computed';
+COMMENT ON COLUMN kept_summary.seen IS 'fingerprint of the stream, as in stream_seen, when this was computed';
 
 CREATE TABLE kept_cost (
     trial BIGINT NOT NULL,
@@ -829,29 +849,29 @@ CREATE TABLE kept_cost (
     repeated BIGINT NOT NULL
 );
 
-COMMENT ON TABLE kept_cost IS 'What each phase of a trial cost, kept so that answers need not read every cost. A copy, as `kept_summary` is: `costs` makes anew what has newer facts.';
+COMMENT ON TABLE kept_cost IS 'What each phase of a trial cost, stored so that answers need not read every cost. A copy, as `kept_summary` is: `costs` computes anew what has newer facts.';
 
 COMMENT ON COLUMN kept_cost.trial IS 'the trial''s id';
 
 COMMENT ON COLUMN kept_cost.phase IS 'train, objective, merge, evaluate, ...';
 
-COMMENT ON COLUMN kept_cost.flops IS 'of all tasks and attempts';
+COMMENT ON COLUMN kept_cost.flops IS 'FLOPs of all tasks and attempts';
 
-COMMENT ON COLUMN kept_cost.seconds IS 'likewise';
+COMMENT ON COLUMN kept_cost.seconds IS 'seconds, likewise';
 
-COMMENT ON COLUMN kept_cost.peak_bytes IS 'the highest of them; NULL: not measured';
+COMMENT ON COLUMN kept_cost.peak_bytes IS 'the highest peak memory of them; NULL: not measured';
 
-COMMENT ON COLUMN kept_cost.lost_flops IS 'of attempts that do not hold';
+COMMENT ON COLUMN kept_cost.lost_flops IS 'FLOPs of attempts that do not hold';
 
-COMMENT ON COLUMN kept_cost.held_flops IS 'of the attempts that hold, in all tasks; NULL: none does';
+COMMENT ON COLUMN kept_cost.held_flops IS 'FLOPs of the attempts that hold, in all tasks; NULL: none does';
 
-COMMENT ON COLUMN kept_cost.held_s IS 'likewise';
+COMMENT ON COLUMN kept_cost.held_s IS 'seconds, likewise';
 
-COMMENT ON COLUMN kept_cost.held_peak_bytes IS 'the highest of them';
+COMMENT ON COLUMN kept_cost.held_peak_bytes IS 'the highest peak memory of them';
 
-COMMENT ON COLUMN kept_cost.done_flops IS 'of them, what was not taken over from another trial';
+COMMENT ON COLUMN kept_cost.done_flops IS 'of held_flops, what was not taken over from another trial';
 
-COMMENT ON COLUMN kept_cost.done_s IS 'likewise';
+COMMENT ON COLUMN kept_cost.done_s IS 'of held_s, likewise';
 
 COMMENT ON COLUMN kept_cost.repeated IS 'costs of a task and attempt that are there more than once';
 
@@ -863,15 +883,15 @@ CREATE TABLE kept_until (
     PRIMARY KEY (fact)
 );
 
-COMMENT ON TABLE kept_until IS 'How far `kept_summary` and `kept_cost` go, so that what is newer can be told from it.';
+COMMENT ON TABLE kept_until IS 'The facts that `kept_summary` and `kept_cost` were computed from, so that newer ones can be told.';
 
-COMMENT ON COLUMN kept_until.fact IS 'result, cost, or stream: all streams and suites';
+COMMENT ON COLUMN kept_until.fact IS 'result, cost, or stream (all streams and suites)';
 
-COMMENT ON COLUMN kept_until.place IS 'of the first row that is not in it';
+COMMENT ON COLUMN kept_until.place IS 'place of the first row that is not in it';
 
 COMMENT ON COLUMN kept_until.rows IS 'how many rows there were before that place';
 
-COMMENT ON COLUMN kept_until.seen IS 'a number of the last of them; of streams, of all; NULL: there are none';
+COMMENT ON COLUMN kept_until.seen IS 'fingerprint of the last of them; of streams, of all; NULL: there are none';
 
 CREATE TABLE migration (
     version INTEGER NOT NULL,
@@ -882,10 +902,10 @@ CREATE TABLE migration (
 
 COMMENT ON TABLE migration IS 'The versions this catalog has been through.';
 
-COMMENT ON COLUMN migration.version IS 'of the schema';
+COMMENT ON COLUMN migration.version IS 'version of the schema';
 
 COMMENT ON COLUMN migration.name IS 'what changed';
 
-COMMENT ON COLUMN migration.applied_at IS 'when';
+COMMENT ON COLUMN migration.applied_at IS 'when the catalog reached it';
 
 INSERT INTO policy (name, value, note) VALUES ('retries_killed', 3, 'workers that died'), ('retries_no_result', 3, 'attempts said to be done without results'), ('retries_submit', 10, 'attempts that never started'), ('retries_node_fail', 10, 'failed nodes'), ('retries_timeout', 100, 'jobs whose time was up; the next goes on from the checkpoint'), ('retries_preempted', 1000, 'as timeout'), ('share_trunks', 1, '1: what trials train in common is trained once, by one, and the others wait for it; 0: each trains all'), ('same_errors', 5, 'trials of a study that fail the same way before the rest of it waits for a person') ON CONFLICT DO NOTHING;

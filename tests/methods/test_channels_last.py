@@ -8,7 +8,7 @@ import torch
 from open_clip.model import CLIP
 from torch import Tensor, nn
 
-from methods.compute.encoding import computing, encoded
+from methods.compute.towers import Towers
 from schema.checks.compute import Compute
 from tests.methods.test_compiled import computed, learn_all
 from tests.tiny_clip import TEXT, VISION
@@ -36,9 +36,8 @@ def passed(vision: dict[str, Any], how: Compute) -> tuple[nn.Module, list[bool],
                     else None
                 )
             )
-    with computing(how, model):
-        made = encoded(model, "encode_image", images)
-        made.square().sum().backward()  # type: ignore[no-untyped-call]
+    made = Towers(compute=how).encode_image(model, images)
+    made.square().sum().backward()  # type: ignore[no-untyped-call]
     return (
         model,
         lay,

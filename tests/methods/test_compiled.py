@@ -17,7 +17,7 @@ from torch._dynamo.testing import CompileCounter
 from torch._inductor.utils import fresh_cache
 
 from methods.compute import compiled
-from methods.compute.encoding import computing, encoded, prepare
+from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
 from runner.run_folder import STOPS, Job, RunFolder, attempt_folder
 from runner.trial import Trial, learn
@@ -38,6 +38,7 @@ from tests.tiny_clip import learn as learned
 from tests.toy import DATA
 
 PLAIN, ON = Compute(), Compute(compile="on")
+AUTO = Towers(compute=Compute(compile="auto"))
 WAYS = {
     "whole": ON,
     "chunks": replace(ON, chunk_pairs=4),
@@ -69,7 +70,7 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[CompileCounter]:
 def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: CompileCounter) -> None:
     """But for kernels, which are not made here: the traced tower is that of the model, with the weights in use."""
     model, what, how = small().double(), objective_of("contrastive"), tuning(name)
-    prepare(WAYS[way], model)
+    towers = Towers.of(WAYS[way], model)
     learned(model, tuning("full"), what, 1)
     what.begin(model, task(2))
     moving = how.begin(model, task(2))
@@ -78,7 +79,7 @@ def test_a_step_is_the_plain_one_to_the_bit(name: str, way: str, counter: Compil
             parameter.add_(0.01)
     found = [
         gradients(model, each, what, moving)
-        for each in (replace(WAYS[way], compile="off"), WAYS[way])
+        for each in (replace(towers, compute=replace(WAYS[way], compile="off")), towers)
     ]
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True)) and any(
         bool(each.any()) for each in found[0][1:]
@@ -90,36 +91,28 @@ def test_copies_run_what_is_made_already(counter: CompileCounter) -> None:
     """With and without gradients are two ways to run a tower; a teacher of the next task is another model, with other weights."""
     torch.backends.mha.set_fastpath_enabled(False)
     model, rows = small(), torch.randn(2, 3, 16, 16)
-    prepare(ON, model)
-    with computing(ON, model):
-        encoded(model, "encode_image", rows)
-        for number in (1, 2):
-            teacher = frozen(
-                model, {name: tensor * number for name, tensor in model.state_dict().items()}
-            )
-            with torch.no_grad():
-                assert torch.equal(
-                    encoded(teacher, "encode_image", rows), teacher.encode_image(rows)
-                )
+    towers = Towers.of(ON, model)
+    towers.encode_image(model, rows)
+    for number in (1, 2):
+        teacher = frozen(
+            model, {name: tensor * number for name, tensor in model.state_dict().items()}
+        )
+        with torch.no_grad():
+            assert torch.equal(towers.encode_image(teacher, rows), teacher.encode_image(rows))
     assert counter.frame_count == 2
 
 
 def test_what_is_listened_to_or_counted_runs_plainly(counter: CompileCounter) -> None:
     model = small()
-    prepare(ON, model)
+    towers = Towers.of(ON, model)
     rows = torch.randn(2, 3, 16, 16)
-    with computing(ON, model), counted() as seen:
-        plainly = encoded(model, "encode_image", rows)
+    with counted() as seen:
+        plainly = towers.encode_image(model, rows)
     assert counter.frame_count == 0 and seen.get_total_flops() > 0
     hook = model.visual.ln_post.register_forward_hook(lambda *_: None)
-    with computing(ON, model):
-        assert (
-            torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 0
-        )
-        hook.remove()
-        assert (
-            torch.equal(encoded(model, "encode_image", rows), plainly) and counter.frame_count == 1
-        )
+    assert torch.equal(towers.encode_image(model, rows), plainly) and counter.frame_count == 0
+    hook.remove()
+    assert torch.equal(towers.encode_image(model, rows), plainly) and counter.frame_count == 1
 
 
 def test_a_profile_is_that_of_the_plain_step() -> None:
@@ -131,14 +124,13 @@ def test_what_cannot_be_compiled_is_an_error_and_not_a_plain_pass(
 ) -> None:
     monkeypatch.setattr(compiled, "SHAPES", 1)
     model = small()
-    prepare(ON, model)
-    with computing(ON, model):
-        encoded(model, "encode_image", torch.randn(2, 3, 16, 16))
-        with pytest.raises(
-            ComputeError,
-            match="torch.compile cannot take encode_image of this backbone: .* Let compile be off",
-        ):
-            encoded(model, "encode_image", torch.randn(3, 3, 16, 16))
+    towers = Towers.of(ON, model)
+    towers.encode_image(model, torch.randn(2, 3, 16, 16))
+    with pytest.raises(
+        ComputeError,
+        match="torch.compile cannot take encode_image of this backbone: .* Let compile be off",
+    ):
+        towers.encode_image(model, torch.randn(3, 3, 16, 16))
 
 
 def test_without_a_compiler_it_says_what_to_install(
@@ -149,7 +141,7 @@ def test_without_a_compiler_it_says_what_to_install(
     words = r"compile needs a compiler \(c\+\+, g\+\+, clang\+\+\), and none is on the path. Install one \(apt install g\+\+.*CXX"
     for said in ("on", "auto"):
         with pytest.raises(ComputeError, match=words):
-            prepare(Compute(compile=said), small())
+            Towers.of(Compute(compile=said), small())
     with pytest.raises(
         ComputeError,
         match="a compiler .cc, gcc, clang., and none .* set CC to it, or let compile be off",
@@ -186,7 +178,7 @@ class Clock:
 def test_it_stays_with_what_will_be_over_sooner(
     steps: int, compiled_s: float, compile_s: float, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock, choice = Clock(monkeypatch), Choice(Compute(compile="auto"))
+    clock, choice = Clock(monkeypatch), Choice(AUTO)
     said = [clock.step(choice, steps - n, 1.0, compiled_s, compile_s) for n in range(1, 12)]
     assert said == ["off"] * 4 + ["on"] * 4 + [kept] * 3
     times = {
@@ -201,24 +193,24 @@ def test_it_stays_with_what_will_be_over_sooner(
 
 
 def test_a_trial_that_is_nearly_over_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, choice = Clock(monkeypatch), Choice(Compute(compile="auto"))
+    clock, choice = Clock(monkeypatch), Choice(AUTO)
     assert [clock.step(choice, 30 - n, 1.0, 0.1, 1.0) for n in range(1, 8)] == ["off"] * 7
     assert choice.facts == {"compiled": 0.0, "plain_step_s": 1.0}
-    assert Choice(PLAIN).rows(1) == [] and Choice(ON).rows(1)[0]["value"] == 1.0
+    assert Choice(Towers()).rows(1) == [] and Choice(Towers(compute=ON)).rows(1)[0]["value"] == 1.0
 
 
 def test_where_somebody_listens_nothing_is_tried_and_it_is_said_that_it_ran_plainly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    on, auto = Choice(ON), Choice(Compute(compile="auto"))
+    on, auto = Choice(Towers(compute=ON)), Choice(AUTO)
     on.listened = auto.listened = True
     assert [Clock(monkeypatch).step(auto, 200 - n, 1.0, 0.1, 1.0) for n in range(9)] == [
         "off"
     ] * 9 and not auto.facts
     assert [choice.rows(2)[0]["value"] for choice in (on, auto)] == [0.0, 0.0]
-    other = Choice(ON)
+    other = Choice(Towers(compute=ON))
     other.load_state_dict(on.state_dict())
-    assert other.rows(2) == on.rows(2) and Choice(ON).rows(2)[0]["value"] == 1.0
+    assert other.rows(2) == on.rows(2) and Choice(Towers(compute=ON)).rows(2)[0]["value"] == 1.0
 
 
 def computed(**params: Any) -> Spec:
@@ -324,9 +316,7 @@ def test_kernels_made_anew_are_the_same() -> None:
         model, rows = small(), torch.linspace(-1, 1, 2 * 3 * 16 * 16).view(2, 3, 16, 16)
         torch._dynamo.reset()
         with fresh_cache(), torch.no_grad():
-            prepare(how, model)
-            with computing(how, model):
-                found.append(encoded(model, "encode_image", rows))
+            found.append(Towers.of(how, model).encode_image(model, rows))
     plain, once, again = found
     assert torch.equal(once, again)
     torch.testing.assert_close(once, plain, rtol=1e-4, atol=1e-5)

@@ -11,12 +11,13 @@ from torch.nn.utils import parametrize
 
 import methods
 from methods import Task
-from methods.compute.encoding import computing, encoded, prepare
+from methods.compute.distributed import ALONE, Ranks
+from methods.compute.towers import Towers
 from runner.worker import backbone as backbones
 from runner.worker.outcome import DivergedError
 from runner.worker.profiler.step_cost import Memory, profile
 from runner.worker.training import Training
-from schema.checks import parts
+from schema.checks import parts, rows
 from schema.checks.compute import Compute
 from tests.runner.worker.test_step_cost import RECIPE, TINY, Real, spec_of
 from tests.tiny_clip import batches, build, learn, names, objective_of, task, tuning
@@ -63,7 +64,7 @@ WAYS = {
 )
 def test_what_cannot_be_done_is_refused_with_the_row(params: dict[str, Any], words: str) -> None:
     with pytest.raises(parts.PartError, match=words):
-        parts.check_recipe(RECIPE | {"compute_params": json.dumps(params)})
+        rows.check_recipe(RECIPE | {"compute_params": json.dumps(params)})
 
 
 def test_a_recipe_that_says_nothing_is_computed_plainly() -> None:
@@ -74,14 +75,14 @@ def test_a_recipe_that_says_nothing_is_computed_plainly() -> None:
 
 
 def gradients(
-    model: nn.Module, how: Compute, what: methods.Objective, moving: list[nn.Parameter]
+    model: nn.Module, towers: Towers, what: methods.Objective, moving: list[nn.Parameter]
 ) -> list[Tensor]:
     """The loss and its gradients in the second task, the same draws for every way."""
     torch.manual_seed(7)
     batch = next(batches(2))
     batch = type(batch)(batch.images.double(), batch.texts, batch.sources)
-    with computing(how, model), parametrize.cached():
-        loss = what.loss(model, batch)
+    with parametrize.cached():
+        loss = what.loss(model, batch, towers)
         found = torch.autograd.grad(loss, moving, allow_unused=True, materialize_grads=True)
     return [loss.detach(), *found]
 
@@ -105,7 +106,9 @@ def test_every_objective_is_that_of_the_whole_batch(name: str, way: str) -> None
     with torch.no_grad():
         for parameter in moving:
             parameter.add_(0.01)
-    whole, other = (gradients(model, each, what, moving) for each in (PLAIN, WAYS[way]))
+    whole, other = (
+        gradients(model, Towers(compute=each), what, moving) for each in (PLAIN, WAYS[way])
+    )
     for one, two in zip(whole, other, strict=True):
         torch.testing.assert_close(two, one, rtol=1e-10, atol=1e-12)
     assert any(bool(gradient.any()) for gradient in whole[1:])
@@ -126,25 +129,25 @@ def test_a_chunk_is_run_again_with_the_random_state_it_had() -> None:
     found = []
     for how in (PLAIN, CHUNKED):
         torch.manual_seed(3)
-        with computing(how, layers):
-            pieces = [rows] if how.chunk_pairs else rows.split(4)
-            made = torch.cat([encoded(layers, "encode_image", piece) for piece in pieces])
-            loss = (made * weights).sum().square()
-            torch.rand(5)
-            found.append([loss, *torch.autograd.grad(loss, list(layers.parameters()))])
+        towers = Towers(compute=how)
+        pieces = [rows] if how.chunk_pairs else rows.split(4)
+        made = torch.cat([towers.encode_image(layers, piece) for piece in pieces])
+        loss = (made * weights).sum().square()
+        torch.rand(5)
+        found.append([loss, *torch.autograd.grad(loss, list(layers.parameters()))])
     for one, two in zip(*found, strict=True):
         torch.testing.assert_close(two, one)
 
 
 def test_statistics_of_a_batch_are_not_those_of_its_chunks() -> None:
     layers = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    prepare(PLAIN, layers)
-    prepare(Compute(checkpointing=True), layers)
-    for how in (CHUNKED, Compute(ranks=2)):
+    Towers.of(PLAIN, layers)
+    Towers.of(Compute(checkpointing=True), layers)
+    for how, ranks in ((CHUNKED, ALONE), (Compute(ranks=2), ALONE), (PLAIN, Ranks(2, 0))):
         with pytest.raises(
             ValueError, match="1 is a batch normalisation, .* use checkpointing, or a ViT backbone"
         ):
-            prepare(how, layers)
+            Towers.of(how, layers, ranks)
 
 
 def test_a_profile_counts_what_is_computed_again_and_what_is_not_held() -> None:

@@ -15,7 +15,8 @@ from methods import Weights, merge, merger, mergings, optimizers
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import backbone as backbones
 from runner.worker.training import in_use
-from schema.checks.parts import OVER, PartError, averages_steps, check_method
+from schema.checks.parts import OVER, PartError, averages_steps
+from schema.checks.rows import check_method
 from schema.spec import Spec
 from tests.methods.test_merging import Loaded, weights
 from tests.processes import attempt, run_trial

@@ -14,6 +14,7 @@ from methods.objectives.contrastive import Contrastive, clip_loss
 from methods.objectives.ewc import Ewc
 from streams import Batch
 from tests.tiny_clip import (
+    PLAINLY,
     RECIPE,
     batches,
     build,
@@ -38,14 +39,14 @@ def test_the_loss_is_one_float32_and_changes_no_weight(name: str) -> None:
     learn(model, tuning("full"), what, 2)
     before = snapshot(model)
     what.begin(model, task(2))
-    loss = what.loss(model, next(batches(2)))
+    loss = what.loss(model, next(batches(2)), PLAINLY)
     assert (
         loss.shape == ()
         and loss.dtype == torch.float32
         and loss.requires_grad
         and bool(loss.isfinite())
     )
-    what.end(model, batches(2))
+    what.end(model, batches(2), PLAINLY)
     assert not differing(before, model.state_dict())
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -57,10 +58,12 @@ def test_the_loss_is_float32_under_autocast_too(name: str) -> None:
     what.begin(model, task(2))
     torch.manual_seed(2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        low = what.loss(model, next(batches(2)))
+        low = what.loss(model, next(batches(2)), PLAINLY)
     assert low.dtype == torch.float32
     torch.manual_seed(2)  # what is replayed is drawn anew for each loss
-    torch.testing.assert_close(low, what.loss(model, next(batches(2))), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(
+        low, what.loss(model, next(batches(2)), PLAINLY), rtol=0.05, atol=0.05
+    )
 
 
 @pytest.mark.parametrize("tuned", names("methods/tuning"))
@@ -81,12 +84,12 @@ def test_it_goes_on_from_its_state_within_a_task_and_between_tasks(name: str, tu
     batch, losses = next(batches(3)), []
     for each in (what, fresh):
         torch.manual_seed(3)  # as a checkpoint restores the generator
-        losses.append(each.loss(model, batch))
+        losses.append(each.loss(model, batch, PLAINLY))
     assert torch.equal(*losses)
     how.end(model)
     for each in (what, fresh):
         torch.manual_seed(4)
-        each.end(model, batches(4))
+        each.end(model, batches(4), PLAINLY)
     assert not differing(what.state_dict(), fresh.state_dict())
 
 
@@ -116,7 +119,7 @@ def test_contrastive_is_the_formula() -> None:
         logits = np.exp(float(model.logit_scale.detach())) * images @ texts.T
     rows = np.log(np.exp(logits).sum(axis=1)) - np.diag(logits)
     columns = np.log(np.exp(logits).sum(axis=0)) - np.diag(logits)
-    assert float(Contrastive().loss(model, batch).detach()) == pytest.approx(
+    assert float(Contrastive().loss(model, batch, PLAINLY).detach()) == pytest.approx(
         (rows.mean() + columns.mean()) / 2, rel=1e-5
     )
 
@@ -130,7 +133,7 @@ def test_contrastive_agrees_with_open_clip() -> None:
         model.encode_text(batch.texts, normalize=True),
     )
     torch.testing.assert_close(
-        Contrastive().loss(model, batch), ClipLoss()(*features, model.logit_scale.exp())
+        Contrastive().loss(model, batch, PLAINLY), ClipLoss()(*features, model.logit_scale.exp())
     )
 
 
@@ -143,11 +146,11 @@ def test_contrastive_keeps_the_temperature_in_bounds_as_open_clip_does() -> None
             model.logit_scale.fill_(start)
         stream = batches(1)
         for _ in range(3):
-            what.loss(model, next(stream))
+            what.loss(model, next(stream), PLAINLY)
             assert 0 <= float(model.logit_scale.detach()) <= bound
             model.logit_scale.grad = torch.tensor(gradient)  # outward
             optimizer.step()
-        what.end(model, stream)
+        what.end(model, stream, PLAINLY)
         assert 0 <= float(model.logit_scale.detach()) <= bound
 
 
@@ -157,7 +160,7 @@ def test_contrastive_forms_its_logits_in_full_precision() -> None:
     with torch.no_grad():
         model.logit_scale.fill_(MAX_LOGIT_SCALE)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            low = Contrastive().loss(model, batch)
+            low = Contrastive().loss(model, batch, PLAINLY)
             images, texts = (
                 model.encode_image(batch.images, normalize=True),
                 model.encode_text(batch.texts, normalize=True),
@@ -189,7 +192,7 @@ def fisher_by_hand(model: nn.Module, drawn: list[Batch]) -> dict[str, np.ndarray
     total: dict[str, np.ndarray] = {}
     for batch in drawn:
         model.zero_grad()
-        clip_loss(model, batch, model.logit_scale).backward()
+        clip_loss(model, batch, model.logit_scale, PLAINLY).backward()
         for name, parameter in model.named_parameters():
             total[name] = total.get(name, 0.0) + parameter.grad.double().numpy() ** 2 / len(drawn)
     model.zero_grad()
@@ -202,11 +205,11 @@ def first(stream: Iterator[Batch], count: int) -> list[Batch]:
 
 def test_ewc_fisher_and_penalty_are_the_formulas() -> None:
     model, what = build(), Ewc(weight=7.0, decay=0.5, fisher_pairs=40)
-    what.end(model, batches(1))
+    what.end(model, batches(1), PLAINLY)
     one = fisher_by_hand(model, first(batches(1), 3))  # 40 pairs are 3 batches of 16
     for parameter in model.parameters():
         parameter.data.add_(0.01)
-    what.end(model, batches(2))
+    what.end(model, batches(2), PLAINLY)
     two = fisher_by_hand(model, first(batches(2), 3))
     state = what.state_dict()
     for name, parameter in model.named_parameters():
@@ -225,7 +228,7 @@ def test_ewc_fisher_and_penalty_are_the_formulas() -> None:
         )
         for name, value in moved.items()
     )
-    assert float(what.loss(model, next(batches(3))).detach()) == pytest.approx(
+    assert float(what.loss(model, next(batches(3)), PLAINLY).detach()) == pytest.approx(
         7.0 / 2 * squares, rel=1e-5
     )
 
@@ -233,7 +236,7 @@ def test_ewc_fisher_and_penalty_are_the_formulas() -> None:
 def test_ewc_draws_no_more_batches_than_it_needs() -> None:
     for pairs, expected in ((0, 0), (1, 1), (16, 1), (17, 2)):
         left = iter(first(batches(1), 2))
-        Ewc(fisher_pairs=pairs).end(build(), left)
+        Ewc(fisher_pairs=pairs).end(build(), left, PLAINLY)
         assert len(list(left)) == 2 - expected
 
 
@@ -242,16 +245,16 @@ def test_ewc_lets_the_first_task_go_free_unless_told_otherwise() -> None:
     for start_fisher in (0.0, 3.0):
         what = Ewc(weight=2.0, fisher_pairs=16, start_fisher=start_fisher)
         what.begin(model, task())
-        assert float(what.loss(model, batch).detach()) == 0.0
+        assert float(what.loss(model, batch, PLAINLY).detach()) == 0.0
         away = build(seed=1)
         distance = sum(
             float((a - b).detach().double().square().sum())
             for a, b in zip(model.parameters(), away.parameters(), strict=True)
         )
-        assert float(what.loss(away, batch).detach()) == pytest.approx(
+        assert float(what.loss(away, batch, PLAINLY).detach()) == pytest.approx(
             start_fisher * distance, rel=1e-5
         )
-    what.end(model, batches(1))
+    what.end(model, batches(1), PLAINLY)
     before = what.state_dict()
     what.begin(model, task(2))
     assert not differing(before, what.state_dict()), "only the first task's start is anchored"
@@ -261,17 +264,17 @@ def test_ewc_holds_under_lora_what_it_holds_in_the_plain_clip() -> None:
     """The same weights, once as sums with low-rank updates and once folded: the same penalty; and it reaches the updates."""
     model, what, how = build(), Ewc(weight=1e3, fisher_pairs=32), tuning("lora")
     learn(model, tuning("full"), objective("contrastive", {}), 3)
-    what.end(model, batches(1))
+    what.end(model, batches(1), PLAINLY)
     parameters = how.begin(model, task())
     optimizer, stream = optimizers.optimizer("adamw", parameters, RECIPE), batches(2)
     for batch in first(stream, 3):
         step(model, how, objective("contrastive", {}), optimizer, batch)
-    penalty = what.loss(model, batch)
+    penalty = what.loss(model, batch, PLAINLY)
     penalty.backward()
     assert all(float(parameter.grad.abs().sum()) > 0 for parameter in parameters)
     how.end(model)
     assert float(penalty.detach()) > 0
-    torch.testing.assert_close(what.loss(model, batch), penalty)
+    torch.testing.assert_close(what.loss(model, batch, PLAINLY), penalty)
 
 
 @pytest.mark.parametrize("tuned", ["full", "lora"])
@@ -299,7 +302,8 @@ def test_a_sum_is_the_sum_of_its_terms() -> None:
     for each in (total, *terms.values()):
         each.begin(build(seed=3), task())
     torch.testing.assert_close(
-        total.loss(model, batch), sum(term.loss(model, batch) for term in terms.values())
+        total.loss(model, batch, PLAINLY),
+        sum(term.loss(model, batch, PLAINLY) for term in terms.values()),
     )
     assert {key.partition(".")[0] for key in total.state_dict()} == {"ewc"}
 

@@ -19,6 +19,7 @@ from methods.parameters import weights_in_use
 from streams import Batch
 from tests.tiny_clip import (
     PARAMS,
+    PLAINLY,
     RECIPE,
     batches,
     build,
@@ -61,7 +62,7 @@ def apart(
 
 def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
     model, what = precise(), Ewc(fisher_pairs=20, fisher_batch_pairs=8, estimator="pair")
-    what.end(model, double(batches(1)))
+    what.end(model, double(batches(1)), PLAINLY)
     first, second = (batch for batch, _ in zip(double(batches(1)), range(2), strict=False))
     groups = [
         Batch(b.images[n::2], b.texts[n::2], b.sources[n::2])
@@ -85,7 +86,7 @@ def test_ewc_pair_estimator_is_autograd_of_each_pairs_log_sum_exp() -> None:
 def test_ewc_batch_estimator_takes_the_groups_it_is_told_to() -> None:
     """Smaller groups, larger squares: the mean over 4 groups of the squared gradient of each one's mean term."""
     model, what = precise(), Ewc(fisher_pairs=16, fisher_batch_pairs=4)
-    what.end(model, double(batches(1)))
+    what.end(model, double(batches(1)), PLAINLY)
     batch = next(double(batches(1)))
     expected: dict[str, torch.Tensor] = {
         name: torch.zeros_like(p) for name, p in model.named_parameters()
@@ -119,11 +120,13 @@ def test_l2_init_is_the_squared_distance_by_numpy(anchor: str) -> None:
     what = L2Init(weight=0.3, anchor=anchor)
     what.begin(start, Task(2, 5, initial.state_dict()))
     expected = 0.3 * apart(model, initial if anchor == "initial" else start)
-    assert float(what.loss(model, next(batches(1))).detach()) == pytest.approx(expected, rel=1e-6)
+    assert float(what.loss(model, next(batches(1)), PLAINLY).detach()) == pytest.approx(
+        expected, rel=1e-6
+    )
     assert bool(what.state_dict()) == (anchor == "start"), (
         "the untouched backbone is told, not stored"
     )
-    what.end(model, batches(1))
+    what.end(model, batches(1), PLAINLY)
     assert not what.state_dict()
 
 
@@ -146,7 +149,7 @@ def test_mas_importance_is_autograd_of_the_squared_cosines() -> None:
     model, what = precise(), Mas(weight=3.0, alpha=0.25, importance_pairs=32)
     means = []
     for number in (1, 2):
-        what.end(model, double(batches(number)))
+        what.end(model, double(batches(number)), PLAINLY)
         mean = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
         for batch, _ in zip(double(batches(number)), range(2), strict=False):
             images, texts = model.encode_image(batch.images), model.encode_text(batch.texts)
@@ -167,7 +170,7 @@ def test_mas_importance_is_autograd_of_the_squared_cosines() -> None:
         )
     assert float(what.state_dict()["importance.logit_scale"]) == 0
     away = precise(1)
-    assert float(what.loss(away, next(batches(3))).detach()) == pytest.approx(
+    assert float(what.loss(away, next(batches(3)), PLAINLY).detach()) == pytest.approx(
         3.0 * apart(away, model, expected), rel=1e-6
     )
 
@@ -192,11 +195,15 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
         gradients, walk = [], [used(model)]
         for batch, _ in zip(double(batches(number)), range(3), strict=False):
             alone = copy.deepcopy(model)
-            found = torch.autograd.grad(contrastive.loss(alone, batch), list(alone.parameters()))
+            found = torch.autograd.grad(
+                contrastive.loss(alone, batch, PLAINLY), list(alone.parameters())
+            )
             gradients.append(
                 {key: g for (key, _), g in zip(alone.named_parameters(), found, strict=True)}
             )
-            (both.loss(model, batch) * 8.0).backward()  # as a loss scale of fp16 would have it
+            (
+                both.loss(model, batch, PLAINLY) * 8.0
+            ).backward()  # as a loss scale of fp16 would have it
             for parameter in model.parameters():
                 parameter.grad /= 8.0
             if clip_norm is not None:
@@ -205,7 +212,7 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
                 optimizer.step()
             optimizer.zero_grad()
             walk.append(used(model))
-        both.end(model, batches(number))
+        both.end(model, batches(number), PLAINLY)
         earlier = {
             key: np.maximum(0, held + gained(gradients, walk, key)) for key, held in earlier.items()
         }
@@ -219,7 +226,9 @@ def test_si_is_the_path_integral_of_autograds_gradient_and_the_optimizers_step(
         away, start, {key: torch.tensor(value) for key, value in earlier.items()}
     )
     assert expected > 0
-    assert float(what.loss(away, next(batches(3))).detach()) == pytest.approx(expected, rel=1e-6)
+    assert float(what.loss(away, next(batches(3)), PLAINLY).detach()) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def gained(
@@ -246,7 +255,7 @@ def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
         plain = build()
         plain.load_state_dict(used(model), strict=False)
         found = torch.autograd.grad(
-            objective("contrastive", {}).loss(plain, batch), list(plain.parameters())
+            objective("contrastive", {}).loss(plain, batch, PLAINLY), list(plain.parameters())
         )
         gradients.append(
             {key: g for (key, _), g in zip(plain.named_parameters(), found, strict=True)}
@@ -271,14 +280,14 @@ def test_si_sees_what_moves_under_every_tuning(name: str) -> None:
             paths[key], expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
         )
     how.end(model)
-    both.end(model, stream)
+    both.end(model, stream, PLAINLY)
 
 
 def test_si_leaves_a_step_out_that_overflowed() -> None:
     """As fp16 does: the gradient is not finite, and the optimizer does not move."""
     model, both = build(), objective("contrastive+si", {})
     both.begin(model, task())
-    (both.loss(model, next(batches(1))) * torch.inf).backward()
+    (both.loss(model, next(batches(1)), PLAINLY) * torch.inf).backward()
     with both.stepping(model, 65536.0):
         pass
     assert all(
@@ -343,7 +352,7 @@ def visual_projection(name: str, half: bool) -> torch.Tensor:
         model.visual.proj *= 1e4  # unit norm takes it away again, and what is before it gets gradients smaller by as much
         model.logit_scale.fill_(-7.0)
     with torch.autocast("cpu", dtype=torch.float16, enabled=half):
-        what.end(model, batches(1))
+        what.end(model, batches(1), PLAINLY)
     return what.state_dict()["fisher.visual.proj" if name == "ewc" else "importance.visual.proj"]
 
 

@@ -10,7 +10,6 @@ from open_clip.model import CLIP
 from torch import nn
 
 from methods import Task, objective, part
-from methods.objectives._embeddings import features, shared
 from methods.objectives._temperature import MAX_LOGIT_SCALE
 from methods.objectives.lixp import Lixp
 from methods.objectives.lwf import Lwf
@@ -18,7 +17,7 @@ from methods.objectives.siglip import Siglip
 from methods.objectives.zscl import Zscl
 from runner.worker.costs import counted
 from streams import PRETRAINING, Batch
-from tests.tiny_clip import TEXT, VISION, batches, build, differing, learn, task, tuning
+from tests.tiny_clip import PLAINLY, TEXT, VISION, batches, build, differing, learn, task, tuning
 
 
 def precise(seed: int = 0) -> nn.Module:
@@ -59,7 +58,7 @@ def test_siglip_agrees_with_open_clips_siglip_loss_with_a_bias_of_the_model() ->
         model.encode_text(batch.texts, normalize=True),
     )
     theirs = SigLipLoss()(*pair, model.logit_scale.exp(), model.logit_bias)
-    ours = what.loss(model, batch)
+    ours = what.loss(model, batch, PLAINLY)
     assert number(ours) == pytest.approx(number(theirs), rel=1e-6)
     one, two = (torch.autograd.grad(loss, list(model.parameters())) for loss in (ours, theirs))
     for gradient, expected in zip(one, two, strict=True):
@@ -78,7 +77,7 @@ def test_siglip_agrees_with_open_clips_siglip_loss_with_a_constant_where_the_mod
         theirs = SigLipLoss()(
             *pair, model.logit_scale.exp(), torch.tensor(bias, dtype=torch.float64)
         )
-        assert number(Siglip(bias=bias).loss(model, batch)) == pytest.approx(
+        assert number(Siglip(bias=bias).loss(model, batch, PLAINLY)) == pytest.approx(
             number(theirs), rel=1e-6
         )
 
@@ -121,7 +120,7 @@ def test_lixp_is_its_formula_by_numpy() -> None:
         terms = [np.log(softmax(one).diagonal()).mean() for one in (scores, scores.T)]
         return -float(sum(terms)) / 2
 
-    assert number(what.loss(model, batch)) == pytest.approx(
+    assert number(what.loss(model, batch, PLAINLY)) == pytest.approx(
         0.7 * contrastive(images) + 0.3 * contrastive(context), rel=1e-6
     )
 
@@ -129,13 +128,14 @@ def test_lixp_is_its_formula_by_numpy() -> None:
 def test_lixp_with_alpha_1_is_the_contrastive_loss() -> None:
     model, batch = build(), next(batches(1))
     assert torch.equal(
-        Lixp(alpha=1.0).loss(model, batch), objective("contrastive", {}).loss(model, batch)
+        Lixp(alpha=1.0).loss(model, batch, PLAINLY),
+        objective("contrastive", {}).loss(model, batch, PLAINLY),
     )
 
 
 def test_lixp_needs_a_context() -> None:
     with pytest.raises(ValueError, match=r"this batch has one pair; use batch_pairs >= 2"):
-        Lixp().loss(build(), next(batches(1, pairs=1)))
+        Lixp().loss(build(), next(batches(1, pairs=1)), PLAINLY)
 
 
 def test_lwf_is_the_divergence_of_softened_similarities_by_numpy() -> None:
@@ -149,8 +149,8 @@ def test_lwf_is_the_divergence_of_softened_similarities_by_numpy() -> None:
     for teacher, student in ((old, new), (old.T, new.T)):
         p, q = softmax(teacher / 3.0), softmax(student / 3.0)
         expected += 0.3 * 9.0 * float((p * np.log(p / q)).sum(axis=1).mean()) / 2
-    assert number(what.loss(model, batch)) == pytest.approx(expected, rel=1e-6)
-    assert number(what.loss(start, batch)) == pytest.approx(0.0, abs=1e-12), (
+    assert number(what.loss(model, batch, PLAINLY)) == pytest.approx(expected, rel=1e-6)
+    assert number(what.loss(start, batch, PLAINLY)) == pytest.approx(0.0, abs=1e-12), (
         "nothing is lost where nothing moved"
     )
 
@@ -177,7 +177,7 @@ def test_lwfs_gradient_is_that_of_torchs_kl_div() -> None:
         )
     towers = [parameter for name, parameter in model.named_parameters() if name != "logit_scale"]
     for one, two in zip(
-        *(torch.autograd.grad(loss, towers) for loss in (what.loss(model, batch), theirs)),
+        *(torch.autograd.grad(loss, towers) for loss in (what.loss(model, batch, PLAINLY), theirs)),
         strict=True,
     ):
         torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-12)
@@ -191,14 +191,14 @@ def test_a_teacher_does_not_move_and_is_dropped(name: str) -> None:
     teacher, expected = term._teacher, build(1) if name == "lwf" else build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for batch, _ in zip(batches(1), range(3), strict=False):
-        what.loss(model, batch).backward()
+        what.loss(model, batch, PLAINLY).backward()
         optimizer.step()
     assert not differing(teacher.state_dict(), expected.state_dict())
     assert differing(teacher.state_dict(), model.state_dict())
     assert not any(
         parameter.requires_grad or parameter.grad is not None for parameter in teacher.parameters()
     )
-    what.end(model, batches(1))
+    what.end(model, batches(1), PLAINLY)
     assert term._teacher is None and not what.state_dict(), (
         "a checkpoint between tasks carries no teacher"
     )
@@ -219,7 +219,7 @@ def test_zscl_is_the_cross_entropy_of_softened_similarities_by_numpy(anchor_weig
         expected -= 0.7 * 9.0 * float((p * np.log(q)).sum(axis=1).mean())
     for one, two in zip(model.parameters(), start.parameters(), strict=True):
         expected += anchor_weight * float((one - two).detach().square().sum())
-    assert number(what.loss(model, batch)) == pytest.approx(expected, rel=1e-6)
+    assert number(what.loss(model, batch, PLAINLY)) == pytest.approx(expected, rel=1e-6)
     assert bool(what.state_dict()) == bool(anchor_weight), (
         "the untouched backbone is told, not stored"
     )
@@ -228,7 +228,7 @@ def test_zscl_is_the_cross_entropy_of_softened_similarities_by_numpy(anchor_weig
 def test_zscl_reaches_both_towers_and_not_the_temperature() -> None:
     model, what = build(2), Zscl(anchor_weight=0.0)
     what.begin(model, task())
-    what.loss(model, next(batches(1))).backward()
+    what.loss(model, next(batches(1)), PLAINLY).backward()
     reached = {
         key
         for key, parameter in model.named_parameters()
@@ -247,7 +247,9 @@ def test_zscl_says_what_to_do_without_pretraining_pairs() -> None:
     with pytest.raises(
         ValueError, match=r"this batch has none; use a mixture with pretraining_share > 0"
     ):
-        what.loss(build(), Batch(batch.images, batch.texts, torch.zeros_like(batch.sources)))
+        what.loss(
+            build(), Batch(batch.images, batch.texts, torch.zeros_like(batch.sources)), PLAINLY
+        )
 
 
 @pytest.mark.parametrize("name", ["lwf", "zscl"])
@@ -278,13 +280,14 @@ def test_the_terms_of_a_sum_share_one_forward_pass() -> None:
         model, what, batch = build(), objective(name, {}), next(batches(1))
         what.begin(model, task())
         with counted() as counter:
-            what.loss(model, batch).backward()
+            what.loss(model, batch, PLAINLY).backward()
         return int(counter.get_total_flops())
 
     def forward(pairs: int) -> int:
         model, batch = build(), next(batches(1))
         with counted() as counter:
-            features(model, Batch(batch.images[:pairs], batch.texts[:pairs], batch.sources[:pairs]))
+            some = Batch(batch.images[:pairs], batch.texts[:pairs], batch.sources[:pairs])
+            PLAINLY.features(model, some)
         return int(counter.get_total_flops())
 
     alone, similarities = flops("contrastive"), 2 * 16 * 16 * 16
@@ -301,13 +304,14 @@ def test_the_terms_of_a_sum_share_one_forward_pass() -> None:
 
 def test_features_are_shared_by_model_and_batch_and_only_within() -> None:
     model, other, batch = build(), build(1), next(batches(1))
-    with shared():
-        once = features(model, batch)
-        assert features(model, batch)[0] is once[0]
-        assert features(other, batch)[0] is not once[0]
-        assert features(model, next(batches(2)))[0] is not once[0]
-    assert features(model, batch)[0] is not once[0]
-    assert torch.equal(features(model, batch)[0], once[0])
+    towers = PLAINLY.sharing()
+    once = towers.features(model, batch)
+    assert towers.features(model, batch)[0] is once[0]
+    assert towers.features(other, batch)[0] is not once[0]
+    assert towers.features(model, next(batches(2)))[0] is not once[0]
+    for others in (PLAINLY, PLAINLY.sharing(), towers.sharing()):
+        assert others.features(model, batch)[0] is not once[0]
+        assert torch.equal(others.features(model, batch)[0], once[0])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from methods.objectives.derpp import Derpp
 from methods.objectives.gere import Gere, margin
 from runner.worker.costs import counted
 from streams import PRETRAINING, UPDATE, Batch
-from tests.tiny_clip import batches, build, differing, learn, names, step, task, tuning
+from tests.tiny_clip import PLAINLY, batches, build, differing, learn, names, step, task, tuning
 
 
 def double(batch: Batch) -> Batch:
@@ -67,6 +67,7 @@ def test_a_reservoir_keeps_every_pair_ever_offered_with_equal_chance() -> None:
             kept.fill(
                 Blind(),
                 iter([numbered(6 * number_of_task, 4), numbered(6 * number_of_task + 4, 4)]),
+                PLAINLY,
                 lambda rows: rows,
             )
         assert kept.offered == 24 and len(kept.store) == 6
@@ -85,7 +86,7 @@ def test_a_reservoir_keeps_every_pair_ever_offered_with_equal_chance() -> None:
 
 def test_a_reservoir_takes_the_tasks_own_pairs_only() -> None:
     kept = Reservoir(10)
-    kept.fill(build(), batches(1), lambda rows: rows)
+    kept.fill(build(), batches(1), PLAINLY, lambda rows: rows)
     own = {
         tuple(row)
         for batch, _ in zip(batches(1), range(2), strict=False)
@@ -101,7 +102,7 @@ def test_a_reservoir_takes_the_tasks_own_pairs_only() -> None:
     with pytest.raises(
         ValueError, match=r"this batch has none; use a mixture with update_share > 0"
     ):
-        kept.fill(build(), iter([alien]), lambda rows: rows)
+        kept.fill(build(), iter([alien]), PLAINLY, lambda rows: rows)
 
 
 def test_a_store_replays_no_pair_twice_and_by_torchs_global_generator() -> None:
@@ -122,7 +123,7 @@ def test_a_store_replays_no_pair_twice_and_by_torchs_global_generator() -> None:
 @pytest.mark.parametrize("name", ["der", "derpp"])
 def test_the_first_task_has_nothing_to_replay(name: str) -> None:
     what = part("objectives", name, {"buffer_pairs": 8})
-    assert number(what.loss(build(), next(batches(1)))) == 0.0
+    assert number(what.loss(build(), next(batches(1)), PLAINLY)) == 0.0
     plain, model = build(), build()
     learn(plain, tuning("full"), objective("contrastive", {}), 3)
     learn(model, tuning("full"), objective(f"contrastive+{name}", {name: {"buffer_pairs": 8}}), 3)
@@ -131,10 +132,10 @@ def test_the_first_task_has_nothing_to_replay(name: str) -> None:
 
 def test_der_is_the_squared_distance_of_embeddings_by_numpy() -> None:
     then, now, what = precise(1), precise(2), Der(weight=0.4, buffer_pairs=8, replay_pairs=5)
-    what.end(then, map(double, batches(1)))
+    what.end(then, map(double, batches(1)), PLAINLY)
     assert number_of(what) == 8
     torch.manual_seed(9)
-    loss = what.loss(now, double(next(batches(2))))
+    loss = what.loss(now, double(next(batches(2))), PLAINLY)
     torch.manual_seed(9)
     chosen = torch.randperm(8)[:5]
     images, texts = (what.state_dict()[name][chosen] for name in ("images", "texts"))
@@ -147,7 +148,9 @@ def test_der_is_the_squared_distance_of_embeddings_by_numpy() -> None:
         / 2
     )
     assert number(loss) == pytest.approx(expected, rel=1e-6)
-    assert number(what.loss(then, double(next(batches(2))))) == pytest.approx(0.0, abs=1e-12)
+    assert number(what.loss(then, double(next(batches(2))), PLAINLY)) == pytest.approx(
+        0.0, abs=1e-12
+    )
 
 
 def number_of(what: Der | Derpp) -> int:
@@ -162,16 +165,16 @@ def test_derpp_adds_open_clips_loss_of_the_replayed_pairs() -> None:
     whole, half = Derpp(weight=0.4, contrastive_weight=0.6, **params), Der(weight=0.4, **params)
     for what in (whole, half):
         torch.manual_seed(3)
-        what.end(then, map(double, batches(1)))
+        what.end(then, map(double, batches(1)), PLAINLY)
     losses = []
     for what in (whole, half):
         torch.manual_seed(9)
-        losses.append(number(what.loss(now, batch)))
+        losses.append(number(what.loss(now, batch, PLAINLY)))
     images, texts = (whole.state_dict()[name] for name in ("images", "texts"))
     pair = now.encode_image(images, normalize=True), now.encode_text(texts, normalize=True)
     theirs = 0.6 * number(ClipLoss()(*pair, now.logit_scale.exp()))
     assert losses[0] - losses[1] == pytest.approx(theirs, rel=1e-6)
-    whole.loss(now, batch).backward()
+    whole.loss(now, batch, PLAINLY).backward()
     assert now.logit_scale.grad is None, "the temperature is left to the loss of the task"
 
 
@@ -207,12 +210,12 @@ def test_replay_is_counted_where_it_is_spent() -> None:
 
     def flops() -> int:
         with counted() as counter:
-            what.loss(model, batch).backward()
+            what.loss(model, batch, PLAINLY).backward()
         return int(counter.get_total_flops())
 
     alone = flops()
     with counted() as counter:
-        what.end(model, batches(1))
+        what.end(model, batches(1), PLAINLY)
     assert counter.get_total_flops() > 0
     assert flops() == pytest.approx(2 * alone, rel=0.01)
 
@@ -250,7 +253,7 @@ def test_gere_is_its_formula_by_numpy() -> None:
     what = Gere(weight=3.0, width=0.5, general_pairs=4, replay_pairs=3)
     what.begin(initial, Task(1, 5, initial.state_dict()))
     torch.manual_seed(9)
-    loss = what.loss(now, batch)
+    loss = what.loss(now, batch, PLAINLY)
     chosen = batch.sources == PRETRAINING
     assert torch.equal(what.state_dict()["texts"], batch.texts[chosen]), (
         "the set is the pretraining part"
@@ -266,7 +269,7 @@ def test_gere_is_its_formula_by_numpy() -> None:
         moved, general[drawn], mean - 0.5 * deviation, mean + 0.5 * deviation
     )
     assert expected > 0 and number(loss) == pytest.approx(expected, rel=1e-6)
-    assert number(what.loss(initial, batch)) == pytest.approx(0.0, abs=1e-9)
+    assert number(what.loss(initial, batch, PLAINLY)) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_geres_set_is_filled_once_and_then_the_copy_of_the_weights_goes() -> None:
@@ -274,13 +277,13 @@ def test_geres_set_is_filled_once_and_then_the_copy_of_the_weights_goes() -> Non
     what.begin(model, task())
     sizes = []
     for _ in range(3):
-        what.loss(model, next(stream))
+        what.loss(model, next(stream), PLAINLY)
         sizes.append(len(what.state_dict()["texts"]))
     assert sizes == [4, 6, 6] and what._teacher is None
     before = {key: tensor.clone() for key, tensor in what.state_dict().items()}
-    what.end(model, stream)
+    what.end(model, stream, PLAINLY)
     what.begin(model, task(2))
-    what.loss(model, next(stream))
+    what.loss(model, next(stream), PLAINLY)
     assert what._teacher is None and not differing(before, what.state_dict())
 
 
@@ -288,7 +291,9 @@ def test_gere_says_what_to_do_without_pretraining_pairs() -> None:
     batch, what = next(batches(1)), Gere()
     what.begin(build(), task())
     with pytest.raises(ValueError, match=r"this batch has none; use pretraining_share > 0"):
-        what.loss(build(), Batch(batch.images, batch.texts, torch.zeros_like(batch.sources)))
+        what.loss(
+            build(), Batch(batch.images, batch.texts, torch.zeros_like(batch.sources)), PLAINLY
+        )
 
 
 def test_gere_keeps_units_where_they_were() -> None:
@@ -303,7 +308,7 @@ def test_gere_keeps_units_where_they_were() -> None:
         probe.load_state_dict(
             {key.removeprefix("gere."): tensor for key, tensor in what.state_dict().items()}
         )
-        return number(probe.loss(model, next(batches(1))))
+        return number(probe.loss(model, next(batches(1)), PLAINLY))
 
     assert wrong(10.0) < 0.8 * wrong(0.0)
 

@@ -19,7 +19,7 @@ from methods.optimizers import Joined, memory, optimizer, remember
 from methods.parameters import moving
 from runner.worker import checkpoint
 from schema.checks import parts
-from tests.tiny_clip import RECIPE, batches, build, differing, names, step, task, tuning
+from tests.tiny_clip import PLAINLY, RECIPE, batches, build, differing, names, step, task, tuning
 
 OPTIMIZERS = parts.names("methods/optimizers.py")
 CONTRASTIVE, FULL = objective("contrastive", {}), tuning("full")
@@ -92,6 +92,90 @@ def test_weight_decay_reaches_every_parameter(name: str) -> None:
         torch.testing.assert_close(parameter, expected, rtol=1e-5, atol=1e-7)
 
 
+def spared_by_open_clip(name: str, parameter: nn.Parameter) -> bool:
+    """What open_clip's training leaves without weight decay, by name and dimensions."""
+    words = ("bn", "ln", "bias", "logit_scale")
+    return parameter.ndim < 2 or any(word in name for word in words)
+
+
+def test_the_tiny_clip_has_gains_and_biases_to_spare() -> None:
+    """Of its 62 tensors open_clip spares 40."""
+    named = list(build().named_parameters())
+    assert (len(named), sum(spared_by_open_clip(*item) for item in named)) == (62, 40)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weight_decay_of_matrices_spares_what_open_clip_spares(name: str) -> None:
+    model, before = build(), build()
+    trained = made(name, model, decay="matrices")
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    trained.step()
+    for key, parameter in model.named_parameters():
+        decays = not spared_by_open_clip(key, parameter)
+        shrunk = 1 - RECIPE["lr"] * RECIPE["weight_decay"] * decays
+        expected = before.get_parameter(key) * shrunk
+        torch.testing.assert_close(parameter, expected, rtol=1e-5, atol=1e-7)
+        assert decays or torch.equal(parameter, before.get_parameter(key)), key
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_weight_decay_of_matrices_goes_on_to_the_last_bit(name: str) -> None:
+    model, resumed, stream = build(), build(seed=4), batches(1)
+    first = made(name, model, decay="matrices")
+    for _ in range(2):
+        step(model, FULL, CONTRASTIVE, first, next(stream))
+    second = made(name, resumed, decay="matrices")
+    resumed.load_state_dict(model.state_dict())
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    kept, carried = memory(first, dict(model.named_parameters())), build(seed=5)
+    third = made(name, carried, decay="matrices")
+    carried.load_state_dict(model.state_dict())
+    remember(third, dict(carried.named_parameters()), kept)
+    batch = next(stream)
+    for each, its in ((model, first), (resumed, second), (carried, third)):
+        step(each, FULL, CONTRASTIVE, its, batch)
+    assert not differing(model.state_dict(), resumed.state_dict())
+    assert not differing(model.state_dict(), carried.state_dict())
+
+
+def test_weight_decay_of_matrices_is_two_groups_of_torchs_own() -> None:
+    model, other = build(), build()
+    ours = made("adamw", model, decay="matrices")
+    named = list(other.named_parameters())
+    spared = [parameter for name, parameter in named if spared_by_open_clip(name, parameter)]
+    others = [parameter for name, parameter in named if not spared_by_open_clip(name, parameter)]
+    groups = [{"params": others}, {"params": spared, "weight_decay": 0.0}]
+    theirs = torch.optim.AdamW(groups, lr=RECIPE["lr"], weight_decay=RECIPE["weight_decay"])
+    for seed in range(3):
+        step(model, FULL, CONTRASTIVE, ours, next(batches(seed)))
+        step(other, FULL, CONTRASTIVE, theirs, next(batches(seed)))
+    assert not differing(model.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("tuned", ["bitfit", "lora", "first_task_only"])
+def test_weight_decay_of_matrices_needs_no_matrices_and_nothing_else(name: str, tuned: str) -> None:
+    """Biases alone, matrices alone, and a task in which nothing moves."""
+    how, model = tuning(tuned), build()
+    recipe = RECIPE | {"optimizer_params": {"decay": "matrices"}}
+    parameters = how.begin(model, task(2))
+    trained = optimizer(name, parameters, recipe)
+    if parameters:
+        step(model, how, CONTRASTIVE, trained, next(batches(1)))
+    decays = {group["weight_decay"] for group in trained.param_groups}
+    assert decays == {RECIPE["weight_decay"] if tuned == "lora" else 0.0}
+
+
+def test_what_weight_decay_acts_on_is_one_of_two_words() -> None:
+    row = {"name": "r", "optimizer": "adamw", "schedule": "cosine", "schedule_params": {}}
+    row |= {"augmentation_params": {}, "precision": "fp32", "batch_pairs": 8}
+    parts.check_recipe(row | {"optimizer_params": {"decay": "matrices"}})
+    message = r"recipe 'r': decay is 'all' .* or 'matrices' .*, not 'gains'"
+    with pytest.raises(parts.PartError, match=message):
+        parts.check_recipe(row | {"optimizer_params": {"decay": "gains"}})
+
+
 @pytest.mark.parametrize(
     ("name", "theirs", "params"),
     [
@@ -147,7 +231,7 @@ def test_muon_is_torchs_own_on_its_share() -> None:
     )
     for n in range(4):
         step(model, FULL, CONTRASTIVE, ours, next(batches(n)))
-        CONTRASTIVE.loss(other, next(batches(n))).backward()
+        CONTRASTIVE.loss(other, next(batches(n)), PLAINLY).backward()
         for each in theirs:
             each.step()
             each.zero_grad()
@@ -174,7 +258,7 @@ def test_a_joined_optimizer_takes_a_closure_as_torchs_do() -> None:
     trained = made("muon", model)
 
     def closure() -> float:
-        loss = CONTRASTIVE.loss(model, batch)
+        loss = CONTRASTIVE.loss(model, batch, PLAINLY)
         loss.backward()
         return float(loss.detach())
 

@@ -5,8 +5,8 @@ import torch
 
 from methods import Method, Repair, merger, objective, part
 from methods.parameters import moving
-from schema.checks import parts
-from tests.tiny_clip import batches, build, differing, learn, names, task
+from schema.checks import parts, rows
+from tests.tiny_clip import PLAINLY, batches, build, differing, learn, names, task
 
 REPAIRS = names("methods/repair")
 CONTRASTIVE = objective("contrastive", {})
@@ -78,8 +78,8 @@ def test_a_row_names_a_repair_and_its_keys() -> None:
         "merging_params": "{}",
         "repair_params": "{}",
     }
-    parts.check_method(row | {"repair": "fpf", "repair_params": '{"share": 0.1}'})
-    parts.check_method(row | {"repair": None})
+    rows.check_method(row | {"repair": "fpf", "repair_params": '{"share": 0.1}'})
+    rows.check_method(row | {"repair": None})
     for said, message in (
         ({"repair": "fpv"}, "unknown 'fpv'.*Did you mean 'fpf'"),
         ({"repair": "fpf", "repair_params": '{"shares": 1}'}, "has no parameter 'shares'"),
@@ -89,7 +89,7 @@ def test_a_row_names_a_repair_and_its_keys() -> None:
         ),
     ):
         with pytest.raises(parts.PartError, match=message):
-            parts.check_method(row | said)
+            rows.check_method(row | said)
 
 
 def test_a_repair_is_a_method_of_its_own() -> None:
@@ -97,4 +97,4 @@ def test_a_repair_is_a_method_of_its_own() -> None:
     alone = Method(made("fpf"), CONTRASTIVE, merger("none", {}, "last", "last"))
     model = build()
     alone.tuning.begin(model, task(2, 1))
-    assert torch.isfinite(alone.objective.loss(model, next(batches(1))))
+    assert torch.isfinite(alone.objective.loss(model, next(batches(1)), PLAINLY))

@@ -9,8 +9,8 @@ from open_clip.loss import SigLipLoss
 from methods import Selection, part
 from methods.selection._joint import choose, pair_losses
 from runner.worker.selection import Selector, candidates
-from schema.checks import parts
-from tests.tiny_clip import batches, build, differing, names, snapshot, task
+from schema.checks import parts, rows
+from tests.tiny_clip import PLAINLY, batches, build, differing, names, snapshot, task
 
 SELECTIONS = names("methods/selection")
 
@@ -27,7 +27,7 @@ def test_it_chooses_a_batch_among_candidates_and_changes_nothing(name: str) -> N
     selector = Selector(selection, model, task(), 12)
     assert candidates(selection, 12) == 24
     torch.manual_seed(0)
-    kept = selector.select(model, drawn)
+    kept = selector.select(model, drawn, PLAINLY)
     places = [int((drawn.images == image).flatten(1).all(dim=1).nonzero()) for image in kept.images]
     assert places == sorted(set(places)) and len(places) == 12
     assert torch.equal(kept.texts, drawn.texts[places]) and torch.equal(
@@ -38,7 +38,7 @@ def test_it_chooses_a_batch_among_candidates_and_changes_nothing(name: str) -> N
         "the untouched backbone judges"
     )
     torch.manual_seed(0)
-    again = selector.select(model, drawn)
+    again = selector.select(model, drawn, PLAINLY)
     assert torch.equal(kept.images, again.images), "a function of the generator's state"
 
 
@@ -95,8 +95,8 @@ def test_a_row_names_a_selection_and_its_keys() -> None:
         "selection": "learnability",
         "selection_params": json.dumps({"filter_ratio": 0.5}),
     }
-    parts.check_mixture(row)
-    parts.check_mixture({"name": "m", "selection": "none", "selection_params": "{}"})
+    rows.check_mixture(row)
+    rows.check_mixture({"name": "m", "selection": "none", "selection_params": "{}"})
     for said, message in (
         (
             {"selection": "learnabilty"},
@@ -109,4 +109,4 @@ def test_a_row_names_a_selection_and_its_keys() -> None:
         ({"selection": "none"}, "none has no parameter 'filter_ratio'"),
     ):
         with pytest.raises(parts.PartError, match=message):
-            parts.check_mixture(row | said)
+            rows.check_mixture(row | said)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from methods import Tuning, objective, part
-from tests.tiny_clip import batches, build, task
+from tests.tiny_clip import PLAINLY, batches, build, task
 
 CONTRASTIVE = objective("contrastive", {})
 Start = Callable[[Any, Any], None]  # puts peft's layer where our update of the weight begins
@@ -39,7 +39,7 @@ def steps_of(model: nn.Module, how: Tuning, parameters: list[nn.Parameter]) -> N
     optimizer, stream = torch.optim.AdamW(parameters, lr=1e-2), batches(1)
     for _ in range(10):
         batch = next(stream)
-        loss = CONTRASTIVE.loss(model, replace(batch, images=batch.images.double()))
+        loss = CONTRASTIVE.loss(model, replace(batch, images=batch.images.double()), PLAINLY)
         optimizer.zero_grad()
         loss.backward()
         with how.stepping(model, optimizer):

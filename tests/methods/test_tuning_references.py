@@ -16,7 +16,7 @@ from methods.tuning.coso import sketched
 from methods.tuning.dora import Turned
 from methods.tuning.osf import Tail
 from methods.tuning.vera import Scaled
-from tests.tiny_clip import RECIPE, batches, build, differing, learn, snapshot, step, task
+from tests.tiny_clip import PLAINLY, RECIPE, batches, build, differing, learn, snapshot, step, task
 
 CONTRASTIVE = objective("contrastive", {})
 WIDTH, LAYERS, HIDDEN, EMBED = 32, 4, 64, 16  # of tiny_clip: two towers of two layers
@@ -289,7 +289,7 @@ def test_osf_gradients_leave_the_frozen_subspace_alone() -> None:
     model, how = build(), made("osf", frozen_share=0.25)
     parameters = how.begin(model, task())
     optimizer = torch.optim.SGD(parameters, lr=0.1)
-    CONTRASTIVE.loss(model, next(batches(1))).backward()
+    CONTRASTIVE.loss(model, next(batches(1)), PLAINLY).backward()
     tails = [module for module in model.modules() if isinstance(module, Tail)]
     expected = []
     for tail in tails:
@@ -316,10 +316,17 @@ def test_osf_freezes_the_largest_singular_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step_", "kappa"), [(50, 0.0), (51, 0.0005), (55, 0.0025), (60, 0.005), (100, 0.005)]
+    ("step_", "kappa"), [(250, 0.0), (255, 0.0001), (375, 0.0025), (495, 0.0049), (500, 0.005)]
 )
-def test_codyras_threshold_waits_then_rises(step_: int, kappa: float) -> None:
-    assert made("codyra").threshold(step_, 100) == pytest.approx(kappa)  # type: ignore[attr-defined]
+def test_codyras_threshold_waits_then_rises_as_released(step_: int, kappa: float) -> None:
+    """At the end of each of the released 50 levels, of five of 500 steps each."""
+    assert made("codyra").threshold(step_, 500) == pytest.approx(kappa)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("step_", "kappa"), [(50, 0.0), (55, 0.0025), (60, 0.005), (99, 0.005)])
+def test_codyras_threshold_stays_after_its_rise(step_: int, kappa: float) -> None:
+    how = made("codyra", ramp_share=0.1)
+    assert how.threshold(step_, 100) == pytest.approx(kappa)  # type: ignore[attr-defined]
 
 
 def test_codyra_takes_the_proximal_step_of_the_l1_norm() -> None:

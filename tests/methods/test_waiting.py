@@ -101,9 +101,9 @@ def test_no_objective_waits(name: str) -> None:
     assert waits(of_objective(name)) == []
 
 
-@pytest.mark.parametrize("name", ["lora", "galore", "osf", "migu"])
+@pytest.mark.parametrize("name", ["lora", "galore", "osf", "migu", "coso"])
 def test_no_tuning_waits(name: str) -> None:
-    """One of each kind; coso does, whose ranks follow from the gradients, when it projects anew."""
+    """Try one tuning of each kind."""
     assert waits(spec_of(tuning=name)) == []
 
 

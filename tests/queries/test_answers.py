@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pages.kept import DEMO
-from schema import views
+from schema.questions import Question, all_questions
 from tests.drawn import drawn
 from tests.filled import Filled
 from tests.queries.recomputed import ANSWERS, UNTOLD, Facts, Row
 
-QUESTIONS = {question.name: question for question in views.questions()}
+QUESTIONS = {question.name: question for question in all_questions()}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
     "retention_at_budget": [
         {"budget": "medium", "stream": "world"},
@@ -71,12 +71,12 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "failures": "outcomes by that text: tests/queries/test_queries_states.py",
     "health": "problems as they were found: tests/queries/test_queries_states.py",
     "mates": "which trials train the same, by a hash: tests/runner/worker/test_sharing.py, tests/queries/test_queries_states.py",
-    "neighbours": "trials drawn by chance: tests/schema/test_kept.py",
+    "neighbours": "trials drawn by chance: tests/schema/test_summaries.py",
     "ready": "what sync may start: tests/queries/test_queries_states.py, tests/runner/worker/test_sharing.py",
-    "stream_seen": "a hash: tests/schema/test_kept.py",
+    "stream_seen": "a hash: tests/schema/test_summaries.py",
     "todo": "what sync may start now: tests/queries/test_queries_states.py, tests/runner/worker/test_sharing.py",
     "trunk": "a hash, whose number of values is in `sharing`: tests/runner/scheduler/test_sharing_rule.py",
-    "unkept": "which trials have newer facts: tests/schema/test_kept.py",
+    "unkept": "which trials have newer facts: tests/schema/test_summaries.py",
 }
 ASKED = [(name, {}) for name in ANSWERS] + [
     (name, asked) for name, several in PARAMETERS.items() for asked in several
@@ -131,7 +131,7 @@ def test_answers_of_the_demo(name: str, demo: tuple[Any, Facts]) -> None:
     same(QUESTIONS[name], asked(connection, QUESTIONS[name], {}), ANSWERS[name](facts))
 
 
-def asked(connection: Any, question: views.Question, parameters: dict[str, Any]) -> list[Row]:
+def asked(connection: Any, question: Question, parameters: dict[str, Any]) -> list[Row]:
     """The rows of an answer."""
     given = (
         f"({', '.join(f'{name} := ${name}' for name in parameters)})"
@@ -143,12 +143,12 @@ def asked(connection: Any, question: views.Question, parameters: dict[str, Any])
     return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
 
 
-def same(question: views.Question, got: list[Row], want: list[Row]) -> None:
+def same(question: Question, got: list[Row], want: list[Row]) -> None:
     differences = different(question, got, want)
     assert not differences, "\n".join(differences[:8])
 
 
-def different(question: views.Question, got: list[Row], want: list[Row]) -> list[str]:
+def different(question: Question, got: list[Row], want: list[Row]) -> list[str]:
     """Where two answers differ: rows by their grain, then every column of each."""
     key = grain(question, got or want)
     ours, theirs = (
@@ -182,7 +182,7 @@ def different(question: views.Question, got: list[Row], want: list[Row]) -> list
     return found
 
 
-def grain(question: views.Question, rows: list[Row]) -> list[str]:
+def grain(question: Question, rows: list[Row]) -> list[str]:
     """The columns that the grain names."""
     columns = list(rows[0]) if rows else []
     listed = re.match(r"one row per (?:\(([a-z_, ]+)\)|([a-z ]+))", question.grain)

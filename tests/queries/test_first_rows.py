@@ -6,7 +6,7 @@ import pytest
 
 from queries import answer, first, questions
 from queries.first import leading
-from schema.views import Question
+from schema.questions import Question
 from tests.filled import Filled, shifted, varied
 
 QUESTIONS = {question.name: question for question in questions()}

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from queries import AskError, QuestionError, SnapshotError, ask, fingerprint, questions
+from schema import questions as read
 from schema import views
 from tests.filled import Filled, varied
 
@@ -40,7 +41,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     made.connection.close()
 
 
-def call(question: views.Question) -> str:
+def call(question: read.Question) -> str:
     return (
         f"{question.name}({ASKED.get(question.name, '')})"
         if question.kind == "macro"
@@ -49,7 +50,7 @@ def call(question: views.Question) -> str:
 
 
 @each_question
-def test_form(question: views.Question) -> None:
+def test_form(question: read.Question) -> None:
     lines = question.sql.splitlines()
     assert re.fullmatch(r"-- [A-Z].*\?( \(No rows is good\.\))?", lines[0])
     assert re.match(r"-- grain: one row per ", lines[1])
@@ -59,19 +60,19 @@ def test_form(question: views.Question) -> None:
 
 
 @each_question
-def test_answers_on_an_empty_catalog(question: views.Question, empty: Filled) -> None:
+def test_answers_on_an_empty_catalog(question: read.Question, empty: Filled) -> None:
     assert bool(empty.rows(call(question))) == (question.name in CONSTANT)
 
 
 @each_question
-def test_answers_on_a_filled_catalog(question: views.Question, full: Filled) -> None:
+def test_answers_on_a_filled_catalog(question: read.Question, full: Filled) -> None:
     found = full.rows(call(question))
     # `definition_drift` cannot be clean here: the attempts were not given the definition of their rows
     assert question.name == "definition_drift" or bool(found) != question.is_audit
 
 
 @each_question
-def test_grain(question: views.Question, full: Filled) -> None:
+def test_grain(question: read.Question, full: Filled) -> None:
     """Where the grain is written as columns, they are unique in the answer."""
     listed = re.match(r"one row per (?:\(([a-z_, ]+)\)|(trial|study)\b)", question.grain)
     columns = (listed[1] or listed[2]) if listed else ""
@@ -85,7 +86,7 @@ def test_grain(question: views.Question, full: Filled) -> None:
 
 
 @each_question
-def test_comment_is_the_question(question: views.Question, full: Filled) -> None:
+def test_comment_is_the_question(question: read.Question, full: Filled) -> None:
     source = (
         "duckdb_views(), view_name"
         if question.kind == "view"
@@ -124,7 +125,7 @@ def test_refresh_follows_the_folder(tmp_path: Path) -> None:
     )
     assert views.refresh(catalog.connection, tmp_path)
     assert catalog.rows("a_second(more := 3)") == [{"n": 12.0}]
-    assert views.fingerprint(tmp_path) != fingerprint()
+    assert read.fingerprint(tmp_path) != fingerprint()
 
 
 def test_refresh_renews_what_someone_dropped_and_leaves_alone_what_someone_added() -> None:
@@ -178,13 +179,13 @@ def test_a_folder_is_a_topic(tmp_path: Path) -> None:
         (tmp_path / topic).mkdir()
         (tmp_path / topic / f"{name}.sql").write_text(text.format(name))
     assert {
-        topic: [one.name for one in asked] for topic, asked in views.by_topic(tmp_path).items()
+        topic: [one.name for one in asked] for topic, asked in read.by_topic(tmp_path).items()
     } == {
         "What to choose": ["new"],
         "What it costs": ["dear"],
         "What must have no rows": ["checked"],
     }
-    assert {(one.about, one.is_audit) for one in views.questions(tmp_path)} == {
+    assert {(one.about, one.is_audit) for one in read.all_questions(tmp_path)} == {
         ("In words.", False),
         ("In words.", True),
     }
@@ -192,7 +193,7 @@ def test_a_folder_is_a_topic(tmp_path: Path) -> None:
     (tmp_path / "cost/lost.sql").write_text(text.format("lost"))
     unknown = r"queries/cost/lost\.sql: unknown topic 'cost'\. Known: choices, scores, .*Did you mean 'costs'"
     with pytest.raises(QuestionError, match=unknown):
-        views.questions(tmp_path)
+        read.all_questions(tmp_path)
 
 
 def test_a_macro_that_reads_an_unqualified_column_says_how_to_mend_it(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @each_question
-def test_ask(question: views.Question, snapshot: Path) -> None:
+def test_ask(question: read.Question, snapshot: Path) -> None:
     assert ask(question.name, snapshot).columns
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runner.scheduler.base_weights import deployed_weights
 from runner.scheduler.resolve import RefusedError, Resolver
-from schema import ddl, views
+from schema import ddl, grid, views
+from schema.__main__ import ROWS
 from schema.site import Site
 from schema.spec import Spec
 from tests.schema.test_grid import AXES, TRIAL
@@ -59,7 +60,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
         c: json.loads(v) if t == "JSON" and v is not None else v
         for (c, t), v in zip(columns, values, strict=True)
     }
-    for column, nothing in (("buffer_policy", None), ("compute_params", {})):
+    for column, nothing in (("buffer_policy", None), ("compute_params", {}), ("preprocessing", {})):
         if column in parsed and parsed[column] == nothing:
             del parsed[
                 column
@@ -114,6 +115,89 @@ def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(
         assert "buffer_policy" not in drawn[1]
     finally:
         connection.execute("ROLLBACK")
+
+
+LAION = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+SQUASH = {"resize_mode": "squash"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "tag", "own", "said", "of_child"),
+    [
+        ("ViT-B-32", "laion2b_s34b_b79k", {}, None, None),
+        ("ViT-L-14", "laion2b_s32b_b82k", {}, None, LAION),
+        ("ViT-B-16-SigLIP", "webli", {}, SQUASH, LAION | SQUASH),
+        ("ViT-B-32", "laion2b_s34b_b79k", {"std": [0.2, 0.2, 0.2]}, {"std": [0.2] * 3}, {"std": [0.2] * 3}),
+        ("ViT-B-16-SigLIP", "webli", {"resize_mode": "longest"}, {"resize_mode": "longest"},
+         LAION | {"resize_mode": "longest"}),
+        ("ViT-B-32", "weights/mine.pt", {}, None, None),
+        ("ViT-B-32", None, {}, None, None),
+    ],
+)  # fmt: skip
+def test_how_images_are_prepared_passes_from_trial_to_trial(
+    connection: duckdb.DuckDBPyConnection,
+    architecture: str,
+    tag: str | None,
+    own: dict[str, object],
+    said: dict[str, object] | None,
+    of_child: dict[str, object] | None,
+) -> None:
+    """A child names no tag, and is told what the tag says that its chain of trials began with.
+
+    Where it is as for OpenAI's CLIP nothing is said, so that definitions stay what they were.
+    """
+    connection.execute("BEGIN")
+    try:
+        rows = (ROWS / "pretrained_tags.sql").read_text()
+        connection.execute(rows)
+        insert = "INSERT INTO backbone (name, architecture, pretrained, preprocessing) VALUES (?, ?, ?, ?)"
+        trial = (
+            "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
+            "SELECT ?, ?, stream, mixture, method, recipe, budget, seed FROM trial WHERE id = 1"
+        )
+        connection.execute(insert, ["root", architecture, tag, json.dumps(own)])
+        connection.execute(trial, [20, "root"])
+        for number, parent in ((21, 20), (22, 21)):
+            name = f"child {number}"
+            connection.execute(insert, [name, architecture, f"trial:{parent}", "{}"])
+            connection.execute(trial, [number, name])
+        for number in (20, 21):
+            connection.execute(
+                "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
+                "VALUES (?, 1, '{}', 'some id', 'batch', 0)",
+                [number],
+            )
+            connection.execute(
+                "INSERT INTO outcome (trial, attempt, state) VALUES (?, 1, 'done')", [number]
+            )
+        backbones = [
+            Resolver(connection, [number]).resolve(number)[0].backbone for number in (20, 21, 22)
+        ]
+        assert [one.get("preprocessing") for one in backbones] == [said, of_child, of_child]
+    finally:
+        connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "message"),
+    [
+        ({"meen": [0.5] * 3}, r"unknown key 'meen'\. Allowed: mean, std, .*Did you mean 'mean'"),
+        ({"mean": 0.5}, r"mean is three numbers from 0 to 1, .*, not 0\.5"),
+        ({"std": [0, 1, 1]}, "std is three numbers above 0"),
+        ({"interpolation": "nearest"}, "interpolation is one of bicubic, bilinear, not 'nearest'"),
+        ({"resize_mode": "crop"}, "resize_mode is one of shortest, longest, squash, not 'crop'"),
+        ({"fill_color": 300}, "fill_color is a whole number from 0 to 255, not 300"),
+    ],
+)
+def test_images_that_no_model_could_be_given_are_refused_at_the_insert(
+    connection: duckdb.DuckDBPyConnection, preprocessing: dict[str, object], message: str
+) -> None:
+    grid_text = (
+        "INSERT INTO backbone (name, architecture, preprocessing) "
+        f"VALUES ('odd', 'ViT-B-32', '{json.dumps(preprocessing)}');"
+    )
+    with pytest.raises(grid.GridError, match=f"backbone 'odd', preprocessing: {message}"):
+        grid.apply(connection, grid_text, "my_grid.sql")
 
 
 @settings(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schema.checks import parts
-from schema.checks.kinds import WORDS, fits, worded
+from schema.checks.kinds import NAMES_OF_KINDS, fits, worded
 
 PLACES = (
     "methods/tuning", "methods/objectives", "methods/merging", "methods/selection", "methods/repair", "methods/optimizers.py",
@@ -27,7 +27,9 @@ def kind(text: str) -> ast.expr:
 @pytest.mark.parametrize(("place", "name", "key"), KEYS)
 def test_every_key_has_a_kind_and_refuses_another(place: str, name: str, key: str) -> None:
     annotation = parts.annotations(place, name)[key]
-    assert worded(annotation) in WORDS.values() or worded(annotation).startswith(("a ", "an "))
+    assert worded(annotation) in NAMES_OF_KINDS.values() or worded(annotation).startswith(
+        ("a ", "an ")
+    )
     wrong: Any = (
         [[]]
         if isinstance(annotation, ast.Name)

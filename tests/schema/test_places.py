@@ -11,7 +11,8 @@ from schema.__main__ import main
 from schema.catalog import Catalog
 from schema.checks.places import UnknownNameError, wanted
 from schema.site import Site
-from streams.check import chosen, look
+from streams.check import look
+from streams.inspection import chosen
 from tests.layouts import LAYOUTS
 
 HERE = {name for name in LAYOUTS if name not in ("world", "idsprites")}
@@ -92,11 +93,21 @@ def test_every_layout_is_found_and_counted(form: str, tmp_path: Path) -> None:
     if form == "imagefolder":
         row["params"] |= {"test": "train", "test_share": 0.0}
     found = look(row, tmp_path)
-    assert (found.absent, found.count("train"), found.count("test"), found.said) == (
-        False,
+    beside = {
+        "imagefolder": [
+            "train: 1 not used, hidden: crow/.DS_Store.png",
+            "train: 1 not used, not a kind of picture that is read: crow/Thumbs.db",
+        ],
+        "webdataset": [
+            "3 files at its place belong to no split (.json 3): 00000_stats.json, 00001_stats.json, "
+            "00002_stats.json"
+        ],
+    }
+    assert (found.state, found.count("train"), found.count("test"), found.remarks) == (
+        "there",
         "12",
         "",
-        [],
+        beside.get(form, []),
     )
     assert look(row | {"train_pairs": 13}, tmp_path).count("train") == "12 of 13"
 
@@ -108,18 +119,23 @@ def test_what_cannot_be_read_is_named_and_what_is_missing_says_what_to_do(tmp_pa
         "test_pairs": 3,
     }
     found = look(row, tmp_path)
-    assert found.absent and (found.count("train"), found.count("test")) == ("12", "- of 3")
-    assert (
-        "train: 1 of the 12 images tried cannot be read: cub-200-images-train/4.png. Fetch them again"
-        in found.said
+    assert found.state == "absent" and (found.count("train"), found.count("test")) == (
+        "12",
+        "- of 3",
     )
-    assert any("CUB200_test.json" in said and "it should contain" in said for said in found.said)
+    assert (
+        "train: 1 of the 12 images tried cannot be read: cub-200-images-train/4.png (cannot identify image"
+        in " ".join(found.remarks)
+    )
+    assert any("CUB200_test.json" in said and "it should contain" in said for said in found.remarks)
     assert (
         "its row names no classes: a trial over it is refused until they are in"
-        in look(row | {"classes": []}, tmp_path).said
+        in look(row | {"classes": []}, tmp_path).remarks
     )
     gone = look(row | {"location": "elsewhere"}, tmp_path)
-    assert len(gone.said) == 1 and "there is no" in gone.said[0], "said once, not once a split"
+    assert len(gone.remarks) == 1 and "there is no" in gone.remarks[0], (
+        "said once, not once a split"
+    )
 
 
 def test_every_image_is_decoded_if_asked(tmp_path: Path) -> None:
@@ -130,9 +146,10 @@ def test_every_image_is_decoded_if_asked(tmp_path: Path) -> None:
         "train_pairs": count,
         "test_pairs": None,
     }
-    assert look(row, tmp_path).said == []
+    assert len(look(row, tmp_path).remarks) == 1, "the statistics beside the shards"
     assert (
-        "train: 1 of the 200 images tried cannot be read" in look(row, tmp_path, every=True).said[0]
+        "train: 1 of the 200 images tried cannot be read"
+        in look(row, tmp_path, every=True).remarks[0]
     )
 
 

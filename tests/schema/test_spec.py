@@ -1,7 +1,6 @@
 """The definition: row -> spec.json -> row, its hash, its upgrades and its refusals."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,9 +86,9 @@ def test_refusals(text: str, message: str) -> None:
 def test_an_older_version_is_upgraded_when_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    upgrade: Callable[[dict[str, object]], dict[str, object]] = lambda row: (
-        row | {"seed": row.pop("rng")}
-    )
+    def upgrade(row: dict[str, object]) -> dict[str, object]:
+        return row | {"seed": row.pop("rng")}
+
     monkeypatch.setitem(module.UPGRADES, 0, upgrade)
     old = json.loads(EMPTY.to_json()) | {"version": 0, "rng": 7}
     del old["seed"]

@@ -11,7 +11,7 @@ import pytest
 from runner.worker.backbone import build
 from schema import grid
 from schema.__main__ import ROWS
-from schema.checks.parts import check_dataset
+from schema.checks.rows import check_dataset
 from streams import open_pairs
 from streams.tasks import chunks
 from streams.world.captions import names, vocabulary

@@ -210,12 +210,12 @@ def test_unknown_params_are_refused(name: str, tmp_path: Path) -> None:
     st.integers(1, 90),
     st.integers(1, 90),
     st.integers(1, 40),
-    st.sampled_from(["RGB", "L", "RGBA", "P"]),
+    st.sampled_from(["RGB", "L", "RGBA", "LA", "P", "1", "CMYK", "YCbCr"]),
 )
 def test_a_square_is_what_clip_makes_of_an_image(
     width: int, height: int, px: int, mode: str
 ) -> None:
-    """Against torchvision's transforms, which open_clip's preprocessing is made of, to the bit."""
+    """Against torchvision's transforms, which open_clip's preprocessing is made of, to the bit, in its order: RGB last."""
     noise = np.random.default_rng([width, height]).integers(
         0, 256, (height, width, 3), dtype=np.uint8
     )
@@ -223,7 +223,7 @@ def test_a_square_is_what_clip_makes_of_an_image(
     bicubic = transforms.InterpolationMode.BICUBIC
     clip = transforms.Compose([transforms.Resize(px, bicubic), transforms.CenterCrop(px)])
     assert np.array_equal(
-        pixels(image, px), np.asarray(clip(image.convert("RGB"))).transpose(2, 0, 1)
+        pixels(image, px), np.asarray(clip(image).convert("RGB")).transpose(2, 0, 1)
     )
 
 

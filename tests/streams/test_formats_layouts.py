@@ -149,7 +149,7 @@ def test_a_pair_without_a_caption_is_left_out_and_a_label_may_be_missing(tmp_pat
     )
     with pytest.raises(
         DatasetError,
-        match=r"no sample of the 1 shards in .* has an image and a caption \(json:captoin\). `caption` in",
+        match=r"no sample of the 1 shards in .* has an image and a caption \(json:captoin\). Their members end in \S.*: `caption` in",
     ):
         opened(row("webdataset", "pool", caption="json:captoin"), tmp_path)
     shard(
@@ -331,7 +331,10 @@ def test_the_arguments_of_a_torchvision_dataset(tmp_path: Path) -> None:
         opened(built, tmp_path, set="Fod101")
     with pytest.raises(DatasetError, match="no class 'FakeData' that reads a folder"):
         opened(built, tmp_path, set="FakeData")
-    with pytest.raises(DatasetError, match="3 has none of the 3"):
+    with pytest.raises(
+        DatasetError,
+        match="the row names 3 classes .*, and torchvision's MNIST 10 .0 - zero, 1 - one",
+    ):
         mnist(tmp_path)
         opened(row("torchvision", "digits", set="MNIST"), tmp_path)
 
@@ -453,7 +456,7 @@ def test_targets_index_into_the_class_list_of_the_file(tmp_path: Path) -> None:
     built = LAYOUTS["fomo"](tmp_path, 3, set())
     with pytest.raises(
         DatasetError,
-        match="its classes are not those of CUB200_classnames.json, from 1 on; targets index into",
+        match="its classes are not those of CUB200_classnames.json, from 1 on: the row has 'wren', the file 'gull'; targets index into",
     ):
         opened(built | {"classes": ["crow", "wren", "gull"]}, tmp_path)
     assert list(opened(built | {"classes": []}, tmp_path).labels) == [2, 1, 0]

@@ -11,7 +11,7 @@ import pytest
 
 from streams import DatasetError, Pairs, open_pairs
 from streams.formats import _remote
-from streams.formats._remote import expanded
+from streams.formats._places import expanded
 from streams.loading import Loader
 from streams.mixtures import Mixture
 from tests import layouts

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from streams import DatasetError, Pairs, open_pairs
-from streams.check import Found, look, sheets
+from streams.check import Finding, look, sheets
 from streams.formats._files import Files
 from streams.pictures import pixels
 from tests import layouts
@@ -355,11 +355,12 @@ def test_the_check_says_what_lacks_captions_images_and_labels(tmp_path: Path) ->
         "test_pairs": None,
     }
     found = look(built, tmp_path)
-    assert not found.absent and found.count("train") == "6 of 9"
-    assert found.said == [
-        "train: 2 images at its place have no caption and are left out",
+    assert found.state == "there" and found.count("train") == "6 of 9"
+    assert found.remarks == [
         "train: 1 of 6 pairs have no label: they are of no class",
         "train: no images of 1 of the 3 classes: gull",
+        "train: 1 not used, no image: 0/000000001",
+        "train: 2 not used, no caption: 0/000000004, 0/000010002",
     ]
     images = pa.array([encoded(number) for number in range(3)], pa.binary())
     pq.write_table(pa.table({"image": images, "text": ["a", None, " "]}), tmp_path / "one.parquet")
@@ -368,8 +369,8 @@ def test_the_check_says_what_lacks_captions_images_and_labels(tmp_path: Path) ->
         "kind": "captions",
         "classes": [],
     }
-    assert look(texts | {"train_pairs": None, "test_pairs": None}, tmp_path).said == [
-        "train: 2 images at its place have no caption and are left out"
+    assert look(texts | {"train_pairs": None, "test_pairs": None}, tmp_path).remarks == [
+        "train: 2 not used, no caption: one/1, one/2"
     ]
 
 
@@ -378,10 +379,10 @@ def test_a_sheet_that_cannot_be_drawn_does_not_end_the_check(tmp_path: Path) -> 
         LAYOUTS["imagefolder"](tmp_path / name, 60, spoilt)
         for name, spoilt in (("good", set()), ("bad", set(range(40))))
     )
-    founds = [Found(one | {"name": name}) for one, name in ((bad, "bad"), (good, "good"))]
-    for found, name in zip(founds, ("bad", "good"), strict=True):
+    findings = [Finding(one | {"name": name}) for one, name in ((bad, "bad"), (good, "good"))]
+    for found, name in zip(findings, ("bad", "good"), strict=True):
         found.pairs["train"] = open_pairs(found.row, "train", tmp_path / name)
-    names = sheets(founds, tmp_path / "sheets")
+    names = sheets(findings, tmp_path / "sheets")
     assert names[0].startswith("none of bad (dataset 'bad': 11 of the") and names[1] == "good.png"
 
 

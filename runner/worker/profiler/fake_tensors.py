@@ -19,6 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from methods import Objective
+from methods.compute.distributed import ALONE
+from methods.compute.towers import Towers
 from runner.worker.costs import Entry, Ledger, counted
 from streams import Batch
 
@@ -93,7 +95,7 @@ class Books(Ledger):
     """Peak memory from the mode above in place of the GPU's."""
 
     def __init__(self, memory: Memory) -> None:
-        super().__init__()
+        super().__init__(ALONE)
         self.memory = memory
 
     @contextlib.contextmanager
@@ -121,9 +123,8 @@ class LookBack:
 
     def __post_init__(self) -> None:
         self.end, self.wanted, self.groups = self.term.end, 0, 1
-        names = [
-            field.name for field in dataclasses.fields(self.term) if field.name.endswith("_pairs")
-        ]  # type: ignore[arg-type]
+        fields = dataclasses.fields(self.term)  # type: ignore[arg-type]
+        names = [field.name for field in fields if field.name.endswith("_pairs")]
         for name in (name for name in names if name.endswith("_batch_pairs")):
             group = getattr(self.term, name)
             self.groups = (
@@ -136,7 +137,7 @@ class LookBack:
                 setattr(self.term, name, LOOKED_BACK * group)
         self.term.end = self.looked_back  # type: ignore[method-assign]
 
-    def looked_back(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def looked_back(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         """In place of `end`."""
         marks: list[float] = []
         passes = Passes()
@@ -150,7 +151,7 @@ class LookBack:
                         batch.images[::groups], batch.texts[::groups], batch.sources[::groups]
                     )
 
-            self.end(model, marked())
+            self.end(model, marked(), towers)
             marks.append(counter.get_total_flops() + passes.unseen_flops)
         self.unseen_flops = passes.unseen_flops
         if self.wanted:

@@ -30,7 +30,7 @@ from torch._subclasses.fake_tensor import (
 
 import methods
 from methods import Sum, Task, optimizers
-from methods.compute import distributed
+from methods.compute.distributed import ALONE
 from runner.budget import Profiled
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
@@ -211,7 +211,6 @@ def unreal(spec: Spec) -> Iterator[Backbone]:
         backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
     try:
         with (
-            distributed.alone(),
             warnings.catch_warnings(),
             FakeTensorMode(allow_non_fake_inputs=True),
         ):
@@ -239,7 +238,7 @@ def _two_tasks(spec: Spec, backbone: Backbone, method: methods.Method, memory: M
     with memory:
         for number in (1, 2):
             memory.svd_flops = memory.svd_peak = 0
-            dry = Dry(spec, backbone, method, Task(number, number, initial), memory)
+            dry = Dry(spec, backbone, method, Task(number, number, initial, ALONE), memory)
             dry.begin(None)
             for _ in dry.steps_from(0):
                 pass

@@ -6,7 +6,7 @@ import statistics
 from itertools import product
 from typing import Any
 
-from tests.queries.recomputed.costs import finished, peak, usual_cost
+from tests.queries.recomputed.costs import finished, pace, paced, passes, peak, usual_cost
 from tests.queries.recomputed.facts import (
     SENTENCE,
     UNTOLD,
@@ -49,11 +49,11 @@ def outlook(facts: Facts) -> list[Row]:
         row["steps"] = (
             None if of_task["steps"] is None else max(of_task["steps"], 0) * rows[0]["tasks"]
         )
-        found.append(row | _expected(row, of_task, ended))
+        found.append(row | _expected(facts, row, of_task, ended))
     return found
 
 
-def _expected(row: Row, of_task: Row, ended: list[Row]) -> Row:
+def _expected(facts: Facts, row: Row, of_task: Row, ended: list[Row]) -> Row:
     """Seconds, PFLOPs and memory of one trial, from those that finished on the device where its backbone did last."""
     at = [r for r in ended if r["backbone"] == row["backbone"]] or ended
     device = max(
@@ -69,7 +69,15 @@ def _expected(row: Row, of_task: Row, ended: list[Row]) -> Row:
         if r["flops"] and (r["backbone"], r["recipe"]) == (row["backbone"], row["recipe"])
     ]
     similar = [
-        r for r in here if all(r[w] == row[w] for w in ("backbone", "stream", "recipe", "budget"))
+        r
+        for r in here
+        if all(r[w] == row[w] for w in ("backbone", "stream", "recipe", "budget"))
+        and passes(facts, r["method"]) == passes(facts, row["method"])
+    ]
+    of_method = [
+        r
+        for r in paced(facts)
+        if r["device"] == device and all(r[w] == row[w] for w in COMBINATION)
     ]
     kinds = [[r["seconds"] for r in rows] for rows in grouped(here, *SENTENCE).values()]
     ratios = [
@@ -98,6 +106,16 @@ def _expected(row: Row, of_task: Row, ended: list[Row]) -> Row:
             "error_s": error,
             "noise_s": spread,
             "by_what": "alike",
+            "based_on": len(values),
+        }
+    if of_method and row["steps"]:
+        tasks = of_task["tasks"]
+        values = [row["steps"] * r["step_s"] + tasks * r["task_s"] for r in of_method]
+        return said | {
+            "seconds": mean(values),
+            "error_s": statistics.stdev(values) if len(values) > 1 else None,
+            "noise_s": (usual or 0) * statistics.fmean(values),
+            "by_what": "by method",
             "based_on": len(values),
         }
     if of_recipe and of_task["pflops"] is not None:
@@ -200,7 +218,10 @@ def grid_cost(facts: Facts, seeds: int = 3, first_seed: int = 0, **lists: str | 
     ]
     usual = [row for row in usual_cost(facts) if row["newest"]]
     of_kind, declared = grouped(usual, *SENTENCE), grouped(facts.trials.values(), *SENTENCE)
-    of_kin = grouped(usual, "backbone", "stream", "recipe", "budget")
+    for one in usual:
+        one["parts"] = passes(facts, one["method"])
+    of_kin = grouped(usual, "backbone", "stream", "recipe", "budget", "parts")
+    of_method = {tuple(r[w] for w in COMBINATION): r for r in pace(facts) if r["newest"]}
     found = []
     for key in product(*names):
         row = named(SENTENCE, key)
@@ -216,7 +237,11 @@ def grid_cost(facts: Facts, seeds: int = 3, first_seed: int = 0, **lists: str | 
             first_seed <= t["seed"] < first_seed + seeds for t in declared.get(key, [])
         )
         kin = of_kind.get(key) or of_kin.get(
-            (row["backbone"], row["stream"], row["recipe"], row["budget"]), []
+            (
+                *(row[w] for w in ("backbone", "stream", "recipe", "budget")),
+                passes(facts, row["method"]),
+            ),
+            [],
         )
         row["based_on"] = sum(r["trials"] for r in kin)
         for name, source, unit_ in (("seconds", "seconds", 1.0), ("gflops", "pflops", 1e6)):
@@ -225,6 +250,10 @@ def grid_cost(facts: Facts, seeds: int = 3, first_seed: int = 0, **lists: str | 
                 if kin
                 else None
             )
+        method = of_method.get(tuple(row[w] for w in COMBINATION))
+        if key not in of_kind and method is not None and row["steps"] is not None:
+            row["seconds"] = row["steps"] * method["step_s"] + tasks * method["task_s"]
+            row["based_on"] = method["trials"]
         row["hours"] = None if row["seconds"] is None else row["new"] * row["seconds"] / 3600
         found.append(row)
     return found

@@ -1,6 +1,7 @@
 """What was spent: by phase, by kind of trial, by study."""
 
 import statistics
+from typing import Any
 
 from tests.queries.recomputed.facts import (
     SENTENCE,
@@ -13,7 +14,7 @@ from tests.queries.recomputed.facts import (
     over,
     total,
 )
-from tests.queries.recomputed.prices import price
+from tests.queries.recomputed.prices import COMBINATION, price, steps
 from tests.queries.recomputed.seeds import half
 
 
@@ -78,6 +79,9 @@ def finished(facts: Facts) -> list[Row]:
                 "device": end["device"] or "unknown",
                 "finished_at": end["finished_at"],
                 "seconds": total(rows, "seconds"),
+                "step_phases_s": total(
+                    (r for r in rows if r["phase"] in ("train", "score", "repair")), "seconds"
+                ),
             }
             found.append(
                 row
@@ -110,6 +114,49 @@ def usual_cost(facts: Facts) -> list[Row]:
             row["newest"] = row is last
             del row["at"]
     return found
+
+
+def paced(facts: Facts) -> list[Row]:
+    """Finished trials whose steps are known, with their seconds per step and per task."""
+    bought = {
+        tuple(r[w] for w in (*COMBINATION, "budget", "tasks")): r["steps"] for r in steps(facts)
+    }
+    found = []
+    for row in finished(facts):
+        tasks = facts.by_name("stream")[row["stream"]]["tasks"]
+        count = bought[(*(row[w] for w in COMBINATION), row["budget"], tasks)]
+        if count is not None and count > 0:
+            rest = row["seconds"] - row["step_phases_s"]
+            pace_ = {"step_s": row["step_phases_s"] / (count * tasks), "task_s": rest / tasks}
+            found.append(row | pace_)
+    return found
+
+
+@answers
+def pace(facts: Facts) -> list[Row]:
+    found = []
+    for key, rows in grouped(paced(facts), *COMBINATION, "device").items():
+        step, task = ([row[name] for row in rows] for name in ("step_s", "task_s"))
+        row = named((*COMBINATION, "device"), key) | {"trials": len(rows)}
+        row |= {"step_s": mean(step), "task_s": mean(task)}
+        several = len(rows) > 1
+        row["step_variance"] = statistics.variance(step) if several else None
+        row["task_variance"] = statistics.variance(task) if several else None
+        row["covariance"] = statistics.covariance(step, task) if several else None
+        at = max((r["finished_at"] for r in rows if r["finished_at"]), default=None)
+        found.append(row | {"at": at})
+    for alike in grouped(found, *COMBINATION).values():
+        last = min(alike, key=lambda r: (-(r["at"].timestamp() if r["at"] else 0), r["device"]))
+        for row in alike:
+            row["newest"] = row is last
+            del row["at"]
+    return found
+
+
+def passes(facts: Facts, method: str) -> tuple[Any, ...]:
+    """The parts of a method that may pass over pairs once per task."""
+    row = facts.by_name("method")[method]
+    return tuple(row[k] for k in ("objective", "objective_params", "repair", "repair_params"))
 
 
 @answers

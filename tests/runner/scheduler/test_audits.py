@@ -7,13 +7,14 @@ import pytest
 
 from runner.scheduler.audit import audit
 from runner.scheduler.report import Report
-from schema import declared, views
+from schema import declared
 from schema.catalog import Catalog
-from schema.kept import renew
+from schema.questions import all_questions
 from schema.site import Site
+from schema.summaries import renew
 from tests.filled import PAPER, Filled
 
-AUDITS = {question.name for question in views.questions() if question.is_audit}
+AUDITS = {question.name for question in all_questions() if question.is_audit}
 LAST = "trial = {trial} AND task = 2 AND dataset = 'dogs'"
 BROKEN = {  # audit -> what breaks it, in a trial that is done
     "audit_attempts": "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, code, now(), 99 FROM attempt WHERE trial = {trial};"

@@ -126,6 +126,78 @@ def test_outlook_on_paper(filled: Filled) -> None:
     )
 
 
+def finished(filled: Filled, once_s: float, **words: Any) -> int:
+    """Add a finished trial of two tasks: 100 steps in 10 s, 2 s of evaluation, `once_s` of a pass."""
+    trial = filled.trial(**words)
+    filled.attempt(trial, state="done", device="cpu", finished_at="2026-02-01 10:00:00+00")
+    for task in (1, 2):
+        filled.cost(trial, task, flops=1e15, seconds=5)
+        filled.cost(trial, task, "objective", flops=once_s * 1e14, seconds=once_s / 2)
+        filled.cost(trial, task, "evaluate", flops=0, seconds=1)
+    return trial
+
+
+def with_fisher_pass(filled: Filled) -> None:
+    """Make `ewc` a method that passes over pairs once per task."""
+    filled.connection.execute(
+        "UPDATE method SET objective = 'contrastive+ewc', "
+        """objective_params = '{"ewc": {"fisher_pairs": 50000}}' WHERE name = 'ewc'"""
+    )
+
+
+def test_a_pass_that_nothing_tells_of_is_not_forecast_by_trials_without_one(filled: Filled) -> None:
+    with_fisher_pass(filled)
+    finished(filled, 0)
+    filled.trial(method="ewc")
+    filled.trial(method="lora")
+    rows = {row["method"]: row for row in filled.rows("outlook")}
+    assert (rows["lora"]["seconds"], rows["lora"]["by_what"]) == (12, "similar")
+    assert (rows["ewc"]["seconds"], rows["ewc"]["by_what"], rows["ewc"]["based_on"]) == (
+        None,
+        None,
+        0,
+    )
+    prices = {row["method"]: row["seconds"] for row in filled.rows("grid_cost()")}
+    assert prices == {"finetune": 12, "lora": 12, "ewc": None}
+
+
+def test_a_profiled_pass_is_in_the_forecast(filled: Filled) -> None:
+    """100 steps of 0.02 PFLOPs take 12 s with evaluation, so two passes of 40 PFLOPs take 480 s more."""
+    with_fisher_pass(filled)
+    finished(filled, 0)
+    filled.profile("ewc", train=(2e13, 10), objective=(4e16, 10), full=(2e13, 10))
+    filled.trial(method="ewc")
+    row = filled.row("outlook")
+    assert (row["by_what"], row["seconds"]) == ("by FLOPs", pytest.approx(6 * (2 + 80)))
+    assert filled.row("price")["once_gflops"] == pytest.approx(4e7)
+
+
+def test_a_finished_pass_teaches_the_forecast_of_other_budgets(filled: Filled) -> None:
+    """The pass runs once per task whatever the steps: ten times the steps are not ten times the pass."""
+    with_fisher_pass(filled)
+    finished(filled, 0)
+    finished(filled, 800, method="ewc")
+    filled.trial(method="ewc", budget="large")
+    row = filled.row("outlook")
+    assert (row["by_what"], row["based_on"], row["seconds"]) == ("by method", 1, 100 + 802)
+    assert (row["error_s"], row["noise_s"]) == (None, 0)
+    (price_row,) = filled.rows("grid_cost(methods := 'ewc', budgets := 'large')")
+    assert (price_row["seconds"], price_row["based_on"]) == (902, 1)
+    assert filled.row("forecast")["seconds"] == 902
+
+
+def test_the_interval_of_a_forecast_by_method_is_that_of_its_trials(filled: Filled) -> None:
+    """Two that took 10 + 102 and 10 + 302 s say 202 and 402 s of ten times the steps."""
+    for seed, once_s in enumerate((100, 300)):
+        finished(filled, once_s, seed=seed)
+    filled.trial(budget="large")
+    row = filled.row("outlook")
+    assert row["seconds"] == pytest.approx((202 + 402) / 2)
+    assert row["error_s"] == pytest.approx(math.sqrt(2) * 100)
+    spread = math.sqrt(2) * 100 / 212
+    assert row["noise_s"] == pytest.approx(spread * 302)
+
+
 def test_a_budget_in_flops_is_not_guessed(filled: Filled) -> None:
     filled.connection.execute(
         "INSERT INTO budget (name, unit, total) VALUES ('flops', 'maf_gflops', 100)"
@@ -268,7 +340,7 @@ def test_what_is_profiled_is_remembered(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The real worker, on the tiny backbone: two methods that differ in what is merged after a task, and one that cannot run."""
-    from runner.scheduler import profiles
+    from runner import profiling as profiles
     from tests.runner.worker.test_step_cost import TINY
 
     site.catalog.parent.mkdir()
@@ -304,7 +376,7 @@ def test_what_is_profiled_is_remembered(
 def test_without_a_catalog(
     site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from runner.scheduler import profiles
+    from runner import profiling as profiles
 
     monkeypatch.chdir(tmp_path)
     assert profiles.main(["b", "r"]) == 2

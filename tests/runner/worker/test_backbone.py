@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from runner.worker.backbone import ArchitectureError, Backbone, WordTokenizer, build, load
+from runner.worker.backbone import ArchitectureError, Backbone, build, load
+from runner.worker.tokenizer import WordTokenizer
 
 WORDS = ["a", "blue", "circle", "of", "photo", "red", "square"]
 CONFIG: dict[str, Any] = {

@@ -56,7 +56,10 @@ def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
         Spec({}, stream, mixture, {}, {"name": "r", "augmentation_params": {}}, {}, 0), tmp_path
     )
     drawn = desk.batches(1, mixture, 300)
-    assert desk.unreadable() == []
+    assert desk.unreadable() == [
+        "dataset 'birds', train: 1 not used, hidden: crow/.DS_Store.png",
+        "dataset 'birds', train: 1 not used, not a kind of picture that is read: crow/Thumbs.db",
+    ]
     drawn.draw()
     (line,) = desk.unreadable()
     assert line.startswith("dataset 'birds', train: 2 items cannot be read and were replaced: ")
@@ -77,10 +80,14 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
         "sequence": {"concepts": [["birds", "*"]]},
         "suite": {"members": []},
     }
-    desk = Desk(Spec({}, stream, {}, {}, {}, {}, 0), tmp_path)
+    mixture = {"pretraining_share": 0}
+    desk = Desk(Spec({}, stream, mixture, {}, {}, {}, 0), tmp_path)
     assert len(desk.open(row)) == 7
+    part = "birds, train: no caption"
+    counted = [{"task": 1, "name": "not_used", "part": part, "value": 2.0}]
+    assert desk.statistics(1) == counted and desk.statistics(0) == []
     assert desk.unreadable() == [
-        "dataset 'birds', train: 2 images at its place have no caption and are left out"
+        "dataset 'birds', train: 2 not used, no caption: 0/000000002, 0/000010000"
     ]
     assert desk.unreadable() == []
 

@@ -20,14 +20,16 @@ from runner.worker import embedding_cache
 from runner.worker.embedding_cache import Embedded, Item
 from runner.worker.shared_store import ABANDONED_S, ASIDE, Shelf
 from schema.checks.compute import ComputeError
-from schema.checks.parts import PartError, check_cache, check_recipe
+from schema.checks.parts import PartError
+from schema.checks.rows import check_recipe
+from schema.checks.sentences import check_cache
 from schema.spec import Spec
 from streams import Draw
 from tests.methods.test_compiled import learn_all, small
 from tests.runner.test_trial import spec_of
 from tests.runner.worker.test_shared_store import JOB
 from tests.runner.worker.test_step_cost import RECIPE
-from tests.tiny_clip import TEXT, VISION, build, task, tuning
+from tests.tiny_clip import PLAINLY, TEXT, VISION, build, task, tuning
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +71,7 @@ def test_a_number_depends_on_the_item_alone(which: str, monkeypatch: pytest.Monk
     rows, items = rows_of(which)
     assert len({item.key for item in items}) == len({item.name for item in items}) == 100
     model, first = locked(which)
-    at_once = first.rows(model, items, rows)
+    at_once = first.rows(model, items, rows, PLAINLY)
     with torch.no_grad():
         torch.testing.assert_close(
             at_once, getattr(model, first.encode)(rows), rtol=1e-5, atol=1e-6
@@ -79,20 +81,20 @@ def test_a_number_depends_on_the_item_alone(which: str, monkeypatch: pytest.Monk
     _, other = locked(which)
     for seed in range(4):
         drawn = np.random.default_rng(seed).integers(0, 100, 7 + 10 * seed).tolist()
-        found = other.rows(model, [items[n] for n in drawn], rows[drawn])
+        found = other.rows(model, [items[n] for n in drawn], rows[drawn], PLAINLY)
         assert torch.equal(found, at_once[drawn])
     assert len(other.known) == 20 and other.bytes == embedding_cache.BOUND_BYTES
-    assert torch.equal(first.rows(model, items[::-1], torch.zeros_like(rows)), at_once.flip(0)), (
-        "what is known is not computed"
-    )
+    assert torch.equal(
+        first.rows(model, items[::-1], torch.zeros_like(rows), PLAINLY), at_once.flip(0)
+    ), "what is known is not computed"
 
 
 def test_what_is_known_ends_with_the_weights(capsys: pytest.CaptureFixture[str]) -> None:
     rows, items = rows_of("image")
     model, made = locked("image")
-    before = made.rows(model, items[:4], rows[:4])
+    before = made.rows(model, items[:4], rows[:4], PLAINLY)
     made.begin(model)
-    made.rows(model, items[:4], rows[:4])
+    made.rows(model, items[:4], rows[:4], PLAINLY)
     made.end(3)
     assert (
         "task 3: 50% of 8 image embeddings were known already (0.00 GB held)"
@@ -102,7 +104,9 @@ def test_what_is_known_ends_with_the_weights(capsys: pytest.CaptureFixture[str])
         model.get_parameter("visual.proj").mul_(2)
         model.get_parameter("text_projection").mul_(2)
     made.begin(model)
-    assert not made.known and torch.equal(made.rows(model, items[:4], rows[:4]), 2 * before)
+    assert not made.known and torch.equal(
+        made.rows(model, items[:4], rows[:4], PLAINLY), 2 * before
+    )
 
 
 def begun(which: str, folder: Path, **about: Any) -> tuple[nn.Module, Embedded]:
@@ -119,21 +123,21 @@ def test_what_a_trial_has_computed_others_look_up(which: str, tmp_path: Path) ->
     (model, first), (_, second) = begun(which, tmp_path), begun(which, tmp_path)
     alone = known(which)
     alone.begin(model)
-    expected = alone.rows(model, items, rows)
-    first.rows(model, items[:60], rows[:60])
-    second.rows(model, items[40:], rows[40:])
+    expected = alone.rows(model, items, rows, PLAINLY)
+    first.rows(model, items[:60], rows[:60], PLAINLY)
+    second.rows(model, items[40:], rows[40:], PLAINLY)
     for made in (first, second, first):
         made.end(1)
     assert len(list(tmp_path.glob("*/*/state.json"))) == 2 and not list(tmp_path.glob("*/.*"))
     _, third = begun(which, tmp_path)
     elsewhere = [item._replace(key=("elsewhere", n)) for n, item in enumerate(items)]
-    assert torch.equal(third.rows(model, elsewhere, torch.zeros_like(rows)), expected)
+    assert torch.equal(third.rows(model, elsewhere, torch.zeros_like(rows), PLAINLY), expected)
     assert (third.asked, third.made) == (100, 0)
     moved = [item._replace(key=n, place=(item.place + 1) % 32) for n, item in enumerate(items)]
-    third.rows(model, moved, rows)
+    third.rows(model, moved, rows, PLAINLY)
     assert third.made == 100, "another place in a batch may round otherwise"
     first.begin(model)
-    assert first.rows(model, items, torch.zeros_like(rows)).equal(expected), (
+    assert first.rows(model, items, torch.zeros_like(rows), PLAINLY).equal(expected), (
         "what others left meanwhile is met by the next task"
     )
 
@@ -145,7 +149,7 @@ def test_what_a_trial_has_computed_others_look_up(which: str, tmp_path: Path) ->
 def test_what_is_computed_otherwise_is_not_looked_up(about: dict[str, Any], tmp_path: Path) -> None:
     rows, items = rows_of("text")
     model, first = begun("text", tmp_path)
-    first.rows(model, items, rows)
+    first.rows(model, items, rows, PLAINLY)
     first.end(1)
     assert not begun("text", tmp_path, **about)[1].left and begun("text", tmp_path)[1].left
     with torch.no_grad():
@@ -159,7 +163,7 @@ def test_an_entry_that_is_torn_is_as_if_it_were_not_there(tmp_path: Path) -> Non
     """Also one whose writer was killed: nothing is in its place."""
     rows, items = rows_of("text")
     model, first = begun("text", tmp_path)
-    first.rows(model, items[:50], rows[:50])
+    first.rows(model, items[:50], rows[:50], PLAINLY)
     first.end(1)
     (tensors,) = tmp_path.glob("*/*/state.safetensors")
     (tensors.parent.parent / f"{ASIDE}killed").mkdir()
@@ -167,7 +171,7 @@ def test_an_entry_that_is_torn_is_as_if_it_were_not_there(tmp_path: Path) -> Non
     tensors.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert not begun("text", tmp_path)[1].left
     _, second = begun("text", tmp_path)
-    second.rows(model, items[:50], rows[:50])
+    second.rows(model, items[:50], rows[:50], PLAINLY)
     second.end(1)
     assert tensors.read_bytes() == whole and len(begun("text", tmp_path)[1].left) == 50
 
@@ -179,7 +183,7 @@ def test_the_store_is_bounded_and_what_was_used_last_stays(
     model, made = begun("text", tmp_path)
     names = list[str]()
     for n in range(4):
-        made.rows(model, items[n * 25 : n * 25 + 25], rows[n * 25 : n * 25 + 25])
+        made.rows(model, items[n * 25 : n * 25 + 25], rows[n * 25 : n * 25 + 25], PLAINLY)
         made.end(n)
         (name,) = set(made.own.names()) - set(names)
         names.append(name)

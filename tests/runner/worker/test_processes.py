@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from torch.nn.utils import parametrize
 
 from methods.compute import distributed
-from methods.compute.encoding import computing
+from methods.compute.distributed import ALONE, Ranks
+from methods.compute.towers import Towers
 from runner.backends.local import Local
 from runner.run_folder import RunFolder, read_json
 from runner.scheduler.submit import choose
@@ -24,7 +25,6 @@ from runner.trial import main
 from runner.worker import processes
 from runner.worker.processes import Crew, Place, join, launched, leave
 from schema.catalog import Catalog
-from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 from streams import Batch
@@ -42,25 +42,26 @@ def doubled(seed: int, pairs: int) -> Iterator[Batch]:
         yield Batch(batch.images.double(), batch.texts, batch.sources)
 
 
-def two_tasks(name: str, how: str, pairs: int) -> dict[str, torch.Tensor]:
+def two_tasks(name: str, how: str, pairs: int, ranks: Ranks) -> dict[str, torch.Tensor]:
     """A step of each of two tasks in double precision, and all that the objective remembers: what there is to compare."""
     torch.manual_seed(1)
     model, what, found = build().double(), objective_of(name), {}
+    towers = Towers(ranks=ranks)
     for number in (1, 2):
-        part = tuning(how)
-        what.begin(model, task(number))
-        moving = part.begin(model, task(number))
+        part, about = tuning(how), replace(task(number), ranks=ranks)
+        what.begin(model, about)
+        moving = part.begin(model, about)
         stream = doubled(number, pairs)
-        with computing(Compute(), model), parametrize.cached():
-            loss = what.loss(model, next(stream))
+        with parametrize.cached():
+            loss = what.loss(model, next(stream), towers)
             loss.backward()  # type: ignore[no-untyped-call]
-        distributed.average([parameter.grad for parameter in moving if parameter.grad is not None])
+        ranks.average([parameter.grad for parameter in moving if parameter.grad is not None])
         optimizer = torch.optim.SGD(moving, 0.1)
         with what.stepping(model, 1.0), part.stepping(model, optimizer):
             optimizer.step()
         optimizer.zero_grad()
         part.end(model)
-        what.end(model, stream)
+        what.end(model, stream, towers)
         found[f"{number} loss"] = loss.detach()
         found |= {
             f"{number} {key}": tensor.detach().clone() for key, tensor in what.state_dict().items()
@@ -77,9 +78,8 @@ def _works(rank: int, folder: str, cases: list[tuple[str, str, int]]) -> None:
     torch.set_default_dtype(torch.float64)
     join(Place(rank, 2, rank), f"file://{folder}/store")
     for name, how, pairs in cases:
-        together = two_tasks(name, how, pairs)
-        with distributed.alone():
-            whole = two_tasks(name, how, pairs)
+        together = two_tasks(name, how, pairs, distributed.joined())
+        whole = two_tasks(name, how, pairs, ALONE)
         assert together.keys() == whole.keys()
         for key, tensor in whole.items():
             torch.testing.assert_close(
@@ -118,7 +118,8 @@ def test_every_objective_and_tuning_is_that_of_one_process(tmp_path: Path) -> No
 def test_one_process_is_all_of_them() -> None:
     rows = torch.arange(6.0)
     assert (distributed.ranks(), distributed.rank(), distributed.part(6)) == (1, 0, slice(0, 6))
-    assert distributed.padded(rows) is rows and distributed.gathered(rows, 6) is rows
+    assert distributed.joined() == ALONE
+    assert ALONE.padded(rows) is rows and ALONE.gathered(rows, 6) is rows
     assert (
         distributed.agreed(3, 4) == (3, 4)
         and distributed.total(2.5) == 2.5
@@ -232,7 +233,7 @@ def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.Monkey
 def with_ranks(name: str, ranks: int, **more: Any) -> Spec:
     """With an optimizer that does not make steps of a normal size out of gradients that are nothing but rounding."""
     said = json.loads(spec_of(name).to_json())
-    said["recipe"] |= {"optimizer": "sgd", "lr": 0.05, "compute_params": {"ranks": processes}}
+    said["recipe"] |= {"optimizer": "sgd", "lr": 0.05, "compute_params": {"ranks": ranks}}
     return Spec.from_row({**said, **{key: said[key] | value for key, value in more.items()}})
 
 
@@ -266,7 +267,7 @@ def test_killed_and_gone_on_from_by_as_many_or_by_one(tmp_path: Path) -> None:
         "start": "merged",
         "deploy": "merged",
     }
-    spec, alone = (with_ranks("toy_lora_ewc", processes, method=merged) for processes in (2, 1))
+    spec, alone = (with_ranks("toy_lora_ewc", ranks, method=merged) for ranks in (2, 1))
     for runs in ("two", "one", "killed", "fewer"):
         if runs in ("killed", "fewer"):
             assert run_trial(attempt(tmp_path / runs, spec, 1, DATA), crash_at="step:6") == -9
@@ -422,10 +423,10 @@ def test_processes_are_spread_over_as_few_nodes_as_take_the_same_number_each(
         Needs(gpus_per_trial=1, node_gpus=most),
         Needs(gpus_per_trial=0, node_gpus=2, ranks_per_node=most),
     ):
-        needs = said.spread(processes)
+        needs = said.spread(ranks)
         assert (needs.nodes, needs.tasks_per_node) == shape
         assert needs.gpus_per_node == (said.gpus_per_trial and shape[1])
-        assert needs.spread(processes) == needs and (needs == said) is (shape[0] == 1)
+        assert needs.spread(ranks) == needs and (needs == said) is (shape[0] == 1)
 
 
 def test_a_local_job_has_gpus_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

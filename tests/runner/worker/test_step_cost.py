@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import methods
 from methods import Task
+from methods.compute.towers import Towers
 from runner.budget import steps_per_task
 from runner.worker import backbone as backbones
 from runner.worker.costs import counted
@@ -359,7 +360,7 @@ class Probe(methods.Objective):
     def begin(self, model: nn.Module, task: Task) -> None:
         self.number = task.number
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         features = model.encode_image(batch.images)
         if self.ask == "sources":
             buffer = batch.sources == BUFFER
@@ -374,7 +375,7 @@ class Probe(methods.Objective):
             features = features[features[:, 0] > 0]
         return features.mean() + features.new_zeros(max(self.wide_pairs, 1)).mean()
 
-    def end(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+    def end(self, model: nn.Module, batches: Iterator[Batch], towers: Towers) -> None:
         for _ in range(5):
             with torch.no_grad():
                 model.encode_image(next(batches).images)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.catalog import Catalog, transaction
-from schema.kept import keep, renew
 from schema.site import Site
+from schema.summaries import renew, store
 from tests.filled import DATASETS, Filled, varied
 
 SAID = "(SELECT * EXCLUDE (gm, d_ka, d_zs, zs_ratio) FROM summary)"  # without what it derives from these
@@ -54,7 +54,7 @@ happening = st.lists(measure | charge | st.just("keep") | edit, max_size=10)
 def kept(connection: duckdb.DuckDBPyConnection) -> int:
     """Keep, as publishing does."""
     with transaction(connection):
-        return keep(connection)
+        return store(connection)
 
 
 def happen(filled: Filled, what: Any) -> None:

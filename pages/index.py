@@ -1,0 +1,45 @@
+"""Write the list of pages in docs/index.md: each page that exists, in a group, with what it is about."""
+
+from pages.markdown import DOCS
+
+# Group, page, title, what the page is about. A page that does not exist (yet) is left out.
+PAGES = (
+    ("Begin", "demo", "The demo", "what `make demo` runs on a laptop in ten minutes, and shows"),
+    ("Begin", "glossary", "Glossary", "every word of ours, with the field's own beside it"),
+    ("Begin", "architecture", "Architecture", "two halves, and the journey of a trial"),
+    ("Declare", "catalog", "The catalog", "every table, column and rule"),
+    ("Declare", "datasets", "Datasets", "a row for what is on the disk; orders and buffers"),
+    ("Declare", "methods_explained", "Methods explained", "the parts of a method, and when to use"),
+    ("Declare", "methods", "Methods", "every part with its keys; what each reached and cost"),
+    ("Declare", "recipes", "Recipes", "optimizer, schedule, augmentation, how a step is computed"),
+    ("Declare", "evaluations", "Evaluations", "what is measured, and how"),
+    ("Declare", "budgets", "Budgets", "what a budget buys"),
+    ("Run", "commands", "Commands", "every command with its options"),
+    ("Run", "site", "site.toml", "what is particular to this machine"),
+    ("Run", "cluster", "Clusters", "Slurm, how attempts end, and what follows"),
+    ("Run", "sharing", "Sharing", "trials that train alike train once"),
+    ("Run", "reliability", "Reliability", "promises, faults, and the tests that hold them"),
+    ("Ask", "questions", "Questions", "every question that the catalog answers"),
+    ("Ask", "statistics", "Statistics", "intervals, pairs and verdicts"),
+    ("Ask", "app", "The app", "its pages, with pictures"),
+)
+
+
+def page() -> str:
+    """Return the list, with a heading per group; a page that has no line here comes last."""
+    listed = {name for _, name, _, _ in PAGES}
+    others = []
+    for path in sorted(DOCS.glob("*.md")):
+        if path.stem != "index" and path.stem not in listed:
+            title = path.read_text().partition("\n")[0].removeprefix("# ")
+            others.append(("More", path.stem, title, ""))
+    lines: list[str] = []
+    group = ""
+    for of, name, title, about in (*PAGES, *others):
+        if not (DOCS / f"{name}.md").exists():
+            continue
+        if of != group:
+            group = of
+            lines += ["", f"## {group}", ""]
+        lines.append(f"- [{title}]({name}.md)" + (f": {about}" if about else ""))
+    return "\n".join(lines[1:])

@@ -1,0 +1,220 @@
+"""What a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
+
+Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where` in
+a message names the row and the column.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schema.checks import parts
+from schema.checks.augmentation import Augmentation, AugmentationError
+from schema.checks.compute import Compute, ComputeError
+from schema.checks.dataset_rows import RowError, check_words
+from schema.checks.parts import CARRY, DECAY, DECAYS, OVER, PartError, averages_steps, names
+from schema.checks.preprocessing import Preprocessing, PreprocessingError
+from schema.words import nearest
+
+Row = Mapping[str, Any]
+
+
+def check_method(row: Row) -> None:
+    """Refuse a `method` row with an unknown part or key, or with parts that do not go together.
+
+    Raises:
+        PartError: the message says what is wrong, what is allowed and what to do.
+    """
+    where = f"method {row['name']!r}"
+    parts.check("methods/tuning", row["tuning"], _object(row["tuning_params"]), f"{where}, tuning")
+    check_merging(row["merging"], _object(row["merging_params"]), f"{where}, merging")
+    _check_objectives(row, where)
+    if "merged" in (row["start"], row["deploy"]) and row["merging"] == "none":
+        raise PartError(
+            f"{where}: start or deploy is 'merged' but merging is 'none'. "
+            "Name a merging, or use 'last'."
+        )
+    _check_use_of_merging(row, where)
+    # Definitions from before there were repairs have no repair_params
+    params = _object(row.get("repair_params", {}))
+    if row["repair"] is not None:
+        parts.check("methods/repair", row["repair"], params, f"{where}, repair")
+    elif params:
+        listed = ", ".join(names("methods/repair"))
+        raise PartError(f"{where}: repair_params without a repair. Name one of {listed}.")
+
+
+def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
+    """Refuse an unknown merging, an unknown key of it, or a reserved key with a value that it cannot have.
+
+    Raises:
+        PartError: as `parts.check`.
+    """
+    parts.check("methods/merging", name, {}, where)
+    reserved: tuple[str, ...] = ("over", "start_over", "lines")
+    if name == "none":
+        reserved = ()
+    elif averages_steps(name):
+        # An average over steps has no tasks to choose from, but may go on over several of them
+        reserved = ("lines", "restart")
+    parts.check("methods/merging", name, params, where, reserved)
+    for key in ("over", "start_over"):
+        value = params.get(key, OVER[0])
+        if value not in OVER:
+            raise PartError(
+                f"{where}: unknown {key} {value!r}. "
+                f"Allowed: {', '.join(OVER)}.{nearest(str(value), OVER)}"
+            )
+    if not isinstance(params.get("restart", True), bool):
+        raise PartError(
+            f"{where}: restart is true (the average begins anew in each task) or false, "
+            f"not {params['restart']!r}"
+        )
+    _check_lines(params.get("lines"), where)
+
+
+def check_recipe(row: Row) -> None:
+    """Refuse a `recipe` row whose optimizer, schedule, augmentation or computation cannot be done.
+
+    Raises:
+        PartError: the message says what is wrong and what is allowed.
+    """
+    where = f"recipe {row['name']!r}"
+    params = _object(row["optimizer_params"])
+    reserved = (CARRY, DECAY)
+    parts.check("methods/optimizers.py", row["optimizer"], params, f"{where}, optimizer", reserved)
+    if not isinstance(params.get(CARRY, False), bool):
+        raise PartError(
+            f"{where}: {CARRY} is true (its state goes on in the next task) or false, "
+            f"not {params[CARRY]!r}"
+        )
+    if params.get(DECAY, "all") not in DECAYS:
+        raise PartError(
+            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' (not on "
+            f"gains, biases and temperature), not {params[DECAY]!r}"
+        )
+    schedule_params = _object(row["schedule_params"])
+    parts.check("methods/schedules.py", row["schedule"], schedule_params, f"{where}, schedule")
+    try:
+        Augmentation.of(_object(row["augmentation_params"]), where)
+        # Definitions from before computation could be chosen have no compute_params
+        Compute.of({**row, "compute_params": _object(row.get("compute_params", {}))})
+    except (AugmentationError, ComputeError) as error:
+        raise PartError(str(error)) from error
+
+
+def check_backbone(row: Row) -> None:
+    """Refuse a `backbone` row whose images could not be prepared as it says.
+
+    Raises:
+        PartError: the message says what is wrong and what is allowed.
+    """
+    # Definitions from before backbones said so have no such column
+    given = _object(row.get("preprocessing") or {})
+    try:
+        Preprocessing().with_keys(given, f"backbone {row['name']!r}")
+    except PreprocessingError as error:
+        raise PartError(str(error)) from error
+
+
+def check_dataset(row: Row) -> None:
+    """Refuse a `dataset` row with an unknown format, an unknown key of it, or a number below 0.
+
+    Raises:
+        PartError: the message says what is wrong and what is allowed.
+    """
+    where, params = f"dataset {row['name']!r}, format", _object(row["params"])
+    parts.check("streams/formats", row["format"], params, where)
+    for key, value in params.items():
+        if isinstance(value, int | float) and value < 0:
+            raise PartError(f"{where}: {key} of {row['format']} must be 0 or more, not {value}.")
+    try:
+        check_words(row)
+    except RowError as error:
+        raise PartError(str(error)) from error
+
+
+def check_mixture(row: Row) -> None:
+    """Refuse a `mixture` row with an unknown buffer policy or selection, or an unknown key of it.
+
+    Raises:
+        PartError: the message says what is wrong and what is allowed.
+    """
+    # Definitions from before buffers had policies have no such column
+    if row.get("buffer_policy") is not None:
+        where = f"mixture {row['name']!r}, buffer_policy"
+        parts.check("streams/buffers.py", row["buffer_policy"], {}, where)
+    where, params = f"mixture {row['name']!r}, selection", _object(row["selection_params"])
+    if row["selection"] != "none":
+        where = f"{where} (none, or one that chooses)"
+        parts.check("methods/selection", row["selection"], params, where)
+    elif params:
+        raise PartError(
+            f"{where}: none has no parameter {next(iter(params))!r}. "
+            "Allowed: none: it takes no parameters."
+        )
+
+
+CHECKS: Mapping[str, Callable[[Row], None]] = {
+    "backbone": check_backbone,
+    "method": check_method,
+    "recipe": check_recipe,
+    "dataset": check_dataset,
+    "mixture": check_mixture,
+}
+
+
+def _check_objectives(row: Row, where: str) -> None:
+    """Check one objective with its params, or several that are summed, with params keyed by name."""
+    params, objectives = _object(row["objective_params"]), row["objective"].split("+")
+    if len(objectives) == 1:
+        parts.check("methods/objectives", objectives[0], params, f"{where}, objective")
+        return
+    for name in params:
+        if name not in objectives:
+            raise PartError(
+                f"{where}, objective_params: several objectives are summed, so params are keyed by "
+                f"objective; {name!r} is none of {', '.join(objectives)}.{nearest(name, objectives)}"
+            )
+    for name in objectives:
+        own = _object(params.get(name, {}))
+        parts.check("methods/objectives", name, own, f"{where}, objective")
+
+
+def _check_use_of_merging(row: Row, where: str) -> None:
+    """Refuse a merging whose result nothing uses, or a key of it that nothing reads."""
+    params, start, deploy = _object(row["merging_params"]), row["start"], row["deploy"]
+    if row["merging"] != "none" and "merged" not in (start, deploy):
+        raise PartError(
+            f"{where}: nothing uses merging {row['merging']!r}: neither start nor deploy is "
+            "'merged'. Set one to 'merged', or merging to 'none'."
+        )
+    if "start_over" in params and start != "merged":
+        raise PartError(
+            f"{where}: start_over says what start = 'merged' begins from, but start is {start!r}. "
+            "Leave it out."
+        )
+    if "over" in params and "start_over" in params and deploy != "merged":
+        raise PartError(
+            f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has "
+            "start_over. Leave it out."
+        )
+
+
+def _check_lines(lines: Any, where: str) -> None:
+    """Refuse `lines`, the scaling of a task vector by layers, unless it is numbers alpha and beta."""
+    message = f'{where}: lines is {{"alpha": number, "beta": number}} or null, not '
+    if lines is None:
+        return
+    if not isinstance(lines, Mapping) or not set(lines) <= {"alpha", "beta"}:
+        raise PartError(message + json.dumps(lines))
+    if not all(isinstance(value, int | float) for value in lines.values()):
+        raise PartError(message + json.dumps(lines))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """Return a JSON object parsed, whether DuckDB gave it as text or it has been parsed before."""
+    parsed = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(parsed, Mapping):
+        raise PartError(f"params must be a JSON object, not {parsed!r}")
+    return parsed

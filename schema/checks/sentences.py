@@ -1,0 +1,71 @@
+"""What a sentence is refused for though each of its rows is right: words that do not go together."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schema.checks.compute import Compute
+from schema.checks.parts import NEEDS, PartError, declared, names, needs
+
+Row = Mapping[str, Any]
+
+
+def check_needs(method: Row, mixture: Row) -> None:
+    """Refuse a method with a mixture that lacks what one of the method's parts needs.
+
+    Raises:
+        PartError: the message names the part, what it needs, and what to change.
+    """
+    for registry, name in _parts(method):
+        for need in needs(registry, name):
+            share = NEEDS[need]
+            if share is not None and not mixture[share]:
+                raise PartError(
+                    f"method {method['name']!r} with mixture {mixture['name']!r}: {name} learns "
+                    f"from the pairs that {share} puts into each batch, and it is 0. "
+                    "Use a mixture where it is above 0, or another method."
+                )
+
+
+def check_cache(method: Row, mixture: Row, recipe: Row) -> None:
+    """Refuse a recipe that caches embeddings (`cache_frozen`) which would not stay what they are.
+
+    Raises:
+        PartError: the message says why they would change, and what to do.
+    """
+    if not Compute.of(recipe).cache_frozen:
+        return
+    reason = _why_embeddings_change(method, mixture, recipe)
+    if reason is not None:
+        raise PartError(
+            f"method {method['name']!r} with mixture {mixture['name']!r} and recipe "
+            f"{recipe['name']!r}: cache_frozen keeps the embeddings of a tower that does not move, "
+            f"and {reason}, or use a recipe without it."
+        )
+
+
+def _parts(method: Row) -> Iterator[tuple[str, str]]:
+    """Yield the registry and the name of each part of a method that may declare needs."""
+    yield "methods/tuning", method["tuning"]
+    for name in method["objective"].split("+"):
+        yield "methods/objectives", name
+    yield "methods/merging", method["merging"]
+
+
+def _why_embeddings_change(method: Row, mixture: Row, recipe: Row) -> str | None:
+    """Return why an item's embedding is not the same at every step, with a remedy, or None."""
+    towers = {}
+    for name in names("methods/tuning"):
+        # A tuning declares the towers that it leaves as they are
+        towers[name] = declared("methods/tuning", name, ("leaves",))
+    untouched = towers.get(method["tuning"], ())
+    if not untouched:
+        able = ", ".join(name for name in towers if towers[name])
+        return f"tuning {method['tuning']!r} moves both towers. Use one of {able}"
+    if "image" in untouched and recipe["augmentation_params"]:
+        return "augmentation_params make another image of an item each time. Leave them out"
+    if mixture["selection"] != "none":
+        return (
+            f"selection {mixture['selection']!r} passes all candidates through both towers. "
+            "Use a mixture without one"
+        )
+    return None

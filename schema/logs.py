@@ -1,0 +1,26 @@
+"""How commands write their log: to standard error, each line with its time, level and module.
+
+Standard library only. Modules use `logging.getLogger(__name__)`; only a command's entry configures.
+"""
+
+import logging
+import time
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# ISO 8601 in UTC, as in every file of a run folder
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+OURS = ("schema", "streams", "methods", "evals", "runner", "queries")
+
+
+def configure() -> None:
+    """Send what this project's modules log from INFO on to standard error; of others, warnings alone.
+
+    Does nothing where the process has a handler already.
+    """
+    formatter = logging.Formatter(FORMAT, TIME_FORMAT)
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)

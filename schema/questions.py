@@ -1,0 +1,183 @@
+"""The questions of queries/, read as text: what each asks, its grain, its parameters.
+
+The folder is the registry: a folder in it is a topic, and a file one view or table macro. Its first
+line is the question, its second the grain, and the lines up to the statement say what the words
+mean. `schema.views` puts them into a catalog, and the package `queries` answers them; this module
+is below both, because making and publishing a catalog must not import upward.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from schema.words import nearest
+
+FOLDER = Path(__file__).resolve().parent.parent / "queries"
+# The folders of queries/, in the order of every list of questions, each with its name in words
+TOPICS = {
+    "choices": "What to choose",
+    "scores": "What was reached",
+    "costs": "What it costs",
+    "work": "What runs and what is next",
+    "parts": "What the other answers are made of",
+    "audits": "What must have no rows",
+}
+_STATEMENT = re.compile(
+    r"^CREATE OR REPLACE (VIEW|MACRO) (\w+)\s*(?:\(([^()]*)\))?\s*AS\b", re.MULTILINE
+)
+_PARAMETER = re.compile(r"(\w+) (\w+) := (NULL|'[^']*'|-?[0-9]+(?:\.[0-9]+)?|TRUE|FALSE)")
+_FORM = (
+    "The first line must be `-- <question>?`, the second `-- grain: one row per ...`; then comment "
+    "lines, then `CREATE OR REPLACE VIEW <file name> AS` or "
+    "`CREATE OR REPLACE MACRO <file name>(<name> <TYPE> := <default>, ...) AS TABLE`."
+)
+
+Default = str | int | float | bool | None
+
+
+class QuestionError(ValueError):
+    """A file of queries/ is not a question, or DuckDB refuses it."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of a table macro: its SQL type, and its value where it is left out."""
+
+    type: str
+    default: Default
+
+
+@dataclass(frozen=True)
+class Question:
+    """A file of queries/."""
+
+    name: str
+    question: str
+    # "one row per ..."
+    grain: str
+    # One of TOPICS
+    topic: str
+    # Definitions and sources; may be empty
+    about: str
+    # "view" or "macro"
+    kind: str
+    parameters: dict[str, Parameter]
+    # The whole text of the file
+    sql: str
+
+    @property
+    def file(self) -> str:
+        """The path of the file from the root of the tree."""
+        return f"queries/{self.topic}/{self.name}.sql"
+
+    @property
+    def is_audit(self) -> bool:
+        """Whether the question is an audit, which must return no rows."""
+        return self.topic == "audits"
+
+
+def all_questions(folder: Path = FOLDER) -> list[Question]:
+    """Read every question of a folder, sorted by topic and name.
+
+    Raises:
+        QuestionError: a file that does not have the form; the message names it and the form.
+    """
+    topics = list(TOPICS)
+    questions = [parsed(path, text) for path, text in texts(folder)]
+    return sorted(questions, key=lambda each: (topics.index(each.topic), each.name))
+
+
+def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
+    """Read the questions of each topic, whose keys are in words (`What it costs`).
+
+    A topic without any question is left out.
+
+    Raises:
+        QuestionError: as `all_questions`.
+    """
+    topics: dict[str, list[Question]] = {}
+    for question in all_questions(folder):
+        topics.setdefault(TOPICS[question.topic], []).append(question)
+    return topics
+
+
+def fingerprint(folder: Path = FOLDER) -> str:
+    """Return a sha256 over the names and texts: two catalogs with the same one answer alike."""
+    digest = hashlib.sha256()
+    for path, text in texts(folder):
+        digest.update(f"{path.stem}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+def texts(folder: Path) -> list[tuple[Path, str]]:
+    """Return the files of all topics of a folder with their texts, sorted by name."""
+    paths = sorted(folder.glob("*/*.sql"), key=lambda path: path.stem)
+    return [(path, path.read_text()) for path in paths]
+
+
+def parsed(path: Path, text: str) -> Question:
+    """Read the text of one file, `queries/<topic>/<name>.sql`, as a question.
+
+    Raises:
+        QuestionError: it does not have the form; the message names the file and the form.
+    """
+    name, topic = path.stem, path.parent.name
+    file = f"queries/{topic}/{name}.sql"
+    head = _head(text)
+    statement = _STATEMENT.search(text)
+    if len(head) < 2 or "?" not in head[0] or not head[1].startswith("grain: one row per "):
+        raise QuestionError(f"{file} is not a question. {_FORM}")
+    if statement is None:
+        raise QuestionError(f"{file} is not a question. {_FORM}")
+    if statement[2] != name:
+        raise QuestionError(
+            f"{file} creates {statement[2]}; a file's name is its name: it must create {name}."
+        )
+    if topic not in TOPICS:
+        raise QuestionError(
+            f"{file}: unknown topic {topic!r}. Known: {', '.join(TOPICS)}.{nearest(topic, TOPICS)}"
+        )
+    return Question(
+        name=name,
+        question=head[0],
+        grain=head[1].removeprefix("grain: "),
+        topic=topic,
+        about=" ".join(head[2:]),
+        kind=statement[1].lower(),
+        parameters=_parameters(file, statement[3] or ""),
+        sql=text,
+    )
+
+
+def _head(text: str) -> list[str]:
+    """Return the comment lines with which a text begins, without their dashes."""
+    head = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        head.append(line.removeprefix("--").strip())
+    return head
+
+
+def _parameters(file: str, text: str) -> dict[str, Parameter]:
+    """Read the parameters between the brackets of a macro's statement."""
+    parameters: dict[str, Parameter] = {}
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        match = _PARAMETER.fullmatch(part.strip())
+        if match is None:
+            raise QuestionError(f"{file}: cannot read the parameter `{part.strip()}`. {_FORM}")
+        parameters[match[1]] = Parameter(match[2].upper(), _literal(match[3]))
+    return parameters
+
+
+def _literal(text: str) -> Default:
+    """Return the value of an SQL literal."""
+    constants = {"NULL": None, "TRUE": True, "FALSE": False}
+    if text in constants:
+        return constants[text]
+    if text.startswith("'"):
+        return text[1:-1]
+    return float(text) if "." in text else int(text)

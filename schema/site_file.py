@@ -1,0 +1,137 @@
+"""Reading site.toml: its keys and the types of their values, with a message for every mistake."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from schema.words import nearest
+
+Option = str | int | float | bool
+# Options of sbatch that sync sets itself, and where a person says them instead
+RESERVED_OPTIONS = {
+    "job-name": "nowhere: it is how sync finds its jobs again",
+    "array": "nowhere",
+    "requeue": "nowhere: every end of a job is final, and a new attempt follows",
+    "no-requeue": "nowhere: it is always set",
+    "output": "nowhere: logs are in the run folders",
+    "error": "nowhere: logs are in the run folders",
+    "chdir": "nowhere: a job runs in its code snapshot",
+    "signal": "signal_s",
+    "time": "time_limit_minutes",
+    "mem": "memory_gb",
+    "cpus-per-task": "cpus_per_trial",
+    "gpus-per-node": "gpus_per_trial",
+    "nodes": "ranks_per_node, and ranks in a recipe",
+    "ntasks-per-node": "ranks_per_node, and ranks in a recipe",
+}
+
+
+class SiteError(ValueError):
+    """A site.toml has a key or a value that Weir does not understand."""
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """Parse a site.toml; one that is not there is empty.
+
+    Raises:
+        SiteError: it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text()) if path.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise SiteError(f"{path} is not valid TOML: {error}") from error
+
+
+def check_table(path: Path, name: str, value: Any) -> None:
+    """Refuse a value that is not a table of TOML.
+
+    Raises:
+        SiteError: the message says how a table is written.
+    """
+    if not isinstance(value, dict):
+        raise SiteError(f"{path}: {name} must be a table, written [{name}], not {value!r}")
+
+
+def check_keys(path: Path, keys: Iterable[str], known: Sequence[str], prefix: str = "") -> None:
+    """Refuse a key that is not among the known ones.
+
+    Raises:
+        SiteError: the message names the known keys and the nearest.
+    """
+    for key in keys:
+        if key not in known:
+            raise SiteError(
+                f"{path}: unknown key {prefix + key!r}. "
+                f"Known keys: {', '.join(known)}.{nearest(key, known)}"
+            )
+
+
+def converted(path: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of known keys, each in the type of its key's default.
+
+    Raises:
+        SiteError: a value of another type, or a number below 0.
+    """
+    return {key: _converted(path, key, value, type(defaults[key])) for key, value in values.items()}
+
+
+def check_retries(path: Path, retries: Mapping[str, Any]) -> None:
+    """Refuse a number of retries that is not a whole number, 0 or more.
+
+    Raises:
+        SiteError: names the key.
+    """
+    for key, value in retries.items():
+        _converted(path, f"retries.{key}", value, int)
+
+
+def slurm_options(
+    path: Path, table: Mapping[str, Any], options: dict[str, Option], setup: tuple[str, ...]
+) -> tuple[dict[str, Option], tuple[str, ...]]:
+    """Return the options of sbatch and the setup lines, with what a table `[slurm]` says differently.
+
+    Raises:
+        SiteError: an option that sync sets itself, or a value that sbatch cannot take.
+    """
+    options = dict(options)
+    for key, value in table.items():
+        option = key.replace("_", "-")
+        if option == "setup":
+            if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+                raise SiteError(f"{path}: slurm.setup must be a list of shell lines, not {value!r}")
+            setup = tuple(value)
+        elif option in RESERVED_OPTIONS:
+            raise SiteError(
+                f"{path}: slurm.{key} cannot be set here; "
+                f"where to say it: {RESERVED_OPTIONS[option]}"
+            )
+        elif not isinstance(value, str | int | float | bool):
+            raise SiteError(
+                f"{path}: slurm.{key} must be a text, number or true, "
+                f"as sbatch's --{option} takes it, not {value!r}"
+            )
+        else:
+            options[option] = value
+    return options, setup
+
+
+def _converted(path: Path, key: str, value: Any, type_: type) -> Any:
+    """Return a value in a type: a whole number may stand for any number, a text for a path."""
+    message = f"{path}: {key} must be a {_type_in_words(type_)}, not {value!r}"
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SiteError(message)
+    if issubclass(type_, Path) and isinstance(value, str):
+        return Path(value)
+    if type_ is float and isinstance(value, int | float):
+        value = float(value)
+    if type(value) is not type_ or (isinstance(value, int | float) and value < 0):
+        raise SiteError(message)
+    return value
+
+
+def _type_in_words(type_: type) -> str:
+    """Return what a person would call a type."""
+    if issubclass(type_, Path):
+        return "path (text)"
+    return {int: "whole number, 0 or more", float: "number, 0 or more", str: "text"}[type_]

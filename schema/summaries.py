@@ -1,0 +1,78 @@
+"""Storing what answers begin with: a row per task of a trial, and a row per phase.
+
+Answers then need not read every fact again. `kept_summary` is a copy of what the view `summary` says,
+`kept_cost` of `costs`, and `kept_until` says which facts they were made from. What is newer is found
+by the view `unkept` and computed from the facts, whoever asks; here it is stored with the rest, before
+a snapshot is published.
+"""
+
+import duckdb
+
+from schema.catalog import transaction
+
+# Trials that somebody gave another stream, or deleted, since their rows were stored
+EDITED = """
+SELECT k.trial FROM kept_summary k
+LEFT JOIN trial t ON t.id = k.trial
+LEFT JOIN stream_seen s ON s.stream = t.stream
+WHERE k.seen IS DISTINCT FROM s.seen
+"""
+# Trials that are computed at a time, which bounds the memory that it takes
+SLICE = 100_000
+# Each table with the macro that computes its rows and the column that they are sorted by after trial
+TABLES = {"kept_summary": ("reckoned", "task"), "kept_cost": ("reckoned_costs", "phase")}
+# The statements that say how far the stored rows go: the last place of each table of facts, how
+# many rows there were and what the last of them was, and what all streams and suites were
+MARKS = (
+    *(
+        f"""
+        INSERT INTO kept_until
+        SELECT '{table}', coalesce(max(rowid) + 1, 0), count(*),
+               (SELECT hash(r)::VARCHAR FROM {table} r
+                WHERE rowid = (SELECT max(rowid) FROM {table}))
+        FROM {table}
+        """
+        for table in ("result", "cost")
+    ),
+    "INSERT INTO kept_until SELECT 'stream', 0, count(*), bit_xor(seen)::VARCHAR FROM stream_seen",
+)
+
+
+def renew(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bring the stored rows up to the facts that are committed; return how many trials it took."""
+    connection.execute("CHECKPOINT")
+    with transaction(connection):
+        return store(connection)
+
+
+def store(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bring the stored rows up to the facts, inside the caller's transaction.
+
+    Facts are told from newer ones by their place in the table, which they have once they are
+    committed. So call it not in the transaction that inserts them, and after a checkpoint, which moves
+    rows where others have gone. Returns how many trials were computed anew.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE newer AS "
+        f"SELECT trial, (row_number() OVER (ORDER BY trial) - 1) // {SLICE} AS slice "
+        f"FROM (SELECT trial FROM unkept UNION {EDITED})"
+    )
+    slices = connection.execute("SELECT DISTINCT slice FROM newer ORDER BY slice").fetchall()
+    for (number,) in slices:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE batch AS SELECT trial FROM newer WHERE slice = {number}"
+        )
+        for table, (macro, second) in TABLES.items():
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE anew AS FROM {macro}(trials := 'batch')"
+            )
+            connection.execute(f"DELETE FROM {table} WHERE trial IN (SELECT trial FROM batch)")
+            connection.execute(f"INSERT INTO {table} BY NAME FROM anew ORDER BY trial, {second}")
+    # Last, and in the same transaction: marks that ran ahead of the rows would hide facts
+    connection.execute("DELETE FROM kept_until")
+    for mark in MARKS:
+        connection.execute(mark)
+    count = connection.execute("SELECT count(*) FROM newer").fetchone()
+    for table in ("newer", "batch", "anew"):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    return int(count[0]) if count else 0

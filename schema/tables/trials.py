@@ -1,0 +1,50 @@
+"""What people want: `trial`, the sentence of seven words, and `request`, a wish about a trial."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Integer, Sequence
+from sqlmodel import SQLModel
+
+from schema.tables.columns import column, created_at, one_of, rule, serial
+
+TRIAL_ID = Sequence("trial_id", start=1)
+# Wishes and attempts draw from one sequence, so that their order needs no clock
+EVENT = Sequence("event", start=1)
+WISHES = ("withdraw", "retry")
+
+
+class Trial(SQLModel, table=True):
+    """A sentence, the unit of work: a backbone learns a stream, drawn in a mixture, by a method,
+    following a recipe, within a budget, from a seed."""
+
+    __table_args__ = (rule("trial_seed", "seed >= 0", "seed must be 0 or more"),)
+    id: int = column(
+        "number of the trial for people and folders; carries no key",
+        BigInteger,
+        default="nextval('trial_id')",
+    )
+    backbone: str = column("a backbone", key=True, to="backbone.name")
+    stream: str = column("learns a stream", key=True, to="stream.name")
+    mixture: str = column("drawn in a mixture", key=True, to="mixture.name")
+    method: str = column("by a method", key=True, to="method.name")
+    recipe: str = column("following a recipe", key=True, to="recipe.name")
+    budget: str = column("within a budget", key=True, to="budget.name")
+    seed: int = column("from a seed", BigInteger, key=True)
+    priority: int = column("higher runs first", Integer, default="0")
+    study: str | None = column(
+        "the name of the question that the trial was inserted for", nullable=True
+    )
+    created_at: datetime = created_at()
+
+
+class Request(SQLModel, table=True):
+    """A wish about a trial; of several the one that was inserted last counts."""
+
+    __table_args__ = (one_of("request_wish", "wish", WISHES),)
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "serial"]}
+    trial: int = column("the trial's id", BigInteger)
+    wish: str = column("withdraw: end it; retry: grant it new attempts")
+    reason: str | None = column("for people", nullable=True)
+    created_at: datetime = created_at()
+    serial: int = serial()

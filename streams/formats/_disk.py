@@ -1,0 +1,47 @@
+"""What is derived from a file and kept until the file changes, and parts of files read by seek."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+
+from schema.files import fsync
+
+Arrays = dict[str, np.ndarray]
+
+
+def version_of(file: Path, more: str) -> str:
+    """Return 16 hex digits that change with a file's path, size and time, and with `more`."""
+    about = file.stat()
+    words = f"{file.absolute()} {about.st_size} {about.st_mtime_ns} {more}"
+    return hashlib.sha256(words.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
+    """Return what `build` makes of a file, kept in `folder` until the file changes.
+
+    `more` is what else the arrays depend on.
+    """
+    derived = folder / f"{file.stem}-{version_of(file, more)}.npz"
+    if not derived.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Written aside, flushed, then moved: whoever reads meets a whole file or none.
+        aside = folder / f".aside-{uuid4().hex}"
+        with aside.open("wb") as out:
+            np.savez(out, **build())  # type: ignore[arg-type]
+            out.flush()
+            os.fsync(out.fileno())
+        aside.replace(derived)
+        fsync(folder)
+    with np.load(derived) as arrays:
+        return dict(arrays)
+
+
+def span(file: Path, offset: int, size: int) -> bytes:
+    """Return `size` bytes of a file, from an offset."""
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        return opened.read(size)

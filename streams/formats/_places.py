@@ -1,0 +1,189 @@
+"""Where a dataset lies: the place that its row names, and the files that a part of it means."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from streams import DatasetError
+
+SIGNS = "*?["  # what makes a pattern of a path
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+SHOWN = 3  # files of a range that an error names
+
+
+class Form(Protocol):
+    """The params that every format of files has."""
+
+    @property
+    def train(self) -> Any:
+        """Return where the training pairs are, as the format says it."""
+        ...
+
+    @property
+    def test(self) -> Any:
+        """Return where the test pairs are; the same place as `train`: `test_share` splits it."""
+        ...
+
+    @property
+    def test_share(self) -> float:
+        """Return the share of the items that are test pairs, by a hash of the item's name."""
+        ...
+
+    @property
+    def image_px(self) -> int:
+        """Return the side of the square, in pixels."""
+        ...
+
+    @property
+    def corrupt_share(self) -> float:
+        """Return the share of the items read that may be unreadable; ten always may."""
+        ...
+
+
+def place(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
+    """Return where the row says the dataset lies; `wanted` says what should be there.
+
+    Raises:
+        DatasetError: no location, an address, or nothing there.
+    """
+    return there(f"dataset {dataset['name']!r}", located(dataset, data, wanted), wanted)
+
+
+def place_and_pattern(
+    dataset: Mapping[str, Any], data: Path, said: str, wanted: str
+) -> tuple[Path, str]:
+    """Return a folder, and the files in it that are meant: a name, a pattern or a range in braces.
+
+    A location may itself be a file, a pattern or a range; `said` is the sub-location of a split.
+
+    Raises:
+        DatasetError: as `place`.
+    """
+    path = located(dataset, data, wanted)
+    fixed, rest = path, ""
+    while not fixed.exists() and is_pattern(path.as_posix()) and fixed != fixed.parent:
+        fixed, rest = fixed.parent, f"{fixed.name}/{rest}".rstrip("/")
+    if rest:
+        return fixed, rest
+    path = there(f"dataset {dataset['name']!r}", path, wanted)
+    return (path, said) if path.is_dir() else (path.parent, path.name)
+
+
+def located(dataset: Mapping[str, Any], data: Path, wanted: str) -> Path:
+    """Return the path that a row's location means, whether or not something is there.
+
+    Raises:
+        DatasetError: no location, or an address.
+    """
+    about, location = f"dataset {dataset['name']!r}", dataset.get("location")
+    if not location:
+        raise DatasetError(
+            f"{about}: format {dataset['format']} needs a `location` that contains {wanted}"
+        )
+    if "://" in location:
+        raise DatasetError(
+            f"{about}: location {location!r} is an address, and nothing is downloaded. Fetch it, "
+            "and name the folder."
+        )
+    return data / str(location)
+
+
+def there(about: str, path: Path, wanted: str) -> Path:
+    """Return the path, if it exists.
+
+    Raises:
+        DatasetError: it does not.
+    """
+    if path.exists():
+        return path
+    raise DatasetError(
+        f"{about}: there is no {path}; it should contain {wanted}. (Relative locations start at the "
+        "data folder.)"
+    )
+
+
+def part(form: Form, split: str) -> Any:
+    """Return where the form says that a split is."""
+    return form.train if split == "train" else form.test
+
+
+def is_pattern(said: str) -> bool:
+    """Tell whether a path stands for several."""
+    return any(sign in said for sign in SIGNS) or RANGE.search(said) is not None
+
+
+def expanded(said: str) -> list[str]:
+    """Return the paths or addresses that numbers in braces stand for, in their order.
+
+    A number has as many digits as the first one is written with.
+    """
+    numbers = RANGE.search(said)
+    if numbers is None:
+        return [said]
+    first, last = numbers.groups()
+    head, tail = said[: numbers.start()], said[numbers.end() :]
+    paths = []
+    for number in range(int(first), int(last) + 1):
+        paths += expanded(f"{head}{number:0{len(first)}}{tail}")
+    return paths
+
+
+def matching(about: str, folder: Path, said: str, suffix: str) -> list[Path]:
+    """Return the files that a sub-location means, sorted.
+
+    It is a file, a folder of files with the suffix, a pattern (`data/train-*.parquet`), or numbers in
+    braces (`{00000..00127}.tar`), of which every one must be there.
+
+    Raises:
+        DatasetError: there are none, or one of a range is missing.
+    """
+    if RANGE.search(said):
+        return _all_of(about, folder, said)
+    if any(sign in said for sign in SIGNS):
+        files = [path for path in folder.glob(said) if path.is_file()]
+    elif (folder / said).is_file():
+        files = [folder / said]
+    else:
+        inside = (folder / said).rglob(f"*{suffix}")
+        files = [path for path in inside if not path.name.startswith(".")]
+    if not files:
+        raise DatasetError(
+            f"{about}: there are no {suffix} files at {folder / said}. Say where with location, "
+            "train and test."
+        )
+    return sorted(files)
+
+
+def _all_of(about: str, folder: Path, said: str) -> list[Path]:
+    """Return the files of a range in braces.
+
+    Raises:
+        DatasetError: some are not there; names the first.
+    """
+    files = [folder / each for each in expanded(said)]
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        shown = ", ".join(missing[:SHOWN])
+        more = ", ..." if len(missing) > SHOWN else ""
+        raise DatasetError(
+            f"{about}: {len(missing)} of the {len(files)} files of {said} are not in {folder}: "
+            f"{shown}{more}. Fetch them, write the numbers that are there, or a pattern such as "
+            f"{RANGE.sub('*', said)}"
+        )
+    return sorted(files)
+
+
+def files_below(folder: Path, name: str = "") -> list[str]:
+    """Return every file below `folder/name`, relative to `folder`, sorted; links are followed."""
+    files = []
+    for root, _, names in os.walk(folder / name, followlinks=True):
+        at = Path(root).relative_to(folder)
+        files += [(at / file).as_posix() for file in names]
+    return sorted(files)
+
+
+def is_hidden(path: str) -> bool:
+    """Tell whether a relative path is a hidden file, or lies in a hidden folder."""
+    return any(step.startswith(".") for step in path.split("/"))

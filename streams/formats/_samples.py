@@ -1,0 +1,152 @@
+"""The samples of a tar shard: which members are an image, a caption and a class, and what is left over."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams import DatasetError
+from streams.formats._disk import Arrays, span
+from streams.formats._tars import members
+from streams.formats._unused import (
+    ANOTHER,
+    HIDDEN,
+    NO_CAPTION,
+    NO_IMAGE,
+    REPEATED,
+    Unused,
+)
+from streams.pictures import SUFFIXES
+
+Parts = dict[str, tuple[int, int]]  # of a sample, by ending: offset and bytes
+
+
+def index_of(file: Path, image: str, caption: str) -> Arrays:
+    """Return where a shard's pairs lie, in the order of its samples, and what is no pair.
+
+    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's params.
+
+    Raises:
+        DatasetError: a shard that is not whole, or a class that is no number.
+    """
+    unused = Unused()
+    samples = _samples(file, unused)
+    text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
+    keys, labels, spans = [], [], []
+    for key, parts in samples.items():
+        picture = _image_of(parts, image)
+        if key.rpartition("/")[2].startswith("."):
+            unused.add(HIDDEN, key)
+            continue
+        if picture is None:
+            unused.add(NO_IMAGE, key)
+            continue
+        unused.add(ANOTHER, *_others(key, parts, picture))
+        if text not in parts or not _says_something(file, parts[text], caption):
+            unused.add(NO_CAPTION, key)
+            continue
+        keys.append(key)
+        labels.append(_class(file, key, parts))
+        spans.append(parts[picture] + parts[text])
+    return {
+        "keys": np.array(keys, np.str_),
+        "labels": np.array(labels, np.int64),
+        "spans": np.array(spans, np.int64).reshape(-1, 4),
+        **_endings(samples),
+        **_as_arrays(unused),
+    }
+
+
+def texts_in(text: bytes, caption: str) -> list[str]:
+    """Return the captions in a .txt or .json member, blank ones left out."""
+    value: Any = None
+    if not caption.startswith("json:"):
+        value = text.decode("utf-8", "replace")
+    else:
+        try:
+            record = json.loads(text)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            value = record.get(caption.removeprefix("json:"))
+    texts = []
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str | int | float) and str(one).strip():
+            texts.append(str(one))
+    return texts
+
+
+def _samples(file: Path, unused: Unused) -> dict[str, Parts]:
+    """Return the members of each sample. Of two members of one name the last counts, as in a tar."""
+    samples: dict[str, Parts] = {}
+    for name, offset, size in members(file, unused):
+        folder, _, base = name.rpartition("/")
+        stem, _, ending = base.partition(".")
+        if not stem:  # a hidden file: its name is all ending
+            stem, ending = base, ""
+        key = f"{folder}/{stem}" if folder else stem
+        parts = samples.setdefault(key, {})
+        if f".{ending.lower()}" in parts:
+            unused.add(REPEATED, name)
+        parts[f".{ending.lower()}"] = (offset, size)
+    return samples
+
+
+def _image_of(parts: Parts, image: str) -> str | None:
+    """Return the ending of a sample's image, if it has one."""
+    if image:
+        ending = f".{image.lower().removeprefix('.')}"
+        return ending if ending in parts else None
+    return next((ending for ending in SUFFIXES if ending in parts), None)
+
+
+def _others(key: str, parts: Parts, picture: str) -> list[str]:
+    """Return the names of a sample's other pictures."""
+    others = [ending for ending in parts if ending != picture and ending.endswith(SUFFIXES)]
+    return [f"{key}{ending}" for ending in others]
+
+
+def _says_something(file: Path, text: tuple[int, int], caption: str) -> bool:
+    """Tell whether a sample's text holds a caption; that of a class always does, through templates."""
+    return caption == "templates" or bool(texts_in(span(file, *text), caption))
+
+
+def _class(file: Path, key: str, parts: Parts) -> int:
+    """Return the number in a .cls member; -1 where there is none.
+
+    Raises:
+        DatasetError: it holds something else.
+    """
+    if ".cls" not in parts:
+        return -1
+    text = span(file, *parts[".cls"])
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise DatasetError(
+            f"{file}: {key}.cls holds {text[:40]!r}; it must be the number of a class"
+        ) from problem
+
+
+def _endings(samples: dict[str, Parts]) -> Arrays:
+    """Return the endings of the members, each with how many samples have it."""
+    counts: dict[str, int] = {}
+    for parts in samples.values():
+        for ending in parts:
+            counts[ending] = counts.get(ending, 0) + 1
+    return {
+        "endings": np.array(list(counts), np.str_),
+        "ending_counts": np.array(list(counts.values()), np.int64),
+    }
+
+
+def _as_arrays(unused: Unused) -> Arrays:
+    """Return what is not used, as arrays that can be kept."""
+    names = [(reason, name) for reason, some in unused.names.items() for name in some]
+    return {
+        "reasons": np.array(list(unused.counts), np.str_),
+        "reason_counts": np.array(list(unused.counts.values()), np.int64),
+        "reason_of": np.array([reason for reason, _ in names], np.str_),
+        "reason_names": np.array([name for _, name in names], np.str_),
+    }

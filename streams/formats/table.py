@@ -1,0 +1,89 @@
+"""A table of image paths and captions, as open_clip trains from: a CSV or TSV with `filepath` and `title`.
+
+open_clip's own default is a tab between the two (`--csv-separator`, `--csv-img-key`,
+`--csv-caption-key` of https://github.com/mlfoundations/open_clip). JSON lines and Parquet files of paths
+are read alike. A path in several rows has several captions. Paths are relative to the folder of the
+table, or to `images`; absolute ones are taken as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streams import DatasetError
+from streams.formats._captioned import Listed, rows_of_images
+from streams.formats._files import Files
+from streams.formats._places import matching, part, place_and_pattern, there
+from streams.formats._tables import SUFFIXES, read_table
+
+
+@dataclass(frozen=True)
+class Table:
+    """The fields are the keys of `dataset.params`."""
+
+    # File or pattern (`train.csv`) in the location; the same as `test`: split by `test_share`.
+    train: str = ""
+    test: str = ""
+    test_share: float = 0.0  # share of the items that are test pairs, by a hash of the path
+    image: str = "filepath"  # column of the paths
+    caption: str = "title"  # column of the captions
+    label: str = ""  # column of a class, by number or name; empty: there are none
+    separator: str = ""  # between cells; empty: a tab where the header holds one, else a comma
+    images: str = ""  # folder that the paths start from, in the location; empty: that of the table
+    image_px: int = 224
+    corrupt_share: float = 0.01  # of the items read; ten may always be unreadable
+    background: str = ""  # colour that transparent pictures are put on; empty: as open_clip
+    upright: bool = False  # whether pictures are turned as their EXIF says
+
+    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
+        """Return the images that the rows name and that are there, in the order of their paths.
+
+        Raises:
+            DatasetError: no such location, no table, or a column that is not there.
+        """
+        about = f"dataset {dataset['name']!r}"
+        wanted = "a table of paths and captions (.csv, .tsv, .jsonl, .parquet)"
+        root, said = place_and_pattern(dataset, cache, part(self, split), wanted)
+        files = self._tables(about, root, said)
+        if not (self.image and self.caption):
+            raise DatasetError(
+                f"{about}: `image` and `caption` in the row's params name the columns of the paths and "
+                "of the captions; neither may be empty"
+            )
+        folder = files[0].parent
+        if self.images:
+            folder = there(about, root / self.images, "the images that the table names")
+        listed = Listed(folder, dataset, self.label, ())
+        listed.covers += files
+        columns = (("image", self.image), ("caption", self.caption), ("label", self.label))
+        for file in files:
+            table = read_table(about, file, self.separator)
+            rows_of_images(about, listed, table, columns)
+        listed.close(about, ())
+        listed.covers += [folder / name for name in listed.names]
+        return Files(dataset, self, split, listed)
+
+    def _tables(self, about: str, root: Path, said: str) -> list[Path]:
+        """Return the tables that a split means.
+
+        Raises:
+            DatasetError: none, a folder that holds several, or files of several folders.
+        """
+        if not said or (root / said).is_dir():
+            inside = sorted((root / said).iterdir())
+            files = [file for file in inside if file.suffix in SUFFIXES and file.is_file()]
+            if len(files) != 1:
+                names = ", ".join(file.name for file in files) or "none"
+                raise DatasetError(
+                    f"{about}: {root / said} must hold one table for a split, and holds {names}. Name "
+                    "it with train and test in the row's params."
+                )
+            return files
+        files = matching(about, root, said, ".csv")
+        if len({file.parent for file in files}) > 1 and not self.images:
+            raise DatasetError(
+                f"{about}: {said} means tables in several folders; `images` in the row's params must "
+                "say from where their paths start"
+            )
+        return files

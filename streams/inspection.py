@@ -1,0 +1,262 @@
+"""What a person should know of a dataset before it is trained on: a sentence for each thing that is odd.
+
+What contradicts the row is not here: a format refuses it when it is opened.
+"""
+
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from streams import DatasetError, Pairs
+from streams.formats._files import UNREADABLE, Files
+from streams.formats._places import files_below, is_hidden
+from streams.formats._unused import printable
+from streams.pictures import ORIENTATION, hides_colours, opened_picture
+
+SPLITS = ("train", "test")
+TRIED = 32  # images of a split that are decoded, unless every one is
+CHUNK = 256  # images decoded at once
+SHOWN = 5  # names that a sentence gives
+SAME = 0.999  # share of the test images that lie in the training split, from which the two are no splits
+Row = Mapping[str, Any]
+
+
+def chosen(name: str, pairs: int, count: int) -> np.ndarray:
+    """Return (min(count, pairs),) ascending places that depend on the name and the size alone."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return np.sort(rng.choice(pairs, min(count, pairs), replace=False))
+
+
+def of_split(row: Row, split: str, pairs: Pairs, every: bool) -> Iterator[str]:
+    """Yield what is odd in one split; `every`: decode every image, not only some.
+
+    Raises:
+        DatasetError: too many images cannot be read.
+    """
+    yield from _labels(row, split, pairs)
+    places = np.arange(len(pairs))
+    if not every:
+        places = chosen(row["name"], len(pairs), TRIED)
+    for first in range(0, len(places), CHUNK):
+        pairs.images(places[first : first + CHUNK])
+    if isinstance(pairs, Files):
+        yield from _unreadable(split, pairs, len(places))
+        yield from _pictures(split, pairs, places)
+        yield from _captions(split, pairs, places)
+    batch_pairs = row.get("batch_pairs")
+    if split == "train" and batch_pairs is not None and batch_pairs > len(pairs):
+        yield (
+            f"{split}: its {len(pairs):,} pairs are fewer than a batch of {batch_pairs:,}, the largest "
+            "that a trial over it wants: a batch would hold pairs more than once"
+        )
+
+
+def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]:
+    """Yield what lies at the place of a dataset and is used by none of its splits, all of them opened."""
+    said: dict[str, str] = {}
+    covered: set[Path] = set()
+    for split, pairs in opened.items():
+        if not isinstance(pairs, Files):
+            return
+        # Splits of one place say the same of it, which is said once.
+        for line in pairs.unused.lines():
+            said.setdefault(line, split)
+        for remark in pairs.remarks:
+            said.setdefault(remark, split)
+        covers = getattr(pairs.source, "covers", None)
+        covered |= {Path(data)} if covers is None else set(covers)
+    for line, split in said.items():
+        yield f"{split}: {line}"
+    elsewhere = [str(row["params"].get(split, "")) for split in SPLITS if split not in opened]
+    if all(elsewhere):  # a split that is not asked for and has no place of its own may be anywhere
+        yield from _beside(row, covered, elsewhere, data)
+
+
+def of_both(row: Row, train: Pairs, test: Pairs, every: bool) -> Iterator[str]:
+    """Yield whether images of the test split lie in the training split too, byte for byte.
+
+    Raises:
+        DatasetError: all that were looked at do, so that nothing would be measured on unseen images.
+    """
+    if not isinstance(train, Files) or not isinstance(test, Files):
+        return
+    if not hasattr(train.source, "size") or not hasattr(test.source, "size"):
+        return
+    places = np.arange(len(test)) if every else chosen(row["name"], len(test), TRIED)
+    twins = _twins(train, test, places)
+    if len(twins) > SAME * len(places):
+        raise DatasetError(
+            f"dataset {row['name']!r}: all {len(places)} test images looked at are training images "
+            f"too, byte for byte ({_listed(twins)}), so nothing would be measured on images that were "
+            "not learned from. Name two places with train and test, or split one with test_share."
+        )
+    if twins:
+        yield (
+            f"test: {len(twins)} of the {len(places)} images looked at lie in the training split too, "
+            f"byte for byte: {_listed(twins)}"
+        )
+
+
+def of_row(row: Row) -> Iterator[str]:
+    """Yield what is odd in the row itself."""
+    if row["kind"] == "classification" and not row["classes"]:
+        yield "its row names no classes: a trial over it is refused until they are in"
+    first: dict[str, str] = {}
+    for name in row["classes"]:
+        key = " ".join(name.casefold().split())
+        if key in first:
+            yield f"classes {first[key]!r} and {name!r} differ in case or blanks alone"
+        first.setdefault(key, name)
+
+
+def _labels(row: Row, split: str, pairs: Pairs) -> Iterator[str]:
+    """Yield which pairs have no class, and which classes no pairs."""
+    if row["kind"] != "classification":
+        return
+    unlabelled, met = int((pairs.labels < 0).sum()), set(pairs.labels.tolist())
+    if unlabelled:
+        yield (
+            f"{split}: {unlabelled:,} of {len(pairs):,} pairs have no label: they are of no class"
+        )
+    without = [name for label, name in enumerate(row["classes"]) if label not in met]
+    if without:
+        yield (
+            f"{split}: no images of {len(without)} of the {len(row['classes'])} classes: "
+            f"{_listed(without)}"
+        )
+
+
+def _unreadable(split: str, pairs: Files, tried: int) -> Iterator[str]:
+    """Yield which images cannot be read, and why."""
+    if pairs.corrupt:
+        named = [f"{name} ({pairs.reasons[name]})" for name in pairs.corrupt[:SHOWN]]
+        more = ", ..." if len(pairs.corrupt) > SHOWN else ""
+        yield (
+            f"{split}: {len(pairs.corrupt)} of the {tried} images tried cannot be read: "
+            f"{', '.join(named)}{more}. Fetch them again"
+        )
+
+
+def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
+    """Yield how many pictures hide colours under clear pixels, and how many lie on their side."""
+    hiding, turned = [], []
+    for place in places.tolist():
+        try:
+            picture = pairs.source.read(int(pairs.items[place]))
+            if pairs.background is None and hides_colours(picture):
+                hiding.append(pairs.name(place))
+            if not pairs.upright and _orientation(picture) != 1:
+                turned.append(pairs.name(place))
+        except UNREADABLE:
+            continue  # it is among the unreadable ones
+    if hiding:
+        yield (
+            f"{split}: {len(hiding)} of the {len(places)} images tried hide colours under clear "
+            f"pixels, which may show, as with open_clip: {_listed(hiding)}. "
+            '"background": "white" in params puts them on white'
+        )
+    if turned:
+        yield (
+            f"{split}: {len(turned)} of the {len(places)} images tried are stored on their side, by "
+            f'their EXIF: {_listed(turned)}. "upright": true in params turns them'
+        )
+
+
+def _orientation(picture: bytes | Image.Image) -> int:
+    """Return how the camera was held, as EXIF numbers it; 1: upright, or nothing is said."""
+    with opened_picture(picture) as opened:
+        return int(opened.getexif().get(ORIENTATION, 1))
+
+
+def _captions(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
+    """Yield how many captions look like a list that was written as one text."""
+    lists = []
+    for place in places.tolist():
+        for text in pairs.source.texts(int(pairs.items[place])):
+            if _is_list(text):
+                lists.append(pairs.name(place))
+                break
+    if lists:
+        yield (
+            f"{split}: the captions of {len(lists)} of the {len(places)} pairs looked at are one text "
+            f"that reads as a list of several: {_listed(lists)}. Write them as lists"
+        )
+
+
+def _is_list(text: str) -> bool:
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return False
+    try:
+        return isinstance(json.loads(text), list)
+    except ValueError:
+        return text[1:2] in "'\""  # as Python writes a list
+
+
+def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
+    """Return the names of test images with the same bytes as a training image; only sizes in common are read."""
+    sizes: dict[int, list[int]] = {}
+    for place in places.tolist():
+        sizes.setdefault(_size(test, place), []).append(place)
+    digests: dict[bytes, list[str]] = {}
+    for size, some in sizes.items():
+        for place in some if size > 0 else ():
+            digests.setdefault(_digest(test, place), []).append(test.name(place))
+    twins: set[str] = set()
+    for place in range(len(train)):
+        if _size(train, place) in sizes:
+            twins.update(digests.get(_digest(train, place), ()))
+    return sorted(twins)
+
+
+def _size(pairs: Files, place: int) -> int:
+    """Return the bytes of an image; -1 where it is not there."""
+    try:
+        return int(pairs.source.size(int(pairs.items[place])))  # type: ignore[attr-defined]
+    except FileNotFoundError:
+        return -1
+
+
+def _digest(pairs: Files, place: int) -> bytes:
+    try:
+        picture = pairs.source.read(int(pairs.items[place]))
+    except FileNotFoundError:
+        return b""
+    assert isinstance(picture, bytes)
+    return hashlib.blake2b(picture, digest_size=16).digest()
+
+
+def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> Iterator[str]:
+    """Yield how many files lie at the location and belong to no split, by ending.
+
+    `covered`: what the opened splits account for. `elsewhere`: where the others are, in the location.
+    """
+    location = data / str(row["location"])
+    if not location.is_dir() or location.resolve() == data.resolve():
+        return  # one file, or the data folder of all datasets
+    covered = {path.resolve() for path in covered}
+    for said in elsewhere:
+        covered |= {path.resolve() for path in location.glob(said)}
+    if location.resolve() in covered or data.resolve() in covered:
+        return
+    beside = []
+    for name in files_below(location):
+        path = (location / name).resolve()
+        if path not in covered and covered.isdisjoint(path.parents) and not is_hidden(name):
+            beside.append(printable(name))
+    if beside:
+        endings = Counter(Path(name).suffix or "no ending" for name in beside)
+        counts = ", ".join(f"{ending} {count:,}" for ending, count in endings.most_common(SHOWN))
+        yield f"{len(beside):,} files at its place belong to no split ({counts}): {_listed(beside)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
