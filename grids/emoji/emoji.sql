@@ -1,5 +1,5 @@
 -- A real stream: what does a small CLIP keep of the emoji up to 2015 when it learns those admitted later, year by year?
--- The pictures are drawn by grids/emoji.py, which also writes the rows of the datasets (docs/emoji.md has the commands).
+-- The pictures are drawn by grids/emoji, which also writes the rows of the datasets (docs/emoji.md has the commands).
 
 INSERT INTO backbone (name, architecture, note) VALUES
 ('small_48px', '{
@@ -11,8 +11,8 @@ ON CONFLICT DO NOTHING;
 
 -- The base learns everything up to 2015 at once; the stream then has a task for each later year.
 INSERT INTO sequence (name, ordering, source, note) VALUES
-('emoji_base', 'time', 'grids/emoji.sql', 'emoji up to 2015'),
-('emoji_years', 'time', 'grids/emoji.sql', 'emoji by the year that they were admitted')
+('emoji_base', 'time', 'grids/emoji/emoji.sql', 'emoji up to 2015'),
+('emoji_years', 'time', 'grids/emoji/emoji.sql', 'emoji by the year that they were admitted')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO sequence_concept (sequence, position, dataset, concept)
