@@ -1,10 +1,11 @@
 # Two commands: `make demo` runs the main job on the embedded default, `make test` passes the tests. Both set up first.
+# `make emoji` runs a real stream of pictures (docs/emoji.md).
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo test lint fast docs clean
+.PHONY: setup demo emoji test lint fast docs clean
 
 setup: .venv/ready
 
@@ -20,6 +21,14 @@ demo: setup
 	$(BIN)/python -m queries retention_at_budget stream=world
 	$(BIN)/python -m queries comparison stream=world
 	@echo "Open the app:  $(BIN)/streamlit run app.py"
+
+emoji: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[emoji]"
+	$(BIN)/python -m grids.emoji
+	$(BIN)/python -m schema lab/data/emoji/datasets.sql grids/emoji/emoji.sql
+	$(BIN)/python -m runner.sync --watch
+	$(BIN)/python -m queries comparison stream=emoji
+	$(BIN)/python -m queries retention_at_budget stream=emoji
 
 lint: setup
 	$(BIN)/ruff check .
