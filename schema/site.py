@@ -29,7 +29,8 @@ class Needs:
     signal_s: float = 120.0
     # 0: what the partition gives
     memory_gb: float = 0.0
-    # The most that a trial that ran out of memory is given at last; 0: it is not tried again by itself
+    # The most that a trial that ran out of memory is given at last; 0: it is not tried again by
+    # itself
     memory_gb_most: float = 0.0
     # Of one GPU, by which the forecast says what will not fit; 0: the forecast does not say
     gpu_memory_gb: float = 0.0
@@ -142,7 +143,8 @@ class Site:
     by_backbone: Mapping[str, Needs] = field(default_factory=dict)
     # The table [retries]: the catalog's `policy`, where it differs
     retries: Mapping[str, int] = field(default_factory=dict)
-    # The table [notify]: a `url` that is sent JSON by POST, or a shell `command` that gets it as input
+    # The table [notify]: a `url` that is sent JSON by POST, or a shell `command` that gets it as
+    # input
     notify: Mapping[str, str] = field(default_factory=dict)
     # The folder that relative paths start from
     folder: Path = field(default=Path())

@@ -79,8 +79,9 @@ def left(
 ) -> Jpeg | np.ndarray:
     """Return a whole JPEG, gray or of the usual colours, as it is; of any other picture its pixels.
 
-    A JPEG that has to be turned, is so long and thin that it must not be resized whole, or belongs to
-    a backbone that wants its images otherwise than OpenAI's CLIP, is left to Pillow too. The pixels are (3, P, P) uint8, as `pixels` makes them.
+    A JPEG that has to be turned, is so long and thin that it must not be resized whole, or belongs
+    to a backbone that wants its images otherwise than OpenAI's CLIP, is left to Pillow too.
+    The pixels are (3, P, P) uint8, as `pixels` makes them.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.

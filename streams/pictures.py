@@ -3,9 +3,9 @@ format.
 
 A picture is resized (bicubic) so that its shorter side is `image_px`, cropped to the square in the
 middle, and made RGB: what CLIP's own preprocessing does before it normalises, in its order, so that
-clear pixels do not bleed into their neighbours. A backbone may want another interpolation or another
-way to a square (`schema/checks/preprocessing.py`). Where a recipe crops, the crop is cut from the
-whole picture instead and made a square of that size, as FoMo-in-Flux
+clear pixels do not bleed into their neighbours. A backbone may want another interpolation or
+another way to a square (`schema/checks/preprocessing.py`). Where a recipe crops, the crop is cut
+from the whole picture instead and made a square of that size, as FoMo-in-Flux
 (https://arxiv.org/abs/2408.14471) and open_clip do. Of an animation the first image is taken, as
 there. How a camera was held (EXIF) and on which colour a transparent picture lies are asked only
 where a dataset's row says so.
@@ -76,9 +76,10 @@ def pixels(
 ) -> np.ndarray:
     """Return (3, P, P) uint8: a picture as a backbone wants it, or what a crop cuts from it.
 
-    `background`: the colour that a transparent picture is put on; None: as open_clip, which drops the
-    transparency after it has resized. `upright`: turn the picture as its EXIF says. `preprocessing`:
-    how a whole picture is resized; a crop is always resized bicubically, as in open_clip.
+    `background`: the colour that a transparent picture is put on; None: as open_clip, which drops
+    the transparency after it has resized. `upright`: turn the picture as its EXIF says.
+    `preprocessing`: how a whole picture is resized; a crop is always resized bicubically, as in
+    open_clip.
 
     Raises:
         OSError, ValueError, and others: it cannot be decoded.

@@ -1,4 +1,4 @@
-"""The architecture of a backbone row: an open_clip model name, a folder, or a configuration as JSON."""
+"""The architecture of a backbone row: an open_clip model name, a folder, or JSON."""
 
 import json
 from pathlib import Path

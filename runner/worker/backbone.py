@@ -1,10 +1,10 @@
 """The backbone of a trial: an open_clip CLIP on its device, its tokenizer and its normalisation.
 
-`architecture` is an open_clip model name; `local-dir:FOLDER`, a folder of open_clip; or JSON text, an
-open_clip configuration by itself or a whole `open_clip_config.json`. A configuration may hold two
-keys of ours: `words`, a word-level vocabulary (a 49,408-word table would be six sevenths of a tiny
-model), and `position_std`, the scale that the image positions are drawn with (at open_clip's own, a
-tiny tower learns where things are much later).
+`architecture` is an open_clip model name; `local-dir:FOLDER`, a folder of open_clip; or JSON text,
+an open_clip configuration by itself or a whole `open_clip_config.json`. A configuration may hold
+two keys of ours: `words`, a word-level vocabulary (a 49,408-word table would be six sevenths of a
+tiny model), and `position_std`, the scale that the image positions are drawn with (at open_clip's
+own, a tiny tower learns where things are much later).
 
 Relative paths start at the data folder.
 """
@@ -139,7 +139,7 @@ def load(
     data: the folder that relative paths start at.
 
     Raises:
-        ArchitectureError: the architecture or the tag is unknown, or the weights are of another one.
+        ArchitectureError: the architecture or the tag is unknown, or the weights are of another.
         WeightsError: nothing is at the place that the row names, or a tag's weights cannot be had.
     """
     name, architecture, pretrained = row["name"], row["architecture"], row["pretrained"]
@@ -196,8 +196,9 @@ def _from_files(row: Mapping[str, Any], weights: str | None, data: Path | None) 
     quick_gelu = bool(model_config(architecture, data).get("quick_gelu", False))
     if read.quick_gelu is not None and read.quick_gelu != quick_gelu:
         raise ArchitectureError(
-            f"backbone {name!r}: {path}, {read.kind}, was trained with {activation(read.quick_gelu)}, "
-            f"and {architecture[:60]} computes {activation(quick_gelu)}. Name the architecture "
+            f"backbone {name!r}: {path}, {read.kind}, was trained with "
+            f"{activation(read.quick_gelu)}, and {architecture[:60]} computes "
+            f"{activation(quick_gelu)}. Name the architecture "
             f"{other_activation(architecture, read.quick_gelu)}"
         )
     try:
@@ -215,8 +216,8 @@ def _refuse_missing(row: Mapping[str, Any], named: str, path: Path, tag_possible
     architecture, tags = row["architecture"], tags_of(row["architecture"])
     if tag_possible and not path.suffix and len(Path(named).parts) == 1:
         raise ArchitectureError(
-            f"backbone {row['name']!r}: {architecture[:60]} has no pretrained tag {named!r}, and no "
-            f"file is there. Tags: {', '.join(tags) or 'none'}.{nearest(named, tags)}"
+            f"backbone {row['name']!r}: {architecture[:60]} has no pretrained tag {named!r}, "
+            f"and no file is there. Tags: {', '.join(tags) or 'none'}.{nearest(named, tags)}"
         )
     raise WeightsError(
         f"backbone {row['name']!r}: no weights at {path.absolute()}. Put the checkpoint there, or "
@@ -250,8 +251,8 @@ def _tagged(name: str, architecture: str, tag: str) -> Backbone:
             source = f"{file or 'open_clip_model.safetensors'} of {repository}"
         offline = ", and HF_HUB_OFFLINE is set" if hub.HF_HUB_OFFLINE else ""
         raise WeightsError(
-            f"backbone {name!r}: the weights of {architecture} {tag!r} cannot be had: {source} is not "
-            f"in {hub.HF_HUB_CACHE}{offline} ({error}). Where there is a network, `hf download "
+            f"backbone {name!r}: the weights of {architecture} {tag!r} cannot be had: {source} is "
+            f"not in {hub.HF_HUB_CACHE}{offline} ({error}). Where there is a network, `hf download "
             f"{repository}` into the same folder (HF_HUB_CACHE), or save a checkpoint and name its "
             "path as `pretrained`"
         ) from error

@@ -1,7 +1,7 @@
 """Load backbones and say what each is: what `python -m schema check BACKBONE` hands its rows to.
 
-As a process it reads one JSON object from standard input (`data` and `runs`, folders; `rows`, of the
-table `backbone`) and prints a paragraph per row. The exit code is 1 if one cannot be loaded.
+As a process it reads one JSON object from standard input (`data` and `runs`, folders; `rows`, of
+the table `backbone`) and prints a paragraph per row. The exit code is 1 if one cannot be loaded.
 """
 
 import json

@@ -39,8 +39,8 @@ class Datasets:
         """Find datasets below the folder `data`, and decode batches ahead by `workers` processes.
 
         `image_px` is the size that the backbone takes; None: whatever the rows say. `device`
-        decodes JPEGs, if the recipe wants that. `preprocessing` is how the backbone wants its images;
-        None: as OpenAI's CLIP does.
+        decodes JPEGs, if the recipe wants that. `preprocessing` is how the backbone wants its
+        images; None: as OpenAI's CLIP does.
 
         Raises:
             ComputeError: the device cannot.

@@ -1,7 +1,7 @@
 """Tensors under open_clip's names into a model of open_clip, as open_clip itself loads them.
 
-What open_clip adapts is adapted here, and said: position embeddings of another image size or context
-length are interpolated, and a model trained without a bias of its logits gets one of 0.
+What open_clip adapts is adapted here, and said: position embeddings of another image size or
+context length are interpolated, and a model trained without a bias of its logits gets one of 0.
 """
 
 from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from torch import Tensor
 class WordTokenizer:
     """One token per word of a short vocabulary, where a 49,408-word table would be most of a model.
 
-    The ids: 0 pads; then the words from 1 on; then an unknown word, the start, and, with the highest
-    id, the end. open_clip pools a text where its token is highest.
+    The ids: 0 pads; then the words from 1 on; then an unknown word, the start, and, with the
+    highest id, the end. open_clip pools a text where its token is highest.
     """
 
     def __init__(self, words: list[str], context_length: int) -> None:
@@ -21,7 +21,7 @@ class WordTokenizer:
         self.context_length = context_length
 
     def __call__(self, texts: list[str]) -> Tensor:
-        """Return the (B, L) int64 ids of B texts; a text too long is cut, and keeps its end token."""
+        """Return the (B, L) int64 ids of B texts; a text too long is cut and keeps its end."""
         ids = torch.zeros(len(texts), self.context_length, dtype=torch.int64)
         for row, text in enumerate(texts):
             words = re.findall(r"[a-z0-9]+", text.lower())

@@ -14,6 +14,7 @@ from runner.run_files import Assignment
 from runner.run_folder import RunFolder
 from runner.worker import backbone as backbones
 from runner.worker import step_trace
+from runner.worker.backbone import Backbone
 from runner.worker.between_steps import BetweenSteps
 from runner.worker.checkpoint import digest
 from runner.worker.datasets import Datasets
@@ -79,8 +80,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     torch.backends.mha.set_fastpath_enabled(False)
     data = Path(assignment.data)
     backbone = backbones.load(spec.backbone, assignment.backbone_weights, spec.seed, data)
-    weights = backbone.model.state_dict()
-    initial = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+    initial = _untouched(backbone)
     datasets = Datasets(
         spec,
         data,
@@ -113,6 +113,12 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
         between_steps=BetweenSteps(run, spec, assignment, plan, stop, tracer),
         mark=nullcontext if tracer is None else step_trace.mark,
     )
+
+
+def _untouched(backbone: Backbone) -> Weights:
+    """Return a copy of the weights of a backbone, on the CPU."""
+    weights = backbone.model.state_dict()
+    return {name: tensor.cpu().clone() for name, tensor in weights.items()}
 
 
 def _repair(spec: Spec) -> Repair | None:

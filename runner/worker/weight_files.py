@@ -1,9 +1,9 @@
 """What lies at the place of a backbone's weights, read as tensors under open_clip's names.
 
-A file may be safetensors, or what `torch.save` writes of a state dict, alone or with what a training
-run keeps beside it. A folder may be open_clip's (`open_clip_config.json`), Hugging Face's
-(`config.json` of a CLIP or SigLIP), or an adapter of peft's LoRA (`adapter_config.json`) whose base is
-a folder or file too. Nothing that a file holds is run: pickles are read with `weights_only`.
+A file may be safetensors, or what `torch.save` writes of a state dict, alone or with what a
+training run keeps beside it. A folder may be open_clip's (`open_clip_config.json`), Hugging Face's
+(`config.json` of a CLIP or SigLIP), or an adapter of peft's LoRA (`adapter_config.json`) whose base
+is a folder or file too. Nothing that a file holds is run: pickles are read with `weights_only`.
 """
 
 import json
@@ -185,8 +185,8 @@ def _read_adapter(path: Path, base: Callable[[str], Path | None]) -> Weights:
         )
     if config.get("peft_type") != "LORA" or config.get("use_dora"):
         raise UnreadableWeightsError(
-            f"{path} is an adapter of type {config.get('peft_type')}; only plain LORA is added to a "
-            "base here. Merge it with peft (merge_and_unload) and name the merged folder"
+            f"{path} is an adapter of type {config.get('peft_type')}; only plain LORA is added "
+            "to a base here. Merge it with peft (merge_and_unload) and name the merged folder"
         )
     added = _with_adapter(path, _base_tensors(place), config)
     if hugging_face.is_named_so(added):
@@ -274,14 +274,14 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise UnreadableWeightsError(
-            f"{path} holds more than weights, and nothing of it was run. Load it where you trust it, "
-            "and save the model's state_dict() alone"
+            f"{path} holds more than weights, and nothing of it was run. Load it where you trust "
+            "it, and save the model's state_dict() alone"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UnreadableWeightsError(
-            f"{path} cannot be read as what torch.save writes: {reason}. Copy it again, or save the "
-            "model's state_dict() as safetensors"
+            f"{path} cannot be read as what torch.save writes: {reason}. Copy it again, or save "
+            "the model's state_dict() as safetensors"
         ) from error
     return _state_dict(path, content)
 
@@ -306,8 +306,8 @@ def _refuse_other_kinds(path: Path, head: bytes) -> None:
         )
     if head.startswith(b"PK") and _is_torchscript(path):
         raise UnreadableWeightsError(
-            f"{path} is a TorchScript archive, which is code. Save the state_dict() of the model in "
-            "it as safetensors; of OpenAI's models, name open_clip's tag 'openai' instead"
+            f"{path} is a TorchScript archive, which is code. Save the state_dict() of the model "
+            "in it as safetensors; of OpenAI's models, name open_clip's tag 'openai' instead"
         )
 
 
@@ -330,7 +330,8 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
             break
     if isinstance(content, Mapping) and {"state", "param_groups"} <= set(content):
         raise UnreadableWeightsError(
-            f"{path} is the state of an optimizer, not of a model. Name the file of the model's weights"
+            f"{path} is the state of an optimizer, not of a model. Name the file of the model's "
+            "weights"
         )
     if isinstance(content, Tensor):
         raise UnreadableWeightsError(f"{path} is one tensor, not the weights of a model")
@@ -342,6 +343,7 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
     if len(tensors) < len(content):
         others = [str(name) for name in content if str(name) not in tensors]
         raise UnreadableWeightsError(
-            f"{path} holds no tensors under {', '.join(others[:4])}. Save the model's state_dict() alone"
+            f"{path} holds no tensors under {', '.join(others[:4])}. Save the model's state_dict() "
+            "alone"
         )
     return tensors

@@ -120,7 +120,6 @@ class Files:
         self.image_px = form.image_px
         self.background = _colour(self.about, getattr(form, "background", ""))
         self.upright: bool = getattr(form, "upright", False)
-        # How the backbone wants its images, where somebody has said so (`open_pairs`)
         self.preprocessing: Preprocessing = dataset.get("preprocessing", OPENAI)
         self.unreadable = Unreadable(self.about, form.corrupt_share)
         # Whose image an index gives; -1: not read yet.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,8 @@ def test_ctrl_c_while_packages_are_imported(stage: Stage) -> None:
             cwd=stage.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,
+            # A shell that runs the tests in the background has them ignore it
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         time.sleep(delay_s)
         process.send_signal(signal.SIGINT)

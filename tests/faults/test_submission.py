@@ -73,7 +73,8 @@ def test_f03_sync_is_killed_before_it_hears_the_job_id(stage: Stage, refused_bef
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "step", ["submitit.core.utils:JobPaths.move_temporary_file", "runner.submission:Batch.answered"]
+    "step",
+    ["submitit.core.utils:JobPaths.move_temporary_file", "runner.submission:Submission.answered"],
 )
 def test_f04_sync_is_killed_before_submitit_has_put_the_pickle_there(
     staged: Staged, trained: Rows, step: str
