@@ -155,7 +155,8 @@ def _kind(folder: str, name: str, known: bool) -> str:
 
 
 def _make_room(site: Site, measured: Measure) -> list[str]:
-    """Remove what may go, until the lab takes no more than `disk_gb`; return what went, in words."""
+    """Remove what may go until the lab takes no more than `disk_gb`; return in words what went."""
+
     excess = measured.bytes - 1e9 * site.disk_gb
     removed = []
     steps: list[tuple[str, Callable[[float], int]]] = [

@@ -55,12 +55,7 @@ def act(
             return
         chosen = choose(site, connection, room, limit, refused)
     report.pending = chosen.pending
-    if chosen.without_room:
-        report.problem(
-            "disk",
-            f"{site.runs} has no room for two checkpoints of trials {chosen.without_room[:5]}, "
-            "which met a full disk; they are tried again when there is",
-        )
+    _note_without_room(site, chosen, report)
     if not chosen.attempts and not chosen.refused:
         return
     try:
@@ -83,6 +78,16 @@ def act(
     crash_point("folder")
     _offer_all(catalog, place, [batch for batch, _ in batches], report)
     crash_point("submission_row")
+
+
+def _note_without_room(site: Site, chosen: Chosen, report: Report) -> None:
+    """Note the trials that met a full disk, and for which there is still no room."""
+    if chosen.without_room:
+        report.problem(
+            "disk",
+            f"{site.runs} has no room for two checkpoints of trials {chosen.without_room[:5]}, "
+            "which met a full disk; they are tried again when there is",
+        )
 
 
 def _waiting(site: Site, place: Backend, report: Report, live: list[Live]) -> list[Submission]:
