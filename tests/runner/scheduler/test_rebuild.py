@@ -94,7 +94,8 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
     report = one_pass(site)
     assert report.submitted == 0 and report.ended == 4 and not report.problems
     after = answers(site)
-    assert {name for name in before if before[name] != after[name]} == set()
+    # The catalog's own file has another size, and was measured at another time
+    assert {name for name in before if before[name] != after[name]} <= {"disk"}
     report = one_pass(site)
     assert (report.submitted, report.ended, report.rows) == (0, 0, 0)
     with Catalog(site.catalog).open() as connection:
