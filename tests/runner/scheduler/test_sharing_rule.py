@@ -118,7 +118,7 @@ def test_the_view_knows_every_merging_that_averages_steps() -> None:
         "ema_step",
         "every_k",
     }
-    assert "m.merging IN ('ema_step', 'every_k')" in text
+    assert "method.merging IN ('ema_step', 'every_k')" in text
 
 
 @pytest.mark.parametrize("name", MERGES)
