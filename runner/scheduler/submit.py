@@ -55,7 +55,7 @@ def act(
             return
         chosen = choose(site, connection, room, limit, refused)
     report.pending = chosen.pending
-    _report_room(site, chosen, report)
+    _note_without_room(site, chosen, report)
     if not chosen.attempts and not chosen.refused:
         return
     try:
@@ -80,8 +80,8 @@ def act(
     crash_point("submission_row")
 
 
-def _report_room(site: Site, chosen: Chosen, report: Report) -> None:
-    """Name the trials that met a full disk and wait until it has room again."""
+def _note_without_room(site: Site, chosen: Chosen, report: Report) -> None:
+    """Note the trials that met a full disk, and for which there is still no room."""
     if chosen.without_room:
         report.problem(
             "disk",

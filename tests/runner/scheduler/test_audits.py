@@ -8,6 +8,7 @@ import os
 import duckdb
 import pytest
 
+from runner.run_folder import sha256
 from runner.scheduler.audit import audit
 from runner.scheduler.report import Report
 from schema import declared
@@ -192,10 +193,11 @@ def test_an_export_from_before_a_migration_is_compared_by_what_both_have(
         str(aside := path.with_name("older.parquet"))
     )
     aside.replace(path)
-    # Of versions before, the index has no sha256 either
-    index = json.loads((site.declared / "declared.json").read_text())
-    del index["sha256"]
-    (site.declared / "declared.json").write_text(json.dumps(index))
+    # As of that version: what it wrote has its digest in the index
+    index = site.declared / "declared.json"
+    entries = json.loads(index.read_text())
+    entries["sha256"]["recipe"] = sha256(path)
+    index.write_text(json.dumps(entries))
     done(site, "INSERT INTO recipe (name, lr, batch_pairs) VALUES ('new', 1, 8)", [])
     with Catalog(site.catalog).open() as connection:
         assert declared.edited(connection, site.declared) == []

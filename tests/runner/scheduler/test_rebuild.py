@@ -94,7 +94,8 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
     report = one_pass(site)
     assert report.submitted == 0 and report.ended == 4 and not report.problems
     after = answers(site)
-    assert {name for name in before if before[name] != after[name]} == set()
+    # The catalog's own file has another size, and was measured at another time
+    assert {name for name in before if before[name] != after[name]} <= {"disk"}
     report = one_pass(site)
     assert (report.submitted, report.ended, report.rows) == (0, 0, 0)
     with Catalog(site.catalog).open() as connection:
@@ -196,7 +197,9 @@ def test_every_table_that_people_fill_is_exported(catalog: Catalog) -> None:
     tables -= {"pretrained_tag"}
     # Made from what happened
     kept = {"kept_summary", "kept_cost", "kept_until"}
-    assert tables == happened | kept | set(declared.TABLES)
+    # Filled by the schema itself
+    written = {"pretrained_tag"}
+    assert tables == happened | kept | written | set(declared.TABLES)
 
 
 def test_sync_exports_when_it_publishes(site: Site, catalog: Catalog) -> None:
