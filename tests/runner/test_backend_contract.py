@@ -18,6 +18,7 @@ import pytest
 
 from runner.backends import Backend, Place, State, backend
 from runner.run_folder import RunFolder, read_json
+from runner.scheduler.doubt import stop
 from runner.submission import Submission
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
@@ -196,7 +197,7 @@ def test_a_worker_that_is_told_to_stop_ends_its_attempt(ground: Ground) -> None:
     ground.submit(batch)
     first, second = runs(batch)
     assert eventually(lambda: lives(first))
-    first.stop()
+    stop(first)
     assert ground.ended(batch)
     assert [(read_json(run.words()) or {})["kind"] for run in (first, second)] == [
         "preempted",
