@@ -11,6 +11,7 @@ PAGES = (
         "Your own pictures in ten minutes",
         "from a folder of pictures to an answer",
     ),
+    ("Begin", "emoji", "A real stream", "emoji by the year that they were admitted"),
     ("Begin", "glossary", "Glossary", "every word of ours, with the field's own beside it"),
     ("Begin", "architecture", "Architecture", "two halves, and the journey of a trial"),
     ("Declare", "catalog", "The catalog", "every table, column and rule"),
