@@ -97,7 +97,8 @@ def spec_of(method: str) -> Spec:
 
 def brought(runs: Path) -> dict[str, Any]:
     """What a trial came to, over its attempts: everything but wall time."""
-    folders = sorted((runs / "000001").iterdir(), reverse=True)
+    (of_trial,) = runs.iterdir()
+    folders = sorted(of_trial.iterdir(), reverse=True)
     held = done_tasks([RunFolder(path) for path in folders])
     found: dict[str, Any] = {}
     for task, (run, receipt) in sorted(held.items()):

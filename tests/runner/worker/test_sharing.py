@@ -60,7 +60,7 @@ def tried(
     crash_at: str | None = None,
 ) -> int:
     """An attempt at a trial that goes by the number `trial` in the store; its exit code. Only what dies has its own process."""
-    folder = attempt_folder(runs, 1, attempt)
+    folder = attempt_folder(runs, trial, attempt)
     place = (str(store), "toy") if store else ("", "")
     job = Assignment(
         trial=trial,
@@ -78,7 +78,8 @@ def tried(
 
 def trained_flops(runs: Path, shared: bool) -> float:
     """What the newest attempt is charged for training, of its own or taken over."""
-    newest = max((runs / "000001").iterdir())
+    (of_trial,) = runs.iterdir()
+    newest = max(of_trial.iterdir())
     costs = pl.concat(
         [pl.read_parquet(path) for path in sorted(newest.glob("task-*.cost.parquet"))]
     )
