@@ -62,8 +62,8 @@ def test_the_local_backend_keeps_time_limits_too(folder: Path) -> None:
     one_pass(site)
     second = trains(site, attempt=2)
     first = int(said["message"].partition("after ")[2].partition(" of")[0])
-    # It went on from there
-    assert min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) == first + 1
+    # It went on from there: beginning anew, it would be far behind
+    assert min(int(path.stem[-6:]) for path in second.path.glob("checkpoint-*.json")) > first
     tell(site, "INSERT INTO request (trial, wish) VALUES (1, 'withdraw')")
     settle(site)
 

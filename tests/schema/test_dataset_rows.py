@@ -57,8 +57,8 @@ def test_a_row_that_contradicts_itself_is_refused(what: str, written: bool) -> N
 
 def declared(connection: duckdb.DuckDBPyConnection, name: str, classes: str, prompts: str) -> None:
     connection.execute(
-        "INSERT INTO dataset (name, format, location, kind, classes, templates) "
-        "VALUES (?, 'imagefolder', ?, 'classification', ?, ?)",
+        "INSERT INTO dataset (name, format, location, params, kind, classes, templates) "
+        """VALUES (?, 'imagefolder', ?, '{"image_px": 32}', 'classification', ?, ?)""",
         [name, name, classes, prompts],
     )
 
