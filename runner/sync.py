@@ -6,12 +6,14 @@ you like, kill it anywhere, run two at once. `--watch` repeats it until nothing 
 running.
 """
 
+import os
 import signal
 import sys
 
 if __name__ == "__main__":
-    # Ctrl-C while packages are still imported ends the command, without a traceback
-    signal.signal(signal.SIGINT, lambda number, frame: sys.exit(130))
+    # Ctrl-C while packages are still imported ends the command, without a traceback. At once, since
+    # an exception within the import of a compiled package comes out as an error of that import
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
 
 import argparse
 import logging

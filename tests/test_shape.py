@@ -1,6 +1,7 @@
 """The shape of the code: who may import whom, what each half never loads, how it is written."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -193,4 +194,6 @@ def test_no_address_and_no_path_of_a_machine_is_committed() -> None:
             ROOT / file
         ).is_file():
             text = (ROOT / file).read_text()
-            assert not [word for word in wrong if word in text], file
+            # A folder of the tree may be called as one of the machine is, behind a name
+            named = [word for word in wrong if re.search(rf"(?<![\w}}>*]){re.escape(word)}", text)]
+            assert not named, file
