@@ -313,7 +313,7 @@ def test_the_decision_belongs_to_what_is_taken_over(
     monkeypatch.setattr(choosing, "LEAST_S", 1e9)
     for trial, times in ((1, [0.0, 9.0, 10.0, 19.0]), (2, [])):
         monkeypatch.setattr(choosing, "_now", partial(next, iter(times)))
-        folder = attempt_folder(tmp_path / str(trial), 1, 1)
+        folder = attempt_folder(tmp_path / str(trial), trial, 1)
         about = {"checkpoint_minutes": 0.0, "store": str(tmp_path / "store"), "stem": "toy"}
         RunFolder(folder).create(
             computed(compile="auto"),
