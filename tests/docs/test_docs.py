@@ -154,7 +154,7 @@ def test_commands_in_the_documentation_exist_with_their_options() -> None:
         for module, rest in re.findall(r"python -m ([\w.]+)([^\n`#]*)", page.read_text()):
             place = ROOT / module.rstrip(".").replace(".", "/")
             is_module = place.with_suffix(".py").exists() or (place / "__main__.py").exists()
-            assert is_module or module in ("pytest", "mypy"), f"{page.name}: {module}"
+            assert is_module or module in ("pytest", "mypy", "pip"), f"{page.name}: {module}"
             for option in re.findall(r"--[a-z][a-z-]*", rest):
                 assert module not in known or option in known[module], f"{page.name}: {option}"
             seen[module] += 1
