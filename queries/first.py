@@ -67,9 +67,12 @@ def _nth_trial(
         # An answer calls a trial `trial`, its own table calls it `id`.
         columns = "id"
     where, values = _equal(chosen, WORDS)
-    return connection.execute(
+    # All rows are fetched, though there is one at most: a result that is not read to its end keeps
+    # the connection from what follows
+    rows = connection.execute(
         f"SELECT {columns} FROM trial WHERE {where} ORDER BY ALL LIMIT 1 OFFSET {place:d}", values
-    ).fetchone()
+    ).fetchall()
+    return rows[0] if rows else None
 
 
 def _equal(chosen: Mapping[str, object], names: Sequence[str]) -> tuple[str, list[object]]:
@@ -93,12 +96,12 @@ def _first_member(
         return "", []
     where, values = _equal(chosen, MEMBER)
     order = ", ".join(map(" ".join, of_suite.items()))
-    member = connection.execute(
+    members = connection.execute(
         f"SELECT {', '.join(of_suite)} FROM suite_member WHERE {where} ORDER BY {order} LIMIT 1",
         values,
-    ).fetchone()
+    ).fetchall()
     # Where no suite has a member, nothing equals NULL, and the part is empty as the whole is.
-    first = member or [None] * len(of_suite)
+    first = members[0] if members else [None] * len(of_suite)
     return "".join(f'"{name}" = ? AND ' for name in of_suite), [*first]
 
 

@@ -20,8 +20,8 @@ read AS (
            words ->> 'recipe' AS recipe, words ->> 'budget' AS budget, words ->> 'suite' AS suite,
            words ->> 'dataset' AS dataset, try_cast(words ->> 'task' AS INTEGER) AS task,
            CASE WHEN words IS NULL THEN 'not a JSON object'
-                ELSE list_aggregate(list_filter(json_keys(words), lambda key: NOT list_contains(
-                    ['backbone', 'stream', 'mixture', 'method', 'recipe', 'budget', 'suite',
+                ELSE list_aggregate(list_filter(list_sort(json_keys(words)), lambda key:
+                    NOT list_contains(['backbone', 'stream', 'mixture', 'method', 'recipe', 'budget', 'suite',
                      'dataset', 'task'], key)), 'string_agg', ', ')
                 END AS foreign_words
     FROM reference
