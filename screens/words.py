@@ -46,9 +46,14 @@ def chosen(label: str, options: Sequence[str], key: str, first: str) -> str:
     """Return one of the options, which stands in the address even if it is the first."""
     # Streamlit leaves a default out of the address. So there is none, and the first value is put
     # into the address as if somebody had chosen it.
-    if key not in st.session_state and st.query_params.get(key) not in options:
-        st.query_params[key] = first
-        st.session_state[key] = first
+    # A page reached by its link starts with an empty address and keeps what was chosen.
+    if key not in st.query_params or (
+        key not in st.session_state and st.query_params[key] not in options
+    ):
+        kept = st.session_state.get(key)
+        start = kept if isinstance(kept, str) and kept in options else first
+        st.query_params[key] = start
+        st.session_state[key] = start
     value = st.selectbox(label, options, index=None, key=key, bind="query-params")
     return value or first
 

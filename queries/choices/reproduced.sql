@@ -21,8 +21,9 @@ read AS (
            words ->> 'dataset' AS dataset, try_cast(words ->> 'task' AS INTEGER) AS task,
            CASE WHEN words IS NULL THEN 'not a JSON object'
                 ELSE list_aggregate(list_filter(list_sort(json_keys(words)), lambda key:
-                    NOT list_contains(['backbone', 'stream', 'mixture', 'method', 'recipe', 'budget', 'suite',
-                     'dataset', 'task'], key)), 'string_agg', ', ')
+                    NOT list_contains(['backbone', 'stream', 'mixture', 'method', 'recipe',
+                                       'budget', 'suite', 'dataset', 'task'], key)),
+                    'string_agg', ', ')
                 END AS foreign_words
     FROM reference
 ),

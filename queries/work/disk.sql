@@ -15,6 +15,7 @@ named AS (
             ELSE 'no' END AS goes
     FROM disk_use
 )
-SELECT nullif(study, '') AS study, kind, bytes / 1e9 AS gb, spare_bytes / 1e9 AS spare_gb, files, goes, measured_at
+SELECT nullif(study, '') AS study, kind, bytes / 1e9 AS gb, spare_bytes / 1e9 AS spare_gb,
+       files, goes, measured_at
 FROM named
 ORDER BY bytes DESC, named.study, kind;
