@@ -42,6 +42,11 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         "INSERT INTO method (name, merging, deploy) VALUES ('merged', 'ties', 'merged')"
     )
     made.trial(method="merged", budget="large")  # which trains what `finetune` does
+    made.connection.execute(
+        "INSERT INTO disk_use (study, kind, bytes, spare_bytes, files) VALUES "
+        "('first', 'checkpoints', 2000, 1000, 4), ('', 'checkpoints', 500, 500, 1), "
+        "('', 'catalog', 300, 0, 1)"
+    )
     yield made
     made.connection.close()
 
