@@ -11,11 +11,13 @@ results ROWS            every submitted attempt is done: ROWS rows of `result` i
 import itertools
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from runner import run_folder as files
 from runner.result_files import write_tables
+from runner.run_files import Outcome, Receipt
 from runner.run_folder import RunFolder, now, write_json
 from runner.sync import publish
 from schema.catalog import Catalog
@@ -72,27 +74,24 @@ def results(site: Site, rows: int) -> None:
         tasks = spec.stream["tasks"] + 1
         for task in range(tasks):
             share = rows // tasks + (task < rows % tasks)
-            receipt = {
-                "trial": job.trial,
-                "attempt": job.attempt,
-                "spec_id": spec.id,
-                "task": task,
-                "files": write_tables(run, task, _tables(spec.stream["suite"], task, share)),
-                "weights": {},
-            }
-            write_json(run.path / f"task-{task:04d}.json", receipt)
-        said = {
-            "state": "done",
-            "kind": None,
-            "message": None,
-            "host": "n1",
-            "device": "cpu",
-            "versions": job.versions,
-        }
-        write_json(
-            run.path / "outcome.json",
-            said | {"commit": None, "started_at": now(), "finished_at": now()},
+            receipt = Receipt(
+                trial=job.trial,
+                attempt=job.attempt,
+                spec_id=spec.id,
+                task=task,
+                files=write_tables(run, task, _tables(spec.stream["suite"], task, share)),
+                weights={},
+            )
+            write_json(run.path / f"task-{task:04d}.json", asdict(receipt))
+        outcome = Outcome(
+            state="done",
+            host="n1",
+            device="cpu",
+            versions=job.versions,
+            started_at=now(),
+            finished_at=now(),
         )
+        run.conclude(outcome)
 
 
 def _attempts(site: Site) -> list[RunFolder]:

@@ -23,10 +23,11 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runner.run_files import Outcome
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
@@ -199,20 +200,21 @@ class Shim:
     def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
         """Write the outcome of a worker that left none; `late`: it had not even begun."""
         if late:
-            outcome = {"state": "lost", "kind": self.told, "message": TOO_SHORT}
+            outcome = Outcome(state="lost", kind=self.told, message=TOO_SHORT)
         else:
             oom = oom_kills() > self.oom_kills
             outcome = _end_of(code, oom, STOPS[worker.word[0]])
-        outcome |= {
-            "host": socket.gethostname(),
-            "started_at": worker.started_at,
-            "finished_at": now(),
-        }
-        if self.rank:
-            outcome["message"] = f"process {self.rank} of {self.needs.ranks}: {outcome['message']}"
+        outcome = replace(
+            outcome,
+            host=socket.gethostname(),
+            started_at=worker.started_at,
+            finished_at=now(),
+        )
         with contextlib.suppress(OSError):
             if self.rank:
-                write_json(worker.run.words(self.rank), outcome | {"at": time.time()})
+                whose = f"process {self.rank} of {self.needs.ranks}"
+                report = asdict(replace(outcome, message=f"{whose}: {outcome.message}"))
+                write_json(worker.run.words(self.rank), report | {"at": time.time()})
             else:
                 worker.run.conclude(outcome)
 
@@ -220,12 +222,12 @@ class Shim:
         """Give back the attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
             if self.rank == 0 and run.claim():
-                outcome = {
-                    "state": "lost",
-                    "kind": self.told,
-                    "message": "the job ended before its turn",
-                    "finished_at": now(),
-                }
+                outcome = Outcome(
+                    state="lost",
+                    kind=self.told,
+                    message="the job ended before its turn",
+                    finished_at=now(),
+                )
                 run.conclude(outcome)
         self.waiting.clear()
 
@@ -241,14 +243,14 @@ def _collect(signals: set[int]) -> int:
     return wake
 
 
-def _end_of(code: int, oom: bool, stop: str | None) -> dict[str, str | None]:
+def _end_of(code: int, oom: bool, stop: str | None) -> Outcome:
     """Return the outcome of a worker by its exit code, which is negative for a signal.
 
     `oom`: the kernel killed somebody for want of memory. `stop`: why the worker was told to end.
     """
     if code >= 0:
         words = f"the worker ended with exit code {code} and said nothing"
-        return {"state": "failed", "kind": "error", "message": words}
+        return Outcome(state="failed", kind="error", message=words)
     words, kind = f"the worker was killed by {signal.Signals(-code).name}", stop or "killed"
     if oom:
         kind = "oom_host"
@@ -260,7 +262,7 @@ def _end_of(code: int, oom: bool, stop: str | None) -> dict[str, str | None]:
             f": told to end ({stop}), it had not done so in time; the next attempt goes on from "
             "its last checkpoint"
         )
-    return {"state": "lost", "kind": kind, "message": words}
+    return Outcome(state="lost", kind=kind, message=words)
 
 
 def preload() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from runner.run_files import TableEntry
 from runner.run_folder import RunFolder, sha256, whole
 
 COLUMNS: dict[str, dict[str, type[pl.DataType]]] = {
@@ -44,13 +45,13 @@ KEYED = {"profile": ["backbone", "mixture", "method", "recipe", "phase"]}
 
 def write_tables(
     run: RunFolder, task: int, tables: dict[str, list[dict[str, Any]]]
-) -> dict[str, dict[str, Any]]:
-    """Write one file per table; return for the receipt table -> file name, sha256, rows."""
+) -> dict[str, TableEntry]:
+    """Write one file per table; return the receipt's entries, by table."""
     written = {}
     for table, rows in tables.items():
         frame = pl.DataFrame(rows, schema=COLUMNS[table])
         path = run.path / f"task-{task:04d}.{table}.parquet"
         with whole(path) as aside:
             frame.write_parquet(aside)
-        written[table] = {"file": path.name, "sha256": sha256(path), "rows": len(frame)}
+        written[table] = TableEntry(file=path.name, sha256=sha256(path), rows=len(frame))
     return written

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from runner.records import DamagedFileError, FileRecord, fits, read_object
 
@@ -81,6 +81,20 @@ class Outcome(FileRecord):
         return dataclasses.replace(record, **times)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RankReport(Outcome):
+    """`rank-2.json`: how another process of a trial than the first ended, unless it ended well."""
+
+    # When it failed, in seconds since the epoch by its machine's clock
+    at: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """The report as an outcome of the attempt."""
+        words = {each.name: getattr(self, each.name) for each in dataclasses.fields(Outcome)}
+        return Outcome(**words)
+
+
 def _utc(path: Path, name: str, text: str) -> str:
     try:
         time = datetime.fromisoformat(text)
@@ -96,8 +110,16 @@ class FileEntry:
 
     file: str
     sha256: str
-    # Of a table; weights have none
-    rows: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableEntry(FileEntry):
+    """A file with the rows of one table."""
+
+    rows: int
+
+
+Entry = TypeVar("Entry", bound=FileEntry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +133,7 @@ class Receipt:
     attempt: int
     spec_id: str
     task: int
-    files: dict[str, FileEntry]
+    files: dict[str, TableEntry]
     weights: dict[str, FileEntry]
 
     @classmethod
@@ -131,8 +153,8 @@ class Receipt:
         for name, kind in words.items():
             if not fits(value.get(name), kind):
                 raise DamagedFileError(path, f"has no {name!r} that is a {kind.__name__}")
-        files = _entries(path, value.get("files"), {"file": str, "sha256": str, "rows": int})
-        weights = _entries(path, value.get("weights", {}), {"file": str, "sha256": str})
+        files = _entries(path, value.get("files"), TableEntry)
+        weights = _entries(path, value.get("weights", {}), FileEntry)
         unknown = sorted(set(value) - {*words, "files", "weights"})
         if unknown:
             raise DamagedFileError(path, f"has unknown keys {unknown}")
@@ -142,18 +164,19 @@ class Receipt:
         return cls(**{name: value[name] for name in words}, files=files, weights=weights)
 
 
-def _entries(path: Path, value: Any, types: dict[str, type]) -> dict[str, FileEntry]:
+def _entries(path: Path, value: Any, kind: type[Entry]) -> dict[str, Entry]:
     if not isinstance(value, dict):
         raise DamagedFileError(path, "does not list its files")
+    types = {each.name: each.type for each in dataclasses.fields(kind)}
     entries = {}
     for name, entry in value.items():
         named = isinstance(entry, dict) and set(entry) == set(types)
-        if not named or not all(fits(entry[key], kind) for key, kind in types.items()):
-            raise DamagedFileError(path, f"does not say file, sha256 and rows of {name!r}")
+        if not named or not all(fits(entry[key], each) for key, each in types.items()):
+            raise DamagedFileError(path, f"does not say {', '.join(types)} of {name!r}")
         # A receipt vouches for files of its own folder, whatever it says
         if not _is_plain(entry["file"]):
             raise DamagedFileError(path, f"names {entry['file']!r}, which is no file beside it")
-        entries[name] = FileEntry(**entry)
+        entries[name] = kind(**entry)
     return entries
 
 

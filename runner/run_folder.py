@@ -28,6 +28,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -238,9 +239,9 @@ class RunFolder:
         """Return where a process says how it ended; the first one speaks for all of them."""
         return self.path / (f"rank-{rank}.json" if rank else "outcome.json")
 
-    def conclude(self, outcome: Mapping[str, Any]) -> None:
+    def conclude(self, outcome: Outcome) -> None:
         """Write how the attempt ended, with whose outcome it is and a seal."""
-        write_json(self.words(), sealed({**outcome, **self.whose}))
+        write_json(self.words(), sealed({**asdict(outcome), **self.whose}))
 
     def outcome(self) -> Outcome | None:
         """Return how the worker says the attempt ended; None while it has not.

@@ -2,13 +2,13 @@
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from methods import Weights
 from methods.compute import distributed
 from runner.result_files import write_tables
+from runner.run_files import FileEntry, Receipt
 from runner.run_folder import crash_point, sha256, write_json
 from runner.worker import checkpoint, weights
 from runner.worker.checkpoint import Position
@@ -37,20 +37,6 @@ class Finished:
     following: Weights | None = None
     # Rows of the table `progress`
     curve: list[Row] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Receipt:
-    """`task-<n>.json`: which files a task consists of, with the sha256 of each."""
-
-    trial: int
-    attempt: int
-    spec_id: str
-    task: int
-    # Table -> file, sha256 and rows
-    files: Mapping[str, Mapping[str, Any]]
-    # Kind of weights -> file and sha256
-    weights: Mapping[str, Mapping[str, str]]
 
 
 def commit(trial: Trial, finished: Finished) -> None:
@@ -109,7 +95,7 @@ def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     return tables
 
 
-def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, dict[str, str]]:
+def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, FileEntry]:
     """Write the deployed weights; return the receipt's entries for all weights that are kept."""
     # Whoever begins with these weights must see its images as they were seen here
     images = json.dumps(asdict(trial.learner.backbone.preprocessing))
@@ -118,4 +104,4 @@ def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, dict
     for over, kind in KEPT_FOR.items():
         if over in trial.learner.method.merging.asked:
             paths[kind] = weights_file(trial.run, task, kind)
-    return {name: {"file": path.name, "sha256": sha256(path)} for name, path in paths.items()}
+    return {name: FileEntry(file=path.name, sha256=sha256(path)) for name, path in paths.items()}

@@ -7,6 +7,7 @@ One that dies takes the others with it: the kernel ends the forked ones with the
 elsewhere lose their connection. The first, if it waits for one that is gone, is ended by a thread.
 """
 
+import dataclasses
 import math
 import os
 import shutil
@@ -21,11 +22,12 @@ from types import TracebackType
 from torch import distributed as dist
 
 from methods.compute import distributed
+from runner.run_files import Outcome
 from runner.run_folder import RunFolder, now
 from runner.unix import die_with_parent, oom_kills
-from runner.worker.outcome import Outcome, surroundings
+from runner.worker.outcome import surroundings
 from runner.worker.processes import Place, join, leave
-from runner.worker.rank_reports import RankReport, cause_of_end, read_reports, silent_ranks
+from runner.worker.rank_reports import cause_of_end, read_reports, silent_ranks, write_report
 
 # How long the first process may take to notice by itself that another is gone
 PATIENCE_S = 10.0
@@ -81,7 +83,7 @@ class Crew:
         if self.rank == 0:
             self._record(self._cause(own))
         elif own.state != "done":
-            RankReport(outcome=own, at=self.failed_at).write(self.run, self.rank)
+            write_report(self.run, self.rank, own, self.failed_at)
 
     def leave(self, code: int) -> int:
         """Return the exit code to the caller; a forked process has none, and ends here."""
@@ -125,7 +127,7 @@ class Crew:
                 message=f"process {rank} of {self.count} was killed by {signal_name}, "
                 "and the others ended with it",
             )
-            RankReport(outcome=killed, at=time.time()).write(self.run, rank)
+            write_report(self.run, rank, killed, time.time())
         self.running.discard(rank)
         if code:
             self._end_with(rank)
@@ -167,8 +169,9 @@ class Crew:
     def _record(self, outcome: Outcome) -> None:
         """Write `outcome.json`, the last file of an attempt."""
         self.over.set()
+        own = asdict(surroundings())
         times = {"started_at": self.started_at, "finished_at": now()}
-        self.run.conclude(asdict(outcome) | asdict(surroundings()) | times)
+        self.run.conclude(dataclasses.replace(outcome, **(own | times)))
 
 
 def _become_follower() -> None:

@@ -7,15 +7,15 @@ import platform
 import re
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 import torch
 
 from runner import code_snapshot
 from runner.records import DamagedFileError
+from runner.run_files import Outcome
 from runner.run_folder import STOPS
 
 # The longest message of an outcome; the log has the whole of it
@@ -39,26 +39,12 @@ class DivergedError(ArithmeticError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How an attempt ended; the words of `state` and `kind` are those of the table `outcome`."""
-
-    state: str
-    kind: str | None = None
-    message: str | None = None
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Outcome":
-        """Read an outcome from a record that may hold other keys, too."""
-        return cls(state=record["state"], kind=record["kind"], message=record["message"])
-
-
-@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Where an attempt ran, and with what."""
 
     host: str
     device: str
-    versions: Mapping[str, str]
+    versions: dict[str, str]
     commit: str | None
 
 

@@ -5,39 +5,40 @@ The first process speaks for the attempt in `outcome.json`; another one that fai
 the attempt's outcome is the one end that the others followed from.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-from runner.run_folder import RunFolder, read_json, write_json
-from runner.worker.outcome import MESSAGE_CHARACTERS, Outcome
+from runner.records import DamagedFileError
+from runner.run_files import Outcome, RankReport
+from runner.run_folder import RunFolder, write_json
+from runner.worker.outcome import MESSAGE_CHARACTERS
 
+log = logging.getLogger(__name__)
 # Words of an error that is raised because another process is gone
 CONNECTION_LOST = re.compile(
     r"gloo|nccl|onnection|Broken pipe|[Tt]imed out|Dist\w*Error", re.IGNORECASE
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankReport:
-    """How one process ended: the contents of its `rank-<n>.json`."""
-
-    outcome: Outcome
-    # When it failed, in seconds since the epoch by its machine's clock
-    at: float
-
-    def write(self, run: RunFolder, rank: int) -> None:
-        """Leave the report in the run folder, whole or not at all."""
-        write_json(run.words(rank), asdict(self.outcome) | {"at": self.at})
+def write_report(run: RunFolder, rank: int, own: Outcome, failed_at: float) -> None:
+    """Leave in the run folder how a process ended that failed at `failed_at`."""
+    write_json(run.words(rank), asdict(own) | {"at": failed_at})
 
 
 def read_reports(run: RunFolder, count: int) -> dict[int, RankReport]:
-    """Return the reports that are there, by rank, of all processes but the first."""
+    """Return the reports that can be read, by rank, of all processes but the first."""
     reports = {}
     for rank in range(1, count):
-        record = read_json(run.words(rank))
-        if record is not None:
-            reports[rank] = RankReport(outcome=Outcome.of(record), at=float(record["at"]))
+        try:
+            report = RankReport.read(run.words(rank))
+        except DamagedFileError as error:
+            # The attempt has ended all the same, and must say so
+            log.warning("%s", error)
+            continue
+        if report is not None:
+            reports[rank] = report
     return reports
 
 
@@ -57,7 +58,7 @@ def cause_of_end(
     """
     ordered = sorted(reports.values(), key=_explains_least)
     for report in ordered:
-        if report.outcome.kind != "error" or report.at < failed_at:
+        if report.kind != "error" or report.at < failed_at:
             return report.outcome
     message = own.message or ""
     if missing and CONNECTION_LOST.search(message):
@@ -69,4 +70,4 @@ def cause_of_end(
 
 
 def _explains_least(report: RankReport) -> tuple[bool, float]:
-    return report.outcome.state != "lost", report.at
+    return report.state != "lost", report.at

@@ -9,13 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.result_files import write_tables
+from runner.run_files import Outcome, Receipt
 from runner.run_folder import RunFolder, attempt_folder, now, write_json
 from runner.scheduler.report import Report
 from runner.submission import Submission
@@ -57,15 +58,10 @@ def write_task(run: RunFolder, task: int, /, **said: Any) -> Path:
     }  # fmt: skip
     files = write_tables(run, task, {"result": [row], "cost": [], "progress": [], "statistic": []})
     path = run.path / f"task-{task:04d}.json"
-    receipt = {
-        "trial": job.trial,
-        "attempt": job.attempt,
-        "spec_id": spec.id,
-        "task": task,
-        "files": files,
-        "weights": {},
-    }
-    write_json(path, receipt | said)
+    receipt = Receipt(
+        trial=job.trial, attempt=job.attempt, spec_id=spec.id, task=task, files=files, weights={}
+    )
+    write_json(path, asdict(receipt) | said)
     return path
 
 
@@ -85,7 +81,7 @@ def write_outcome(
         "started_at": now(),
         "finished_at": now(),
     }
-    run.conclude({"state": state, "kind": kind, "message": message} | about | said)
+    run.conclude(Outcome(state=state, kind=kind, message=message, **(about | said)))
 
 
 def write_all(run: RunFolder, **said: Any) -> None:

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from runner.run_files import Outcome
 from runner.run_folder import RunFolder, write_json
 from schema.site import Needs
 from tests.faults.conftest import Staged
@@ -64,8 +65,8 @@ def test_f39_a_full_disk_is_tried_again_when_there_is_room(
     with large.open("wb") as file:
         file.truncate(2**40)
     stage.slurm.set_state(stage.job(1), "COMPLETED")
-    words = {"state": "failed", "kind": "disk_full", "message": "No space left on device"}
-    run.conclude(words)
+    message = "No space left on device"
+    run.conclude(Outcome(state="failed", kind="disk_full", message=message))
     stage.sync()
     assert stage.ends()[0] == (1, 1, "failed", "disk_full")
     report = stage.sync()

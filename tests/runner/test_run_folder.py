@@ -1,14 +1,14 @@
 """The run folder: one claim ever, whole files, and which attempt holds a task."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from runner.records import DamagedFileError
 from runner.result_files import write_tables
-from runner.run_files import TABLES, Assignment
+from runner.run_files import TABLES, Assignment, Receipt
 from runner.run_folder import (
     RunFolder,
     attempt_folder,
@@ -61,8 +61,11 @@ def test_the_newest_attempt_that_has_a_task_holds_it(tmp_path: Path) -> None:
     for run, tasks in ((first, (0, 1)), (second, (1, 2))):
         for task in tasks:
             files = write_tables(run, task, {table: [] for table in TABLES})
-            whose = {"trial": 1, "attempt": int(run.path.name), "spec_id": SPEC.id, "task": task}
-            write_json(run.path / f"task-{task:04d}.json", whose | {"files": files, "weights": {}})
+            attempt = int(run.path.name)
+            receipt = Receipt(
+                trial=1, attempt=attempt, spec_id=SPEC.id, task=task, files=files, weights={}
+            )
+            write_json(run.path / f"task-{task:04d}.json", asdict(receipt))
     held = done_tasks(second.relatives(SPEC))
     assert {task: run.path.name for task, (run, _) in held.items()} == {0: "01", 1: "02", 2: "02"}
     # An earlier attempt never looks at a later one

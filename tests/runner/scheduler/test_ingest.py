@@ -5,6 +5,7 @@ one is said and the rest goes on.
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,17 @@ RESULT = {
 }  # fmt: skip
 
 
+def written(run: RunFolder, tables: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Write tables of task 1; what a receipt says of them."""
+    return {table: asdict(entry) for table, entry in write_tables(run, 1, tables).items()}
+
+
 def receipt(runs: Path, trial: int = 1, attempt: int = 1, **changed: Any) -> Path:
     """A receipt of task 1 with one result row."""
     run = RunFolder(attempt_folder(runs, trial, attempt))
     run.create(SPEC, Assignment(trial=trial, attempt=attempt, batch="b", position=0, data="data"))
-    files = write_tables(
+    files = written(
         run,
-        1,
         {"result": [RESULT | changed.pop("row", {})], "cost": [], "progress": [], "statistic": []},
     )
     path = run.path / "task-0001.json"
@@ -217,9 +222,8 @@ def test_profiles_enter_once_per_combination_whoever_measured_them(
             for trial in trials:
                 path = receipt(tmp_path, trial=trial)
                 said = json.loads(path.read_text())
-                said["files"] |= write_tables(
-                    RunFolder(path.parent), 1, {"profile": [{**row, "flops": 2e9} for row in rows]}
-                )
+                profile = [{**row, "flops": 2e9} for row in rows]
+                said["files"] |= written(RunFolder(path.parent), {"profile": profile})
                 write_json(path, said)
                 harvest.gather(path, trial, 1, "s")
             harvest.read()
@@ -313,7 +317,7 @@ def test_a_file_that_lacks_a_value_is_named_and_the_rest_goes_on(
             | {"energy_j": None, "shared": False}
             | ({lacking: None} if lacking and trial == 2 else {})
         )
-        said["files"] |= write_tables(RunFolder(path.parent), 1, {"cost": [row]})
+        said["files"] |= written(RunFolder(path.parent), {"cost": [row]})
         write_json(path, said)
         harvest.gather(path, trial, 1, "s")
     harvest.read()

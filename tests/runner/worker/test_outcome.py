@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from runner.code_snapshot import CodeDriftError
+from runner.run_files import Outcome
 from runner.worker.outcome import (
     MESSAGE_CHARACTERS,
     DivergedError,
-    Outcome,
     StoppedError,
     outcome_of,
 )

@@ -17,14 +17,14 @@ from safetensors.torch import load_file
 from methods.compute import distributed
 from methods.compute.distributed import ALONE
 from runner.backends.local import Local
+from runner.run_files import Outcome
 from runner.run_folder import RunFolder, read_json
 from runner.scheduler.choose import choose
 from runner.trial import main
 from runner.worker import crew
 from runner.worker.crew import Crew
-from runner.worker.outcome import Outcome
 from runner.worker.processes import Place, join, launched
-from runner.worker.rank_reports import RankReport
+from runner.worker.rank_reports import read_reports, write_report
 from schema.catalog import Catalog
 from schema.site import Needs, Site
 from schema.spec import Spec
@@ -137,7 +137,7 @@ def test_why_processes_on_several_nodes_ended(
     monkeypatch.setattr(crew.time, "time", lambda: 5.0)
     run = RunFolder(tmp_path)
     for rank, (outcome, at) in heard.items():
-        RankReport(outcome=outcome, at=at).write(run, rank)
+        write_report(run, rank, outcome, at)
     first = Crew(run, "2026-01-01")
     with contextlib.suppress(RuntimeError), first:
         raise RuntimeError
@@ -145,6 +145,19 @@ def test_why_processes_on_several_nodes_ended(
     outcome = run.outcome()
     assert outcome is not None
     assert Outcome(state=outcome.state, kind=outcome.kind, message=outcome.message) == cause
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": 3, "at": 1.0}', '{"at": "soon"}'])
+def test_a_damaged_report_of_a_process_does_not_keep_the_first_from_its_own(
+    content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = RunFolder(tmp_path)
+    run.words(1).write_text(content)
+    write_report(run, 2, KILLED, 4.0)
+    assert [(rank, report.outcome) for rank, report in read_reports(run, 3).items()] == [
+        (2, KILLED)
+    ]
+    assert str(run.words(1)) in caplog.text
 
 
 def test_a_process_without_a_gpu_says_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
