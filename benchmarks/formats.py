@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from open_clip_train.data import CsvDataset
 from PIL import Image
 from torch.utils.data import Dataset
 from torchvision import datasets, transforms
@@ -89,6 +90,18 @@ def parquet(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
     )
     pq.write_table(rows, folder / "train.parquet", row_group_size=100)
     return {"train": "train.parquet", "test": "none.parquet", "caption": "text"}
+
+
+def table(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
+    """A table of tabs as open_clip trains from, beside its images."""
+    (folder / "images").mkdir(parents=True)
+    lines = ["filepath\ttitle"]
+    for number, data in enumerate(pictures):
+        path = folder / "images" / f"{number:06}.jpg"
+        path.write_bytes(data)
+        lines.append(f"{path}\tpicture {number}")
+    (folder / "train.tsv").write_text("\n".join(lines) + "\n")
+    return {"train": "train.tsv"}
 
 
 def torchvision(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
@@ -209,6 +222,11 @@ class Sprite(Dataset[torch.Tensor]):
         return torch.from_numpy(render(factors, self.sprites.tables, self.sprites.image_px)[0])
 
 
+def listed(file: Path) -> CsvDataset:
+    """open_clip's own reader of its table, whose captions are left as they are."""
+    return CsvDataset(file, SHOWN, "filepath", "title", tokenizer=list)
+
+
 Write = Callable[[Path, list[bytes]], dict[str, Any]]
 FORMATS: dict[str, tuple[Write, Callable[[Path, Any], Dataset[Any]]]] = {
     "fomo": (fomo, lambda folder, pairs: datasets.ImageFolder(folder, transform=SHOWN)),
@@ -218,6 +236,7 @@ FORMATS: dict[str, tuple[Write, Callable[[Path, Any], Dataset[Any]]]] = {
         lambda folder, pairs: datasets.ImageFolder(folder, transform=SHOWN),
     ),
     "parquet": (parquet, lambda folder, pairs: Column(folder / "train.parquet")),
+    "table": (table, lambda folder, pairs: listed(folder / "train.tsv")),
     "torchvision": (torchvision, lambda folder, pairs: datasets.Food101(folder, transform=SHOWN)),
     "webdataset": (webdataset, lambda folder, pairs: Tars(folder)),
     "world": (world, lambda folder, pairs: Array(pairs)),
@@ -226,7 +245,7 @@ FORMATS: dict[str, tuple[Write, Callable[[Path, Any], Dataset[Any]]]] = {
 
 def row_of(form: str, folder: Path, params: dict[str, Any]) -> dict[str, Any]:
     """A dataset row."""
-    classes = [] if form in ("webdataset", "parquet", "torchvision") else CLASSES
+    classes = [] if form in ("webdataset", "parquet", "table", "torchvision") else CLASSES
     wanted = {
         "name": form,
         "format": form,

@@ -6,16 +6,14 @@
 CREATE OR REPLACE MACRO at_recipes(
     measure VARCHAR := 'gm', recipes VARCHAR := 'equal', validation VARCHAR := NULL
 ) AS TABLE
-WITH
-allowed AS (
-    SELECT CASE WHEN recipes IN ('equal', 'chosen') THEN recipes
-                ELSE error('recipes is equal or chosen, not ' || recipes) END AS way
-)
-SELECT ended.*, CASE WHEN allowed.way = 'chosen' THEN 'chosen' ELSE ended.recipe END AS at
+-- Two branches, of which a constant condition leaves one: a subquery for each trial is quadratic.
+SELECT ended.*, ended.recipe AS at
 FROM at_end(measure := measure) AS ended
-CROSS JOIN allowed
-WHERE allowed.way = 'equal' OR ended.recipe = (
-    SELECT one.recipe FROM chosen_recipe(measure := measure, validation := validation) AS one
-    WHERE one.backbone = ended.backbone AND one.stream = ended.stream
-      AND one.mixture = ended.mixture
-      AND one.method = ended.method AND one.budget = ended.budget);
+WHERE CASE WHEN recipes IN ('equal', 'chosen') THEN recipes
+           ELSE error('recipes is equal or chosen, not ' || recipes) END = 'equal'
+UNION ALL
+SELECT ended.*, 'chosen' AS at
+FROM at_end(measure := measure) AS ended
+JOIN chosen_recipe(measure := measure, validation := validation) AS one
+    USING (backbone, stream, mixture, method, budget, recipe)
+WHERE recipes = 'chosen';

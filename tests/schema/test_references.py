@@ -96,7 +96,7 @@ def test_what_is_not_compared_says_why(connection: duckdb.DuckDBPyConnection) ->
         connection,
         """SELECT DISTINCT source, verdict FROM reproduced() WHERE verdict LIKE 'not compared%'""",
     )
-    assert ("TiC-CLIP, figure of the README", "not compared: pool, datasets") in verdicts
+    assert ("TiC-CLIP, figure of the README", "not compared: datasets, pool") in verdicts
 
 
 def test_what_is_read_off_a_plot_is_derived(connection: duckdb.DuckDBPyConnection) -> None:
