@@ -30,6 +30,16 @@ class Profiled:
     # Of full fine-tuning of the same backbone in the same precision and batch
     full_peak_bytes: int = 1
 
+    @classmethod
+    def published(cls, costs: Mapping[str, Any]) -> "Profiled":
+        """Return what a source has published: `step_gflops`, and `multiplier` to 4 decimals.
+
+        What runs once in a task is in its step.
+        """
+        whole = 10**MULTIPLIER_DECIMALS
+        share = round(costs["multiplier"] * whole)
+        return cls(costs["step_gflops"], peak_bytes=share, full_peak_bytes=whole)
+
     @property
     def multiplier(self) -> float:
         """The peak memory relative to full fine-tuning, rounded to 4 decimals as published."""

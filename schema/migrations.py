@@ -66,6 +66,7 @@ MIGRATIONS = [
         "how a backbone's images are prepared; a full disk is a kind of failure of its own; what "
         "takes how much of the disk",
     ),
+    Step(8, "budgets that are solved from published costs"),
 ]
 
 

@@ -37,6 +37,7 @@ UPDATE method SET objective = 'contrastive+ewc' WHERE name = 'ewc';
 INSERT INTO recipe (name, lr, batch_pairs, schedule) VALUES ('high', 1e-2, 32, 'constant');
 INSERT INTO budget (name, unit, total, charging) VALUES ('flops', 'maf_gflops', 1234, 'once'), ('fomo', 'maf_gflops', 1234, 'per_step'),
     ('seen', 'pairs', 999, 'once'), ('medium', 'steps', 500, 'once');
+INSERT INTO budget (name, unit, total, costs) VALUES ('published', 'maf_gflops', 1234, 'published'), ('published_flops', 'gflops', 1234, 'published');
 """
 REFERENCES = (
     ('{"stream": "line", "method": "FINETUNE"}', "transfer", 0.5),
@@ -204,6 +205,9 @@ def drawn(filled: Filled, seed: int = 0) -> None:
             method=method, mixture=mixture, budget="medium", seed=9
         )  # most of them of a kind that has finished
     filled.connection.execute("UPDATE result SET value = value * 0.9 WHERE fraction = 0.1")
+    for budget in ("published", "published_flops"):
+        filled.trial(budget=budget, method="ewc")
+        filled.trial(budget=budget, method="lora")
     for budget in ("flops", "fomo", "seen"):
         filled.trial(budget=budget, method="ewc", recipe="high")
         filled.trial(budget=budget, method="finetune", backbone="big")

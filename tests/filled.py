@@ -269,6 +269,10 @@ def varied(filled: Filled) -> None:
         "INSERT INTO reference_result (source, setting, metric, value, provenance) "
         "SELECT 'a paper', '{\"backbone\": \"tiny\", \"task\": 0}', unnest(['a_zs', 'a_ka']), unnest([0.7, 0.25]), 'seen'"
     )
+    filled.connection.execute(
+        "INSERT INTO reference_result (source, setting, metric, value, provenance) VALUES "
+        '(\'FoMo-in-Flux, compute\', \'{"backbone": "tiny", "batch_pairs": 16, "method": "SI"}\', \'step_gflops\', 2, \'seen\')'
+    )
     filled.profile("finetune", train=(2e9, 10), objective=(0, 8), full=(2e9, 10))
     filled.connection.execute(
         "INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')"

@@ -8,25 +8,6 @@
 -- charged as published.
 CREATE OR REPLACE MACRO profiles(budget VARCHAR := 'fomo', tasks INTEGER := 20) AS TABLE
 WITH
-reference AS (
-    SELECT setting::JSON ->> 'backbone' AS backbone,
-           (setting::JSON ->> 'batch_pairs')::INTEGER AS batch_pairs,
-           replace(replace(regexp_replace(lower(setting::JSON ->> 'method'), '[ -]', '_', 'g'),
-                           'r=', 'r'), 'full_ft', 'finetune') AS method,
-           (setting::JSON ->> 'tasks')::INTEGER AS task_count, metric, value
-    FROM reference_result
-    WHERE source = 'FoMo-in-Flux, compute' AND provenance = 'seen'
-),
-published AS (
-    SELECT reference.backbone, reference.batch_pairs, reference.method,
-           any_value(reference.value) FILTER (WHERE metric = 'step_gflops') AS gflops,
-           any_value(reference.value) FILTER (WHERE metric = 'memory_multiplier') AS multiplier,
-           any_value(reference.value)
-           FILTER (WHERE metric = 'steps_per_task'
-                   AND reference.task_count = tasks)::BIGINT AS steps
-    FROM reference
-    GROUP BY reference.backbone, reference.batch_pairs, reference.method
-),
 priced AS (
     SELECT price.*, recipe.batch_pairs, recipe.precision, budgets.charging,
            CASE budgets.charging WHEN 'per_step' THEN price.once_gflops ELSE 0 END AS besides
@@ -36,14 +17,15 @@ priced AS (
 SELECT priced.backbone, priced.mixture, priced.method, priced.recipe, priced.batch_pairs,
        priced.precision, priced.step_gflops, priced.once_gflops, priced.peak_bytes / 1e9 AS peak_gb,
        priced.multiplier, priced.step_maf_gflops, steps.steps,
-       published.gflops AS published_gflops, published.multiplier AS published_multiplier,
-       published.steps AS published_steps,
-       (priced.step_gflops + priced.besides) / published.gflops - 1 AS gflops_apart,
+       published.step_gflops AS published_gflops, published.multiplier AS published_multiplier,
+       list_filter(published.steps, lambda one: one.tasks = tasks)[1].steps AS published_steps,
+       (priced.step_gflops + priced.besides) / published.step_gflops - 1 AS gflops_apart,
        priced.multiplier / published.multiplier - 1 AS multiplier_apart
 FROM priced
 LEFT JOIN steps ON (steps.backbone, steps.mixture, steps.method, steps.recipe, steps.budget,
                     steps.tasks) = (priced.backbone, priced.mixture, priced.method, priced.recipe,
                                     budget, tasks)
-LEFT JOIN published ON (published.backbone, published.batch_pairs, published.method)
-    = (priced.backbone, priced.batch_pairs, priced.method)
+LEFT JOIN published_cost AS published
+    ON (published.backbone, published.batch_pairs, published.method)
+     = (priced.backbone, priced.batch_pairs, priced.method)
 ORDER BY priced.backbone, priced.recipe, priced.mixture, priced.step_maf_gflops, priced.method;

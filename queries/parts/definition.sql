@@ -97,7 +97,8 @@ recipe_definition AS (
     FROM recipe
 ),
 budget_definition AS (
-    SELECT name, to_json({name: name, unit: unit, total: total, charging: charging}) AS definition
+    SELECT name, costs,
+           to_json({name: name, unit: unit, total: total, charging: charging}) AS definition
     FROM budget
 ),
 parent AS (
@@ -152,7 +153,17 @@ SELECT trial.id AS trial,
        to_json({version: 1, backbone: backbone_definition.definition,
                 stream: stream_definition.definition, mixture: mixture_definition.definition,
                 method: method_definition.definition,
-                recipe: recipe_definition.definition, budget: budget_definition.definition,
+                recipe: recipe_definition.definition,
+                -- costs that are counted are left out: the worker counts them
+                budget: CASE budget_definition.costs
+                        WHEN 'published'
+                        THEN json_merge_patch(
+                            budget_definition.definition,
+                            {costs: 'published',
+                             published: CASE WHEN published_cost.method IS NOT NULL
+                                        THEN {step_gflops: published_cost.step_gflops,
+                                              multiplier: published_cost.multiplier} END}::JSON)
+                        ELSE budget_definition.definition END,
                 seed: trial.seed}) AS spec
 FROM trial
 JOIN backbone_definition ON backbone_definition.name = trial.backbone
@@ -160,4 +171,8 @@ JOIN stream_definition ON stream_definition.name = trial.stream
 JOIN mixture_definition ON mixture_definition.name = trial.mixture
 JOIN method_definition ON method_definition.name = trial.method
 JOIN recipe_definition ON recipe_definition.name = trial.recipe
-JOIN budget_definition ON budget_definition.name = trial.budget;
+JOIN budget_definition ON budget_definition.name = trial.budget
+JOIN recipe ON recipe.name = trial.recipe
+LEFT JOIN published_cost ON published_cost.backbone = trial.backbone
+    AND published_cost.batch_pairs = recipe.batch_pairs
+    AND published_cost.method = trial.method;

@@ -29,6 +29,8 @@ from schema.spec import Spec
 
 # Whose definition is their row
 AXES = ("backbone", "mixture", "method", "recipe", "budget")
+# What a definition has beside the columns of a row: looked up in other rows when it was resolved
+LOOKED_UP = ("parent", "published")
 
 
 class RebuildError(RuntimeError):
@@ -182,7 +184,8 @@ def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
         for n, (dataset, concept) in enumerate(sequence["concepts"], 1)
     ]
     insert(connection, "sequence_concept", concepts, again=True)
-    insert(connection, "suite", [{"name": suite["name"]}], again=True)
+    columns = {key: value for key, value in suite.items() if key != "members"}
+    insert(connection, "suite", [columns], again=True)
     insert(
         connection,
         "suite_member",
@@ -197,7 +200,7 @@ def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
     }
     insert(connection, "stream", [words], again=True)
     for word in AXES:
-        row = {key: value for key, value in getattr(spec, word).items() if key != "parent"}
+        row = {key: value for key, value in getattr(spec, word).items() if key not in LOOKED_UP}
         if word == "mixture":
             row["pretraining_dataset"] = pool["name"] if pool else None
         insert(connection, word, [row], again=True)

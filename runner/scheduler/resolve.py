@@ -91,6 +91,7 @@ def _objection(spec: Spec, comparison: Comparison | None) -> str | None:
         for dataset in _datasets(spec):
             rows.check_dataset(dataset)
         _check_stream(spec)
+        _check_costs(spec)
         for objection in stream_rows.objections(spec.backbone, spec.stream, spec.mixture):
             raise RefusedError(objection)
         for objection in comparison.objections(_datasets(spec)) if comparison is not None else ():
@@ -125,6 +126,18 @@ def _check_stream(spec: Spec) -> None:
                 f"which dataset {dataset!r} does not have.{nearest(concept, known)}"
             )
     _check_label_spaces(stream)
+
+
+def _check_costs(spec: Spec) -> None:
+    """Refuse a budget of published costs where nothing was published of the sentence."""
+    budget = spec.budget
+    if budget.get("costs") == "published" and "published" not in budget:
+        raise RefusedError(
+            f"budget {budget['name']!r} is solved from published costs, and none are published of "
+            f"backbone {spec.backbone['name']!r}, method {spec.method['name']!r} and batches of "
+            f"{spec.recipe['batch_pairs']} pairs. `SELECT * FROM published_cost` has those that "
+            "are; a budget whose costs are 'counted' takes any"
+        )
 
 
 def _check_label_spaces(stream: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from schema.tables.columns import column, json_columns, note, one_of, params, ru
 
 UNITS = ("maf_gflops", "gflops", "steps", "pairs")
 CHARGINGS = ("once", "per_step")
+COSTS = ("counted", "published")
 STARTS = ("last", "merged", "initial", "random")
 DEPLOYS = ("last", "merged")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -198,6 +199,12 @@ class Budget(SQLModel, table=True):
     __table_args__ = (
         one_of("budget_unit", "unit", UNITS),
         one_of("budget_charging", "charging", CHARGINGS),
+        one_of("budget_costs", "costs", COSTS),
+        rule(
+            "budget_costs_unit",
+            "costs = 'counted' OR unit IN ('maf_gflops', 'gflops')",
+            "published costs are in GFLOPs: the unit must be maf_gflops or gflops",
+        ),
         rule("budget_total", "total > 0", "total must be above 0"),
     )
     name: str = column("the word a trial uses", key=True)
@@ -207,5 +214,10 @@ class Budget(SQLModel, table=True):
         "once: one-off phases are charged when they run; per_step: at every step, as in "
         "FoMo-in-Flux's table",
         default="'once'",
+    )
+    costs: str = column(
+        "what a step is said to cost: counted, on tensors without contents; published, as the view "
+        "published_cost has it",
+        default="'counted'",
     )
     note: str | None = note()

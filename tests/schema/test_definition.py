@@ -60,7 +60,13 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
         c: json.loads(v) if t == "JSON" and v is not None else v
         for (c, t), v in zip(columns, values, strict=True)
     }
-    for column, nothing in (("buffer_policy", None), ("compute_params", {}), ("preprocessing", {})):
+    absent = (
+        ("buffer_policy", None),
+        ("compute_params", {}),
+        ("preprocessing", {}),
+        ("costs", "counted"),
+    )
+    for column, nothing in absent:
         if column in parsed and parsed[column] == nothing:
             del parsed[
                 column
@@ -294,3 +300,42 @@ def test_a_base_whose_files_are_gone_is_said(site: Site) -> None:
         match="what trial 7 deployed, but .*000007 holds no weights any more. Put the folder back",
     ):
         deployed_weights(site, 7)
+
+
+def test_published_costs_are_in_the_definition_or_the_trial_is_refused(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """What a worker needs is in its spec.json; a sentence without a published cost never starts."""
+    connection.execute("BEGIN")
+    connection.execute(
+        """INSERT INTO budget (name, unit, total, charging, costs)
+           VALUES ('by_table', 'maf_gflops', 1e4, 'per_step', 'published')"""
+    )
+    trial = """INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
+               SELECT backbone, stream, mixture, method, recipe, 'by_table', 3 FROM trial
+               WHERE method = 'finetune' LIMIT 1 RETURNING id"""
+    (number,) = connection.execute(trial).fetchone() or (0,)
+    with pytest.raises(RefusedError, match="none are published of backbone .*published_cost"):
+        Resolver(connection, [number]).resolve(number)
+    for metric, value in (("step_gflops", 3.25), ("memory_multiplier", 0.8702)):
+        connection.execute(
+            """INSERT INTO reference_result (source, setting, metric, value, provenance)
+               SELECT 'FoMo-in-Flux, compute', json_object('backbone', trial.backbone,
+                          'batch_pairs', recipe.batch_pairs, 'method', 'full-ft'), ?, ?, 'seen'
+               FROM trial JOIN recipe ON recipe.name = trial.recipe WHERE trial.id = ?""",
+            [metric, value, number],
+        )
+    spec, _ = Resolver(connection, [number]).resolve(number)
+    assert spec.budget == {
+        "name": "by_table",
+        "unit": "maf_gflops",
+        "total": 1e4,
+        "charging": "per_step",
+        "costs": "published",
+        "published": {"step_gflops": 3.25, "multiplier": 0.8702},
+    }
+    connection.execute("ROLLBACK")
+    with pytest.raises(duckdb.ConstraintException, match="published costs are in GFLOPs|costs"):
+        connection.execute(
+            "INSERT INTO budget (name, unit, total, costs) VALUES ('x', 'steps', 1, 'published')"
+        )

@@ -13,6 +13,7 @@ import open_clip
 import pytest
 
 from methods import schedules
+from runner.budget import Profiled, steps_per_task
 from schema import grid, migrations
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
@@ -233,6 +234,38 @@ def test_the_budget_gives_every_published_count_of_steps(
     assert said["full-ft", None, "steps"] == one(
         connection, "SELECT total FROM budget WHERE name = 'fomo_steps'"
     )
+
+
+def test_a_budget_of_published_costs_buys_the_published_steps(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """All 64, by the question and by the rule that a worker applies, whatever our profiles say."""
+    published = rows(
+        connection,
+        """SELECT method, step_gflops, multiplier, steps FROM published_cost
+           WHERE backbone = 'vit_b16_laion2b' AND batch_pairs = 512""",
+    )
+    assert len(published) == 16
+    connection.execute(
+        """INSERT INTO profile
+           SELECT backbone, 'fomo_thirds_laion400m', method, 'fomo_cosine', phase, 1e12, 10
+           FROM published_cost, (VALUES ('train'), ('full')) phases(phase)
+           WHERE method IN (SELECT name FROM method)"""
+    )
+    bought = rows(
+        connection, "SELECT method, tasks, steps FROM steps WHERE budget = 'fomo_published'"
+    )
+    steps = {(method, tasks): count for method, tasks, count in bought}
+    row = {"name": "b", "unit": "maf_gflops", "total": 1.8e9, "charging": "per_step"}
+    named = {name for (name,) in rows(connection, "SELECT name FROM method")}
+    assert len({method for method, *_ in published} & named) >= 14
+    for method, step_gflops, multiplier, counts in published:
+        costs = Profiled.published({"step_gflops": step_gflops, "multiplier": multiplier})
+        assert costs.multiplier == multiplier
+        for tasks, count in ((one["tasks"], one["steps"]) for one in counts):
+            assert steps_per_task(row, tasks, 512, costs) == count
+            if method in named:
+                assert steps[method, tasks] == count, (method, tasks)
 
 
 def test_the_matrix_of_zscl_gives_its_summaries(connection: duckdb.DuckDBPyConnection) -> None:

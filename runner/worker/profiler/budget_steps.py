@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runner.budget import MULTIPLIER_DECIMALS, PROFILED, steps_per_task
+from runner.budget import MULTIPLIER_DECIMALS, PROFILED, Profiled, steps_per_task
 from runner.worker.profiler.fake_steps import ProfileError
 from runner.worker.profiler.step_cost import Profiles, Rows, profiled
 from schema.spec import Spec
@@ -43,8 +43,12 @@ def solve(spec: Spec) -> Solved:
     tasks, pairs = spec.stream["tasks"], spec.recipe["batch_pairs"]
     if spec.budget["unit"] not in PROFILED:
         return Solved(steps_per_task(spec.budget, tasks, pairs))
-    rows = Profiles().with_full(spec)
-    inputs = profiled(rows)
+    rows: Rows = {}
+    if "published" in spec.budget:
+        inputs = Profiled.published(spec.budget["published"])
+    else:
+        rows = Profiles().with_full(spec)
+        inputs = profiled(rows)
     steps = steps_per_task(spec.budget, tasks, pairs, inputs)
     numbers = asdict(inputs) | {
         "multiplier": inputs.multiplier,

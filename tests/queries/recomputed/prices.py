@@ -55,6 +55,12 @@ def _bought(facts: Facts, profiled: Row | None, key: tuple[object, ...]) -> Row:
             Fraction(1 if budget["unit"] == "steps" else recipe["batch_pairs"]),
             Fraction(0),
         )
+    elif budget["costs"] == "published":
+        said = _said(facts, row["backbone"], recipe["batch_pairs"], row["method"], 20)
+        each, once = None, Fraction(0)
+        if said:
+            share = said["memory_multiplier"] if budget["unit"] == "maf_gflops" else 1
+            each = Fraction(said["step_gflops"]) * Fraction(share)
     elif profiled is None:
         each, once = None, Fraction(0)
     else:
@@ -72,7 +78,7 @@ def _bought(facts: Facts, profiled: Row | None, key: tuple[object, ...]) -> Row:
         "over_of_a_task": None,
         "pflops": None,
     }
-    if budget["charging"] == "per_step" and each is None:
+    if each is None and budget["charging"] == "per_step":
         row["once_price"] = 0.0
     if each is None:
         return row
@@ -122,6 +128,43 @@ def profiles(facts: Facts, budget: str = "fomo", tasks: int = 20) -> list[Row]:
     return found
 
 
+@answers
+def published_cost(facts: Facts) -> list[Row]:
+    """The rows of the table of compute, by the words that it gives."""
+    settings = set()
+    for row in facts["reference_result"]:
+        if row["source"] == "FoMo-in-Flux, compute" and row["provenance"] == "seen":
+            setting = json.loads(row["setting"])
+            words = (setting.get("backbone"), setting.get("batch_pairs"))
+            settings.add((*words, _ours(setting.get("method", ""))))
+    found = []
+    for backbone, batch_pairs, method in settings:
+        said = _said(facts, backbone, batch_pairs, method, 20)
+        steps = []
+        for tasks in (20, 50, 100, 200):
+            counts = _said(facts, backbone, batch_pairs, method, tasks)
+            if "steps_per_task" in counts:
+                steps.append({"tasks": tasks, "steps": counts["steps_per_task"]})
+        found.append(
+            {
+                "backbone": backbone,
+                "batch_pairs": batch_pairs,
+                "method": method,
+                "step_gflops": said.get("step_gflops"),
+                "once_gflops": 0.0,
+                "multiplier": said.get("memory_multiplier"),
+                "steps": steps or None,
+            }
+        )
+    return found
+
+
+def _ours(name: str) -> str:
+    """Our name of a method of the table."""
+    lowered = re.sub(r"[ -]", "_", name.lower())
+    return lowered.replace("r=", "r").replace("full_ft", "finetune")
+
+
 def _said(
     facts: Facts, backbone: str, batch_pairs: int, method: str, tasks: int
 ) -> dict[str, float]:
@@ -131,11 +174,7 @@ def _said(
         if row["source"] != "FoMo-in-Flux, compute" or row["provenance"] != "seen":
             continue
         setting = json.loads(row["setting"])
-        name = (
-            re.sub(r"[ -]", "_", setting.get("method", "").lower())
-            .replace("r=", "r")
-            .replace("full_ft", "finetune")
-        )
+        name = _ours(setting.get("method", ""))
         same = (setting.get("backbone"), setting.get("batch_pairs"), name) == (
             backbone,
             batch_pairs,

@@ -9,9 +9,10 @@ import pytest
 
 from queries import questions
 from runner.run_folder import attempt_folder, write_json
-from runner.scheduler.rebuild import RebuildError, rebuild
+from runner.scheduler.rebuild import RebuildError, _axes, rebuild
 from runner.sync import publish
-from schema import declared, grid, migrations
+from schema import ddl, declared, grid, migrations
+from schema.__main__ import ROWS
 from schema.__main__ import main as schema_command
 from schema.catalog import Catalog
 from schema.site import Site
@@ -105,6 +106,50 @@ def test_the_same_answers(folder: Path, kept: bool) -> None:
         assert connection.execute("SELECT id FROM trial WHERE seed = 77").fetchone() == (
             6 if kept else 5,
         )
+
+
+def test_a_definition_gives_back_the_rows_that_it_was_made_of(catalog: Catalog) -> None:
+    """Those whose columns a definition leaves out or looks up elsewhere, too."""
+    tables = ("suite", "suite_member", "stream", "mixture", "method", "recipe", "budget")
+    with catalog.open() as connection:
+        for rows in sorted(ROWS.glob("*.sql")):
+            grid.apply(connection, rows.read_text(), rows.name)
+        grid.apply(
+            connection,
+            """UPDATE suite SET subset = 0.5
+               WHERE name = (SELECT suite FROM stream WHERE name = 'world');
+               INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) VALUES
+               ('vit_b16_laion2b', 'world', 'fomo_thirds_laion400m', 'lora_r4', 'fomo_cosine',
+                'fomo_published', 0)""",
+            "grid",
+        )
+        spec = Spec.from_json(connection.execute("SELECT spec FROM definition").fetchone()[0])  # type: ignore[index]
+        wanted = {table: named_rows(connection, table) for table in tables}
+    assert spec.budget["published"]["multiplier"] == 0.8702
+    with duckdb.connect() as empty:
+        for statement in ddl.statements():
+            empty.execute(statement)
+        _axes(empty, spec)
+        for table in tables:
+            made = named_rows(empty, table)
+            assert made and made.items() <= wanted[table].items(), table
+
+
+def named_rows(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, object]:
+    """The rows of an axis without their notes, by the text of their keys."""
+    rows = connection.execute(f"SELECT * FROM {table}")
+    columns = [column[0] for column in rows.description or []]
+    made: dict[str, object] = {}
+    for values in rows.fetchall():
+        row = dict(zip(columns, values, strict=True))
+        row.pop("note", None)
+        key = (
+            f"{row['suite']} {row['dataset']} {row['role']} {row['metric']}"
+            if table == "suite_member"
+            else row["name"]
+        )
+        made[key] = row
+    return made
 
 
 def test_a_catalog_that_is_there_is_left_alone(site: Site, catalog: Catalog) -> None:

@@ -516,6 +516,17 @@ def test_a_budget_is_solved_from_the_definition_alone() -> None:
     assert solve(spec_of(budget={"name": "b", "unit": "steps", "total": 60})).profile == []
 
 
+def test_a_budget_of_published_costs_profiles_nothing() -> None:
+    """The definition holds them; what was solved from them is kept as of any other budget."""
+    costs = {"step_gflops": 54_479.2515, "multiplier": 0.8702}
+    budget = {"name": "b", "unit": "maf_gflops", "total": 1.8e9, "charging": "per_step"}
+    solved = solve(spec_of(budget=budget | {"costs": "published", "published": costs}))
+    assert (solved.steps, solved.profile) == (1898, [])
+    numbers = {row["name"]: row["value"] for row in solved.statistics}
+    assert numbers["budget_multiplier"] == 0.8702 and numbers["budget_once_gflops"] == 0
+    assert numbers["budget_step_gflops"] == 54_479.2515
+
+
 def test_one_off_phases_are_charged_as_the_budget_says() -> None:
     """Forty Fisher batches cost as much as forty steps.
 
