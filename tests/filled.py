@@ -30,6 +30,8 @@ FACTS = (
     "trial",
     "reference_result",
     "profile",
+    "rule",
+    "study",
 )
 
 AXES = f"""
