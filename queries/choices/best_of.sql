@@ -1,14 +1,14 @@
 -- Which trials are still missing until it is decided which of several methods is best?
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget, seed) to be declared
 -- For a rule. methods: their names with commas between; left out: in each setting those that have
--- trials there. setting and most_seeds: as in `decided`. The verdicts are those of `effect` among
+-- trials there. words and most_seeds: as in `decided`. The verdicts are those of `effect` among
 -- these methods with every_look, so equally good methods are called behind in at most 5 % of
 -- studies. A method that is behind gets no more seeds; one that cannot be told from the best, or
 -- has too few seeds, gets them up to its next look, and the best gets as many, since only pairs
 -- tell. When all others are behind nothing is missing.
 CREATE OR REPLACE MACRO best_of(
     methods VARCHAR := NULL, most_seeds INTEGER := 24, measure VARCHAR := 'gm',
-    setting VARCHAR := NULL
+    words VARCHAR := NULL
 ) AS TABLE
 WITH
 candidate AS (
@@ -20,16 +20,15 @@ candidate AS (
 named AS (
     SELECT word[1] AS backbone, word[2] AS stream, word[3] AS mixture, word[4] AS recipe,
            word[5] AS budget
-    FROM (SELECT [trim(each) FOR each IN string_split(setting, ',')] AS word)
-    WHERE CASE WHEN setting IS NULL OR len(word) = 5 THEN setting IS NOT NULL
-               ELSE error('setting is backbone,stream,mixture,recipe,budget; not '
-                          || setting) END
+    FROM (SELECT [trim(each) FOR each IN string_split(words, ',')] AS word)
+    WHERE CASE WHEN words IS NULL OR len(word) = 5 THEN words IS NOT NULL
+               ELSE error('words is backbone,stream,mixture,recipe,budget; not ' || words) END
 ),
 asked AS (
     SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget
     FROM trial
     JOIN candidate ON candidate.method = trial.method
-    WHERE setting IS NULL
+    WHERE words IS NULL
     UNION
     SELECT named.* FROM named
 ),

@@ -4,12 +4,12 @@
 -- methods are called different in at most 5 % of studies however long the rule stands. A tie at one
 -- look asks for the seeds up to the next; a decided setting asks for none, and so does one whose
 -- next look needs more than most_seeds. Seeds count from 0; for each that failed or was withdrawn
--- there is one more. setting: the words backbone, stream, mixture, recipe, budget with commas
+-- there is one more. words: backbone, stream, mixture, recipe, budget with commas
 -- between, where it begins without any trial; left out: wherever a or b has trials. recipes: as in
 -- `paired`; with 'chosen' it goes on from what ended.
 CREATE OR REPLACE MACRO decided(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', most_seeds INTEGER := 24,
-    measure VARCHAR := 'gm', setting VARCHAR := NULL, recipes VARCHAR := 'equal',
+    measure VARCHAR := 'gm', words VARCHAR := NULL, recipes VARCHAR := 'equal',
     validation VARCHAR := NULL
 ) AS TABLE
 WITH
@@ -22,10 +22,9 @@ judged AS (
 named AS (
     SELECT word[1] AS backbone, word[2] AS stream, word[3] AS mixture, word[4] AS recipe,
            word[5] AS budget
-    FROM (SELECT [trim(each) FOR each IN string_split(setting, ',')] AS word)
-    WHERE CASE WHEN setting IS NULL OR len(word) = 5 THEN setting IS NOT NULL
-               ELSE error('setting is backbone,stream,mixture,recipe,budget; not '
-                          || setting) END
+    FROM (SELECT [trim(each) FOR each IN string_split(words, ',')] AS word)
+    WHERE CASE WHEN words IS NULL OR len(word) = 5 THEN words IS NOT NULL
+               ELSE error('words is backbone,stream,mixture,recipe,budget; not ' || words) END
 ),
 begun AS (
     SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget
@@ -35,7 +34,7 @@ begun AS (
     SELECT judged.backbone, judged.stream, judged.mixture, judged.recipe, judged.budget FROM judged
 ),
 asked AS (
-    SELECT begun.* FROM begun WHERE setting IS NULL
+    SELECT begun.* FROM begun WHERE words IS NULL
     UNION
     SELECT named.* FROM named
 ),

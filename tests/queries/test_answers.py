@@ -62,12 +62,12 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
     ],
     "decided": [
         {"a": "lora", "b": "finetune", "measure": "a_ka", "most_seeds": 6},
-        {"a": "lora", "b": "ewc", "setting": "tiny, world,plain,usual,large"},
+        {"a": "lora", "b": "ewc", "words": "tiny, world,plain,usual,large"},
         {"a": "lora", "b": "finetune", "recipes": "chosen"},
     ],
     "best_of": [
         {"methods": "lora, ewc,finetune", "measure": "a_zs", "most_seeds": 7},
-        {"methods": "lora,ewc", "setting": "tiny,world,plain,usual,large"},
+        {"methods": "lora,ewc", "words": "tiny,world,plain,usual,large"},
     ],
     "tuned": [{"measure": "a_ka", "seeds": 2}, {"study": "first"}],
     "halving": [

@@ -30,7 +30,7 @@ def seeds(filled: Filled, call: str) -> dict[str, list[int]]:
     return found
 
 
-TWO = "decided(a := 'finetune', b := 'lora', most_seeds := 13, setting := 'tiny,world,plain,usual,small')"
+TWO = "decided(a := 'finetune', b := 'lora', most_seeds := 13, words := 'tiny,world,plain,usual,small')"
 
 
 def test_a_clear_difference_is_decided_at_the_first_look(filled: Filled) -> None:
@@ -58,7 +58,7 @@ def test_a_tie_asks_for_the_next_look_until_the_seeds_are_spent(filled: Filled) 
 
 
 def test_of_several_methods_those_that_are_behind_get_no_more_seeds(filled: Filled) -> None:
-    call = "best_of(methods := 'finetune,lora,ewc', most_seeds := 6, setting := 'tiny,world,plain,usual,small')"
+    call = "best_of(methods := 'finetune,lora,ewc', most_seeds := 6, words := 'tiny,world,plain,usual,small')"
     assert seeds(filled, call) == {method: [0, 1, 2] for method in ("ewc", "finetune", "lora")}
     for seed in range(3):
         run(filled, 0.7 + 0.02 * (seed % 2), method="finetune", seed=seed)

@@ -16,7 +16,7 @@ INSERT INTO study (name, hypothesis) VALUES ('decide toy_ema or toy_lora_ewc', '
 INSERT INTO rule (name, query, most_trials) VALUES (
     'which of the two',
     $$SELECT * FROM decided(a := 'toy_ema', b := 'toy_lora_ewc', most_seeds := 6, measure := 'a_zs',
-                            setting := 'toy,toy,toy,toy,toy')$$,
+                            words := 'toy,toy,toy,toy,toy')$$,
     12
 );
 """

@@ -33,9 +33,9 @@ def sentence(key: tuple[str, ...], method: str, seed: int, study: str) -> Row:
     return named(SETTING, key) | {"method": method, "seed": seed, "study": study}
 
 
-def asked_settings(facts: Facts, methods: set[str], setting: str | None) -> set[tuple[str, ...]]:
-    if setting is not None:
-        return {tuple(word.strip() for word in setting.split(","))}
+def asked_settings(facts: Facts, methods: set[str], words: str | None) -> set[tuple[str, ...]]:
+    if words is not None:
+        return {tuple(word.strip() for word in words.split(","))}
     return {
         tuple(trial[word] for word in SETTING)
         for trial in facts["trial"]
@@ -50,7 +50,7 @@ def decided(
     b: str = "ema_merge",
     most_seeds: int = 24,
     measure: str = "gm",
-    setting: str | None = None,
+    words: str | None = None,
     recipes: str = "equal",
     validation: str | None = None,
 ) -> list[Row]:
@@ -58,10 +58,10 @@ def decided(
         tuple(row[word] for word in SETTING): row
         for row in decide(facts, a, b, measure, recipes=recipes, validation=validation)
     }
-    keys = asked_settings(facts, {a, b}, setting)
-    if setting is None and recipes == "chosen":
+    keys = asked_settings(facts, {a, b}, words)
+    if words is None and recipes == "chosen":
         keys = set(judged)
-    elif setting is None:
+    elif words is None:
         keys |= set(judged)
     found = []
     for key in keys:
@@ -87,7 +87,7 @@ def best_of(
     methods: str | None = None,
     most_seeds: int = 24,
     measure: str = "gm",
-    setting: str | None = None,
+    words: str | None = None,
 ) -> list[Row]:
     every = {trial["method"] for trial in facts["trial"]}
     names = every if methods is None else {name.strip() for name in methods.split(",")}
@@ -97,7 +97,7 @@ def best_of(
         key = tuple(row[word] for word in SETTING)
         judged[key, row["choice"]] = (row["verdict"], row["look"])
     found = []
-    for key in asked_settings(facts, names, setting):
+    for key in asked_settings(facts, names, words):
         entrants = names
         if methods is None:
             entrants = {trial["method"] for trial in trials_of(facts, key, every)}
