@@ -25,7 +25,7 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import disk, memory, notify
+from runner.scheduler import disk, memory, notify, rules
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.observe import observe
@@ -71,6 +71,8 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
             attempts = live_attempts(site, connection, report)
         live = observe(site, catalog, place, report, attempts)
         restore_code(site, live, report)
+        # After the facts are in and before trials start: what a rule adds starts in this pass
+        rules.add(catalog, report)
         if place.name not in report.silent:
             act(site, catalog, place, report, limit, live)
         report.running = max(report.running, len(live))
@@ -272,6 +274,8 @@ def _do(options: argparse.Namespace) -> int:
         f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, "
         f"{report.refused} refused; {report.running} running, {report.pending} pending"
     )
+    for line in report.by_rules:
+        print(line)
     if report.removed:
         print(f"removed to keep to disk_gb: {', '.join(report.removed)}")
     for subject, message in report.problems:

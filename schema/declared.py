@@ -29,7 +29,8 @@ AXES = (
     "recipe",
     "budget",
 )
-TABLES = (*AXES, "trial", "request", "profile", "reference_result", "policy")
+WANTED = ("trial", "request", "study", "rule")
+TABLES = (*AXES, *WANTED, "profile", "reference_result", "policy")
 INDEX = "declared.json"
 
 

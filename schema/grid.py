@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from schema.catalog import transaction
+from schema.checks import standing
 from schema.checks.parts import PartError
 from schema.checks.rows import CHECKS
 
@@ -38,7 +39,7 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
     """
     statements = _statements(connection, text, name)
     before = _counts(connection)
-    rows_before = {table: _rows(connection, table) for table in CHECKS}
+    rows_before = {table: _rows(connection, table) for table in (*CHECKS, "rule", "stream")}
     with transaction(connection):
         for number, statement in enumerate(statements, 1):
             try:
@@ -49,6 +50,7 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
                 raise GridError(f"{place}: {_shortened(statement)}\n{reason}") from error
         # In the transaction, so that a row with a wrong part takes the whole file back
         _check_parts(connection, rows_before, name)
+        _check_standing(connection, rows_before, name)
         after = _counts(connection)
     counts = []
     for table, rows in after.items():
@@ -123,6 +125,24 @@ def _check_parts(
                 check(dict(zip(columns, row, strict=True)))
             except PartError as error:
                 raise GridError(f"{name}: {error}") from error
+
+
+def _check_standing(
+    connection: duckdb.DuckDBPyConnection,
+    rows_before: dict[str, set[tuple[Any, ...]]],
+    name: str,
+) -> None:
+    """Refuse new rules that could not be run, and a validation stream that there is none of."""
+    try:
+        streams = _rows(connection, "stream") - rows_before["stream"]
+        standing.check_validation(connection, sorted(stream for stream, *_ in streams))
+        new = _rows(connection, "rule") - rows_before["rule"]
+        for rule, query, most_trials, *_ in sorted(new, key=str):
+            standing.check_rule(
+                connection, standing.Rule(name=rule, query=query, remaining=most_trials)
+            )
+    except standing.RuleError as error:
+        raise GridError(f"{name}: {error}") from error
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> set[tuple[Any, ...]]:

@@ -39,6 +39,11 @@ class Step:
 
 # The order of wishes and attempts, as it was known before they had a serial number
 BY_TIME = "SELECT *, epoch_us(created_at) AS serial FROM old."
+# Before streams said where choices for them are made, their names did
+VALIDATED = (
+    "SELECT stream.*, other.name AS validation FROM old.stream AS stream "
+    "LEFT JOIN old.stream AS other ON other.name = stream.name || '_validation'"
+)
 MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
@@ -66,7 +71,12 @@ MIGRATIONS = [
         "how a backbone's images are prepared; a full disk is a kind of failure of its own; what "
         "takes how much of the disk",
     ),
-    Step(8, "budgets that are solved from published costs"),
+    Step(
+        8,
+        "rules, what studies expect, on which stream the choices for another are made, budgets of "
+        "published costs",
+        {"stream": VALIDATED},
+    ),
 ]
 
 

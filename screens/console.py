@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from queries.answers import flat
+from schema.locked import locked
 from screens import showing, statement
 from screens.reading import Snapshot
 from screens.statement import StatementError
@@ -85,7 +86,7 @@ def ask(snapshot: Snapshot, text: str, seconds: float = SECONDS) -> pl.DataFrame
 def columns_of(snapshot: Snapshot) -> dict[str, list[tuple[str, str, str | None]]]:
     """Return the tables and views, each with its columns, their types and comments."""
     columns: dict[str, list[tuple[str, str, str | None]]] = {}
-    with contextlib.closing(statement.locked(Path(snapshot[0]))) as connection:
+    with contextlib.closing(locked(Path(snapshot[0]))) as connection:
         rows = connection.execute(
             "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
             "WHERE database_name = 'snapshot' AND NOT internal ORDER BY table_name, column_index"

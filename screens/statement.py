@@ -18,9 +18,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from schema.locked import locked
+
 ROOT = Path(__file__).resolve().parent.parent
-THREADS = 2
-MEMORY = "1GB"
 # An answer above this size is refused: the browser would have to hold it.
 MOST_MB = 50
 # The parent's patience beyond the seconds of the statement: for starting, and for handing over.
@@ -76,22 +76,6 @@ def _stopped(seconds: float) -> str:
     return (
         f"Stopped after {seconds:g} s. Ask for less: filter by trial or study, or use a notebook."
     )
-
-
-def locked(snapshot: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection that can read the snapshot, and reach no other file and no network.
-
-    It is an empty database in memory, beside which the snapshot is attached; after that nothing can
-    be attached and no setting changed.
-    """
-    connection = duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": MEMORY})
-    connection.execute("SET temp_directory = ''")
-    quoted = str(snapshot).replace("'", "''")
-    connection.execute(f"ATTACH '{quoted}' AS snapshot (READ_ONLY)")
-    connection.execute("USE snapshot")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
 
 
 def answered(connection: duckdb.DuckDBPyConnection, text: str, rows: int) -> pl.DataFrame:

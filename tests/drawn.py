@@ -31,6 +31,7 @@ INSERT INTO suite_member (suite, dataset, role, metric, weight, label_space)
     SELECT 'watched', 'line' || i, 'adapt', 'top1', i, s.space FROM range(1, 6) r(i), (VALUES ('task'), ('all')) s(space);
 INSERT INTO stream (name, sequence, tasks, suite) VALUES
     ('reversed', 'turned', 2, 'five'), ('at_once', 'order', 1, 'five'), ('line', 'line', 4, 'line'), ('watched', 'line', 4, 'watched');
+UPDATE stream SET validation = 'reversed' WHERE name = 'world';
 INSERT INTO method (name, merging, deploy) VALUES ('ema_merge', 'interpolate', 'merged');
 UPDATE method SET tuning = 'lora' WHERE name = 'lora';
 UPDATE method SET objective = 'contrastive+ewc' WHERE name = 'ewc';
@@ -38,6 +39,16 @@ INSERT INTO recipe (name, lr, batch_pairs, schedule) VALUES ('high', 1e-2, 32, '
 INSERT INTO budget (name, unit, total, charging) VALUES ('flops', 'maf_gflops', 1234, 'once'), ('fomo', 'maf_gflops', 1234, 'per_step'),
     ('seen', 'pairs', 999, 'once'), ('medium', 'steps', 500, 'once');
 INSERT INTO budget (name, unit, total, costs) VALUES ('published', 'maf_gflops', 1234, 'published'), ('published_flops', 'gflops', 1234, 'published');
+"""
+# What rules added, how they stand, and what studies expected
+STANDING = """
+INSERT INTO rule (name, query, most_trials) VALUES
+    ('grown', 'SELECT 1', 4), ('full', 'SELECT 2', 3), ('over', 'SELECT 3', 9), ('broken', 'SELECT 4', 9);
+UPDATE trial SET rule = CASE id % 9 WHEN 0 THEN 'full' ELSE 'over' END WHERE id % 9 IN (0, 4);
+UPDATE trial SET rule = 'grown' WHERE id IN (2, 3, (SELECT max(id) FROM trial));
+INSERT INTO request (rule, wish, reason) VALUES ('over', 'withdraw', 'answered'), ('full', 'withdraw', 'a try'), ('full', 'retry', NULL);
+INSERT INTO problem (subject, message) VALUES ('rule broken', 'it returns no trials');
+INSERT INTO study VALUES ('first', 'nothing changes', '2020-01-01'), ('second', NULL, now() + INTERVAL 1 DAY), ('none yet', 'x', now());
 """
 REFERENCES = (
     ('{"stream": "line", "method": "FINETUNE"}', "transfer", 0.5),
@@ -225,4 +236,5 @@ def drawn(filled: Filled, seed: int = 0) -> None:
             "INSERT INTO reference_result VALUES ('FoMo-in-Flux, compute', ?, ?, ?, 'seen', NULL)",
             [setting, word, value],
         )
+    filled.connection.execute(STANDING)
     filled.connection.execute("COMMIT")

@@ -30,6 +30,8 @@ FACTS = (
     "trial",
     "reference_result",
     "profile",
+    "rule",
+    "study",
 )
 
 AXES = f"""
@@ -38,7 +40,7 @@ INSERT INTO dataset (name, format, kind) SELECT unnest({list(DATASETS)}), 'world
 INSERT INTO sequence (name, ordering) VALUES ('order', 'random');
 INSERT INTO sequence_concept VALUES ('order', 1, 'birds', 'crow'), ('order', 2, 'ships', 'tug');
 INSERT INTO suite (name) VALUES ('five');
-INSERT INTO stream (name, sequence, tasks, suite) VALUES ('world', 'order', {TASKS}, 'five');
+INSERT INTO stream (name, sequence, tasks, suite, validation) VALUES ('world', 'order', {TASKS}, 'five', 'world_validation');
 INSERT INTO mixture (name, update_share, buffer_share, pretraining_share) VALUES ('plain', 1, 0, 0), ('replay', 0.5, 0.5, 0);
 INSERT INTO method (name) VALUES ('finetune'), ('lora'), ('ewc');
 INSERT INTO recipe (name, lr, batch_pairs) VALUES ('usual', 1e-3, 16);

@@ -17,6 +17,7 @@ lonely AS (
     UNION ALL SELECT 'attempt', trial, attempt FROM attempt
     ANTI JOIN trial ON trial.id = attempt.trial
     UNION ALL SELECT 'request', trial, NULL FROM request ANTI JOIN trial ON trial.id = request.trial
+    WHERE request.rule IS NULL
 )
 SELECT fact, trial, attempt, count(*) AS rows
 FROM lonely

@@ -9,12 +9,19 @@
 -- of the two.
 CREATE OR REPLACE VIEW search_frontier AS
 WITH
+searched_on AS (
+    -- a stream, and the one that its choices are made on, either way
+    SELECT name AS stream, name AS other FROM stream
+    UNION SELECT name, stream.validation FROM stream WHERE stream.validation IS NOT NULL
+    UNION SELECT stream.validation, name FROM stream WHERE stream.validation IS NOT NULL
+),
 search AS (
-    SELECT trial.backbone, regexp_replace(trial.stream, '_validation$', '') AS stream, trial.method,
+    SELECT trial.backbone, searched_on.stream, trial.method,
            count(DISTINCT trial.id) AS searched, sum(costs.flops) / 1e9 AS search_gflops
     FROM costs
     JOIN trial ON trial.id = costs.trial
-    GROUP BY trial.backbone, regexp_replace(trial.stream, '_validation$', ''), trial.method
+    JOIN searched_on ON searched_on.other = trial.stream
+    GROUP BY trial.backbone, searched_on.stream, trial.method
 ),
 learned AS (
     SELECT backbone, stream, mixture, method, recipe, budget,
@@ -32,7 +39,7 @@ reached AS (
            learned.error_when_learned
     FROM cells
     JOIN search ON search.backbone = cells.backbone AND search.method = cells.method
-               AND search.stream = regexp_replace(cells.stream, '_validation$', '')
+               AND search.stream = cells.stream
     LEFT JOIN learned ON learned.backbone = cells.backbone AND learned.stream = cells.stream
                      AND learned.mixture = cells.mixture AND learned.method = cells.method
                      AND learned.recipe = cells.recipe AND learned.budget = cells.budget

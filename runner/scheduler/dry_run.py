@@ -5,19 +5,20 @@ Changes nothing but what `--profile` adds to the table `profile`.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 from rich.console import Console
 
 from runner.backends import Backend
-from runner.scheduler import forecast_tables, profiles
+from runner.scheduler import forecast_tables, profiles, rules
 from runner.scheduler.attempts import Live, jobs, live_attempts
 from runner.scheduler.estimates import Outlook, total
 from runner.scheduler.forecast_remarks import remarks
 from runner.scheduler.memory import raised
 from runner.scheduler.sharing import shares
 from schema.catalog import Catalog
+from schema.checks.standing import WORDS, unknown_words
 from schema.site import Site
 
 # Trials that are printed one by one
@@ -38,7 +39,7 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
     """Print the trials that would be submitted now, and what all that are pending would cost.
 
     `limit` is the most trials that the pass would submit. `profile`: first measure what the table
-    `profile` lacks of the pending trials. Returns the exit code, 0.
+    `profile` lacks of the pending trials. Returns the exit code: 1 where a rule fails, else 0.
     """
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if profile:
@@ -47,7 +48,9 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
                 "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
             ).fetchall()
         profiles.fill(catalog, pending)
+    answers = rules.ask(catalog, rules.read(catalog))
     with catalog.open() as connection:
+        answers, additions = priced(connection, answers)
         live = live_attempts(site, connection)
         room = backend.room(jobs(live)) * site.needs.trials_per_job
         room = room if limit is None else min(limit, room)
@@ -74,7 +77,70 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
         console.print(forecast_tables.studies(site, outlooks, concurrency.trials))
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
-    return 0
+    return by_rules(console, site, answers, additions)
+
+
+def by_rules(
+    console: Console,
+    site: Site,
+    answers: Sequence[rules.Answer],
+    additions: Sequence[Outlook],
+) -> int:
+    """Print what rules would add before anything starts, with its price; return the exit code."""
+    if additions:
+        console.print("rules would add first:")
+        # One after the other: which of them run side by side is not known before they are there
+        console.print(forecast_tables.studies(site, additions, 1))
+    code = 0
+    for answer in answers:
+        subject = f"rule {answer.rule.name}"
+        if answer.error:
+            console.print(f"{subject}: {answer.error}", soft_wrap=True)
+            code = 1
+        elif answer.wishes and answer.rows:
+            trials = ", ".join(str(trial) for trial, *_ in answer.rows)
+            console.print(f"{subject} would withdraw trials {trials}", soft_wrap=True)
+    return code
+
+
+def priced(
+    connection: duckdb.DuckDBPyConnection, answers: Sequence[rules.Answer]
+) -> tuple[list[rules.Answer], list[Outlook]]:
+    """Return the answers, and the rows of `outlook` of what these rules would add.
+
+    The studies of the rows are the rules. An answer that the catalog refuses has the error.
+    """
+    checked: list[rules.Answer] = []
+    additions: list[Outlook] = []
+    for answer in answers:
+        if answer.error or answer.wishes or not answer.rows:
+            checked.append(answer)
+            continue
+        if lines := unknown_words(connection, answer.rows):
+            checked.append(replace(answer, error=" ".join(lines)))
+            continue
+        additions += _price(connection, answer)
+        checked.append(answer)
+    return checked, additions
+
+
+def _price(connection: duckdb.DuckDBPyConnection, answer: rules.Answer) -> list[Outlook]:
+    """Return the rows of `outlook` of the trials that a rule would add.
+
+    They are inserted, asked about, and taken back again.
+    """
+    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) FROM trial").fetchall()
+    study = f"rule {answer.rule.name}"
+    rows = [(*row[: len(WORDS)], study) for row in answer.rows]
+    named = replace(answer, columns=(*WORDS, "study"), rows=rows)
+    connection.execute("BEGIN")
+    try:
+        # Numbers of their own: the sequence of the catalog stays as it is
+        rules.insert_trials(connection, named, range(number + 1, number + 1 + len(rows)))
+        quoted = study.replace("'", "''")
+        return _rows(connection, f"SELECT * FROM outlook WHERE study = '{quoted}'")
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:

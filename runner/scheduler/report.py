@@ -32,6 +32,9 @@ class Report:
     ended: int = 0
     rows: int = 0
     refused: int = 0
+    # Trials and wishes that rules added, and a line for each rule that did
+    added: int = 0
+    by_rules: list[str] = field(default_factory=list)
     # Trials that could start; None: nobody has looked
     pending: int | None = None
     # Attempts without an end, queued ones too
@@ -83,7 +86,8 @@ class Report:
     @property
     def changed(self) -> bool:
         """Return whether the catalog is another than before."""
-        return bool(self.submitted or self.ended or self.rows or self.refused or self.noted)
+        news = self.submitted or self.ended or self.rows or self.refused
+        return bool(news or self.added or self.noted)
 
 
 def below(path: Path) -> str:

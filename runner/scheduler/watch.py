@@ -138,6 +138,7 @@ def line(state: Snapshot, report: Report) -> str:
     counts = ", ".join(f"{number} {word}" for word, number in state.counts.items())
     did = f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested"
     pieces = [f"{time.strftime('%H:%M:%S')} {counts}", did]
+    pieces += report.by_rules
     if state.after_others:
         pieces.append(f"{state.after_others} wait to take over what others train")
     if report.queue:

@@ -125,10 +125,11 @@ INSERT INTO suite_member (suite, dataset, role, metric)
 SELECT 'world_validation', dataset || '_validation', role, metric FROM suite_member WHERE suite = 'world'
 ON CONFLICT DO NOTHING;
 
-INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
-('world_base', 'world_base', 1, 'world', 'pretraining of a base: everything in one task'),
-('world', 'world_random', 5, 'world', '40 new concepts in five tasks of eight'),
-('world_validation', 'world_random', 5, 'world_validation', 'as world, but measured on other images: to choose hyperparameters on')
+INSERT INTO stream (name, sequence, tasks, suite, validation, note) VALUES
+('world_base', 'world_base', 1, 'world', NULL, 'pretraining of a base: everything in one task'),
+('world', 'world_random', 5, 'world', 'world_validation', '40 new concepts in five tasks of eight'),
+('world_validation', 'world_random', 5, 'world_validation', NULL,
+ 'as world, but measured on other images: to choose hyperparameters on')
 ON CONFLICT DO NOTHING;
 
 -- Probes: what a few images a class could teach, and whether an image index made by the untouched backbone can stay.

@@ -9,7 +9,7 @@ obey is in the DDL, where DuckDB enforces it whoever inserts.
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from schema.tables import axes, facts, streams, summaries, tags, trials
+from schema.tables import axes, facts, standing, streams, summaries, tags, trials
 from schema.tables.columns import RULES
 from schema.tables.trials import EVENT, TRIAL_ID
 
@@ -31,6 +31,8 @@ CLASSES: tuple[type[SQLModel], ...] = (
     axes.Budget,
     trials.Trial,
     trials.Request,
+    standing.Study,
+    standing.StandingGrid,
     facts.Attempt,
     facts.Submission,
     facts.Outcome,

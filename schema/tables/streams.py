@@ -121,3 +121,6 @@ class Stream(SQLModel, table=True):
     tasks: int = column("number of tasks T; the first n mod T are one concept longer", Integer)
     suite: str = column("what is measured", to="suite.name")
     note: str | None = note()
+    validation: str | None = column(
+        "the stream on which choices for this one are made; NULL: there is none", nullable=True
+    )

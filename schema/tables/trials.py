@@ -36,15 +36,24 @@ class Trial(SQLModel, table=True):
         "the name of the question that the trial was inserted for", nullable=True
     )
     created_at: datetime = created_at()
+    rule: str | None = column("the rule that inserted it; NULL: a person did", nullable=True)
 
 
 class Request(SQLModel, table=True):
-    """A wish about a trial; of several the one that was inserted last counts."""
+    """A wish about a trial or a rule; of several the one that was inserted last counts."""
 
-    __table_args__ = (one_of("request_wish", "wish", WISHES),)
+    __table_args__ = (
+        one_of("request_wish", "wish", WISHES),
+        rule(
+            "request_about",
+            "(trial > 0) != (rule IS NOT NULL)",
+            "a wish must be about a trial or about a rule: name one of the two",
+        ),
+    )
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "serial"]}
-    trial: int = column("the trial's id", BigInteger)
-    wish: str = column("withdraw: end it; retry: grant it new attempts")
+    trial: int = column("the trial's id; 0: the wish is about a rule", BigInteger, default="0")
+    wish: str = column("withdraw: end it; retry: grant it new attempts, or let the rule go on")
     reason: str | None = column("for people", nullable=True)
     created_at: datetime = created_at()
     serial: int = serial()
+    rule: str | None = column("the rule; NULL: the wish is about a trial", nullable=True)

@@ -183,6 +183,7 @@ CREATE TABLE stream (
     tasks INTEGER NOT NULL,
     suite VARCHAR NOT NULL,
     note VARCHAR,
+    validation VARCHAR,
     PRIMARY KEY (name),
     CONSTRAINT stream_tasks CHECK (tasks >= 1),
     FOREIGN KEY(sequence) REFERENCES sequence (name),
@@ -200,6 +201,8 @@ COMMENT ON COLUMN stream.tasks IS 'number of tasks T; the first n mod T are one 
 COMMENT ON COLUMN stream.suite IS 'what is measured';
 
 COMMENT ON COLUMN stream.note IS 'for people';
+
+COMMENT ON COLUMN stream.validation IS 'the stream on which choices for this one are made; NULL: there is none';
 
 CREATE TABLE mixture (
     name VARCHAR NOT NULL,
@@ -351,10 +354,13 @@ CREATE TABLE budget (
     unit VARCHAR NOT NULL,
     total DOUBLE PRECISION NOT NULL,
     charging VARCHAR DEFAULT 'once' NOT NULL,
+    costs VARCHAR DEFAULT 'counted' NOT NULL,
     note VARCHAR,
     PRIMARY KEY (name),
     CONSTRAINT budget_unit CHECK (unit IN ('maf_gflops', 'gflops', 'steps', 'pairs')),
     CONSTRAINT budget_charging CHECK (charging IN ('once', 'per_step')),
+    CONSTRAINT budget_costs CHECK (costs IN ('counted', 'published')),
+    CONSTRAINT budget_costs_unit CHECK (costs = 'counted' OR unit IN ('maf_gflops', 'gflops')),
     CONSTRAINT budget_total CHECK (total > 0)
 );
 
@@ -367,6 +373,8 @@ COMMENT ON COLUMN budget.unit IS 'maf_gflops (memory-adjusted), gflops, steps or
 COMMENT ON COLUMN budget.total IS 'how much of that unit, over all tasks together';
 
 COMMENT ON COLUMN budget.charging IS 'once: one-off phases are charged when they run; per_step: at every step, as in FoMo-in-Flux''s table';
+
+COMMENT ON COLUMN budget.costs IS 'what a step is said to cost: counted, on tensors without contents; published, as the view published_cost has it';
 
 COMMENT ON COLUMN budget.note IS 'for people';
 
@@ -382,6 +390,7 @@ CREATE TABLE trial (
     priority INTEGER DEFAULT 0 NOT NULL,
     study VARCHAR,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    rule VARCHAR,
     PRIMARY KEY (backbone, stream, mixture, method, recipe, budget, seed),
     CONSTRAINT trial_seed CHECK (seed >= 0),
     FOREIGN KEY(backbone) REFERENCES backbone (name),
@@ -416,26 +425,69 @@ COMMENT ON COLUMN trial.study IS 'the name of the question that the trial was in
 
 COMMENT ON COLUMN trial.created_at IS 'when the row was inserted';
 
+COMMENT ON COLUMN trial.rule IS 'the rule that inserted it; NULL: a person did';
+
 CREATE TABLE request (
-    trial BIGINT NOT NULL,
+    trial BIGINT DEFAULT 0 NOT NULL,
     wish VARCHAR NOT NULL,
     reason VARCHAR,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     serial BIGINT DEFAULT nextval('event') NOT NULL,
-    CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry'))
+    rule VARCHAR,
+    CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry')),
+    CONSTRAINT request_about CHECK ((trial > 0) != (rule IS NOT NULL))
 );
 
-COMMENT ON TABLE request IS 'A wish about a trial; of several the one that was inserted last counts.';
+COMMENT ON TABLE request IS 'A wish about a trial or a rule; of several the one that was inserted last counts.';
 
-COMMENT ON COLUMN request.trial IS 'the trial''s id';
+COMMENT ON COLUMN request.trial IS 'the trial''s id; 0: the wish is about a rule';
 
-COMMENT ON COLUMN request.wish IS 'withdraw: end it; retry: grant it new attempts';
+COMMENT ON COLUMN request.wish IS 'withdraw: end it; retry: grant it new attempts, or let the rule go on';
 
 COMMENT ON COLUMN request.reason IS 'for people';
 
 COMMENT ON COLUMN request.created_at IS 'when the row was inserted';
 
 COMMENT ON COLUMN request.serial IS 'place in the order of wishes and attempts, whatever clocks say';
+
+COMMENT ON COLUMN request.rule IS 'the rule; NULL: the wish is about a trial';
+
+CREATE TABLE study (
+    name VARCHAR NOT NULL,
+    hypothesis VARCHAR,
+    declared_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (name)
+);
+
+COMMENT ON TABLE study IS 'A question that trials are inserted for, and what somebody expects as its answer.';
+
+COMMENT ON COLUMN study.name IS 'as in trial.study';
+
+COMMENT ON COLUMN study.hypothesis IS 'what is expected, in words';
+
+COMMENT ON COLUMN study.declared_at IS 'when that was declared';
+
+CREATE TABLE rule (
+    name VARCHAR NOT NULL,
+    query VARCHAR NOT NULL,
+    most_trials BIGINT NOT NULL,
+    note VARCHAR,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (name),
+    CONSTRAINT rule_most_trials CHECK (most_trials >= 1)
+);
+
+COMMENT ON TABLE rule IS 'A standing grid: every pass of sync inserts the trials that its SELECT returns and the catalog lacks.';
+
+COMMENT ON COLUMN rule.name IS 'what trial.rule and request.rule call it';
+
+COMMENT ON COLUMN rule.query IS 'one SELECT over the catalog. It returns the seven words of trials, and their priority and study where it likes; or trial, wish and reason, where wish is withdraw';
+
+COMMENT ON COLUMN rule.most_trials IS 'how many trials it may add in all';
+
+COMMENT ON COLUMN rule.note IS 'for people';
+
+COMMENT ON COLUMN rule.created_at IS 'when the row was inserted';
 
 CREATE TABLE attempt (
     trial BIGINT NOT NULL,

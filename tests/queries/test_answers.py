@@ -60,6 +60,24 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
         {"a": "lora", "b": "finetune", "power": 0.5},
         {"a": "lora", "b": "finetune", "recipes": "chosen", "validation": "reversed"},
     ],
+    "decided": [
+        {"a": "lora", "b": "finetune", "measure": "a_ka", "most_seeds": 6},
+        {"a": "lora", "b": "ewc", "words": "tiny, world,plain,usual,large"},
+        {"a": "lora", "b": "finetune", "recipes": "chosen"},
+    ],
+    "best_of": [
+        {"methods": "lora, ewc,finetune", "measure": "a_zs", "most_seeds": 7},
+        {"methods": "lora,ewc", "words": "tiny,world,plain,usual,large"},
+    ],
+    "tuned": [{"measure": "a_ka", "seeds": 2}, {"study": "first"}],
+    "halving": [
+        {"study": "first", "rungs": "small, medium,large", "keep": 0.5, "on_test": True},
+        {"study": "second", "rungs": "medium,seen", "keep": 0.1, "on_test": True},
+    ],
+    "sweep": [
+        {"base": "usual", "lr_low": 1e-5, "lr_high": 1e-2, "draws": 30},
+        {"base": "high", "decay_low": 0.01, "decay_high": 1.0},
+    ],
     "bootstrap": [{"measure": "d_zs", "stream": "line"}],
     "lost": [{"dataset": "dogs", "stream": "line"}, {"backbone": "big"}],
     "beside_full": [{"budget": "medium", "stream": "world"}],

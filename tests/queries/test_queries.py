@@ -10,18 +10,21 @@ import pytest
 from queries import AskError, QuestionError, SnapshotError, ask, fingerprint, questions
 from schema import questions as read
 from schema import views
-from tests.filled import Filled, varied
+from tests.filled import PAPER, Filled, varied
 
 QUESTIONS = questions()
 NAMES = [question.name for question in QUESTIONS]
 ASKED = {
     "cheapest": "max_loss := 0.5",
+    "halving": "study := 'first', rungs := 'small,large', on_test := TRUE",
+    "sweep": "base := 'usual', lr_low := 1e-4, lr_high := 1e-2",
     "heat_difference": "'finetune', 'plain', 'usual', 'lora', 'replay', 'usual'",
 }  # where the defaults exclude everything in the small catalog
 CONSTANT = {
     "critical",
     "resolution",
     "student",
+    "sweep",
     "stream_seen",
     "task_dataset",
 }  # of no catalog, or of its words alone
@@ -43,6 +46,16 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         "INSERT INTO method (name, merging, deploy) VALUES ('merged', 'ties', 'merged')"
     )
     made.trial(method="merged", budget="large")  # which trains what `finetune` does
+    made.connection.execute(
+        "INSERT INTO stream (name, sequence, tasks, suite) VALUES ('world_validation', 'order', 2, 'five')"
+    )
+    made.done(PAPER, stream="world_validation")
+    made.connection.execute(
+        "INSERT INTO rule (name, query, most_trials) VALUES ('more', 'SELECT 1', 9)"
+    )
+    made.connection.execute(
+        "INSERT INTO study (name, hypothesis) VALUES ('first', 'nothing changes')"
+    )
     made.connection.execute(
         "INSERT INTO disk_use (study, kind, bytes, spare_bytes, files) VALUES "
         "('first', 'checkpoints', 2000, 1000, 4), ('', 'checkpoints', 500, 500, 1), "

@@ -24,6 +24,7 @@ FOR_PEOPLE = {
     "test_pairs",
     "source",
     "scores",
+    "validation",
 }  # columns that cannot change a number
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12

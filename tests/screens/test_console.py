@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from schema.locked import locked
 from screens import console, reading, statement
 from screens.statement import StatementError
 from tests.screens.opening import opened
@@ -32,7 +33,7 @@ from tests.screens.opening import opened
 def test_the_console_refuses(full: reading.Snapshot, text: str, message: str) -> None:
     """As its process does it, without starting one for each."""
     refusal = pytest.raises((StatementError, duckdb.Error), match=message)
-    with contextlib.closing(statement.locked(Path(full[0]))) as connection, refusal:
+    with contextlib.closing(locked(Path(full[0]))) as connection, refusal:
         statement.answered(connection, text, 10)
 
 

@@ -17,6 +17,7 @@ from tests.queries.recomputed import (
     costs,
     deciding,
     facts,
+    growing,
     matrix,
     members,
     prices,
@@ -46,6 +47,7 @@ MODULES = (
     prices,
     ahead,
     states,
+    growing,
     published,
 )
 

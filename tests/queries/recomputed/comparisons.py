@@ -73,7 +73,7 @@ def chosen_recipe(facts: Facts, measure: str = "gm", validation: str | None = No
     found = []
     for key, rows in grouped(ended, *words).items():
         row = named(words, key)
-        there = row | {"stream": validation or f"{row['stream']}_validation"}
+        there = row | {"stream": validation or facts.by_name("stream")[row["stream"]]["validation"]}
         means = {}
         for recipe in {one["recipe"] for one in rows}:
             values = [
@@ -84,6 +84,7 @@ def chosen_recipe(facts: Facts, measure: str = "gm", validation: str | None = No
             means[recipe] = mean(values)
         known = {recipe: value for recipe, value in means.items() if value is not None}
         row |= {"measured": len(means), "recipe": None, "chosen_by": "not chosen"}
+        row |= {"chosen_on": there["stream"] if known else None}
         if len(means) == 1:
             row |= {"recipe": next(iter(means)), "chosen_by": "the only one"}
         if known:

@@ -318,17 +318,24 @@ def beside_full(facts: Facts, budget: str | None = None, stream: str | None = No
     return found
 
 
-def without_validation(stream: str) -> str:
-    return stream.removesuffix("_validation")
+def searched_with(facts: Facts) -> dict[str, set[str]]:
+    """The streams whose trials are search for a stream: itself, and those it is tied to by `validation`."""
+    tied = {row["name"]: {row["name"]} for row in facts["stream"]}
+    for row in facts["stream"]:
+        if row["validation"] is not None:
+            tied[row["name"]].add(row["validation"])
+            tied.setdefault(row["validation"], set()).add(row["name"])
+    return tied
 
 
 @answers
 def search_frontier(facts: Facts) -> list[Row]:
     spent: dict[tuple[str, ...], dict[int, float]] = {}
+    tied = searched_with(facts)
     for row in facts["cost"]:
         trial = facts.trials.get(row["trial"])
-        if trial:
-            key = (trial["backbone"], without_validation(trial["stream"]), trial["method"])
+        for stream in tied[trial["stream"]] if trial else ():
+            key = (trial["backbone"], stream, trial["method"])
             own = spent.setdefault(key, {})
             own[row["trial"]] = own.get(row["trial"], 0.0) + row["flops"]
     learned = [row for row in continual(facts) if row["label_space"] == "all"]
@@ -337,7 +344,7 @@ def search_frontier(facts: Facts) -> list[Row]:
     for key, rows in facts.cells.items():
         values = [row["a_ka"] for row in rows if row["a_ka"] is not None]
         words = named(SENTENCE, key)
-        own = spent.get((words["backbone"], without_validation(words["stream"]), words["method"]))
+        own = spent.get((words["backbone"], words["stream"], words["method"]))
         if not values or own is None:
             continue
         error, width = 1 - statistics.fmean(values), half(values)

@@ -1,0 +1,79 @@
+-- Which trials are still missing until it is decided which of two methods is better?
+-- grain: one row per (backbone, stream, mixture, method, recipe, budget, seed) to be declared
+-- For a rule. The verdict is that of `decide`, which looks at 3, 6, 12, 24, ... pairs, so equal
+-- methods are called different in at most 5 % of studies however long the rule stands. A tie at one
+-- look asks for the seeds up to the next; a decided setting asks for none, and so does one whose
+-- next look needs more than most_seeds. Seeds count from 0; for each that failed or was withdrawn
+-- there is one more. words: backbone, stream, mixture, recipe, budget with commas
+-- between, where it begins without any trial; left out: wherever a or b has trials. recipes: as in
+-- `paired`; with 'chosen' it goes on from what ended.
+CREATE OR REPLACE MACRO decided(
+    a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', most_seeds INTEGER := 24,
+    measure VARCHAR := 'gm', words VARCHAR := NULL, recipes VARCHAR := 'equal',
+    validation VARCHAR := NULL
+) AS TABLE
+WITH
+judged AS (
+    SELECT one.backbone, one.stream, one.mixture, one.recipe, one.budget, one.recipe_a,
+           one.recipe_b, one.look, one.verdict
+    FROM decide(a := a, b := b, measure := measure, recipes := recipes,
+                validation := validation) AS one
+),
+named AS (
+    SELECT word[1] AS backbone, word[2] AS stream, word[3] AS mixture, word[4] AS recipe,
+           word[5] AS budget
+    FROM (SELECT [trim(each) FOR each IN string_split(words, ',')] AS word)
+    WHERE CASE WHEN words IS NULL OR len(word) = 5 THEN words IS NOT NULL
+               ELSE error('words is backbone,stream,mixture,recipe,budget; not ' || words) END
+),
+begun AS (
+    SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget
+    FROM trial
+    WHERE trial.method IN (a, b) AND recipes = 'equal'
+    UNION
+    SELECT judged.backbone, judged.stream, judged.mixture, judged.recipe, judged.budget FROM judged
+),
+asked AS (
+    SELECT begun.* FROM begun WHERE words IS NULL
+    UNION
+    SELECT named.* FROM named
+),
+open_ AS (
+    SELECT asked.backbone, asked.stream, asked.mixture, asked.budget,
+           coalesce(judged.recipe_a, asked.recipe) AS recipe_a,
+           coalesce(judged.recipe_b, asked.recipe) AS recipe_b,
+           (3 * 2 ** coalesce(judged.look, 0))::BIGINT AS pairs
+    FROM asked
+    LEFT JOIN judged ON judged.backbone = asked.backbone AND judged.stream = asked.stream
+        AND judged.mixture = asked.mixture AND judged.recipe = asked.recipe
+                    AND judged.budget = asked.budget
+    WHERE coalesce(judged.verdict, 'too few seeds') IN ('too few seeds', 'tie')
+),
+lost_ AS (
+    -- seeds that will never make a pair
+    SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
+           trial.seed
+    FROM trial
+    JOIN stage ON stage.trial = trial.id
+    WHERE trial.method IN (a, b)
+      AND stage.state IN ('failed', 'refused', 'cancelled', 'withdrawn')
+),
+aimed AS (
+    SELECT open_.backbone, open_.stream, open_.mixture, open_.budget, open_.recipe_a,
+           open_.recipe_b, open_.pairs + count(DISTINCT lost_.seed) AS seeds
+    FROM open_
+    LEFT JOIN lost_ ON lost_.backbone = open_.backbone AND lost_.stream = open_.stream
+        AND lost_.mixture = open_.mixture AND lost_.budget = open_.budget
+                   AND lost_.recipe = CASE WHEN lost_.method = a THEN open_.recipe_a
+                                           ELSE open_.recipe_b END
+    GROUP BY open_.backbone, open_.stream, open_.mixture, open_.budget, open_.recipe_a,
+             open_.recipe_b, open_.pairs
+)
+SELECT aimed.backbone, aimed.stream, aimed.mixture, side.method,
+       CASE side.place WHEN 1 THEN aimed.recipe_a ELSE aimed.recipe_b END AS recipe, aimed.budget,
+       seeds.seed, concat('decide ', a, ' or ', b) AS study
+FROM aimed
+CROSS JOIN (SELECT a AS method, 1 AS place UNION ALL SELECT b, 2) AS side
+CROSS JOIN range(most_seeds) AS seeds(seed)
+WHERE aimed.seeds <= most_seeds AND seeds.seed < aimed.seeds
+ORDER BY 7, 1, 2, 3, 6, 5, side.place;

@@ -1,0 +1,137 @@
+"""What rules ask for, step by step: pairs until it is decided, recipes that go on, seeds that confirm."""
+
+import duckdb
+import pytest
+
+from tests.filled import PAPER, Filled
+
+
+@pytest.fixture
+def filled() -> Filled:
+    made = Filled()
+    for statement in (
+        "INSERT INTO stream (name, sequence, tasks, suite) VALUES ('world_validation', 'order', 2, 'five')",
+        "INSERT INTO recipe (name, lr, batch_pairs) SELECT 'r' || i, i * 1e-4, 16 FROM range(1, 9) r(i)",
+    ):
+        made.connection.execute(statement)
+    return made
+
+
+def run(filled: Filled, value: float, **words: object) -> int:
+    """A trial that is done and came to this value in every mean."""
+    return filled.done([*PAPER[:-1], [value] * 4], **words)
+
+
+def seeds(filled: Filled, call: str) -> dict[str, list[int]]:
+    """Which seeds a macro asks for, by method."""
+    found: dict[str, list[int]] = {}
+    for row in filled.rows(call):
+        found.setdefault(row["method"], []).append(row["seed"])
+    return found
+
+
+TWO = "decided(a := 'finetune', b := 'lora', most_seeds := 13, words := 'tiny,world,plain,usual,small')"
+
+
+def test_a_clear_difference_is_decided_at_the_first_look(filled: Filled) -> None:
+    assert seeds(filled, TWO) == {"finetune": [0, 1, 2], "lora": [0, 1, 2]}
+    for seed, noise in enumerate((0.0, 0.001, 0.002)):
+        run(filled, 0.5 + noise, seed=seed)
+        assert seeds(filled, TWO) == {"finetune": [0, 1, 2], "lora": [0, 1, 2]}, "pairs are missing"
+        run(filled, 0.7 - noise, method="lora", seed=seed)
+    assert seeds(filled, TWO) == {}
+
+
+def test_a_tie_asks_for_the_next_look_until_the_seeds_are_spent(filled: Filled) -> None:
+    """With a failed seed there is one more, and where the next look is out of reach none."""
+    for seed in range(12):
+        expected = list(range(3 if seed < 3 else 6 if seed < 6 else 12))
+        assert seeds(filled, TWO) == {"finetune": expected, "lora": expected}
+        run(filled, 0.5 + 0.1 * (seed % 2), seed=seed)
+        run(filled, 0.6 - 0.1 * (seed % 2), method="lora", seed=seed)
+        if seed == 7:
+            filled.attempt(filled.trial(seed=12), 1, "failed", kind="error", message="boom")
+            assert seeds(filled, TWO)["lora"] == list(range(13))
+            filled.connection.execute("DELETE FROM outcome WHERE state = 'failed'")
+            filled.connection.execute("DELETE FROM trial WHERE seed = 12")
+    assert seeds(filled, TWO) == {}, "24 pairs are more than 13 seeds"
+
+
+def test_of_several_methods_those_that_are_behind_get_no_more_seeds(filled: Filled) -> None:
+    call = "best_of(methods := 'finetune,lora,ewc', most_seeds := 6, words := 'tiny,world,plain,usual,small')"
+    assert seeds(filled, call) == {method: [0, 1, 2] for method in ("ewc", "finetune", "lora")}
+    for seed in range(3):
+        run(filled, 0.7 + 0.02 * (seed % 2), method="finetune", seed=seed)
+        run(filled, 0.71 - 0.02 * (seed % 2), method="lora", seed=seed)
+        run(filled, 0.2 + 0.001 * seed, method="ewc", seed=seed)
+    more = list(range(6))
+    assert seeds(filled, call) == {"finetune": more, "lora": more}
+    for seed in range(3, 6):
+        run(filled, 0.7 + 0.02 * (seed % 2), method="finetune", seed=seed)
+        run(filled, 0.71 - 0.02 * (seed % 2), method="lora", seed=seed)
+    assert seeds(filled, call) == {}, "the seeds are spent"
+
+
+def test_of_four_recipes_two_and_then_one_go_on(filled: Filled) -> None:
+    """Each rung waits until the last trial of the one below is over; a failed trial has lost."""
+    call = "halving(study := 'search', rungs := 'small,large', keep := 0.5)"
+    words = {"stream": "world_validation", "study": "search"}
+    for number, value in ((1, 0.3), (2, 0.6), (3, 0.5)):
+        run(filled, value, recipe=f"r{number}", **words)
+    last = filled.trial(recipe="r4", **words)
+    assert filled.rows(call) == []
+    filled.attempt(last, 1, "failed", kind="error", message="boom")
+    assert [(row["recipe"], row["budget"]) for row in filled.rows(call)] == [
+        ("r2", "large"), ("r3", "large"),
+    ]  # fmt: skip
+    assert {row["study"] for row in filled.rows(call)} == {"search"}
+    with pytest.raises(
+        duckdb.Error, match="chooses on validation images, and no stream names world"
+    ):
+        filled.trial(study="search")
+        filled.rows(call)
+
+
+def test_a_method_is_measured_at_the_recipe_chosen_on_validation_with_new_seeds(
+    filled: Filled,
+) -> None:
+    words = {"stream": "world_validation", "study": "search"}
+    for seed in range(2):
+        run(filled, 0.6 + 0.01 * seed, recipe="r1", seed=seed, **words)
+        run(filled, 0.5, recipe="r2", seed=seed, **words)
+    # Images of the stream itself choose nothing
+    run(filled, 0.9, recipe="r2", stream="world", study="search")
+    found = filled.rows("tuned(seeds := 2)")
+    assert [(row["stream"], row["recipe"], row["seed"]) for row in found] == [
+        ("world", "r1", 2), ("world", "r1", 3),
+    ]  # fmt: skip
+    open_trial = filled.trial(recipe="r3", **words)
+    assert filled.rows("tuned(seeds := 2)") == [], "the search is not over"
+    assert filled.rows("tuned(study := 'another')") == []
+    assert open_trial
+
+
+def test_more_draws_keep_those_that_there_are(filled: Filled) -> None:
+    few, many = (
+        filled.rows(f"sweep(base := 'usual', draws := {draws}, lr_low := 1e-4, lr_high := 1e-2)")
+        for draws in (3, 7)
+    )
+    assert few == many[:3]
+    assert [row["lr"] for row in few] == [1e-3, 3.16e-4, 3.16e-3]
+    assert [row["name"] for row in few][1] == "usual_lr_3.16e-04"
+    insert = "INSERT INTO recipe BY NAME FROM sweep(base := 'usual', draws := 7, lr_low := 1e-4, lr_high := 1e-2)"
+    filled.connection.execute(f"{insert} ON CONFLICT DO NOTHING")
+    assert len(filled.rows("recipe", lr=3.16e-3)) == 1
+
+
+def test_a_hypothesis_that_came_after_its_trials_says_so(filled: Filled) -> None:
+    filled.trial(study="early")
+    filled.connection.execute(
+        "INSERT INTO study (name, hypothesis, declared_at) VALUES "
+        "('early', 'x', now() + INTERVAL 1 HOUR), ('late', 'y', now())"
+    )
+    filled.trial(study="late", seed=1)
+    found = {
+        row["study"]: (row["trials_before"], row["said_first"]) for row in filled.rows("hypotheses")
+    }
+    assert found == {"early": (1, False), "late": (0, True)}

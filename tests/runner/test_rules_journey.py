@@ -1,0 +1,51 @@
+"""From one INSERT INTO rule to an answer, unattended, on the local backend."""
+
+from pathlib import Path
+
+import pytest
+
+from schema import grid
+from schema.site import Site
+from tests.journey import LOCAL, ask
+from tests.processes import command
+from tests.template import fresh
+from tests.toy import AXES, toy_methods
+
+RULE = """
+INSERT INTO study (name, hypothesis) VALUES ('decide toy_ema or toy_lora_ewc', 'the average forgets less');
+INSERT INTO rule (name, query, most_trials) VALUES (
+    'which of the two',
+    $$SELECT * FROM decided(a := 'toy_ema', b := 'toy_lora_ewc', most_seeds := 6, measure := 'a_zs',
+                            words := 'toy,toy,toy,toy,toy')$$,
+    12
+);
+"""
+
+
+@pytest.mark.slow
+def test_one_rule_and_one_command_lead_to_an_answer(folder: Path) -> None:
+    """The rule declares three pairs, looks, and where that does not tell declares three more; then --watch ends."""
+    (folder / "site.toml").write_text(f"{LOCAL}trials_per_job = 6\n")
+    site = Site.load(folder)
+    with fresh(site.catalog).open() as connection:
+        grid.apply(connection, AXES + toy_methods() + RULE, "rule.sql")
+        assert connection.execute("SELECT count(*) FROM trial").fetchone() == (0,)
+    done = command(folder, "runner.sync", "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rule which of the two: 6 trials added, 6 more allowed" in done.stdout
+    ((pairs, look, verdict),) = ask(
+        site,
+        "SELECT pairs, look, verdict FROM decide(a := 'toy_ema', b := 'toy_lora_ewc', measure := 'a_zs')",
+    )
+    decided = verdict in ("toy_ema is better", "toy_lora_ewc is better")
+    assert (pairs, look) in ([(3, 1), (6, 2)] if decided else [(6, 2)])
+    assert ask(site, "SELECT DISTINCT seed FROM trial ORDER BY 1") == [(n,) for n in range(pairs)]
+    ((state, trials, finished, waiting),) = ask(
+        site, "SELECT state, trials, done, open_trials FROM rules"
+    )
+    assert (trials, finished, waiting) == (2 * pairs, 2 * pairs, 0)
+    assert state == ("spent" if trials == 12 else "standing")
+    ((hypothesis, before, first),) = ask(
+        site, "SELECT hypothesis, trials_before, said_first FROM hypotheses"
+    )
+    assert (hypothesis, before, first) == ("the average forgets less", 0, True)
