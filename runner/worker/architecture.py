@@ -1,6 +1,7 @@
 """The architecture of a backbone row: an open_clip model name, a folder, or JSON."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from schema.words import nearest
 
 # Keys of a configuration that open_clip does not know
 OWN_KEYS = ("words", "position_std")
+# Of a word tokenizer: padding, an unknown word, the start and the end
+SPECIAL_TOKENS = 4
+# open_clip looks for a tokenizer beside the weights where this key of a configuration says anything
+WORD_TOKENIZER = "words"
 LOCAL = "local-dir:"
 # The embedded default normalises its images to values from -1 to 1
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
@@ -84,8 +89,23 @@ def configuration(
         keys = ("mean", "std", "interpolation", "resize_mode", "fill_color")
         said = config.get("preprocess_cfg", {})
         given = {key: said[key] for key in keys if said.get(key) is not None}
-        return config["model_cfg"], Preprocessing().with_keys(given, "open_clip_config.json")
+        # Our own keys stand where open_clip does not look (`runner.worker.export`)
+        own = {key: config[key] for key in OWN_KEYS if key in config}
+        return config["model_cfg"] | own, Preprocessing().with_keys(given, "open_clip_config.json")
     return config, Preprocessing().with_keys(HALF, "architecture")
+
+
+def for_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a configuration as open_clip takes it, and apart from it the keys that are our own.
+
+    A vocabulary of words becomes its size and the note that the tokenizer lies beside it.
+    """
+    own = {key: config[key] for key in OWN_KEYS if key in config}
+    plain = {key: value for key, value in config.items() if key not in OWN_KEYS}
+    if "words" in own:
+        sizes = {"vocab_size": len(own["words"]) + SPECIAL_TOKENS}
+        plain["text_cfg"] = plain["text_cfg"] | sizes | {"hf_tokenizer_name": WORD_TOKENIZER}
+    return plain, own
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -112,7 +132,7 @@ def model_from(config: dict[str, Any]) -> tuple[CLIP, Any]:
     words = config.get("words")
     plain = {key: value for key, value in config.items() if key not in (*OWN_KEYS, "custom_text")}
     if words is not None:
-        plain["text_cfg"] = plain["text_cfg"] | {"vocab_size": len(words) + 4}
+        plain["text_cfg"] = plain["text_cfg"] | {"vocab_size": len(words) + SPECIAL_TOKENS}
     try:
         model = CustomTextCLIP(**plain) if config.get("custom_text") else CLIP(**plain)
     except TypeError as error:

@@ -1,0 +1,119 @@
+"""`python -m runner.export TRIAL ... DIR`: take trained models away, as folders that others load.
+
+DIR holds what the trial deployed after its last task (or after `--task N`; 0 is the untouched
+backbone): a checkpoint of open_clip, one of Hugging Face's CLIP where the architecture has an
+equivalent, preprocessing, tokenizer and a model card. Several trials get a folder each in DIR,
+named by the trial. A folder is written whole or not at all, and one that exists is left as it is.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import duckdb
+
+from runner.model_export import ModelExport
+from runner.scheduler import kept_weights, model_card
+from runner.scheduler.kept_weights import NotKeptError
+from schema import logs
+from schema.catalog import Catalog, CatalogBusyError, CatalogMissingError
+from schema.checks import places
+from schema.site import Site, SiteError
+
+WRITER = "runner.worker.export"
+
+
+class ExportError(ValueError):
+    """The models cannot be exported as they are asked for; the message says what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit code is 0, or 2 with a message when a model cannot be exported."""
+    options = _parser().parse_args(arguments)
+    try:
+        folders = _folders(options.trials, options.folder.absolute())
+        site = Site.load()
+        with Catalog(site.catalog, site.lock_wait_s).open() as connection:
+            exports = []
+            for trial, folder in folders.items():
+                exports.append(_export(site, connection, trial, options.task, folder))
+    except (
+        SiteError,
+        CatalogBusyError,
+        CatalogMissingError,
+        NotKeptError,
+        ExportError,
+    ) as error:
+        print(error, file=sys.stderr)
+        return 2
+    # After the catalog is closed, in a process of the other half: opening weights takes a while
+    rows = [export.to_row() for export in exports]
+    return 2 if places.child(WRITER, {"exports": rows}) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m runner.export",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    add = parser.add_argument
+    add("trials", nargs="+", type=int, metavar="TRIAL", help="the id of a trial")
+    add("folder", type=Path, metavar="DIR", help="a folder that does not exist yet, or is empty")
+    add("--task", type=int, metavar="N", help="export what task N deployed; 0: the backbone")
+    return parser
+
+
+def _folders(trials: list[int], folder: Path) -> dict[int, Path]:
+    """Return trial -> the folder that it is written to.
+
+    Raises:
+        ExportError: something is there already.
+    """
+    folders = {}
+    for trial in trials:
+        folders[trial] = folder if len(set(trials)) == 1 else folder / f"{trial:06d}"
+    for each in folders.values():
+        if each.exists() and not (each.is_dir() and not any(each.iterdir())):
+            raise ExportError(
+                f"{each} is there already and is never overwritten. Name a folder that does not "
+                "exist, or move it away"
+            )
+    return folders
+
+
+def _export(
+    site: Site,
+    connection: duckdb.DuckDBPyConnection,
+    trial: int,
+    task: int | None,
+    folder: Path,
+) -> ModelExport:
+    """Return what the other half is told of the model of one trial.
+
+    Raises:
+        ExportError: the catalog has no such trial.
+        NotKeptError: the weights are not there, or not yet.
+    """
+    known = connection.execute("SELECT 1 FROM trial WHERE id = ?", [trial]).fetchone()
+    if known is None:
+        raise ExportError(
+            f"there is no trial {trial} in {site.catalog}. Its trials: python -m queries status"
+        )
+    kept = kept_weights.find(site, trial, task)
+    return ModelExport(
+        trial=trial,
+        task=kept.task,
+        spec=kept.spec.to_json(),
+        weights=kept.weights,
+        backbone_weights=kept.backbone_weights,
+        data=str(site.data),
+        folder=str(folder),
+        card=model_card.text(connection, trial, kept.task, kept.spec),
+    )
+
+
+if __name__ == "__main__":
+    logs.configure()
+    raise SystemExit(main())
