@@ -62,8 +62,7 @@ def write(export: ModelExport) -> list[str]:
     """
     spec = Spec.from_json(export.spec)
     folder = Path(export.folder)
-    weights = export.weights or export.backbone_weights
-    backbone = backbones.load(spec.backbone, weights, spec.seed, Path(export.data))
+    backbone = _deployed(export, spec)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
@@ -77,6 +76,15 @@ def write(export: ModelExport) -> list[str]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return libraries
+
+
+def _deployed(export: ModelExport, spec: Spec) -> Backbone:
+    """Return the backbone of a definition with the weights that were deployed, or untouched."""
+    row, data = spec.backbone, Path(export.data)
+    if export.weights is None:
+        return backbones.load(row, export.backbone_weights, spec.seed, data)
+    # A row that begins at random names no weights, and these are no random ones any more
+    return backbones.load(row | {"pretrained": export.weights}, export.weights, spec.seed, data)
 
 
 def _fill(folder: Path, backbone: Backbone, spec: Spec, export: ModelExport) -> list[str]:
