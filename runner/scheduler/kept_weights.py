@@ -1,7 +1,7 @@
 """The weights of a trial that are still on the disk, by the receipts that vouch for them.
 
-A trial keeps what its newest task deployed, and removes what an earlier one did when the next task
-has its receipt (`runner.worker.weights.drop_before`).
+A trial keeps what its newest task deployed. What an earlier one did is removed when the next task
+has its receipt (`runner.worker.weights.drop_before`), unless `keep_weights` of site.toml keeps it.
 """
 
 from dataclasses import dataclass
@@ -94,9 +94,9 @@ def _file(site: Site, trial: int, task: int, newest: int) -> str:
     if task < newest:
         raise NotKeptError(
             f"the weights that task {task} of trial {trial} deployed are gone: a trial keeps those "
-            f"of its newest task, here {newest}. Leave --task out to export these; for the earlier "
-            f"ones insert the sentence over a stream that ends with task {task}, or with another "
-            "seed, and export it before it goes on"
+            f"of its newest task, here {newest}, unless keep_weights in site.toml says otherwise. "
+            'Leave --task out to export these; for those of every task set keep_weights = "all" '
+            "and insert the sentence with another seed"
         )
     folder = site.runs / f"{trial:06d}"
     raise NotKeptError(

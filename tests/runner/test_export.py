@@ -80,7 +80,9 @@ def test_what_is_not_kept_is_refused_with_what_to_do(site: Site) -> None:
     with pytest.raises(NotKeptError, match="no task 2 that is done; it has done tasks 0 to 1 of 2"):
         kept_weights.find(site, 1, 2)
     run = done(site, 2, 2)
-    with pytest.raises(NotKeptError, match="keeps those of its newest task, here 2. Leave --task"):
+    with pytest.raises(
+        NotKeptError, match="newest task, here 2, unless keep_weights in site.toml.* Leave --task"
+    ):
         kept_weights.find(site, 2, 1)
     (run.path / "task-0002.deployed.safetensors").write_text("another model")
     with pytest.raises(NotKeptError, match="no longer as they were written. Put the file back"):
@@ -141,7 +143,8 @@ def test_the_card_of_one_seed_has_no_interval(filled: Filled) -> None:
 @pytest.mark.slow
 def test_trials_are_exported_with_what_they_measured(folder: Path) -> None:
     """INSERT, sync, export: open_clip loads what the trial deployed; the card has its accuracy."""
-    site = declare(folder, f"{LOCAL}trials_per_job = 2\n")
+    rule = '[study.toy]\nkeep_weights = "all"\n'
+    site = declare(folder, f"{LOCAL}trials_per_job = 2\n{rule}")
     assert not settle(site).problems
     exported = command(folder, "runner.export", "1", "2", "models")
     assert exported.returncode == 0, exported.stdout + exported.stderr
@@ -153,6 +156,11 @@ def test_trials_are_exported_with_what_they_measured(folder: Path) -> None:
         assert json.loads((place / "spec.json").read_text())["seed"] == trial - 1
         card = (place / "README.md").read_text()
         assert "| adapt | toy_blobs | top1 |" in card and "(2 seeds)" in card
+    # ... and what an earlier task deployed, which this study keeps
+    exported = command(folder, "runner.export", "1", "earlier", "--task", "1")
+    assert exported.returncode == 0, exported.stdout + exported.stderr
+    kept = kept_weights.find(site, 1, 1)
+    subprocess.run([sys.executable, "-c", SAME, "earlier", str(kept.weights)], check=True)
     # What an export has made is a backbone of other trials
     tell(
         site,
