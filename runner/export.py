@@ -2,8 +2,9 @@
 
 DIR holds what the trial deployed after its last task (or after `--task N`; 0 is the untouched
 backbone): a checkpoint of open_clip, one of Hugging Face's CLIP where the architecture has an
-equivalent, preprocessing, tokenizer and a model card. Several trials get a folder each in DIR,
-named by the trial. A folder is written whole or not at all, and one that exists is left as it is.
+equivalent, preprocessing, tokenizer and a model card. Several trials, or those that `--where`
+finds, get a folder each in DIR, named by the trial. A folder is written whole or not at all, and
+one that exists is left as it is.
 """
 
 import argparse
@@ -31,10 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit code is 0, or 2 with a message when a model cannot be exported."""
     options = _parser().parse_args(arguments)
     try:
-        folders = _folders(options.trials, options.folder.absolute())
         site = Site.load()
+        exports = []
         with Catalog(site.catalog, site.lock_wait_s).open() as connection:
-            exports = []
+            trials = _trials(connection, options.trials, options.where)
+            apart = options.where is not None or len(trials) > 1
+            folders = _folders(trials, options.folder.absolute(), apart)
             for trial, folder in folders.items():
                 exports.append(_export(site, connection, trial, options.task, folder))
     except (
@@ -59,21 +62,46 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     add = parser.add_argument
-    add("trials", nargs="+", type=int, metavar="TRIAL", help="the id of a trial")
+    add("trials", nargs="*", type=int, metavar="TRIAL", help="the id of a trial")
     add("folder", type=Path, metavar="DIR", help="a folder that does not exist yet, or is empty")
     add("--task", type=int, metavar="N", help="export what task N deployed; 0: the backbone")
+    add("--where", metavar="SQL", help="the trials that a condition holds for: \"study = 'final'\"")
     return parser
 
 
-def _folders(trials: list[int], folder: Path) -> dict[int, Path]:
+def _trials(
+    connection: duckdb.DuckDBPyConnection, named: list[int], where: str | None
+) -> list[int]:
+    """Return the trials that are asked for, each once.
+
+    Raises:
+        ExportError: none is, a condition is none, or no trial fulfils it.
+    """
+    if bool(named) == (where is not None):
+        raise ExportError("name trials by their ids, or give a condition by --where")
+    if where is None:
+        return list(dict.fromkeys(named))
+    try:
+        # As a filter it can be nothing but a condition
+        rows = connection.table("trial").filter(where).order("id").project("id").fetchall()
+    except duckdb.Error as error:
+        raise ExportError(f"--where is no condition on the columns of trial: {error}") from error
+    if not rows:
+        raise ExportError(f"no trial fulfils {where!r}. All trials: python -m queries status")
+    return [trial for (trial,) in rows]
+
+
+def _folders(trials: list[int], folder: Path, apart: bool) -> dict[int, Path]:
     """Return trial -> the folder that it is written to.
+
+    apart: each trial has one of its own in `folder`.
 
     Raises:
         ExportError: something is there already.
     """
     folders = {}
     for trial in trials:
-        folders[trial] = folder if len(set(trials)) == 1 else folder / f"{trial:06d}"
+        folders[trial] = folder / f"{trial:06d}" if apart else folder
     for each in folders.values():
         if each.exists() and not (each.is_dir() and not any(each.iterdir())):
             raise ExportError(

@@ -6,7 +6,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+import open_clip
 import pytest
+import torch
+from clip_benchmark.metrics import zeroshot_classification
+from PIL import Image
 
 from runner import export
 from runner.run_files import TABLES, Assignment, FileEntry, Receipt, TableEntry
@@ -15,8 +20,9 @@ from runner.scheduler import kept_weights, model_card
 from runner.scheduler.kept_weights import NotKeptError
 from schema.site import Site
 from schema.spec import Spec
+from streams import open_pairs
 from tests.filled import Filled
-from tests.journey import LOCAL, declare, settle, tell
+from tests.journey import LOCAL, ask, declare, settle, tell
 from tests.processes import command
 
 SPEC = Spec({"name": "tiny"}, {"tasks": 2}, {}, {}, {}, {}, seed=0)
@@ -29,6 +35,30 @@ deployed = load_file(sys.argv[2])
 state = model.state_dict()
 assert set(state) == set(deployed) and all(torch.equal(state[name], deployed[name]) for name in state)
 """
+
+MEASURED = """SELECT value FROM measured WHERE trial = {trial} AND task = 2
+AND dataset = 'toy_blobs' AND metric = 'top1'"""
+
+
+def accuracy_by_clip_benchmark(place: Path, site: Site) -> float:
+    """The zero-shot accuracy of an exported model on the blobs, as the package finds it."""
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{place}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{place}")
+    rows = {row["name"]: row for row in Spec.read(place).stream["datasets"]}
+    row = rows["toy_blobs"]
+    pairs = open_pairs(row, "test", site.data)
+    pictures = []
+    for image in pairs.images(np.arange(len(pairs))):
+        pictures.append(preprocess(Image.fromarray(image.transpose(1, 2, 0))))
+    batches = [(torch.stack(pictures), torch.from_numpy(pairs.labels))]
+    templates = [template.replace("{}", "{c}") for template in row["templates"]]
+    classes = zeroshot_classification.zero_shot_classifier(
+        model.eval(), tokenizer, row["classes"], templates, "cpu", amp=False
+    )
+    logits, labels = zeroshot_classification.run_classification(
+        model, classes, batches, "cpu", amp=False
+    )
+    return float((logits.argmax(dim=1) == labels).double().mean())
 
 
 def done(site: Site, trial: int, tasks: int, attempt: int = 1) -> RunFolder:
@@ -104,6 +134,16 @@ def test_the_command_refuses_before_it_writes(
     assert export.main(["1", "out"]) == 2
     assert "is there already and is never overwritten" in capsys.readouterr().err
     assert export.main(["1", "2", "more"]) == 2
+    for words, message in (
+        (["more"], "name trials by their ids, or give a condition by --where"),
+        (["1", "more", "--where", "true"], "name trials by their ids, or give a condition"),
+        (["more", "--where", "seed ="], "--where is no condition on the columns of trial"),
+        (["more", "--where", "true; DROP TABLE trial"], "--where is no condition"),
+        (["more", "--where", "seed = 3"], "no trial fulfils 'seed = 3'. All trials: python"),
+    ):
+        capsys.readouterr()
+        assert export.main(words) == 2
+        assert message in capsys.readouterr().err
     assert not (site.folder / "more").exists()
 
 
@@ -146,7 +186,7 @@ def test_trials_are_exported_with_what_they_measured(folder: Path) -> None:
     rule = '[study.toy]\nkeep_weights = "all"\n'
     site = declare(folder, f"{LOCAL}trials_per_job = 2\n{rule}")
     assert not settle(site).problems
-    exported = command(folder, "runner.export", "1", "2", "models")
+    exported = command(folder, "runner.export", "models", "--where", "study = 'toy'")
     assert exported.returncode == 0, exported.stdout + exported.stderr
     for trial in (1, 2):
         place = folder / "models" / f"{trial:06d}"
@@ -156,6 +196,8 @@ def test_trials_are_exported_with_what_they_measured(folder: Path) -> None:
         assert json.loads((place / "spec.json").read_text())["seed"] == trial - 1
         card = (place / "README.md").read_text()
         assert "| adapt | toy_blobs | top1 |" in card and "(2 seeds)" in card
+        ((value,),) = ask(site, MEASURED.format(trial=trial))
+        assert accuracy_by_clip_benchmark(place, site) == pytest.approx(value)
     # ... and what an earlier task deployed, which this study keeps
     exported = command(folder, "runner.export", "1", "earlier", "--task", "1")
     assert exported.returncode == 0, exported.stdout + exported.stderr
