@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Catalog(site.catalog, site.lock_wait_s).open() as connection:
             trials = _trials(connection, options.trials, options.where)
             apart = options.where is not None or len(trials) > 1
+            _check_push(options.push, apart)
             folders = _folders(trials, options.folder.absolute(), apart)
             for trial, folder in folders.items():
                 exports.append(_export(site, connection, trial, options.task, folder))
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     # After the catalog is closed, in a process of the other half: opening weights takes a while
-    rows = [export.to_row() for export in exports]
+    rows = [export.to_row() | {"repository": options.push} for export in exports]
     return 2 if places.child(WRITER, {"exports": rows}) else 0
 
 
@@ -66,7 +67,22 @@ def _parser() -> argparse.ArgumentParser:
     add("folder", type=Path, metavar="DIR", help="a folder that does not exist yet, or is empty")
     add("--task", type=int, metavar="N", help="export what task N deployed; 0: the backbone")
     add("--where", metavar="SQL", help="the trials that a condition holds for: \"study = 'final'\"")
+    add(
+        "--push",
+        default="",
+        metavar="NAME",
+        help="give the model to this repository of the Hugging Face hub, private where it is new",
+    )
     return parser
+
+
+def _check_push(repository: str, several: bool) -> None:
+    """Refuse to push several models to one repository."""
+    if repository and several:
+        raise ExportError(
+            f"--push {repository}: a repository of the hub holds one model. Export one trial at a "
+            "time, or push the folders: hf upload NAME FOLDER"
+        )
 
 
 def _trials(

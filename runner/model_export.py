@@ -27,6 +27,8 @@ class ModelExport:
     folder: str
     # The model card up to how the model is loaded, Markdown
     card: str
+    # The repository of the Hugging Face hub that the folder is pushed to; "": nowhere
+    repository: str = ""
 
     def to_row(self) -> dict[str, Any]:
         """Return the fields as they travel in JSON."""

@@ -26,6 +26,7 @@ from runner.worker import weight_files
 from runner.worker.architecture import ArchitectureError, configuration, for_open_clip
 from runner.worker.backbone import Backbone, WeightsError
 from runner.worker.export_hugging_face import NoEquivalentError, write_hugging_face
+from runner.worker.export_push import PushError, push
 from runner.worker.export_tokenizer import write_tokenizer
 from schema import logs
 from schema.checks.preprocessing import PreprocessingError
@@ -93,7 +94,8 @@ def _fill(folder: Path, backbone: Backbone, spec: Spec, export: ModelExport) -> 
     tensors = _tensors(backbone)
     write_tokenizer(folder, backbone.tokenizer)
     save_file(tensors, folder / OPEN_CLIP_WEIGHTS, {"format": "pt"})
-    write_json(folder / weight_files.OPEN_CLIP, open_clip_config(config, backbone))
+    about = open_clip_config(config, backbone, export.repository)
+    write_json(folder / weight_files.OPEN_CLIP, about)
     parts, libraries = [export.card, USE], ["open_clip"]
     try:
         write_hugging_face(folder, config, backbone, tensors)
@@ -107,13 +109,20 @@ def _fill(folder: Path, backbone: Backbone, spec: Spec, export: ModelExport) -> 
     return libraries
 
 
-def open_clip_config(config: Mapping[str, Any], backbone: Backbone) -> dict[str, Any]:
+def open_clip_config(
+    config: Mapping[str, Any], backbone: Backbone, repository: str = ""
+) -> dict[str, Any]:
     """Return what `open_clip_config.json` says of a model.
+
+    repository: where it is pushed to. From the hub open_clip takes a tokenizer by this name, from a
+    folder always what lies in it.
 
     open_clip reads `model_cfg` and `preprocess_cfg`. Weir's own keys of an architecture stand
     beside them, where open_clip does not look and Weir does.
     """
     model_cfg, own = for_open_clip(config)
+    if repository and "hf_tokenizer_name" in model_cfg["text_cfg"]:
+        model_cfg["text_cfg"] = model_cfg["text_cfg"] | {"hf_tokenizer_name": repository}
     images = asdict(backbone.preprocessing)
     return {"model_cfg": model_cfg, "preprocess_cfg": images, **own}
 
@@ -151,6 +160,12 @@ def main() -> int:
             f"trial {export.trial}, task {export.task}: {export.folder}, for {loaded_by}",
             flush=True,
         )
+        if export.repository:
+            try:
+                print(f"pushed to {push(Path(export.folder), export.repository)}", flush=True)
+            except PushError as error:
+                print(error, file=sys.stderr)
+                return 1
     return 0
 
 
