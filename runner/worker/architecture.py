@@ -21,6 +21,8 @@ SPECIAL_TOKENS = 4
 # open_clip looks for a tokenizer beside the weights where this key of a configuration says anything
 WORD_TOKENIZER = "words"
 LOCAL = "local-dir:"
+# What a tokenizer of transformers is read from
+TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model")
 # The embedded default normalises its images to values from -1 to 1
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 
@@ -143,6 +145,32 @@ def model_from(config: dict[str, Any]) -> tuple[CLIP, Any]:
     if words is not None:
         return model, WordTokenizer(words, context_length)
     return model, open_clip.SimpleTokenizer(context_length=context_length)
+
+
+def tokenizer_beside(architecture: str, config: dict[str, Any], data: Path | None) -> Any | None:
+    """Return the tokenizer whose files lie in the folder of an architecture.
+
+    None where there is no folder, or its texts are read by words or by the byte pairs of CLIP.
+
+    Raises:
+        ArchitectureError: the folder does not hold what its configuration says it does.
+    """
+    named = config["text_cfg"].get("hf_tokenizer_name")
+    if not architecture.startswith(LOCAL) or not named or "words" in config:
+        return None
+    folder = place(architecture, data)
+    try:
+        # Where there are none, transformers makes up an empty one by the kind of the model
+        if not any(list(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
+            raise FileNotFoundError(f"there is none of {', '.join(TOKENIZER_FILES)}.")
+        return open_clip.get_tokenizer(f"{LOCAL}{folder}")
+    except (ImportError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArchitectureError(
+            f"{folder} names the tokenizer {named!r}, and its files cannot be read from there: "
+            f"{reason} Put the files there that open_clip or `save_pretrained` writes beside the "
+            "weights, and install transformers, which reads them"
+        ) from error
 
 
 def refuse_unknown(architecture: str) -> None:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from runner.model_export import ModelExport
 from runner.worker import backbone as backbones
 from runner.worker import checkpoint
-from runner.worker.backbone import Backbone
+from runner.worker.backbone import ArchitectureError, Backbone
 from runner.worker.export import write
 from runner.worker.export_hugging_face import NoEquivalentError, _refuse_others
 from runner.worker.export_tokenizer import word_tokenizer
@@ -206,6 +206,25 @@ def test_weir_takes_it_back_as_a_backbone(case: str, tmp_path: Path) -> None:
     assert again.preprocessing == before.preprocessing
     assert torch.equal(again.tokenize(TEXTS), before.tokenize(TEXTS))
     assert torch.equal(again.encode_texts(TEXTS), before.encode_texts(TEXTS))
+
+
+def test_a_folder_is_read_by_the_tokenizer_that_lies_in_it(tmp_path: Path) -> None:
+    """Without the key of ours, as in a folder that somebody else has written."""
+    spec = spec_of(OF_WORDS)
+    export = export_of(spec, tmp_path, None)
+    write(export)
+    config = Path(export.folder) / "open_clip_config.json"
+    written = json.loads(config.read_text())
+    config.write_text(json.dumps({key: written[key] for key in ("model_cfg", "preprocess_cfg")}))
+    row = {"name": "again", "architecture": f"local-dir:{export.folder}", "pretrained": None}
+    again = backbones.load(row, None, 0)
+    assert torch.equal(again.tokenize(TEXTS), WordTokenizer(WORDS, 8)(TEXTS))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (Path(export.folder) / name).unlink()
+    with pytest.raises(
+        ArchitectureError, match="names the tokenizer 'words', and its files cannot"
+    ):
+        backbones.load(row, None, 0)
 
 
 def test_task_0_is_the_untouched_backbone(tmp_path: Path) -> None:
