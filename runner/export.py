@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from runner.model_export import ModelExport
+from runner.records import DamagedFileError
 from runner.scheduler import kept_weights, model_card
 from runner.scheduler.kept_weights import NotKeptError
 from schema import logs
@@ -28,31 +29,64 @@ class ExportError(ValueError):
     """The models cannot be exported as they are asked for; the message says what to do."""
 
 
+# What a person can mend, and is told without a traceback
+EXPECTED = (
+    SiteError,
+    CatalogBusyError,
+    CatalogMissingError,
+    NotKeptError,
+    DamagedFileError,
+    ExportError,
+    duckdb.IOException,
+)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; the exit code is 0, or 2 with a message when a model cannot be exported."""
     options = _parser().parse_args(arguments)
     try:
         site = Site.load()
-        exports = []
-        with Catalog(site.catalog, site.lock_wait_s).open() as connection:
-            trials = _trials(connection, options.trials, options.where)
-            apart = options.where is not None or len(trials) > 1
-            _check_push(options.push, apart)
-            folders = _folders(trials, options.folder.absolute(), apart)
-            for trial, folder in folders.items():
-                exports.append(_export(site, connection, trial, options.task, folder))
-    except (
-        SiteError,
-        CatalogBusyError,
-        CatalogMissingError,
-        NotKeptError,
-        ExportError,
-    ) as error:
+        exports = _exports(site, options)
+    except EXPECTED as error:
         print(error, file=sys.stderr)
         return 2
-    # After the catalog is closed, in a process of the other half: opening weights takes a while
-    rows = [export.to_row() | {"repository": options.push} for export in exports]
+    # In a process of the other half, which may open weights
+    rows = [export.to_row() for export in exports]
     return 2 if places.child(WRITER, {"exports": rows}) else 0
+
+
+def _exports(site: Site, options: argparse.Namespace) -> list[ModelExport]:
+    """Return what the other half is told of each model.
+
+    Raises:
+        ExportError: no such trial, a folder that is there, or one repository for several models.
+        NotKeptError: the weights are not there, or not yet.
+        DamagedFileError: a run folder does not say what the trial ran.
+    """
+    catalog = Catalog(site.catalog, site.lock_wait_s)
+    with catalog.open() as connection:
+        trials = _trials(connection, options.trials, options.where)
+    apart = options.where is not None or len(trials) > 1
+    _check_push(options.push, apart)
+    folders = _folders(trials, options.folder.absolute(), apart)
+    # While the catalog is closed, as the digests of large files take a while
+    kept = {trial: kept_weights.find(site, trial, options.task) for trial in trials}
+    exports = []
+    with catalog.open() as connection:
+        for trial, weights in kept.items():
+            export = ModelExport(
+                trial=trial,
+                task=weights.task,
+                spec=weights.spec.to_json(),
+                weights=weights.weights,
+                backbone_weights=weights.backbone_weights,
+                data=str(site.data),
+                folder=str(folders[trial]),
+                card=model_card.text(connection, trial, weights.task, weights.spec),
+                repository=options.push,
+            )
+            exports.append(export)
+    return exports
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,11 +125,18 @@ def _trials(
     """Return the trials that are asked for, each once.
 
     Raises:
-        ExportError: none is, a condition is none, or no trial fulfils it.
+        ExportError: none is, one is not there, a condition is none, or no trial fulfils it.
     """
     if bool(named) == (where is not None):
         raise ExportError("name trials by their ids, or give a condition by --where")
     if where is None:
+        known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
+        for trial in named:
+            if trial not in known:
+                raise ExportError(
+                    f"there is no trial {trial} in the catalog. "
+                    "All trials: python -m queries status"
+                )
         return list(dict.fromkeys(named))
     try:
         # As a filter it can be nothing but a condition
@@ -125,37 +166,6 @@ def _folders(trials: list[int], folder: Path, apart: bool) -> dict[int, Path]:
                 "exist, or move it away"
             )
     return folders
-
-
-def _export(
-    site: Site,
-    connection: duckdb.DuckDBPyConnection,
-    trial: int,
-    task: int | None,
-    folder: Path,
-) -> ModelExport:
-    """Return what the other half is told of the model of one trial.
-
-    Raises:
-        ExportError: the catalog has no such trial.
-        NotKeptError: the weights are not there, or not yet.
-    """
-    known = connection.execute("SELECT 1 FROM trial WHERE id = ?", [trial]).fetchone()
-    if known is None:
-        raise ExportError(
-            f"there is no trial {trial} in {site.catalog}. Its trials: python -m queries status"
-        )
-    kept = kept_weights.find(site, trial, task)
-    return ModelExport(
-        trial=trial,
-        task=kept.task,
-        spec=kept.spec.to_json(),
-        weights=kept.weights,
-        backbone_weights=kept.backbone_weights,
-        data=str(site.data),
-        folder=str(folder),
-        card=model_card.text(connection, trial, kept.task, kept.spec),
-    )
 
 
 if __name__ == "__main__":

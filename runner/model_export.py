@@ -28,7 +28,7 @@ class ModelExport:
     # The model card up to how the model is loaded, Markdown
     card: str
     # The repository of the Hugging Face hub that the folder is pushed to; "": nowhere
-    repository: str = ""
+    repository: str
 
     def to_row(self) -> dict[str, Any]:
         """Return the fields as they travel in JSON."""

@@ -124,12 +124,18 @@ def test_the_command_refuses_before_it_writes(
 ) -> None:
     assert export.main(["1", "out"]) == 2
     assert "no catalog at" in capsys.readouterr().err
-    Filled(site.catalog).connection.close()
-    assert export.main(["1", "out"]) == 2
-    assert "there is no trial 1 in" in capsys.readouterr().err
+    filled = Filled(site.catalog)
+    filled.trial()
+    filled.connection.close()
+    assert export.main(["2", "out"]) == 2
+    assert "there is no trial 2 in the catalog" in capsys.readouterr().err
     (site.folder / "out").mkdir()
     assert export.main(["1", "out"]) == 2
-    assert "there is no trial 1 in" in capsys.readouterr().err
+    assert "trial 1 has finished no task yet" in capsys.readouterr().err
+    run = done(site, 1, 1)
+    (run.path / "spec.json").write_text("{}")
+    assert export.main(["1", "out"]) == 2
+    assert "spec.json is no definition" in capsys.readouterr().err
     (site.folder / "out" / "mine.txt").touch()
     assert export.main(["1", "out"]) == 2
     assert "is there already and is never overwritten" in capsys.readouterr().err

@@ -113,6 +113,7 @@ def export_of(spec: Spec, tmp_path: Path, weights: Path | None) -> ModelExport:
         data=str(tmp_path),
         folder=str(tmp_path / "a model's folder"),
         card="# card",
+        repository="",
     )
 
 
