@@ -87,6 +87,7 @@ COMMANDS = (
         module="runner.profiling",
         codes="1: some could not be measured.",
     ),
+    Command(call="python -m runner.export", module="runner.export"),
     Command(call="python -m queries", module="queries.__main__"),
 )
 

@@ -47,6 +47,8 @@ class Assignment(FileRecord):
     stem: str = ""
     # Of the definition beside it; "": an older version did not say
     spec_id: str = ""
+    # Of which tasks the deployed weights stay: `last`, `all` or `every:N`
+    keep_weights: str = "last"
 
 
 @dataclass(frozen=True, kw_only=True)

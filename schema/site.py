@@ -111,7 +111,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Site:
-    """Paths, backend and limits; every field but the last four is a key of site.toml."""
+    """Paths, backend and limits; every field is a key of site.toml but those in `NO_KEYS`."""
 
     catalog: Path = Path("lab/catalog.duckdb")
     runs: Path = Path("lab/runs")
@@ -135,12 +135,16 @@ class Site:
     checkpoint_minutes: float = 10.0
     # What the lab's files may take, without the data; 0: no limit
     disk_gb: float = 0.0
+    # Of which tasks the deployed weights stay: `last`, `all` or `every:N`
+    keep_weights: str = "last"
     lock_wait_s: float = 30.0
     # How long a silent cluster or a late file is waited for before an attempt is given up
     patience_s: float = 60.0
     needs: Needs = Needs()
     # The tables [backbone.NAME]
     by_backbone: Mapping[str, Needs] = field(default_factory=dict)
+    # Of the tables [study.NAME] the key `keep_weights`
+    by_study: Mapping[str, str] = field(default_factory=dict)
     # The table [retries]: the catalog's `policy`, where it differs
     retries: Mapping[str, int] = field(default_factory=dict)
     # The table [notify]: a `url` that is sent JSON by POST, or a shell `command` that gets it as
@@ -159,7 +163,7 @@ class Site:
         folder = (folder or Path.cwd()).absolute()
         path = folder / "site.toml"
         values = site_file.parsed(path)
-        tables = {name: values.pop(name, {}) for name in ("slurm", "backbone", "retries", "notify")}
+        tables = {name: values.pop(name, {}) for name in TABLES}
         for name, table in tables.items():
             site_file.check_table(path, name, table)
         own, of_jobs = _defaults(cls, NO_KEYS), _defaults(Needs, NO_KEYS)
@@ -170,6 +174,10 @@ class Site:
         by_backbone = {}
         for name, table in tables["backbone"].items():
             by_backbone[name] = _needs_of_backbone(path, needs, name, table)
+        by_study = {}
+        for name, table in tables["study"].items():
+            by_study[name] = site_file.keep_weights_of_study(path, name, table)
+        site_file.check_keep_weights(path, "keep_weights", values.get("keep_weights", "last"))
         site_file.check_retries(path, tables["retries"])
         site_file.check_notify(path, tables["notify"])
         absolute = {}
@@ -180,6 +188,7 @@ class Site:
             **{key: value for key, value in values.items() if key in own} | absolute,
             needs=needs,
             by_backbone=by_backbone,
+            by_study=by_study,
             retries=tables["retries"],
             notify=tables["notify"],
             folder=folder,
@@ -189,14 +198,22 @@ class Site:
         """Return what a job of trials of a backbone asks for."""
         return self.by_backbone.get(backbone, self.needs)
 
+    def keep_weights_of(self, study: str | None) -> str:
+        """Return of which tasks the trials of a study keep what they deployed."""
+        return self.by_study.get(study or "", self.keep_weights)
+
     @property
     def current(self) -> Path:
         """The snapshot that the app and notebooks read."""
         return self.snapshot / "current.duckdb"
 
 
+TABLES = ("slurm", "backbone", "study", "retries", "notify")
 # Fields that are no key of the file: they are its tables, or follow from the rest
-NO_KEYS = ("needs", "by_backbone", "retries", "notify", "folder", "slurm", "setup", "ranks")
+NO_KEYS = (
+    *("needs", "by_backbone", "by_study", "retries", "notify", "folder"),
+    *("slurm", "setup", "ranks"),
+)
 
 
 def _defaults(class_: type[Site] | type[Needs], without: tuple[str, ...]) -> dict[str, Any]:

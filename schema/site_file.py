@@ -1,5 +1,6 @@
 """Reading site.toml: its keys and the types of their values, with a message for every mistake."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ RESERVED_OPTIONS = {
     "nodes": "ranks_per_node, and ranks in a recipe",
     "ntasks-per-node": "ranks_per_node, and ranks in a recipe",
 }
+
+
+# Of which tasks the deployed weights stay
+KEEP_WEIGHTS = re.compile(r"last|all|every:[1-9][0-9]{0,8}")
 
 
 class SiteError(ValueError):
@@ -74,6 +79,31 @@ def converted(path: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]
         SiteError: a value of another type, or a number below 0.
     """
     return {key: _converted(path, key, value, type(defaults[key])) for key, value in values.items()}
+
+
+def check_keep_weights(path: Path, key: str, value: Any) -> None:
+    """Refuse what no rule of keeping weights is.
+
+    Raises:
+        SiteError: says what the rules are.
+    """
+    if not isinstance(value, str) or KEEP_WEIGHTS.fullmatch(value) is None:
+        raise SiteError(
+            f"{path}: {key} must be 'last', 'all' or 'every:N' (as 'every:5'), not {value!r}"
+        )
+
+
+def keep_weights_of_study(path: Path, study: str, table: Any) -> str:
+    """Return what a table `[study.NAME]` says of keeping weights, its only key.
+
+    Raises:
+        SiteError: it is no table, lacks the key, has another, or the rule is none.
+    """
+    check_table(path, f"study.{study}", table)
+    check_keys(path, table, ["keep_weights"], f"study.{study}.")
+    rule = table.get("keep_weights", "")
+    check_keep_weights(path, f"study.{study}.keep_weights", rule)
+    return str(rule)
 
 
 def check_retries(path: Path, retries: Mapping[str, Any]) -> None:

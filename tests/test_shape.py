@@ -105,6 +105,7 @@ def modules_after(statement: str) -> set[str]:
         "runner.scheduler.watch",
         "runner.scheduler.dry_run",
         "runner.order",
+        "runner.export",
         "schema.__main__",
         "queries.__main__",
     ],

@@ -287,6 +287,7 @@ def _make_folders(
                     store=attempt.store,
                     stem=attempt.stem,
                     spec_id=attempt.spec.id,
+                    keep_weights=site.keep_weights_of(attempt.study),
                 ),
             )
     batch.write()

@@ -1,6 +1,7 @@
 """The architecture of a backbone row: an open_clip model name, a folder, or JSON."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from schema.words import nearest
 
 # Keys of a configuration that open_clip does not know
 OWN_KEYS = ("words", "position_std")
+# Of a word tokenizer: padding, an unknown word, the start and the end
+SPECIAL_TOKENS = 4
+# open_clip looks for a tokenizer beside the weights where this key of a configuration says anything
+WORD_TOKENIZER = "words"
 LOCAL = "local-dir:"
+# What a tokenizer of transformers is read from
+TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model")
 # The embedded default normalises its images to values from -1 to 1
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 
@@ -84,8 +91,23 @@ def configuration(
         keys = ("mean", "std", "interpolation", "resize_mode", "fill_color")
         said = config.get("preprocess_cfg", {})
         given = {key: said[key] for key in keys if said.get(key) is not None}
-        return config["model_cfg"], Preprocessing().with_keys(given, "open_clip_config.json")
+        # Our own keys stand where open_clip does not look (`runner.worker.export`)
+        own = {key: config[key] for key in OWN_KEYS if key in config}
+        return config["model_cfg"] | own, Preprocessing().with_keys(given, "open_clip_config.json")
     return config, Preprocessing().with_keys(HALF, "architecture")
+
+
+def for_open_clip(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a configuration as open_clip takes it, and apart from it the keys that are our own.
+
+    A vocabulary of words becomes its size and the note that the tokenizer lies beside it.
+    """
+    own = {key: config[key] for key in OWN_KEYS if key in config}
+    plain = {key: value for key, value in config.items() if key not in OWN_KEYS}
+    if "words" in own:
+        sizes = {"vocab_size": len(own["words"]) + SPECIAL_TOKENS}
+        plain["text_cfg"] = plain["text_cfg"] | sizes | {"hf_tokenizer_name": WORD_TOKENIZER}
+    return plain, own
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -112,7 +134,7 @@ def model_from(config: dict[str, Any]) -> tuple[CLIP, Any]:
     words = config.get("words")
     plain = {key: value for key, value in config.items() if key not in (*OWN_KEYS, "custom_text")}
     if words is not None:
-        plain["text_cfg"] = plain["text_cfg"] | {"vocab_size": len(words) + 4}
+        plain["text_cfg"] = plain["text_cfg"] | {"vocab_size": len(words) + SPECIAL_TOKENS}
     try:
         model = CustomTextCLIP(**plain) if config.get("custom_text") else CLIP(**plain)
     except TypeError as error:
@@ -123,6 +145,32 @@ def model_from(config: dict[str, Any]) -> tuple[CLIP, Any]:
     if words is not None:
         return model, WordTokenizer(words, context_length)
     return model, open_clip.SimpleTokenizer(context_length=context_length)
+
+
+def tokenizer_beside(architecture: str, config: dict[str, Any], data: Path | None) -> Any | None:
+    """Return the tokenizer whose files lie in the folder of an architecture.
+
+    None where there is no folder, or its texts are read by words or by the byte pairs of CLIP.
+
+    Raises:
+        ArchitectureError: the folder does not hold what its configuration says it does.
+    """
+    named = config["text_cfg"].get("hf_tokenizer_name")
+    if not architecture.startswith(LOCAL) or not named or "words" in config:
+        return None
+    folder = place(architecture, data)
+    try:
+        # Where there are none, transformers makes up an empty one by the kind of the model
+        if not any(list(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
+            raise FileNotFoundError(f"there is none of {', '.join(TOKENIZER_FILES)}.")
+        return open_clip.get_tokenizer(f"{LOCAL}{folder}")
+    except (ImportError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArchitectureError(
+            f"{folder} names the tokenizer {named!r}, and its files cannot be read from there: "
+            f"{reason} Put the files there that open_clip or `save_pretrained` writes beside the "
+            "weights, and install transformers, which reads them"
+        ) from error
 
 
 def refuse_unknown(architecture: str) -> None:

@@ -33,6 +33,7 @@ from runner.worker.architecture import (
     other_activation,
     place,
     tags_of,
+    tokenizer_beside,
 )
 from runner.worker.load_weights import MismatchError, load_into
 from runner.worker.weight_files import UnreadableWeightsError
@@ -123,6 +124,7 @@ def build(
         torch.manual_seed(seed)
         if config is not None:
             model, tokenizer = model_from(config)
+            tokenizer = tokenizer_beside(architecture, config, data) or tokenizer
         else:
             model = open_clip.create_model(architecture, pretrained=None, device=device or "cpu")
             tokenizer = open_clip.get_tokenizer(architecture)

@@ -72,7 +72,7 @@ def commit(trial: Trial, finished: Finished) -> None:
     # From here on the task is done, whatever happens to this attempt
     write_json(trial.run.path / f"task-{task:04d}.json", asdict(receipt))
     checkpoint.drop_before(trial.run, task + 1)
-    weights.drop_before(trial.run, task)
+    weights.drop_before(trial.run, task, trial.assignment.keep_weights)
 
 
 def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:

@@ -1,4 +1,5 @@
-"""Weights of Hugging Face's CLIP and SigLIP under the names that open_clip gives them.
+"""Weights of Hugging Face's CLIP and SigLIP under the names that open_clip gives them, and of a
+CLIP the other way.
 
 `transformers` keeps query, key and value of an attention apart where open_clip keeps one matrix,
 and the projections of its CLIP transposed. Nothing else differs but names.
@@ -10,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from schema.checks.preprocessing import Preprocessing
 
 # One tower's block: the name in transformers, and in open_clip's own transformer
 BLOCK = {
@@ -70,13 +73,15 @@ SIGLIP_NAMES = {
 }
 POOL = "vision_model.head.attention.in_proj_"
 LAYER = re.compile(r"(text|vision)_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)")
+# A tensor of a block of open_clip's CLIP
+OPEN_CLIP_LAYER = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+?)[._](weight|bias)")
 MODEL_TYPES = ("clip", "siglip", "siglip2")
 # Buffers that older versions of transformers wrote
 DROPPED = re.compile(r".*\.position_ids")
 
 
 class NamesError(ValueError):
-    """A tensor whose name is none of a CLIP's or a SigLIP's of transformers."""
+    """A tensor whose name is none of a CLIP's or a SigLIP's, of transformers or of open_clip."""
 
 
 def is_named_so(tensors: Mapping[str, Tensor]) -> bool:
@@ -111,6 +116,42 @@ def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         result[_attention_name(tower, number, kind, sigmoid)] = joined
     _reshape(result, sigmoid)
     return result
+
+
+def named_as_transformers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of open_clip's CLIP under the names of transformers' CLIP.
+
+    The inverse of `renamed`. The given tensors are not changed.
+
+    Raises:
+        NamesError: a name that transformers' CLIP has nothing for.
+    """
+    theirs = {ours: name for name, ours in CLIP_NAMES.items()}
+    result: dict[str, Tensor] = {}
+    for ours, tensor in tensors.items():
+        layer = OPEN_CLIP_LAYER.fullmatch(ours)
+        if layer is not None:
+            result |= _layer_of_transformers(layer, tensor)
+        elif ours in theirs:
+            name = theirs[ours]
+            result[name] = tensor.t().contiguous() if name in TRANSPOSED else tensor
+        else:
+            raise NamesError(f"transformers' CLIP has nothing for {ours!r}")
+    return result
+
+
+def _layer_of_transformers(layer: re.Match[str], tensor: Tensor) -> dict[str, Tensor]:
+    """Return what a tensor of a block is in transformers: one tensor, or query, key and value."""
+    visual, number, module, kind = layer.groups()
+    tower = "vision_model" if visual else "text_model"
+    block = f"{tower}.encoder.layers.{number}"
+    if module == "attn.in_proj":
+        parts = zip(("q", "k", "v"), tensor.chunk(3), strict=True)
+        return {f"{block}.self_attn.{part}_proj.{kind}": each.clone() for part, each in parts}
+    theirs = {ours: name for name, ours in BLOCK.items()}
+    if module not in theirs:
+        raise NamesError(f"transformers' CLIP has nothing for {layer[0]!r}")
+    return {f"{block}.{theirs[module]}.{kind}": tensor}
 
 
 def _place_layer(
@@ -167,6 +208,31 @@ def _reshape(result: dict[str, Tensor], sigmoid: bool) -> None:
     for name in ("logit_scale", "logit_bias"):
         if name in result:
             result[name] = result[name].reshape(())
+
+
+def preprocessor_config(images: Preprocessing, image_px: int) -> dict[str, Any] | None:
+    """Return a `preprocessor_config.json` of transformers' CLIP; None where it cannot say `images`.
+
+    It can say neither that the longer side is fitted nor with what the rest is filled.
+    """
+    if images.resize_mode == "longest":
+        return None
+    square = {"height": image_px, "width": image_px}
+    squashed = images.resize_mode == "squash"
+    return {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": square if squashed else {"shortest_edge": image_px},
+        "resample": {"bilinear": 2, "bicubic": 3}[images.interpolation],
+        "do_center_crop": not squashed,
+        "crop_size": square,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(images.mean),
+        "image_std": list(images.std),
+    }
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> dict[str, Any]:

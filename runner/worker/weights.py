@@ -103,12 +103,21 @@ def weights_file(run: RunFolder, task: int, kind: str) -> Path:
     return run.path / f"task-{task:04d}.{kind}.safetensors"
 
 
-def drop_before(run: RunFolder, task: int) -> None:
+def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
     """Remove weights of earlier tasks that nothing asks for once `task` has its receipt.
 
-    Only what was deployed last and the newest running merge are ever asked for again.
+    Only what was deployed last and the newest running merge are ever asked for again by a trial.
+    keep: of which earlier tasks people want what was deployed: `last` (none), `all` or `every:N`.
     """
     for kind in (DEPLOYED, RUNNING):
         for path in run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
-            if int(path.name[5:9]) < task:
+            earlier = int(path.name[5:9])
+            kept = kind == DEPLOYED and _is_kept(keep, earlier)
+            if earlier < task and not kept:
                 path.unlink()
+
+
+def _is_kept(keep: str, task: int) -> bool:
+    """Return whether what an earlier task deployed stays, by a rule of site.toml."""
+    rule, _, number = keep.partition(":")
+    return rule == "all" or (rule == "every" and task % int(number) == 0)

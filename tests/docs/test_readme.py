@@ -100,6 +100,7 @@ def test_every_setting_is_described_with_its_default() -> None:
         if field.name not in (
             "needs",
             "by_backbone",
+            "by_study",
             "retries",
             "notify",
             "folder",

@@ -71,6 +71,34 @@ def test_refusals_of_what_jobs_ask_for(folder: Path, text: str, message: str) ->
         Site.load()
 
 
+def test_which_weights_are_kept_for_all_and_by_study(folder: Path) -> None:
+    assert Site.load().keep_weights_of("any") == "last"
+    (folder / "site.toml").write_text(
+        'keep_weights = "every:5"\n[study."for a paper"]\nkeep_weights = "all"\n'
+    )
+    site = Site.load()
+    kept = [site.keep_weights_of(study) for study in ("for a paper", "other", None)]
+    assert kept == ["all", "every:5", "every:5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('keep_weights = "some"', "keep_weights must be 'last', 'all' or 'every:N'.*not 'some'"),
+        ('keep_weights = "every:0"', "not 'every:0'"),
+        ("keep_weights = 5", "keep_weights must be a text"),
+        ('[study.a]\nkeep_weights = "every"', "study.a.keep_weights must be 'last', .*not 'every'"),
+        ("[study.a]", "study.a.keep_weights must be"),
+        ("[study.a]\nmemory_gb = 3", "unknown key 'study.a.memory_gb'"),
+        ("[study]\na = 3", r"study.a must be a table, written \[study.a\], not 3"),
+    ],
+)
+def test_refusals_of_what_is_kept(folder: Path, text: str, message: str) -> None:
+    (folder / "site.toml").write_text(text)
+    with pytest.raises(SiteError, match=message):
+        Site.load()
+
+
 def test_a_backbone_has_what_it_says_and_the_rest_of_all(folder: Path) -> None:
     (folder / "site.toml").write_text(
         "memory_gb = 8\ntrials_per_job = 3\n[slurm]\npartition = 'cpu'\nqos = 'low'\n"

@@ -1,0 +1,106 @@
+"""The weights of a trial that are still on the disk, by the receipts that vouch for them.
+
+A trial keeps what its newest task deployed. What an earlier one did is removed when the next task
+has its receipt (`runner.worker.weights.drop_before`), unless `keep_weights` of site.toml keeps it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.run_files import Receipt
+from runner.run_folder import RunFolder, done_tasks
+from schema.site import Site
+from schema.spec import Spec
+
+
+class NotKeptError(LookupError):
+    """The weights of a task are not on the disk; the message says which are, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptWeights:
+    """What a task of a trial deployed, and the definition that the trial ran."""
+
+    task: int
+    spec: Spec
+    # The file of weights; None: task 0, which deploys the untouched backbone
+    weights: str | None
+    # The file that the backbone is read from, where it is what another trial deployed
+    backbone_weights: str | None
+
+
+def find(site: Site, trial: int, task: int | None) -> KeptWeights:
+    """Return the weights that a trial deployed after `task`; None: after the last of its stream.
+
+    Raises:
+        NotKeptError: the trial has not done the task, or its weights are gone.
+    """
+    tasks = done_tasks(_attempts(site, trial))
+    if not tasks:
+        raise NotKeptError(
+            f"trial {trial} has finished no task yet, so it has deployed nothing. "
+            "Run it: python -m runner.sync --watch"
+        )
+    newest = max(tasks)
+    run, _ = tasks[newest]
+    spec, assignment = run.spec(), run.assignment()
+    if task is None:
+        task = _last_task(trial, newest, spec)
+    elif task not in tasks:
+        raise NotKeptError(
+            f"trial {trial} has no task {task} that is done; it has done tasks 0 to {newest} of "
+            f"{spec.stream['tasks']}"
+        )
+    weights = None if task == 0 else _file(site, trial, task, newest)
+    return KeptWeights(
+        task=task, spec=spec, weights=weights, backbone_weights=assignment.backbone_weights
+    )
+
+
+def _attempts(site: Site, trial: int) -> list[RunFolder]:
+    """Return the run folders of a trial, newest first."""
+    attempts = [path for path in (site.runs / f"{trial:06d}").glob("[0-9]*") if _is_number(path)]
+    attempts.sort(key=lambda path: int(path.name), reverse=True)
+    return [RunFolder(path) for path in attempts]
+
+
+def _is_number(path: Path) -> bool:
+    return path.name.isdecimal()
+
+
+def _last_task(trial: int, newest: int, spec: Spec) -> int:
+    """Return the last task of the stream, which must be done."""
+    last = int(spec.stream["tasks"])
+    if newest < last:
+        raise NotKeptError(
+            f"trial {trial} has done {newest} of its {last} tasks. --task {newest} exports what it "
+            "has deployed so far; python -m runner.sync --watch runs the others"
+        )
+    return last
+
+
+def _file(site: Site, trial: int, task: int, newest: int) -> str:
+    """Return the file of what a task deployed, in whichever attempt still has it as written."""
+    vouched: list[tuple[RunFolder, Receipt]] = []
+    for run in _attempts(site, trial):
+        receipt = run.receipts().get(task)
+        if receipt is not None and "deployed" in receipt.weights:
+            vouched.append((run, receipt))
+    for run, receipt in vouched:
+        entry = receipt.weights["deployed"]
+        # A changed byte would be another model under this trial's name
+        if run.holds(entry):
+            return str(run.path / entry.file)
+    if task < newest:
+        raise NotKeptError(
+            f"the weights that task {task} of trial {trial} deployed are gone: a trial keeps those "
+            f"of its newest task, here {newest}, unless keep_weights in site.toml says otherwise. "
+            'Leave --task out to export these; for those of every task set keep_weights = "all" '
+            "and insert the sentence with another seed"
+        )
+    folder = site.runs / f"{trial:06d}"
+    raise NotKeptError(
+        f"the weights that task {task} of trial {trial} deployed are gone from {folder}, or are no "
+        "longer as they were written. Put the file back from a copy, or insert the sentence with "
+        "another seed: it trains the same model up to chance"
+    )
