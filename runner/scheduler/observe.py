@@ -170,10 +170,11 @@ def _store(site: Site, catalog: Catalog, report: Report, findings: Findings) -> 
         insert(connection, "submission", findings.adopted)
         report.rows += harvest.store(connection)
         crash_point("ingest_stored")
-        report.ended += _record(site, connection, ends)
+        recorded = _record(site, connection, ends)
+        report.ended += len(recorded)
         report.over |= {live.trial for live, _ in ends}
         over = _over(connection, {live.batch for live, _ in ends})
-    for live, end in ends:
+    for live, end in recorded:
         words = ": ".join(word for word in (end.state, end.kind, end.message) if word)
         LOG.info("trial %d attempt %d ended: %s", live.trial, live.attempt, words)
     for name in over:
@@ -245,10 +246,11 @@ def _is_useless(live: Live, seen: Sighting, over: bool) -> bool:
 
 def _record(
     site: Site, connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]
-) -> int:
-    """Insert how attempts ended; return how many of these ends were not known."""
+) -> list[tuple[Live, Outcome]]:
+    """Insert how attempts ended; return those of these ends that were not known, as inserted."""
     lives = [live for live, end in ends if end.state == "done"]
     missing = _missing(connection, lives)
+    recorded: list[tuple[Live, Outcome]] = []
     rows, corrected = [], []
     for live, end in ends:
         lacking = missing.get((live.trial, live.attempt))
@@ -266,10 +268,11 @@ def _record(
             corrected.append((live.trial, live.attempt))
         columns = {name: getattr(end, name) for name in COLUMNS}
         rows.append({"trial": live.trial, "attempt": live.attempt} | columns)
+        recorded.append((live, end))
     if corrected:
         connection.executemany("DELETE FROM outcome WHERE trial = ? AND attempt = ?", corrected)
     insert(connection, "outcome", rows)
-    return len(rows)
+    return recorded
 
 
 def _over(connection: duckdb.DuckDBPyConnection, batches: set[str]) -> list[str]:

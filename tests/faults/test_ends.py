@@ -274,3 +274,16 @@ def test_f32_a_person_wishes_on_a_machine_whose_clock_is_behind(stage: Stage, mi
         f"INSERT INTO request (trial, wish, created_at) VALUES (1, 'retry', now() - INTERVAL {minutes} MINUTE)"
     )
     assert stage.states()[0][1] == "pending"
+
+
+def test_an_end_is_told_once(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """The file of a killed worker is read again at every pass, since a late end would correct it."""
+    caplog.set_level("INFO")
+    stage.sync()
+    run = stage.begin(1)
+    write_outcome(run, "lost", kind="killed", message="the worker was killed")
+    stage.finish(2)
+    for _ in range(4):
+        stage.sync()
+    assert stage.ends()[0] == (1, 1, "lost", "killed")
+    assert caplog.text.count("trial 1 attempt 1 ended: lost: killed: the worker was killed") == 1

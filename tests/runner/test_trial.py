@@ -97,7 +97,7 @@ def spec_of(method: str) -> Spec:
 
 def brought(runs: Path) -> dict[str, Any]:
     """What a trial came to, over its attempts: everything but wall time."""
-    (of_trial,) = runs.iterdir()
+    (of_trial,) = runs.glob("[0-9]*")
     folders = sorted(of_trial.iterdir(), reverse=True)
     held = done_tasks([RunFolder(path) for path in folders])
     found: dict[str, Any] = {}

@@ -51,7 +51,8 @@ def test_a_trial_that_is_looked_at_comes_to_the_same(tmp_path: Path) -> None:
     assert all(part > 0 for part in parts_ms) and sum(parts_ms[:-1]) == pytest.approx(
         parts_ms[-1], abs=0.01
     )
-    assert "aten::addmm" in text
+    # Which operators are the slowest depends on what else the machine does
+    assert text.count(" aten::") >= 10
     events = json.loads(gzip.decompress((seen / "step.trace.json.gz").read_bytes()))["traceEvents"]
     assert sum(event["name"] == "forward" and event["ph"] == "X" for event in events) == LOOKED_AT
 
