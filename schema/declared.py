@@ -121,6 +121,12 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM read_parquet(?)", [str(path)]
         ).fetchone()
         counts[table] = int(inserted[0]) if inserted else 0
+        # An export from before streams said where choices for them are made, when names did
+        if table == "stream" and "validation" not in columns:
+            connection.execute(
+                "UPDATE stream SET validation = name || '_validation' "
+                "WHERE name || '_validation' IN (SELECT name FROM stream)"
+            )
     return counts
 
 

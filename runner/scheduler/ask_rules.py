@@ -42,10 +42,10 @@ def main() -> int:
 def answer(connection: duckdb.DuckDBPyConnection, rule: Rule) -> dict[str, object]:
     """Return what a rule returns that the catalog lacks, or why it cannot be run."""
     try:
-        columns, found = rows(connection, rule)
+        columns, returned = rows(connection, rule)
     except RuleError as error:
         return {"error": str(error)}
-    return {"columns": columns, "rows": found}
+    return {"columns": columns, "rows": returned}
 
 
 if __name__ == "__main__":

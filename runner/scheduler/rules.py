@@ -88,8 +88,8 @@ def read(catalog: Catalog) -> list[Rule]:
 
 def standing(connection: duckdb.DuckDBPyConnection) -> list[Rule]:
     """Return the rules that nobody has ended and that may still add trials."""
-    found = connection.execute(STANDING).fetchall()
-    return [Rule(name=name, query=query, remaining=left) for name, query, left in found]
+    rows = connection.execute(STANDING).fetchall()
+    return [Rule(name=name, query=query, remaining=remaining) for name, query, remaining in rows]
 
 
 def ask(catalog: Catalog, rules: Sequence[Rule], seconds: float = SECONDS) -> list[Answer]:
@@ -176,12 +176,18 @@ def _insert(connection: duckdb.DuckDBPyConnection, answer: Answer, report: Repor
         report.problem(f"rule {name}", f"the catalog refuses what its query returns. {error}")
         return
     report.added += count
-    thing = "wish" if answer.wishes else "trial"
-    plural = {"wish": "wishes", "trial": "trials"}[thing] if count != 1 else thing
-    line = f"rule {name}: {count} {plural} added"
-    if not answer.wishes:
-        line += f", {answer.rule.remaining - count} more allowed"
-    report.by_rules.append(line)
+    report.by_rules.append(_line(answer, count))
+
+
+def _line(answer: Answer, count: int) -> str:
+    """Return how many rows a rule added, in words."""
+    things = "wishes" if answer.wishes else "trials"
+    if count == 1:
+        things = "wish" if answer.wishes else "trial"
+    line = f"rule {answer.rule.name}: {count} {things} added"
+    if answer.wishes:
+        return line
+    return f"{line}, {answer.rule.remaining - count} more allowed"
 
 
 def _unchanged(connection: duckdb.DuckDBPyConnection, rule: Rule) -> bool:
@@ -210,12 +216,12 @@ def insert_trials(
         values["id"] = list(ids)
     columns = ", ".join(values)
     unnested = ", ".join(f"unnest(${name})" for name in values)
-    found = connection.execute(
+    inserted = connection.execute(
         f"INSERT INTO trial ({columns}) SELECT {unnested} "
         f"ON CONFLICT ({', '.join(WORDS)}) DO NOTHING RETURNING id",
         values,
     ).fetchall()
-    return len(found)
+    return len(inserted)
 
 
 def _insert_wishes(connection: duckdb.DuckDBPyConnection, answer: Answer) -> int:

@@ -95,8 +95,8 @@ def unknown_words(
             used[axis].add(word)
     lines = []
     for axis, names in used.items():
-        found = connection.execute(f"SELECT name FROM {axis} ORDER BY name").fetchall()
-        known = [name for (name,) in found]
+        listing = connection.execute(f"SELECT name FROM {axis} ORDER BY name").fetchall()
+        known = [name for (name,) in listing]
         listed = ", ".join(known[:SHOWN_NAMES]) or "none yet"
         if len(known) > SHOWN_NAMES:
             listed += f" and {len(known) - SHOWN_NAMES} more"
@@ -135,25 +135,25 @@ def _trials(
     types = {"seed": "BIGINT", "priority": "INTEGER"}
     casts = [f"CAST({name} AS {types.get(name, 'VARCHAR')}) AS {name}" for name in used]
     words = ", ".join(WORDS)
-    found = connection.execute(
+    trials = connection.execute(
         f"WITH returned AS (\n{query}\n), "
         f"placed AS (SELECT {', '.join(casts)}, row_number() OVER () AS place FROM returned), "
         f"new AS (SELECT * FROM placed ANTI JOIN trial USING ({words})), "
         f"once AS (SELECT * FROM new QUALIFY place = min(place) OVER (PARTITION BY {words})) "
         f"SELECT {', '.join(used)} FROM once ORDER BY place LIMIT {most}"
     ).fetchall()
-    for row in found:
+    for row in trials:
         if None in row[: len(WORDS)]:
             name = WORDS[row.index(None)]
             raise RuleError(f"its query returns a trial whose {name} is NULL: name every word.")
         if row[len(AXES)] < 0:
             raise RuleError(f"its query returns seed {row[len(AXES)]}: seeds are 0 or more.")
-    return found
+    return trials
 
 
 def _wishes(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
     """Return the wishes of a query about trials that are not done and that nobody spoke of."""
-    found = connection.execute(
+    wishes = connection.execute(
         f"WITH returned AS (\n{query}\n), "
         "wished AS (SELECT CAST(trial AS BIGINT) AS id, CAST(wish AS VARCHAR) AS wish, "
         "any_value(CAST(reason AS VARCHAR)) AS reason FROM returned GROUP BY ALL) "
@@ -163,10 +163,10 @@ def _wishes(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any
         "ANTI JOIN (FROM outcome WHERE state = 'done') AS done ON done.trial = wished.id "
         "ORDER BY wished.id"
     ).fetchall()
-    for _, wish, _ in found:
+    for _, wish, _ in wishes:
         if wish != "withdraw":
             raise RuleError(f"its query wishes {wish!r}: a rule may wish withdraw, and no more.")
-    return found
+    return wishes
 
 
 # ---------------------------------------------------------------- when it is declared
@@ -185,9 +185,9 @@ def check_rule(connection: duckdb.DuckDBPyConnection, rule: Rule, seconds: float
         query = select(connection, rule.query)
         _check_sources(connection, query)
         timer.start()
-        columns, found = rows(connection, rule)
+        columns, returned = rows(connection, rule)
         timer.cancel()
-        if columns != list(WISH) and (lines := unknown_words(connection, found)):
+        if columns != list(WISH) and (lines := unknown_words(connection, returned)):
             raise RuleError(" ".join(lines))
     except RuleError as error:
         stopped = isinstance(error.__cause__, duckdb.InterruptException)

@@ -131,6 +131,11 @@ def test_every_older_schema_there_was(site: Site, path: Path) -> None:
         for number in range(1, version + 1):
             connection.execute("INSERT INTO migration (version, name) VALUES (?, 'then')", [number])
         connection.execute(AXES)
+        connection.execute(
+            "INSERT INTO stream (name, sequence, tasks, suite) "
+            "SELECT 's_validation', sequence, tasks, suite FROM stream WHERE name = 's'"
+        )
+        connection.execute("INSERT INTO request (trial, wish) VALUES (1, 'retry')")
         connection.execute(TRIAL.format(method="finetune", seed=1))
         connection.execute(
             "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) VALUES (1, 1, '{}', 'x', 'b', 0)"
@@ -155,6 +160,13 @@ def test_every_older_schema_there_was(site: Site, path: Path) -> None:
         assert dict(connection.execute("SELECT name, value FROM policy").fetchall()) == {
             name: value for name, value, _ in POLICY
         }
+        assert connection.execute("SELECT name, validation FROM stream ORDER BY 1").fetchall() == [
+            ("s", "s_validation"),
+            ("s_validation", None),
+        ]
+        assert connection.execute("SELECT trial, wish, rule FROM request").fetchall() == [
+            (1, "retry", None)
+        ]
         assert connection.execute("SELECT count(*) FROM todo").fetchone() == (0,)
 
 
