@@ -7,8 +7,8 @@ import altair as alt
 import polars as pl
 import streamlit as st
 
-from queries import Question, named
-from screens import charts, showing, words
+from queries import Question, figures, named
+from screens import showing, words
 from screens.reading import Given, Snapshot, declared, offered, read
 
 MEANS = ("zs_ratio", "gm", "mean", "ka_gain", "difference", "behind", "lost", "value", "a_ka")
@@ -82,4 +82,4 @@ def drawn(frame: pl.DataFrame, methods: list[str]) -> alt.LayerChart | None:
     known = frame.drop_nulls(means[0])
     if known.is_empty():
         return None
-    return charts.dots(known.head(DOTS), means[0], methods)
+    return figures.dots(known.head(DOTS), means[0], methods)

@@ -3,7 +3,7 @@
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import FAINT, OKABE_ITO, dressed
+from queries.figures.looks import FAINT, OKABE_ITO, dressed
 
 STATES = {
     "done": "#009E73",

@@ -4,11 +4,11 @@ Nothing is computed here but where a thing goes. `looks` holds what all figures 
 has the same colour on every page.
 """
 
-from screens.charts.datasets import forgetting, heat, reproduced
-from screens.charts.looks import OKABE_ITO, TITLES, named, of, told_apart
-from screens.charts.settings import SPENT, costs, dots, over_budget, pairs
-from screens.charts.trade import trade
-from screens.charts.work import STATES, coverage, losses, progress
+from queries.figures.datasets import forgetting, heat, reproduced
+from queries.figures.looks import OKABE_ITO, TITLES, named, of, told_apart
+from queries.figures.settings import SPENT, costs, dots, over_budget, pairs
+from queries.figures.trade import trade
+from queries.figures.work import STATES, coverage, losses, progress
 
 __all__ = ["OKABE_ITO", "SPENT", "STATES", "TITLES"]
 __all__ += ["costs", "coverage", "dots", "forgetting", "heat", "losses", "named", "of"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import INK, dressed, named, of, on_top, provenance
+from queries.figures.looks import INK, dressed, named, of, on_top, provenance
 
 TIPS = ["row", "task", "seeds", "a_ka", "a_zs", "spent_gflops"]
 X = alt.X("a_zs:Q", title="retention a_zs  →", scale=alt.Scale(zero=False, padding=14))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import FAINT, OKABE_ITO, TITLES, dressed, in_order, named, of
+from queries.figures.looks import FAINT, OKABE_ITO, TITLES, dressed, in_order, named, of
 
 SPENT = {
     "spent_gflops": "GFLOPs",

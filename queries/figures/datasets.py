@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import (
+from queries.figures.looks import (
     DIVERGING,
     FAINT,
     INK,
