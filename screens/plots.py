@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import altair as alt
 import polars as pl
 import streamlit as st
 
@@ -33,9 +32,10 @@ def page(snapshot: Snapshot) -> None:
 
 
 def figure(
-    snapshot: Snapshot, chart: alt.LayerChart, name: str, parameters: Given = (), where: Given = ()
+    snapshot: Snapshot, chart: figures.Chart, name: str, parameters: Given = (), where: Given = ()
 ) -> None:
     """Show the chart and everything behind it."""
+    chart = chart.properties(description=named(name).question)
     st.altair_chart(chart, width="stretch", theme=None)
     showing.files(snapshot, name, parameters, where, chart)
     showing.sql(named(name), parameters, where)
@@ -155,7 +155,7 @@ def paired(snapshot: Snapshot, setting: dict[str, str]) -> None:
     with columns[1]:
         b = words.choose("method b", methods, "b", second) or first
     with columns[2]:
-        measure = words.choose("measure", list(figures.TITLES), "measure", "gm") or "gm"
+        measure = words.choose("measure", list(words.MEASURES), "measure", "gm") or "gm"
     parameters, where = given(a=a, b=b, measure=measure), given(**setting)
     # The verdict in words comes first: the lines below are what it rests on.
     for row in read(snapshot, "decide", parameters, where).iter_rows(named=True):

@@ -12,6 +12,7 @@ import pytest
 
 import app
 from queries import Question, SnapshotError, figures, questions
+from queries.figures import printing
 from screens import plots, reading, showing, words
 from tests.filled import Filled, varied
 from tests.screens.opening import APP, opened, texts
@@ -200,7 +201,8 @@ def test_figures_as_svg_and_png(full: reading.Snapshot) -> None:
         reading.read(full, "ranked").drop_nulls("mean"), "mean", ["finetune", "lora", "ewc"]
     )
     assert showing.svg(chart).startswith(b"<svg") and b"lora" in showing.svg(chart)
-    assert showing.png(chart).startswith(b"\x89PNG")
+    assert printing.png(chart).startswith(b"\x89PNG")
+    assert printing.pdf(chart).startswith(b"%PDF")
 
 
 def test_rows_are_called_by_what_tells_them_apart() -> None:
