@@ -36,7 +36,8 @@ def page(snapshot: Snapshot, name: str) -> None:
     else:
         methods = declared(snapshot, "method")
         drawn = read(snapshot, question.name, parameters, rows=DRAWN)
-        chart = figures.suggested(question.name, drawn, methods, **dict(parameters))
+        asked = figures.Asked(methods=methods, parameters=dict(parameters))
+        chart = figures.suggested(question.name, drawn, asked)
         if chart is not None:
             st.altair_chart(chart, width="stretch", theme=None)
         showing.table(frame)

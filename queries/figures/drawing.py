@@ -71,7 +71,15 @@ def figure(
     Raises:
         FigureError: the question has no figure, or these rows do not make one.
     """
-    asked = Asked(methods=methods, parameters=parameters)
+    return drawn(name, frame, Asked(methods=methods, parameters=parameters))
+
+
+def drawn(name: str, frame: pl.DataFrame, asked: Asked) -> Chart:
+    """Return the figure of an answer, with its description.
+
+    Raises:
+        FigureError: as `figure`.
+    """
     if frame.is_empty():
         raise FigureError(f"no figure of {name}: its answer has no rows")
     draw = FIGURES.get(name)
@@ -85,12 +93,10 @@ def figure(
     return chart.properties(description=description(name, frame, chart))
 
 
-def suggested(
-    name: str, frame: pl.DataFrame, methods: Sequence[str] = (), **parameters: object
-) -> Chart | None:
+def suggested(name: str, frame: pl.DataFrame, asked: Asked) -> Chart | None:
     """Return the figure of an answer; None where there is none."""
     try:
-        return figure(name, frame, methods, **parameters)
+        return drawn(name, frame, asked)
     except FigureError:
         return None
 
