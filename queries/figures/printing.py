@@ -6,6 +6,7 @@ lines. Labels are set in 8 points at every width.
 """
 
 import copy
+import io
 import re
 import textwrap
 from typing import Any
@@ -13,6 +14,7 @@ from xml.sax.saxutils import escape
 
 import altair as alt
 import vl_convert
+from PIL import Image
 
 # Widths of one column and of two, in inches, of common two-column papers
 COLUMN, PAGE = 3.25, 6.75
@@ -56,33 +58,28 @@ def svg(chart: alt.TopLevelMixin, width: float = PAGE) -> str:
 
 def pdf(chart: alt.TopLevelMixin, width: float = PAGE) -> bytes:
     """Return a figure as PDF, `width` inches wide, with the fonts that it uses embedded."""
-    plain, pixels = _in_pixels(svg(chart, width))
-    data: bytes = vl_convert.svg_to_pdf(plain, scale=width * POINTS / pixels)
+    # A PDF has a point for each pixel of the size of a picture, whatever its box holds.
+    data: bytes = vl_convert.svg_to_pdf(_sized(svg(chart, width), POINTS))
     return data
 
 
 def png(chart: alt.TopLevelMixin, width: float = PAGE) -> bytes:
     """Return a figure as PNG, `width` inches wide at 300 dots an inch."""
-    plain, pixels = _in_pixels(svg(chart, width))
-    data: bytes = vl_convert.svg_to_png(plain, scale=width * DOTS / pixels, ppi=POINTS)
+    data: bytes = vl_convert.svg_to_png(_sized(svg(chart, width), DOTS))
     return _with_density(data)
 
 
-def _in_pixels(text: str) -> tuple[str, float]:
-    """Return an SVG with its size in pixels instead of inches, and its width in pixels."""
-    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
-    assert box is not None
-    sized = re.sub(r'width="[\d.]+in"', f'width="{box[1]}"', text, count=1)
-    sized = re.sub(r'height="[\d.]+in"', f'height="{box[2]}"', sized, count=1)
-    return sized, float(box[1])
+def _sized(text: str, per_inch: float) -> str:
+    """Return an SVG whose size is in pixels instead of inches, so many for each."""
+
+    def pixels(match: re.Match[str]) -> str:
+        return f'{match[1]}="{float(match[2]) * per_inch:.3f}"'
+
+    return re.sub(r'(width|height)="([\d.]+)in"', pixels, text, count=2)
 
 
 def _with_density(data: bytes) -> bytes:
     """Return a PNG that says how many dots an inch it has."""
-    import io
-
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.open(io.BytesIO(data)).save(buffer, format="png", dpi=(DOTS, DOTS))
     return buffer.getvalue()
