@@ -29,6 +29,7 @@ PAGES = (
     ("Ask", "questions", "Questions", "every question that the catalog answers"),
     ("Ask", "statistics", "Statistics", "intervals, pairs and verdicts"),
     ("Ask", "app", "The app", "its pages, with pictures"),
+    ("Ask", "programs", "For programs", "JSON, files, figures and tables; Python"),
 )
 
 

@@ -59,7 +59,10 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
     shared = _shared(frame)
     long: dict[str, tuple[str | None, ...]] = {}
     columns = []
-    for name in ordered(question, frame.columns):
+    # A column without any value says least, so it is the first to be left out.
+    order = ordered(question, frame.columns)
+    order.sort(key=lambda name: name not in names and frame[name].null_count() == len(frame))
+    for name in order:
         column = frame[name]
         if name in inside or name in shared:
             continue

@@ -3,6 +3,7 @@
 Changes nothing but what `--profile` adds to the table `profile`.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from rich.console import Console
 from runner.backends import Backend
 from runner.scheduler import forecast_tables, profiles
 from runner.scheduler.attempts import Live, jobs, live_attempts
-from runner.scheduler.estimates import Outlook, total
+from runner.scheduler.estimates import Outlook, Sum, total
 from runner.scheduler.forecast_remarks import remarks
 from runner.scheduler.memory import raised
 from runner.scheduler.sharing import shares
@@ -34,9 +35,16 @@ class Concurrency:
     why: str
 
 
-def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = False) -> int:
+def dry_run(
+    site: Site,
+    backend: Backend,
+    limit: int | None,
+    profile: bool = False,
+    as_json: bool = False,
+) -> int:
     """Print the trials that would be submitted now, and what all that are pending would cost.
 
+    `as_json`: as one document for a program, in place of tables.
     `limit` is the most trials that the pass would submit. `profile`: first measure what the table
     `profile` lacks of the pending trials. Returns the exit code, 0.
     """
@@ -57,13 +65,16 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
         with_more_memory = raised(site, connection)
         columns = ", ".join(forecast_tables.KEY)
         first = _rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
+    whole = total(site, outlooks)
+    if as_json:
+        print(json.dumps(document(first, room, whole, outlooks), ensure_ascii=False, indent=1))
+        return 0
     # Printed with the catalog closed: a pager that nobody reads must not hold it
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     if first:
         console.print(forecast_tables.next_trials(first[:SHOWN], outlooks))
         if len(first) > SHOWN:
             console.print(f"... and {len(first) - SHOWN} more")
-    whole = total(site, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
     if common:
         console.print(common, soft_wrap=True)
@@ -75,6 +86,25 @@ def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = Fal
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return 0
+
+
+def document(
+    first: Sequence[Outlook], room: int, whole: Sum, outlooks: Sequence[Outlook]
+) -> dict[str, object]:
+    """Return for a program what the next pass would submit, and what all that is pending costs."""
+    return {
+        "format": 1,
+        "would_submit": list(map(dict, first)),
+        "room": room,
+        "pending": whole.trials,
+        "hours": whole.hours,
+        "gpu_hours": whole.gpu_hours,
+        "pflops": whole.pflops,
+        # Trials that the sums leave out, since nothing alike has been measured
+        "without_hours": whole.timeless,
+        "without_flops": whole.flopless,
+        "settings": list(map(dict, outlooks)),
+    }
 
 
 def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
