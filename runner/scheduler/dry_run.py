@@ -44,17 +44,13 @@ def dry_run(
 ) -> int:
     """Print the trials that would be submitted now, and what all that are pending would cost.
 
-    `as_json`: as one document for a program, in place of tables.
     `limit` is the most trials that the pass would submit. `profile`: first measure what the table
-    `profile` lacks of the pending trials. Returns the exit code, 0.
+    `profile` lacks of the pending trials. `as_json`: print one document for a program in place of
+    tables. Returns the exit code, 0.
     """
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if profile:
-        with catalog.open() as connection:
-            pending = connection.execute(
-                "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
-            ).fetchall()
-        profiles.fill(catalog, pending)
+        _fill_profiles(catalog)
     with catalog.open() as connection:
         live = live_attempts(site, connection)
         room = backend.room(jobs(live)) * site.needs.trials_per_job
@@ -86,6 +82,15 @@ def dry_run(
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return 0
+
+
+def _fill_profiles(catalog: Catalog) -> None:
+    """Measure what the table `profile` lacks of the pending trials."""
+    with catalog.open() as connection:
+        pending = connection.execute(
+            "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
+        ).fetchall()
+    profiles.fill(catalog, pending)
 
 
 def document(
