@@ -72,9 +72,7 @@ def dry_run(
         if len(first) > SHOWN:
             console.print(f"... and {len(first) - SHOWN} more")
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    if common:
-        console.print(common, soft_wrap=True)
-    for line in with_more_memory:
+    for line in [*filter(None, [common]), *with_more_memory]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
