@@ -90,9 +90,10 @@ def paints(
 ) -> dict[str, str]:
     """Return the colour of each method of a frame, as `of` gives them out."""
     here = frame["method"].unique(maintain_order=True).to_list()
-    known = [name for name in methods if name in set(here)]
-    known += [name for name in here if name not in set(methods)]
-    places = {name: place for place, name in enumerate([*methods, *known])}
+    # A method has the colour of its place among all, whoever else is drawn.
+    order = [*methods, *(name for name in here if name not in methods)]
+    places = {name: place for place, name in enumerate(order)}
+    known = [name for name in order if name in here]
     if len(known) <= len(OKABE_ITO) or not ahead:
         return {name: OKABE_ITO[places[name] % len(OKABE_ITO)] for name in known}
     coloured = list(dict.fromkeys(ahead))[: len(OKABE_ITO)]
