@@ -31,6 +31,7 @@ PAGES = (
     ("Ask", "statistics", "Statistics", "intervals, pairs and verdicts"),
     ("Ask", "export", "Exporting models", "what a trial deployed, as a checkpoint for others"),
     ("Ask", "app", "The app", "its pages, with pictures"),
+    ("Ask", "programs", "For programs", "JSON, files, figures and tables; Python"),
 )
 
 

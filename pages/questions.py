@@ -4,13 +4,11 @@ docs/questions.md lists all of them by topic, and each topic has a page of its o
 they are answered on is the one that the demo leaves (`pages.kept`), so the answers are real.
 """
 
-import io
 import re
 from collections.abc import Mapping
 
 import duckdb
 import polars as pl
-from rich.console import Console
 
 from pages.kept import DEMO
 from pages.markdown import WRITTEN, cell, code, plain, table
@@ -18,10 +16,9 @@ from queries import answer
 from queries.answers import shown
 from schema.questions import Question, by_topic
 
-# How much of an answer is shown: rows, characters of a text, characters of a line.
+# How much of an answer is shown: rows, and the characters of a line of the terminal.
 ROWS = 8
-CUT = 200
-WIDTH = 180
+WIDTH = 120
 UNORDERED = "SELECT * FROM {name} ORDER BY ALL LIMIT {rows}"
 HEAD = """A question is a file of `queries/`. It is a view or a table macro of the same name in the
 catalog, an entry of `python -m queries`, and a page of the app. So the same answer can be had in
@@ -48,8 +45,9 @@ ABOUT = {  # topic -> the first paragraph of its page
     "of sync, and what they find stands in `health`.",
 }
 NOTE = f"""The grain says what one row of an answer is. The examples are what
-`python -m queries NAME` prints on the catalog of [the demo](../demo.md), the first {ROWS} rows of
-it. An interval (±) is the half width of a 95 % t-interval over seeds, and `-` means: not measured.
+`python -m queries NAME` prints on the catalog of [the demo](../demo.md), in a terminal of {WIDTH}
+columns, the first {ROWS} rows of it. An interval (±) is the half width of a 95 % t-interval over
+seeds, both ends stand where it is uneven, and `-` means: not measured.
 The words are in the [glossary](../glossary.md)."""
 
 
@@ -114,38 +112,10 @@ def example(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
     frame = first(connection, question)
     if frame.is_empty():
         return "On the demo: no rows."
-    short = frame.with_columns(_cut(name) for name in _texts(frame))
-    # A table is as wide as it needs to be; records, which hold long texts, are wrapped.
-    width = WIDTH if any_long(short) else 10_000
-    screen = io.StringIO()
-    Console(file=screen, width=width, highlight=False, color_system=None).print(
-        shown(short.head(ROWS))
-    )
-    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
-    text = "\n".join(lines).strip("\n")
+    text = shown(frame.head(ROWS), WIDTH, question).plain
     if len(frame) > ROWS:
         text += "\n..."
     return f"```text\n{text}\n```"
-
-
-def _texts(frame: pl.DataFrame) -> list[str]:
-    return [name for name, kind in frame.schema.items() if kind == pl.String]
-
-
-def _cut(name: str) -> pl.Expr:
-    """Return the column with its long texts cut short."""
-    column = pl.col(name)
-    short = column.str.slice(0, CUT) + " ..."
-    return pl.when(column.str.len_chars() > CUT).then(short).otherwise(column).alias(name)
-
-
-def any_long(frame: pl.DataFrame) -> bool:
-    """Return whether some text is too long for a line."""
-    return any(_longest(frame[name]) > WIDTH for name in _texts(frame))
-
-
-def _longest(column: pl.Series) -> int:
-    return int(str(column.str.len_chars().max() or 0))
 
 
 def first(connection: duckdb.DuckDBPyConnection, question: Question) -> pl.DataFrame:

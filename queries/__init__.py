@@ -3,6 +3,11 @@
     from queries import ask, questions
     ask("retention_at_budget", budget="small")      # a polars table
 
+and draw the answer, in a notebook:
+
+    from queries import ask, figure
+    figure("ranked", ask("ranked"))                 # an Altair chart
+
 The live catalog is never opened: sync writes to it, and a reader would keep sync out. A snapshot
 is a file of its own behind the link `current.duckdb`; it is opened read-only, read, and closed
 again.
@@ -12,10 +17,12 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
+from queries.closed import check_list, check_word
 from queries.first import WORDS, parts
 from schema.questions import Parameter, Question, QuestionError, by_topic, fingerprint
 from schema.questions import all_questions as questions
@@ -29,6 +36,7 @@ __all__ += [
     "ask",
     "by_topic",
     "choices",
+    "figure",
     "fingerprint",
     "install",
     "named",
@@ -78,6 +86,18 @@ def ask(name: str, catalog: Path | None = None, **parameters: object) -> pl.Data
     question = named(name)
     with opened(catalog or Site.load().current) as connection:
         return answer(connection, question, parameters)
+
+
+def figure(name: str, frame: pl.DataFrame, **options: Any) -> Any:
+    """Return the figure of an answer, an Altair chart (`queries.figures.figure`).
+
+    Raises:
+        FigureError: the question has no figure, or these rows do not make one.
+    """
+    # Altair takes a second to import, which only figures are worth.
+    from queries.figures import figure as drawn
+
+    return drawn(name, frame, **options)
 
 
 def named(name: str) -> Question:
@@ -145,6 +165,10 @@ def answer(
     arguments = _without_none(parameters)
     for key, value in arguments.items():
         _check(connection, question, key, value)
+        wrong = check_word(question, key, value)
+        wrong = wrong or check_list(connection, question, key, value, arguments)
+        if wrong:
+            raise AskError(f"{question.name}: {wrong}")
     columns = _without_none(where or {})
     sql = _statement(question, list(arguments), list(columns))
     values = [*arguments.values(), *columns.values()]

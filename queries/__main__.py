@@ -1,21 +1,31 @@
 """List the questions, or answer one.
 
-python -m queries [NAME [key=value ...]] [--sql] [--out FILE.csv|.parquet|.json]
+python -m queries [NAME [key=value ...]] [--describe] [--sql] [--json] [--out FILE] [--width INCHES]
 """
 
 import argparse
+import os
+import shutil
+import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import duckdb
+import polars as pl
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from queries import AskError, Question, QuestionError, answer, by_topic, named, opened
-from queries.answers import ROWS_SHOWN, check_writable, shown, write
+from queries import AskError, QuestionError, answer, by_topic, named, opened, programs
+from queries import questions as all_questions
+from queries.answers import FIGURES, ROWS_SHOWN, WIDTH, Answer, check_writable, shown, write
+from queries.asking import Asked, allowed, asked_of, statement
+from queries.describe import described, wrapped
+from queries.terminal import NARROWEST, WHOLE
 from schema.site import Site, SiteError
-from schema.words import nearest
+
+# The methods of the catalog, oldest first, so that each keeps its colour in every figure
+METHODS = "SELECT method FROM trial GROUP BY method ORDER BY min(id)"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,15 +37,36 @@ def parser() -> argparse.ArgumentParser:
         "name", nargs="?", metavar="NAME", help="a question; without it all are listed"
     )
     command.add_argument(
-        "parameters", nargs="*", metavar="key=value", help="parameters of the question"
+        "parameters",
+        nargs="*",
+        metavar="key=value",
+        help="parameters of the question, or columns that must have a value",
     )
     command.add_argument(
-        "--out", type=Path, metavar="FILE", help="write the answer to FILE.csv, .parquet or .json"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the answer to FILE: .csv, .parquet, .json, .md, .html, .tex (booktabs), or its "
+        "figure: .pdf, .svg, .png",
+    )
+    command.add_argument(
+        "--width",
+        type=float,
+        metavar="INCHES",
+        help=f"of a figure: 3.25 for one column of a paper; default: {WIDTH}",
+    )
+    command.add_argument(
+        "--describe", action="store_true", help="say what its parameters and columns mean, instead"
     )
     command.add_argument(
         "--sql",
         action="store_true",
         help="print how the question is asked, and its definition, instead",
+    )
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="print the whole answer, or the list of questions, as JSON (docs/programs.md)",
     )
     return command
 
@@ -51,6 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (AskError, QuestionError, SiteError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read the answer has seen enough. Python would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, duckdb.Error) as error:
         # Another program's file, a snapshot that was damaged, a disk that refuses to be read
         print(
@@ -63,99 +97,149 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List the questions, print the statement of one, or answer it.
+    """List the questions, print the statement of one, describe it, or answer it.
 
     Raises:
-        AskError: an option that needs the name of a question, or as `answered`.
+        AskError: options that do not go together, or as `answered`.
     """
-    # A file or a pipe takes whole lines; a terminal says how wide it is.
-    console = Console(highlight=False)
-    if not sys.stdout.isatty():
-        console.width = 10_000
+    _check_options(options)
     if options.name is None:
-        for option, value in {"--out": options.out, "--sql": options.sql}.items():
-            if value:
-                raise AskError(f"{option} needs the NAME of a question")
-        listed(console)
+        if options.json:
+            print(programs.text(programs.listed(all_questions())))
+        else:
+            _print(listed(_width()))
     elif options.sql:
         print(statement(named(options.name), options.parameters))
+    elif options.describe:
+        question = named(options.name)
+        with opened(Site.load().current) as connection:
+            choices = [(name, allowed(connection, question, name)) for name in question.parameters]
+            width = min(_width(), 100)
+            _print(Text(wrapped(described(connection, question, choices), width)))
     else:
-        answered(console, options.name, options.parameters, options.out)
+        answered(options)
 
 
-def listed(console: Console) -> None:
-    """Print every question with its parameters, by topic."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("name", no_wrap=True)
-    table.add_column("question")
-    table.add_column("parameters")
-    for topic, of_topic in by_topic().items():
-        table.add_row()
-        table.add_row("", Text(topic, style="bold"))
-        for question in of_topic:
-            table.add_row(
-                Text(question.name),
-                Text(question.question),
-                Text(", ".join(map(str, question.parameters))),
-            )
-    console.print(table)
-
-
-def answered(console: Console, name: str, words: list[str], out: Path | None) -> None:
-    """Print the answer, or write it to `out`."""
-    question = named(name)
-    parameters = parsed(question, words)
-    if out:
-        check_writable(out)
-    with opened(Site.load().current) as connection:
-        # One row more than is shown tells whether there are more.
-        rows = None if out else ROWS_SHOWN + 1
-        frame = answer(connection, question, parameters, rows=rows)
-    if out:
-        write(frame, out)
-        console.print(f"{out}: {len(frame)} rows")
-        return
-    console.print(Text(question.question, style="bold"))
-    console.print(Text(question.grain, style="dim"))
-    if frame.is_empty():
-        console.print("no rows")
-    else:
-        console.print(shown(frame))
-
-
-def statement(question: Question, words: list[str]) -> str:
-    """Return the statement that asks the question with these parameters, and its definition."""
-    parameters = parsed(question, words)
-    call = question.name
-    if question.kind == "macro":
-        # A quote inside a text is written twice in SQL.
-        quoted = {key: value.replace("'", "''") for key, value in parameters.items()}
-        arguments = [f"{key} := '{value}'" for key, value in quoted.items()]
-        call += f"({', '.join(arguments)})"
-    return f"FROM {call};\n\n-- {question.file}\n{question.sql.rstrip()}"
-
-
-def parsed(question: Question, words: list[str]) -> dict[str, str]:
-    """Return `key=value` words as parameters.
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
 
     Raises:
-        AskError: a word of another form, a key the question does not have, or one given twice.
+        AskError: the message says which and why.
     """
-    parameters: dict[str, str] = {}
-    allowed = ", ".join(question.parameters) or "none: it takes no parameters"
-    for word in words:
-        key, equals, value = word.partition("=")
-        near = nearest(key, list(question.parameters))
-        if not equals:
-            what = f"cannot read {word!r}; write key=value"
-            raise AskError(f"{question.name}: {what}. Allowed: {allowed}.{near}")
-        if key not in question.parameters:
-            what = f"has no parameter {key!r}"
-            raise AskError(f"{question.name}: {what}. Allowed: {allowed}.{near}")
-        if key in parameters:
-            raise AskError(f"{question.name}: {key} is given twice")
-        parameters[key] = value
-    return parameters
+    if options.name is None:
+        needing = {"--out": options.out, "--sql": options.sql, "--describe": options.describe}
+        for option, value in needing.items():
+            if value:
+                raise AskError(f"{option} needs the NAME of a question")
+    if options.width is not None and (options.out is None or options.out.suffix not in FIGURES):
+        raise AskError(f"--width is of a figure: --out FILE with {', '.join(FIGURES)}")
+    if options.json and options.out is not None:
+        raise AskError("--json prints the answer and --out writes it; choose one of the two")
+
+
+def listed(width: int) -> Text:
+    """Return every question by topic: its name, what it asks, and its parameters."""
+    text = Text()
+    for topic, of_topic in by_topic().items():
+        text.append(f"\n{topic}\n", "bold")
+        longest = max(len(question.name) for question in of_topic)
+        for question in of_topic:
+            line = f"{question.name.ljust(longest)}  {question.question}"
+            if question.parameters:
+                line += f"  [{', '.join(question.parameters)}]"
+            text.append_text(_hanging(line, longest + 2, width)).append("\n")
+    text.append("\npython -m queries NAME answers one, --describe says what it means", "dim")
+    return text
+
+
+def _hanging(line: str, indent: int, width: int) -> Text:
+    """Return a line broken at the width, with what follows indented."""
+    room = max(width, indent + NARROWEST // 2)
+    lines = textwrap.wrap(line, room, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return Text("\n".join(lines))
+
+
+def answered(options: argparse.Namespace) -> None:
+    """Print the answer, as a table or as JSON, or write it to a file.
+
+    Raises:
+        AskError: a question, parameter, column or value that there is not.
+        ValueError: a file that cannot be written, or a figure that cannot be drawn.
+    """
+    question = named(options.name)
+    if options.out:
+        check_writable(options.out)
+    whole = options.out or options.json
+    methods: tuple[str, ...] = ()
+    with opened(Site.load().current) as connection:
+        asked = asked_of(connection, question, options.parameters)
+        # One row more than is shown tells whether there are more.
+        rows = None if whole else ROWS_SHOWN + 1
+        frame = answer(connection, question, asked.parameters, rows=rows, where=asked.where)
+        if options.out:
+            methods = tuple(name for (name,) in connection.execute(METHODS).fetchall())
+    if options.json:
+        print(programs.text(programs.answered(question, frame, asked.words)))
+        return
+    if options.out:
+        width = options.width or WIDTH
+        parameters = dict(asked.words)
+        write(
+            Answer(
+                question=question, frame=frame, parameters=parameters, methods=methods, width=width
+            ),
+            options.out,
+        )
+        print(f"{options.out}: {len(frame)} rows")
+        return
+    _print(page(asked, frame, _width()))
+
+
+def page(asked: Asked, frame: pl.DataFrame, width: int) -> Text:
+    """Return the answer for a terminal, below the question and what it was asked with."""
+    question = asked.question
+    text = Text()
+    heads = [(question.question, "bold"), (question.grain, "dim")]
+    words = [f"{name}={value}" for name, value in asked.words.items()]
+    if words:
+        heads.append((f"asked with {' '.join(words)}", "dim"))
+    for line, style in heads:
+        lines = _hanging(line, 0, width)
+        lines.stylize(style)
+        text.append_text(lines).append("\n")
+    if not frame.is_empty():
+        return text.append_text(shown(frame, width, question))
+    text.append("no rows")
+    if words and not question.is_audit:
+        text.append(" with these values; --describe says what they may be")
+    return text
+
+
+def _width() -> int:
+    """Return the characters of a line: those of the terminal; a file or a pipe takes whole lines.
+
+    COLUMNS, where it is set, holds for both.
+    """
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit():
+        return WHOLE
+    return max(shutil.get_terminal_size().columns, NARROWEST)
+
+
+def _print(text: Text) -> None:
+    """Print a text, through a pager where one is there and the text is longer than the terminal."""
+    console = Console(highlight=False, width=WHOLE, soft_wrap=True)
+    if not sys.stdout.isatty():
+        console.print(text)
+        return
+    lines = text.plain.count("\n")
+    less = shutil.which("less")
+    if lines < shutil.get_terminal_size().lines or less is None or not sys.stdin.isatty():
+        console.print(text)
+        return
+    with console.capture() as captured:
+        console.print(text)
+    # -R: styles stay; -F -X: what fits is printed and stays on the terminal; -S: no folding
+    subprocess.run([less, "-RFXS"], input=captured.get(), text=True, check=False)
 
 
 if __name__ == "__main__":

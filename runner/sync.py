@@ -16,6 +16,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
 
 import argparse
+import json
 import logging
 from dataclasses import replace
 from functools import partial
@@ -225,6 +226,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--limit", type=int, metavar="N", help="submit at most N trials in this pass"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print what it did, or would do, as JSON"
+    )
     parser.add_argument("--backend", metavar="NAME", help="instead of the one in site.toml")
     return parser
 
@@ -241,6 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--limit must be 0 or more")
     if options.profile and not options.dry_run:
         parser.error("--profile is for --dry-run: trials profile themselves as they start")
+    if options.json and options.watch:
+        parser.error("--json is of one pass, and --watch makes many: read lab/snapshot meanwhile")
     # A live picture is no place for lines of a log
     level = logging.WARNING if options.watch else logging.INFO
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
@@ -264,12 +270,15 @@ def _do(options: argparse.Namespace) -> int:
     if options.dry_run:
         from runner.scheduler.dry_run import dry_run
 
-        return dry_run(site, place, options.limit, options.profile)
+        return dry_run(site, place, options.limit, options.profile, options.json)
     if options.watch:
         from runner.scheduler.watch import watch
 
         return watch(site.current, place.pause_s, partial(again, options.backend, options.limit))
     report = sync(site, place, options.limit)
+    if options.json:
+        print(json.dumps(report.document(), ensure_ascii=False, indent=1))
+        return 1 if report.problems else 0
     print(
         f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested, "
         f"{report.refused} refused; {report.running} running, {report.pending} pending"

@@ -10,10 +10,12 @@ transaction, and what each added is printed per table. `-` reads a grid from sta
 """
 
 import argparse
+import json
 import logging
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -54,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         for name in options.files:
             stdin = sys.stdin.read() if name == "-" else None
             texts.append((name, grid.read(name, stdin)))
-        apply(Catalog(site.catalog, site.lock_wait_s), site.snapshot, texts)
+        changes = Changes(catalog=site.catalog, as_json=options.json)
+        apply(Catalog(site.catalog, site.lock_wait_s), site.snapshot, texts, changes)
     except (
         SiteError,
         grid.GridError,
@@ -67,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         # A disk that is read-only or full, or a file that is no catalog of ours
         print(f"{error}\nThe catalog is {site.catalog}; it is as it was", file=sys.stderr)
         return 2
+    if options.json:
+        print(json.dumps(changes.document(), ensure_ascii=False, indent=1))
     return 0
 
 
@@ -88,12 +93,51 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="make a lost catalog again; the next sync brings its results",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print what is new as JSON (docs/programs.md)"
+    )
     return parser
 
 
-def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> None:
-    """Bring the catalog up to date, apply the vocabulary and `texts`, publish, and print what is
-    new.
+@dataclass(kw_only=True)
+class Changes:
+    """What the command does to the catalog: printed as it happens, or at the end as JSON."""
+
+    catalog: Path
+    as_json: bool = False
+    # created, or which migrations it went through
+    change: str = "up to date"
+    # A file (the vocabulary too), a table, and its rows that are new or were there before
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def prepared(self, change: str | None) -> None:
+        """Note how the catalog was brought up to date."""
+        self.change = change or self.change
+        self._say(f"{os.path.relpath(self.catalog)}: {self.change}")
+
+    def counted(self, name: str, count: grid.Count) -> None:
+        """Note what a file did to a table."""
+        row = {"file": name, "table": count.table, "new": count.new, "there": count.there}
+        self.rows.append(row)
+        self._say(f"  {name}: {count.table} {count.new} new, {count.there} there before")
+
+    def _say(self, line: str) -> None:
+        if not self.as_json:
+            Console(highlight=False, soft_wrap=True).print(line)
+
+    def document(self) -> dict[str, object]:
+        """Return the changes for a program."""
+        return {
+            "format": 1,
+            "catalog": str(self.catalog),
+            "change": self.change,
+            "rows": self.rows,
+        }
+
+
+def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]], changes: Changes) -> None:
+    """Bring the catalog up to date, apply the vocabulary and `texts`, publish, and note in
+    `changes` what is new.
 
     `texts` are pairs of a file's name and its SQL.
 
@@ -110,8 +154,7 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> Non
             disk,
         )
     change = migrations.prepare(catalog)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{os.path.relpath(catalog.path)}: {change or 'up to date'}")
+    changes.prepared(change)
     vocabulary = []
     for path in sorted(ROWS.glob("*.sql")):
         vocabulary.append((str(path.relative_to(ROWS.parent.parent)), path.read_text()))
@@ -120,8 +163,7 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]]) -> Non
             for count in grid.apply(connection, text, name):
                 # Of the vocabulary only what is new, of a person's file all that it names
                 if count.new or (name, text) in texts:
-                    line = f"  {name}: {count.table} {count.new} new, {count.there} there before"
-                    console.print(line)
+                    changes.counted(name, count)
         # Readers of the snapshot need not compute again what is stored in it
         summaries.renew(connection)
         catalog.publish(snapshot, connection)

@@ -48,7 +48,7 @@ class Parameter:
     default: Default
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Question:
     """A file of queries/."""
 
@@ -65,6 +65,10 @@ class Question:
     parameters: dict[str, Parameter]
     # The whole text of the file
     sql: str
+
+    def __repr__(self) -> str:
+        """Return name and question in a line; a list of all questions can be read."""
+        return f"<{self.name}: {self.question}>"
 
     @property
     def file(self) -> str:

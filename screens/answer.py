@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from queries import named
-from screens import charts, showing, words
+from queries import figures, named
+from screens import showing, words
 from screens.reading import SHOWN, Snapshot, declared, given, parts, read
 
 TITLE = "Which method is best?"
@@ -51,8 +51,8 @@ def page(snapshot: Snapshot) -> None:
         st.caption(f"{measure}: {words.MEANING[measure]}. {missing(settings)}")
     chart = None
     if len(known):
-        title = charts.TITLES[measure]
-        chart = charts.dots(known, "mean", declared(snapshot, "method"), title)
+        title = figures.TITLES[measure]
+        chart = figures.dots(known, "mean", declared(snapshot, "method"), title)
         st.altair_chart(chart, width="stretch", theme=None)
         st.caption(
             "Means over seeds, 95 % intervals. Filled: the best and what cannot be told from it, "

@@ -5,8 +5,8 @@ from datetime import datetime
 import polars as pl
 import streamlit as st
 
-from queries import AXES, named
-from screens import charts, showing, words
+from queries import AXES, figures, named
+from screens import showing, words
 from screens.reading import DRAWN, STALE_MINUTES, Snapshot, given, minutes_old, read
 
 TITLE = "Operations"
@@ -49,7 +49,7 @@ def page(snapshot: Snapshot) -> None:
 def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
     """Show a bar per study, with when it will be done."""
     st.subheader("Progress")
-    st.altair_chart(charts.progress(status), width="stretch", theme=None)
+    st.altair_chart(figures.progress(status), width="stretch", theme=None)
     outlook = read(snapshot, "completion")
     for study, unknown, end in outlook.select("study", "unknown", "expected_end").rows():
         text = "nothing runs, or nothing alike has finished: no expected end"
@@ -121,7 +121,7 @@ def coverage(snapshot: Snapshot) -> None:
         return
     grid = matrix(cells)
     picked = st.altair_chart(
-        charts.coverage(grid),
+        figures.coverage(grid),
         width="stretch",
         theme=None,
         on_select="rerun",

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import altair as alt
 import polars as pl
 import streamlit as st
 
-from queries import named
-from screens import charts, showing, words
+from queries import figures, named
+from screens import showing, words
 from screens.reading import DRAWN, Given, Snapshot, declared, given, read
 
 TITLE = "Plots"
@@ -33,9 +32,10 @@ def page(snapshot: Snapshot) -> None:
 
 
 def figure(
-    snapshot: Snapshot, chart: alt.LayerChart, name: str, parameters: Given = (), where: Given = ()
+    snapshot: Snapshot, chart: figures.Chart, name: str, parameters: Given = (), where: Given = ()
 ) -> None:
     """Show the chart and everything behind it."""
+    chart = chart.properties(description=named(name).question)
     st.altair_chart(chart, width="stretch", theme=None)
     showing.files(snapshot, name, parameters, where, chart)
     showing.sql(named(name), parameters, where)
@@ -61,7 +61,7 @@ def trade(snapshot: Snapshot, setting: dict[str, str]) -> None:
         "95 % intervals over seeds. Up and to the right is better; the dashed line joins those "
         "that nobody beats in both."
     )
-    chart = charts.trade(course, front, published, declared(snapshot, "method"))
+    chart = figures.trade(course, front, published, declared(snapshot, "method"))
     figure(snapshot, chart, "course", where=where)
 
 
@@ -70,7 +70,7 @@ def budget(snapshot: Snapshot, setting: dict[str, str]) -> None:
     left, right = st.columns(2)
     with left:
         measure = words.choose("measure", COURSES, "measure", COURSES[0]) or COURSES[0]
-    units = list(charts.SPENT)
+    units = list(figures.SPENT)
     with right:
         unit = words.choose("spent in", units, "spent", units[0]) or units[0]
     where = given(**setting)
@@ -78,14 +78,14 @@ def budget(snapshot: Snapshot, setting: dict[str, str]) -> None:
     if course.is_empty():
         nothing()
         return
-    chart = charts.over_budget(course, measure, unit, declared(snapshot, "method"))
+    chart = figures.over_budget(course, measure, unit, declared(snapshot, "method"))
     figure(snapshot, chart, "course", where=where)
 
 
 def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
     """Show every task or dataset after every task, of one setting or as the difference of two."""
     # Names are those of the settings that reached the end, so that each can be drawn.
-    ranked = charts.named(read(snapshot, "ranked", given(**setting)).drop_nulls("mean"))
+    ranked = figures.named(read(snapshot, "ranked", given(**setting)).drop_nulls("mean"))
     if ranked.is_empty():
         nothing()
         return
@@ -111,7 +111,7 @@ def heat(snapshot: Snapshot, setting: dict[str, str]) -> None:
         nothing()
         return
     cells = of_role(frame).drop_nulls(value)
-    chart = charts.heat(cells, value, title, of_two=b is not None)
+    chart = figures.heat(cells, value, title, of_two=b is not None)
     figure(snapshot, chart, name, parameters, where)
 
 
@@ -140,7 +140,7 @@ def forgetting(snapshot: Snapshot, setting: dict[str, str]) -> None:
     role = st.segmented_control(
         "datasets", roles, default=roles[0], key="role", bind="query-params", required=True
     )
-    chart = charts.forgetting(frame.filter(pl.col("role") == role), declared(snapshot, "method"))
+    chart = figures.forgetting(frame.filter(pl.col("role") == role), declared(snapshot, "method"))
     figure(snapshot, chart, "lost", parameters, where)
 
 
@@ -155,7 +155,7 @@ def paired(snapshot: Snapshot, setting: dict[str, str]) -> None:
     with columns[1]:
         b = words.choose("method b", methods, "b", second) or first
     with columns[2]:
-        measure = words.choose("measure", list(charts.TITLES), "measure", "gm") or "gm"
+        measure = words.choose("measure", list(words.MEASURES), "measure", "gm") or "gm"
     parameters, where = given(a=a, b=b, measure=measure), given(**setting)
     # The verdict in words comes first: the lines below are what it rests on.
     for row in read(snapshot, "decide", parameters, where).iter_rows(named=True):
@@ -166,7 +166,7 @@ def paired(snapshot: Snapshot, setting: dict[str, str]) -> None:
             f"No seed of {a} and {b} shares every other word (mixture, recipe): nothing to pair."
         )
         return
-    figure(snapshot, charts.pairs(frame, a, b, measure), "paired", parameters, where)
+    figure(snapshot, figures.pairs(frame, a, b, measure), "paired", parameters, where)
 
 
 def verdict(row: dict[str, object], a: str, b: str) -> str:
@@ -197,7 +197,7 @@ def published(snapshot: Snapshot, setting: dict[str, str]) -> None:
         showing.files(snapshot, "reproduced")
         showing.sql(named("reproduced"))
         return
-    figure(snapshot, charts.reproduced(both), "reproduced")
+    figure(snapshot, figures.reproduced(both), "reproduced")
 
 
 def cost(snapshot: Snapshot, setting: dict[str, str]) -> None:
@@ -210,7 +210,7 @@ def cost(snapshot: Snapshot, setting: dict[str, str]) -> None:
     if frame.is_empty():
         nothing()
         return
-    figure(snapshot, charts.costs(frame, value), "phases", where=where)
+    figure(snapshot, figures.costs(frame, value), "phases", where=where)
 
 
 FIGURES: dict[str, Callable[[Snapshot, dict[str, str]], None]] = {

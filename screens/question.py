@@ -3,21 +3,14 @@
 A chart is drawn where the columns suggest one. A new file has its page without being registered.
 """
 
-import altair as alt
-import polars as pl
 import streamlit as st
 
-from queries import Question, named
-from screens import charts, showing, words
-from screens.reading import Given, Snapshot, declared, offered, read
+from queries import Question, figures, named
+from screens import showing, words
+from screens.reading import DRAWN, Given, Snapshot, declared, offered, read
 
-MEANS = ("zs_ratio", "gm", "mean", "ka_gain", "difference", "behind", "lost", "value", "a_ka")
 # Parameters whose values are a closed list that stands in no table.
 CLOSED = {"measure": tuple(words.MEASURES)}
-# A chart of dots shows so many rows; the page says how many there are besides.
-DOTS = 40
-SENTENCE = {"method", "mixture", "recipe"}
-WITHIN = {"task", "dataset", "item"}
 
 
 def title(question: Question) -> str:
@@ -41,11 +34,12 @@ def page(snapshot: Snapshot, name: str) -> None:
             text = "No rows, and that is good."
         st.info(text)
     else:
-        chart = drawn(frame, declared(snapshot, "method"))
+        methods = declared(snapshot, "method")
+        drawn = read(snapshot, question.name, parameters, rows=DRAWN)
+        asked = figures.Asked(methods=methods, parameters=dict(parameters))
+        chart = figures.suggested(question.name, drawn, asked)
         if chart is not None:
             st.altair_chart(chart, width="stretch", theme=None)
-            if len(frame) > DOTS:
-                st.caption(f"Drawn are the first {DOTS} rows; the table has more.")
         showing.table(frame)
         showing.files(snapshot, question.name, parameters, chart=chart)
         showing.texts(frame)
@@ -70,16 +64,3 @@ def inputs(snapshot: Snapshot, question: Question) -> Given:
         if value:
             chosen.append((name, value))
     return tuple(chosen)
-
-
-def drawn(frame: pl.DataFrame, methods: list[str]) -> alt.LayerChart | None:
-    """Return dots with their intervals where rows are settings with a mean, of the first rows."""
-    columns = set(frame.columns)
-    means = [name for name in MEANS if name in columns and frame[name].dtype.is_float()]
-    # Rows of a task or dataset are not settings: several would stand on one line.
-    if not means or not columns >= SENTENCE or columns & WITHIN:
-        return None
-    known = frame.drop_nulls(means[0])
-    if known.is_empty():
-        return None
-    return charts.dots(known.head(DOTS), means[0], methods)

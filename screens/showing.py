@@ -1,16 +1,16 @@
-"""Show answers as a table, as files (CSV, Parquet, SVG, PNG), and with their SQL."""
+"""Show answers as a table, as files (CSV, Parquet, PDF, SVG, PNG), and with their SQL."""
 
 import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import altair as alt
 import polars as pl
 import streamlit as st
 
-from queries import Question
+from queries import Question, figures
 from queries.answers import RECORDS_SHOWN, flat, is_long
+from queries.figures import printing
 from screens.reading import SHOWN, Given, Snapshot, whole
 from screens.words import MEANING, quoted
 
@@ -90,9 +90,9 @@ def files(
     name: str,
     parameters: Given = (),
     where: Given = (),
-    chart: alt.LayerChart | None = None,
+    chart: figures.Chart | None = None,
 ) -> None:
-    """Offer the whole answer as CSV and Parquet, and the figure as SVG and PNG."""
+    """Offer the whole answer as CSV and Parquet, and the figure as PDF, SVG and PNG."""
     # Files are made when somebody clicks, from the whole answer, which may be large.
     ask = partial(whole, snapshot, name, parameters, where)
     kinds: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -100,9 +100,10 @@ def files(
         "Parquet": (lambda: parquet(ask()), "application/octet-stream"),
     }
     if chart is not None:
+        kinds["PDF"] = (partial(printing.pdf, chart), "application/pdf")
         kinds["SVG"] = (partial(svg, chart), "image/svg+xml")
-        kinds["PNG"] = (partial(png, chart), "image/png")
-    columns = st.columns([1, 1, 1, 1, 4])
+        kinds["PNG"] = (partial(printing.png, chart), "image/png")
+    columns = st.columns([1, 1, 1, 1, 1, 3])
     for column, (kind, (data, mime)) in zip(columns, kinds.items(), strict=False):
         column.download_button(
             kind,
@@ -127,19 +128,9 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def svg(chart: alt.LayerChart) -> bytes:
-    """Return the figure as it stands on the page."""
-    buffer = io.StringIO()
-    chart.save(buffer, format="svg")
-    return buffer.getvalue().encode()
-
-
-def png(chart: alt.LayerChart) -> bytes:
-    """Return the figure at three times its size on the page, for print."""
-    # Three times: 300 dots an inch at the width of a page.
-    buffer = io.BytesIO()
-    chart.save(buffer, format="png", scale_factor=3)
-    return buffer.getvalue()
+def svg(chart: figures.Chart) -> bytes:
+    """Return the figure for print, as wide as a page of two columns, with its legends whole."""
+    return printing.svg(chart).encode()
 
 
 def sql(question: Question, parameters: Given = (), where: Given = ()) -> None:

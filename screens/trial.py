@@ -5,8 +5,8 @@ import json
 import polars as pl
 import streamlit as st
 
-from queries import named
-from screens import charts, showing
+from queries import figures, named
+from screens import showing
 from screens.reading import DRAWN, Snapshot, given, read
 
 TITLE = "A trial"
@@ -62,7 +62,7 @@ def curve(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         return
     st.subheader("Training curve")
-    st.altair_chart(charts.losses(frame), width="stretch", theme=None)
+    st.altair_chart(figures.losses(frame), width="stretch", theme=None)
     showing.files(snapshot, "curve", where=given(trial=number))
     showing.sql(named("curve"), where=given(trial=number))
 
@@ -75,10 +75,10 @@ def results(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         return
     st.subheader("Results")
-    rows = charts.told_apart(frame).sort("role", "item", "task")
+    rows = figures.told_apart(frame).sort("role", "item", "task")
     rows = rows.with_columns(item=pl.format("{} ({})", "item", "role"))
     rows = rows.select("item", "task", "value", "metric", "label_space", "examples")
-    chart = charts.heat(rows, "value", "value after each task")
+    chart = figures.heat(rows, "value", "value after each task")
     st.altair_chart(chart, width="stretch", theme=None)
     showing.files(snapshot, "measured", where=where)
     showing.sql(named("measured"), where=where)

@@ -144,6 +144,25 @@ def printed(findings: Iterable[Finding], console: Console) -> None:
     console.print(table)
 
 
+def document(finding: Finding) -> dict[str, Any]:
+    """Return what a program is told of one dataset (`python -m schema check --json`)."""
+    splits = {}
+    for split in SPLITS:
+        pairs = finding.pairs.get(split)
+        splits[split] = {
+            "wanted": split in finding.row["splits"],
+            "pairs": None if pairs is None else len(pairs),
+            "expected": finding.row[f"{split}_pairs"],
+        }
+    return {
+        "dataset": finding.row["name"],
+        "format": finding.row["format"],
+        "state": finding.state,
+        "splits": splits,
+        "remarks": finding.remarks,
+    }
+
+
 def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
     """Draw a contact sheet of each dataset that is there, of its training pairs where it has any.
 
@@ -180,11 +199,17 @@ def main() -> int:
         # The status prints nothing where there is no terminal.
         with console.status(f"looking at {row['name']}"):
             findings.append(look(row, Path(request["data"]), request["every"]))
-    printed(findings, console)
+    drawn_files: list[str] = []
     if request["sheet"] is not None:
         drawn_files = sheets(findings, Path(request["sheet"]))
-        console.print(f"contact sheets in {request['sheet']}: {', '.join(drawn_files) or 'none'}")
     missing = sum(finding.state != THERE for finding in findings)
+    if request.get("json"):
+        datasets = [document(finding) for finding in findings]
+        print(json.dumps({"datasets": datasets, "sheets": drawn_files}))
+        return 1 if missing else 0
+    printed(findings, console)
+    if request["sheet"] is not None:
+        console.print(f"contact sheets in {request['sheet']}: {', '.join(drawn_files) or 'none'}")
     console.print(f"{len(findings) - missing} of {len(findings)} datasets are there")
     return 1 if missing else 0
 

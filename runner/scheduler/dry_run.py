@@ -3,22 +3,23 @@
 Changes nothing but what `--profile` adds to the table `profile`.
 """
 
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import duckdb
 from rich.console import Console
 
 from runner.backends import Backend
-from runner.scheduler import forecast_tables, profiles, rules
+from runner.scheduler import forecast_tables, profiles, rule_forecast, rules
 from runner.scheduler.attempts import Live, jobs, live_attempts
-from runner.scheduler.estimates import Outlook, total
+from runner.scheduler.estimates import Outlook, Sum, total
+from runner.scheduler.fact_rows import named_rows
 from runner.scheduler.forecast_remarks import remarks
 from runner.scheduler.memory import raised
 from runner.scheduler.sharing import shares
 from schema.catalog import Catalog
-from schema.checks.standing import WORDS, unknown_words
 from schema.site import Site
 
 # Trials that are printed one by one
@@ -35,112 +36,83 @@ class Concurrency:
     why: str
 
 
-def dry_run(site: Site, backend: Backend, limit: int | None, profile: bool = False) -> int:
+def dry_run(
+    site: Site,
+    backend: Backend,
+    limit: int | None,
+    profile: bool = False,
+    as_json: bool = False,
+) -> int:
     """Print the trials that would be submitted now, and what all that are pending would cost.
 
     `limit` is the most trials that the pass would submit. `profile`: first measure what the table
-    `profile` lacks of the pending trials. Returns the exit code: 1 where a rule fails, else 0.
+    `profile` lacks of the pending trials. `as_json`: print one document for a program in place of
+    tables. Returns the exit code: 1 where a rule fails, else 0.
     """
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if profile:
-        with catalog.open() as connection:
-            pending = connection.execute(
-                "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
-            ).fetchall()
-        profiles.fill(catalog, pending)
+        _fill_profiles(catalog)
     answers = rules.ask(catalog, rules.read(catalog))
     with catalog.open() as connection:
-        answers, additions = priced(connection, answers)
+        answers, additions = rule_forecast.priced(connection, answers)
         live = live_attempts(site, connection)
         room = backend.room(jobs(live)) * site.needs.trials_per_job
         room = room if limit is None else min(limit, room)
-        outlooks = _rows(connection, "SELECT * FROM outlook")
+        outlooks = named_rows(connection, "SELECT * FROM outlook")
         pending_trials = sum(outlook["trials"] for outlook in outlooks)
         common = in_common(connection, pending_trials)
         with_more_memory = raised(site, connection)
         columns = ", ".join(forecast_tables.KEY)
-        first = _rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
+        first = named_rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
+    whole = total(site, outlooks)
+    if as_json:
+        answer = document(first, room, whole, outlooks)
+        answer["rules"] = rule_forecast.rows(answers)
+        print(json.dumps(answer, ensure_ascii=False, indent=1))
+        return rule_forecast.exit_code(answers)
     # Printed with the catalog closed: a pager that nobody reads must not hold it
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     if first:
         console.print(forecast_tables.next_trials(first[:SHOWN], outlooks))
         if len(first) > SHOWN:
             console.print(f"... and {len(first) - SHOWN} more")
-    whole = total(site, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    if common:
-        console.print(common, soft_wrap=True)
-    for line in with_more_memory:
+    for line in [*filter(None, [common]), *with_more_memory]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
         console.print(forecast_tables.studies(site, outlooks, concurrency.trials))
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
-    return by_rules(console, site, answers, additions)
+    return rule_forecast.show(console, site, answers, additions)
 
 
-def by_rules(
-    console: Console,
-    site: Site,
-    answers: Sequence[rules.Answer],
-    additions: Sequence[Outlook],
-) -> int:
-    """Print what rules would add before anything starts, with its price; return the exit code."""
-    if additions:
-        console.print("rules would add first:")
-        # One after the other: which of them run side by side is not known before they are there
-        console.print(forecast_tables.studies(site, additions, 1))
-    code = 0
-    for answer in answers:
-        subject = f"rule {answer.rule.name}"
-        if answer.error:
-            console.print(f"{subject}: {answer.error}", soft_wrap=True)
-            code = 1
-        elif answer.wishes and answer.rows:
-            trials = ", ".join(str(trial) for trial, *_ in answer.rows)
-            console.print(f"{subject} would withdraw trials {trials}", soft_wrap=True)
-    return code
+def _fill_profiles(catalog: Catalog) -> None:
+    """Measure what the table `profile` lacks of the pending trials."""
+    with catalog.open() as connection:
+        pending = connection.execute(
+            "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
+        ).fetchall()
+    profiles.fill(catalog, pending)
 
 
-def priced(
-    connection: duckdb.DuckDBPyConnection, answers: Sequence[rules.Answer]
-) -> tuple[list[rules.Answer], list[Outlook]]:
-    """Return the answers, and the rows of `outlook` of what these rules would add.
-
-    The studies of the rows are the rules. An answer that the catalog refuses has the error.
-    """
-    checked: list[rules.Answer] = []
-    additions: list[Outlook] = []
-    for answer in answers:
-        if answer.error or answer.wishes or not answer.rows:
-            checked.append(answer)
-            continue
-        if lines := unknown_words(connection, answer.rows):
-            checked.append(replace(answer, error=" ".join(lines)))
-            continue
-        additions += _price(connection, answer)
-        checked.append(answer)
-    return checked, additions
-
-
-def _price(connection: duckdb.DuckDBPyConnection, answer: rules.Answer) -> list[Outlook]:
-    """Return the rows of `outlook` of the trials that a rule would add.
-
-    They are inserted, asked about, and taken back again.
-    """
-    ((number,),) = connection.execute("SELECT coalesce(max(id), 0) FROM trial").fetchall()
-    study = f"rule {answer.rule.name}"
-    rows = [(*row[: len(WORDS)], study) for row in answer.rows]
-    named = replace(answer, columns=(*WORDS, "study"), rows=rows)
-    connection.execute("BEGIN")
-    try:
-        # Numbers of their own: the sequence of the catalog stays as it is
-        rules.insert_trials(connection, named, range(number + 1, number + 1 + len(rows)))
-        quoted = study.replace("'", "''")
-        return _rows(connection, f"SELECT * FROM outlook WHERE study = '{quoted}'")
-    finally:
-        connection.execute("ROLLBACK")
+def document(
+    first: Sequence[Outlook], room: int, whole: Sum, outlooks: Sequence[Outlook]
+) -> dict[str, object]:
+    """Return for a program what the next pass would submit, and what all that is pending costs."""
+    return {
+        "format": 1,
+        "would_submit": list(map(dict, first)),
+        "room": room,
+        "pending": whole.trials,
+        "hours": whole.hours,
+        "gpu_hours": whole.gpu_hours,
+        "pflops": whole.pflops,
+        # Trials that the sums leave out, since nothing alike has been measured
+        "without_hours": whole.timeless,
+        "without_flops": whole.flopless,
+        "settings": list(map(dict, outlooks)),
+    }
 
 
 def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
@@ -175,10 +147,3 @@ def concurrent(site: Site, live: Sequence[Live], next_pass: int) -> Concurrency:
     return Concurrency(
         started + more, f"{started} run now and {more} would start with the next pass"
     )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Outlook]:
-    """Return the rows of a query as dicts."""
-    cursor = connection.execute(query)
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

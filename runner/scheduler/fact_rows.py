@@ -51,3 +51,10 @@ def submission(batch: Submission, folder: str, job_id: str) -> dict[str, Any]:
         "folder": str(batch.runs / folder),
         "gpus": batch.needs.nodes * batch.needs.gpus_per_node,
     }
+
+
+def named_rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    """Return the rows of a query as dicts."""
+    cursor = connection.execute(query)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

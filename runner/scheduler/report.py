@@ -83,6 +83,23 @@ class Report:
             place = Path(str(error.filename)) if error.filename else path
             self.damaged(place, f"{error.strerror or error}", consequence)
 
+    def document(self) -> dict[str, object]:
+        """Return the report for a program (`python -m runner.sync --json`)."""
+        problems = []
+        for subject, message in self.problems:
+            problems.append({"subject": subject, "message": message})
+        return {
+            "format": 1,
+            "submitted": self.submitted,
+            "ended": self.ended,
+            "rows": self.rows,
+            "refused": self.refused,
+            "running": self.running,
+            "pending": self.pending,
+            "removed": self.removed,
+            "problems": problems,
+        }
+
     @property
     def changed(self) -> bool:
         """Return whether the catalog is another than before."""

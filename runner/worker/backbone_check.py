@@ -89,13 +89,20 @@ def main() -> int:
     logging.getLogger("open_clip").setLevel(logging.ERROR)
     request = json.load(sys.stdin)
     missing = 0
+    documents = []
     for row in request["rows"]:
+        state = "there"
         try:
             lines = list(describe(row, Path(request["data"]), Path(request["runs"])))
         except REFUSALS as error:
             missing += 1
-            lines = [str(error)]
-        print("\n".join(lines), flush=True)
+            state, lines = "absent", [str(error)]
+        documents.append({"backbone": row["name"], "state": state, "about": lines})
+        if not request.get("json"):
+            print("\n".join(lines), flush=True)
+    if request.get("json"):
+        # The one that asked puts this and what is said of datasets into one document.
+        print(json.dumps({"backbones": documents}))
     return 1 if missing else 0
 
 

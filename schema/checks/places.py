@@ -104,31 +104,54 @@ def main(arguments: Sequence[str]) -> int:
     ) as error:
         print(error, file=sys.stderr)
         return 2
-    loaded = 0
+    asked = []
     if backbones:
         of_backbones = {
             "data": str(site.data),
             "runs": str(site.runs),
             "rows": [*backbones.values()],
         }
-        loaded = child("runner.worker.backbone_check", of_backbones)
-        if not others:
-            return loaded
-    request = {
-        "data": str(site.data),
-        "rows": [row | {"remarks": remarks(row)} for row in rows],
-        "sheet": options.sheet and str(options.sheet),
-        "every": options.every,
-    }
-    return max(loaded, child("streams.check", request))
+        asked.append(("runner.worker.backbone_check", of_backbones))
+    if others or not backbones:
+        request = {
+            "data": str(site.data),
+            "rows": [row | {"remarks": remarks(row)} for row in rows],
+            "sheet": options.sheet and str(options.sheet),
+            "every": options.every,
+        }
+        asked.append(("streams.check", request))
+    if options.json:
+        return _as_json(asked)
+    return max(child(module, request) for module, request in asked)
+
+
+def _as_json(asked: Sequence[tuple[str, dict[str, Any]]]) -> int:
+    """Print what the modules say as one JSON document, and return the largest exit code."""
+    document: dict[str, Any] = {"format": 1, "backbones": [], "datasets": [], "sheets": []}
+    codes = []
+    for module, request in asked:
+        answer = _run(module, request | {"json": True}, stdout=subprocess.PIPE)
+        codes.append(answer.returncode)
+        # A child that failed has said why on standard error, and nothing here.
+        document |= json.loads(answer.stdout or "{}")
+    print(json.dumps(document, ensure_ascii=False, indent=1))
+    return max(codes)
 
 
 def child(module: str, request: dict[str, Any]) -> int:
     """Run a module of the half that decodes images, hand it a request, and return its exit code."""
+    return _run(module, request).returncode
+
+
+def _run(
+    module: str, request: dict[str, Any], stdout: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of the half that decodes images, and hand it a request."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-m", module]
-    return subprocess.run(command, input=json.dumps(request), text=True, env=environment).returncode
+    text = json.dumps(request)
+    return subprocess.run(command, input=text, text=True, env=environment, stdout=stdout)
 
 
 def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -192,6 +215,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         type=Path,
         metavar="FOLDER",
         help="draw twelve pairs of each dataset into FOLDER/<dataset>.png",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print what is there as JSON (docs/programs.md)"
     )
     parser.add_argument(
         "--every", action="store_true", help="decode every image, not only some of each split"

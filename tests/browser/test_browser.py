@@ -199,7 +199,18 @@ def test_a_new_snapshot_shows_and_keeps_what_was_chosen(app: str, page: "Page", 
 def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
     """Tab stops at every link of the menu that is shown, every menu, button and fold."""
     visit(page, app)
-    wanted = {"Plots", "Operations", "Declare", "SQL", "CSV", "Parquet", "SVG", "PNG", "The SQL"}
+    wanted = {
+        "Plots",
+        "Operations",
+        "Declare",
+        "SQL",
+        "CSV",
+        "Parquet",
+        "PDF",
+        "SVG",
+        "PNG",
+        "The SQL",
+    }
     boxes, reached = set(), set()
     for _ in range(90):
         page.keyboard.press("Tab")

@@ -9,10 +9,9 @@ import pytest
 
 from pages import commands, faults, generate, index
 from pages.markdown import DOCS, ROOT
-from queries import AXES
+from queries import AXES, figures
 from schema.ddl import catalog_tables
 from schema.vocabulary import STATES
-from screens import charts
 
 PAGES = sorted(DOCS.rglob("*.md"))
 OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -88,7 +87,7 @@ def test_the_glossary_has_every_word_of_a_sentence_and_of_an_answer(word: str) -
 def test_the_glossary_has_every_state() -> None:
     """The states of an attempt, and those of a trial, which `status` counts."""
     text = (DOCS / "glossary.md").read_text().partition("\n## States")[2]
-    for state in {*STATES, *charts.STATES, "submitting"}:
+    for state in {*STATES, *figures.STATES, "submitting"}:
         assert f"`{state}`" in text, state
 
 

@@ -66,7 +66,7 @@ def test_its_commands_lead_to_its_answer(folder: Path) -> None:
     assert '"caption": "text"' in captioned and "('captioned', 1, 'captioned', '*')" in captioned
     assert re.search(r"^\S+ 4 done; ", outputs["runner.sync --watch"], re.MULTILINE)
     answer = outputs["queries trajectory"].partition("\nHow do learning")[0]
-    assert without_numbers(answer)[2:] == without_numbers(printed_answer())
+    assert without_numbers(answer)[3:] == without_numbers(printed_answer())
     assert "nan" not in answer.casefold()
 
 

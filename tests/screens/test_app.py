@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 import app
-from queries import Question, SnapshotError, questions
-from screens import charts, plots, reading, showing, words
+from queries import Question, SnapshotError, figures, questions
+from queries.figures import printing
+from screens import plots, reading, showing, words
 from tests.filled import Filled, varied
 from tests.screens.opening import APP, opened, texts
 
@@ -196,11 +197,12 @@ def test_files_are_the_whole_answer(full: reading.Snapshot) -> None:
 
 
 def test_figures_as_svg_and_png(full: reading.Snapshot) -> None:
-    chart = app.answer.charts.dots(
+    chart = figures.dots(
         reading.read(full, "ranked").drop_nulls("mean"), "mean", ["finetune", "lora", "ewc"]
     )
     assert showing.svg(chart).startswith(b"<svg") and b"lora" in showing.svg(chart)
-    assert showing.png(chart).startswith(b"\x89PNG")
+    assert printing.png(chart).startswith(b"\x89PNG")
+    assert printing.pdf(chart).startswith(b"%PDF")
 
 
 def test_rows_are_called_by_what_tells_them_apart() -> None:
@@ -210,7 +212,7 @@ def test_rows_are_called_by_what_tells_them_apart() -> None:
         "recipe": ["x", "x", "y"],
         "budget": ["s", "s", "s"],
     }
-    assert app.answer.charts.named(pl.DataFrame(words_))["row"].to_list() == [
+    assert figures.named(pl.DataFrame(words_))["row"].to_list() == [
         "a · m",
         "b · m · x",
         "b · m · y",
@@ -229,7 +231,7 @@ def test_measures_are_called_by_what_tells_them_apart() -> None:
         schema=["dataset", "metric", "label_space"],
         orient="row",
     )
-    assert charts.told_apart(frame)["item"].to_list() == [
+    assert figures.told_apart(frame)["item"].to_list() == [
         "flickr r1",
         "flickr r5",
         "food all",
@@ -239,13 +241,12 @@ def test_measures_are_called_by_what_tells_them_apart() -> None:
 
 
 def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
-    charts = app.answer.charts
     frame = pl.DataFrame({"method": ["lora"]})
     colours = [
-        charts.of(methods, frame).to_dict()["scale"]["range"]
+        figures.of(methods, frame).to_dict()["scale"]["range"]
         for methods in (["finetune", "lora"], ["finetune", "lora", "x"])
     ]
-    assert colours[0] == colours[1] == [charts.OKABE_ITO[1]]
+    assert colours[0] == colours[1] == [figures.OKABE_ITO[1]]
 
 
 def test_a_parameter_stands_in_the_address(full: reading.Snapshot) -> None:

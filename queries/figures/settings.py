@@ -5,7 +5,18 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import FAINT, OKABE_ITO, TITLES, dressed, in_order, named, of
+from queries.figures.looks import (
+    FAINT,
+    OKABE_ITO,
+    TITLES,
+    dressed,
+    greyed,
+    in_order,
+    named,
+    of,
+    paints,
+)
+from queries.figures.scales import reach
 
 SPENT = {
     "spent_gflops": "GFLOPs",
@@ -13,25 +24,53 @@ SPENT = {
     "spent_steps": "steps",
     "spent_pairs": "pairs",
 }
-COSTS = {"gflops": "GFLOPs of a trial", "seconds": "seconds of a trial"}
+COSTS = {"gflops": "compute of a trial (GFLOPs)", "seconds": "work of a trial (seconds)"}
+# The phases of a trial in the order in which they come, which is that of a bar from left to right
+PHASES = ("fisher", "score", "train", "repair", "merge", "evaluate")
 BEHIND = ("behind", "too few seeds")
+# A figure of dots shows so many rows, and says how many there are besides.
+DOTS = 40
+# With more rows than this they stand closer together.
+CLOSE = 15
+# Of these values less is better.
+LESS_IS_BETTER = ("behind", "lost", "zs_loss", "rank", "error", "gflops")
+# The columns of an interval whose names say nothing of the value
+BARE = (("low", "high"), ("lowest", "highest"))
+# Columns that a tooltip leaves out: they are made for the figure.
+MADE = ("row", "hollow", "grid")
 
 
 def dots(
-    frame: pl.DataFrame, value: str, methods: Sequence[str], title: str | None = None
+    frame: pl.DataFrame,
+    value: str,
+    methods: Sequence[str],
+    title: str | None = None,
+    most: int = DOTS,
 ) -> alt.LayerChart:
     """Return a dot per setting, in the order of the frame, with its interval where there is one.
 
     A dot is hollow where the frame says that the row is behind the best, or has too few seeds to
-    tell.
+    tell. Of more than `most` rows the best are drawn, and a note says so.
     """
+    notes = []
     rows = named(frame)
+    if "method" in rows.columns and "choice" in rows.columns:
+        # Where methods are compared the choice is the method, and has its colour.
+        open_ = pl.col("method") == "*"
+        rows = rows.with_columns(method=pl.when(open_).then("choice").otherwise("method"))
+    if len(rows) > most:
+        best = foremost(rows, value, most)
+        notes.append(f"The best {most} of {len(rows)} rows; the table has all.")
+        rows = rows.join(best.select("row").unique(), on="row", how="semi", maintain_order="left")
     if "verdict" in rows.columns:
         rows = rows.with_columns(hollow=pl.col("verdict").is_in(BEHIND))
     base = alt.Chart(rows).encode(alt.Y("row:N", sort=in_order(rows, "row"), title=None))
     paint = of(methods, rows, legend=False)
     title = title or TITLES.get(value, value.replace("_", " "))
-    x = _along(value, title)
+    ends = interval(rows, value)
+    axis = reach(rows, value, ends)
+    scale = axis.scale(nice=True)
+    x = alt.X(f"{value}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=8))
     points = base.mark_point(filled=True, size=150, opacity=1)
     layers = [points.encode(x, color=paint, tooltip=_tips(rows))]
     if "hollow" in rows.columns:
@@ -39,32 +78,32 @@ def dots(
         hole = hole.mark_point(filled=True, size=50, opacity=1, color="white")
         layers.append(hole.encode(x))
     # Intervals lie below the points, so that a hollow one stays hollow.
-    ends = interval(rows, value)
     if ends is not None:
         rule = base.mark_rule(strokeWidth=2.5)
-        ends_x = (_along(ends[0], title), alt.X2(f"{ends[1]}:Q"))
-        layers.insert(0, rule.encode(*ends_x, color=paint))
-    return dressed(*layers, height=alt.Step(34))
+        low = alt.X(f"{ends[0]}:Q", title=title, scale=scale)
+        layers.insert(0, rule.encode(low, alt.X2(f"{ends[1]}:Q"), color=paint))
+    step = alt.Step(34 if len(rows) <= CLOSE else 22)
+    return dressed(*layers, height=step, notes=[*notes, *axis.notes])
+
+
+def foremost(frame: pl.DataFrame, value: str, rows: int) -> pl.DataFrame:
+    """Return the rows of a frame with the best values."""
+    return frame.sort(value, descending=value not in LESS_IS_BETTER, nulls_last=True).head(rows)
 
 
 def interval(frame: pl.DataFrame, value: str) -> tuple[str, str] | None:
     """Return the two columns that hold the interval of a value; None without them."""
-    for pair in ((f"{value}_low", f"{value}_high"), ("low", "high")):
+    for pair in ((f"{value}_low", f"{value}_high"), *BARE):
         if set(pair) <= set(frame.columns):
             return pair
     return None
-
-
-def _along(column: str, title: str) -> alt.X:
-    scale = alt.Scale(zero=False, nice=True)
-    return alt.X(f"{column}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=10))
 
 
 def _tips(rows: pl.DataFrame) -> list[str]:
     """Return the columns that are shown when the pointer rests on a row: all but lists."""
     tips = []
     for name, kind in rows.schema.items():
-        if kind != pl.List and name not in ("row", "hollow", "grid"):
+        if kind != pl.List and name not in MADE:
             tips.append(name)
     return tips
 
@@ -74,13 +113,16 @@ def over_budget(
 ) -> alt.LayerChart:
     """Return a measure along what was spent, with its interval; dashes differ by mixture."""
     rows = named(course.drop_nulls(measure))
+    ahead = leaders(rows, measure)
+    ends = (f"{measure}_low", f"{measure}_high")
+    axis = reach(rows, measure, ends)
     # Differences between methods are small beside the values, so axes do not begin at zero.
-    scale = alt.Scale(zero=False)
-    x = alt.X(f"{unit}:Q", title=f"spent so far, {SPENT[unit]}")
+    scale = axis.scale()
+    x = alt.X(f"{unit}:Q", title=f"spent so far ({SPENT[unit]})")
     y = alt.Y(f"{measure}:Q", title=TITLES[measure], scale=scale)
-    low = alt.Y(f"{measure}_low:Q", title=TITLES[measure], scale=scale)
-    high = alt.Y2(f"{measure}_high:Q")
-    paint = of(methods, rows)
+    low = alt.Y(f"{ends[0]}:Q", title=TITLES[measure], scale=scale)
+    high = alt.Y2(f"{ends[1]}:Q")
+    paint = of(methods, rows, ahead=ahead)
     legend = alt.Legend(title=None, orient="top", symbolType="stroke")
     dash = alt.StrokeDash("mixture:N", legend=legend)
     chart = alt.Chart(rows)
@@ -89,7 +131,15 @@ def over_budget(
     line = line.encode(x, y, paint, dash, detail="row:N", order="task:O")
     points = chart.mark_circle(size=55, opacity=1)
     points = points.encode(x, y, paint, tooltip=["row", "task", "seeds", measure, unit])
-    return dressed(band, line, points, height=460)
+    notes = [*axis.notes, *greyed(paints(methods, rows, ahead))]
+    return dressed(band, line, points, height=460, notes=notes)
+
+
+def leaders(course: pl.DataFrame, measure: str) -> list[str]:
+    """Return the methods of a course by what they reach at its end, the best first."""
+    ends = course.filter(pl.col("task") == pl.col("tasks"))
+    best = ends.group_by("method", maintain_order=True).agg(pl.col(measure).max())
+    return best.sort(measure, descending=True, nulls_last=True)["method"].to_list()
 
 
 def pairs(frame: pl.DataFrame, a: str, b: str, measure: str) -> alt.LayerChart:
@@ -115,18 +165,29 @@ def pairs(frame: pl.DataFrame, a: str, b: str, measure: str) -> alt.LayerChart:
 
 
 def costs(frame: pl.DataFrame, value: str) -> alt.LayerChart:
-    """Return a bar per setting, what it spends stacked by phase; the dearest comes first."""
+    """Return a bar per setting, what it spends stacked by phase; the dearest comes first.
+
+    Bars and phases have one order in every unit: bars by their FLOPs, phases as they come in a
+    trial.
+    """
     rows = named(frame)
-    sums = rows.group_by("row").agg(pl.col(value).sum()).sort(value, descending=True)
+    sums = rows.group_by("row", maintain_order=True).agg(pl.col("gflops").sum())
+    sums = sums.sort("gflops", "row", descending=[True, False])
+    present = set(rows["phase"])
+    phases = [phase for phase in PHASES if phase in present]
+    phases += sorted(present - set(PHASES))
+    places = {phase: place for place, phase in enumerate(phases)}
+    rows = rows.with_columns(place=pl.col("phase").replace_strict(places))
     # Phases have other colours than the first methods, so that nobody takes one for the other.
     colours = [*OKABE_ITO[5:6], *OKABE_ITO[:5], *OKABE_ITO[6:]]
-    scale = alt.Scale(domain=sorted(rows["phase"].unique()), range=colours)
+    scale = alt.Scale(domain=phases, range=colours)
     legend = alt.Legend(title="phase", orient="top")
     bars = alt.Chart(rows).mark_bar()
     bars = bars.encode(
         alt.X(f"{value}:Q", title=COSTS[value]),
         alt.Y("row:N", sort=sums["row"].to_list(), title=None),
         alt.Color("phase:N", scale=scale, legend=legend),
+        alt.Order("place:Q"),
         tooltip=["row", "phase", "trials", "gflops", "seconds", "peak_gb"],
     )
-    return dressed(bars, height=alt.Step(32))
+    return dressed(bars, height=alt.Step(32 if len(sums) <= CLOSE else 22))

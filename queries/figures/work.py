@@ -3,7 +3,8 @@
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import FAINT, OKABE_ITO, dressed
+from queries.figures.looks import FAINT, OKABE_ITO, dressed
+from queries.figures.scales import reach
 
 STATES = {
     "done": "#009E73",
@@ -26,15 +27,17 @@ SHADES = {
 def losses(frame: pl.DataFrame) -> alt.LayerChart:
     """Return the loss over steps: a colour per attempt, a line per task."""
     colours = alt.Scale(range=list(OKABE_ITO))
+    named = frame.with_columns(row=pl.format("step {}", "at_step"))
+    axis = reach(named, "loss")
     line = alt.Chart(frame).mark_line(strokeWidth=2, point=True)
     line = line.encode(
-        alt.X("at_step:Q", title="step"),
-        alt.Y("loss:Q", scale=alt.Scale(zero=False)),
+        alt.X("at_step:Q", title="step since the beginning of the stream"),
+        alt.Y("loss:Q", title="loss", scale=axis.scale()),
         alt.Color("attempt:N", scale=colours, legend=alt.Legend(orient="top")),
         detail="task:N",
         tooltip=["attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at"],
     )
-    return dressed(line, height=260)
+    return dressed(line, height=260, notes=axis.notes)
 
 
 def progress(status: pl.DataFrame) -> alt.LayerChart:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from screens.charts.looks import (
+from queries.figures.looks import (
     DIVERGING,
     FAINT,
     INK,
@@ -18,6 +18,7 @@ from screens.charts.looks import (
     provenance,
     told_apart,
 )
+from queries.figures.scales import reach
 
 LOST_TIPS = ["row", "dataset", "role", "metric", "seeds"]
 LOST_TIPS += ["untouched", "worst", "worst_task", "last", "lost"]
@@ -30,13 +31,18 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
 
     of_two: the value is the difference of two settings, and zero is the middle of the colours.
     """
+    sizes = frame.with_columns(row="item", size=pl.col(value).abs())
+    bounds = reach(sizes, "size")
     peak = max(float(str(frame[value].abs().max() or 0)), 1e-9)
+    if bounds.domain is not None:
+        # A value far beyond the others has the last colour and its number; the others differ.
+        peak = bounds.domain[1]
     # A difference has a middle, zero, and two directions; a value has one.
     if of_two:
-        scale = alt.Scale(domain=[-peak, 0, peak], range=list(DIVERGING))
+        scale = alt.Scale(domain=[-peak, 0, peak], range=list(DIVERGING), clamp=True)
         dark, digits = f"abs(datum['{value}']) > {0.75 * peak}", "+.2f"
     else:
-        scale = alt.Scale(scheme="cividis", domain=[0, peak])
+        scale = alt.Scale(scheme="cividis", domain=[0, peak], clamp=True)
         dark, digits = f"datum['{value}'] < {0.55 * peak}", ".2f"
     across = alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
     down = alt.Axis(domain=False, ticks=False)
@@ -57,14 +63,15 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
 def forgetting(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
     """Return what each setting lost on each dataset; left of zero it gained."""
     rows = told_apart(named(frame))
-    title = "lost since the untouched backbone (below 0: gained)"
-    x = alt.X("lost:Q", title=title, axis=alt.Axis(format="+.2f"))
+    title = "lost since the untouched backbone (accuracy; below 0: gained)"
+    axis = reach(rows, "lost")
+    x = alt.X("lost:Q", title=title, scale=axis.scale(), axis=alt.Axis(format="+.2f"))
     y = alt.Y("item:N", sort=in_order(rows, "item"), title=None, axis=alt.Axis(grid=True))
     shape = alt.Shape("mixture:N", legend=on_top())
     zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[4, 3])
     points = alt.Chart(rows).mark_point(filled=True, size=110, opacity=0.9)
     points = points.encode(x, y, of(methods, rows), shape, tooltip=LOST_TIPS)
-    return dressed(zero.encode(x="zero:Q"), points, height=alt.Step(28))
+    return dressed(zero.encode(x="zero:Q"), points, height=alt.Step(28), notes=axis.notes)
 
 
 def reproduced(frame: pl.DataFrame) -> alt.LayerChart:
@@ -74,5 +81,7 @@ def reproduced(frame: pl.DataFrame) -> alt.LayerChart:
     line = alt.Chart(ends).mark_line(color=FAINT, strokeDash=[4, 3])
     points = alt.Chart(frame).mark_point(size=110, filled=True, opacity=0.9, color=OKABE_ITO[0])
     shape = provenance(alt.Legend(orient="top"))
-    points = points.encode(alt.X("published:Q"), alt.Y("ours:Q"), shape, tooltip=BOTH_TIPS)
+    x = alt.X("published:Q", title="published (accuracy)")
+    y = alt.Y("ours:Q", title="ours (accuracy)")
+    points = points.encode(x, y, shape, tooltip=BOTH_TIPS)
     return dressed(line.encode(x="published:Q", y="ours:Q"), points, height=420)

@@ -1,0 +1,82 @@
+"""Write the values of an answer as text, for tables that people read."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import polars as pl
+
+# What is written for NULL
+NOTHING = "-"
+# Below this a column of numbers has three decimals; above it thousands are separated.
+THOUSAND = 1_000.0
+# From here on powers of ten are written, as in 1.499e+12.
+POWERS = 1e9
+# The least value of a column that three decimals can show
+LEAST = 5e-3
+# Whole numbers that name something; their thousands are not separated.
+NAMES: tuple[str, ...] = (
+    "trial",
+    "seed",
+    "attempt",
+    "task",
+    "step",
+    "year",
+    "place",
+    "position",
+    "after",
+)
+NAMES += ("example_trial", "example_attempt", "first_trial", "last_trial", "trunk", "stem")
+
+
+def writer(column: pl.Series) -> Callable[[object], str]:
+    """Return what writes the values of a column; NULL is written as a dash.
+
+    Booleans are yes or no. Numbers of a column share their decimals: three where all are below a
+    thousand (12.706), else as many as show three digits (1,499 and 0.42). Times are to the second.
+    """
+    if column.dtype == pl.Boolean:
+        return _or_nothing(lambda value: "yes" if value else "no")
+    if column.dtype.is_integer():
+        plain = column.name in NAMES
+        return _or_nothing(str if plain else lambda value: f"{value:,}")
+    if column.dtype.is_float() or column.dtype.is_decimal():
+        return _or_nothing(_number(column))
+    return _or_nothing(_plain)
+
+
+def _number(column: pl.Series) -> Callable[[object], str]:
+    """Return what writes the numbers of a column that are not whole."""
+    sizes = column.cast(pl.Float64).abs().drop_nulls()
+    sizes = sizes.filter(sizes.is_finite() & (sizes > 0))
+    most = float(str(sizes.max() or 0))
+    if most >= THOUSAND:
+        return _large
+    if 0 < most < LEAST:
+        return lambda value: f"{value:.3g}"
+    return lambda value: f"{value:.3f}"
+
+
+def _large(value: object) -> str:
+    """Return a number of a column with large ones: thousands separated, three digits at least."""
+    number = float(str(value))
+    if abs(number) >= POWERS:
+        return f"{number:.4g}"
+    if abs(number) >= THOUSAND / 10:
+        return f"{number:,.0f}"
+    return f"{number:.3g}"
+
+
+def _or_nothing(write_value: Callable[[object], str]) -> Callable[[object], str]:
+    """Return what writes a value as `write_value` does, and NULL as a dash."""
+
+    def written(value: object) -> str:
+        return NOTHING if value is None else write_value(value)
+
+    return written
+
+
+def _plain(value: object) -> str:
+    """Return a value as text; times to the second."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return str(value)

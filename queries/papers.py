@@ -1,0 +1,258 @@
+"""Write an answer as a table for a paper or a page: LaTeX (booktabs), Markdown, HTML.
+
+All three say how many rows there are, what an interval is, and what is bold: whatever cannot be
+told from the best, where the answer has judged that.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import polars as pl
+
+from queries.columns import heading
+from queries.sheet import Column, Sheet, sheet
+from schema.questions import Question
+
+# A column that judges rows, the values that make a row bold, and what bold then means
+BOLD: dict[str, tuple[tuple[object, ...], str]] = {
+    "verdict": (
+        ("best", "tie", "ahead"),
+        "the best, and all that cannot be told from it (paired by seed, 5 % over all of a family)",
+    ),
+    "with_best": ((True,), "the first, and all that are closer to it than the critical difference"),
+    "best_trade": ((True,), "nobody gains as much and loses as little"),
+    "pareto": ((True,), "nobody is as good in everything and better in something"),
+    "sure": ((True,), "within the bounds with the whole interval"),
+}
+# What the intervals of a question are; those of all others are t-intervals
+INTERVALS = {
+    "bootstrap": "the 95 % percentile interval of means of resampled seeds",
+    "improvement": "the 95 % interval over the seeds of both methods",
+    "decide": "the interval of the look at which the answer is",
+}
+USUAL = "the 95 % t-interval over seeds"
+# Characters with a meaning in LaTeX, and how they are written as themselves
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "_": r"\_",
+    "%": r"\%",
+    "&": r"\&",
+    "#": r"\#",
+    "$": r"\$",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "·": r"$\cdot$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """What a table for print consists of."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: int
+    # Of each row whether it is bold
+    bold: tuple[bool, ...]
+    notes: tuple[str, ...]
+    # Columns that are not in it
+    omitted: tuple[str, ...]
+
+
+def markdown(frame: pl.DataFrame, question: Question | None = None) -> str:
+    """Return an answer as a Markdown table, with its notes below it."""
+    paper = _paper(frame, question, whole=True)
+    lines = [f"**{paper.caption}**", ""]
+    lines.append("| " + " | ".join(column.name for column in paper.columns) + " |")
+    marks = ["--:" if column.number else ":--" for column in paper.columns]
+    lines.append("|" + "|".join(marks) + "|")
+    for row in range(paper.rows):
+        cells = _cells(paper, row, _markdown_cell, "**{}**".format)
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", *(f"{note}  " for note in paper.notes)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>").replace("*", "\\*")
+
+
+def html(frame: pl.DataFrame, question: Question | None = None) -> str:
+    """Return an answer as a whole HTML page that fetches nothing."""
+    paper = _paper(frame, question, whole=True)
+    head = "".join(f'<th scope="col">{escape(heading(one.name))}</th>' for one in paper.columns)
+    body = []
+    for row in range(paper.rows):
+        cells = _cells(paper, row, _html_cell, "<b>{}</b>".format)
+        kinds = [' class="number"' if column.number else "" for column in paper.columns]
+        marked = [f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)]
+        body.append(f"<tr>{''.join(marked)}</tr>")
+    notes = "".join(f"<p>{escape(note)}</p>" for note in paper.notes)
+    title = escape(paper.caption)
+    return HTML.format(title=title, head=head, body="\n".join(body), notes=notes)
+
+
+HTML = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }}
+table {{ border-collapse: collapse; }} caption {{ text-align: left; padding: 0 0 .6rem; }}
+th, td {{ padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }}
+td {{ white-space: pre-wrap; }} .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+thead {{ border-block: 1px solid #444; }} tbody {{ border-bottom: 1px solid #444; }}
+</style></head>
+<body><table>
+<caption>{title}</caption>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody></table>
+{notes}
+</body></html>
+"""
+
+
+def _html_cell(text: str) -> str:
+    return escape(text)
+
+
+def latex(frame: pl.DataFrame, question: Question | None = None) -> str:
+    """Return an answer as a LaTeX table for the package booktabs.
+
+    Where the answer has means with intervals these, the names and the number of seeds are its
+    columns; a comment in the file names those that were left out.
+    """
+    paper = _paper(frame, question, whole=False)
+    align = "".join("r" if column.number else "l" for column in paper.columns)
+    heads = [
+        "$n$" if column.name == "seeds" else _tex(heading(column.name)) for column in paper.columns
+    ]
+    lines = ["% \\usepackage{booktabs}"]
+    if paper.omitted:
+        lines.append(f"% Not in this table: {', '.join(paper.omitted)}")
+    lines += ["\\begin{table}", "  \\centering", f"  \\caption{{{_tex(paper.caption)}}}"]
+    lines += [f"  \\begin{{tabular}}{{{align}}}", "    \\toprule"]
+    lines += [f"    {' & '.join(heads)} \\\\", "    \\midrule"]
+    for row in range(paper.rows):
+        cells = _cells(paper, row, _tex, _tex_bold)
+        lines.append(f"    {' & '.join(cells)} \\\\")
+    lines += ["    \\bottomrule", "  \\end{tabular}"]
+    lines += ["  \\par\\smallskip\\footnotesize"]
+    lines += [f"  {_tex(note)}" for note in paper.notes]
+    lines += ["\\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def _tex_bold(text: str) -> str:
+    return f"\\textbf{{{text}}}"
+
+
+def _tex(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _cells(
+    paper: Paper, row: int, write: Callable[[str], str], embolden: Callable[[str], str]
+) -> list[str]:
+    """Return the cells of a row; of one that is bold the first name and the first value are."""
+    first = {_first(paper.columns, key=True), _first(paper.columns, key=False)}
+    cells = []
+    for place, column in enumerate(paper.columns):
+        text = write(column.cells[row].strip())
+        cells.append(embolden(text) if paper.bold[row] and place in first else text)
+    return cells
+
+
+def _first(columns: Sequence[Column], *, key: bool) -> int:
+    """Return the place of the first name, or of the first value; -1 where there is none."""
+    for place, column in enumerate(columns):
+        if (key and column.key) or (not key and column.bounded):
+            return place
+    return -1
+
+
+def _paper(frame: pl.DataFrame, question: Question | None, *, whole: bool) -> Paper:
+    """Return what the table of an answer consists of; `whole`: with columns of every kind."""
+    page = sheet(frame, question)
+    columns = list(page.columns)
+    omitted: list[str] = []
+    if whole:
+        columns += [_long_column(name, cells) for name, cells in page.long.items()]
+    else:
+        columns = _printed(page)
+        names = {column.name for column in columns}
+        omitted = [column.name for column in page.columns if column.name not in names]
+        omitted += list(page.long)
+    caption = "An answer" if question is None else question.question
+    return Paper(
+        caption=caption,
+        columns=tuple(columns),
+        rows=len(frame),
+        bold=_bold(frame),
+        notes=tuple(_notes(frame, page, question)),
+        omitted=tuple(omitted),
+    )
+
+
+def _long_column(name: str, cells: Sequence[str | None]) -> Column:
+    return Column(name=name, cells=tuple(cell or "-" for cell in cells))
+
+
+def _printed(page: Sheet) -> list[Column]:
+    """Return the columns of a table in print: names, means with intervals, and seeds."""
+    bounded = [column for column in page.columns if column.bounded]
+    if not bounded:
+        return list(page.columns)
+    columns = []
+    for column in page.columns:
+        if column.key or column.bounded or column.name in ("seeds", "pairs", "rank", "verdict"):
+            columns.append(column)
+    return columns
+
+
+def _judge(frame: pl.DataFrame) -> str | None:
+    """Return the column that says which rows are bold; None where nothing was judged."""
+    for name in BOLD:
+        if name in frame.columns:
+            return name
+    return None
+
+
+def _bold(frame: pl.DataFrame) -> tuple[bool, ...]:
+    judge = _judge(frame)
+    if judge is None:
+        return (False,) * len(frame)
+    values, _ = BOLD[judge]
+    return tuple(value in values for value in frame[judge])
+
+
+def _notes(frame: pl.DataFrame, page: Sheet, question: Question | None) -> list[str]:
+    """Return the sentences below a table: what is shared, the intervals, what is bold."""
+    notes = []
+    if page.shared:
+        words = ", ".join(f"{name} {value}" for name, value in page.shared.items())
+        notes.append(f"All rows: {words}.")
+    if any(column.bounded for column in page.columns):
+        kind = USUAL if question is None else INTERVALS.get(question.name, USUAL)
+        notes.append(
+            f"a ± b: a mean and half the width of {kind}; a (b to c) where it is uneven; "
+            "a value alone has too few seeds for an interval."
+        )
+    if "seeds" in frame.columns:
+        notes.append("n (seeds): how many seeds a mean is over.")
+    judge = _judge(frame)
+    if judge is None:
+        notes.append("Nothing is bold: this answer does not judge which rows can be told apart.")
+    else:
+        notes.append(f"Bold: {BOLD[judge][1]}.")
+        if judge == "verdict" and "too few seeds" in frame[judge].to_list():
+            notes.append("Rows with too few seeds to tell are not bold.")
+    return notes

@@ -1,0 +1,135 @@
+"""Make a sheet of an answer: cells of text, in the order in which they matter, for any table.
+
+The terminal, Markdown, HTML and LaTeX show the same sheet. A value and its interval are one cell;
+words that all rows share stand once, above; texts that are too long for a cell stand apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from queries.columns import halves, intervals, keys, ordered
+from queries.numbers import NOTHING, writer
+from schema.questions import Question
+
+# Characters: text that is longer does not fit into a cell.
+LONG = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a sheet, with a text per row."""
+
+    name: str
+    cells: tuple[str, ...]
+    # Whether it is one of the columns that tell rows apart
+    key: bool = False
+    # Whether its cells stand to the right
+    number: bool = False
+    # Whether its cells are words, which may stand apart from their row
+    text: bool = False
+    # Whether its cells hold an interval beside the value
+    bounded: bool = False
+
+    @property
+    def width(self) -> int:
+        """The characters of the longest cell."""
+        return max(map(len, self.cells), default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """An answer as text: its columns, the most important first."""
+
+    rows: int
+    columns: tuple[Column, ...]
+    # Words that all of several rows have, by column
+    shared: Mapping[str, str]
+    # Texts that are too long for a cell, by column; None where a row has none
+    long: Mapping[str, tuple[str | None, ...]]
+
+
+def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
+    """Return an answer as a sheet; `question` says which columns tell its rows apart."""
+    frame = flat(frame)
+    ends, half = intervals(frame.columns), halves(frame.columns)
+    inside = {name for pair in ends.values() for name in pair} | set(half.values())
+    names = keys(question, frame.columns)
+    shared = _shared(frame)
+    long: dict[str, tuple[str | None, ...]] = {}
+    columns = []
+    # A column without any value says least, so it is the first to be left out.
+    order = ordered(question, frame.columns)
+    order.sort(key=lambda name: name not in names and frame[name].null_count() == len(frame))
+    for name in order:
+        column = frame[name]
+        if name in inside or name in shared:
+            continue
+        if is_long(column):
+            long[name] = tuple(column)
+            continue
+        cells = list(map(writer(column), column))
+        if name in ends:
+            cells = _bounded(cells, column, frame[ends[name][0]], frame[ends[name][1]])
+        elif name in half:
+            width = frame[half[name]]
+            cells = _bounded(cells, column, column - width, column + width)
+        columns.append(
+            Column(
+                name=name,
+                cells=tuple(cells),
+                key=name in names,
+                number=column.dtype.is_numeric(),
+                text=column.dtype == pl.String,
+                bounded=name in ends or name in half,
+            )
+        )
+    return Sheet(rows=len(frame), columns=tuple(columns), shared=shared, long=long)
+
+
+def flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the answer with lists as text with commas, for what holds one value per cell."""
+    nested = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
+    return frame.with_columns(
+        pl.col(name).cast(pl.List(pl.String)).list.join(", ") for name in nested
+    )
+
+
+def is_long(column: pl.Series) -> bool:
+    """Return whether some value is text that does not fit into a cell.
+
+    Such text is longer than LONG, or of several lines.
+    """
+    if column.dtype != pl.String:
+        return False
+    return bool((column.str.len_chars() > LONG).any() or column.str.contains("\n").any())
+
+
+def _shared(frame: pl.DataFrame) -> dict[str, str]:
+    """Return the text columns that have one value in all of several rows, with that value."""
+    shared: dict[str, str] = {}
+    if len(frame) < 2:
+        return shared
+    for column in frame.select(pl.selectors.string()):
+        if column.n_unique() == 1 and column[0] and not is_long(column):
+            shared[column.name] = str(column[0])
+    return shared
+
+
+def _bounded(cells: list[str], value: pl.Series, low: pl.Series, high: pl.Series) -> list[str]:
+    """Return the cells with their intervals: ± half the width, or both ends if these differ.
+
+    The values are padded on the left, so that they stay aligned.
+    """
+    longest = max(map(len, cells), default=0)
+    write = writer(value)
+    texts = []
+    for cell, middle, bottom, top in zip(cells, value, low, high, strict=True):
+        text = cell.rjust(longest)
+        if cell != NOTHING and bottom is not None and top is not None:
+            above, below = top - middle, middle - bottom
+            even = abs(above - below) <= 1e-6 * max(abs(above), abs(below), 1e-9)
+            text += f" ± {write(above)}" if even else f" ({write(bottom)} to {write(top)})"
+        texts.append(text)
+    return texts

@@ -1,0 +1,161 @@
+"""Tables of the terminal at 80, 120 and 160 columns, over all questions on catalogs with something of everything."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pages.kept import DEMO
+from queries import Question, answer, questions
+from queries.numbers import writer
+from queries.sheet import sheet
+from queries.terminal import ROWS_SHOWN, shown
+from tests.filled import Filled, varied
+
+ASKED = questions()
+WIDTHS = (80, 120, 160)
+PARAMETERS = {
+    "decide": {"a": "finetune", "b": "lora"},
+    "cheapest": {"min_gain": -1.0, "max_loss": 1.0},
+}
+LONG_NAME = "task_arithmetic_of_a_very_long_name_" + "x" * 20
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[Any]:
+    """Names are as long as they get: those of methods and mixtures that a paper would have."""
+    made = Filled()
+    made.connection.execute(
+        "INSERT INTO method BY NAME SELECT * REPLACE (? AS name) FROM method WHERE name = 'lora'",
+        [LONG_NAME],
+    )
+    varied(made)
+    for seed in range(3):
+        made.done(
+            [[0.2, 0.4, 0.6, 0.8], [0.6, 0.4, 0.5, 0.7], [0.5, 0.8, 0.4, 0.7]],
+            method=LONG_NAME,
+            seed=seed,
+        )
+    yield made.connection
+    made.connection.close()
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Any]:
+    with DEMO.catalog() as connection:
+        yield connection
+
+
+def asked(connection: Any, question: Question) -> pl.DataFrame:
+    """The rows that the terminal shows."""
+    return answer(connection, question, PARAMETERS.get(question.name, {}), rows=ROWS_SHOWN + 1)
+
+
+def check(frame: pl.DataFrame, question: Question, width: int) -> None:
+    """No line above the width, every name of a method whole, every column shown or named."""
+    text = shown(frame, width, question).plain
+    assert max(map(len, text.splitlines()), default=0) <= width
+    rows = frame.head(20 if sheet(frame, question).long else ROWS_SHOWN)
+    # Only a name that is wider than the terminal itself is broken.
+    for name in rows["method"].drop_nulls().unique() if "method" in rows.columns else ():
+        assert name in text, name
+    flat_text = re.sub(r"\s+", " ", text)
+    for name in sheet(frame, question).columns:
+        pieces = name.name.split("_")
+        assert all(piece in flat_text for piece in pieces), name.name
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("question", ASKED, ids=[question.name for question in ASKED])
+def test_every_answer_fits(full: Any, question: Question, width: int) -> None:
+    frame = asked(full, question)
+    if not frame.is_empty():
+        check(frame, question, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "name", ["ranked", "retention_at_budget", "decide", "effect", "spread", "lost"]
+)
+def test_answers_of_the_demo_fit(demo: Any, name: str, width: int) -> None:
+    (question,) = [one for one in ASKED if one.name == name]
+    frame = answer(demo, question, {}, rows=ROWS_SHOWN + 1)
+    assert not frame.is_empty()
+    check(frame, question, width)
+
+
+def test_at_80_columns_what_matters_is_there(demo: Any) -> None:
+    """The names, the measure with its interval; and what is not there is said by name."""
+    (question,) = [one for one in ASKED if one.name == "retention_at_budget"]
+    text = shown(asked(demo, question), 80, question).plain
+    head = next(line for line in text.splitlines() if "method" in line)
+    assert head.split()[:3] == ["rank", "method", "mixture"] and "zs_ratio" in head
+    assert re.search(r" 1  \w+ .*0\.\d{3} ± 0\.\d{3}", text)
+
+
+def test_an_insert_stands_whole_below_its_row(full: Any) -> None:
+    (question,) = [one for one in ASKED if one.name == "next"]
+    frame = answer(full, question, {}).filter(pl.col("grid").is_not_null())
+    text = shown(frame, 80, question).plain
+    for statement in frame["grid"].head(20):
+        assert re.sub(r"\s+", " ", statement) in re.sub(r"\s+", " ", text)
+
+
+def test_long_texts_are_cut_and_say_so() -> None:
+    log = "\n".join(f"line {number}" for number in range(40))
+    text = shown(
+        pl.DataFrame({"trial": [1], "log_tail": [log], "spec": ["{" + "a: 1, " * 400]}), 80
+    ).plain
+    assert "line 39" in text and "line 3\n" not in text
+    assert "28 lines before, with --json or --out FILE" in text
+    assert re.search(r"\d+ more lines, with --json", text)
+
+
+def test_a_name_wider_than_the_terminal_is_there() -> None:
+    name = "m" * 60
+    frame = pl.DataFrame({"method": [name, "b"], "mixture": ["x", "y"], "mean": [0.5, 0.25]})
+    lines = shown(frame, 40).plain.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert "".join(lines).replace(" ", "").count("m" * 60) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([12.706, 0.5, None], ["12.706", "0.500", "-"]),
+        ([1499.2, 0.4215, 12.706], ["1,499", "0.421", "12.7"]),
+        ([1.499e12], ["1.499e+12"]),
+        ([0.00012], ["0.00012"]),
+        ([1499, 3], ["1,499", "3"]),
+        ([True, False, None], ["yes", "no", "-"]),
+        ([0.0], ["0.000"]),
+    ],
+)
+def test_numbers(values: list[object], texts: list[str]) -> None:
+    column = pl.Series("value", values)
+    assert list(map(writer(column), column)) == texts
+
+
+def test_the_number_of_a_trial_has_no_separator() -> None:
+    column = pl.Series("trial", [12345])
+    assert writer(column)(12345) == "12345"
+
+
+def test_intervals_that_are_uneven_show_both_ends() -> None:
+    frame = pl.DataFrame(
+        {"method": ["a", "b"], "mean": [0.5, 0.6], "lowest": [0.4, 0.5], "highest": [0.55, 0.7]}
+    )
+    (mean,) = [column for column in sheet(frame).columns if column.name == "mean"]
+    assert mean.cells == ("0.500 (0.400 to 0.550)", "0.600 ± 0.100")
+
+
+def test_words_that_all_rows_share_stand_once_above() -> None:
+    frame = pl.DataFrame({"backbone": ["tiny", "tiny"], "method": ["a", "b"], "mean": [0.5, 0.6]})
+    assert shown(frame, 80).plain.splitlines() == [
+        "backbone tiny",
+        "method   mean",
+        "a       0.500",
+        "b       0.600",
+    ]
