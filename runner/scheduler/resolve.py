@@ -93,8 +93,9 @@ def _objection(spec: Spec, comparison: Comparison | None) -> str | None:
         _check_stream(spec)
         for objection in stream_rows.objections(spec.backbone, spec.stream, spec.mixture):
             raise RefusedError(objection)
-        for objection in comparison.objections(_datasets(spec)) if comparison is not None else ():
-            raise RefusedError(objection)
+        if comparison is not None:
+            for objection in comparison.objections(_rows_to_compare(spec)):
+                raise RefusedError(objection)
     except (parts.PartError, RefusedError) as error:
         return str(error)
     return None
@@ -107,6 +108,18 @@ def _datasets(spec: Spec) -> list[Mapping[str, Any]]:
     return [*rows, pool] if isinstance(pool, Mapping) else rows
 
 
+def _rows_to_compare(spec: Spec) -> list[Mapping[str, Any]]:
+    """Return the rows of the datasets, marked `by_class` where a task is a class of the dataset."""
+    by_class = set()
+    for dataset, concept in spec.stream["sequence"]["concepts"]:
+        if concept != EVERYTHING:
+            by_class.add(dataset)
+    marked = []
+    for row in _datasets(spec):
+        marked.append({**row, "by_class": True} if row["name"] in by_class else row)
+    return marked
+
+
 def _check_stream(spec: Spec) -> None:
     """Refuse a stream with fewer concepts than tasks, or with concepts that its datasets lack."""
     stream = spec.stream
@@ -117,14 +130,36 @@ def _check_stream(spec: Spec) -> None:
             f"stream {stream['name']!r} cuts {len(concepts)} concepts into {stream['tasks']} "
             "tasks; a task needs at least one"
         )
+    where = f"sequence {stream['sequence']['name']!r} names concept"
     for dataset, concept in concepts:
         if concept != EVERYTHING and concept not in classes[dataset]:
             known = sorted(classes[dataset])
             raise RefusedError(
-                f"sequence {stream['sequence']['name']!r} names concept {concept!r}, "
+                f"{where} {concept!r}, "
                 f"which dataset {dataset!r} does not have.{nearest(concept, known)}"
             )
+    for dataset in stream["datasets"]:
+        _check_labels(where, dataset, concepts)
     _check_label_spaces(stream)
+
+
+def _check_labels(
+    where: str, dataset: Mapping[str, Any], concepts: Sequence[Sequence[str]]
+) -> None:
+    """Refuse a class as a concept of a dataset whose row says of no pair which class it has."""
+    form = dataset["format"]
+    # A format that gets its classes from nowhere but one key of params names that key.
+    keys = parts.declared("streams/formats", form, ("LABELED_BY",))
+    if all(dataset["params"].get(key) for key in keys):
+        return
+    for name, concept in concepts:
+        if name == dataset["name"] and concept != EVERYTHING:
+            raise RefusedError(
+                f"{where} {concept!r} of dataset {name!r}, and none of its pairs has a class: "
+                f"format {form} reads classes from the column that {' and '.join(keys)} in the "
+                f"row's params names, and it names none. Name it, or write {EVERYTHING!r} as the "
+                "concept, which is every pair of the dataset"
+            )
 
 
 def _check_label_spaces(stream: Mapping[str, Any]) -> None:

@@ -118,7 +118,7 @@ class Datasets:
             else:
                 indices = np.flatnonzero(pairs.labels == self.rows[name]["classes"].index(concept))
             if not len(indices):
-                raise ValueError(f"dataset {name!r} has no training pairs of concept {concept!r}")
+                raise ValueError(_no_pairs(name, concept, pairs))
             portions.append((pairs, indices))
         return portions
 
@@ -165,3 +165,14 @@ class Datasets:
             f'{backbone!r} takes {taken} x {taken}. Insert a row with "image_px": {taken} in its '
             "params, or choose a backbone of that size."
         )
+
+
+def _no_pairs(dataset: str, concept: str, pairs: Pairs) -> str:
+    """Return why a task cannot be learned: its concept has no training pairs."""
+    sentence = f"dataset {dataset!r} has no training pairs of concept {concept!r}"
+    if (pairs.labels < 0).all():
+        sentence += (
+            f": none of its {len(pairs)} pairs has a class. Name {EVERYTHING!r} as the concept in "
+            "sequence_concept, which is every pair of the dataset"
+        )
+    return sentence

@@ -28,6 +28,8 @@ from streams.formats._places import matching, part, place_and_pattern
 from streams.formats._tables import texts_of
 from streams.formats._unused import NO_CAPTION, Unused
 
+# The key of params without which no pair has a class.
+LABELED_BY = ("label",)
 # Read at once while the images are copied.
 ROWS = 64
 

@@ -10,6 +10,7 @@ As in WebDataset (https://github.com/webdataset/webdataset) the key of a member 
 dot of its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from streams import DatasetError
+from schema.spec import EVERYTHING
+from streams import ContradictionError, DatasetError
 from streams.formats._disk import Arrays, cached, span
 from streams.formats._files import Files
 from streams.formats._labels import by_label
 from streams.formats._places import expanded, matching, part, place_and_pattern
 from streams.formats._remote import fetched, is_address
-from streams.formats._samples import index_of, texts_in
+from streams.formats._samples import has_class, index_of, texts_in
 from streams.formats._unused import Unused
 
 # The version of the index: another one is made anew, beside the old.
@@ -33,6 +35,8 @@ VERSION = 3
 # How many endings of members an error names.
 ENDINGS_SHOWN = 8
 WANTED = "tar shards, or folders of them"
+# In so many shards of a split a class is looked for before a job exists.
+SHARDS_LOOKED = 16
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,31 @@ class Webdataset:
         if not any(len(index["keys"]) for index in indices):
             raise DatasetError(f"{about}: {self._nothing(where, indices)}")
         return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
+
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare a row of which a stream teaches single classes with its shards: has any a class?
+
+        Headers are read until the first .cls, in shards that are spread over the split. Shards at
+        an address are not fetched for it.
+
+        Raises:
+            ContradictionError: no sample of these shards has a class.
+        """
+        addressed = is_address(dataset.get("location") or "")
+        if split != "train" or not dataset.get("by_class") or addressed:
+            return
+        where, _, shards = self._shards(dataset, part(self, split), cache)
+        step = math.ceil(len(shards) / SHARDS_LOOKED)
+        looked = shards[::step]
+        for file in looked:
+            if has_class(file):
+                return
+        raise ContradictionError(
+            f"dataset {dataset['name']!r}: a stream teaches single classes of it, and no sample "
+            f"in {len(looked)} of the {len(shards)} shards in {where} has a class (a .cls member). "
+            f"Name {EVERYTHING!r} as the concept in sequence_concept, which is every pair of the "
+            "dataset, or write the shards with classes."
+        )
 
     def _nothing(self, where: str, indices: list[Arrays]) -> str:
         """Return why shards have no pairs, with the endings of their members and what to write."""

@@ -93,6 +93,27 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
     assert datasets.unreadable() == []
 
 
+def test_a_concept_that_no_pair_has_is_named(tmp_path: Path) -> None:
+    """Where the shards are met by the job first: with what to write instead."""
+    samples = [layouts.sample(number) for number in range(4)]
+    for _, parts in samples:
+        del parts["cls"]
+    layouts.shard(tmp_path / "pool/0.tar", samples)
+    row = layouts.row("webdataset", "pool", test="none")
+    stream = {
+        "datasets": [row],
+        "tasks": 1,
+        "sequence": {"concepts": [["birds", "crow"]]},
+        "suite": {"members": []},
+    }
+    datasets = Datasets(Spec({}, stream, {}, {}, {}, {}, 0), tmp_path)
+    with pytest.raises(
+        ValueError,
+        match=r"no training pairs of concept 'crow': none of its 4 pairs has a class. Name '\*'",
+    ):
+        datasets.portions([("birds", "crow")])
+
+
 def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -> None:
     """With both numbers, before anything is decoded; a row without image_px is of its format's own size."""
     row = layouts.imagefolder(tmp_path, 30, bad=set())
