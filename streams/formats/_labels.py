@@ -114,7 +114,9 @@ def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[i
         DatasetError: gives the `name` of the first item with such a label, and the numbers there
             are.
     """
-    outside = np.flatnonzero((labels < -1) | (labels >= classes))
+    # One number that stands for all labels is looked at once
+    some = labels if any(labels.strides) else labels[:1]
+    outside = np.flatnonzero((some < -1) | (some >= classes))
     if classes and len(outside):
         wrong = int(outside[0])
         raise DatasetError(
