@@ -3,7 +3,8 @@
 What it refuses never reaches the cluster.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import duckdb
 
 from schema.checks import parts, rows, sentences, stream_rows
 from schema.checks.compared import Comparison
-from schema.spec import EVERYTHING, Spec
+from schema.spec import EVERYTHING, VERSION, Row, Spec
 from schema.words import nearest
+
+ROOT = Path(__file__).resolve().parents[2]
+# The words of a sentence in the order of the view `definition`; the seed follows
+WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget")
+Check = Callable[[Spec, Comparison | None], None]
 
 
 class RefusedError(ValueError):
@@ -20,9 +26,9 @@ class RefusedError(ValueError):
 
 
 class Resolver:
-    """The definitions of some trials, fetched in one query.
+    """The definitions of some trials, by their words.
 
-    Rows that many of them share are checked once.
+    What many of them share is fetched, parsed and checked once: a stream may have megabytes.
     """
 
     def __init__(
@@ -34,71 +40,156 @@ class Resolver:
         """`data`: the data folder, where rows are compared with their files; None: they are not."""
         self.connection = connection
         self.comparison = Comparison(data) if data is not None else None
-        self.texts: dict[int, str] = {}
-        if trials:
-            rows = connection.execute(
-                "SELECT trial, spec FROM definition WHERE trial IN (SELECT unnest(?::BIGINT[]))",
-                [list(trials)],
-            )
-            self.texts = dict(rows.fetchall())
-        # By the text before the seed: a definition with that text
-        self.seedless: dict[str, Spec] = {}
-        # By the names of the words: why they cannot run, or None
+        # By trial: the names of its words, and its seed
+        self.sentences: dict[int, tuple[tuple[str, ...], int]] = {}
+        # By word and name: the definition, as the catalog's text and parsed
+        self.texts: dict[tuple[str, str], str] = {}
+        self.rows: dict[tuple[str, str], Row] = {}
+        # By the name of a stream: a definition over it
+        self.known: dict[str, Spec] = {}
+        # By check and the names of the words that it looks at: why they cannot run, or None
         self.checked: dict[tuple[str, ...], str | None] = {}
+        if trials:
+            self._fetch(list(trials))
+
+    def _fetch(self, trials: list[int]) -> None:
+        """Fetch the sentences of trials, and the definition of each word of them once."""
+        found = self.connection.execute(
+            f"SELECT id, {', '.join(WORDS)}, seed FROM trial "
+            "WHERE id IN (SELECT unnest(?::BIGINT[]))",
+            [trials],
+        )
+        for trial, *names, seed in found.fetchall():
+            self.sentences[trial] = tuple(names), int(seed)
+        definitions = _word_definitions()
+        for place, word in enumerate(WORDS):
+            names = sorted({names[place] for names, _ in self.sentences.values()})
+            rows = self.connection.execute(
+                f"{definitions} SELECT name, definition FROM {word}_definition "
+                "WHERE name IN (SELECT unnest(?::VARCHAR[]))",
+                [names],
+            )
+            for name, text in rows.fetchall():
+                self.texts[word, name] = text
 
     def resolve(self, trial: int) -> tuple[Spec, str]:
         """Return the definition of a trial, parsed and as the catalog's own text.
 
-        The text is what the audit `definition_drift` compares with later.
+        Raises:
+            RefusedError: its rows do not add up to something that can run.
+        """
+        return self.spec(trial), self.text(trial)
+
+    def spec(self, trial: int) -> Spec:
+        """Return the definition of a trial, whose rows are shared with those of other trials.
 
         Raises:
             RefusedError: its rows do not add up to something that can run.
         """
-        if trial not in self.texts:
+        names, seed = self.sentences.get(trial, ((), 0))
+        words = dict(zip(WORDS, names, strict=False))
+        if not words or any(each not in self.texts for each in words.items()):
             raise RefusedError(_incomplete(self.connection, trial))
-        spec = self._parsed(self.texts[trial])
-        words = (spec.backbone, spec.stream, spec.mixture, spec.method, spec.recipe, spec.budget)
-        names = tuple(str(word["name"]) for word in words)
-        # The seed is no reason to refuse a trial, so one check does for all seeds
-        if names not in self.checked:
-            self.checked[names] = _objection(spec, self.comparison)
-        objection = self.checked[names]
+        rows: dict[str, Any] = {}
+        for word, name in words.items():
+            if (word, name) not in self.rows:
+                self.rows[word, name] = json.loads(self.texts[word, name])
+            rows[word] = self.rows[word, name]
+        stream = words["stream"]
+        if stream not in self.known:
+            self.known[stream] = Spec(**rows, seed=seed)
+        del rows["stream"]
+        spec = self.known[stream].with_words(rows, seed)
+        objection = self._objection(spec, words)
         if objection is not None:
             raise RefusedError(objection)
-        return spec, self.texts[trial]
+        return spec
 
-    def _parsed(self, text: str) -> Spec:
-        """Parse a text, once for all texts that differ in the seed only.
+    def text(self, trial: int) -> str:
+        """Return the definition of a trial as the view `definition` writes it.
 
-        The view `definition` writes the seed last.
+        The audit `definition_drift` compares it with the view later. It is put together anew each
+        time, as many of them would be gigabytes.
         """
-        head, _, seed = text.rpartition(',"seed":')
-        if head and seed[:-1].isdigit():
-            if head not in self.seedless:
-                self.seedless[head] = Spec.from_json(text)
-            return self.seedless[head].with_seed(int(seed[:-1]))
-        return Spec.from_json(text)
+        names, seed = self.sentences[trial]
+        pieces = [f'{{"version":{VERSION}']
+        for word, name in zip(WORDS, names, strict=True):
+            pieces += [f',"{word}":', self.texts[word, name]]
+        return "".join([*pieces, f',"seed":{seed}}}'])
+
+    def _objection(self, spec: Spec, words: Mapping[str, str]) -> str | None:
+        """Return why a definition cannot run, or None. The seed is no reason."""
+        for looked_at, check in CHECKS:
+            key = (check.__name__, *[words[word] for word in looked_at])
+            if key not in self.checked:
+                self.checked[key] = _refusal(check, spec, self.comparison)
+            if self.checked[key] is not None:
+                return self.checked[key]
+        return None
 
 
-def _objection(spec: Spec, comparison: Comparison | None) -> str | None:
-    """Return why a definition cannot run, or None."""
+def _word_definitions() -> str:
+    """Return the beginning of the view `definition`: the definitions of each word, by name."""
+    text = (ROOT / "queries/parts/definition.sql").read_text()
+    _, begin, rest = text.partition("WITH RECURSIVE")
+    named, end, _ = rest.partition("\nSELECT trial.id AS trial")
+    assert begin and end, "the view `definition` names the words first, then joins them by trial"
+    return begin + named
+
+
+def _refusal(check: Check, spec: Spec, comparison: Comparison | None) -> str | None:
+    """Return why a check refuses a definition, or None."""
     try:
-        rows.check_method(spec.method)
-        rows.check_recipe(spec.recipe)
-        rows.check_mixture(spec.mixture)
-        sentences.check_needs(spec.method, spec.mixture)
-        sentences.check_cache(spec.method, spec.mixture, spec.recipe)
-        for dataset in _datasets(spec):
-            rows.check_dataset(dataset)
-        _check_stream(spec)
-        for objection in stream_rows.objections(spec.backbone, spec.stream, spec.mixture):
-            raise RefusedError(objection)
-        if comparison is not None:
-            for objection in comparison.objections(_rows_to_compare(spec)):
-                raise RefusedError(objection)
+        check(spec, comparison)
     except (parts.PartError, RefusedError) as error:
         return str(error)
     return None
+
+
+def _method(spec: Spec, _: Comparison | None) -> None:
+    rows.check_method(spec.method)
+
+
+def _recipe(spec: Spec, _: Comparison | None) -> None:
+    rows.check_recipe(spec.recipe)
+
+
+def _mixture(spec: Spec, _: Comparison | None) -> None:
+    rows.check_mixture(spec.mixture)
+
+
+def _sentence(spec: Spec, _: Comparison | None) -> None:
+    sentences.check_needs(spec.method, spec.mixture)
+    sentences.check_cache(spec.method, spec.mixture, spec.recipe)
+
+
+def _stream(spec: Spec, _: Comparison | None) -> None:
+    for dataset in _datasets(spec):
+        rows.check_dataset(dataset)
+    _check_stream(spec)
+
+
+def _images(spec: Spec, _: Comparison | None) -> None:
+    for objection in stream_rows.objections(spec.backbone, spec.stream, spec.mixture):
+        raise RefusedError(objection)
+
+
+def _files(spec: Spec, comparison: Comparison | None) -> None:
+    if comparison is not None:
+        for objection in comparison.objections(_rows_to_compare(spec)):
+            raise RefusedError(objection)
+
+
+# In this order; each with the words that it looks at, and is asked of once
+CHECKS: Sequence[tuple[tuple[str, ...], Check]] = (
+    (("method",), _method),
+    (("recipe",), _recipe),
+    (("mixture",), _mixture),
+    (("method", "mixture", "recipe"), _sentence),
+    (("stream", "mixture"), _stream),
+    (("backbone", "stream", "mixture"), _images),
+    (("stream", "mixture"), _files),
+)
 
 
 def _datasets(spec: Spec) -> list[Mapping[str, Any]]:

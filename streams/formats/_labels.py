@@ -125,6 +125,11 @@ def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[i
         )
 
 
+def without_classes(count: int) -> np.ndarray:
+    """Return (N,) int64 for pairs without a class: one -1 that stands for all of them."""
+    return np.broadcast_to(np.int64(-1), (count,))
+
+
 def by_label(
     dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray
 ) -> list[list[str]]:

@@ -26,6 +26,7 @@ import numpy as np
 
 from schema.files import fsync
 from streams.formats._disk import Arrays, locked, version_of
+from streams.formats._labels import without_classes
 from streams.formats._splits import share_of
 from streams.formats._unused import Unused
 
@@ -78,7 +79,7 @@ class ShardSet:
         """Return (N,) int64; where no pair has a class, one -1 that stands for all."""
         file = self.folder / "labels.npy"
         if not file.exists():
-            return np.broadcast_to(np.int64(-1), (len(self),))
+            return without_classes(len(self))
         labels: np.ndarray = np.load(file, mmap_mode="r")
         return labels
 

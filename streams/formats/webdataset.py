@@ -2,7 +2,8 @@
 .cls).
 
 Where the members lie is found once on a machine, kept under the data folder and mapped into memory
-(`_shards.py`); after that any pair is one seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere.
+(`_shards.py`); after that any pair is one seek away, so that a sequence over pairs needs no shuffle
+buffer and can be taken up anywhere.
 An image without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`)
 are fetched once into the data folder: as much disk as they take.
 
