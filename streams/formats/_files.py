@@ -115,19 +115,17 @@ class Files:
         self.source, self.first_only = source, split == "test"
         self.unused: Unused = getattr(source, "unused", Unused())
         self.remarks: list[str] = getattr(source, "remarks", [])
-        shares = getattr(source, "shares", None)
-        self.items = kept(self.about, form, split, source.names, self.unused, shares)
+        hashed = getattr(source, "shares", None)
+        self.items = kept(self.about, form, split, source.names, self.unused, hashed)
         self.labels = _labels_of(source.labels, self.items)
         self.image_px = form.image_px
         self.background = _colour(self.about, getattr(form, "background", ""))
         self.upright: bool = getattr(form, "upright", False)
         self.preprocessing: Preprocessing = dataset.get("preprocessing", OPENAI)
         self.unreadable = Unreadable(self.about, form.corrupt_share)
-        # Whether it is known whose image an index gives, and whose where it is not its own.
-        self.known: np.ndarray = np.zeros(len(self.items), bool)
+        # What was read, here or elsewhere; whether it is known whose image an index gives.
+        self.read, self.known = np.zeros((2, len(self.items)), bool)
         self.instead: dict[int, int] = {}
-        # What was read, here or by a process that decodes ahead.
-        self.read: np.ndarray = np.zeros(len(self.items), bool)
         check_labels(self.about, len(dataset["classes"]), self.labels, self.name)
 
     def __len__(self) -> int:
@@ -196,8 +194,7 @@ class Files:
         for index, chance in zip(indices[part], chances[part], strict=True):
             if not self.known[index]:
                 self._pixels(int(index), None, None)
-            shown = self.instead.get(int(index), int(index))
-            texts = self.source.texts(int(self.items[shown]))
+            texts = self.source.texts(int(self.items[self.instead.get(int(index), index)]))
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
@@ -206,7 +203,7 @@ class Files:
 
         Called after `images`, which finds out whose image stands in for one that cannot be read.
         """
-        shown = [self.instead.get(index, index) for index in range(len(self))]
+        shown = (self.instead.get(index, index) for index in range(len(self)))
         return [list(self.source.texts(int(self.items[place]))) for place in shown]
 
     def met(self, indices: np.ndarray, unreadable: Sequence[str]) -> None:

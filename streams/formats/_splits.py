@@ -35,12 +35,7 @@ def kept(
     Raises:
         DatasetError: a share that is none, a split that is empty, or a place that holds no pairs.
     """
-    fractions = (form.test_share, form.corrupt_share)
-    if not all(0 <= share <= 1 for share in fractions) or form.image_px <= 0:
-        raise DatasetError(
-            f"{about}: test_share={form.test_share}, corrupt_share={form.corrupt_share}, "
-            f"image_px={form.image_px}; shares lie between 0 and 1, and image_px is above 0"
-        )
+    _check_numbers(about, form)
     if not len(names):
         beside = "; ".join(["", *unused.lines()])
         raise DatasetError(
@@ -68,3 +63,13 @@ def kept(
             "test_share."
         )
     return items
+
+
+def _check_numbers(about: str, form: Form) -> None:
+    """Refuse shares that are none, and images without a size."""
+    fractions = (form.test_share, form.corrupt_share)
+    if not all(0 <= share <= 1 for share in fractions) or form.image_px <= 0:
+        raise DatasetError(
+            f"{about}: test_share={form.test_share}, corrupt_share={form.corrupt_share}, "
+            f"image_px={form.image_px}; shares lie between 0 and 1, and image_px is above 0"
+        )
