@@ -9,17 +9,27 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
 
+class Images(Protocol):
+    """N images as an evaluation hands them to an encoder: an array, or decoded when asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> np.ndarray:
+        """Return (n, 3, H, W) uint8: the images of a part."""
+        ...
+
+
 class Encoder(Protocol):
     """A model as an evaluation sees it."""
 
-    def encode_images(self, images: np.ndarray) -> Tensor:
-        """Return (N, D) float32 of unit norm for images (N, 3, H, W) uint8."""
+    def encode_images(self, images: Images) -> Tensor:
+        """Return (N, D) float32 of unit norm for N images."""
         ...
 
     def encode_texts(self, texts: list[str]) -> Tensor:
@@ -40,8 +50,8 @@ class TestSet:
     classes: list[str]
     # Prompts with a {} for the class; none: the class alone
     templates: list[str]
-    # (N, 3, H, W) uint8
-    images: np.ndarray
+    # N of them: (N, 3, H, W) uint8, or what has the methods `some` and `digests` beside
+    images: Any
     # (N,) int64, index into classes; -1 where there is none
     labels: np.ndarray
     # One per image
@@ -60,12 +70,14 @@ class TestSet:
     def some(self, items: np.ndarray) -> "TestSet":
         """Return a part of it, by index."""
         captions = self.captions and [self.captions[item] for item in items]
+        images = self.images
+        images = images[items] if isinstance(images, np.ndarray) else images.some(items)
         every_caption = self.every_caption
         if every_caption is not None:
             every_caption = [every_caption[item] for item in items]
         return replace(
             self,
-            images=self.images[items],
+            images=images,
             labels=self.labels[items],
             captions=captions,
             every_caption=every_caption,

@@ -43,6 +43,8 @@ class Assignment(FileRecord):
     serial: int = 0
     # Where work that trials have in common is; "": nothing is shared
     store: str = ""
+    # How much of the store decoded test images may take; 0: none are kept
+    decoded_gb: float = 0.0
     # What trials with tasks in common have in common; "": no other trial wants any of this one's
     stem: str = ""
     # Of the definition beside it; "": an older version did not say

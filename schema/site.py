@@ -133,6 +133,8 @@ class Site:
     # Processes that decode batches ahead of the step; 0: the trial decodes them itself
     workers_per_trial: int = 0
     checkpoint_minutes: float = 10.0
+    # What decoded test images may take of the store; 0: none are kept
+    decoded_gb: float = 16.0
     # What the lab's files may take, without the data; 0: no limit
     disk_gb: float = 0.0
     # Of which tasks the deployed weights stay: `last`, `all` or `every:N`

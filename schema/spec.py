@@ -39,14 +39,17 @@ class Spec:
     seed: int
     version: int = VERSION
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The first 128 bits of sha256 over the canonical JSON, as 32 hex digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
-    @cached_property
+    @property
     def text(self) -> str:
-        """The canonical JSON of the whole definition, made once."""
+        """The canonical JSON of the whole definition.
+
+        It may have megabytes, so it is put together when it is asked for and not kept.
+        """
         before, after = self._around_seed
         return f"{before}{canonical(self.seed)}{after}"
 
@@ -58,9 +61,27 @@ class Spec:
         """
         # Split where the sorted keys of the JSON have it: "seed" is between "recipe" and "stream"
         words = {f.name: getattr(self, f.name) for f in fields(self)}
-        before = canonical({name: value for name, value in words.items() if name < "seed"})
         after = canonical({name: value for name, value in words.items() if name > "seed"})
-        return before[:-1] + ',"seed":', "," + after[1:]
+        return self._before_seed, "," + after[1:]
+
+    @property
+    def _before_seed(self) -> str:
+        """The canonical JSON before the seed, with its key."""
+        words = {f.name: getattr(self, f.name) for f in fields(self)}
+        before = canonical({name: value for name, value in words.items() if name < "seed"})
+        return before[:-1] + ',"seed":'
+
+    def with_words(self, words: Mapping[str, Any], seed: int) -> "Spec":
+        """Return the same definition with other words and another seed.
+
+        Words that stay the same are not written out again.
+        """
+        other = replace(self, **words, seed=seed)
+        if all(name < "seed" for name in words):
+            after = self._around_seed[1]
+            # As with_seed: the stream, nearly all of a definition, is behind the seed
+            other.__dict__["_around_seed"] = (other._before_seed, after)
+        return other
 
     def with_seed(self, seed: int) -> "Spec":
         """Return the same definition with another seed; the rest is not written out again."""

@@ -168,3 +168,25 @@ def test_every_loop_trains_the_same_model_from_files_and_from_memory(tmp_path: P
         float(row[-3].replace(",", "")) > 0 and row[-2].endswith("%") and float(row[-1]) > 0
         for row in rows
     )
+
+
+@pytest.mark.slow
+def test_what_grows_is_measured_to_the_end(tmp_path: Path) -> None:
+    """Suites, sources and trials, each line in a process of its own."""
+    out = tmp_path / "scale.md"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale", "--quick", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = []
+    for line in out.read_text().splitlines():
+        if line.startswith("|") and not line.startswith("|-"):
+            rows.append(line.split("|")[1].strip())
+    assert rows == [
+        *("test sets", "2", "2", "2"),
+        *("format", "`webdataset`", "`parquet`"),
+        *("trials resolved", "1", "100"),
+    ]

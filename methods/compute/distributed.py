@@ -8,13 +8,16 @@ what reaches a weight through the towers and for what does not (a temperature, a
 alike. So no objective knows of it. In one process all of this does nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+# Rows that are computed together, or their places
+Chunk = TypeVar("Chunk", bound=Sized)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Ranks:
         dist.all_reduce(summed)
         return float(summed)
 
-    def collected(self, own: Sequence[Tensor], chunks: Sequence[Tensor]) -> Tensor:
+    def collected(self, own: Sequence[Tensor], chunks: Sequence[Sized]) -> Tensor:
         """Return (N, ...) for all rows, from what each process computed of its `dealt` chunks."""
         rows = torch.cat(list(own))
         if self.count == 1 or len(chunks) < self.count:
@@ -87,7 +90,7 @@ class Ranks:
             sizes.append(sum(len(chunk) for chunk in part))
         return self._joined(rows, sizes)
 
-    def dealt(self, chunks: Sequence[Tensor]) -> Sequence[Tensor]:
+    def dealt(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Return this process's part of chunks; all of them, where there are too few."""
         return chunks[self.part(len(chunks))] if len(chunks) >= self.count else chunks
 
@@ -187,11 +190,11 @@ def as_first(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return copies
 
 
-def dealt(chunks: Sequence[Tensor]) -> Iterable[Tensor]:
+def dealt(chunks: Sequence[Chunk]) -> Sequence[Chunk]:
     """Return the part of chunks that this one of the joined processes computes."""
     return joined().dealt(chunks)
 
 
-def collected(own: Sequence[Tensor], chunks: Sequence[Tensor]) -> Tensor:
+def collected(own: Sequence[Tensor], chunks: Sequence[Sized]) -> Tensor:
     """Return (N, ...) for all rows, from what each joined process computed of its chunks."""
     return joined().collected(own, chunks)

@@ -97,9 +97,17 @@ recipe_definition AS (
     FROM recipe
 ),
 budget_definition AS (
-    SELECT name, costs,
-           to_json({name: name, unit: unit, total: total, charging: charging}) AS definition
+    -- costs that are counted are left out: the worker counts them
+    SELECT name, json_merge_patch(
+               to_json({name: name, unit: unit, total: total, charging: charging}),
+               json_object('costs', nullif(costs, 'counted'))) AS definition
     FROM budget
+),
+published_definition AS (
+    SELECT published_cost.backbone, published_cost.batch_pairs, published_cost.method,
+           to_json({step_gflops: published_cost.step_gflops,
+                    multiplier: published_cost.multiplier}) AS costs
+    FROM published_cost
 ),
 parent AS (
     -- the definition that a `trial:<id>` backbone was made by: the newest attempt that is done
@@ -154,15 +162,10 @@ SELECT trial.id AS trial,
                 stream: stream_definition.definition, mixture: mixture_definition.definition,
                 method: method_definition.definition,
                 recipe: recipe_definition.definition,
-                -- costs that are counted are left out: the worker counts them
-                budget: CASE budget_definition.costs
+                budget: CASE budget_definition.definition ->> 'costs'
                         WHEN 'published'
-                        THEN json_merge_patch(
-                            budget_definition.definition,
-                            {costs: 'published',
-                             published: CASE WHEN published_cost.method IS NOT NULL
-                                        THEN {step_gflops: published_cost.step_gflops,
-                                              multiplier: published_cost.multiplier} END}::JSON)
+                        THEN json_merge_patch(budget_definition.definition,
+                                 json_object('published', published_definition.costs))
                         ELSE budget_definition.definition END,
                 seed: trial.seed}) AS spec
 FROM trial
@@ -173,6 +176,6 @@ JOIN method_definition ON method_definition.name = trial.method
 JOIN recipe_definition ON recipe_definition.name = trial.recipe
 JOIN budget_definition ON budget_definition.name = trial.budget
 JOIN recipe ON recipe.name = trial.recipe
-LEFT JOIN published_cost ON published_cost.backbone = trial.backbone
-    AND published_cost.batch_pairs = recipe.batch_pairs
-    AND published_cost.method = trial.method;
+LEFT JOIN published_definition ON published_definition.backbone = trial.backbone
+    AND published_definition.batch_pairs = recipe.batch_pairs
+    AND published_definition.method = trial.method;

@@ -25,8 +25,8 @@ class Wanted:
     trial: int
     attempt: int
     spec: Spec
-    # The definition as the catalog has it
-    text: str
+    # What has the definition as the catalog's own text
+    resolver: Resolver
     study: str | None
     priority: int
     # The file of the trial whose model it begins from
@@ -35,6 +35,11 @@ class Wanted:
     store: str = ""
     # The name that the trials with that work have in common
     stem: str = ""
+
+    @property
+    def text(self) -> str:
+        """The definition as the catalog has it."""
+        return self.resolver.text(self.trial)
 
 
 @dataclass
@@ -153,13 +158,13 @@ class Completer:
         Raises:
             RefusedError: the trial cannot run as it is declared.
         """
-        spec, text = self.resolver.resolve(row.trial)
+        spec = self.resolver.spec(row.trial)
         needs = _needs(spec, self.site.needs_of(row.backbone), self.site.backend)
         attempt = Wanted(
             trial=row.trial,
             attempt=row.attempt,
             spec=spec,
-            text=text,
+            resolver=self.resolver,
             study=row.study,
             priority=row.priority,
             weights=self.bases.weights(spec),

@@ -72,10 +72,7 @@ def dry_run(
         return rule_forecast.exit_code(answers)
     # Printed with the catalog closed: a pager that nobody reads must not hold it
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    if first:
-        console.print(forecast_tables.next_trials(first[:SHOWN], outlooks))
-        if len(first) > SHOWN:
-            console.print(f"... and {len(first) - SHOWN} more")
+    _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
     for line in [*filter(None, [common]), *with_more_memory]:
         console.print(line, soft_wrap=True)
@@ -85,6 +82,14 @@ def dry_run(
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return rule_forecast.show(console, site, answers, additions)
+
+
+def _show_next(console: Console, first: Sequence[Outlook], outlooks: Sequence[Outlook]) -> None:
+    """Print the trials that come next, the first of them in a table."""
+    if first:
+        console.print(forecast_tables.next_trials(first[:SHOWN], outlooks))
+    if len(first) > SHOWN:
+        console.print(f"... and {len(first) - SHOWN} more")
 
 
 def _fill_profiles(catalog: Catalog) -> None:

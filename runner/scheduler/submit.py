@@ -285,6 +285,7 @@ def _make_folders(
                     created_at=created_at,
                     serial=serials[attempt.trial],
                     store=attempt.store,
+                    decoded_gb=site.decoded_gb,
                     stem=attempt.stem,
                     spec_id=attempt.spec.id,
                     keep_weights=site.keep_weights_of(attempt.study),

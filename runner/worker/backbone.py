@@ -11,16 +11,17 @@ Relative paths start at the data folder.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import open_clip
 import torch
 from huggingface_hub import constants as hub
 from open_clip.model import CLIP
 from torch import Tensor
 
+from evals import Images
 from methods.compute import distributed
 from runner.worker import weight_files
 from runner.worker.architecture import (
@@ -35,6 +36,7 @@ from runner.worker.architecture import (
     tags_of,
     tokenizer_beside,
 )
+from runner.worker.decoded_images import asked_ahead
 from runner.worker.load_weights import MismatchError, load_into
 from runner.worker.weight_files import UnreadableWeightsError
 from schema.checks.preprocessing import Preprocessing
@@ -80,15 +82,19 @@ class Backbone:
         return (images.to(self.device).float() / 255 - self.mean) / self.std
 
     @torch.no_grad()
-    def encode_images(self, images: np.ndarray) -> Tensor:
-        """Return (N, D) float32 embeddings of unit norm of (N, 3, H, W) uint8 images."""
+    def encode_images(self, images: Images) -> Tensor:
+        """Return (N, D) float32 embeddings of unit norm of N images.
+
+        A part of them is asked for while the one before is encoded, and none is kept.
+        """
         self.model.eval()
-        # A memory-mapped array may be read-only, which torch does not take
-        chunks = [torch.from_numpy(part.copy()) for part in _parts(images)]
-        embeddings = [
-            self.model.encode_image(self.normalise(chunk), normalize=True).float()
-            for chunk in distributed.dealt(chunks)
-        ]
+        chunks = _parts(range(len(images)))
+        embeddings = []
+        # Closed here, so that the thread that decodes ends even where encoding fails
+        with closing(asked_ahead(images, distributed.dealt(chunks))) as parts:
+            for pixels in parts:
+                inputs = self.normalise(torch.from_numpy(pixels))
+                embeddings.append(self.model.encode_image(inputs, normalize=True).float())
         return distributed.collected(embeddings, chunks)
 
     @torch.no_grad()

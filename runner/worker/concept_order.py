@@ -183,7 +183,7 @@ def captions(pairs: Pairs) -> Iterator[str]:
     Where captions are made up, one of each pair.
     """
     if isinstance(pairs, Files):
-        for item in pairs.items.tolist():
+        for item in map(int, pairs.items):
             yield from pairs.source.texts(item)
         return
     rng = np.random.default_rng(0)

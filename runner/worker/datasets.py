@@ -1,6 +1,7 @@
 """The datasets of a trial, opened once: what the tasks draw from and what is measured on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 import evals
 from evals import fewshot
 from methods.compute import distributed
+from runner.worker.pixel_store import PixelStore
 from runner.worker.suites import load_shots, load_test
 from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
@@ -24,6 +26,20 @@ from streams.mixtures import Mixture, Portion
 from streams.tasks import Concept, chunks
 
 
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """How a trial makes its images, and where those are that were made before."""
+
+    # The size that the backbone takes; None: whatever the rows say
+    px: int | None = None
+    # What decodes JPEGs, if the recipe wants that
+    device: torch.device | None = None
+    # How the backbone wants its images; None: as OpenAI's CLIP does
+    preprocessing: Preprocessing | None = None
+    # Decoded test images on the disk; None: they are decoded each time
+    decoded: PixelStore | None = None
+
+
 class Datasets:
     """The datasets that a definition names, each opened when it is first asked for."""
 
@@ -32,23 +48,19 @@ class Datasets:
         spec: Spec,
         data: Path,
         workers: int = 0,
-        image_px: int | None = None,
-        device: torch.device | None = None,
-        preprocessing: Preprocessing | None = None,
+        images: Images | None = None,
     ) -> None:
         """Find datasets below the folder `data`, and decode batches ahead by `workers` processes.
 
-        `image_px` is the size that the backbone takes; None: whatever the rows say. `device`
-        decodes JPEGs, if the recipe wants that. `preprocessing` is how the backbone wants its
-        images; None: as OpenAI's CLIP does.
-
         Raises:
-            ComputeError: the device cannot.
+            ComputeError: the device of `images` decodes no JPEGs, and the recipe wants it to.
         """
-        self.spec, self.data, self.workers, self.image_px = spec, data, workers, image_px
-        self.preprocessing = preprocessing
+        self.spec, self.data, self.workers = spec, data, workers
+        self.images = images or Images()
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
-        self.device = decoder(Compute.of(spec.recipe), device) if device is not None else None
+        self.device: torch.device | None = None
+        if self.images.device is not None:
+            self.device = decoder(Compute.of(spec.recipe), self.images.device)
         # By name and split
         self.opened: dict[tuple[str, str], Pairs] = {}
         # How many unreadable items of each have been reported
@@ -58,17 +70,27 @@ class Datasets:
 
     @cached_property
     def tests(self) -> dict[str, evals.TestSet]:
-        """Return what is measured on, by dataset, and with it what probes learn from."""
+        """Return what is measured on, by dataset, and with it what probes learn from.
+
+        Texts and labels are held; images are decoded when they are encoded.
+        """
         metrics: dict[str, set[str]] = {}
         for member in self.spec.stream["suite"]["members"]:
             metrics.setdefault(member["dataset"], set()).add(member["metric"])
-        tests = {}
+        tests, decoded = {}, self.images.decoded
         for name in sorted(metrics):
             row = self.rows[name]
-            tests[name] = load_test(row, self.open(row, "test"))
+            tests[name] = load_test(row, self.open(row, "test"), decoded)
             if not metrics[name].isdisjoint(fewshot.PROBES):
-                tests[name].shots = load_shots(row, self.open(row))
+                tests[name].shots = load_shots(row, self.open(row), decoded)
+            # Every process of the trial has looked at the same images: one folder will do
+            self.publish_decoded()
         return tests
+
+    def publish_decoded(self) -> None:
+        """Leave what was decoded of test sets where other processes and trials find it."""
+        if self.images.decoded is not None:
+            self.images.decoded.publish()
 
     @cached_property
     def brought(self) -> dict[str, np.ndarray]:
@@ -118,7 +140,7 @@ class Datasets:
             else:
                 indices = np.flatnonzero(pairs.labels == self.rows[name]["classes"].index(concept))
             if not len(indices):
-                raise ValueError(f"dataset {name!r} has no training pairs of concept {concept!r}")
+                raise ValueError(_no_pairs(name, concept, pairs))
             portions.append((pairs, indices))
         return portions
 
@@ -130,12 +152,11 @@ class Datasets:
         """
         lines = []
         for (name, split), pairs in self.opened.items():
-            where = f"dataset {name!r}, {split}"
-            if isinstance(pairs, Files) and (name, split) not in self.reported:
-                lines += [f"{where}: {line}" for line in pairs.unused.lines()]
-                lines += [f"{where}: {remark}" for remark in pairs.remarks]
+            where, known = f"dataset {name!r}, {split}", self.reported.get((name, split))
+            if known is None:
+                lines += _unused_lines(where, pairs)
             corrupt: list[str] = getattr(pairs, "corrupt", [])
-            new = corrupt[self.reported.get((name, split), 0) :]
+            new = corrupt[known or 0 :]
             if new:
                 lines.append(
                     f"{where}: {len(new)} items cannot be read and were replaced: {', '.join(new)}"
@@ -152,11 +173,11 @@ class Datasets:
         key = row["name"], split
         if key not in self.opened:
             self._check_size(row)
-            self.opened[key] = open_pairs(row, split, self.data, self.preprocessing)
+            self.opened[key] = open_pairs(row, split, self.data, self.images.preprocessing)
         return self.opened[key]
 
     def _check_size(self, row: dict[str, Any]) -> None:
-        taken = self.image_px
+        taken = self.images.px
         if taken is None or image_px(row) == taken:
             return
         size, backbone = image_px(row), self.spec.backbone["name"]
@@ -165,3 +186,22 @@ class Datasets:
             f'{backbone!r} takes {taken} x {taken}. Insert a row with "image_px": {taken} in its '
             "params, or choose a backbone of that size."
         )
+
+
+def _no_pairs(dataset: str, concept: str, pairs: Pairs) -> str:
+    """Return why a task cannot be learned: its concept has no training pairs."""
+    sentence = f"dataset {dataset!r} has no training pairs of concept {concept!r}"
+    if (pairs.labels < 0).all():
+        sentence += (
+            f": none of its {len(pairs)} pairs has a class. Name {EVERYTHING!r} as the concept in "
+            "sequence_concept, which is every pair of the dataset"
+        )
+    return sentence
+
+
+def _unused_lines(where: str, pairs: Pairs) -> list[str]:
+    """Return what lies at the place of a dataset and is not used, and what is odd there."""
+    if not isinstance(pairs, Files):
+        return []
+    remarks = [*pairs.unused.lines(), *pairs.remarks]
+    return [f"{where}: {remark}" for remark in remarks]

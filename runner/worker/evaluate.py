@@ -42,4 +42,5 @@ def _measure(trial: Trial, task: int, parts: tuple[float, ...], ledger: Ledger) 
         )
         results = measure_suite(backbone, measured, parts, task, step, untouched)
         entry.pairs = examples_of(results)
+        trial.datasets.publish_decoded()
     return results

@@ -57,7 +57,7 @@ class Untouched:
         finally:
             model.load_state_dict(updated)
 
-    def encode_images(self, images: np.ndarray) -> torch.Tensor:
+    def encode_images(self, images: evals.Images) -> torch.Tensor:
         """Return what `Backbone.encode_images` returns for the untouched weights."""
         with self._in_place() as backbone:
             return backbone.encode_images(images)
@@ -74,9 +74,9 @@ class Once:
     def __init__(self, model: evals.Encoder) -> None:
         self.model = model
         self.texts: dict[tuple[str, ...], torch.Tensor] = {}
-        self.images: tuple[np.ndarray, torch.Tensor] | None = None
+        self.images: tuple[evals.Images, torch.Tensor] | None = None
 
-    def encode_images(self, images: np.ndarray) -> torch.Tensor:
+    def encode_images(self, images: evals.Images) -> torch.Tensor:
         """Return the embeddings of images, as the model's own method does."""
         if self.images is None or self.images[0] is not images:
             self.images = images, self.model.encode_images(images)

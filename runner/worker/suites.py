@@ -15,6 +15,8 @@ import numpy as np
 
 import evals
 from evals import fewshot
+from runner.worker.decoded_images import DecodedImages
+from runner.worker.pixel_store import PixelStore
 from streams import Pairs
 
 # The least of a part of a test set: images in all, and images of each class, as in FoMo-in-Flux
@@ -25,17 +27,24 @@ LEAST_OF_A_CLASS = 2
 ROUNDING = 1e-9
 
 
-def load_test(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
+def load_test(
+    dataset: Mapping[str, Any], pairs: Pairs, store: PixelStore | None = None
+) -> evals.TestSet:
     """Return a dataset's test split as evaluations take it.
 
-    Of each image the first caption, and for retrieval all captions, where the format has several.
+    For retrieval it has the first caption of each image, and all captions where the format has
+    several; other kinds are measured without captions.
     """
     every = np.arange(len(pairs))
-    # Formats that have one caption of an image do not list several
-    listed = getattr(pairs, "every_caption", None)
-    several = listed is not None and dataset["kind"] == "retrieval"
-    # Before the captions: it finds out which items show another's image
-    images = pairs.images(every)
+    images = DecodedImages(pairs, every, store)
+    captions, every_caption = list[str](), None
+    if dataset["kind"] == "retrieval":
+        # Before the captions: it finds out which items show another's image
+        images.digests()
+        captions = pairs.captions(every, np.random.default_rng(0))
+        # Formats that have one caption of an image do not list several
+        if hasattr(pairs, "every_caption"):
+            every_caption = pairs.every_caption()
     return evals.TestSet(
         name=dataset["name"],
         kind=dataset["kind"],
@@ -43,12 +52,14 @@ def load_test(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
         templates=list(dataset["templates"]),
         images=images,
         labels=pairs.labels,
-        captions=pairs.captions(every, np.random.default_rng(0)),
-        every_caption=listed() if several and listed else None,
+        captions=captions,
+        every_caption=every_caption,
     )
 
 
-def load_shots(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
+def load_shots(
+    dataset: Mapping[str, Any], pairs: Pairs, store: PixelStore | None = None
+) -> evals.TestSet:
     """Return the training pairs that `fewshot` learns from: the first of each class by the hash."""
     shots: list[int] = []
     taken: Counter[int] = Counter()
@@ -63,7 +74,7 @@ def load_shots(dataset: Mapping[str, Any], pairs: Pairs) -> evals.TestSet:
         kind=dataset["kind"],
         classes=list(dataset["classes"]),
         templates=[],
-        images=pairs.images(chosen),
+        images=DecodedImages(pairs, chosen, store),
         labels=pairs.labels[chosen],
         captions=[],
     )

@@ -17,10 +17,11 @@ from runner.worker import step_trace
 from runner.worker.backbone import Backbone
 from runner.worker.between_steps import BetweenSteps
 from runner.worker.checkpoint import digest
-from runner.worker.datasets import Datasets
+from runner.worker.datasets import Datasets, Images
 from runner.worker.embedding_cache import EmbeddingCache
 from runner.worker.learner import Learner
 from runner.worker.outcome import StopFlag
+from runner.worker.pixel_store import open_pixels
 from runner.worker.profiler.budget_steps import Solved, solve
 from runner.worker.shared_store import Store, open_store
 from runner.worker.step_plan import StepPlan
@@ -81,13 +82,11 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     data = Path(assignment.data)
     backbone = backbones.load(spec.backbone, assignment.backbone_weights, spec.seed, data)
     initial = _untouched(backbone)
-    datasets = Datasets(
-        spec,
-        data,
-        assignment.workers,
-        backbone.image_px,
-        backbone.device,
-        backbone.preprocessing,
+    images = Images(
+        px=backbone.image_px,
+        device=backbone.device,
+        preprocessing=backbone.preprocessing,
+        decoded=open_pixels(assignment, backbone.image_px),
     )
     learner = Learner(spec, backbone)
     repair = _repair(spec)
@@ -103,7 +102,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
         assignment=assignment,
         learner=learner,
         initial=initial,
-        datasets=datasets,
+        datasets=Datasets(spec, data, assignment.workers, images),
         repair=repair,
         solved=solved,
         plan=plan,

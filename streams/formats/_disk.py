@@ -1,8 +1,10 @@
 """Arrays derived from a file and kept until it changes, and parts of files read by seek."""
 
+import fcntl
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +13,18 @@ import numpy as np
 from schema.files import fsync
 
 Arrays = dict[str, np.ndarray]
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock that one process of this machine has at a time; others wait for it.
+
+    Where a file system has no locks nobody waits, and the same work may be done twice.
+    """
+    with file.open("ab") as lock:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def version_of(file: Path, more: str) -> str:

@@ -28,7 +28,7 @@ from schema.checks.preprocessing import Preprocessing
 from streams import EVERY, DatasetError
 from streams.formats._labels import check_labels
 from streams.formats._places import Form
-from streams.formats._splits import kept
+from streams.formats._splits import Items, kept
 from streams.formats._unused import Unused, first_names, printable
 from streams.pictures import OPENAI, Colour, Crop, pixels
 
@@ -115,17 +115,17 @@ class Files:
         self.source, self.first_only = source, split == "test"
         self.unused: Unused = getattr(source, "unused", Unused())
         self.remarks: list[str] = getattr(source, "remarks", [])
-        self.items = kept(self.about, form, split, source.names, self.unused)
-        self.labels: np.ndarray = np.asarray(source.labels, np.int64)[self.items]
+        hashed = getattr(source, "shares", None)
+        self.items = kept(self.about, form, split, source.names, self.unused, hashed)
+        self.labels = _labels_of(source.labels, self.items)
         self.image_px = form.image_px
         self.background = _colour(self.about, getattr(form, "background", ""))
         self.upright: bool = getattr(form, "upright", False)
         self.preprocessing: Preprocessing = dataset.get("preprocessing", OPENAI)
         self.unreadable = Unreadable(self.about, form.corrupt_share)
-        # Whose image an index gives; -1: not read yet.
-        self.instead = np.full(len(self.items), -1, np.int64)
-        # What was read, here or by a process that decodes ahead.
-        self.read: np.ndarray = np.zeros(len(self.items), bool)
+        # What was read, here or elsewhere; whether it is known whose image an index gives.
+        self.read, self.known = np.zeros((2, len(self.items)), bool)
+        self.instead: dict[int, int] = {}
         check_labels(self.about, len(dataset["classes"]), self.labels, self.name)
 
     def __len__(self) -> int:
@@ -192,9 +192,9 @@ class Files:
         chances = rng.random(len(indices))
         captions = []
         for index, chance in zip(indices[part], chances[part], strict=True):
-            if self.instead[index] < 0:
+            if not self.known[index]:
                 self._pixels(int(index), None, None)
-            texts = self.source.texts(int(self.items[self.instead[index]]))
+            texts = self.source.texts(int(self.items[self.instead.get(int(index), index)]))
             captions.append(texts[0] if self.first_only else texts[int(chance * len(texts))])
         return captions
 
@@ -203,7 +203,7 @@ class Files:
 
         Called after `images`, which finds out whose image stands in for one that cannot be read.
         """
-        shown = np.where(self.instead < 0, np.arange(len(self.instead)), self.instead)
+        shown = (self.instead.get(index, index) for index in range(len(self)))
         return [list(self.source.texts(int(self.items[place]))) for place in shown]
 
     def met(self, indices: np.ndarray, unreadable: Sequence[str]) -> None:
@@ -232,7 +232,7 @@ class Files:
             image = self._decoded(other, crop)
             self._note(other, image)
             if not isinstance(image, Exception):
-                self.instead[index] = other
+                self.instead[index], self.known[index] = other, True
                 return image
         raise DatasetError(
             f"{self.about}: none of the {len(others) + 1} images of label {self.labels[index]} can "
@@ -249,8 +249,19 @@ class Files:
         self.read[index] = True
         if isinstance(image, Exception):
             self.unreadable.add(self.name(index), image, self.seen)
-        elif self.instead[index] < 0:
-            self.instead[index] = index
+        else:
+            self.known[index] = True
+
+
+def _labels_of(labels: np.ndarray, items: Items) -> np.ndarray:
+    """Return (n,) int64: the labels of some items; one that stands for all stays one."""
+    labels = np.asarray(labels, np.int64)
+    if isinstance(items, range) and len(items) == len(labels):
+        return labels
+    if not any(labels.strides):
+        return np.broadcast_to(labels[:1].reshape(()), (len(items),))
+    chosen: np.ndarray = labels[np.asarray(items)]
+    return chosen
 
 
 def _tried(source: Source, item: int, decode: Callable[..., Any], how: Sequence[Any]) -> Any:

@@ -114,13 +114,20 @@ def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[i
         DatasetError: gives the `name` of the first item with such a label, and the numbers there
             are.
     """
-    outside = np.flatnonzero((labels < -1) | (labels >= classes))
+    # One number that stands for all labels is looked at once
+    some = labels if any(labels.strides) else labels[:1]
+    outside = np.flatnonzero((some < -1) | (some >= classes))
     if classes and len(outside):
         wrong = int(outside[0])
         raise DatasetError(
             f"{about}: {name(wrong)} has label {labels[wrong]}, and the row has {classes} classes. "
             f"Labels run from 0 to {classes - 1}; name every class in the row."
         )
+
+
+def without_classes(count: int) -> np.ndarray:
+    """Return (N,) int64 for pairs without a class: one -1 that stands for all of them."""
+    return np.broadcast_to(np.int64(-1), (count,))
 
 
 def by_label(

@@ -63,6 +63,15 @@ def index_of(file: Path, image: str, caption: str) -> Arrays:
     }
 
 
+def has_class(file: Path) -> bool:
+    """Tell whether a sample of a shard has a .cls member; no further header is read than that.
+
+    Raises:
+        DatasetError: a shard that is not whole.
+    """
+    return any(name.lower().endswith(".cls") for name, _, _ in members(file))
+
+
 def texts_in(text: bytes, caption: str) -> list[str]:
     """Return the captions in a .txt or .json member, blank ones left out."""
     value: Any = None

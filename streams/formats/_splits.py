@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,24 +11,31 @@ from streams.formats._places import Form
 from streams.formats._unused import Unused
 from streams.pictures import SUFFIXES
 
+# Places of items: an array, or a range where it is all of them.
+Items = np.ndarray | range
+
 
 def share_of(name: str) -> float:
     """Return a number in [0, 1) that only the name decides."""
     return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:7]) / 2**56
 
 
-def kept(about: str, form: Form, split: str, names: Sequence[str], unused: Unused) -> np.ndarray:
-    """Return (n,) ascending: which of the items of a place are in a split.
+def kept(
+    about: str,
+    form: Form,
+    split: str,
+    names: Sequence[str],
+    unused: Unused,
+    shares: Callable[[], np.ndarray] | None = None,
+) -> Items:
+    """Return ascending which of the items of a place are in a split: (n,), or the range of all.
+
+    `shares` gives `share_of` each name where somebody knows them already.
 
     Raises:
         DatasetError: a share that is none, a split that is empty, or a place that holds no pairs.
     """
-    shares = (form.test_share, form.corrupt_share)
-    if not all(0 <= share <= 1 for share in shares) or form.image_px <= 0:
-        raise DatasetError(
-            f"{about}: test_share={form.test_share}, corrupt_share={form.corrupt_share}, "
-            f"image_px={form.image_px}; shares lie between 0 and 1, and image_px is above 0"
-        )
+    _check_numbers(about, form)
     if not len(names):
         beside = "; ".join(["", *unused.lines()])
         raise DatasetError(
@@ -37,10 +44,13 @@ def kept(about: str, form: Form, split: str, names: Sequence[str], unused: Unuse
             "location, "
             "and what the row's params say of it."
         )
-    items = np.arange(len(names))
-    if form.train == form.test:
-        is_test = np.array([share_of(name) < form.test_share for name in names])
-        items = items[is_test == (split == "test")]
+    items: Items = range(len(names))
+    if form.train == form.test and 0 < form.test_share < 1:
+        each = shares() if shares is not None else np.array([share_of(name) for name in names])
+        items = np.flatnonzero((each < form.test_share) == (split == "test"))
+    elif form.train == form.test:
+        # No name need be hashed where one split has all of them
+        items = items if (form.test_share == 1) == (split == "test") else range(0)
     elif form.test_share:
         raise DatasetError(
             f"{about}: train and test are two places, and test_share would split each. Keep one of "
@@ -53,3 +63,13 @@ def kept(about: str, form: Form, split: str, names: Sequence[str], unused: Unuse
             "test_share."
         )
     return items
+
+
+def _check_numbers(about: str, form: Form) -> None:
+    """Refuse shares that are none, and images without a size."""
+    fractions = (form.test_share, form.corrupt_share)
+    if not all(0 <= share <= 1 for share in fractions) or form.image_px <= 0:
+        raise DatasetError(
+            f"{about}: test_share={form.test_share}, corrupt_share={form.corrupt_share}, "
+            f"image_px={form.image_px}; shares lie between 0 and 1, and image_px is above 0"
+        )

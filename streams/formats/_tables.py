@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -135,3 +136,17 @@ def _records(about: str, file: Path, text: str, separator: str) -> Iterator[tupl
         ) from problem
     finally:
         csv.field_size_limit(before)
+
+
+class RowNames(Sequence[str]):
+    """What rows are called: `file/row`, written when one is asked for."""
+
+    def __init__(self, stems: list[str], files: np.ndarray, rows: np.ndarray) -> None:
+        """`stems` are the files' names; `files` and `rows` (N,) say which rows of which file."""
+        self.stems, self.files, self.rows = stems, files, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, item: Any) -> Any:
+        return f"{self.stems[self.files[item]]}/{self.rows[item]}"

@@ -23,11 +23,19 @@ from schema.files import fsync
 from streams import DatasetError
 from streams.formats._disk import span, version_of
 from streams.formats._files import Files
-from streams.formats._labels import by_label, label_numbers, order_of, renamed
+from streams.formats._labels import (
+    by_label,
+    label_numbers,
+    order_of,
+    renamed,
+    without_classes,
+)
 from streams.formats._places import matching, part, place_and_pattern
-from streams.formats._tables import texts_of
+from streams.formats._tables import RowNames, texts_of
 from streams.formats._unused import NO_CAPTION, Unused
 
+# The key of params without which no pair has a class.
+LABELED_BY = ("label",)
 # Read at once while the images are copied.
 ROWS = 64
 
@@ -161,33 +169,33 @@ class Rows:
     ) -> None:
         about = f"dataset {dataset['name']!r}"
         self.unused, self.remarks, self.covers = Unused(), list[str](), list(files)
-        self.names: list[str] = []
         self.captions: list[pa.ChunkedArray] = []
         self.copies: list[Path] = []
         classes = list(dataset["classes"]) or names_in(files[0], form.label)
-        labels, spans, rows = [], [], []
+        labels, spans, rows, stems = [], [], [], list[str]()
         for file in files:
             # Each file has its own class names, and its own numbers for them.
             stem = file.relative_to(root).with_suffix("").as_posix()
             used = self._with_captions(file, stem, form.caption)
             rows.append(used)
-            self.names += [f"{stem}/{row}" for row in used]
+            stems.append(stem)
             labels.append(self._labels(about, file, form.label, classes)[used])
             copy = _copied(file, form.image, cache)
             self.copies.append(copy / "images")
             spans.append(np.load(copy / "spans.npy")[used])
         # (N, 2): offset and size in bytes.
         self.spans: np.ndarray = np.concatenate(spans)
-        self.file = np.repeat(np.arange(len(rows)), list(map(len, rows)))
+        self.file = np.repeat(np.arange(len(rows), dtype=np.int32), list(map(len, rows)))
         # The row of each pair in its file.
         self.row = np.concatenate(rows)
+        self.names = RowNames(stems, self.file, self.row)
         if len(self.names) and not np.any(self.spans[:, 1]):
             names = ", ".join(file.name for file in files[:3])
             raise DatasetError(
                 f"{about}: no row of {names} holds the bytes of an image, only where it once lay. "
                 "Write the files anew with the images in them (embed_external_files=True)."
             )
-        self.labels = np.concatenate(labels)
+        self.labels = np.concatenate(labels) if form.label else without_classes(len(self.names))
         self.by_label = [] if form.caption else by_label(dataset, classes, self.labels)
 
     def read(self, item: int) -> bytes:

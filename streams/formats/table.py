@@ -18,6 +18,9 @@ from streams.formats._files import Files
 from streams.formats._places import matching, part, place_and_pattern, there
 from streams.formats._tables import SUFFIXES, read_table
 
+# The key of params without which no pair has a class.
+LABELED_BY = ("label",)
+
 
 @dataclass(frozen=True)
 class Table:

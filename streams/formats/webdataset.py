@@ -1,8 +1,9 @@
 """Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or
 .cls).
 
-Where the members lie is found once a shard and kept under the data folder; after that any pair is
-one seek away, so that a sequence over pairs needs no shuffle buffer and can be taken up anywhere.
+Where the members lie is found once on a machine, kept under the data folder and mapped into memory
+(`_shards.py`); after that any pair is one seek away, so that a sequence over pairs needs no shuffle
+buffer and can be taken up anywhere.
 An image without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`)
 are fetched once into the data folder: as much disk as they take.
 
@@ -10,6 +11,7 @@ As in WebDataset (https://github.com/webdataset/webdataset) the key of a member 
 dot of its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,20 +21,23 @@ from typing import Any
 
 import numpy as np
 
-from streams import DatasetError
+from schema.spec import EVERYTHING
+from streams import ContradictionError, DatasetError
 from streams.formats._disk import Arrays, cached, span
 from streams.formats._files import Files
 from streams.formats._labels import by_label
 from streams.formats._places import expanded, matching, part, place_and_pattern
 from streams.formats._remote import fetched, is_address
-from streams.formats._samples import index_of, texts_in
-from streams.formats._unused import Unused
+from streams.formats._samples import has_class, index_of, texts_in
+from streams.formats._shards import ShardSet, shard_set
 
 # The version of the index: another one is made anew, beside the old.
 VERSION = 3
 # How many endings of members an error names.
 ENDINGS_SHOWN = 8
 WANTED = "tar shards, or folders of them"
+# In so many shards of a split a class is looked for before a job exists.
+SHARDS_LOOKED = 16
 
 
 @dataclass(frozen=True)
@@ -70,24 +75,44 @@ class Webdataset:
                 f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates"
             )
         where, stems, shards = self._shards(dataset, part(self, split), cache)
-        indices = []
-        for file in shards:
-            index = partial(index_of, file, self.image, self.caption)
-            version = f"{VERSION} {self.image} {self.caption}"
-            indices.append(cached(cache / "shards", file, version, index))
-        if not any(len(index["keys"]) for index in indices):
-            raise DatasetError(f"{about}: {self._nothing(where, indices)}")
-        return Files(dataset, self, split, Shards(stems, shards, indices, dataset, self.caption))
+        version = f"{VERSION} {self.image} {self.caption}"
+        index = partial(_index, cache / "shards", version, self.image, self.caption)
+        found = shard_set(cache, stems, shards, index, version)
+        if not len(found):
+            raise DatasetError(f"{about}: {self._nothing(where, found)}")
+        return Files(dataset, self, split, Shards(found, dataset, self.caption))
 
-    def _nothing(self, where: str, indices: list[Arrays]) -> str:
+    def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
+        """Compare a row of which a stream teaches single classes with its shards: has any a class?
+
+        Headers are read until the first .cls, in shards that are spread over the split. Shards at
+        an address are not fetched for it.
+
+        Raises:
+            ContradictionError: no sample of these shards has a class.
+        """
+        addressed = is_address(dataset.get("location") or "")
+        if split != "train" or not dataset.get("by_class") or addressed:
+            return
+        where, _, shards = self._shards(dataset, part(self, split), cache)
+        step = math.ceil(len(shards) / SHARDS_LOOKED)
+        looked = shards[::step]
+        for file in looked:
+            if has_class(file):
+                return
+        raise ContradictionError(
+            f"dataset {dataset['name']!r}: a stream teaches single classes of it, and no sample "
+            f"in {len(looked)} of the {len(shards)} shards in {where} has a class (a .cls member). "
+            f"Name {EVERYTHING!r} as the concept in sequence_concept, which is every pair of the "
+            "dataset, or write the shards with classes."
+        )
+
+    def _nothing(self, where: str, found: ShardSet) -> str:
         """Return why shards have no pairs, with the endings of their members and what to write."""
-        endings = Counter[str]()
-        for index in indices:
-            for ending, count in zip(index["endings"], index["ending_counts"], strict=True):
-                endings[str(ending)] += int(count)
+        endings = Counter(found.endings)
         members = ", ".join(name for name, _ in endings.most_common(ENDINGS_SHOWN))
         return (
-            f"no sample of the {len(indices)} shards in {where} has an image and a caption "
+            f"no sample of the {len(found.files)} shards in {where} has an image and a caption "
             f"({self.caption}). Their members end in {members or 'nothing'}: `caption` in the "
             "row's "
             "params says where captions are, and `image` which member is the image (input.jpg), "
@@ -134,48 +159,33 @@ class Webdataset:
 class Shards:
     """The pairs of tar shards."""
 
-    def __init__(
-        self,
-        stems: list[str],
-        shards: list[Path],
-        indices: list[Arrays],
-        dataset: Mapping[str, Any],
-        caption: str,
-    ) -> None:
+    def __init__(self, shards: ShardSet, dataset: Mapping[str, Any], caption: str) -> None:
         self.shards, self.caption = shards, caption
-        self.covers, self.remarks = list(shards), list[str]()
-        self.names: list[str] = []
-        self.unused = Unused()
-        for stem, index in zip(stems, indices, strict=True):
-            self.names += [f"{stem}/{key}" for key in index["keys"]]
-            for reason, count in zip(index["reasons"], index["reason_counts"], strict=True):
-                first = index["reason_names"][index["reason_of"] == reason]
-                self.unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])
-        self.labels = _joined(indices, "labels")
-        # (N, 4): offset and bytes of the image, then of the text.
-        self.spans = _joined(indices, "spans")
-        self.shard = np.repeat(np.arange(len(shards)), [len(index["keys"]) for index in indices])
+        self.covers, self.remarks = list(shards.files), list[str]()
+        self.names, self.labels, self.unused = shards.names, shards.labels, shards.unused
         self.by_label: list[list[str]] = []
         if caption == "templates":
             self.by_label = by_label(dataset, dataset["classes"], self.labels)
 
+    def shares(self) -> np.ndarray:
+        """Return (N,) float64 in [0, 1): a hash of each name, by which a place is split."""
+        return self.shards.shares
+
     def read(self, item: int) -> bytes:
         """Return the image's member."""
-        return span(self.shards[self.shard[item]], *self.spans[item, :2].tolist())
+        return span(*self.shards.place(item))
 
     def size(self, item: int) -> int:
         """Return the bytes of the image."""
-        return int(self.spans[item, 1])
+        return self.shards.place(item)[2]
 
     def texts(self, item: int) -> list[str]:
         """Return the caption, or captions where the .json holds a list; or the row's templates."""
         if self.caption == "templates":
             return self.by_label[self.labels[item]]
-        text = span(self.shards[self.shard[item]], *self.spans[item, 2:].tolist())
-        return texts_in(text, self.caption)
+        return texts_in(span(*self.shards.place(item, text=True)), self.caption)
 
 
-def _joined(indices: list[Arrays], key: str) -> np.ndarray:
-    """Return an array of all shards, one shard behind the other."""
-    joined: np.ndarray = np.concatenate([index[key] for index in indices])
-    return joined
+def _index(folder: Path, version: str, image: str, caption: str, file: Path) -> Arrays:
+    """Return the index of a shard, made when it is asked for first and kept in `folder`."""
+    return cached(folder, file, version, partial(index_of, file, image, caption))

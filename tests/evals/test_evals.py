@@ -24,7 +24,8 @@ class Table:
     def __init__(self, images: np.ndarray, texts: dict[str, np.ndarray]) -> None:
         self.images, self.texts, self.asked = images, texts, []
 
-    def encode_images(self, images: np.ndarray) -> torch.Tensor:
+    def encode_images(self, images: evals.Images) -> torch.Tensor:
+        images = images[: len(images)]
         assert images.dtype == np.uint8
         index = images[:, 0, 0, 0].astype(int) + 256 * images[:, 0, 0, 1].astype(int)
         return torch.from_numpy(self.images[index]).float()

@@ -1,5 +1,6 @@
 """Row to spec.json and back: every column that can change a number crosses, and comes back as it was."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from schema.__main__ import ROWS
 from schema.site import Site
 from schema.spec import Spec
 from tests.schema.test_grid import AXES, TRIAL
+from tests.template import in_memory
 
 FOR_PEOPLE = {
     "note",
@@ -326,7 +328,9 @@ def test_published_costs_are_in_the_definition_or_the_trial_is_refused(
                FROM trial JOIN recipe ON recipe.name = trial.recipe WHERE trial.id = ?""",
             [metric, value, number],
         )
-    spec, _ = Resolver(connection, [number]).resolve(number)
+    spec, text = Resolver(connection, [number]).resolve(number)
+    written = connection.execute("SELECT spec FROM definition WHERE trial = ?", [number])
+    assert written.fetchone() == (text,) and Spec.from_json(text) == spec
     assert spec.budget == {
         "name": "by_table",
         "unit": "maf_gflops",
@@ -340,3 +344,29 @@ def test_published_costs_are_in_the_definition_or_the_trial_is_refused(
         connection.execute(
             "INSERT INTO budget (name, unit, total, costs) VALUES ('x', 'steps', 1, 'published')"
         )
+
+
+def test_the_texts_of_words_make_the_view_s_text() -> None:
+    """Of every shipped stream that has a definition, with other words each: to the letter."""
+    with in_memory() as connection:
+        for file in sorted(ROWS.glob("*.sql")):
+            grid.apply(connection, file.read_text(), file.name)
+        others = {}
+        for word in ("backbone", "mixture", "method", "recipe", "budget"):
+            others[word] = f"(SELECT name FROM {word} ORDER BY hash(name || s.name) LIMIT 1)"
+        connection.execute(
+            f"INSERT INTO trial (stream, seed, {', '.join(others)}) "
+            f"SELECT s.name, 5, {', '.join(others.values())} FROM stream s "
+            "UNION ALL SELECT s.name, 6, 'vit_b16_random', 'update_only', 'finetune', "
+            "'tic_large', 'tic_large' FROM stream s"
+        )
+        texts = dict(connection.execute("SELECT trial, spec FROM definition").fetchall())
+        resolver = Resolver(connection, list(texts))
+        resolved = 0
+        for trial, text in texts.items():
+            assert resolver.text(trial) == text
+            with contextlib.suppress(RefusedError):
+                spec = resolver.spec(trial)
+                assert spec == Spec.from_json(text) and spec.id == Spec.from_json(text).id
+                resolved += 1
+    assert len(texts) > 30 and resolved > 5

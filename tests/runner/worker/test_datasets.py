@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.scheduler.resolve import Resolver
-from runner.worker.datasets import Datasets
+from runner.worker.datasets import Datasets, Images
 from runner.worker.unused import unused_rows
 from schema import grid
 from schema.__main__ import ROWS
@@ -93,6 +93,27 @@ def test_images_without_captions_are_counted_once(tmp_path: Path) -> None:
     assert datasets.unreadable() == []
 
 
+def test_a_concept_that_no_pair_has_is_named(tmp_path: Path) -> None:
+    """Where the shards are met by the job first: with what to write instead."""
+    samples = [layouts.sample(number) for number in range(4)]
+    for _, parts in samples:
+        del parts["cls"]
+    layouts.shard(tmp_path / "pool/0.tar", samples)
+    row = layouts.row("webdataset", "pool", test="none")
+    stream = {
+        "datasets": [row],
+        "tasks": 1,
+        "sequence": {"concepts": [["birds", "crow"]]},
+        "suite": {"members": []},
+    }
+    datasets = Datasets(Spec({}, stream, {}, {}, {}, {}, 0), tmp_path)
+    with pytest.raises(
+        ValueError,
+        match=r"no training pairs of concept 'crow': none of its 4 pairs has a class. Name '\*'",
+    ):
+        datasets.portions([("birds", "crow")])
+
+
 def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -> None:
     """With both numbers, before anything is decoded; a row without image_px is of its format's own size."""
     row = layouts.imagefolder(tmp_path, 30, bad=set())
@@ -104,7 +125,7 @@ def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -
     }
     spec = Spec({"name": "b"}, stream, {}, {}, {}, {}, 0)
     made_px = row["params"].get("image_px", 224)
-    assert len(Datasets(spec, tmp_path, image_px=made_px).open(row)) > 0
+    assert len(Datasets(spec, tmp_path, images=Images(px=made_px)).open(row)) > 0
     wrong = rf"'birds': its images are made {made_px} x {made_px} px, and the backbone 'b' takes 48 x 48. Insert .*\"image_px\": 48"
     with pytest.raises(DatasetError, match=wrong):
-        Datasets(spec, tmp_path, image_px=48).open(row)
+        Datasets(spec, tmp_path, images=Images(px=48)).open(row)

@@ -1,0 +1,133 @@
+"""TiC-CLIP runs from its shipped rows to its triangle, on shards without a .cls member."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from runner.run_folder import RunFolder, attempt_folder, done_tasks
+from runner.scheduler.resolve import RefusedError, Resolver
+from schema import grid
+from schema.__main__ import ROWS
+from schema.spec import Spec
+from tests.layouts import sample, shard
+from tests.processes import attempt, run_trial
+from tests.template import in_memory
+from tests.toy import ARCHITECTURE
+
+# The folders of the four windows of TiC-YFCC, below tic/ in the data folder
+LEARNED = "tic_yfcc"
+HELD_OUT = "tic_yfcc_retrieval"
+STREAMS = {"tic_yfcc": 4, "tic_yfcc_oracle": 1}
+TRIAL = """
+INSERT INTO recipe (name, lr, batch_pairs) VALUES ('few', 0.002, 4);
+INSERT INTO budget (name, unit, total) VALUES ('few', 'steps', 8);
+DELETE FROM suite_member WHERE suite = 'tic_yfcc' AND role = 'retain';
+"""
+
+
+@pytest.fixture(scope="module")
+def connection() -> duckdb.DuckDBPyConnection:
+    """The vocabulary in memory, with a tiny backbone that takes the windows' images."""
+    opened = in_memory()
+    for file in sorted(ROWS.glob("*.sql")):
+        grid.apply(opened, file.read_text(), file.name)
+    described = json.loads(ARCHITECTURE)
+    described["vision_cfg"] |= {"image_size": 224, "patch_size": 56}
+    opened.execute(
+        "INSERT INTO backbone (name, architecture) VALUES ('smallest', ?)", [json.dumps(described)]
+    )
+    opened.execute(TRIAL)
+    return opened
+
+
+def resolved(connection: duckdb.DuckDBPyConnection, stream: str, data: Path | None = None) -> Spec:
+    """The definition of a trial over a stream, half of its pairs from earlier steps of time."""
+    (trial,) = connection.execute(
+        """
+        INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
+        SELECT 'smallest', ?, 'tic_cumulative', 'finetune', 'few', 'few', count(*) FROM trial
+        RETURNING id
+        """,
+        [stream],
+    ).fetchone() or (0,)
+    return Resolver(connection, [trial], data).resolve(trial)[0]
+
+
+def write_windows(data: Path, firsts: list[int]) -> None:
+    """Two shards of four pairs to learn from in each window, and one of four held-out pairs."""
+    number = 0
+    for first in firsts:
+        places = [f"{folder}/{first}/0.tar" for folder in (LEARNED, HELD_OUT)]
+        places.append(f"{LEARNED}/{first}/1.tar")
+        for place in places:
+            samples = []
+            for _ in range(4):
+                key, parts = sample(number)
+                # Pairs of the web have no class
+                del parts["cls"]
+                samples.append((key, parts))
+                number += 1
+            shard(data / "tic" / place, samples)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_windows_are_learned_and_measured(
+    connection: duckdb.DuckDBPyConnection, stream: str, tmp_path: Path
+) -> None:
+    """Every task has its receipt and the recall in every window."""
+    write_windows(tmp_path, [2004, 2009, 2011, 2013])
+    spec = resolved(connection, stream, tmp_path)
+    runs = tmp_path / "runs"
+    assert run_trial(attempt(runs, spec, 1, tmp_path)) == 0
+    held = done_tasks([RunFolder(attempt_folder(runs, 1, 1))])
+    assert sorted(held) == list(range(STREAMS[stream] + 1))
+    for run, receipt in held.values():
+        results = pl.read_parquet(run.path / receipt.files["result"].file)
+        recalls = results.filter(pl.col("metric") == "r1")
+        windows = [f"tic_yfcc_{first}" for first in (2004, 2009, 2011, 2013)]
+        assert recalls["dataset"].to_list() == windows
+        assert recalls["examples"].to_list() == [4] * 4
+
+
+CLASS = """
+INSERT INTO dataset (name, format, location, params, kind, classes) VALUES
+    ('pool', 'webdataset', 'tic/tic_yfcc/2004', '{}', 'captions', '["everything"]'),
+    ('paths', 'table', 'paths', '{}', 'captions', '["everything"]');
+INSERT INTO sequence (name, ordering) VALUES ('pool', 'given'), ('paths', 'given');
+INSERT INTO sequence_concept VALUES ('pool', 1, 'pool', 'everything'), ('paths', 1, 'paths', 'everything');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES
+    ('pool', 'pool', 1, 'tic_yfcc'), ('paths', 'paths', 1, 'tic_yfcc');
+"""
+
+
+def test_a_class_that_no_pair_has_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """By the row alone where its format reads classes from a column, else by the shards."""
+    connection.execute(CLASS)
+    with pytest.raises(
+        RefusedError,
+        match="names concept 'everything' of dataset 'paths', and none of its pairs has a class: "
+        r"format table reads classes from the column that label .* write '\*' as the concept",
+    ):
+        resolved(connection, "paths")
+    write_windows(tmp_path, [2004])
+    with pytest.raises(
+        RefusedError,
+        match=r"'pool': a stream teaches single classes of it, and no sample in 2 of the 2 shards in "
+        r".*2004 has a class \(a .cls member\). Name '\*' as the concept in sequence_concept",
+    ):
+        resolved(connection, "pool", tmp_path)
+    # Where the shards are not, nothing is known of them
+    resolved(connection, "pool", tmp_path / "elsewhere")
+
+
+def test_a_shard_with_classes_is_not_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    shard(tmp_path / "tic/tic_yfcc/2004/0.tar", [sample(number) for number in range(3)])
+    resolved(connection, "pool", tmp_path)
