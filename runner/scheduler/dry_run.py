@@ -59,8 +59,7 @@ def dry_run(
         room = backend.room(jobs(live)) * site.needs.trials_per_job
         room = room if limit is None else min(limit, room)
         outlooks = named_rows(connection, "SELECT * FROM outlook")
-        pending_trials = sum(outlook["trials"] for outlook in outlooks)
-        common = in_common(connection, pending_trials)
+        common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         with_more_memory = raised(site, connection)
         columns = ", ".join(forecast_tables.KEY)
         first = named_rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
