@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pages.markdown import ROOT
 from pages.markdown import table as markdown_table
 
-FAULTS = [f"F{number}" for number in range(1, 40)]
+FAULTS = [f"F{number}" for number in range(1, 42)]
 INVARIANTS = [f"I{number}" for number in range(1, 18)]
 LISTED = re.compile(r"(F\d+(?:[-, ]+F\d+)*): ")
 

@@ -115,7 +115,7 @@ REFUSED = {
 def test_a_rule_that_fails_is_a_problem_and_stops_nothing_else(
     stage: Stage, capsys: pytest.CaptureFixture[str], query: str
 ) -> None:
-    """Inserted past the checks of a grid file: said in health and by the exit code (I13, I16)."""
+    """F41: inserted past the checks of a grid file: said in health and by the exit code (I13, I16)."""
     declare(stage, "a bad one", query)
     declare(stage, "more", SEEDS.format(3))
     said = stage.say(capsys, code=1)
@@ -129,6 +129,7 @@ ENDLESS = f"SELECT {WORDS}, sum(a.i * b.i)::BIGINT AS seed FROM trial, range(100
 
 
 def test_a_rule_that_does_not_end_is_stopped_and_those_behind_it_run(stage: Stage) -> None:
+    """F41: after the seconds that a rule may take (I11)."""
     declare(stage, "endless", ENDLESS)
     declare(stage, "more", SEEDS.format(3))
     report = Report()
@@ -140,6 +141,7 @@ def test_a_rule_that_does_not_end_is_stopped_and_those_behind_it_run(stage: Stag
 
 
 def test_a_rule_that_wants_too_much_memory_is_a_problem(stage: Stage) -> None:
+    """F41: its process may have a gigabyte (I11, I16)."""
     greedy = f"SELECT {WORDS}, len(list(i)) AS seed FROM trial, range(1000000000) r(i) GROUP BY ALL"
     declare(stage, "greedy", greedy)
     report = Report()
@@ -159,7 +161,7 @@ def test_a_rule_that_wants_too_much_memory_is_a_problem(stage: Stage) -> None:
     ids=str,
 )
 def test_sync_is_killed_while_a_rule_adds(stage: Stage, moment: dict[str, str]) -> None:
-    """All of its trials are there or none, and the next pass adds what is missing (I2, I8)."""
+    """F41: all of its trials are there or none, and the next pass adds what is missing (I2, I8)."""
     declare(stage, "more", SEEDS.format(4))
     stage.sync_dies(**moment)
     assert len(trials(stage)) in (2, 4)

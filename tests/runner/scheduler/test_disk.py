@@ -97,6 +97,7 @@ def test_what_takes_how_much(lab: tuple[Site, Filled]) -> None:
 def test_what_goes_first(
     lab: tuple[Site, Filled], limit: int, gone: set[str], words: list[str]
 ) -> None:
+    """F40: checkpoints of trials that are over, then what others left in the store, then code."""
     site, filled = lab
     site = replace(site, disk_gb=limit / 1e9)
     before = {path for path in site.folder.rglob("*") if path.is_file()}
@@ -116,6 +117,7 @@ def test_what_goes_first(
 
 
 def test_where_that_is_not_enough_nothing_new_starts(lab: tuple[Site, Filled]) -> None:
+    """F40: and no result or weight goes (I3, I16)."""
     site, filled = lab
     site = replace(site, disk_gb=1e-6)
     report = Report()
