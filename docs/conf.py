@@ -9,6 +9,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import sphinx.highlighting
+from pygments.lexers.sql import PostgresLexer
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -81,3 +83,7 @@ def without_links_out(text: str, path: Path) -> str:
 def setup(app: Sphinx) -> None:
     """Connect to Sphinx."""
     app.connect("source-read", read)
+
+
+# DuckDB writes SQL as PostgreSQL does, with texts between $$
+sphinx.highlighting.lexers["sql"] = PostgresLexer()

@@ -12,6 +12,8 @@ from pages import generate, questions
 from pages.kept import DEMO, GRIDS, KEPT
 from queries import answer, named
 from queries import questions as asked
+from queries.__main__ import main as ask_in_the_terminal
+from schema.site import Site
 
 T_975 = {2: 4.302652729911275}  # of so many degrees of freedom, from a table
 SENTENCE = ["backbone", "stream", "mixture", "method", "recipe", "budget"]
@@ -97,6 +99,22 @@ def test_the_files_are_the_demo_s_and_small(catalog: duckdb.DuckDBPyConnection) 
     ).fetchall()
     catalog.execute("DELETE FROM trial; INSERT INTO trial FROM ran; DROP TABLE ran")
     assert ran == wanted and len(ran) == 19
+
+
+def test_the_readme_shows_what_the_demo_prints_in_the_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The two answers, as a terminal of 140 columns has them."""
+    site.snapshot.mkdir(parents=True)
+    with DEMO.catalog() as kept:
+        quoted = str(site.snapshot / "demo.duckdb").replace("'", "''")
+        kept.execute(f"ATTACH '{quoted}' AS demo")
+        kept.execute("COPY FROM DATABASE memory TO demo")
+    site.current.symlink_to(site.snapshot / "demo.duckdb")
+    monkeypatch.setenv("COLUMNS", "140")
+    for question in ("retention_at_budget", "comparison"):
+        assert ask_in_the_terminal([question, "stream=world"]) == 0
+        assert capsys.readouterr().out in (generate.ROOT / "README.md").read_text()
 
 
 def test_retention_at_budget(catalog: duckdb.DuckDBPyConnection, ended: pl.DataFrame) -> None:
