@@ -136,13 +136,14 @@ def test_a_definition_gives_back_the_rows_that_it_was_made_of(catalog: Catalog) 
 
 
 def named_rows(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, object]:
-    """The rows of an axis without their notes, by the text of their keys."""
+    """The rows of an axis without what can change no number, by the text of their keys."""
     rows = connection.execute(f"SELECT * FROM {table}")
     columns = [column[0] for column in rows.description or []]
     made: dict[str, object] = {}
     for values in rows.fetchall():
         row = dict(zip(columns, values, strict=True))
-        row.pop("note", None)
+        for for_people in ("note", "validation"):
+            row.pop(for_people, None)
         key = (
             f"{row['suite']} {row['dataset']} {row['role']} {row['metric']}"
             if table == "suite_member"
