@@ -36,6 +36,7 @@ MINOR += ("resolution", "recipe_a", "recipe_b", "label_space", "fraction", "at_r
 # The columns of intervals whose names say nothing of their value, and the values they may be of
 BARE = {"low": "high", "lowest": "highest"}
 BARE_VALUES = ("interquartile_mean", "mean", "rank", "probability", "share")
+# The end of a column's name, and the unit that its heading shows
 UNITS = {
     "_gflops": "GFLOPs",
     "_pflops": "PFLOPs",
@@ -47,6 +48,7 @@ UNITS = {
     "_bytes": "bytes",
     "_j": "J",
 }
+# Columns whose whole name is a unit
 WHOLE_UNITS = {"gflops": "GFLOPs", "pflops": "PFLOPs", "seconds": "s", "gb": "GB"}
 
 
@@ -94,7 +96,10 @@ def ordered(question: Question | None, columns: Sequence[str]) -> list[str]:
 
 
 def heading(name: str, measures: Mapping[str, object] | Sequence[str] = ()) -> str:
-    """Return a column's name as words, with its unit in brackets; a measure keeps its name."""
+    """Return a column's name as words, with its unit in brackets.
+
+    A measure keeps its name, as the glossary has it: `a_zs_low` becomes `a_zs low`.
+    """
     for measure in measures:
         if name.startswith(measure):
             return measure + name.removeprefix(measure).replace("_", " ")

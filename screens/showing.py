@@ -10,23 +10,12 @@ import streamlit as st
 
 from queries import Question, figures
 from queries.answers import RECORDS_SHOWN, flat, is_long
+from queries.columns import heading
 from queries.figures import printing
 from screens.reading import SHOWN, Given, Snapshot, whole
 from screens.words import MEANING, quoted
 
 TRIAL = "/trial?id="
-# The end of a column's name, and the unit that its heading shows.
-UNITS = {
-    "_gflops": "GFLOPs",
-    "_pflops": "PFLOPs",
-    "_flops": "FLOPs",
-    "_per_s": "per second",
-    "_s": "s",
-    "_minutes": "min",
-    "_gb": "GB",
-    "_bytes": "bytes",
-    "_j": "J",
-}
 # A number above this is shown with separators of thousands instead of three decimals.
 LARGE = 1_000.0
 
@@ -39,7 +28,7 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
     head = frame.head(SHOWN)
     config: dict[str, Any] = {}
     for column in head:
-        options: dict[str, Any] = {"label": heading(column.name), "help": column.name}
+        options: dict[str, Any] = {"label": heading(column.name, MEANING), "help": column.name}
         if column.dtype.is_float():
             options["format"] = "localized" if is_large(column) else "%.3f"
             config[column.name] = st.column_config.NumberColumn(**options)
@@ -58,20 +47,6 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
     st.dataframe(head, hide_index=True, column_config=config, key=key, placeholder="")
     if len(frame) > SHOWN:
         st.caption(f"The first {SHOWN:,} rows; the files have all of them.")
-
-
-def heading(name: str) -> str:
-    """Return the heading of a column: its name as words, and its unit in brackets.
-
-    A measure keeps its name, as the glossary has it: `a_zs_low` becomes `a_zs low`.
-    """
-    for measure in MEANING:
-        if name.startswith(measure):
-            return measure + name.removeprefix(measure).replace("_", " ")
-    for end, unit in UNITS.items():
-        if name.endswith(end):
-            return f"{name.removesuffix(end).replace('_', ' ')} ({unit})"
-    return name.replace("_", " ")
 
 
 def is_large(column: pl.Series) -> bool:

@@ -5,7 +5,9 @@ import json
 import polars as pl
 import pytest
 
+from queries.columns import heading
 from screens import reading, showing
+from screens.words import MEANING
 from tests.screens.opening import opened
 
 
@@ -63,7 +65,8 @@ def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
         True,
     ]
     assert frame.select(showing.in_words("sure"))["sure"].to_list() == ["yes"]
-    headings = [showing.heading(name) for name in (*frame.columns, "peak_bytes", "loss_per_s")]
+    names = (*frame.columns, "peak_bytes", "loss_per_s")
+    headings = [heading(name, MEANING) for name in names]
     assert headings == [
         "share",
         "t",
