@@ -6,6 +6,8 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: results are compared to the last bit
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# The processes that pytest distributes tests to have one, and what a command prints follows it
+os.environ.pop("COLUMNS", None)
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -16,7 +16,7 @@ from open_clip.model import CLIP
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from runner.scheduler.resolve import _objection
+from runner.scheduler.resolve import CHECKS, _refusal
 from runner.worker import embedding_cache
 from runner.worker.embedding_cache import EmbeddingCache
 from runner.worker.embedding_items import Item, items_of
@@ -247,7 +247,8 @@ def test_what_would_not_hold_is_refused_before_a_job_exists(
     said["recipe"] |= {"compute_params": {"cache_frozen": True}} | recipe
     said["mixture"] |= mixture
     said["method"] |= {"tuning": method}
-    objection = _objection(Spec.from_row(said), None)
+    refusals = [_refusal(check, Spec.from_row(said), None) for _, check in CHECKS]
+    objection = next(filter(None, refusals), None)
     assert (
         objection is not None
         and words in objection
