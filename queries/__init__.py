@@ -56,6 +56,8 @@ def _listings() -> dict[str, str]:
     for axis in AXES:
         listings[f"{axis}_a"] = listings[f"{axis}_b"] = listings[axis]
     listings["a"] = listings["b"] = listings["method"]
+    # What a sweep goes out from
+    listings["base"] = listings["recipe"]
     for part in ("tuning", "merging"):
         listings[part] = f"SELECT {part} AS name FROM method"
     listings["objective"] = "SELECT unnest(string_split(objective, '+')) AS name FROM method"

@@ -184,12 +184,19 @@ def answered(options: argparse.Namespace) -> None:
     if options.out:
         width = options.width or WIDTH
         parameters = dict(asked.words)
-        write(
-            Answer(
-                question=question, frame=frame, parameters=parameters, methods=methods, width=width
-            ),
-            options.out,
-        )
+        try:
+            write(
+                Answer(
+                    question=question,
+                    frame=frame,
+                    parameters=parameters,
+                    methods=methods,
+                    width=width,
+                ),
+                options.out,
+            )
+        except OSError as error:
+            raise ValueError(f"cannot write {options.out}: {error.strerror or error}") from error
         print(f"{options.out}: {len(frame)} rows")
         return
     _print(page(asked, frame, _width()))

@@ -75,7 +75,8 @@ def asked_of(connection: duckdb.DuckDBPyConnection, question: Question, words: l
 def _no_such(question: Question, key: str, columns: list[str]) -> str:
     """Return the message about a key that is neither a parameter nor a column."""
     allowed = ", ".join(question.parameters) or "none: it takes no parameters"
-    near = nearest(key, [*question.parameters, *columns])
+    # A column may have the name of a parameter
+    near = nearest(key, list(dict.fromkeys([*question.parameters, *columns])))
     return (
         f"{question.name}: has no parameter {key!r}. Allowed: {allowed}.{near} "
         f"Or one of its columns: {', '.join(columns)}."

@@ -14,6 +14,9 @@ WITH
 candidate AS (
     SELECT DISTINCT trim(name.method) AS method
     FROM (SELECT unnest(string_split(methods, ',')) AS method) AS name
+    WHERE CASE WHEN trim(name.method) IN (SELECT method.name FROM method) THEN TRUE
+               ELSE error('methods names methods with commas between, and there is no method '
+                          || name.method) END
     UNION
     SELECT trial.method FROM trial WHERE methods IS NULL
 ),

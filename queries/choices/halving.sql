@@ -16,6 +16,11 @@ WITH
 rung AS (
     SELECT trim(name.budget) AS budget, row_number() OVER () AS place
     FROM (SELECT unnest(string_split(rungs, ',')) AS budget) AS name
+    WHERE CASE WHEN rungs = '' OR trim(name.budget) IN (SELECT budget.name FROM budget) THEN TRUE
+               ELSE error('rungs names budgets with commas between, and there is no budget '
+                          || name.budget) END
+      AND CASE WHEN keep > 0 AND keep <= 1 THEN TRUE
+               ELSE error('keep is a share above 0 and at most 1, not ' || keep) END
 ),
 tried AS (
     SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, rung.place,

@@ -23,6 +23,9 @@ def show(
     additions: Sequence[Outlook],
 ) -> int:
     """Print what rules would add before anything starts, with its price; return the exit code."""
+    for answer in answers:
+        if answer.rows and not answer.wishes and not answer.error:
+            _show_addition(console, answer, additions)
     if additions:
         console.print("rules would add first:")
         # One after the other: which of them run side by side is not known before they are there
@@ -35,6 +38,16 @@ def show(
             trials = ", ".join(str(trial) for trial, *_ in answer.rows)
             console.print(f"{subject} would withdraw trials {trials}", soft_wrap=True)
     return exit_code(answers)
+
+
+def _show_addition(console: Console, answer: rules.Answer, additions: Sequence[Outlook]) -> None:
+    """Print how many trials a rule would add, and how many of them have no price."""
+    name, count = answer.rule.name, len(answer.rows)
+    priced = sum(row["trials"] for row in additions if row["study"] == f"rule {name}")
+    line = f"rule {name} would add {count} trial{'s' * (count != 1)}"
+    if priced < count:
+        line += f"; {count - priced} would wait for their backbone, and are in no sum"
+    console.print(line, soft_wrap=True)
 
 
 def exit_code(answers: Sequence[rules.Answer]) -> int:

@@ -218,11 +218,26 @@ def test_a_dry_run_shows_what_rules_would_add_and_changes_nothing(
     said = capsys.readouterr().out
     assert "rules would add first:" in said
     assert re.search(r"^rule more +5 ", said, re.MULTILINE), said
+    assert "rule more would add 5 trials\n" in said
     assert "rule stop would withdraw trials 1, 2" in said
     assert stage.site.catalog.read_bytes() == before
     declare(stage, "wrong", "SELECT 1 AS one")
     assert dry_run(stage.site, backend("slurm", stage.site), None) == 1
     assert "rule wrong: its query returns one: it lacks backbone" in capsys.readouterr().out
+
+
+def test_a_dry_run_counts_what_has_no_price(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trials whose backbone another trial has yet to make."""
+    stage.tell(
+        "INSERT INTO backbone (name, architecture, pretrained) "
+        "SELECT 'child', architecture, 'trial:1' FROM backbone WHERE name = 'toy'"
+    )
+    declare(stage, "later", SEEDS.format(3).replace("backbone,", "'child' AS backbone,", 1))
+    assert dry_run(stage.site, backend("slurm", stage.site), None) == 0
+    words = "rule later would add 3 trials; 3 would wait for their backbone, and are in no sum"
+    assert words in capsys.readouterr().out
 
 
 def test_a_lost_catalog_has_its_rules_again(stage: Stage) -> None:

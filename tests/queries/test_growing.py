@@ -135,3 +135,24 @@ def test_a_hypothesis_that_came_after_its_trials_says_so(filled: Filled) -> None
         row["study"]: (row["trials_before"], row["said_first"]) for row in filled.rows("hypotheses")
     }
     assert found == {"early": (1, False), "late": (0, True)}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("sweep(base := 'usual', lr_low := 0, lr_high := 1)", "lr_low and lr_high are a range above 0, not 0.0 to 1.0"),
+        ("sweep(base := 'usual', lr_low := 1e-2, lr_high := 1e-4)", "are a range above 0, not 0.01 to 0.0001"),
+        ("sweep(base := 'usual', lr_high := 1)", "are a range above 0, not NULL to 1.0"),
+        ("sweep(base := 'usual', decay_low := -1, decay_high := 1)", "decay_low and decay_high are a range above 0"),
+        ("sweep(base := 'usual', draws := 0, lr_low := 1, lr_high := 2)", "draws must be at least 1, not 0"),
+        ("halving(rungs := 'small, lareg')", "there is no budget  lareg"),
+        ("halving(rungs := 'small,large', keep := 0)", "keep is a share above 0 and at most 1, not 0"),
+        ("best_of(methods := 'finetune,lroa')", "there is no method lroa"),
+    ],
+)  # fmt: skip
+def test_words_that_would_ask_for_nothing_or_nonsense_are_refused(
+    filled: Filled, call: str, message: str
+) -> None:
+    """A rule with a slip would otherwise stand for ever and add nothing, or recipes without a rate."""
+    with pytest.raises(duckdb.Error, match=message):
+        filled.rows(call)

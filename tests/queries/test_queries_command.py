@@ -155,6 +155,10 @@ def test_every_answer_can_be_written(
             r"cannot write 'x\.xlsx': the name must end in \.csv, \.parquet, \.json",
         ),
         (["status", "--out", "nowhere/x.csv"], "there is no folder nowhere"),
+        (
+            ["status", "--out", f"{'x' * 300}.csv"],
+            f"cannot write {'x' * 300}.csv: File name too long",
+        ),
         (["--out", "x.csv"], "--out needs the NAME"),
         (["--sql"], "--sql needs the NAME"),
     ],
