@@ -60,7 +60,7 @@ def ask(snapshot: Path, name: str, limit_s: float) -> str:
     import duckdb
 
     from queries import answer, named
-    from queries.answers import ROWS_SHOWN
+    from queries.terminal import ROWS_SHOWN
 
     rows, times = "-", list[str]()
     with tempfile.TemporaryDirectory() as spill:

@@ -13,7 +13,7 @@ import polars as pl
 from pages.kept import DEMO
 from pages.markdown import WRITTEN, cell, code, plain, table
 from queries import answer
-from queries.answers import shown
+from queries.terminal import shown
 from schema.questions import Question, by_topic
 
 # How much of an answer is shown: rows, and the characters of a line of the terminal.

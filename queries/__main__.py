@@ -18,10 +18,10 @@ from rich.text import Text
 
 from queries import AskError, QuestionError, answer, by_topic, named, opened, programs
 from queries import questions as all_questions
-from queries.answers import FIGURES, ROWS_SHOWN, WIDTH, Answer, check_writable, shown, write
+from queries.answers import FIGURES, WIDTH, Answer, check_writable, write
 from queries.asking import Asked, allowed, asked_of, statement
 from queries.describe import described, wrapped
-from queries.terminal import NARROWEST, WHOLE
+from queries.terminal import NARROWEST, ROWS_SHOWN, WHOLE, shown
 from schema.site import Site, SiteError
 
 # The methods of the catalog, oldest first, so that each keeps its colour in every figure

@@ -8,12 +8,8 @@ from typing import Any
 import polars as pl
 
 from queries import papers
-from queries.sheet import LONG, flat, is_long
-from queries.terminal import RECORDS_SHOWN, ROWS_SHOWN, shown
+from queries.sheet import flat
 from schema.questions import Question
-
-__all__ = ["FIGURES", "LONG", "RECORDS_SHOWN", "ROWS_SHOWN", "TABLES", "WIDTH", "Answer"]
-__all__ += ["check_writable", "flat", "is_long", "shown", "write"]
 
 # Inches of a figure where none are asked for: two columns of a paper
 WIDTH = 6.75

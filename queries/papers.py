@@ -234,6 +234,21 @@ def _bold(frame: pl.DataFrame) -> tuple[bool, ...]:
     return tuple(value in values for value in frame[judge])
 
 
+def _uneven(frame: pl.DataFrame, page: Sheet) -> list[str]:
+    """Return the sentences about intervals that are not those of most columns."""
+    notes = []
+    if any(column.bounded and column.name == "behind" for column in page.columns):
+        notes.append(
+            "behind: how much the best is ahead over the seeds that both have, with an interval "
+            "that holds for all comparisons of a family together, so it is wider."
+        )
+    if "optimism" in frame.columns:
+        notes.append(
+            "The interval of the best reaches down by its optimism: it was picked from these seeds."
+        )
+    return notes
+
+
 def _notes(frame: pl.DataFrame, page: Sheet, question: Question | None) -> list[str]:
     """Return the sentences below a table: what is shared, the intervals, what is bold."""
     notes = []
@@ -246,6 +261,7 @@ def _notes(frame: pl.DataFrame, page: Sheet, question: Question | None) -> list[
             f"a ± b: a mean and half the width of {kind}; a (b to c) where it is uneven; "
             "a value alone has too few seeds for an interval."
         )
+        notes += _uneven(frame, page)
     if "seeds" in frame.columns:
         notes.append("n (seeds): how many seeds a mean is over.")
     judge = _judge(frame)

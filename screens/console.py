@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 
-from queries.answers import flat
+from queries.sheet import flat
 from schema.locked import locked
 from screens import showing, statement
 from screens.reading import Snapshot

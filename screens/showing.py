@@ -9,9 +9,10 @@ import polars as pl
 import streamlit as st
 
 from queries import Question, figures
-from queries.answers import RECORDS_SHOWN, flat, is_long
 from queries.columns import heading
 from queries.figures import printing
+from queries.sheet import flat, is_long
+from queries.terminal import RECORDS_SHOWN
 from screens.reading import SHOWN, Given, Snapshot, whole
 from screens.words import MEANING, quoted
 

@@ -249,6 +249,8 @@ def test_out_writes_figures_and_tables(published: None, capsys: pytest.CaptureFi
     assert r"0.607 $\pm$ 0.027" in tex
     assert r"half the width of the 95 \% t-interval over seeds" in tex
     assert "Bold: the best, and all that cannot be told from it" in tex
+    assert "behind: how much the best is ahead" in tex and "all comparisons of a family" in tex
+    assert "The interval of the best reaches down by its optimism" in tex
     assert "% Not in this table: seeds_wanted" in tex
     assert "| **ema_merge** |" in Path("t.md").read_text().replace("| 2 |", "|")
     assert "<b>ema_merge</b>" in Path("t.html").read_text()

@@ -12,7 +12,8 @@ import pytest
 
 from queries import questions
 from queries.__main__ import main
-from queries.answers import LONG, ROWS_SHOWN, flat, shown
+from queries.sheet import LONG, flat
+from queries.terminal import ROWS_SHOWN, shown
 from schema.site import Site
 from tests.filled import Filled, varied
 
