@@ -4,7 +4,7 @@ from sqlalchemy import CheckConstraint, Column, Table
 
 from pages.markdown import WRITTEN, cell, code, codes, plain, table
 from schema.ddl import DIALECT, catalog_tables, table_comment
-from schema.tables import RULES
+from schema.tables import CONSTRAINTS
 
 HEAD = """The catalog is the DuckDB file that holds everything Weir knows: what you want to run, and
 what happened. You insert rows into some of its tables (the axes, `trial`, `request`), and the
@@ -32,16 +32,16 @@ def _table(of: Table) -> str:
     keys = [column.name for column in of.primary_key]
     if keys:
         parts.append(f"Key: {codes(keys)}.")
-    rules = [f"- {plain(RULES[str(check.name)].sentence)}" for check in _checks(of)]
-    if rules:
-        parts.append("\n".join(rules))
+    constraints = [f"- {plain(CONSTRAINTS[str(check.name)].sentence)}" for check in _checks(of)]
+    if constraints:
+        parts.append("\n".join(constraints))
     return "\n\n".join(parts)
 
 
 def _checks(of: Table) -> list[CheckConstraint]:
-    """Return the table's rules in the order of their declaration."""
+    """Return the constraints of a table in the order of their declaration."""
     # SQLAlchemy keeps constraints in a set, which has no order.
-    places = {name: place for place, name in enumerate(RULES)}
+    places = {name: place for place, name in enumerate(CONSTRAINTS)}
     checks = []
     for constraint in of.constraints:
         if isinstance(constraint, CheckConstraint) and str(constraint.name) in places:

@@ -14,7 +14,7 @@ PAGES = (
     ("Begin", "emoji", "A real stream", "emoji by the year that they were admitted"),
     ("Begin", "glossary", "Glossary", "every word of ours, with the field's own beside it"),
     ("Begin", "architecture", "Architecture", "two halves, and the journey of a trial"),
-    ("Declare", "catalog", "The catalog", "every table, column and rule"),
+    ("Declare", "catalog", "The catalog", "every table, column and constraint"),
     ("Declare", "datasets", "Datasets", "a row for what is on the disk; orders and buffers"),
     ("Declare", "methods_explained", "Methods explained", "the parts of a method, and when to use"),
     ("Declare", "methods", "Methods", "every part with its keys; what each reached and cost"),

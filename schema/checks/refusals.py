@@ -10,7 +10,7 @@ import re
 import duckdb
 
 from schema.ddl import catalog_tables
-from schema.tables import RULES
+from schema.tables import CONSTRAINTS
 from schema.words import nearest
 
 SHOWN_NAMES = 20
@@ -28,7 +28,7 @@ def explain(error: duckdb.Error, connection: duckdb.DuckDBPyConnection, statemen
     if "foreign key constraint" in text:
         return _unknown_names(connection, statement) or text
     if "CHECK constraint failed" in text:
-        return _broken_rule(text)
+        return _broken_constraint(text)
     if "Duplicate key" in text:
         return (
             f"{text} The same row is there already, or twice in this statement: "
@@ -80,14 +80,14 @@ def _unknown_in(connection: duckdb.DuckDBPyConnection, column: str, parent: str)
     return lines
 
 
-def _broken_rule(text: str) -> str:
+def _broken_constraint(text: str) -> str:
     """Return the sentence of the CHECK that DuckDB printed, or DuckDB's own text."""
     refusal = re.search(r'on table "(\w+)" with expression CHECK\((.*)\)', text, re.DOTALL)
     if refusal:
         table, printed = refusal[1], _tokens(refusal[2])
-        for rule in RULES.values():
-            if rule.name.startswith(table) and _tokens(rule.expression) == printed:
-                return f"{table}: {rule.sentence}."
+        for constraint in CONSTRAINTS.values():
+            if constraint.name.startswith(table) and _tokens(constraint.expression) == printed:
+                return f"{table}: {constraint.sentence}."
     return text
 
 

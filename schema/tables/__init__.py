@@ -2,18 +2,18 @@
 
 Each class is one table, each field one column; the field's comment is its documentation, in the
 file, in DuckDB and in docs/catalog.md. The classes are compiled to DDL by `schema.ddl` and never
-used as an object mapper: people write SQL against these tables, so every rule that plain SQL must
-obey is in the DDL, where DuckDB enforces it whoever inserts.
+used as an object mapper: people write SQL against these tables, so every constraint that plain SQL
+must obey is in the DDL, where DuckDB enforces it whoever inserts.
 """
 
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
 from schema.tables import axes, facts, standing, streams, summaries, tags, trials
-from schema.tables.columns import RULES
+from schema.tables.columns import CONSTRAINTS
 from schema.tables.trials import EVENT, TRIAL_ID
 
-__all__ = ["CLASSES", "EVENT", "RULES", "TABLES", "TRIAL_ID"]
+__all__ = ["CLASSES", "CONSTRAINTS", "EVENT", "TABLES", "TRIAL_ID"]
 
 # In the order in which they are made: a table comes after those that its foreign keys refer to
 CLASSES: tuple[type[SQLModel], ...] = (

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Double, Integer
 from sqlmodel import SQLModel
 
-from schema.tables.columns import column, json_columns, note, one_of, params, rule
+from schema.tables.columns import column, constraint, json_columns, note, one_of, params
 
 UNITS = ("maf_gflops", "gflops", "steps", "pairs")
 CHARGINGS = ("once", "per_step")
@@ -43,28 +43,28 @@ class Mixture(SQLModel, table=True):
     """The sources of a training batch, and their shares."""
 
     __table_args__ = (
-        rule(
+        constraint(
             "mixture_shares",
             "update_share >= 0 AND buffer_share >= 0 AND pretraining_share >= 0 "
             "AND abs(update_share + buffer_share + pretraining_share - 1) < 1e-9",
             "update_share, buffer_share and pretraining_share must be at least 0 and sum to 1",
         ),
-        rule(
+        constraint(
             "mixture_update",
             "update_share > 0",
             "update_share must be above 0: a task learns from its own pairs",
         ),
-        rule(
+        constraint(
             "mixture_pretraining",
             "pretraining_share = 0 OR pretraining_dataset IS NOT NULL",
             "a pretraining_share above 0 needs a pretraining_dataset",
         ),
-        rule(
+        constraint(
             "mixture_buffer_pairs",
             "buffer_pairs IS NULL OR buffer_pairs > 0",
             "buffer_pairs must be above 0, or NULL for unlimited",
         ),
-        rule(
+        constraint(
             "mixture_buffer_policy",
             "buffer_policy IS NULL OR (buffer_pairs IS NOT NULL AND buffer_share > 0)",
             "a buffer_policy chooses what a bounded buffer keeps: it needs buffer_pairs and a "
@@ -148,14 +148,14 @@ class Recipe(SQLModel, table=True):
     """How a task is optimised: optimizer, learning rate, batch, precision, schedule, images."""
 
     __table_args__ = (
-        rule("recipe_lr", "lr > 0", "lr must be above 0"),
-        rule("recipe_weight_decay", "weight_decay >= 0", "weight_decay must be at least 0"),
-        rule(
+        constraint("recipe_lr", "lr > 0", "lr must be above 0"),
+        constraint("recipe_weight_decay", "weight_decay >= 0", "weight_decay must be at least 0"),
+        constraint(
             "recipe_clip_norm",
             "clip_norm IS NULL OR clip_norm > 0",
             "clip_norm must be above 0, or NULL for none",
         ),
-        rule(
+        constraint(
             "recipe_batch_pairs",
             "batch_pairs >= 2",
             "batch_pairs must be at least 2: a contrastive loss needs a negative",
@@ -200,12 +200,12 @@ class Budget(SQLModel, table=True):
         one_of("budget_unit", "unit", UNITS),
         one_of("budget_charging", "charging", CHARGINGS),
         one_of("budget_costs", "costs", COSTS),
-        rule(
+        constraint(
             "budget_costs_unit",
             "costs = 'counted' OR unit IN ('maf_gflops', 'gflops')",
             "published costs are in GFLOPs: the unit must be maf_gflops or gflops",
         ),
-        rule("budget_total", "total > 0", "total must be above 0"),
+        constraint("budget_total", "total > 0", "total must be above 0"),
     )
     name: str = column("the word a trial uses", key=True)
     unit: str = column("maf_gflops (memory-adjusted), gflops, steps or pairs")

@@ -23,29 +23,31 @@ class PackedJson(UserDefinedType[Any]):
         return "JSON USING COMPRESSION zstd"
 
 
-class Rule:
+class Constraint:
     """A CHECK of the DDL and the sentence that a person reads when a row breaks it."""
 
     def __init__(self, name: str, expression: str, sentence: str) -> None:
         self.name, self.expression, self.sentence = name, expression, sentence
 
 
-# Every rule by its name; filled once, when the modules of tables are imported
-RULES: dict[str, Rule] = {}
+# Every constraint by its name; filled once, when the modules of tables are imported
+CONSTRAINTS: dict[str, Constraint] = {}
 
 
-def rule(name: str, expression: str, sentence: str) -> CheckConstraint:
+def constraint(name: str, expression: str, sentence: str) -> CheckConstraint:
     """Return a named CHECK and register its sentence, by which `schema.checks.refusals` explains
     it.
     """
-    RULES[name] = Rule(name, expression, sentence)
+    CONSTRAINTS[name] = Constraint(name, expression, sentence)
     return CheckConstraint(expression, name=name)
 
 
 def one_of(name: str, column: str, values: tuple[str, ...]) -> CheckConstraint:
     """Return a CHECK that `column` is one of `values`."""
     listed = ", ".join(f"'{value}'" for value in values)
-    return rule(name, f"{column} IN ({listed})", f"{column} must be one of {', '.join(values)}")
+    return constraint(
+        name, f"{column} IN ({listed})", f"{column} must be one of {', '.join(values)}"
+    )
 
 
 def column(
@@ -89,11 +91,11 @@ def json_columns(table: str, type_: str, *columns: str) -> tuple[CheckConstraint
         "OBJECT": 'a JSON object such as {"rank": 4}',
         "ARRAY": 'a JSON list such as ["a", "b"]',
     }
-    rules = []
+    checks = []
     for name in columns:
         sentence = f"{name} must be {examples[type_]}"
-        rules.append(rule(f"{table}_{name}", f"json_type({name}) = '{type_}'", sentence))
-    return tuple(rules)
+        checks.append(constraint(f"{table}_{name}", f"json_type({name}) = '{type_}'", sentence))
+    return tuple(checks)
 
 
 def note() -> Any:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, DateTime
 from sqlmodel import SQLModel
 
-from schema.tables.columns import column, created_at, note, rule
+from schema.tables.columns import column, constraint, created_at, note
 
 
 class Study(SQLModel, table=True):
@@ -26,7 +26,7 @@ class StandingGrid(SQLModel, table=True):
 
     __tablename__ = "rule"
     __table_args__ = (
-        rule(
+        constraint(
             "rule_most_trials",
             "most_trials >= 1",
             "most_trials must be at least 1: it is how many trials the rule may add in all",

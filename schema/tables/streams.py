@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Double, Integer
 from sqlmodel import SQLModel
 
-from schema.tables.columns import column, json_columns, note, one_of, params, rule
+from schema.tables.columns import column, constraint, json_columns, note, one_of, params
 
 KINDS = ("classification", "retrieval", "captions")
 ROLES = ("adapt", "retain", "probe")
@@ -66,7 +66,9 @@ class SequenceConcept(SQLModel, table=True):
     """One concept of a sequence: the unit that tasks are cut from."""
 
     __tablename__ = "sequence_concept"
-    __table_args__ = (rule("sequence_concept_position", "position >= 1", "positions count from 1"),)
+    __table_args__ = (
+        constraint("sequence_concept_position", "position >= 1", "positions count from 1"),
+    )
     sequence: str = column("the sequence", key=True, to="sequence.name")
     position: int = column("place in the order, from 1", Integer, key=True)
     dataset: str = column("where the concept's pairs are", to="dataset.name")
@@ -77,7 +79,9 @@ class Suite(SQLModel, table=True):
     """A set of datasets that is measured after every task."""
 
     __table_args__ = (
-        rule("suite_subset", "subset > 0 AND subset <= 1", "subset must be above 0 and at most 1"),
+        constraint(
+            "suite_subset", "subset > 0 AND subset <= 1", "subset must be above 0 and at most 1"
+        ),
     )
     name: str = column("the word a stream uses", key=True)
     subset: float = column(
@@ -96,7 +100,7 @@ class SuiteMember(SQLModel, table=True):
     __table_args__ = (
         one_of("suite_member_role", "role", ROLES),
         one_of("suite_member_label_space", "label_space", LABEL_SPACES),
-        rule("suite_member_weight", "weight > 0", "weight must be above 0"),
+        constraint("suite_member_weight", "weight > 0", "weight must be above 0"),
     )
     suite: str = column("the suite", key=True, to="suite.name")
     dataset: str = column("what is measured on", key=True, to="dataset.name")
@@ -115,7 +119,7 @@ class SuiteMember(SQLModel, table=True):
 class Stream(SQLModel, table=True):
     """A sequence cut into tasks, and the suite that watches it."""
 
-    __table_args__ = (rule("stream_tasks", "tasks >= 1", "tasks must be at least 1"),)
+    __table_args__ = (constraint("stream_tasks", "tasks >= 1", "tasks must be at least 1"),)
     name: str = column("the word a trial uses", key=True)
     sequence: str = column("the concepts in order", to="sequence.name")
     tasks: int = column("number of tasks T; the first n mod T are one concept longer", Integer)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Integer, Sequence
 from sqlmodel import SQLModel
 
-from schema.tables.columns import column, created_at, one_of, rule, serial
+from schema.tables.columns import column, constraint, created_at, one_of, serial
 
 TRIAL_ID = Sequence("trial_id", start=1)
 # Wishes and attempts draw from one sequence, so that their order needs no clock
@@ -18,7 +18,7 @@ class Trial(SQLModel, table=True):
     """A sentence, the unit of work: a backbone learns a stream, drawn in a mixture, by a method,
     following a recipe, within a budget, from a seed."""
 
-    __table_args__ = (rule("trial_seed", "seed >= 0", "seed must be 0 or more"),)
+    __table_args__ = (constraint("trial_seed", "seed >= 0", "seed must be 0 or more"),)
     id: int = column(
         "number of the trial for people and folders; carries no key",
         BigInteger,
@@ -44,7 +44,7 @@ class Request(SQLModel, table=True):
 
     __table_args__ = (
         one_of("request_wish", "wish", WISHES),
-        rule(
+        constraint(
             "request_about",
             "(trial > 0) != (rule IS NOT NULL)",
             "a wish must be about a trial or about a rule: name one of the two",

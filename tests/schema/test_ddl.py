@@ -7,7 +7,7 @@ import pytest
 
 from schema import ddl
 from schema.catalog import Catalog
-from schema.tables import RULES
+from schema.tables import CONSTRAINTS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "catalog.sql"
 
@@ -60,10 +60,10 @@ def test_storage_format_is_the_one_that_the_1_5_command_line_opens(catalog: Cata
     assert found == ("v1.5.0+",)
 
 
-@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("name", sorted(CONSTRAINTS))
 def test_every_rule_has_a_sentence(name: str) -> None:
     assert (
-        " must " in RULES[name].sentence
-        or "needs" in RULES[name].sentence
-        or "count" in RULES[name].sentence
+        " must " in CONSTRAINTS[name].sentence
+        or "needs" in CONSTRAINTS[name].sentence
+        or "count" in CONSTRAINTS[name].sentence
     )
