@@ -87,7 +87,7 @@ def evaluation(folder: Path, sets: int, store: bool) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if store:
         from runner.run_files import Assignment
-        from runner.worker.datasets import Images
+        from runner.worker.datasets import ImageSettings
         from runner.worker.pixel_store import open_pixels
 
         assignment = Assignment(
@@ -99,7 +99,7 @@ def evaluation(folder: Path, sets: int, store: bool) -> dict[str, Any]:
             store=str(folder / "store"),
             decoded_gb=64,
         )
-        wanted["images"] = Images(px=224, decoded=open_pixels(assignment, 224))
+        wanted["images"] = ImageSettings(px=224, decoded=open_pixels(assignment, 224))
     spec = Spec({"name": "b"}, stream, {}, {}, {"name": "r"}, {}, 0)
     held, began = forget_peak(), time.perf_counter()
     datasets = Datasets(spec, folder, **wanted)

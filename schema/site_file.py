@@ -82,10 +82,10 @@ def converted(path: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]
 
 
 def check_keep_weights(path: Path, key: str, value: Any) -> None:
-    """Refuse what no rule of keeping weights is.
+    """Refuse a value of `keep_weights` that says nothing.
 
     Raises:
-        SiteError: says what the rules are.
+        SiteError: the message lists the values that say something.
     """
     if not isinstance(value, str) or KEEP_WEIGHTS.fullmatch(value) is None:
         raise SiteError(
@@ -97,13 +97,13 @@ def keep_weights_of_study(path: Path, study: str, table: Any) -> str:
     """Return what a table `[study.NAME]` says of keeping weights, its only key.
 
     Raises:
-        SiteError: it is no table, lacks the key, has another, or the rule is none.
+        SiteError: it is no table, lacks the key, has another key, or its value says nothing.
     """
     check_table(path, f"study.{study}", table)
     check_keys(path, table, ["keep_weights"], f"study.{study}.")
-    rule = table.get("keep_weights", "")
-    check_keep_weights(path, f"study.{study}.keep_weights", rule)
-    return str(rule)
+    value = table.get("keep_weights", "")
+    check_keep_weights(path, f"study.{study}.keep_weights", value)
+    return str(value)
 
 
 def check_retries(path: Path, retries: Mapping[str, Any]) -> None:

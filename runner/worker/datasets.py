@@ -27,7 +27,7 @@ from streams.tasks import Concept, chunks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images:
+class ImageSettings:
     """How a trial makes its images, and where those are that were made before."""
 
     # The size that the backbone takes; None: whatever the rows say
@@ -48,7 +48,7 @@ class Datasets:
         spec: Spec,
         data: Path,
         workers: int = 0,
-        images: Images | None = None,
+        images: ImageSettings | None = None,
     ) -> None:
         """Find datasets below the folder `data`, and decode batches ahead by `workers` processes.
 
@@ -56,7 +56,7 @@ class Datasets:
             ComputeError: the device of `images` decodes no JPEGs, and the recipe wants it to.
         """
         self.spec, self.data, self.workers = spec, data, workers
-        self.images = images or Images()
+        self.images = images or ImageSettings()
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
         self.device: torch.device | None = None
         if self.images.device is not None:

@@ -17,7 +17,7 @@ from runner.worker import step_trace
 from runner.worker.backbone import Backbone
 from runner.worker.between_steps import BetweenSteps
 from runner.worker.checkpoint import digest
-from runner.worker.datasets import Datasets, Images
+from runner.worker.datasets import Datasets, ImageSettings
 from runner.worker.embedding_cache import EmbeddingCache
 from runner.worker.learner import Learner
 from runner.worker.outcome import StopFlag
@@ -82,7 +82,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     data = Path(assignment.data)
     backbone = backbones.load(spec.backbone, assignment.backbone_weights, spec.seed, data)
     initial = _untouched(backbone)
-    images = Images(
+    images = ImageSettings(
         px=backbone.image_px,
         device=backbone.device,
         preprocessing=backbone.preprocessing,

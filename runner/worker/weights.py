@@ -118,6 +118,6 @@ def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
 
 
 def _is_kept(keep: str, task: int) -> bool:
-    """Return whether what an earlier task deployed stays, by a rule of site.toml."""
-    rule, _, number = keep.partition(":")
-    return rule == "all" or (rule == "every" and task % int(number) == 0)
+    """Return whether what an earlier task deployed stays: `keep` is `last`, `all` or `every:N`."""
+    word, _, number = keep.partition(":")
+    return word == "all" or (word == "every" and task % int(number) == 0)

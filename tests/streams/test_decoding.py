@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from runner.worker.datasets import Datasets, Images
+from runner.worker.datasets import Datasets, ImageSettings
 from schema.checks import parts
 from schema.checks.compute import Compute, ComputeError
 from schema.spec import Spec
@@ -171,11 +171,11 @@ def test_a_device_that_decodes_nothing_is_refused_at_the_start(place: str, tmp_p
         Datasets(
             Spec(spec.backbone, spec.stream, spec.mixture, spec.method, said, spec.budget, 0),
             tmp_path,
-            images=Images(device=torch.device(place)),
+            images=ImageSettings(device=torch.device(place)),
         )
-    assert Datasets(spec, tmp_path, images=Images(device=torch.device(place))).device is None, (
-        "nobody asked for it"
-    )
+    assert (
+        Datasets(spec, tmp_path, images=ImageSettings(device=torch.device(place))).device is None
+    ), "nobody asked for it"
     assert decoder(Compute(decode_on_device=True), CPU) == CPU
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.scheduler.resolve import Resolver
-from runner.worker.datasets import Datasets, Images
+from runner.worker.datasets import Datasets, ImageSettings
 from runner.worker.unused import unused_rows
 from schema import grid
 from schema.__main__ import ROWS
@@ -125,7 +125,7 @@ def test_images_of_another_size_than_the_backbones_are_refused(tmp_path: Path) -
     }
     spec = Spec({"name": "b"}, stream, {}, {}, {}, {}, 0)
     made_px = row["params"].get("image_px", 224)
-    assert len(Datasets(spec, tmp_path, images=Images(px=made_px)).open(row)) > 0
+    assert len(Datasets(spec, tmp_path, images=ImageSettings(px=made_px)).open(row)) > 0
     wrong = rf"'birds': its images are made {made_px} x {made_px} px, and the backbone 'b' takes 48 x 48. Insert .*\"image_px\": 48"
     with pytest.raises(DatasetError, match=wrong):
-        Datasets(spec, tmp_path, images=Images(px=48)).open(row)
+        Datasets(spec, tmp_path, images=ImageSettings(px=48)).open(row)
