@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+from zipfile import BadZipFile
 
 import numpy as np
 
 from schema.files import fsync
 
 Arrays = dict[str, np.ndarray]
+# What reading a kept file raises where it is not there, or not as it was written
+DAMAGES = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile)
 
 
 @contextmanager
@@ -37,20 +40,29 @@ def version_of(file: Path, more: str) -> str:
 def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
     """Return what `build` makes of a file, kept in `folder` until the file changes.
 
-    `more` is what else the arrays depend on.
+    `more` is what else the arrays depend on. What was kept and is damaged is made again.
     """
     derived = folder / f"{file.stem}-{version_of(file, more)}.npz"
-    if not derived.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Written aside, flushed, then moved: whoever reads meets a whole file or none.
-        aside = folder / f".aside-{uuid4().hex}"
-        with aside.open("wb") as out:
-            np.savez(out, **build())  # type: ignore[arg-type]
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(derived)
-        fsync(folder)
-    with np.load(derived) as arrays:
+    # A zip file knows the checksum of each of its members
+    with suppress(*DAMAGES):
+        return _read(derived)
+    # Before anything is written: a file that is not whole leaves nothing behind
+    arrays = build()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Written aside, flushed, then moved: whoever reads meets a whole file or none.
+    aside = folder / f".aside-{uuid4().hex}"
+    with aside.open("wb") as out:
+        np.savez(out, **arrays)  # type: ignore[arg-type]
+        out.flush()
+        os.fsync(out.fileno())
+    aside.replace(derived)
+    fsync(folder)
+    return _read(derived)
+
+
+def _read(file: Path) -> Arrays:
+    # Opened here: numpy would leave open what it cannot read
+    with file.open("rb") as opened, np.load(opened) as arrays:
         return dict(arrays)
 
 

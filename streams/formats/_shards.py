@@ -3,7 +3,7 @@
     sets/3c0a.../spans.npy      (N, 4) uint32: offset and bytes of the image, then of the text
                  labels.npy     (N,) int64; only where some pair has a class
                  shares.npy     (N,) float64 in [0, 1), of each name; only where a split asks for it
-                 about.json     pairs of each shard, and what is no pair
+                 about.json     pairs of each shard, whether some has a class, and what is no pair
 
 A set is indexed once on a machine, whoever asks first: others wait for it. What is the same for all
 pairs is not stored, and names are read from the index of a shard when a message wants one. So a
@@ -25,7 +25,7 @@ from uuid import uuid4
 import numpy as np
 
 from schema.files import fsync
-from streams.formats._disk import Arrays, locked, version_of
+from streams.formats._disk import DAMAGES, Arrays, locked, version_of
 from streams.formats._labels import without_classes
 from streams.formats._splits import share_of
 from streams.formats._unused import Unused
@@ -139,13 +139,39 @@ def shard_set(
     for stem, file in zip(stems, files, strict=True):
         about.update(f"{stem} {version_of(file, '')}\n".encode(errors="surrogateescape"))
     folder = cache / "sets" / about.hexdigest()[:32]
-    if not folder.exists():
+    if not _is_whole(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Reading every header takes hours on a large set: one process does it for all
         with locked(folder.parent / f".lock-{folder.name}"):
-            if not folder.exists():
+            if not _is_whole(folder):
+                # What is damaged is made again; whoever has mapped it keeps what was mapped
+                _remove(folder)
                 _join(folder, stems, files, index)
     return ShardSet(folder, stems, files, index)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or a file in its place, where there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Return whether a joined index is there, each of its files as long as the others say."""
+    try:
+        about = json.loads((folder / "about.json").read_text())
+        pairs = sum(about["counts"])
+        if about["labels"] != (folder / "labels.npy").exists():
+            return False
+        shapes = [np.load(folder / "spans.npy", mmap_mode="r").shape == (pairs, 4)]
+        for name in ("labels.npy", "shares.npy"):
+            if (folder / name).exists():
+                shapes.append(np.load(folder / name, mmap_mode="r").shape == (pairs,))
+    except DAMAGES:
+        return False
+    return all(shapes)
 
 
 def _join(folder: Path, stems: Sequence[str], files: Sequence[Path], index: Index) -> None:
@@ -170,7 +196,8 @@ def _join(folder: Path, stems: Sequence[str], files: Sequence[Path], index: Inde
                     labels[place] = np.full(count, -1, np.int64)
             np.save(aside / "labels.npy", np.concatenate(labels))
         named = {reason: [n, unused.names[reason]] for reason, n in unused.counts.items()}
-        about = {"counts": counts, "unused": named, "endings": endings}
+        about: dict[str, Any] = {"counts": counts, "unused": named, "endings": endings}
+        about["labels"] = (aside / "labels.npy").exists()
         (aside / "about.json").write_text(json.dumps(about))
         for written in aside.iterdir():
             fsync(written)

@@ -2,12 +2,14 @@
 
 import multiprocessing
 import pickle
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from streams import open_pairs
+from streams import DatasetError, open_pairs
 from streams.formats._files import Files
 from streams.formats._shards import ShardSet
 from streams.formats._splits import share_of
@@ -110,6 +112,57 @@ def test_processes_that_open_a_set_together_index_it_once(tmp_path: Path) -> Non
     assert len(list((tmp_path / "sets").glob("[0-9a-f]*"))) == 1
     assert len(list((tmp_path / "shards").glob("*.npz"))) == 5
     assert not list((tmp_path / "sets").glob(".aside-*"))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda file: file.unlink(),
+    "emptied": lambda file: file.write_bytes(b""),
+    "cut": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "another": lambda file: file.write_text('{"counts": {"a": [[]]}, "unused": 3}'),
+    "of bytes": lambda file: file.write_bytes(bytes(range(256))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["about.json", "spans.npy", "labels.npy", "shares.npy", "index"])
+def test_a_damaged_index_is_made_again(name: str, damage: str, tmp_path: Path) -> None:
+    """What is derived from shards is never worth a trial."""
+    row = pool(tmp_path, 23, labels=True)
+    row["params"] = {"image_px": 24, "test_share": 0.4}
+    before = opened(row, tmp_path)
+    names = [before.name(number) for number in range(len(before))]
+    files = list((tmp_path / "sets").glob(f"[0-9a-f]*/{name}"))
+    if name == "index":
+        files = list((tmp_path / "shards").glob("00001-*.npz"))
+        for folder in (tmp_path / "sets").glob("[0-9a-f]*"):
+            shutil.rmtree(folder)
+    (file,) = files
+    DAMAGES[damage](file)
+    after = opened(row, tmp_path)
+    assert [after.name(number) for number in range(len(after))] == names
+    assert after.labels.tolist() == before.labels.tolist()
+    for number in range(len(names)):
+        assert after.source.read(int(after.items[number])) == before.source.read(
+            int(before.items[number])
+        )
+
+
+def test_a_shard_that_is_not_whole_leaves_nothing_behind(tmp_path: Path) -> None:
+    row = pool(tmp_path, 23, labels=True)
+    shard = tmp_path / "pool" / "00002.tar"
+    shard.write_bytes(shard.read_bytes()[:700])
+    with pytest.raises(DatasetError):
+        opened(row, tmp_path)
+    assert not list(tmp_path.rglob(".aside-*"))
+
+
+def test_a_file_in_the_place_of_an_index_goes(tmp_path: Path) -> None:
+    row = pool(tmp_path, 23, labels=True)
+    opened(row, tmp_path)
+    (folder,) = (tmp_path / "sets").glob("[0-9a-f]*")
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    assert len(opened(row, tmp_path)) == 23
 
 
 def test_a_shard_that_changes_is_indexed_anew(tmp_path: Path) -> None:
