@@ -30,7 +30,7 @@ from runner.worker.shared_store import ASIDE, Shelf
 from schema.checks.preprocessing import Preprocessing
 from schema.files import fsync
 from schema.spec import canonical
-from streams.formats._disk import span
+from streams.formats._disk import DAMAGES, span
 from streams.pictures import OPENAI, Colour, Crop, pixels
 
 # The version of what is written here, and of how `streams.pictures` decodes
@@ -70,7 +70,7 @@ class PixelStore:
         assert self.own.folder is not None
         for name in self.own.names():
             if name not in self.packs:
-                with contextlib.suppress(OSError, ValueError):
+                with contextlib.suppress(*DAMAGES):
                     self.packs[name] = _Pack(self.own.folder / name, self.row_bytes)
 
     def pixels(
@@ -163,9 +163,18 @@ class _Pack:
     """A folder of decoded pictures that lies in place."""
 
     def __init__(self, folder: Path, row_bytes: int) -> None:
+        """Read the tables.
+
+        Raises:
+            `DAMAGES`: they are not there, or not as they were written.
+        """
         self.folder, self.row_bytes = folder, row_bytes
         self.keys: np.ndarray = np.load(folder / "keys.npy")
         self.sums: np.ndarray = np.load(folder / "sums.npy")
+        count = len(self.keys)
+        tables = (self.keys.shape, self.keys.dtype, self.sums.shape, self.sums.dtype)
+        if tables != ((count, KEY_BYTES), np.uint8, (count,), np.uint32):
+            raise ValueError(f"the tables of {folder} are not as they were written")
         # (n,) uint64, sorted: the first half of each key, and whose it is
         halves = self.keys[:, :8].copy().view(np.uint64)[:, 0]
         self.order: np.ndarray = np.argsort(halves, kind="stable")

@@ -159,8 +159,11 @@ def test_what_the_disk_has_changed_is_decoded_again(pairs: Files, tmp_path: Path
     later = opened_store(tmp_path / "store")
     assert np.array_equal(DecodedImages(pairs, np.arange(10), later)[0:10], expected)
     assert later.writing is not None and len(later.writing.rows) == 1
-    (pack / "keys.npy").write_bytes(b"torn")
-    assert opened_store(tmp_path / "store").packs == {}
+    np.save(pack / "sums.npy", np.zeros(3, np.uint32))
+    assert opened_store(tmp_path / "store").packs == {}, "fewer sums than keys"
+    for content in (b"torn", b"", bytes(200)):
+        (pack / "keys.npy").write_bytes(content)
+        assert opened_store(tmp_path / "store").packs == {}
 
 
 def test_the_store_keeps_to_its_budget(pairs: Files, tmp_path: Path) -> None:
