@@ -2,9 +2,10 @@
 
 The Parquet files in the folder of each are what its grid left on two cores of an AMD EPYC: its
 trials, the base they begin from, and the facts about them, without logs, stored definitions, hosts
-and curves. The vocabulary and the questions are those of this tree. Twelve trials of `methods` ran
-a day later on another such machine, whose base had the same results to the last bit. After another
-run: `python -m pages.kept NAME lab/catalog.duckdb`.
+and curves. The vocabulary and the questions are those of this tree. Some trials of `methods` ran
+later than the rest, on other such machines, whose base had the same results to the last bit; that
+is checked when they are taken in. After another run of a grid, or of some of its trials:
+`python -m pages.kept NAME lab/catalog.duckdb`.
 """
 
 from dataclasses import dataclass
@@ -17,21 +18,37 @@ from schema.__main__ import ROWS
 
 HERE = Path(__file__).parent
 GRIDS = HERE.parents[1] / "grids"
-WANTED = "(SELECT id FROM trial WHERE study IN ('base', '{study}'))"
-# A table, and what is kept of it.
+SENTENCE = ("backbone", "stream", "mixture", "method", "recipe", "budget", "seed")
+# The trials of a catalog that are taken in, each with the id that it has here: that of the same
+# sentence where there is one.
+TAKEN = f"""
+INSERT INTO taken
+SELECT ran.id AS trial,
+       coalesce(kept.id, (SELECT coalesce(max(id), 0) FROM kept_trial)
+                         + row_number() OVER (PARTITION BY kept.id ORDER BY ran.id)) AS id
+FROM ran.trial AS ran
+LEFT JOIN kept_trial AS kept ON ({", ".join(f"kept.{word}" for word in SENTENCE)})
+    = ({", ".join(f"ran.{word}" for word in SENTENCE)})
+WHERE ran.study IN ('base', $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
+  AND (ran.study <> 'base' OR kept.id IS NULL)
+"""
+# A table, and what is kept of the trials that were taken in.
 KEPT = {
-    "trial": "SELECT * FROM trial WHERE id IN {wanted}",
-    "attempt": "SELECT trial, attempt, '{{}}' AS spec, '' AS spec_id, batch, position, created_at "
-    "FROM attempt WHERE trial IN {wanted}",
-    "submission": "SELECT trial, attempt, backend, 'pid-' || trial AS job_id, "
-    "format('runs/{{:06d}}/{{:02d}}', trial, attempt) AS folder, submitted_at "
-    "FROM submission WHERE trial IN {wanted}",
-    "outcome": "SELECT trial, attempt, state, kind, message, device, started_at, finished_at "
-    "FROM outcome WHERE trial IN {wanted}",
-    "result": "SELECT * FROM result WHERE trial IN {wanted}",
-    "cost": "SELECT * FROM cost WHERE trial IN {wanted}",
-    "statistic": "SELECT * FROM statistic WHERE trial IN {wanted}",
-    "profile": "SELECT * FROM profile",
+    "trial": "SELECT trial.* REPLACE (taken.id AS id) "
+    "FROM ran.trial JOIN taken ON taken.trial = trial.id",
+    "attempt": "SELECT taken.id AS trial, attempt, '{}' AS spec, '' AS spec_id, batch, position, "
+    "created_at FROM ran.attempt JOIN taken USING (trial)",
+    "submission": "SELECT taken.id AS trial, attempt, backend, 'pid-' || taken.id AS job_id, "
+    "format('runs/{:06d}/{:02d}', taken.id, attempt) AS folder, submitted_at "
+    "FROM ran.submission JOIN taken USING (trial)",
+    "outcome": "SELECT taken.id AS trial, attempt, state, kind, message, device, started_at, "
+    "finished_at FROM ran.outcome JOIN taken USING (trial)",
+    "result": "SELECT result.* REPLACE (taken.id AS trial) "
+    "FROM ran.result JOIN taken USING (trial)",
+    "cost": "SELECT cost.* REPLACE (taken.id AS trial) FROM ran.cost JOIN taken USING (trial)",
+    "statistic": "SELECT statistic.* REPLACE (taken.id AS trial) "
+    "FROM ran.statistic JOIN taken USING (trial)",
+    "profile": "SELECT * FROM ran.profile",
 }
 
 
@@ -66,17 +83,67 @@ class Example:
         return connection
 
     def export(self, catalog: Path, folder: Path | None = None) -> None:
-        """Write the files anew, from the catalog in which the grid has finished."""
+        """Take in the trials of this study in a catalog, and of its base, that are over.
+
+        They replace those of the same sentences; the others stay.
+
+        Raises:
+            ValueError: the base of the catalog has other results than the one that is here, so
+            what began from it cannot stand beside the rest.
+        """
         target = folder or self.folder
         target.mkdir(parents=True, exist_ok=True)
-        trials = WANTED.format(study=self.study)
-        with duckdb.connect(str(catalog), read_only=True) as connection:
-            for table, query in KEPT.items():
-                path = str(target / f"{table}.parquet").replace("'", "''")
-                rows = query.format(wanted=trials)
-                connection.execute(
-                    f"COPY ({rows} ORDER BY ALL) TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+        with duckdb.connect(":memory:") as connection:
+            quoted = str(catalog).replace("'", "''")
+            connection.execute(f"ATTACH '{quoted}' AS ran (READ_ONLY)")
+            connection.execute("CREATE TABLE taken (trial BIGINT, id BIGINT)")
+            for table, taken in KEPT.items():
+                path = target / f"{table}.parquet"
+                connection.execute(f"CREATE TABLE kept_{table} AS {taken} LIMIT 0")
+                if path.exists():
+                    # Columns that are newer than the file are NULL
+                    connection.execute(f"INSERT INTO kept_{table} BY NAME FROM '{path}'")
+            connection.execute(TAKEN, {"study": self.study})
+            if not self._same_base(connection):
+                raise ValueError(
+                    f"the base in {catalog} has other results than the one in {target}, so trials "
+                    "of the two cannot stand side by side; run the whole grid and remove that "
+                    "folder first"
                 )
+            for table, taken in KEPT.items():
+                _replace(connection, table, taken)
+                path = str(target / f"{table}.parquet").replace("'", "''")
+                connection.execute(
+                    f"COPY (FROM kept_{table} ORDER BY ALL) TO '{path}' "
+                    "(FORMAT parquet, COMPRESSION zstd)"
+                )
+
+    def _same_base(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Return whether the base that is here, if any, has the results of the catalog's."""
+        values = "list((task, dataset, metric, value) ORDER BY task, dataset, metric)"
+        row = connection.execute(
+            f"""
+            WITH here AS (SELECT {values} AS base FROM kept_result
+                          WHERE trial IN (SELECT id FROM kept_trial WHERE study = 'base')),
+            there AS (SELECT {values} AS base FROM ran.result
+                      WHERE trial IN (SELECT id FROM ran.trial WHERE study = 'base'))
+            SELECT here.base IS NULL OR here.base IS NOT DISTINCT FROM there.base FROM here, there
+            """
+        ).fetchone()
+        return bool(row and row[0])
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, taken: str) -> None:
+    """Put the rows of the query in the place of those of the same trials in a kept table."""
+    if table == "profile":
+        key = "(backbone, mixture, method, recipe, phase)"
+        connection.execute(
+            f"DELETE FROM kept_profile WHERE {key} IN (SELECT {key} FROM ran.profile)"
+        )
+    else:
+        trial = "id" if table == "trial" else "trial"
+        connection.execute(f"DELETE FROM kept_{table} WHERE {trial} IN (SELECT id FROM taken)")
+    connection.execute(f"INSERT INTO kept_{table} BY NAME {taken}")
 
 
 DEMO = Example("demo", ("demo",))

@@ -20,20 +20,13 @@ candidate AS (
     UNION
     SELECT trial.method FROM trial WHERE methods IS NULL
 ),
-named AS (
-    SELECT word[1] AS backbone, word[2] AS stream, word[3] AS mixture, word[4] AS recipe,
-           word[5] AS budget
-    FROM (SELECT [trim(each) FOR each IN string_split(words, ',')] AS word)
-    WHERE CASE WHEN words IS NULL OR len(word) = 5 THEN words IS NOT NULL
-               ELSE error('words is backbone,stream,mixture,recipe,budget; not ' || words) END
-),
 asked AS (
     SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget
     FROM trial
     JOIN candidate ON candidate.method = trial.method
     WHERE words IS NULL
     UNION
-    SELECT named.* FROM named
+    SELECT named.* FROM setting_of(words := words) AS named
 ),
 judged AS (
     SELECT one.backbone, one.stream, one.mixture, one.recipe, one.budget, one.choice AS method,

@@ -19,13 +19,6 @@ judged AS (
     FROM decide(a := a, b := b, measure := measure, recipes := recipes,
                 validation := validation) AS one
 ),
-named AS (
-    SELECT word[1] AS backbone, word[2] AS stream, word[3] AS mixture, word[4] AS recipe,
-           word[5] AS budget
-    FROM (SELECT [trim(each) FOR each IN string_split(words, ',')] AS word)
-    WHERE CASE WHEN words IS NULL OR len(word) = 5 THEN words IS NOT NULL
-               ELSE error('words is backbone,stream,mixture,recipe,budget; not ' || words) END
-),
 begun AS (
     SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget
     FROM trial
@@ -36,7 +29,7 @@ begun AS (
 asked AS (
     SELECT begun.* FROM begun WHERE words IS NULL
     UNION
-    SELECT named.* FROM named
+    SELECT named.* FROM setting_of(words := words) AS named
 ),
 open_ AS (
     SELECT asked.backbone, asked.stream, asked.mixture, asked.budget,
