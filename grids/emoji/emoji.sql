@@ -4,7 +4,7 @@
 INSERT INTO backbone (name, architecture, note) VALUES
 ('small_48px', '{
     "embed_dim": 64,
-    "vision_cfg": {"image_size": 48, "patch_size": 8, "width": 128, "layers": 3, "head_width": 32, "pool_type": "avg"},
+    "vision_cfg": {"image_size": 48, "patch_size": 12, "width": 128, "layers": 3, "head_width": 32, "pool_type": "avg"},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2}
 }', 'a small CLIP for pictures of 48 pixels, with open_clip''s own tokenizer')
 ON CONFLICT DO NOTHING;
@@ -45,8 +45,8 @@ INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_no
 ON CONFLICT DO NOTHING;
 
 INSERT INTO budget (name, unit, total, note) VALUES
-('emoji_base', 'steps', 1500, 'pretraining of the base'),
-('emoji_years', 'steps', 270, '30 steps a year')
+('emoji_base', 'steps', 1200, 'pretraining of the base'),
+('emoji_years', 'steps', 200, '20 steps a year')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
