@@ -274,7 +274,7 @@ def _do(options: argparse.Namespace) -> int:
     if options.watch:
         from runner.scheduler.watch import watch
 
-        return watch(site.current, place.pause_s, partial(again, options.backend, options.limit))
+        return watch(site.current, place, partial(again, options.backend, options.limit))
     report = sync(site, place, options.limit)
     if options.json:
         print(json.dumps(report.document(), ensure_ascii=False, indent=1))
