@@ -18,7 +18,7 @@ from runner.run_folder import read_json
 from runner.submission import Submission
 from schema.site import Needs, Site
 from tests import standin
-from tests.journey import LOCAL, crashing, declare, done_once, eventually, settle
+from tests.journey import APART, crashing, declare, done_once, eventually, settle
 
 # The worker of `tests.standin` notes in `ran` which import it comes from
 TOKEN = "IMPORTED = os.urandom(8).hex()\n\n\ndef learn("
@@ -280,7 +280,7 @@ def test_results_from_a_server_are_those_of_processes_of_their_own(
     folder: Path, expected: list[tuple[object, ...]]
 ) -> None:
     """To the bit, and no trial after the first imports anything."""
-    site = declare(folder, f"{LOCAL}trials_at_once = 1\n", 2)
+    site = declare(folder, f"{APART}trials_at_once = 1\n", 2)
     settle(site)
     done_once(site, expected)
     (code,) = [path for path in site.code.iterdir() if (path / fork_server.SOCKET).exists()]
