@@ -2,8 +2,9 @@
 
 Each has a process of its own, one after another or side by side.
 
-It is called on the node (`main`, by submitit) or started by the local backend (`python -m
-runner.job BATCH POSITION`), and trains nothing itself. It starts the workers, passes on that the
+It is called on the node (`main`, by submitit), started by the local backend (`python -m runner.job
+BATCH POSITION`) or forked for it by a fork server, which the first job of its code leaves behind
+(`runner.fork_server`). It trains nothing itself. It starts the workers, passes on that the
 job's time is up or that it is preempted, ends one worker when sync asks for that (`stop.json`),
 shows a heartbeat, and says how a worker died that could not say so itself. Workers die with it, and
 survive everything else: sync, the terminal, the login node. Where the processes of a trial are on
@@ -27,6 +28,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runner import fork_server
 from runner.run_files import Outcome
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
@@ -50,10 +52,15 @@ def main(batch: str) -> None:
     The scheduler says in the environment which position that is.
     """
     position = int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))
-    _run(Path(batch), position, has_parent=True)
+    _shim(Path(batch), position, os.getppid()).run()
 
 
-def _run(folder: Path, position: int, has_parent: bool) -> None:
+def run_alone(folder: Path, position: int) -> None:
+    """Run the attempts of a position in this process, which nobody's death ends."""
+    _shim(folder, position, None).run()
+
+
+def _shim(folder: Path, position: int, parent: int | None) -> "Shim":
     batch = Submission.read(folder)
     if batch is None:
         raise FileNotFoundError(
@@ -61,7 +68,7 @@ def _run(folder: Path, position: int, has_parent: bool) -> None:
         )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     LOG.info("job %d of %s on %s", position, batch.name, socket.gethostname())
-    Shim(batch, position, os.getppid() if has_parent else None).run()
+    return Shim(batch, position, parent)
 
 
 @dataclass
@@ -88,7 +95,7 @@ class Shim:
     """
 
     def __init__(self, batch: Submission, position: int, parent: int | None) -> None:
-        self.needs, self.parent = batch.needs, parent
+        self.code, self.needs, self.parent = batch.code, batch.needs, parent
         self.rank = 0
         if batch.needs.ranks > 1:
             self.rank = int(os.environ.get("SLURM_PROCID", "0"))
@@ -104,8 +111,7 @@ class Shim:
     def run(self) -> None:
         """Run until every attempt has ended, or been handed back."""
         wake = _collect(self.signals)
-        if len(self.waiting) > 1:
-            preload()
+        _prepare(self.code, len(self.waiting))
         while self.waiting or self.workers:
             while self._has_a_turn():
                 self.start(self.waiting.pop(0))
@@ -265,11 +271,31 @@ def _end_of(code: int, oom: bool, stop: str | None) -> Outcome:
     return Outcome(state="lost", kind=kind, message=words)
 
 
-def preload() -> None:
-    """Import what every worker needs once, before they are forked."""
-    # Each worker will meet an error itself, and say so
+def _prepare(code: Path, attempts: int) -> None:
+    """Import what workers need before they are forked, where several of them come from it.
+
+    These are the attempts of this job, and later ones through the fork server that it leaves.
+    """
+    surroundings = os.environ.get(fork_server.SURROUNDINGS_VARIABLE)
+    if attempts == 1 and surroundings is None:
+        return
+    imported = preload()
+    if imported and surroundings is not None:
+        # Where there can be no server, jobs are started as this one was
+        with contextlib.suppress(OSError):
+            fork_server.leave(code, surroundings, run_alone)
+
+
+def preload() -> bool:
+    """Import what every worker needs; return whether that went well.
+
+    Each worker meets an error of it itself, and says so.
+    """
     with contextlib.suppress(Exception):
         import runner.trial  # noqa: F401
+
+        return True
+    return False
 
 
 def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
@@ -315,7 +341,7 @@ def _command() -> Any:
             file=sys.stderr,
         )
         return 2
-    return _run(Path(sys.argv[1]), int(sys.argv[2]), has_parent=False)
+    return run_alone(Path(sys.argv[1]), int(sys.argv[2]))
 
 
 if __name__ == "__main__":

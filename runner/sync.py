@@ -70,10 +70,15 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
         with migrations.prepared(catalog) as connection:
             settle_policy(site, connection)
             attempts = live_attempts(site, connection, report)
+            standing = rules.standing(connection)
+            startable = pending(connection)
         live = observe(site, catalog, place, report, attempts)
         restore_code(site, live, report)
         # After the facts are in and before trials start: what a rule adds starts in this pass
-        rules.add(catalog, report)
+        rules.add(catalog, report, standing)
+        if not (startable or report.changed):
+            # Opening the catalog is most of a pass, and there is nothing to choose from
+            limit = report.pending = 0
         if place.name not in report.silent:
             act(site, catalog, place, report, limit, live)
         report.running = max(report.running, len(live))
@@ -166,8 +171,13 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
                 )
         report.noted = True
     if report.pending is None:
-        row = connection.execute("SELECT count(*) FROM startable").fetchone()
-        report.pending = row[0] if row else 0
+        report.pending = pending(connection)
+
+
+def pending(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many trials may start now."""
+    row = connection.execute("SELECT count(*) FROM startable").fetchone()
+    return int(row[0]) if row else 0
 
 
 def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:
@@ -274,7 +284,7 @@ def _do(options: argparse.Namespace) -> int:
     if options.watch:
         from runner.scheduler.watch import watch
 
-        return watch(site.current, place.pause_s, partial(again, options.backend, options.limit))
+        return watch(site.current, place, partial(again, options.backend, options.limit))
     report = sync(site, place, options.limit)
     if options.json:
         print(json.dumps(report.document(), ensure_ascii=False, indent=1))

@@ -6,6 +6,8 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: results are compared to the last bit
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Long enough for the next test that starts a job; it ends with the folder of its code at the latest
+os.environ.setdefault("WEIR_FORK_SERVER_S", "600")
 # The processes that pytest distributes tests to have one, and what a command prints follows it
 os.environ.pop("COLUMNS", None)
 
@@ -18,10 +20,16 @@ import pytest
 from schema.catalog import Catalog
 from schema.site import Site
 from tests.filled import Filled
+from tests.once import once, open_place
 from tests.template import fresh
 
 if TYPE_CHECKING:
     from tests.journey import Rows
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open what all processes of this run share."""
+    config.add_cleanup(open_place())
 
 
 @pytest.fixture
@@ -64,4 +72,4 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> "Rows":
     # Needs torch, which the tests of the database half do without
     from tests.journey import undisturbed
 
-    return undisturbed(tmp_path_factory.mktemp("undisturbed"))
+    return once("expected", lambda: undisturbed(tmp_path_factory.mktemp("undisturbed")))

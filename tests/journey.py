@@ -17,6 +17,7 @@ from runner.sync import sync
 from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site
+from tests import once
 from tests.processes import command
 from tests.template import fresh
 from tests.toy import DATA, toy_grid
@@ -27,8 +28,15 @@ SELECT t.budget, t.seed, r.task, r.step, r.dataset, r.metric, r.value
 FROM (SELECT trial, task, max(attempt) AS attempt FROM result GROUP BY trial, task) s
 JOIN result r USING (trial, task, attempt) JOIN trial t ON t.id = r.trial ORDER BY ALL
 """
-LOCAL = f'data = "{DATA}"\ncheckpoint_minutes = 0\n'
-SLURM = f"""{LOCAL}backend = "slurm"
+# One place for the code of all labs: it is copied once, and their jobs are forked from one process,
+# which has the environment of one process of pytest
+CODE = ""
+if once.VARIABLE in os.environ:
+    CODE = f'code = "{once.place() / os.environ.get("PYTEST_XDIST_WORKER", "code")}"\n'
+LOCAL = f'{CODE}data = "{DATA}"\ncheckpoint_minutes = 0\n'
+# A lab whose code is its own
+APART = LOCAL.removeprefix(CODE)
+SLURM = f"""{APART}backend = "slurm"
 time_limit_minutes = 10
 signal_s = 20
 gpus_per_trial = 0

@@ -24,7 +24,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from methods.parameters import weights_in_use
@@ -97,7 +96,7 @@ class CompiledTowers:
                     "ignore", "The .grad attribute of a Tensor that is not a leaf"
                 )
                 return tower.compiled(weights, rows, options)
-        except (TorchDynamoException, FailOnRecompileLimitHit) as error:
+        except _compiler_errors() as error:
             reason = " ".join(str(error).split())[:400]
             raise ComputeError(
                 f"torch.compile cannot take {encode} of this backbone: {reason}. Let compile be off"
@@ -143,6 +142,14 @@ def version() -> str:
     command = [compiler("cpu"), "--version"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     return answer.stdout.partition("\n")[0]
+
+
+def _compiler_errors() -> tuple[type[Exception], ...]:
+    """Return what torch raises for code that it cannot compile."""
+    # Imported here: the compiler takes longer to import than most trials that leave it off want
+    from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
+
+    return TorchDynamoException, FailOnRecompileLimitHit
 
 
 def _is_of_tower(encode: str, name: str) -> bool:

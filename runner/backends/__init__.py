@@ -105,6 +105,13 @@ class Backend(Protocol):
         """Return what it knows about attempts, however many, in one go."""
         ...
 
+    def wait(self, folders: Sequence[Path], longest_s: float) -> None:
+        """Wait, at most so long, for the end of a job whose attempts are in these folders.
+
+        A backend that does not see that at once waits for the whole time.
+        """
+        ...
+
     def cancel(self, places: Sequence[Place]) -> None:
         """End their jobs at once, without a checkpoint.
 

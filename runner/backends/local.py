@@ -6,14 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from runner import fork_server
 from runner.backends import Look, Place, Sighting, State
 from runner.records import DamagedFileError
 from runner.run_files import Claim
 from runner.submission import Submission, was_asked
 from schema.site import Site
+
+# How often the locks of running jobs are looked at between two passes
+LOOK_S = 0.1
 
 
 class Local:
@@ -75,6 +80,15 @@ class Local:
         """Return what the `alive` lock of each folder tells, which is certain."""
         return Look({place: self._sighting(place) for place in places})
 
+    def wait(self, folders: Sequence[Path], longest_s: float) -> None:
+        """Wait until the `alive` lock of one of the folders is free, but at most so long."""
+        deadline = time.monotonic() + longest_s
+        while all(_locked(folder / "alive") for folder in folders):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return
+            time.sleep(min(LOOK_S, left_s))
+
     def cancel(self, places: Sequence[Place]) -> None:
         """Send SIGKILL to the worker that claimed each folder, if it still lives."""
         for place in places:
@@ -121,14 +135,15 @@ class Local:
             else:
                 handles.append(handle)
         if free:
-            self._spawn(batch, position, slot, handles)
+            self._begin(batch, position, slot, handles)
         for handle in handles:
             os.close(handle)
         return free
 
-    def _spawn(self, batch: Submission, position: int, slot: int, handles: list[int]) -> None:
+    def _begin(self, batch: Submission, position: int, slot: int, handles: list[int]) -> None:
         threads = str(batch.threads)
-        environment = os.environ | {
+        environment = {
+            **os.environ,
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             # Threads that spin while they wait slow their neighbours down tenfold
@@ -139,29 +154,31 @@ class Local:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(
                 self.devices(slot, batch.needs.gpus_per_trial)
             )
-        with (batch.folder / f"{position}_log.out").open("ab") as log:
-            # The shell leaves the job behind: init reaps it, however long this process lives
-            subprocess.run(
-                [
-                    "/bin/sh",
-                    "-c",
-                    '"$@" &',
-                    "sh",
-                    sys.executable,
-                    "-m",
-                    "runner.job",
-                    str(batch.folder),
-                    str(position),
-                ],
-                check=True,
-                cwd=batch.code,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=handles,
-            )
+        _spawn(batch, position, environment, handles)
+
+
+def _spawn(
+    batch: Submission, position: int, environment: dict[str, str], handles: list[int]
+) -> None:
+    """Have the fork server of the code fork a job, or start a process for it."""
+    order = fork_server.Order(folder=str(batch.folder), position=position, environment=environment)
+    surroundings = fork_server.surroundings(environment)
+    with (batch.folder / f"{position}_log.out").open("ab") as log:
+        if fork_server.start(batch.code, surroundings, order, [log.fileno(), *handles]):
+            return
+        # The shell leaves the job behind: init reaps it, however long this process lives
+        words = [sys.executable, "-m", "runner.job", str(batch.folder), str(position)]
+        subprocess.run(
+            ["/bin/sh", "-c", '"$@" &', "sh", *words],
+            check=True,
+            cwd=batch.code,
+            env=environment | {fork_server.SURROUNDINGS_VARIABLE: surroundings},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=handles,
+        )
 
 
 def _lock(path: Path) -> int | None:

@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -182,6 +183,10 @@ class Slurm:
         for place in places:
             look.sightings[place] = ended.get(_key(place)) or seen.get(_key(place)) or missing
         return look
+
+    def wait(self, folders: Sequence[Path], longest_s: float) -> None:
+        """Wait the whole time: a cluster is not asked more often than it bears."""
+        time.sleep(longest_s)
 
     def cancel(self, places: Sequence[Place]) -> None:
         """End the jobs with one scancel."""

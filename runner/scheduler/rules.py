@@ -61,15 +61,15 @@ class Answer:
         return tuple(self.columns) == WISH
 
 
-def add(catalog: Catalog, report: Report, seconds: float = SECONDS) -> None:
-    """Insert the trials and wishes that the rules return and the catalog lacks, and report them.
+def add(catalog: Catalog, report: Report, rules: Sequence[Rule], seconds: float = SECONDS) -> None:
+    """Insert the trials and wishes that rules return and the catalog lacks, and report them.
 
     A rule that fails is a problem of this pass. The caller holds the lock of sync.
 
     Raises:
         CatalogBusyError: the catalog cannot be had in time.
     """
-    answers = ask(catalog, read(catalog), seconds)
+    answers = ask(catalog, rules, seconds)
     if not answers:
         return
     with catalog.open() as connection:

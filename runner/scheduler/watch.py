@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from runner.backends import Backend
 from runner.run_files import Progress
 from runner.run_folder import RunFolder
 from runner.scheduler.forecast_tables import duration
@@ -52,12 +53,13 @@ CROSS JOIN (SELECT count(after) FROM mates) others
 """
 
 
-def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
+def watch(current: Path, place: Backend, sync: Callable[[], Report]) -> int:
     """Repeat `sync` until quiet, showing what the snapshot `current` says.
 
-    `pause_s` is how long to wait between passes; a pass that takes long is followed by a rest RESTS
-    times as long, so that watching a grid on a laptop leaves the laptop to the trials. Exit code 0;
-    1 when trials failed or files could not be trusted; 130 after Ctrl-C.
+    Between two passes it waits as long as the backend says; a pass that takes long is followed by a
+    rest RESTS times as long, so that watching a grid on a laptop leaves the laptop to the trials.
+    The end of a job ends the rest, so that the next trial starts at once. Exit code 0; 1 when
+    trials failed or files could not be trusted; 130 after Ctrl-C.
     """
     console = Console()
     report, state = Report(), Snapshot()
@@ -75,7 +77,10 @@ def watch(current: Path, pause_s: float, sync: Callable[[], Report]) -> int:
                     print(line(state, report), flush=True)
                 if not (report.running or report.pending or report.submitted):
                     break
-                time.sleep(max(pause_s, RESTS * (time.monotonic() - began)))
+                # After a pass without news the rest is whole: an end that no pass can settle must
+                # not bring about one pass after another
+                folders = [each[-1] for each in state.running if report.changed]
+                place.wait(folders, max(place.pause_s, RESTS * (time.monotonic() - began)))
     except KeyboardInterrupt:
         print(
             "\nstopped watching; what runs goes on. Look again with: python -m runner.sync --watch",

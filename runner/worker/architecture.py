@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
-from open_clip.model import CLIP, CustomTextCLIP
 
 from runner.worker import weight_files
+from runner.worker.clip_library import CLIP, CustomTextCLIP, complete, open_clip
 from runner.worker.tokenizer import WordTokenizer
 from schema.checks.preprocessing import Preprocessing
 from schema.words import nearest
@@ -135,6 +134,7 @@ def model_from(config: dict[str, Any]) -> tuple[CLIP, Any]:
     plain = {key: value for key, value in config.items() if key not in (*OWN_KEYS, "custom_text")}
     if words is not None:
         plain["text_cfg"] = plain["text_cfg"] | {"vocab_size": len(words) + SPECIAL_TOKENS}
+    complete(plain)
     try:
         model = CustomTextCLIP(**plain) if config.get("custom_text") else CLIP(**plain)
     except TypeError as error:

@@ -15,10 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 from huggingface_hub import constants as hub
-from open_clip.model import CLIP
 from torch import Tensor
 
 from evals import Images
@@ -36,6 +34,7 @@ from runner.worker.architecture import (
     tags_of,
     tokenizer_beside,
 )
+from runner.worker.clip_library import CLIP, complete, open_clip
 from runner.worker.decoded_images import asked_ahead
 from runner.worker.load_weights import MismatchError, load_into
 from runner.worker.weight_files import UnreadableWeightsError
@@ -132,6 +131,7 @@ def build(
             model, tokenizer = model_from(config)
             tokenizer = tokenizer_beside(architecture, config, data) or tokenizer
         else:
+            complete(model_config(architecture, data))
             model = open_clip.create_model(architecture, pretrained=None, device=device or "cpu")
             tokenizer = open_clip.get_tokenizer(architecture)
     return Backbone(_placed(model, device), tokenizer, preprocessing)
@@ -242,6 +242,7 @@ def _tagged(name: str, architecture: str, tag: str) -> Backbone:
         ArchitectureError: the tag was trained with another activation than the architecture's.
         WeightsError: the weights cannot be had here.
     """
+    complete(model_config(architecture, None))
     config = open_clip.get_pretrained_cfg(architecture, tag)
     trained_with = bool(config.get("quick_gelu", False))
     if trained_with != bool(model_config(architecture, None).get("quick_gelu", False)):

@@ -7,7 +7,6 @@ from typing import Any
 
 from methods import Weights
 from methods.compute import distributed
-from runner.result_files import write_tables
 from runner.run_files import FileEntry, Receipt
 from runner.run_folder import crash_point, sha256, write_json
 from runner.worker import checkpoint, weights
@@ -45,6 +44,9 @@ def commit(trial: Trial, finished: Finished) -> None:
     Of several processes the first writes. Afterwards the model holds what the next task begins
     from, and files that nothing asks for any more are gone.
     """
+    # polars starts threads when it is imported, which a process that forks workers must not have
+    from runner.result_files import write_tables
+
     task, first = finished.task, distributed.rank() == 0
     tables = _tables(trial, finished)
     # How many items could not be read is no result, but whoever wonders finds them in the log

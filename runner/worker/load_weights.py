@@ -7,14 +7,15 @@ context length are interpolated, and a model trained without a bias of its logit
 from collections.abc import Iterator, Mapping
 
 import torch
-from open_clip.convert import convert_state_dict
-from open_clip.model import (
+from torch import Tensor
+
+from runner.worker.clip_library import (
     CLIP,
+    convert_state_dict,
     convert_to_custom_text_state_dict,
     resize_pos_embed,
     resize_text_pos_embed,
 )
-from torch import Tensor
 
 SCALARS = ("logit_scale", "logit_bias")
 IMAGE_POSITIONS = "visual.positional_embedding"

@@ -27,14 +27,14 @@ from schema import grid
 from schema.catalog import Catalog, CatalogBusyError
 from schema.site import Site
 from tests.faults.wreck import DAMAGES
-from tests.journey import LOCAL, STANDING, ask, declare, done_once, settle
+from tests.journey import APART, STANDING, ask, declare, done_once, settle
 from tests.processes import ROOT, command
 from tests.toy import toy_grid
 
 STEPS = 40
 KINDS = ("killed", "no_result", "submit", "error", "timeout", "preempted", "code_drift")
 SITE = (
-    LOCAL
+    APART
     + "trials_at_once = 2\ntrials_per_job = 3\n[retries]\nsame_errors = 100000\n"
     + "".join(f"{kind} = 1000\n" for kind in KINDS)
 )
@@ -170,7 +170,7 @@ def run(rounds: int, seed: int, trials: int, pause_s: float, folder: Path) -> Da
     damage.run(rounds, pause_s)
     settle(site, 1200)
     assert damage.tracebacks == [], damage.tracebacks[0]
-    quiet = declare(folder / "quiet", LOCAL + "trials_per_job = 20\n", damage.trials, STEPS)
+    quiet = declare(folder / "quiet", APART + "trials_per_job = 20\n", damage.trials, STEPS)
     watched = command(quiet.folder, "runner.sync", "--watch")
     assert watched.returncode == 0, watched.stderr
     done_once(site, ask(quiet, STANDING))

@@ -133,7 +133,8 @@ def test_a_rule_that_does_not_end_is_stopped_and_those_behind_it_run(stage: Stag
     declare(stage, "endless", ENDLESS)
     declare(stage, "more", SEEDS.format(3))
     report = Report()
-    rules.add(Catalog(stage.site.catalog), report, seconds=0.5)
+    catalog = Catalog(stage.site.catalog)
+    rules.add(catalog, report, rules.read(catalog), seconds=0.5)
     assert report.by_rules == ["rule more: 1 trial added, 99 more allowed"]
     assert report.problems == [
         ("rule endless", "its query ran longer than 0.5 s and was stopped. Ask for less.")

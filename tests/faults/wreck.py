@@ -62,6 +62,9 @@ class Still(Local):
     def look(self, places: Sequence[Place]) -> Look:
         return Look({place: self._seen(place) for place in places})
 
+    def wait(self, folders: Sequence[Path], longest_s: float) -> None:
+        return
+
     def cancel(self, places: Sequence[Place]) -> None:
         return
 

@@ -14,6 +14,7 @@ from runner.scheduler.resolve import Resolver
 from schema import grid
 from schema.checks.parts import names
 from schema.spec import Spec
+from tests.once import once
 from tests.processes import attempt, run_trial
 from tests.template import in_memory
 from tests.tiny_clip import PARAMS
@@ -112,16 +113,17 @@ def brought(runs: Path) -> dict[str, Any]:
     return found
 
 
-UNDISTURBED: dict[str, dict[str, Any]] = {}
-
-
 def undisturbed(method: str, folder: Path) -> dict[str, Any]:
-    if method not in UNDISTURBED:
-        runs = folder / f"undisturbed {method}"
-        assert run_trial(attempt(runs, spec_of(method), 1, DATA)) == 0
-        UNDISTURBED[method] = brought(runs)
-        assert {f"result {task}" for task in (0, 1, 2)} <= set(UNDISTURBED[method])
-    return UNDISTURBED[method]
+    """What a trial comes to that nobody kills."""
+    return once(f"undisturbed {method}", lambda: learned(method, folder))
+
+
+def learned(method: str, folder: Path) -> dict[str, Any]:
+    runs = folder / f"undisturbed {method}"
+    assert run_trial(attempt(runs, spec_of(method), 1, DATA)) == 0
+    found = brought(runs)
+    assert {f"result {task}" for task in (0, 1, 2)} <= set(found)
+    return found
 
 
 def killed_and_resumed(method: str, folder: Path, points: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from runner.run_folder import attempt_folder
 from schema.site import Site
 from tests import version_before
-from tests.journey import LOCAL, Rows, ask, done_once, ended, eventually, settle
+from tests.journey import APART, Rows, ask, done_once, ended, eventually, settle
 from tests.processes import command
 from tests.toy import toy_grid
 
@@ -21,7 +21,7 @@ def test_a_lab_of_the_version_before_goes_on(folder: Path, expected: Rows) -> No
     from the checkpoint that the old version has written: both have the results of a quiet run.
     """
     code = version_before.unpacked(folder)
-    one_at_a_time = LOCAL + "trials_at_once = 1\n"
+    one_at_a_time = APART + "trials_at_once = 1\n"
     version_before.declare(code, folder, one_at_a_time, toy_grid(seeds=1))
     finished = version_before.run(code, folder, "runner.sync", "--watch")
     assert finished.returncode == 0, finished.stdout + finished.stderr
