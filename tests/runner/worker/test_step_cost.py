@@ -240,9 +240,7 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
         spent_for_real(spec_of(**part)),
     )
     decomposing = ("coso", "galore", "gnsp", "inflora", "keeplora", "osf")
-    assert ("svd" in found) == (part.get("tuning") in decomposing) and found.get(
-        "svd", 1
-    ) > 0
+    assert ("svd" in found) == (part.get("tuning") in decomposing) and found.get("svd", 1) > 0
     if (
         part.get("tuning") == "coso"
     ):  # its rank, and so what it decomposes later, follows from the gradients
