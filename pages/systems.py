@@ -53,9 +53,10 @@ WITHOUT = (
 )
 HEAD = """# Systems
 
-Every published system that a row of the vocabulary names, by the arXiv number of its source. The file
-of a part says where it departs from its source, and why ([methods.md](methods.md)). What each row
-reached stands there as well; a row without a line in that table has not been run by the grid yet."""
+Every published system that a row of the vocabulary names, by the arXiv number of its source. The
+file of a part says where it departs from its source, and why ([methods.md](methods.md)). What each
+row reached stands there as well; a row without a line in that table has not been run by the grid
+yet."""
 
 
 def page() -> str:

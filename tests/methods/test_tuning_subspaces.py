@@ -250,6 +250,83 @@ def test_nothing_moves_while_the_first_steps_measure(name: str) -> None:
         assert bool(moved) == (number > 3)
 
 
+STEPWISE = [("inflora", "measure_steps"), ("keeplora", "measure_steps"), ("spu", "score_steps")]
+
+
+@pytest.mark.parametrize(("name", "key"), STEPWISE)
+def test_a_checkpoint_from_while_it_measures_goes_on_to_the_last_bit(name: str, key: str) -> None:
+    """After two of three steps that measure, in a second task."""
+    stream = batches(1)
+    drawn = [next(stream) for _ in range(6)]
+    ends = []
+    model, how = build(), made(name, **{key: 3})
+    learn(model, how, CONTRASTIVE, 5)
+    torch.manual_seed(7)
+    optimizer = optimizers.optimizer("adamw", how.begin(model, task(2)), RECIPE)
+    for batch in drawn[:2]:
+        step(model, how, CONTRASTIVE, optimizer, batch)
+    saved = torch.utils._pytree.tree_map(
+        lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf,
+        (snapshot(model), optimizer.state_dict(), how.state_dict()),
+    )
+    for batch in drawn[2:]:
+        step(model, how, CONTRASTIVE, optimizer, batch)
+    how.end(model)
+    ends.append(model.state_dict())
+    torch.manual_seed(7)
+    model, how = build(seed=9), made(name, **{key: 3})
+    how.load_state_dict(saved[2])
+    optimizer = optimizers.optimizer("adamw", how.begin(model, task(2)), RECIPE)
+    model.load_state_dict(saved[0])
+    optimizer.load_state_dict(saved[1])
+    how.load_state_dict(saved[2])
+    for batch in drawn[2:]:
+        step(model, how, CONTRASTIVE, optimizer, batch)
+    how.end(model)
+    ends.append(model.state_dict())
+    assert not differing(*ends)
+
+
+@pytest.mark.parametrize("name", ["inflora", "keeplora", "gnsp", "spu", "olora"])
+def test_under_bfloat16_what_is_measured_is_in_full_precision(name: str) -> None:
+    """The loss alone is under autocast, as in a trial."""
+    model, how = build(), made(name)
+    for number in (1, 2):
+        torch.manual_seed(number)
+        optimizer = optimizers.optimizer("adamw", how.begin(model, task(number)), RECIPE)
+        stream = batches(number)
+        for _ in range(3):
+            with torch.nn.utils.parametrize.cached():
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    loss = CONTRASTIVE.loss(model, next(stream), PLAINLY)
+                loss.backward()
+            with how.stepping(model, optimizer):
+                optimizer.step()
+            optimizer.zero_grad()
+        how.end(model)
+    state = how.state_dict()
+    assert all(tensor.dtype != torch.bfloat16 for tensor in state.values())
+    for key, tensor in model.state_dict().items():
+        assert bool(tensor.isfinite().all()), key
+    for projection in kept_of(how, "held").values():
+        torch.testing.assert_close(projection @ projection, projection, atol=1e-5, rtol=0)
+
+
+def test_a_gradient_that_has_overflowed_chooses_nothing() -> None:
+    """As under fp16 at too large a scale: A stays 0 where no step could be measured."""
+    model, how = build(), made("keeplora", rank=2)
+    optimizer = begun(how, model, 1)
+    batch = next(batches(1))
+    with torch.nn.utils.parametrize.cached():
+        loss = CONTRASTIVE.loss(model, batch, PLAINLY)
+    (loss * float("inf")).backward()
+    with how.stepping(model, optimizer):
+        pass
+    for _, update in how.updates(model):  # type: ignore[attr-defined]
+        assert isinstance(update, Confined)
+        assert not bool(update.down.any())
+
+
 @pytest.mark.parametrize("name", ["inflora", "keeplora", "gnsp"])
 def test_a_target_whose_inputs_nothing_shows_is_refused(name: str) -> None:
     target = "out_proj.weight"
