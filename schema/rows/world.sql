@@ -216,3 +216,17 @@ FROM backbone, (VALUES
 ) AS sizes(size, changed, about)
 WHERE backbone.name = 'tiny'
 ON CONFLICT DO NOTHING;
+
+-- The same text tower beside a convolutional image tower of as many weights, and beside one of convolutions and attention; both
+-- of timm.
+INSERT INTO backbone (name, architecture, note)
+SELECT 'tiny_' || kind, json_merge_patch(architecture, json_object('position_std', NULL, 'vision_cfg', json_object(
+           'patch_size', NULL, 'width', NULL, 'layers', NULL, 'head_width', NULL, 'pool_type', NULL,
+           'timm_model_name', tower, 'timm_pool', 'avg', 'timm_proj', 'linear'))),
+       about
+FROM backbone, (VALUES
+    ('conv', 'test_convnext2', 'tiny with a ConvNeXt of as many weights as its image tower'),
+    ('hybrid', 'mobilevitv2_050', 'tiny with a MobileViT v2, three times its image tower; has statistics of a batch')
+) AS towers(kind, tower, about)
+WHERE backbone.name = 'tiny'
+ON CONFLICT DO NOTHING;

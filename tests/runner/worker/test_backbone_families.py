@@ -15,11 +15,14 @@ from runner.worker import architecture as architectures
 from runner.worker import backbone as backbones
 from runner.worker.architecture import ArchitectureError, tags_of
 from runner.worker.profiler.step_cost import profile
+from schema import ddl
+from streams import Batch
 from tests.methods.test_objectives_losses import with_bias
 from tests.runner.worker.test_step_cost import spec_of
 from tests.tiny_clip import (
     PLAINLY,
     batches,
+    differing,
     fresh,
     learn,
     names,
@@ -108,6 +111,48 @@ def test_every_row_can_be_profiled(name: str) -> None:
     # Weights, gradients, and two numbers of AdamW for each
     assert peak > 4 * 4 * 0.99 * weights
     assert flops > 0
+
+
+def tiny() -> dict[str, str]:
+    """The embedded default and its relatives: the architecture of each by its name."""
+    with duckdb.connect() as connection:
+        for statement in ddl.statements():
+            connection.execute(statement)
+        connection.execute((ROWS / "world.sql").read_text())
+        found = connection.execute("SELECT name, architecture FROM backbone").fetchall()
+    return dict(found)
+
+
+TINY = tiny()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_relatives_of_the_default_are_built_and_learn(name: str) -> None:
+    """In one common space, from weights that the seed alone decides."""
+    backbone = backbones.build(TINY[name], 3, "cpu")
+    again = backbones.build(TINY[name], 3, "cpu")
+    assert not differing(backbone.model.state_dict(), again.model.state_dict())
+    assert backbone.image_px == 32
+    model, what, how = backbone.model, objective("contrastive", {}), tuning("full")
+    texts = backbone.tokenize(["a red circle", "a blue star", "a green moon", "a pink heart"])
+    torch.manual_seed(0)
+    batch = Batch(torch.randn(4, 3, 32, 32), texts, torch.zeros(4, dtype=torch.int8))
+    recipe = {"lr": 1e-3, "weight_decay": 0.0, "optimizer_params": {}}
+    optimizer = optimizers.optimizer("adamw", how.begin(model, task()), recipe)
+    losses = [step(model, how, what, optimizer, batch) for _ in range(8)]
+    assert losses[-1] < 0.9 * losses[0]
+    assert model.encode_image(batch.images).shape == (4, 64)
+
+
+def test_relatives_grow_as_their_names_say() -> None:
+    """Twice the width is about four times the weights of a tower, twice the depth about twice."""
+    counts = {}
+    for name, architecture in TINY.items():
+        tower = backbones.build(architecture, 0, "cpu").model.visual
+        counts[name] = sum(parameter.numel() for parameter in tower.parameters())
+    for name, times in (("tiny_w2", 4), ("tiny_w4", 16), ("tiny_d2", 2), ("tiny_d4", 4)):
+        assert counts[name] == pytest.approx(times * counts["tiny"], rel=0.12), name
+    assert counts["tiny_conv"] == pytest.approx(counts["tiny"], rel=0.05)
 
 
 def test_a_tokenizer_that_is_not_here_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
