@@ -32,7 +32,6 @@ WITHOUT = (
         "its loss is asked of a projector of its own, of which the paper gives no layers; "
         "implementations by others stack images and texts in different ways",
     ),
-    ("NuSA-CL", "2510.21175", "its equations could not be read, and no code was found"),
     (
         "UER",
         "2309.04081",

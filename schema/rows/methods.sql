@@ -302,6 +302,8 @@ INSERT INTO method (name, tuning, tuning_params, note) VALUES
 ('keeplora', 'keeplora',
  '{"rank": 16, "alpha": 16, "energy": 0.99, "weight_energy": 0.85, "text_weight_energy": 0.2}',
  'low-rank updates along the gradient, outside of principal directions (arXiv 2601.19659)'),
+('nusa', 'nusa', '{"rank": 128, "energy": 0.95}',
+ 'updates between the smallest singular directions of each weight (arXiv 2510.21175)'),
 ('spu', 'spu', '{"share": 0.1}',
  'a tenth of the first matrix of each MLP, chosen by the gradient (arXiv 2308.12462); with a '
  || 'mixture that replays')

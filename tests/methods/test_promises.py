@@ -190,6 +190,32 @@ def test_confined_updates_do_not_move_what_is_held(name: str, optimizer: str, de
 
 @every_optimizer
 @every_decay
+def test_nusa_does_not_move_the_principal_subspaces(optimizer: str, decay: float) -> None:
+    """On either side of each of the matrices that are stacked, as they are when a task begins."""
+    model, how = build(), part("tuning", "nusa", {"energy": 0.8})
+    for number in range(1, TASKS + 1):
+        before = snapshot(model)
+        for _ in steps_of(model, how, optimizer, decay, number, 10):
+            pass
+        how.end(model)
+        changed = differing(before, model.state_dict())
+        assert changed and all(".attn." in name for name in changed)
+        for name in changed:
+            parts = 3 if name.endswith("in_proj_weight") else 1
+            pairs = zip(
+                before[name].chunk(parts), model.state_dict()[name].chunk(parts), strict=True
+            )
+            for was, now in pairs:
+                left, values, right = torch.linalg.svd(was.double(), full_matrices=False)
+                shares = values.square().cumsum(0) / values.square().sum()
+                principal = int((shares < 0.8).sum()) + 1
+                assert float((now - was).norm()) > 1e-3
+                assert_outside(left[:, :principal], was, now, 10)
+                assert_outside(right[:principal].T, was.T, now.T, 10)
+
+
+@every_optimizer
+@every_decay
 def test_gnsp_that_projects_its_steps_moves_in_the_null_space_alone(
     optimizer: str, decay: float
 ) -> None:

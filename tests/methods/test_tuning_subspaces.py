@@ -14,6 +14,7 @@ from methods.tuning._confined import Confined
 from methods.tuning._subspaces import grown, leading, principal, pure
 from methods.tuning.gnsp import null_space
 from methods.tuning.lora import LowRank
+from methods.tuning.nusa import null_directions
 from streams import Batch
 from tests.tiny_clip import (
     PLAINLY,
@@ -381,6 +382,50 @@ def test_gnsp_moves_the_mlps_of_the_image_tower_alone() -> None:
     assert all(name.startswith("visual.") and ".mlp.c_" in name for name in changed)
 
 
+# ------------------------------------------------ NuSA-CL
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((12, 10), 4), ((10, 12), 4), ((12, 10), 30)])
+def test_nusas_directions_are_the_released_ones(shape: tuple[int, int], rank: int) -> None:
+    random = np.random.default_rng(3)
+    for energy in (0.5, 0.9, 0.999, 1.0):
+        weight = random.normal(size=shape)
+        left, values, right = np.linalg.svd(weight, full_matrices=False)
+        ratio = np.cumsum(values**2) / (values**2).sum()
+        # At an energy of 1 rounding decides of the last
+        principal = min(int(np.searchsorted(ratio, energy)) + 1, len(values))
+        count = min(len(values) - principal, rank)
+        found = null_directions(torch.from_numpy(weight), rank, energy)
+        assert found[0].shape == (shape[0], min(rank, 10))
+        ours = found[0].numpy() @ found[0].numpy().T, found[1].numpy().T @ found[1].numpy()
+        tails = left[:, len(values) - count :], right[len(values) - count :].T
+        for projection, tail in zip(ours, tails, strict=True):
+            np.testing.assert_allclose(projection, tail @ tail.T, rtol=0, atol=1e-10)
+
+
+def test_nusa_steps_by_the_gradient_between_its_directions() -> None:
+    """With SGD: the change of each stacked matrix is -lr U U^T G V V^T, in float64."""
+    model, how = build().double(), made("nusa", rank=5, energy=0.6)
+    optimizer, plain = begun(how, model, 1), build().double()
+    batch = next(doubled(1))
+    CONTRASTIVE.loss(plain, batch, PLAINLY).backward()
+    step(model, how, CONTRASTIVE, optimizer, batch)
+    how.end(model)
+    for name, parts in ((IN_PROJ, 3), (IN_PROJ.replace("in_proj_", "out_proj."), 1)):
+        was = plain.get_parameter(name)
+        assert was.grad is not None
+        pieces = zip(
+            was.detach().chunk(parts),
+            was.grad.chunk(parts),
+            model.get_parameter(name).detach().chunk(parts),
+            strict=True,
+        )
+        for weight, gradient, now in pieces:
+            left, right = null_directions(weight, 5, 0.6)
+            expected = -0.05 * left @ left.T @ gradient @ right.T @ right
+            torch.testing.assert_close(now - weight, expected, rtol=1e-6, atol=1e-12)
+
+
 # ------------------------------------------------ O-LoRA
 
 
@@ -474,6 +519,7 @@ def test_spu_scores_by_the_sum_of_gradients_and_not_of_their_sizes() -> None:
         ("keeplora", {"weight_energy": 0.0}, r"energies in \(0, 1\]"),
         ("gnsp", {"rho": 0.0}, r"rho in \(0, 1\]"),
         ("gnsp", {"targets": ["c_gate.weight"]}, "is the end of no matrix's name"),
+        ("nusa", {"energy": 0.0}, r"energy in \(0, 1\]"),
         ("olora", {"weight": -1.0}, "weight >= 0"),
         ("spu", {"share": 0.0}, r"a share in \(0, 1\]"),
     ],

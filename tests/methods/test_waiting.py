@@ -105,7 +105,19 @@ def test_no_objective_waits(name: str) -> None:
     assert waits(of_objective(name)) == []
 
 
-WATCHED = ("lora", "galore", "osf", "migu", "coso", "olora", "inflora", "keeplora", "gnsp", "spu")
+WATCHED = (
+    "lora",
+    "galore",
+    "osf",
+    "migu",
+    "coso",
+    "olora",
+    "inflora",
+    "keeplora",
+    "gnsp",
+    "nusa",
+    "spu",
+)
 
 
 @pytest.mark.parametrize("name", WATCHED)
