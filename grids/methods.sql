@@ -4,12 +4,12 @@
 -- LoRA's sweep chose, all others that of the replay cells, so read this as a first look and not as
 -- a ranking.
 -- Answer:  python -m queries comparison budget=steps_100
--- 315 trials, which share what they train alike; methods with a Fisher pass at its published size
+-- Three trials a method, which share what they train alike; methods with a Fisher pass at its published size
 -- take longest. A run of it is kept in pages/kept/methods and shown in docs/methods.md.
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny_base', 'world', 'replay_thirds', m.name,
-       CASE WHEN m.tuning IN ('full', 'locked_image', 'locked_text', 'hft', 'migu', 'galore')
+       CASE WHEN m.tuning IN ('full', 'locked_image', 'locked_text', 'hft', 'migu', 'galore', 'gnsp', 'spu')
             THEN 'tiny_lr_2e-3' ELSE 'tiny_lr_8e-3' END,
        'steps_100', seeds.seed, 'methods'
 FROM method m, (VALUES (1), (2), (3)) AS seeds(seed)

@@ -176,6 +176,8 @@ class Objective:
     needs: ClassVar[tuple[str, ...]] = ()
     # True: it only holds weights back, so it cannot be a method's whole objective
     penalty: ClassVar[bool] = False
+    # True: its loss depends on the `logit_bias` of a backbone that has one
+    uses_bias: ClassVar[bool] = False
 
     def begin(self, model: nn.Module, task: Task) -> None:
         """Take in the plain CLIP that the task starts from, before the tuning's `begin`.
@@ -220,12 +222,22 @@ class Objective:
 
 
 class Sum(Objective):
-    """Several objectives as one; each keeps its state under its name."""
+    """Several objectives as one; each keeps its state under its name.
+
+    A `logit_bias` that no term depends on is frozen from `begin` to `end`: a penalty on all weights
+    would give it a gradient of 0, with which an optimizer lets it decay.
+    """
 
     def __init__(self, terms: Mapping[str, Objective]) -> None:
         self.terms = terms
+        self._frozen: nn.Parameter | None = None
 
     def begin(self, model: nn.Module, task: Task) -> None:
+        bias: nn.Parameter | None = getattr(model, "logit_bias", None)
+        used = any(term.uses_bias for term in self.terms.values())
+        if bias is not None and bias.requires_grad and not used:
+            bias.requires_grad_(False)
+            self._frozen = bias
         for term in self.terms.values():
             term.begin(model, task)
 
@@ -245,6 +257,9 @@ class Sum(Objective):
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
         for term in self.terms.values():
             term.end(model, fresh, towers)
+        if self._frozen is not None:
+            self._frozen.requires_grad_(True)
+            self._frozen = None
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the terms' states, their keys `<term>.<key>`."""

@@ -1,15 +1,15 @@
 """Bring the generated pages of docs/ up to date: `python -m pages.generate`.
 
-Some pages are written whole: the catalog, the commands, and the questions with a page per topic. In
-others only what stands between two markers is replaced, `<!-- questions: begin -->` and
-`<!-- questions: end -->` for example. A test fails while a file lags behind the code.
+Some pages are written whole: the catalog, the commands, the systems, and the questions with a page
+per topic. In others only what stands between two markers is replaced, `<!-- questions: begin -->`
+and `<!-- questions: end -->` for example. A test fails while a file lags behind the code.
 """
 
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import catalog, commands, faults, index, questions, recipes, results
+from pages import catalog, commands, faults, index, questions, recipes, results, systems
 from pages import methods as method_parts
 from pages.markdown import DOCS, ROOT
 
@@ -58,6 +58,7 @@ def whole() -> dict[Path, str]:
         DOCS / "catalog.md": catalog.page(),
         DOCS / "commands.md": commands.page(),
         DOCS / "questions.md": questions.overview(),
+        DOCS / "systems.md": systems.page(),
     }
     for topic, text in questions.topics().items():
         pages[QUESTIONS / f"{topic}.md"] = text

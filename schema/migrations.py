@@ -44,6 +44,12 @@ VALIDATED = (
     "SELECT stream.*, other.name AS validation FROM old.stream AS stream "
     "LEFT JOIN old.stream AS other ON other.name = stream.name || '_validation'"
 )
+# What had been known of the vocabulary's backbones, by the tag of their weights
+PRETRAINED = (
+    "SELECT *, CASE WHEN pretrained = 'openai' OR pretrained LIKE 'laion2b%' "
+    """THEN '{"optimizer": "adamw", "loss": "softmax"}' ELSE '{}' END AS pretrained_with """
+    "FROM old.backbone"
+)
 MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
@@ -77,6 +83,7 @@ MIGRATIONS = [
         "published costs",
         {"stream": VALIDATED},
     ),
+    Step(9, "how a backbone was pretrained", {"backbone": PRETRAINED}),
 ]
 
 

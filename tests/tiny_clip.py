@@ -44,6 +44,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "der": {"buffer_pairs": 20},
     "derpp": {"buffer_pairs": 20},
     "gere": {"general_pairs": 8},
+    "mer": {"every": 4},
 }
 
 

@@ -14,6 +14,7 @@ of logits instead of two.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ class Siglip(Objective):
     learn_temperature: bool = True
     # Where the model has no logit_bias
     bias: float = -10.0
+    uses_bias: ClassVar[bool] = True
     _temperature: Temperature = field(default_factory=Temperature, init=False, repr=False)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:

@@ -1,4 +1,4 @@
-"""Rows of parameters that a step of the optimizer shall not change.
+"""Rows or entries of parameters that a step of the optimizer shall not change.
 
 They are put back after it, so that decay and momentum do not move them either.
 """
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-# A parameter, and which of its rows, (rows,) bool
+# A parameter, and which of its rows, (rows,) bool, or of its entries, in its own shape
 Rows = tuple[nn.Parameter, Tensor]
 
 
@@ -20,5 +20,10 @@ def held(rows: Sequence[Rows]) -> Iterator[None]:
     yield
     with torch.no_grad():
         for parameter, mask, was in before:
-            stays = mask.view(-1, *[1] * (parameter.ndim - 1))
+            stays = mask if mask.shape == parameter.shape else rowwise(mask, parameter)
             parameter.copy_(torch.where(stays, was, parameter))
+
+
+def rowwise(mask: Tensor, parameter: Tensor) -> Tensor:
+    """Return a mask of rows in a shape that goes with the parameter's."""
+    return mask.view(-1, *[1] * (parameter.ndim - 1))

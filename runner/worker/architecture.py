@@ -173,6 +173,29 @@ def tokenizer_beside(architecture: str, config: dict[str, Any], data: Path | Non
         ) from error
 
 
+def tokenizer_of(architecture: str) -> Any:
+    """Return the tokenizer of an open_clip model name, which some have in a repository of the hub.
+
+    Raises:
+        ArchitectureError: it cannot be had here.
+    """
+    try:
+        return open_clip.get_tokenizer(architecture)
+    except (ImportError, OSError, ValueError) as error:
+        named = open_clip.get_model_config(architecture)["text_cfg"].get("hf_tokenizer_name")
+        reason = " ".join(str(error).split())[:200]
+        raise ArchitectureError(
+            f"the tokenizer of {architecture}, {named}, cannot be had: {reason} Where there is a "
+            f"network, `hf download {named}` into the same HF_HUB_CACHE, and install transformers, "
+            "which reads it"
+        ) from error
+
+
+def no_tokenizer(texts: list[str]) -> Any:
+    """Refuse to read texts: a model without contents, as profiles have it, is given none."""
+    raise ArchitectureError("a model on the device 'meta' reads no texts; build it on another")
+
+
 def refuse_unknown(architecture: str) -> None:
     """Raise for a name that is not one of open_clip's."""
     known = open_clip.list_models()

@@ -29,10 +29,12 @@ from runner.worker.architecture import (
     configuration,
     model_config,
     model_from,
+    no_tokenizer,
     other_activation,
     place,
     tags_of,
     tokenizer_beside,
+    tokenizer_of,
 )
 from runner.worker.clip_library import CLIP, complete, open_clip
 from runner.worker.decoded_images import asked_ahead
@@ -122,7 +124,8 @@ def build(
     data: the folder that a relative `local-dir:` starts at.
 
     Raises:
-        ArchitectureError: neither an open_clip model name nor a configuration that open_clip takes.
+        ArchitectureError: neither an open_clip model name nor a configuration that open_clip takes,
+            or its tokenizer cannot be had.
     """
     config, preprocessing = configuration(architecture, data)
     with torch.random.fork_rng():
@@ -133,7 +136,8 @@ def build(
         else:
             complete(model_config(architecture, data))
             model = open_clip.create_model(architecture, pretrained=None, device=device or "cpu")
-            tokenizer = open_clip.get_tokenizer(architecture)
+            # A profile needs none, and another one may have to come from the hub
+            tokenizer = no_tokenizer if device == "meta" else tokenizer_of(architecture)
     return Backbone(_placed(model, device), tokenizer, preprocessing)
 
 
@@ -265,7 +269,7 @@ def _tagged(name: str, architecture: str, tag: str) -> Backbone:
             f"{repository}` into the same folder (HF_HUB_CACHE), or save a checkpoint and name its "
             "path as `pretrained`"
         ) from error
-    return Backbone(_placed(model), open_clip.get_tokenizer(architecture), Preprocessing())
+    return Backbone(_placed(model), tokenizer_of(architecture), Preprocessing())
 
 
 def _existing(path: Path) -> Path | None:

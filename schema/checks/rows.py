@@ -17,6 +17,11 @@ from schema.checks.preprocessing import Preprocessing, PreprocessingError
 from schema.words import nearest
 
 Row = Mapping[str, Any]
+# What `backbone.pretrained_with` may say
+PRETRAINED_KEYS = ("optimizer", "loss")
+# The contrastive part of a loss, and what may have been asked for beside it
+LOSSES = ("softmax", "sigmoid")
+BESIDE = ("captioning", "distillation")
 
 
 def check_method(row: Row) -> None:
@@ -106,7 +111,7 @@ def check_recipe(row: Row) -> None:
 
 
 def check_backbone(row: Row) -> None:
-    """Refuse a `backbone` row whose images could not be prepared as it says.
+    """Refuse a `backbone` row whose images could not be prepared, or pretrained as nothing is.
 
     Raises:
         PartError: the message says what is wrong and what is allowed.
@@ -117,6 +122,28 @@ def check_backbone(row: Row) -> None:
         Preprocessing().with_keys(given, f"backbone {row['name']!r}")
     except PreprocessingError as error:
         raise PartError(str(error)) from error
+    _check_pretrained_with(row)
+
+
+def _check_pretrained_with(row: Row) -> None:
+    """Refuse an unknown key, or a loss of unknown words."""
+    # No definition has the column, and a row may say nothing
+    known = _object(row.get("pretrained_with") or {})
+    where = f"backbone {row['name']!r}, pretrained_with"
+    for key, value in known.items():
+        if key not in PRETRAINED_KEYS:
+            listed = ", ".join(PRETRAINED_KEYS)
+            raise PartError(
+                f"{where}: unknown key {key!r}. Allowed: {listed}.{nearest(key, PRETRAINED_KEYS)}"
+            )
+        if not isinstance(value, str) or not value:
+            raise PartError(f"{where}: {key} is a name, such as 'adamw', not {value!r}.")
+    contrastive, *others = known.get("loss", LOSSES[0]).split("+")
+    if contrastive not in LOSSES or not set(others) <= set(BESIDE):
+        raise PartError(
+            f"{where}: a loss is {' or '.join(LOSSES)}, with +{' or +'.join(BESIDE)} where that "
+            f"was asked for as well, not {known['loss']!r}."
+        )
 
 
 def check_dataset(row: Row) -> None:

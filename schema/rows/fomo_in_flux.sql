@@ -239,7 +239,8 @@ INSERT INTO budget (name, unit, total, charging, costs, note) VALUES
 ('fomo_steps', 'steps', 28400, 'once', 'counted', 'what the total is for full fine-tuning of ViT-B/16 at 512 pairs a step')
 ON CONFLICT DO NOTHING;
 
-INSERT INTO backbone (name, architecture, pretrained, note) VALUES
+INSERT INTO backbone (name, architecture, pretrained, pretrained_with, note)
+SELECT name, architecture, pretrained, '{"optimizer": "adamw", "loss": "softmax"}', note FROM (VALUES
 ('vit_s16_datacomp', 'ViT-S-16', 'ViT-S-16_datacomp1b_lr0.001_b1_0.9_b2_0.95_wd0.2_warm4000_bs90k_constcooldown_s12.8B_inet66.2.pt',
  'openclip_vit_s16: a checkpoint of mehdidc, to be downloaded by hand; no tag of open_clip'),
 ('vit_b32_laion2b', 'ViT-B-32', 'laion2b_s34b_b79k', 'openclip_vit_b32: the published zero-shot scores are of this one'),
@@ -252,4 +253,5 @@ INSERT INTO backbone (name, architecture, pretrained, note) VALUES
 ('vit_b32_openai', 'ViT-B-32-quickgelu', 'openai', 'clip_vit_b32'),
 ('vit_b16_openai', 'ViT-B-16-quickgelu', 'openai', 'the CLIP of MTIL'),
 ('vit_l14_openai', 'ViT-L-14-quickgelu', 'openai', 'clip_vit_l14')
+) AS rows(name, architecture, pretrained, note)
 ON CONFLICT DO NOTHING;

@@ -268,3 +268,59 @@ INSERT INTO method (name, tuning, tuning_params, note) VALUES
 ('first_task_only', 'first_task_only', '{"rank": 4, "alpha": 4}',
  'adapt once, then stay: the control of P-RFCL (arXiv 2406.09384)')
 ON CONFLICT DO NOTHING;
+
+-- Parts of 2023 to 2026. Values are those of the papers' released configurations where one could be
+-- read; weights and rates are to be tuned. None has results on the world yet.
+INSERT INTO method (name, objective, objective_params, note) VALUES
+('mod_x', 'contrastive+mod_x', '{"mod_x": {"weight": 20}}',
+ 'similarities within a batch stay where the start of the task was right (arXiv 2305.07437); its '
+ || 'weight depends on batch_pairs'),
+('mix_cpt', 'contrastive+mix_cpt', '{"mix_cpt": {"weight": 1}}',
+ 'distillation from the untouched backbone, its wrong answers swapped (arXiv 2407.10804)'),
+('gift', 'contrastive+gift',
+ '{"contrastive": {"learn_temperature": false}, "gift": {"weight": 1, "alignment": 0.25, '
+ || '"consolidation": 1}}',
+ 'distillation, alignment and a Fisher of every step on pretraining pairs (arXiv 2503.04229), in '
+ || 'place of synthetic ones; needs pretraining_share > 0'),
+('gift_initial', 'contrastive+gift',
+ '{"contrastive": {"learn_temperature": false}, "gift": {"weight": 1, "alignment": 0.25, '
+ || '"consolidation": 1, "teacher": "initial"}}',
+ 'gift taught by the untouched backbone, as zscl is'),
+('gift_plain', 'contrastive+gift',
+ '{"contrastive": {"learn_temperature": false}, "gift": {"weight": 1, "alignment": 0.25, '
+ || '"consolidation": 0}}',
+ 'gift without its consolidation: what the Fisher of every step adds'),
+('mer', 'contrastive+mer', '{"mer": {"every": 100, "share": 0.1}}',
+ 'meta-experience replay by Reptile (arXiv 2508.01908); needs buffer_share > 0')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, tuning, tuning_params, note) VALUES
+('olora', 'olora', '{"rank": 8, "alpha": 8, "weight": 0.5}',
+ 'low-rank updates that read orthogonal inputs (arXiv 2310.14152)'),
+('inflora', 'inflora', '{"rank": 10, "energy": 0.98}',
+ 'low-rank updates outside of the inputs of earlier tasks (arXiv 2404.00228)'),
+('keeplora', 'keeplora',
+ '{"rank": 16, "alpha": 16, "energy": 0.99, "weight_energy": 0.85, "text_weight_energy": 0.2}',
+ 'low-rank updates along the gradient, outside of principal directions (arXiv 2601.19659)'),
+('nusa', 'nusa', '{"rank": 128, "energy": 0.95}',
+ 'updates between the smallest singular directions of each weight (arXiv 2510.21175)'),
+('spu', 'spu', '{"share": 0.1}',
+ 'a tenth of the first matrix of each MLP, chosen by the gradient (arXiv 2308.12462); with a '
+ || 'mixture that replays')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, tuning, tuning_params, objective, objective_params, note) VALUES
+('gnsp', 'gnsp', '{"rho": 0.15}', 'contrastive+gift',
+ '{"contrastive": {"learn_temperature": false}, "gift": {"weight": 1, "alignment": 0.75, '
+ || '"consolidation": 0, "teacher": "initial"}}',
+ 'gradients in the null space of earlier inputs, distillation and alignment (arXiv 2507.19839); '
+ || 'needs pretraining_share > 0'),
+('gnsp_tuning', 'gnsp', '{"rho": 0.15}', 'contrastive', '{}',
+ 'the null space of gnsp alone, without its distillation'),
+('gnsp_step', 'gnsp', '{"rho": 0.15, "project_step": true}', 'contrastive', '{}',
+ 'gnsp_tuning whose whole steps lie in the null space, whatever the optimizer is'),
+('keeplora_gift', 'keeplora', '{"rank": 16, "alpha": 16}', 'contrastive+gift',
+ '{"contrastive": {"learn_temperature": false}, "gift": {"weight": 1, "alignment": 0.25, '
+ || '"consolidation": 0}}',
+ 'a protected low-rank tuning with a teacher: what each adds to the other')
+ON CONFLICT DO NOTHING;

@@ -202,3 +202,31 @@ INSERT INTO budget (name, unit, total, note) VALUES
 ('steps_250', 'steps', 250, 'the stream world: 50 steps a task'),
 ('steps_400', 'steps', 400, 'the stream world: 80 steps a task')
 ON CONFLICT DO NOTHING;
+
+-- The default at other widths and depths, for a study of what size forgets (Wide Neural Networks Forget Less Catastrophically,
+-- arXiv 2110.11526; Architecture Matters in Continual Learning, arXiv 2202.00275). The towers grow, the common space does not;
+-- heads are of one width. Each is trained as a base by an ordinary trial.
+INSERT INTO backbone (name, architecture, note)
+SELECT 'tiny_' || size, json_merge_patch(architecture, changed), 'tiny with ' || about
+FROM backbone, (VALUES
+    ('w2', '{"vision_cfg": {"width": 192}, "text_cfg": {"width": 128, "heads": 4}}', 'towers twice as wide'),
+    ('w4', '{"vision_cfg": {"width": 384}, "text_cfg": {"width": 256, "heads": 8}}', 'towers four times as wide'),
+    ('d2', '{"vision_cfg": {"layers": 6}, "text_cfg": {"layers": 4}}', 'towers twice as deep'),
+    ('d4', '{"vision_cfg": {"layers": 12}, "text_cfg": {"layers": 8}}', 'towers four times as deep')
+) AS sizes(size, changed, about)
+WHERE backbone.name = 'tiny'
+ON CONFLICT DO NOTHING;
+
+-- The same text tower beside a convolutional image tower of as many weights, and beside one of convolutions and attention; both
+-- of timm.
+INSERT INTO backbone (name, architecture, note)
+SELECT 'tiny_' || kind, json_merge_patch(architecture, json_object('position_std', NULL, 'vision_cfg', json_object(
+           'patch_size', NULL, 'width', NULL, 'layers', NULL, 'head_width', NULL, 'pool_type', NULL,
+           'timm_model_name', tower, 'timm_pool', 'avg', 'timm_proj', 'linear'))),
+       about
+FROM backbone, (VALUES
+    ('conv', 'test_convnext2', 'tiny with a ConvNeXt of as many weights as its image tower'),
+    ('hybrid', 'mobilevitv2_050', 'tiny with a MobileViT v2, three times its image tower; has statistics of a batch')
+) AS towers(kind, tower, about)
+WHERE backbone.name = 'tiny'
+ON CONFLICT DO NOTHING;

@@ -21,7 +21,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 class Backbone(SQLModel, table=True):
     """The CLIP that a trial begins with."""
 
-    __table_args__ = json_columns("backbone", "OBJECT", "preprocessing")
+    __table_args__ = json_columns("backbone", "OBJECT", "preprocessing", "pretrained_with")
     name: str = column("the word a trial uses", key=True)
     architecture: str = column(
         "an open_clip model name; local-dir:<folder>, one that open_clip has written; or an "
@@ -35,6 +35,10 @@ class Backbone(SQLModel, table=True):
     preprocessing: dict[str, Any] = params(
         "how its images are prepared, where that is not as its tag or folder says: mean, std, "
         "interpolation, resize_mode, fill_color"
+    )
+    pretrained_with: dict[str, Any] = params(
+        "how its weights were pretrained, as published: optimizer and loss (softmax or sigmoid, "
+        "with +captioning, +distillation or both); no part of a definition"
     )
     note: str | None = note()
 

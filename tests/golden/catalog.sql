@@ -23,9 +23,11 @@ CREATE TABLE backbone (
     architecture VARCHAR NOT NULL,
     pretrained VARCHAR,
     preprocessing JSON DEFAULT '{}' NOT NULL,
+    pretrained_with JSON DEFAULT '{}' NOT NULL,
     note VARCHAR,
     PRIMARY KEY (name),
-    CONSTRAINT backbone_preprocessing CHECK (json_type(preprocessing) = 'OBJECT')
+    CONSTRAINT backbone_preprocessing CHECK (json_type(preprocessing) = 'OBJECT'),
+    CONSTRAINT backbone_pretrained_with CHECK (json_type(pretrained_with) = 'OBJECT')
 );
 
 COMMENT ON TABLE backbone IS 'The CLIP that a trial begins with.';
@@ -37,6 +39,8 @@ COMMENT ON COLUMN backbone.architecture IS 'an open_clip model name; local-dir:<
 COMMENT ON COLUMN backbone.pretrained IS 'NULL: random weights; an open_clip tag; the path of a file or folder of weights; trial:<id>: what that trial deployed last';
 
 COMMENT ON COLUMN backbone.preprocessing IS 'how its images are prepared, where that is not as its tag or folder says: mean, std, interpolation, resize_mode, fill_color';
+
+COMMENT ON COLUMN backbone.pretrained_with IS 'how its weights were pretrained, as published: optimizer and loss (softmax or sigmoid, with +captioning, +distillation or both); no part of a definition';
 
 COMMENT ON COLUMN backbone.note IS 'for people';
 

@@ -86,6 +86,15 @@ def protected(how: Tuning) -> dict[str, Tensor]:
     }
 
 
+def kept(how: Tuning, kind: str) -> dict[str, Tensor]:
+    """Return what a tuning remembers of each weight, by the name of the weight."""
+    found = {}
+    for key, tensor in how.state_dict().items():
+        if key.startswith(f"{kind}."):
+            found[key.removeprefix(f"{kind}.")] = tensor.clone()
+    return found
+
+
 @every_optimizer
 @every_decay
 def test_coso_does_not_move_what_it_protects(optimizer: str, decay: float) -> None:
@@ -156,6 +165,106 @@ def test_osf_that_projects_its_steps_does_not_move_the_frozen_subspaces(
             assert float((after - before[name]).norm()) > 1e-2
             assert_outside(left, before[name], after, 10)
             assert_outside(right.T, before[name].T, after.T, 10)
+
+
+@every_optimizer
+@every_decay
+@pytest.mark.parametrize("name", ["inflora", "keeplora"])
+def test_confined_updates_do_not_move_what_is_held(name: str, optimizer: str, decay: float) -> None:
+    """A layer answers an input that is held as before, to rounding, after every later task."""
+    params = {"energy": 0.5} | ({"weight_energy": 0.3} if name == "keeplora" else {})
+    model, how = build(), part("tuning", name, {"rank": 3} | params)
+    for number in range(1, TASKS + 1):
+        before, held = snapshot(model), kept(how, "held")
+        for _ in steps_of(model, how, optimizer, decay, number, 10):
+            pass
+        how.end(model)
+        assert bool(held) == (number > 1)
+        for key, projection in held.items():
+            after = model.state_dict()[key]
+            torch.testing.assert_close(projection @ projection, projection, atol=1e-5, rtol=0)
+            assert 0 < float(projection.trace()) < len(projection) - 1
+            assert float((after - before[key]).norm()) > 1e-3
+            assert_outside(projection, before[key].T, after.T, 10)
+
+
+@every_optimizer
+@every_decay
+def test_nusa_does_not_move_the_principal_subspaces(optimizer: str, decay: float) -> None:
+    """On either side of each of the matrices that are stacked, as they are when a task begins."""
+    model, how = build(), part("tuning", "nusa", {"energy": 0.8})
+    for number in range(1, TASKS + 1):
+        before = snapshot(model)
+        for _ in steps_of(model, how, optimizer, decay, number, 10):
+            pass
+        how.end(model)
+        changed = differing(before, model.state_dict())
+        assert changed and all(".attn." in name for name in changed)
+        for name in changed:
+            parts = 3 if name.endswith("in_proj_weight") else 1
+            pairs = zip(
+                before[name].chunk(parts), model.state_dict()[name].chunk(parts), strict=True
+            )
+            for was, now in pairs:
+                left, values, right = torch.linalg.svd(was.double(), full_matrices=False)
+                shares = values.square().cumsum(0) / values.square().sum()
+                principal = int((shares < 0.8).sum()) + 1
+                assert float((now - was).norm()) > 1e-3
+                assert_outside(left[:, :principal], was, now, 10)
+                assert_outside(right[:principal].T, was.T, now.T, 10)
+
+
+@every_optimizer
+@every_decay
+def test_gnsp_that_projects_its_steps_moves_in_the_null_space_alone(
+    optimizer: str, decay: float
+) -> None:
+    model, how = build(), part("tuning", "gnsp", {"rho": 0.4, "project_step": True})
+    for number in range(1, TASKS + 1):
+        before = snapshot(model)
+        for _ in steps_of(model, how, optimizer, decay, number, 10):
+            pass
+        null = kept(how, "null")
+        how.end(model)
+        assert bool(null) == (number > 1)
+        for key, projection in null.items():
+            after = model.state_dict()[key]
+            assert float((after - before[key]).norm()) > 1e-3
+            others = torch.eye(len(projection)) - projection
+            assert 0 < float(others.trace()) < len(projection)
+            assert_outside(others, before[key].T, after.T, 10)
+
+
+def test_gnsp_as_published_leaves_the_null_space_under_adam() -> None:
+    """What the page says of the default, for which the option above exists."""
+    model, how = build(), part("tuning", "gnsp", {"rho": 0.4})
+    for number in (1, 2):
+        before = snapshot(model)
+        for _ in steps_of(model, how, "adamw", 0.0, number, 15):
+            pass
+        null = kept(how, "null")
+        how.end(model)
+    shares = []
+    for key, projection in null.items():
+        change = model.state_dict()[key] - before[key]
+        shares.append(float((change - change @ projection).norm() / change.norm()))
+    assert min(shares) > 0.05
+
+
+@every_optimizer
+@every_decay
+def test_spu_moves_the_chosen_entries_alone(optimizer: str, decay: float) -> None:
+    model, how = build(), part("tuning", "spu", {"share": 0.1})
+    for number in range(1, TASKS + 1):
+        weights = list(steps_of(model, how, optimizer, decay, number, 8))
+        stays = kept(how, "stays")
+        how.end(model)
+        assert not differing(weights[0], weights[1]), "the first step scores"
+        for key, mask in stays.items():
+            assert key.endswith("mlp.c_fc.weight")
+            moved = weights[0][key] != weights[-1][key]
+            assert torch.equal(moved, ~mask)
+            assert int(moved.sum()) == int(0.1 * moved.numel())
 
 
 def test_osf_as_in_peft_moves_the_frozen_subspaces_under_adam() -> None:

@@ -105,7 +105,22 @@ def test_no_objective_waits(name: str) -> None:
     assert waits(of_objective(name)) == []
 
 
-@pytest.mark.parametrize("name", ["lora", "galore", "osf", "migu", "coso"])
+WATCHED = (
+    "lora",
+    "galore",
+    "osf",
+    "migu",
+    "coso",
+    "olora",
+    "inflora",
+    "keeplora",
+    "gnsp",
+    "nusa",
+    "spu",
+)
+
+
+@pytest.mark.parametrize("name", WATCHED)
 def test_no_tuning_waits(name: str) -> None:
     """Try one tuning of each kind."""
     assert waits(spec_of(tuning=name)) == []

@@ -188,6 +188,42 @@ def test_how_images_are_prepared_passes_from_trial_to_trial(
 
 
 @pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        (
+            {"optimiser": "adamw"},
+            r"unknown key 'optimiser'\. Allowed: optimizer, loss\..*'optimizer'",
+        ),
+        ({"optimizer": 3}, r"optimizer is a name, such as 'adamw', not 3"),
+        ({"loss": "hinge"}, r"a loss is softmax or sigmoid, with \+captioning or \+distillation"),
+        ({"loss": "sigmoid+labels"}, r"not 'sigmoid\+labels'"),
+    ],
+)
+def test_what_a_backbone_cannot_have_been_pretrained_with_is_refused(
+    connection: duckdb.DuckDBPyConnection, known: dict[str, object], message: str
+) -> None:
+    text = (
+        "INSERT INTO backbone (name, architecture, pretrained_with) "
+        f"VALUES ('odd', 'ViT-B-32', '{json.dumps(known)}');"
+    )
+    with pytest.raises(grid.GridError, match=f"backbone 'odd', pretrained_with: .*{message}"):
+        grid.apply(connection, text, "my_grid.sql")
+
+
+def test_what_a_backbone_was_pretrained_with_is_no_part_of_a_definition(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """So rows may say it, or be put right, after they have run."""
+    before = Resolver(connection, [1]).resolve(1)[0]
+    connection.execute("BEGIN")
+    try:
+        connection.execute("""UPDATE backbone SET pretrained_with = '{"loss": "sigmoid"}'""")
+        assert Resolver(connection, [1]).resolve(1)[0].id == before.id
+    finally:
+        connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
     ("preprocessing", "message"),
     [
         ({"meen": [0.5] * 3}, r"unknown key 'meen'\. Allowed: mean, std, .*Did you mean 'mean'"),

@@ -161,13 +161,37 @@ def test_every_older_schema_there_was(site: Site, path: Path) -> None:
             name: value for name, value, _ in POLICY
         }
         assert connection.execute("SELECT name, validation FROM stream ORDER BY 1").fetchall() == [
-            ("s", "s_validation"),
+            ("s", "s_validation" if version < 8 else None),
             ("s_validation", None),
         ]
         assert connection.execute("SELECT trial, wish, rule FROM request").fetchall() == [
             (1, "retry", None)
         ]
         assert connection.execute("SELECT count(*) FROM todo").fetchone() == (0,)
+
+
+def test_what_the_vocabularys_backbones_were_pretrained_with_is_filled_in(site: Site) -> None:
+    """By the tags of their weights, as rows that are there are never inserted again."""
+    catalog = Catalog(site.catalog, wait_s=5)
+    with catalog.open(create=True) as connection:
+        connection.execute((GOLDEN / "catalog-v8.sql").read_text())
+        for number in range(1, 9):
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, 'then')", [number])
+        for name, tag in (("one", "openai"), ("two", "laion2b_s34b_b79k"), ("mine", None)):
+            connection.execute(
+                "INSERT INTO backbone (name, architecture, pretrained) VALUES (?, 'ViT-B-32', ?)",
+                [name, tag],
+            )
+    prepare(catalog)
+    with catalog.open() as connection:
+        found = connection.execute(
+            "SELECT name, pretrained_with->>'loss', pretrained_with->>'optimizer' FROM backbone"
+        ).fetchall()
+    assert sorted(found) == [
+        ("mine", None, None),
+        ("one", "softmax", "adamw"),
+        ("two", "softmax", "adamw"),
+    ]
 
 
 def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:

@@ -239,9 +239,8 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
         {name: flops for name, (flops, _) in rows.items()},
         spent_for_real(spec_of(**part)),
     )
-    assert ("svd" in found) == (part.get("tuning") in ("coso", "galore", "osf")) and found.get(
-        "svd", 1
-    ) > 0
+    decomposing = ("coso", "galore", "gnsp", "inflora", "keeplora", "nusa", "osf")
+    assert ("svd" in found) == (part.get("tuning") in decomposing) and found.get("svd", 1) > 0
     if (
         part.get("tuning") == "coso"
     ):  # its rank, and so what it decomposes later, follows from the gradients

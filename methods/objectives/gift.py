@@ -1,0 +1,165 @@
+"""GIFT: distillation and alignment on reference pairs, and a pull to the start of the task by a
+Fisher of this very step (https://arxiv.org/abs/2503.04229; code:
+https://github.com/Luo-Jiaming/GIFT_CL).
+
+    D = weight T^2 (CE(p*(S), p(S)) + CE(p*(S'), p(S'))) + alignment (CE of rows + CE of columns)
+    L = D + consolidation * sum_i F_i (theta_i - start_i)^2
+    F = g^2 / mean(g^2) of each tensor, g = dD / dtheta at the present step
+
+S is the (R, R) logits of the reference pairs, p their softmax by rows / T, p* that of the teacher:
+the model that the task starts from, or the untouched backbone. Distillation asks for the teacher's
+similarities, alignment for the pairs themselves, and consolidation holds those weights that the two
+need now: F is no running mean, and g is not differentiated again. The temperature is that of the
+teacher in all terms, gets F = 1e-6, and is to be frozen, as published.
+
+The authors draw reference pairs from a diffusion model that is told the names of earlier classes;
+here they are the pretraining pairs of the batch, whatever these are. Two pairs of one class share a
+target there; a pair of ours has no class. With consolidation 0 and the untouched backbone as
+teacher these are the losses of GNSP (https://arxiv.org/abs/2507.19839). Memory: two copies of the
+weights, one without consolidation, and g. FLOPs: 1 + share / 3 of fine-tuning, `share` being that
+of the pretraining pairs in a batch, and as much again as their backward pass, 2 share / 3, for g.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from methods import FreshPairs, Objective, Task
+from methods.compute.towers import Towers
+from methods.objectives._distillation import frozen, soft_cross_entropy
+from methods.objectives._embeddings import embeddings, logits, recalled, unit, wide
+from methods.objectives._importance import (
+    FP16_SCALE,
+    PerWeight,
+    anchored,
+    packed,
+    placed,
+    pull,
+    unpacked,
+)
+from methods.parameters import weights_in_use
+from streams import PRETRAINING, Batch
+
+TEACHERS = ("start", "initial")
+# F of a weight that the reference pairs do not reach
+LEAST = 1e-6
+
+
+@dataclass
+class Gift(Objective):
+    """The three terms; a method joins them to a loss: `contrastive+gift`.
+
+    The values are those of the released configuration.
+    """
+
+    weight: float = 1.0
+    temperature: float = 2.0
+    alignment: float = 0.25
+    consolidation: float = 1.0
+    # Which weights teach: those that the task starts from, or those of the untouched backbone
+    teacher: str = "start"
+    needs: ClassVar[tuple[str, ...]] = ("teacher", "pretraining")
+    penalty: ClassVar[bool] = True
+    _teacher: nn.Module | None = field(default=None, init=False, repr=False, compare=False)
+    _start: PerWeight = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.teacher not in TEACHERS:
+            raise ValueError(
+                f"gift: unknown teacher {self.teacher!r}. Allowed: {', '.join(TEACHERS)}."
+            )
+        if min(self.weight, self.alignment, self.consolidation) < 0 or not self.temperature > 0:
+            raise ValueError(f"gift takes weights >= 0 and temperature > 0, not {self}")
+
+    def begin(self, model: nn.Module, task: Task) -> None:
+        """Take the teacher, and the model as it is for the anchor."""
+        self._teacher = frozen(model, task.initial if self.teacher == "initial" else None)
+        self._start = anchored(model) if self.consolidation else {}
+
+    def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
+        """Return the mean over the batch's pretraining pairs, and the pull.
+
+        Raises:
+            ValueError: the batch has no pretraining pair.
+        """
+        assert self._teacher is not None, "begin comes first"
+        chosen = batch.sources == PRETRAINING
+        if not bool(chosen.any()):
+            raise ValueError(
+                "gift distils on pretraining pairs and this batch has none; use a mixture with "
+                "pretraining_share > 0"
+            )
+        reference = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
+        scale = self._teacher.get_parameter("logit_scale")
+        images, texts = (rows[chosen] for rows in embeddings(model, batch, towers))
+        student = logits(images, texts, scale)
+        images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
+        before = logits(images_before, texts_before, scale)
+        wanted = self.weight * self._distilled(student, before) + self.alignment * _named(student)
+        self._start = placed(self._start, batch.images.device)
+        if not self._start:
+            return wanted
+        near = pull(model, self._start, self._fisher(model, wanted, towers))
+        assert near is not None, "there is an anchor"
+        return wanted + self.consolidation * near
+
+    def _distilled(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Return the cross-entropies of rows and of columns, softened, summed."""
+        rows = soft_cross_entropy(student, teacher, self.temperature)
+        return rows + soft_cross_entropy(student.T, teacher.T, self.temperature)
+
+    def _fisher(self, model: nn.Module, wanted: Tensor, towers: Towers) -> PerWeight:
+        """Return F of each anchored weight, float32, without a gradient."""
+        used = weights_in_use(model)
+        moving = [name for name in self._start if used[name].requires_grad]
+        # Enlarged, as F does not depend on its scale and fp16 would lose small numbers
+        gradients = torch.autograd.grad(
+            wanted,
+            [used[name] for name in moving],
+            torch.full_like(wanted, FP16_SCALE),
+            retain_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        gradients = tuple(gradient.contiguous() for gradient in gradients)
+        towers.ranks.average(gradients)
+        fisher = {name: torch.full_like(anchor, LEAST) for name, anchor in self._start.items()}
+        for name, gradient in zip(moving, gradients, strict=True):
+            if name != "logit_scale":
+                fisher[name] = _share(wide(gradient))
+        return fisher
+
+    def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
+        """Drop teacher and anchor; the next task has its own."""
+        self._teacher, self._start = None, {}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return `start.<parameter>`, and `teacher.<key>` where it is the start; within a task."""
+        teacher = {}
+        if self._teacher is not None and self.teacher == "start":
+            teacher = self._teacher.state_dict()
+        return packed(start=self._start, teacher=teacher)
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state; its tensors move to the model's device when they are needed."""
+        self._start = unpacked(state, "start")
+        if self._teacher is not None and self.teacher == "start":
+            self._teacher.load_state_dict(unpacked(state, "teacher"))
+
+
+def _named(scores: Tensor) -> Tensor:
+    """Return the cross-entropies of rows and of columns with the diagonal, summed, ()."""
+    with torch.autocast(scores.device.type, enabled=False):
+        own = torch.arange(len(scores), device=scores.device)
+        rows = functional.cross_entropy(scores, own)
+        return rows + functional.cross_entropy(scores.T, own)
+
+
+def _share(gradient: Tensor) -> Tensor:
+    """Return the squares over their mean; 0 where fp16 has overflowed, or nothing is reached."""
+    squares = gradient.square()
+    shares = squares / squares.mean().clamp(min=torch.finfo(squares.dtype).tiny)
+    return torch.where(shares.isfinite(), shares, 0.0)

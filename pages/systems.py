@@ -1,0 +1,101 @@
+"""Write docs/systems.md: published systems, the rows that reproduce them, and those without one.
+
+A source is told by its arXiv number in the note of a row, so the page follows from the vocabulary.
+"""
+
+import re
+from collections.abc import Iterator
+
+import duckdb
+
+from pages.markdown import ROOT, WRITTEN, cell, code, table
+from schema import ddl
+
+NUMBER = re.compile(r"\d{4}\.\d{5}")
+METHODS = """
+SELECT name, concat_ws(', ', nullif(tuning, 'full'), objective,
+                       CASE WHEN merging <> 'none'
+                            THEN format('{} (start {}, deploy {})', merging, "start", deploy) END,
+                       'repair ' || repair) AS parts, note
+FROM method ORDER BY rowid
+"""
+BACKBONES = """
+SELECT name, concat_ws(', ', architecture, pretrained, pretrained_with->>'loss',
+                       pretrained_with->>'optimizer') AS parts, note
+FROM backbone WHERE NOT starts_with(architecture, '{') ORDER BY rowid
+"""
+# System, source, and why no row reproduces it
+WITHOUT = (
+    (
+        "C-CLIP",
+        "ICLR 2025",
+        "its loss is asked of a projector of its own, of which the paper gives no layers; "
+        "implementations by others stack images and texts in different ways",
+    ),
+    (
+        "UER",
+        "2309.04081",
+        "norms tell apart the classes of a classifier; what takes their place among the texts of "
+        "a batch, and at what scale, would be a choice of ours",
+    ),
+    (
+        "DNS",
+        "2503.14963",
+        "it projects by what goes into the last projections of both towers, which no module of "
+        "open_clip shows",
+    ),
+    (
+        "KeepLoRA++",
+        "2606.16256",
+        "what it adds to its first version, `keeplora`, is a scale by layer, which was not read",
+    ),
+)
+HEAD = """# Systems
+
+Every published system that a row of the vocabulary names, by the arXiv number of its source. The
+file of a part says where it departs from its source, and why ([methods.md](methods.md)). What each
+row reached stands there as well; a row without a line in that table has not been run by the grid
+yet."""
+
+
+def page() -> str:
+    """Return the page: methods, backbones, and what has no row."""
+    with duckdb.connect() as connection:
+        for statement in ddl.statements():
+            connection.execute(statement)
+        for path in sorted((ROOT / "schema" / "rows").glob("*.sql")):
+            connection.execute(path.read_text())
+        methods = connection.execute(METHODS).fetchall()
+        backbones = connection.execute(BACKBONES).fetchall()
+    without = []
+    for name, source, reason in WITHOUT:
+        without.append((cell(name), _linked(source), cell(reason)))
+    sections = [
+        HEAD,
+        WRITTEN,
+        "## Methods",
+        table(("source", "row", "parts", "what it is"), _rows(methods)),
+        "## Backbones",
+        table(("source", "row", "weights, loss, optimizer", "what it is"), _rows(backbones)),
+        "## Without a row",
+        table(("system", "source", "why"), without),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _rows(named: list[tuple[str, str, str | None]]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each that names a source, by the number of the source, oldest first."""
+    sourced = []
+    for name, parts, note in named:
+        numbers = NUMBER.findall(note or "")
+        if numbers:
+            sourced.append((numbers[0], name, parts, note or ""))
+    for number, name, parts, note in sorted(sourced, key=lambda each: each[0]):
+        yield _linked(number), code(name), cell(parts), cell(note)
+
+
+def _linked(source: str) -> str:
+    """Return a link to an arXiv number; anything else as it is."""
+    if NUMBER.fullmatch(source):
+        return f"[{source}](https://arxiv.org/abs/{source})"
+    return cell(source)
