@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.foldings import Folding
 from methods.mergings import STEPS, Merging
 from methods.protocols import FreshPairs, Objective, Repair, Selection, Sum, Task, Tuning, Weights
 from schema.checks.parts import RESERVED, PartError, averages_steps
@@ -144,15 +145,27 @@ def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Mer
         over = start_over = STEPS
         merging = Merging(share=share, restart=params.get("restart", True))
     else:
-        technique = partial(module.merge, **own)
+        folding, technique = _technique(module, own)
         technique([{"tried": torch.zeros(2)}] * 2)
         over = params.get("over", "running")
         start_over = params.get("start_over", over)
-        merging = Merging(technique)
+        merging = Merging(technique, folding)
     merging.lines = params.get("lines")
     merging.start = start_over if start == "merged" else None
     merging.deploy = over if deploy == "merged" else None
     return merging
+
+
+def _technique(
+    module: Any, own: Mapping[str, Any]
+) -> tuple[Folding | None, Callable[..., Weights]]:
+    """Return the running form of a merging, where it has one, and what merges a whole history."""
+    folding: Folding | None = module.folding(**own) if hasattr(module, "folding") else None
+    if hasattr(module, "merge"):
+        return folding, partial(module.merge, **own)
+    # A file without `merge` has a running form for all of its keys
+    assert folding is not None
+    return folding, folding.merge
 
 
 def merge(name: str, history: Sequence[Weights], params: Mapping[str, Any]) -> Weights:

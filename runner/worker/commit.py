@@ -17,7 +17,7 @@ from runner.worker.evaluation import drift
 from runner.worker.trial_parts import Trial
 from runner.worker.unused import unused_rows
 from runner.worker.weight_files import PREPROCESSING
-from runner.worker.weights import DEPLOYED, KEPT_FOR, weights_file
+from runner.worker.weights import DEPLOYED, kept_for, weights_file
 
 Row = dict[str, Any]
 
@@ -101,7 +101,6 @@ def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, File
     images = json.dumps(asdict(trial.learner.backbone.preprocessing))
     metadata = {PREPROCESSING: images}
     paths = {DEPLOYED: trial.history.save(task, DEPLOYED, deployed, metadata)}
-    for over, kind in KEPT_FOR.items():
-        if over in trial.learner.method.merging.asked:
-            paths[kind] = weights_file(trial.run, task, kind)
+    for kind in kept_for(trial.learner.method.merging):
+        paths[kind] = weights_file(trial.run, task, kind)
     return {name: FileEntry(file=path.name, sha256=sha256(path)) for name, path in paths.items()}

@@ -9,7 +9,7 @@ from methods.compute import distributed
 from runner.worker import backbone as backbones
 from runner.worker.trained import Trained
 from runner.worker.trial_parts import Trial
-from runner.worker.weights import LAST, RUNNING
+from runner.worker.weights import FOLDED, LAST, RUNNING, kept_for
 from streams.seeds import seed_of
 
 
@@ -44,15 +44,20 @@ def merge(trial: Trial, task: int, trained: Trained) -> Deployment:
 def _merged(trial: Trial, task: int, last: Weights) -> dict[str, Weights]:
     """Return the merged weights after a task, by what is combined (`Merging.asked`)."""
     merging, history = trial.learner.method.merging, trial.history
-    running = None
-    if "all" in merging.asked:
+    running, parts = None, None
+    kinds = kept_for(merging)
+    if LAST in kinds:
         history.save(task, LAST, last)
-    if "running" in merging.asked:
+    if FOLDED in kinds:
+        parts = merging.take_in(history.folded(task - 1), trial.initial, last)
+        # Written before it is used: finishing it changes nothing of it
+        history.save_folded(task, parts)
+    if RUNNING in kinds:
         running = merging.fold(trial.initial, history.running(task - 1), last, task)
         history.save(task, RUNNING, running)
     merged = {}
     for over in sorted(merging.asked):
-        merged[over] = merging.merge(over, history.until(task, last), running)
+        merged[over] = merging.merge(over, history.until(task, last), running, parts)
     return merged
 
 

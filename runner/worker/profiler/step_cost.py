@@ -10,7 +10,7 @@ waste, not the driver's own.
 """
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ PER_STEP, ONCE = ("train", "score"), ("objective",)
 # A step of full fine-tuning, for comparison
 FULL = "full"
 # Known, and charged by no budget
-MERGE, SVD = "merge", "svd"
+MERGE, MERGE_SVD, SVD = "merge", "merge_svd", "svd"
 PLAIN: dict[str, Any] = {
     "tuning": "full",
     "tuning_params": {},
@@ -194,11 +194,28 @@ def _repaired(run: DryRun, task: Task) -> Books:
     return books
 
 
+class Reread(Mapping[str, Tensor]):
+    """Weights as a file gives them: a tensor in new memory whenever it is asked for."""
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self.weights = weights
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.weights[name].clone()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
 def profile_merging(spec: Spec) -> Rows:
     """Return what combining tasks spends after the second one, in host memory.
 
-    It holds the untouched backbone and the newest weights, the running merge or the history as it
-    is read from disk, and what the technique makes of them. Empty where no tasks are combined.
+    It holds the untouched backbone and the newest weights, the running merge or form, or the
+    history as it is read from disk, and what the technique makes of them. Empty where no tasks are
+    combined.
 
     Raises:
         ProfileError: as `profile`.
@@ -212,19 +229,24 @@ def profile_merging(spec: Spec) -> Rows:
         for tensor in initial.values():
             books.memory.hold(tensor)
 
-        def loaded() -> dict[str, Tensor]:
-            return {name: tensor.clone() for name, tensor in initial.items()}
-
         with books.memory:
-            last, running = loaded(), None
+            before = Reread(initial)
+            last, running, parts = dict(before), None, None
+            if "all" in merging.asked and merging.folding is not None:
+                parts = merging.take_in({}, initial, before)
+            books.memory.forget_decompositions()
             with books.phase(MERGE):
+                if parts is not None:
+                    parts = merging.take_in(parts, initial, last)
                 if "running" in merging.asked:
-                    running = merging.fold(initial, loaded(), last, 2)
+                    running = merging.fold(initial, dict(before), last, 2)
                 for over in sorted(merging.asked):
-                    history = Loaded([lambda: initial, loaded, lambda: last])
-                    merging.merge(over, history, running)
+                    merging.merge(over, Loaded([initial, before, last]), running, parts)
     entry = books.entries[MERGE]
-    return {MERGE: (entry.flops, entry.peak_bytes or 0)}
+    rows = {MERGE: (entry.flops, entry.peak_bytes or 0)}
+    if books.memory.svd_flops:
+        rows[MERGE_SVD] = books.memory.svd_flops, books.memory.svd_peak
+    return rows
 
 
 def profiled(rows: Rows) -> Profiled:
