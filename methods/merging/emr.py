@@ -61,7 +61,9 @@ def _take(parts: Parts, initial: Weights, weights: Weights) -> Parts:
 def _finish(tasks: int, rescale: bool, scale: float, parts: Parts, initial: Weights) -> Weights:
     unified: Vector = {}
     learned, masked = [], []
-    for name, summed in parts["sum"].items():
+    # In the order of the model and not of a file, as sizes are added up in it
+    for name in initial:
+        summed = parts["sum"][name]
         largest = of_sign(summed, parts["highest"][name], parts["lowest"][name])
         agreeing = of_sign(summed, parts["positives"][name], parts["negatives"][name])
         learned.append(parts["size"][name])

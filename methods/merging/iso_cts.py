@@ -12,8 +12,8 @@ evenly; here down where the authors' rounding would give tasks more than r. `com
 k / r, 0.8. What is averaged is as in `iso_c`.
 
 Memory: of one matrix at a time all task vectors. FLOPs: a decomposition per matrix and task, and
-three more per matrix (the phase `merge_svd` of a profile). It has no running form: what is a task's own
-depends on the sum of all.
+three more per matrix (the phase `merge_svd` of a profile). It has no running form: what is a task's
+own depends on the sum of all.
 """
 
 from collections.abc import Sequence

@@ -66,8 +66,9 @@ def _take(alpha: float, parts: Parts, initial: Weights, weights: Weights) -> Par
 def _summed(alpha: float, divisor: Tensor, merged: Vector, vector: Vector) -> Vector:
     """Return l_(t-1) m_(t-1) + P(tau_t), in new memory."""
     summed = {}
-    for name, before in merged.items():
-        learned = vector[name]
+    # In the order of the model and not of a file, as lengths are added up in it
+    for name, learned in vector.items():
+        before = merged[name]
         if is_linear(name, before):
             # The three that open_clip fuses are projected each for itself
             count = 3 if FUSED in name else 1

@@ -12,8 +12,8 @@ query, key and value are one matrix, as there. `scale` is the paper's alpha, 1. 
 a matrix has singular values, k is 0 and it stays as it was.
 
 Memory: of one matrix at a time all task vectors. FLOPs: a decomposition per matrix and task, and
-two more per matrix (the phase `merge_svd` of a profile). It has no running form, as k falls with every
-task.
+two more per matrix (the phase `merge_svd` of a profile). It has no running form, as k falls with
+every task.
 """
 
 from collections.abc import Sequence

@@ -17,9 +17,11 @@ each matrix. FLOPs: two products per matrix and task, and one per matrix and ste
 """
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 from methods import Weights
 from methods.foldings import Folding, Parts
@@ -67,8 +69,12 @@ def _finish(steps: int, lr: float, scale: float, parts: Parts, initial: Weights)
     return merged
 
 
+@torch.library.custom_op("weir::descended", mutates_args=())
 def descended(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float) -> Tensor:
-    """Return where Adam comes to from `start` on the loss with gradient 2 (x gram - target)."""
+    """Return where Adam comes to from `start` on the loss with gradient 2 (x gram - target).
+
+    It is an operation of torch, so that tensors without contents need not take its steps.
+    """
     place = start.clone()
     first, second = torch.zeros_like(place), torch.zeros_like(place)
     for step in range(1, steps + 1):
@@ -78,3 +84,18 @@ def descended(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float
         root = (second / (1 - BETA_2**step)).sqrt_().add_(EPSILON)
         place.addcdiv_(first, root, value=-lr / (1 - BETA_1**step))
     return place
+
+
+@descended.register_fake
+def _(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float) -> Tensor:
+    """Return a tensor without contents, of the shape of the matrix."""
+    return torch.empty_like(start)
+
+
+@register_flop_formula(torch.ops.weir.descended)
+def _flops(
+    start: torch.Size, gram: torch.Size, target: torch.Size, steps: int, *_: Any, **__: Any
+) -> int:
+    """Return the FLOPs of the products: one of (m, n) and (n, n) in each step."""
+    rows, columns = start
+    return steps * 2 * rows * columns * columns

@@ -268,3 +268,30 @@ INSERT INTO method (name, tuning, tuning_params, note) VALUES
 ('first_task_only', 'first_task_only', '{"rank": 4, "alpha": 4}',
  'adapt once, then stay: the control of P-RFCL (arXiv 2406.09384)')
 ON CONFLICT DO NOTHING;
+
+-- Merging over time, of 2024 and 2025: every task begins at the backbone, and all of them are merged
+-- (offline merging), or folded task after task in constant memory. Scales are the papers'; those
+-- that they choose on held-out data are to be tuned.
+INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
+('tsv_m', 'tsv_m', '{"over": "all", "scale": 1}', 'initial', 'merged',
+ 'the largest singular directions of every task, turned apart (TSV-M, arXiv 2412.00081)'),
+('iso_c', 'iso_c', '{"over": "all", "scale": 1}', 'initial', 'merged',
+ 'the sum of task vectors with an even spectrum (Iso-C, arXiv 2502.04959); the scale is to be '
+ || 'tuned'),
+('iso_c_ema', 'iso_c', '{"over": "running", "scale": 0.5}', 'merged', 'merged',
+ 'iso_c of the running merge and the task; half the sum, because the whole would double at every '
+ || 'task'),
+('iso_cts', 'iso_cts', '{"over": "all", "common": 0.8, "scale": 1}', 'initial', 'merged',
+ 'iso_c, a fifth of the directions being of single tasks (Iso-CTS, arXiv 2502.04959); the scale '
+ || 'is to be tuned'),
+('opcm', 'opcm', '{"over": "all", "alpha": 0.5}', 'initial', 'merged',
+ 'each task projected away from what is merged already, in constant memory (arXiv 2501.09522)'),
+('opcm_last', 'opcm', '{"over": "all", "alpha": 0.5}', 'last', 'merged',
+ 'opcm of tasks that are learned one after the other'),
+('wudi', 'wudi', '{"over": "all", "steps": 300, "lr": 1e-5}', 'initial', 'merged',
+ 'the sum of task vectors, moved until it disturbs no task''s directions (arXiv 2503.08099)'),
+('emr_one', 'emr', '{"over": "all", "tasks": 1, "rescale": true}', 'initial', 'merged',
+ 'the largest moves of the elected sign, rescaled: EMR (arXiv 2405.17461) as one deployed model'),
+('emr_consensus', 'emr', '{"over": "all", "tasks": 2, "rescale": true}', 'initial', 'merged',
+ 'emr_one where two tasks agree in sign')
+ON CONFLICT DO NOTHING;

@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from methods import Weights, merge
-from tests.tiny_clip import differing
+from tests.methods.test_merging_formulas import TECHNIQUES as FORMULAS
+from tests.tiny_clip import (
+    build,
+    check_golden,
+    differing,
+    learn,
+    objective_of,
+    snapshot,
+    tuning,
+)
 
 Array = np.ndarray
 Vectors = list[dict[str, Array]]
@@ -326,3 +335,23 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         merge(name, history(2), params)
+
+
+# ---------------------------------------------------------------- golden
+
+
+@pytest.mark.parametrize("name", [*FORMULAS, *NAMES])
+def test_losses_from_a_merge_on_are_golden(name: str) -> None:
+    """Two tasks from the backbone, merged over all; the losses of a third that begins there."""
+
+    def losses() -> list[float]:
+        held = [snapshot(build())]
+        for number in (1, 2):
+            model = build()
+            learn(model, tuning("full"), objective_of("contrastive"), 6, number)
+            held.append(snapshot(model))
+        model = build()
+        model.load_state_dict(dict(merge(name, held, {"over": "all"})))
+        return learn(model, tuning("full"), objective_of("contrastive"), 6, 3)
+
+    check_golden(f"merging {name}", losses)
