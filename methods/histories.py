@@ -34,6 +34,8 @@ class Wide(Sequence[Weights]):
 
     def __init__(self, history: Sequence[Weights]) -> None:
         self.history = history
+        # All items have the names of the first, which is in memory
+        self.names = float_names(history[0]) if history else []
 
     def __len__(self) -> int:
         return len(self.history)
@@ -45,7 +47,7 @@ class Wide(Sequence[Weights]):
     def __getitem__(self, index: int | slice) -> "Weights | Wide":
         if isinstance(index, slice):
             return Wide(self.history[index])
-        return WideWeights(self.history[index])
+        return WideWeights(self.history[index], self.names)
 
     def read(self, name: str) -> Iterator[Tensor]:
         """Yield a tensor of each of what is combined, in order."""
@@ -56,20 +58,19 @@ class Wide(Sequence[Weights]):
 class WideWeights(Weights):
     """What is floating point of some weights, in float32 at least, read when it is asked for."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, names: list[str] | None = None) -> None:
+        """Show some weights; `names` are those that are floating point, where they are known."""
         self.weights = weights
-        self.names: list[str] | None = None
+        self.names = float_names(weights) if names is None else names
 
     def __getitem__(self, name: str) -> Tensor:
         return widened(self.weights[name])
 
     def __iter__(self) -> Iterator[str]:
-        if self.names is None:
-            self.names = [name for name in self.weights if is_float(self.weights, name)]
         return iter(self.names)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self.names)
 
 
 def wide(weights: Weights) -> dict[str, Tensor]:
@@ -82,6 +83,6 @@ def widened(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def is_float(weights: Weights, name: str) -> bool:
-    """Return whether a tensor is floating point."""
-    return weights[name].is_floating_point()
+def float_names(weights: Weights) -> list[str]:
+    """Return the names of what is floating point, in order."""
+    return [name for name, tensor in weights.items() if tensor.is_floating_point()]

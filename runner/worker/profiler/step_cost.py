@@ -20,6 +20,7 @@ from torch import Tensor
 import methods
 from methods import Task
 from methods.compute.distributed import ALONE
+from methods.foldings import flat
 from runner.budget import Profiled
 from runner.worker.profiler.fake_steps import DryRun, fake_backbone
 from runner.worker.profiler.fake_tensors import Memory
@@ -37,6 +38,8 @@ PER_STEP, ONCE = ("train", "score"), ("objective",)
 FULL = "full"
 # Known, and charged by no budget
 MERGE, MERGE_SVD, SVD = "merge", "merge_svd", "svd"
+# Bytes that a merge reads: of each earlier task; of what is kept of all of them together
+MERGE_READ, MERGE_FORM = "merge_read", "merge_form"
 PLAIN: dict[str, Any] = {
     "tuning": "full",
     "tuning_params": {},
@@ -199,9 +202,13 @@ class Reread(Mapping[str, Tensor]):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         self.weights = weights
+        # What was asked for so far
+        self.read_bytes = 0
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.weights[name].clone()
+        tensor = self.weights[name].clone()
+        self.read_bytes += tensor.nbytes
+        return tensor
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.weights)
@@ -211,7 +218,7 @@ class Reread(Mapping[str, Tensor]):
 
 
 def profile_merging(spec: Spec) -> Rows:
-    """Return what combining tasks spends after the second one, in host memory.
+    """Return what combining tasks spends after the second one, in host memory, and what it reads.
 
     It holds the untouched backbone and the newest weights, the running merge or form, or the
     history as it is read from disk, and what the technique makes of them. Empty where no tasks are
@@ -231,22 +238,33 @@ def profile_merging(spec: Spec) -> Rows:
 
         with books.memory:
             before = Reread(initial)
-            last, running, parts = dict(before), None, None
+            last, running, parts, form_bytes = dict(before), None, None, 0
             if "all" in merging.asked and merging.folding is not None:
                 parts = merging.take_in({}, initial, before)
+                form_bytes += _bytes(flat(parts))
             books.memory.forget_decompositions()
             with books.phase(MERGE):
                 if parts is not None:
                     parts = merging.take_in(parts, initial, last)
                 if "running" in merging.asked:
                     running = merging.fold(initial, dict(before), last, 2)
+                    form_bytes += _bytes(running)
+                before.read_bytes = 0
                 for over in sorted(merging.asked):
                     merging.merge(over, Loaded([initial, before, last]), running, parts)
     entry = books.entries[MERGE]
     rows = {MERGE: (entry.flops, entry.peak_bytes or 0)}
+    for phase, size in ((MERGE_READ, before.read_bytes), (MERGE_FORM, form_bytes)):
+        if size:
+            rows[phase] = 0.0, size
     if books.memory.svd_flops:
         rows[MERGE_SVD] = books.memory.svd_flops, books.memory.svd_peak
     return rows
+
+
+def _bytes(weights: Mapping[str, Tensor]) -> int:
+    """Return the bytes of weights in a file."""
+    return sum(tensor.nbytes for tensor in weights.values())
 
 
 def profiled(rows: Rows) -> Profiled:

@@ -359,6 +359,31 @@ def test_a_merging_costs_what_a_real_one_does(name: str, over: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("merging", "params", "models_read", "models_kept"),
+    [
+        ("tall_masks", {"over": "all"}, 1, 0),
+        ("dare_ties", {"over": "all"}, 1, 0),
+        ("interpolate", {"over": "all", "shares": "reverse_linear"}, 1, 0),
+        ("task_arithmetic", {"over": "all"}, 0, 1),
+        ("interpolate", {"over": "running"}, 0, 1),
+        ("interpolate", {"over": "ends"}, 0, 0),
+    ],
+)
+def test_what_a_merge_reads_of_earlier_tasks_is_counted(
+    merging: str, params: dict[str, Any], models_read: int, models_kept: int
+) -> None:
+    """Each tensor of an earlier task once, or a running form that holds a model."""
+    rows = profile_with_full(spec_of(merging=merging, merging_params=params, deploy="merged"))
+    model = sum(
+        tensor.nbytes
+        for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values()
+        if tensor.is_floating_point()
+    )
+    assert rows.get("merge_read", (0.0, 0)) == (0.0, models_read * model)
+    assert rows.get("merge_form", (0.0, 0)) == (0.0, models_kept * model)
+
+
 def test_what_merges_over_no_tasks_has_no_phase_of_merging() -> None:
     assert "merge" not in profile_with_full(spec_of())
     assert "merge" not in profile_with_full(spec_of(merging="ema_step", deploy="merged"))
