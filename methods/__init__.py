@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.ensembling import Ensemble
 from methods.foldings import Folding
 from methods.mergings import STEPS, Merging
 from methods.protocols import FreshPairs, Objective, Repair, Selection, Sum, Task, Tuning, Weights
-from schema.checks.parts import RESERVED, PartError, averages_steps
+from schema.checks.parts import MEMBERS, RESERVED, PartError, averages_steps
 from schema.checks.rows import check_merging
 from schema.words import nearest
 
@@ -49,6 +50,8 @@ class Method:
     tuning: Tuning
     objective: Objective
     merging: Merging
+    # How several models answer as one, and which they are; None: one model is deployed
+    ensemble: Ensemble | None = None
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """Return what the parts remember."""
@@ -71,17 +74,38 @@ def method(row: Mapping[str, Any]) -> Method:
     Raises:
         PartError: as `part` and `objective`.
     """
+    together = ensemble(row)
+    # An ensemble with what was merged as a member needs what `merged` would deploy
+    merges = together is not None and together.members == "merged"
+    deploy = "merged" if merges else row["deploy"]
     return Method(
         part("tuning", row["tuning"], row["tuning_params"]),
         objective(row["objective"], row["objective_params"]),
-        merger(row["merging"], row["merging_params"], row["start"], row["deploy"]),
+        merger(row["merging"], row["merging_params"], row["start"], deploy),
+        together,
     )
+
+
+def ensemble(row: Mapping[str, Any]) -> Ensemble | None:
+    """Return the ensemble of a `method` row; None where one model is deployed.
+
+    Raises:
+        PartError: as `part`.
+        ValueError: a value that the rule refuses.
+    """
+    # Definitions from before there were ensembles have neither column
+    name = row.get("ensemble")
+    if name is None:
+        return None
+    params = dict(row.get("ensemble_params") or {})
+    members = params.pop("members", MEMBERS[0])
+    return Ensemble(rule=part("ensembles", name, params), members=members)
 
 
 def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:
     """Return a part by the name of its file, its fields set from a row's JSON.
 
-    `kind` is the folder: tuning, objectives, repair or selection.
+    `kind` is the folder: tuning, objectives, repair, selection or ensembles.
 
     Raises:
         PartError: no such file, or a key that is no field; names what is allowed and what is

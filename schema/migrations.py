@@ -77,6 +77,7 @@ MIGRATIONS = [
         "published costs",
         {"stream": VALIDATED},
     ),
+    Step(9, "ensembles as a deploy rule"),
 ]
 
 

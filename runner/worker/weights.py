@@ -12,9 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from methods import Weights
+from methods import Method, Weights
 from methods.foldings import Parts, flat, unflat
-from methods.mergings import Merging
 from runner.records import DamagedFileError
 from runner.run_files import Receipt
 from runner.run_folder import RunFolder, done_tasks
@@ -23,15 +22,24 @@ from runner.worker import checkpoint
 # Weights as trained in a task; the running merge up to it; the running form of a merge over all
 # tasks; the weights that were deployed after it
 LAST, RUNNING, FOLDED, DEPLOYED = "last", "running", "folded", "deployed"
+# What was merged, where it is a member of what is deployed
+MERGED = "merged"
 # How many files are read at once
 READERS = 8
 
 
-def kept_for(merging: Merging) -> list[str]:
-    """Return the kinds of weights that are kept of a task for the mergings of later ones."""
-    kinds = []
-    if "all" in merging.asked:
-        kinds.append(LAST if merging.folding is None else FOLDED)
+def kept_for(method: Method) -> list[str]:
+    """Return the kinds of weights that are kept of a task for the mergings and ensembles of later
+    ones.
+    """
+    merging, kinds = method.merging, []
+    if "all" in merging.asked and merging.folding is not None:
+        kinds.append(FOLDED)
+    of_all = method.ensemble is not None and method.ensemble.members == "all"
+    if of_all or ("all" in merging.asked and merging.folding is None):
+        kinds.append(LAST)
+    if method.ensemble is not None and method.ensemble.members == "merged":
+        kinds.append(MERGED)
     if "running" in merging.asked:
         kinds.append(RUNNING)
     return kinds
@@ -175,7 +183,7 @@ def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
     Only what was deployed last, and the newest running merge and form, are ever asked for again.
     keep: of which earlier tasks people want what was deployed: `last` (none), `all` or `every:N`.
     """
-    for kind in (DEPLOYED, RUNNING, FOLDED):
+    for kind in (DEPLOYED, RUNNING, FOLDED, MERGED):
         for path in run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
             earlier = int(path.name[5:9])
             kept = kind == DEPLOYED and _is_kept(keep, earlier)

@@ -39,6 +39,9 @@ FIRST_ARGUMENTS = ("parameters", "step", "earlier", "concepts")
 OVER = ("running", "all", "ends")
 # Keys of merging_params that every merging shares and its technique does not take
 RESERVED = ("over", "start_over", "lines", "restart")
+# The values of `members` of ensemble_params, which say of which models an ensemble is: see
+# methods/ensembling.py
+MEMBERS = ("all", "ends", "merged")
 # The functions of which the file of a merging defines one; where it defines two, their keys agree
 MERGES = ("merge", "folding", "share")
 # The key of optimizer_params that says whether the optimizer's state goes on in the next task

@@ -295,3 +295,23 @@ INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
 ('emr_consensus', 'emr', '{"over": "all", "tasks": 2, "rescale": true}', 'initial', 'merged',
  'emr_one where two tasks agree in sign')
 ON CONFLICT DO NOTHING;
+
+-- Several models that answer as one (deploy: ensemble). What an image costs at inference is in the
+-- table statistic (inference_flops).
+INSERT INTO method (name, merging, merging_params, "start", deploy, ensemble, ensemble_params,
+    note) VALUES
+('ensemble_mean', 'none', '{}', 'last', 'ensemble', 'mean', '{"members": "all"}',
+ 'the mean of the logits of every task''s model, trained one after the other (arXiv 1612.01474)'),
+('ensemble_mean_zs', 'none', '{}', 'initial', 'ensemble', 'mean', '{"members": "all"}',
+ 'as ensemble_mean, every task from the backbone'),
+('ensemble_ends', 'none', '{}', 'last', 'ensemble', 'mean', '{"members": "ends"}',
+ 'the mean of the logits of the untouched backbone and the last model: what wise_ft does to weights'),
+('ensemble_maximum_zs', 'none', '{}', 'initial', 'ensemble', 'maximum', '{"members": "all"}',
+ 'every task from the backbone; whichever model is surest answers'),
+('ensemble_line', 'none', '{}', 'last', 'ensemble', 'line', '{"members": "ends", "points": 3}',
+ 'the mean of logits along the line from the backbone to the last model (arXiv 2202.09826)'),
+('lae', 'ema_step', '{"decay": 0.9999, "restart": false}', 'last', 'ensemble', 'maximum',
+ '{"members": "merged"}',
+ 'LAE (arXiv 2303.10070) with both of its experts: the slow weights and the last, whichever is '
+ || 'surer')
+ON CONFLICT DO NOTHING;

@@ -51,6 +51,8 @@ PLAIN: dict[str, Any] = {
     "deploy": "last",
     "repair": None,
     "repair_params": {},
+    "ensemble": None,
+    "ensemble_params": {},
 }
 # What of a definition can change the profile of its steps, beside the backbone and `compute_params`
 STEPPED = (
@@ -61,7 +63,7 @@ STEPPED = (
     "repair",
     "repair_params",
 )
-MERGED = ("merging", "merging_params", "start", "deploy")
+MERGED = ("merging", "merging_params", "start", "deploy", "ensemble", "ensemble_params")
 MIXED = ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")
 OPTIMIZED = ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")
 
@@ -86,7 +88,7 @@ class Profiles:
         plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
         own = self._of(essence(spec), lambda: profile(spec))
         full = self._of(essence(plain), lambda: profile(plain))
-        words = [spec.backbone["architecture"], *(spec.method[key] for key in MERGED)]
+        words = [spec.backbone["architecture"], *(spec.method.get(key) for key in MERGED)]
         merging = self._of(canonical(words), lambda: profile_merging(spec))
         return own | merging | {FULL: full["train"]}
 
@@ -101,7 +103,7 @@ def essence(spec: Spec) -> str:
     row = spec.method
     method = PLAIN | {key: row[key] for key in STEPPED}
     if averages_steps(row["merging"]):
-        method |= {key: row[key] for key in MERGED}
+        method |= {key: row.get(key) for key in MERGED}
     mixture = [spec.mixture[key] for key in MIXED]
     recipe = [spec.recipe[key] for key in OPTIMIZED]
     compute = spec.recipe.get("compute_params") or {}
@@ -228,7 +230,7 @@ def profile_merging(spec: Spec) -> Rows:
         ProfileError: as `profile`.
     """
     row, books = spec.method, Books(Memory())
-    merging = methods.merger(row["merging"], row["merging_params"], row["start"], row["deploy"])
+    merging = methods.method(row).merging
     if not merging.asked or averages_steps(row["merging"]):
         return {}
     with fake_backbone(spec) as backbone:
