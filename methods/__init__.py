@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.ensembling import Ensemble
+from methods.ensembling import Ensemble, Rule
 from methods.foldings import Folding
 from methods.mergings import STEPS, Merging
 from methods.protocols import FreshPairs, Objective, Repair, Selection, Sum, Task, Tuning, Weights
-from schema.checks.parts import MEMBERS, RESERVED, PartError, averages_steps
+from schema.checks.parts import RESERVED, PartError, averages_steps
 from schema.checks.rows import check_merging
 from schema.words import nearest
 
@@ -98,8 +98,9 @@ def ensemble(row: Mapping[str, Any]) -> Ensemble | None:
     if name is None:
         return None
     params = dict(row.get("ensemble_params") or {})
-    members = params.pop("members", MEMBERS[0])
-    return Ensemble(rule=part("ensembles", name, params), members=members)
+    members = params.pop("members", None)
+    rule: Rule = part("ensembles", name, params)
+    return Ensemble(rule=rule, members=members or rule.members[0])
 
 
 def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:

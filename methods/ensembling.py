@@ -14,6 +14,7 @@ otherwise says how.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,11 @@ from methods.histories import Weights
 class Rule:
     """How the embeddings of several plain CLIPs become those of one encoder."""
 
+    # Whether it chooses a member for an image by the untouched backbone's features of it
+    routes: ClassVar[bool] = False
+    # The values of `members` that it goes with; a row that says none takes the first
+    members: ClassVar[tuple[str, ...]] = ("all", "ends", "merged")
+
     def weights(self, members: Sequence[Weights]) -> Sequence[Weights]:
         """Return the models that are asked, of those that the ensemble is of: by default these."""
         return members
@@ -35,6 +41,17 @@ class Rule:
         `scales` (K,) are the factors that turn a member's cosines into its logits.
         """
         return joined(embeddings, torch.ones_like(scales))
+
+    def texts(self, embeddings: Sequence[Tensor], scales: Tensor) -> Tensor:
+        """Return (N, K D) for K members' embeddings of texts."""
+        return self.side_by_side(embeddings, scales)
+
+    def chosen(self, features: Tensor) -> Tensor:
+        """Return (N,) int64 the place of the one member that is asked for each image, from 0.
+
+        `features` (N, D) are the untouched backbone's. Only of a rule that routes.
+        """
+        raise NotImplementedError
 
     def similarities(self, queries: Tensor, candidates: Tensor, scales: Tensor) -> Tensor:
         """Return (N, M) how near (N, K D) queries are to (M, K D) candidates.

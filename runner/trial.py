@@ -25,6 +25,7 @@ from runner.worker.deployment import merge
 from runner.worker.evaluate import evaluate, inference
 from runner.worker.outcome import StopFlag, outcome_of
 from runner.worker.restore import restore
+from runner.worker.routing import learn_routes
 from runner.worker.step_trace import Tracer
 from runner.worker.task_training import begin_training, fold
 from runner.worker.trial_parts import Trial, set_up
@@ -84,6 +85,8 @@ def learn_task(trial: Trial, position: Position) -> None:
     trial.learner.remember(trained.memory)
     # Merge: the method's rules say what is deployed and what the next task starts from.
     weights = merge(trial, task, trained)
+    # Route: an ensemble that asks one member for an image learns what the task's images are.
+    learn_routes(trial, task, trained.last, trained.ledger)
     # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
     results = evaluate(trial, task, weights.deployed, trained.ledger, weights.members)
     # Commit: the receipt is written last, so that a task is there as a whole or not at all.

@@ -69,7 +69,7 @@ def encoder_of(trial: Trial, members: Sequence[Weights]) -> Encoder:
     backbone, ensemble = trial.learner.backbone, trial.learner.method.ensemble
     if not members or ensemble is None:
         return backbone
-    return EnsembleEncoder(backbone, ensemble.rule, members)
+    return EnsembleEncoder(backbone, ensemble.rule, members, trial.initial)
 
 
 def inference(trial: Trial, task: int, members: Sequence[Weights] = ()) -> list[Row]:

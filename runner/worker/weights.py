@@ -24,6 +24,8 @@ from runner.worker import checkpoint
 LAST, RUNNING, FOLDED, DEPLOYED = "last", "running", "folded", "deployed"
 # What was merged, where it is a member of what is deployed
 MERGED = "merged"
+# What an ensemble has learned of the tasks' images
+ROUTED = "routed"
 # How many files are read at once
 READERS = 8
 
@@ -40,6 +42,8 @@ def kept_for(method: Method) -> list[str]:
         kinds.append(LAST)
     if method.ensemble is not None and method.ensemble.members == "merged":
         kinds.append(MERGED)
+    if method.ensemble is not None and method.ensemble.rule.routes:
+        kinds.append(ROUTED)
     if "running" in merging.asked:
         kinds.append(RUNNING)
     return kinds
@@ -163,6 +167,16 @@ class History:
         """
         return unflat(load_file(self._file(task, FOLDED))) if task else {}
 
+    def routed(self, task: int) -> Weights:
+        """Return what an ensemble has learned of the images of all tasks up to a finished one.
+
+        Of task 0 it is nothing.
+
+        Raises:
+            DamagedFileError: it is no longer as it was written.
+        """
+        return load_file(self._file(task, ROUTED)) if task else {}
+
     def save_folded(self, task: int, parts: Parts) -> None:
         """Keep the running form of a merge over all tasks, as `save` keeps weights."""
         self.save(task, FOLDED, flat(parts))
@@ -183,7 +197,7 @@ def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
     Only what was deployed last, and the newest running merge and form, are ever asked for again.
     keep: of which earlier tasks people want what was deployed: `last` (none), `all` or `every:N`.
     """
-    for kind in (DEPLOYED, RUNNING, FOLDED, MERGED):
+    for kind in (DEPLOYED, RUNNING, FOLDED, MERGED, ROUTED):
         for path in run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
             earlier = int(path.name[5:9])
             kept = kind == DEPLOYED and _is_kept(keep, earlier)

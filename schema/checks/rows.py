@@ -20,6 +20,7 @@ from schema.checks.parts import (
     OVER,
     PartError,
     averages_steps,
+    declared,
     names,
 )
 from schema.checks.preprocessing import Preprocessing, PreprocessingError
@@ -231,11 +232,13 @@ def _check_ensemble(row: Row, where: str) -> None:
             raise PartError(f"{where}: ensemble_params without an ensemble. Name one of {known}.")
         return
     parts.check("methods/ensembles", ensemble, params, f"{where}, ensemble", ("members",))
-    members = params.get("members", MEMBERS[0])
-    if members not in MEMBERS:
+    # A rule may go with some of them only
+    allowed = declared("methods/ensembles", ensemble, ("members",)) or MEMBERS
+    members = params.get("members", allowed[0])
+    if members not in allowed:
         raise PartError(
-            f"{where}, ensemble: unknown members {members!r}. "
-            f"Allowed: {', '.join(MEMBERS)}.{nearest(str(members), MEMBERS)}"
+            f"{where}, ensemble: {ensemble} has no members {members!r}. "
+            f"Allowed: {', '.join(allowed)}.{nearest(str(members), allowed)}"
         )
     if members == "merged" and row["merging"] == "none":
         raise PartError(

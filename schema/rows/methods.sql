@@ -313,5 +313,12 @@ INSERT INTO method (name, merging, merging_params, "start", deploy, ensemble, en
 ('lae', 'ema_step', '{"decay": 0.9999, "restart": false}', 'last', 'ensemble', 'maximum',
  '{"members": "merged"}',
  'LAE (arXiv 2303.10070) with both of its experts: the slow weights and the last, whichever is '
- || 'surer')
+ || 'surer'),
+('ensemble_nearest', 'none', '{}', 'initial', 'ensemble', 'nearest', '{"pairs": 1024}',
+ 'every task from the backbone; the model of the task whose images'' features are nearest (nearest '
+ || 'mean, arXiv 1611.07725)'),
+('ensemble_rls', 'none', '{}', 'initial', 'ensemble', 'rls',
+ '{"pairs": 1024, "ridge": 1, "hidden": 2048}',
+ 'every task from the backbone; the model that recursive least squares on random features names, '
+ || 'as RAIL (arXiv 2406.18868) does for classes')
 ON CONFLICT DO NOTHING;

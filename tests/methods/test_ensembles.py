@@ -24,7 +24,7 @@ from schema.spec import Spec
 from tests.methods.test_merging_time import ROW, spec_with
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought
-from tests.tiny_clip import TEXT, VISION, names
+from tests.tiny_clip import TEXT, VISION
 from tests.toy import DATA
 
 CLASSES = ["crow", "tug boat", "seven", "green door"]
@@ -50,7 +50,7 @@ TINY = json.dumps(
         "words": WORDS,
     }
 )
-RULES = names("methods/ensembles")
+ROUTED = ("nearest", "rls")
 
 
 def member(seed: int, scale: float) -> Weights:
@@ -75,7 +75,7 @@ def pictures(count: int) -> np.ndarray:
 def encoder(backbone: Backbone, rule: str, members: list[Weights], **params: Any) -> Any:
     together = ensemble({"ensemble": rule, "ensemble_params": params})
     assert together is not None
-    return EnsembleEncoder(backbone, together.rule, members)
+    return EnsembleEncoder(backbone, together.rule, members, MEMBERS[0])
 
 
 def logits(backbone: Backbone, weights: Weights, images: np.ndarray, texts: list[str]) -> Tensor:
@@ -177,6 +177,93 @@ def test_an_index_of_one_model_is_not_asked_by_several(backbone: Backbone) -> No
         dict(evals.measure(encoder(backbone, "mean", MEMBERS), test, ["index_r1"]))
 
 
+# ---------------------------------------------------------------- routes
+
+
+def features(count: int, task: int, width: int = 6) -> Tensor:
+    """Unit-norm features that lie around another direction for each task."""
+    generator = torch.Generator().manual_seed(task)
+    centre = torch.randn(width, generator=torch.Generator().manual_seed(100 + task))
+    rows = centre + 0.7 * torch.randn(count, width, generator=generator)
+    return torch.nn.functional.normalize(rows, dim=1)
+
+
+def routed(rule: str, **params: Any) -> Any:
+    made = ensemble({"ensemble": rule, "ensemble_params": params})
+    assert made is not None
+    return made.rule
+
+
+def learned(rule: Any, tasks: int = 3) -> Any:
+    for task in range(1, tasks + 1):
+        rule.learn(features(20 + task, task), task)
+    return rule
+
+
+def test_nearest_is_the_nearest_mean_of_numpy() -> None:
+    means = np.stack([features(20 + task, task).numpy().mean(axis=0) for task in (1, 2, 3)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    asked = torch.cat([features(9, task) for task in (4, 5, 6)])
+    expected = (asked.numpy() @ means.T).argmax(axis=1)
+    assert learned(routed("nearest")).chosen(asked).tolist() == expected.tolist()
+    assert len(set(expected.tolist())) > 1
+
+
+@pytest.mark.parametrize("hidden", [0, 12])
+def test_rls_is_the_ridge_regression_on_all_images_at_once(hidden: int) -> None:
+    """By numpy, and by the recursion on the inverse that the paper takes, image by image."""
+    rule = learned(routed("rls", ridge=0.5, hidden=hidden))
+    known = np.concatenate([rule.expanded(features(20 + t, t)).numpy() for t in (1, 2, 3)])
+    labels = np.concatenate([np.full(20 + t, t - 1) for t in (1, 2, 3)])
+    answers = np.eye(3)[labels]
+    size = known.shape[1]
+    solved = np.linalg.solve(known.T @ known + 0.5 * np.eye(size), known.T @ answers)
+    inverse, weights = np.eye(size) / 0.5, np.zeros((size, 3))
+    for row, answer in zip(known, answers, strict=True):
+        gain = inverse @ row / (1 + row @ inverse @ row)
+        weights += np.outer(gain, answer - row @ weights)
+        inverse -= np.outer(gain, row @ inverse)
+    np.testing.assert_allclose(weights, solved, rtol=1e-6, atol=1e-9)
+    asked = torch.cat([features(9, task) for task in (1, 2, 3, 5)])
+    expected = (rule.expanded(asked).numpy() @ solved).argmax(axis=1)
+    assert rule.chosen(asked).tolist() == expected.tolist()
+    assert len(set(expected.tolist())) == 3
+
+
+@pytest.mark.parametrize("name", ROUTED)
+def test_what_was_learned_goes_on_from_disk_to_the_same_bit(name: str) -> None:
+    whole, rule = learned(routed(name)), routed(name)
+    rule.load_state_dict({})
+    for task in (1, 2, 3):
+        rule.learn(features(20 + task, task), task)
+        state = rule.state_dict()
+        rule = routed(name)
+        rule.load_state_dict(state)
+    assert list(rule.state_dict()) == list(whole.state_dict())
+    for key, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, rule.state_dict()[key])
+    with pytest.raises(ValueError, match="has learned 3 tasks, so task 5 is not next"):
+        rule.learn(features(4, 5), 5)
+
+
+@pytest.mark.parametrize("name", ROUTED)
+def test_an_image_is_answered_by_the_member_of_its_task(backbone: Backbone, name: str) -> None:
+    """Its logits are those of the member that the untouched backbone's features name."""
+    images = pictures(24)
+    encoding = encoder(backbone, name, MEMBERS)
+    backbone.model.load_state_dict(dict(MEMBERS[0]))
+    seen = backbone.encode_images(images)
+    for task in (1, 2, 3):
+        encoding.rule.learn(seen[8 * (task - 1) : 8 * task], task)
+    chosen = encoding.rule.chosen(seen)
+    each = torch.stack([logits(backbone, w, images, CLASSES) for w in MEMBERS])
+    expected = each[chosen, torch.arange(24)]
+    near = encoding.similarities(encoding.encode_images(images), encoding.encode_texts(CLASSES))
+    factor = expected[0, 0] / near[0, 0]
+    torch.testing.assert_close(factor * near, expected, rtol=1e-5, atol=1e-4)
+    assert len(set(chosen.tolist())) > 1
+
+
 # ---------------------------------------------------------------- rows
 
 PLAIN = ROW | {"merging": "none", "start": "last", "deploy": "ensemble"}
@@ -190,11 +277,15 @@ PLAIN = ROW | {"merging": "none", "start": "last", "deploy": "ensemble"}
         ({"ensemble": "meen"}, "unknown 'meen'. Known in methods/ensembles: .* mean 'mean'"),
         (
             {"ensemble": "mean", "ensemble_params": {"members": "every"}},
-            "unknown members 'every'. Allowed: all, ends, merged",
+            "mean has no members 'every'. Allowed: all, ends, merged",
         ),
         (
             {"ensemble": "mean", "ensemble_params": {"members": "merged"}},
             "members is 'merged' but merging is 'none'. Name a merging, or take members",
+        ),
+        (
+            {"ensemble": "nearest", "ensemble_params": {"members": "ends"}},
+            "nearest has no members 'ends'. Allowed: all",
         ),
         (
             {"ensemble": "line", "ensemble_params": {"pionts": 3}},
@@ -243,6 +334,8 @@ CASES: dict[str, dict[str, Any]] = {
         "merging_params": {"decay": 0.9, "restart": False},
     },
     "line": {"ensemble": "line", "ensemble_params": {"members": "ends"}},
+    "nearest": {"ensemble": "nearest", "ensemble_params": {"pairs": 16}},
+    "regression": {"ensemble": "rls", "ensemble_params": {"pairs": 16}},
 }
 
 
@@ -263,14 +356,16 @@ def test_a_trial_of_an_ensemble_is_resumed_to_the_same_bit(case: str, tmp_path: 
     rows = brought(whole)["statistic 4"]
     image = next(row for row in rows if "inference_flops" in row and "image" in row)
     at_first = next(row for row in brought(whole)["statistic 0"] if "inference_flops" in row)
-    models = {"mean of all": 4, "two experts": 2, "line": 3}[case]
+    routed = case in ("nearest", "regression")
+    # The untouched backbone, which routes, and the member that it routes to
+    models = 2 if routed else {"mean of all": 4, "two experts": 2, "line": 3}[case]
     assert image[-1] == models * at_first[-1]
     (folder,) = whole.glob("*/01")
-    members = {
-        "mean of all": [f"task-{task:04d}.last" for task in range(1, 5)],
-        "two experts": ["task-0004.merged"],
-        "line": [],
-    }[case]
+    members = [f"task-{task:04d}.last" for task in range(1, 5)]
+    if routed:
+        members.append("task-0004.routed")
+    elif case != "mean of all":
+        members = ["task-0004.merged"] if case == "two experts" else []
     kept = sorted(path.stem for path in folder.glob("task-*.safetensors"))
     assert kept == sorted(["task-0004.deployed", *members])
     if case == "mean of all":
