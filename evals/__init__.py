@@ -5,7 +5,7 @@ A file names the kinds of dataset that it is for, and is found by them. It yield
 where the numbers go.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +35,21 @@ class Encoder(Protocol):
     def encode_texts(self, texts: list[str]) -> Tensor:
         """Return (N, D) float32 of unit norm for N texts."""
         ...
+
+
+# Returns (N, M) how near (N, D) embeddings are to (M, D) others
+Similar = Callable[[Tensor, Tensor], Tensor]
+
+
+def similar_of(model: Encoder) -> Similar:
+    """Return how a model compares embeddings: as it says itself, or else by their product."""
+    own: Similar | None = getattr(model, "similarities", None)
+    return product if own is None else own
+
+
+def product(queries: Tensor, candidates: Tensor) -> Tensor:
+    """Return (N, M) the products of (N, D) and (M, D) embeddings."""
+    return queries @ candidates.T
 
 
 @dataclass

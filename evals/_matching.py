@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evals import Similar, product
+
 # Rows of the similarities held at once, which bounds their memory
 CHUNK_ROWS = 2048
 
@@ -72,16 +74,18 @@ def both_ways(images: Any, captions: Sequence[str]) -> tuple[Matches, Matches]:
     return to_text, to_image
 
 
-def nearer_than_match(queries: Tensor, candidates: Tensor, matches: Matches) -> Tensor:
+def nearer_than_match(
+    queries: Tensor, candidates: Tensor, matches: Matches, similar: Similar = product
+) -> Tensor:
     """Return (N,) how many candidates that do not match are at least as near as the nearest match.
 
-    Queries are (N, D) and candidates (M, D), of unit norm.
+    Queries are (N, D) and candidates (M, D), of unit norm; `similar` is how they are compared.
     """
     things = matches.queries.to(queries.device)
     counts = []
     chunks = zip(torch.split(queries, CHUNK_ROWS), torch.split(things, CHUNK_ROWS), strict=True)
     for rows, own in chunks:
-        near = rows @ candidates.T  # (Q, M), as the two below
+        near = similar(rows, candidates)  # (Q, M), as the two below
         match = matches.of(own)
         best = near.masked_fill(~match, -torch.inf).amax(dim=1, keepdim=True)  # (Q, 1)
         counts.append(((near >= best) & ~match).sum(dim=1))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import torch
 
-from evals import Encoder, TestSet
+from evals import Encoder, TestSet, similar_of
 from evals._matching import Matches, nearer_than_match, numbered, same_pixels
 from evals.retrieval import RANKS
 
@@ -46,8 +46,9 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     to_text = Matches(pixels, words, (pixels[owners], words))
     to_image = Matches(words, pixels, (words, pixels[owners]))
     near_images, near_texts = model.encode_images(dataset.images), model.encode_texts(texts)
-    before_text = nearer_than_match(near_images, near_texts, to_text)
-    before_image = nearer_than_match(near_texts, near_images, to_image)
+    similar = similar_of(model)
+    before_text = nearer_than_match(near_images, near_texts, to_text, similar)
+    before_image = nearer_than_match(near_texts, near_images, to_image, similar)
     for k in RANKS:
         there = float((before_text < k).double().mean())
         back = float((before_image < k).double().mean())

@@ -44,6 +44,12 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     index = old.encode_images(dataset.images)  # (N, D), as the queries
     before = old.encode_texts(dataset.captions)
     queries = model.encode_texts(dataset.captions)
+    if queries.shape[1] != index.shape[1]:
+        raise ValueError(
+            f"dataset {dataset.name!r}: an index of the untouched backbone cannot be asked by an "
+            "ensemble, whose embeddings are those of all members side by side; leave the metrics "
+            "of the index out of the suite, or deploy one model"
+        )
     shifted = functional.normalize(queries - (queries - before).mean(dim=0), dim=-1)
     for name, texts in (("index", queries), ("index_shifted", shifted)):
         nearer = nearer_than_match(texts, index, to_image)

@@ -8,7 +8,7 @@ nearer, so a model that gives every input the same embedding scores 0, not 1.
 
 from collections.abc import Iterator
 
-from evals import Encoder, TestSet
+from evals import Encoder, TestSet, similar_of
 from evals._matching import both_ways, nearer_than_match
 
 KINDS = ("retrieval",)
@@ -30,8 +30,9 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     images = model.encode_images(dataset.images)  # (N, D), as the texts
     texts = model.encode_texts(dataset.captions)
     to_text, to_image = both_ways(dataset.images, dataset.captions)
-    before_text = nearer_than_match(images, texts, to_text)
-    before_image = nearer_than_match(texts, images, to_image)
+    similar = similar_of(model)
+    before_text = nearer_than_match(images, texts, to_text, similar)
+    before_image = nearer_than_match(texts, images, to_image, similar)
     for k in RANKS:
         there = float((before_text < k).double().mean())
         back = float((before_image < k).double().mean())

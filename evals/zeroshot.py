@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evals import Encoder, TestSet
+from evals import Encoder, TestSet, similar_of
 
 KINDS = ("classification",)
 # Rows of the N x R similarities held at once, which bounds their memory
@@ -54,11 +54,11 @@ def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
     classes = torch.cat([class_embeddings(model, *each) for each in among])  # (R, D)
     images = model.encode_images(dataset.images)  # (N, D)
     right = same_class(dataset)  # (C, R)
-    counts = []
+    counts, similar = [], similar_of(model)
     for rows, own in zip(
         torch.split(images, CHUNK_ROWS), torch.split(labels, CHUNK_ROWS), strict=True
     ):
-        near = rows @ classes.T  # (Q, R)
+        near = similar(rows, classes)  # (Q, R)
         if dataset.groups is not None:
             groups = torch.from_numpy(dataset.groups)
             apart = groups[own][:, None] != groups[None, :]

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from methods.ensembling import Ensemble, Rule
+from methods.foldings import Folding
 from methods.mergings import STEPS, Merging
 from methods.protocols import FreshPairs, Objective, Repair, Selection, Sum, Task, Tuning, Weights
 from schema.checks.parts import RESERVED, PartError, averages_steps
@@ -48,6 +50,8 @@ class Method:
     tuning: Tuning
     objective: Objective
     merging: Merging
+    # How several models answer as one, and which they are; None: one model is deployed
+    ensemble: Ensemble | None = None
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """Return what the parts remember."""
@@ -70,17 +74,39 @@ def method(row: Mapping[str, Any]) -> Method:
     Raises:
         PartError: as `part` and `objective`.
     """
+    together = ensemble(row)
+    # An ensemble with what was merged as a member needs what `merged` would deploy
+    merges = together is not None and together.members == "merged"
+    deploy = "merged" if merges else row["deploy"]
     return Method(
         part("tuning", row["tuning"], row["tuning_params"]),
         objective(row["objective"], row["objective_params"]),
-        merger(row["merging"], row["merging_params"], row["start"], row["deploy"]),
+        merger(row["merging"], row["merging_params"], row["start"], deploy),
+        together,
     )
+
+
+def ensemble(row: Mapping[str, Any]) -> Ensemble | None:
+    """Return the ensemble of a `method` row; None where one model is deployed.
+
+    Raises:
+        PartError: as `part`.
+        ValueError: a value that the rule refuses.
+    """
+    # Definitions from before there were ensembles have neither column
+    name = row.get("ensemble")
+    if name is None:
+        return None
+    params = dict(row.get("ensemble_params") or {})
+    members = params.pop("members", None)
+    rule: Rule = part("ensembles", name, params)
+    return Ensemble(rule=rule, members=members or rule.members[0])
 
 
 def part(kind: str, name: str, params: Mapping[str, Any]) -> Any:
     """Return a part by the name of its file, its fields set from a row's JSON.
 
-    `kind` is the folder: tuning, objectives, repair or selection.
+    `kind` is the folder: tuning, objectives, repair, selection or ensembles.
 
     Raises:
         PartError: no such file, or a key that is no field; names what is allowed and what is
@@ -144,15 +170,27 @@ def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Mer
         over = start_over = STEPS
         merging = Merging(share=share, restart=params.get("restart", True))
     else:
-        technique = partial(module.merge, **own)
+        folding, technique = _technique(module, own)
         technique([{"tried": torch.zeros(2)}] * 2)
         over = params.get("over", "running")
         start_over = params.get("start_over", over)
-        merging = Merging(technique)
+        merging = Merging(technique, folding)
     merging.lines = params.get("lines")
     merging.start = start_over if start == "merged" else None
     merging.deploy = over if deploy == "merged" else None
     return merging
+
+
+def _technique(
+    module: Any, own: Mapping[str, Any]
+) -> tuple[Folding | None, Callable[..., Weights]]:
+    """Return the running form of a merging, where it has one, and what merges a whole history."""
+    folding: Folding | None = module.folding(**own) if hasattr(module, "folding") else None
+    if hasattr(module, "merge"):
+        return folding, partial(module.merge, **own)
+    # A file without `merge` has a running form for all of its keys
+    assert folding is not None
+    return folding, folding.merge
 
 
 def merge(name: str, history: Sequence[Weights], params: Mapping[str, Any]) -> Weights:

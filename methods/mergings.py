@@ -13,6 +13,10 @@ theta_0), with depth 0 at the first block of a tower, 1 at its last, and 0 of al
 block. It is applied to what leaves here, never to r_t itself, in which it would compound task after
 task.
 
+A technique that has a running form (`methods/foldings.py`) keeps that form and not every task's
+weights: what it makes of `all` is the same to the bit, whether it is folded task by task or from
+the whole history at once. One that has none reads each task's weights again after every task.
+
 A technique sees floating point only, in float32 at least. r_t stays that wide, because an average
 kept in half precision loses the small moves; what leaves is rounded to the dtypes of theta_t, and
 what is not floating point is theta_t's.
@@ -27,36 +31,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import overload
 
 import torch
 from torch import Tensor, nn
 
-Weights = Mapping[str, Tensor]
+from methods.foldings import Folding, Parts
+from methods.histories import Weights, Wide, WideWeights, wide
 
 # What a step-wise average is over
 STEPS = "steps"
 # A tower, and the number of one of its blocks
 BLOCK = re.compile(r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\.")
-
-
-class Wide(Sequence[Weights]):
-    """A history as a technique sees it, in float32 at least; nothing is kept of what is read."""
-
-    def __init__(self, history: Sequence[Weights]) -> None:
-        self.history = history
-
-    def __len__(self) -> int:
-        return len(self.history)
-
-    @overload
-    def __getitem__(self, index: int) -> Weights: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Wide": ...
-    def __getitem__(self, index: int | slice) -> "Weights | Wide":
-        if isinstance(index, slice):
-            return Wide(self.history[index])
-        return wide(self.history[index])
 
 
 @dataclass
@@ -67,6 +52,8 @@ class Merging:
     """
 
     technique: Callable[..., Weights] | None = None
+    # Its running form, where it has one
+    folding: Folding | None = None
     # The share of the weights after so many steps, from 1; where it is 0 the average stays
     share: Callable[[int], float] | None = None
     # What the next task begins from: a word of OVER, or STEPS; None: nothing that is merged
@@ -90,15 +77,25 @@ class Merging:
         """Return r_t of r_(t-1) (`before`): floating point only, in float32 at least."""
         return self._combine([initial, before, last], task)
 
+    def take_in(self, parts: Parts, initial: Weights, last: Weights) -> Parts:
+        """Return the running form of `all` after one more task; `parts` is the one before it."""
+        if self.folding is None:
+            raise ValueError("this merging has no running form; it is given the whole history")
+        return self.folding.take(parts, WideWeights(initial), WideWeights(last))
+
     def merge(
-        self, over: str, history: Sequence[Weights], running: Weights | None = None
+        self,
+        over: str,
+        history: Sequence[Weights],
+        running: Weights | None = None,
+        parts: Parts | None = None,
     ) -> Weights:
         """Return new weights with the keys, their order and the dtypes of the last of a history.
 
         `history[0]` is the untouched backbone, `history[i]` the weights as trained in task i.
-        `running` is r_t where it is known; otherwise it is folded from the whole history. The
-        history may be read from disk item by item: it is walked, and never held. Nothing of it is
-        changed.
+        `running` is r_t, and `parts` the running form of `all`, where they are known; otherwise
+        they are folded from the whole history. The history may be read from disk item by item: it
+        is walked, and never held. Nothing of it is changed.
         """
         task = len(history) - 1
         merged: Weights
@@ -110,6 +107,8 @@ class Merging:
             merged = {name: tensor.clone() for name, tensor in wide(history[0]).items()}
         elif over == "running":
             merged = running if running is not None else self._folded(history)
+        elif over == "all" and self.folding is not None and parts is not None:
+            merged = self.folding.finish(parts, WideWeights(history[0]))
         else:
             merged = self._combine(history if over == "all" else [history[0], history[-1]], task)
         if self.lines is not None:
@@ -224,15 +223,6 @@ def depths(names: Iterable[str]) -> dict[str, float]:
         first, last = spans[tower]
         depth[name] = (number - first) / (last - first) if last > first else 1.0
     return depth
-
-
-def wide(weights: Weights) -> dict[str, Tensor]:
-    """Return what is floating point, in float32 at least; no copy of what is that wide."""
-    wider = {}
-    for name, tensor in weights.items():
-        if tensor.is_floating_point():
-            wider[name] = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-    return wider
 
 
 def _seed(seed: int, task: int) -> int:

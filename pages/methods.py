@@ -11,6 +11,7 @@ KINDS = {
     "objectives": "what the loss asks for",
     "merging": "how weights combine",
     "repair": "a stage after the task",
+    "ensembles": "how several models answer as one",
     "selection": "which candidates a step learns from (named by a mixture)",
 }
 

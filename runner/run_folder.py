@@ -11,7 +11,7 @@
         log.txt     progress.json       for people and for `--watch`
         checkpoint-0003-000040.json     receipt of a checkpoint: task 3, step 40 (and .safetensors)
         task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, last
-        task-0003.deployed.safetensors  weights (.last, .running: what merging will ask for)
+        task-0003.deployed.safetensors  weights (.last, .running, .folded: for merging)
         outcome.json                    how the attempt ended, in the words of its worker
         rank-1.json     log-1.txt       how another of its processes ended, where not well; the log
                                         of one on another node

@@ -22,9 +22,10 @@ from runner.worker.commit import Finished, commit
 from runner.worker.costs import Ledger
 from runner.worker.crew import Crew
 from runner.worker.deployment import merge
-from runner.worker.evaluate import evaluate
+from runner.worker.evaluate import evaluate, inference
 from runner.worker.outcome import StopFlag, outcome_of
 from runner.worker.restore import restore
+from runner.worker.routing import learn_routes
 from runner.worker.step_trace import Tracer
 from runner.worker.task_training import begin_training, fold
 from runner.worker.trial_parts import Trial, set_up
@@ -51,7 +52,14 @@ def learn_tasks(trial: Trial) -> None:
         # Task 0 is the untouched backbone, which every later result is held against.
         ledger = Ledger()
         results = evaluate(trial, 0, trial.initial, ledger)
-        commit(trial, Finished(task=0, results=results, ledger=ledger, deployed=trial.initial))
+        untouched = Finished(
+            task=0,
+            results=results,
+            ledger=ledger,
+            inference=inference(trial, 0),
+            deployed=trial.initial,
+        )
+        commit(trial, untouched)
     while position.task <= trial.tasks:
         learn_task(trial, position)
         position = Position(task=position.task + 1)
@@ -77,14 +85,17 @@ def learn_task(trial: Trial, position: Position) -> None:
     trial.learner.remember(trained.memory)
     # Merge: the method's rules say what is deployed and what the next task starts from.
     weights = merge(trial, task, trained)
+    # Route: an ensemble that asks one member for an image learns what the task's images are.
+    learn_routes(trial, task, trained.last, trained.ledger)
     # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
-    results = evaluate(trial, task, weights.deployed, trained.ledger)
+    results = evaluate(trial, task, weights.deployed, trained.ledger, weights.members)
     # Commit: the receipt is written last, so that a task is there as a whole or not at all.
     finished = Finished(
         task=task,
         results=results,
         ledger=trained.ledger,
         curve=trained.curve,
+        inference=inference(trial, task, weights.members),
         deployed=weights.deployed,
         following=weights.following,
     )

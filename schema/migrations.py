@@ -83,7 +83,11 @@ MIGRATIONS = [
         "published costs",
         {"stream": VALIDATED},
     ),
-    Step(9, "how a backbone was pretrained", {"backbone": PRETRAINED}),
+    Step(
+        9,
+        "how a backbone was pretrained, ensembles as a deploy rule",
+        {"backbone": PRETRAINED},
+    ),
 ]
 
 

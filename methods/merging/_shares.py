@@ -1,15 +1,21 @@
 """Averages as walks over a history: each weights with the share they take of the average so far.
 
-The first share plays no part.
+The first share plays no part. Where no share depends on how many are still to come, the walk has a
+running form.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate
 
-from methods import Weights
+from torch import Tensor
 
-# How the share of the i-th of n grows, i from 1
+from methods import Weights
+from methods.foldings import Folding, Parts
+from methods.merging._vectors import counted
+
+# How the share of the i-th grows with its place, i from 1; `exp` relative to the newest of n
 GROWTH: dict[str, Callable[[int, int], float]] = {
     "uniform": lambda i, n: 1.0,
     "log": lambda i, n: math.log1p(i),
@@ -19,17 +25,47 @@ GROWTH: dict[str, Callable[[int, int], float]] = {
     "cubic": lambda i, n: i**3,
     "exp": lambda i, n: math.exp(i - n),
 }
-SHARES = (*GROWTH, *(f"reverse_{name}" for name in GROWTH if name != "uniform"))
+REVERSE = "reverse_"
+SHARES = (*GROWTH, *(f"{REVERSE}{name}" for name in GROWTH if name != "uniform"))
+
+# Returns what lies between two tensors, the second taking a share
+Between = Callable[[Tensor, Tensor, float], Tensor]
 
 
-def walk(
-    history: Sequence[Weights], weight: float | None, shares: str | None, initial: bool
-) -> Iterator[tuple[Weights, float]]:
-    """Yield what is averaged of a history, in order, each with its share.
+def averaging(
+    between: Between, weight: float | None, shares: str | None, initial: bool
+) -> Folding | None:
+    """Return the running form of an average, or None where its shares shrink as tasks come.
 
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
     """
+    _check(weight, shares)
+    if shares is None:
+        newest = 0.5 if weight is None else weight
+        take = partial(_take_newest, between, initial)
+        return Folding(take=take, finish=partial(_finish_newest, between, newest))
+    if shares.startswith(REVERSE):
+        return None
+    take = partial(_take_share, between, shares, initial)
+    return Folding(take=take, finish=_finish_share)
+
+
+def average(between: Between, history: Sequence[Weights], shares: str, initial: bool) -> Weights:
+    """Return the average of a whole history by reversed shares.
+
+    Raises:
+        ValueError: unknown shares.
+    """
+    _check(None, shares)
+    first = 0 if initial else 1
+    averaged: dict[str, Tensor] = {}
+    for index, share in enumerate(_reversed_shares(len(history) - first, shares), first):
+        averaged = _between(between, averaged, history[index], share)
+    return averaged
+
+
+def _check(weight: float | None, shares: str | None) -> None:
     if weight is not None and shares is not None:
         raise ValueError(
             f"weight ({weight}) and shares ({shares!r}) are two ways to say the same; leave one out"
@@ -38,22 +74,58 @@ def walk(
         raise ValueError(f"weight is the share of the newest, in [0, 1], not {weight}")
     if shares is not None and shares not in SHARES:
         raise ValueError(f"unknown shares {shares!r}. Allowed: {', '.join(SHARES)}.")
+
+
+def _between(
+    between: Between, averaged: dict[str, Tensor], weights: Weights, share: float
+) -> dict[str, Tensor]:
+    """Return an average with one more taken in; a copy of the weights where there is none yet."""
+    if not averaged:
+        return {name: tensor.clone() for name, tensor in weights.items()}
+    return {name: between(averaged[name], tensor, share) for name, tensor in weights.items()}
+
+
+def _take_newest(
+    between: Between, initial: bool, parts: Parts, start: Weights, weights: Weights
+) -> Parts:
+    """Keep the newest apart from the mean of those before it, which share the rest evenly."""
+    earlier = counted(parts) - 1
+    if "newest" in parts:
+        # With theta_0 as the first of them, they are one more
+        place = earlier + 1 if initial else earlier
+        before = parts.get("mean", dict(start) if initial else {})
+        parts["mean"] = _between(between, before, parts["newest"], 1 / place)
+    parts["newest"] = {name: tensor.clone() for name, tensor in weights.items()}
+    return parts
+
+
+def _finish_newest(between: Between, weight: float, parts: Parts, start: Weights) -> Weights:
     # Before a single one there is nothing but the untouched backbone to average with
-    alone = shares is None and len(history) == 2
-    first = 0 if initial or alone else 1
-    newest = 0.5 if weight is None else weight
-    for index, share in enumerate(_shares(len(history) - first, newest, shares), first):
-        yield history[index], share
+    before = parts.get("mean", start)
+    return {name: between(before[name], parts["newest"][name], weight) for name in start}
 
 
-def _shares(count: int, weight: float, name: str | None) -> list[float]:
-    """Return the share that each of `count` takes of the average up to it."""
-    if name is None:
-        return [1 / i for i in range(1, count)] + [weight]
-    growth = GROWTH[name.removeprefix("reverse_")]
-    grown = [growth(i, count) for i in range(1, count + 1)]
-    if name.startswith("reverse_"):
-        grown.reverse()
+def _take_share(
+    between: Between, shares: str, initial: bool, parts: Parts, start: Weights, weights: Weights
+) -> Parts:
+    """Keep the average so far; the share of the next is known from its place alone."""
+    place = counted(parts) + int(initial)
+    averaged = parts.get("average", {})
+    if initial and not averaged:
+        averaged = {name: tensor.clone() for name, tensor in start.items()}
+    grown = [GROWTH[shares](i, place) for i in range(1, place + 1)]
+    parts["average"] = _between(between, averaged, weights, grown[-1] / sum(grown))
+    return parts
+
+
+def _finish_share(parts: Parts, start: Weights) -> Weights:
+    return {name: parts["average"][name].clone() for name in start}
+
+
+def _reversed_shares(count: int, name: str) -> list[float]:
+    """Return the share that each of `count` takes of the average up to it, the oldest the most."""
+    growth = GROWTH[name.removeprefix(REVERSE)]
+    grown = [growth(i, count) for i in range(count, 0, -1)]
     shares = []
     for share, total in zip(grown, accumulate(grown), strict=True):
         shares.append(share / total if total else 1.0)

@@ -1,6 +1,4 @@
-"""Task vectors tau_i = theta_i - theta_0, walked one at a time, and the election of signs that TIES
-made of them.
-"""
+"""Task vectors tau_i = theta_i - theta_0: one model at a time, or one tensor of all models."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -8,28 +6,75 @@ import torch
 from torch import Tensor
 
 from methods import Weights
+from methods.foldings import Parts
+from methods.histories import read
 
 Vector = dict[str, Tensor]
+# Up to so many bytes, one tensor of all models is held; a larger one is read again for each walk
+HELD_BYTES = 2**30
+
+
+def moved(initial: Weights, weights: Weights) -> Vector:
+    """Return the task vector of one model, in new memory."""
+    return {name: weights[name] - tensor for name, tensor in initial.items()}
 
 
 def task_vectors(history: Sequence[Weights]) -> Iterator[Vector]:
     """Yield the task vector of each of what is combined, in new memory."""
-    initial = history[0]
     for index in range(1, len(history)):
-        weights = history[index]
-        vector = {name: weights[name] - tensor for name, tensor in initial.items()}
-        # A task vector in use is one model, not two
-        del weights
+        vector = moved(history[0], history[index])
         yield vector
+        # A task vector in use is one model, not two
         del vector
 
 
-def total(vectors: Iterable[Vector]) -> Vector:
-    """Return the sum of vectors, which are lost."""
-    summed: Vector = {}
-    for vector in vectors:
-        for name, tensor in vector.items():
-            summed[name] = summed[name].add_(tensor) if name in summed else tensor
+class TensorVectors(Iterable[Tensor]):
+    """One tensor of each task vector, in order, to be walked as often as one likes.
+
+    All are held where they are small, so that each is read once; else each walk reads them again,
+    and holds one at a time.
+    """
+
+    def __init__(self, history: Sequence[Weights], name: str) -> None:
+        self.history, self.name = history, name
+        self.start = history[0][name]
+        self.held: list[Tensor] | None = None
+        if self.start.nbytes * len(self) <= HELD_BYTES:
+            self.held = [tensor - self.start for tensor in read(history, name)]
+
+    def __len__(self) -> int:
+        return len(self.history) - 1
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.held is not None:
+            yield from self.held
+            return
+        for index in range(1, len(self.history)):
+            yield self.history[index][self.name] - self.start
+
+
+def by_tensor(
+    history: Sequence[Weights], merged: Callable[[str, TensorVectors], Tensor]
+) -> Weights:
+    """Return theta_0 with, tensor by tensor, what `merged` makes of the task vectors added."""
+    initial = history[0]
+    weights = {}
+    for name, start in initial.items():
+        weights[name] = start + merged(name, TensorVectors(history, name))
+    return weights
+
+
+def mean(vectors: TensorVectors) -> Tensor:
+    """Return the mean of one tensor of all task vectors."""
+    return added(vectors) / len(vectors)
+
+
+def added(vectors: Iterable[Tensor]) -> Tensor:
+    """Return the sum of tensors, in new memory."""
+    summed: Tensor | None = None
+    for tensor in vectors:
+        summed = tensor.clone() if summed is None else summed.add_(tensor)
+    assert summed is not None
     return summed
 
 
@@ -38,23 +83,80 @@ def plus(initial: Weights, vector: Vector, scale: float) -> Weights:
     return {name: tensor + scale * vector[name] for name, tensor in initial.items()}
 
 
-def elected(vectors: Callable[[], Iterable[Vector]]) -> Vector:
-    """Return, per entry, the mean of those whose sign is that of the sum; 0 where the sum is 0.
+# ---------------------------------------------------------------- running forms
 
-    `vectors` is called, and what it returns walked, twice.
+
+def add(parts: Parts, part: str, vector: Vector) -> None:
+    """Add a vector, which is lost, to a sum that is kept."""
+    sums = parts.setdefault(part, {})
+    for name, tensor in vector.items():
+        sums[name] = sums[name].add_(tensor) if name in sums else tensor
+
+
+def counted(parts: Parts) -> int:
+    """Take one more model into account; returns how many there are, this one included.
+
+    The number is kept as the length of a tensor, which a tensor without contents has, too.
     """
-    signs = total(vectors())
-    agreeing, counts = {}, {}
-    for name, tensor in signs.items():
-        tensor.sign_()
-        agreeing[name] = torch.zeros_like(tensor)
-        counts[name] = torch.zeros_like(tensor, dtype=torch.int16)
-    for vector in vectors():
-        for name, tensor in vector.items():
-            agrees = (tensor.sign() == signs[name]) & (tensor != 0)
-            agreeing[name] += tensor * agrees
-            counts[name] += agrees
-    return {name: tensor / counts[name].clamp(min=1) for name, tensor in agreeing.items()}
+    parts["seen"] = {"tasks": torch.ones(seen(parts) + 1)}
+    return seen(parts)
+
+
+def seen(parts: Parts) -> int:
+    """Return how many models were counted."""
+    return len(parts["seen"]["tasks"]) if "seen" in parts else 0
+
+
+def take_sum(parts: Parts, initial: Weights, weights: Weights) -> Parts:
+    """Take a model into the sum of the task vectors."""
+    add(parts, "sum", moved(initial, weights))
+    return parts
+
+
+def take_signs(parts: Parts, vector: Vector) -> Parts:
+    """Take a vector into what an election of signs needs to know.
+
+    That is the sum of all, and of either sign the sum and the count, entry by entry: which sign
+    wins is known only at the end, and may be another one after each task.
+    """
+    if not parts:
+        for part, dtype in _SIGNS.items():
+            parts[part] = {n: torch.zeros_like(t, dtype=dtype) for n, t in vector.items()}
+    for name, tensor in vector.items():
+        above, below = tensor > 0, tensor < 0
+        parts["positive"][name] += tensor * above
+        parts["negative"][name] += tensor * below
+        parts["positives"][name] += above
+        parts["negatives"][name] += below
+    add(parts, "sum", vector)
+    return parts
+
+
+# What is kept for an election beside the sum, with its dtype; None: that of the vectors
+_SIGNS = {
+    "positive": None,
+    "negative": None,
+    "positives": torch.int16,
+    "negatives": torch.int16,
+}
+
+
+def elected(parts: Parts) -> Vector:
+    """Return, per entry, the mean of those whose sign is that of the sum; 0 where the sum is 0."""
+    means = {}
+    for name, summed in parts["sum"].items():
+        agreeing = of_sign(summed, parts["positive"][name], parts["negative"][name])
+        counts = of_sign(summed, parts["positives"][name], parts["negatives"][name])
+        means[name] = agreeing / counts.clamp(min=1)
+    return means
+
+
+def of_sign(summed: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Return, per entry, the one or the other by the sign of a sum; 0 where the sum is 0."""
+    return torch.where(summed > 0, positive, negative) * (summed != 0)
+
+
+# ---------------------------------------------------------------- sizes
 
 
 def smallest(magnitudes: Tensor, *ranks: int) -> list[float]:

@@ -9,26 +9,34 @@ The first is the paper's, the second has the election of signs of TIES, as in Fo
 (https://arxiv.org/abs/2412.06712). Shares are per tensor, as the paper's are per layer, and rounded
 down: a scalar is always kept. The defaults are FoMo-in-Flux's.
 
-Memory: six models beside theta_0 and theta_t. No FLOPs to speak of; with an election the history is
-read twice.
+Memory: six models beside theta_0 and theta_t, the running form among them: the sum, and with an
+election also the sum and the count of either sign. No FLOPs to speak of; each model is read once.
 """
 
-from collections.abc import Iterator, Sequence
 from functools import partial
 
 from methods import Weights
-from methods.merging._vectors import Vector, elected, fraction, plus, smallest, task_vectors, total
+from methods.foldings import Folding, Parts
+from methods.merging._vectors import (
+    Vector,
+    add,
+    elected,
+    fraction,
+    moved,
+    plus,
+    smallest,
+    take_signs,
+)
 
 
-def merge(
-    history: Sequence[Weights],
+def folding(
     *,
     top: float = 0.01,
     bottom: float = 0.7,
     elect: bool = True,
     scale: float = 1.0,
-) -> Weights:
-    """Return theta_0 with what is left of the task vectors added.
+) -> Folding:
+    """Return the running form: theta_0 with what is left of the task vectors added.
 
     Raises:
         ValueError: shares outside [0, 1], or that leave nothing.
@@ -36,17 +44,30 @@ def merge(
     fraction("top", top)
     fraction("bottom", bottom)
     fraction("top + bottom", top + bottom, most=0.999)
-    walked = partial(masked, history, top, bottom)
-    return plus(history[0], elected(walked) if elect else total(walked()), scale)
+    take = partial(_take, top, bottom, elect)
+    return Folding(take=take, finish=partial(_finish, elect, scale))
 
 
-def masked(history: Sequence[Weights], top: float, bottom: float) -> Iterator[Vector]:
-    """Yield the task vectors with both ends of each tensor at 0."""
-    for vector in task_vectors(history):
-        for tensor in vector.values():
-            size, sizes = tensor.numel(), tensor.abs()
-            if size:
-                ranks = int(bottom * size), size - 1 - int(top * size)
-                low, high = smallest(sizes.flatten().clone(), *ranks)
-                tensor.masked_fill_((sizes < low) | (sizes > high), 0)
-        yield vector
+def _take(
+    top: float, bottom: float, elect: bool, parts: Parts, initial: Weights, weights: Weights
+) -> Parts:
+    vector = masked(moved(initial, weights), top, bottom)
+    if elect:
+        return take_signs(parts, vector)
+    add(parts, "sum", vector)
+    return parts
+
+
+def _finish(elect: bool, scale: float, parts: Parts, initial: Weights) -> Weights:
+    return plus(initial, elected(parts) if elect else parts["sum"], scale)
+
+
+def masked(vector: Vector, top: float, bottom: float) -> Vector:
+    """Return a task vector with both ends of each tensor set to 0, in place."""
+    for tensor in vector.values():
+        size, sizes = tensor.numel(), tensor.abs()
+        if size:
+            ranks = int(bottom * size), size - 1 - int(top * size)
+            low, high = smallest(sizes.flatten().clone(), *ranks)
+            tensor.masked_fill_((sizes < low) | (sizes > high), 0)
+    return vector

@@ -10,16 +10,17 @@ stands in place of TIES' trim by magnitude and is not followed by it, because a 
 mean that the enlargement keeps. Drops come from a generator of their own, by `seed`, the task, and
 the place among what is combined, so that merging is a function of its history.
 
-Memory: six models beside theta_0 and theta_t. No FLOPs to speak of; the history is read twice.
+Memory: seven models beside theta_0 and theta_t. No FLOPs to speak of. It has no running form, since
+what is dropped of a task is drawn anew after each task; each model is read once for each merge.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 
 from methods import Weights
-from methods.merging._vectors import Vector, elected, fraction, plus, task_vectors
+from methods.foldings import Parts
+from methods.merging._vectors import Vector, elected, fraction, plus, take_signs, task_vectors
 
 
 def merge(
@@ -31,14 +32,16 @@ def merge(
         ValueError: a `drop` outside [0, 0.999].
     """
     fraction("drop", drop, most=0.999)
-    return plus(history[0], elected(partial(dropped, history, drop, seed)), scale)
-
-
-def dropped(history: Sequence[Weights], drop: float, seed: int) -> Iterator[Vector]:
-    """Yield the task vectors with a share of their entries at 0 and the others enlarged."""
+    parts = Parts()
     for index, vector in enumerate(task_vectors(history), 1):
-        generator = torch.Generator().manual_seed(seed + index)
-        for tensor in vector.values():
-            dropped = torch.rand(tensor.shape, generator=generator) < drop
-            tensor.masked_fill_(dropped, 0).div_(1 - drop)
-        yield vector
+        parts = take_signs(parts, dropped(vector, drop, seed + index))
+    return plus(history[0], elected(parts), scale)
+
+
+def dropped(vector: Vector, drop: float, seed: int) -> Vector:
+    """Return a task vector with a share of its entries at 0 and the others enlarged, in place."""
+    generator = torch.Generator().manual_seed(seed)
+    for tensor in vector.values():
+        gone = torch.rand(tensor.shape, generator=generator) < drop
+        tensor.masked_fill_(gone, 0).div_(1 - drop)
+    return vector

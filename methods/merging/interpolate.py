@@ -13,17 +13,19 @@ So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; 
 (1 - weight) theta_0 + weight theta_t, WiSE-FT and PAINT; over `all` with shares uniform it is the
 mean of all tasks, in any order.
 
-Memory: three models beside theta_0 and theta_t, however long the history; no FLOPs to speak of.
-Each step is a + w (b - a), so merging equal weights changes no bit.
+Memory: four models beside theta_0 and theta_t, however long the history; no FLOPs to speak of. The
+running form is the average, and with `weight` the newest apart from the mean of those before it;
+reversed shares have none, as they shrink with every task. Each step is a + w (b - a), so merging
+equal weights changes no bit.
 """
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from methods import Weights
-from methods.merging._shares import walk
+from methods.foldings import Folding
+from methods.merging._shares import average, averaging
 
 
 def merge(
@@ -38,11 +40,19 @@ def merge(
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
     """
-    average: dict[str, Tensor] = {}
-    for weights, share in walk(history, weight, shares, initial):
-        for name, tensor in weights.items():
-            if name in average:
-                average[name] = torch.lerp(average[name], tensor, share)
-            else:
-                average[name] = tensor.clone()
-    return average
+    running = averaging(torch.lerp, weight, shares, initial)
+    if running is not None:
+        return running.merge(history)
+    assert shares is not None
+    return average(torch.lerp, history, shares, initial)
+
+
+def folding(
+    *, weight: float | None = None, shares: str | None = None, initial: bool = False
+) -> Folding | None:
+    """Return the running form, or None for reversed shares, which shrink with every task.
+
+    Raises:
+        ValueError: as `merge`.
+    """
+    return averaging(torch.lerp, weight, shares, initial)

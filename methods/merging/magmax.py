@@ -5,22 +5,31 @@
 The paper trains the tasks one after the other and merges once, over `all`, with scale 0.5; the
 default is that of FoMo-in-Flux.
 
-Memory: four models beside theta_0 and theta_t; no FLOPs to speak of.
+Memory: four models beside theta_0 and theta_t; the running form is the largest moves. No FLOPs to
+speak of.
 """
 
-from collections.abc import Sequence
+from functools import partial
 
 import torch
 
 from methods import Weights
-from methods.merging._vectors import Vector, plus, task_vectors
+from methods.foldings import Folding, Parts
+from methods.merging._vectors import moved, plus
 
 
-def merge(history: Sequence[Weights], *, scale: float = 1.0) -> Weights:
-    """Return theta_0 with the scaled largest moves added."""
-    largest: Vector = {}
-    for vector in task_vectors(history):
-        for name, tensor in vector.items():
-            held = largest.setdefault(name, tensor)
-            largest[name] = torch.where(tensor.abs() > held.abs(), tensor, held)
-    return plus(history[0], largest, scale)
+def folding(*, scale: float = 1.0) -> Folding:
+    """Return the running form: theta_0 with the scaled largest moves added."""
+    return Folding(take=_take, finish=partial(_finish, scale))
+
+
+def _take(parts: Parts, initial: Weights, weights: Weights) -> Parts:
+    largest = parts.setdefault("largest", {})
+    for name, tensor in moved(initial, weights).items():
+        held = largest.setdefault(name, tensor)
+        largest[name] = torch.where(tensor.abs() > held.abs(), tensor, held)
+    return parts
+
+
+def _finish(scale: float, parts: Parts, initial: Weights) -> Weights:
+    return plus(initial, parts["largest"], scale)

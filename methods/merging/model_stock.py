@@ -10,41 +10,45 @@ because the formula has no value there: a tensor that did not move has no angle,
 counted (else r_1 would be theta_0, and so would every later r_t), and a single one is kept as it
 is; a negative cosine, whose ratio runs away to infinity, counts as 0.
 
-Memory: six models beside theta_0 and theta_t, the sum of the task vectors and that of their
-directions among them: the mean cosine is (|sum of directions|^2 - n) / (n (n - 1)), so no pair is
-ever held. No FLOPs to speak of.
+Memory: six models beside theta_0 and theta_t. The running form is the sum of the task vectors, that
+of their directions, and their number: the mean cosine is (|sum of directions|^2 - n) / (n (n - 1)),
+so no pair is ever held. No FLOPs to speak of.
 """
 
-from collections.abc import Sequence
-
+import torch
 from torch import Tensor
 
 from methods import Weights
-from methods.merging._vectors import Vector, task_vectors
+from methods.foldings import Folding, Parts
+from methods.merging._vectors import add, moved
 
 
-def merge(history: Sequence[Weights]) -> Weights:
-    """Return theta_0 with the shortened mean added."""
-    sums: Vector = {}
-    directions: Vector = {}
-    counts: dict[str, int] = {}
-    for vector in task_vectors(history):
-        for name, tensor in vector.items():
-            length = tensor.double().norm()
-            if not length:
-                continue
-            direction = tensor / length.to(tensor.dtype)
-            if name in counts:
-                directions[name].add_(direction)
-                sums[name].add_(tensor)
-            else:
-                directions[name], sums[name] = direction, tensor
-            counts[name] = counts.get(name, 0) + 1
+def folding() -> Folding:
+    """Return the running form: theta_0 with the shortened mean added."""
+    return Folding(take=_take, finish=_finish)
+
+
+def _take(parts: Parts, initial: Weights, weights: Weights) -> Parts:
+    counts = parts.setdefault("count", {})
+    for name, tensor in moved(initial, weights).items():
+        length = tensor.double().norm()
+        if not length:
+            continue
+        direction = tensor / length.to(tensor.dtype)
+        add(parts, "direction", {name: direction})
+        add(parts, "sum", {name: tensor})
+        counts[name] = counts.get(name, torch.tensor(0)) + 1
+    return parts
+
+
+def _finish(parts: Parts, initial: Weights) -> Weights:
+    counts = parts.get("count", {})
     merged = {}
-    for name, tensor in history[0].items():
+    for name, tensor in initial.items():
         if name in counts:
-            share = ratio(directions[name], counts[name])
-            merged[name] = tensor + share * sums[name] / counts[name]
+            count = int(counts[name])
+            share = ratio(parts["direction"][name], count)
+            merged[name] = tensor + share * parts["sum"][name] / count
         else:
             merged[name] = tensor.clone()
     return merged

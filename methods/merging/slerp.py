@@ -9,7 +9,8 @@ It is a + w (b - a) where |cos omega| > 0.9995 or a or b is 0. More than two are
 the other, each with the share that it takes of the average so far; `weight`, `shares` and `initial`
 are those of `interpolate`. The fold depends on the order.
 
-Memory: four models beside theta_0 and theta_t; no FLOPs to speak of.
+Memory: five models beside theta_0 and theta_t; no FLOPs to speak of. The running form is that of
+`interpolate`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor
 
 from methods import Weights
-from methods.merging._shares import walk
+from methods.foldings import Folding
+from methods.merging._shares import average, averaging
 
 # The cosine above which two tensors have no arc between them
 PARALLEL = 0.9995
@@ -36,14 +38,22 @@ def merge(
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
     """
-    average: dict[str, Tensor] = {}
-    for weights, share in walk(history, weight, shares, initial):
-        for name, tensor in weights.items():
-            if name in average:
-                average[name] = slerp(average[name], tensor, share)
-            else:
-                average[name] = tensor.clone()
-    return average
+    running = averaging(slerp, weight, shares, initial)
+    if running is not None:
+        return running.merge(history)
+    assert shares is not None
+    return average(slerp, history, shares, initial)
+
+
+def folding(
+    *, weight: float | None = None, shares: str | None = None, initial: bool = False
+) -> Folding | None:
+    """Return the running form, or None for reversed shares, which shrink with every task.
+
+    Raises:
+        ValueError: as `merge`.
+    """
+    return averaging(slerp, weight, shares, initial)
 
 
 def slerp(one: Tensor, other: Tensor, share: float) -> Tensor:

@@ -9,15 +9,19 @@
 out. The paper leaves out what only one task needs, too: 2. Over `running`, where r_0 = theta_0
 needs nothing, 2 would never leave theta_0.
 
-Memory: five models beside theta_0 and theta_t. No FLOPs to speak of; the history is read twice.
+Memory: of one tensor at a time all task vectors, up to a GiB, else one of them; the result beside
+theta_0 and theta_t. No FLOPs to speak of. It has no running form: what a task needs depends on the
+sum of all.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from methods import Weights
-from methods.merging._vectors import plus, task_vectors, total
+from methods.merging._vectors import TensorVectors, added, by_tensor
 
 
 def merge(
@@ -33,10 +37,13 @@ def merge(
             "tall is a threshold of at least 0 and tasks a number of at least 1, "
             f"not {tall} and {tasks}"
         )
-    summed = total(task_vectors(history))
-    needed = {name: torch.zeros_like(tensor, dtype=torch.int16) for name, tensor in summed.items()}
-    for vector in task_vectors(history):
-        for name, tensor in vector.items():
-            needed[name] += tensor.abs() >= tall * (summed[name] - tensor).abs()
-    agreed = {name: tensor * (needed[name] >= tasks) for name, tensor in summed.items()}
-    return plus(history[0], agreed, scale)
+    return by_tensor(history, partial(_agreed, tall, tasks, scale))
+
+
+def _agreed(tall: float, tasks: int, scale: float, name: str, vectors: TensorVectors) -> Tensor:
+    """Return the scaled sum where enough tasks need it, else 0."""
+    summed = added(vectors)
+    needed = torch.zeros_like(summed, dtype=torch.int16)
+    for tensor in vectors:
+        needed += tensor.abs() >= tall * (summed - tensor).abs()
+    return scale * (summed * (needed >= tasks))

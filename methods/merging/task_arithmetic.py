@@ -7,15 +7,20 @@ The default scale is that of FoMo-in-Flux for a running merge; over all of eight
 finds 0.3. Over `running` the scale is applied at every task: 0.1 shrinks what was there before
 tenfold each time, 1 adds it to itself, 0.5 is EMA-merge.
 
-Memory: three models beside theta_0 and theta_t; no FLOPs to speak of.
+Memory: three models beside theta_0 and theta_t; the running form is the sum. No FLOPs to speak of.
 """
 
-from collections.abc import Sequence
+from functools import partial
 
 from methods import Weights
-from methods.merging._vectors import plus, task_vectors, total
+from methods.foldings import Folding, Parts
+from methods.merging._vectors import plus, take_sum
 
 
-def merge(history: Sequence[Weights], *, scale: float = 0.1) -> Weights:
-    """Return theta_0 with the scaled sum added."""
-    return plus(history[0], total(task_vectors(history)), scale)
+def folding(*, scale: float = 0.1) -> Folding:
+    """Return the running form: theta_0 with the scaled sum added."""
+    return Folding(take=take_sum, finish=partial(_finish, scale))
+
+
+def _finish(scale: float, parts: Parts, initial: Weights) -> Weights:
+    return plus(initial, parts["sum"], scale)

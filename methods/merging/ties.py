@@ -9,40 +9,56 @@
 that is kept are kept, too.
 
 Memory: seven models beside theta_0 and theta_t, whatever the number of tasks: a task vector, its
-magnitudes, the signs, the sum, a count. No FLOPs to speak of; the history is read twice.
+magnitudes, and the running form, which is the sum and, of either sign, the sum and the count. No
+FLOPs to speak of; each model is read once.
 """
 
-from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
 
 from methods import Weights
-from methods.merging._vectors import Vector, elected, fraction, plus, smallest, task_vectors
+from methods.foldings import Folding, Parts
+from methods.merging._vectors import (
+    Vector,
+    elected,
+    fraction,
+    moved,
+    plus,
+    smallest,
+    take_signs,
+)
 
 
-def merge(history: Sequence[Weights], *, keep: float = 0.3, scale: float = 1.0) -> Weights:
-    """Return theta_0 with the scaled mean of what agrees added.
+def folding(*, keep: float = 0.3, scale: float = 1.0) -> Folding:
+    """Return the running form: theta_0 with the scaled mean of what agrees added.
 
     Raises:
         ValueError: a `keep` outside [0, 1].
     """
     fraction("keep", keep)
-    return plus(history[0], elected(partial(trimmed, history, keep)), scale)
+    return Folding(take=partial(_take, keep), finish=partial(_finish, scale))
 
 
-def trimmed(history: Sequence[Weights], keep: float) -> Iterator[Vector]:
-    """Yield the task vectors with all but their largest entries at 0.
+def _take(keep: float, parts: Parts, initial: Weights, weights: Weights) -> Parts:
+    return take_signs(parts, trimmed(moved(initial, weights), keep))
+
+
+def _finish(scale: float, parts: Parts, initial: Weights) -> Weights:
+    return plus(initial, elected(parts), scale)
+
+
+def trimmed(vector: Vector, keep: float) -> Vector:
+    """Return a task vector with all but its largest entries set to 0, in place.
 
     The share is of all entries of the model together.
     """
-    for vector in task_vectors(history):
-        flat = torch.cat([tensor.abs().flatten() for tensor in vector.values()])
-        count, least = int(keep * len(flat)), float("inf")
-        if count:
-            (least,) = smallest(flat, len(flat) - count)
-        # A model less to hold while the vector is in use
-        del flat
-        for tensor in vector.values():
-            tensor.masked_fill_(tensor.abs() < least, 0)
-        yield vector
+    flat = torch.cat([tensor.abs().flatten() for tensor in vector.values()])
+    count, least = int(keep * len(flat)), float("inf")
+    if count:
+        (least,) = smallest(flat, len(flat) - count)
+    # A model less to hold while the vector is in use
+    del flat
+    for tensor in vector.values():
+        tensor.masked_fill_(tensor.abs() < least, 0)
+    return vector

@@ -74,13 +74,22 @@ mixture_definition AS (
     LEFT JOIN dataset_definition ON dataset_definition.name = mixture.pretraining_dataset
 ),
 method_definition AS (
-    SELECT name, to_json(
-                         {name: name, tuning: tuning, tuning_params: tuning_params,
-                          objective: objective, objective_params: objective_params,
-                          merging: merging, merging_params: merging_params, start: "start",
-                          deploy: deploy, repair: repair,
-                          repair_params: repair_params}) AS definition
+    -- an ensemble is left out where there is none: definitions from before there were any stay what
+    -- they were
+    SELECT method.name, CASE WHEN method.ensemble IS NULL THEN plain.definition
+                             ELSE json_merge_patch(plain.definition,
+                                                   json_object('ensemble', method.ensemble,
+                                                               'ensemble_params',
+                                                               method.ensemble_params))
+                             END AS definition
     FROM method
+    JOIN (SELECT name, to_json(
+                               {name: name, tuning: tuning, tuning_params: tuning_params,
+                                objective: objective, objective_params: objective_params,
+                                merging: merging, merging_params: merging_params, start: "start",
+                                deploy: deploy, repair: repair,
+                                repair_params: repair_params}) AS definition
+          FROM method) AS plain USING (name)
 ),
 recipe_definition AS (
     -- how a step is computed is left out where nothing is said of it: definitions from before it

@@ -12,7 +12,7 @@ import duckdb
 from rich.console import Console
 
 from runner.backends import Backend
-from runner.scheduler import forecast_tables, profiles, rule_forecast, rules
+from runner.scheduler import forecast_tables, merge_forecast, profiles, rule_forecast, rules
 from runner.scheduler.attempts import Live, jobs, live_attempts
 from runner.scheduler.estimates import Outlook, Sum, total
 from runner.scheduler.fact_rows import named_rows
@@ -61,6 +61,7 @@ def dry_run(
         outlooks = named_rows(connection, "SELECT * FROM outlook")
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         with_more_memory = raised(site, connection)
+        merges = merge_forecast.remarks(connection)
         columns = ", ".join(forecast_tables.KEY)
         first = named_rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
     whole = total(site, outlooks)
@@ -78,7 +79,7 @@ def dry_run(
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
         console.print(forecast_tables.studies(site, outlooks, concurrency.trials))
-        for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
+        for line in [f"end: {concurrency.why}", *merges, *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return rule_forecast.show(console, site, answers, additions)
 

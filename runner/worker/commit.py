@@ -16,7 +16,7 @@ from runner.worker.evaluation import drift
 from runner.worker.trial_parts import Trial
 from runner.worker.unused import unused_rows
 from runner.worker.weight_files import PREPROCESSING
-from runner.worker.weights import DEPLOYED, KEPT_FOR, weights_file
+from runner.worker.weights import DEPLOYED, kept_for, weights_file
 
 Row = dict[str, Any]
 
@@ -34,6 +34,8 @@ class Finished:
     deployed: Weights
     # What the next task begins from; None after task 0, as the model is that already
     following: Weights | None = None
+    # Rows of the table `statistic`: what an image costs at inference
+    inference: list[Row] = field(default_factory=list)
     # Rows of the table `progress`
     curve: list[Row] = field(default_factory=list)
 
@@ -80,7 +82,7 @@ def commit(trial: Trial, finished: Finished) -> None:
 def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     """Return the rows that a task brings, by table."""
     task = finished.task
-    statistics = drift(finished.deployed, trial.initial, task)
+    statistics = drift(finished.deployed, trial.initial, task) + finished.inference
     if task:
         statistics += trial.learner.choice.rows(task)
     statistics += unused_rows(trial.datasets, task)
@@ -103,7 +105,6 @@ def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, File
     images = json.dumps(asdict(trial.learner.backbone.preprocessing))
     metadata = {PREPROCESSING: images}
     paths = {DEPLOYED: trial.history.save(task, DEPLOYED, deployed, metadata)}
-    for over, kind in KEPT_FOR.items():
-        if over in trial.learner.method.merging.asked:
-            paths[kind] = weights_file(trial.run, task, kind)
+    for kind in kept_for(trial.learner.method):
+        paths[kind] = weights_file(trial.run, task, kind)
     return {name: FileEntry(file=path.name, sha256=sha256(path)) for name, path in paths.items()}

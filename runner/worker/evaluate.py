@@ -1,23 +1,35 @@
 """The evaluate stage: measuring the weights that a task deploys on the suite."""
 
+from collections.abc import Sequence
+
+from evals import Encoder
 from methods import Weights
 from runner.worker.costs import Entry, Ledger
+from runner.worker.ensemble_encoder import EnsembleEncoder
 from runner.worker.evaluation import Row, SuiteTests, Untouched, examples_of, measure_suite
+from runner.worker.inference import inference_rows
 from runner.worker.reuse import untouched_key
 from runner.worker.suites import shares
 from runner.worker.trial_parts import Trial
 
 
-def evaluate(trial: Trial, task: int, deployed: Weights, ledger: Ledger) -> list[Row]:
+def evaluate(
+    trial: Trial, task: int, deployed: Weights, ledger: Ledger, members: Sequence[Weights] = ()
+) -> list[Row]:
     """Return rows of `result` for the weights that a task deploys.
 
-    Task 0 is the untouched backbone.
+    Task 0 is the untouched backbone. `members` are the models of an ensemble, where one is
+    deployed: they are measured together.
     Charged to the ledger as the phase `evaluate`. The model holds the deployed weights afterwards.
     """
     trial.learner.load_weights(deployed)
     parts = shares(trial.spec.stream["suite"], task, trial.tasks)
     if task:
-        return _measure(trial, task, parts, ledger)
+        results = _measure(trial, task, parts, ledger, members)
+        if members:
+            # The model holds whatever member was measured last
+            trial.learner.load_weights(deployed)
+        return results
     # Every trial would come to the same by the untouched backbone, so one measures it for all
     key = untouched_key(trial, parts)
     stored = trial.store.untouched.get(key)
@@ -30,8 +42,14 @@ def evaluate(trial: Trial, task: int, deployed: Weights, ledger: Ledger) -> list
     return results
 
 
-def _measure(trial: Trial, task: int, parts: tuple[float, ...], ledger: Ledger) -> list[Row]:
-    backbone = trial.learner.backbone
+def _measure(
+    trial: Trial,
+    task: int,
+    parts: tuple[float, ...],
+    ledger: Ledger,
+    members: Sequence[Weights] = (),
+) -> list[Row]:
+    backbone, encoder = trial.learner.backbone, encoder_of(trial, members)
     untouched = Untouched(backbone, trial.initial)
     step = trial.plan.steps if task else 0
     with ledger.phase("evaluate") as entry:
@@ -40,7 +58,24 @@ def _measure(trial: Trial, task: int, parts: tuple[float, ...], ledger: Ledger) 
             tests=trial.datasets.tests,
             brought=trial.datasets.brought,
         )
-        results = measure_suite(backbone, measured, parts, task, step, untouched)
+        results = measure_suite(encoder, measured, parts, task, step, untouched)
         entry.pairs = examples_of(results)
         trial.datasets.publish_decoded()
     return results
+
+
+def encoder_of(trial: Trial, members: Sequence[Weights]) -> Encoder:
+    """Return what is deployed as an encoder: the model as it is, or the members of an ensemble."""
+    backbone, ensemble = trial.learner.backbone, trial.learner.method.ensemble
+    if not members or ensemble is None:
+        return backbone
+    return EnsembleEncoder(backbone, ensemble.rule, members, trial.initial)
+
+
+def inference(trial: Trial, task: int, members: Sequence[Weights] = ()) -> list[Row]:
+    """Return rows of `statistic`: what an image and a text cost the deployed encoder.
+
+    An ensemble leaves the model with the weights of its last member.
+    """
+    backbone = trial.learner.backbone
+    return inference_rows(encoder_of(trial, members), backbone.image_px, task)

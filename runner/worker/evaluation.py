@@ -89,6 +89,10 @@ class Once:
             self.texts[key] = self.model.encode_texts(texts)
         return self.texts[key]
 
+    def similarities(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+        """Return (N, M) how near embeddings are to each other, as the model compares them."""
+        return evals.similar_of(self.model)(queries, candidates)
+
 
 def measure_suite(
     backbone: evals.Encoder,

@@ -3,33 +3,85 @@
 Memory does not grow with the number of tasks, because a history is read item by item.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
+from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import Tensor
 
-from methods import Weights
+from methods import Method, Weights
+from methods.foldings import Parts, flat, unflat
 from runner.records import DamagedFileError
 from runner.run_files import Receipt
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import checkpoint
 
-# Weights as trained in a task; the running merge up to it; the weights that were deployed after it
-LAST, RUNNING, DEPLOYED = "last", "running", "deployed"
-# What a merging combines -> the kind of weights that is kept of each task for it
-KEPT_FOR = {"all": LAST, "running": RUNNING}
+# Weights as trained in a task; the running merge up to it; the running form of a merge over all
+# tasks; the weights that were deployed after it
+LAST, RUNNING, FOLDED, DEPLOYED = "last", "running", "folded", "deployed"
+# What was merged, where it is a member of what is deployed
+MERGED = "merged"
+# What an ensemble has learned of the tasks' images
+ROUTED = "routed"
+# How many files are read at once
+READERS = 8
+
+
+def kept_for(method: Method) -> list[str]:
+    """Return the kinds of weights that are kept of a task for the mergings and ensembles of later
+    ones.
+    """
+    merging, kinds = method.merging, []
+    if "all" in merging.asked and merging.folding is not None:
+        kinds.append(FOLDED)
+    of_all = method.ensemble is not None and method.ensemble.members == "all"
+    if of_all or ("all" in merging.asked and merging.folding is None):
+        kinds.append(LAST)
+    if method.ensemble is not None and method.ensemble.members == "merged":
+        kinds.append(MERGED)
+    if method.ensemble is not None and method.ensemble.rule.routes:
+        kinds.append(ROUTED)
+    if "running" in merging.asked:
+        kinds.append(RUNNING)
+    return kinds
+
+
+class OnDisk(Mapping[str, Tensor]):
+    """Weights in a file, of which a tensor is read each time that it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: Any = None
+
+    @property
+    def file(self) -> Any:
+        """Return the open file; it is opened when it is first asked for something."""
+        if self._file is None:
+            self._file = safe_open(self.path, "pt")
+        return self._file
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self.file.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.file.keys())
+
+    def __len__(self) -> int:
+        return len(self.file.keys())
 
 
 class Loaded(Sequence[Weights]):
-    """Weights that are read each time they are asked for, and not kept in memory."""
+    """A history of weights, some of them on disk, of which several can be read at once."""
 
-    def __init__(self, loads: Sequence[Callable[[], Weights]]) -> None:
-        self.loads = loads
+    def __init__(self, items: Sequence[Weights]) -> None:
+        self.items = items
 
     def __len__(self) -> int:
-        return len(self.loads)
+        return len(self.items)
 
     @overload
     def __getitem__(self, index: int) -> Weights: ...
@@ -37,8 +89,20 @@ class Loaded(Sequence[Weights]):
     def __getitem__(self, index: slice) -> "Loaded": ...
     def __getitem__(self, index: int | slice) -> "Weights | Loaded":
         if isinstance(index, slice):
-            return Loaded(self.loads[index])
-        return self.loads[index]()
+            return Loaded(self.items[index])
+        return self.items[index]
+
+    def read(self, name: str) -> Iterator[Tensor]:
+        """Yield a tensor of each item after the first, in order, reading READERS files at once."""
+        stored = [item for item in self.items[1:] if isinstance(item, OnDisk)]
+        if not stored:
+            yield from (item[name] for item in self.items[1:])
+            return
+        with ThreadPoolExecutor(READERS) as pool:
+            # A copy, as a tensor of a file in memory is not read before it is looked at
+            tensors = pool.map(lambda item: item[name].clone(), stored)
+            for item in self.items[1:]:
+                yield next(tensors) if isinstance(item, OnDisk) else item[name]
 
 
 class History:
@@ -68,12 +132,11 @@ class History:
             DamagedFileError: weights of an earlier task are no longer as they were written.
         """
         finished = done_tasks(self.relatives)
-        loads: list[Callable[[], Weights]] = [lambda: self.initial]
+        items: list[Weights] = [self.initial]
         for earlier in range(1, task):
             folder = self._holder(finished, earlier)
-            loads.append(partial(load_file, weights_file(folder, earlier, LAST)))
-        loads.append(lambda: last)
-        return Loaded(loads)
+            items.append(OnDisk(weights_file(folder, earlier, LAST)))
+        return Loaded([*items, last])
 
     def _holder(self, finished: dict[int, tuple[RunFolder, Receipt]], task: int) -> RunFolder:
         """Return the attempt whose files of a finished task are as they were written.
@@ -94,22 +157,47 @@ class History:
         """
         if task == 0:
             return self.initial
-        folder = self._holder(done_tasks(self.relatives), task)
-        return load_file(weights_file(folder, task, RUNNING))
+        return load_file(self._file(task, RUNNING))
+
+    def folded(self, task: int) -> Parts:
+        """Return the running form of a merge over all tasks up to a finished one; of task 0, {}.
+
+        Raises:
+            DamagedFileError: it is no longer as it was written.
+        """
+        return unflat(load_file(self._file(task, FOLDED))) if task else {}
+
+    def routed(self, task: int) -> Weights:
+        """Return what an ensemble has learned of the images of all tasks up to a finished one.
+
+        Of task 0 it is nothing.
+
+        Raises:
+            DamagedFileError: it is no longer as it was written.
+        """
+        return load_file(self._file(task, ROUTED)) if task else {}
+
+    def save_folded(self, task: int, parts: Parts) -> None:
+        """Keep the running form of a merge over all tasks, as `save` keeps weights."""
+        self.save(task, FOLDED, flat(parts))
+
+    def _file(self, task: int, kind: str) -> Path:
+        """Return the file of weights of a finished task, in the attempt that vouches for it."""
+        return weights_file(self._holder(done_tasks(self.relatives), task), task, kind)
 
 
 def weights_file(run: RunFolder, task: int, kind: str) -> Path:
-    """Return where an attempt keeps the weights of a task of the kind LAST, RUNNING or DEPLOYED."""
+    """Return where an attempt keeps the weights of a task, by their kind."""
     return run.path / f"task-{task:04d}.{kind}.safetensors"
 
 
 def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
     """Remove weights of earlier tasks that nothing asks for once `task` has its receipt.
 
-    Only what was deployed last and the newest running merge are ever asked for again by a trial.
+    Only what was deployed last, and the newest running merge and form, are ever asked for again.
     keep: of which earlier tasks people want what was deployed: `last` (none), `all` or `every:N`.
     """
-    for kind in (DEPLOYED, RUNNING):
+    for kind in (DEPLOYED, RUNNING, FOLDED, MERGED, ROUTED):
         for path in run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
             earlier = int(path.name[5:9])
             kept = kind == DEPLOYED and _is_kept(keep, earlier)

@@ -39,6 +39,11 @@ FIRST_ARGUMENTS = ("parameters", "step", "earlier", "concepts")
 OVER = ("running", "all", "ends")
 # Keys of merging_params that every merging shares and its technique does not take
 RESERVED = ("over", "start_over", "lines", "restart")
+# The values of `members` of ensemble_params, which say of which models an ensemble is: see
+# methods/ensembling.py
+MEMBERS = ("all", "ends", "merged")
+# The functions of which the file of a merging defines one; where it defines two, their keys agree
+MERGES = ("merge", "folding", "share")
 # The key of optimizer_params that says whether the optimizer's state goes on in the next task
 CARRY = "carry"
 # Key of optimizer_params: which parameters weight decay acts on, a word of DECAYS
@@ -86,10 +91,11 @@ def annotations(registry: str, name: str) -> Mapping[str, ast.expr]:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == class_name:
             return _fields(node)
-        if isinstance(node, ast.FunctionDef) and node.name in ("merge", "share"):
+        if isinstance(node, ast.FunctionDef) and node.name in MERGES:
             return _keyword_only(node)
     raise PartError(
-        f"{registry}/{name}.py defines neither class {class_name} nor function merge or share"
+        f"{registry}/{name}.py defines neither class {class_name} nor function "
+        f"{' or '.join(MERGES)}"
     )
 
 

@@ -12,7 +12,17 @@ from schema.checks import parts
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
 from schema.checks.dataset_rows import RowError, check_words
-from schema.checks.parts import CARRY, DECAY, DECAYS, OVER, PartError, averages_steps, names
+from schema.checks.parts import (
+    CARRY,
+    DECAY,
+    DECAYS,
+    MEMBERS,
+    OVER,
+    PartError,
+    averages_steps,
+    declared,
+    names,
+)
 from schema.checks.preprocessing import Preprocessing, PreprocessingError
 from schema.words import nearest
 
@@ -47,6 +57,7 @@ def check_method(row: Row) -> None:
     elif params:
         listed = ", ".join(names("methods/repair"))
         raise PartError(f"{where}: repair_params without a repair. Name one of {listed}.")
+    _check_ensemble(row, where)
 
 
 def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
@@ -214,6 +225,8 @@ def _check_objectives(row: Row, where: str) -> None:
 def _check_use_of_merging(row: Row, where: str) -> None:
     """Refuse a merging whose result nothing uses, or a key of it that nothing reads."""
     params, start, deploy = _object(row["merging_params"]), row["start"], row["deploy"]
+    if _merges_for_ensemble(row):
+        deploy = "merged"
     if row["merging"] != "none" and "merged" not in (start, deploy):
         raise PartError(
             f"{where}: nothing uses merging {row['merging']!r}: neither start nor deploy is "
@@ -229,6 +242,42 @@ def _check_use_of_merging(row: Row, where: str) -> None:
             f"{where}: over says what is deployed, but deploy is {deploy!r}, and start has "
             "start_over. Leave it out."
         )
+
+
+def _check_ensemble(row: Row, where: str) -> None:
+    """Refuse an ensemble that is not deployed, an unknown one, or members that do not exist."""
+    # Definitions from before there were ensembles have neither column
+    ensemble, params = row.get("ensemble"), _object(row.get("ensemble_params") or {})
+    known = ", ".join(names("methods/ensembles"))
+    if (row["deploy"] == "ensemble") != (ensemble is not None):
+        raise PartError(
+            f"{where}: deploy is {row['deploy']!r} and ensemble is {ensemble!r}. To deploy several "
+            f"models, set deploy to 'ensemble' and name one of {known}; else leave ensemble NULL."
+        )
+    if ensemble is None:
+        if params:
+            raise PartError(f"{where}: ensemble_params without an ensemble. Name one of {known}.")
+        return
+    parts.check("methods/ensembles", ensemble, params, f"{where}, ensemble", ("members",))
+    # A rule may go with some of them only
+    allowed = declared("methods/ensembles", ensemble, ("members",)) or MEMBERS
+    members = params.get("members", allowed[0])
+    if members not in allowed:
+        raise PartError(
+            f"{where}, ensemble: {ensemble} has no members {members!r}. "
+            f"Allowed: {', '.join(allowed)}.{nearest(str(members), allowed)}"
+        )
+    if members == "merged" and row["merging"] == "none":
+        raise PartError(
+            f"{where}, ensemble: members is 'merged' but merging is 'none'. "
+            "Name a merging, or take members 'all' or 'ends'."
+        )
+
+
+def _merges_for_ensemble(row: Row) -> bool:
+    """Return whether an ensemble has what was merged as a member."""
+    params = _object(row.get("ensemble_params") or {})
+    return row.get("ensemble") is not None and params.get("members") == "merged"
 
 
 def _check_lines(lines: Any, where: str) -> None:

@@ -324,3 +324,57 @@ INSERT INTO method (name, tuning, tuning_params, objective, objective_params, no
  || '"consolidation": 0}}',
  'a protected low-rank tuning with a teacher: what each adds to the other')
 ON CONFLICT DO NOTHING;
+
+-- Merging over time, of 2024 and 2025: every task begins at the backbone, and all of them are merged
+-- (offline merging), or folded task after task in constant memory. Scales are the papers'; those
+-- that they choose on held-out data are to be tuned.
+INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
+('tsv_m', 'tsv_m', '{"over": "all", "scale": 1}', 'initial', 'merged',
+ 'the largest singular directions of every task, turned apart (TSV-M, arXiv 2412.00081)'),
+('iso_c', 'iso_c', '{"over": "all", "scale": 1}', 'initial', 'merged',
+ 'the sum of task vectors with an even spectrum (Iso-C, arXiv 2502.04959); the scale is to be '
+ || 'tuned'),
+('iso_c_ema', 'iso_c', '{"over": "running", "scale": 0.5}', 'merged', 'merged',
+ 'iso_c of the running merge and the task; half the sum, because the whole would double at every '
+ || 'task'),
+('iso_cts', 'iso_cts', '{"over": "all", "common": 0.8, "scale": 1}', 'initial', 'merged',
+ 'iso_c, a fifth of the directions being of single tasks (Iso-CTS, arXiv 2502.04959); the scale '
+ || 'is to be tuned'),
+('opcm', 'opcm', '{"over": "all", "alpha": 0.5}', 'initial', 'merged',
+ 'each task projected away from what is merged already, in constant memory (arXiv 2501.09522)'),
+('opcm_last', 'opcm', '{"over": "all", "alpha": 0.5}', 'last', 'merged',
+ 'opcm of tasks that are learned one after the other'),
+('wudi', 'wudi', '{"over": "all", "steps": 300, "lr": 1e-5}', 'initial', 'merged',
+ 'the sum of task vectors, moved until it disturbs no task''s directions (arXiv 2503.08099)'),
+('emr_one', 'emr', '{"over": "all", "tasks": 1, "rescale": true}', 'initial', 'merged',
+ 'the largest moves of the elected sign, rescaled: EMR (arXiv 2405.17461) as one deployed model'),
+('emr_consensus', 'emr', '{"over": "all", "tasks": 2, "rescale": true}', 'initial', 'merged',
+ 'emr_one where two tasks agree in sign')
+ON CONFLICT DO NOTHING;
+
+-- Several models that answer as one (deploy: ensemble). What an image costs at inference is in the
+-- table statistic (inference_flops).
+INSERT INTO method (name, merging, merging_params, "start", deploy, ensemble, ensemble_params,
+    note) VALUES
+('ensemble_mean', 'none', '{}', 'last', 'ensemble', 'mean', '{"members": "all"}',
+ 'the mean of the logits of every task''s model, trained one after the other (arXiv 1612.01474)'),
+('ensemble_mean_zs', 'none', '{}', 'initial', 'ensemble', 'mean', '{"members": "all"}',
+ 'as ensemble_mean, every task from the backbone'),
+('ensemble_ends', 'none', '{}', 'last', 'ensemble', 'mean', '{"members": "ends"}',
+ 'the mean of the logits of the untouched backbone and the last model: what wise_ft does to weights'),
+('ensemble_maximum_zs', 'none', '{}', 'initial', 'ensemble', 'maximum', '{"members": "all"}',
+ 'every task from the backbone; whichever model is surest answers'),
+('ensemble_line', 'none', '{}', 'last', 'ensemble', 'line', '{"members": "ends", "points": 3}',
+ 'the mean of logits along the line from the backbone to the last model (arXiv 2202.09826)'),
+('lae', 'ema_step', '{"decay": 0.9999, "restart": false}', 'last', 'ensemble', 'maximum',
+ '{"members": "merged"}',
+ 'LAE (arXiv 2303.10070) with both of its experts: the slow weights and the last, whichever is '
+ || 'surer'),
+('ensemble_nearest', 'none', '{}', 'initial', 'ensemble', 'nearest', '{"pairs": 1024}',
+ 'every task from the backbone; the model of the task whose images'' features are nearest (nearest '
+ || 'mean, arXiv 1611.07725)'),
+('ensemble_rls', 'none', '{}', 'initial', 'ensemble', 'rls',
+ '{"pairs": 1024, "ridge": 1, "hidden": 2048}',
+ 'every task from the backbone; the model that recursive least squares on random features names, '
+ || 'as RAIL (arXiv 2406.18868) does for classes')
+ON CONFLICT DO NOTHING;

@@ -14,7 +14,7 @@ UNITS = ("maf_gflops", "gflops", "steps", "pairs")
 CHARGINGS = ("once", "per_step")
 COSTS = ("counted", "published")
 STARTS = ("last", "merged", "initial", "random")
-DEPLOYS = ("last", "merged")
+DEPLOYS = ("last", "merged", "ensemble")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -117,6 +117,7 @@ class Method(SQLModel, table=True):
             "objective_params",
             "merging_params",
             "repair_params",
+            "ensemble_params",
         ),
     )
     name: str = column("the word a trial uses", key=True)
@@ -138,12 +139,23 @@ class Method(SQLModel, table=True):
     start: str = column(
         "weights the next task begins from: last, merged, initial or random", default="'last'"
     )
-    deploy: str = column("weights that are measured and shipped: last or merged", default="'last'")
+    deploy: str = column(
+        "weights that are measured and shipped: last, merged, or several models as an ensemble",
+        default="'last'",
+    )
     repair: str | None = column(
         "a stage after the task: a file in methods/repair/; NULL: none", nullable=True
     )
     repair_params: dict[str, Any] = params(
         "hyperparameters of the repair; its dataclass fields are the keys"
+    )
+    ensemble: str | None = column(
+        "how several models answer as one: a file in methods/ensembles/; NULL: one model",
+        nullable=True,
+    )
+    ensemble_params: dict[str, Any] = params(
+        "hyperparameters of the ensemble; its dataclass fields are the keys, and members: all, "
+        "ends or merged"
     )
     note: str | None = note()
 

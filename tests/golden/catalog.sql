@@ -263,14 +263,17 @@ CREATE TABLE method (
     deploy VARCHAR DEFAULT 'last' NOT NULL,
     repair VARCHAR,
     repair_params JSON DEFAULT '{}' NOT NULL,
+    ensemble VARCHAR,
+    ensemble_params JSON DEFAULT '{}' NOT NULL,
     note VARCHAR,
     PRIMARY KEY (name),
     CONSTRAINT method_start CHECK ("start" IN ('last', 'merged', 'initial', 'random')),
-    CONSTRAINT method_deploy CHECK (deploy IN ('last', 'merged')),
+    CONSTRAINT method_deploy CHECK (deploy IN ('last', 'merged', 'ensemble')),
     CONSTRAINT method_tuning_params CHECK (json_type(tuning_params) = 'OBJECT'),
     CONSTRAINT method_objective_params CHECK (json_type(objective_params) = 'OBJECT'),
     CONSTRAINT method_merging_params CHECK (json_type(merging_params) = 'OBJECT'),
-    CONSTRAINT method_repair_params CHECK (json_type(repair_params) = 'OBJECT')
+    CONSTRAINT method_repair_params CHECK (json_type(repair_params) = 'OBJECT'),
+    CONSTRAINT method_ensemble_params CHECK (json_type(ensemble_params) = 'OBJECT')
 );
 
 COMMENT ON TABLE method IS 'How a task changes the weights: parts that combine, and two rules.';
@@ -291,11 +294,15 @@ COMMENT ON COLUMN method.merging_params IS 'hyperparameters of the merging; its 
 
 COMMENT ON COLUMN method.start IS 'weights the next task begins from: last, merged, initial or random';
 
-COMMENT ON COLUMN method.deploy IS 'weights that are measured and shipped: last or merged';
+COMMENT ON COLUMN method.deploy IS 'weights that are measured and shipped: last, merged, or several models as an ensemble';
 
 COMMENT ON COLUMN method.repair IS 'a stage after the task: a file in methods/repair/; NULL: none';
 
 COMMENT ON COLUMN method.repair_params IS 'hyperparameters of the repair; its dataclass fields are the keys';
+
+COMMENT ON COLUMN method.ensemble IS 'how several models answer as one: a file in methods/ensembles/; NULL: one model';
+
+COMMENT ON COLUMN method.ensemble_params IS 'hyperparameters of the ensemble; its dataclass fields are the keys, and members: all, ends or merged';
 
 COMMENT ON COLUMN method.note IS 'for people';
 

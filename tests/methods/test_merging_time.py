@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrize
 
 from methods import Weights, merge, merger, mergings, objective, optimizers
+from methods.foldings import Parts, flat, unflat
+from methods.merging._shares import SHARES
 from methods.objectives._temperature import MAX_LOGIT_SCALE
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import backbone as backbones
@@ -40,6 +42,8 @@ from tests.toy import DATA
 TECHNIQUES = [
     name for name in names("methods/merging") if not averages_steps(name) and name != "none"
 ]
+# Those whose merge of a task depends on tasks after it, or is drawn anew
+READ_WHOLE = ("dare_ties", "iso_cts", "tall_masks", "tsv_m")
 TUNINGS = names("methods/tuning")
 
 
@@ -80,6 +84,40 @@ def test_memory_does_not_grow_with_the_tasks(name: str, over: str) -> None:
         merge(name, history, {"over": over})
         most.append(history.most)
     assert most[1] <= most[0] <= 4
+
+
+FOLDED = [
+    *((name, {}) for name in TECHNIQUES),
+    *(("interpolate", {"shares": shares}) for shares in SHARES),
+    *(("slerp", {"shares": shares, "initial": True}) for shares in SHARES),
+    ("interpolate", {"weight": 0.3, "initial": True}),
+    ("breadcrumbs", {"elect": False}),
+    ("emr", {"tasks": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "params"), FOLDED)
+def test_a_running_form_from_disk_is_the_merge_of_the_whole_history_to_the_bit(
+    name: str, params: dict[str, Any], tmp_path: Path
+) -> None:
+    """Also after every task, though the form is finished each time; and nothing grows with them."""
+    made = merger(name, params | {"over": "all"}, "last", "merged")
+    reversed_ = str(params.get("shares", "")).startswith("reverse_")
+    assert (made.folding is None) == (name in READ_WHOLE or reversed_)
+    if made.folding is None:
+        return
+    parts: Parts = {}
+    sizes = []
+    for number in range(1, 5):
+        parts = made.take_in(parts, weights(0), weights(number))
+        save_file({key: t.contiguous() for key, t in flat(parts).items()}, tmp_path / "f")
+        parts = unflat(load_file(tmp_path / "f"))
+        sizes.append(sum(tensor.nbytes for tensor in flat(parts).values()))
+        history = [weights(seed) for seed in range(number + 1)]
+        ends = [history[0], *([None] * (number - 1)), history[-1]]
+        whole = merge(name, history, params | {"over": "all"})
+        assert not differing(made.merge("all", ends, parts=parts), whole)
+    assert sizes[-1] <= sizes[1] + 8 * len(sizes), "but for the count of what was taken in"
 
 
 def test_lines_scales_by_depth_and_not_the_running_merge_itself() -> None:
@@ -306,6 +344,12 @@ CASES = {
         "merging": "dare_ties",
         "merging_params": {"over": "all", "start_over": "running"},
     },
+    "all, in a running form": {
+        "merging": "ties",
+        "merging_params": {"over": "all"},
+        "start": "initial",
+        "deploy": "merged",
+    },
     "running average over steps, carried": {
         "tuning": "lora",
         "merging": "ema_step",
@@ -375,6 +419,7 @@ def test_a_folder_keeps_what_a_merging_asks_for_and_no_more(undisturbed: dict[st
         [deployed, "task-0004.running.safetensors", *lasts]
     )
     assert found["every step, anew, deployed last"] == [deployed]
+    assert found["all, in a running form"] == [deployed, "task-0004.folded.safetensors"]
     held = done_tasks(
         [RunFolder(undisturbed["all deployed, running begun from"] / "000001" / "01")]
     )

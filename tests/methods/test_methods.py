@@ -15,7 +15,7 @@ from tests.tiny_clip import ROOT, field_defaults, names
 
 KINDS = [
     (kind, name)
-    for kind in ("tuning", "objectives", "repair", "selection")
+    for kind in ("tuning", "objectives", "repair", "selection", "ensembles")
     for name in names(f"methods/{kind}")
 ]
 FILES = [*KINDS, *(("merging", name) for name in names("methods/merging"))]
@@ -54,19 +54,20 @@ def test_a_row_may_set_each_key(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", names("methods/merging"))
 def test_a_merging_takes_its_keys_by_name_with_literal_defaults(name: str) -> None:
-    module, steps = import_module(f"methods.merging.{name}"), parts.averages_steps(name)
-    takes = list(inspect.signature(module.share if steps else module.merge).parameters.values())
-    assert [argument.name for argument in takes if argument.kind is not argument.KEYWORD_ONLY] == [
-        "step" if steps else "history"
-    ]
-    assert parts.keys("methods/merging", name) == tuple(argument.name for argument in takes[1:])
-    assert all(
-        isinstance(argument.default, str | int | float | bool | tuple | None)
-        for argument in takes[1:]
-    )
-    assert not {argument.name for argument in takes} & {*parts.RESERVED}, (
-        "those say what is merged, of every merging alike"
-    )
+    module = import_module(f"methods.merging.{name}")
+    first = {"merge": ["history"], "folding": [], "share": ["step"]}
+    defined = [word for word in first if hasattr(module, word)]
+    assert defined, "a merging is one of these"
+    for word in defined:
+        takes = inspect.signature(getattr(module, word)).parameters.values()
+        keys = [argument for argument in takes if argument.kind is argument.KEYWORD_ONLY]
+        assert [argument.name for argument in takes if argument not in keys] == first[word]
+        assert parts.keys("methods/merging", name) == tuple(argument.name for argument in keys)
+        for argument in keys:
+            assert isinstance(argument.default, str | int | float | bool | tuple | None)
+        assert not {argument.name for argument in keys} & {*parts.RESERVED}, (
+            "those say what is merged, of every merging alike"
+        )
 
 
 @pytest.mark.parametrize("place", ["methods/optimizers.py", "methods/schedules.py"])

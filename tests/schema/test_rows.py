@@ -304,7 +304,7 @@ def test_a_task_of_mtil_and_tic_is_a_dataset(connection: duckdb.DuckDBPyConnecti
         ("mtil", {11}),
         ("x_tail", {10}),
         ("tic", {4, 7, 1}),
-        ("merge_suite", {8}),
+        ("merge_suite", {8, 14, 20}),
         ("nevis", {6}),
     ):
         streams = rows(

@@ -10,7 +10,7 @@ waste, not the driver's own.
 """
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor
 import methods
 from methods import Task
 from methods.compute.distributed import ALONE
+from methods.foldings import flat
 from runner.budget import Profiled
 from runner.worker.profiler.fake_steps import DryRun, fake_backbone
 from runner.worker.profiler.fake_tensors import Memory
@@ -36,7 +37,9 @@ PER_STEP, ONCE = ("train", "score"), ("objective",)
 # A step of full fine-tuning, for comparison
 FULL = "full"
 # Known, and charged by no budget
-MERGE, SVD = "merge", "svd"
+MERGE, MERGE_SVD, SVD = "merge", "merge_svd", "svd"
+# Bytes that a merge reads: of each earlier task; of what is kept of all of them together
+MERGE_READ, MERGE_FORM = "merge_read", "merge_form"
 PLAIN: dict[str, Any] = {
     "tuning": "full",
     "tuning_params": {},
@@ -48,6 +51,8 @@ PLAIN: dict[str, Any] = {
     "deploy": "last",
     "repair": None,
     "repair_params": {},
+    "ensemble": None,
+    "ensemble_params": {},
 }
 # What of a definition can change the profile of its steps, beside the backbone and `compute_params`
 STEPPED = (
@@ -58,7 +63,7 @@ STEPPED = (
     "repair",
     "repair_params",
 )
-MERGED = ("merging", "merging_params", "start", "deploy")
+MERGED = ("merging", "merging_params", "start", "deploy", "ensemble", "ensemble_params")
 MIXED = ("update_share", "buffer_share", "pretraining_share", "selection", "selection_params")
 OPTIMIZED = ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "precision")
 
@@ -83,7 +88,7 @@ class Profiles:
         plain = replace(spec, method=spec.method | PLAIN, mixture=mixture, recipe=recipe)
         own = self._of(essence(spec), lambda: profile(spec))
         full = self._of(essence(plain), lambda: profile(plain))
-        words = [spec.backbone["architecture"], *(spec.method[key] for key in MERGED)]
+        words = [spec.backbone["architecture"], *(spec.method.get(key) for key in MERGED)]
         merging = self._of(canonical(words), lambda: profile_merging(spec))
         return own | merging | {FULL: full["train"]}
 
@@ -98,7 +103,7 @@ def essence(spec: Spec) -> str:
     row = spec.method
     method = PLAIN | {key: row[key] for key in STEPPED}
     if averages_steps(row["merging"]):
-        method |= {key: row[key] for key in MERGED}
+        method |= {key: row.get(key) for key in MERGED}
     mixture = [spec.mixture[key] for key in MIXED]
     recipe = [spec.recipe[key] for key in OPTIMIZED]
     compute = spec.recipe.get("compute_params") or {}
@@ -194,17 +199,38 @@ def _repaired(run: DryRun, task: Task) -> Books:
     return books
 
 
-def profile_merging(spec: Spec) -> Rows:
-    """Return what combining tasks spends after the second one, in host memory.
+class Reread(Mapping[str, Tensor]):
+    """Weights as a file gives them: a tensor in new memory whenever it is asked for."""
 
-    It holds the untouched backbone and the newest weights, the running merge or the history as it
-    is read from disk, and what the technique makes of them. Empty where no tasks are combined.
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self.weights = weights
+        # What was asked for so far
+        self.read_bytes = 0
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor = self.weights[name].clone()
+        self.read_bytes += tensor.nbytes
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+def profile_merging(spec: Spec) -> Rows:
+    """Return what combining tasks spends after the second one, in host memory, and what it reads.
+
+    It holds the untouched backbone and the newest weights, the running merge or form, or the
+    history as it is read from disk, and what the technique makes of them. Empty where no tasks are
+    combined.
 
     Raises:
         ProfileError: as `profile`.
     """
     row, books = spec.method, Books(Memory())
-    merging = methods.merger(row["merging"], row["merging_params"], row["start"], row["deploy"])
+    merging = methods.method(row).merging
     if not merging.asked or averages_steps(row["merging"]):
         return {}
     with fake_backbone(spec) as backbone:
@@ -212,19 +238,35 @@ def profile_merging(spec: Spec) -> Rows:
         for tensor in initial.values():
             books.memory.hold(tensor)
 
-        def loaded() -> dict[str, Tensor]:
-            return {name: tensor.clone() for name, tensor in initial.items()}
-
         with books.memory:
-            last, running = loaded(), None
+            before = Reread(initial)
+            last, running, parts, form_bytes = dict(before), None, None, 0
+            if "all" in merging.asked and merging.folding is not None:
+                parts = merging.take_in({}, initial, before)
+                form_bytes += _bytes(flat(parts))
+            books.memory.forget_decompositions()
             with books.phase(MERGE):
+                if parts is not None:
+                    parts = merging.take_in(parts, initial, last)
                 if "running" in merging.asked:
-                    running = merging.fold(initial, loaded(), last, 2)
+                    running = merging.fold(initial, dict(before), last, 2)
+                    form_bytes += _bytes(running)
+                before.read_bytes = 0
                 for over in sorted(merging.asked):
-                    history = Loaded([lambda: initial, loaded, lambda: last])
-                    merging.merge(over, history, running)
+                    merging.merge(over, Loaded([initial, before, last]), running, parts)
     entry = books.entries[MERGE]
-    return {MERGE: (entry.flops, entry.peak_bytes or 0)}
+    rows = {MERGE: (entry.flops, entry.peak_bytes or 0)}
+    for phase, size in ((MERGE_READ, before.read_bytes), (MERGE_FORM, form_bytes)):
+        if size:
+            rows[phase] = 0.0, size
+    if books.memory.svd_flops:
+        rows[MERGE_SVD] = books.memory.svd_flops, books.memory.svd_peak
+    return rows
+
+
+def _bytes(weights: Mapping[str, Tensor]) -> int:
+    """Return the bytes of weights in a file."""
+    return sum(tensor.nbytes for tensor in weights.values())
 
 
 def profiled(rows: Rows) -> Profiled:

@@ -28,7 +28,13 @@ from runner.worker.profiler.budget_steps import solve
 from runner.worker.profiler.fake_steps import BlankBatches, DryRun, ProfileError
 from runner.worker.profiler.fake_tensors import Memory
 from runner.worker.profiler.sampling import Books
-from runner.worker.profiler.step_cost import Profiles, profile, profile_with_full, profiled
+from runner.worker.profiler.step_cost import (
+    Profiles,
+    Reread,
+    profile,
+    profile_with_full,
+    profiled,
+)
 from runner.worker.repair import repairing
 from runner.worker.training import TRAIN, Options, Training
 from runner.worker.weights import Loaded
@@ -335,19 +341,46 @@ def test_a_merging_costs_what_a_real_one_does(name: str, over: str) -> None:
     made = methods.merger(name, {"over": over}, "last", "merged")
     initial = dict(backbones.build(TINY, 0, "cpu").model.state_dict())
     torch.manual_seed(0)
-    with allocated() as most, counted() as counter:
-
-        def learned() -> dict[str, Tensor]:
-            return {key: tensor.clone().normal_() for key, tensor in initial.items()}
-
-        last, before = learned(), learned() if over == "running" else None
-        running = made.fold(initial, before, last, 2) if before is not None else None
-        del before
-        made.merge(over, Loaded([lambda: initial, learned, lambda: last]), running)
+    before = Reread({key: tensor.clone().normal_() for key, tensor in initial.items()})
+    with allocated() as most:
+        parts = None
+        if over == "all" and made.folding is not None:
+            parts = made.take_in({}, initial, before)
+        last = {key: tensor.clone().normal_() for key, tensor in initial.items()}
+        with counted() as counter:
+            if parts is not None:
+                parts = made.take_in(parts, initial, last)
+            running = made.fold(initial, dict(before), last, 2) if over == "running" else None
+            made.merge(over, Loaded([initial, before, last]), running, parts)
     assert flops == counter.get_total_flops()
     assert peak_bytes == pytest.approx(
         sum(tensor.nbytes for tensor in initial.values()) + most[0], rel=0.05
     )
+
+
+@pytest.mark.parametrize(
+    ("merging", "params", "models_read", "models_kept"),
+    [
+        ("tall_masks", {"over": "all"}, 1, 0),
+        ("dare_ties", {"over": "all"}, 1, 0),
+        ("interpolate", {"over": "all", "shares": "reverse_linear"}, 1, 0),
+        ("task_arithmetic", {"over": "all"}, 0, 1),
+        ("interpolate", {"over": "running"}, 0, 1),
+        ("interpolate", {"over": "ends"}, 0, 0),
+    ],
+)
+def test_what_a_merge_reads_of_earlier_tasks_is_counted(
+    merging: str, params: dict[str, Any], models_read: int, models_kept: int
+) -> None:
+    """Each tensor of an earlier task once, or a running form that holds a model."""
+    rows = profile_with_full(spec_of(merging=merging, merging_params=params, deploy="merged"))
+    model = sum(
+        tensor.nbytes
+        for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values()
+        if tensor.is_floating_point()
+    )
+    assert rows.get("merge_read", (0.0, 0)) == (0.0, models_read * model)
+    assert rows.get("merge_form", (0.0, 0)) == (0.0, models_kept * model)
 
 
 def test_what_merges_over_no_tasks_has_no_phase_of_merging() -> None:
