@@ -7,6 +7,7 @@ to `tarfile`, which knows all of it and takes ten times as long. So no index is 
 """
 
 import mmap
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,11 @@ FILE = (ord("0"), 0)
 FOLDER = ord("5")
 # A header that says more of the next one, and the words in it that change what is read.
 MORE = ord("x")
+KINDS = {*FILE, FOLDER, MORE}
 WORDS = (b" path=", b" size=", b" GNU.")
-SIGN, SIGN_AT = b"ustar", 257
+SIGN = b"ustar"
+# Name, size, kind, sign, and the first byte of the prefix.
+FIELDS = struct.Struct("100s24x12s20xB100x5s83xB166x")
 
 
 # Offset and bytes of a pair's image, then of its text
@@ -69,27 +73,21 @@ def _plain(file: Path) -> list[tuple[str, int, int]] | None:
         return None
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as tar:
         while at + HEADER <= size_bytes:
-            header = tar[at : at + HEADER]
-            if not header[0]:
+            name, digits, kind, sign, prefix = FIELDS.unpack_from(tar, at)
+            if not name[0]:
                 # Two empty blocks end a tar; whatever follows is padding
                 return found
-            kind = header[156]
-            # With a prefix the name goes on elsewhere; a size in base 256 begins with a high bit
-            if header[345] or header[124] & 0x80 or header[SIGN_AT : SIGN_AT + 5] != SIGN:
-                return None
-            if kind not in FILE and kind not in (FOLDER, MORE):
+            # With a prefix the name goes on elsewhere
+            if prefix or sign != SIGN or kind not in KINDS or name[-1]:
                 return None
             try:
-                name = header[: header.index(0, 0, 100)].decode()
-                size = int(header[124:135], 8)
-            # No number, no UTF-8, or a name of all 100 bytes
+                name = name[: name.index(0)].decode()
+                size = int(digits[:11], 8)
+            # No UTF-8, or a number in base 256
             except ValueError:
                 return None
             if at + HEADER + size > size_bytes:
-                raise DatasetError(
-                    f"{file} is not a whole, uncompressed tar file (it ends within {name}). Fetch "
-                    "it again, or unpack it."
-                )
+                raise _cut_off(file, name)
             if kind == MORE:
                 extended = tar[at + HEADER : at + HEADER + size]
                 if any(word in extended for word in WORDS):
@@ -97,5 +95,15 @@ def _plain(file: Path) -> list[tuple[str, int, int]] | None:
             elif kind != FOLDER:
                 found.append((name.removeprefix("./"), at + HEADER, size))
             at += HEADER + -(-size // HEADER) * HEADER
+    if at < size_bytes:
+        raise _cut_off(file, "a header")
     # Without the blocks that end it: cut off between two members, or by a careless tool
     return None
+
+
+def _cut_off(file: Path, within: str) -> DatasetError:
+    """Return the error of a tar that ends too early."""
+    return DatasetError(
+        f"{file} is not a whole, uncompressed tar file (it ends within {within}). Fetch it again, "
+        "or unpack it."
+    )

@@ -105,14 +105,12 @@ def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
 
 def key_and_ending(name: str) -> tuple[str, str]:
     """Return of which sample a member is, and its ending in small letters, from the first dot."""
-    folder, _, base = name.rpartition("/")
-    stem, _, ending = base.partition(".")
-    # A hidden file has no stem: its name is all ending.
-    if not stem:
-        stem, ending = base, ""
-    if folder:
-        stem = f"{folder}/{stem}"
-    return stem, f".{ending.lower()}"
+    base = name.rfind("/") + 1
+    dot = name.find(".", base)
+    # A hidden file has no stem, and others no dot: their names are all stem
+    if dot in (base, -1):
+        return name, "."
+    return name[:dot], name[dot:].lower()
 
 
 def image_of(parts: Parts, image: str) -> str | None:

@@ -39,7 +39,7 @@ def stream_of_disk(form: Any, dataset: Mapping[str, Any], data: Path, wanted: st
     Raises:
         DatasetError: no such location, no shards, or what a stream of shards cannot do.
     """
-    about = _checked(form, dataset)
+    about = checked(form, dataset)
     top, pattern = place_and_pattern(dataset, data, part(form, "train"), wanted)
     names = ShardNames(_names_below(about, top, pattern))
     place = OnDisk(top, names)
@@ -57,7 +57,7 @@ def stream_at_address(
     Raises:
         DatasetError: there are no sizes beside them, or what a stream of shards cannot do.
     """
-    about = _checked(form, dataset)
+    about = checked(form, dataset)
     names = ShardNames(address.removeprefix(root) for address in addresses)
     fetched: FetchedTo = dataset.get("fetched_to") or FetchedTo(data / "fetched", sys.maxsize)
     cache = ShardCache(about, fetched.folder / "shards", fetched.budget_bytes)
@@ -90,8 +90,14 @@ def _stream(form: Any, dataset: Mapping[str, Any], place: Place, sizes: np.ndarr
     return ShardPairs(dataset, form, TarShards(place, sizes, open_one))
 
 
-def _checked(form: Any, dataset: Mapping[str, Any]) -> str:
-    """Refuse what a stream of shards cannot do; return how messages call the dataset."""
+def checked(form: Any, dataset: Mapping[str, Any], has_names: bool = False) -> str:
+    """Refuse what a stream of shards cannot do; return how messages call the dataset.
+
+    `has_names`: whether the files name the classes where the row does not.
+
+    Raises:
+        DatasetError: says what it cannot do.
+    """
     about = f"dataset {dataset['name']!r}"
     if form.train == form.test and form.test_share:
         raise DatasetError(
@@ -103,7 +109,7 @@ def _checked(form: Any, dataset: Mapping[str, Any]) -> str:
             f"{about}: block_shards is {form.block_shards}; a lane permutes the pairs of so many "
             "shards at a time, at least 1."
         )
-    if form.caption == TEMPLATES and not dataset["classes"]:
+    if form.caption in ("", TEMPLATES) and not (dataset["classes"] or has_names):
         raise DatasetError(
             f"{about}: captions from templates need the names of the classes, and the row has "
             "none. Name them, or take captions from elsewhere."

@@ -357,3 +357,44 @@ def test_captions_of_a_record_and_of_templates(tmp_path: Path) -> None:
         text.removeprefix("a ").removeprefix("one ").removesuffix(" in a tree") in layouts.CLASSES
         for text in templates.draw().captions
     )
+
+
+# ------------------------------------------------ row groups
+
+
+def test_row_groups_are_read_where_they_lie(tmp_path: Path) -> None:
+    """Every pair once in an epoch, at any number of readers, and nothing is copied or counted anew."""
+    plain = layouts.parquet(tmp_path, 24, {5})
+    lanes = plain | {"params": plain["params"] | {"lanes": 3, "block_shards": 2}}
+    pairs = open_pairs(lanes, "train", tmp_path)
+    # Twelve rows a file, four a row group
+    assert pairs.sizes.tolist() == [4] * 6  # type: ignore[attr-defined]
+    reader = loader(pairs)
+    batches = [reader.draw() for _ in range(2)]
+    texts = [text.removesuffix(", said otherwise") for draw in batches for text in draw.captions]
+    numbers = sorted(int(text.rpartition(" ")[2]) for text in texts)
+    # The next of its row group stands for the fifth
+    assert numbers == sorted([*range(5), 6, *range(6, 24)])
+    assert pairs.lines() == [  # type: ignore[attr-defined]
+        "1 pairs cannot be read and were replaced: data/train-00000-of-00002, row group 1/row 1"
+    ]
+    assert not (tmp_path / "parquet").exists()
+    parts = [
+        loader(open_pairs(lanes, "train", tmp_path), 1, part)
+        for part in (slice(0, 6), slice(6, 12))
+    ]
+    for batch in batches:
+        drawn = [part.draw() for part in parts]
+        assert np.array_equal(np.concatenate([draw.images for draw in drawn]), batch.images)
+
+
+def test_row_groups_with_classes_have_captions_of_templates(tmp_path: Path) -> None:
+    """By the names that the files note, where the row has none."""
+    plain = layouts.parquet(tmp_path, 24, set())
+    params = plain["params"] | {"lanes": 3, "caption": ""}
+    for classes in (layouts.CLASSES, layouts.CLASSES[::-1], []):
+        pairs = open_pairs(plain | {"params": params, "classes": classes}, "train", tmp_path)
+        pairs.images(np.arange(24))
+        texts = pairs.captions(np.arange(24), np.random.default_rng(0))
+        for number, text in enumerate(texts):
+            assert layouts.CLASSES[number % 3] in text
