@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,7 +28,20 @@ from benchmarks.measuring import surroundings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS, SHARD_PAIRS, SEEDS = 6000, 100, 3
-SHAPES = ["circle", "oval", "square", "triangle", "star", "cross", "bar", "flower", "moon", "heart", "drop", "arrow"]
+SHAPES = [
+    "circle",
+    "oval",
+    "square",
+    "triangle",
+    "star",
+    "cross",
+    "bar",
+    "flower",
+    "moon",
+    "heart",
+    "drop",
+    "arrow",
+]
 # By stream: lanes, and shards of a block
 ORDERS = {"any_pair": (0, 2), "lanes_8_by_2": (8, 2), "lane_1_by_1": (1, 1)}
 GRID = """
@@ -59,7 +73,7 @@ def write_sorted(folder: Path, pairs: int) -> int:
         names, params = connection.execute(
             "SELECT classes, params FROM dataset WHERE name = 'base'"
         ).fetchone() or ("[]", "{}")
-    row = {"name": "base", "format": "world", "location": None, "templates": []}
+    row: dict[str, Any] = {"name": "base", "format": "world", "location": None, "templates": []}
     row |= {"classes": json.loads(names), "params": json.loads(params), "kind": "captions"}
     world = open_pairs(row, "train", folder / "lab/data")
     every = np.arange(pairs)

@@ -1,4 +1,4 @@
-"""A pool as a list of shards with their sizes: at most 20 bytes and the name for each of them.
+"""A pool as a list of shards with their sizes: some 30 bytes and the name for each of them.
 
     pool/sizes.json     {"00000.tar": 9731, "00001.tar": 9698, ...}
 
@@ -9,11 +9,8 @@ a machine; of shards at an address nothing is known before they are fetched, so 
 Shapes: S shards.
 """
 
-import hashlib
 import json
-import os
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,32 +25,6 @@ SHOWN = 3
 MOST = 2**31 - 1
 # What a file sizes.json holds, by the folder that it lies in; None: there is none in it.
 Reader = Callable[[str], Any]
-
-
-class ShardNames(Sequence[str]):
-    """S names in one piece of memory: a list of texts takes 70 bytes more for each."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        joined, at = bytearray(), array("q", [0])
-        for name in names:
-            joined += os.fsencode(name)
-            at.append(len(joined))
-        self.joined = bytes(joined)
-        # (S + 1,) int64: where each begins, and the end
-        self.at: np.ndarray = np.frombuffer(at, np.int64)
-
-    def __len__(self) -> int:
-        return len(self.at) - 1
-
-    def __getitem__(self, shard: Any) -> Any:
-        return os.fsdecode(self.joined[self.at[shard] : self.at[shard + 1]])
-
-    @property
-    def digest(self) -> str:
-        """Return 32 hex digits that change with the names or their order."""
-        content = hashlib.sha256(self.joined)
-        content.update(self.at.tobytes())
-        return content.hexdigest()[:32]
 
 
 def sizes_of(about: str, names: Sequence[str], read: Reader, where: str) -> np.ndarray | None:

@@ -21,9 +21,10 @@ from streams import DatasetError, FetchedTo
 from streams.formats._disk import DAMAGES, locked, saved, version_of
 from streams.formats._headers import pairs_of
 from streams.formats._labels import by_label
+from streams.formats._names import PackedNames
 from streams.formats._places import is_pattern, matching, part, place_and_pattern
 from streams.formats._shard_cache import ShardCache
-from streams.formats._shard_list import SIZES, ShardNames, sizes_of
+from streams.formats._shard_list import SIZES, sizes_of
 from streams.formats._shard_pairs import ShardPairs
 from streams.formats._tar_shards import TEMPLATES, AtAddress, OnDisk, Place, TarShard, TarShards
 
@@ -41,7 +42,7 @@ def stream_of_disk(form: Any, dataset: Mapping[str, Any], data: Path, wanted: st
     """
     about = checked(form, dataset)
     top, pattern = place_and_pattern(dataset, data, part(form, "train"), wanted)
-    names = ShardNames(_names_below(about, top, pattern))
+    names = PackedNames(_names_below(about, top, pattern))
     place = OnDisk(top, names)
     sizes = sizes_of(about, names, place.read_sizes, str(top))
     if sizes is None:
@@ -58,7 +59,7 @@ def stream_at_address(
         DatasetError: there are no sizes beside them, or what a stream of shards cannot do.
     """
     about = checked(form, dataset)
-    names = ShardNames(address.removeprefix(root) for address in addresses)
+    names = PackedNames(address.removeprefix(root) for address in addresses)
     fetched: FetchedTo = dataset.get("fetched_to") or FetchedTo(data / "fetched", sys.maxsize)
     cache = ShardCache(about, fetched.folder / "shards", fetched.budget_bytes)
     place = AtAddress(root, names, cache)
@@ -147,7 +148,7 @@ def _is_shard(file: str) -> bool:
     return file.endswith(".tar") and not file.startswith(".")
 
 
-def _counted(folder: Path, top: Path, names: ShardNames, image: str, text: str) -> np.ndarray:
+def _counted(folder: Path, top: Path, names: PackedNames, image: str, text: str) -> np.ndarray:
     """Return (S,) int32: how many pairs each shard has, counted once on a machine.
 
     Raises:

@@ -13,9 +13,10 @@ import numpy as np
 from streams.formats import _remote
 from streams.formats._disk import span
 from streams.formats._headers import HEADER, pairs_of
+from streams.formats._names import PackedNames
 from streams.formats._samples import texts_in
 from streams.formats._shard_cache import ShardCache
-from streams.formats._shard_list import SIZES, ShardNames
+from streams.formats._shard_list import SIZES
 
 TEMPLATES = "templates"
 # Of a pair's numbers: the offsets, which are multiples of a header.
@@ -26,7 +27,7 @@ class Place(Protocol):
     """Where shards lie: on a disk, or at an address."""
 
     @property
-    def names(self) -> ShardNames:
+    def names(self) -> PackedNames:
         """Return what the shards are called, from where they lie."""
         ...
 
@@ -50,7 +51,7 @@ class Place(Protocol):
 class OnDisk:
     """Shards below a folder of this machine."""
 
-    def __init__(self, top: Path, names: ShardNames) -> None:
+    def __init__(self, top: Path, names: PackedNames) -> None:
         self.top, self.names = top, names
 
     def path(self, shard: int) -> Path:
@@ -71,7 +72,7 @@ class OnDisk:
 class AtAddress:
     """Shards at an address, fetched to the cache of this node."""
 
-    def __init__(self, root: str, names: ShardNames, cache: ShardCache) -> None:
+    def __init__(self, root: str, names: PackedNames, cache: ShardCache) -> None:
         """`root` ends with a slash; names start from it."""
         self.root, self.names, self.cache = root, names, cache
 

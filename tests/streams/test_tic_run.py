@@ -1,6 +1,7 @@
 """TiC-CLIP runs from its shipped rows to its triangle, on shards without a .cls member."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,7 @@ from schema.__main__ import ROWS
 from schema.spec import Spec
 from tests.layouts import sample, shard
 from tests.processes import attempt, run_trial
+from tests.runner.test_trial import brought
 from tests.template import in_memory
 from tests.toy import ARCHITECTURE
 
@@ -100,12 +102,21 @@ def test_the_windows_are_learned_and_measured(
 def test_the_windows_are_learned_as_streams_of_shards(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    """By lanes, half of each batch from the shards of all earlier windows."""
+    """By lanes, half of each batch from the shards of all earlier windows; killed in the middle of one,
+    and gone on with two workers, to the same bits.
+    """
     connection.execute("BEGIN")
     connection.execute(LANES)
     spec = run_through(connection, "tic_redcaps", tmp_path)
     connection.execute("ROLLBACK")
     assert all(dataset["params"]["lanes"] == 2 for dataset in spec.stream["datasets"])
+    killed = tmp_path / "killed"
+    first = attempt(killed, spec, 1, tmp_path)
+    assert run_trial(first, crash_at="step:5") == -9
+    again = RunFolder(attempt_folder(killed, 1, 2))
+    again.create(spec, replace(RunFolder(first).assignment(), attempt=2, workers=2))
+    assert run_trial(again.path) == 0
+    assert brought(killed) == brought(tmp_path / "runs")
 
 
 def run_through(connection: duckdb.DuckDBPyConnection, stream: str, folder: Path) -> Spec:
