@@ -2,9 +2,9 @@
 
     python -m benchmarks.scale [--quick] [--code FOLDER] [--out FILE]
 
-Three things are measured, each size in a process of its own: the memory that a suite's test images
-take while they are measured, the tables that a source of pairs holds, and the resolving of trials
-over a stream of many classes. `--code` measures another checkout with this one's script, so that
+Four things are measured, each size in a process of its own: the memory that a suite's test images
+take while they are measured, the tables that a source of pairs holds, streams of shards
+(`shard_streams.py`), and the resolving of trials over a stream of many classes. `--code` measures another checkout with this one's script, so that
 two commits can be compared; both must open datasets and measure suites by the same names.
 """
 
@@ -31,6 +31,7 @@ SUITES = ((2, 500), (4, 500), (8, 500))
 # Pairs of a source, in shards of SHARD_PAIRS
 SOURCES = (10_000, 100_000, 300_000)
 SHARD_PAIRS = 10_000
+PARTS = ("evaluation", "tables", "streams", "resolving")
 # Trials over a stream of 43 datasets with 300 classes each
 TRIALS = (1, 100, 1000)
 CLASSES, DATASETS = 300, 43
@@ -344,6 +345,38 @@ def print_resolving(console: Console, code: Path, quick: bool) -> None:
         )
 
 
+def print_streams(console: Console, folder: Path, code: Path, quick: bool) -> None:
+    """A table of streams of shards."""
+    from benchmarks import shard_streams
+    from benchmarks.formats import jpeg
+
+    console.print(
+        "\n| pool | pairs | shards | list s | first batch s (of a core) | seek s "
+        "| batch after it s (of a core) | list B a shard | held MB | peak MB | pairs/s |"
+    )
+    console.print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    shard = folder / "0.tar"
+    write_shard(shard, [jpeg(0, 8, 8)] * shard_streams.SHARD_PAIRS)
+    shard_streams.write_links(folder, shard, shard_streams.SHARD_PAIRS)
+
+    def line(where: str, pairs: int, pool: dict[str, Any]) -> None:
+        found = child(code, "streams", folder, json.dumps(pool))
+        shards = pairs // shard_streams.SHARD_PAIRS
+        console.print(
+            f"| {where} | {pairs:,} | {shards:,} | {found['list_s']:.2f} | {found['first_s']:.2f} "
+            f"({found['first_cpu_s']:.2f}) "
+            f"| {found['seek_s']:.2f} | {found['on_s']:.2f} ({found['on_cpu_s']:.2f}) "
+            f"| {found['list_mb'] * MB / shards:,.0f} | {found['held_mb']:,.0f} "
+            f"| {found['peak_mb']:,.0f} | {found['pairs_per_s']:,.0f} |"
+        )
+
+    for pairs in shard_streams.ON_DISK[1 : 2 if quick else None]:
+        line("disk", pairs, shard_streams.write_links(folder, shard, pairs))
+    for pairs in shard_streams.AT_ADDRESS[: 1 if quick else None]:
+        with shard_streams.served(shard, pairs) as pool:
+            line("address", pairs, pool)
+
+
 def main() -> None:
     """Everything, in one run."""
     if sys.argv[1:2] and not sys.argv[1].startswith("-"):
@@ -352,6 +385,10 @@ def main() -> None:
             answer = evaluation(Path(words[0]), int(words[1]), words[2] != "no")
         elif what == "table":
             answer = table(Path(words[0]), words[1], int(words[2]))
+        elif what == "streams":
+            from benchmarks.shard_streams import measure
+
+            answer = measure(Path(words[0]), json.loads(words[1]), memory_mb, forget_peak)
         else:
             answer = resolving(int(words[0]))
         print(json.dumps(answer))
@@ -360,15 +397,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a part of it, to see that it works")
     parser.add_argument("--code", type=Path, default=ROOT, help="another checkout to be measured")
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")
-    parser.add_argument("--only", nargs="*", choices=("evaluation", "tables", "resolving"))
+    parser.add_argument("--only", nargs="*", choices=PARTS)
     options = parser.parse_args()
     console = Console(record=True, width=200, highlight=False, markup=False)
-    parts = options.only or ["evaluation", "tables", "resolving"]
+    parts = options.only or PARTS
     with tempfile.TemporaryDirectory() as place:
         if "evaluation" in parts:
             print_evaluation(console, Path(place), options.code, options.quick)
         if "tables" in parts:
             print_tables(console, Path(place), options.code, options.quick)
+        if "streams" in parts:
+            print_streams(console, Path(place), options.code, options.quick)
         if "resolving" in parts:
             print_resolving(console, options.code, options.quick)
     console.print()

@@ -45,6 +45,10 @@ class Assignment(FileRecord):
     store: str = ""
     # How much of the store decoded test images may take; 0: none are kept
     decoded_gb: float = 0.0
+    # Where a node keeps shards of streams that it fetched, and how much they may take; "": below
+    # the data
+    cache: str = ""
+    cache_gb: float = 0.0
     # What trials with tasks in common have in common; "": no other trial wants any of this one's
     stem: str = ""
     # Of the definition beside it; "": an older version did not say

@@ -118,6 +118,8 @@ class Site:
     data: Path = Path("lab/data")
     # Work that trials have in common, done once; may be deleted at any time
     store: Path = Path("lab/store")
+    # Shards that a node fetched for streams of them; best on a disk of the node
+    cache: Path = Path("lab/cache")
     snapshot: Path = Path("lab/snapshot")
     # Snapshots of the code that attempts run
     code: Path = Path("lab/code")
@@ -135,6 +137,8 @@ class Site:
     checkpoint_minutes: float = 10.0
     # What decoded test images may take of the store; 0: none are kept
     decoded_gb: float = 16.0
+    # What fetched shards may take of a node's cache
+    cache_gb: float = 100.0
     # What the lab's files may take, without the data; 0: no limit
     disk_gb: float = 0.0
     # Of which tasks the deployed weights stay: `last`, `all` or `every:N`

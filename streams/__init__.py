@@ -73,6 +73,15 @@ class Batch:
     sources: Tensor
 
 
+@dataclass(frozen=True)
+class FetchedTo:
+    """Where a node keeps the shards of streams that it fetched, for all processes on it."""
+
+    folder: Path
+    # What they may take; those that were used last stay
+    budget_bytes: int
+
+
 class DatasetError(ValueError):
     """A dataset row that its format cannot read."""
 
@@ -82,12 +91,17 @@ class ContradictionError(DatasetError):
 
 
 def open_pairs(
-    dataset: Mapping[str, Any], split: str, cache: Path, preprocessing: Preprocessing | None = None
+    dataset: Mapping[str, Any],
+    split: str,
+    cache: Path,
+    preprocessing: Preprocessing | None = None,
+    fetched_to: FetchedTo | None = None,
 ) -> Pairs:
     """Open `train` or `test` of a dataset row as the definition has it.
 
     What is derived from the dataset is kept under `cache`. `preprocessing`: how the backbone wants
-    its images; None: as OpenAI's CLIP does.
+    its images; None: as OpenAI's CLIP does. `fetched_to`: where streams of shards at an address are
+    fetched to; None: a folder of `cache`, without a budget.
 
     Raises:
         DatasetError: no such format, a key in `params` that the format does not have, or a value of
@@ -96,6 +110,8 @@ def open_pairs(
     row = dict(dataset)
     if preprocessing is not None:
         row["preprocessing"] = preprocessing
+    if fetched_to is not None:
+        row["fetched_to"] = fetched_to
     pairs: Pairs = _form(dataset).open(row, split, cache)
     return pairs
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from streams import ContradictionError, DatasetError, Pairs, compare, open_pairs
 from streams.contact_sheet import drawn, written
-from streams.inspection import SPLITS, chosen, of_both, of_place, of_row, of_split
+from streams.inspection import SPLITS, of_both, of_place, of_row, of_split, some_of
 
 # How many pairs a contact sheet shows.
 PAIRS_SHOWN = 12
@@ -174,7 +174,7 @@ def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
         for split, pairs in list(finding.pairs.items())[:1]:
             name = finding.row["name"]
             file = folder / f"{name.replace('/', '_')}.png"
-            places = chosen(name, len(pairs), PAIRS_SHOWN)
+            places = some_of(name, pairs, PAIRS_SHOWN)
             try:
                 title = f"{name}, {split}: {len(pairs):,} pairs"
                 drawn(pairs, places, title).save(file)

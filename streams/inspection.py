@@ -18,6 +18,7 @@ from PIL import Image
 from streams import DatasetError, Pairs
 from streams.formats._files import UNREADABLE, Files
 from streams.formats._places import files_below
+from streams.formats._shard_pairs import ShardPairs
 from streams.formats._unused import first_names, printable
 from streams.pictures import ORIENTATION, hides_colours, opened_picture
 
@@ -39,18 +40,30 @@ def chosen(name: str, pairs: int, count: int) -> np.ndarray:
     return np.sort(rng.choice(pairs, min(count, pairs), replace=False))
 
 
+def some_of(name: str, pairs: Pairs, count: int) -> np.ndarray:
+    """Return (min(count, N),) places to look at; of a stream of shards those of one shard alone.
+
+    Another shard might have to be fetched, whole, for each of them.
+    """
+    if not isinstance(pairs, ShardPairs):
+        return chosen(name, len(pairs), count)
+    size = int(pairs.sizes[np.flatnonzero(pairs.sizes)[0]])
+    return chosen(name, size, count)
+
+
 def of_split(row: Row, split: str, pairs: Pairs, every: bool) -> Iterator[str]:
     """Yield what is odd in one split; `every`: decode every image, not only some.
 
     Raises:
         DatasetError: too many images cannot be read.
     """
-    yield from _labels(row, split, pairs)
-    places = np.arange(len(pairs))
-    if not every:
-        places = chosen(row["name"], len(pairs), TRIED)
+    if not isinstance(pairs, ShardPairs):
+        yield from _labels(row, split, pairs)
+    places = np.arange(len(pairs)) if every else some_of(row["name"], pairs, TRIED)
     for first in range(0, len(places), CHUNK):
         pairs.images(places[first : first + CHUNK])
+    if isinstance(pairs, ShardPairs):
+        yield from (f"{split}: {line}" for line in pairs.lines())
     if isinstance(pairs, Files):
         yield from _unreadable(split, pairs, len(places))
         yield from _pictures(split, pairs, places)

@@ -18,14 +18,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from streams import DatasetError, Draw, Pairs
-from streams.mixtures import Mixture, Portion
+from streams.mixtures import Mixture
+from streams.pools import Portion, runs_of
 
 # How many batches a worker makes before they are asked for.
 AHEAD = 2
 # What a worker sends of a batch: the fields of a Draw (images as a tensor, because that goes
-# through shared memory) and the names of items met first that cannot be read, in the order of
-# `Mixture.next`; or what `Mixture.opened` gives.
-Sent = tuple[Tensor, list[str], np.ndarray, list[list[str]]] | list[Any]
+# through shared memory) and of each portion of `Mixture.next` what its `met` is told, such as the
+# names of items met first that cannot be read; or what `Mixture.opened` gives.
+Sent = tuple[Tensor, list[str], np.ndarray, list[Any]] | list[Any]
 # These are sent as they are: torch's own report of an error begins with a traceback, and the
 # reason comes last.
 FAILED = (
@@ -76,13 +77,13 @@ class Loader:
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
-        images, captions, sources, unreadable = sent
-        for (pairs, indices), own, names in zip(
-            chosen, self.mixture.owned(chosen, self.part), unreadable, strict=True
+        images, captions, sources, told = sent
+        for (pairs, indices), own, news in zip(
+            chosen, self.mixture.owned(chosen, self.part), told, strict=True
         ):
             if hasattr(pairs, "met"):
-                pairs.met(indices[own], names)
-        return Draw(images, captions, sources, chosen)
+                pairs.met(indices[own], news)
+        return Draw(images, captions, sources, runs_of(chosen))
 
     def _first_ahead(self) -> Sent | Failed:
         """Return the next batch, and have others made behind it: not begun before one is asked for,
@@ -147,10 +148,11 @@ class _Made(IterableDataset[Sent | Failed]):
         # The process that trains counts what cannot be read: it is sent what this batch met first.
         known = [len(_corrupt(pairs)) for pairs, _ in chosen]
         draw = self.mixture.read(chosen, self.part)
-        new = []
+        told = list[Any]()
         for (pairs, _), count in zip(chosen, known, strict=True):
-            new.append(_corrupt(pairs)[count:])
-        return draw.images, draw.captions, draw.sources, new
+            # Streams of shards keep counts, and others the names
+            told.append(pairs.news() if hasattr(pairs, "news") else _corrupt(pairs)[count:])
+        return draw.images, draw.captions, draw.sources, told
 
     def _pass_over(self, batches: int) -> None:
         for _ in range(batches):

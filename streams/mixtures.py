@@ -18,11 +18,11 @@ from schema.checks.augmentation import Augmentation
 from streams import Draw, Pairs, buffers
 from streams.augmentation import box, coloured
 from streams.decoding import opened, placed
+from streams.formats._shard_pairs import ShardPairs
 from streams.pictures import Crop
+from streams.pools import Drawn, MixtureError, Portion, all_of, expect, pool_of, runs_of
 from streams.seeds import seed_of
 
-# Pairs, and the places of those that are meant.
-Portion = tuple[Pairs, np.ndarray]
 AS_THEY_ARE = Augmentation()
 
 
@@ -32,10 +32,6 @@ class Counts(NamedTuple):
     update: int
     buffer: int
     pretraining: int
-
-
-class MixtureError(ValueError):
-    """A mixture that cannot make batches."""
 
 
 def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
@@ -65,55 +61,6 @@ def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
     return Counts(counts["update"], counts["buffer"], counts["pretraining"])
 
 
-class Pool:
-    """Pairs walked without replacement, in a new order each epoch."""
-
-    def __init__(
-        self, portions: Sequence[Portion], seed: Sequence[int], places: np.ndarray | None = None
-    ) -> None:
-        """`places`: which of the portions' pairs are walked; all of them if it is not said."""
-        self.pairs: list[Pairs] = []
-        # Several portions may be of the same pairs, which are then kept once.
-        owner: dict[int, int] = {}
-        owners, indices = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for pairs, some in portions:
-            if id(pairs) not in owner:
-                owner[id(pairs)] = len(self.pairs)
-                self.pairs.append(pairs)
-            owners.append(np.full(len(some), owner[id(pairs)], np.int64))
-            indices.append(some)
-        self.owners, self.indices = np.concatenate(owners), np.concatenate(indices)
-        self.seed = list(seed)
-        if places is not None:
-            self.owners, self.indices = self.owners[places], self.indices[places]
-        self.epoch = self.position = 0
-        self.order = self._shuffled()
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def _shuffled(self) -> np.ndarray:
-        return np.random.default_rng([*self.seed, 1, self.epoch]).permutation(len(self))
-
-    def take(self, count: int) -> np.ndarray:
-        """Return the next `count` places in the pool."""
-        taken: list[np.ndarray] = []
-        while count:
-            if self.position == len(self):
-                self.epoch, self.position = self.epoch + 1, 0
-                self.order = self._shuffled()
-            some = self.order[self.position : self.position + count]
-            taken.append(some)
-            self.position += len(some)
-            count -= len(some)
-        return np.concatenate(taken)
-
-    def seek(self, epoch: int, position: int) -> None:
-        """Go to where another walk of the same pool was."""
-        self.epoch, self.position = epoch, position
-        self.order = self._shuffled()
-
-
 class Mixture:
     """The batches of one trial, task after task."""
 
@@ -137,7 +84,7 @@ class Mixture:
         self.augmentation, self.device = augmentation, device
         self.task = self.drawn = 0
         self.counts = Counts(0, 0, 0)
-        self.pools: list[Pool] = []
+        self.pools: list[Drawn] = []
 
     def begin(
         self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
@@ -151,9 +98,11 @@ class Mixture:
         """
         self.task, self.drawn = task, 0
         self.counts = shares(self.mixture, self.batch_pairs, task)
+        if self.counts.buffer:
+            _check_buffer(self.mixture, earlier)
         everything = list[Portion]()
         if self.pretraining is not None:
-            everything.append((self.pretraining, np.arange(len(self.pretraining))))
+            everything.append((self.pretraining, all_of(self.pretraining)))
         sources = (
             (update, None),
             (list(chain.from_iterable(earlier)), _buffered(self.mixture, self.seed, task, earlier)),
@@ -162,7 +111,9 @@ class Mixture:
         self.pools = []
         each = zip(Counts._fields, self.counts, sources, strict=True)
         for name, count, (portions, places) in each:
-            pool = Pool(portions, [self.seed, task, len(self.pools)], places)
+            about = f"mixture {self.mixture['name']!r}: the {name} of task {task}"
+            seed = [self.seed, task, len(self.pools)]
+            pool = pool_of(about, portions, seed, count, places)
             self.pools.append(pool)
             # Refused at the task's beginning, and not at its first batch.
             if count and not len(pool):
@@ -175,13 +126,9 @@ class Mixture:
     def next(self) -> list[Portion]:
         """Return which pairs the next batch has, and move the cursor on."""
         # All pools are walked in every batch, so that the cursors do not depend on who reads what.
-        chosen = []
+        chosen = list[Portion]()
         for pool, count in zip(self.pools, self.counts, strict=True):
-            places = pool.take(count) if count else np.empty(0, np.int64)
-            for owner, pairs in enumerate(pool.pairs):
-                indices = pool.indices[places[pool.owners[places] == owner]]
-                if len(indices):
-                    chosen.append((pairs, indices))
+            chosen += pool.draw(count)
         self.drawn += 1
         return chosen
 
@@ -189,6 +136,7 @@ class Mixture:
         """Return the images of each portion before the device decodes any: `read` takes them from
         another process, too.
         """
+        expect(self.pools, self.counts, part or slice(0, self.batch_pairs))
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 
     def read(
@@ -198,6 +146,7 @@ class Mixture:
         rest. `ahead`: its images, if they are `opened`.
         """
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
+        expect(self.pools, self.counts, part or slice(0, self.batch_pairs))
         images = torch.cat(self._images(chosen, part, ahead))
         captions: list[str] = []
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
@@ -207,7 +156,7 @@ class Mixture:
         seed = partial(seed_of, self.seed, "augmentation", self.task, self.drawn - 1)
         images = coloured(images, self.augmentation, lambda place: seed(first + place))
         return Draw(
-            images, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), list(chosen)
+            images, captions, np.repeat(np.arange(3, dtype=np.int8), self.counts), runs_of(chosen)
         )
 
     def _images(
@@ -252,7 +201,7 @@ class Mixture:
         return {
             "task": self.task,
             "drawn": self.drawn,
-            "pools": [[pool.epoch, pool.position] for pool in self.pools],
+            "pools": [pool.state() for pool in self.pools],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -262,8 +211,25 @@ class Mixture:
                 f"the state is of task {state['task']}, the mixture is in task {self.task}"
             )
         self.drawn = state["drawn"]
-        for pool, (epoch, position) in zip(self.pools, state["pools"], strict=True):
-            pool.seek(epoch, position)
+        for pool, stood in zip(self.pools, state["pools"], strict=True):
+            pool.load_state(stood)
+
+
+def _check_buffer(mixture: Mapping[str, Any], earlier: Sequence[Sequence[Portion]]) -> None:
+    """Refuse a bounded buffer over a stream of shards, which has no table to choose pairs from.
+
+    Raises:
+        MixtureError: names the mixture and the dataset.
+    """
+    if mixture["buffer_pairs"] is None:
+        return
+    for pairs, _ in chain.from_iterable(earlier):
+        if isinstance(pairs, ShardPairs):
+            raise MixtureError(
+                f"mixture {mixture['name']!r}: buffer_pairs chooses pairs of {pairs.name!r}, a "
+                "stream of shards (lanes), of which there is no table. Take a mixture whose "
+                "buffer_pairs is NULL, or a dataset without lanes"
+            )
 
 
 def _nothing_to_draw(mixture: str, task: int, needed: str) -> MixtureError:

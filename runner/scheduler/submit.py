@@ -286,6 +286,8 @@ def _make_folders(
                     serial=serials[attempt.trial],
                     store=attempt.store,
                     decoded_gb=site.decoded_gb,
+                    cache=str(site.cache),
+                    cache_gb=site.cache_gb,
                     stem=attempt.stem,
                     spec_id=attempt.spec.id,
                     keep_weights=site.keep_weights_of(attempt.study),

@@ -18,11 +18,13 @@ from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
 from schema.checks.preprocessing import Preprocessing
 from schema.spec import EVERYTHING, Spec
-from streams import DatasetError, Pairs, image_px, open_pairs
+from streams import DatasetError, FetchedTo, Pairs, image_px, open_pairs
 from streams.decoding import decoder
 from streams.formats._files import Files
+from streams.formats._shard_pairs import ShardPairs
 from streams.loading import Loader
-from streams.mixtures import Mixture, Portion
+from streams.mixtures import Mixture, shares
+from streams.pools import Portion, all_of
 from streams.tasks import Concept, chunks
 
 
@@ -49,14 +51,17 @@ class Datasets:
         data: Path,
         workers: int = 0,
         images: ImageSettings | None = None,
+        fetched_to: FetchedTo | None = None,
     ) -> None:
         """Find datasets below the folder `data`, and decode batches ahead by `workers` processes.
+
+        `fetched_to` is where streams of shards at an address are fetched to; None: below `data`.
 
         Raises:
             ComputeError: the device of `images` decodes no JPEGs, and the recipe wants it to.
         """
         self.spec, self.data, self.workers = spec, data, workers
-        self.images = images or ImageSettings()
+        self.images, self.fetched_to = images or ImageSettings(), fetched_to
         self.rows = {dataset["name"]: dataset for dataset in spec.stream["datasets"]}
         self.device: torch.device | None = None
         if self.images.device is not None:
@@ -120,7 +125,10 @@ class Datasets:
         recipe = self.spec.recipe
         augmentation = Augmentation.of(recipe["augmentation_params"], f"recipe {recipe['name']!r}")
         batches = Mixture(mixture, batch_pairs, self.spec.seed, pool, augmentation, self.device)
-        earlier = [self.portions(concepts) for concepts in self.tasks[: task - 1]]
+        earlier = list[list[Portion]]()
+        # What is not drawn from is not opened: a stream may have years behind it
+        if shares(mixture, batch_pairs, task).buffer:
+            earlier = [self.portions(concepts) for concepts in self.tasks[: task - 1]]
         batches.begin(task, self.portions(self.tasks[task - 1]), earlier)
         return Loader(batches, self.workers, distributed.part(batch_pairs), steps)
 
@@ -134,14 +142,7 @@ class Datasets:
         """
         portions = []
         for name, concept in concepts:
-            pairs = self.open(self.rows[name])
-            if concept == EVERYTHING:
-                indices = np.arange(len(pairs))
-            else:
-                indices = np.flatnonzero(pairs.labels == self.rows[name]["classes"].index(concept))
-            if not len(indices):
-                raise ValueError(_no_pairs(name, concept, pairs))
-            portions.append((pairs, indices))
+            portions.append(_portion(self.rows[name], concept, self.open(self.rows[name])))
         return portions
 
     def unreadable(self) -> list[str]:
@@ -153,6 +154,9 @@ class Datasets:
         lines = []
         for (name, split), pairs in self.opened.items():
             where, known = f"dataset {name!r}, {split}", self.reported.get((name, split))
+            if isinstance(pairs, ShardPairs):
+                lines += [f"{where}: {line}" for line in pairs.lines()]
+                continue
             if known is None:
                 lines += _unused_lines(where, pairs)
             corrupt: list[str] = getattr(pairs, "corrupt", [])
@@ -173,7 +177,9 @@ class Datasets:
         key = row["name"], split
         if key not in self.opened:
             self._check_size(row)
-            self.opened[key] = open_pairs(row, split, self.data, self.images.preprocessing)
+            self.opened[key] = open_pairs(
+                row, split, self.data, self.images.preprocessing, self.fetched_to
+            )
         return self.opened[key]
 
     def _check_size(self, row: dict[str, Any]) -> None:
@@ -186,6 +192,29 @@ class Datasets:
             f'{backbone!r} takes {taken} x {taken}. Insert a row with "image_px": {taken} in its '
             "params, or choose a backbone of that size."
         )
+
+
+def _portion(row: dict[str, Any], concept: str, pairs: Pairs) -> Portion:
+    """Return the pairs of a concept of a dataset row.
+
+    Raises:
+        DatasetError: a class of a stream of shards.
+        ValueError: the concept has no training pairs.
+    """
+    stream = isinstance(pairs, ShardPairs)
+    if stream and concept != EVERYTHING:
+        raise DatasetError(
+            f"dataset {row['name']!r} is a stream of shards (lanes), of which there is no table of "
+            f"classes: {concept!r} cannot be taught alone. Name {EVERYTHING!r} as the concept in "
+            "sequence_concept, or leave lanes out of the row's params."
+        )
+    if concept == EVERYTHING:
+        indices = all_of(pairs)
+    else:
+        indices = np.flatnonzero(pairs.labels == row["classes"].index(concept))
+    if not len(indices) and not stream:
+        raise ValueError(_no_pairs(row["name"], concept, pairs))
+    return pairs, indices
 
 
 def _no_pairs(dataset: str, concept: str, pairs: Pairs) -> str:

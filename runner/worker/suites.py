@@ -17,7 +17,8 @@ import evals
 from evals import fewshot
 from runner.worker.decoded_images import DecodedImages
 from runner.worker.pixel_store import PixelStore
-from streams import Pairs
+from streams import DatasetError, Pairs
+from streams.formats._shard_pairs import ShardPairs
 
 # The least of a part of a test set: images in all, and images of each class, as in FoMo-in-Flux
 # (https://arxiv.org/abs/2408.14471)
@@ -61,6 +62,11 @@ def load_shots(
     dataset: Mapping[str, Any], pairs: Pairs, store: PixelStore | None = None
 ) -> evals.TestSet:
     """Return the training pairs that `fewshot` learns from: the first of each class by the hash."""
+    if isinstance(pairs, ShardPairs):
+        raise DatasetError(
+            f"dataset {pairs.name!r} is a stream of shards (lanes), of which there is no table of "
+            "classes to learn a probe from. Take another metric, or leave lanes out."
+        )
     shots: list[int] = []
     taken: Counter[int] = Counter()
     for place in hashed(dataset["name"], len(pairs.labels)).tolist():

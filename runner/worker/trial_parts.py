@@ -28,6 +28,7 @@ from runner.worker.step_plan import StepPlan
 from runner.worker.step_trace import Tracer
 from runner.worker.weights import History
 from schema.spec import Spec
+from streams import FetchedTo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
         assignment=assignment,
         learner=learner,
         initial=initial,
-        datasets=Datasets(spec, data, assignment.workers, images),
+        datasets=Datasets(spec, data, assignment.workers, images, _fetched_to(assignment)),
         repair=repair,
         solved=solved,
         plan=plan,
@@ -112,6 +113,13 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
         between_steps=BetweenSteps(run, spec, assignment, plan, stop, tracer),
         mark=nullcontext if tracer is None else step_trace.mark,
     )
+
+
+def _fetched_to(assignment: Assignment) -> FetchedTo | None:
+    """Return where this node keeps shards of streams; None: an older version did not say."""
+    if not assignment.cache:
+        return None
+    return FetchedTo(Path(assignment.cache), int(assignment.cache_gb * 1e9))
 
 
 def _untouched(backbone: Backbone) -> Weights:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from schema.checks import parts
+from schema.checks.addresses import check_addresses
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
 from schema.checks.dataset_rows import RowError, check_words
@@ -170,6 +171,7 @@ def check_dataset(row: Row) -> None:
             raise PartError(f"{where}: {key} of {row['format']} must be 0 or more, not {value}.")
     try:
         check_words(row)
+        check_addresses(row["name"], row.get("location"), params)
     except RowError as error:
         raise PartError(str(error)) from error
 

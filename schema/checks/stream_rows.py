@@ -11,10 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from schema.spec import EVERYTHING
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 RANKS = (1, 5)
+# How the metrics begin that learn from training pairs of each class
+FEWSHOT = "fewshot"
 # What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there
 # yield.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -38,6 +41,41 @@ def objections(backbone: Row, stream: Row, mixture: Row) -> Iterator[str]:
     if isinstance(pool, Mapping) and mixture["pretraining_share"]:
         datasets.append(pool)
     yield from size_objections(backbone, datasets)
+    yield from lane_objections(stream, mixture)
+
+
+def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
+    """Yield what a sentence wants of a stream of shards that needs a table of its pairs."""
+    streams = set()
+    for dataset in stream["datasets"]:
+        if dataset["params"].get("lanes"):
+            streams.add(dataset["name"])
+    if not streams:
+        return
+    taught = set()
+    for dataset, concept in stream["sequence"]["concepts"]:
+        if dataset in streams and concept != EVERYTHING:
+            yield (
+                f"dataset {dataset!r} is a stream of shards (lanes), and the stream teaches "
+                f"{concept!r} of it, for which a table of classes would be needed. Name "
+                f"{EVERYTHING!r} as the concept in sequence_concept, or leave lanes out."
+            )
+            return
+        taught.add(dataset)
+    bounded = mixture.get("buffer_share") and mixture.get("buffer_pairs") is not None
+    if bounded and taught & streams and stream["tasks"] > 1:
+        yield (
+            f"mixture {mixture['name']!r}: buffer_pairs chooses pairs of "
+            f"{min(taught & streams)!r}, a stream of shards (lanes), of which there is no table. "
+            "Take a mixture whose buffer_pairs is NULL, or a dataset without lanes."
+        )
+    for member in stream["suite"]["members"]:
+        if member["dataset"] in streams and member["metric"].startswith(FEWSHOT):
+            yield (
+                f"suite {stream['suite']['name']!r}: metric {member['metric']!r} learns from "
+                f"single classes of {member['dataset']!r}, a stream of shards (lanes), of which "
+                "there is no table. Take another metric, or a dataset without lanes."
+            )
 
 
 def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:

@@ -30,6 +30,21 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def trying(file: Path) -> Iterator[bool]:
+    """Hold the same lock if nobody has it now; yields whether it is held."""
+    with file.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        except BlockingIOError:
+            held = False
+        # As with `locked`: without locks nobody waits
+        except OSError:
+            held = True
+        yield held
+
+
 def version_of(file: Path, more: str) -> str:
     """Return 16 hex digits that change with a file's path, size and time, and with `more`."""
     about = file.stat()
@@ -71,3 +86,14 @@ def span(file: Path, offset: int, size: int) -> bytes:
     with file.open("rb") as opened:
         opened.seek(offset)
         return opened.read(size)
+
+
+def saved(file: Path, array: np.ndarray) -> None:
+    """Write an array aside and move it into place."""
+    aside = file.parent / f".aside-{uuid4().hex}"
+    with aside.open("wb") as out:
+        np.save(out, array)
+        out.flush()
+        os.fsync(out.fileno())
+    aside.replace(file)
+    fsync(file.parent)

@@ -50,7 +50,15 @@ SHOWN = 20
 Pixels = np.ndarray | Tensor
 
 
-class Source(Protocol):
+class Readable(Protocol):
+    """What has pictures by number."""
+
+    def read(self, item: int, /) -> bytes | Image.Image:
+        """Return an encoded image, or one that is already decoded."""
+        ...
+
+
+class Source(Readable, Protocol):
     """The N items of a place, in an order that the disk has no say in."""
 
     @property
@@ -119,7 +127,7 @@ class Files:
         self.items = kept(self.about, form, split, source.names, self.unused, hashed)
         self.labels = _labels_of(source.labels, self.items)
         self.image_px = form.image_px
-        self.background = _colour(self.about, getattr(form, "background", ""))
+        self.background = colour_of(self.about, getattr(form, "background", ""))
         self.upright: bool = getattr(form, "upright", False)
         self.preprocessing: Preprocessing = dataset.get("preprocessing", OPENAI)
         self.unreadable = Unreadable(self.about, form.corrupt_share)
@@ -242,7 +250,7 @@ class Files:
     def _decoded(self, index: int, crop: Crop | None, decode: Callable[..., Any] = pixels) -> Any:
         """Return (3, P, P), or why the image is unreadable. Changes nothing, as threads call it."""
         how = (self.image_px, crop, self.background, self.upright, self.preprocessing)
-        return _tried(self.source, int(self.items[index]), decode, how)
+        return tried(self.source, int(self.items[index]), decode, how)
 
     def _note(self, index: int, image: Pixels | Exception) -> None:
         """Remember an item that was read; count it if it is met first and unreadable."""
@@ -264,7 +272,7 @@ def _labels_of(labels: np.ndarray, items: Items) -> np.ndarray:
     return chosen
 
 
-def _tried(source: Source, item: int, decode: Callable[..., Any], how: Sequence[Any]) -> Any:
+def tried(source: Readable, item: int, decode: Callable[..., Any], how: Sequence[Any]) -> Any:
     """Return what an item's picture is decoded to, or why it is unreadable.
 
     `how`: the further arguments of `decode`.
@@ -295,7 +303,7 @@ def _too_many(corrupt: Sequence[str], seen: int, allowed: float, problem: object
     )
 
 
-def _colour(about: str, name: str) -> Colour | None:
+def colour_of(about: str, name: str) -> Colour | None:
     """Return the red, green and blue of a colour's name; None where none is named.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -127,15 +127,19 @@ def expanded(pattern: str) -> list[str]:
 
     A number has as many digits as the first one is written with.
     """
+    return list(each_of(pattern))
+
+
+def each_of(pattern: str) -> Iterator[str]:
+    """Yield what `expanded` returns, one after the other: there may be millions."""
     numbers = RANGE.search(pattern)
     if numbers is None:
-        return [pattern]
+        yield pattern
+        return
     first, last = numbers.groups()
     head, tail = pattern[: numbers.start()], pattern[numbers.end() :]
-    paths = []
     for number in range(int(first), int(last) + 1):
-        paths += expanded(f"{head}{number:0{len(first)}}{tail}")
-    return paths
+        yield from each_of(f"{head}{number:0{len(first)}}{tail}")
 
 
 def matching(about: str, folder: Path, pattern: str, suffix: str) -> list[Path]:

@@ -40,7 +40,7 @@ def index_of(file: Path, image: str, caption: str) -> Arrays:
     keys, labels, spans = [], [], []
     # A sample is a pair, or is counted with the reason why it is none; so is each further picture.
     for key, parts in samples.items():
-        picture = _image_of(parts, image)
+        picture = image_of(parts, image)
         if key.rpartition("/")[2].startswith("."):
             unused.add(HIDDEN, key)
             continue
@@ -95,20 +95,25 @@ def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
     """Return the members of each sample. Of two of one name the last counts, as in a tar."""
     samples: dict[str, Parts] = {}
     for name, offset, size in members(file, unused):
-        folder, _, base = name.rpartition("/")
-        stem, _, ending = base.partition(".")
-        # A hidden file has no stem: its name is all ending.
-        if not stem:
-            stem, ending = base, ""
-        key = f"{folder}/{stem}" if folder else stem
+        key, ending = key_and_ending(name)
         parts = samples.setdefault(key, {})
-        if f".{ending.lower()}" in parts:
+        if ending in parts:
             unused.add(REPEATED, name)
-        parts[f".{ending.lower()}"] = (offset, size)
+        parts[ending] = (offset, size)
     return samples
 
 
-def _image_of(parts: Parts, image: str) -> str | None:
+def key_and_ending(name: str) -> tuple[str, str]:
+    """Return of which sample a member is, and its ending in small letters, from the first dot."""
+    base = name.rfind("/") + 1
+    dot = name.find(".", base)
+    # A hidden file has no stem, and others no dot: their names are all stem
+    if dot in (base, -1):
+        return name, "."
+    return name[:dot], name[dot:].lower()
+
+
+def image_of(parts: Parts, image: str) -> str | None:
     """Return the ending of a sample's image, if it has one."""
     if image:
         ending = f".{image.lower().removeprefix('.')}"

@@ -14,7 +14,6 @@ Offsets in a tar are multiples of its blocks, so 32 bits reach two terabytes.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -25,7 +24,7 @@ from uuid import uuid4
 import numpy as np
 
 from schema.files import fsync
-from streams.formats._disk import DAMAGES, Arrays, locked, version_of
+from streams.formats._disk import DAMAGES, Arrays, locked, saved, version_of
 from streams.formats._labels import without_classes
 from streams.formats._splits import share_of
 from streams.formats._unused import Unused
@@ -90,7 +89,7 @@ class ShardSet:
         if not file.exists():
             with locked(self.folder.parent / f".lock-{self.folder.name}"):
                 if not file.exists():
-                    _saved(file, np.array([share_of(name) for name in self.names], np.float64))
+                    saved(file, np.array([share_of(name) for name in self.names], np.float64))
         shares: np.ndarray = np.load(file, mmap_mode="r")
         return shares
 
@@ -223,14 +222,3 @@ def _count(stem: str, index: Arrays, unused: Unused, endings: dict[str, int]) ->
         unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])
     for ending, count in zip(index["endings"], index["ending_counts"], strict=True):
         endings[str(ending)] = endings.get(str(ending), 0) + int(count)
-
-
-def _saved(file: Path, array: np.ndarray) -> None:
-    """Write an array aside and move it into place."""
-    aside = file.parent / f".aside-{uuid4().hex}"
-    with aside.open("wb") as out:
-        np.save(out, array)
-        out.flush()
-        os.fsync(out.fileno())
-    aside.replace(file)
-    fsync(file.parent)

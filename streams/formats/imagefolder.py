@@ -20,6 +20,7 @@ from streams import DatasetError
 from streams.formats._captioned import Listed, rows_of_images
 from streams.formats._files import Files
 from streams.formats._labels import by_label
+from streams.formats._names import PackedNames
 from streams.formats._places import files_below, is_hidden, part, place, there
 from streams.formats._tables import Table, read_table
 from streams.formats._unused import HIDDEN, KINDS_OF_FILE, NO_CLASS, OUTSIDE, Unused
@@ -162,7 +163,7 @@ class Folders:
                 self.unused.add(NO_CLASS if "/" in path else OUTSIDE, path)
             else:
                 names[label].append(path)
-        self.names = list(chain.from_iterable(names))
+        self.names = PackedNames(chain.from_iterable(names))
         self.labels = np.repeat(np.arange(len(folders)), list(map(len, names)))
         self.by_label = by_label(dataset, classes, self.labels)
 

@@ -3,7 +3,7 @@ path}.
 
 A Parquet file gives a row only with the row group around it, so the images are copied once, as they
 are, into one file for each under the data folder, and read from there by seek. This takes as much
-disk as the images do.
+disk as the images do. A stream of shards (`lanes`) takes whole row groups, and copies nothing.
 """
 
 import json
@@ -31,6 +31,9 @@ from streams.formats._labels import (
     without_classes,
 )
 from streams.formats._places import matching, part, place_and_pattern
+from streams.formats._row_groups import RowGroups
+from streams.formats._shard_pairs import ShardPairs
+from streams.formats._shard_stream import checked
 from streams.formats._tables import RowNames, texts_of
 from streams.formats._unused import NO_CAPTION, Unused
 
@@ -96,8 +99,13 @@ class Parquet:
     background: str = ""
     # Whether pictures are turned as their EXIF says.
     upright: bool = False
+    # The order of the training pairs: 0: that of all pairs, by chance; else a stream of shards,
+    # which are row groups, by so many lanes (`streams/lanes.py`).
+    lanes: int = 0
+    # How many row groups a lane permutes the pairs of at a time.
+    block_shards: int = 2
 
-    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
+    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files | ShardPairs:
         """Return the rows of the files that have a caption, by file, then as in the file.
 
         Raises:
@@ -113,7 +121,19 @@ class Parquet:
                 f"{about}: name a caption column, or a label column, for captions from the row's "
                 "templates"
             )
+        if self.lanes and split == "train":
+            return self._stream(root, files, dataset)
         return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
+
+    def _stream(self, root: Path, files: list[Path], dataset: Mapping[str, Any]) -> ShardPairs:
+        """Return the training pairs as a stream of row groups, read where they lie."""
+        named = [names_in(file, self.label) for file in files]
+        about = checked(self, dataset, has_names=bool(named[0]))
+        columns = (self.image, self.caption, self.label)
+        groups = RowGroups(root, files, dataset, columns, named)
+        if not groups.sizes.any():
+            raise DatasetError(f"{about}: its {len(files)} Parquet files have no rows")
+        return ShardPairs(dataset, self, groups)
 
     def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
         """Compare the class names of a row with those that each file of a split notes.

@@ -19,6 +19,7 @@ from streams import DatasetError
 from streams.formats._files import Files
 from streams.formats._labels import by_label, label_numbers, order_of, renamed
 from streams.formats._places import part, place
+from streams.formats._tables import RowNames
 from streams.formats._unused import Unused
 
 # The names that torchvision's classes have for their labels.
@@ -96,7 +97,10 @@ class Numbered:
         self, about: str, items: Any, dataset: Mapping[str, Any], name: str, which: str
     ) -> None:
         self.dataset = items
-        self.names = [f"{name}/{which}/{place}" for place in range(len(items))]
+        count = len(items)
+        # `name/which/place`, written when a message wants one
+        places = np.arange(count, dtype=np.int32)
+        self.names = RowNames([f"{name}/{which}"], np.zeros(count, np.int8), places)
         self.unused = Unused()
         named = [_class_name(one) for one in getattr(items, "classes", ())]
         classes = list(dataset["classes"]) or named

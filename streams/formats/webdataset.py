@@ -26,9 +26,11 @@ from streams import ContradictionError, DatasetError
 from streams.formats._disk import Arrays, cached, span
 from streams.formats._files import Files
 from streams.formats._labels import by_label
-from streams.formats._places import expanded, matching, part, place_and_pattern
+from streams.formats._places import each_of, matching, part, place_and_pattern
 from streams.formats._remote import fetched, is_address
 from streams.formats._samples import has_class, index_of, texts_in
+from streams.formats._shard_pairs import ShardPairs
+from streams.formats._shard_stream import stream_at_address, stream_of_disk
 from streams.formats._shards import ShardSet, shard_set
 
 # The version of the index: another one is made anew, beside the old.
@@ -61,8 +63,13 @@ class Webdataset:
     background: str = ""
     # Whether pictures are turned as their EXIF says.
     upright: bool = False
+    # The order of the training pairs: 0: that of all pairs, by chance; else a stream of shards, by
+    # so many lanes (`streams/lanes.py`).
+    lanes: int = 0
+    # How many shards a lane permutes the pairs of at a time.
+    block_shards: int = 2
 
-    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
+    def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files | ShardPairs:
         """Return the pairs of the shards, by shard, then as in the shard.
 
         Raises:
@@ -74,6 +81,8 @@ class Webdataset:
             raise DatasetError(
                 f"{about}: caption is {self.caption!r}; it must be txt, json:KEY or templates"
             )
+        if self.lanes and split == "train":
+            return self._stream(dataset, cache)
         where, stems, shards = self._shards(dataset, part(self, split), cache)
         version = f"{VERSION} {self.image} {self.caption}"
         index = partial(_index, cache / "shards", version, self.image, self.caption)
@@ -132,15 +141,35 @@ class Webdataset:
         stems = [file.relative_to(top).with_suffix("").as_posix() for file in files]
         return str(top / pattern), stems, files
 
+    def _stream(self, dataset: Mapping[str, Any], cache: Path) -> ShardPairs:
+        """Return the training pairs as a stream of shards."""
+        about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
+        if not is_address(location):
+            return stream_of_disk(self, dataset, cache, WANTED)
+        where, root = self._addresses(about, location, part(self, "train"))
+        return stream_at_address(self, dataset, cache, root, each_of(where))
+
     def _fetched(
         self, about: str, location: str, pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
         """Return the same of shards at an address, fetched where they are not here yet."""
+        where, root = self._addresses(about, location, pattern)
+        stems, files = list[str](), list[Path]()
+        for address in each_of(where):
+            stems.append(address.removeprefix(root).removesuffix(".tar"))
+            files.append(fetched(about, address, cache / "fetched"))
+        return where, stems, files
+
+    def _addresses(self, about: str, location: str, pattern: str) -> tuple[str, str]:
+        """Return the addresses of shards, as one with numbers in braces, and what all begin with.
+
+        Raises:
+            DatasetError: they name no shards.
+        """
         where = location
         if pattern:
             where = f"{location.rstrip('/')}/{pattern}"
-        addresses = expanded(where)
-        if not all(address.endswith(".tar") for address in addresses):
+        if not where.endswith(".tar"):
             raise DatasetError(
                 f"{about}: {where} is an address, where no folder can be listed; it must name .tar "
                 "files, as https://host/pool/{00000..00127}.tar, with location alone or with "
@@ -148,12 +177,7 @@ class Webdataset:
                 "test"
             )
         root = location if pattern else location.partition("{")[0].rpartition("/")[0]
-        root = root.rstrip("/") + "/"
-        stems, files = list[str](), list[Path]()
-        for address in addresses:
-            stems.append(address.removeprefix(root).removesuffix(".tar"))
-            files.append(fetched(about, address, cache / "fetched"))
-        return where, stems, files
+        return where, root.rstrip("/") + "/"
 
 
 class Shards:

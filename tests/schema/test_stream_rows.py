@@ -19,6 +19,7 @@ from schema.checks.places import remarks, wanted
 from streams import image_px
 from tests.evals.test_evals import world
 from tests.streams.test_contradictions import hub
+from tests.template import in_memory
 
 
 def test_the_metrics_are_those_of_the_evaluations() -> None:
@@ -111,3 +112,48 @@ def test_a_row_is_asked_again_when_its_place_changes(tmp_path: Path) -> None:
     (sentence,) = Comparison(tmp_path).objections([row])
     assert "in the row and" in sentence and "1.parquet" in sentence
     assert json.dumps(row), "it is left as it was"
+
+
+LANES = """
+INSERT INTO dataset (name, format, location, params, kind, classes) VALUES
+('pool', 'webdataset', 'pool', '{"lanes": 4, "test": "test"}', 'classification', '["crow", "gull"]');
+INSERT INTO sequence (name, ordering) VALUES ('whole', 'given'), ('class', 'given');
+INSERT INTO sequence_concept VALUES
+('whole', 1, 'pool', '*'), ('whole', 2, 'pool', '*'), ('class', 1, 'pool', 'crow'), ('class', 2, 'pool', '*');
+INSERT INTO suite (name) VALUES ('whole'), ('probe');
+INSERT INTO suite_member (suite, dataset, role, metric) VALUES
+('whole', 'pool', 'adapt', 'top1'), ('probe', 'pool', 'adapt', 'fewshot4_top1');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES
+('whole', 'whole', 2, 'whole'), ('class', 'class', 2, 'whole'), ('probe', 'whole', 2, 'probe');
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs) VALUES
+('kept', 0.5, 0.5, 0, 100), ('all', 0.5, 0.5, 0, NULL);
+INSERT INTO backbone (name, architecture) VALUES ('any', 'ViT-B-32');
+INSERT INTO method (name) VALUES ('plain');
+INSERT INTO recipe (name, lr, batch_pairs) VALUES ('r', 0.001, 4);
+INSERT INTO budget (name, unit, total) VALUES ('b', 'steps', 8);
+INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
+SELECT 'any', stream, mixture, 'plain', 'r', 'b', 0
+FROM (VALUES ('whole', 'all'), ('class', 'all'), ('probe', 'all'), ('whole', 'kept')) t(stream, mixture);
+"""
+
+
+@pytest.mark.parametrize(
+    ("trial", "message"),
+    [
+        (1, None),
+        (2, r"is a stream of shards \(lanes\), and the stream teaches 'crow' of it"),
+        (3, r"metric 'fewshot4_top1' learns from single classes of 'pool', a stream of shards"),
+        (4, r"mixture 'kept': buffer_pairs chooses pairs of 'pool', a stream of shards \(lanes\)"),
+    ],
+)
+def test_what_a_stream_of_shards_cannot_do_is_refused_before_a_job(
+    trial: int, message: str | None
+) -> None:
+    connection = in_memory()
+    grid.apply(connection, LANES, "lanes.sql")
+    resolver = Resolver(connection, [1, 2, 3, 4])
+    if message is None:
+        assert resolver.resolve(trial)
+    else:
+        with pytest.raises(RefusedError, match=message):
+            resolver.resolve(trial)

@@ -1,6 +1,7 @@
 """TiC-CLIP runs from its shipped rows to its triangle, on shards without a .cls member."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -14,17 +15,24 @@ from schema.__main__ import ROWS
 from schema.spec import Spec
 from tests.layouts import sample, shard
 from tests.processes import attempt, run_trial
+from tests.runner.test_trial import brought
 from tests.template import in_memory
 from tests.toy import ARCHITECTURE
 
-# The folders of the four windows of TiC-YFCC, below tic/ in the data folder
-LEARNED = "tic_yfcc"
-HELD_OUT = "tic_yfcc_retrieval"
-STREAMS = {"tic_yfcc": 4, "tic_yfcc_oracle": 1}
+# The first years of the windows of each source
+WINDOWS = {
+    "tic_yfcc": [2004, 2009, 2011, 2013],
+    "tic_redcaps": [2017, 2018, 2019, 2020],
+    "tic_datacomp_medium": [2014, 2017, 2018, 2019, 2020, 2021, 2022],
+    "tic_datacomp_large": [2014, 2017, 2018, 2019, 2020, 2021, 2022],
+    "tic_datacomp_xlarge": [2014, 2017, 2018, 2019, 2020, 2021, 2022],
+}
+# By stream: the source of its windows
+STREAMS = {name: name for name in WINDOWS} | {f"{name}_oracle": name for name in WINDOWS}
 TRIAL = """
 INSERT INTO recipe (name, lr, batch_pairs) VALUES ('few', 0.002, 4);
 INSERT INTO budget (name, unit, total) VALUES ('few', 'steps', 8);
-DELETE FROM suite_member WHERE suite = 'tic_yfcc' AND role = 'retain';
+DELETE FROM suite_member WHERE starts_with(suite, 'tic_') AND role = 'retain';
 """
 
 
@@ -56,12 +64,14 @@ def resolved(connection: duckdb.DuckDBPyConnection, stream: str, data: Path | No
     return Resolver(connection, [trial], data).resolve(trial)[0]
 
 
-def write_windows(data: Path, firsts: list[int]) -> None:
+def write_windows(data: Path, source: str, firsts: list[int]) -> None:
     """Two shards of four pairs to learn from in each window, and one of four held-out pairs."""
     number = 0
+    # Held-out pairs of CommonPool are the same at every scale
+    held_out = "tic_datacomp" if source.startswith("tic_datacomp") else source
     for first in firsts:
-        places = [f"{folder}/{first}/0.tar" for folder in (LEARNED, HELD_OUT)]
-        places.append(f"{LEARNED}/{first}/1.tar")
+        places = [f"{source}/{first}/0.tar", f"{held_out}_retrieval/{first}/0.tar"]
+        places.append(f"{source}/{first}/1.tar")
         for place in places:
             samples = []
             for _ in range(4):
@@ -73,24 +83,59 @@ def write_windows(data: Path, firsts: list[int]) -> None:
             shard(data / "tic" / place, samples)
 
 
+LANES = """
+UPDATE dataset SET params = json_merge_patch(params, '{"lanes": 2, "block_shards": 1}')
+WHERE starts_with(name, 'tic_redcaps')
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", STREAMS)
 def test_the_windows_are_learned_and_measured(
     connection: duckdb.DuckDBPyConnection, stream: str, tmp_path: Path
 ) -> None:
     """Every task has its receipt and the recall in every window."""
-    write_windows(tmp_path, [2004, 2009, 2011, 2013])
-    spec = resolved(connection, stream, tmp_path)
-    runs = tmp_path / "runs"
-    assert run_trial(attempt(runs, spec, 1, tmp_path)) == 0
+    run_through(connection, stream, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_windows_are_learned_as_streams_of_shards(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """By lanes, half of each batch from the shards of all earlier windows; killed in the middle of one,
+    and gone on with two workers, to the same bits.
+    """
+    connection.execute("BEGIN")
+    connection.execute(LANES)
+    spec = run_through(connection, "tic_redcaps", tmp_path)
+    connection.execute("ROLLBACK")
+    assert all(dataset["params"]["lanes"] == 2 for dataset in spec.stream["datasets"])
+    killed = tmp_path / "killed"
+    first = attempt(killed, spec, 1, tmp_path)
+    assert run_trial(first, crash_at="step:5") == -9
+    again = RunFolder(attempt_folder(killed, 1, 2))
+    again.create(spec, replace(RunFolder(first).assignment(), attempt=2, workers=2))
+    assert run_trial(again.path) == 0
+    assert brought(killed) == brought(tmp_path / "runs")
+
+
+def run_through(connection: duckdb.DuckDBPyConnection, stream: str, folder: Path) -> Spec:
+    """Learn and measure the windows of a stream, and return its definition."""
+    source = STREAMS[stream]
+    firsts = WINDOWS[source]
+    write_windows(folder, source, firsts)
+    spec = resolved(connection, stream, folder)
+    runs = folder / "runs"
+    assert run_trial(attempt(runs, spec, 1, folder)) == 0
     held = done_tasks([RunFolder(attempt_folder(runs, 1, 1))])
-    assert sorted(held) == list(range(STREAMS[stream] + 1))
+    tasks = 1 if stream.endswith("_oracle") else len(firsts)
+    assert sorted(held) == list(range(tasks + 1))
     for run, receipt in held.values():
         results = pl.read_parquet(run.path / receipt.files["result"].file)
         recalls = results.filter(pl.col("metric") == "r1")
-        windows = [f"tic_yfcc_{first}" for first in (2004, 2009, 2011, 2013)]
-        assert recalls["dataset"].to_list() == windows
-        assert recalls["examples"].to_list() == [4] * 4
+        assert recalls["dataset"].to_list() == [f"{source}_{first}" for first in firsts]
+        assert recalls["examples"].to_list() == [4] * len(firsts)
+    return spec
 
 
 CLASS = """
@@ -115,7 +160,7 @@ def test_a_class_that_no_pair_has_is_refused(
         r"format table reads classes from the column that label .* write '\*' as the concept",
     ):
         resolved(connection, "paths")
-    write_windows(tmp_path, [2004])
+    write_windows(tmp_path, "tic_yfcc", [2004])
     with pytest.raises(
         RefusedError,
         match=r"'pool': a stream teaches single classes of it, and no sample in 2 of the 2 shards in "

@@ -31,10 +31,15 @@ def test_all_of_a_dataset_is_one_concept(catalog: Catalog, folder: Path) -> None
         spec, _ = Resolver(connection, [1]).resolve(1)
     assert spec.stream["sequence"]["concepts"][0] == ["blobs", "*"]
     datasets = Datasets(spec, folder)
+    half = spec.mixture | {"update_share": 0.5, "buffer_share": 0.5}
     for task, update, buffer, classes in ((1, 1200, 0, 8), (2, 1200, 1200, 8), (3, 150, 2400, 1)):
-        new, earlier, pool = datasets.batches(task, spec.mixture, 16).mixture.pools
+        new, earlier, pool = datasets.batches(task, half, 16).mixture.pools
         assert (len(new), len(earlier), len(pool)) == (update, buffer, 0)
         assert len(set(new.pairs[0].labels[new.indices])) == classes
+    # A mixture without a buffer opens no earlier task
+    alone = Datasets(spec, folder)
+    alone.batches(3, spec.mixture, 16)
+    assert set(alone.opened) == {("haze", "train")}
 
 
 def test_items_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""Parquet files as a stream of shards: a row group is a shard, read where it lies, without a copy.
+
+A Parquet file gives a row only with the row group around it. A lane takes all rows of its row
+groups before it goes on, so each is read once in an epoch; those at hand are held in memory.
+
+Shapes: S row groups.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streams.formats._labels import by_label, label_numbers, order_of
+from streams.formats._tables import texts_of
+
+
+class RowGroups:
+    """The S row groups of Parquet files, by number."""
+
+    def __init__(
+        self,
+        root: Path,
+        files: Sequence[Path],
+        dataset: Mapping[str, Any],
+        columns: tuple[str, str, str],
+        named: Sequence[Sequence[str]],
+    ) -> None:
+        """`columns`: of the images, of the captions and of the labels; empty where there is none.
+
+        `named`: the class names that each file notes.
+        """
+        self.files, self.columns, self.named = list(files), columns, list(named)
+        self.about, self.classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
+        self.stems = [file.relative_to(root).with_suffix("").as_posix() for file in files]
+        groups, sizes = list[int](), list[int]()
+        for file in files:
+            about = pq.read_metadata(file)
+            groups.append(about.num_row_groups)
+            for group in range(about.num_row_groups):
+                sizes.append(about.row_group(group).num_rows)
+        self.sizes: np.ndarray = np.array(sizes, np.int32)
+        # (F + 1,) int64: the number of the first row group of each file, and the end
+        self.first: np.ndarray = np.cumsum([0, *groups], dtype=np.int64)
+        self.by_label: list[list[str]] = []
+        if not columns[1]:
+            classes = self.classes or list(named[0])
+            self.by_label = by_label(dataset, classes, np.empty(0, np.int64))
+
+    @property
+    def digest(self) -> str:
+        """Return what changes with the files, their order or their row groups."""
+        content = hashlib.sha256("\n".join(self.stems).encode(errors="surrogateescape"))
+        content.update(self.first.tobytes() + self.sizes.tobytes())
+        return content.hexdigest()[:32]
+
+    def open(self, shard: int) -> "RowGroup":
+        """Return a row group, read from its file."""
+        file, group = self._place(shard)
+        image, caption, label = self.columns
+        # Of labels only what captions are made from is read
+        wanted = [image, caption or label]
+        with pq.ParquetFile(self.files[file]) as opened:
+            table = opened.read_row_group(group, columns=wanted)
+        if caption:
+            return RowGroup(table.column(image), table.column(caption), None, self.by_label)
+        order = order_of(self.about, self.classes, self.named[file], self.files[file].name)
+        classes = self.classes or list(self.named[file])
+        values = table.column(label).to_pylist()
+        labels = label_numbers(self.about, values, classes, order)
+        return RowGroup(table.column(image), None, labels, self.by_label)
+
+    def fetch(self, shards: Sequence[int]) -> None:
+        """Do nothing: they are here."""
+
+    def expect(self, shards: Sequence[int]) -> None:
+        """Do nothing: they are here."""
+
+    def name(self, shard: int) -> str:
+        """Return what a row group is called in messages."""
+        file, group = self._place(shard)
+        return f"{self.stems[file]}, row group {group}"
+
+    def _place(self, shard: int) -> tuple[int, int]:
+        """Return in which file a row group is, and which of its row groups."""
+        file = int(np.searchsorted(self.first, shard, side="right")) - 1
+        return file, shard - int(self.first[file])
+
+
+class RowGroup:
+    """The rows of one row group that have a caption."""
+
+    def __init__(
+        self,
+        images: pa.ChunkedArray,
+        captions: pa.ChunkedArray | None,
+        labels: np.ndarray | None,
+        by_label: Sequence[list[str]],
+    ) -> None:
+        """`captions`, or `labels` (n,) whose captions are `by_label`."""
+        self.images, self.captions = images, captions
+        self.labels, self.by_label = labels, by_label
+        if captions is not None:
+            has_text = [bool(texts_of(cell)) for cell in captions.to_pylist()]
+            self.rows: np.ndarray = np.flatnonzero(np.array(has_text, bool))
+        else:
+            assert labels is not None
+            self.rows = np.flatnonzero((labels >= 0) & (labels < len(by_label)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, place: int) -> bytes:
+        """Return the bytes in the image column; none where only a path is there."""
+        cell = self.images[int(self.rows[place])].as_py()
+        image = cell.get("bytes") if isinstance(cell, dict) else cell
+        return image or b""
+
+    def texts(self, place: int) -> list[str]:
+        """Return the caption column, or the row's templates."""
+        row = int(self.rows[place])
+        if self.captions is not None:
+            return texts_of(self.captions[row].as_py())
+        assert self.labels is not None
+        return list(self.by_label[int(self.labels[row])])
+
+    def key(self, place: int) -> str:
+        """Return what a pair is called in its row group."""
+        return f"row {self.rows[place]}"
