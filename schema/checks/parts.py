@@ -43,7 +43,7 @@ RESERVED = ("over", "start_over", "lines", "restart")
 CARRY = "carry"
 # Key of optimizer_params: which parameters weight decay acts on, a word of DECAYS
 DECAY = "decay"
-DECAYS = ("all", "matrices")
+DECAYS = ("all", "matrices", "open_clip")
 
 Definition = ast.ClassDef | ast.FunctionDef
 
