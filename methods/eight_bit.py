@@ -57,6 +57,7 @@ class EightBit(AdamW8bit):  # type: ignore[misc]
         for group in self.param_groups:
             group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32)
         with torch.compiler.set_stance("force_eager"):
+            # Waits: in the first step of a task, torchao copies tables of codes to the device
             return super().step(closure)
 
     def state_dict(self) -> dict[str, Any]:

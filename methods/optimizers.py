@@ -4,8 +4,9 @@ that `optimizer_params` of a recipe may set.
 Two more keys hold for every optimizer. `carry`: whether its state goes on in the next task. `decay`
 says what weight decay acts on: `all` (the default) is every parameter that moves, biases and
 temperature too, as in FoMo-in-Flux (https://arxiv.org/abs/2408.14471); `matrices` leaves out what
-has fewer than two dimensions, the gains, the biases and the temperature, as in open_clip, and so in
-TiC-CLIP (https://arxiv.org/abs/2310.16226).
+has fewer than two dimensions, the gains, the biases and the temperature, as in TiC-CLIP
+(https://arxiv.org/abs/2310.16226); `open_clip` leaves out these, and what has one of the words of
+OPEN_CLIP_SPARES in its name, as open_clip's training does. Of a ViT that is the same.
 
 The schedule sets `lr` of every group before each step: all groups share one learning rate.
 """
@@ -21,10 +22,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from methods import arguments
-from methods.parameters import IN_BLOCK
+from methods.parameters import IN_BLOCK, NAME
 from schema.checks.parts import CARRY, DECAY, PartError
 from schema.words import nearest
 
+# Words in the names of parameters that open_clip's training leaves without weight decay
+OPEN_CLIP_SPARES = ("bn", "ln", "bias", "logit_scale")
 # What an optimizer remembers of each parameter, by the parameter's name
 Memory = dict[str, dict[str, Any]]
 
@@ -50,22 +53,47 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
     decay = params.pop(DECAY, "all")
     keys = arguments(f"optimizer {name!r}", known[name], params)
     whole: Optimizer = known[name](parameters, recipe["lr"], recipe["weight_decay"], **keys)
-    return _decaying_matrices(whole) if decay == "matrices" else whole
+    return whole if decay == "all" else _sparing(whole, SPARES[decay])
 
 
-def _decaying_matrices(optimizer: Optimizer) -> Optimizer:
-    """Return an optimizer in which parameters of fewer than two dimensions do not decay."""
+def _sparing(optimizer: Optimizer, spares: Callable[[nn.Parameter], bool]) -> Optimizer:
+    """Return an optimizer in which the parameters that `spares` is true of do not decay."""
     if isinstance(optimizer, Joined):
-        return Joined([_decaying_matrices(part) for part in optimizer.parts])
+        return Joined([_sparing(part, spares) for part in optimizer.parts])
     for group in list(optimizer.param_groups):
-        matrices = [parameter for parameter in group["params"] if parameter.ndim >= 2]
-        others = [parameter for parameter in group["params"] if parameter.ndim < 2]
-        if not matrices:
+        decaying = [parameter for parameter in group["params"] if not spares(parameter)]
+        spared = [parameter for parameter in group["params"] if spares(parameter)]
+        if not decaying:
             group["weight_decay"] = 0.0
-        elif others:
-            group["params"] = matrices
-            optimizer.add_param_group(group | {"params": others, "weight_decay": 0.0})
+        elif spared:
+            group["params"] = decaying
+            optimizer.add_param_group(group | {"params": spared, "weight_decay": 0.0})
     return optimizer
+
+
+def _is_no_matrix(parameter: nn.Parameter) -> bool:
+    return parameter.ndim < 2
+
+
+def _is_spared_by_open_clip(parameter: nn.Parameter) -> bool:
+    """Return whether open_clip's training leaves a parameter without weight decay.
+
+    Raises:
+        ValueError: the parameter does not say what it is called.
+    """
+    if _is_no_matrix(parameter):
+        return True
+    name = getattr(parameter, NAME, None)
+    if name is None:
+        raise ValueError(
+            "decay 'open_clip' goes by names, and these parameters do not say theirs: "
+            "return moving(model)"
+        )
+    return any(word in name for word in OPEN_CLIP_SPARES)
+
+
+# Which parameters do not decay, by the word of the recipe
+SPARES = {"matrices": _is_no_matrix, "open_clip": _is_spared_by_open_clip}
 
 
 def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+# The attribute by which `moving` says what a parameter is called
+NAME = "name_in_model"
 # The attribute by which `moving` says whether a parameter belongs to a block, for optimizers that
 # treat the matrices of blocks differently
 IN_BLOCK = "in_block"
@@ -67,12 +69,13 @@ def thaw(model: nn.Module, names: Sequence[str]) -> None:
 def moving(model: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that move, in the model's order.
 
-    Each is marked with whether it belongs to a block of a transformer. An optimizer sees no names;
-    the mark is how it tells a block's matrices from embeddings and projections.
+    An optimizer sees no names, so each is marked with its own, and with whether it belongs to a
+    block of a transformer: that is how a block's matrices are told from embeddings and projections.
     """
     parameters = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             setattr(parameter, IN_BLOCK, "blocks." in name)
+            setattr(parameter, NAME, name)
             parameters.append(parameter)
     return parameters

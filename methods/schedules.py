@@ -69,6 +69,19 @@ def cosine_dynamic(
     return cosine((task - 1) * steps + step, task * steps, 1, warmup=long, floor=floor)
 
 
+def cosine_open_clip(
+    step: int, steps: int, task: int, *, warmup: float = 0.1, rewarm: bool | float = True
+) -> float:
+    """Return half a cosine from 1 towards 0, as open_clip's training loop has it.
+
+    Its `cosine_lr` holds the peak for one step more than `cosine`, and ends one step above 0.
+    """
+    warm = _warmup(step, steps, _of_task(task, warmup, rewarm))
+    if step < warm:
+        return _warmed(step, warm, 1.0)
+    return _half_cosine(step - warm, steps - warm)
+
+
 def rsqrt(
     step: int,
     steps: int,

@@ -9,7 +9,9 @@ HEADS = {
     "optimizers": (
         "## Optimizers",
         "`optimizer` names one of these; the keys are those of `optimizer_params`. Weight decay "
-        "acts on every parameter that moves. All groups of parameters share one learning rate.",
+        "acts on every parameter that moves; with `decay` `matrices` not on gains, biases and the "
+        "temperature, with `open_clip` on what open_clip's training lets decay. All groups of "
+        "parameters share one learning rate.",
     ),
     "schedules": (
         "## Schedules of the learning rate",

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from methods.compute import devices
 from methods.parameters import weights_in_use
 from schema.checks.compute import ComputeError
 
@@ -137,7 +138,7 @@ def version() -> str:
 
     Empty where there is a GPU, whose kernels come from torch's own packages.
     """
-    if torch.cuda.is_available():
+    if devices.accelerator() is not None:
         return ""
     command = [compiler("cpu"), "--version"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)

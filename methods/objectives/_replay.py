@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from methods import FreshPairs
+from methods.compute import devices
 from methods.compute.towers import Towers
 from methods.objectives._embeddings import recalled
 from streams import BUFFER, UPDATE, Batch
@@ -37,6 +38,7 @@ class Store:
         for name, tensor in new.items():
             held = self.rows.get(name, tensor.new_zeros(0, *tensor.shape[1:], device="cpu"))
             grown = torch.cat([held, held.new_zeros(size - len(held), *held.shape[1:])])
+            # Waits: pairs are kept on the host; within a step only until the set of `gere` is full
             grown[slots] = tensor.detach().cpu()
             self.rows[name] = grown
 
@@ -47,7 +49,9 @@ class Store:
         images and of the texts.
         """
         chosen = torch.randperm(len(self))[:count]
-        rows = {name: tensor[chosen].to(device) for name, tensor in self.rows.items()}
+        rows = {}
+        for name, tensor in self.rows.items():
+            rows[name] = devices.sent(tensor[chosen], device)
         sources = torch.full((len(chosen),), BUFFER, dtype=torch.int8, device=device)
         return Batch(rows["images"], rows["texts"], sources), rows["seen"], rows["told"]
 

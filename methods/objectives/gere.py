@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from methods import FreshPairs, Objective, Task
+from methods.compute import devices
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen
 from methods.objectives._embeddings import recalled, wide
@@ -71,7 +72,7 @@ class Gere(Objective):
             self._collect(self._teacher, batch, towers)
         device = batch.images.device
         rows = [self._general.rows[name] for name in ("seen", "told")]
-        general = torch.cat(rows, dim=1).to(device)
+        general = devices.sent(torch.cat(rows, dim=1), device)
         mean, deviation = general.mean(dim=0), general.std(dim=0, correction=0)
         pairs, of_images, of_texts = self._general.draw(self.replay_pairs, device)
         now = torch.cat([wide(rows) for rows in towers.features(model, pairs)], dim=1)
@@ -101,7 +102,8 @@ class Gere(Objective):
                 "gere takes its set from pretraining pairs and this batch has none; use "
                 "pretraining_share > 0"
             )
-        pairs = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
+        places = devices.sent(chosen, batch.images.device)
+        pairs = Batch(batch.images[places], batch.texts[places], batch.sources[chosen])
         slots = list(range(held, held + len(chosen)))
         of_images, of_texts = recalled(teacher, pairs, towers)
         self._general.put(pairs, wide(of_images), wide(of_texts), slots)

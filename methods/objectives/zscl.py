@@ -24,6 +24,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods import FreshPairs, Objective, Task
+from methods.compute import devices
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen, soft_cross_entropy
 from methods.objectives._embeddings import embeddings, logits, recalled, unit
@@ -65,9 +66,11 @@ class Zscl(Objective):
                 "zscl distils on pretraining pairs and this batch has none; use a mixture with "
                 "pretraining_share > 0"
             )
-        reference = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
+        # Chosen on the host, and sent to where the rows are
+        places = devices.sent(chosen.nonzero()[:, 0], batch.images.device)
+        reference = Batch(batch.images[places], batch.texts[places], batch.sources[chosen])
         scale = self._teacher.get_parameter("logit_scale")
-        images, texts = (rows[chosen] for rows in embeddings(model, batch, towers))
+        images, texts = (rows[places] for rows in embeddings(model, batch, towers))
         images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
         teacher = logits(images_before, texts_before, scale)
         image_term = soft_cross_entropy(

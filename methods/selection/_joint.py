@@ -30,11 +30,14 @@ def choose(scores: Tensor, pairs: int, chunks: int) -> Tensor:
     chosen = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     own, both = scores.diagonal(), scores + scores.T
     for chunk in range(chunks):
+        # Waits: which pairs are next depends on how many have been chosen
         due = pairs * (chunk + 1) // chunks - int(chosen.sum())
         if due:
             adds = own + (both * chosen).sum(dim=1)
             # Gumbel noise: the top k are a draw of k without replacement
+            # Waits: the noise is drawn on the CPU, by the generator that checkpoints restore
             noise = -torch.empty(len(scores)).exponential_().log().to(scores.device)
             places = (adds + noise).masked_fill(chosen, -torch.inf).topk(due).indices
             chosen[places] = True
+    # Waits: a batch has as many rows as were chosen
     return chosen.nonzero().squeeze(1)

@@ -101,10 +101,10 @@ class Coso(Tuning):
     def _choose(self, name: str, outside: Tensor, least: Tensor, past: Tensor | None) -> None:
         """Choose the directions of the next steps by a gradient outside of M, and sketch it.
 
-        Shapes follow from the weight alone, so that the host never waits for a number of the
-        device.
+        Shapes follow from the weight alone, so that the host needs no number of the device.
         """
         wide = outside.to(torch.promote_types(outside.dtype, torch.float32))
+        # Waits: once in `gap` steps, as a GPU's decomposition is checked by the host
         left, values, _ = torch.linalg.svd(wide, full_matrices=False)
         counts = (values > least).to(wide)
         basis = (left * counts)[:, : self.rank]
@@ -166,6 +166,7 @@ def sketched(sketch: Tensor | None, matrix: Tensor, rank: int) -> Tensor:
     """
     both = matrix if sketch is None else torch.cat([sketch.to(matrix), matrix], dim=1)
     wide = both.to(torch.promote_types(both.dtype, torch.float32))
+    # Waits: once in `gap` steps, as above
     left, values, _ = torch.linalg.svd(wide, full_matrices=False)
     cut = values[rank].square() if len(values) > rank else values.new_zeros(())
     shrunk = (values[:rank].square() - cut).clamp(min=0).sqrt()

@@ -100,6 +100,7 @@ def leading(matrix: Tensor, rank: int, left: bool) -> Tensor:
 
     They are columns (rows, rank) if left, else rows (rank, columns).
     """
+    # Waits: once in `gap` steps, as a GPU's decomposition is checked by the host
     vectors, _, covectors = torch.linalg.svd(matrix.float(), full_matrices=False)
     basis: Tensor = vectors[:, :rank] if left else covectors[:rank]
     return basis.to(matrix.dtype).contiguous()

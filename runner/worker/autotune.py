@@ -15,16 +15,13 @@ A task in which hooks listen to the towers (`methods.compute.compiled.listened`)
 whatever is decided, and its statistics say so.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
 from typing import Any
 
-import torch
-
-from methods.compute import distributed
+from methods.compute import devices, distributed
 from methods.compute.towers import Towers
 from schema.checks.compute import Compute
 
@@ -132,6 +129,4 @@ class Choice:
 
 def _now() -> float:
     """Return the time in seconds when the device has done all that was asked of it so far."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.monotonic()
+    return devices.now_s()

@@ -20,7 +20,7 @@ from huggingface_hub import constants as hub
 from torch import Tensor
 
 from evals import Images
-from methods.compute import distributed
+from methods.compute import devices, distributed
 from runner.worker import weight_files
 from runner.worker.architecture import (
     LOCAL,
@@ -278,4 +278,4 @@ def _existing(path: Path) -> Path | None:
 
 def _placed(model: CLIP, device: str | None = None) -> CLIP:
     """Put a model on a device, or on the GPU where there is one."""
-    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return model.to(device or devices.kind())

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from methods import FreshPairs, Task
+from methods.compute import devices
 from methods.compute.distributed import Ranks, joined
 from runner.worker.backbone import Backbone
 from runner.worker.datasets import Datasets
@@ -46,23 +47,28 @@ class Transfer:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self.gpu = devices.module_of(device)
         # The stream on which pairs come to a GPU, or are decoded there
-        self.beside: torch.cuda.Stream | None = None
-        if device.type == "cuda":
-            self.beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self.beside = None if self.gpu is None else self.gpu.Stream()
 
     def stream(self) -> AbstractContextManager[Any]:
         """Return a context in which work on a GPU runs beside its steps."""
-        return nullcontext() if self.beside is None else torch.cuda.stream(self.beside)
+        return nullcontext() if self.gpu is None else self._stream()
+
+    def _stream(self) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = self.gpu.stream(self.beside)
+        return context
 
     def place(self, rows: Tensor) -> Tensor:
         """Return the rows on the device, without waiting for it."""
-        if self.beside is None:
+        if self.gpu is None:
             return rows.to(self.device)
-        with torch.cuda.stream(self.beside):
-            placed = rows if rows.is_cuda else rows.pin_memory().to(self.device, non_blocking=True)
+        with self._stream():
+            placed = rows
+            if rows.device.type == "cpu":
+                placed = rows.pin_memory().to(self.device, non_blocking=True)
         # Steps use the rows once they have arrived, and their memory is free only after that
-        steps = torch.cuda.current_stream()
+        steps = self.gpu.current_stream()
         steps.wait_stream(self.beside)
         placed.record_stream(steps)
         return placed

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from methods.compute import distributed
+from methods.compute import devices, distributed
 from methods.compute.distributed import Ranks
 from runner.worker.energy import drawn_j
 
@@ -65,8 +64,9 @@ class Ledger:
     def timed(self, name: str) -> Iterator[Entry]:
         """Charge the block's seconds, energy and memory to a phase; the caller adds the rest."""
         entry = self.entries.setdefault(name, Entry())
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
+        gpu = devices.accelerator()
+        if gpu is not None:
+            gpu.reset_peak_memory_stats()
         began, drawn_before = time.monotonic(), drawn_j()
         try:
             yield entry
@@ -75,8 +75,8 @@ class Ledger:
             drawn = drawn_j()
             if drawn is not None and drawn_before is not None:
                 entry.energy_j = (entry.energy_j or 0.0) + drawn - drawn_before
-            if torch.cuda.is_available():
-                entry.peak_bytes = max(entry.peak_bytes or 0, torch.cuda.max_memory_allocated())
+            if gpu is not None:
+                entry.peak_bytes = max(entry.peak_bytes or 0, gpu.max_memory_allocated())
 
     def add(self, other: "Ledger") -> None:
         """Take over the phases of a stage with a ledger of its own; what both have is added up."""

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from methods.compute import devices
 from methods.compute.towers import Towers
 from runner.worker.backbone import Backbone
 from runner.worker.checkpoint import digest
@@ -139,9 +140,11 @@ class EmbeddingCache:
     ) -> Tensor:
         """Return (AT_ONCE, D), on the CPU, for one batch; `numbers`: at each place an input's."""
         batch = inputs.new_zeros(AT_ONCE, *inputs.shape[1:])
-        places = torch.tensor(list(numbers), device=inputs.device)
-        batch[places] = inputs[torch.tensor(list(numbers.values()), device=inputs.device)]
+        places = devices.sent(torch.tensor(list(numbers)), inputs.device)
+        chosen = devices.sent(torch.tensor(list(numbers.values())), inputs.device)
+        batch[places] = inputs[chosen]
         rows: Tensor = getattr(towers, self.encode)(model, batch)
+        # Waits: what is computed is kept on the host; what is known already is not computed
         return rows.cpu()
 
     def _row(self, item: Item, computed: dict[Hashable, Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from types import FrameType
 
 import torch
 
+from methods.compute import devices
 from runner import code_snapshot
 from runner.records import DamagedFileError
 from runner.run_files import Outcome
@@ -111,8 +112,9 @@ def kind_of(error: Exception) -> str:
 
 def surroundings() -> Surroundings:
     """Return where this process runs, and with what."""
-    if torch.cuda.is_available():
-        device = torch.cuda.get_device_name()
+    gpu = devices.accelerator()
+    if gpu is not None:
+        device = gpu.get_device_name()
     else:
         device = f"cpu ({platform.processor() or platform.machine()})"
     return Surroundings(

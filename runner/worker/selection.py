@@ -51,6 +51,7 @@ class Selector:
         chosen = self.choose(self.selection.scores(own, reference))
         columns = {}
         for name, tensor in vars(batch).items():
+            # Waits: the sources of pairs are on the host
             columns[name] = tensor[chosen.to(tensor.device)]
         return replace(batch, **columns)
 

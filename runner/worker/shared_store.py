@@ -35,7 +35,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from methods.compute import distributed
+from methods.compute import devices, distributed
 from runner import code_snapshot
 from runner.run_files import Assignment
 from runner.run_folder import read_json, trunks_folder
@@ -210,8 +210,9 @@ def _used_at(path: Path) -> float:
 @cache
 def device() -> str:
     """Return the kind of device that computes: another kind may differ in the last bit."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+    gpu = devices.accelerator()
+    if gpu is not None:
+        return str(gpu.get_device_name())
     model = "unknown"
     description = Path("/proc/cpuinfo")
     lines = description.read_text().splitlines() if description.exists() else []

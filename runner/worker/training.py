@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from methods import Method, Task, Weights, optimizers
-from methods.compute import compiled
+from methods.compute import compiled, devices
 from methods.compute.towers import Towers
 from runner.worker.autotune import Choice
 from runner.worker.backbone import Backbone
@@ -233,11 +233,14 @@ def _begin_parts(
 
 def _random_state() -> State:
     """Return the state of torch's generators; a GPU's is the same on each that takes part."""
-    cuda = [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+    gpu = devices.accelerator()
+    of_gpu = [] if gpu is None else [gpu.get_rng_state()]
+    return {"cpu": torch.get_rng_state(), "cuda": of_gpu}
 
 
 def _set_random_state(state: State) -> None:
+    """Put the generators back; what is of a GPU, where there is one on this machine, too."""
     torch.set_rng_state(state["cpu"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state(state["cuda"][0])
+    gpu = devices.accelerator()
+    if state["cuda"] and gpu is not None:
+        gpu.set_rng_state(state["cuda"][0])

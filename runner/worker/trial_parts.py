@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from methods import Repair, Task, Weights, part
+from methods.compute import devices
 from runner.run_files import Assignment
 from runner.run_folder import RunFolder
 from runner.worker import backbone as backbones
@@ -78,6 +79,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
     """
     spec, assignment = run.spec(), run.assignment()
     torch.set_num_threads(assignment.threads)
+    devices.settle()
     # The FLOPs of its fused kernel are not counted
     torch.backends.mha.set_fastpath_enabled(False)
     data = Path(assignment.data)

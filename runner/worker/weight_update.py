@@ -70,6 +70,8 @@ class WeightUpdate:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe["clip_norm"])
         tuning, objective = self.method.tuning, self.method.objective
         with objective.stepping(self.model, scale), tuning.stepping(self.model, self.optimizer):
+            # Waits: under fp16, torch asks whether all gradients are finite. A fused optimizer
+            # leaves the step out on the device
             self.scaler.step(self.optimizer)
         # An average over steps is of the weights as the step has left them
         self.method.merging.step(partial(in_use, self.model))

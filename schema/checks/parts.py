@@ -48,7 +48,7 @@ MERGES = ("merge", "folding", "share")
 CARRY = "carry"
 # Key of optimizer_params: which parameters weight decay acts on, a word of DECAYS
 DECAY = "decay"
-DECAYS = ("all", "matrices")
+DECAYS = ("all", "matrices", "open_clip")
 
 Definition = ast.ClassDef | ast.FunctionDef
 

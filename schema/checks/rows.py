@@ -108,9 +108,9 @@ def check_recipe(row: Row) -> None:
         )
     if params.get(DECAY, "all") not in DECAYS:
         raise PartError(
-            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves) or 'matrices' "
-            "(not on "
-            f"gains, biases and temperature), not {params[DECAY]!r}"
+            f"{where}: {DECAY} is 'all' (weight decay acts on all that moves), 'matrices' (not on "
+            "gains, biases and temperature) or 'open_clip' (as its training loop, which goes by "
+            f"names, too), not {params[DECAY]!r}"
         )
     schedule_params = _object(row["schedule_params"])
     parts.check("methods/schedules.py", row["schedule"], schedule_params, f"{where}, schedule")

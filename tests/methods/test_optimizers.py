@@ -167,11 +167,12 @@ def test_weight_decay_of_matrices_needs_no_matrices_and_nothing_else(name: str, 
     assert decays == {RECIPE["weight_decay"] if tuned == "lora" else 0.0}
 
 
-def test_what_weight_decay_acts_on_is_one_of_two_words() -> None:
+def test_what_weight_decay_acts_on_is_one_of_three_words() -> None:
     row = {"name": "r", "optimizer": "adamw", "schedule": "cosine", "schedule_params": {}}
     row |= {"augmentation_params": {}, "precision": "fp32", "batch_pairs": 8}
-    rows.check_recipe(row | {"optimizer_params": {"decay": "matrices"}})
-    message = r"recipe 'r': decay is 'all' .* or 'matrices' .*, not 'gains'"
+    for word in parts.DECAYS:
+        rows.check_recipe(row | {"optimizer_params": {"decay": word}})
+    message = r"recipe 'r': decay is 'all' .*, 'matrices' .* or 'open_clip' .*, not 'gains'"
     with pytest.raises(parts.PartError, match=message):
         rows.check_recipe(row | {"optimizer_params": {"decay": "gains"}})
 
