@@ -27,7 +27,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner.run_files import Outcome
+from runner.records import DamagedFileError
+from runner.run_files import Claim, Outcome
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
@@ -92,7 +93,8 @@ class Shim:
         self.rank = 0
         if batch.needs.ranks > 1:
             self.rank = int(os.environ.get("SLURM_PROCID", "0"))
-        self.waiting = [RunFolder(path) for path in batch.attempts(position)]
+        self.runs = [RunFolder(path) for path in batch.attempts(position)]
+        self.waiting = list(self.runs)
         self.workers: dict[int, Worker] = {}
         self.began = self.beat_at = time.monotonic()
         self.signals: set[int] = set()
@@ -119,6 +121,8 @@ class Shim:
 
     def _has_a_turn(self) -> bool:
         """Return whether another attempt may begin now."""
+        # A worker that measures takes over others of the job, which are in its hands then
+        self.waiting = [run for run in self.waiting if not run.claimed]
         free = len(self.workers) < self.needs.trials_side_by_side
         return bool(self.waiting) and self.told is None and free
 
@@ -196,6 +200,9 @@ class Shim:
                 late = worker.run.claim()
             if silent and worker.run.claimed and not worker.run.revoked:
                 self.speak_for(worker, code, late)
+            for run in self.runs:
+                if run.path != worker.run.path and _was_taken_by(run, pid):
+                    self.speak_for(replace(worker, run=run), code)
 
     def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
         """Write the outcome of a worker that left none; `late`: it had not even begun."""
@@ -230,6 +237,16 @@ class Shim:
                 )
                 run.conclude(outcome)
         self.waiting.clear()
+
+
+def _was_taken_by(run: RunFolder, pid: int) -> bool:
+    """Return whether a process claimed an attempt and left no word of how it ended."""
+    with contextlib.suppress(DamagedFileError):
+        claim = Claim.read(run.path / "claim")
+        if claim is None or claim.revoked or claim.pid != pid:
+            return False
+        return claim.host == socket.gethostname() and read_json(run.words()) is None
+    return False
 
 
 def _collect(signals: set[int]) -> int:

@@ -26,7 +26,7 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import disk, memory, notify, rules
+from runner.scheduler import choose, disk, memory, notify, rules
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.observe import observe
@@ -166,8 +166,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
                 )
         report.noted = True
     if report.pending is None:
-        row = connection.execute("SELECT count(*) FROM startable").fetchone()
-        report.pending = row[0] if row else 0
+        report.pending = choose.pending(connection)
 
 
 def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:
