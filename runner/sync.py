@@ -29,6 +29,7 @@ from runner.run_folder import crash_point
 from runner.scheduler import choose, disk, memory, notify, rules
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
+from runner.scheduler.measured_forecast import note_refused
 from runner.scheduler.observe import observe
 from runner.scheduler.profiles import ProfilingError
 from runner.scheduler.report import Report
@@ -150,6 +151,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     prune(site, connection)
     tidy(site, connection, report)
     disk.keep(site, connection, report, changed)
+    note_refused(connection, report)
     for sentence in memory.raised(site, connection):
         report.problem("memory_gb", sentence)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())

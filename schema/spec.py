@@ -147,7 +147,8 @@ class Spec:
         names = set(cls.__dataclass_fields__)
         # Only the attempts that measure have it, and what others wrote stays as it is
         if set(row) | {"measures"} != names:
-            missing, unknown = sorted(names - set(row)), sorted(set(row) - names)
+            missing = sorted(names - set(row) - {"measures"})
+            unknown = sorted(set(row) - names)
             raise SpecError(f"spec.json does not fit: missing {missing}, unknown {unknown}")
         return cls(**row)
 

@@ -87,10 +87,11 @@ member_value AS (
 ),
 mean AS (
     SELECT placed.trial, placed.task,
-           sum(placed.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt')
-           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
-           sum(placed.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain')
-           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
+           -- fsum: the same to the last bit in whichever order the values come
+           fsum(placed.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt')
+           / fsum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
+           fsum(placed.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain')
+           / fsum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
            count(*) FILTER (WHERE suite_member.role = 'adapt') AS adapt_measured,
            count(*) FILTER (WHERE suite_member.role = 'retain') AS retain_measured,
            count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'adapt')

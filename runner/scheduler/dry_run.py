@@ -12,7 +12,13 @@ import duckdb
 from rich.console import Console
 
 from runner.backends import Backend
-from runner.scheduler import forecast_tables, profiles, rule_forecast, rules
+from runner.scheduler import (
+    forecast_tables,
+    measured_forecast,
+    profiles,
+    rule_forecast,
+    rules,
+)
 from runner.scheduler.attempts import Live, jobs, live_attempts
 from runner.scheduler.estimates import Outlook, Sum, total
 from runner.scheduler.fact_rows import named_rows
@@ -62,18 +68,24 @@ def dry_run(
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         with_more_memory = raised(site, connection)
         columns = ", ".join(forecast_tables.KEY)
-        first = named_rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
+        first = named_rows(
+            connection,
+            f"SELECT trial, seed, {columns} FROM todo WHERE measures IS NULL LIMIT {room}",
+        )
+        measured = measured_forecast.pending(site, connection)
     whole = total(site, outlooks)
     if as_json:
         answer = document(first, room, whole, outlooks)
         answer["rules"] = rule_forecast.rows(answers)
+        answer["would_measure"] = list(measured.rows)
+        answer["cannot_be_measured"] = list(measured.refusals)
         print(json.dumps(answer, ensure_ascii=False, indent=1))
         return rule_forecast.exit_code(answers)
     # Printed with the catalog closed: a pager that nobody reads must not hold it
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    for line in [*filter(None, [common]), *with_more_memory]:
+    for line in [*filter(None, [common]), *with_more_memory, *measured.lines()]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))

@@ -153,10 +153,9 @@ class MeasuredSpecs:
 
     def _cost(self, trial: int) -> str:
         """Return in a sentence what it costs to train a trial again: as much as it did."""
-        row = self.connection.execute(SPENT, [trial]).fetchone()
-        if row is None or row[0] is None:
+        ((hours, pflops),) = self.connection.execute(SPENT, [trial]).fetchall()
+        if hours is None:
             return "What training it again would cost is not known."
-        hours, pflops = row
         return f"Training it again would take {hours:.3g} hours and {pflops:.3g} PFLOPs."
 
     def _check(self, spec: Spec, measures: Mapping[str, Any]) -> None:

@@ -225,9 +225,9 @@ def _measurement(
     members = [{"suite": suite["name"]} | member for member in suite["members"]]
     insert(connection, "suite_member", members, again=True)
     known = connection.execute(
-        "SELECT count(*) FROM measurement WHERE trial = ? AND suite = ?", [trial, suite["name"]]
-    ).fetchone()
-    if known is not None and not known[0]:
+        "SELECT tasks FROM measurement WHERE trial = ? AND suite = ?", [trial, suite["name"]]
+    ).fetchall()
+    if not known:
         word = "all" if len(tasks) > 2 else "last"
         rows = [{"trial": trial, "suite": suite["name"], "tasks": word}]
         insert(connection, "measurement", rows, again=True)
