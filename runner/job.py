@@ -201,6 +201,7 @@ class Shim:
             if silent and worker.run.claimed and not worker.run.revoked:
                 self.speak_for(worker, code, late)
             for run in self.runs:
+                # A worker that measures may have died in another attempt than its first
                 if run.path != worker.run.path and _was_taken_by(run, pid):
                     self.speak_for(replace(worker, run=run), code)
 
@@ -229,14 +230,14 @@ class Shim:
         """Give back the attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
             if self.rank == 0 and run.claim():
-                outcome = Outcome(
-                    state="lost",
-                    kind=self.told,
-                    message="the job ended before its turn",
-                    finished_at=now(),
-                )
-                run.conclude(outcome)
+                run.conclude(_not_begun(self.told))
         self.waiting.clear()
+
+
+def _not_begun(told: str | None) -> Outcome:
+    """Return the end of an attempt whose turn did not come before the job was told to end."""
+    message = "the job ended before its turn"
+    return Outcome(state="lost", kind=told, message=message, finished_at=now())
 
 
 def _was_taken_by(run: RunFolder, pid: int) -> bool:

@@ -146,7 +146,7 @@ class Candidate:
 
     @property
     def company(self) -> str | None:
-        """What the attempts of its job have in common; None: they train.
+        """The name of what the attempts of its job have in common; None: they train.
 
         Measurements of one backbone and suite open the test sets once.
         """
@@ -187,8 +187,8 @@ class Completer:
         self.site = site
         trials = [row.trial for row in todo if row.measures is None]
         self.resolver = Resolver(connection, trials, site.data)
-        wanted = [(row.trial, row.measures) for row in todo if row.measures is not None]
-        self.measured = MeasuredSpecs(site, connection, wanted)
+        pairs = [(row.trial, row.measures) for row in todo if row.measures is not None]
+        self.measured = MeasuredSpecs(site, connection, pairs)
         # By trial: how many attempts of it this pass has numbered
         self.numbers: Counter[int] = Counter()
         self.bases = Bases(site)

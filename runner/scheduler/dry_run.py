@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -67,18 +68,12 @@ def dry_run(
         outlooks = named_rows(connection, "SELECT * FROM outlook")
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         with_more_memory = raised(site, connection)
-        columns = ", ".join(forecast_tables.KEY)
-        first = named_rows(
-            connection,
-            f"SELECT trial, seed, {columns} FROM todo WHERE measures IS NULL LIMIT {room}",
-        )
+        first = _next_trials(connection, room)
         measured = measured_forecast.pending(site, connection)
     whole = total(site, outlooks)
     if as_json:
-        answer = document(first, room, whole, outlooks)
+        answer = document(first, room, whole, outlooks) | measured.document()
         answer["rules"] = rule_forecast.rows(answers)
-        answer["would_measure"] = list(measured.rows)
-        answer["cannot_be_measured"] = list(measured.refusals)
         print(json.dumps(answer, ensure_ascii=False, indent=1))
         return rule_forecast.exit_code(answers)
     # Printed with the catalog closed: a pager that nobody reads must not hold it
@@ -93,6 +88,15 @@ def dry_run(
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return rule_forecast.show(console, site, answers, additions)
+
+
+def _next_trials(connection: duckdb.DuckDBPyConnection, room: int) -> list[dict[str, Any]]:
+    """Return the trials that the next pass would train, at most `room`."""
+    columns = ", ".join(forecast_tables.KEY)
+    return named_rows(
+        connection,
+        f"SELECT trial, seed, {columns} FROM todo WHERE measures IS NULL LIMIT {room}",
+    )
 
 
 def _show_next(console: Console, first: Sequence[Outlook], outlooks: Sequence[Outlook]) -> None:

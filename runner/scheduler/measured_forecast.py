@@ -23,12 +23,16 @@ WHERE state = 'refused' GROUP BY suite ORDER BY suite
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """What is to be measured without training, and what of it cannot be."""
+    """The measurements that are to be made, and why some of them cannot be."""
 
     # Rows of the view `measuring_cost`
     rows: Sequence[dict[str, Any]]
     # Why measurements cannot start, each reason once
     refusals: Sequence[str]
+
+    def document(self) -> dict[str, object]:
+        """Return what a dry run says of it to a program."""
+        return {"would_measure": list(self.rows), "cannot_be_measured": list(self.refusals)}
 
     def lines(self) -> list[str]:
         """Return what a dry run says of it."""
@@ -42,12 +46,12 @@ class Pending:
 def pending(site: Site, connection: duckdb.DuckDBPyConnection) -> Pending:
     """Return what would be measured now; looks for the weights of the first LOOKED_AT of them."""
     rows = named_rows(connection, "SELECT * FROM measuring_cost")
-    wanted = connection.execute(
+    candidates = connection.execute(
         "SELECT trial, measures FROM todo WHERE measures IS NOT NULL "
         f"ORDER BY priority DESC, trial, measures LIMIT {LOOKED_AT}"
     ).fetchall()
-    specs, refusals = MeasuredSpecs(site, connection, wanted), list[str]()
-    for trial, suite in wanted:
+    specs, refusals = MeasuredSpecs(site, connection, candidates), list[str]()
+    for trial, suite in candidates:
         try:
             specs.spec(trial, suite)
         except RefusedError as error:

@@ -42,12 +42,12 @@ class MeasuredSpecs:
         self,
         site: Site,
         connection: duckdb.DuckDBPyConnection,
-        wanted: Sequence[tuple[int, str]],
+        pairs: Sequence[tuple[int, str]],
     ) -> None:
-        """`wanted` are pairs of a trial and a suite."""
+        """`pairs` are of a trial and a suite that it is measured on."""
         self.site, self.connection = site, connection
         self.comparison = Comparison(site.data)
-        trials = sorted({trial for trial, _ in wanted})
+        trials = sorted({trial for trial, _ in pairs})
         # By trial: the attempt by which it was done
         self.done: dict[int, int] = {}
         # By trial and suite: the tasks and datasets of what is missing
@@ -56,8 +56,8 @@ class MeasuredSpecs:
         self.datasets: dict[str, Row] = {}
         # By what is measured: why it cannot be, or None
         self.checked: dict[str, str | None] = {}
-        if wanted:
-            self._fetch(trials, sorted({suite for _, suite in wanted}))
+        if pairs:
+            self._fetch(trials, sorted({suite for _, suite in pairs}))
 
     def _fetch(self, trials: list[int], suites: list[str]) -> None:
         """Fetch what the measurements have in common, and what is missing of each."""
@@ -138,9 +138,10 @@ class MeasuredSpecs:
         Raises:
             RefusedError: they are all gone.
         """
-        kept = kept_weights.tasks_on_disk(self.site, trial, spec)
-        there = sorted(missing & (kept | {0}))
-        gone = sorted(missing - kept - {0})
+        on_disk = kept_weights.tasks_on_disk(self.site, trial, spec)
+        # The untouched backbone has no weights of its own
+        there = sorted(missing & (on_disk | {0}))
+        gone = sorted(missing - on_disk - {0})
         if not gone or set(there) - {0}:
             return there
         listed = ", ".join(map(str, gone))

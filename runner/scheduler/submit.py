@@ -226,9 +226,8 @@ def _record(
     insert(connection, "attempt", rows)
     for refused in chosen.refused:
         connection.execute(
-            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures) "
-            "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), "
-            "'', '', -1, ?",
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures) SELECT ?, "
+            "?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), '', '', -1, ?",
             [refused.trial, refused.attempt, refused.trial, refused.measures],
         )
         connection.execute(

@@ -138,14 +138,14 @@ def measure_later(run: RunFolder, stop: StopFlag, bench: Bench) -> None:
         # Evaluate: as the trial itself would have done it
         results = _results(measurement, task, ledger)
         # Commit: the receipt comes last
-        done = Measured(
+        brought = Measured(
             spec_id=measurement.spec.id,
             assignment=measurement.assignment,
             task=task,
             results=results,
             ledger=ledger,
         )
-        commit_measured(run, done)
+        commit_measured(run, brought)
         for line in measurement.datasets.unreadable():
             log.warning("%s", line)
         crash_point("measured")

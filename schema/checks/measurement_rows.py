@@ -1,4 +1,4 @@
-"""What rows of `measurement`, and wishes about them, are refused for in a grid file."""
+"""Refuse rows of `measurement`, and wishes about them, that can never be fulfilled."""
 
 from collections.abc import Collection
 from typing import Any
@@ -17,8 +17,7 @@ def check_measurements(
 ) -> None:
     """Refuse measurements of trials that there are none of, or on suites without members.
 
-    `rows` begin with trial and suite. A table of trials has no key that the catalog could hold
-    them to.
+    `rows` begin with trial and suite.
 
     Raises:
         MeasurementError: the message names what is missing.
@@ -26,6 +25,7 @@ def check_measurements(
     if not rows:
         return
     known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
+    # The table of trials has no key that the catalog could hold them to
     unknown = sorted({trial for trial, *_ in rows} - known)
     if unknown:
         listed = ", ".join(map(str, unknown[:SHOWN]))
@@ -35,7 +35,8 @@ def check_measurements(
             "INTO measurement (trial, suite) SELECT id, 'SUITE' FROM trial WHERE ..."
         )
     members = connection.execute("SELECT DISTINCT suite FROM suite_member").fetchall()
-    empty = sorted({suite for _, suite, *_ in rows} - {suite for (suite,) in members})
+    with_members = {suite for (suite,) in members}
+    empty = sorted({suite for _, suite, *_ in rows} - with_members)
     if empty:
         raise MeasurementError(
             f"measurement: suite {empty[0]!r} has no rows in suite_member, so there is nothing to "
@@ -59,6 +60,7 @@ def check_wishes(connection: duckdb.DuckDBPyConnection) -> None:
     rows = connection.execute(
         "SELECT DISTINCT suite FROM measurement WHERE trial = ? ORDER BY suite", [trial]
     ).fetchall()
+    # What the person may have meant
     declared = ", ".join(name for (name,) in rows) or "none"
     raise MeasurementError(
         f"request: trial {trial} is not to be measured on suite {suite!r}. Its measurements: "
