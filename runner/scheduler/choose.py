@@ -5,6 +5,7 @@ needs.
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import duckdb
 
@@ -41,6 +42,17 @@ class Wanted:
     stem: str = ""
     # The suite that it measures, without training; None: it trains
     measures: str | None = None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of `attempt`, without where and when it runs."""
+        return {
+            "trial": self.trial,
+            "attempt": self.attempt,
+            "spec": self.text,
+            "spec_id": self.spec.id,
+            "measures": self.measures,
+        }
 
     @property
     def text(self) -> str:

@@ -211,23 +211,14 @@ def _record(
             for attempt in job:
                 (serial,) = next(unused)
                 serials[attempt.trial, attempt.attempt] = serial
-                row = {
-                    "trial": attempt.trial,
-                    "attempt": attempt.attempt,
-                    "spec": attempt.text,
-                    "spec_id": attempt.spec.id,
-                    "batch": batch.name,
-                    "position": position,
-                    "code": batch.code.name,
-                    "serial": serial,
-                    "measures": attempt.measures,
-                }
-                rows.append(row)
+                place = {"batch": batch.name, "position": position, "code": batch.code.name}
+                rows.append(attempt.row | place | {"serial": serial})
     insert(connection, "attempt", rows)
     for refused in chosen.refused:
         connection.execute(
-            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures) SELECT ?, "
-            "?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), '', '', -1, ?",
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures) "
+            "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), "
+            "'', '', -1, ?",
             [refused.trial, refused.attempt, refused.trial, refused.measures],
         )
         connection.execute(
