@@ -22,6 +22,7 @@ PAGES = (
     ("Declare", "recipes", "Recipes", "optimizer, schedule, augmentation, how a step is computed"),
     ("Declare", "evaluations", "Evaluations", "what is measured, and how"),
     ("Declare", "budgets", "Budgets", "what a budget buys"),
+    ("Declare", "measuring_later", "Measuring later", "another suite, without training"),
     ("Declare", "rules", "Rules", "grids that grow with their answers"),
     ("Run", "commands", "Commands", "every command with its options"),
     ("Run", "site", "site.toml", "what is particular to this machine"),

@@ -24,6 +24,8 @@ import polars as pl
 
 from queries.closed import check_list, check_word
 from queries.first import WORDS, parts
+from queries.suites import LISTED as LISTED_SUITES
+from queries.suites import SUITE, about, takes_suite
 from schema.questions import Parameter, Question, QuestionError, by_topic, fingerprint
 from schema.questions import all_questions as questions
 from schema.site import Site
@@ -61,6 +63,7 @@ def _listings() -> dict[str, str]:
     for part in ("tuning", "merging"):
         listings[part] = f"SELECT {part} AS name FROM method"
     listings["objective"] = "SELECT unnest(string_split(objective, '+')) AS name FROM method"
+    listings[SUITE] = LISTED_SUITES
     listings["study"] = "SELECT study AS name FROM trial WHERE study IS NOT NULL"
     return listings
 
@@ -159,12 +162,19 @@ def answer(
     """Answer a question on an open connection, with at most `rows` rows.
 
     Parameters that are left out, or None, take their defaults. `where` names columns and the value
-    that each must have; None leaves a column free.
+    that each must have; None leaves a column free. Any question about results takes `suite`, too:
+    another one than that of the trials' streams, on which they were measured later.
 
     Raises:
         AskError, SnapshotError: as `ask`.
     """
     arguments = _without_none(parameters)
+    suite = arguments.pop(SUITE, None) if takes_suite(question) else None
+    known = choices(connection, SUITE)
+    if suite is not None and known is not None and suite not in known:
+        listed = ", ".join(known[:LISTED_AT_MOST]) or "none yet"
+        near = nearest(str(suite), known)
+        raise AskError(f"{question.name}: unknown suite {suite!r}. Known: {listed}.{near}")
     for key, value in arguments.items():
         _check(connection, question, key, value)
         wrong = check_word(question, key, value)
@@ -174,7 +184,7 @@ def answer(
     columns = _without_none(where or {})
     sql = _statement(question, list(arguments), list(columns))
     values = [*arguments.values(), *columns.values()]
-    with _explained(question):
+    with _explained(question), about(connection, suite):
         if rows is not None:
             return _first(connection, question, sql, values, arguments | columns, rows)
         frame: pl.DataFrame = connection.sql(sql, params=values).pl()

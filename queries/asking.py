@@ -7,6 +7,7 @@ import duckdb
 
 from queries import AskError, Question, choices
 from queries.closed import closed
+from queries.suites import SUITE, takes_suite
 from schema.words import nearest
 
 # Names of a closed list or of a table that a description lists
@@ -25,6 +26,8 @@ class Asked:
     def words(self) -> dict[str, object]:
         """Every value that shaped the answer, the defaults of parameters too."""
         values: dict[str, object] = {}
+        if SUITE in self.parameters:
+            values[SUITE] = self.parameters[SUITE]
         for name, parameter in self.question.parameters.items():
             value = self.parameters.get(name, parameter.default)
             if value is not None:
@@ -35,6 +38,9 @@ class Asked:
 def statement(question: Question, words: list[str]) -> str:
     """Return the statement that asks the question with these parameters, and its definition."""
     parameters, where = parsed(question, words)
+    before = ""
+    if SUITE in where and takes_suite(question):
+        before = f"SET VARIABLE suite = {_quoted(where.pop(SUITE))};\n"
     call = question.name
     if question.kind == "macro":
         # A quote inside a text is written twice in SQL.
@@ -44,7 +50,7 @@ def statement(question: Question, words: list[str]) -> str:
         call += " WHERE " + " AND ".join(
             f"{key} = {_quoted(value)}" for key, value in where.items()
         )
-    return f"FROM {call};\n\n-- {question.file}\n{question.sql.rstrip()}"
+    return f"{before}FROM {call};\n\n-- {question.file}\n{question.sql.rstrip()}"
 
 
 def _quoted(value: str) -> str:
@@ -59,6 +65,7 @@ def asked_of(connection: duckdb.DuckDBPyConnection, question: Question, words: l
         AskError: as `parsed`, a column that the answer does not have, or a name that is not there.
     """
     parameters, where = parsed(question, words)
+    parameters, where = _with_suite(connection, question, parameters, where)
     if where:
         call = "()" if question.kind == "macro" else ""
         columns = connection.sql(f"FROM {question.name}{call} LIMIT 0").columns
@@ -70,6 +77,22 @@ def asked_of(connection: duckdb.DuckDBPyConnection, question: Question, words: l
                 names = ", ".join(known[:NAMED])
                 raise AskError(f"unknown {key} {value!r}. Known: {names}.{nearest(value, known)}")
     return Asked(question=question, parameters=parameters, where=where)
+
+
+def _with_suite(
+    connection: duckdb.DuckDBPyConnection,
+    question: Question,
+    parameters: dict[str, str],
+    where: dict[str, str],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return parameters and conditions, where `suite` may be one that is asked about instead."""
+    if SUITE not in where or not takes_suite(question):
+        return parameters, where
+    call = "()" if question.kind == "macro" else ""
+    if SUITE in connection.sql(f"FROM {question.name}{call} LIMIT 0").columns:
+        return parameters, where
+    rest = {key: value for key, value in where.items() if key != SUITE}
+    return parameters | {SUITE: where[SUITE]}, rest
 
 
 def _no_such(question: Question, key: str, columns: list[str]) -> str:

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from runner import fork_server
-from runner.run_files import Outcome
+from runner.records import DamagedFileError
+from runner.run_files import Claim, Outcome
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
@@ -99,7 +100,8 @@ class Shim:
         self.rank = 0
         if batch.needs.ranks > 1:
             self.rank = int(os.environ.get("SLURM_PROCID", "0"))
-        self.waiting = [RunFolder(path) for path in batch.attempts(position)]
+        self.runs = [RunFolder(path) for path in batch.attempts(position)]
+        self.waiting = list(self.runs)
         self.workers: dict[int, Worker] = {}
         self.began = self.beat_at = time.monotonic()
         self.signals: set[int] = set()
@@ -125,6 +127,8 @@ class Shim:
 
     def _has_a_turn(self) -> bool:
         """Return whether another attempt may begin now."""
+        # A worker that measures takes over others of the job, which are in its hands then
+        self.waiting = [run for run in self.waiting if not run.claimed]
         free = len(self.workers) < self.needs.trials_side_by_side
         return bool(self.waiting) and self.told is None and free
 
@@ -202,6 +206,10 @@ class Shim:
                 late = worker.run.claim()
             if silent and worker.run.claimed and not worker.run.revoked:
                 self.speak_for(worker, code, late)
+            for run in self.runs:
+                # A worker that measures may have died in another attempt than its first
+                if run.path != worker.run.path and _was_taken_by(run, pid):
+                    self.speak_for(replace(worker, run=run), code)
 
     def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
         """Write the outcome of a worker that left none; `late`: it had not even begun."""
@@ -228,14 +236,24 @@ class Shim:
         """Give back the attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
             if self.rank == 0 and run.claim():
-                outcome = Outcome(
-                    state="lost",
-                    kind=self.told,
-                    message="the job ended before its turn",
-                    finished_at=now(),
-                )
-                run.conclude(outcome)
+                run.conclude(_not_begun(self.told))
         self.waiting.clear()
+
+
+def _not_begun(told: str | None) -> Outcome:
+    """Return the end of an attempt whose turn did not come before the job was told to end."""
+    message = "the job ended before its turn"
+    return Outcome(state="lost", kind=told, message=message, finished_at=now())
+
+
+def _was_taken_by(run: RunFolder, pid: int) -> bool:
+    """Return whether a process claimed an attempt and left no word of how it ended."""
+    with contextlib.suppress(DamagedFileError):
+        claim = Claim.read(run.path / "claim")
+        if claim is None or claim.revoked or claim.pid != pid:
+            return False
+        return claim.host == socket.gethostname() and read_json(run.words()) is None
+    return False
 
 
 def _collect(signals: set[int]) -> int:

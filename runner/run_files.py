@@ -55,6 +55,8 @@ class Assignment(FileRecord):
     spec_id: str = ""
     # Of which tasks the deployed weights stay: `last`, `all` or `every:N`
     keep_weights: str = "last"
+    # The suite that it measures, without training; None: it trains
+    measures: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,10 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import disk, memory, notify, rules
+from runner.scheduler import choose, disk, memory, notify, rules
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
+from runner.scheduler.measured_forecast import note_refused
 from runner.scheduler.observe import observe
 from runner.scheduler.profiles import ProfilingError
 from runner.scheduler.report import Report
@@ -71,7 +72,7 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
             settle_policy(site, connection)
             attempts = live_attempts(site, connection, report)
             standing = rules.standing(connection)
-            startable = pending(connection)
+            startable = choose.pending(connection)
         live = observe(site, catalog, place, report, attempts)
         restore_code(site, live, report)
         # After the facts are in and before trials start: what a rule adds starts in this pass
@@ -155,6 +156,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     prune(site, connection)
     tidy(site, connection, report)
     disk.keep(site, connection, report, changed)
+    note_refused(connection, report)
     for sentence in memory.raised(site, connection):
         report.problem("memory_gb", sentence)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())
@@ -171,13 +173,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
                 )
         report.noted = True
     if report.pending is None:
-        report.pending = pending(connection)
-
-
-def pending(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many trials may start now."""
-    row = connection.execute("SELECT count(*) FROM startable").fetchone()
-    return int(row[0]) if row else 0
+        report.pending = choose.pending(connection)
 
 
 def publish(site: Site, catalog: Catalog, connection: duckdb.DuckDBPyConnection) -> None:

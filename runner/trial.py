@@ -23,6 +23,7 @@ from runner.worker.costs import Ledger
 from runner.worker.crew import Crew
 from runner.worker.deployment import merge
 from runner.worker.evaluate import evaluate, inference
+from runner.worker.measuring import Bench, log_to, measure_later, waiting_beside
 from runner.worker.outcome import StopFlag, outcome_of
 from runner.worker.restore import restore
 from runner.worker.routing import learn_routes
@@ -103,18 +104,33 @@ def learn_task(trial: Trial, position: Position) -> None:
 
 
 def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -> int:
-    """Claim a run folder, learn its trial, and record how that ended.
+    """Claim a run folder, learn its trial or measure what it deployed, and record how that ended.
 
-    `word` is how a job tells its worker to end; `traced`: see `runner.worker.step_trace`. The trial
-    is learned by as many processes as its recipe says, or by those that were started together.
+    `word` is how a job tells its worker to end; None: it is run by hand. `traced`: see
+    `runner.worker.step_trace`. The trial is learned by as many processes as its recipe says, or by
+    those that were started together. A worker that measures goes on with the measurements of its
+    job that nobody has begun.
 
     Returns the exit code: 0 when the trial is done, and when the attempt was claimed before, which
-    is left untouched; 1 when the attempt did not get to its end.
+    is left untouched; 1 when an attempt did not get to its end.
     """
     logs.configure()
     place = processes.launched()
     if place is not None:
         processes.join(place)
+    stop, bench = StopFlag(word), Bench()
+    code = _one(run, stop, bench, traced)
+    # What is measured without training shares what was opened for it, so one process goes on
+    for other in waiting_beside(run):
+        if word is None or stop.raised is not None:
+            break
+        log_to(other)
+        code = max(code, _one(other, stop, bench, traced))
+    return code
+
+
+def _one(run: RunFolder, stop: StopFlag, bench: Bench, traced: bool) -> int:
+    """Claim a run folder, do what its definition says, and record how that ended."""
     # The claim is the first act, by one process: whoever finds it claimed leaves it untouched.
     claimed = distributed.rank() == 0 and run.claim()
     if not distributed.agreed(claimed)[0]:
@@ -123,22 +139,25 @@ def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -
         processes.leave()
         return 0
     crash_point("claimed")
-    started_at, stop = now(), StopFlag(word)
-    crew = Crew(run, started_at)
-    outcome = outcome_of(lambda: _attempt(run, crew, stop, traced))
+    crew = Crew(run, now())
+    outcome = outcome_of(lambda: _attempt(run, crew, stop, bench, traced))
     if crew.rank == 0:
         crash_point("outcome")
     crew.end(outcome)
     return crew.leave(0 if outcome.state == "done" else 1)
 
 
-def _attempt(run: RunFolder, crew: Crew, stop: StopFlag, traced: bool) -> None:
+def _attempt(run: RunFolder, crew: Crew, stop: StopFlag, bench: Bench, traced: bool) -> None:
     """Do everything of an attempt that can fail."""
     with crew:
         assignment = run.assignment()
         # Before anything is trained: results of other code would not be what the rows say.
         code_snapshot.check(assignment.code, assignment.code_folder, assignment.versions)
-        crew.gather(Compute.of(run.spec().recipe).ranks)
+        spec = run.spec()
+        if spec.measures is not None:
+            measure_later(run, stop, bench)
+            return
+        crew.gather(Compute.of(spec.recipe).ranks)
         tracer = Tracer(run.path) if traced and crew.rank == 0 else None
         learn_tasks(set_up(run, stop, tracer))
         if tracer is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from schema.catalog import transaction
-from schema.checks import standing
+from schema.checks import measurement_rows, standing
 from schema.checks.parts import PartError
 from schema.checks.rows import CHECKS
 
@@ -39,7 +39,9 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
     """
     statements = _statements(connection, text, name)
     before = _counts(connection)
-    rows_before = {table: _rows(connection, table) for table in (*CHECKS, "rule", "stream")}
+    rows_before = {
+        table: _rows(connection, table) for table in (*CHECKS, "rule", "stream", "measurement")
+    }
     with transaction(connection):
         for number, statement in enumerate(statements, 1):
             try:
@@ -51,6 +53,7 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
         # In the transaction, so that a row with a wrong part takes the whole file back
         _check_parts(connection, rows_before, name)
         _check_standing(connection, rows_before, name)
+        _check_measurements(connection, rows_before, name)
         after = _counts(connection)
     counts = []
     for table, rows in after.items():
@@ -142,6 +145,20 @@ def _check_standing(
                 connection, standing.Rule(name=rule, query=query, remaining=most_trials)
             )
     except standing.RuleError as error:
+        raise GridError(f"{name}: {error}") from error
+
+
+def _check_measurements(
+    connection: duckdb.DuckDBPyConnection,
+    rows_before: dict[str, set[tuple[Any, ...]]],
+    name: str,
+) -> None:
+    """Refuse new measurements of what there is not, and wishes about others than are declared."""
+    try:
+        new = _rows(connection, "measurement") - rows_before["measurement"]
+        measurement_rows.check_measurements(connection, new)
+        measurement_rows.check_wishes(connection)
+    except measurement_rows.MeasurementError as error:
         raise GridError(f"{name}: {error}") from error
 
 

@@ -85,7 +85,8 @@ MIGRATIONS = [
     ),
     Step(
         9,
-        "how a backbone was pretrained, ensembles as a deploy rule",
+        "how a backbone was pretrained, ensembles as a deploy rule, what trials deployed is "
+        "measured later",
         {"backbone": PRETRAINED},
     ),
 ]

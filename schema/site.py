@@ -135,6 +135,8 @@ class Site:
     # Processes that decode batches ahead of the step; 0: the trial decodes them itself
     workers_per_trial: int = 0
     checkpoint_minutes: float = 10.0
+    # Measurements of one backbone and suite that share a job, and the test sets that it opens
+    measurements_per_job: int = 16
     # What decoded test images may take of the store; 0: none are kept
     decoded_gb: float = 16.0
     # What fetched shards may take of a node's cache
@@ -186,6 +188,8 @@ class Site:
         site_file.check_keep_weights(path, "keep_weights", values.get("keep_weights", "last"))
         site_file.check_retries(path, tables["retries"])
         site_file.check_notify(path, tables["notify"])
+        if values.get("measurements_per_job", 1) < 1:
+            raise SiteError(f"{path}: measurements_per_job must be a whole number, 1 or more")
         absolute = {}
         for key, default in own.items():
             if isinstance(default, Path):

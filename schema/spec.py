@@ -38,6 +38,21 @@ class Spec:
     budget: Row
     seed: int
     version: int = VERSION
+    # What an attempt measures that trains nothing: a suite with its members, the rows of their
+    # datasets, and the tasks. None: it trains
+    measures: Row | None = None
+
+    @property
+    def trained(self) -> "Spec":
+        """The definition of what was trained, where this one measures it."""
+        return self if self.measures is None else replace(self, measures=None)
+
+    def _words(self) -> Row:
+        """Return the fields that are written; an attempt that trains says nothing of measuring."""
+        words = {each.name: getattr(self, each.name) for each in fields(self)}
+        if self.measures is None:
+            del words["measures"]
+        return words
 
     @cached_property
     def id(self) -> str:
@@ -60,14 +75,14 @@ class Spec:
         A study has thousands of definitions that differ in nothing but the seed.
         """
         # Split where the sorted keys of the JSON have it: "seed" is between "recipe" and "stream"
-        words = {f.name: getattr(self, f.name) for f in fields(self)}
+        words = self._words()
         after = canonical({name: value for name, value in words.items() if name > "seed"})
         return self._before_seed, "," + after[1:]
 
     @property
     def _before_seed(self) -> str:
         """The canonical JSON before the seed, with its key."""
-        words = {f.name: getattr(self, f.name) for f in fields(self)}
+        words = self._words()
         before = canonical({name: value for name, value in words.items() if name < "seed"})
         return before[:-1] + ',"seed":'
 
@@ -130,8 +145,10 @@ class Spec:
                 "run it with the newer code"
             )
         names = set(cls.__dataclass_fields__)
-        if set(row) != names:
-            missing, unknown = sorted(names - set(row)), sorted(set(row) - names)
+        # Only the attempts that measure have it, and what others wrote stays as it is
+        if set(row) | {"measures"} != names:
+            missing = sorted(names - set(row) - {"measures"})
+            unknown = sorted(set(row) - names)
             raise SpecError(f"spec.json does not fit: missing {missing}, unknown {unknown}")
         return cls(**row)
 

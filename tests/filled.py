@@ -25,6 +25,7 @@ FACTS = (
     "cost",
     "progress",
     "statistic",
+    "measurement",
     "request",
     "problem",
     "trial",

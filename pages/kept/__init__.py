@@ -125,9 +125,9 @@ class Example:
                 )
             for table, taken in KEPT.items():
                 _replace(connection, table, taken)
-                path = str(target / f"{table}.parquet").replace("'", "''")
+                out = str(target / f"{table}.parquet").replace("'", "''")
                 connection.execute(
-                    f"COPY (FROM kept_{table} ORDER BY ALL) TO '{path}' "
+                    f"COPY (FROM kept_{table} ORDER BY ALL) TO '{out}' "
                     "(FORMAT parquet, COMPRESSION zstd)"
                 )
 

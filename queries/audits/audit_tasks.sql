@@ -43,7 +43,8 @@ judged AS (
     FROM expected
     JOIN trial ON trial.id = expected.trial
     JOIN stream ON stream.name = trial.stream
-    JOIN suite ON suite.name = stream.suite
+    JOIN asked_suite ON asked_suite.stream = trial.stream
+    JOIN suite ON suite.name = asked_suite.suite
     LEFT JOIN (
         SELECT trial, task, adapt_measured, adapt_wanted, retain_measured, retain_wanted,
                false AS between FROM point SEMI JOIN reached USING (trial)

@@ -1,6 +1,7 @@
 -- Whose definition has changed since it ran?
 -- grain: one row per attempt whose stored definition is no longer what its rows say
--- This is an audit: no rows is good.
+-- This is an audit: no rows is good. Attempts that measure what a trial deployed are not meant:
+-- they run what the trial ran.
 -- `words` lists the words of the sentence whose rows differ, as values: the order of keys, `1` or
 -- `1.0`, and the 15th digit of a number are how JSON was written and say nothing. Never edit a row
 -- that ran: insert another under a new name.
@@ -10,7 +11,8 @@ compared AS (
     SELECT attempt.trial, attempt.attempt, attempt.spec_id, attempt.spec AS ran,
            definition.spec AS says
     FROM attempt JOIN definition USING (trial)
-    WHERE attempt.spec_id <> '' AND (attempt.spec->>'version') = (definition.spec->>'version')
+    WHERE attempt.spec_id <> '' AND attempt.measures IS NULL
+      AND (attempt.spec->>'version') = (definition.spec->>'version')
 ),
 word AS (
     SELECT unnest(['backbone', 'stream', 'mixture', 'method', 'recipe', 'budget', 'seed']) AS word

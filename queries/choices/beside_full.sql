@@ -24,7 +24,7 @@ spent AS (
            phases.budget,
            sum(phases.gflops) AS gflops, sum(phases.seconds) AS seconds
     FROM phases
-    WHERE phases.phase <> 'evaluate'
+    WHERE phases.phase NOT IN ('evaluate', 'measure')
     GROUP BY ALL
 ),
 plain AS (

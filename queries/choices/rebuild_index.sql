@@ -20,8 +20,9 @@ probe AS MATERIALIZED (
 probed AS MATERIALIZED (
     SELECT trial.id, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
            trial.budget
-    FROM trial JOIN stream ON stream.name = trial.stream
-    WHERE stream.suite IN (SELECT suite_member.suite FROM suite_member JOIN probe USING (metric))
+    FROM trial JOIN asked_suite ON asked_suite.stream = trial.stream
+    WHERE asked_suite.suite IN (SELECT suite_member.suite FROM suite_member
+                                JOIN probe USING (metric))
 ),
 value AS (
     SELECT probed.*, measured.task, measured.dataset, measured.label_space, probe.rank, probe.kind,

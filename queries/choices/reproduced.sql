@@ -98,6 +98,7 @@ fitting AS (
              AND ours.dataset IS NOT DISTINCT FROM comparable.dataset
     JOIN trial ON trial.id = ours.trial
     JOIN stream ON stream.name = trial.stream
+    JOIN asked_suite ON asked_suite.stream = trial.stream
     WHERE ours.value IS NOT NULL AND ours.task = coalesce(comparable.task, stream.tasks)
       AND (comparable.backbone IS NULL OR comparable.backbone = trial.backbone)
       AND (comparable.stream IS NULL OR comparable.stream = trial.stream)
@@ -105,7 +106,7 @@ fitting AS (
       AND (comparable.method IS NULL OR comparable.method = lower(trial.method))
       AND (comparable.recipe IS NULL OR comparable.recipe = trial.recipe)
       AND (comparable.budget IS NULL OR comparable.budget = trial.budget)
-      AND (comparable.suite IS NULL OR comparable.suite = stream.suite)
+      AND (comparable.suite IS NULL OR comparable.suite = asked_suite.suite)
     GROUP BY ALL
 )
 SELECT read.source, read.setting, read.metric, read.provenance, read.value AS published,

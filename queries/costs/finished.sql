@@ -1,9 +1,10 @@
 -- What did each finished trial cost, and where?
 -- grain: one row per trial that is done and has costs
--- Of all its attempts. seconds: evaluation included; flops, peak_bytes: without. step_phases_s: the
--- seconds of what is done at every step (training, choosing its pairs, the steps of a repair); the
--- rest of the seconds runs once per task. device: 'unknown' where the worker did not say. Not
--- sorted, since answers about all of them begin with it.
+-- Of all its attempts that train. seconds: evaluation included, but not what was measured later;
+-- flops, peak_bytes: without evaluation. step_phases_s: the seconds of what is done at every step
+-- (training, choosing its pairs, the steps of a repair); the rest of the seconds runs once per
+-- task. device: 'unknown' where the worker did not say. Not sorted, since answers about all of them
+-- begin with it.
 CREATE OR REPLACE VIEW finished AS
 WITH
 again AS (
@@ -11,15 +12,15 @@ again AS (
     SELECT trial, max(outcome.finished_at) AS finished_at,
            arg_max(coalesce(outcome.device, 'unknown'),
                    coalesce(outcome.finished_at, TIMESTAMPTZ '1970-01-01')) AS device
-    FROM outcome
-    SEMI JOIN (SELECT trial FROM outcome
+    FROM trained AS outcome
+    SEMI JOIN (SELECT trial FROM trained
                WHERE state = 'done' AND attempt > 1) repeated USING (trial)
     WHERE outcome.state = 'done'
     GROUP BY trial
 ),
 ended AS (
     SELECT outcome.trial, outcome.finished_at, coalesce(outcome.device, 'unknown') AS device
-    FROM outcome ANTI JOIN again ON again.trial = outcome.trial
+    FROM trained AS outcome ANTI JOIN again ON again.trial = outcome.trial
     WHERE outcome.state = 'done'
     UNION ALL
     FROM again
@@ -36,5 +37,6 @@ JOIN (
            sum(flops) FILTER (WHERE phase <> 'evaluate') AS flops,
            max(peak_bytes) FILTER (WHERE phase <> 'evaluate') AS peak_bytes
     FROM costs
+    WHERE phase <> 'measure'
     GROUP BY trial
 ) charged ON charged.trial = ended.trial;

@@ -10,7 +10,7 @@ spent AS (
     SELECT costs.trial, sum(costs.held_flops) AS charged_flops, sum(costs.done_flops) AS done_flops,
            sum(costs.held_s) AS charged_s, sum(costs.done_s) AS done_s
     FROM costs
-    WHERE costs.phase NOT IN ('evaluate', 'merge') AND costs.held_flops IS NOT NULL
+    WHERE costs.phase NOT IN ('evaluate', 'merge', 'measure') AND costs.held_flops IS NOT NULL
     GROUP BY costs.trial
 )
 SELECT coalesce(trial.study, '(none)') AS study, count(*) AS trials,

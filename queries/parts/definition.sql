@@ -122,7 +122,7 @@ parent AS (
     -- the definition that a `trial:<id>` backbone was made by: the newest attempt that is done
     SELECT outcome.trial, arg_max(attempt.spec_id, attempt.attempt) AS spec_id
     FROM outcome JOIN attempt USING (trial, attempt)
-    WHERE outcome.state = 'done'
+    WHERE outcome.state = 'done' AND attempt.measures IS NULL
       AND outcome.trial IN (SELECT try_cast(substr(pretrained, 7) AS BIGINT) FROM backbone
                             WHERE pretrained LIKE 'trial:%')
     GROUP BY outcome.trial

@@ -2,7 +2,9 @@
 -- grain: one row per (trial, task) that has results, of the trials in the view `trials`
 -- `trials` names a view or table with a column `trial`.
 -- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest
--- with results of the task; `step` is the last at which it measured: the end of the task. Means as
+-- with results of the task; `step` is the last at which it measured: the end of the task. Attempts
+-- that measured later hold nothing, and add the values that they brought. Means are of the suite
+-- that is asked about (`asked_suite`), as
 -- in `point`, what was spent as in `trajectory`.
 CREATE OR REPLACE MACRO reckoned(trials VARCHAR := 'unkept') AS TABLE
 WITH
@@ -12,20 +14,37 @@ asked AS MATERIALIZED (
 of_result AS (
     SELECT result.* FROM result JOIN asked ON asked.id = result.trial
 ),
+measuring AS (
+    SELECT trial, attempt FROM attempt WHERE measures IS NOT NULL
+),
+measured_later AS (
+    SELECT later.* FROM later JOIN asked ON asked.id = later.trial
+),
 holds AS (
+    -- of what trained: measuring later changes nothing of which attempt holds
     SELECT last.trial, last.task, max(last.attempt) AS attempt,
            arg_max(last.step, last.attempt) AS step
     FROM (SELECT of_result.trial, of_result.task, of_result.attempt, max(of_result.step) AS step
-          FROM of_result GROUP BY ALL) last
+          FROM of_result ANTI JOIN measuring ON measuring.trial = of_result.trial
+              AND measuring.attempt = of_result.attempt
+          GROUP BY ALL) last
     GROUP BY ALL
 ),
+members AS (
+    SELECT suite_member.suite,
+           count(*) FILTER (WHERE suite_member.role = 'adapt') AS adapt_wanted,
+           count(*) FILTER (WHERE suite_member.role = 'retain') AS retain_wanted
+    FROM suite_member GROUP BY suite_member.suite
+),
 placed AS (
-    SELECT holds.*, stream.suite, stream_seen.tasks,
-           coalesce(stream_seen.adapt_wanted, 0) AS adapt_wanted,
-           coalesce(stream_seen.retain_wanted, 0) AS retain_wanted, stream_seen.seen
+    SELECT holds.*, asked_suite.suite, asked_suite.suite = asked_suite.own AS is_own,
+           stream_seen.tasks,
+           coalesce(members.adapt_wanted, 0) AS adapt_wanted,
+           coalesce(members.retain_wanted, 0) AS retain_wanted, stream_seen.seen
     FROM holds
     LEFT JOIN trial ON trial.id = holds.trial
-    LEFT JOIN stream ON stream.name = trial.stream
+    LEFT JOIN asked_suite ON asked_suite.stream = trial.stream
+    LEFT JOIN members ON members.suite = asked_suite.suite
     LEFT JOIN stream_seen ON stream_seen.stream = trial.stream
 ),
 counted AS (
@@ -44,25 +63,45 @@ same AS (
                HAVING count(*) > 1) repeated
     GROUP BY ALL
 ),
+member_value AS (
+    -- of each member the value that holds: the newest attempt's that has it
+    SELECT placed.trial, placed.task, placed.suite, of_result.dataset, of_result.metric,
+           of_result.label_space, of_result.value
+    FROM of_result
+    JOIN placed ON placed.trial = of_result.trial AND placed.task = of_result.task
+        AND placed.attempt = of_result.attempt AND placed.step = of_result.step
+    ANTI JOIN measured_later AS newer ON newer.trial = of_result.trial
+        AND newer.task = of_result.task AND newer.dataset = of_result.dataset
+        AND newer.metric = of_result.metric AND newer.label_space = of_result.label_space
+        AND newer.weights = 'deployed' AND newer.fraction = 1
+        AND coalesce(newer.suite, placed.suite) = placed.suite
+    WHERE of_result.weights = 'deployed' AND of_result.fraction = 1
+      AND (of_result.label_space <> 'union' OR placed.is_own)
+    UNION ALL
+    SELECT placed.trial, placed.task, placed.suite, measured_later.dataset, measured_later.metric,
+           measured_later.label_space, measured_later.value
+    FROM measured_later
+    JOIN placed ON placed.trial = measured_later.trial AND placed.task = measured_later.task
+    WHERE measured_later.weights = 'deployed' AND measured_later.fraction = 1
+      AND coalesce(measured_later.suite, placed.suite) = placed.suite
+),
 mean AS (
     SELECT placed.trial, placed.task,
-           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt')
-           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
-           sum(of_result.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain')
-           / sum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
+           -- fsum: the same to the last bit in whichever order the values come
+           fsum(placed.value * suite_member.weight) FILTER (WHERE suite_member.role = 'adapt')
+           / fsum(suite_member.weight) FILTER (WHERE suite_member.role = 'adapt') AS adapt,
+           fsum(placed.value * suite_member.weight) FILTER (WHERE suite_member.role = 'retain')
+           / fsum(suite_member.weight) FILTER (WHERE suite_member.role = 'retain') AS retain,
            count(*) FILTER (WHERE suite_member.role = 'adapt') AS adapt_measured,
            count(*) FILTER (WHERE suite_member.role = 'retain') AS retain_measured,
            count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'adapt')
            = 1 AS adapt_alike,
            count(DISTINCT suite_member.label_space) FILTER (WHERE suite_member.role = 'retain')
            = 1 AS retain_alike
-    FROM of_result
-    JOIN placed ON placed.trial = of_result.trial AND placed.task = of_result.task
-        AND placed.attempt = of_result.attempt AND placed.step = of_result.step
+    FROM member_value AS placed
     JOIN suite_member ON suite_member.suite = placed.suite
-        AND suite_member.dataset = of_result.dataset AND suite_member.metric = of_result.metric
-        AND suite_member.label_space = of_result.label_space
-    WHERE of_result.weights = 'deployed' AND of_result.fraction = 1
+        AND suite_member.dataset = placed.dataset AND suite_member.metric = placed.metric
+        AND suite_member.label_space = placed.label_space
     GROUP BY placed.trial, placed.task
 ),
 charged AS (

@@ -8,9 +8,19 @@ WITH
 asked AS MATERIALIZED (
     SELECT DISTINCT named.trial AS id FROM query_table(trials) named
 ),
+measuring AS (
+    SELECT trial, attempt FROM attempt WHERE measures IS NOT NULL
+),
 holds AS (
     SELECT result.trial, result.task, max(result.attempt) AS attempt FROM result
-    JOIN asked ON asked.id = result.trial GROUP BY ALL
+    JOIN asked ON asked.id = result.trial
+    ANTI JOIN measuring ON measuring.trial = result.trial AND measuring.attempt = result.attempt
+    GROUP BY result.trial, result.task
+    UNION ALL
+    -- what a measurement cost is lost only where it brought nothing
+    SELECT DISTINCT result.trial, result.task, result.attempt FROM result
+    JOIN asked ON asked.id = result.trial
+    JOIN measuring ON measuring.trial = result.trial AND measuring.attempt = result.attempt
 ),
 charged AS (
     SELECT cost.trial, cost.phase, cost.attempt, cost.task, sum(cost.flops) AS flops,

@@ -10,7 +10,8 @@ step AS (
     SELECT stream.name AS stream, suite_member.role, suite_member.weight,
            coalesce(suite_member.weight / (2 * nullif(dataset.test_pairs, 0)), 0) AS half_item
     FROM stream
-    JOIN suite_member ON suite_member.suite = stream.suite
+    JOIN asked_suite ON asked_suite.stream = stream.name
+    JOIN suite_member ON suite_member.suite = asked_suite.suite
     JOIN dataset ON dataset.name = suite_member.dataset
 ),
 of_role AS (

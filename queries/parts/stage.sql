@@ -1,5 +1,6 @@
 -- In which state is each trial?
 -- grain: one row per trial
+-- Attempts that measure what a trial deployed say nothing of it (`measurements` has these).
 -- State is never stored: it follows from attempts, submissions, outcomes and requests. `attempt` is
 -- the one that decides: the newest that is done, else the newest that has not ended, else the
 -- newest. pending: `startable`. waiting: what it begins from is not done, or its study is held for
@@ -9,29 +10,31 @@ CREATE OR REPLACE VIEW stage AS
 WITH
 again AS (
     -- rarely a second attempt of a trial was done, too: for these alone it takes sorting out
-    SELECT trial, max(attempt) AS attempt FROM outcome WHERE state = 'done' AND attempt > 1
+    SELECT trial, max(attempt) AS attempt FROM trained WHERE state = 'done' AND attempt > 1
     GROUP BY trial
 ),
 undone AS (
     -- in an old catalog nearly all are done, and what follows is of few
     SELECT trial.id AS trial FROM trial
-    ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done ON done.trial = trial.id
+    ANTI JOIN (SELECT trial FROM trained WHERE state = 'done') done ON done.trial = trial.id
 ),
 history AS (
     SELECT open_attempt.trial,
            coalesce(max(open_attempt.attempt) FILTER (WHERE outcome.state IS NULL),
                     max(open_attempt.attempt)) AS attempt
-    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)) open_attempt
+    FROM (SELECT trial, attempt FROM attempt SEMI JOIN undone USING (trial)
+          WHERE measures IS NULL) open_attempt
     LEFT JOIN outcome USING (trial, attempt)
     GROUP BY open_attempt.trial
 ),
 wish AS (
-    SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
+    SELECT trial, arg_max(wish, serial) AS wish FROM request WHERE suite IS NULL GROUP BY trial
 ),
 known AS (
     SELECT undone.trial, history.attempt, submission.job_id, outcome.state AS ended, wish.wish,
            startable.trial IS NOT NULL AS could, mates.after,
-           undone.trial IN (SELECT exhausted.trial FROM exhausted) AS over
+           undone.trial IN (SELECT exhausted.trial FROM exhausted
+                            WHERE exhausted.measures IS NULL) AS over
     FROM undone
     LEFT JOIN history USING (trial)
     LEFT JOIN submission USING (trial, attempt)

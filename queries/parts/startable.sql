@@ -8,10 +8,11 @@
 CREATE OR REPLACE VIEW startable AS
 WITH
 withdrawn AS (
-    SELECT trial FROM request GROUP BY trial HAVING arg_max(wish, serial) = 'withdraw'
+    SELECT trial FROM request WHERE suite IS NULL GROUP BY trial
+    HAVING arg_max(wish, serial) = 'withdraw'
 ),
 done AS (
-    SELECT trial FROM outcome WHERE state = 'done'
+    SELECT trial FROM trained WHERE state = 'done'
 ),
 undone AS (
     SELECT trial.* FROM trial ANTI JOIN done ON done.trial = trial.id
@@ -28,10 +29,11 @@ tried AS (
 tripped AS (
     SELECT ending.study
     FROM ending JOIN attempt USING (trial, attempt)
-    WHERE ending.state = 'failed' AND ending.kind = 'error'
+    WHERE ending.state = 'failed' AND ending.kind = 'error' AND attempt.measures IS NULL
       AND attempt.serial > coalesce(
             (SELECT max(request.serial) FROM request JOIN trial ON trial.id = request.trial
-             WHERE trial.study = ending.study AND request.wish = 'retry'), 0)
+             WHERE trial.study = ending.study AND request.wish = 'retry'
+               AND request.suite IS NULL), 0)
     GROUP BY ending.study, ending.signature
     HAVING count(DISTINCT ending.trial) >= (SELECT value FROM policy WHERE name = 'same_errors')
         AND ending.study IS NOT NULL
@@ -50,6 +52,6 @@ FROM undone
 LEFT JOIN tried ON tried.trial = undone.id
 WHERE undone.backbone NOT IN (SELECT early.backbone FROM early)
   AND undone.id NOT IN (SELECT withdrawn.trial FROM withdrawn)
-  AND undone.id NOT IN (SELECT exhausted.trial FROM exhausted)
+  AND undone.id NOT IN (SELECT exhausted.trial FROM exhausted WHERE exhausted.measures IS NULL)
   AND NOT coalesce(tried.live, false)
   AND (undone.study IS NULL OR undone.study NOT IN (SELECT tripped.study FROM tripped));

@@ -3,8 +3,9 @@
 -- `kept_until` says how far `kept_summary` and `kept_cost` go: to a place in `result` and in
 -- `cost`. Rows from there on are newer. Where fewer rows stand before it than did, or another is
 -- the last, rows have gone, and nothing that is kept can be relied on. Where a stream or suite has
--- changed, its trials are found. (Through a list, because what comes of one is planned as a few
--- rows, which these nearly always are.)
+-- changed, its trials are found. Where another suite is asked about (`asked_suite`), all
+-- are. (Through a list, because what comes of one is planned as a few rows, which these nearly
+-- always are.)
 CREATE OR REPLACE VIEW unkept AS
 WITH
 mark AS (
@@ -31,6 +32,9 @@ sound AS (
         AND now_.seen IS NOT DISTINCT FROM kept_until.seen
 ),
 newer AS (
+    -- what is kept is of each stream's own suite: of another, nothing is
+    SELECT trial.id AS trial FROM trial WHERE getvariable('suite') IS NOT NULL
+    UNION
     SELECT trial FROM result
     WHERE rowid >= coalesce((SELECT sound.place FROM sound WHERE sound.fact = 'result'), 0)
     UNION

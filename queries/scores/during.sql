@@ -7,8 +7,8 @@
 CREATE OR REPLACE VIEW during AS
 WITH
 parted AS (
-    SELECT trial.id AS trial FROM trial JOIN stream ON stream.name = trial.stream
-    JOIN suite ON suite.name = stream.suite WHERE suite.subset < 1
+    SELECT trial.id AS trial FROM trial JOIN asked_suite ON asked_suite.stream = trial.stream
+    JOIN suite ON suite.name = asked_suite.suite WHERE suite.subset < 1
 ),
 part AS (
     -- of each member the smallest part that was measured: at the ends there is the whole test set
@@ -25,8 +25,9 @@ part AS (
 wanted AS (
     SELECT stream.name AS stream, count(*) FILTER (WHERE role = 'adapt') AS adapt_wanted,
            count(*) FILTER (WHERE role = 'retain') AS retain_wanted
-    FROM stream JOIN suite ON suite.name = stream.suite
-    JOIN suite_member ON suite_member.suite = stream.suite
+    FROM stream JOIN asked_suite ON asked_suite.stream = stream.name
+    JOIN suite ON suite.name = asked_suite.suite
+    JOIN suite_member ON suite_member.suite = asked_suite.suite
     WHERE suite.subset < 1
     GROUP BY stream.name
 ),

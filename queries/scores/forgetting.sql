@@ -21,8 +21,8 @@ followed AS (
     -- every member of the suite, measured or not
     SELECT ended.*, suite_member.role, suite_member.dataset, suite_member.metric,
            suite_member.label_space, suite_member.weight, NULL, NULL
-    FROM ended JOIN stream ON stream.name = ended.stream
-    JOIN suite_member ON suite_member.suite = stream.suite
+    FROM ended JOIN asked_suite ON asked_suite.stream = ended.stream
+    JOIN suite_member ON suite_member.suite = asked_suite.suite
 ),
 lost AS (
     SELECT * EXCLUDE (then_, value), max(value) FILTER (WHERE then_ < task) AS best,

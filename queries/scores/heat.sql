@@ -22,8 +22,9 @@ valued AS (
     SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,
            measured.label_space, measured.task, called.item, NULL::BIGINT, measured.role,
            measured.value
-    FROM measured JOIN trial ON trial.id = measured.trial JOIN stream ON stream.name = trial.stream
-    JOIN called ON called.suite = stream.suite AND called.dataset = measured.dataset
+    FROM measured JOIN trial ON trial.id = measured.trial
+    JOIN asked_suite ON asked_suite.stream = trial.stream
+    JOIN called ON called.suite = asked_suite.suite AND called.dataset = measured.dataset
         AND called.metric = measured.metric AND called.label_space = measured.label_space
     WHERE measured.weights = 'deployed' AND measured.fraction = 1 AND measured.at_end
 )

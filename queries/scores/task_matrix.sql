@@ -19,9 +19,9 @@ wanted AS (
            count(*) OVER (PARTITION BY brought.stream, member.label_space, brought.task) AS members
     FROM task_dataset AS brought
     SEMI JOIN tidy USING (stream)
-    JOIN stream ON stream.name = brought.stream
-    JOIN suite_member AS member ON member.suite = stream.suite AND member.dataset = brought.dataset
-                               AND member.role = 'adapt'
+    JOIN asked_suite ON asked_suite.stream = brought.stream
+    JOIN suite_member AS member ON member.suite = asked_suite.suite
+        AND member.dataset = brought.dataset AND member.role = 'adapt'
 )
 SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
        trial.budget, trial.seed, measured.trial, measured.label_space, measured.task,

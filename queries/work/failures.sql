@@ -7,10 +7,15 @@ CREATE OR REPLACE VIEW failures AS
 WITH
 ended AS (
     SELECT ending.*, submission.folder,
-           trial_state.state IN ('failed', 'refused', 'cancelled') AS open
+           coalesce(measurements.state, trial_state.state)
+           IN ('failed', 'refused', 'cancelled') AS open
     FROM ending
     LEFT JOIN submission USING (trial, attempt)
     LEFT JOIN trial_state USING (trial)
+    LEFT JOIN (SELECT trial, attempt, measures FROM attempt WHERE measures IS NOT NULL) measuring
+        USING (trial, attempt)
+    LEFT JOIN measurements ON measurements.trial = ending.trial
+        AND measurements.suite = measuring.measures
     WHERE ending.state <> 'done'
 ),
 grouped AS (

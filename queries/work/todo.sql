@@ -1,9 +1,13 @@
 -- Which trials that are declared may sync start now?
--- grain: one row per trial that sync may start now, best first
+-- grain: one row per trial, or measurement of one, that sync may start now, best first
 -- Of the trials that are `startable`, those that need not wait until one of their `mates` has
--- trained what they have in common.
+-- trained what they have in common; and the measurements that are `measurable`. measures: the suite
+-- that is measured, without training; NULL: the trial trains.
 CREATE OR REPLACE VIEW todo AS
-SELECT * EXCLUDE (created_at)
+SELECT * EXCLUDE (created_at), NULL::VARCHAR AS measures
 FROM startable
 WHERE trial NOT IN (SELECT mates.trial FROM mates WHERE mates.after IS NOT NULL)
-ORDER BY priority DESC, trial;
+UNION ALL
+SELECT * EXCLUDE (created_at, missing)
+FROM measurable
+ORDER BY priority DESC, trial, measures NULLS FIRST;

@@ -6,12 +6,15 @@ WITH
 wish AS (
     SELECT trial, arg_max({'wish': wish, 'reason': reason}, serial) AS newest
     FROM request
+    WHERE suite IS NULL
     GROUP BY trial
 ),
 several AS (
     -- of trials that were tried again; of the others it is one
     SELECT trial, count(*) AS attempts FROM attempt
-    SEMI JOIN (SELECT trial FROM attempt WHERE attempt > 1) repeated USING (trial) GROUP BY trial
+    SEMI JOIN (SELECT trial FROM attempt WHERE attempt > 1) repeated USING (trial)
+    WHERE measures IS NULL
+    GROUP BY trial
 ),
 staged AS (
     FROM stage

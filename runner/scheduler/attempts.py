@@ -19,12 +19,23 @@ from schema.site import Site
 # What is done, and what a worker itself said to be over, is not looked at again
 LOOKED_AT = """
 WITH
-given_up AS (
-    SELECT trial, attempt
+guessed AS (
+    SELECT trial, attempt, measures, spec_id
     FROM (
         FROM outcome WHERE state = 'lost' OR (state = 'cancelled' AND kind = 'killed')
-    ) guessed
-    ANTI JOIN (SELECT trial FROM outcome WHERE state = 'done') done USING (trial)
+    ) ended
+    JOIN attempt USING (trial, attempt)
+),
+given_up AS (
+    -- a trial that is done wants nothing more; of what it measures later each attempt is its own
+    SELECT trial, attempt FROM guessed
+    ANTI JOIN (SELECT trial FROM trained WHERE state = 'done') done USING (trial)
+    WHERE measures IS NULL
+    UNION ALL
+    SELECT trial, attempt FROM guessed
+    ANTI JOIN (SELECT trial, spec_id FROM outcome JOIN attempt USING (trial, attempt)
+               WHERE state = 'done' AND measures IS NOT NULL) done USING (trial, spec_id)
+    WHERE measures IS NOT NULL
 ),
 looked_at AS (
     SELECT trial, attempt, false AS lost FROM attempt ANTI JOIN outcome USING (trial, attempt)
@@ -32,14 +43,18 @@ looked_at AS (
     SELECT trial, attempt, true FROM given_up
 ),
 wish AS (
-    SELECT trial, arg_max(wish, serial) AS wish FROM request GROUP BY trial
+    SELECT a.trial, a.attempt, arg_max(r.wish, r.serial) AS wish
+    FROM request r
+    JOIN attempt a ON a.trial = r.trial AND (r.suite IS NULL OR r.suite = a.measures)
+    SEMI JOIN looked_at l ON l.trial = a.trial AND l.attempt = a.attempt
+    GROUP BY a.trial, a.attempt
 )
 SELECT trial, attempt, a.spec_id, a.batch, s.backend, l.lost, coalesce(w.wish = 'withdraw', false),
-       a.position, s.job_id, epoch(a.created_at), a.code
+       a.position, s.job_id, epoch(a.created_at), a.code, a.measures
 FROM looked_at l
 JOIN attempt a USING (trial, attempt)
 LEFT JOIN submission s USING (trial, attempt)
-LEFT JOIN wish w USING (trial)
+LEFT JOIN wish w USING (trial, attempt)
 ORDER BY trial, attempt
 """
 
@@ -61,6 +76,8 @@ class Live:
     withdrawn: bool
     # The snapshot of code that it runs
     code: str
+    # The suite that it measures, without training; None: it trains
+    measures: str | None
     place: Place
 
     @property
@@ -86,7 +103,8 @@ def live_attempts(
 
 
 def _live(site: Site, row: tuple[Any, ...], sent: dict[str, tuple[str | None, bool]]) -> Live:
-    trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, job_id, since_s, code = row
+    trial, attempt, spec_id, batch, taken_by, lost, withdrawn, position, *others = row
+    job_id, since_s, code, measures = others
     # By DuckDB's own conversion a pass would import pytz, and wait for it
     since = datetime.fromtimestamp(since_s, UTC)
     folder = attempt_folder(site.runs, trial, attempt)
@@ -101,6 +119,7 @@ def _live(site: Site, row: tuple[Any, ...], sent: dict[str, tuple[str | None, bo
         lost=lost,
         withdrawn=withdrawn,
         code=code,
+        measures=measures,
         place=Place(batch, position, folder, job_id, since),
     )
 

@@ -3,7 +3,8 @@
 Such a model is what another trial of the catalog deployed last.
 """
 
-from runner.run_folder import RunFolder, done_tasks
+from runner.run_folder import done_tasks
+from runner.scheduler.kept_weights import training_attempts
 from runner.scheduler.resolve import RefusedError
 from schema.site import Site
 from schema.spec import Spec
@@ -39,9 +40,7 @@ def deployed_weights(site: Site, trial: int) -> str:
         RefusedError: its folder holds no weights.
     """
     trial_folder = site.runs / f"{trial:06d}"
-    attempts = [path for path in trial_folder.glob("[0-9]*") if path.name.isdecimal()]
-    attempts.sort(key=lambda path: int(path.name), reverse=True)
-    tasks = done_tasks([RunFolder(path) for path in attempts])
+    tasks = done_tasks(training_attempts(site, trial))
     if tasks:
         run, receipt = tasks[max(tasks)]
         deployed = receipt.weights.get("deployed")

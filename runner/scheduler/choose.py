@@ -1,11 +1,16 @@
-"""Decide: which trials of `todo` start in this pass, in which jobs, and with what needs."""
+"""Decide: which trials and measurements of `todo` start in this pass, in which jobs, and with what
+needs.
+"""
 
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import duckdb
 
 from runner.scheduler.base_weights import Bases
+from runner.scheduler.measured_specs import MeasuredSpecs
 from runner.scheduler.memory import short_of_memory
 from runner.scheduler.resolve import RefusedError, Resolver
 from runner.scheduler.sharing import shares, stems
@@ -25,7 +30,7 @@ class Wanted:
     trial: int
     attempt: int
     spec: Spec
-    # What has the definition as the catalog's own text
+    # What has the definition of a trial as the catalog's own text
     resolver: Resolver
     study: str | None
     priority: int
@@ -35,11 +40,36 @@ class Wanted:
     store: str = ""
     # The name that the trials with that work have in common
     stem: str = ""
+    # The suite that it measures, without training; None: it trains
+    measures: str | None = None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of `attempt`, without where and when it runs."""
+        return {
+            "trial": self.trial,
+            "attempt": self.attempt,
+            "spec": self.text,
+            "spec_id": self.spec.id,
+            "measures": self.measures,
+        }
 
     @property
     def text(self) -> str:
         """The definition as the catalog has it."""
+        if self.measures is not None:
+            return self.spec.text
         return self.resolver.text(self.trial)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """An attempt that cannot run, and why."""
+
+    trial: int
+    attempt: int
+    message: str
+    measures: str | None
 
 
 @dataclass
@@ -49,11 +79,10 @@ class Chosen:
     Each has the needs and the attempts that share it.
     """
 
-    # Trials that were ready before these were taken
+    # Trials and measurements that were ready before these were taken
     pending: int
     jobs: list[tuple[Needs, list[Wanted]]] = field(default_factory=list)
-    # Trial, attempt, and why it cannot run
-    refused: list[tuple[int, int, str]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     # Trials that met a full disk, which has no room for them yet
     without_room: list[int] = field(default_factory=list)
 
@@ -75,36 +104,44 @@ def choose(
     Those that cannot run as declared are named with the reason.
     """
     todo = _candidates(site, connection, room, limit, refused)
-    trials = [row.trial for row in todo]
-    ((pending,),) = connection.execute("SELECT count(*) FROM startable").fetchall()
-    chosen = Chosen(pending, without_room=without_room(site, connection, trials))
-    completer = Completer(site, connection, trials)
-    open_jobs: dict[Needs, list[Wanted]] = {}
+    trials = [row.trial for row in todo if row.measures is None]
+    chosen = Chosen(pending(connection), without_room=without_room(site, connection, trials))
+    completer = Completer(site, connection, todo)
+    open_jobs: dict[tuple[Needs, str | None], list[Wanted]] = {}
     for row in todo:
         if limit is not None and chosen.attempts == limit:
             break
-        if row.trial in chosen.without_room:
+        if row.measures is None and row.trial in chosen.without_room:
             continue
         full = len(chosen.jobs) == room
         # Where no job may be added, a trial may still share one; how much memory one wants that ran
         # out of it is known only after a look at it
-        known = site.needs_of(row.backbone) in open_jobs or row.trial in completer.short
-        if full and not known:
+        known = (site.needs_of(row.backbone), row.company) in open_jobs
+        if full and not known and (row.trial, row.measures) not in completer.short:
             continue
         try:
             needs, attempt = completer.complete(row)
         except RefusedError as error:
-            chosen.refused.append((row.trial, row.attempt, str(error)))
+            chosen.refused.append(completer.refused(row, str(error)))
             continue
-        if needs in refused or (full and needs not in open_jobs):
+        job = (needs, row.company)
+        if needs in refused or (full and job not in open_jobs):
             continue
-        if needs not in open_jobs:
-            open_jobs[needs] = []
-            chosen.jobs.append((needs, open_jobs[needs]))
-        open_jobs[needs].append(attempt)
-        if len(open_jobs[needs]) == needs.trials_per_job:
-            del open_jobs[needs]
+        if job not in open_jobs:
+            open_jobs[job] = []
+            chosen.jobs.append((needs, open_jobs[job]))
+        open_jobs[job].append(completer.numbered(attempt))
+        if len(open_jobs[job]) == row.most_in_job(site, needs):
+            del open_jobs[job]
     return chosen
+
+
+def pending(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many trials and measurements could start."""
+    ((count,),) = connection.execute(
+        "SELECT (SELECT count(*) FROM startable) + (SELECT count(*) FROM measurable)"
+    ).fetchall()
+    return int(count)
 
 
 @dataclass(frozen=True)
@@ -116,6 +153,20 @@ class Candidate:
     study: str | None
     priority: int
     backbone: str
+    # The suite that is to be measured, without training; None: the trial trains
+    measures: str | None
+
+    @property
+    def company(self) -> str | None:
+        """The name of what the attempts of its job have in common; None: they train.
+
+        Measurements of one backbone and suite open the test sets once.
+        """
+        return None if self.measures is None else f"{self.backbone} on {self.measures}"
+
+    def most_in_job(self, site: Site, needs: Needs) -> int:
+        """Return how many attempts share its job."""
+        return needs.trials_per_job if self.measures is None else site.measurements_per_job
 
 
 def _candidates(
@@ -126,13 +177,14 @@ def _candidates(
     refused: Collection[Needs],
 ) -> list[Candidate]:
     """Return the rows of `todo` to look at, some more than there is room for."""
-    widest = max(needs.trials_per_job for needs in (site.needs, *site.by_backbone.values()))
-    most = room * widest
+    widths = [needs.trials_per_job for needs in (site.needs, *site.by_backbone.values())]
+    most = room * max(*widths, site.measurements_per_job)
     if limit is not None:
         most = min(most, limit)
     rows = connection.execute(
-        "SELECT trial, attempt, study, priority, backbone FROM todo "
-        "WHERE NOT list_contains(?, backbone) ORDER BY priority DESC, trial LIMIT ?",
+        "SELECT trial, attempt, study, priority, backbone, measures FROM todo "
+        "WHERE NOT list_contains(?, backbone) "
+        "ORDER BY priority DESC, trial, measures NULLS FIRST LIMIT ?",
         [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
     ).fetchall()
     return [Candidate(*row) for row in rows]
@@ -142,15 +194,35 @@ class Completer:
     """The needs of attempts of some trials beside their rows of `todo`, fetched together."""
 
     def __init__(
-        self, site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]
+        self, site: Site, connection: duckdb.DuckDBPyConnection, todo: list[Candidate]
     ) -> None:
         self.site = site
+        trials = [row.trial for row in todo if row.measures is None]
         self.resolver = Resolver(connection, trials, site.data)
+        pairs = [(row.trial, row.measures) for row in todo if row.measures is not None]
+        self.measured = MeasuredSpecs(site, connection, pairs)
+        # By trial: how many attempts of it this pass has numbered
+        self.numbers: Counter[int] = Counter()
         self.bases = Bases(site)
         self.stems = stems(site, connection, trials)
         self.store = str(site.store) if shares(connection) else ""
-        # Trial -> how often it ran out of the host's memory
-        self.short = short_of_memory(connection, trials)
+        # How often a trial, or a measurement of it, ran out of the host's memory
+        self.short = short_of_memory(connection, [row.trial for row in todo])
+
+    def refused(self, row: Candidate, message: str) -> Refused:
+        """Return the attempt of a candidate that cannot run, with the next number of its trial."""
+        number = row.attempt + self.numbers[row.trial]
+        self.numbers[row.trial] += 1
+        return Refused(trial=row.trial, attempt=number, message=message, measures=row.measures)
+
+    def numbered(self, attempt: Wanted) -> Wanted:
+        """Return an attempt that will be made, with the next number of its trial.
+
+        Several suites may be measured of one trial at once.
+        """
+        number = attempt.attempt + self.numbers[attempt.trial]
+        self.numbers[attempt.trial] += 1
+        return replace(attempt, attempt=number)
 
     def complete(self, row: Candidate) -> tuple[Needs, Wanted]:
         """Return the needs of a trial's job, and the attempt.
@@ -158,8 +230,13 @@ class Completer:
         Raises:
             RefusedError: the trial cannot run as it is declared.
         """
-        spec = self.resolver.spec(row.trial)
-        needs = _needs(spec, self.site.needs_of(row.backbone), self.site.backend)
+        needs = self.site.needs_of(row.backbone)
+        if row.measures is None:
+            spec = self.resolver.spec(row.trial)
+            needs = _needs(spec, needs, self.site.backend)
+        else:
+            # One process measures, however many have trained
+            spec = self.measured.spec(row.trial, row.measures)
         attempt = Wanted(
             trial=row.trial,
             attempt=row.attempt,
@@ -170,8 +247,9 @@ class Completer:
             weights=self.bases.weights(spec),
             store=self.store,
             stem=self.stems.get(row.trial, ""),
+            measures=row.measures,
         )
-        return needs.raised(self.short.get(row.trial, 0)), attempt
+        return needs.raised(self.short.get((row.trial, row.measures), 0)), attempt
 
 
 def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:

@@ -7,12 +7,20 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 from rich.console import Console
 
 from runner.backends import Backend
-from runner.scheduler import forecast_tables, merge_forecast, profiles, rule_forecast, rules
+from runner.scheduler import (
+    forecast_tables,
+    measured_forecast,
+    merge_forecast,
+    profiles,
+    rule_forecast,
+    rules,
+)
 from runner.scheduler.attempts import Live, jobs, live_attempts
 from runner.scheduler.estimates import Outlook, Sum, total
 from runner.scheduler.fact_rows import named_rows
@@ -62,11 +70,11 @@ def dry_run(
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         with_more_memory = raised(site, connection)
         merges = merge_forecast.remarks(connection)
-        columns = ", ".join(forecast_tables.KEY)
-        first = named_rows(connection, f"SELECT trial, seed, {columns} FROM todo LIMIT {room}")
+        first = _next_trials(connection, room)
+        measured = measured_forecast.pending(site, connection)
     whole = total(site, outlooks)
     if as_json:
-        answer = document(first, room, whole, outlooks)
+        answer = document(first, room, whole, outlooks) | measured.document()
         answer["rules"] = rule_forecast.rows(answers)
         print(json.dumps(answer, ensure_ascii=False, indent=1))
         return rule_forecast.exit_code(answers)
@@ -74,7 +82,7 @@ def dry_run(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    for line in [*filter(None, [common]), *with_more_memory]:
+    for line in [*filter(None, [common]), *with_more_memory, *measured.lines()]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
@@ -82,6 +90,15 @@ def dry_run(
         for line in [f"end: {concurrency.why}", *merges, *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return rule_forecast.show(console, site, answers, additions)
+
+
+def _next_trials(connection: duckdb.DuckDBPyConnection, room: int) -> list[dict[str, Any]]:
+    """Return the trials that the next pass would train, at most `room`."""
+    columns = ", ".join(forecast_tables.KEY)
+    return named_rows(
+        connection,
+        f"SELECT trial, seed, {columns} FROM todo WHERE measures IS NULL LIMIT {room}",
+    )
 
 
 def _show_next(console: Console, first: Sequence[Outlook], outlooks: Sequence[Outlook]) -> None:

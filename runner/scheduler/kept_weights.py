@@ -5,8 +5,8 @@ has its receipt (`runner.worker.weights.drop_before`), unless `keep_weights` of 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from runner.records import DamagedFileError
 from runner.run_files import Receipt
 from runner.run_folder import RunFolder, done_tasks
 from schema.site import Site
@@ -35,7 +35,7 @@ def find(site: Site, trial: int, task: int | None) -> KeptWeights:
     Raises:
         NotKeptError: the trial has not done the task, or its weights are gone.
     """
-    tasks = done_tasks(_attempts(site, trial))
+    tasks = done_tasks(training_attempts(site, trial))
     if not tasks:
         raise NotKeptError(
             f"trial {trial} has finished no task yet, so it has deployed nothing. "
@@ -57,15 +57,35 @@ def find(site: Site, trial: int, task: int | None) -> KeptWeights:
     )
 
 
-def _attempts(site: Site, trial: int) -> list[RunFolder]:
-    """Return the run folders of a trial, newest first."""
-    attempts = [path for path in (site.runs / f"{trial:06d}").glob("[0-9]*") if _is_number(path)]
-    attempts.sort(key=lambda path: int(path.name), reverse=True)
-    return [RunFolder(path) for path in attempts]
+def tasks_on_disk(site: Site, trial: int, spec: Spec) -> set[int]:
+    """Return the tasks whose deployed weights lie where a receipt of this definition says.
+
+    Their digests are not looked at here: whoever reads them does.
+    """
+    tasks = set()
+    for run in training_attempts(site, trial):
+        for task, receipt in run.receipts().items():
+            deployed = receipt.weights.get("deployed")
+            there = deployed is not None and (run.path / deployed.file).is_file()
+            if there and receipt.spec_id == spec.id:
+                tasks.add(task)
+    return tasks
 
 
-def _is_number(path: Path) -> bool:
-    return path.name.isdecimal()
+def training_attempts(site: Site, trial: int) -> list[RunFolder]:
+    """Return the run folders of the attempts of a trial that train, newest first."""
+    folder = site.runs / f"{trial:06d}"
+    numbered = [path for path in folder.glob("[0-9]*") if path.name.isdecimal()]
+    numbered.sort(key=lambda path: int(path.name), reverse=True)
+    return [RunFolder(path) for path in numbered if _trains(RunFolder(path))]
+
+
+def _trains(run: RunFolder) -> bool:
+    """Return whether an attempt trains; one that cannot be read is judged by its receipts."""
+    try:
+        return run.assignment().measures is None
+    except DamagedFileError:
+        return True
 
 
 def _last_task(trial: int, newest: int, spec: Spec) -> int:
@@ -82,7 +102,7 @@ def _last_task(trial: int, newest: int, spec: Spec) -> int:
 def _file(site: Site, trial: int, task: int, newest: int) -> str:
     """Return the file of what a task deployed, in whichever attempt still has it as written."""
     vouched: list[tuple[RunFolder, Receipt]] = []
-    for run in _attempts(site, trial):
+    for run in training_attempts(site, trial):
         receipt = run.receipts().get(task)
         if receipt is not None and "deployed" in receipt.weights:
             vouched.append((run, receipt))

@@ -32,36 +32,40 @@ ORDER BY p.peak_bytes DESC, r.name
 
 # Trials that ran out of the host's memory after the newest request for a retry, and are not over
 SHORT = """
-SELECT o.trial, any_value(t.backbone), count(*)
+SELECT o.trial, any_value(t.backbone), count(*), a.measures
 FROM outcome o
 JOIN attempt a USING (trial, attempt)
 JOIN trial t ON t.id = o.trial
 LEFT JOIN (
-    SELECT trial, max(serial) AS retried FROM request WHERE wish = 'retry' GROUP BY trial
+    SELECT trial, max(serial) AS retried FROM request
+    WHERE wish = 'retry' AND suite IS NULL GROUP BY trial
 ) r USING (trial)
 WHERE o.kind = 'oom_host' AND a.serial > coalesce(r.retried, 0)
-GROUP BY o.trial
+GROUP BY o.trial, a.measures
 """
 # Of these the ones that wait or run again
 AGAIN = f"""
-SELECT s.* FROM ({SHORT}) s
+SELECT s.* EXCLUDE (measures) FROM ({SHORT}) s
 JOIN stage g ON g.trial = s.trial
-WHERE g.state IN ('pending', 'running', 'submitting')
+WHERE s.measures IS NULL AND g.state IN ('pending', 'running', 'submitting')
 ORDER BY s.trial
 """
 
 
-def short_of_memory(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, int]:
-    """Return trial -> how often it ran out of the host's memory.
+def short_of_memory(
+    connection: duckdb.DuckDBPyConnection, trials: list[int]
+) -> dict[tuple[int, str | None], int]:
+    """Return (trial, suite that was measured) -> how often it ran out of the host's memory.
 
-    Ends before the newest request of a person for a retry do not count.
+    The suite is None where the trial was trained. Ends before the newest request of a person for a
+    retry do not count.
     """
     if not trials:
         return {}
     rows = connection.execute(
         f"SELECT * FROM ({SHORT}) WHERE trial IN (SELECT unnest(?::BIGINT[]))", [trials]
     ).fetchall()
-    return {trial: times for trial, _, times in rows}
+    return {(trial, measures): times for trial, _, times, measures in rows}
 
 
 def raised(site: Site, connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -257,7 +257,7 @@ def _record(
         if end.state == "done" and lacking:
             message = f"said done, but no trustworthy results of tasks {lacking}"
             end = replace(end, state="lost", kind="no_result", message=message)
-        if end.kind == "oom_gpu":
+        if end.kind == "oom_gpu" and live.measures is None:
             # The worker cannot know what others were measured to need
             words = f"{end.message or ''}{advice(site, connection, live.trial)}"
             end = replace(end, message=words)
@@ -307,13 +307,20 @@ def _missing(
         path = Path(name)
         task = int(path.stem.partition("-")[2])
         had.setdefault(int(path.parts[0]), []).append((int(path.parts[1]), task))
-    streams = connection.execute(
-        "SELECT trial, attempt, (spec->>'$.stream.tasks')::INT FROM attempt "
-        "WHERE trial IN (SELECT unnest(?::BIGINT[]))",
+    # An attempt that measures goes on from those of the very same measurement alone
+    attempts = connection.execute(
+        "SELECT trial, attempt, if(measures IS NULL, '', spec_id), "
+        "if(measures IS NULL, range((spec->>'$.stream.tasks')::INT + 1), "
+        "(spec->'$.measures.tasks')::BIGINT[]) "
+        "FROM attempt WHERE trial IN (SELECT unnest(?::BIGINT[]))",
         [trials],
     ).fetchall()
+    kinds = {(trial, attempt): kind for trial, attempt, kind, _ in attempts}
     missing = {}
-    for trial, attempt, tasks in streams:
-        brought = {task for number, task in had.get(trial, ()) if number <= attempt}
-        missing[trial, attempt] = sorted(set(range((tasks or 0) + 1)) - brought)
+    for trial, attempt, kind, tasks in attempts:
+        brought = set()
+        for number, task in had.get(trial, ()):
+            if number <= attempt and kinds.get((trial, number)) == kind:
+                brought.add(task)
+        missing[trial, attempt] = sorted(set(tasks or ()) - brought)
     return missing

@@ -8,6 +8,7 @@ how attempts ended) the next pass of sync takes from the same folders, as it alw
 """
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +126,9 @@ def _from_folders(
             }
             trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
+    for _, spec, job in folders.attempts:
+        if spec.measures is not None:
+            _measurement(connection, spec.measures, job.trial)
     manifests = {}
     for name in sorted({job.batch for _, _, job in folders.attempts}):
         manifests[name] = _answered(site, name, folders)
@@ -134,6 +138,7 @@ def _from_folders(
         place = {"batch": job.batch, "position": job.position, "code": job.code}
         attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
         attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
+        attempts[-1] |= {"measures": job.measures}
         manifest, answer = manifests[job.batch]
         job_ids = (answer.jobs if answer is not None else None) or []
         if manifest is None or answer is None or not 0 <= job.position < len(job_ids):
@@ -206,6 +211,28 @@ def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
         insert(connection, word, [row], again=True)
 
 
+def _measurement(
+    connection: duckdb.DuckDBPyConnection, measures: Mapping[str, Any], trial: int
+) -> None:
+    """Insert the rows that a measurement was made from, where they are not there.
+
+    Of the tasks only these are known: more than two were every one of the stream.
+    """
+    suite, tasks = measures["suite"], measures["tasks"]
+    insert(connection, "dataset", measures["datasets"], again=True)
+    columns = {key: value for key, value in suite.items() if key != "members"}
+    insert(connection, "suite", [columns], again=True)
+    members = [{"suite": suite["name"]} | member for member in suite["members"]]
+    insert(connection, "suite_member", members, again=True)
+    known = connection.execute(
+        "SELECT tasks FROM measurement WHERE trial = ? AND suite = ?", [trial, suite["name"]]
+    ).fetchall()
+    if not known:
+        word = "all" if len(tasks) > 2 else "last"
+        rows = [{"trial": trial, "suite": suite["name"], "tasks": word}]
+        insert(connection, "measurement", rows, again=True)
+
+
 def _take_the_catalogs_own_words(connection: duckdb.DuckDBPyConnection) -> None:
     """Write attempt.spec as `definition` does, where it says the same.
 
@@ -214,6 +241,7 @@ def _take_the_catalogs_own_words(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TEMP TABLE drifted AS SELECT trial, attempt FROM definition_drift;"
         "UPDATE attempt SET spec = d.spec FROM definition d WHERE d.trial = attempt.trial "
+        "AND attempt.measures IS NULL "
         "AND (d.spec->>'version') = (attempt.spec->>'version') "
         "AND (attempt.trial, attempt.attempt) NOT IN (SELECT (trial, attempt) FROM drifted);"
         "DROP TABLE drifted"

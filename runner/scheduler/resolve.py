@@ -66,7 +66,7 @@ class Resolver:
         )
         for trial, *names, seed in found.fetchall():
             self.sentences[trial] = tuple(names), int(seed)
-        definitions = _word_definitions()
+        definitions = word_definitions()
         for place, word in enumerate(WORDS):
             names = sorted({names[place] for names, _ in self.sentences.values()})
             rows = self.connection.execute(
@@ -148,7 +148,7 @@ class Resolver:
         return None
 
 
-def _word_definitions() -> str:
+def word_definitions() -> str:
     """Return the beginning of the view `definition`: the definitions of each word, by name."""
     text = (ROOT / "queries/parts/definition.sql").read_text()
     _, begin, rest = text.partition("WITH RECURSIVE")
@@ -264,7 +264,7 @@ def _check_stream(spec: Spec) -> None:
             )
     for dataset in stream["datasets"]:
         _check_labels(where, dataset, concepts)
-    _check_label_spaces(stream)
+    check_label_spaces(stream)
 
 
 def _check_labels(
@@ -286,7 +286,7 @@ def _check_labels(
             )
 
 
-def _check_label_spaces(stream: Mapping[str, Any]) -> None:
+def check_label_spaces(stream: Mapping[str, Any]) -> None:
     """Refuse label spaces of what has no classes, and a role whose mean would mix label spaces."""
     where = f"suite {stream['suite']['name']!r}"
     kinds = {dataset["name"]: dataset["kind"] for dataset in stream["datasets"]}

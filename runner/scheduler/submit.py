@@ -198,10 +198,10 @@ def _record(
     connection: duckdb.DuckDBPyConnection,
     chosen: Chosen,
     batches: list[tuple[Submission, list[list[Wanted]]]],
-) -> dict[int, int]:
+) -> dict[tuple[int, int], int]:
     """Insert the rows of attempts: of those that will run and of those that cannot.
 
-    The latter end here. Returns trial -> the serial number of its attempt.
+    The latter end here. Returns (trial, attempt) -> its serial number.
     """
     numbers = connection.execute("SELECT nextval('event') FROM range(?)", [chosen.attempts])
     unused = iter(numbers.fetchall())
@@ -209,30 +209,22 @@ def _record(
     for batch, jobs_of_batch in batches:
         for position, job in enumerate(jobs_of_batch):
             for attempt in job:
-                (serials[attempt.trial],) = next(unused)
-                row = {
-                    "trial": attempt.trial,
-                    "attempt": attempt.attempt,
-                    "spec": attempt.text,
-                    "spec_id": attempt.spec.id,
-                    "batch": batch.name,
-                    "position": position,
-                    "code": batch.code.name,
-                    "serial": serials[attempt.trial],
-                }
-                rows.append(row)
+                (serial,) = next(unused)
+                serials[attempt.trial, attempt.attempt] = serial
+                place = {"batch": batch.name, "position": position, "code": batch.code.name}
+                rows.append(attempt.row | place | {"serial": serial})
     insert(connection, "attempt", rows)
-    for trial, number, message in chosen.refused:
+    for refused in chosen.refused:
         connection.execute(
-            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures) "
             "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), "
-            "'', '', -1",
-            [trial, number, trial],
+            "'', '', -1, ?",
+            [refused.trial, refused.attempt, refused.trial, refused.measures],
         )
         connection.execute(
             "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) "
             "VALUES (?, ?, 'refused', 'error', ?, now())",
-            [trial, number, message],
+            [refused.trial, refused.attempt, refused.message],
         )
     return serials
 
@@ -255,7 +247,7 @@ def _make_folders(
     site: Site,
     batch: Submission,
     jobs_of_batch: list[list[Wanted]],
-    serials: dict[int, int],
+    serials: dict[tuple[int, int], int],
     report: Report,
 ) -> None:
     """Make the folders of a submission's attempts, and then its manifest."""
@@ -283,7 +275,7 @@ def _make_folders(
                     study=attempt.study,
                     priority=attempt.priority,
                     created_at=created_at,
-                    serial=serials[attempt.trial],
+                    serial=serials[attempt.trial, attempt.attempt],
                     store=attempt.store,
                     decoded_gb=site.decoded_gb,
                     cache=str(site.cache),
@@ -291,6 +283,7 @@ def _make_folders(
                     stem=attempt.stem,
                     spec_id=attempt.spec.id,
                     keep_weights=site.keep_weights_of(attempt.study),
+                    measures=attempt.measures,
                 ),
             )
     batch.write()

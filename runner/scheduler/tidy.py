@@ -22,14 +22,14 @@ ENDED = """
 SELECT o.trial, o.attempt, coalesce(d.done, false)
 FROM outcome o
 LEFT JOIN (
-    SELECT trial, true AS done FROM outcome WHERE state = 'done' GROUP BY trial
+    SELECT trial, true AS done FROM trained WHERE state = 'done' GROUP BY trial
 ) d USING (trial)
 WHERE o.trial IN (SELECT unnest(?::BIGINT[]))
 ORDER BY o.trial, o.attempt
 """
 # Trials whose last attempt ended because the disk was full
 FULL = """
-SELECT trial FROM outcome WHERE trial IN (SELECT unnest(?::BIGINT[]))
+SELECT trial FROM trained WHERE trial IN (SELECT unnest(?::BIGINT[]))
 GROUP BY trial HAVING arg_max(kind, attempt) = 'disk_full'
 """
 

@@ -29,15 +29,21 @@ RESTS = 4
 OTHER_LINES = 16
 COUNTS = "SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)"
 RUNNING = """
-SELECT t.id, t.method, t.mixture, t.seed, s.folder
+SELECT t.id, coalesce('measures ' || a.measures || ' of ' || t.method, t.method), t.mixture, t.seed,
+       s.folder
 FROM submission s
+JOIN attempt a USING (trial, attempt)
 JOIN trial t ON t.id = s.trial
 ANTI JOIN outcome o USING (trial, attempt)
 ORDER BY t.id
 """
 FAILED = """
 SELECT trial, state, coalesce(reason, '') FROM trial_state
-WHERE state IN ('failed', 'refused') ORDER BY trial
+WHERE state IN ('failed', 'refused')
+UNION ALL
+SELECT trial, 'measured on ' || suite || ' ' || state, coalesce(reason, '') FROM measurements
+WHERE state IN ('failed', 'refused')
+ORDER BY trial
 """
 # In the order of the last fields of Snapshot
 NUMBERS = """

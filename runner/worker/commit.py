@@ -7,8 +7,8 @@ from typing import Any
 
 from methods import Weights
 from methods.compute import distributed
-from runner.run_files import FileEntry, Receipt
-from runner.run_folder import crash_point, sha256, write_json
+from runner.run_files import Assignment, FileEntry, Receipt
+from runner.run_folder import RunFolder, crash_point, sha256, write_json
 from runner.worker import checkpoint, weights
 from runner.worker.checkpoint import Position
 from runner.worker.costs import Ledger
@@ -38,6 +38,18 @@ class Finished:
     inference: list[Row] = field(default_factory=list)
     # Rows of the table `progress`
     curve: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A task that was measured later, without training."""
+
+    spec_id: str
+    assignment: Assignment
+    task: int
+    # Rows of the table `result`
+    results: list[Row]
+    ledger: Ledger
 
 
 def commit(trial: Trial, finished: Finished) -> None:
@@ -73,10 +85,39 @@ def commit(trial: Trial, finished: Finished) -> None:
         files=files,
         weights=weight_files,
     )
-    # From here on the task is done, whatever happens to this attempt
-    write_json(trial.run.path / f"task-{task:04d}.json", asdict(receipt))
+    _vouch(trial.run, receipt)
     checkpoint.drop_before(trial.run, task + 1)
     weights.drop_before(trial.run, task, trial.assignment.keep_weights)
+
+
+def commit_measured(run: RunFolder, measured: Measured) -> None:
+    """Write what a measurement brought of a task: tables, and the receipt last, without weights."""
+    # As in `commit`
+    from runner.result_files import write_tables
+
+    tables: dict[str, list[Row]] = {
+        "result": measured.results,
+        "cost": measured.ledger.rows(measured.task),
+        "progress": [],
+        "statistic": [],
+    }
+    files = write_tables(run, measured.task, tables)
+    crash_point("results")
+    receipt = Receipt(
+        trial=measured.assignment.trial,
+        attempt=measured.assignment.attempt,
+        spec_id=measured.spec_id,
+        task=measured.task,
+        files=files,
+        weights={},
+    )
+    crash_point("receipt")
+    _vouch(run, receipt)
+
+
+def _vouch(run: RunFolder, receipt: Receipt) -> None:
+    """Write a receipt: from here on the task is done, whatever happens to this attempt."""
+    write_json(run.path / f"task-{receipt.task:04d}.json", asdict(receipt))
 
 
 def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:

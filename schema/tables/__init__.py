@@ -30,6 +30,7 @@ CLASSES: tuple[type[SQLModel], ...] = (
     axes.Recipe,
     axes.Budget,
     trials.Trial,
+    trials.Measurement,
     trials.Request,
     standing.Study,
     standing.StandingGrid,

@@ -27,6 +27,9 @@ class Attempt(SQLModel, table=True):
     code: str = column("the name of the code snapshot that it runs", default="''")
     created_at: datetime = created_at()
     serial: int = serial()
+    measures: str | None = column(
+        "the suite that it measures, without training; NULL: it trains", nullable=True
+    )
 
 
 class Submission(SQLModel, table=True):

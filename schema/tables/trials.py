@@ -1,4 +1,6 @@
-"""The tables of what people want: `trial`, a sentence, and `request`, a wish about a trial."""
+"""The tables of what people want: `trial`, a sentence; `measurement`, what it is measured on later;
+and `request`, a wish about one of these.
+"""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -12,6 +14,8 @@ TRIAL_ID = Sequence("trial_id", start=1)
 # Wishes and attempts draw from one sequence, so that their order needs no clock
 EVENT = Sequence("event", start=1)
 WISHES = ("withdraw", "retry")
+# Of which tasks a measurement is: the untouched backbone and the last one, or every one
+MEASURED_TASKS = ("last", "all")
 
 
 class Trial(SQLModel, table=True):
@@ -39,8 +43,28 @@ class Trial(SQLModel, table=True):
     rule: str | None = column("the rule that inserted it; NULL: a person did", nullable=True)
 
 
+class Measurement(SQLModel, table=True):
+    """A suite on which what a trial deployed is measured later, without training."""
+
+    __table_args__ = (
+        one_of("measurement_tasks", "tasks", MEASURED_TASKS),
+        constraint("measurement_trial", "trial > 0", "trial must be the id of a trial"),
+    )
+    trial: int = column("the trial's id", BigInteger, key=True)
+    suite: str = column("what it is measured on", key=True, to="suite.name")
+    tasks: str = column(
+        "last: the untouched backbone and what the last task deployed; all: every task whose "
+        "weights are there",
+        key=True,
+        default="'last'",
+    )
+    created_at: datetime = created_at()
+
+
 class Request(SQLModel, table=True):
-    """A wish about a trial or a rule; of several the one that was inserted last counts."""
+    """A wish about a trial, a measurement or a rule; of several the one that was inserted last
+    counts.
+    """
 
     __table_args__ = (
         one_of("request_wish", "wish", WISHES),
@@ -48,6 +72,11 @@ class Request(SQLModel, table=True):
             "request_about",
             "(trial > 0) != (rule IS NOT NULL)",
             "a wish must be about a trial or about a rule: name one of the two",
+        ),
+        constraint(
+            "request_suite",
+            "suite IS NULL OR trial > 0",
+            "a wish about a measurement must name its trial",
         ),
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "serial"]}
@@ -57,3 +86,8 @@ class Request(SQLModel, table=True):
     created_at: datetime = created_at()
     serial: int = serial()
     rule: str | None = column("the rule; NULL: the wish is about a trial", nullable=True)
+    suite: str | None = column(
+        "the suite, where the wish is about that measurement of the trial alone; NULL: about all "
+        "of the trial",
+        nullable=True,
+    )

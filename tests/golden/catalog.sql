@@ -438,6 +438,27 @@ COMMENT ON COLUMN trial.created_at IS 'when the row was inserted';
 
 COMMENT ON COLUMN trial.rule IS 'the rule that inserted it; NULL: a person did';
 
+CREATE TABLE measurement (
+    trial BIGINT NOT NULL,
+    suite VARCHAR NOT NULL,
+    tasks VARCHAR DEFAULT 'last' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (trial, suite, tasks),
+    CONSTRAINT measurement_tasks CHECK (tasks IN ('last', 'all')),
+    CONSTRAINT measurement_trial CHECK (trial > 0),
+    FOREIGN KEY(suite) REFERENCES suite (name)
+);
+
+COMMENT ON TABLE measurement IS 'A suite on which what a trial deployed is measured later, without training.';
+
+COMMENT ON COLUMN measurement.trial IS 'the trial''s id';
+
+COMMENT ON COLUMN measurement.suite IS 'what it is measured on';
+
+COMMENT ON COLUMN measurement.tasks IS 'last: the untouched backbone and what the last task deployed; all: every task whose weights are there';
+
+COMMENT ON COLUMN measurement.created_at IS 'when the row was inserted';
+
 CREATE TABLE request (
     trial BIGINT DEFAULT 0 NOT NULL,
     wish VARCHAR NOT NULL,
@@ -445,11 +466,13 @@ CREATE TABLE request (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     serial BIGINT DEFAULT nextval('event') NOT NULL,
     rule VARCHAR,
+    suite VARCHAR,
     CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry')),
-    CONSTRAINT request_about CHECK ((trial > 0) != (rule IS NOT NULL))
+    CONSTRAINT request_about CHECK ((trial > 0) != (rule IS NOT NULL)),
+    CONSTRAINT request_suite CHECK (suite IS NULL OR trial > 0)
 );
 
-COMMENT ON TABLE request IS 'A wish about a trial or a rule; of several the one that was inserted last counts.';
+COMMENT ON TABLE request IS 'A wish about a trial, a measurement or a rule; of several the one that was inserted last counts.';
 
 COMMENT ON COLUMN request.trial IS 'the trial''s id; 0: the wish is about a rule';
 
@@ -462,6 +485,8 @@ COMMENT ON COLUMN request.created_at IS 'when the row was inserted';
 COMMENT ON COLUMN request.serial IS 'place in the order of wishes and attempts, whatever clocks say';
 
 COMMENT ON COLUMN request.rule IS 'the rule; NULL: the wish is about a trial';
+
+COMMENT ON COLUMN request.suite IS 'the suite, where the wish is about that measurement of the trial alone; NULL: about all of the trial';
 
 CREATE TABLE study (
     name VARCHAR NOT NULL,
@@ -510,6 +535,7 @@ CREATE TABLE attempt (
     code VARCHAR DEFAULT '' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     serial BIGINT DEFAULT nextval('event') NOT NULL,
+    measures VARCHAR,
     PRIMARY KEY (trial, attempt)
 );
 
@@ -532,6 +558,8 @@ COMMENT ON COLUMN attempt.code IS 'the name of the code snapshot that it runs';
 COMMENT ON COLUMN attempt.created_at IS 'when the row was inserted';
 
 COMMENT ON COLUMN attempt.serial IS 'place in the order of wishes and attempts, whatever clocks say';
+
+COMMENT ON COLUMN attempt.measures IS 'the suite that it measures, without training; NULL: it trains';
 
 CREATE TABLE submission (
     trial BIGINT NOT NULL,

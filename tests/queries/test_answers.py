@@ -107,6 +107,13 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "ready": "what sync may start: tests/queries/test_queries_states.py, tests/runner/worker/test_sharing.py",
     "stream_seen": "a hash: tests/schema/test_summaries.py",
     "todo": "what sync may start now: tests/queries/test_queries_states.py, tests/runner/worker/test_sharing.py",
+    "asked_suite": "what somebody set in the connection: tests/queries/test_queries_measured.py",
+    "later": "rows of attempts that measure: tests/queries/test_queries_measured.py",
+    "measurable": "what sync may measure: tests/queries/test_queries_measured.py",
+    "measurements": "what became of measurements: tests/queries/test_queries_measured.py",
+    "measuring_cost": "what they will cost: tests/queries/test_queries_measured.py",
+    "trained": "ends of attempts that train: tests/queries/test_queries_measured.py",
+    "unmeasured": "what is missing: tests/queries/test_queries_measured.py",
     "trunk": "a hash, whose number of values is in `sharing`: tests/runner/scheduler/test_sharing_rule.py",
     "unkept": "which trials have newer facts: tests/schema/test_summaries.py",
 }

@@ -1,0 +1,68 @@
+"""Refuse rows of `measurement`, and wishes about them, that can never be fulfilled."""
+
+from collections.abc import Collection
+from typing import Any
+
+import duckdb
+
+SHOWN = 5
+
+
+class MeasurementError(ValueError):
+    """A measurement, or a wish about one, that can never be; the message says what is allowed."""
+
+
+def check_measurements(
+    connection: duckdb.DuckDBPyConnection, rows: Collection[tuple[Any, ...]]
+) -> None:
+    """Refuse measurements of trials that there are none of, or on suites without members.
+
+    `rows` begin with trial and suite.
+
+    Raises:
+        MeasurementError: the message names what is missing.
+    """
+    if not rows:
+        return
+    known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
+    # The table of trials has no key that the catalog could hold them to
+    unknown = sorted({trial for trial, *_ in rows} - known)
+    if unknown:
+        listed = ", ".join(map(str, unknown[:SHOWN]))
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise MeasurementError(
+            f"measurement: there is no trial {listed}{more}. Take the ids from the table: INSERT "
+            "INTO measurement (trial, suite) SELECT id, 'SUITE' FROM trial WHERE ..."
+        )
+    members = connection.execute("SELECT DISTINCT suite FROM suite_member").fetchall()
+    with_members = {suite for (suite,) in members}
+    empty = sorted({suite for _, suite, *_ in rows} - with_members)
+    if empty:
+        raise MeasurementError(
+            f"measurement: suite {empty[0]!r} has no rows in suite_member, so there is nothing to "
+            "measure. Insert its members first"
+        )
+
+
+def check_wishes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a wish about a measurement that nobody declared.
+
+    Raises:
+        MeasurementError: the message names it and says which the trial has.
+    """
+    wrong = connection.execute(
+        "SELECT trial, suite FROM request WHERE suite IS NOT NULL "
+        "AND (trial, suite) NOT IN (SELECT (trial, suite) FROM measurement) ORDER BY serial"
+    ).fetchall()
+    if not wrong:
+        return
+    trial, suite = wrong[0]
+    rows = connection.execute(
+        "SELECT DISTINCT suite FROM measurement WHERE trial = ? ORDER BY suite", [trial]
+    ).fetchall()
+    # What the person may have meant
+    declared = ", ".join(name for (name,) in rows) or "none"
+    raise MeasurementError(
+        f"request: trial {trial} is not to be measured on suite {suite!r}. Its measurements: "
+        f"{declared}. Leave suite out of a wish about the trial itself"
+    )
