@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from runner.worker import late_compiler
-
 # Key of a tower's configuration -> the library that it asks for, and open_clip's adapter of that
 ADAPTERS = {
     "hf_model_name": ("transformers", "open_clip.hf_model"),
@@ -35,8 +33,6 @@ def _absent(*libraries: str) -> Iterator[None]:
             del sys.modules[name]
 
 
-# Before torchvision, which open_clip imports
-late_compiler.install()
 with _absent(*(library for library, _ in ADAPTERS.values())):
     import open_clip
     from open_clip.convert import convert_state_dict
