@@ -77,9 +77,9 @@ class Loader:
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
-        images, captions, sources, told = sent
+        images, captions, sources, every = sent
         for (pairs, indices), own, news in zip(
-            chosen, self.mixture.owned(chosen, self.part), told, strict=True
+            chosen, self.mixture.owned(chosen, self.part), every, strict=True
         ):
             if hasattr(pairs, "met"):
                 pairs.met(indices[own], news)
@@ -148,11 +148,11 @@ class _Made(IterableDataset[Sent | Failed]):
         # The process that trains counts what cannot be read: it is sent what this batch met first.
         known = [len(_corrupt(pairs)) for pairs, _ in chosen]
         draw = self.mixture.read(chosen, self.part)
-        told = list[Any]()
+        news = list[Any]()
         for (pairs, _), count in zip(chosen, known, strict=True):
             # Streams of shards keep counts, and others the names
-            told.append(pairs.news() if hasattr(pairs, "news") else _corrupt(pairs)[count:])
-        return draw.images, draw.captions, draw.sources, told
+            news.append(pairs.news() if hasattr(pairs, "news") else _corrupt(pairs)[count:])
+        return draw.images, draw.captions, draw.sources, news
 
     def _pass_over(self, batches: int) -> None:
         for _ in range(batches):

@@ -98,8 +98,6 @@ class Mixture:
         """
         self.task, self.drawn = task, 0
         self.counts = shares(self.mixture, self.batch_pairs, task)
-        if self.counts.buffer:
-            _check_buffer(self.mixture, earlier)
         everything = list[Portion]()
         if self.pretraining is not None:
             everything.append((self.pretraining, all_of(self.pretraining)))
@@ -268,6 +266,8 @@ def _buffered(
 ) -> np.ndarray | None:
     """Return (K,): which of the earlier pairs the buffer holds; None where it holds all."""
     size_pairs, policy = mixture["buffer_pairs"], mixture.get("buffer_policy")
+    if mixture["buffer_share"]:
+        _check_buffer(mixture, earlier)
     if policy is not None and size_pairs is not None:
         return buffers.kept(policy, _concepts(earlier), size_pairs, [seed, 0])
     count = sum(len(indices) for portions in earlier for _, indices in portions)

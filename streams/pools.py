@@ -1,5 +1,7 @@
-"""What a source of a mixture draws from: a pool of pairs in an order of their own, or of shards in
-lanes (`streams/lanes.py`).
+"""The pools that the sources of a mixture draw from.
+
+One holds pairs in an order of their own, the other streams of shards, walked by lanes
+(`streams/lanes.py`).
 
 Every choice is a function of a seed and the number of the epoch, so a pool stands at a few numbers.
 """

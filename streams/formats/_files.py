@@ -51,7 +51,7 @@ Pixels = np.ndarray | Tensor
 
 
 class Readable(Protocol):
-    """What has pictures by number."""
+    """A source of pictures by number."""
 
     def read(self, item: int, /) -> bytes | Image.Image:
         """Return an encoded image, or one that is already decoded."""

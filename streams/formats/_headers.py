@@ -67,7 +67,7 @@ def headers(file: Path) -> Iterator[tuple[str, int, int]]:
 
 def _plain(file: Path) -> list[tuple[str, int, int]] | None:
     """Return the files of a tar whose members have one header each; None: some have more."""
-    found, at = list[tuple[str, int, int]](), 0
+    files, at = list[tuple[str, int, int]](), 0
     size_bytes = file.stat().st_size
     if size_bytes < HEADER:
         return None
@@ -76,7 +76,7 @@ def _plain(file: Path) -> list[tuple[str, int, int]] | None:
             name, digits, kind, sign, prefix = FIELDS.unpack_from(tar, at)
             if not name[0]:
                 # Two empty blocks end a tar; whatever follows is padding
-                return found
+                return files
             # With a prefix the name goes on elsewhere
             if prefix or sign != SIGN or kind not in KINDS or name[-1]:
                 return None
@@ -93,7 +93,7 @@ def _plain(file: Path) -> list[tuple[str, int, int]] | None:
                 if any(word in extended for word in WORDS):
                     return None
             elif kind != FOLDER:
-                found.append((name.removeprefix("./"), at + HEADER, size))
+                files.append((name.removeprefix("./"), at + HEADER, size))
             at += HEADER + -(-size // HEADER) * HEADER
     if at < size_bytes:
         raise _cut_off(file, "a header")

@@ -11,6 +11,7 @@ import numpy as np
 
 from streams import DatasetError
 from streams.formats._shard_counts import Counts, Tally
+from streams.formats._unused import printable
 
 # Shards whose tables are held where nobody said how many are at hand.
 HELD = 64
@@ -98,6 +99,19 @@ class OpenShards:
                 f"{self.sizes[number]}. Fetch it again, or take it out of the list."
             )
         return shard, place % len(shard)
+
+    def texts(self, index: int) -> list[str]:
+        """Return the captions of a pair."""
+        shard, place = self.at(index)
+        return shard.texts(place)
+
+    def names(self, index: int) -> list[str]:
+        """Return what a pair is called in messages, unless enough are named already."""
+        if not self.tally.wants_names:
+            return []
+        number, _ = self.place(index)
+        shard, place = self.at(index)
+        return [printable(f"{self.shards.name(number)}/{shard.key(place)}")]
 
     def arrive(self, indices: np.ndarray) -> None:
         """Open the shards of some pairs, those that are not here side by side; indices (B,)."""

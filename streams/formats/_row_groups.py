@@ -63,9 +63,9 @@ class RowGroups:
         file, group = self._place(shard)
         image, caption, label = self.columns
         # Of labels only what captions are made from is read
-        wanted = [image, caption or label]
+        columns = [image, caption or label]
         with pq.ParquetFile(self.files[file]) as opened:
-            table = opened.read_row_group(group, columns=wanted)
+            table = opened.read_row_group(group, columns=columns)
         if caption:
             return RowGroup(table.column(image), table.column(caption), None, self.by_label)
         order = order_of(self.about, self.classes, self.named[file], self.files[file].name)

@@ -49,7 +49,7 @@ class Counts:
 
 
 class Tally:
-    """What was counted of one dataset, and who knows of it.
+    """The counts of one dataset, and who knows of them.
 
     Attributes:
         whole: since the beginning.
@@ -81,7 +81,7 @@ class Tally:
 
     @property
     def wants_names(self) -> bool:
-        """Whether a report has room for another name."""
+        """Tell whether a report has room for another name."""
         return len(self.unreported.names) < SHOWN or len(self.untold.names) < SHOWN
 
     def news(self) -> Counts:

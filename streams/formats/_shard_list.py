@@ -10,6 +10,7 @@ Shapes: S shards.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,19 +24,26 @@ SIZES = "sizes.json"
 SHOWN = 3
 # The most pairs of one shard.
 MOST = 2**31 - 1
-# What a file sizes.json holds, by the folder that it lies in; None: there is none in it.
-Reader = Callable[[str], Any]
+# The text of a file sizes.json, by the folder that it lies in; None: there is none in it.
+Reader = Callable[[str], str | None]
+# A name and its number, as a file in the order of the shards has them.
+ENTRY = re.compile(r'\s*"([^"\\]*)"\s*:\s*(\d{1,9})\s*([,}])')
 
 
 def sizes_of(about: str, names: Sequence[str], read: Reader, where: str) -> np.ndarray | None:
     """Return (S,) int32: how many pairs each shard has, as a file beside it says; None: none is.
 
-    `read`: the content of a sizes.json. `where`: what the names start at, for messages.
+    `read`: the text of a sizes.json. `where`: what the names start at, for messages.
 
     Raises:
         DatasetError: a file says nothing of a shard, or something else than numbers of pairs.
     """
-    by_folder: dict[str, Mapping[str, Any] | None] = {"": _checked(about, where, read(""))}
+    top = read("")
+    if top is not None:
+        in_order = _in_order(top, names)
+        if in_order is not None:
+            return in_order
+    by_folder: dict[str, Mapping[str, Any] | None] = {"": _checked(about, where, top)}
     sizes, missing = np.zeros(len(names), np.int32), list[str]()
     for shard, name in enumerate(names):
         size = (by_folder[""] or {}).get(name)
@@ -60,10 +68,31 @@ def sizes_of(about: str, names: Sequence[str], read: Reader, where: str) -> np.n
     return sizes
 
 
-def _checked(about: str, where: str, value: Any) -> Mapping[str, Any] | None:
-    """Return what a sizes.json holds, if it is numbers of pairs by name."""
-    if value is None:
+def _in_order(text: str, names: Sequence[str]) -> np.ndarray | None:
+    """Return (S,) int32 where a text has the shards alone, in their order; None: it has not.
+
+    So no table of millions of names is made of it.
+    """
+    sizes: np.ndarray = np.zeros(len(names), np.int32)
+    at, end = text.find("{") + 1, ","
+    if text[:at].strip() != "{":
         return None
+    for shard, name in enumerate(names):
+        entry = ENTRY.match(text, at)
+        if entry is None or end != "," or entry[1] != name:
+            return None
+        sizes[shard], end, at = int(entry[2]), entry[3], entry.end()
+    return sizes if end == "}" and not text[at:].strip() else None
+
+
+def _checked(about: str, where: str, text: str | None) -> Mapping[str, Any] | None:
+    """Return what the text of a sizes.json holds, if it is numbers of pairs by name."""
+    if text is None:
+        return None
+    try:
+        value: Any = json.loads(text)
+    except ValueError:
+        value = text[:80]
     if isinstance(value, Mapping):
         for name, size in value.items():
             if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MOST:

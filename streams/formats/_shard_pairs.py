@@ -25,7 +25,6 @@ from streams.formats._files import Pixels, colour_of, tried
 from streams.formats._labels import without_classes
 from streams.formats._open_shards import OpenShards, Shards
 from streams.formats._shard_counts import Counts, Tally
-from streams.formats._unused import printable
 from streams.pictures import OPENAI, Crop, pixels
 
 
@@ -115,7 +114,7 @@ class ShardPairs:
         for index, chance in zip(indices.tolist(), chances.tolist(), strict=True):
             if index not in self.instead:
                 self._pixels(index, None, None)
-            texts = self._texts(self.instead[index])
+            texts = self.shards.texts(self.instead[index])
             captions.append(texts[int(chance * len(texts))])
         return captions
 
@@ -153,12 +152,12 @@ class ShardPairs:
                 if (place + further) % size >= count:
                     continue
                 image = self._decoded(other, crop)
-            if not isinstance(image, Exception) and self._texts(other):
+            if not isinstance(image, Exception) and self.shards.texts(other):
                 self.instead[index] = other
                 return image  # type: ignore[no-any-return]
             problem = image if isinstance(image, Exception) else "it has no caption"
             if not further:
-                self.tally.add(Counts(unreadable=1, names=self._names(other)), problem)
+                self.tally.add(Counts(unreadable=1, names=self.shards.names(other)), problem)
         name = self.shards.shards.name(shard)
         raise DatasetError(
             f"{self.about}: none of the {count} pairs of {name} can be read: "
@@ -173,16 +172,3 @@ class ShardPairs:
         if isinstance(image, DatasetError):
             raise image
         return image
-
-    def _texts(self, index: int) -> list[str]:
-        """Return the captions of a pair."""
-        shard, place = self.shards.at(index)
-        return shard.texts(place)
-
-    def _names(self, index: int) -> list[str]:
-        """Return what a pair is called in messages, unless enough are named already."""
-        if not self.tally.wants_names:
-            return []
-        number, _ = self.shards.place(index)
-        shard, place = self.shards.at(index)
-        return [printable(f"{self.shards.shards.name(number)}/{shard.key(place)}")]

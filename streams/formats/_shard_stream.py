@@ -32,16 +32,16 @@ from streams.formats._tar_shards import TEMPLATES, AtAddress, OnDisk, Place, Tar
 VERSION = 1
 
 
-def stream_of_disk(form: Any, dataset: Mapping[str, Any], data: Path, wanted: str) -> ShardPairs:
+def stream_of_disk(form: Any, dataset: Mapping[str, Any], data: Path, contents: str) -> ShardPairs:
     """Return the training pairs of shards below the data folder.
 
-    `wanted` says in messages what should be there.
+    `contents` says in messages what should be there.
 
     Raises:
         DatasetError: no such location, no shards, or what a stream of shards cannot do.
     """
     about = checked(form, dataset)
-    top, pattern = place_and_pattern(dataset, data, part(form, "train"), wanted)
+    top, pattern = place_and_pattern(dataset, data, part(form, "train"), contents)
     names = PackedNames(_names_below(about, top, pattern))
     place = OnDisk(top, names)
     sizes = sizes_of(about, names, place.read_sizes, str(top))

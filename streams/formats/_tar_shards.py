@@ -1,7 +1,6 @@
 """Tar shards as a stream of shards takes them: a list with sizes, each opened when drawn from."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -43,8 +42,8 @@ class Place(Protocol):
         """Have shards here soon."""
         ...
 
-    def read_sizes(self, folder: str) -> Any:
-        """Return what the sizes.json of a folder holds; None: there is none."""
+    def read_sizes(self, folder: str) -> str | None:
+        """Return the text of the sizes.json of a folder; None: there is none."""
         ...
 
 
@@ -64,9 +63,9 @@ class OnDisk:
     def expect(self, shards: Sequence[int]) -> None:
         """Do nothing: they are here."""
 
-    def read_sizes(self, folder: str) -> Any:
-        """Return what the sizes.json of a folder holds; None: there is none."""
-        return _parsed(self.top / folder / SIZES)
+    def read_sizes(self, folder: str) -> str | None:
+        """Return the text of the sizes.json of a folder; None: there is none."""
+        return _text(self.top / folder / SIZES)
 
 
 class AtAddress:
@@ -88,11 +87,11 @@ class AtAddress:
         """Have shards fetched beside the work."""
         self.cache.ahead.want([self.root + self.names[shard] for shard in shards])
 
-    def read_sizes(self, folder: str) -> Any:
-        """Return what the sizes.json of a folder holds; None: there is none."""
+    def read_sizes(self, folder: str) -> str | None:
+        """Return the text of the sizes.json of a folder; None: there is none."""
         address = self.root + "/".join(step for step in (folder, SIZES) if step)
         with suppress(_remote.AbsentError):
-            return _parsed(self.cache.get(address))
+            return _text(self.cache.get(address))
         return None
 
 
@@ -175,13 +174,9 @@ class TarShard:
         return span(self.path(), block * HEADER, size)
 
 
-def _parsed(file: Path) -> Any:
-    """Return what a JSON file holds, or its first words; None where there is no file."""
+def _text(file: Path) -> str | None:
+    """Return the text of a file; None where there is none."""
     try:
-        text = file.read_text(errors="replace")
+        return file.read_text(errors="replace")
     except FileNotFoundError:
         return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text[:80]

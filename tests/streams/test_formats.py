@@ -190,9 +190,9 @@ def test_a_missing_location_is_refused_and_says_what_should_be_there(
     with pytest.raises(DatasetError, match=f"format {name} needs a `location` that contains "):
         open_pairs(built | {"location": None}, "train", tmp_path)
     with pytest.raises(
-        DatasetError, match="location 's3://birds/all' is an address, and nothing is downloaded"
+        DatasetError, match="location 'az://birds/all' is an address, and nothing is downloaded"
     ):
-        open_pairs(built | {"location": "s3://birds/all"}, "train", tmp_path)
+        open_pairs(built | {"location": "az://birds/all"}, "train", tmp_path)
 
 
 @pytest.mark.parametrize("name", FORMATS)

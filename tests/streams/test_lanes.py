@@ -276,6 +276,36 @@ def test_a_list_that_says_nothing_is_refused(content: str, message: str, tmp_pat
         open_pairs(listed, "train", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"00000.tar": 5, "00001.tar": 4}',
+        ' {\n"00000.tar" :5,\n "00001.tar":\t4 }\n',
+        '{"00001.tar": 4, "00000.tar": 5}',
+        '{"00000.tar": 5, "00001.tar": 4, "00002.tar": 9}',
+        '{"00000\\u002etar": 5, "00001.tar": 4}',
+    ],
+)
+def test_a_list_in_any_order(content: str, tmp_path: Path) -> None:
+    listed = row(tmp_path, 10)
+    (tmp_path / "pool" / "sizes.json").write_text(content)
+    assert open_pairs(listed, "train", tmp_path).sizes.tolist() == [5, 4]  # type: ignore[attr-defined]
+
+
+def test_a_list_in_each_folder(tmp_path: Path) -> None:
+    """Where the folder of all has none, or says nothing of a shard."""
+    listed = row(tmp_path, 10)
+    for number, folder in enumerate(("a", "b")):
+        (tmp_path / "pool" / folder).mkdir()
+        shard = tmp_path / f"pool/{number:05}.tar"
+        shard.rename(tmp_path / "pool" / folder / shard.name)
+        sizes = {shard.name: 5 - number}
+        (tmp_path / "pool" / folder / "sizes.json").write_text(json.dumps(sizes))
+    assert open_pairs(listed, "train", tmp_path).sizes.tolist() == [5, 4]  # type: ignore[attr-defined]
+    (tmp_path / "pool" / "sizes.json").write_text('{"a/00000.tar": 3}')
+    assert open_pairs(listed, "train", tmp_path).sizes.tolist() == [3, 4]  # type: ignore[attr-defined]
+
+
 def test_without_a_list_the_headers_are_counted_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
