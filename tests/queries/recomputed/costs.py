@@ -362,6 +362,45 @@ def search_frontier(facts: Facts) -> list[Row]:
     return found
 
 
+@answers
+def inference(facts: Facts) -> list[Row]:
+    found = []
+    for key, rows in facts.cells.items():
+        words = named(SENTENCE, key)
+        flops: dict[tuple[str, bool], list[float]] = {}
+        for row in facts["statistic"]:
+            trial = facts.trials.get(row["trial"])
+            if row["name"] != "inference_flops" or trial is None:
+                continue
+            tasks = facts.by_name("stream")[trial["stream"]]["tasks"]
+            if all(trial[word] == words[word] for word in SENTENCE) and row["task"] in (0, tasks):
+                flops.setdefault((row["part"], row["task"] == 0), []).append(row["value"])
+        values = {name: [row[name] for row in rows if row[name] is not None] for name in KEPT}
+        if ("image", False) not in flops or not all(values.values()):
+            continue
+        of_image, of_text = (mean(flops.get((part, False), [])) for part in ("image", "text"))
+        first = mean(flops.get(("image", True), []))
+        row = words | {"seeds": len(values["a_ka"]), "few_seeds": len(values["a_ka"]) < 3}
+        row |= {"image_gflops": (of_image or 0.0) / 1e9, "image_ratio": over(of_image, first)}
+        row |= {"text_gflops": None if of_text is None else of_text / 1e9}
+        found.append(row | {name: statistics.fmean(values[name]) for name in KEPT})
+    for alike in grouped(found, "backbone", "stream").values():
+        for row in alike:
+            row["pareto"] = not any(_cheaper_inference(other, row) for other in alike)
+    return found
+
+
+# What a method learns and keeps
+KEPT = ("a_ka", "a_zs")
+
+
+def _cheaper_inference(other: Row, row: Row) -> bool:
+    """Whether another costs no more an image and reaches no less, and is strictly better in one of these."""
+    pairs = [(other["image_gflops"], row["image_gflops"])]
+    pairs += [(-other[name], -row[name]) for name in KEPT]
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
 def _cheaper_and_better(other: Row, row: Row) -> bool:
     """Whether another took no more search and errs no more, and is strictly better in one of these."""
     pairs = [(other[key], row[key]) for key in ("search_gflops", "error")]
