@@ -17,12 +17,12 @@ SELECT name, concat_ws(', ', nullif(tuning, 'full'), objective,
                        CASE WHEN merging <> 'none'
                             THEN format('{} (start {}, deploy {})', merging, "start", deploy) END,
                        'repair ' || repair) AS parts, note
-FROM method ORDER BY rowid
+FROM method
 """
 BACKBONES = """
 SELECT name, concat_ws(', ', architecture, pretrained, pretrained_with->>'loss',
                        pretrained_with->>'optimizer') AS parts, note
-FROM backbone WHERE NOT starts_with(architecture, '{') ORDER BY rowid
+FROM backbone WHERE NOT starts_with(architecture, '{')
 """
 # System, source, and why no row reproduces it
 WITHOUT = (
@@ -84,13 +84,13 @@ def page() -> str:
 
 
 def _rows(named: list[tuple[str, str, str | None]]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each that names a source, by the number of the source, oldest first."""
+    """Yield a row for each that names a source, by the number of the source, then by its name."""
     sourced = []
     for name, parts, note in named:
         numbers = NUMBER.findall(note or "")
         if numbers:
             sourced.append((numbers[0], name, parts, note or ""))
-    for number, name, parts, note in sorted(sourced, key=lambda each: each[0]):
+    for number, name, parts, note in sorted(sourced):
         yield _linked(number), code(name), cell(parts), cell(note)
 
 

@@ -206,7 +206,7 @@ def test_nusa_does_not_move_the_principal_subspaces(optimizer: str, decay: float
                 before[name].chunk(parts), model.state_dict()[name].chunk(parts), strict=True
             )
             for was, now in pairs:
-                left, values, right = torch.linalg.svd(was.double(), full_matrices=False)
+                left, values, right = torch.linalg.svd(was, full_matrices=False)
                 shares = values.square().cumsum(0) / values.square().sum()
                 principal = int((shares < 0.8).sum()) + 1
                 assert float((now - was).norm()) > 1e-3

@@ -136,7 +136,7 @@ def test_every_objective_and_tuning_is_that_of_one_process(count: int, tmp_path:
     for process in started:
         process.start()
     for process in started:
-        process.join(240)
+        process.join(600)
     assert [process.exitcode for process in started] == [0] * count
     assert len(list(tmp_path.glob("done-*"))) == count
 

@@ -117,7 +117,8 @@ def test_every_prompt_has_one_place_for_the_class(connection: duckdb.DuckDBPyCon
 
 def test_open_clip_has_every_backbone(connection: duckdb.DuckDBPyConnection) -> None:
     for name, architecture, tag in rows(
-        connection, "SELECT name, architecture, pretrained FROM backbone WHERE name <> 'tiny'"
+        connection,
+        "SELECT name, architecture, pretrained FROM backbone WHERE NOT starts_with(architecture, '{')",
     ):
         assert open_clip.get_model_config(architecture), name
         tags = [None, *open_clip.list_pretrained_tags_by_model(architecture)]
