@@ -1,11 +1,11 @@
 # Two commands: `make demo` runs the main job on the embedded default, `make test` passes the tests. Both set up first.
-# `make emoji` runs a real stream of pictures (docs/emoji.md).
+# `make emoji` runs a real stream of pictures (docs/emoji.md). `make gpu` is for a machine with a GPU (docs/accelerators.md).
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo emoji test lint fast docs clean
+.PHONY: setup demo emoji test lint fast gpu docs clean
 
 setup: .venv/ready
 
@@ -40,6 +40,9 @@ fast: setup
 
 test: lint docs fast
 	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n auto --maxprocesses 2 --dist loadgroup
+
+gpu: setup
+	$(BIN)/python -m benchmarks.gpu
 
 docs: setup
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_site
