@@ -29,7 +29,7 @@ AXES = (
     "recipe",
     "budget",
 )
-WANTED = ("trial", "request", "study", "rule")
+WANTED = ("trial", "request", "study", "rule", "tag", "remark")
 TABLES = (*AXES, *WANTED, "profile", "reference_result", "policy")
 INDEX = "declared.json"
 

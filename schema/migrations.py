@@ -77,6 +77,7 @@ MIGRATIONS = [
         "published costs",
         {"stream": VALIDATED},
     ),
+    Step(9, "tags and remarks of people"),
 ]
 
 
