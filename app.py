@@ -37,7 +37,8 @@ OURS = {
     "runs": runs,
     "operations": operations,
     "declare": declare,
-    "questions": questions_page,
+    # Not "questions": Streamlit would look for that address among the files of pages/.
+    "ask": questions_page,
     "console": console,
 }
 # Pages that other pages lead to, which are in no menu

@@ -2,6 +2,7 @@
 
 python -m queries [NAME [key=value ...]] [--describe] [--sql] [--json] [--out FILE] [--width INCHES]
 python -m queries report DIR [study=... measure=...]
+python -m queries mcp
 """
 
 import argparse
@@ -33,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     command = argparse.ArgumentParser(
         prog="python -m queries",
-        description="Lists the questions, answers one, or writes a report: report DIR [study=...]",
+        description="Lists the questions, or answers one. `report DIR [study=...]` writes a "
+        "report, `mcp` serves the questions as tools to an agent.",
     )
     command.add_argument(
         "name", nargs="?", metavar="NAME", help="a question; without it all are listed"
@@ -107,6 +109,11 @@ def run(options: argparse.Namespace) -> None:
     _check_options(options)
     if options.name == "report":
         reported(options.parameters)
+    elif options.name == "mcp":
+        # Only who serves needs the package.
+        from queries import mcp_server
+
+        mcp_server.run()
     elif options.name is None:
         if options.json:
             print(programs.text(programs.listed(all_questions())))

@@ -201,11 +201,11 @@ def _part(
         parameters: Mapping[str, str] | None = None,
         where: Mapping[str, str] | None = None,
     ) -> Item:
-        given, columns = parameters or {}, where or {}
-        frame = answer(connection, named(name), given, where=columns)
+        asked, columns = parameters or {}, where or {}
+        frame = answer(connection, named(name), asked, where=columns)
         if name != "ranked":
             frame = frame.join(settings, on=settings.columns, how="semi", maintain_order="left")
-        return Item(name=name, frame=frame, parameters=given, where=columns)
+        return Item(name=name, frame=frame, parameters=asked, where=columns)
 
     return Part(
         setting=setting,

@@ -24,13 +24,14 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 a { color: var(--link); } .soft, table + p, caption { color: var(--soft); font-size: .9rem; }
 .answer { border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem;
   font-size: 1.15rem; }
-figure { margin: 1rem 0; background: #fff; padding: .5rem; border-radius: .5rem; }
-figure svg { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; background: #fff; padding: 1rem 2rem; border-radius: .5rem; }
+figure svg { width: 100%; max-width: 52rem; height: auto; overflow: visible; }
+figcaption { color: #57606a; font-size: .9rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
 caption { text-align: left; padding-bottom: .4rem; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
 th { border-block: 1px solid var(--line); } td { white-space: pre-wrap; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; font-size: .85rem; }
 summary { cursor: pointer; color: var(--link); } nav li { margin: .1rem 0; }
 """
@@ -47,9 +48,11 @@ def page(report: Report) -> str:
     body += _files(report)
     title = f"Report: {report.title}"
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    title = f"<title>{escape(title)}</title><style>{STYLE}</style>"
+    content = "\n".join(body)
     return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body>\n<main>{chr(10).join(body)}\n</main></body></html>\n"
+        f'<!doctype html>\n<html lang="en"><head>{head}{title}</head>\n'
+        f"<body>\n<main>{content}\n</main></body></html>\n"
     )
 
 
@@ -131,7 +134,7 @@ def _figure(draw: Callable[[], Chart], about: str) -> Iterator[str]:
         yield f'<p class="soft">{escape(str(error))}</p>'
         return
     svg = printing.svg(chart, WIDTH)
-    yield f"<figure>{svg}<figcaption class='soft'>{escape(about)}.</figcaption></figure>"
+    yield f"<figure>{svg}<figcaption>{escape(about)}.</figcaption></figure>"
 
 
 def _table(item: Item, place: int) -> str:

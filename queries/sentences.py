@@ -96,5 +96,6 @@ def missing(frame: pl.DataFrame) -> str:
     """Return how many rows are incomplete, in words."""
     holes = frame.filter(pl.col("missing") > 0)
     if holes.is_empty():
-        return f"{len(frame)} settings are compared. No seed is missing."
+        counted = "1 setting is" if len(frame) == 1 else f"{len(frame)} settings are"
+        return f"{counted} compared. No seed is missing."
     return f"{len(holes)} of {len(frame)} rows wait for seeds."

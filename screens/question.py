@@ -24,7 +24,7 @@ def page(snapshot: Snapshot, name: str) -> None:
     if question.about:
         caption += f". {question.about}"
     st.caption(caption)
-    st.markdown("[All questions](/questions)")
+    st.markdown("[All questions](/ask)")
     parameters = inputs(snapshot, question)
     frame = read(snapshot, question.name, parameters)
     if frame.is_empty():

@@ -53,13 +53,13 @@ def dots(
     tell. Of more than `most` rows the best are drawn, and a note says so. A line marks the
     backbone as it was, where the frame has it. `panel` names it where it is one of several.
     """
-    rows = Palette.of(methods).on(_by_choice(named(frame)))
-    rows, notes = _best(rows, value, most, Palette.of(methods).sought is not None)
+    palette = Palette.of(methods)
+    rows, notes = _best(palette.on(_by_choice(named(frame))), value, most, palette)
     if "verdict" in rows.columns:
         rows = rows.with_columns(hollow=pl.col("verdict").is_in(BEHIND))
-    ahead = foremost(rows.drop_nulls("method"), value, len(rows))["method"].to_list()
+    ahead = foremost(rows.drop_nulls("method"), value, most)["method"].to_list()
     order = in_order(rows, "row")
-    colours = dyed(methods, rows, ahead, legend=Palette.of(methods).by != "method")
+    colours = dyed(palette, rows, ahead, legend=palette.by != "method")
     rows, pointer = colours.rows, pointed(panel)
     shown = strength(pointer)
     names, note = _names(rows)
@@ -84,8 +84,12 @@ def dots(
     before = rows.filter(pl.col("method") == UNTOUCHED)
     if len(before):
         layers.insert(0, untouched_rule(before, x=x))
-    step = alt.Step(34 if len(rows) <= CLOSE else 22)
-    return dressed(*layers, height=step, notes=[*notes, *note, *colours.notes, *axis.notes])
+    return dressed(*layers, height=_step(rows), notes=[*notes, *note, *colours.notes, *axis.notes])
+
+
+def _step(rows: pl.DataFrame) -> alt.Step:
+    """Return how far rows stand apart, in pixels."""
+    return alt.Step(34 if len(rows) <= CLOSE else 22)
 
 
 def _names(rows: pl.DataFrame) -> tuple[alt.Axis, list[str]]:
@@ -118,7 +122,7 @@ def _by_choice(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _best(
-    rows: pl.DataFrame, value: str, most: int, searched: bool
+    rows: pl.DataFrame, value: str, most: int, palette: Palette
 ) -> tuple[pl.DataFrame, list[str]]:
     """Return the best rows, at most so many, and a note on the others.
 
@@ -128,7 +132,7 @@ def _best(
         return rows, []
     best = foremost(rows, value, most)
     stays = pl.col("row").is_in(best["row"].implode()) | (pl.col("method") == UNTOUCHED)
-    if searched:
+    if palette.sought is not None:
         stays = stays | pl.col("lit")
     return rows.filter(stays), [f"The best {most} of {len(rows)} rows; the table has all."]
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 import pytest
+from screens.plots import FIGURES
 
 import app as the_app
 from queries import ask
 from schema.site import Site
-from screens.plots import FIGURES
 from tests.browser import chromium
 from tests.browser.chromium import settled, shown, visit
 from tests.browser.conftest import publish, require_browser

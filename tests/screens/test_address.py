@@ -15,7 +15,7 @@ from tests.screens.opening import opened
     ("page", "key", "value", "instead"),
     [
         ("", "budget", "nonsense", "small"),
-        ("", "budget", "smal", "small. Did you mean 'small'?"),
+        ("", "budget", "smal", "small. Allowed: small, large. Did you mean 'small'?"),
         ("", "method", "nonsense", "any"),
         ("", "measure", "nonsense", "balances learning and keeping best"),
         ("compare", "stream", "nonsense", "world"),

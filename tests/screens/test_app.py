@@ -31,7 +31,7 @@ def test_without_a_snapshot_it_says_what_to_do(folder: Path) -> None:
 def test_pages_on_an_empty_catalog(empty: None, page: str) -> None:
     at = opened(page)
     assert at.header and not at.get("vega_lite_chart")
-    assert page in ("console", "questions") or len(at.info) == 1, "an empty state is designed"
+    assert page in ("console", "ask") or len(at.info) == 1, "an empty state is designed"
 
 
 @pytest.mark.parametrize("name", ["status", "comparison", "audit_values"])
@@ -186,12 +186,10 @@ def test_what_a_selection_writes_is_sql_that_works(full: reading.Snapshot) -> No
 
 
 def test_questions_are_found_by_their_words(full: reading.Snapshot) -> None:
-    at = opened("questions", search="zero-shot budget")
+    at = opened("ask", search="zero-shot budget")
     assert "Which method retains zero-shot accuracy best at a given budget?" in texts(at)
-    assert "1 of " not in texts(opened("questions"))
-    assert "No question has all of these words" in texts(
-        opened("questions", search="no such words")
-    )
+    assert "1 of " not in texts(opened("ask"))
+    assert "No question has all of these words" in texts(opened("ask", search="zebra crossing"))
 
 
 def test_operations(full: reading.Snapshot) -> None:
@@ -344,7 +342,9 @@ def test_a_question_younger_than_the_snapshot_says_so(
 
 
 def test_a_wrong_value_is_said_in_words(full: reading.Snapshot) -> None:
-    assert "axis is one of" in opened("effect", axis="nonsense").error[0].value
+    text = texts(opened("effect", axis="nonsense"))
+    assert "The address asks for axis 'nonsense'" in text and "Allowed: backbone, stream" in text
+    assert "a value has the wrong type" in opened("grid_cost", seeds="many").error[0].value
 
 
 def test_it_listens_on_this_machine_only() -> None:
