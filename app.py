@@ -21,6 +21,7 @@ from screens import (
     operations,
     question,
     runs,
+    showing,
     trial,
 )
 from screens import questions as questions_page
@@ -29,7 +30,15 @@ from screens.reading import Snapshot, age, newest, read
 REFRESH_S = 5.0
 # Pixels of the menu
 SIDEBAR = 210
-TIGHTER = "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>"
+# Streamlit's captions, and its white on the main colour of a dark page, have too little contrast.
+STYLE = """<style>
+[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}
+[data-testid=stCaptionContainer] {{ color: {soft}; opacity: 1; }}
+[data-testid=stCaptionContainer] * {{ color: {soft} !important; opacity: 1; }}
+[data-testid=stMultiSelect] span[title], button[kind=primary] p {{ color: {on_primary}; }}
+</style>"""
+LIGHT = {"soft": "#575d66", "on_primary": "#ffffff"}
+DARK = {"soft": "#b4bac4", "on_primary": "#0e1117"}
 # The address of a page, and its module.
 OURS = {
     "": answer,
@@ -51,7 +60,7 @@ def main() -> None:
     st.set_page_config(
         page_title="Weir", page_icon="🌊", layout="wide", initial_sidebar_state=SIDEBAR
     )
-    st.html(TIGHTER)
+    st.html(STYLE.format(**(DARK if showing.is_dark() else LIGHT)))
     snapshot = newest()
     pages = [page(each.page, path, each.TITLE, snapshot) for path, each in OURS.items()]
     for path, each in HIDDEN.items():

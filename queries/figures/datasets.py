@@ -38,7 +38,9 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
         peak = bounds.domain[1]
     # A difference has a middle, zero, and two directions; a value has one.
     if of_two:
-        scale = alt.Scale(domain=[-peak, 0, peak], range=list(DIVERGING), clamp=True)
+        scale = alt.Scale(
+            domain=[-peak, 0, peak], range=list(DIVERGING), clamp=True, interpolate="rgb"
+        )
         dark, digits, light = f"abs(datum['{value}']) > {0.75 * peak}", "+.2f", INK
     else:
         scale = alt.Scale(scheme="cividis", domain=[0, peak], clamp=True)
