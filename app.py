@@ -11,51 +11,85 @@ from functools import partial
 import duckdb
 import streamlit as st
 
-from queries import AskError, SnapshotError, by_topic
+from queries import AskError, SnapshotError, questions
 from schema.site import Site
-from screens import answer, console, declare, operations, plots, question, trial
+from screens import (
+    answer,
+    compare,
+    console,
+    declare,
+    operations,
+    question,
+    runs,
+    showing,
+    trial,
+)
+from screens import questions as questions_page
 from screens.reading import Snapshot, age, newest, read
 
 REFRESH_S = 5.0
-TIGHTER = "<style>[data-testid=stMainBlockContainer] { padding-top: 3rem; }</style>"
+# Pixels of the menu
+SIDEBAR = 210
+# Streamlit's captions, and its white on the main colour of a dark page, have too little contrast.
+STYLE = """<style>
+[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}
+[data-testid=stCaptionContainer] {{ color: {soft}; opacity: 1; }}
+[data-testid=stCaptionContainer] * {{ color: {soft} !important; opacity: 1; }}
+[data-testid=stMultiSelect] span[title], button[kind=primary] p {{ color: {on_primary}; }}
+</style>"""
+LIGHT = {"soft": "#575d66", "on_primary": "#ffffff"}
+DARK = {"soft": "#b4bac4", "on_primary": "#0e1117"}
 # The address of a page, and its module.
 OURS = {
     "": answer,
-    "plots": plots,
+    "compare": compare,
+    "runs": runs,
     "operations": operations,
-    "trial": trial,
     "declare": declare,
+    # Not "questions": Streamlit would look for that address among the files of pages/.
+    "ask": questions_page,
     "console": console,
 }
+# Pages that other pages lead to, which are in no menu
+HIDDEN = {"trial": trial}
 FIRST_STEPS = "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch"
 
 
 def main() -> None:
     """Choose the page by its address and run it."""
-    st.set_page_config(page_title="Weir", page_icon="🌊", layout="wide")
-    st.html(TIGHTER)
+    st.set_page_config(
+        page_title="Weir", page_icon="🌊", layout="wide", initial_sidebar_state=SIDEBAR
+    )
+    st.html(STYLE.format(**(DARK if showing.is_dark() else LIGHT)))
     snapshot = newest()
-    menu = {"Weir": [page(each.page, path, each.TITLE, snapshot) for path, each in OURS.items()]}
-    topics = by_topic()
-    for topic, questions in topics.items():
-        menu[topic] = []
-        for one in questions:
-            title = question.title(one)
-            menu[topic].append(page(question.page, one.name, title, snapshot, one.name))
-    # The menu shows our pages and the first topic; the others are behind a button.
-    first_topic = next(iter(topics.values()))
-    chosen = st.navigation(menu, expanded=len(OURS) + len(first_topic))
+    pages = [page(each.page, path, each.TITLE, snapshot) for path, each in OURS.items()]
+    for path, each in HIDDEN.items():
+        pages.append(page(each.page, path, each.TITLE, snapshot, hidden=True))
+    # Each question has its address, and is found on the page of all of them.
+    for one in questions():
+        title = question.title(one)
+        pages.append(page(question.page, one.name, title, snapshot, one.name, hidden=True))
+    chosen = st.navigation(pages)
     with st.sidebar:
         watch(snapshot)
     chosen.run()
 
 
 def page(
-    show: Callable[..., None], path: str, title: str, snapshot: Snapshot | None, *words: str
+    show: Callable[..., None],
+    path: str,
+    title: str,
+    snapshot: Snapshot | None,
+    *words: str,
+    hidden: bool = False,
 ) -> st.Page:
-    """Return one entry of the menu."""
+    """Return a page under its address; one that is hidden stands in no menu."""
     return st.Page(
-        partial(guarded, show, snapshot, *words), title=title, url_path=path, default=not path
+        partial(guarded, show, snapshot, *words),
+        title=title,
+        url_path=path,
+        default=not path,
+        visibility="hidden" if hidden else "visible",
     )
 
 

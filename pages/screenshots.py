@@ -1,34 +1,56 @@
 """Take the screenshots of README and docs: `python -m pages.screenshots [FOLDER [NAME ...]]`.
 
-FOLDER holds a site that was really run, that of `make demo` for example. It needs the browser of
-tests/browser/install.sh.
+FOLDER holds a site that was really run, that of `make demo` for example. Each page is taken on a
+light and on a dark page (NAME_dark). It needs the browser of tests/browser/install.sh.
 """
 
+import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from tests.browser.chromium import WIDTH, browser, served, visit
 
 OUT = Path(__file__).resolve().parents[1] / "docs/app"
+# Colours of an image: enough for text and figures, and a third of the bytes
+COLOURS = 128
 GRID = (
     "mixture=replay_thirds&mixture=update_only&method=ewc&method=finetune&recipe=tiny_lr_2e-3"
     "&seeds=5&study=forget+less"
 )
 SQL = "SELECT+method,+mixture,+task,+a_ka,+a_zs,+seeds+FROM+course+WHERE+stream+%3D+%27world%27"
-# The name of an image, its address, and the height of the window in pixels.
-PAGES = {
-    "answer": ("", 1180),
-    "trade": ("plots", 1000),
-    "budget": ("plots?figure=Over+budget", 960),
-    "heat": ("plots?figure=After+every+task", 1060),
-    "forgetting": ("plots?figure=Lost+per+dataset&role=retain", 860),
-    "paired": ("plots?figure=Two+methods", 960),
-    "cost": ("plots?figure=Cost", 760),
-    "operations": ("operations?hole=bitfit+·+update_only", 2000),
-    "trial": ("trial?id=2", 1500),
-    "declare": (f"declare?{GRID}", 1250),
-    "console": (f"console?sql={SQL}&table=course", 1200),
-    "question": ("trade_off?stream=world", 1000),
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """An image of a page: its address, and the size of the window in pixels."""
+
+    address: str
+    height: int
+    width: int = WIDTH
+    modes: tuple[str, ...] = ("light", "dark")
+
+
+SHOTS = {
+    "answer": Shot(address="", height=1500),
+    "answer_phone": Shot(address="", height=1500, width=390, modes=("light",)),
+    "hundred": Shot(address="?colour=tuning&top=20&find=lora", height=1400),
+    "budget": Shot(address="?figure=Over+budget", height=1000, modes=("light",)),
+    "forgetting": Shot(
+        address="?figure=Lost+per+dataset&role=retain", height=1000, modes=("light",)
+    ),
+    "cost": Shot(address="?figure=Cost", height=900, modes=("light",)),
+    "compare": Shot(address="compare", height=2300),
+    "runs": Shot(address="runs?sort=gm", height=900),
+    "operations": Shot(address="operations?look=1", height=1500),
+    "operations_phone": Shot(address="operations", height=1200, width=390, modes=("light",)),
+    "trial": Shot(address="trial?id=2", height=1400),
+    "declare": Shot(address=f"declare?{GRID}", height=1250),
+    "questions": Shot(address="ask?search=budget", height=900),
+    "question": Shot(address="trade_off?stream=world", height=1000),
+    "console": Shot(address=f"console?sql={SQL}&table=course", height=1200),
 }
 
 
@@ -37,16 +59,28 @@ def main(folder: Path, names: list[str]) -> None:
     OUT.mkdir(exist_ok=True)
     with served(folder) as url, browser() as context:
         page = context.new_page()
-        for name in names or PAGES:
-            address, height = PAGES[name]
-            page.set_viewport_size({"width": WIDTH, "height": height})
-            visit(page, f"{url}/{address}")
-            page.mouse.move(0, 0)
-            # Until Vega has drawn and fonts are there.
-            page.wait_for_timeout(1500)
-            path = OUT / f"{name}.png"
-            page.screenshot(path=path)
-            print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+        # The first page of a server would say that it does not know the address of any other.
+        visit(page, url)
+        for name in names or SHOTS:
+            shot = SHOTS[name]
+            page.set_viewport_size({"width": shot.width, "height": shot.height})
+            for mode in shot.modes:
+                page.emulate_media(color_scheme=mode)  # type: ignore[arg-type]
+                visit(page, f"{url}/{shot.address}")
+                page.mouse.move(0, 0)
+                # Until Vega has drawn and fonts are there.
+                page.wait_for_timeout(1500)
+                path = OUT / f"{name}{'' if mode == 'light' else '_dark'}.png"
+                path.write_bytes(small(page.screenshot()))
+                print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def small(data: bytes) -> bytes:
+    """Return an image with few colours, as PNG."""
+    buffer = io.BytesIO()
+    image = Image.open(io.BytesIO(data)).convert("RGB").quantize(COLOURS)
+    image.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
 
 
 if __name__ == "__main__":

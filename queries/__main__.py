@@ -1,6 +1,8 @@
-"""List the questions, or answer one.
+"""List the questions, answer one, or write a report.
 
 python -m queries [NAME [key=value ...]] [--describe] [--sql] [--json] [--out FILE] [--width INCHES]
+python -m queries report DIR [study=... measure=...]
+python -m queries mcp
 """
 
 import argparse
@@ -31,7 +33,9 @@ METHODS = "SELECT method FROM trial GROUP BY method ORDER BY min(id)"
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     command = argparse.ArgumentParser(
-        prog="python -m queries", description="Lists the questions, or answers one."
+        prog="python -m queries",
+        description="Lists the questions, or answers one. `report DIR [study=...]` writes a "
+        "report, `mcp` serves the questions as tools to an agent.",
     )
     command.add_argument(
         "name", nargs="?", metavar="NAME", help="a question; without it all are listed"
@@ -103,7 +107,14 @@ def run(options: argparse.Namespace) -> None:
         AskError: options that do not go together, or as `answered`.
     """
     _check_options(options)
-    if options.name is None:
+    if options.name == "report":
+        reported(options.parameters)
+    elif options.name == "mcp":
+        # Only who serves needs the package.
+        from queries import mcp_server
+
+        mcp_server.run()
+    elif options.name is None:
         if options.json:
             print(programs.text(programs.listed(all_questions())))
         else:
@@ -118,6 +129,23 @@ def run(options: argparse.Namespace) -> None:
             _print(Text(wrapped(described(connection, question, choices), width)))
     else:
         answered(options)
+
+
+def reported(words: list[str]) -> None:
+    """Write a report into the folder that the first word names.
+
+    Raises:
+        AskError: no folder is named, or as `report.write`.
+    """
+    # Altair takes a second to import, which only figures are worth.
+    from queries import report
+
+    if not words or "=" in words[0]:
+        raise AskError("a report needs a folder: python -m queries report DIR [study=...]")
+    folder, current = Path(words[0]), Site.load().current
+    with opened(current) as connection:
+        size = report.write(connection, folder, words[1:], report.now(current))
+    print(f"{folder / 'index.html'}: {size / 1e6:.1f} MB with its data")
 
 
 def _check_options(options: argparse.Namespace) -> None:

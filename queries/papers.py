@@ -87,6 +87,15 @@ def _markdown_cell(text: str) -> str:
 def html(frame: pl.DataFrame, question: Question | None = None) -> str:
     """Return an answer as a whole HTML page that fetches nothing."""
     paper = _paper(frame, question, whole=True)
+    return HTML.format(title=escape(paper.caption), table=_html_table(paper))
+
+
+def html_table(frame: pl.DataFrame, question: Question | None = None) -> str:
+    """Return an answer as an HTML table with its notes, to stand in another page."""
+    return _html_table(_paper(frame, question, whole=True))
+
+
+def _html_table(paper: Paper) -> str:
     head = "".join(f'<th scope="col">{escape(heading(one.name))}</th>' for one in paper.columns)
     body = []
     for row in range(paper.rows):
@@ -95,8 +104,7 @@ def html(frame: pl.DataFrame, question: Question | None = None) -> str:
         marked = [f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)]
         body.append(f"<tr>{''.join(marked)}</tr>")
     notes = "".join(f"<p>{escape(note)}</p>" for note in paper.notes)
-    title = escape(paper.caption)
-    return HTML.format(title=title, head=head, body="\n".join(body), notes=notes)
+    return TABLE.format(title=escape(paper.caption), head=head, body="\n".join(body), notes=notes)
 
 
 HTML = """<!doctype html>
@@ -109,14 +117,15 @@ th, td {{ padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
 td {{ white-space: pre-wrap; }} .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 thead {{ border-block: 1px solid #444; }} tbody {{ border-bottom: 1px solid #444; }}
 </style></head>
-<body><table>
+<body>{table}</body></html>
+"""
+TABLE = """<table>
 <caption>{title}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}
 </tbody></table>
 {notes}
-</body></html>
 """
 
 

@@ -206,6 +206,11 @@ class Progress(FileRecord):
     pairs_per_s: float
     batch_pairs: int
     at: str = ""
+    # What it does: `train`, `fold`, `merge` or `evaluate`
+    phase: str = "train"
+    lr: float | None = None
+    # Points of the task's curve: a step, and the loss after it
+    curve: list[list[float]] = field(default_factory=list)
 
     @property
     def total_steps(self) -> int:
@@ -215,7 +220,8 @@ class Progress(FileRecord):
     @property
     def done_steps(self) -> int:
         """The steps behind it, over all tasks."""
-        return (self.task - 1) * self.steps + self.step
+        # Task 0 measures the untouched backbone, and has no steps.
+        return max(self.task - 1, 0) * self.steps + self.step
 
     @property
     def remaining_s(self) -> float | None:

@@ -52,6 +52,7 @@ def learn_tasks(trial: Trial) -> None:
     if 0 not in finished:
         # Task 0 is the untouched backbone, which every later result is held against.
         ledger = Ledger()
+        trial.between_steps.enter("evaluate", 0)
         results = evaluate(trial, 0, trial.initial, ledger)
         untouched = Finished(
             task=0,
@@ -74,21 +75,25 @@ def learn_task(trial: Trial, position: Position) -> None:
     work = reuse.work_of(trial, position)
     trained = reuse.take_over(trial, work)
     if trained is None:
+        trial.between_steps.enter("train", task)
         training = begin_training(trial, position)
         for step in training.steps_from(position.step):
             trial.between_steps.after(step, training, work)
         # Fold: what the method added becomes plain weights, so that nothing after this line asks
         # which method ran.
+        trial.between_steps.enter("fold", task)
         trained = fold(trial, training)
         # The optimizer's memory on the device is wanted for what follows.
         del training
         reuse.leave(trial, work, trained)
     trial.learner.remember(trained.memory)
     # Merge: the method's rules say what is deployed and what the next task starts from.
+    trial.between_steps.enter("merge", task)
     weights = merge(trial, task, trained)
     # Route: an ensemble that asks one member for an image learns what the task's images are.
     learn_routes(trial, task, trained.last, trained.ledger)
     # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
+    trial.between_steps.enter("evaluate", task)
     results = evaluate(trial, task, weights.deployed, trained.ledger, weights.members)
     # Commit: the receipt is written last, so that a task is there as a whole or not at all.
     finished = Finished(

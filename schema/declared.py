@@ -29,7 +29,7 @@ AXES = (
     "recipe",
     "budget",
 )
-WANTED = ("trial", "measurement", "request", "study", "rule")
+WANTED = ("trial", "measurement", "request", "study", "rule", "tag", "remark")
 TABLES = (*AXES, *WANTED, "profile", "reference_result", "policy")
 INDEX = "declared.json"
 

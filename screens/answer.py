@@ -1,15 +1,34 @@
-"""The first page: which setting is best, in words, how sure that is, and what is behind it."""
+"""The first page: which setting is best, in words, how sure that is, and what is behind it.
 
-from typing import Any
+What is chosen stands beside the answer, and on a narrow screen below it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import polars as pl
 import streamlit as st
 
 from queries import figures, named
+from queries.figures import Palette
+from queries.sentences import missing, sentence
 from screens import showing, words
-from screens.reading import SHOWN, Snapshot, declared, given, parts, read
+from screens.reading import (
+    DRAWN,
+    PARTS,
+    SHOWN,
+    Given,
+    Snapshot,
+    columns_of,
+    declared,
+    given,
+    matching,
+    palette,
+    parts,
+    read,
+)
 
-TITLE = "Which method is best?"
+TITLE = "Answer"
 COLUMNS: tuple[str, ...] = (
     "rank",
     "method",
@@ -22,21 +41,104 @@ COLUMNS: tuple[str, ...] = (
     "missing",
 )
 COLUMNS += ("behind", "behind_low", "behind_high", "verdict", "ka_gain", "zs_loss")
-# So many settings that cannot be told from the best are named; of the others it says how many.
-NAMED = 3
+# What a figure may be coloured by
+COLOURINGS = ("method", *PARTS, "mixture", "recipe")
+# How many rows the ranking draws
+ROWS = ("20", "40", "100", "all")
+READING = (
+    "A row is a method with its mixture; the dot is the mean over seeds, the line its 95 % "
+    "interval. Filled: the best and what cannot be told from it, paired by seed. Hollow: behind, "
+    "or too few seeds to say. Dashed: the backbone before any update (untouched)."
+)
+PATHS = (
+    "Right: kept more of what it knew (retention, a_zs). Up: learned more of what it was taught "
+    "(accumulation, a_ka). A line leads from the untouched backbone through the tasks to the end; "
+    "whiskers are 95 % intervals. The dashed line joins those that nobody beats in both (the "
+    "Pareto front)."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What somebody chose beside the answer."""
+
+    measure: str
+    setting: dict[str, str]
+    # Words and parts that each row must have
+    narrowed: dict[str, str | None]
+    colours: Palette
+    # How many rows the ranking draws
+    rows: int
+
+    @property
+    def where(self) -> Given:
+        """The words that are columns of every answer on settings."""
+        open_words = {name: self.narrowed[name] for name in ("mixture", "method", "recipe")}
+        return given(**self.setting, **open_words)
+
+    @property
+    def chosen_methods(self) -> Given:
+        """The parts by which methods are chosen."""
+        return given(**{part: self.narrowed[part] for part in PARTS})
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show filters by the words of the sentence, the answer, and everything behind it."""
-    st.header(TITLE)
+    """Show the answer and its figures, with what is chosen beside them."""
+    main, side = st.columns([3, 1], gap="large")
+    with main:
+        st.header("Which method is best?")
+    # The answer stands first, also where columns stand below one another; it needs the menus.
+    with side:
+        chosen = menus(snapshot)
+    with main:
+        if chosen is None:
+            st.info("The catalog has no trials yet. Declare some: python -m schema my_grid.sql")
+            return
+        answered(snapshot, chosen)
+
+
+def menus(snapshot: Snapshot) -> Chosen | None:
+    """Show what can be chosen, and return it; None without trials."""
+    st.caption("What is compared")
     measure = words.measure()
+    st.caption(f"{measure}: {words.MEANING[measure]}.")
     setting = words.setting(snapshot)
     if setting is None:
-        st.info("The catalog has no trials yet. Declare some: python -m schema my_grid.sql")
-        return
+        return None
+    st.caption("Only those with")
+    narrowed: dict[str, str | None] = {}
+    for word in ("mixture", "method", "recipe", "study"):
+        narrowed[word] = words.choose(word, declared(snapshot, word), word)
+    for part in PARTS:
+        narrowed[part] = words.choose(part, parts(snapshot, part), part)
+    st.caption("How it is drawn")
+    by = words.chosen("colour by", COLOURINGS, "colour", COLOURINGS[0])
+    rows = words.chosen("rows in the ranking", ROWS, "top", ROWS[1])
+    sought = st.text_input(
+        "find a method in the figures",
+        key="find",
+        placeholder="part of a name",
+        bind="query-params",
+        help="Methods whose names hold this text stand out; all others are pale.",
+    )
+    count = len(declared(snapshot, "method"))
+    if sought:
+        found = len(matching(declared(snapshot, "method"), sought))
+        st.caption(f"{found} of {count} methods are called so.")
+    return Chosen(
+        measure=measure,
+        setting=setting,
+        narrowed=narrowed,
+        colours=palette(snapshot, by, sought or ""),
+        rows=DRAWN if rows == "all" else int(rows),
+    )
+
+
+def answered(snapshot: Snapshot, chosen: Chosen) -> None:
+    """Show the sentence, the figure that was chosen, and the trials behind."""
     # One question answers all of it, so figure, table and sentence cannot disagree.
-    parameters = given(measure=measure, **setting, **narrowed(snapshot))
-    frame = read(snapshot, "ranked", parameters)
+    parameters = given(measure=chosen.measure, **chosen.setting, **chosen.narrowed)
+    frame = read(snapshot, "ranked", parameters, rows=DRAWN)
     if frame.is_empty():
         st.info(
             "No trial fits these words. Clear one of them, or declare such trials "
@@ -45,100 +147,158 @@ def page(snapshot: Snapshot) -> None:
         return
     # Rows without a result are in the table, where they say what is missing, and in no figure.
     known = frame.drop_nulls("mean")
+    # The best have the colours, the same in each figure of the page.
+    chosen = replace(chosen, colours=chosen.colours.before(known["method"].to_list()))
     with st.container(border=True):
-        st.markdown(f"#### {sentence(known, measure, setting)}")
+        st.markdown(f"#### {sentence(known, chosen.measure, chosen.setting)}")
         settings = frame.filter(pl.col("method") != "untouched")
-        st.caption(f"{measure}: {words.MEANING[measure]}. {missing(settings)}")
-    chart = None
-    if len(known):
-        title = figures.TITLES[measure]
-        chart = figures.dots(known, "mean", declared(snapshot, "method"), title)
-        st.altair_chart(chart, width="stretch", theme=None)
-        st.caption(
-            "Means over seeds, 95 % intervals. Filled: the best and what cannot be told from it, "
-            "paired by seed; hollow: behind."
-        )
-    showing.table(frame.select(COLUMNS), key="ranked")
-    showing.files(snapshot, "ranked", parameters, chart=chart)
-    showing.sql(named("ranked"), parameters)
-    behind(snapshot, frame, setting)
+        st.caption(missing(settings))
+    name = words.one_of("Figure", list(FIGURES), "figure", hide=True)
+    if name != RANKING:
+        FIGURES[name](snapshot, chosen)
+    elif len(known):
+        ranking(snapshot, frame, known, chosen, parameters)
+    behind(snapshot, frame, chosen.setting)
 
 
-def narrowed(snapshot: Snapshot) -> dict[str, str | None]:
-    """Return the words that may stay open: mixture, method and its parts, recipe, study."""
-    offers = {word: declared(snapshot, word) for word in ("mixture", "method", "recipe", "study")}
-    for part in ("tuning", "objective", "merging"):
-        offers[part] = parts(snapshot, part)
-    chosen = {}
-    for column, (word, names) in zip(st.columns(len(offers)), offers.items(), strict=True):
-        with column:
-            chosen[word] = words.choose(word, names, word)
-    return chosen
+def ranking(
+    snapshot: Snapshot, frame: pl.DataFrame, known: pl.DataFrame, chosen: Chosen, asked: Given
+) -> None:
+    """Show the ranking, both axes at once, and the table of all rows."""
+    title = figures.TITLES[chosen.measure]
+    chart = figures.dots(known, "mean", chosen.colours, title, chosen.rows)
+    showing.figure(chart, f"Ranking by {title}.")
+    st.caption(READING)
+    showing.files(snapshot, "ranked", asked, chart=chart)
+    trade(snapshot, chosen)
+    st.subheader("All rows")
+    meanings = columns_of(snapshot, "ranked")
+    showing.table(frame.select(COLUMNS), key="ranked", meanings=meanings)
+    showing.sql(named("ranked"), asked)
 
 
-def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
-    """Return the answer and its confidence.
+def trade(snapshot: Snapshot, chosen: Chosen) -> None:
+    """Show accumulation against retention."""
+    course = courses(snapshot, chosen)
+    course = course.drop_nulls(["a_ka", "a_zs"])
+    if course.is_empty():
+        nothing()
+        return
+    st.subheader("Learned against kept")
+    # The front is that of final means, as `comparison` has it; the lines show the way to them.
+    where = given(**chosen.setting)
+    front = read(snapshot, "comparison", where, rows=DRAWN).filter(pl.col("best_trade"))
+    published = read(snapshot, "published", where=given(backbone=chosen.setting["backbone"]))
+    chart = figures.trade(course, front, published, chosen.colours)
+    drawn(snapshot, chart, "course", where=chosen.where)
+    st.caption(PATHS)
 
-    known: rows of `ranked` with a mean, the best first.
+
+def courses(snapshot: Snapshot, chosen: Chosen) -> pl.DataFrame:
+    """Return the way of each setting through its tasks, of those that were chosen.
+
+    Says so where more rows were asked for than a figure is drawn of.
     """
-    where = f"When {setting['backbone']} learns {setting['stream']} within {setting['budget']}"
-    ended = known.filter(pl.col("verdict") != "untouched")
-    if ended.is_empty():
-        return f"{where}: no trial has reached the end of its stream yet."
-    best, *others = ended.iter_rows(named=True)
-    value = f"**{best['mean']:.3f}**{sure(best)}"
-    claim = f"{where}, **{called(best)}** {words.MEASURES[measure]}: {value}."
-    for row in known.filter(pl.col("verdict") == "untouched").iter_rows(named=True):
-        claim += f" The untouched backbone has {row['mean']:.3f}."
-    # Who keeps the most may have learned nothing, so the price of keeping is said, too
-    if measure in ("zs_ratio", "a_zs", "d_zs") and best["ka_gain"] is not None:
-        claim += f" In knowledge accumulation it gained {best['ka_gain']:.3f}."
-    if not others:
-        return f"{claim} There is nothing to compare it with."
-    ties = [called(row) for row in others if row["verdict"] in ("tie", "ahead")]
-    if ties:
-        claim += f" It cannot be told from {listed(ties)}."
-    elif others[0]["verdict"] == "behind":
-        second = others[0]
-        interval = f"{second['behind_low']:.3f} to {second['behind_high']:.3f}"
-        claim += f" {called(second)} follows, {second['behind']:.3f} behind ({interval})."
-    unsure = sum(row["verdict"] == "too few seeds" for row in others)
-    if unsure:
-        have = "have" if unsure > 1 else "has"
-        claim += f" {unsure} other{'s' * (unsure > 1)} {have} too few common seeds to say."
-    return claim
+    course = read(snapshot, "course", where=chosen.where, rows=DRAWN + 1)
+    if len(course) > DRAWN:
+        st.caption(f"Drawn of the first {DRAWN:,} rows; choose fewer methods to see them all.")
+    return of_parts(snapshot, course.head(DRAWN), chosen)
 
 
-def listed(names: list[str]) -> str:
-    """Return the first names, and how many there are besides."""
-    text = ", ".join(names[:NAMED])
-    if len(names) > NAMED:
-        text += f" and {len(names) - NAMED} more"
-    return text
+def of_parts(snapshot: Snapshot, frame: pl.DataFrame, chosen: Chosen) -> pl.DataFrame:
+    """Return the rows whose methods have the parts that were chosen, and the study."""
+    if chosen.chosen_methods or chosen.narrowed["study"]:
+        asked = given(measure="gm", **chosen.setting, **chosen.narrowed)
+        rows = read(snapshot, "ranked", asked, rows=DRAWN)
+        keys = [word for word in ("method", "mixture", "recipe") if word in frame.columns]
+        return frame.join(rows.select(keys).unique(), on=keys, how="semi")
+    return frame
 
 
-def called(row: dict[str, Any]) -> str:
-    """Return what a row is called: method and mixture."""
-    return f"{row['method']} with {row['mixture']}"
+def drawn(
+    snapshot: Snapshot,
+    chart: figures.Chart,
+    name: str,
+    parameters: Given = (),
+    where: Given = (),
+) -> None:
+    """Show a figure and everything behind it."""
+    showing.figure(chart, named(name).question)
+    showing.files(snapshot, name, parameters, where, chart)
+    showing.sql(named(name), parameters, where)
 
 
-def sure(row: dict[str, Any]) -> str:
-    """Return the interval of a row, or why there is none."""
-    if row["low"] is not None:
-        light = ", so hold it lightly" if row["seeds"] < 3 else ""
-        interval = f"{row['low']:.3f} to {row['high']:.3f}"
-        return f" (95 % interval {interval}, {row['seeds']} seeds{light})"
-    if row["seeds"] == 1:
-        return " (one seed, so no interval: hold it lightly)"
-    return ""
+def nothing() -> None:
+    """Say that a figure has no numbers."""
+    st.info("Nothing is measured for these words yet.")
 
 
-def missing(frame: pl.DataFrame) -> str:
-    """Return how many rows are incomplete, in words."""
-    holes = frame.filter(pl.col("missing") > 0)
-    if holes.is_empty():
-        return "No seed is missing."
-    return f"{len(holes)} of {len(frame)} rows wait for seeds."
+def over_budget(snapshot: Snapshot, chosen: Chosen) -> None:
+    """Show the measure over what was spent."""
+    units = list(figures.SPENT)
+    unit = words.chosen("spent in", units, "spent", units[0])
+    measure = chosen.measure
+    # The course has no differences; those of the same axis stand for them.
+    measure = {"d_ka": "a_ka", "d_zs": "a_zs"}.get(measure, measure)
+    course = courses(snapshot, chosen).drop_nulls(measure)
+    if course.is_empty():
+        nothing()
+        return
+    chart = figures.over_budget(course, measure, unit, chosen.colours)
+    drawn(snapshot, chart, "course", where=chosen.where)
+    st.caption(
+        "A line is a setting, from the untouched backbone through its tasks; the band is its 95 % "
+        "interval. Steeper is cheaper."
+    )
+
+
+def lost(snapshot: Snapshot, chosen: Chosen) -> None:
+    """Show what was lost on each dataset."""
+    setting = chosen.setting
+    parameters = given(stream=setting["stream"], backbone=setting["backbone"])
+    open_words = {name: chosen.narrowed[name] for name in ("mixture", "method", "recipe")}
+    where = given(budget=setting["budget"], **open_words)
+    frame = read(snapshot, "lost", parameters, where, rows=DRAWN + 1).drop_nulls("lost")
+    if len(frame) > DRAWN:
+        st.caption(f"Drawn of the first {DRAWN:,} rows; choose fewer methods to see them all.")
+    frame = of_parts(snapshot, frame.head(DRAWN), chosen)
+    if frame.is_empty():
+        nothing()
+        return
+    roles = frame["role"].unique(maintain_order=True).to_list()
+    role = words.one_of("datasets", roles, "role")
+    st.caption(
+        "adapt: what the stream teaches; retain: what should stay; probe: looked at besides."
+    )
+    chart = figures.forgetting(frame.filter(pl.col("role") == role), chosen.colours)
+    drawn(snapshot, chart, "lost", parameters, where)
+
+
+def cost(snapshot: Snapshot, chosen: Chosen) -> None:
+    """Show costs by phase."""
+    value = words.one_of("in", ("gflops", "seconds"), "in")
+    frame = of_parts(snapshot, read(snapshot, "phases", where=chosen.where, rows=DRAWN), chosen)
+    if frame.is_empty():
+        nothing()
+        return
+    drawn(snapshot, figures.costs(frame, value, chosen.rows), "phases", where=chosen.where)
+
+
+def published(snapshot: Snapshot, chosen: Chosen) -> None:
+    """Show published numbers beside ours."""
+    frame = read(snapshot, "reproduced", rows=DRAWN)
+    # Some published numbers are ranks or counts, which have no place between 0 and 1.
+    both = frame.drop_nulls("ours").filter(pl.col("published").is_between(0, 1))
+    if both.is_empty():
+        st.info(
+            f"None of the {len(frame)} published numbers has been measured here yet; "
+            "the table says which there are."
+        )
+        showing.table(frame)
+        showing.files(snapshot, "reproduced")
+        showing.sql(named("reproduced"))
+        return
+    drawn(snapshot, figures.reproduced(both), "reproduced")
 
 
 def behind(snapshot: Snapshot, frame: pl.DataFrame, setting: dict[str, str]) -> None:
@@ -146,14 +306,24 @@ def behind(snapshot: Snapshot, frame: pl.DataFrame, setting: dict[str, str]) -> 
     rows = {}
     for row in frame.head(SHOWN).iter_rows(named=True):
         rows[f"{row['method']} · {row['mixture']} · {row['recipe']}"] = row
-    chosen = words.choose("The trials behind", list(rows), "row", empty="a row of the table")
-    if chosen is None:
+    name = words.choose("The trials behind", list(rows), "row", empty="a row of the table")
+    if name is None:
         return
-    row = rows[chosen]
+    row = rows[name]
     where = given(**setting, method=row["method"], mixture=row["mixture"], recipe=row["recipe"])
     trials = read(snapshot, "seeds", where=where)
     # All trials of a row share these words, which stand above the table.
     shared = ("backbone", "stream", "budget", "method", "mixture", "recipe")
-    showing.table(trials.drop(shared), key="behind")
+    showing.table(trials.drop(shared), key="behind", meanings=columns_of(snapshot, "seeds"))
     showing.files(snapshot, "seeds", where=where)
     showing.sql(named("seeds"), where=where)
+
+
+RANKING = "Ranking"
+FIGURES: dict[str, Callable[[Snapshot, Chosen], None]] = {
+    RANKING: trade,
+    "Over budget": over_budget,
+    "Lost per dataset": lost,
+    "Cost": cost,
+    "Published": published,
+}

@@ -62,13 +62,11 @@ def answered(snapshot: Snapshot, text: str) -> None:
     showing.table(head)
     if len(frame) > ROWS:
         st.caption(f"The first {ROWS:,} rows. Add a LIMIT or an aggregate, or ask in a notebook.")
-    columns = st.columns([1, 1, 6])
-    columns[0].download_button(
-        "CSV", showing.csv(flat(head)), "answer.csv", "text/csv", on_click="ignore"
-    )
-    columns[1].download_button(
-        "Parquet", showing.parquet(head), "answer.parquet", on_click="ignore"
-    )
+    with st.container(horizontal=True, gap="small"):
+        csv = showing.csv(flat(head))
+        st.download_button("CSV", csv, "answer.csv", "text/csv", on_click="ignore")
+        parquet = showing.parquet(head)
+        st.download_button("Parquet", parquet, "answer.parquet", on_click="ignore")
 
 
 # Another widget of the page runs the page again, and must not run the statement again.

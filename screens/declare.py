@@ -8,7 +8,7 @@ import streamlit as st
 
 from queries import AXES, named
 from screens import showing, words
-from screens.reading import DRAWN, Snapshot, given, largest, offered, read
+from screens.reading import DRAWN, Snapshot, columns_of, given, largest, offered, read
 
 TITLE = "Declare"
 
@@ -22,10 +22,10 @@ def page(snapshot: Snapshot) -> None:
     )
     chosen = menus(snapshot)
     left, middle, right = st.columns(3)
-    seeds = int(left.number_input("seeds", 1, 1000, 3, key="seeds", bind="query-params"))
-    first_seed = int(
-        middle.number_input("first seed", 0, 1_000_000, 0, key="first_seed", bind="query-params")
-    )
+    with left:
+        seeds = words.number("seeds", "seeds", 3, 1, 1000)
+    with middle:
+        first_seed = words.number("first seed", "first_seed", 0, 0, 1_000_000)
     study = right.text_input("study", key="study", placeholder="none", bind="query-params")
     # Without a name of each word there is no sentence, and so no INSERT.
     empty = [word for word, names in chosen.items() if not names]
@@ -47,9 +47,8 @@ def menus(snapshot: Snapshot) -> dict[str, list[str]]:
     for place, word in enumerate(AXES):
         names = offered(snapshot, word) or []
         first = [name for name in names if name == start.get(word)]
-        chosen[word] = columns[place % 3].multiselect(
-            word, names, default=first, key=word, bind="query-params"
-        )
+        with columns[place % 3]:
+            chosen[word] = words.several(word, names, word, first, words.ABOUT[word])
     return chosen
 
 
@@ -69,6 +68,7 @@ def price(snapshot: Snapshot, chosen: dict[str, list[str]], seeds: int, first_se
     columns[1].metric("new trials", f"{total['new']:,}")
     columns[2].metric("worker hours", hours)
     columns[3].metric("trials without a forecast", f"{total['unknown']:,}")
-    showing.table(frame.with_columns(pl.col("new").cast(pl.Int64)), key="grid_cost")
+    rows = frame.with_columns(pl.col("new").cast(pl.Int64))
+    showing.table(rows, key="grid_cost", meanings=columns_of(snapshot, "grid_cost"))
     showing.files(snapshot, "grid_cost", parameters)
     showing.sql(named("grid_cost"), parameters)

@@ -1,4 +1,7 @@
-"""Show how the work goes: progress, what runs now, what failed and its retry, empty cells."""
+"""Show how the work goes: what runs now, progress, what failed and its retry, empty cells.
+
+What runs now is read from run folders every few seconds; everything else is of the snapshot.
+"""
 
 from datetime import datetime
 
@@ -6,50 +9,137 @@ import polars as pl
 import streamlit as st
 
 from queries import AXES, figures, named
-from screens import showing, words
-from screens.reading import DRAWN, STALE_MINUTES, Snapshot, given, minutes_old, read
+from schema.site import Site
+from screens import live, showing, words
+from screens.live import Running
+from screens.reading import (
+    DRAWN,
+    STALE_MINUTES,
+    Snapshot,
+    columns_of,
+    declared,
+    given,
+    largest,
+    minutes_old,
+    open_trials,
+    read,
+    sentences,
+)
 
 TITLE = "Operations"
-RUNNING: tuple[str, ...] = (
-    "trial",
-    "study",
-    "method",
-    "mixture",
-    "seed",
-    "task",
-    "tasks",
-    "step",
-    "loss",
-)
-RUNNING += ("pairs_per_s", "submitted_at", "expected_end")
+LIVE_S = 5.0
+# Running trials that have a row of their own
+ROWS = 200
 
 
 def page(snapshot: Snapshot) -> None:
     """Show everything from the outlook of a study to a single cell without results."""
     st.header(TITLE)
+    now(snapshot)
     status = read(snapshot, "status")
     if status.is_empty():
         st.info("The catalog has no trials yet. Declare some: python -m schema my_grid.sql")
         return
-    running = read(snapshot, "running")
-    # A pass publishes every minute or so while something runs, if somebody keeps it going.
-    minutes = minutes_old(snapshot)
-    if len(running) and minutes > STALE_MINUTES:
-        st.warning(
-            f"{len(running)} trials are said to run, but this snapshot is "
-            f"{minutes:.0f} minutes old: is python -m runner.sync --watch still going?",
-            icon="🕰️",
-        )
+    stale(snapshot)
     progress(snapshot, status)
-    now(running)
     failures(snapshot)
     coverage(snapshot)
+
+
+def stale(snapshot: Snapshot) -> None:
+    """Say so where nobody seems to sync while trials are said to run."""
+    count = len(read(snapshot, "running"))
+    # A pass publishes every minute or so while something runs, if somebody keeps it going.
+    minutes = minutes_old(snapshot)
+    if count and minutes > STALE_MINUTES:
+        st.warning(
+            f"{count} trials are said to run, but this snapshot is {minutes:.0f} minutes old: "
+            "is python -m runner.sync --watch still going?",
+            icon="🕰️",
+        )
+
+
+@st.fragment(run_every=LIVE_S)
+def now(snapshot: Snapshot) -> None:
+    """Show what runs this moment, from the files of its workers; renewed every few seconds."""
+    st.subheader("Running now")
+    runs = Site.load().runs
+    numbers, newest = open_trials(snapshot)
+    trials = live.running(runs, [*numbers, *live.newer(runs, newest)])
+    if not trials:
+        st.caption("Nothing: no run folder is without an end.")
+        return
+    working = [one for one in trials if one.state == "running"]
+    st.caption(
+        f"{len(working)} run, {len(trials) - len(working)} wait in a job or are silent. Read from "
+        f"{runs} at {datetime.now():%H:%M:%S}, every {LIVE_S:.0f} s; a worker reports every second."
+    )
+    shown = [*working, *(one for one in trials if one.state != "running")][:ROWS]
+    table = rows(snapshot, shown)
+    showing.table(table, key="live", meanings=MEANINGS)
+    if len(trials) > len(shown):
+        st.caption(f"The first {len(shown)} of {len(trials)}.")
+    close(shown)
+
+
+MEANINGS = {
+    "state": "running; queued: no worker has taken it; silent: no sign of life for two minutes",
+    "does": "what the worker does this moment",
+    "done": "share of all steps of all tasks that are behind it",
+    "loss": "of the last step that it reported",
+    "lr": "learning rate of that step",
+    "pairs_per_s": "pairs learned from per second since the last point of the curve",
+    "end": "when it ends: training at this rate, and what its finished tasks took beside training",
+    "age_s": "seconds since the worker wrote its last report",
+}
+
+
+def rows(snapshot: Snapshot, trials: list[Running]) -> pl.DataFrame:
+    """Return a row per running trial: its words, and how far it is."""
+    names = sentences(snapshot, tuple(one.trial for one in trials))
+    lines = []
+    for one in trials:
+        progress = one.progress
+        line: dict[str, object] = {
+            "trial": one.trial,
+            "called": names.get(one.trial, "newer than this snapshot"),
+            "state": one.state,
+            "does": one.phase,
+            "done": one.done,
+        }
+        if progress is not None:
+            line |= {
+                "task": f"{progress.task} of {progress.tasks}",
+                "step": f"{progress.step} of {progress.steps}",
+                "loss": progress.loss,
+                "lr": progress.lr,
+                "pairs_per_s": progress.pairs_per_s,
+            }
+        end = one.end
+        line |= {"end": clock(end) if end else "not known yet", "age_s": one.age_s}
+        lines.append(line)
+    return pl.DataFrame(lines, infer_schema_length=None)
+
+
+def close(trials: list[Running]) -> None:
+    """Show one of them closely: its curve within the task, and the end of its log."""
+    names = {str(one.trial): one for one in trials}
+    number = words.choose("Look closely at trial", list(names), "look", empty="one that runs")
+    if number is None:
+        return
+    one = names[number]
+    curve = live.losses(one)
+    if len(curve):
+        about = f"Loss of trial {number} over steps, also within its task."
+        showing.figure(figures.losses(curve), about)
+    st.caption(f"The end of {one.folder / 'log.txt'}")
+    st.code(live.log_tail(one) or "nothing yet", language=None, wrap_lines=True)
 
 
 def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
     """Show a bar per study, with when it will be done."""
     st.subheader("Progress")
-    st.altair_chart(figures.progress(status), width="stretch", theme=None)
+    showing.figure(figures.progress(status), "Trials of each study by their state.")
     outlook = read(snapshot, "completion")
     for study, unknown, end in outlook.select("study", "unknown", "expected_end").rows():
         text = "nothing runs, or nothing alike has finished: no expected end"
@@ -58,7 +148,7 @@ def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
         if unknown:
             text += f" (without {unknown} trials of unknown cost)"
         st.caption(f"{study}: {text}")
-    showing.table(status, key="status")
+    showing.table(status, key="status", meanings=columns_of(snapshot, "status"))
     showing.files(snapshot, "status")
     showing.sql(named("status"))
 
@@ -66,16 +156,6 @@ def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
 def clock(when: datetime) -> str:
     """Return local date and time, to the minute."""
     return when.astimezone().strftime("%d %b %H:%M")
-
-
-def now(running: pl.DataFrame) -> None:
-    """Show trials that run, with task and rate."""
-    st.subheader("Running now")
-    if running.is_empty():
-        st.caption("Nothing.")
-        return
-    showing.table(running.select(RUNNING), key="running")
-    showing.sql(named("running"))
 
 
 def failures(snapshot: Snapshot) -> None:
@@ -111,19 +191,26 @@ def coverage(snapshot: Snapshot) -> None:
     A cell that is not complete shows the INSERT that fills it.
     """
     st.subheader("Coverage")
-    setting = words.setting(snapshot)
-    if setting is None:
-        return
+    columns = st.columns(3)
+    setting = {}
+    for column, (word, first) in zip(columns, largest(snapshot).items(), strict=True):
+        with column:
+            setting[word] = words.chosen(word, declared(snapshot, word), word, first)
     where = given(**setting)
-    cells = read(snapshot, "coverage", where=where, rows=DRAWN)
+    cells = read(snapshot, "coverage", where=where, rows=DRAWN + 1)
     if cells.is_empty():
         st.info("No trial of these words is declared.")
         return
-    grid = matrix(cells)
-    picked = st.altair_chart(
+    if len(cells) > DRAWN:
+        st.caption(f"Drawn of the first {DRAWN:,} combinations; the files have all.")
+    st.caption(
+        "A cell is a method in a mixture: seeds that are done, of those that are wanted. "
+        "+: nobody has declared it."
+    )
+    grid = matrix(cells.head(DRAWN))
+    picked = showing.figure(
         figures.coverage(grid),
-        width="stretch",
-        theme=None,
+        "Seeds that are done of those wanted, methods down and mixtures to the right.",
         on_select="rerun",
         key="matrix",
         selection_mode="hole",

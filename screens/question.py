@@ -6,11 +6,9 @@ A chart is drawn where the columns suggest one. A new file has its page without 
 import streamlit as st
 
 from queries import Question, figures, named
+from queries.closed import closed
 from screens import showing, words
-from screens.reading import DRAWN, Given, Snapshot, declared, offered, read
-
-# Parameters whose values are a closed list that stands in no table.
-CLOSED = {"measure": tuple(words.MEASURES)}
+from screens.reading import DRAWN, Given, Snapshot, columns_of, offered, palette, read
 
 
 def title(question: Question) -> str:
@@ -26,6 +24,7 @@ def page(snapshot: Snapshot, name: str) -> None:
     if question.about:
         caption += f". {question.about}"
     st.caption(caption)
+    st.markdown("[All questions](/ask)")
     parameters = inputs(snapshot, question)
     frame = read(snapshot, question.name, parameters)
     if frame.is_empty():
@@ -34,16 +33,25 @@ def page(snapshot: Snapshot, name: str) -> None:
             text = "No rows, and that is good."
         st.info(text)
     else:
-        methods = declared(snapshot, "method")
-        drawn = read(snapshot, question.name, parameters, rows=DRAWN)
-        asked = figures.Asked(methods=methods, parameters=dict(parameters))
-        chart = figures.suggested(question.name, drawn, asked)
-        if chart is not None:
-            st.altair_chart(chart, width="stretch", theme=None)
-        showing.table(frame)
+        chart = drawn(snapshot, question, parameters)
+        showing.table(frame, meanings=columns_of(snapshot, question.name))
         showing.files(snapshot, question.name, parameters, chart=chart)
         showing.texts(frame)
+    showing.definitions(snapshot, question.name)
     showing.sql(question, parameters)
+
+
+def drawn(snapshot: Snapshot, question: Question, parameters: Given) -> figures.Chart | None:
+    """Show the figure of an answer and return it; None where it has none."""
+    rows = read(snapshot, question.name, parameters, rows=DRAWN + 1)
+    if len(rows) > DRAWN:
+        st.caption(f"Drawn of the first {DRAWN:,} rows; the files have all.")
+    # The parameters that a person left out have their defaults, which the figure names.
+    asked = figures.Asked(methods=palette(snapshot), parameters=dict(parameters))
+    chart = figures.suggested(question.name, rows.head(DRAWN), asked)
+    if chart is not None:
+        showing.figure(chart, question.question)
+    return chart
 
 
 def inputs(snapshot: Snapshot, question: Question) -> Given:
@@ -52,12 +60,15 @@ def inputs(snapshot: Snapshot, question: Question) -> Given:
     columns = st.columns(max(min(len(question.parameters), 6), 1))
     for place, (name, parameter) in enumerate(question.parameters.items()):
         known = offered(snapshot, name)
-        if known is None and name in CLOSED:
-            known = list(CLOSED[name])
+        words_ = closed(question, name)
+        if words_ is not None:
+            known = list(words_)
         # What is empty is left out of the call, so the question's own default holds.
         empty = "all" if parameter.default is None else str(parameter.default)
         with columns[place % len(columns)]:
-            if known is None:
+            if known is None and parameter.type == "BOOLEAN":
+                value = words.choose(name, ("true", "false"), name, empty=empty.lower()) or ""
+            elif known is None:
                 value = st.text_input(name, key=name, placeholder=empty, bind="query-params")
             else:
                 value = words.choose(name, known, name, empty=empty) or ""

@@ -1,10 +1,11 @@
-"""Show answers as a table, as files (CSV, Parquet, PDF, SVG, PNG), and with their SQL."""
+"""Show answers as figures, tables, files (CSV, Parquet, PDF, SVG, PNG), and with their SQL."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import altair as alt
 import polars as pl
 import streamlit as st
 
@@ -13,7 +14,7 @@ from queries.columns import heading
 from queries.figures import printing
 from queries.sheet import flat, is_long
 from queries.terminal import RECORDS_SHOWN
-from screens.reading import SHOWN, Given, Snapshot, whole
+from screens.reading import SHOWN, Given, Snapshot, columns_of, whole
 from screens.words import MEANING, quoted
 
 TRIAL = "/trial?id="
@@ -21,15 +22,73 @@ TRIAL = "/trial?id="
 LARGE = 1_000.0
 
 
-def table(frame: pl.DataFrame, key: str | None = None) -> None:
+def is_dark() -> bool:
+    """Return whether the page is dark, which the browser says."""
+    return st.context.theme.type == "dark"
+
+
+def figure(chart: figures.Chart, about: str, **options: Any) -> Any:
+    """Show a figure in the colours of the page; `about` describes it to who cannot see it.
+
+    What a figure leaves out stands above it as text, which a narrow page can break.
+    """
+    notes = notes_of(chart)
+    if notes:
+        st.caption(notes)
+    shown = figures.for_page(chart, is_dark())
+    if isinstance(shown.title, alt.TitleParams):
+        # A title of its own stays, and the notes below it go.
+        own = shown.title.subtitle is not alt.Undefined and shown.title.text
+        shown.title = own or alt.Undefined
+    text = f"{about} {notes}".strip()
+    shown = shown.properties(description=text)
+    return st.altair_chart(shown, width="stretch", theme=None, alt=text, **options)
+
+
+def notes_of(chart: figures.Chart) -> str:
+    """Return the sentences that stand above a figure; empty where there are none."""
+    if not isinstance(chart.title, alt.TitleParams):
+        return ""
+    lines = chart.title.subtitle
+    if lines is alt.Undefined:
+        lines = chart.title.text
+    return lines if isinstance(lines, str) else " ".join(lines)
+
+
+def table(
+    frame: pl.DataFrame,
+    key: str | None = None,
+    meanings: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Any:
     """Show the first rows; a column `trial` leads to the trial's page.
 
     Fractions have three decimals, and large numbers are written out, with separators of thousands.
+    A heading says what its column means, by `meanings`; further options are those of Streamlit.
     """
     head = frame.head(SHOWN)
+    config = configured(head, meanings or {})
+    # Streamlit shows booleans as boxes that look as if they could be ticked.
+    head = head.with_columns(
+        in_words(name) for name, kind in head.schema.items() if kind == pl.Boolean
+    )
+    if "trial" in frame.columns:
+        head = head.with_columns(trial=pl.format(TRIAL + "{}", "trial"))
+        config["trial"] = st.column_config.LinkColumn("trial", display_text=r"id=(\d+)")
+    shown = st.dataframe(
+        head, hide_index=True, column_config=config, key=key, placeholder="", **options
+    )
+    if len(frame) > SHOWN:
+        st.caption(f"The first {SHOWN:,} rows; the files have all of them.")
+    return shown
+
+
+def configured(head: pl.DataFrame, meanings: Mapping[str, str]) -> dict[str, Any]:
+    """Return how each column of a table is headed, explained and written."""
     config: dict[str, Any] = {}
     for column in head:
-        options: dict[str, Any] = {"label": heading(column.name, MEANING), "help": column.name}
+        about = meanings.get(column.name) or MEANING.get(column.name) or column.name
+        options: dict[str, Any] = {"label": heading(column.name, MEANING), "help": about}
         if column.dtype.is_float():
             options["format"] = "localized" if is_large(column) else "%.3f"
             config[column.name] = st.column_config.NumberColumn(**options)
@@ -38,16 +97,7 @@ def table(frame: pl.DataFrame, key: str | None = None) -> None:
             config[column.name] = st.column_config.DatetimeColumn(**options)
         else:
             config[column.name] = st.column_config.Column(**options)
-    # Streamlit shows booleans as boxes that look as if they could be ticked.
-    head = head.with_columns(
-        in_words(name) for name, kind in head.schema.items() if kind == pl.Boolean
-    )
-    if "trial" in frame.columns:
-        head = head.with_columns(trial=pl.format(TRIAL + "{}", "trial"))
-        config["trial"] = st.column_config.LinkColumn("trial", display_text=r"id=(\d+)")
-    st.dataframe(head, hide_index=True, column_config=config, key=key, placeholder="")
-    if len(frame) > SHOWN:
-        st.caption(f"The first {SHOWN:,} rows; the files have all of them.")
+    return config
 
 
 def is_large(column: pl.Series) -> bool:
@@ -79,17 +129,16 @@ def files(
         kinds["PDF"] = (partial(printing.pdf, chart), "application/pdf")
         kinds["SVG"] = (partial(svg, chart), "image/svg+xml")
         kinds["PNG"] = (partial(printing.png, chart), "image/png")
-    columns = st.columns([1, 1, 1, 1, 1, 3])
-    for column, (kind, (data, mime)) in zip(columns, kinds.items(), strict=False):
-        column.download_button(
-            kind,
-            data,
-            f"{name}.{kind.lower()}",
-            mime,
-            key=f"{name}-{kind}",
-            on_click="ignore",
-            width="stretch",
-        )
+    with st.container(horizontal=True, gap="small"):
+        for kind, (data, mime) in kinds.items():
+            st.download_button(
+                kind,
+                data,
+                f"{name}.{kind.lower()}",
+                mime,
+                key=f"{name}-{kind}",
+                on_click="ignore",
+            )
 
 
 def csv(frame: pl.DataFrame) -> bytes:
@@ -107,6 +156,18 @@ def parquet(frame: pl.DataFrame) -> bytes:
 def svg(chart: figures.Chart) -> bytes:
     """Return the figure for print, as wide as a page of two columns, with its legends whole."""
     return printing.svg(chart).encode()
+
+
+def definitions(snapshot: Snapshot, name: str) -> None:
+    """Show what a question means, and each column of its answer."""
+    with st.expander("What the columns mean"):
+        meanings = columns_of(snapshot, name)
+        lines = ["| column | meaning |", "|---|---|"]
+        for column, about in meanings.items():
+            # A bar would end the cell.
+            text = about.replace("|", "&#124;")
+            lines.append(f"| `{column}` | {text} |")
+        st.markdown("\n".join(lines))
 
 
 def sql(question: Question, parameters: Given = (), where: Given = ()) -> None:

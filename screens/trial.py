@@ -6,8 +6,8 @@ import polars as pl
 import streamlit as st
 
 from queries import figures, named
-from screens import showing
-from screens.reading import DRAWN, Snapshot, given, read
+from screens import runs, showing, words
+from screens.reading import DRAWN, Snapshot, columns_of, given, read
 
 TITLE = "A trial"
 VALUES = ("study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s")
@@ -18,9 +18,8 @@ ELSEWHERE = ("trial", "spec", "log_tail", "spec_id", "created_at", "code")
 def page(snapshot: Snapshot) -> None:
     """Show the trial whose number is in the address: /trial?id=3."""
     st.header(TITLE)
-    number = int(
-        st.number_input("trial", min_value=1, value=1, key="id", bind="query-params", width=200)
-    )
+    st.markdown("[All trials](/runs)")
+    number = words.number("trial", "id", 1, 1, 2**53 - 1)
     trial = read(snapshot, "seeds", where=given(trial=number))
     if trial.is_empty():
         st.info(f"There is no trial {number} in this catalog.")
@@ -32,10 +31,22 @@ def page(snapshot: Snapshot) -> None:
         f"by **{row['method']}**, following **{row['recipe']}**, within **{row['budget']}**, "
         f"from seed **{row['seed']}**: **{row['state']}**{reason}"
     )
-    showing.table(trial.select(VALUES), key="trial-values")
+    showing.table(trial.select(VALUES), key="trial-values", meanings=columns_of(snapshot, "seeds"))
+    said(snapshot, number)
     attempts(snapshot, number)
     curve(snapshot, number)
     results(snapshot, number)
+
+
+def said(snapshot: Snapshot, number: int) -> None:
+    """Show what people said of the trial, and the SQL with which more is said."""
+    words_ = read(snapshot, "labelled", where=given(trial=number)).row(0, named=True)
+    for name in ("tags", "remarks"):
+        if words_[name]:
+            st.markdown(f"**{name}**: {words_[name]}")
+    with st.expander("Tag it, or write a remark"):
+        st.caption("Apply with python -m schema - (this app writes nothing)")
+        st.code(runs.statements([number], "a tag", "what you saw"), language="sql")
 
 
 def attempts(snapshot: Snapshot, number: int) -> None:
@@ -45,7 +56,8 @@ def attempts(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         st.caption("Not tried yet.")
         return
-    showing.table(frame.drop(ELSEWHERE), key="attempts")
+    meanings = columns_of(snapshot, "attempts")
+    showing.table(frame.drop(ELSEWHERE), key="attempts", meanings=meanings)
     for row in frame.iter_rows(named=True):
         if row["log_tail"]:
             with st.expander(f"Log tail of attempt {row['attempt']}"):
@@ -62,7 +74,7 @@ def curve(snapshot: Snapshot, number: int) -> None:
     if frame.is_empty():
         return
     st.subheader("Training curve")
-    st.altair_chart(figures.losses(frame), width="stretch", theme=None)
+    showing.figure(figures.losses(frame), f"Loss of trial {number} over steps.")
     showing.files(snapshot, "curve", where=given(trial=number))
     showing.sql(named("curve"), where=given(trial=number))
 
@@ -79,6 +91,6 @@ def results(snapshot: Snapshot, number: int) -> None:
     rows = rows.with_columns(item=pl.format("{} ({})", "item", "role"))
     rows = rows.select("item", "task", "value", "metric", "label_space", "examples")
     chart = figures.heat(rows, "value", "value after each task")
-    st.altair_chart(chart, width="stretch", theme=None)
+    showing.figure(chart, f"Every dataset after every task of trial {number}.")
     showing.files(snapshot, "measured", where=where)
     showing.sql(named("measured"), where=where)

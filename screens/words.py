@@ -1,72 +1,160 @@
 """Choose from the sentence: one widget per word, kept in the address under the word's name.
 
-A link must mean the same later, so backbone, stream and budget always stand in the address, even
-where they are those that a page begins with. A value of the address that is not in the catalog is
-named, and not silently replaced.
+A link must mean the same later, so everything that a page shows stands in its address, also what it
+begins with. A value of the address that is not in the catalog is named, and not silently replaced.
 """
 
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from queries.sentences import MEANING, MEASURES
 from schema.words import nearest
 from screens.reading import Snapshot, declared, largest
 
-# A measure, and what the best method does that it ranks first.
-MEASURES = {
-    "gm": "balances learning and keeping best",
-    "zs_ratio": "retains zero-shot accuracy best",
-    "a_ka": "knows most of what it was taught",
-    "d_ka": "gains most",
-    "a_zs": "has the highest zero-shot accuracy",
-    "d_zs": "loses least zero-shot accuracy",
+__all__ = ["MEANING", "MEASURES", "begin", "check", "choose", "chosen", "insert", "measure"]
+__all__ += ["number", "one_of", "quoted", "setting", "several"]
+# What each word of a menu means; it is shown beside the menu.
+ABOUT = {
+    "backbone": "The CLIP that a trial begins with.",
+    "stream": "What is learned, in which order: tasks, one after another, and what is measured.",
+    "budget": "The most that a trial may spend over the whole stream.",
+    "mixture": "Of what a batch is drawn: pairs of the task, replayed ones, pretraining ones.",
+    "method": "How a task changes the weights: tuning, objective and merging together.",
+    "recipe": "How a task is optimised: optimizer, learning rate, batch, schedule.",
+    "study": "The question for which somebody inserted a trial.",
+    "tuning": "Which parameters move.",
+    "objective": "What the loss asks for.",
+    "merging": "How weights of several moments are combined into one.",
+    "tag": "A word that somebody has put on a trial or on its study.",
 }
-MEANING = {
-    "zs_ratio": "a_zs after the last task / a_zs of the untouched backbone",
-    "gm": "sqrt(a_ka × a_zs) after the last task",
-    "a_ka": "mean over the adaptation sets after the last task",
-    "d_ka": "a_ka after the last task − a_ka of the untouched backbone",
-    "a_zs": "mean over the retention sets after the last task",
-    "d_zs": "a_zs after the last task − a_zs of the untouched backbone",
-}
+# Names that a message lists
+LISTED = 12
+
+
+def begin(key: str, first: object, options: Sequence[object] = ()) -> None:
+    """Put what a widget begins with into the address, unless something is there already.
+
+    Streamlit leaves a default out of the address. So widgets have none, and the first value is put
+    there as if somebody had chosen it. A page reached by its link starts with an empty address and
+    keeps what was chosen.
+    """
+    there = key in st.query_params
+    if there and (not options or key in st.session_state or st.query_params[key] in options):
+        return
+    kept = st.session_state.get(key)
+    start = first
+    if kept is not None and (not options or kept in options):
+        start = kept
+    st.query_params[key] = str(start)
+    st.session_state[key] = start
 
 
 def choose(
-    label: str, options: Sequence[str], key: str, first: str | None = None, empty: str = "any"
+    label: str,
+    options: Sequence[str],
+    key: str,
+    first: str | None = None,
+    empty: str = "any",
 ) -> str | None:
     """Return one of the options or, where none must be chosen, None."""
-    check(key, options, first or empty)
-    index = options.index(first) if first in options else None
+    if first is not None:
+        return chosen(label, options, key, first)
+    check(key, options, empty)
     return st.selectbox(
-        label, options, index=index, key=key, placeholder=empty, bind="query-params"
+        label,
+        options,
+        index=None,
+        key=key,
+        placeholder=empty,
+        bind="query-params",
+        help=ABOUT.get(key),
     )
 
 
-def chosen(label: str, options: Sequence[str], key: str, first: str) -> str:
-    """Return one of the options, which stands in the address even if it is the first."""
-    # Streamlit leaves a default out of the address. So there is none, and the first value is put
-    # into the address as if somebody had chosen it.
-    # A page reached by its link starts with an empty address and keeps what was chosen.
-    if key not in st.query_params or (
-        key not in st.session_state and st.query_params[key] not in options
-    ):
-        kept = st.session_state.get(key)
-        start = kept if isinstance(kept, str) and kept in options else first
-        st.query_params[key] = start
-        st.session_state[key] = start
-    value = st.selectbox(label, options, index=None, key=key, bind="query-params")
+def chosen(label: str, options: Sequence[str], key: str, first: str, quiet: bool = False) -> str:
+    """Return one of the options, which stands in the address even if it is the first.
+
+    quiet: a wrong value in the address has been named by the caller.
+    """
+    if not quiet:
+        check(key, options, first)
+    begin(key, first, options)
+    value = st.selectbox(
+        label,
+        options,
+        index=None,
+        key=key,
+        bind="query-params",
+        help=ABOUT.get(key),
+    )
     return value or first
+
+
+def one_of(label: str, options: Sequence[str], key: str, hide: bool = False) -> str:
+    """Return one of a few options that stand side by side; the first where none is chosen."""
+    first = options[0]
+    check(key, options, first)
+    begin(key, first, options)
+    value = st.segmented_control(
+        label,
+        options,
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed" if hide else "visible",
+    )
+    return value or first
+
+
+def several(
+    label: str, options: Sequence[str], key: str, first: Sequence[str] = (), about: str = ""
+) -> list[str]:
+    """Return some of the options; all of them stand in the address, in the order of choosing."""
+    known = st.query_params.get_all(key)
+    for value in known:
+        _warn(key, value, options, "the others")
+    if not known and key not in st.session_state and first:
+        st.query_params[key] = list(first)
+        st.session_state[key] = list(first)
+    elif known and key not in st.session_state:
+        st.session_state[key] = [value for value in known if value in options]
+    return st.multiselect(label, options, key=key, bind="query-params", help=about or None)
+
+
+def number(label: str, key: str, first: int, least: int, most: int) -> int:
+    """Return a whole number between two bounds, which stands in the address."""
+    text = st.query_params.get(key)
+    if text is not None and not (text.isdecimal() and least <= int(text) <= most):
+        st.warning(
+            f"The address asks for {key} {text!r}. Allowed: a whole number from {least} to "
+            f"{most:,}. Shown instead: {first}.",
+            icon="🔎",
+        )
+        del st.query_params[key]
+    if key not in st.query_params:
+        kept = st.session_state.get(key) or first
+        st.query_params[key] = str(kept)
+        st.session_state[key] = kept
+    value = st.number_input(label, least, most, value=None, key=key, bind="query-params")
+    return first if value is None else int(value)
 
 
 def check(key: str, options: Sequence[str], instead: str) -> None:
     """Say so if the address names something that is not there; `instead`: what is shown."""
-    value = st.query_params.get(key)
-    if value and value not in options:
-        st.warning(
-            f"The address asks for {key} {value!r}, which this snapshot does not have. "
-            f"Shown instead: {instead}.{nearest(value, list(options))}",
-            icon="🔎",
-        )
+    _warn(key, st.query_params.get(key), options, instead)
+
+
+def _warn(key: str, value: str | None, options: Sequence[str], instead: str) -> None:
+    if not value or value in options:
+        return
+    allowed = ", ".join(options[:LISTED]) or "none yet"
+    if len(options) > LISTED:
+        allowed += f" and {len(options) - LISTED} more"
+    st.warning(
+        f"The address asks for {key} {value!r}, which this snapshot does not have. "
+        f"Shown instead: {instead}. Allowed: {allowed}.{nearest(value, list(options))}",
+        icon="🔎",
+    )
 
 
 def setting(snapshot: Snapshot) -> dict[str, str] | None:
@@ -78,15 +166,11 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
     start = largest(snapshot)
     if not start:
         return None
-    labels = {"backbone": "when", "stream": "learns", "budget": "within"}
-    options = {word: declared(snapshot, word) for word in labels}
-    # What is wrong in the address is said above the menus, where there is room for it.
-    for word, names in options.items():
-        check(word, names, start[word])
+    labels = {"backbone": "When … (backbone)", "stream": "learns … (stream)"}
+    labels["budget"] = "within … (budget)"
     values: dict[str, str] = {}
-    for column, (word, label) in zip(st.columns(3), labels.items(), strict=True):
-        with column:
-            values[word] = chosen(f"{label} … ({word})", options[word], word, start[word])
+    for word, label in labels.items():
+        values[word] = chosen(label, declared(snapshot, word), word, start[word])
     return values
 
 
@@ -94,9 +178,7 @@ def measure() -> str:
     """Return what methods are ranked by; the widget and the address say it in words."""
     names = {words: name for name, words in MEASURES.items()}
     options = list(names)
-    check("measure", options, options[0])
-    words = st.selectbox("Which method … (measure)", options, key="measure", bind="query-params")
-    return names[words]
+    return names[chosen("Which method … (measure)", options, "measure", options[0])]
 
 
 def quoted(value: object) -> str:

@@ -33,6 +33,8 @@ FACTS = (
     "profile",
     "rule",
     "study",
+    "tag",
+    "remark",
 )
 
 AXES = f"""
@@ -279,6 +281,13 @@ def varied(filled: Filled) -> None:
     filled.profile("finetune", train=(2e9, 10), objective=(0, 8), full=(2e9, 10))
     filled.connection.execute(
         "INSERT INTO problem (subject, message) VALUES ('squeue', 'it did not answer within 60 s')"
+    )
+    filled.connection.execute(
+        "INSERT INTO tag (trial, study, tag) VALUES (1, '', 'odd'), (8, '', 'odd'), (0, 'first', 'paper')"
+    )
+    filled.connection.execute(
+        "INSERT INTO remark (trial, study, remark, author) VALUES "
+        "(1, '', 'its loss fell late', 'Ada'), (0, 'second', 'tried in a hurry', NULL)"
     )
     filled.connection.execute("COMMIT")
 

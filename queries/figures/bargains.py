@@ -6,16 +6,8 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from queries.figures.looks import (
-    TITLES,
-    dressed,
-    greyed,
-    in_front,
-    named,
-    of,
-    on_top,
-    paints,
-)
+from queries.figures.looks import TITLES, below, dressed, named
+from queries.figures.palette import PALE, Palette, dyed, pointed
 from queries.figures.scales import Reach, reach
 from queries.figures.settings import interval
 
@@ -36,7 +28,7 @@ class Sides:
     title: str | None = None
 
 
-def bargain(frame: pl.DataFrame, sides: Sides, methods: Sequence[str]) -> alt.LayerChart:
+def bargain(frame: pl.DataFrame, sides: Sides, methods: Sequence[str] | Palette) -> alt.LayerChart:
     """Return a point per setting, with the intervals of both values where there are any."""
     x, y, best = sides.x, sides.y, sides.best
     rows = named(frame.drop_nulls([x, y]))
@@ -44,10 +36,11 @@ def bargain(frame: pl.DataFrame, sides: Sides, methods: Sequence[str]) -> alt.La
     x_axis = alt.X(f"{x}:Q", title=TITLES.get(x, x), scale=_scale(rows, x, across))
     y_axis = alt.Y(f"{y}:Q", title=sides.title or TITLES.get(y, y), scale=up.scale(padding=14))
     ahead = foremost_methods(rows, best, y)
-    paint = of(methods, rows, ahead=ahead)
-    rows = in_front(rows, ahead)
-    strength = alt.condition(f"datum['{best}']", alt.value(1.0), alt.value(0.45))
-    base = alt.Chart(rows).encode(color=paint, opacity=strength)
+    colours, pointer = dyed(methods, rows, ahead=ahead), pointed()
+    rows = colours.rows
+    strength = alt.when(pointer, alt.datum.lit & alt.datum[best]).then(alt.value(1.0))
+    strength = strength.when(pointer, alt.datum.lit).then(alt.value(0.45))
+    base = alt.Chart(rows).encode(color=colours.paint, opacity=strength.otherwise(alt.value(PALE)))
     layers = []
     ends = interval_of(rows, x)
     if ends is not None:
@@ -57,10 +50,10 @@ def bargain(frame: pl.DataFrame, sides: Sides, methods: Sequence[str]) -> alt.La
     if ends is not None:
         tall = base.mark_rule(strokeWidth=2)
         layers.append(tall.encode(x_axis, alt.Y(f"{ends[0]}:Q"), alt.Y2(f"{ends[1]}:Q")))
-    points = base.mark_point(filled=True, size=140)
-    shape = alt.Shape("mixture:N", legend=on_top())
+    points = base.mark_point(filled=True, size=140).add_params(pointer)
+    shape = alt.Shape("mixture:N", legend=below(rows, "mixture"))
     layers.append(points.encode(x_axis, y_axis, shape, tooltip=_tips(rows)))
-    notes = [*dict.fromkeys(across.notes + up.notes), *greyed(paints(methods, rows, ahead))]
+    notes = [*dict.fromkeys(across.notes + up.notes), *colours.notes]
     return dressed(*layers, height=440, notes=[f"Bold: {sides.meaning}.", *notes])
 
 
@@ -91,10 +84,11 @@ def _scale(rows: pl.DataFrame, x: str, across: Reach) -> alt.Scale:
 
 
 def _tips(rows: pl.DataFrame) -> list[str]:
-    return [name for name, kind in rows.schema.items() if kind != pl.List and name != "row"]
+    made = ("row", "hue", "lit")
+    return [name for name, kind in rows.schema.items() if kind != pl.List and name not in made]
 
 
-def profile(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
+def profile(frame: pl.DataFrame, methods: Sequence[str] | Palette) -> alt.LayerChart:
     """Return for each setting the share of seeds and datasets at or above each level."""
     rows = named(frame)
     x = alt.X("level:Q", title=TITLES["level"])
@@ -102,9 +96,10 @@ def profile(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
     # Those that are higher over all levels have a colour first.
     means = rows.group_by("method", maintain_order=True).agg(pl.col("share").mean())
     ahead = means.sort("share", descending=True)["method"].to_list()
-    paint = of(methods, rows, ahead=ahead)
-    chart = alt.Chart(rows).encode(x, paint, detail=["row:N", "role:N"])
+    colours = dyed(methods, rows, ahead=ahead)
+    rows = colours.rows
+    chart = alt.Chart(rows).encode(x, colours.paint, detail=["row:N", "role:N"])
     band = chart.mark_area(opacity=0.14).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
     dash = alt.StrokeDash("role:N", legend=alt.Legend(title=None, orient="top"))
     line = chart.mark_line(strokeWidth=2.2).encode(y, dash, tooltip=_tips(rows))
-    return dressed(band, line, height=420, notes=greyed(paints(methods, rows, ahead)))
+    return dressed(band, line, height=420, notes=colours.notes)

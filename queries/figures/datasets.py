@@ -7,19 +7,18 @@ import polars as pl
 
 from queries.figures.looks import (
     DIVERGING,
-    FAINT,
-    INK,
-    OKABE_ITO,
+    below,
     dressed,
     in_order,
     named,
-    of,
-    on_top,
     provenance,
     told_apart,
 )
+from queries.figures.palette import FAINT, INK, OKABE_ITO, Palette, dyed, pointed, strength
 from queries.figures.scales import reach
 
+# Numbers on dark cells, which are dark on a dark page, too
+ON_DARK = "#fdfdfd"
 LOST_TIPS = ["row", "dataset", "role", "metric", "seeds"]
 LOST_TIPS += ["untouched", "worst", "worst_task", "last", "lost"]
 BOTH_TIPS = ["source", "setting", "metric", "provenance", "published", "ours"]
@@ -39,11 +38,13 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
         peak = bounds.domain[1]
     # A difference has a middle, zero, and two directions; a value has one.
     if of_two:
-        scale = alt.Scale(domain=[-peak, 0, peak], range=list(DIVERGING), clamp=True)
-        dark, digits = f"abs(datum['{value}']) > {0.75 * peak}", "+.2f"
+        scale = alt.Scale(
+            domain=[-peak, 0, peak], range=list(DIVERGING), clamp=True, interpolate="rgb"
+        )
+        dark, digits, light = f"abs(datum['{value}']) > {0.75 * peak}", "+.2f", INK
     else:
         scale = alt.Scale(scheme="cividis", domain=[0, peak], clamp=True)
-        dark, digits = f"datum['{value}'] < {0.55 * peak}", ".2f"
+        dark, digits, light = f"datum['{value}'] < {0.55 * peak}", ".2f", "#111111"
     across = alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False)
     down = alt.Axis(domain=False, ticks=False)
     base = alt.Chart(frame).encode(
@@ -54,24 +55,32 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
     fill = alt.Color(f"{value}:Q", scale=scale, legend=legend)
     cells = base.mark_rect(stroke="white", strokeWidth=2)
     # Numbers are white on dark cells and black on light ones.
-    ink = alt.condition(dark, alt.value("white"), alt.value("#111111"))
+    ink = alt.condition(dark, alt.value(ON_DARK), alt.value(light))
     numbers = base.mark_text(fontSize=12).encode(alt.Text(f"{value}:Q", format=digits), color=ink)
     cells = cells.encode(fill, tooltip=[*frame.columns])
     return dressed(cells, numbers, height=alt.Step(28), title=title)
 
 
-def forgetting(frame: pl.DataFrame, methods: Sequence[str]) -> alt.LayerChart:
-    """Return what each setting lost on each dataset; left of zero it gained."""
+def forgetting(frame: pl.DataFrame, methods: Sequence[str] | Palette) -> alt.LayerChart:
+    """Return what each setting lost on each dataset; left of zero, the untouched backbone, it
+    gained.
+    """
     rows = told_apart(named(frame))
+    # Where methods are more than colours, those have one that lost least over all datasets.
+    means = rows.group_by("method", maintain_order=True).agg(pl.col("lost").mean())
+    ahead = means.sort("lost", nulls_last=True)["method"].to_list()
+    colours, pointer = dyed(methods, rows, ahead=ahead), pointed()
     title = "lost since the untouched backbone (accuracy; below 0: gained)"
     axis = reach(rows, "lost")
     x = alt.X("lost:Q", title=title, scale=axis.scale(), axis=alt.Axis(format="+.2f"))
     y = alt.Y("item:N", sort=in_order(rows, "item"), title=None, axis=alt.Axis(grid=True))
-    shape = alt.Shape("mixture:N", legend=on_top())
+    shape = alt.Shape("mixture:N", legend=below(rows, "mixture"))
     zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=INK, strokeDash=[4, 3])
-    points = alt.Chart(rows).mark_point(filled=True, size=110, opacity=0.9)
-    points = points.encode(x, y, of(methods, rows), shape, tooltip=LOST_TIPS)
-    return dressed(zero.encode(x="zero:Q"), points, height=alt.Step(28), notes=axis.notes)
+    points = alt.Chart(colours.rows).mark_point(filled=True, size=110).add_params(pointer)
+    shown = strength(pointer, 0.9)
+    points = points.encode(x, y, colours.paint, shape, tooltip=LOST_TIPS, opacity=shown)
+    notes = [*axis.notes, *colours.notes]
+    return dressed(zero.encode(x="zero:Q"), points, height=alt.Step(28), notes=notes)
 
 
 def reproduced(frame: pl.DataFrame) -> alt.LayerChart:

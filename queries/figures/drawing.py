@@ -14,6 +14,7 @@ import polars as pl
 
 from queries.figures import bargains, datasets, settings, trade, work
 from queries.figures.looks import LOOKS, TITLES
+from queries.figures.palette import Palette
 
 Chart = alt.LayerChart | alt.VConcatChart
 # Columns that dots are drawn of, the first that an answer has
@@ -47,8 +48,8 @@ class FigureError(ValueError):
 class Asked:
     """What a figure needs to know beside its rows."""
 
-    # All methods, oldest first, for their colours; empty: in the order of the rows
-    methods: Sequence[str] = ()
+    # All methods, oldest first, or a palette; empty: methods in the order of the rows
+    methods: Sequence[str] | Palette = ()
     # The parameters that the question was asked with
     parameters: Mapping[str, object] = field(default_factory=dict)
 
@@ -177,7 +178,7 @@ def _panels(rows: pl.DataFrame, panel: str, value: str, asked: Asked) -> alt.VCo
     most = max(settings.DOTS // rows[panel].n_unique(), FEWEST_DOTS)
     for (name,), part in rows.group_by(panel, maintain_order=True):
         title = _title(part, value, asked)
-        chart = settings.dots(part, value, asked.methods, title, most)
+        chart = settings.dots(part, value, asked.methods, title, most, str(name))
         notes = [] if chart.title is alt.Undefined else chart.title.text
         chart.title = alt.TitleParams(str(name), subtitle=notes, anchor="start")
         # Looks are given once, to the whole figure; only a figure of one panel can fill its place.

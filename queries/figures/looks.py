@@ -1,10 +1,8 @@
 """Give all figures the same colours, fonts and titles, and rows their names.
 
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can
-tell apart and which print well. They are given out in the order in which methods first appeared in
-the catalog, so a method keeps its colour when others are added. The ninth method has the first
-colour again while there are few; in a figure of more methods than colours the best have colours,
-all others are grey, and a note says so.
+tell apart and which print well; `palette` gives them out. In a figure of more methods than colours
+the best have colours, all others are grey, and a note says so.
 """
 
 import textwrap
@@ -14,9 +12,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+from queries.figures.palette import FAINT, INK, SOFT, columns_for
+
 DIVERGING = ("#0072B2", "#F7F7F7", "#D55E00")
-INK, SOFT, FAINT = "#222222", "#555555", "#9a9a9a"
 # Characters of a line of notes in the app; a figure for print breaks them at its own width.
 NOTE_WIDTH = 110
 # What is compared along an axis (`effect`, `ordering`, `granularity`)
@@ -54,66 +52,18 @@ LOOKS: dict[str, Any] = {
         "domainColor": FAINT,
         "tickColor": FAINT,
     },
-    "legend": {"labelFontSize": 13, "titleFontSize": 13, "symbolSize": 110, "labelLimit": 300},
+    "legend": {
+        "labelFontSize": 13,
+        "titleFontSize": 13,
+        "symbolSize": 110,
+        "labelLimit": 300,
+        "labelColor": INK,
+        "titleColor": INK,
+    },
     "view": {"stroke": None},
     "font": "Source Sans, Arial, sans-serif",
     "background": "white",
 }
-
-
-def of(
-    methods: Sequence[str],
-    frame: pl.DataFrame,
-    legend: bool = True,
-    ahead: Sequence[str] = (),
-) -> alt.Color:
-    """Return the colours of the methods of a frame.
-
-    Args:
-        methods: all methods there are, oldest first; a method that is not among them comes last.
-        frame: the rows that are drawn, with a column `method`.
-        legend: whether the figure names the methods.
-        ahead: the methods that have a colour where there are more of them than colours.
-    """
-    colours = paints(methods, frame, ahead)
-    shown = None
-    if legend:
-        # The legend names what has a colour; a note counts the grey ones.
-        names = [name for name, colour in colours.items() if colour != FAINT]
-        shown = alt.Legend(title=None, orient="top", columns=6, symbolOpacity=1, values=names)
-    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    return alt.Color("method:N", scale=scale, legend=shown)
-
-
-def paints(
-    methods: Sequence[str], frame: pl.DataFrame, ahead: Sequence[str] = ()
-) -> dict[str, str]:
-    """Return the colour of each method of a frame, as `of` gives them out."""
-    here = frame["method"].unique(maintain_order=True).to_list()
-    # A method has the colour of its place among all, whoever else is drawn.
-    order = [*methods, *(name for name in here if name not in methods)]
-    places = {name: place for place, name in enumerate(order)}
-    known = [name for name in order if name in here]
-    if len(known) <= len(OKABE_ITO) or not ahead:
-        return {name: OKABE_ITO[places[name] % len(OKABE_ITO)] for name in known}
-    coloured = list(dict.fromkeys(ahead))[: len(OKABE_ITO)]
-    colours = dict.fromkeys([*coloured, *known], FAINT)
-    return colours | dict(zip(coloured, OKABE_ITO, strict=False))
-
-
-def in_front(frame: pl.DataFrame, ahead: Sequence[str]) -> pl.DataFrame:
-    """Return the rows in the order in which they are drawn: those ahead last, above the others."""
-    places = {name: place for place, name in enumerate(dict.fromkeys(ahead))}
-    place = pl.col("method").replace_strict(places, default=len(places))
-    return frame.sort(place, descending=True, maintain_order=True)
-
-
-def greyed(colours: dict[str, str]) -> list[str]:
-    """Return the note on methods that are grey, if any are."""
-    grey = list(colours.values()).count(FAINT)
-    if not grey:
-        return []
-    return [f"Grey: the other {grey} methods, which are further behind."]
 
 
 def dressed(
@@ -141,9 +91,23 @@ def noted(notes: Sequence[str], title: str | None = None) -> alt.TitleParams:
     return alt.TitleParams(title, subtitle=lines, anchor="start")
 
 
-def on_top() -> alt.Legend:
-    """Return a legend above the figure, without a title."""
-    return alt.Legend(title=None, orient="top")
+def untouched_rule(
+    before: pl.DataFrame, x: alt.X | None = None, y: alt.Y | None = None
+) -> alt.Chart:
+    """Return a dashed line at the value of the backbone as it was; `before` has its row."""
+    line = alt.Chart(before.with_columns(label=pl.lit("untouched backbone")))
+    line = line.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=1.4, opacity=0.8)
+    place = y if x is None else x
+    drawn: alt.Chart = line.encode(place, tooltip="label:N")
+    return drawn
+
+
+def below(rows: pl.DataFrame, column: str) -> alt.Legend | None:
+    """Return a legend below the figure, where no other is; None where all rows are alike."""
+    names = rows[column].drop_nulls().unique().to_list()
+    if len(names) < 2:
+        return None
+    return alt.Legend(title=None, orient="bottom", columns=columns_for(names))
 
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
@@ -171,9 +135,9 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unless_open(word: str) -> pl.Expr:
-    """Return a word as text; NULL where it is left open."""
+    """Return a word as text; NULL where it is left open, or there is none."""
     text = pl.col(word).cast(pl.String)
-    return pl.when(text != "*").then(text)
+    return pl.when(~text.is_in(["*", "-"])).then(text)
 
 
 def told_apart(frame: pl.DataFrame) -> pl.DataFrame:

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from queries.figures.looks import (
+from queries.figures.looks import TITLES, below, dressed, in_order, named, untouched_rule
+from queries.figures.palette import (
     FAINT,
     OKABE_ITO,
-    TITLES,
-    dressed,
-    greyed,
-    in_order,
-    named,
-    of,
-    paints,
+    UNTOUCHED,
+    Palette,
+    dyed,
+    pointed,
+    strength,
 )
 from queries.figures.scales import reach
 
@@ -37,53 +36,105 @@ LESS_IS_BETTER = ("behind", "lost", "zs_loss", "rank", "error", "gflops")
 # The columns of an interval whose names say nothing of the value
 BARE = (("low", "high"), ("lowest", "highest"))
 # Columns that a tooltip leaves out: they are made for the figure.
-MADE = ("row", "hollow", "grid")
+MADE = ("row", "hollow", "grid", "hue", "lit")
 
 
 def dots(
     frame: pl.DataFrame,
     value: str,
-    methods: Sequence[str],
+    methods: Sequence[str] | Palette,
     title: str | None = None,
     most: int = DOTS,
+    panel: str = "",
 ) -> alt.LayerChart:
     """Return a dot per setting, in the order of the frame, with its interval where there is one.
 
     A dot is hollow where the frame says that the row is behind the best, or has too few seeds to
-    tell. Of more than `most` rows the best are drawn, and a note says so.
+    tell. Of more than `most` rows the best are drawn, and a note says so. A line marks the
+    backbone as it was, where the frame has it. `panel` names it where it is one of several.
     """
-    notes = []
-    rows = named(frame)
-    if "method" in rows.columns and "choice" in rows.columns:
-        # Where methods are compared the choice is the method, and has its colour.
-        open_ = pl.col("method") == "*"
-        rows = rows.with_columns(method=pl.when(open_).then("choice").otherwise("method"))
-    if len(rows) > most:
-        best = foremost(rows, value, most)
-        notes.append(f"The best {most} of {len(rows)} rows; the table has all.")
-        rows = rows.join(best.select("row").unique(), on="row", how="semi", maintain_order="left")
+    palette = Palette.of(methods)
+    rows, notes = _best(palette.on(_by_choice(named(frame))), value, most, palette)
     if "verdict" in rows.columns:
         rows = rows.with_columns(hollow=pl.col("verdict").is_in(BEHIND))
-    base = alt.Chart(rows).encode(alt.Y("row:N", sort=in_order(rows, "row"), title=None))
-    paint = of(methods, rows, legend=False)
+    ahead = foremost(rows.drop_nulls("method"), value, most)["method"].to_list()
+    order = in_order(rows, "row")
+    colours = dyed(palette, rows, ahead, legend=palette.by != "method")
+    rows, pointer = colours.rows, pointed(panel)
+    shown = strength(pointer)
+    names, note = _names(rows)
+    base = alt.Chart(rows).encode(alt.Y("row:N", sort=order, title=None, axis=names))
     title = title or TITLES.get(value, value.replace("_", " "))
     ends = interval(rows, value)
     axis = reach(rows, value, ends)
     scale = axis.scale(nice=True)
     x = alt.X(f"{value}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=8))
-    points = base.mark_point(filled=True, size=150, opacity=1)
-    layers = [points.encode(x, color=paint, tooltip=_tips(rows))]
+    points = base.mark_point(filled=True, size=150).add_params(pointer)
+    layers = [points.encode(x, color=colours.paint, opacity=shown, tooltip=_tips(rows))]
     if "hollow" in rows.columns:
         hole = base.transform_filter("datum.hollow")
-        hole = hole.mark_point(filled=True, size=50, opacity=1, color="white")
-        layers.append(hole.encode(x))
+        hole = hole.mark_point(filled=True, size=50, color="white")
+        layers.append(hole.encode(x, opacity=shown))
     # Intervals lie below the points, so that a hollow one stays hollow.
     if ends is not None:
         rule = base.mark_rule(strokeWidth=2.5)
         low = alt.X(f"{ends[0]}:Q", title=title, scale=scale)
-        layers.insert(0, rule.encode(low, alt.X2(f"{ends[1]}:Q"), color=paint))
-    step = alt.Step(34 if len(rows) <= CLOSE else 22)
-    return dressed(*layers, height=step, notes=[*notes, *axis.notes])
+        high = alt.X2(f"{ends[1]}:Q")
+        layers.insert(0, rule.encode(low, high, color=colours.paint, opacity=shown))
+    before = rows.filter(pl.col("method") == UNTOUCHED)
+    if len(before):
+        layers.insert(0, untouched_rule(before, x=x))
+    return dressed(*layers, height=_step(rows), notes=[*notes, *note, *colours.notes, *axis.notes])
+
+
+def _step(rows: pl.DataFrame) -> alt.Step:
+    """Return how far rows stand apart, in pixels."""
+    return alt.Step(34 if len(rows) <= CLOSE else 22)
+
+
+def _names(rows: pl.DataFrame) -> tuple[alt.Axis, list[str]]:
+    """Return the axis of the names of rows, and a note where it leaves a word out.
+
+    A mixture that all rows share would take half of a narrow page.
+    """
+    if "mixture" not in rows.columns or len(rows) <= CLOSE:
+        return alt.Axis(), []
+    mixtures = rows.filter(pl.col("method") != UNTOUCHED)["mixture"].drop_nulls().unique()
+    if len(mixtures) != 1 or mixtures[0] == "*":
+        return alt.Axis(), []
+    # A word of a catalog may hold a quote.
+    name = mixtures[0].replace("\\", "\\\\").replace("'", "\\'")
+    shorter = alt.Axis(labelExpr=f"replace(datum.label, ' · {name}', '')")
+    return shorter, [f"All with the mixture {mixtures[0]}."]
+
+
+def _by_choice(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the method that each is of, which has its colour.
+
+    Where methods are compared that is the choice; where none is named, it is left empty.
+    """
+    if "method" not in frame.columns:
+        return frame.with_columns(method=pl.lit(None, pl.String))
+    if "choice" not in frame.columns:
+        return frame
+    open_ = pl.col("method") == "*"
+    return frame.with_columns(method=pl.when(open_).then("choice").otherwise("method"))
+
+
+def _best(
+    rows: pl.DataFrame, value: str, most: int, palette: Palette
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return the best rows, at most so many, and a note on the others.
+
+    The backbone as it was stays, and so does whatever somebody looks for.
+    """
+    if len(rows) <= most:
+        return rows, []
+    best = foremost(rows, value, most)
+    stays = pl.col("row").is_in(best["row"].implode()) | (pl.col("method") == UNTOUCHED)
+    if palette.sought is not None:
+        stays = stays | pl.col("lit")
+    return rows.filter(stays), [f"The best {most} of {len(rows)} rows; the table has all."]
 
 
 def foremost(frame: pl.DataFrame, value: str, rows: int) -> pl.DataFrame:
@@ -109,30 +160,46 @@ def _tips(rows: pl.DataFrame) -> list[str]:
 
 
 def over_budget(
-    course: pl.DataFrame, measure: str, unit: str, methods: Sequence[str]
+    course: pl.DataFrame, measure: str, unit: str, methods: Sequence[str] | Palette
 ) -> alt.LayerChart:
-    """Return a measure along what was spent, with its interval; dashes differ by mixture."""
+    """Return a measure along what was spent, with its interval; dashes differ by mixture.
+
+    A line marks the backbone as it was. Of methods without a colour only the ends are drawn.
+    """
     rows = named(course.drop_nulls(measure))
-    ahead = leaders(rows, measure)
     ends = (f"{measure}_low", f"{measure}_high")
     axis = reach(rows, measure, ends)
+    colours, pointer = dyed(methods, rows, ahead=leaders(rows, measure)), pointed()
     # Differences between methods are small beside the values, so axes do not begin at zero.
     scale = axis.scale()
     x = alt.X(f"{unit}:Q", title=f"spent so far ({SPENT[unit]})")
     y = alt.Y(f"{measure}:Q", title=TITLES[measure], scale=scale)
     low = alt.Y(f"{ends[0]}:Q", title=TITLES[measure], scale=scale)
     high = alt.Y2(f"{ends[1]}:Q")
-    paint = of(methods, rows, ahead=ahead)
-    legend = alt.Legend(title=None, orient="top", symbolType="stroke")
+    legend = below(rows, "mixture")
+    if legend is not None:
+        legend.symbolType = "stroke"
     dash = alt.StrokeDash("mixture:N", legend=legend)
-    chart = alt.Chart(rows)
-    band = chart.mark_area(opacity=0.14).encode(x, low, high, paint, detail="row:N")
+    chart = alt.Chart(colours.plain)
+    band = chart.mark_area().encode(
+        x, low, high, colours.paint, detail="row:N", opacity=strength(pointer, 0.14)
+    )
     line = chart.mark_line(strokeWidth=2.4)
-    line = line.encode(x, y, paint, dash, detail="row:N", order="task:O")
-    points = chart.mark_circle(size=55, opacity=1)
-    points = points.encode(x, y, paint, tooltip=["row", "task", "seeds", measure, unit])
-    notes = [*axis.notes, *greyed(paints(methods, rows, ahead))]
-    return dressed(band, line, points, height=460, notes=notes)
+    line = line.encode(
+        x, y, colours.paint, dash, detail="row:N", order="task:O", opacity=strength(pointer)
+    )
+    shown = colours.rows.filter(
+        (pl.col("task") == pl.col("tasks")) | pl.col("row").is_in(colours.plain["row"].implode())
+    )
+    points = alt.Chart(shown).mark_circle(size=55).add_params(pointer)
+    tips = ["row", "task", "seeds", measure, unit]
+    points = points.encode(x, y, colours.paint, tooltip=tips, opacity=strength(pointer))
+    layers = [band, line, points]
+    before = rows.filter(pl.col("task") == 0)
+    if len(before):
+        layers.insert(0, untouched_rule(before.head(1), y=y))
+    notes = [*axis.notes, *colours.notes]
+    return dressed(*layers, height=460, notes=notes)
 
 
 def leaders(course: pl.DataFrame, measure: str) -> list[str]:
@@ -164,15 +231,20 @@ def pairs(frame: pl.DataFrame, a: str, b: str, measure: str) -> alt.LayerChart:
     return dressed(lines, base.mark_circle(size=90, opacity=1), height=420)
 
 
-def costs(frame: pl.DataFrame, value: str) -> alt.LayerChart:
+def costs(frame: pl.DataFrame, value: str, most: int = DOTS) -> alt.LayerChart:
     """Return a bar per setting, what it spends stacked by phase; the dearest comes first.
 
     Bars and phases have one order in every unit: bars by their FLOPs, phases as they come in a
-    trial.
+    trial. Of more than `most` settings the cheapest are drawn, and a note says so.
     """
     rows = named(frame)
     sums = rows.group_by("row", maintain_order=True).agg(pl.col("gflops").sum())
     sums = sums.sort("gflops", "row", descending=[True, False])
+    notes = []
+    if len(sums) > most:
+        notes.append(f"The {most} cheapest of {len(sums)} settings; the files have all.")
+        sums = sums.tail(most)
+        rows = rows.filter(pl.col("row").is_in(sums["row"].implode()))
     present = set(rows["phase"])
     phases = [phase for phase in PHASES if phase in present]
     phases += sorted(present - set(PHASES))
@@ -190,4 +262,4 @@ def costs(frame: pl.DataFrame, value: str) -> alt.LayerChart:
         alt.Order("place:Q"),
         tooltip=["row", "phase", "trials", "gflops", "seconds", "peak_gb"],
     )
-    return dressed(bars, height=alt.Step(32 if len(sums) <= CLOSE else 22))
+    return dressed(bars, height=alt.Step(32 if len(sums) <= CLOSE else 22), notes=notes)

@@ -6,18 +6,8 @@ from dataclasses import dataclass
 import altair as alt
 import polars as pl
 
-from queries.figures.looks import (
-    INK,
-    TITLES,
-    dressed,
-    greyed,
-    in_front,
-    named,
-    of,
-    on_top,
-    paints,
-    provenance,
-)
+from queries.figures.looks import TITLES, below, dressed, named, provenance
+from queries.figures.palette import FAINT, INK, Dyed, Palette, dyed, pointed, strength
 from queries.figures.scales import Reach, reach
 
 TIPS = ["row", "task", "seeds", "a_ka", "a_zs", "spent_gflops"]
@@ -34,7 +24,10 @@ class Axes:
 
 
 def trade(
-    course: pl.DataFrame, front: pl.DataFrame, published: pl.DataFrame, methods: Sequence[str]
+    course: pl.DataFrame,
+    front: pl.DataFrame,
+    published: pl.DataFrame,
+    methods: Sequence[str] | Palette,
 ) -> alt.LayerChart:
     """Return retention to the right and accumulation up.
 
@@ -43,7 +36,8 @@ def trade(
             tasks, with whiskers (95 % intervals) at its end.
         front: settings that nobody beats in both; a dashed line joins them.
         published: published points, which are shaped by how they are known.
-        methods: all methods, oldest first, for their colours.
+        methods: all methods, oldest first, or a palette. Methods without a colour are drawn where
+            they end; their ways there would hide all others.
     """
     rows = named(course.drop_nulls(["a_ka", "a_zs"]))
     ends = rows.filter(pl.col("task") == pl.col("tasks"))
@@ -55,17 +49,19 @@ def trade(
     ahead = ends.join(front, on=["method", "mixture", "recipe"], how="semi")["method"].to_list()
     balance = (pl.col("a_ka") * pl.col("a_zs")).alias("balance")
     ahead += ends.sort(balance, descending=True, nulls_last=True)["method"].to_list()
-    paint = of(methods, rows, ahead=ahead)
-    rows, ends = in_front(rows, ahead), in_front(ends, ahead)
+    colours, pointer = dyed(methods, rows, ahead=ahead), pointed()
+    last = colours.rows.filter(pl.col("task") == pl.col("tasks"))
     # The order of layers is that from back to front.
-    layers = [_front(ends, front, axes), *_paths(rows, paint, axes)]
-    layers += _ends(ends, paint, axes)
+    layers = [_front(ends, front, axes), *_paths(colours, pointer, axes)]
+    layers += _ends(last, colours, pointer, axes)
     layers += _untouched(start, axes)
     if len(published):
         layers.append(_published(published, axes))
     # Published points have shapes of their own, which are not those of mixtures.
     apart = alt.Resolve(scale=alt.ScaleResolveMap(shape="independent"))
-    notes = [*axes.notes, *greyed(paints(methods, rows, ahead))]
+    notes = [*axes.notes, *colours.notes]
+    if FAINT in colours.colours.values():
+        notes.append("Of those in grey only the end is drawn, not the way through the tasks.")
     return dressed(*layers, height=520, resolve=apart, notes=notes)
 
 
@@ -92,24 +88,29 @@ def _front(ends: pl.DataFrame, front: pl.DataFrame, axes: Axes) -> alt.Chart:
     return front_line
 
 
-def _paths(rows: pl.DataFrame, paint: alt.Color, axes: Axes) -> list[alt.Chart]:
-    line = alt.Chart(rows).mark_line(strokeWidth=1.6, opacity=0.55)
-    steps = alt.Chart(rows).mark_circle(size=26, opacity=0.7)
+def _paths(colours: Dyed, pointer: alt.Parameter, axes: Axes) -> list[alt.Chart]:
+    chart, paint = alt.Chart(colours.plain), colours.paint
+    line, steps = chart.mark_line(strokeWidth=1.6), chart.mark_circle(size=26)
+    pale, strong = strength(pointer, 0.55), strength(pointer, 0.7)
     return [
-        line.encode(axes.x, axes.y, paint, detail="row:N", order="task:O"),
-        steps.encode(axes.x, axes.y, paint, tooltip=TIPS),
+        line.encode(axes.x, axes.y, paint, detail="row:N", order="task:O", opacity=pale),
+        steps.encode(axes.x, axes.y, paint, tooltip=TIPS, opacity=strong),
     ]
 
 
-def _ends(ends: pl.DataFrame, paint: alt.Color, axes: Axes) -> list[alt.Chart]:
-    whisker = alt.Chart(ends).mark_rule(strokeWidth=2)
+def _ends(last: pl.DataFrame, colours: Dyed, pointer: alt.Parameter, axes: Axes) -> list[alt.Chart]:
+    paint, shown = colours.paint, strength(pointer)
+    # Whiskers of a hundred methods would be a thicket, so that grey ones have none.
+    chosen = colours.plain.filter(pl.col("task") == pl.col("tasks"))
+    whisker = alt.Chart(chosen).mark_rule(strokeWidth=2)
     left, right = alt.X("a_zs_low:Q"), alt.X2("a_zs_high:Q")
     lower, upper = alt.Y("a_ka_low:Q"), alt.Y2("a_ka_high:Q")
-    wide = whisker.encode(left, axes.y, right, color=paint)
-    tall = whisker.encode(axes.x, lower, upper, color=paint)
-    shape = alt.Shape("mixture:N", legend=on_top())
-    points = alt.Chart(ends).mark_point(filled=True, size=170, opacity=1)
-    return [wide, tall, points.encode(axes.x, axes.y, paint, shape, tooltip=TIPS)]
+    wide = whisker.encode(left, axes.y, right, color=paint, opacity=shown)
+    tall = whisker.encode(axes.x, lower, upper, color=paint, opacity=shown)
+    shape = alt.Shape("mixture:N", legend=below(last, "mixture"))
+    points = alt.Chart(last).mark_point(filled=True, size=170).add_params(pointer)
+    points = points.encode(axes.x, axes.y, paint, shape, tooltip=TIPS, opacity=shown)
+    return [wide, tall, points]
 
 
 def _untouched(start: pl.DataFrame, axes: Axes) -> list[alt.Chart]:

@@ -3,7 +3,8 @@
 import altair as alt
 import polars as pl
 
-from queries.figures.looks import FAINT, OKABE_ITO, dressed
+from queries.figures.looks import dressed
+from queries.figures.palette import FAINT, OKABE_ITO
 from queries.figures.scales import reach
 
 STATES = {
@@ -16,6 +17,9 @@ STATES = {
     "cancelled": "#7a5195",
     "withdrawn": "#ffffff",
 }
+LOSS_TIPS = ("row", "attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at")
+# With more rows than this they stand closer together.
+CLOSE = 15
 SHADES = {
     "complete": "#009E73",
     "to run": "#cfe3f1",
@@ -24,18 +28,20 @@ SHADES = {
 }
 
 
-def losses(frame: pl.DataFrame) -> alt.LayerChart:
-    """Return the loss over steps: a colour per attempt, a line per task."""
+def losses(frame: pl.DataFrame, by: str = "attempt") -> alt.LayerChart:
+    """Return the loss over steps: a line per task, a colour per attempt, or per value of `by`."""
     colours = alt.Scale(range=list(OKABE_ITO))
     named = frame.with_columns(row=pl.format("step {}", "at_step"))
     axis = reach(named, "loss")
+    # Names of trials are long, so that each has a line of its own.
+    legend = alt.Legend(orient="top", columns=1 if by == "row" else 6, labelLimit=0)
     line = alt.Chart(frame).mark_line(strokeWidth=2, point=True)
     line = line.encode(
         alt.X("at_step:Q", title="step since the beginning of the stream"),
         alt.Y("loss:Q", title="loss", scale=axis.scale()),
-        alt.Color("attempt:N", scale=colours, legend=alt.Legend(orient="top")),
-        detail="task:N",
-        tooltip=["attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at"],
+        alt.Color(f"{by}:N", scale=colours, legend=legend),
+        detail=["task:N", "attempt:N"],
+        tooltip=[name for name in LOSS_TIPS if name in frame.columns],
     )
     return dressed(line, height=260, notes=axis.notes)
 
@@ -79,6 +85,9 @@ def coverage(grid: pl.DataFrame) -> alt.LayerChart:
     tips = ["method", "mixture", "recipe", "state", "done", "running", "failed", "missing"]
     cells = base.mark_rect(stroke="white", strokeWidth=3, cursor="pointer")
     dark = "datum.state == 'complete' || datum.state == 'failed'"
-    ink = alt.condition(dark, alt.value("white"), alt.value("#222222"))
+    ink = alt.condition(dark, alt.value("#fdfdfd"), alt.value("#222222"))
     counts = base.mark_text(fontSize=13).encode(alt.Text("counts:N"), color=ink)
-    return dressed(cells.encode(fill, tooltip=tips).add_params(hole), counts, height=alt.Step(32))
+    cells = cells.encode(fill, tooltip=tips).add_params(hole)
+    # Rows of a large grid stand closer together.
+    step = alt.Step(32 if grid["row"].n_unique() <= CLOSE else 22)
+    return dressed(cells, counts, height=step)

@@ -5,6 +5,7 @@ Nothing of it changes a number: a trial that is never interrupted comes to the s
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 from methods.compute import distributed
 from runner.run_files import Assignment
@@ -38,6 +39,16 @@ class BetweenSteps:
         self.plan, self.stop, self.tracer = plan, stop, tracer
         # When the last checkpoint and the last report were written
         self.saved_at = self.reported_at = time.monotonic()
+        # What was reported last, which holds while the trial does something else than training
+        self.progress: dict[str, Any] = {
+            "task": 0,
+            "tasks": spec.stream["tasks"],
+            "step": 0,
+            "steps": plan.steps,
+            "loss": None,
+            "pairs_per_s": 0.0,
+            "batch_pairs": spec.recipe["batch_pairs"],
+        }
 
     def after(self, step: int, training: Training, work: Work) -> None:
         """Do what is due after `step` steps of a task; `work` goes into its checkpoint.
@@ -68,17 +79,26 @@ class BetweenSteps:
         if time.monotonic() - self.reported_at < REPORT_S or distributed.rank():
             return
         self.reported_at = time.monotonic()
-        progress = {
+        self.progress |= {
             "task": training.task,
-            "tasks": self.spec.stream["tasks"],
             "step": step,
-            "steps": self.plan.steps,
             "loss": training.look(),
             "pairs_per_s": training.curve.pairs_per_s,
-            "batch_pairs": self.spec.recipe["batch_pairs"],
-            "at": now(),
         }
-        write_json(self.run.path / "progress.json", progress)
+        curve = [[row["step"], row["loss"]] for row in training.curve.rows]
+        self._write({"phase": "train", "lr": training.lr(max(step - 1, 0)), "curve": curve})
+
+    def enter(self, phase: str, task: int) -> None:
+        """Tell who watches what begins now in a task: train, fold, merge or evaluate."""
+        if distributed.rank():
+            return
+        # A task that is past its training has all steps behind it, whatever was reported last.
+        past = task > 0 and phase != "train"
+        self.progress |= {"task": task, "step": self.plan.steps if past else 0}
+        self._write({"phase": phase})
+
+    def _write(self, more: dict[str, Any]) -> None:
+        write_json(self.run.path / "progress.json", {**self.progress, **more, "at": now()})
 
     def _checkpoint_is_due(self) -> bool:
         """Return whether the last checkpoint is older than the site wants."""

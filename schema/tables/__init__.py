@@ -9,7 +9,7 @@ must obey is in the DDL, where DuckDB enforces it whoever inserts.
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from schema.tables import axes, facts, standing, streams, summaries, tags, trials
+from schema.tables import axes, facts, labels, standing, streams, summaries, tags, trials
 from schema.tables.columns import CONSTRAINTS
 from schema.tables.trials import EVENT, TRIAL_ID
 
@@ -34,6 +34,8 @@ CLASSES: tuple[type[SQLModel], ...] = (
     trials.Request,
     standing.Study,
     standing.StandingGrid,
+    labels.Tag,
+    labels.Remark,
     facts.Attempt,
     facts.Submission,
     facts.Outcome,

@@ -15,7 +15,7 @@ import pytest
 import app as the_app
 from queries import ask
 from schema.site import Site
-from screens.plots import FIGURES
+from screens.answer import FIGURES
 from tests.browser import chromium
 from tests.browser.chromium import settled, shown, visit
 from tests.browser.conftest import publish, require_browser
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 ADDRESSES = [
     *the_app.OURS,
-    *(f"plots?figure={name.replace(' ', '+')}" for name in FIGURES),
+    *the_app.HIDDEN,
+    *(f"?figure={name.replace(' ', '+')}" for name in FIGURES),
     "retention_at_budget",
     "failures",
     "audit_values",
@@ -102,8 +103,10 @@ def test_a_link_means_the_same_when_another_grid_is_the_largest(
     within = {"backbone=tiny", "stream=world", "budget=small"}
     page.wait_for_url(lambda url: within <= set(url.partition("?")[2].split("&")))
     link, answer = page.url, page.locator("h4").inner_text()
-    page.get_by_role("link", name="Plots", exact=True).click()
-    page.wait_for_url(lambda url: "/plots?" in url and within <= set(url.split("?")[1].split("&")))
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.wait_for_url(
+        lambda url: "/compare?" in url and within <= set(url.split("?")[1].split("&"))
+    )
     before = lab.current.readlink()
     publish(
         lab,
@@ -200,7 +203,9 @@ def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
     """Tab stops at every link of the menu that is shown, every menu, button and fold."""
     visit(page, app)
     wanted = {
-        "Plots",
+        "Compare",
+        "Runs",
+        "Questions",
         "Operations",
         "Declare",
         "SQL",
@@ -212,7 +217,7 @@ def test_the_keyboard_reaches_everything(app: str, page: "Page") -> None:
         "The SQL",
     }
     boxes, reached = set(), set()
-    for _ in range(90):
+    for _ in range(120):
         page.keyboard.press("Tab")
         text, label = page.evaluate(
             "[document.activeElement.innerText || '', "

@@ -525,6 +525,48 @@ COMMENT ON COLUMN rule.note IS 'for people';
 
 COMMENT ON COLUMN rule.created_at IS 'when the row was inserted';
 
+CREATE TABLE tag (
+    trial BIGINT DEFAULT 0 NOT NULL,
+    study VARCHAR DEFAULT '' NOT NULL,
+    tag VARCHAR NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (trial, study, tag),
+    CONSTRAINT tag_about CHECK ((trial > 0) != (study <> '')),
+    CONSTRAINT tag_word CHECK (tag <> '' AND NOT contains(tag, ',') AND trim(tag) = tag)
+);
+
+COMMENT ON TABLE tag IS 'A word that somebody put on a trial or a study. DELETE takes it off again.';
+
+COMMENT ON COLUMN tag.trial IS 'the trial''s id; 0: it is about a study';
+
+COMMENT ON COLUMN tag.study IS 'as in trial.study; '''': it is about a trial';
+
+COMMENT ON COLUMN tag.tag IS 'the word';
+
+COMMENT ON COLUMN tag.created_at IS 'when the row was inserted';
+
+CREATE TABLE remark (
+    trial BIGINT DEFAULT 0 NOT NULL,
+    study VARCHAR DEFAULT '' NOT NULL,
+    remark VARCHAR NOT NULL,
+    author VARCHAR,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT remark_about CHECK ((trial > 0) != (study <> '')),
+    CONSTRAINT remark_text CHECK (trim(remark) <> '')
+);
+
+COMMENT ON TABLE remark IS 'A sentence that somebody wrote about a trial or a study.';
+
+COMMENT ON COLUMN remark.trial IS 'the trial''s id; 0: it is about a study';
+
+COMMENT ON COLUMN remark.study IS 'as in trial.study; '''': it is about a trial';
+
+COMMENT ON COLUMN remark.remark IS 'what they wrote';
+
+COMMENT ON COLUMN remark.author IS 'who wrote it';
+
+COMMENT ON COLUMN remark.created_at IS 'when the row was inserted';
+
 CREATE TABLE attempt (
     trial BIGINT NOT NULL,
     attempt INTEGER NOT NULL,

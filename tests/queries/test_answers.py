@@ -102,6 +102,7 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "failures": "outcomes by that text: tests/queries/test_queries_states.py",
     "health": "problems as they were found: tests/queries/test_queries_states.py",
     "disk": "bytes as they were measured: tests/runner/scheduler/test_disk.py",
+    "labelled": "the columns of `seeds` with what people said: tests/screens/test_app.py",
     "mates": "which trials train the same, by a hash: tests/runner/worker/test_sharing.py, tests/queries/test_queries_states.py",
     "neighbours": "trials drawn by chance: tests/schema/test_summaries.py",
     "ready": "what sync may start: tests/queries/test_queries_states.py, tests/runner/worker/test_sharing.py",

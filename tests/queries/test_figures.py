@@ -13,9 +13,19 @@ import pytest
 from PIL import Image
 
 from pages.kept import DEMO
-from queries import answer, figure, named
+from queries import answer, figure, figures, named
 from queries.__main__ import main
-from queries.figures import FigureError, costs, dots, looks, printing, scales, trade
+from queries.figures import (
+    FigureError,
+    Palette,
+    costs,
+    dots,
+    looks,
+    palette,
+    printing,
+    scales,
+    trade,
+)
 from schema.site import Site
 
 # Questions with a figure on the catalog of the demo, of every kind there is
@@ -111,9 +121,13 @@ def many(settings: int, **values: Any) -> pl.DataFrame:
 def test_a_hundred_methods_are_drawn_or_counted() -> None:
     frame = many(106)
     chart = dots(frame, "mean", [])
-    assert chart.title.text == ["The best 40 of 106 rows; the table has all."]
+    notes = " ".join(chart.title.text)
+    assert notes.startswith(
+        "The best 40 of 106 rows; the table has all. All with the mixture plain."
+    )
+    assert "Grey: the other 32 methods" in notes
     names = texts(printing.svg(chart, 6.75))
-    assert "method_105 · plain" in names and "method_000 · plain" not in names
+    assert "method_105" in names and "method_000" not in names
 
 
 def test_more_methods_than_colours_are_grey_and_counted() -> None:
@@ -125,10 +139,40 @@ def test_more_methods_than_colours_are_grey_and_counted() -> None:
         )
     front = frame.filter(pl.col("method") == "method_003")
     chart = trade(frame, front, frame.clear(), [])
-    assert chart.title.text == ["Grey: the other 12 methods, which are further behind."]
-    colours = looks.paints([], frame, ["method_003"])
-    assert colours["method_003"] == looks.OKABE_ITO[0]
-    assert list(colours.values()).count(looks.FAINT) == 19
+    notes = " ".join(chart.title.text)
+    assert notes.startswith(
+        "Grey: the other 12 methods, which are further behind. Of those in grey"
+    )
+    colours = palette.dyed([], frame, ["method_003"]).colours
+    assert colours["method_003"] == palette.OKABE_ITO[0]
+    assert list(colours.values()).count(palette.FAINT) == 19
+
+
+def test_rows_are_coloured_by_a_part_and_found_by_name() -> None:
+    """A part has its colour by the methods of the catalog, whichever rows are drawn."""
+    parts = {f"method_{number:03d}": "lora" if number % 2 else "full" for number in range(60)}
+    by_part = Palette(by="tuning", parts=parts)
+    whole, few = palette.dyed(by_part, many(60)), palette.dyed(by_part, many(2))
+    assert set(whole.rows["hue"]) == {"full", "lora"}
+    assert whole.colours == few.colours and not whole.notes
+    sought = by_part.looking_for(["method_001"])
+    chart = dots(many(60), "mean", sought)
+    data = max(chart.to_dict()["datasets"].values(), key=len)
+    assert "method_001" in {row["method"] for row in data}, "below the best 40, and looked for"
+    assert [row["method"] for row in data if row["lit"]] == ["method_001"]
+    assert "Strong: 1 of 41 methods drawn, which were looked for." in " ".join(chart.title.text)
+
+
+def test_a_dark_page_has_its_own_colours_and_print_does_not() -> None:
+    frame = many(12).with_columns(verdict=pl.lit("behind"), method=pl.lit("#222222"))
+    chart = dots(frame, "mean", [])
+    before = chart.to_json()
+    dark = figures.for_page(chart, True).to_dict()
+    assert dark["config"]["axis"]["labelColor"] == "#ececec"
+    assert {row["method"] for rows in dark["datasets"].values() for row in rows} == {"#222222"}
+    assert chart.to_json() == before
+    light = figures.for_page(chart, False).to_dict()
+    assert light["config"]["axis"]["labelColor"] == "#222222"
 
 
 def test_one_value_far_away_does_not_flatten_the_others() -> None:

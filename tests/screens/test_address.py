@@ -15,11 +15,15 @@ from tests.screens.opening import opened
     ("page", "key", "value", "instead"),
     [
         ("", "budget", "nonsense", "small"),
-        ("", "budget", "smal", "small. Did you mean 'small'?"),
+        ("", "budget", "smal", "small. Allowed: small, large. Did you mean 'small'?"),
         ("", "method", "nonsense", "any"),
         ("", "measure", "nonsense", "balances learning and keeping best"),
-        ("plots", "stream", "nonsense", "world"),
-        ("plots", "figure", "nonsense", "Learned against kept"),
+        ("compare", "stream", "nonsense", "world"),
+        ("", "figure", "nonsense", "Ranking"),
+        ("", "colour", "nonsense", "method"),
+        ("runs", "sort", "nonsense", "trial"),
+        ("runs", "tag", "nonsense", "any"),
+        ("declare", "mixture", "nonsense", "the others"),
         ("retention_at_budget", "budget", "nonsense", "all"),
         ("effect", "measure", "nonsense", "gm"),
     ],
@@ -34,7 +38,7 @@ def test_a_value_of_the_address_that_is_not_there_is_named(
     assert not [one for one in opened(page).warning if "address" in one.value]
 
 
-@pytest.mark.parametrize("page", ["", "plots", "operations"])
+@pytest.mark.parametrize("page", ["", "compare", "operations"])
 def test_what_a_page_compares_within_stands_in_the_address(
     full: reading.Snapshot, page: str
 ) -> None:

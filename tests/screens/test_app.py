@@ -13,7 +13,7 @@ import pytest
 import app
 from queries import Question, SnapshotError, figures, questions
 from queries.figures import printing
-from screens import plots, reading, showing, words
+from screens import answer, compare, reading, runs, showing, words
 from tests.filled import Filled, varied
 from tests.screens.opening import APP, opened, texts
 
@@ -27,11 +27,11 @@ def test_without_a_snapshot_it_says_what_to_do(folder: Path) -> None:
     assert any("python -m schema" in code.value for code in at.code)
 
 
-@pytest.mark.parametrize("page", app.OURS)
+@pytest.mark.parametrize("page", [*app.OURS, *app.HIDDEN])
 def test_pages_on_an_empty_catalog(empty: None, page: str) -> None:
     at = opened(page)
     assert at.header and not at.get("vega_lite_chart")
-    assert page == "console" or len(at.info) == 1, "an empty state is designed"
+    assert page in ("console", "ask") or len(at.info) == 1, "an empty state is designed"
 
 
 @pytest.mark.parametrize("name", ["status", "comparison", "audit_values"])
@@ -102,18 +102,94 @@ def test_the_trials_behind_a_row(full: reading.Snapshot) -> None:
     assert any("FROM seeds WHERE" in code.value for code in at.code)
 
 
-@pytest.mark.parametrize("figure", plots.FIGURES)
+@pytest.mark.parametrize("figure", answer.FIGURES)
 def test_every_figure(full: reading.Snapshot, figure: str) -> None:
-    at = opened(
-        "plots",
-        figure=figure,
-        b="lora" if figure == "Two methods" else "",
-        a="finetune" if figure == "Two methods" else "",
-    )
+    at = opened("", figure=figure)
     charts = at.get("vega_lite_chart")
     assert at.get("button_group")[0].value == figure
-    words_ = {"Two methods": "nothing to pair", "Published": "never"}
-    assert len(charts) == 1 or words_[figure] in texts(at)
+    assert len(charts) == (2 if figure == "Ranking" else 1) or "never" in texts(at)
+    for chart in charts:
+        assert len(chart.proto.alt) > 20, "each is described to who cannot see it"
+
+
+def test_menus_stand_beside_the_answer_and_below_it_on_a_phone(full: reading.Snapshot) -> None:
+    """The answer is the first column, so it is first where columns stand below one another."""
+    first, second = opened().columns[:2]
+    assert first.header and [box.key for box in first.selectbox] == ["row"]
+    assert {box.key for box in second.selectbox} >= {"measure", "backbone", "colour", "top"}
+
+
+def test_a_link_holds_everything_that_is_shown(full: reading.Snapshot) -> None:
+    shown = {
+        "": {"measure", "backbone", "stream", "budget", "colour", "top", "figure"},
+        "compare": {"what", "measure", "backbone", "stream", "budget", "setting", "spent", "rows"},
+        "runs": {"sort", "way", "page"},
+        "declare": {"backbone", "stream", "budget", "seeds", "first_seed"},
+        "operations": {"backbone", "stream", "budget"},
+        "trial": {"id"},
+    }
+    for page, keys in shown.items():
+        at = opened(page)
+        assert keys <= set(at.query_params), (page, at.query_params)
+
+
+def test_settings_are_compared(full: reading.Snapshot) -> None:
+    at = opened("compare", setting=["finetune · plain", "lora · replay"])
+    text = texts(at)
+    assert "These two differ in method, mixture" in text
+    # Paired lines are not drawn of them; the course and the difference are.
+    assert len(at.get("vega_lite_chart")) == 2
+    keys = at.dataframe[-1].value["key"].to_list()
+    assert "mixture.buffer_share" in keys and "method.name" in keys
+    assert "does not have" in texts(opened("compare", setting=["nonsense", "lora · replay"]))
+
+
+def test_trials_are_compared(full: reading.Snapshot) -> None:
+    at = opened("compare", what="trials", trials="1, 2,x,99")
+    assert at.dataframe[0].value["trial"].to_list() == ["/trial?id=1", "/trial?id=2"]
+    assert "Not the number of a trial: x." in texts(at)
+    assert "There is no trial 99 in this catalog." in texts(at)
+    assert len(at.get("vega_lite_chart")) == 1
+    assert compare.differences({"a": {"x": "1", "y": "2"}, "b": {"x": "1"}}) == [
+        {"key": "y", "a": "2", "b": "-"}
+    ]
+
+
+def test_runs_are_searched_sorted_and_filtered(full: reading.Snapshot) -> None:
+    at = opened("runs")
+    assert "16 trials fit; these are 1 to 16." in texts(at)
+    table = at.dataframe[0].value
+    assert table["trial"][0] == "/trial?id=16", "the newest first"
+    assert "odd,paper" in set(table["tags"]), "of the trial and of its study"
+    assert "Ada: its loss fell late" in set(table["remarks"])
+    assert set(opened("runs", tag="odd").dataframe[0].value["trial"]) == {
+        "/trial?id=1",
+        "/trial?id=8",
+    }
+    assert set(opened("runs", search="fell LATE").dataframe[0].value["trial"]) == {"/trial?id=1"}
+    assert "No trial fits." in texts(opened("runs", search="nothing like it"))
+    best = opened("runs", sort="gm", way="falling").dataframe[0].value
+    assert best["method"].to_list()[0] == "ewc"
+
+
+def test_what_a_selection_writes_is_sql_that_works(full: reading.Snapshot) -> None:
+    filled = Filled()
+    varied(filled)
+    filled.connection.execute(runs.statements([2, 3], "it's odd", "late"))
+    assert filled.row("labelled", trial=3)["tags"] == "it's odd,paper"
+    assert filled.row("labelled", trial=3)["remarks"] == "late"
+    taken_off = runs.statements([2], "it's odd", "").splitlines()[1].partition(": ")[2]
+    filled.connection.execute(taken_off)
+    assert filled.row("labelled", trial=2)["tags"] == "paper"
+    filled.connection.execute(runs.statements([4], "", "").splitlines()[0])
+    assert filled.rows("request", trial=4)[0]["wish"] == "retry"
+
+
+def test_questions_are_found_by_their_words(full: reading.Snapshot) -> None:
+    at = opened("ask", search="zero-shot budget")
+    assert "Which method retains zero-shot accuracy best at a given budget?" in texts(at)
+    assert "1 of " not in texts(opened("ask"))
+    assert "No question has all of these words" in texts(opened("ask", search="zebra crossing"))
 
 
 def test_operations(full: reading.Snapshot) -> None:
@@ -121,9 +197,6 @@ def test_operations(full: reading.Snapshot) -> None:
     code = {one.value for one in at.code}
     assert "Traceback\n  boom" in code
     assert "INSERT INTO request (trial, wish) SELECT unnest([8]), 'retry';" in code
-    assert set(at.dataframe[1].value["trial"]) == {f"/trial?id={n}" for n in (9, 15, 16)}, (
-        "what runs"
-    )
     filled = opened("operations", hole="ewc · replay")
     assert any(
         "(VALUES ('ewc')) AS methods(method)" in one.value and INSERT_ROW in one.value
@@ -243,7 +316,7 @@ def test_measures_are_called_by_what_tells_them_apart() -> None:
 def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
     frame = pl.DataFrame({"method": ["lora"]})
     colours = [
-        figures.of(methods, frame).to_dict()["scale"]["range"]
+        figures.dyed(methods, frame).paint.to_dict()["scale"]["range"]
         for methods in (["finetune", "lora"], ["finetune", "lora", "x"])
     ]
     assert colours[0] == colours[1] == [figures.OKABE_ITO[1]]
@@ -269,7 +342,9 @@ def test_a_question_younger_than_the_snapshot_says_so(
 
 
 def test_a_wrong_value_is_said_in_words(full: reading.Snapshot) -> None:
-    assert "axis is one of" in opened("effect", axis="nonsense").error[0].value
+    text = texts(opened("effect", axis="nonsense"))
+    assert "The address asks for axis 'nonsense'" in text and "Allowed: backbone, stream" in text
+    assert "a value has the wrong type" in opened("grid_cost", seeds="many").error[0].value
 
 
 def test_it_listens_on_this_machine_only() -> None:

@@ -1,0 +1,72 @@
+"""Fit a figure to a page of the app: in dark colours, and with titles that a phone has room for.
+
+Figures for print always have the colours of a light page, and break titles at their own width.
+"""
+
+import textwrap
+from typing import Any, TypeVar
+
+import altair as alt
+
+# The background of a dark page, as Streamlit has it
+NIGHT = "#0e1117"
+# Colour on a light page -> the one on a dark page
+COLOURS = {
+    "#222222": "#ececec",
+    "#555555": "#bdc1c6",
+    "#8c8c8c": "#80868f",
+    "#ececec": "#2b303b",
+    "white": NIGHT,
+    "#ffffff": NIGHT,
+    "#000000": "#ffffff",
+    "#0072B2": "#3d9fdc",
+    "#7a5195": "#a97fc5",
+    "#F7F7F7": "#20252f",
+    "#c9c9c9": "#5c6370",
+    "#e6e6e6": "#3a404c",
+    "#cfe3f1": "#1f4460",
+    "#f4f4f4": "#1d222c",
+}
+# Characters of a line of an axis' title
+TITLE_WIDTH = 40
+Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
+
+
+def for_page(chart: Chart, dark: bool) -> Chart:
+    """Return a copy of a chart that fits a page; its data are shared, not copied."""
+    # copy() is of every Altair object, though the mixin of charts does not say so.
+    copy: Chart = chart.copy(deep=True)  # type: ignore[attr-defined]
+    if dark:
+        _recolour(copy)
+    _break_titles(copy)
+    return copy
+
+
+def _break_titles(value: Any) -> None:
+    """Break the titles of horizontal axes into lines; what is no part of a chart is passed over."""
+    if isinstance(value, list):
+        for each in value:
+            _break_titles(each)
+    if not isinstance(value, alt.SchemaBase):
+        return
+    if isinstance(value, alt.X) and isinstance(value._kwds.get("title"), str):
+        value._kwds["title"] = textwrap.wrap(value._kwds["title"], TITLE_WIDTH)
+    for key, each in value._kwds.items():
+        if key not in ("data", "datasets"):
+            _break_titles(each)
+
+
+def _recolour(value: Any) -> Any:
+    """Return a part of a chart with its colours replaced; objects are changed in place."""
+    if isinstance(value, str):
+        return COLOURS.get(value, value)
+    if isinstance(value, list):
+        return [_recolour(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _recolour(each) for key, each in value.items()}
+    if isinstance(value, alt.SchemaBase):
+        for key, each in value._kwds.items():
+            # Data may hold any text, also one that is a colour.
+            if key not in ("data", "datasets"):
+                value._kwds[key] = _recolour(each)
+    return value

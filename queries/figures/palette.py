@@ -1,0 +1,220 @@
+"""Say which colour each row of a figure has: by its method, by a part of it, or by another word.
+
+A method keeps its colour when others are added. The backbone as it was (`untouched`) has the colour
+of the axes everywhere, since it is what all others are compared with.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import altair as alt
+import polars as pl
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+INK, SOFT, FAINT = "#222222", "#555555", "#8c8c8c"
+# What the backbone before any update is called where it stands among methods
+UNTOUCHED = "untouched"
+# What a row is called whose method has no such part, as in an older catalog
+UNKNOWN = "not known"
+# Characters of a line of a legend, those of a phone's width
+LEGEND_CHARACTERS = 52
+# How strong a mark is that the pointer, or a search, has left out
+PALE = 0.12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Palette:
+    """What rows are coloured by, and which of them stand out."""
+
+    # All methods of the catalog, oldest first
+    methods: tuple[str, ...] = ()
+    # A word of the sentence, or a part of a method
+    by: str = "method"
+    # For a part: the value of it that each method has
+    parts: Mapping[str, str] = field(default_factory=dict)
+    # The methods that have a colour where there are more than colours, before any others
+    first: tuple[str, ...] = ()
+    # The methods that somebody looks for; None: nobody looks for any
+    sought: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, methods: "Sequence[str] | Palette") -> "Palette":
+        """Return the palette of these methods, or the palette itself."""
+        if isinstance(methods, Palette):
+            return methods
+        return cls(methods=tuple(methods))
+
+    def looking_for(self, methods: Sequence[str] | None) -> "Palette":
+        """Return the palette in which these methods stand out; None: all are alike."""
+        return replace(self, sought=None if methods is None else frozenset(methods))
+
+    def before(self, methods: Sequence[str]) -> "Palette":
+        """Return the palette in which these methods have a colour first, in this order."""
+        return replace(self, first=tuple(dict.fromkeys(methods)))
+
+    def on(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with `hue`, what decides their colour, and `lit`, whether they stand out.
+
+        A column that the rows do not have cannot colour them, so their methods do.
+        """
+        method = pl.col("method")
+        hue = method
+        if self.parts:
+            hue = method.replace_strict(dict(self.parts), default=UNKNOWN)
+        elif self.by in rows.columns:
+            hue = pl.col(self.by).cast(pl.String)
+        # The backbone as it was is no choice, whatever rows are coloured by.
+        hue = pl.when(method == UNTOUCHED).then(pl.lit(UNTOUCHED)).otherwise(hue)
+        lit = pl.lit(True)
+        if self.sought is not None:
+            lit = method.is_in(sorted(self.sought))
+        return rows.with_columns(hue=hue, lit=lit)
+
+    def colours(self, rows: pl.DataFrame, ahead: Sequence[str] = ()) -> dict[str, str]:
+        """Return the colour of each hue of some rows.
+
+        Args:
+            rows: what is drawn, as `on` returns it.
+            ahead: the methods that have a colour where there are more methods than colours.
+        """
+        here = rows["hue"].drop_nulls().unique(maintain_order=True).to_list()
+        by_method = self.by == "method" or (not self.parts and self.by not in rows.columns)
+        if by_method:
+            colours = self._of_methods(here, ahead)
+        else:
+            # The most frequent come first, so that those of few rows are grey.
+            counts = Counter(self.parts.values())
+            if not counts:
+                counts = Counter(rows["hue"].drop_nulls().to_list())
+            known = sorted(counts, key=lambda name: (-counts[name], name))
+            order = [name for name in known if name != UNTOUCHED]
+            order += [name for name in here if name not in (*order, UNTOUCHED)]
+            colours = dict.fromkeys(order, FAINT)
+            frequent = order
+            if len(order) > len(OKABE_ITO):
+                frequent = order[: len(OKABE_ITO)]
+            # Few values are given colours by their names, which no count can change.
+            colours |= dict(zip(sorted(frequent), OKABE_ITO, strict=False))
+            colours = {name: colour for name, colour in colours.items() if name in here}
+        if UNTOUCHED in here:
+            colours[UNTOUCHED] = INK
+        return colours
+
+    def _of_methods(self, here: list[str], ahead: Sequence[str]) -> dict[str, str]:
+        """Return the colours of methods: each that of its place among all of the catalog."""
+        names = [name for name in here if name != UNTOUCHED]
+        order = [*self.methods, *(name for name in names if name not in self.methods)]
+        places = {name: place for place, name in enumerate(order)}
+        known = [name for name in order if name in names]
+        if len(known) <= len(OKABE_ITO) or not ahead:
+            return {name: OKABE_ITO[places[name] % len(OKABE_ITO)] for name in known}
+        best = [name for name in dict.fromkeys(ahead) if name != UNTOUCHED]
+        # Whoever is looked for has a colour before those that are ahead.
+        best.sort(key=lambda name: name not in (self.sought or ()))
+        coloured = best[: len(OKABE_ITO)]
+        colours = dict.fromkeys([*coloured, *known], FAINT)
+        return colours | dict(zip(coloured, OKABE_ITO, strict=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dyed:
+    """Rows with their colours, in the order in which they are drawn."""
+
+    rows: pl.DataFrame
+    paint: alt.Color
+    # Sentences on what has no colour
+    notes: tuple[str, ...]
+    # The colour of each hue
+    colours: Mapping[str, str]
+
+    @property
+    def plain(self) -> pl.DataFrame:
+        """Rows that have a colour of their own, or that somebody looks for."""
+        grey = [name for name, colour in self.colours.items() if colour == FAINT]
+        return self.rows.filter(~pl.col("hue").is_in(grey))
+
+
+def dyed(
+    methods: Sequence[str] | Palette,
+    frame: pl.DataFrame,
+    ahead: Sequence[str] = (),
+    legend: bool = True,
+) -> Dyed:
+    """Return rows with their colours.
+
+    Args:
+        methods: all methods there are, oldest first, or a palette.
+        frame: the rows that are drawn, with a column `method`.
+        ahead: the methods that have a colour where there are more of them than colours; they are
+            drawn last, above the others.
+        legend: whether the figure names what has a colour.
+    """
+    palette = Palette.of(methods)
+    ahead = [*palette.first, *ahead]
+    rows = palette.on(frame)
+    colours = palette.colours(rows, ahead)
+    grey = [name for name, colour in colours.items() if colour == FAINT]
+    shown = None
+    if legend:
+        # The legend names what has a colour; a note counts the grey ones.
+        names = [name for name in colours if name not in (*grey, UNTOUCHED)]
+        columns = columns_for(names)
+        shown = alt.Legend(title=None, orient="top", columns=columns, symbolOpacity=1, values=names)
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    if ahead:
+        rows = _in_front(rows, ahead)
+    return Dyed(
+        rows=rows,
+        paint=alt.Color("hue:N", scale=scale, legend=shown),
+        notes=(*_greyed(palette, len(grey)), *_sought(palette, rows)),
+        colours=colours,
+    )
+
+
+def columns_for(names: Sequence[str]) -> int:
+    """Return how many columns of names a legend has, so that a narrow page has room for them."""
+    longest = max(map(len, names), default=0)
+    return max(1, min(6, LEGEND_CHARACTERS // (longest + 4)))
+
+
+def pointed(panel: str = "") -> alt.Parameter:
+    """Return what the pointer rests on: the row of the mark below it, or nothing.
+
+    panel: what tells a figure's panels apart, since each has a pointer of its own.
+    """
+    name = re.sub(r"\W", "_", f"pointed {panel}".strip())
+    return alt.selection_point(name=name, fields=["row"], on="pointerover", clear="pointerout")
+
+
+def strength(pointer: alt.Parameter, strong: float = 1.0) -> object:
+    """Return how strong a mark is: pale where the pointer or a search is after another row."""
+    lit = alt.when(pointer, alt.datum.lit).then(alt.value(strong))
+    return lit.otherwise(alt.value(PALE))
+
+
+def _in_front(rows: pl.DataFrame, ahead: Sequence[str]) -> pl.DataFrame:
+    """Return the rows in the order in which they are drawn: those ahead last, above the others."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(ahead))}
+    place = pl.col("method").replace_strict(places, default=len(places), return_dtype=pl.Int64)
+    return rows.sort(place, descending=True, maintain_order=True)
+
+
+def _greyed(palette: Palette, grey: int) -> list[str]:
+    """Return the note on what is grey, if anything is."""
+    if not grey:
+        return []
+    if palette.by == "method":
+        return [f"Grey: the other {grey} methods, which are further behind."]
+    return [f"Grey: {grey} more values of {palette.by}, which fewer rows have."]
+
+
+def _sought(palette: Palette, rows: pl.DataFrame) -> list[str]:
+    """Return the note on a search, where there is one."""
+    if palette.sought is None:
+        return []
+    strong = rows.filter(pl.col("lit"))["method"].n_unique()
+    return [
+        f"Strong: {strong} of {rows['method'].n_unique()} methods drawn, which were looked for."
+    ]

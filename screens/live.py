@@ -1,0 +1,213 @@
+"""Read how far running trials are from the files that their workers write, without the catalog.
+
+The snapshot says which trials there are; what they do this second is in their run folders
+(`runner.run_folder`): `progress.json`, the heartbeat, the log, and the tables of finished tasks.
+Nothing here opens a database, and nothing is written.
+"""
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from runner.run_files import Progress
+from runner.run_folder import RunFolder, attempt_folder, tail
+
+# A worker without a sign of life for so long is called silent. Its job gives one every few seconds.
+SILENT_S = 120.0
+# Trials that are looked at; of more, those with the highest numbers
+LOOKED_AT = 2_000
+# Bytes of a log that are shown
+LOG_BYTES = 6_000
+# What a worker does, in words
+PHASES = {
+    "train": "trains",
+    "fold": "folds, and its objective looks back (such as a Fisher pass)",
+    "merge": "merges weights",
+    "evaluate": "evaluates",
+}
+LOSS = re.compile(r"task-(\d+)\.progress\.parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A trial that runs, or waits in its job, as its folder says."""
+
+    trial: int
+    attempt: int
+    folder: Path
+    # queued: nobody has taken it yet; running; silent: no sign of life for SILENT_S
+    state: str
+    progress: Progress | None
+    # Seconds since the worker last reported
+    age_s: float | None
+    # Seconds that it still wants; None: it cannot be said
+    left_s: float | None
+
+    @property
+    def phase(self) -> str:
+        """What it does, in words."""
+        if self.progress is None:
+            return "starts" if self.state == "running" else self.state
+        return PHASES.get(self.progress.phase, self.progress.phase)
+
+    @property
+    def done(self) -> float:
+        """The share of its steps that are behind it."""
+        if self.progress is None or not self.progress.total_steps:
+            return 0.0
+        return min(self.progress.done_steps / self.progress.total_steps, 1.0)
+
+    @property
+    def end(self) -> datetime | None:
+        """When it is expected to end, by this machine's clock."""
+        if self.left_s is None:
+            return None
+        return datetime.now() + timedelta(seconds=self.left_s)
+
+
+def running(runs: Path, trials: Iterable[int]) -> list[Running]:
+    """Return those of some trials whose newest attempt has no end, the lowest number first."""
+    numbers = sorted(set(trials), reverse=True)[:LOOKED_AT]
+    looked = (look(runs, trial) for trial in reversed(numbers))
+    return [one for one in looked if one is not None]
+
+
+def look(runs: Path, trial: int) -> Running | None:
+    """Return how far a trial is; None where it has no attempt, or its newest one has ended."""
+    attempts = _numbers(attempt_folder(runs, trial, 1).parent)
+    if not attempts:
+        return None
+    attempt = max(attempts)
+    run = RunFolder(attempt_folder(runs, trial, attempt))
+    if (run.path / "outcome.json").exists() or (run.path / "verdict.json").exists():
+        return None
+    beat = _beat(run.path / "alive")
+    state = "queued"
+    if run.claimed:
+        state = "running"
+        if beat is None or time.time() - beat > SILENT_S:
+            state = "silent"
+    # A folder that is given up has no end of its own until sync writes one.
+    if run.revoked:
+        return None
+    progress = run.progress()
+    return Running(
+        trial=trial,
+        attempt=attempt,
+        folder=run.path,
+        state=state,
+        progress=progress,
+        age_s=_age(progress),
+        left_s=_left(run, progress),
+    )
+
+
+def newer(runs: Path, newest: int) -> list[int]:
+    """Return the trials with a folder whose numbers are above that of the snapshot's newest."""
+    return [number for number in _numbers(runs) if number > newest]
+
+
+def losses(running: Running) -> pl.DataFrame:
+    """Return the curve so far: of each finished task from its table, of this one from its report.
+
+    Columns as in the question `curve`, as far as files say them.
+    """
+    frames = []
+    step_before = 0
+    steps = 0 if running.progress is None else running.progress.steps
+    for path in sorted(running.folder.glob("task-*.progress.parquet")):
+        match = LOSS.fullmatch(path.name)
+        if match is None:
+            continue
+        step_before = (int(match[1]) - 1) * steps
+        rows = pl.read_parquet(path, columns=["task", "step", "loss"])
+        frames.append(rows.with_columns(at_step=pl.col("step") + step_before))
+    progress = running.progress
+    if progress is not None and progress.task:
+        step_before = (progress.task - 1) * progress.steps
+        points = [*progress.curve]
+        if progress.loss is not None and progress.phase == "train":
+            points.append([progress.step, progress.loss])
+        for step, loss in points:
+            row = {"task": progress.task, "step": int(step), "loss": float(loss)}
+            frames.append(pl.DataFrame([row | {"at_step": step_before + int(step)}]))
+    if not frames:
+        return pl.DataFrame()
+    columns = [pl.col(name).cast(pl.Int64) for name in ("task", "step", "at_step")]
+    shaped = [frame.select(*columns, pl.col("loss").cast(pl.Float64)) for frame in frames]
+    curve = pl.concat(shaped).unique(["task", "step"], keep="last", maintain_order=True)
+    return curve.with_columns(attempt=pl.lit(running.attempt)).sort("at_step")
+
+
+def log_tail(running: Running) -> str:
+    """Return the end of the worker's log."""
+    return tail(running.folder / "log.txt", LOG_BYTES)
+
+
+def _left(run: RunFolder, progress: Progress | None) -> float | None:
+    """Return the seconds that a trial still wants: training at its rate, and what else tasks take.
+
+    What a task takes beside its steps (a Fisher pass, merging, evaluation) is what the tasks that
+    it has finished took, or the first evaluation while none has.
+    """
+    if progress is None:
+        return None
+    train_s, other_s = _paces(run)
+    if progress.phase == "train" and progress.remaining_s is not None:
+        steps_s = progress.remaining_s
+    elif train_s is not None:
+        left = progress.total_steps - progress.done_steps
+        steps_s = left * train_s
+    else:
+        return None
+    tasks_left = progress.tasks - max(progress.task - 1, 0)
+    return steps_s + tasks_left * (other_s or 0.0)
+
+
+def _paces(run: RunFolder) -> tuple[float | None, float | None]:
+    """Return the seconds of a step, and per task of everything else, of its finished tasks."""
+    frames = []
+    for path in sorted(run.path.parent.glob("*/task-*.cost.parquet")):
+        try:
+            frames.append(pl.read_parquet(path, columns=["task", "phase", "seconds", "steps"]))
+        except (OSError, pl.exceptions.PolarsError):
+            # A file that is being replaced, or damaged, says nothing.
+            continue
+    if not frames:
+        return None, None
+    costs = pl.concat(frames).unique(["task", "phase"], keep="last")
+    # Before a task has ended, the evaluation of the untouched backbone is all that is known.
+    ended = costs.filter(pl.col("task") > 0)
+    train = ended.filter(pl.col("phase") == "train")
+    other = (ended if len(ended) else costs).filter(pl.col("phase") != "train")
+    tasks = max(other["task"].n_unique(), 1)
+    other_s = float(other["seconds"].sum()) / tasks
+    steps = int(train["steps"].sum() or 0)
+    return (float(train["seconds"].sum()) / steps if steps else None), other_s
+
+
+def _age(progress: Progress | None) -> float | None:
+    """Return the seconds since a report was written, by the time that it says."""
+    if progress is None or not progress.at:
+        return None
+    return max(time.time() - datetime.fromisoformat(progress.at).timestamp(), 0.0)
+
+
+def _beat(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers that name entries of a folder; none where there is no folder."""
+    try:
+        return [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+    except OSError:
+        return []

@@ -1,0 +1,20 @@
+"""Sites whose snapshots are results that were really run: the demo, and the grid of 105 methods."""
+
+import contextlib
+from pathlib import Path
+
+from pages.kept import Example
+from schema.site import Site
+
+
+def published(folder: Path, example: Example) -> Site:
+    """A site in `folder` that publishes the kept results of an example."""
+    site = Site.load(folder)
+    site.snapshot.mkdir(parents=True, exist_ok=True)
+    path = site.snapshot / "catalog-000001.duckdb"
+    with contextlib.closing(example.catalog()) as connection:
+        connection.execute(f"ATTACH '{path}' AS made")
+        connection.execute("COPY FROM DATABASE memory TO made")
+        connection.execute("DETACH made")
+    site.current.symlink_to(path.name)
+    return site

@@ -1,0 +1,169 @@
+"""Every page on results that were really run, at three widths and in both modes, in a real browser.
+
+Contrast, names and roles by axe-core (WCAG 2.1, A and AA); nothing reaches beyond the window; the
+answer stands before its menus; the keyboard leaves the menu; a report opens with the network off.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import app as the_app
+from pages.kept import DEMO, METHODS
+from queries import opened, report
+from tests.browser.chromium import browser, served, settled, shown, visit
+from tests.browser.conftest import require_browser
+from tests.browser.sites import published
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WIDTHS = (390, 820, 1380)
+MODES = ("light", "dark")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+# What a page shows of its background, by mode
+BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}
+ADDRESSES = (
+    *the_app.OURS,
+    "trial?id=2",
+    "ranked",
+    "?figure=Cost",
+    "compare?what=trials&trials=2,3",
+)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    require_browser()
+    folder = tmp_path_factory.mktemp("demo")
+    published(folder, DEMO)
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    require_browser()
+    folder = tmp_path_factory.mktemp("methods")
+    published(folder, METHODS)
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator["Page"]:
+    require_browser()
+    with browser() as context:
+        yield context.new_page()
+
+
+def axe() -> str:
+    """The text of axe-core, which the package of the same purpose brings."""
+    pytest.importorskip("axe_playwright_python")
+    found = importlib.util.find_spec("axe_playwright_python")
+    assert found is not None and found.origin is not None
+    return (Path(found.origin).parent / "axe.min.js").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+def test_pages_keep_to_wcag(demo: str, window: "Page", mode: str) -> None:
+    source, wrong = axe(), []
+    window.emulate_media(color_scheme=mode)
+    window.set_viewport_size({"width": 1280, "height": 1000})
+    for address in ADDRESSES:
+        visit(window, f"{demo}/{address}")
+        window.wait_for_timeout(500)
+        window.evaluate(source)
+        found = window.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+        for one in found["violations"]:
+            nodes = [node["html"][:120] for node in one["nodes"][:3]]
+            wrong.append((address, one["id"], nodes))
+        for chart in window.get_by_test_id("stVegaLiteChart").all():
+            label = chart.locator("[aria-label]").first.get_attribute("aria-label") or ""
+            assert label and label != "Vega visualization", address
+    assert not wrong, wrong
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+def test_pages_fit_three_widths_with_a_hundred_methods(
+    hundred: str, window: "Page", mode: str
+) -> None:
+    window.emulate_media(color_scheme=mode)
+    for width in WIDTHS:
+        window.set_viewport_size({"width": width, "height": 900})
+        for address in ("", "operations", "compare"):
+            visit(window, f"{hundred}/{address}")
+            whole = window.evaluate("document.documentElement.scrollWidth")
+            assert whole <= width, (address, width, whole)
+            colour = window.evaluate(
+                "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+            )
+            assert colour == BACKGROUND[mode]
+            if address:
+                continue
+            text = shown(window)
+            assert "derpp with replay_thirds balances learning and keeping best" in text
+            assert "The best 40 of 106 rows; the table has all." in text
+            assert "Grey: the other 97 methods" in text, "nothing is left out silently"
+            answer = window.locator("h4").bounding_box()
+            menu = window.get_by_role("combobox", name="measure").first.bounding_box()
+            assert answer is not None and menu is not None
+            # Beside it where there is room, below it elsewhere, and never before it
+            assert menu["x"] > answer["x"] + 100 or menu["y"] > answer["y"]
+
+
+@pytest.mark.slow
+def test_the_keyboard_leaves_the_menu(demo: str, window: "Page") -> None:
+    window.set_viewport_size({"width": 1380, "height": 900})
+    visit(window, demo)
+    inside = "!!document.activeElement.closest('[data-testid=stSidebar]')"
+    entered = False
+    for _ in range(25):
+        window.keyboard.press("Tab")
+        now = window.evaluate(inside)
+        if entered and not now:
+            return
+        entered = entered or now
+    raise AssertionError("25 tabs did not lead through the menu to the page")
+
+
+@pytest.mark.slow
+def test_a_search_and_a_part_stand_in_the_link(hundred: str, window: "Page") -> None:
+    visit(window, f"{hundred}/?colour=tuning&find=lora")
+    assert "7 of 105 methods are called so." in shown(window)
+    assert "Strong: 7 of 48 methods drawn, which were looked for." in shown(window) or (
+        "methods drawn, which were looked for." in shown(window)
+    )
+    link = window.url
+    assert all(f"{word}=" in link for word in ("measure", "backbone", "budget", "top", "figure"))
+    box = window.get_by_role("textbox", name="find a method")
+    box.fill("ewc")
+    box.press("Enter")
+    window.wait_for_url(lambda url: "find=ewc" in url)
+    settled(window)
+    visit(window, link)
+    assert "7 of 105 methods are called so." in shown(window)
+
+
+@pytest.mark.slow
+def test_a_report_opens_with_the_network_off(window: "Page", tmp_path: Path, hundred: str) -> None:
+    site = published(tmp_path / "site", DEMO)
+    with opened(site.current) as connection:
+        report.write(connection, tmp_path / "report", ["study=demo"], report.now(site.current))
+    window.context.set_offline(True)
+    try:
+        for mode in MODES:
+            window.emulate_media(color_scheme=mode)
+            window.goto((tmp_path / "report" / "index.html").as_uri())
+            window.evaluate(axe())
+            found = window.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+            assert not found["violations"], [one["id"] for one in found["violations"]]
+        assert window.locator("svg").count() >= 5
+        assert "balances learning and keeping best" in window.locator("body").inner_text()
+    finally:
+        window.context.set_offline(False)
