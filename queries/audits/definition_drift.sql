@@ -1,7 +1,7 @@
 -- Whose definition has changed since it ran?
 -- grain: one row per attempt whose stored definition is no longer what its rows say
--- This is an audit: no rows is good. Attempts that measure what a trial deployed are not meant:
--- they run what the trial ran.
+-- This is an audit: no rows is good. Of an attempt that measured what a trial deployed these are the
+-- rows of the datasets.
 -- `words` lists the words of the sentence whose rows differ, as values: the order of keys, `1` or
 -- `1.0`, and the 15th digit of a number are how JSON was written and say nothing. Never edit a row
 -- that ran: insert another under a new name.
@@ -22,6 +22,15 @@ written AS MATERIALIZED (
     SELECT trial, attempt, spec_id, word, ran->word AS ran, says->word AS says
     FROM compared CROSS JOIN word
     WHERE (ran->word) IS DISTINCT FROM (says->word)
+    UNION ALL
+    -- of what was measured later, the rows of the datasets
+    SELECT later.trial, later.attempt, later.spec_id, 'dataset ' || dataset.name, later.dataset,
+           to_json({name: dataset.name, format: dataset.format, location: dataset.location,
+                    params: dataset.params, kind: dataset.kind, classes: dataset.classes,
+                    templates: dataset.templates})
+    FROM (SELECT trial, attempt, spec_id, unnest((spec->'$.measures.datasets')::JSON[]) AS dataset
+          FROM attempt WHERE measures IS NOT NULL AND spec_id <> '') later
+    JOIN dataset ON dataset.name = later.dataset->>'name'
 ),
 leaf AS (
     SELECT written.trial, written.attempt, written.word, true AS of_attempt, node.fullkey,

@@ -15,9 +15,26 @@ from schema.site import Site
 # Trials that a line names, and measurements whose weights a dry run looks for
 SHOWN = 5
 LOOKED_AT = 100
+# By what happened alone: `measurements` looks at every result of these trials, in each pass
 REFUSED = """
-SELECT suite, count(*), list(trial ORDER BY trial)[:?] FROM measurements
-WHERE state = 'refused' GROUP BY suite ORDER BY suite
+WITH
+newest AS (
+    SELECT trial, measures AS suite, arg_max(state, attempt) AS state
+    FROM attempt JOIN outcome USING (trial, attempt)
+    WHERE measures IS NOT NULL GROUP BY trial, measures
+),
+wish AS (
+    SELECT n.trial, n.suite, arg_max(r.wish, r.serial) AS wish
+    FROM newest n
+    JOIN request r ON r.trial = n.trial AND (r.suite IS NULL OR r.suite = n.suite)
+    GROUP BY n.trial, n.suite
+)
+SELECT n.suite, count(*), list(n.trial ORDER BY n.trial)[:?]
+FROM newest n
+SEMI JOIN exhausted e ON e.trial = n.trial AND e.measures = n.suite
+LEFT JOIN wish w ON w.trial = n.trial AND w.suite = n.suite
+WHERE n.state = 'refused' AND w.wish IS DISTINCT FROM 'withdraw'
+GROUP BY n.suite ORDER BY n.suite
 """
 
 

@@ -65,7 +65,7 @@ FROM used JOIN dataset ON dataset.name = used.dataset
 GROUP BY used.dataset ORDER BY min(used.place), used.dataset
 """
 CODE = """
-SELECT coalesce("commit", 'not known'), CAST(versions AS VARCHAR) FROM outcome
+SELECT coalesce("commit", 'not known'), CAST(versions AS VARCHAR) FROM trained
 WHERE trial = ? ORDER BY attempt DESC LIMIT 1
 """
 

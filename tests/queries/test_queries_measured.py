@@ -1,6 +1,7 @@
 """What is measured later, on another suite: which values hold, what is missing, which state it is in, and what it leaves as it was.
 On the catalog of `tests.filled`, whose numbers are short."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -238,3 +239,20 @@ def test_what_measures_no_trial_is_found(filled: Filled) -> None:
     measure(filled, 99)
     assert filled.row("audit_orphans")["fact"] == "measurement"
     assert filled.row("measurements", trial=99)["reason"] == "there is no such trial"
+
+
+def test_a_dataset_that_was_edited_after_it_was_measured_is_found(filled: Filled) -> None:
+    measured(filled, 2)
+    (row,) = filled.rows("dataset", name="cars")
+    keys = ("name", "format", "location", "params", "kind", "classes", "templates")
+    words = {key: json.loads(row[key]) if key in JSON else row[key] for key in keys}
+    spec = {"measures": {"datasets": [words]}, "version": 1}
+    filled.connection.execute(
+        "UPDATE attempt SET spec = ? WHERE attempt = 2", [json.dumps(spec, sort_keys=True)]
+    )
+    assert filled.rows("definition_drift", attempt=2) == []
+    filled.connection.execute("UPDATE dataset SET templates = '[\"a {}\"]' WHERE name = 'cars'")
+    assert filled.row("definition_drift", attempt=2)["words"] == ["dataset cars"]
+
+
+JSON = ("params", "classes", "templates")

@@ -79,6 +79,7 @@ def test_each_kind_is_tried_again_as_often_as_the_policy_says(
     assert state(filled, trial)[0] == ("failed" if kind else "refused")
     assert filled.row("exhausted") == {
         "trial": trial,
+        "measures": None,
         "kind": kind or "refused",
         "ends": retries + 1,
         "retries": retries,

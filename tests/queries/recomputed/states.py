@@ -38,7 +38,8 @@ def exhausted(facts: Facts) -> list[Row]:
     for (trial, kind), rows in grouped(counted, "trial", "kind").items():
         allowed = retries.get(f"retries_{kind}", 0)
         if len(rows) > allowed:
-            found.append({"trial": trial, "kind": kind, "ends": len(rows), "retries": allowed})
+            row = {"trial": trial, "measures": None, "kind": kind}
+            found.append(row | {"ends": len(rows), "retries": allowed})
     return found
 
 
@@ -298,7 +299,7 @@ def attempts(facts: Facts) -> list[Row]:
         end = next((o for o in facts["outcome"] if (o["trial"], o["attempt"]) == key), {})
         said = {
             name: row[name]
-            for name in ("trial", "attempt", "code", "created_at", "spec_id", "spec")
+            for name in ("trial", "attempt", "code", "created_at", "spec_id", "spec", "measures")
         }
         said |= {
             name: sent.get(name) for name in ("backend", "job_id", "gpus", "folder", "submitted_at")
