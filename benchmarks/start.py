@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from runner.fork_server import IDLE_VARIABLE
@@ -24,7 +23,7 @@ ALL = "import torch._dynamo, transformers, timm, open_clip; import runner.trial"
 OWN = "import runner.trial"
 
 
-def measured(words: list[str], folder: Path, variables: Mapping[str, str]) -> tuple[float, float]:
+def measured(words: list[str], folder: Path, variables: dict[str, str]) -> tuple[float, float]:
     """Return the seconds of processors and on the clock of a command and all that it starts."""
     GROUP.mkdir(exist_ok=True)
     before, began = int((GROUP / "cpuacct.usage").read_text()), time.monotonic()

@@ -11,6 +11,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -49,7 +50,7 @@ class Finder:
         return PathFinder.find_spec(name, compiler.__path__)
 
 
-class Loaded:
+class Loaded(Loader):
     """A loader of a module that is loaded already."""
 
     def __init__(self, module: ModuleType) -> None:
@@ -77,7 +78,7 @@ def install() -> None:
     utils.__dict__.update(is_compile_supported=_is_compile_supported)
     sys.modules |= {COMPILER: compiler, UTILS: utils}
     torch.__dict__["_dynamo"] = compiler
-    sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Finder)
 
 
 def is_standing_in() -> bool:
@@ -92,7 +93,7 @@ def _real(name: str) -> ModuleType:
         for each in (COMPILER, UTILS):
             del sys.modules[each]
         del torch.__dict__["_dynamo"]
-        sys.meta_path.remove(Finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(Finder)
         # The compiler is to decide anew about the functions that it was asked to leave alone
         for function in compiler.__dict__.pop("left_alone", []):
             vars(function).pop(DISABLED, None)
