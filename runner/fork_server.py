@@ -23,6 +23,7 @@ import contextlib
 import gc
 import hashlib
 import json
+import logging
 import os
 import select
 import signal
@@ -40,6 +41,7 @@ from runner import code_snapshot
 from runner.run_folder import crash_point
 from runner.unix import name_process, threads
 
+LOG = logging.getLogger("runner.fork_server")
 SOCKET = "fork.sock"
 # How long a server without work stays, and the environment variable that says otherwise; 0: none
 IDLE_S = 120.0
@@ -334,4 +336,5 @@ def _become_job(connection: socket.socket, digest: str, run: Callable[[Path, int
         return 1
     connection.close()
     crash_point("job_started")
+    LOG.info("forked by a server of %s, which has imported already", Path.cwd())
     return int(run(Path(order.folder), order.position) or 0)

@@ -1,6 +1,7 @@
 """What several tests need and what is dear to make: made once, also where pytest distributes the tests to several
 processes."""
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from runner import code_snapshot
+from schema.questions import fingerprint
 
 Made = TypeVar("Made")
 VARIABLE = "WEIR_TESTS_SHARED"
@@ -31,7 +33,12 @@ def open_place() -> Callable[[], None]:
 @cache
 def place() -> Path:
     """The folder of this run for this code: tests of changed copies of the tree may run within a test."""
-    folder = Path(os.environ[VARIABLE]) / code_snapshot.identity(code_snapshot.ROOT)
+    if VARIABLE not in os.environ:
+        # Outside of pytest, as in `python -m tests.slurm.chaos`
+        atexit.register(open_place())
+    # The questions are part of a catalog, and of no worker's code
+    code = f"{code_snapshot.identity(code_snapshot.ROOT)}-{fingerprint()}"
+    folder = Path(os.environ[VARIABLE]) / code
     folder.mkdir(exist_ok=True)
     return folder
 

@@ -1,4 +1,4 @@
-"""An empty catalog with the present schema and views, made once per process of the tests and copied: making one takes most of a second."""
+"""An empty catalog with the present schema and views, made once for all tests and copied: making one takes seconds."""
 
 import atexit
 import shutil
@@ -10,6 +10,7 @@ import duckdb
 
 from schema.catalog import Catalog
 from schema.migrations import prepare
+from tests.once import once
 
 
 def fresh(path: Path) -> Catalog:
@@ -32,5 +33,10 @@ def in_memory() -> duckdb.DuckDBPyConnection:
 def _template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="weir-template-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    prepare(Catalog(folder / "catalog.duckdb", wait_s=5))
+    (folder / "catalog.duckdb").write_bytes(once("template", lambda: _made(folder / "made.duckdb")))
     return folder / "catalog.duckdb"
+
+
+def _made(path: Path) -> bytes:
+    prepare(Catalog(path, wait_s=5))
+    return path.read_bytes()

@@ -1,6 +1,5 @@
 """The fork server: whose jobs it forks, what it never is, and what a kill of anybody leaves."""
 
-import json
 import os
 import shutil
 import signal
@@ -277,13 +276,14 @@ def test_a_path_longer_than_that_of_a_socket(tree: Path, site: Site) -> None:
 
 @pytest.mark.slow
 def test_results_from_a_server_are_those_of_processes_of_their_own(
-    folder: Path, expected: list[tuple[object, ...]]
+    folder: Path, expected: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the bit, and no trial after the first imports anything."""
+    """To the bit: of two trials one after another the second is forked."""
+    monkeypatch.setenv(fork_server.IDLE_VARIABLE, "600")
     site = declare(folder, f"{APART}trials_at_once = 1\n", 2)
     settle(site)
     done_once(site, expected)
+    logs = [path.read_text() for path in site.runs.glob("batches/*/0_log.out")]
+    assert len(logs) == 2 and sum("forked by a server" in log for log in logs) == 1
     (code,) = [path for path in site.code.iterdir() if (path / fork_server.SOCKET).exists()]
     assert servers(code)
-    claims = [json.loads(path.read_text()) for path in sorted(site.runs.glob("*/01/claim"))]
-    assert len({claim["pid"] for claim in claims}) == 2

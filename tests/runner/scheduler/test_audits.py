@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from runner.run_folder import sha256
+from runner.scheduler import audit as audits
 from runner.scheduler.audit import audit
 from runner.scheduler.report import Report
 from schema import declared
@@ -40,10 +41,11 @@ BROKEN = {
 
 
 @pytest.fixture
-def lab(site: Site) -> tuple[Site, list[int]]:
+def lab(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, list[int]]:
     """A published catalog with three trials that are done and whose receipts are older than the
-    snapshot.
+    snapshot; it counts as a large one.
     """
+    monkeypatch.setattr(audits, "SMALL", 0)
     site.catalog.parent.mkdir(parents=True)
     made = Filled(site.catalog)
     trials = [made.done(PAPER, seed=seed) for seed in range(3)]
@@ -146,6 +148,16 @@ def test_an_audit_is_reported_until_it_is_mended(lab: tuple[Site, list[int]], na
     assert name not in found(site)
     with Catalog(site.catalog).open() as connection:
         assert name not in (connection.execute("SELECT audits FROM status").fetchall()[0][0] or "")
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_all_of_a_small_catalog_is_asked_when_anything_came(
+    lab: tuple[Site, list[int]], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, (first, bad, _) = lab
+    monkeypatch.setattr(audits, "SMALL", 100)
+    done(site, BROKEN[name].format(trial=bad), [first])
+    assert found(site)[name].endswith(f"of trials {bad}. See: python -m queries {name}")
 
 
 def test_a_clean_pass_reports_nothing_and_leaves_nothing(lab: tuple[Site, list[int]]) -> None:
