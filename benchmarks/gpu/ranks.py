@@ -39,7 +39,7 @@ def run(size: Size) -> Answer:
             losses = torch.load(Path(folder) / "losses").tolist()
         apart = max(abs(mine - its) / its for mine, its in zip(losses, alone, strict=True))
         rows.append({"by": kind, "processes": 2, "steps": STEPS, "losses_apart": apart})
-    remarks = [] if "nccl" in kinds else ["there is one GPU, so NCCL was not tried"]
+    remarks = [] if "nccl" in kinds else ["there are no two GPUs, so NCCL was not tried"]
     return Answer(
         rows=rows, holds=all(row["losses_apart"] < TOLERANCE for row in rows), remarks=remarks
     )
