@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import catalog, commands, faults, index, questions, recipes, results, systems
+from pages import catalog, commands, faults, gpu, index, questions, recipes, results, systems
 from pages import methods as method_parts
 from pages.markdown import DOCS, ROOT
 
@@ -21,6 +21,7 @@ QUESTIONS = DOCS / "questions"
 MARKED = (
     README,
     ROOT / "CONTRIBUTING.md",
+    DOCS / "accelerators.md",
     DOCS / "index.md",
     DOCS / "methods.md",
     DOCS / "recipes.md",
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "invariants": lambda: faults.table(faults.INVARIANTS, "invariant"),
     "parts": method_parts.page,
     "results": results.table,
+    "gpu": gpu.page,
     "recipes": recipes.page,
     "pages": index.page,
 }

@@ -55,7 +55,7 @@ def _measured(spec: Spec, size: Size) -> Row:
         "profiled_multiplier": round(profiled["train"][1] / profiled["full"][1], 3),
         "measured_bytes": None,
     }
-    made = backbones.build(spec.backbone["architecture"], 0, size.device.type)
+    made = backbones.build(spec.backbone["architecture"], 0, size.device)
     backbone = Backbone(made.model, made.tokenizer, made.preprocessing)
     initial = {name: tensor.cpu().clone() for name, tensor in made.model.state_dict().items()}
     task = Task(1, STEPS, initial)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-import torch
-
 # A row of a part's table
 Row = dict[str, Any]
 
@@ -41,9 +39,9 @@ class Size:
     rehearsal: bool = False
 
     @property
-    def device(self) -> torch.device:
-        """Return where a part computes; a rehearsal needs no GPU."""
-        return torch.device("cpu" if self.rehearsal else "cuda")
+    def device(self) -> str:
+        """Return the type of device that a part computes on; a rehearsal needs no GPU."""
+        return "cpu" if self.rehearsal else "cuda"
 
     def of(self, full: int, small: int) -> int:
         """Return a number for this size."""

@@ -19,6 +19,7 @@ SIZES = ((500, 400), (2000, 1500))
 def run(size: Size) -> Answer:
     """Decode pictures of two sizes both ways."""
     rows: list[Row] = []
+    device = torch.device(size.device)
     for width, height in SIZES:
         files = [jpeg(number, width, height) for number in range(size.of(256, 2))]
         began = time.perf_counter()
@@ -26,10 +27,10 @@ def run(size: Size) -> Answer:
         pillow_s = time.perf_counter() - began
         jpegs = [decoding.Jpeg(file, None) for file in files]
         # Once before the clock starts, as the first call makes the decoder
-        list(decoding.decoded(jpegs[:2], IMAGE_PX, size.device))
+        list(decoding.decoded(jpegs[:2], IMAGE_PX, device))
         _wait(size)
         began = time.perf_counter()
-        answers = list(decoding.decoded(jpegs, IMAGE_PX, size.device))
+        answers = list(decoding.decoded(jpegs, IMAGE_PX, device))
         _wait(size)
         device_s = time.perf_counter() - began
         by_device = torch.stack([answer for answer in answers if answer is not None]).cpu().numpy()

@@ -31,7 +31,7 @@ def run(size: Size) -> Answer:
     kinds = ["gloo"]
     if not size.rehearsal and torch.cuda.device_count() > 1:
         kinds.append("nccl")
-    alone = _losses(size, size.device.type)
+    alone = _losses(size, size.device)
     rows: list[Row] = []
     for kind in kinds:
         with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +39,7 @@ def run(size: Size) -> Answer:
             losses = torch.load(Path(folder) / "losses").tolist()
         apart = max(abs(mine - its) / its for mine, its in zip(losses, alone, strict=True))
         rows.append({"by": kind, "processes": 2, "steps": STEPS, "losses_apart": apart})
-    remarks = [] if "nccl" in kinds else ["there is one GPU, so NCCL was not tried"]
+    remarks = [] if "nccl" in kinds else ["there are no two GPUs, so NCCL was not tried"]
     return Answer(
         rows=rows, holds=all(row["losses_apart"] < TOLERANCE for row in rows), remarks=remarks
     )
@@ -48,7 +48,7 @@ def run(size: Size) -> Answer:
 def _one_of_two(rank: int, folder: str, kind: str, size: Size) -> None:
     """Take the steps with another process; the first one writes the losses."""
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    place = size.device.type
+    place = size.device
     if kind == "nccl":
         torch.cuda.set_device(rank)
     backend = "gloo" if kind == "gloo" else "cpu:gloo,cuda:nccl"

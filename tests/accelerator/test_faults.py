@@ -27,6 +27,8 @@ class Planted:
     method: str
     # A tensor of the device, of the method's arguments
     tensor: Callable[..., Tensor]
+    # The task and step by which it has been met; None: a repair comes after the second task
+    until: tuple[int, int] | None = (1, 1)
 
 
 def parameter(_: Any, model: Any, *others: Any) -> Tensor:
@@ -52,7 +54,7 @@ PLACES = {
     ),
     "repair": Planted(
         definition=lambda: spec_with("repair", "fpf"),
-        module="methods.repair.fpf", owner="Fpf", method="stepping", tensor=parameter,
+        module="methods.repair.fpf", owner="Fpf", method="stepping", tensor=parameter, until=None,
     ),
     "selection": Planted(
         definition=lambda: spec_with("selection", "learnability"),
@@ -138,7 +140,7 @@ def run_with(fault: Fault, planted: Planted, folder: Path, patch: pytest.MonkeyP
     with on_device() as watch:
         # Only now: a profile, which is made of the same parts, has no such device
         patch.setattr(owner, planted.method, faulty)
-        learn(folder, definition)
+        learn(folder, definition, end_at=planted.until)
     return watch
 
 
