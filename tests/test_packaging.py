@@ -20,6 +20,7 @@ REGISTRIES = (
     "methods/merging",
     "methods/repair",
     "methods/selection",
+    "methods/ensembles",
     "methods/optimizers.py",
     "methods/schedules.py",
     "streams/formats",

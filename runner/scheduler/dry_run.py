@@ -68,8 +68,7 @@ def dry_run(
         room = room if limit is None else min(limit, room)
         outlooks = named_rows(connection, "SELECT * FROM outlook")
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
-        with_more_memory = raised(site, connection)
-        merges = merge_forecast.remarks(connection)
+        notes = [*raised(site, connection), *merge_forecast.remarks(connection)]
         first = _next_trials(connection, room)
         measured = measured_forecast.pending(site, connection)
     whole = total(site, outlooks)
@@ -82,12 +81,12 @@ def dry_run(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    for line in [*filter(None, [common]), *with_more_memory, *measured.lines()]:
+    for line in [*filter(None, [common]), *notes, *measured.lines()]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
         console.print(forecast_tables.studies(site, outlooks, concurrency.trials))
-        for line in [f"end: {concurrency.why}", *merges, *remarks(site, outlooks, whole)]:
+        for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return rule_forecast.show(console, site, answers, additions)
 

@@ -51,6 +51,12 @@ def find(site: Site, trial: int, task: int | None) -> KeptWeights:
             f"trial {trial} has no task {task} that is done; it has done tasks 0 to {newest} of "
             f"{spec.stream['tasks']}"
         )
+    if task and spec.method.get("ensemble") is not None:
+        raise NotKeptError(
+            f"trial {trial} deploys an ensemble ({spec.method['ensemble']}), several models that "
+            f"no single file holds. Its members lie in {run.path} as task-*.safetensors, each a "
+            "state dict of its own; a trial of the same method with deploy = 'last' deploys one"
+        )
     weights = None if task == 0 else _file(site, trial, task, newest)
     return KeptWeights(
         task=task, spec=spec, weights=weights, backbone_weights=assignment.backbone_weights

@@ -16,7 +16,7 @@ from runner.worker.evaluation import drift
 from runner.worker.trial_parts import Trial
 from runner.worker.unused import unused_rows
 from runner.worker.weight_files import PREPROCESSING
-from runner.worker.weights import DEPLOYED, kept_for, weights_file
+from runner.worker.weights import DEPLOYED, LAST, NEWEST, kept_for, weights_file
 
 Row = dict[str, Any]
 
@@ -145,7 +145,12 @@ def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, File
     # Whoever begins with these weights must see its images as they were seen here
     images = json.dumps(asdict(trial.learner.backbone.preprocessing))
     metadata = {PREPROCESSING: images}
-    paths = {DEPLOYED: trial.history.save(task, DEPLOYED, deployed, metadata)}
-    for kind in kept_for(trial.learner.method):
+    kinds = kept_for(trial.learner.method)
+    # No single file is what an ensemble deploys, so none goes by that name
+    own = DEPLOYED if trial.learner.method.ensemble is None else NEWEST
+    paths = {}
+    if own == DEPLOYED or LAST not in kinds:
+        paths[own] = trial.history.save(task, own, deployed, metadata)
+    for kind in kinds:
         paths[kind] = weights_file(trial.run, task, kind)
     return {name: FileEntry(file=path.name, sha256=sha256(path)) for name, path in paths.items()}

@@ -22,8 +22,8 @@ from runner.worker import checkpoint
 # Weights as trained in a task; the running merge up to it; the running form of a merge over all
 # tasks; the weights that were deployed after it
 LAST, RUNNING, FOLDED, DEPLOYED = "last", "running", "folded", "deployed"
-# What was merged, where it is a member of what is deployed
-MERGED = "merged"
+# Members of an ensemble: what was merged; the weights of the newest task, where LAST is not kept
+MERGED, NEWEST = "merged", "newest"
 # What an ensemble has learned of the tasks' images
 ROUTED = "routed"
 # How many files are read at once
@@ -197,7 +197,7 @@ def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
     Only what was deployed last, and the newest running merge and form, are ever asked for again.
     keep: of which earlier tasks people want what was deployed: `last` (none), `all` or `every:N`.
     """
-    for kind in (DEPLOYED, RUNNING, FOLDED, MERGED, ROUTED):
+    for kind in (DEPLOYED, RUNNING, FOLDED, MERGED, NEWEST, ROUTED):
         for path in run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
             earlier = int(path.name[5:9])
             kept = kind == DEPLOYED and _is_kept(keep, earlier)

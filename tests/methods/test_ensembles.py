@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 import evals
 from evals import TestSet
 from methods import Weights, ensemble
 from methods.ensembles.line import Line
+from runner.scheduler.kept_weights import NotKeptError, find
 from runner.worker import backbone as backbones
 from runner.worker.backbone import Backbone
 from runner.worker.ensemble_encoder import EnsembleEncoder
 from runner.worker.inference import inference_rows
 from schema.checks.parts import PartError
 from schema.checks.rows import check_method
+from schema.site import Site
 from schema.spec import Spec
 from tests.methods.test_merging_time import ROW, spec_with
 from tests.processes import attempt, run_trial
@@ -359,20 +360,20 @@ def test_a_trial_of_an_ensemble_is_resumed_to_the_same_bit(case: str, tmp_path: 
     routed = case in ("nearest", "regression")
     # The untouched backbone, which routes, and the member that it routes to
     models = 2 if routed else {"mean of all": 4, "two experts": 2, "line": 3}[case]
-    assert image[-1] == models * at_first[-1]
+    # Of 16 features a product with each of the four tasks
+    routing = 2 * 16 * 4 if routed else 0
+    assert image[-1] == models * at_first[-1] + routing
     (folder,) = whole.glob("*/01")
     members = [f"task-{task:04d}.last" for task in range(1, 5)]
     if routed:
         members.append("task-0004.routed")
-    elif case != "mean of all":
-        members = ["task-0004.merged"] if case == "two experts" else []
+    elif case == "two experts":
+        members = ["task-0004.merged", "task-0004.newest"]
+    elif case == "line":
+        members = ["task-0004.newest"]
     kept = sorted(path.stem for path in folder.glob("task-*.safetensors"))
-    assert kept == sorted(["task-0004.deployed", *members])
-    if case == "mean of all":
-        deployed = load_file(folder / "task-0004.deployed.safetensors")
-        last = load_file(folder / "task-0004.last.safetensors")
-        assert all(torch.equal(deployed[name], last[name]) for name in last)
-        assert json.loads((folder / "task-0004.json").read_text())["weights"].keys() == {
-            "deployed",
-            "last",
-        }
+    assert kept == sorted(members)
+    site = Site(catalog=tmp_path / "catalog.duckdb", runs=whole)
+    with pytest.raises(NotKeptError, match="trial 1 deploys an ensemble .*no single file holds"):
+        find(site, 1, None)
+    assert find(site, 1, 0).weights is None

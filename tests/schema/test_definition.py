@@ -68,6 +68,8 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
         ("compute_params", {}),
         ("preprocessing", {}),
         ("costs", "counted"),
+        ("ensemble", None),
+        ("ensemble_params", {}),
     )
     for column, nothing in absent:
         if column in parsed and parsed[column] == nothing:
@@ -101,6 +103,33 @@ def test_every_column_crosses(connection: duckdb.DuckDBPyConnection) -> None:
     assert spec.stream["suite"]["members"] == [
         dict(zip(columns, row, strict=True)) for row in members.fetchall()
     ]
+
+
+def test_an_ensemble_crosses_and_none_leaves_the_text_as_it_was(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Also one without params of its own, which are then an empty object and not left out."""
+    connection.execute("BEGIN")
+    try:
+        for trial, params in ((2, "{}"), (3, '{"members": "ends", "points": 3}')):
+            name = f"line_{trial}"
+            connection.execute(
+                "INSERT INTO method (name, deploy, ensemble, ensemble_params) "
+                "VALUES (?, 'ensemble', 'line', ?)",
+                [name, params],
+            )
+            connection.execute(
+                "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
+                "VALUES (?, 'b', 's', 'x', ?, 'r', 'g', 1)",
+                [trial, name],
+            )
+            spec, _ = Resolver(connection, [trial]).resolve(trial)
+            ours = {"ensemble_params": json.loads(params)}
+            assert spec.method == rows_of(connection, "method", name) | ours
+        plain, _ = Resolver(connection, [1]).resolve(1)
+        assert not {"ensemble", "ensemble_params"} & set(plain.method)
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(
