@@ -9,7 +9,8 @@
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny_base', 'world', 'replay_thirds', m.name,
-       CASE WHEN m.tuning IN ('full', 'locked_image', 'locked_text', 'hft', 'migu', 'galore', 'gnsp', 'spu')
+       CASE WHEN m.tuning IN ('full', 'locked_image', 'locked_text', 'hft', 'migu', 'galore', 'gnsp',
+                              'spu')
             THEN 'tiny_lr_2e-3' ELSE 'tiny_lr_8e-3' END,
        'steps_100', seeds.seed, 'methods'
 FROM method m, (VALUES (1), (2), (3)) AS seeds(seed)
