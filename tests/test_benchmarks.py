@@ -188,5 +188,21 @@ def test_what_grows_is_measured_to_the_end(tmp_path: Path) -> None:
     assert rows == [
         *("test sets", "2", "2", "2"),
         *("format", "`webdataset`", "`parquet`"),
+        *("pool", "disk", "address"),
         *("trials resolved", "1", "100"),
     ]
+
+
+@pytest.mark.slow
+def test_orders_are_compared_by_the_question(tmp_path: Path) -> None:
+    """A tiny CLIP in each order, on shards that are sorted by what is in the pictures."""
+    out = tmp_path / "mixing.md"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.mixing", "--quick", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for order in ("any_pair", "lanes_8_by_2", "lane_1_by_1"):
+        assert len([line for line in out.read_text().splitlines() if order in line]) == 2
