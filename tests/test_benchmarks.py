@@ -188,10 +188,12 @@ def test_what_grows_is_measured_to_the_end(tmp_path: Path) -> None:
     assert rows == [
         *("test sets", "2", "2", "2"),
         *("format", "`webdataset`", "`parquet`"),
+        *("pool", "disk", "address"),
         *("trials resolved", "1", "100"),
     ]
 
 
+@pytest.mark.slow
 def test_rules_that_stop_use_the_seeds_of_their_looks(tmp_path: Path) -> None:
     """Two methods far apart are decided at the first look, two equal ones take all seeds, and of six
     methods those that are far behind get no more seeds than the first look."""
@@ -211,3 +213,18 @@ def test_fixed_seeds_of_a_t_test_are_those_of_its_power() -> None:
     """A difference of one deviation is found in 80 % of studies with ten pairs (by any power table)."""
     fixed = seeds_saved.fixed_seeds([2**0.5, 0.0], 0.8, np.random.default_rng(0))
     assert 9.3 < fixed < 10.7
+
+
+@pytest.mark.slow
+def test_orders_are_compared_by_the_question(tmp_path: Path) -> None:
+    """A tiny CLIP in each order, on shards that are sorted by what is in the pictures."""
+    out = tmp_path / "mixing.md"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.mixing", "--quick", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for order in ("any_pair", "lanes_8_by_2", "lane_1_by_1"):
+        assert len([line for line in out.read_text().splitlines() if order in line]) == 2

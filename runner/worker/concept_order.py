@@ -24,6 +24,7 @@ from runner.worker.datasets import Datasets
 from schema.spec import EVERYTHING, Spec
 from streams import Pairs, orderings
 from streams.formats._files import Files
+from streams.formats._shard_pairs import ShardPairs
 from streams.orderings import OrderingError
 from streams.tasks import Concept
 
@@ -185,6 +186,9 @@ def captions(pairs: Pairs) -> Iterator[str]:
     if isinstance(pairs, Files):
         for item in map(int, pairs.items):
             yield from pairs.source.texts(item)
+        return
+    if isinstance(pairs, ShardPairs):
+        yield from pairs.shards.every_text()
         return
     rng = np.random.default_rng(0)
     for first in range(0, len(pairs), CHUNK):

@@ -13,6 +13,7 @@ or as the bucket says. So what has been killed, cut off or filled the disk is ne
 
 import base64
 import hashlib
+import http.client
 import netrc
 import os
 import shutil
@@ -27,6 +28,7 @@ from uuid import uuid4
 
 from schema.files import fsync
 from streams import DatasetError
+from streams.formats._disk import locked
 
 # What each extra package of buckets is called in pyproject.toml
 EXTRAS = {"s3": "s3", "gs": "gs"}
@@ -66,7 +68,10 @@ def fetched(about: str, address: str, folder: Path) -> Path:
     copy = folder / copy_name(address)
     if not copy.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        fetch(about, address, copy)
+        # One process fetches it for all
+        with locked(folder / f".lock-{copy.name[:2]}"):
+            if not copy.exists():
+                fetch(about, address, copy)
     return copy
 
 
@@ -147,6 +152,9 @@ def _copied(address: str, aside: Path, room: Room) -> None:
         # The error holds the answer open, and with it the address that it was sent on to
         problem.close()
         raise (DeniedError if denied else OSError)(str(problem)) from None
+    # What is no answer of HTTP, or ended within a part whose length was said
+    except http.client.HTTPException as problem:
+        raise OSError(f"{type(problem).__name__}: {problem}") from None
     _check_length(written, None if length is None else int(length))
 
 

@@ -169,11 +169,11 @@ class Folders:
 
     def read(self, item: int) -> bytes:
         """Return the file."""
-        return (self.folder / self.names[item]).read_bytes()
+        return (self.folder / str(self.names[item])).read_bytes()
 
     def size(self, item: int) -> int:
         """Return the bytes of the file."""
-        return (self.folder / self.names[item]).stat().st_size
+        return (self.folder / str(self.names[item])).stat().st_size
 
     def texts(self, item: int) -> list[str]:
         """Return every template of the row, with the class name."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.worker.concept_order import captions
 from runner.worker.datasets import Datasets
 from schema.spec import Spec
 from streams import DatasetError, Draw, Pairs, open_pairs
@@ -376,6 +377,13 @@ def test_another_list_of_shards_is_not_gone_on_with(tmp_path: Path) -> None:
     opened(tmp_path, 45)
     with pytest.raises(MixtureError, match="are not those that the checkpoint was written with"):
         loader(opened(tmp_path, 45)).load_state_dict(state)
+
+
+def test_captions_are_counted_without_a_picture(tmp_path: Path) -> None:
+    """As an order of concepts by frequency counts them: all of them, the second of a pair too."""
+    pairs = opened(tmp_path, 20, set(range(20)), caption="json:alt")
+    texts = list(captions(pairs))
+    assert len(texts) == 40 and texts[:2] == ["crow number 0, said otherwise", "crow number 0"]
 
 
 def test_captions_of_a_record_and_of_templates(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ MIXTURE |= {"buffer_pairs": None}
 
 
 class Bad(SimpleHTTPRequestHandler):
-    """Serves a folder, badly: `faults` is what is done to the next answers, an HTTP status, `short` or `slow`."""
+    """Serves a folder, badly: `faults` is what is done to the next answers, an HTTP status, `short`, `chunk` or `slow`."""
 
     asked: list[str]
     faults: list[int | str]
@@ -50,6 +50,11 @@ class Bad(SimpleHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", fault.removeprefix("to "))
             self.end_headers()
+        elif fault == "chunk":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"10000\r\n" + whole.read_bytes()[:100])
         elif fault in ("short", "slow"):
             content = whole.read_bytes()
             self.send_response(200)
@@ -182,7 +187,7 @@ def test_a_slow_cutting_refusing_server_gives_the_same_pairs(
     address, handler, row = served
     alone = expected(row, tmp_path / "served", 5)
     pairs = opened(row, tmp_path, address)
-    handler.faults += [503, "short", "slow", 429, "short", 500, "slow", 503]
+    handler.faults += [503, "short", "slow", 429, "chunk", 500, "slow", "chunk", 503]
     assert captions(loader(pairs), 5) == alone
     assert not list((tmp_path / "node/shards").glob(".aside*"))
 
