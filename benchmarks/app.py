@@ -22,7 +22,7 @@ from schema.summaries import store
 from tests.browser.chromium import browser, served, settled
 from tests.filled import Filled
 
-PAGES = ("", "compare", "runs", "operations", "trial?id=2", "declare", "retention_at_budget", "trial_state")
+PAGES = ("", "compare", "runs", "operations", "trial?id=2", "retention_at_budget", "trial_state")
 METHODS, MIXTURES = 10, 5
 FILL = """
 INSERT INTO method (name) SELECT 'method_' || n FROM range({methods}) AS r(n);
