@@ -28,7 +28,6 @@ PAGES = (
     "runs",
     "operations",
     "trial?id=2",
-    "declare",
     "retention_at_budget",
     "trial_state",
 )

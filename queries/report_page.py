@@ -147,11 +147,17 @@ def _table(item: Item, place: int) -> str:
         more = f"<p>The first {ROWS} of {len(item.frame)} rows; the file has all.</p>"
     name = data_name(place, item)
     table = papers.html_table(head, named(item.name))
-    sql = _folded("The SQL", f"<pre>{escape(item.sql)}</pre>")
-    return (
-        f'<div class="wide">{table}</div>{more}'
-        f'<p class="soft"><a href="data/{name}">{name}</a></p>{sql}'
-    )
+    sql = _folded("The SQL", _code(item.sql))
+    return f'{_wide(table)}{more}<p class="soft"><a href="data/{name}">{name}</a></p>{sql}'
+
+
+def _wide(table: str) -> str:
+    """Return a table that scrolls by itself where the page is narrow, by keyboard too."""
+    return f'<div class="wide" tabindex="0" role="region" aria-label="table">{table}</div>'
+
+
+def _code(text: str) -> str:
+    return f'<pre tabindex="0">{escape(text)}</pre>'
 
 
 def _folded(title: str, content: str) -> str:
@@ -161,7 +167,7 @@ def _folded(title: str, content: str) -> str:
 def _how(report: Report) -> Iterator[str]:
     """Yield how it was run: machines, versions, and the row of each word."""
     yield '<h2 id="run">How it was run</h2>'
-    yield f'<div class="wide">{papers.html_table(report.machines)}</div>'
+    yield _wide(papers.html_table(report.machines))
     yield (
         '<p class="soft">hours: of attempts, also those that failed. tflops: what they computed, '
         "in 10^12 operations, without what was shared. kwh: where it was measured; a dash where "
@@ -173,10 +179,10 @@ def _how(report: Report) -> Iterator[str]:
     listed = "".join(lines) or "<li>not recorded</li>"
     yield f"<h3>Versions</h3><ul>{listed}</ul>"
     if len(report.studies):
-        yield f'<h3>Studies</h3><div class="wide">{papers.html_table(report.studies)}</div>'
+        yield "<h3>Studies</h3>" + _wide(papers.html_table(report.studies))
     yield "<h3>The words of the trials</h3>"
     for axis, rows in report.words.items():
-        table = f'<div class="wide">{papers.html_table(_shown(rows))}</div>'
+        table = _wide(papers.html_table(_shown(rows)))
         yield _folded(f"{axis}: {len(rows)}", table)
 
 
@@ -195,8 +201,8 @@ def _stopped(report: Report) -> Iterator[str]:
         yield "<p>No trial.</p>"
         return
     yield f"<p>{len(report.stopped.frame)} trials.</p>"
-    yield f'<div class="wide">{papers.html_table(report.stopped.frame, named("seeds"))}</div>'
-    yield _folded("The SQL", f"<pre>{escape(report.stopped.sql)}</pre>")
+    yield _wide(papers.html_table(report.stopped.frame, named("seeds")))
+    yield _folded("The SQL", _code(report.stopped.sql))
 
 
 def _said(report: Report) -> Iterator[str]:
@@ -205,7 +211,7 @@ def _said(report: Report) -> Iterator[str]:
     if report.remarks.is_empty():
         yield "<p>No tags and no remarks.</p>"
         return
-    yield f'<div class="wide">{papers.html_table(report.remarks)}</div>'
+    yield _wide(papers.html_table(report.remarks))
 
 
 def _files(report: Report) -> Iterator[str]:

@@ -72,16 +72,21 @@ def now(snapshot: Snapshot) -> None:
     working = [one for one in trials if one.state == "running"]
     st.caption(
         f"{len(working)} run, {len(trials) - len(working)} wait in a job or are silent. Read from "
-        f"{runs} at {datetime.now():%H:%M:%S}, every {LIVE_S:.0f} s; a worker reports every second."
+        f"their run folders at {datetime.now():%H:%M:%S}, every {LIVE_S:.0f} s; a worker reports "
+        "every second."
     )
     shown = [*working, *(one for one in trials if one.state != "running")][:ROWS]
     table = rows(snapshot, shown)
-    showing.table(table, key="live", meanings=MEANINGS)
+    order = [name for name in ORDER if name in table.columns]
+    showing.table(table, key="live", meanings=MEANINGS, column_order=order)
     if len(trials) > len(shown):
         st.caption(f"The first {len(shown)} of {len(trials)}.")
     close(shown)
 
 
+# What matters first, since a phone shows the first three or four
+ORDER: tuple[str, ...] = ("trial", "does", "done", "loss", "end", "called", "task", "step")
+ORDER += ("lr", "pairs_per_s", "state", "age_s")
 MEANINGS = {
     "state": "running; queued: no worker has taken it; silent: no sign of life for two minutes",
     "does": "what the worker does this moment",
@@ -132,7 +137,7 @@ def close(trials: list[Running]) -> None:
     if len(curve):
         about = f"Loss of trial {number} over steps, also within its task."
         showing.figure(figures.losses(curve), about)
-    st.caption(f"The end of {one.folder / 'log.txt'}")
+    st.caption(f"The end of {one.folder.parent.name}/{one.folder.name}/log.txt")
     st.code(live.log_tail(one) or "nothing yet", language=None, wrap_lines=True)
 
 

@@ -69,7 +69,8 @@ class Palette:
         hue = pl.when(method == UNTOUCHED).then(pl.lit(UNTOUCHED)).otherwise(hue)
         lit = pl.lit(True)
         if self.sought is not None:
-            lit = method.is_in(sorted(self.sought))
+            # What all are compared with stays strong.
+            lit = method.is_in(sorted(self.sought)) | (method == UNTOUCHED)
         return rows.with_columns(hue=hue, lit=lit)
 
     def colours(self, rows: pl.DataFrame, ahead: Sequence[str] = ()) -> dict[str, str]:
@@ -214,7 +215,7 @@ def _sought(palette: Palette, rows: pl.DataFrame) -> list[str]:
     """Return the note on a search, where there is one."""
     if palette.sought is None:
         return []
-    strong = rows.filter(pl.col("lit"))["method"].n_unique()
-    return [
-        f"Strong: {strong} of {rows['method'].n_unique()} methods drawn, which were looked for."
-    ]
+    methods = rows.filter(pl.col("method") != UNTOUCHED)
+    strong = methods.filter(pl.col("lit"))["method"].n_unique()
+    drawn = methods["method"].n_unique()
+    return [f"Strong: {strong} of {drawn} methods drawn, which were looked for."]
