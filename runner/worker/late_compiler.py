@@ -55,8 +55,9 @@ class Loaded(Loader):
 
     def __init__(self, module: ModuleType) -> None:
         self.module, self.spec = module, module.__spec__
-        # Python would load a module with a specification of its own a second time
-        module.__spec__ = None
+        # Python would load a module with a specification of its own a second time. Not by an
+        # assignment, which a module of settings takes for a setting
+        vars(module)["__spec__"] = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module as it is."""
@@ -64,7 +65,7 @@ class Loaded(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave the module as it was loaded."""
-        module.__spec__ = self.spec
+        vars(module)["__spec__"] = self.spec
 
 
 def install() -> None:

@@ -23,6 +23,9 @@ def test_a_plain_step_asks_for_nothing() -> None:
         "from torch._dynamo.exc import TorchDynamoException as E; import torch._dynamo.exc as m; "
         "assert m.TorchDynamoException is E",
         "import torch._dynamo.debug_utils",
+        "import torch._dynamo.config; assert torch._dynamo.config.recompile_limit; "
+        "assert torch._dynamo.config.__spec__.origin",
+        "from torch._subclasses.fake_tensor import FakeTensorMode; FakeTensorMode().__enter__()",
         "from torch._dynamo import optimize",
         "from torch._dynamo.utils import counters; import torch._dynamo.utils as m; "
         "assert m.counters is counters",
