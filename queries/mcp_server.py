@@ -134,10 +134,13 @@ def server() -> Any:
         try:
             document = call(Site.load().current, params.name, params.arguments or {})
         except (AskError, duckdb.Error) as error:
-            content = [types.TextContent(type="text", text=str(error))]
-            return types.CallToolResult(content=content, is_error=True)
-        content = [types.TextContent(type="text", text=programs.text(document))]
-        return types.CallToolResult(content=content, structured_content=document)
+            return types.CallToolResult(content=_text(str(error)), is_error=True)
+        return types.CallToolResult(
+            content=_text(programs.text(document)), structured_content=document
+        )
+
+    def _text(text: str) -> list[Any]:
+        return [types.TextContent(type="text", text=text)]
 
     return Server(
         "weir", instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool
