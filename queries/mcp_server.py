@@ -134,12 +134,12 @@ def server() -> Any:
         try:
             document = call(Site.load().current, params.name, params.arguments or {})
         except (AskError, duckdb.Error) as error:
-            return types.CallToolResult(content=_text(str(error)), is_error=True)
+            return types.CallToolResult(content=texts(str(error)), is_error=True)
         return types.CallToolResult(
-            content=_text(programs.text(document)), structured_content=document
+            content=texts(programs.text(document)), structured_content=document
         )
 
-    def _text(text: str) -> list[Any]:
+    def texts(text: str) -> list[Any]:
         return [types.TextContent(type="text", text=text)]
 
     return Server(
