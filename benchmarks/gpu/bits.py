@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.gpu.parts import Answer, Row, Size
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED) (\S+)(?: - (.*))?")
+OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR) (.+?)(?: - .*)?$")
 
 
 def run(size: Size) -> Answer:
