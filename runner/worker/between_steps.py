@@ -48,6 +48,8 @@ class BetweenSteps:
             "loss": None,
             "pairs_per_s": 0.0,
             "batch_pairs": spec.recipe["batch_pairs"],
+            "lr": None,
+            "curve": [],
         }
 
     def after(self, step: int, training: Training, work: Work) -> None:
@@ -86,19 +88,24 @@ class BetweenSteps:
             "pairs_per_s": training.curve.pairs_per_s,
         }
         curve = [[row["step"], row["loss"]] for row in training.curve.rows]
-        self._write({"phase": "train", "lr": training.lr(max(step - 1, 0)), "curve": curve})
+        self.progress |= {"lr": training.lr(max(step - 1, 0)), "curve": curve}
+        self._write("train")
 
     def enter(self, phase: str, task: int) -> None:
         """Tell who watches what begins now in a task: train, fold, merge or evaluate."""
         if distributed.rank():
             return
-        # A task that is past its training has all steps behind it, whatever was reported last.
-        past = task > 0 and phase != "train"
-        self.progress |= {"task": task, "step": self.plan.steps if past else 0}
-        self._write({"phase": phase})
+        if phase == "train":
+            self.progress |= {"step": 0, "lr": None, "curve": []}
+        elif task:
+            # A task that is past its training has all steps behind it, whatever was reported last.
+            self.progress["step"] = self.plan.steps
+        self.progress["task"] = task
+        self._write(phase)
 
-    def _write(self, more: dict[str, Any]) -> None:
-        write_json(self.run.path / "progress.json", {**self.progress, **more, "at": now()})
+    def _write(self, phase: str) -> None:
+        report = {**self.progress, "phase": phase, "at": now()}
+        write_json(self.run.path / "progress.json", report)
 
     def _checkpoint_is_due(self) -> bool:
         """Return whether the last checkpoint is older than the site wants."""
