@@ -28,18 +28,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runner import fork_server
+from runner import fork_server, job_ends
 from runner.records import DamagedFileError
-from runner.run_files import Claim, Outcome
+from runner.run_files import Claim
 from runner.run_folder import STOPS, RunFolder, now, read_json, write_json
 from runner.submission import Submission
 from runner.unix import die_with_parent, oom_kills
 
 LOG = logging.getLogger("runner.job")
-TOO_SHORT = (
-    "the job ended before its worker had begun. Where that was its time limit, raise "
-    "time_limit_minutes in site.toml"
-)
 # How often stop files and children are looked at when nothing wakes the job
 LOOK_S = 0.5
 HEARTBEAT_S = 20.0
@@ -214,10 +210,10 @@ class Shim:
     def speak_for(self, worker: Worker, code: int, late: bool = False) -> None:
         """Write the outcome of a worker that left none; `late`: it had not even begun."""
         if late:
-            outcome = Outcome(state="lost", kind=self.told, message=TOO_SHORT)
+            outcome = job_ends.too_short(self.told)
         else:
             oom = oom_kills() > self.oom_kills
-            outcome = _end_of(code, oom, STOPS[worker.word[0]])
+            outcome = job_ends.of_worker(code, oom, STOPS[worker.word[0]])
         outcome = replace(
             outcome,
             host=socket.gethostname(),
@@ -236,14 +232,8 @@ class Shim:
         """Give back the attempts whose turn did not come: another job will have them."""
         for run in self.waiting:
             if self.rank == 0 and run.claim():
-                run.conclude(_not_begun(self.told))
+                run.conclude(job_ends.not_begun(self.told))
         self.waiting.clear()
-
-
-def _not_begun(told: str | None) -> Outcome:
-    """Return the end of an attempt whose turn did not come before the job was told to end."""
-    message = "the job ended before its turn"
-    return Outcome(state="lost", kind=told, message=message, finished_at=now())
 
 
 def _was_taken_by(run: RunFolder, pid: int) -> bool:
@@ -265,28 +255,6 @@ def _collect(signals: set[int]) -> int:
         signal.signal(number, lambda number, frame: signals.add(number))
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     return wake
-
-
-def _end_of(code: int, oom: bool, stop: str | None) -> Outcome:
-    """Return the outcome of a worker by its exit code, which is negative for a signal.
-
-    `oom`: the kernel killed somebody for want of memory. `stop`: why the worker was told to end.
-    """
-    if code >= 0:
-        words = f"the worker ended with exit code {code} and said nothing"
-        return Outcome(state="failed", kind="error", message=words)
-    words, kind = f"the worker was killed by {signal.Signals(-code).name}", stop or "killed"
-    if oom:
-        kind = "oom_host"
-        words += (
-            "; the kernel says: out of memory. Raise memory_gb in site.toml, then request a retry"
-        )
-    elif stop:
-        words += (
-            f": told to end ({stop}), it had not done so in time; the next attempt goes on from "
-            "its last checkpoint"
-        )
-    return Outcome(state="lost", kind=kind, message=words)
 
 
 def _prepare(code: Path, attempts: int) -> None:
