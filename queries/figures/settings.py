@@ -77,10 +77,9 @@ def dots(
         layers.append(hole.encode(x, opacity=shown))
     # Intervals lie below the points, so that a hollow one stays hollow.
     if ends is not None:
-        rule = base.mark_rule(strokeWidth=2.5)
         low = alt.X(f"{ends[0]}:Q", title=title, scale=scale)
-        high = alt.X2(f"{ends[1]}:Q")
-        layers.insert(0, rule.encode(low, high, color=colours.paint, opacity=shown))
+        rule = base.mark_rule(strokeWidth=2.5).encode(low, alt.X2(f"{ends[1]}:Q"))
+        layers.insert(0, rule.encode(color=colours.paint, opacity=shown))
     before = rows.filter(pl.col("method") == UNTOUCHED)
     if len(before):
         layers.insert(0, untouched_rule(before, x=x))
