@@ -193,10 +193,13 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 # ---------------------------------------------------------------- the server
 
 
-def leave(code: Path, digest: str, run: Callable[[Path, int], Any]) -> None:
+def leave(
+    code: Path, digest: str, run: Callable[[Path, int], Any], finish: Callable[[], None]
+) -> None:
     """Fork a server from this process, a job that has imported, unless there is one already.
 
-    Its jobs call `run` with the folder of their submission and their position. There is none where
+    Its jobs call `run` with the folder of their submission and their position; it calls `finish`
+    itself, once, to import what this process had better not wait for. There is none where
     the code is no snapshot or not what its name says, and where an import has started a thread,
     which a forked process would lack.
     """
@@ -215,7 +218,7 @@ def leave(code: Path, digest: str, run: Callable[[Path, int], Any]) -> None:
             # Away from the job: its signals, its session, and it need not be waited for
             os.setsid()
             if os.fork() == 0:
-                _serve(code, digest, run, idle_s)
+                _serve(code, digest, run, finish, idle_s)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -242,7 +245,13 @@ def _is_served(code: Path, digest: str) -> bool:
     return False
 
 
-def _serve(code: Path, digest: str, run: Callable[[Path, int], Any], idle_s: float) -> None:
+def _serve(
+    code: Path,
+    digest: str,
+    run: Callable[[Path, int], Any],
+    finish: Callable[[], None],
+    idle_s: float,
+) -> None:
     """Be the server, until nobody asks any more or the socket is gone."""
     _forget_the_job()
     os.chdir(code)
@@ -254,6 +263,7 @@ def _serve(code: Path, digest: str, run: Callable[[Path, int], Any], idle_s: flo
         listener.listen(64)
         mine = Path(aside).stat().st_ino
         Path(aside).rename(SOCKET)
+        finish()
         # What is there now stays as it is: jobs share these pages until they write to them
         gc.collect()
         gc.freeze()

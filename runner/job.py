@@ -15,6 +15,7 @@ Standard library only.
 """
 
 import contextlib
+import importlib
 import logging
 import mmap
 import os
@@ -272,10 +273,7 @@ def _end_of(code: int, oom: bool, stop: str | None) -> Outcome:
 
 
 def _prepare(code: Path, attempts: int) -> None:
-    """Import what workers need before they are forked, where several of them come from it.
-
-    These are the attempts of this job, and later ones through the fork server that it leaves.
-    """
+    """Import what workers need, where several are forked: here, or by the server that it leaves."""
     surroundings = os.environ.get(fork_server.SURROUNDINGS_VARIABLE)
     if attempts == 1 and surroundings is None:
         return
@@ -283,7 +281,7 @@ def _prepare(code: Path, attempts: int) -> None:
     if imported and surroundings is not None:
         # Where there can be no server, jobs are started as this one was
         with contextlib.suppress(OSError):
-            fork_server.leave(code, surroundings, run_alone)
+            fork_server.leave(code, surroundings, run_alone, _import_the_rest)
 
 
 def preload() -> bool:
@@ -296,6 +294,13 @@ def preload() -> bool:
 
         return True
     return False
+
+
+def _import_the_rest() -> None:
+    """Import what many trials want later: the compiler, for the tensors without data of a budget."""
+    if "torch" in sys.modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module("torch._dynamo.config")
 
 
 def _become_worker(run: RunFolder, word: mmap.mmap, rank: int) -> None:
