@@ -297,7 +297,7 @@ def preload() -> bool:
 
 
 def _import_the_rest() -> None:
-    """Import what many trials want later: the compiler, for the tensors without data of a budget."""
+    """Import what many trials want later: the compiler, for a budget's tensors without data."""
     if "torch" in sys.modules:
         with contextlib.suppress(Exception):
             importlib.import_module("torch._dynamo.config")
