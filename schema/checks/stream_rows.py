@@ -18,15 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 RANKS = (1, 5)
 # How the metrics begin that learn from training pairs of each class
 FEWSHOT = "fewshot"
+# The ways of retrieval
+WAYS = ("image_to_text_r", "text_to_image_r", "r", "index_r", "index_shifted_r")
+WAYS += ("all_image_to_text_r", "all_text_to_image_r", "all_r")
 # What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there
 # yield.
 METRICS: dict[str, tuple[str, ...]] = {
-    "classification": ("top1", "fewshot4_top1", "fewshot16_top1"),
-    "retrieval": tuple(
-        f"{name}r{rank}"
-        for name in ("image_to_text_", "text_to_image_", "", "index_", "index_shifted_")
-        for rank in RANKS
-    ),
+    "classification": ("top1", "top5", "mean_per_class_recall", "fewshot4_top1", "fewshot16_top1"),
+    "retrieval": tuple(f"{name}{rank}" for name in WAYS for rank in RANKS),
     "captions": (),
 }
 OPEN_CLIP_PX = 224  # of an open_clip configuration that says nothing

@@ -1,5 +1,6 @@
 """Metrics against kinds, image sizes against backbones, and class names against files: before a job exists."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import open_clip
 import pytest
 
 import evals
-from evals import fewshot, index, retrieval
+from evals import retrieval
 from runner.scheduler.resolve import RefusedError, Resolver
 from schema import grid
 from schema.__main__ import ROWS
@@ -27,8 +28,10 @@ def test_the_metrics_are_those_of_the_evaluations() -> None:
     for kind, known in stream_rows.METRICS.items():
         model, test = world(kind, seed=1)
         probes = set()
-        for probe in (fewshot, index):
-            probes |= set(probe.PROBES) if kind in probe.KINDS else set()
+        for name in names("evals"):
+            evaluation = importlib.import_module(f"evals.{name}")
+            if kind in evaluation.KINDS:
+                probes |= set(getattr(evaluation, "PROBES", ()))
         assert {metric for metric, _ in evals.measure(model, test)} | probes == set(known)
 
 
