@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods import FreshPairs, Objective, Task
+from methods.compute import devices
 from methods.compute.towers import Towers
 from methods.objectives._distillation import frozen, soft_cross_entropy
 from methods.objectives._embeddings import embeddings, logits, recalled, unit, wide
@@ -92,9 +93,11 @@ class Gift(Objective):
                 "gift distils on pretraining pairs and this batch has none; use a mixture with "
                 "pretraining_share > 0"
             )
-        reference = Batch(batch.images[chosen], batch.texts[chosen], batch.sources[chosen])
+        # Chosen on the host, and sent to where the rows are
+        places = devices.sent(chosen.nonzero()[:, 0], batch.images.device)
+        reference = Batch(batch.images[places], batch.texts[places], batch.sources[chosen])
         scale = self._teacher.get_parameter("logit_scale")
-        images, texts = (rows[chosen] for rows in embeddings(model, batch, towers))
+        images, texts = (rows[places] for rows in embeddings(model, batch, towers))
         student = logits(images, texts, scale)
         images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
         before = logits(images_before, texts_before, scale)
@@ -114,7 +117,10 @@ class Gift(Objective):
     def _fisher(self, model: nn.Module, wanted: Tensor, towers: Towers) -> PerWeight:
         """Return F of each anchored weight, float32, without a gradient."""
         used = weights_in_use(model)
+        fisher = {name: torch.full_like(anchor, LEAST) for name, anchor in self._start.items()}
         moving = [name for name in self._start if used[name].requires_grad]
+        if not moving:
+            return fisher
         # Enlarged, as F does not depend on its scale and fp16 would lose small numbers
         gradients = torch.autograd.grad(
             wanted,
@@ -126,7 +132,6 @@ class Gift(Objective):
         )
         gradients = tuple(gradient.contiguous() for gradient in gradients)
         towers.ranks.average(gradients)
-        fisher = {name: torch.full_like(anchor, LEAST) for name, anchor in self._start.items()}
         for name, gradient in zip(moving, gradients, strict=True):
             if name != "logit_scale":
                 fisher[name] = _share(wide(gradient))

@@ -64,6 +64,7 @@ class Inflora(ConfinedUpdates):
     def chosen(self, measured: Tensor, held: Tensor | None) -> Tensor:
         """Return the leading directions of the inputs outside of what is held."""
         left = measured if held is None else measured - held @ measured
+        # Waits: once a task, as a GPU's decomposition is checked by the host
         vectors, values, _ = torch.linalg.svd(wide(left))
         rows = vectors.T[: self.rank]
         if held is not None:

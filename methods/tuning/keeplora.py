@@ -76,6 +76,7 @@ class Keeplora(ConfinedUpdates):
         """Return the leading directions of the gradient outside of what is held."""
         assert held is not None, "a weight's own principal directions are held from the start"
         held = wide(held)
+        # Waits: once a task, as a GPU's decomposition is checked by the host
         _, values, vectors = torch.linalg.svd(measured - measured @ held, full_matrices=False)
         rows = outside(vectors[: self.rank], held)
         real = values[: self.rank] > NEGLIGIBLE * measured.norm()

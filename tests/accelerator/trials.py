@@ -36,7 +36,7 @@ from tests.toy import DATA
 
 # Three in each of two tasks: the first is counted, and two are steps as all others are
 STEPS = 6
-KINDS = ("tuning", "objectives", "merging", "repair", "selection")
+KINDS = ("tuning", "objectives", "merging", "repair", "selection", "ensembles")
 
 
 @cache
@@ -94,6 +94,10 @@ def spec_with(kind: str, name: str, precision: str = "fp32") -> Spec:
         )
     if kind == "repair":
         return spec({"repair": name, "repair_params": {"share": 0.5}}, recipe)
+    if kind == "ensembles":
+        params = {"pairs": 8} if name in ("nearest", "rls") else {}
+        ensemble = {"deploy": "ensemble", "ensemble": name, "ensemble_params": params}
+        return spec(ensemble, recipe)
     assert kind == "selection"
     return spec({}, recipe, {"selection": name, "selection_params": {"filter_ratio": 0.5}})
 
@@ -178,7 +182,7 @@ class Learned:
     losses: list[float]
     # By dataset, metric, label space and task
     values: dict[tuple[str, ...], float]
-    # What the last task deployed
+    # What the last task deployed; of an ensemble all that it kept, each with its role
     weights: dict[str, Tensor]
 
 
@@ -195,7 +199,13 @@ def learned(runs: Path) -> Learned:
         for row in pl.read_parquet(run.path / receipt.files["result"].file).iter_rows(named=True):
             values[row["dataset"], row["metric"], row["label_space"], str(task)] = row["value"]
     run, receipt = finished[-1][1]
-    weights = load_file(run.path / receipt.weights["deployed"].file)
+    files = receipt.weights
+    if "deployed" in files:
+        files = {"deployed": files["deployed"]}
+    weights = {}
+    for role, entry in files.items():
+        for name, tensor in load_file(run.path / entry.file).items():
+            weights[f"{role} {name}"] = tensor
     return Learned(losses=losses, values=values, weights=weights)
 
 

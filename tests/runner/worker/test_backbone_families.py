@@ -54,7 +54,7 @@ def declared() -> dict[str, dict[str, Any]]:
             "pretrained VARCHAR, pretrained_with JSON, note VARCHAR)"
         )
         connection.execute((ROWS / "backbones.sql").read_text())
-        found = connection.execute("SELECT * EXCLUDE (note) FROM backbone").fetchall()
+        found = connection.execute("SELECT * EXCLUDE (note) FROM backbone ORDER BY name").fetchall()
     rows = {}
     for name, architecture, pretrained, known in found:
         rows[name] = {
@@ -119,7 +119,9 @@ def tiny() -> dict[str, str]:
         for statement in ddl.statements():
             connection.execute(statement)
         connection.execute((ROWS / "world.sql").read_text())
-        found = connection.execute("SELECT name, architecture FROM backbone").fetchall()
+        found = connection.execute(
+            "SELECT name, architecture FROM backbone ORDER BY name"
+        ).fetchall()
     return dict(found)
 
 
