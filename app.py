@@ -46,7 +46,6 @@ OURS = {
     "runs": runs,
     "operations": operations,
     "declare": declare,
-    # Not "questions": Streamlit would look for that address among the files of pages/.
     "ask": questions_page,
     "console": console,
 }

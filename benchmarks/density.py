@@ -26,7 +26,7 @@ SOURCE = (
     "runner",
     "queries",
     "screens",
-    "pages",
+    "docpages",
     "app.py",
 )
 WIDTH = 100

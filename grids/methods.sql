@@ -5,7 +5,7 @@
 -- a ranking.
 -- Answer:  python -m queries comparison budget=steps_100
 -- Three trials a method, which share what they train alike; methods with a Fisher pass at its published size
--- take longest. A run of it is kept in pages/kept/methods and shown in docs/methods.md.
+-- take longest. A run of it is kept in docpages/kept/methods and shown in docs/methods.md.
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'tiny_base', 'world', 'replay_thirds', m.name,

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu.parts import PARTS, chosen, function
-from pages import gpu
+from docpages import gpu
 
 ROOT = Path(__file__).resolve().parent.parent
 

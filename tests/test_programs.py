@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pages.markdown import DOCS
+from docpages.markdown import DOCS
 from queries.__main__ import main as queries
 from runner.sync import main as sync
 from schema.__main__ import main as schema

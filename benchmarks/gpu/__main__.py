@@ -138,7 +138,7 @@ def _keep(record: dict[str, Any], path: Path) -> None:
         else record["parts"]
     )
     path.write_text(json.dumps(record | {"parts": parts}, indent=1) + "\n")
-    print(f"kept in {path}; `python -m pages.generate` shows it in docs/accelerators.md")
+    print(f"kept in {path}; `python -m docpages.generate` shows it in docs/accelerators.md")
 
 
 __all__ = ["Answer", "main"]

@@ -19,7 +19,7 @@ RANKS = (1, 5)
 # How the metrics begin that learn from training pairs of each class
 FEWSHOT = "fewshot"
 # The ways of retrieval
-WAYS = ("image_to_text_r", "text_to_image_r", "r", "index_r", "index_shifted_r")
+WAYS: tuple[str, ...] = ("image_to_text_r", "text_to_image_r", "r", "index_r", "index_shifted_r")
 WAYS += ("all_image_to_text_r", "all_text_to_image_r", "all_r")
 # What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there
 # yield.

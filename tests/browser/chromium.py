@@ -1,6 +1,6 @@
 """Serve the app of this tree in a folder, and drive Debian's Chromium with Playwright.
 
-Tests, pages/screenshots.py and benchmarks/app.py use it. Nothing is downloaded: Playwright brings
+Tests, docpages/screenshots.py and benchmarks/app.py use it. Nothing is downloaded: Playwright brings
 its driver, Debian the browser.
 """
 

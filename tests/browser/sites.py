@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from pages.kept import Example
+from docpages.kept import Example
 from schema.site import Site
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import app as the_app
-from pages.kept import DEMO, METHODS
+from docpages.kept import DEMO, METHODS
 from queries import opened, report
 from tests.browser.chromium import browser, served, settled, shown, visit
 from tests.browser.conftest import require_browser

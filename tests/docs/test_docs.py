@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pages import commands, faults, generate, index
-from pages.markdown import DOCS, ROOT
+from docpages import commands, faults, generate, index
+from docpages.markdown import DOCS, ROOT
 from queries import AXES, figures
 from schema.ddl import catalog_tables
 from schema.vocabulary import STATES
@@ -40,14 +40,14 @@ def slugs(path: Path) -> set[str]:
 
 def test_pages_that_are_written_whole_are_up_to_date(whole: dict[Path, str]) -> None:
     for path, text in whole.items():
-        assert path.read_text() == text, f"{path.name}: run python -m pages.generate"
+        assert path.read_text() == text, f"{path.name}: run python -m docpages.generate"
     assert set(generate.QUESTIONS.glob("*.md")) <= set(whole)
 
 
 @pytest.mark.parametrize("page", generate.MARKED, ids=lambda page: page.name)
 def test_what_is_written_between_markers_is_up_to_date(page: Path) -> None:
     text = page.read_text()
-    assert text == generate.renewed(text), "run: python -m pages.generate"
+    assert text == generate.renewed(text), "run: python -m docpages.generate"
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: str(page.relative_to(ROOT)))
@@ -75,7 +75,7 @@ def test_every_page_is_in_the_index() -> None:
     text = (DOCS / "index.md").read_text()
     for page in DOCS.glob("*.md"):
         assert page.stem == "index" or f"]({page.name})" in text, page.name
-    assert "## More" not in text, "every page has a group and a line in pages/index.py"
+    assert "## More" not in text, "every page has a group and a line in docpages/index.py"
     assert len({name for _, name, _, _ in index.PAGES}) == len(index.PAGES)
 
 

@@ -8,8 +8,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pages import generate, questions
-from pages.kept import DEMO, GRIDS, KEPT
+from docpages import generate, questions
+from docpages.kept import DEMO, GRIDS, KEPT
 from queries import answer, named
 from queries import questions as asked
 from queries.__main__ import main as ask_in_the_terminal

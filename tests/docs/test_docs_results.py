@@ -6,8 +6,8 @@ import re
 import polars as pl
 import pytest
 
-from pages import generate, results
-from pages.kept import KEPT, METHODS
+from docpages import generate, results
+from docpages.kept import KEPT, METHODS
 
 T_975 = 4.302652729911275  # of 2 degrees of freedom, from a table
 

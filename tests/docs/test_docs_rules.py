@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.kept import DEMO
+from docpages.kept import DEMO
 from schema import grid
 from schema.checks.standing import READ_NOTHING
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.markdown import DOCS, ROOT
+from docpages.markdown import DOCS, ROOT
 
 
 def built(source: Path, target: Path) -> subprocess.CompletedProcess[str]:

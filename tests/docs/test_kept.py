@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pages.kept import DEMO, KEPT, SENTENCE
+from docpages.kept import DEMO, KEPT, SENTENCE
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.markdown import DOCS
+from docpages.markdown import DOCS
 
 TEXT = (DOCS / "own_pictures.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pages.kept import DEMO
+from docpages.kept import DEMO
 from schema.questions import Question, all_questions
 from tests.drawn import drawn
 from tests.filled import Filled

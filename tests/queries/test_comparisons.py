@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from benchmarks import decisions
-from pages.kept import DEMO
+from docpages.kept import DEMO
 from tests.filled import PAPER, Filled
 from tests.tiny_clip import ROOT
 

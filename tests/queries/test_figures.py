@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from pages.kept import DEMO
+from docpages.kept import DEMO
 from queries import answer, figure, figures, named
 from queries.__main__ import main
 from queries.figures import (

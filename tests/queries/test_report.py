@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pages.kept import DEMO
+from docpages.kept import DEMO
 from queries import AskError, answer, named, report
 from queries.__main__ import main
 from queries.report_page import page

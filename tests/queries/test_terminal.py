@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pages.kept import DEMO
+from docpages.kept import DEMO
 from queries import Question, answer, questions
 from queries.numbers import writer
 from queries.sheet import sheet

@@ -2,7 +2,7 @@
 
 import ast
 
-from pages.markdown import ROOT, codes
+from docpages.markdown import ROOT, codes
 from schema.checks import parts
 
 # A folder of methods/, and what its parts decide.

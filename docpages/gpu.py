@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from benchmarks.gpu.parts import PARTS
-from pages.markdown import ROOT, cell, code, table
+from docpages.markdown import ROOT, cell, code, table
 
 RECORD = ROOT / "benchmarks" / "gpu" / "record.json"
 

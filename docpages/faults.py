@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pages.markdown import ROOT
-from pages.markdown import table as markdown_table
+from docpages.markdown import ROOT
+from docpages.markdown import table as markdown_table
 
 FAULTS = [f"F{number}" for number in range(1, 42)]
 INVARIANTS = [f"I{number}" for number in range(1, 18)]

@@ -1,6 +1,6 @@
 """Write the list in docs/index.md: every page, in a group, with what it is about."""
 
-from pages.markdown import DOCS
+from docpages.markdown import DOCS
 
 # Group, page, title, what the page is about. A page that does not exist (yet) is left out.
 PAGES = (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from unittest import mock
 
-from pages.markdown import ROOT, WRITTEN, cell, code, plain, table
+from docpages.markdown import ROOT, WRITTEN, cell, code, plain, table
 
 HEAD = """Weir is used by a handful of commands. Each is called in the folder that holds `site.toml`
 ([site.md](site.md)), or would hold it, and says with `--help` what is below. Exit codes are 0 when
@@ -31,7 +31,7 @@ example.
 | `make test` | sets up, then linters, types, the documentation and every test |
 | `make fast` | the same without the slow tests |
 | `make docs` | builds these pages as a site, `docs/_site/index.html`; warnings are errors |
-| `python -m pages.generate` | writes the generated pages of docs/ anew |"""
+| `python -m docpages.generate` | writes the generated pages of docs/ anew |"""
 
 
 class ParserSeen(Exception):  # noqa: N818 - it is no error: it carries the parser out of a command
@@ -140,7 +140,7 @@ def apart(command: Command) -> str:
 
     A process that has loaded both halves complains when it ends.
     """
-    child = [sys.executable, "-m", "pages.commands", command.call]
+    child = [sys.executable, "-m", "docpages.commands", command.call]
     answer = subprocess.run(child, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return answer.stdout.strip()
 

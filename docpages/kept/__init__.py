@@ -5,7 +5,7 @@ trials, the base they begin from, and the facts about them, without logs, stored
 and curves. The vocabulary and the questions are those of this tree. Some trials of `methods` ran
 later than the rest, on other such machines, whose base had the same results to the last bit; that
 is checked when they are taken in. After another run of a grid, or of some of its trials:
-`python -m pages.kept NAME lab/catalog.duckdb`.
+`python -m docpages.kept NAME lab/catalog.duckdb`.
 """
 
 from dataclasses import dataclass

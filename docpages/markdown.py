@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-WRITTEN = "<!-- Written by python -m pages.generate; do not edit. -->"
+WRITTEN = "<!-- Written by python -m docpages.generate; do not edit. -->"
 
 
 def plain(text: str) -> str:

@@ -1,8 +1,8 @@
 """Write the table of docs/methods.md: what each method row reached, and what it cost."""
 
-from pages.kept import METHODS
-from pages.markdown import cell, code
-from pages.markdown import table as markdown_table
+from docpages.kept import METHODS
+from docpages.markdown import cell, code
+from docpages.markdown import table as markdown_table
 from queries import answer, named
 
 BUDGET = "steps_100"

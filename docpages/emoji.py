@@ -1,7 +1,7 @@
 """Write what the stream of emoji showed into docs/emoji.md, from the kept results of its grid."""
 
-from pages.kept import EMOJI
-from pages.markdown import code, table
+from docpages.kept import EMOJI
+from docpages.markdown import code, table
 from queries import answer, named
 
 # The mean over the seeds after a task; task 0 is the base

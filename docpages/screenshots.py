@@ -1,4 +1,4 @@
-"""Take the screenshots of README and docs: `python -m pages.screenshots [FOLDER [NAME ...]]`.
+"""Take the screenshots of README and docs: `python -m docpages.screenshots [FOLDER [NAME ...]]`.
 
 FOLDER holds a site that was really run, that of `make demo` for example. Each page is taken on a
 light and on a dark page (NAME_dark). It needs the browser of tests/browser/install.sh.

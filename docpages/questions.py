@@ -1,7 +1,7 @@
 """Write docs/questions.md and docs/questions/: every question, defined, and answered on the demo.
 
 docs/questions.md lists all of them by topic, and each topic has a page of its own. The catalog that
-they are answered on is the one that the demo leaves (`pages.kept`), so the answers are real.
+they are answered on is the one that the demo leaves (`docpages.kept`), so the answers are real.
 """
 
 import re
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import duckdb
 import polars as pl
 
-from pages.kept import DEMO
-from pages.markdown import WRITTEN, cell, code, plain, table
+from docpages.kept import DEMO
+from docpages.markdown import WRITTEN, cell, code, plain, table
 from queries import answer
 from queries.terminal import shown
 from schema.questions import Question, by_topic

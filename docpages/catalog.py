@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Table
 
-from pages.markdown import WRITTEN, cell, code, codes, plain, table
+from docpages.markdown import WRITTEN, cell, code, codes, plain, table
 from schema.ddl import DIALECT, catalog_tables, table_comment
 from schema.tables import CONSTRAINTS
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from pages.markdown import ROOT, cell, code, table
+from docpages.markdown import ROOT, cell, code, table
 from schema.checks import parts
 
 HEADS = {

@@ -1,4 +1,4 @@
-"""Bring the generated pages of docs/ up to date: `python -m pages.generate`.
+"""Bring the generated pages of docs/ up to date: `python -m docpages.generate`.
 
 Some pages are written whole: the catalog, the commands, the systems, and the questions with a page
 per topic. In others only what stands between two markers is replaced, `<!-- questions: begin -->`
@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from pages import catalog, commands, faults, gpu, index, questions, recipes, results, systems
-from pages import methods as method_parts
-from pages.markdown import DOCS, ROOT
+from docpages import catalog, commands, faults, gpu, index, questions, recipes, results, systems
+from docpages import methods as method_parts
+from docpages.markdown import DOCS, ROOT
 
 README = ROOT / "README.md"
 EXAMPLE = ROOT / "methods/tuning/bitfit.py"

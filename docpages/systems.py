@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from pages.markdown import ROOT, WRITTEN, cell, code, table
+from docpages.markdown import ROOT, WRITTEN, cell, code, table
 from schema import ddl
 
 NUMBER = re.compile(r"\d{4}\.\d{5}")

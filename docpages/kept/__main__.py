@@ -1,0 +1,8 @@
+"""Keep the results of a finished grid: `python -m docpages.kept demo|methods CATALOG.duckdb`."""
+
+import sys
+from pathlib import Path
+
+from docpages.kept import EXAMPLES
+
+EXAMPLES[sys.argv[1]].export(Path(sys.argv[2]))

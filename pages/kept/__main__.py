@@ -1,8 +1,0 @@
-"""Keep the results of a finished grid: `python -m pages.kept demo|methods CATALOG.duckdb`."""
-
-import sys
-from pathlib import Path
-
-from pages.kept import EXAMPLES
-
-EXAMPLES[sys.argv[1]].export(Path(sys.argv[2]))
