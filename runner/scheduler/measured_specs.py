@@ -138,6 +138,11 @@ class MeasuredSpecs:
         Raises:
             RefusedError: they are all gone.
         """
+        if spec.method.get("ensemble") is not None:
+            raise RefusedError(
+                f"trial {trial} deploys an ensemble, several models that no single file holds, so "
+                "it cannot be measured later; declare a stream with the suite"
+            )
         on_disk = kept_weights.tasks_on_disk(self.site, trial, spec)
         # The untouched backbone has no weights of its own
         there = sorted(missing & (on_disk | {0}))

@@ -15,7 +15,8 @@ class MeasurementError(ValueError):
 def check_measurements(
     connection: duckdb.DuckDBPyConnection, rows: Collection[tuple[Any, ...]]
 ) -> None:
-    """Refuse measurements of trials that there are none of, or on suites without members.
+    """Refuse measurements of trials that there are none of or whose weights are in no single file,
+    and of suites without members.
 
     `rows` begin with trial and suite.
 
@@ -33,6 +34,20 @@ def check_measurements(
         raise MeasurementError(
             f"measurement: there is no trial {listed}{more}. Take the ids from the table: INSERT "
             "INTO measurement (trial, suite) SELECT id, 'SUITE' FROM trial WHERE ..."
+        )
+    ensembles = connection.execute(
+        "SELECT trial.id, trial.method FROM trial JOIN method ON method.name = trial.method "
+        "WHERE method.deploy = 'ensemble' ORDER BY trial.id"
+    ).fetchall()
+    asked = {trial for trial, *_ in rows}
+    several = [(trial, method) for trial, method in ensembles if trial in asked]
+    if several:
+        trial, method = several[0]
+        raise MeasurementError(
+            f"measurement: trial {trial} deploys an ensemble (method {method!r}), several models "
+            "that no single file holds, so it cannot be measured later. Leave such trials out "
+            "(WHERE method NOT IN (SELECT name FROM method WHERE deploy = 'ensemble')), or "
+            "declare a stream with the suite"
         )
     members = connection.execute("SELECT DISTINCT suite FROM suite_member").fetchall()
     with_members = {suite for (suite,) in members}

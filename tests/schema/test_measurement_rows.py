@@ -49,3 +49,21 @@ def test_a_measurement_is_declared_by_one_insert() -> None:
         assert [count.new for count in grid.apply(connection, text, "measure.sql")] == [0]
         rows = connection.execute("SELECT trial, tasks FROM measurement ORDER BY trial").fetchall()
         assert rows == [(1, "last"), (2, "last"), (3, "last")]
+
+
+def test_an_ensemble_is_not_measured_later() -> None:
+    """Its weights are in no single file, so the grid is refused with what to leave out."""
+    with in_memory() as connection:
+        grid.apply(connection, toy_grid(1), "toy.sql")
+        grid.apply(
+            connection,
+            "INSERT INTO method (name, deploy, ensemble) VALUES ('both', 'ensemble', 'mean'); "
+            "INSERT INTO trial BY NAME SELECT * EXCLUDE (id, created_at) REPLACE ('both' AS method) "
+            "FROM trial LIMIT 1",
+            "both.sql",
+        )
+        text = "INSERT INTO measurement (trial, suite) SELECT id, 'toy' FROM trial"
+        with pytest.raises(GridError, match=r"deploys an ensemble \(method 'both'\).*Leave such"):
+            grid.apply(connection, text, "measure.sql")
+        whole = " WHERE method NOT IN (SELECT name FROM method WHERE deploy = 'ensemble')"
+        assert [count.new for count in grid.apply(connection, text + whole, "measure.sql")] == [1]
