@@ -24,7 +24,9 @@ def test_its_rows_are_accepted_and_read_the_layouts(tmp_path: Path) -> None:
         found = connection.execute(
             "SELECT name, format, location, params, classes, templates FROM dataset"
         ).fetchall()
-    for name, form, location, params, classes, templates in found:
+    # What lies in a bucket is read in tests/streams
+    here = [row for row in found if "://" not in row[2]]
+    for name, form, location, params, classes, templates in here:
         data = tmp_path / name
         LAYOUTS[form](data, 12, {4})
         row = {"name": name, "format": form, "location": location, "params": json.loads(params)}

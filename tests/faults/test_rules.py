@@ -146,7 +146,8 @@ def test_a_rule_that_wants_too_much_memory_is_a_problem(stage: Stage) -> None:
     greedy = f"SELECT {WORDS}, len(list(i)) AS seed FROM trial, range(1000000000) r(i) GROUP BY ALL"
     declare(stage, "greedy", greedy)
     report = Report()
-    rules.add(Catalog(stage.site.catalog), report, seconds=60)
+    catalog = Catalog(stage.site.catalog)
+    rules.add(catalog, report, rules.read(catalog), seconds=60)
     assert "memory" in dict(report.problems)["rule greedy"].lower()
 
 

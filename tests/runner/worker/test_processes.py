@@ -295,7 +295,7 @@ def test_a_site_with_fewer_gpus_than_ranks_is_told_what_to_set(folder: Path) -> 
         (refused,) = choose(site, connection, 4, None).refused
         assert (
             "trains with 2 ranks, and a job has 1 GPU: set gpus_per_trial = 2 in site.toml, for all or under"
-            in refused[2]
+            in refused.message
         )
         for enough in (0, 2):
             chosen = choose(
@@ -316,7 +316,7 @@ def test_more_ranks_than_a_node_has_gpus_are_refused_before_there_is_a_job(folde
         assert (
             words
             + "at most 4 ranks (chunk_pairs keeps its batch whole), or a backend with several nodes"
-            in refused[2]
+            in refused.message
         )
         for node_gpus, gpus in ((8, 8), (0, 8), (4, 0)):
             needs = replace(site.needs, gpus_per_trial=gpus, node_gpus=node_gpus)
@@ -324,7 +324,7 @@ def test_more_ranks_than_a_node_has_gpus_are_refused_before_there_is_a_job(folde
         alone = replace(site, needs=replace(site.needs, gpus_per_trial=0, ranks_per_node=2))
         assert (
             "and a node takes 2 (ranks_per_node in site.toml)"
-            in choose(alone, connection, 4, None).refused[0][2]
+            in choose(alone, connection, 4, None).refused[0].message
         )
         cluster = replace(
             site,
