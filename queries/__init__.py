@@ -170,8 +170,8 @@ def answer(
     """
     arguments = _without_none(parameters)
     suite = arguments.pop(SUITE, None) if takes_suite(question) else None
-    known = choices(connection, SUITE)
-    if suite is not None and known is not None and suite not in known:
+    known = choices(connection, SUITE) if suite is not None else None
+    if known is not None and suite not in known:
         listed = ", ".join(known[:LISTED_AT_MOST]) or "none yet"
         near = nearest(str(suite), known)
         raise AskError(f"{question.name}: unknown suite {suite!r}. Known: {listed}.{near}")

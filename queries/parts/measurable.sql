@@ -1,5 +1,5 @@
 -- Which measurements could start?
--- grain: one row per (trial, suite) that sync may measure now
+-- grain: one row per (trial, measures) that sync may measure now
 -- Of what is `unmeasured`, where the trial is done. A measurement is tried again as a trial is, as
 -- long as `policy` allows (`exhausted`), and ends by a `withdraw` request about it or about its
 -- trial; after `same_errors` trials failed the same way on a suite, the others wait for a person.

@@ -109,6 +109,7 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "stream_seen": "a hash: tests/schema/test_summaries.py",
     "todo": "what sync may start now: tests/queries/test_queries_states.py, tests/runner/worker/test_sharing.py",
     "asked_suite": "what somebody set in the connection: tests/queries/test_queries_measured.py",
+    "setting_of": "words that are taken apart: tests/queries/test_queries.py",
     "later": "rows of attempts that measure: tests/queries/test_queries_measured.py",
     "measurable": "what sync may measure: tests/queries/test_queries_measured.py",
     "measurements": "what became of measurements: tests/queries/test_queries_measured.py",

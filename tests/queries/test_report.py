@@ -68,7 +68,7 @@ def test_every_failed_or_stopped_trial_is_in_it() -> None:
     [
         (["report"], "a report needs a folder: python -m queries report DIR"),
         (["report", "study=demo"], "a report needs a folder"),
-        (["report", "out", "stdy=x"], "takes study=... and measure=...; not stdy=x.*'study'"),
+        (["report", "out", "stdy=x"], "takes study=..., measure=...; not stdy=x.*'study'"),
         (["report", "out", "measure=gn"], "measure is one of .*; not gn.*'gm'"),
         (["report", "out", "study=frist"], "no trial is of study 'frist'. Studies: first.*'first'"),
     ],

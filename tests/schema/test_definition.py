@@ -19,6 +19,7 @@ from tests.schema.test_grid import AXES, TRIAL
 from tests.template import in_memory
 
 FOR_PEOPLE = {
+    "pretrained_with",
     "note",
     "license",
     "year",

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import open_clip
 import pytest
 import torch
 from huggingface_hub import constants as hub
@@ -14,6 +13,7 @@ from methods import objective, optimizers, part
 from runner.worker import architecture as architectures
 from runner.worker import backbone as backbones
 from runner.worker.architecture import ArchitectureError, tags_of
+from runner.worker.clip_library import complete, open_clip
 from runner.worker.profiler.step_cost import profile
 from schema import ddl
 from streams import Batch
@@ -82,6 +82,7 @@ def test_the_smallest_of_each_family_is_built_and_encodes(name: str) -> None:
     architecture = DECLARED[name]["architecture"]
     with torch.random.fork_rng():
         torch.manual_seed(1)
+        complete(open_clip.get_model_config(architecture))
         model = open_clip.create_model(architecture, pretrained=None).eval()
     size = model.visual.image_size
     size = (size, size) if isinstance(size, int) else size

@@ -224,7 +224,7 @@ def test_a_tower_that_moves_or_draws_is_refused() -> None:
             "lora",
             {},
             {},
-            "tuning 'lora' moves both towers. Use one of locked_image, locked_text, or use a recipe without it",
+            "tuning 'lora' moves both towers. Use one of gnsp, locked_image, locked_text, or use a recipe without it",
         ),
         (
             "locked_image",
