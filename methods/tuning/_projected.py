@@ -3,7 +3,7 @@
 For the length of a step the optimizer sees the small matrix, so that its state stays small.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -47,6 +47,20 @@ class Projection:
             return
         change = scale * self.back(small) - decay * weight
         weight.add_(change - self.protected @ (self.protected.T @ change))
+
+
+def can_choose(model: nn.Module, names: Iterable[str]) -> bool:
+    """Return whether the gradients of these weights are finite, so that they have directions.
+
+    Under fp16 those of the first steps may not be: the scale of the loss is still too large, and
+    such a step is left out (`torch.amp.GradScaler`).
+    """
+    for name in names:
+        gradient = model.get_parameter(name).grad
+        # Waits: once in `gap` steps, as the decomposition that follows does
+        if gradient is not None and not bool(gradient.isfinite().all()):
+            return False
+    return True
 
 
 @contextmanager

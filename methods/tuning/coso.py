@@ -26,7 +26,7 @@ from torch.optim import Optimizer
 from methods import Task, Tuning
 from methods.parameters import freeze, moving, thaw
 from methods.tuning._computed import matrices
-from methods.tuning._projected import Projection, stepped_in
+from methods.tuning._projected import Projection, can_choose, stepped_in
 
 # A singular value below this share of the gradient's norm is rounding
 NEGLIGIBLE = 1e-5
@@ -79,6 +79,10 @@ class Coso(Tuning):
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
         """Lend the optimizer the projected gradients."""
+        if self._steps % self.gap == 0 and not can_choose(model, self._names):
+            # The step is left out, and the next one chooses
+            yield
+            return
         projections = {}
         for name in self._names:
             parameter = model.get_parameter(name)

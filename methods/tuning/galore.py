@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 from methods import Task, Tuning
 from methods.parameters import moving
 from methods.tuning._computed import matrices
-from methods.tuning._projected import Projection, stepped_in
+from methods.tuning._projected import Projection, can_choose, stepped_in
 
 
 @dataclass
@@ -68,6 +68,10 @@ class Galore(Tuning):
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
         """Lend the optimizer the projected gradients."""
+        if self._steps % self.gap == 0 and not can_choose(model, self._names):
+            # The step is left out, and the next one chooses
+            yield
+            return
         projections = {}
         for name in self._names:
             parameter = model.get_parameter(name)

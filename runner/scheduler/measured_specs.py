@@ -138,11 +138,7 @@ class MeasuredSpecs:
         Raises:
             RefusedError: they are all gone.
         """
-        if spec.method.get("ensemble") is not None:
-            raise RefusedError(
-                f"trial {trial} deploys an ensemble, several models that no single file holds, so "
-                "it cannot be measured later; declare a stream with the suite"
-            )
+        _refuse_ensemble(trial, spec)
         on_disk = kept_weights.tasks_on_disk(self.site, trial, spec)
         # The untouched backbone has no weights of its own
         there = sorted(missing & (on_disk | {0}))
@@ -189,3 +185,16 @@ class MeasuredSpecs:
         objections = list(stream_rows.objections(spec.backbone, measures, nothing_learned))
         objections += self.comparison.objections(measures["datasets"])
         return objections[0] if objections else None
+
+
+def _refuse_ensemble(trial: int, spec: Spec) -> None:
+    """Refuse a trial whose weights are in no single file.
+
+    Raises:
+        RefusedError: it deploys an ensemble.
+    """
+    if spec.method.get("ensemble") is not None:
+        raise RefusedError(
+            f"trial {trial} deploys an ensemble, several models that no single file holds, so it "
+            "cannot be measured later; declare a stream with the suite"
+        )
