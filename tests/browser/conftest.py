@@ -50,7 +50,9 @@ def app(lab: Site) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def context(app: str) -> Iterator["chromium.BrowserContext"]:
+def context() -> Iterator["chromium.BrowserContext"]:
+    """One browser for all files: Playwright can be started once in a thread."""
+    require_browser()
     with ExitStack() as stack:
         yield stack.enter_context(chromium.browser())
 

@@ -14,12 +14,12 @@ import pytest
 import app as the_app
 from docpages.kept import DEMO, METHODS
 from queries import opened, report
-from tests.browser.chromium import browser, served, settled, shown, visit
+from tests.browser.chromium import served, settled, shown, visit
 from tests.browser.conftest import require_browser
 from tests.browser.sites import published
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
 WIDTHS = (390, 820, 1380)
 MODES = ("light", "dark")
@@ -54,10 +54,10 @@ def hundred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def window() -> Iterator["Page"]:
-    require_browser()
-    with browser() as context:
-        yield context.new_page()
+def window(context: "BrowserContext") -> Iterator["Page"]:
+    page = context.new_page()
+    yield page
+    page.close()
 
 
 def axe() -> str:
