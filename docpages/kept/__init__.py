@@ -29,8 +29,8 @@ SELECT ran.id AS trial,
 FROM ran.trial AS ran
 LEFT JOIN kept_trial AS kept ON ({", ".join(f"kept.{word}" for word in SENTENCE)})
     = ({", ".join(f"ran.{word}" for word in SENTENCE)})
-WHERE ran.study IN ($base, $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
-  AND (ran.study <> $base OR kept.id IS NULL)
+WHERE ran.study IN ('base', $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
+  AND (ran.study <> 'base' OR kept.id IS NULL)
 """
 # A table, and what is kept of the trials that were taken in.
 KEPT = {
@@ -54,19 +54,10 @@ KEPT = {
 
 @dataclass(frozen=True)
 class Example:
-    """A study of a grid file of `grids/`, and the grid files that make its rows.
-
-    Attributes:
-        study: the study; the one of its base is `base`.
-        grids: names of grid files, without their ending, in the order in which they apply.
-        base: the study whose trial the others begin from.
-        first: SQL of rows that the grid files build on and that are in none of them.
-    """
+    """A study of a grid file of `grids/`, and the grid files that make its rows."""
 
     study: str
     grids: tuple[str, ...]
-    base: str = "base"
-    first: str = ""
 
     @property
     def folder(self) -> Path:
@@ -80,12 +71,8 @@ class Example:
         for statement in ddl.statements():
             connection.execute(statement)
         views.refresh(connection)
-        for path in sorted(ROWS.glob("*.sql")):
+        for path in (*sorted(ROWS.glob("*.sql")), *(GRIDS / f"{name}.sql" for name in self.grids)):
             grid.apply(connection, path.read_text(), path.name)
-        if self.first:
-            connection.execute(self.first)
-        for name in self.grids:
-            grid.apply(connection, (GRIDS / f"{name}.sql").read_text(), name)
         # Those that ran take their place, with the ids that the facts name.
         connection.execute("DELETE FROM trial")
         for table in KEPT:
@@ -116,7 +103,7 @@ class Example:
                 if path.exists():
                     # Columns that are newer than the file are NULL
                     connection.execute(f"INSERT INTO kept_{table} BY NAME FROM '{path}'")
-            connection.execute(TAKEN, {"study": self.study, "base": self.base})
+            connection.execute(TAKEN, {"study": self.study})
             if not self._same_base(connection):
                 raise ValueError(
                     f"the base in {catalog} has other results than the one in {target}, so trials "
@@ -137,12 +124,11 @@ class Example:
         row = connection.execute(
             f"""
             WITH here AS (SELECT {values} AS base FROM kept_result
-                          WHERE trial IN (SELECT id FROM kept_trial WHERE study = $base)),
+                          WHERE trial IN (SELECT id FROM kept_trial WHERE study = 'base')),
             there AS (SELECT {values} AS base FROM ran.result
-                      WHERE trial IN (SELECT id FROM ran.trial WHERE study = $base))
+                      WHERE trial IN (SELECT id FROM ran.trial WHERE study = 'base'))
             SELECT here.base IS NULL OR here.base IS NOT DISTINCT FROM there.base FROM here, there
-            """,
-            {"base": self.base},
+            """
         ).fetchone()
         return bool(row and row[0])
 
@@ -162,12 +148,4 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, taken: str) -> N
 
 DEMO = Example("demo", ("demo",))
 METHODS = Example("methods", ("demo", "methods"))
-# `python -m grids.emoji` writes the rows of its datasets, with two thousand names
-EMOJI = Example(
-    "emoji",
-    ("emoji/emoji",),
-    base="emoji_base",
-    first="INSERT INTO dataset (name, format, kind, year) "
-    "SELECT 'emoji_' || year, 'imagefolder', 'classification', year FROM range(2015, 2026) y(year)",
-)
-EXAMPLES = {example.study: example for example in (DEMO, METHODS, EMOJI)}
+EXAMPLES = {example.study: example for example in (DEMO, METHODS)}
