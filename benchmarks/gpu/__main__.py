@@ -25,6 +25,9 @@ from benchmarks.measuring import surroundings
 
 RECORD = Path(__file__).parent / "record.json"
 
+# A rehearsal may share a few cores of a CPU with others
+SLOWER = 8
+
 
 def main() -> int:
     """Run what is asked for; returns 1 where something that must hold does not."""
@@ -81,7 +84,8 @@ def _run_all(parts: list[Part], seconds: float, rehearsal: bool) -> dict[str, An
             record["parts"][part.name] = {"left_out": f"{left_s:.0f} s were left of {seconds:.0f}"}
         else:
             began = time.monotonic()
-            answer = _run(part, min(part.most_s, left_s), rehearsal)
+            most_s = part.most_s * (SLOWER if rehearsal else 1)
+            answer = _run(part, min(most_s, left_s), rehearsal)
             record["parts"][part.name] = answer | {"seconds": round(time.monotonic() - began, 1)}
         print(f"{part.name}: {_summary(record['parts'][part.name])}", flush=True)
     return record
