@@ -25,23 +25,10 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.measuring import surroundings
+from streams.world.shapes import KNOWN
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS, SHARD_PAIRS, SEEDS = 6000, 100, 3
-SHAPES = [
-    "circle",
-    "oval",
-    "square",
-    "triangle",
-    "star",
-    "cross",
-    "bar",
-    "flower",
-    "moon",
-    "heart",
-    "drop",
-    "arrow",
-]
 # By stream: lanes, and shards of a block
 ORDERS = {"any_pair": (0, 2), "lanes_8_by_2": (8, 2), "lane_1_by_1": (1, 1)}
 GRID = """
@@ -80,8 +67,8 @@ def write_sorted(folder: Path, pairs: int) -> int:
     captions = world.captions(every, np.random.default_rng(0))
     shapes = []
     for caption in captions:
-        named = [SHAPES.index(word) for word in caption.split() if word in SHAPES]
-        shapes.append(named[0] if named else len(SHAPES))
+        named = [KNOWN.index(word) for word in caption.split() if word in KNOWN]
+        shapes.append(named[0] if named else len(KNOWN))
     images = world.images(every)
     order = np.argsort(np.array(shapes), kind="stable")
     place = folder / "lab/data/sorted"

@@ -28,10 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from methods import FreshPairs, Objective, Task
-from methods.compute import devices
 from methods.compute.towers import Towers
-from methods.objectives._distillation import frozen, soft_cross_entropy
-from methods.objectives._embeddings import embeddings, logits, recalled, unit, wide
+from methods.objectives._distillation import frozen, on_pretraining, soft_cross_entropy
+from methods.objectives._embeddings import logits, wide
 from methods.objectives._importance import (
     FP16_SCALE,
     PerWeight,
@@ -42,7 +41,7 @@ from methods.objectives._importance import (
     unpacked,
 )
 from methods.parameters import weights_in_use
-from streams import PRETRAINING, Batch
+from streams import Batch
 
 TEACHERS = ("start", "initial")
 # F of a weight that the reference pairs do not reach
@@ -87,20 +86,9 @@ class Gift(Objective):
             ValueError: the batch has no pretraining pair.
         """
         assert self._teacher is not None, "begin comes first"
-        chosen = batch.sources == PRETRAINING
-        if not bool(chosen.any()):
-            raise ValueError(
-                "gift distils on pretraining pairs and this batch has none; use a mixture with "
-                "pretraining_share > 0"
-            )
-        # Chosen on the host, and sent to where the rows are
-        places = devices.sent(chosen.nonzero()[:, 0], batch.images.device)
-        reference = Batch(batch.images[places], batch.texts[places], batch.sources[chosen])
         scale = self._teacher.get_parameter("logit_scale")
-        images, texts = (rows[places] for rows in embeddings(model, batch, towers))
-        student = logits(images, texts, scale)
-        images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
-        before = logits(images_before, texts_before, scale)
+        of_model, of_teacher = on_pretraining("gift", model, self._teacher, batch, towers)
+        student, before = logits(*of_model, scale), logits(*of_teacher, scale)
         wanted = self.weight * self._distilled(student, before) + self.alignment * _named(student)
         self._start = placed(self._start, batch.images.device)
         if not self._start:

@@ -24,12 +24,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from methods import FreshPairs, Objective, Task
-from methods.compute import devices
 from methods.compute.towers import Towers
-from methods.objectives._distillation import frozen, soft_cross_entropy
-from methods.objectives._embeddings import embeddings, logits, recalled, unit
+from methods.objectives._distillation import frozen, on_pretraining, soft_cross_entropy
+from methods.objectives._embeddings import logits
 from methods.objectives._importance import PerWeight, anchored, placed, pull
-from streams import PRETRAINING, Batch
+from streams import Batch
 
 
 @dataclass
@@ -60,18 +59,9 @@ class Zscl(Objective):
             ValueError: the batch has no pretraining pair.
         """
         assert self._teacher is not None, "begin comes first"
-        chosen = batch.sources == PRETRAINING
-        if not bool(chosen.any()):
-            raise ValueError(
-                "zscl distils on pretraining pairs and this batch has none; use a mixture with "
-                "pretraining_share > 0"
-            )
-        # Chosen on the host, and sent to where the rows are
-        places = devices.sent(chosen.nonzero()[:, 0], batch.images.device)
-        reference = Batch(batch.images[places], batch.texts[places], batch.sources[chosen])
         scale = self._teacher.get_parameter("logit_scale")
-        images, texts = (rows[places] for rows in embeddings(model, batch, towers))
-        images_before, texts_before = map(unit, recalled(self._teacher, reference, towers))
+        of_model, of_teacher = on_pretraining("zscl", model, self._teacher, batch, towers)
+        (images, texts), (images_before, texts_before) = of_model, of_teacher
         teacher = logits(images_before, texts_before, scale)
         image_term = soft_cross_entropy(
             logits(images, texts_before, scale), teacher, self.temperature

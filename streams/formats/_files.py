@@ -12,20 +12,15 @@ Shapes: B pairs asked for, N items, P = `image_px` pixels.
 import errno
 import struct
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from functools import partial
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from PIL import Image, ImageColor
-from torch import Tensor
 
 from schema.checks.preprocessing import Preprocessing
 from streams import EVERY, DatasetError
+from streams.formats._decoded import DecodedAhead, Pixels
 from streams.formats._labels import check_labels
 from streams.formats._places import Form
 from streams.formats._splits import Items, kept
@@ -47,7 +42,6 @@ UNREADABLE = (
 TOLERATED = 10
 # How many unreadable items an error names.
 SHOWN = 20
-Pixels = np.ndarray | Tensor
 
 
 class Readable(Protocol):
@@ -109,7 +103,7 @@ class Unreadable:
             raise DatasetError(f"{self.about}: {_too_many(self.names, seen, allowed, problem)}")
 
 
-class Files:
+class Files(DecodedAhead):
     """The `Pairs` of a source: one split of it.
 
     Attributes:
@@ -152,42 +146,6 @@ class Files:
     def name(self, index: int) -> str:
         """Return what the item is called, in words that can be printed."""
         return printable(str(self.source.names[int(self.items[index])]))
-
-    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """Return (B, 3, P, P) uint8, decoded by as many threads as torch has.
-
-        Raises:
-            DatasetError: too many items cannot be decoded.
-        """
-        images = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        # Closed here: collected later, by a thread of its own pool, it could not end that pool.
-        with closing(self.opened(indices, crops, pixels)) as decoded:
-            for place, image in enumerate(self.shown(indices, crops, decoded)):
-                images[place] = image
-        return images
-
-    def opened(
-        self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
-    ) -> Generator[Any]:
-        """Yield what each item's file is decoded to, or why it is unreadable.
-
-        Changes nothing, so that another process may do it.
-        """
-        one = partial(self._decoded, decode=decode)
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            yield from threads.map(one, indices.tolist(), crops or repeat(None))
-
-    def shown(
-        self, indices: np.ndarray, crops: Sequence[Crop] | None, decoded: Iterable[Any]
-    ) -> Iterator[Pixels]:
-        """Yield (3, P, P) of each item, `decoded` already, or another's instead.
-
-        Raises:
-            DatasetError: too many items cannot be decoded.
-        """
-        each = zip(decoded, indices.tolist(), crops or repeat(None), strict=False)
-        for image, index, crop in each:
-            yield self._pixels(index, crop, image)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY

@@ -10,25 +10,21 @@ Shapes: B pairs asked for, S shards, P = `image_px` pixels.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from functools import partial
-from itertools import repeat
 from typing import Any
 
 import numpy as np
-import torch
 
 from schema.checks.preprocessing import Preprocessing
 from streams import EVERY, DatasetError
-from streams.formats._files import Pixels, colour_of, tried
+from streams.formats._decoded import DecodedAhead, Pixels
+from streams.formats._files import colour_of, tried
 from streams.formats._labels import without_classes
 from streams.formats._open_shards import OpenShards, Shards
 from streams.formats._shard_counts import Counts, Tally
 from streams.pictures import OPENAI, Crop, pixels
 
 
-class ShardPairs:
+class ShardPairs(DecodedAhead):
     """The `Pairs` of a stream of shards.
 
     Attributes:
@@ -64,43 +60,23 @@ class ShardPairs:
 
     # ------------------------------------------------ pairs
 
-    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """Return (B, 3, P, P) uint8, decoded by as many threads as torch has.
-
-        Raises:
-            DatasetError: too many pairs cannot be read, or a shard cannot be had.
-        """
-        images = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        # Closed here: collected later, by a thread of its own pool, it could not end that pool
-        with closing(self.opened(indices, crops, pixels)) as decoded:
-            for place, image in enumerate(self.shown(indices, crops, decoded)):
-                images[place] = image
-        return images
-
     def opened(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
     ) -> Generator[Any]:
-        """Yield what each pair's picture is decoded to, or why it is unreadable.
+        """Yield as `DecodedAhead.opened`, once the shards are at hand.
 
-        Changes nothing but which shards are at hand, so that another process may do it.
+        Raises:
+            DatasetError: a shard cannot be had.
         """
         self.shards.arrive(indices)
-        one = partial(self._decoded, decode=decode)
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            yield from threads.map(one, indices.tolist(), crops or repeat(None))
+        yield from super().opened(indices, crops, decode)
 
     def shown(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decoded: Iterable[Any]
     ) -> Iterator[Pixels]:
-        """Yield (3, P, P) of each pair, `decoded` already, or another's of its shard instead.
-
-        Raises:
-            DatasetError: too many pairs cannot be read.
-        """
+        """Yield as `DecodedAhead.shown`; what stands for a pair is another of its shard."""
         self.instead = {}
-        each = zip(decoded, indices.tolist(), crops or repeat(None), strict=False)
-        for image, index, crop in each:
-            yield self._pixels(index, crop, image)
+        yield from super().shown(indices, crops, decoded)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
