@@ -190,7 +190,7 @@ def trade(snapshot: Snapshot, chosen: Chosen) -> None:
     front = read(snapshot, "comparison", where, rows=DRAWN).filter(pl.col("best_trade"))
     published = read(snapshot, "published", where=given(backbone=chosen.setting["backbone"]))
     chart = figures.trade(course, front, published, chosen.colours)
-    drawn(snapshot, chart, "course", where=chosen.where)
+    showing.drawn(snapshot, chart, "course", where=chosen.where)
     st.caption(PATHS)
 
 
@@ -215,19 +215,6 @@ def of_parts(snapshot: Snapshot, frame: pl.DataFrame, chosen: Chosen) -> pl.Data
     return frame
 
 
-def drawn(
-    snapshot: Snapshot,
-    chart: figures.Chart,
-    name: str,
-    parameters: Given = (),
-    where: Given = (),
-) -> None:
-    """Show a figure and everything behind it."""
-    showing.figure(chart, named(name).question)
-    showing.files(snapshot, name, parameters, where, chart)
-    showing.sql(named(name), parameters, where)
-
-
 def nothing() -> None:
     """Say that a figure has no numbers."""
     st.info("Nothing is measured for these words yet.")
@@ -245,7 +232,7 @@ def over_budget(snapshot: Snapshot, chosen: Chosen) -> None:
         nothing()
         return
     chart = figures.over_budget(course, measure, unit, chosen.colours)
-    drawn(snapshot, chart, "course", where=chosen.where)
+    showing.drawn(snapshot, chart, "course", where=chosen.where)
     st.caption(
         "A line is a setting, from the untouched backbone through its tasks; the band is its 95 % "
         "interval. Steeper is cheaper."
@@ -271,7 +258,7 @@ def lost(snapshot: Snapshot, chosen: Chosen) -> None:
         "adapt: what the stream teaches; retain: what should stay; probe: looked at besides."
     )
     chart = figures.forgetting(frame.filter(pl.col("role") == role), chosen.colours)
-    drawn(snapshot, chart, "lost", parameters, where)
+    showing.drawn(snapshot, chart, "lost", parameters, where)
 
 
 def cost(snapshot: Snapshot, chosen: Chosen) -> None:
@@ -281,7 +268,7 @@ def cost(snapshot: Snapshot, chosen: Chosen) -> None:
     if frame.is_empty():
         nothing()
         return
-    drawn(snapshot, figures.costs(frame, value, chosen.rows), "phases", where=chosen.where)
+    showing.drawn(snapshot, figures.costs(frame, value, chosen.rows), "phases", where=chosen.where)
 
 
 def published(snapshot: Snapshot, chosen: Chosen) -> None:
@@ -298,7 +285,7 @@ def published(snapshot: Snapshot, chosen: Chosen) -> None:
         showing.files(snapshot, "reproduced")
         showing.sql(named("reproduced"))
         return
-    drawn(snapshot, figures.reproduced(both), "reproduced")
+    showing.drawn(snapshot, figures.reproduced(both), "reproduced")
 
 
 def behind(snapshot: Snapshot, frame: pl.DataFrame, setting: dict[str, str]) -> None:

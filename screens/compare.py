@@ -11,7 +11,6 @@ from queries import figures, named
 from screens import showing, words
 from screens.reading import (
     DRAWN,
-    Given,
     Snapshot,
     columns_of,
     definitions,
@@ -111,7 +110,7 @@ def paired(
         st.info("No seed of the two shares every other word: nothing to pair.")
         return
     chart = figures.pairs(frame, a["method"], b["method"], measure)
-    shown(snapshot, chart, "paired", parameters, where)
+    showing.drawn(snapshot, chart, "paired", parameters, where)
     st.caption("A line joins the two trials of one seed; its colour says which of them is better.")
 
 
@@ -142,7 +141,7 @@ def curves(snapshot: Snapshot, setting: dict[str, str], picked: pl.DataFrame, me
         st.caption("No task of these has ended.")
         return
     chart = figures.over_budget(course, measure, unit, palette(snapshot))
-    shown(snapshot, chart, "course", where=where)
+    showing.drawn(snapshot, chart, "course", where=where)
 
 
 def heat(snapshot: Snapshot, setting: dict[str, str], chosen: Mapping[str, Any]) -> None:
@@ -170,7 +169,7 @@ def heat(snapshot: Snapshot, setting: dict[str, str], chosen: Mapping[str, Any])
     role = words.one_of("rows", roles, "rows")
     cells = frame.filter(named_roles["role"] == role).drop_nulls(value)
     chart = figures.heat(cells, value, title, of_two=len(names) > 1)
-    shown(snapshot, chart, name, parameters, where)
+    showing.drawn(snapshot, chart, name, parameters, where)
 
 
 def one_trial(snapshot: Snapshot, setting: dict[str, str], row: Mapping[str, Any]) -> int:
@@ -276,16 +275,3 @@ def losses(snapshot: Snapshot, names: Mapping[int, str]) -> None:
         return
     showing.figure(figures.losses(curves, by="row"), "Losses of trials over steps.")
     showing.sql(named("curve"))
-
-
-def shown(
-    snapshot: Snapshot,
-    chart: figures.Chart,
-    name: str,
-    parameters: Given = (),
-    where: Given = (),
-) -> None:
-    """Show a figure, its files and its SQL."""
-    showing.figure(chart, named(name).question)
-    showing.files(snapshot, name, parameters, where, chart)
-    showing.sql(named(name), parameters, where)

@@ -50,21 +50,21 @@ class Running:
 
     @property
     def phase(self) -> str:
-        """What it does, in words."""
+        """Return what the trial does, in words."""
         if self.progress is None:
             return "starts" if self.state == "running" else self.state
         return PHASES.get(self.progress.phase, self.progress.phase)
 
     @property
     def done(self) -> float:
-        """The share of its steps that are behind it."""
+        """Return the share of the trial's steps that it has taken."""
         if self.progress is None or not self.progress.total_steps:
             return 0.0
         return min(self.progress.done_steps / self.progress.total_steps, 1.0)
 
     @property
     def end(self) -> datetime | None:
-        """When it is expected to end, by this machine's clock."""
+        """Return when the trial is expected to end, by this machine's clock; None: not known."""
         if self.left_s is None:
             return None
         return datetime.now() + timedelta(seconds=self.left_s)

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 import streamlit as st
 
-from queries import Question, figures
+from queries import Question, figures, named
 from queries.columns import heading
 from queries.figures import printing
 from queries.sheet import flat, is_long
@@ -43,6 +43,19 @@ def figure(chart: figures.Chart, about: str, **options: Any) -> Any:
     text = f"{about} {notes}".strip()
     shown = shown.properties(description=text)
     return st.altair_chart(shown, width="stretch", theme=None, alt=text, **options)
+
+
+def drawn(
+    snapshot: Snapshot,
+    chart: figures.Chart,
+    name: str,
+    parameters: Given = (),
+    where: Given = (),
+) -> None:
+    """Show the figure of a question, and everything behind it: its files and its SQL."""
+    figure(chart, named(name).question)
+    files(snapshot, name, parameters, where, chart)
+    sql(named(name), parameters, where)
 
 
 def notes_of(chart: figures.Chart) -> str:
