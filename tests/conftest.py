@@ -13,7 +13,7 @@ os.environ.pop("COLUMNS", None)
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,23 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Open what all processes of this run share."""
     config.add_cleanup(open_place())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadgroup`, keep the tests of Slurm in one process: they share one cluster.
+
+    xdist's own groups have no effect: it appends them to a name that pytest no longer reads.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneCluster(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "slurm" if nodeid.startswith("tests/slurm/") else nodeid
+
+    return OneCluster(config, log)
 
 
 @pytest.fixture

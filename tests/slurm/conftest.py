@@ -17,15 +17,13 @@ Factory = Callable[..., Cluster]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, those of this folder stay in one: they share the
-    machine's one cluster.
+    """Try a failed test of this folder once more.
 
-    A dozen daemons of a cluster on two cores are late now and then. A test that fails is tried once
-    more, and `make test` shows why: what needed its second try is looked into like what failed.
+    A dozen daemons of a cluster on two cores are late now and then. `make test` shows why a test
+    needed its second try, which is looked into like a failure.
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("slurm"))
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
