@@ -84,7 +84,7 @@ def page() -> str:
 
 
 def _rows(named: list[tuple[str, str, str | None]]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each that names a source, by the number of the source, then by its name."""
+    """Yield a table row for each part whose note names a paper, sorted by the paper's number."""
     sourced = []
     for name, parts, note in named:
         numbers = NUMBER.findall(note or "")

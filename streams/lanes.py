@@ -60,7 +60,7 @@ class LaneOrder:
         return int(self.sizes.sum(dtype=np.int64))
 
     def part(self, lane: int, count: int) -> range:
-        """Return which places of the `count` that a batch has of this pool a lane fills."""
+        """Return the places that a lane fills, of the `count` that a batch has for this pool."""
         lanes = len(self.lanes)
         return range(lane * count // lanes, (lane + 1) * count // lanes)
 
