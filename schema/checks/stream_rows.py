@@ -28,6 +28,8 @@ METRICS: dict[str, tuple[str, ...]] = {
     "retrieval": tuple(f"{name}{rank}" for name in WAYS for rank in RANKS),
     "captions": (),
 }
+# The metric that takes so many candidates, and how many
+TOP_FEW, FEW = "top5", 5
 OPEN_CLIP_PX = 224  # of an open_clip configuration that says nothing
 Row = Mapping[str, Any]
 
@@ -78,10 +80,18 @@ def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
 
 
 def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:
-    """Yield which members of a suite ask for a metric that is not measured of their kind."""
-    kinds = {dataset["name"]: dataset["kind"] for dataset in datasets}
+    """Yield which members of a suite ask for a metric that is not measured of their datasets."""
+    by_name = {dataset["name"]: dataset for dataset in datasets}
     for member in suite["members"]:
-        kind = kinds[member["dataset"]]
+        dataset = by_name[member["dataset"]]
+        kind, classes = dataset["kind"], len(dataset["classes"])
+        # Among the classes of a task, or of a whole suite, only an evaluation knows how many
+        if member["metric"] == TOP_FEW and member["label_space"] == "all" and classes < FEW:
+            yield (
+                f"suite {suite['name']!r}: metric {TOP_FEW!r} of {member['dataset']!r}, which has "
+                f"{classes} classes, and every image would be among the nearest {FEW}. Take "
+                "'top1', or leave the member out."
+            )
         known = METRICS[kind]
         if member["metric"] not in known:
             yield (

@@ -8,7 +8,7 @@ import open_clip
 import pytest
 
 import evals
-from evals import retrieval
+from evals import ranked_classes, retrieval
 from runner.scheduler.resolve import RefusedError, Resolver
 from schema import grid
 from schema.__main__ import ROWS
@@ -33,6 +33,20 @@ def test_the_metrics_are_those_of_the_evaluations() -> None:
             if kind in evaluation.KINDS:
                 probes |= set(getattr(evaluation, "PROBES", ()))
         assert {metric for metric, _ in evals.measure(model, test)} | probes == set(known)
+
+
+@pytest.mark.parametrize(
+    ("classes", "label_space", "refused"), [(4, "all", True), (5, "all", False), (4, "task", False)]
+)
+def test_the_five_nearest_of_fewer_classes_say_nothing(
+    classes: int, label_space: str, refused: bool
+) -> None:
+    member = {"dataset": "d", "metric": "top5", "label_space": label_space}
+    dataset = {"name": "d", "kind": "classification", "classes": ["a"] * classes}
+    assert (stream_rows.TOP_FEW, stream_rows.FEW) == ("top5", ranked_classes.TOP)
+    objections = list(stream_rows.metric_objections({"name": "s", "members": [member]}, [dataset]))
+    expected = ["suite 's': metric 'top5' of 'd', which has 4 classes, and every image"] * refused
+    assert [objection[: len(expected[0])] for objection in objections] == expected
 
 
 @pytest.mark.parametrize("name", ["ViT-B-32", "ViT-L-14-336", "ViT-B-16-SigLIP-384", "RN50x4"])
