@@ -19,22 +19,25 @@ LOOKED_AT = 100
 REFUSED = """
 WITH
 newest AS (
-    SELECT trial, measures AS suite, arg_max(state, attempt) AS state
+    SELECT trial, measures AS suite, arg_max(state, attempt) AS state,
+           arg_max(message, attempt) AS message
     FROM attempt JOIN outcome USING (trial, attempt)
     WHERE measures IS NOT NULL GROUP BY trial, measures
 ),
 wish AS (
-    SELECT n.trial, n.suite, arg_max(r.wish, r.serial) AS wish
-    FROM newest n
-    JOIN request r ON r.trial = n.trial AND (r.suite IS NULL OR r.suite = n.suite)
-    GROUP BY n.trial, n.suite
+    SELECT newest.trial, newest.suite, arg_max(request.wish, request.serial) AS wish
+    FROM newest
+    JOIN request ON request.trial = newest.trial
+        AND (request.suite IS NULL OR request.suite = newest.suite)
+    GROUP BY newest.trial, newest.suite
 )
-SELECT n.suite, count(*), list(n.trial ORDER BY n.trial)[:?]
-FROM newest n
-SEMI JOIN exhausted e ON e.trial = n.trial AND e.measures = n.suite
-LEFT JOIN wish w ON w.trial = n.trial AND w.suite = n.suite
-WHERE n.state = 'refused' AND w.wish IS DISTINCT FROM 'withdraw'
-GROUP BY n.suite ORDER BY n.suite
+SELECT newest.suite, count(*), list(newest.trial ORDER BY newest.trial)[:?],
+       arg_min(newest.message, newest.trial)
+FROM newest
+SEMI JOIN exhausted ON exhausted.trial = newest.trial AND exhausted.measures = newest.suite
+LEFT JOIN wish ON wish.trial = newest.trial AND wish.suite = newest.suite
+WHERE newest.state = 'refused' AND wish.wish IS DISTINCT FROM 'withdraw'
+GROUP BY newest.suite ORDER BY newest.suite
 """
 
 
@@ -92,13 +95,12 @@ def note_refused(connection: duckdb.DuckDBPyConnection, report: Report) -> None:
     """Note for `health` the suites on which trials cannot be measured."""
     if not connection.execute("SELECT 1 FROM measurement LIMIT 1").fetchall():
         return
-    for suite, count, trials in connection.execute(REFUSED, [SHOWN]).fetchall():
+    for suite, count, trials, reason in connection.execute(REFUSED, [SHOWN]).fetchall():
         listed = ", ".join(map(str, trials))
         more = f" and {count - len(trials)} more" if count > len(trials) else ""
         report.problem(
             f"measurement {suite}",
-            f"trials {listed}{more} cannot be measured on suite {suite!r}, most likely because "
-            "their weights are gone; `python -m queries measurements state=refused` says why and "
-            "what training again would cost. Request a retry when the files are back, or withdraw "
-            "the measurement",
+            f"trials {listed}{more} cannot be measured on suite {suite!r}. Of trial {trials[0]}: "
+            f"{reason} `python -m queries measurements state=refused` says it of each. When it is "
+            "mended request a retry, or withdraw the measurement",
         )
