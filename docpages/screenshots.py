@@ -4,18 +4,13 @@ FOLDER holds a site that was really run, that of `make demo` for example. Each p
 light and on a dark page (NAME_dark). It needs the browser of tests/browser/install.sh.
 """
 
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from tests.browser.chromium import WIDTH, browser, served, visit
 
 OUT = Path(__file__).resolve().parents[1] / "docs/app"
-# Colours of an image: enough for text and figures, and a third of the bytes
-COLOURS = 128
 GRID = (
     "mixture=replay_thirds&mixture=update_only&method=ewc&method=finetune&recipe=tiny_lr_2e-3"
     "&seeds=5&study=forget+less"
@@ -71,16 +66,9 @@ def main(folder: Path, names: list[str]) -> None:
                 # Until Vega has drawn and fonts are there.
                 page.wait_for_timeout(1500)
                 path = OUT / f"{name}{'' if mode == 'light' else '_dark'}.png"
-                path.write_bytes(small(page.screenshot()))
+                # As it is: fewer colours would give two methods the same
+                page.screenshot(path=path)
                 print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
-
-
-def small(data: bytes) -> bytes:
-    """Return an image with few colours, as PNG."""
-    buffer = io.BytesIO()
-    image = Image.open(io.BytesIO(data)).convert("RGB").quantize(COLOURS)
-    image.save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
 
 
 if __name__ == "__main__":

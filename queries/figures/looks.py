@@ -56,6 +56,8 @@ LOOKS: dict[str, Any] = {
         "labelFontSize": 13,
         "titleFontSize": 13,
         "symbolSize": 110,
+        # Of shapes, which are black on any page if it is not said
+        "symbolBaseFillColor": INK,
         "labelLimit": 300,
         "labelColor": INK,
         "titleColor": INK,

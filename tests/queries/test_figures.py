@@ -169,6 +169,7 @@ def test_a_dark_page_has_its_own_colours_and_print_does_not() -> None:
     before = chart.to_json()
     dark = figures.for_page(chart, True).to_dict()
     assert dark["config"]["axis"]["labelColor"] == "#ececec"
+    assert dark["config"]["legend"]["symbolBaseFillColor"] == "#ececec"
     assert {row["method"] for rows in dark["datasets"].values() for row in rows} == {"#222222"}
     assert chart.to_json() == before
     light = figures.for_page(chart, False).to_dict()
