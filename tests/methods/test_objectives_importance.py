@@ -27,6 +27,7 @@ from tests.tiny_clip import (
     fresh,
     learn,
     names,
+    objective_of,
     step,
     task,
     tuning,
@@ -385,3 +386,19 @@ def test_without_an_enlarged_loss_importance_would_be_lost_in_fp16(
     monkeypatch.setattr(_importance, "FP16_SCALE", 1.0)
     found, expected = visual_projection("ewc", half=True), visual_projection("ewc", half=False)
     assert float((found - expected).norm() / expected.norm()) > 0.5
+
+
+def test_a_scale_that_is_a_tensor_is_divided_by_as_a_number_is() -> None:
+    """The path of `si` under fp16, whose scale of the loss is never asked for."""
+    states = []
+    for scale in (2.0**16, torch.tensor(2.0**16)):
+        model, what, how = build(), objective_of("si"), tuning("full")
+        stepping = what.stepping
+        what.stepping = lambda model, _, scale=scale, stepping=stepping: stepping(model, scale)  # type: ignore[method-assign, misc]
+        torch.manual_seed(1)
+        learn(model, how, what, 3)
+        states.append(what.state_dict())
+    number, tensor = states
+    assert number.keys() == tensor.keys()
+    assert any(bool(term.any()) for term in number.values())
+    assert all(torch.equal(term, tensor[name]) for name, term in number.items())
