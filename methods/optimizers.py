@@ -13,6 +13,7 @@ The schedule sets `lr` of every group before each step: all groups share one lea
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from inspect import getmembers, isfunction, signature
 from typing import Any, cast, overload
@@ -30,6 +31,14 @@ from schema.words import nearest
 OPEN_CLIP_SPARES = ("bn", "ln", "bias", "logit_scale")
 # What an optimizer remembers of each parameter, by the parameter's name
 Memory = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """The learning rate of a recipe, before its schedule, and the share by which weights decay."""
+
+    lr: float
+    weight_decay: float
 
 
 def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, Any]) -> Optimizer:
@@ -52,7 +61,8 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
     params.pop(CARRY, None)
     decay = params.pop(DECAY, "all")
     keys = arguments(f"optimizer {name!r}", known[name], params)
-    whole: Optimizer = known[name](parameters, recipe["lr"], recipe["weight_decay"], **keys)
+    rates = Rates(lr=recipe["lr"], weight_decay=recipe["weight_decay"])
+    whole: Optimizer = known[name](parameters, rates, **keys)
     return whole if decay == "all" else _sparing(whole, SPARES[decay])
 
 
@@ -126,8 +136,7 @@ def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Me
 
 def adamw(
     parameters: list[nn.Parameter],
-    lr: float,
-    weight_decay: float,
+    rates: Rates,
     *,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
@@ -138,14 +147,18 @@ def adamw(
     `fused`: all of a step in one kernel, which rounds otherwise.
     """
     return torch.optim.AdamW(
-        parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps, fused=fused or None
+        parameters,
+        lr=rates.lr,
+        weight_decay=rates.weight_decay,
+        betas=betas,
+        eps=eps,
+        fused=fused or None,
     )
 
 
 def adamw_8bit(
     parameters: list[nn.Parameter],
-    lr: float,
-    weight_decay: float,
+    rates: Rates,
     *,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
@@ -165,28 +178,31 @@ def adamw_8bit(
             "Install it, or use adamw"
         ) from error
     return cast(
-        Optimizer, EightBit(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
+        Optimizer,
+        EightBit(parameters, lr=rates.lr, weight_decay=rates.weight_decay, betas=betas, eps=eps),
     )
 
 
 def sgd(
     parameters: list[nn.Parameter],
-    lr: float,
-    weight_decay: float,
+    rates: Rates,
     *,
     momentum: float = 0.9,
     nesterov: bool = False,
 ) -> Optimizer:
     """Return stochastic gradient descent with momentum; weight decay is part of its gradient."""
     return torch.optim.SGD(
-        parameters, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov
+        parameters,
+        lr=rates.lr,
+        weight_decay=rates.weight_decay,
+        momentum=momentum,
+        nesterov=nesterov,
     )
 
 
 def muon(
     parameters: list[nn.Parameter],
-    lr: float,
-    weight_decay: float,
+    rates: Rates,
     *,
     momentum: float = 0.95,
     ns_steps: int = 5,
@@ -216,9 +232,11 @@ def muon(
     both: list[Optimizer] = []
     if matrices:
         adjusted = partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw")
-        both.append(adjusted(matrices, lr, weight_decay, momentum=momentum, ns_steps=ns_steps))
+        both.append(
+            adjusted(matrices, rates.lr, rates.weight_decay, momentum=momentum, ns_steps=ns_steps)
+        )
     if others:
-        both.append(adamw(others, lr, weight_decay, betas=betas, eps=eps))
+        both.append(adamw(others, rates, betas=betas, eps=eps))
     return Joined(both)
 
 

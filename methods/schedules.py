@@ -1,9 +1,8 @@
-"""How the learning rate runs through a task and over tasks: pure functions from a step to a
+"""How the learning rate runs through a task and over tasks: pure functions from a position to a
 multiplier in [0, 1].
 
-`step` counts from 0 to `steps - 1` within the task, `task` from 1. A warm-up rises linearly. A
-`warmup` or `cooldown` of up to 1 is a fraction of a task's steps, rounded up; a `warmup` above 1 is
-a number of steps, however long the task is.
+A warm-up rises linearly. A `warmup` or `cooldown` of up to 1 is a fraction of a task's steps,
+rounded up; a `warmup` above 1 is a number of steps, however long the task is.
 
 The formulas are those of FoMo-in-Flux (https://arxiv.org/abs/2408.14471, its released code), in
 which every task begins anew unless the name says how its peak follows from the tasks before (a meta
@@ -13,79 +12,78 @@ their own, as `warmup`.
 """
 
 import math
+from dataclasses import dataclass
 
 
-def constant(
-    step: int, steps: int, task: int, *, warmup: float = 0.0, rewarm: bool | float = True
-) -> float:
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where a step is: which of the `steps` of its task, from 0, and in which task, from 1."""
+
+    step: int
+    steps: int
+    task: int
+
+
+def constant(at: Position, *, warmup: float = 0.0, rewarm: bool | float = True) -> float:
     """Return 1 after the warm-up."""
-    warm = _warmup(step, steps, _of_task(task, warmup, rewarm))
-    return _warmed(step, warm, 1.0) if step < warm else 1.0
+    warm = _warmup(at, _of_task(at, warmup, rewarm))
+    return _warmed(at, warm, 1.0) if at.step < warm else 1.0
 
 
 def cosine(
-    step: int,
-    steps: int,
-    task: int,
+    at: Position,
     *,
     warmup: float = 0.1,
     floor: float = 0.001,
     rewarm: bool | float = True,
 ) -> float:
     """Return half a cosine from 1 down to `floor`, which the last step reaches."""
-    warm = _warmup(step, steps, _of_task(task, warmup, rewarm), floor=floor)
-    if step < warm:
-        return _warmed(step, warm, 1.0)
-    return _between(floor, 1.0, _half_cosine(step - warm + 1, steps - warm))
+    warm = _warmup(at, _of_task(at, warmup, rewarm), floor=floor)
+    if at.step < warm:
+        return _warmed(at, warm, 1.0)
+    return _between(floor, 1.0, _half_cosine(at.step - warm + 1, at.steps - warm))
 
 
-def cosine_autoregressive(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001
-) -> float:
+def cosine_autoregressive(at: Position, *, warmup: float = 0.1, floor: float = 0.001) -> float:
     """Return `cosine` with the peak of each task read off one half cosine over all tasks so far.
 
     Peaks are about 1, 1/2, 1/4, 1/7, ...
     """
-    warm = _warmup(step, steps, warmup, floor=floor)
-    peak = _recovered_peak(steps, task, warm, floor)
-    if step < warm:
-        return _warmed(step, warm, peak)
-    return _between(floor, peak, _half_cosine(step - warm + 1, steps - warm))
+    warm = _warmup(at, warmup, floor=floor)
+    peak = _recovered_peak(at, warm, floor)
+    if at.step < warm:
+        return _warmed(at, warm, peak)
+    return _between(floor, peak, _half_cosine(at.step - warm + 1, at.steps - warm))
 
 
-def cosine_dynamic(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, floor: float = 0.001
-) -> float:
+def cosine_dynamic(at: Position, *, warmup: float = 0.1, floor: float = 0.001) -> float:
     """Return one long half cosine, stretched as tasks arrive.
 
     After a warm-up to the peak of `cosine_autoregressive` it is the last task's piece of the
     `cosine` that would have run over all `task * steps` steps.
     """
-    warm = _warmup(step, steps, warmup, floor=floor)
-    if step < warm:
-        return _warmed(step, warm, _recovered_peak(steps, task, warm, floor))
+    warm = _warmup(at, warmup, floor=floor)
+    if at.step < warm:
+        return _warmed(at, warm, _recovered_peak(at, warm, floor))
+    whole = Position(step=(at.task - 1) * at.steps + at.step, steps=at.task * at.steps, task=1)
     # The long curve warms up for as long as the warm-ups of its tasks together
-    long = warmup if warmup <= 1 else task * warmup
-    return cosine((task - 1) * steps + step, task * steps, 1, warmup=long, floor=floor)
+    long = warmup if warmup <= 1 else at.task * warmup
+    return cosine(whole, warmup=long, floor=floor)
 
 
-def cosine_open_clip(
-    step: int, steps: int, task: int, *, warmup: float = 0.1, rewarm: bool | float = True
-) -> float:
+def cosine_open_clip(at: Position, *, warmup: float = 0.1, rewarm: bool | float = True) -> float:
     """Return half a cosine from 1 towards 0, as open_clip's training loop has it.
 
     Its `cosine_lr` holds the peak for one step more than `cosine`, and ends one step above 0.
     """
-    warm = _warmup(step, steps, _of_task(task, warmup, rewarm))
-    if step < warm:
-        return _warmed(step, warm, 1.0)
-    return _half_cosine(step - warm, steps - warm)
+    warm = _warmup(at, _of_task(at, warmup, rewarm))
+    if at.step < warm:
+        return _warmed(at, warm, 1.0)
+    return _half_cosine(at.step - warm, at.steps - warm)
 
 
 def rsqrt(
-    step: int,
-    steps: int,
-    task: int,
+    at: Position,
     *,
     warmup: float = 0.1,
     cooldown: float = 0.1,
@@ -96,17 +94,15 @@ def rsqrt(
 
     The cooldown is linear, and the last step reaches 0.
     """
-    warm = _warmup(step, steps, warmup, floor=floor)
-    cool = _cooldown(steps, cooldown)
-    if not rewarm and task > 1:
-        return _cooled(step, steps, cool, _rsqrt(floor, 1.0, warm, step + warm))
-    return _rsqrt_task(step, steps, warm, cool, floor, 1.0)
+    warm = _warmup(at, warmup, floor=floor)
+    cool = _cooldown(at.steps, cooldown)
+    if not rewarm and at.task > 1:
+        return _cooled(at, cool, _rsqrt(floor, 1.0, warm, at.step + warm))
+    return _rsqrt_task(at, warm, cool, floor, 1.0)
 
 
 def rsqrt_autoregressive(
-    step: int,
-    steps: int,
-    task: int,
+    at: Position,
     *,
     warmup: float = 0.1,
     cooldown: float = 0.1,
@@ -116,19 +112,17 @@ def rsqrt_autoregressive(
 
     The warm-up of that one is as long as the warm-ups of these tasks together.
     """
-    warm = _warmup(step, steps, warmup, floor=floor)
-    before = task - 1
+    warm = _warmup(at, warmup, floor=floor)
+    before = at.task - 1
     share = 1.0
     if before:
-        share = min(1.0, math.sqrt(max(task * warm, 1) / max(before * steps + warm, 1)))
+        share = min(1.0, math.sqrt(max(at.task * warm, 1) / max(before * at.steps + warm, 1)))
     peak = _between(floor, 1.0, share)
-    return _rsqrt_task(step, steps, warm, _cooldown(steps, cooldown), floor, peak)
+    return _rsqrt_task(at, warm, _cooldown(at.steps, cooldown), floor, peak)
 
 
 def rsqrt_continued(
-    step: int,
-    steps: int,
-    task: int,
+    at: Position,
     *,
     warmup: float = 0.1,
     cooldown: float = 0.1,
@@ -138,20 +132,18 @@ def rsqrt_continued(
 
     That decay is taken without the cooldowns and warm-ups in between.
     """
-    warm = _warmup(step, steps, warmup, floor=floor)
-    cool = _cooldown(steps, cooldown)
-    before = task - 1
+    warm = _warmup(at, warmup, floor=floor)
+    cool = _cooldown(at.steps, cooldown)
+    before = at.task - 1
     share = 1.0
     if before:
-        seen = before * (steps - cool) - (before - 1) * warm
+        seen = before * (at.steps - cool) - (before - 1) * warm
         share = min(1.0, math.sqrt(max(warm, 1) / max(seen, 1)))
-    return _rsqrt_task(step, steps, warm, cool, floor, _between(floor, 1.0, share))
+    return _rsqrt_task(at, warm, cool, floor, _between(floor, 1.0, share))
 
 
 def rsqrt_recovered(
-    step: int,
-    steps: int,
-    task: int,
+    at: Position,
     *,
     warmup: float = 0.1,
     cooldown: float = 0.1,
@@ -163,18 +155,16 @@ def rsqrt_recovered(
     counts the steps before the task twice, a warm-up ends below that, and the step after it jumps:
     at 100 steps a task, the second one warms up to 0.251 and goes on from 0.334.
     """
-    warm = _warmup(step, steps, warmup, floor=floor)
-    cool = _cooldown(steps, cooldown)
-    seen = (task - 1) * max(steps - cool - warm, 0)
-    if step < warm:
-        return _warmed(step, warm, _rsqrt(floor, 1.0, warm, 2 * seen))
-    return _cooled(step, steps, cool, _rsqrt(floor, 1.0, warm, step + seen))
+    warm = _warmup(at, warmup, floor=floor)
+    cool = _cooldown(at.steps, cooldown)
+    seen = (at.task - 1) * max(at.steps - cool - warm, 0)
+    if at.step < warm:
+        return _warmed(at, warm, _rsqrt(floor, 1.0, warm, 2 * seen))
+    return _cooled(at, cool, _rsqrt(floor, 1.0, warm, at.step + seen))
 
 
 def wsd(
-    step: int,
-    steps: int,
-    task: int,
+    at: Position,
     *,
     warmup: float = 0.1,
     cooldown: float = 0.1,
@@ -185,29 +175,29 @@ def wsd(
 
     As in https://arxiv.org/abs/2404.06395.
     """
-    warm = _warmup(step, steps, _of_task(task, warmup, rewarm), floor=floor)
-    cool = _cooldown(steps, cooldown)
-    if step < warm:
-        return _warmed(step, warm, 1.0)
-    return _between(floor, 1.0, _cooled(step, steps, cool, 1.0))
+    warm = _warmup(at, _of_task(at, warmup, rewarm), floor=floor)
+    cool = _cooldown(at.steps, cooldown)
+    if at.step < warm:
+        return _warmed(at, warm, 1.0)
+    return _between(floor, 1.0, _cooled(at, cool, 1.0))
 
 
-def _of_task(task: int, warmup: float, rewarm: bool | float) -> float:
+def _of_task(at: Position, warmup: float, rewarm: bool | float) -> float:
     """Return the warm-up of a task, as a fraction or a number of steps."""
-    if task == 1 or rewarm is True:
+    if at.task == 1 or rewarm is True:
         return warmup
     return float(rewarm)
 
 
-def _warmup(step: int, steps: int, warmup: float, *, floor: float = 0.0) -> int:
+def _warmup(at: Position, warmup: float, *, floor: float = 0.0) -> int:
     """Return the steps of a task's warm-up.
 
     Raises:
         ValueError: a step outside of the task, a warm-up that is neither a fraction nor a number of
             steps, or a floor outside [0, 1].
     """
-    if not 0 <= step < steps:
-        raise ValueError(f"step counts from 0 within the task: {step} is not below {steps}")
+    if not 0 <= at.step < at.steps:
+        raise ValueError(f"step counts from 0 within the task: {at.step} is not below {at.steps}")
     if not 0 <= floor <= 1:
         raise ValueError(f"floor is a fraction of the peak learning rate, in [0, 1], not {floor}")
     if warmup > 1 and warmup == int(warmup):
@@ -217,7 +207,7 @@ def _warmup(step: int, steps: int, warmup: float, *, floor: float = 0.0) -> int:
             "warmup is a fraction of the task's steps, in [0, 1], or a whole number of steps "
             f"above 1, not {warmup}"
         )
-    return _share(steps, warmup)
+    return _share(at.steps, warmup)
 
 
 def _cooldown(steps: int, cooldown: float) -> int:
@@ -236,11 +226,11 @@ def _share(steps: int, fraction: float) -> int:
     return math.ceil(round(fraction * steps, 9))
 
 
-def _rsqrt_task(step: int, steps: int, warm: int, cool: int, floor: float, peak: float) -> float:
+def _rsqrt_task(at: Position, warm: int, cool: int, floor: float, peak: float) -> float:
     """Return the value within a task of the `rsqrt` family that begins anew at a peak."""
-    if step < warm:
-        return _warmed(step, warm, peak)
-    return _cooled(step, steps, cool, _rsqrt(floor, peak, warm, step))
+    if at.step < warm:
+        return _warmed(at, warm, peak)
+    return _cooled(at, cool, _rsqrt(floor, peak, warm, at.step))
 
 
 def _rsqrt(floor: float, peak: float, warm: int, step: int) -> float:
@@ -248,16 +238,17 @@ def _rsqrt(floor: float, peak: float, warm: int, step: int) -> float:
     return _between(floor, peak, min(1.0, math.sqrt(max(warm, 1) / max(step, 1))))
 
 
-def _cooled(step: int, steps: int, cool: int, value: float) -> float:
+def _cooled(at: Position, cool: int, value: float) -> float:
     """Return a value with the linear cooldown at the end of a task."""
-    return value * (steps - step - 1) / cool if step >= steps - cool else value
+    left = at.steps - at.step - 1
+    return value * left / cool if left < cool else value
 
 
-def _recovered_peak(steps: int, task: int, warm: int, floor: float) -> float:
+def _recovered_peak(at: Position, warm: int, floor: float) -> float:
     """Return the peak of a task, read off one half cosine over all tasks so far."""
-    if task == 1 or steps <= warm:
+    if at.task == 1 or at.steps <= warm:
         return 1.0
-    share = _half_cosine((task - 1) * (steps - warm) + 1, task * (steps - warm))
+    share = _half_cosine((at.task - 1) * (at.steps - warm) + 1, at.task * (at.steps - warm))
     return _between(floor, 1.0, share)
 
 
@@ -271,6 +262,6 @@ def _between(floor: float, peak: float, share: float) -> float:
     return floor + share * (peak - floor)
 
 
-def _warmed(step: int, warm: int, peak: float) -> float:
+def _warmed(at: Position, warm: int, peak: float) -> float:
     """Return the linear rise to a peak, which the last step of the warm-up reaches."""
-    return peak * (step + 1) / warm
+    return peak * (at.step + 1) / warm

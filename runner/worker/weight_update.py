@@ -91,7 +91,8 @@ class WeightUpdate:
 def learning_rate(recipe: Row, task: int, steps: int, step: int) -> float:
     """Return the learning rate of a step, counted from 0, of a task of `steps` steps."""
     schedule = getattr(schedules, recipe["schedule"])
-    return float(recipe["lr"] * schedule(step, steps, task, **recipe["schedule_params"]))
+    position = schedules.Position(step=step, steps=steps, task=task)
+    return float(recipe["lr"] * schedule(position, **recipe["schedule_params"]))
 
 
 def autocast(recipe: Row, device: torch.device, keep_casts: bool = True) -> torch.autocast:

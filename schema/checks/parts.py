@@ -34,7 +34,7 @@ NEEDS = {
 }
 # The functions of a module that is a registry take one of these as their first argument, which
 # tells them from its helpers
-FIRST_ARGUMENTS = ("parameters", "step", "earlier", "concepts")
+FIRST_ARGUMENTS = ("parameters", "at", "earlier", "concepts")
 # The values of `over` and `start_over`, which say what a merging combines: see methods/mergings.py
 OVER = ("running", "all", "ends")
 # Keys of merging_params that every merging shares and its technique does not take

@@ -85,4 +85,4 @@ def test_both_halves_know_the_same_functions_and_keys(place: str) -> None:
 
 def test_a_schedule_with_its_defaults_is_complete() -> None:
     for name in parts.names("methods/schedules.py"):
-        assert getattr(schedules, name)(0, 10, 1) > 0
+        assert getattr(schedules, name)(schedules.Position(step=0, steps=10, task=1)) > 0

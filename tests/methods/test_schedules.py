@@ -26,9 +26,13 @@ PEAKS = {  # of lr 1e-5 over tasks of 1,420 steps, in 1e-5: the first five tasks
 }
 
 
+def at(step: int, steps: int, task: int) -> schedules.Position:
+    return schedules.Position(step=step, steps=steps, task=task)
+
+
 def task_of(name: str, steps: int, task: int, **params: Any) -> list[float]:
     """The values of all steps of a task."""
-    return [getattr(schedules, name)(step, steps, task, **params) for step in range(steps)]
+    return [getattr(schedules, name)(at(step, steps, task), **params) for step in range(steps)]
 
 
 def run(make: type[LRScheduler], steps: int, **params: float) -> list[float]:
@@ -49,13 +53,13 @@ def test_cosine_is_torchs_one_step_on() -> None:
     So the last step reaches the floor.
     """
     theirs = run(CosineAnnealingLR, 41, T_max=40, eta_min=0.05)
-    ours = [schedules.cosine(step, 40, 1, warmup=0.0, floor=0.05) for step in range(40)]
+    ours = [schedules.cosine(at(step, 40, 1), warmup=0.0, floor=0.05) for step in range(40)]
     assert ours == pytest.approx(theirs[1:], rel=1e-9)
 
 
 def test_warmup_is_torchs_linear_one() -> None:
     theirs = run(LinearLR, 40, start_factor=1 / 8, total_iters=7)
-    assert [schedules.constant(step, 40, 1, warmup=0.2) for step in range(40)] == pytest.approx(
+    assert [schedules.constant(at(step, 40, 1), warmup=0.2) for step in range(40)] == pytest.approx(
         theirs, rel=1e-9
     )
 
@@ -79,11 +83,11 @@ def test_cosine_is_the_closed_formula_of_the_default() -> None:
         down = floor + (1 - floor) / 2 * (
             1 + math.cos(math.pi * (step - warm + 1) / (steps - warm))
         )
-        assert schedules.cosine(step, steps, 1) == pytest.approx(
+        assert schedules.cosine(at(step, steps, 1)) == pytest.approx(
             (step + 1) / warm if step < warm else down, rel=1e-12
         )
-    assert schedules.cosine(warm - 1, steps, 1) == 1.0
-    assert schedules.cosine(steps - 1, steps, 1) == pytest.approx(floor)
+    assert schedules.cosine(at(warm - 1, steps, 1)) == 1.0
+    assert schedules.cosine(at(steps - 1, steps, 1)) == pytest.approx(floor)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -109,9 +113,9 @@ def test_every_value_is_a_fraction_that_rises_then_falls(
 
 def test_a_warmup_rounds_up_but_not_by_a_rounding_error() -> None:
     assert 0.07 * 100 > 7
-    assert schedules.constant(6, 100, 1, warmup=0.07) == 1.0
-    assert schedules.constant(0, 100, 1, warmup=0.07) == pytest.approx(1 / 7)
-    assert schedules.constant(0, 11, 1, warmup=0.1) == pytest.approx(1 / 2)
+    assert schedules.constant(at(6, 100, 1), warmup=0.07) == 1.0
+    assert schedules.constant(at(0, 100, 1), warmup=0.07) == pytest.approx(1 / 7)
+    assert schedules.constant(at(0, 11, 1), warmup=0.1) == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -237,23 +241,23 @@ def test_without_rewarming_only_the_first_task_has_a_warmup(name: str) -> None:
 
 
 def test_one_step_is_a_whole_task() -> None:
-    assert schedules.cosine(0, 1, 1) == schedules.constant(0, 1, 1) == 1.0
+    assert schedules.cosine(at(0, 1, 1)) == schedules.constant(at(0, 1, 1)) == 1.0
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: schedules.cosine(0, 5, 1, warmup=1.1), r"warmup is a fraction.*not 1.1"),
+        (lambda: schedules.cosine(at(0, 5, 1), warmup=1.1), r"warmup is a fraction.*not 1.1"),
         (
-            lambda: schedules.cosine(0, 5, 1, warmup=7.5),
+            lambda: schedules.cosine(at(0, 5, 1), warmup=7.5),
             r"warmup is .* or a whole number of steps above 1, not 7.5",
         ),
-        (lambda: schedules.constant(0, 5, 1, warmup=-0.1), r"warmup is a fraction.*not -0.1"),
-        (lambda: schedules.cosine(0, 5, 1, floor=2.0), r"floor is a fraction.*not 2.0"),
-        (lambda: schedules.wsd(0, 5, 1, cooldown=2.0), r"cooldown is a fraction.*not 2.0"),
-        (lambda: schedules.rsqrt(0, 5, 1, floor=-1.0), r"floor is a fraction.*not -1.0"),
+        (lambda: schedules.constant(at(0, 5, 1), warmup=-0.1), r"warmup is a fraction.*not -0.1"),
+        (lambda: schedules.cosine(at(0, 5, 1), floor=2.0), r"floor is a fraction.*not 2.0"),
+        (lambda: schedules.wsd(at(0, 5, 1), cooldown=2.0), r"cooldown is a fraction.*not 2.0"),
+        (lambda: schedules.rsqrt(at(0, 5, 1), floor=-1.0), r"floor is a fraction.*not -1.0"),
         (
-            lambda: schedules.cosine(5, 5, 1),
+            lambda: schedules.cosine(at(5, 5, 1)),
             r"step counts from 0 within the task: 5 is not below 5",
         ),
     ],

@@ -370,8 +370,11 @@ def test_recipes_warm_up_as_long_as_released(
 
     def warmup(said: str, length: int, task: int) -> int:
         """The first step at the full rate, as a recipe's schedule has it."""
-        rates = (schedules.cosine(step, length, task, **json.loads(said)) for step in range(length))
-        return next(step for step, rate in enumerate(rates) if rate > 0.9999)
+        for step in range(length):
+            position = schedules.Position(step=step, steps=length, task=task)
+            if schedules.cosine(position, **json.loads(said)) > 0.9999:
+                return step
+        raise AssertionError("the full rate is never reached")
 
     assert warmup(params, steps, 1) == warmup(params, 7 * steps, 1) == first - 1
     assert warmup(params, steps, 2) == max(later - 1, 0)
