@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from schema.checks import parts
 from schema.questions import FOLDER, Question, QuestionError, all_questions, fingerprint, texts
 
 # A macro of ours in the catalog that says which texts its views and macros were made from
@@ -38,7 +39,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> boo
     Raises:
         QuestionError: as `install`; the catalog keeps the views that it had.
     """
-    present = fingerprint(folder)
+    present = f"{fingerprint(folder)} {' '.join(parts.step_averages())}"
     installed = _installed(connection)
     names = {path.stem for path, _ in texts(folder)}
     if installed.fingerprint == present and installed.views | installed.macros == names:
@@ -60,6 +61,7 @@ def install(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> Non
     Raises:
         QuestionError: DuckDB refuses a file; the message names it and says what DuckDB says.
     """
+    connection.execute(_of_parts())
     questions = {question.name: question for question in all_questions(folder)}
     for name in order(tuple(questions.values())):
         question = questions[name]
@@ -89,8 +91,15 @@ def install_some(
     Raises:
         QuestionError: as `install`.
     """
+    connection.execute(_of_parts())
     statements = {question.name: question.sql for question in all_questions(folder)}
     _create_all(connection, _after_their_sources(statements, names))
+
+
+def _of_parts() -> str:
+    """Return the statement of a macro that asks the files of methods/merging, not a list in SQL."""
+    listed = ", ".join(f"'{name}'" for name in parts.step_averages())
+    return f"CREATE OR REPLACE MACRO averages_steps(merging) AS merging IN ({listed})"
 
 
 @cache
@@ -103,6 +112,7 @@ def _order(statements: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         for statement in ddl.statements():
             if not statement.startswith("COMMENT"):
                 scratch.execute(statement)
+        scratch.execute(_of_parts())
         by_name = dict(statements)
         return tuple(_create_all(scratch, _after_their_sources(by_name, by_name)))
 

@@ -11,7 +11,7 @@ learns AS (
     SELECT method.name, hash(method.tuning, method.tuning_params, method.objective,
                              method.objective_params, method.repair, method.repair_params,
                         CASE
-                             WHEN method.merging IN ('ema_step', 'every_k') THEN method.merging
+                             WHEN averages_steps(method.merging) THEN method.merging
                              || method.merging_params::VARCHAR END) AS learns,
            CASE method."start"
            WHEN 'merged' THEN hash(method.merging,

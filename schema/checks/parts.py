@@ -9,6 +9,7 @@ it, so the source is parsed instead. What whole rows are refused for is in `sche
 
 import ast
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -99,11 +100,20 @@ def annotations(registry: str, name: str) -> Mapping[str, ast.expr]:
     )
 
 
-@cache
 def averages_steps(merging: str) -> bool:
     """Return whether a merging averages over the steps of a task; others combine whole tasks."""
-    tree = ast.parse((ROOT / "methods/merging" / f"{merging}.py").read_text())
-    return any(isinstance(node, ast.FunctionDef) and node.name == "share" for node in tree.body)
+    return merging in step_averages()
+
+
+@cache
+def step_averages() -> tuple[str, ...]:
+    """Return the mergings that average over the steps of a task, by their function `share`."""
+    found = []
+    for name in names("methods/merging"):
+        text = (ROOT / "methods/merging" / f"{name}.py").read_text()
+        if re.search(r"^def share\(", text, re.MULTILINE):
+            found.append(name)
+    return tuple(found)
 
 
 def needs(registry: str, name: str) -> tuple[str, ...]:

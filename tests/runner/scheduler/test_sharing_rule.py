@@ -1,5 +1,6 @@
 """Which trials train the same, which of them goes first, and what the store keeps for the others."""
 
+import importlib
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from runner.scheduler.dry_run import dry_run
 from runner.scheduler.sharing import prune, stems
 from schema import grid
 from schema.catalog import Catalog
-from schema.checks.parts import averages_steps, names
+from schema.checks.parts import names
 from schema.site import Site
 from tests.filled import Filled
 from tests.toy import AXES
@@ -112,13 +113,13 @@ def test_a_stream_is_known_by_what_is_learned(merged: Filled) -> None:
     assert mine["trunk"] == same["trunk"] != cut["trunk"]
 
 
-def test_the_view_knows_every_merging_that_averages_steps() -> None:
-    text = (Path(__file__).parents[3] / "queries/parts/trunk.sql").read_text()
-    assert {name for name in names("methods/merging") if averages_steps(name)} == {
-        "ema_step",
-        "every_k",
-    }
-    assert "method.merging IN ('ema_step', 'every_k')" in text
+@pytest.mark.parametrize("name", names("methods/merging"))
+def test_a_merging_that_averages_steps_belongs_to_what_is_trained(
+    name: str, merged: Filled
+) -> None:
+    """The file of the merging says so, not a list in SQL."""
+    (answer,) = merged.connection.execute("SELECT averages_steps(?)", [name]).fetchone() or ()
+    assert answer == hasattr(importlib.import_module(f"methods.merging.{name}"), "share")
 
 
 @pytest.mark.parametrize("name", MERGES)
