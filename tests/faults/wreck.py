@@ -183,7 +183,7 @@ def other_values(path: Path, dice: random.Random, other: Path) -> None:
     try:
         value = json.loads(path.read_bytes())
         key = dice.choice(sorted(value))
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, RecursionError):
         path.write_text('{"state": 3}')
         return
     value[key] = dice.choice([None, 3, -(10**30), 1.5, "\ud800", "x\0y", [], {}, True, "1e999"])
