@@ -45,8 +45,8 @@ INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_no
 ON CONFLICT DO NOTHING;
 
 INSERT INTO budget (name, unit, total, note) VALUES
-('emoji_base', 'steps', 1200, 'pretraining of the base'),
-('emoji_years', 'steps', 200, '20 steps a year')
+('emoji_base', 'steps', 1000, 'pretraining of the base'),
+('emoji_years', 'steps', 180, '18 steps a year')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
