@@ -28,6 +28,8 @@ from tests.template import fresh
 if TYPE_CHECKING:
     from tests.journey import Rows
 
+HERE = Path(__file__).parent
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open what all processes of this run share."""
@@ -48,6 +50,11 @@ def pytest_collection() -> Iterator[None]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole journeys, a minute each, lest one process is left with them in the end."""
+    items.sort(key=lambda item: item.path.parent != HERE)
 
 
 @pytest.hookimpl(optionalhook=True)
