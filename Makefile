@@ -38,8 +38,9 @@ lint: setup
 fast: setup
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
+# Three processes for two cores: one has the tests of Slurm, which mostly wait for its daemons
 test: lint docs fast
-	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n auto --maxprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n 3 --dist loadgroup
 
 gpu: setup
 	$(BIN)/python -m benchmarks.gpu

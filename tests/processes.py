@@ -37,9 +37,15 @@ def run_trial(folder: Path, crash_at: str | None = None) -> int:
 
 
 def attempt(
-    runs: Path, spec: Spec, number: int, data: Path, weights: Path | None = None, store: str = ""
+    runs: Path,
+    spec: Spec,
+    number: int,
+    data: Path,
+    weights: Path | None = None,
+    store: str = "",
+    checkpoint_minutes: float = 0.0,
 ) -> Path:
-    """A run folder as sync makes it; every step writes a checkpoint."""
+    """A run folder as sync makes it; every step writes a checkpoint, if nothing else is said."""
     folder = attempt_folder(runs, 1, number)
     backbone_weights = str(weights) if weights else None
     RunFolder(folder).create(
@@ -50,7 +56,7 @@ def attempt(
             batch="batch",
             position=0,
             data=str(data),
-            checkpoint_minutes=0.0,
+            checkpoint_minutes=checkpoint_minutes,
             backbone_weights=backbone_weights,
             store=store,
         ),

@@ -17,6 +17,7 @@ from schema.spec import Spec
 from tests.accelerator.determinism import without_kernel
 from tests.accelerator.trials import (
     KINDS,
+    PARTS,
     differing,
     learn,
     learned,
@@ -27,8 +28,17 @@ from tests.accelerator.trials import (
 from tests.accelerator.watching import ROOT, Watch, permissions
 from tests.tiny_clip import names
 
-PARTS = [(kind, name) for kind in KINDS for name in names(f"methods/{kind}")]
 HALF = pytest.param("bf16", marks=pytest.mark.slow), pytest.param("fp16", marks=pytest.mark.slow)
+# Every part in each half precision. What merges is given float32 weights, whatever the precision of
+# the steps between: once is enough, in the one that also scales losses.
+PARTS_IN_HALF = [
+    (*part, precision)
+    for part in PARTS
+    for precision in ("bf16", "fp16")
+    if part[0] != "merging" or precision == "fp16"
+]
+# The task and step at which they are ended: all but one of their steps are held to have no waits
+BEFORE_THE_LAST = (2, 2)
 # What runs in each precision on every change; the rest with the slow tests
 SAMPLE = ("objectives", "contrastive"), ("tuning", "lora"), ("objectives", "ewc")
 # Of `compute_params`, a value to try, and what a method must be for it
@@ -55,26 +65,43 @@ COUNTED = {"classification": "top1", "retrieval": "r5"}
 MEASURED = {"ranked_classes": "toy_colour"}
 
 
-def same_on_both(folder: Path, definition: Spec) -> Watch:
-    """Learn a trial on the device and on the CPU; returns what was seen of the device's steps."""
+def same_on_both(folder: Path, definition: Spec, end_at: tuple[int, int] | None = None) -> Watch:
+    """Learn a trial on the device and on the CPU; returns what was seen of the device's steps.
+
+    `end_at`: on the device it is ended after this task and step, and goes on there. Its first step
+    then may wait, for what the checkpoint holds is not on the device yet.
+    """
     with on_device() as watch:
-        learn(folder / "device", definition)
-    assert watch.refused() == []
+        learn(folder / "device", definition, 1, end_at)
+        assert watch.refused() == []
+        if end_at is not None:
+            learn(folder / "device", definition, 2)
     assert without_kernel(watch.operations) == []
     learn(folder / "cpu", definition)
     assert differing(learned(folder / "device"), learned(folder / "cpu")) == []
     return watch
 
 
-@pytest.mark.parametrize("precision", ["fp32", *HALF])
-@pytest.mark.parametrize(("kind", "name"), PARTS)
-def test_a_part_is_on_a_device_what_it_is_on_the_cpu(
-    kind: str, name: str, precision: str, tmp_path: Path
-) -> None:
-    watch = same_on_both(tmp_path, spec_with(kind, name, precision))
+def check_permissions(kind: str, name: str, watch: Watch) -> None:
+    """Hold every comment of a part that says why there is a wait to be followed by one."""
     own = permissions(ROOT / f"methods/{kind}/{name}.py")
     unused = [str(place) for place in sorted(own - watch.used())]
     assert unused == [], "no wait follows the comments of these lines that say why there is one"
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_a_part_is_on_a_device_what_it_is_on_the_cpu(kind: str, name: str, tmp_path: Path) -> None:
+    check_permissions(kind, name, same_on_both(tmp_path, spec_with(kind, name)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "name", "precision"), PARTS_IN_HALF)
+def test_a_part_in_half_precision_is_on_a_device_what_it_is_on_the_cpu(
+    kind: str, name: str, precision: str, tmp_path: Path
+) -> None:
+    """It is ended there before its last step and goes on from its checkpoint, to the same bits."""
+    watch = same_on_both(tmp_path, spec_with(kind, name, precision), end_at=BEFORE_THE_LAST)
+    check_permissions(kind, name, watch)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])

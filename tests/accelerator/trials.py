@@ -31,12 +31,15 @@ from tests.accelerator.registration import REGISTRATION, pinned
 from tests.accelerator.watching import Watch
 from tests.processes import attempt
 from tests.runner.test_trial import spec_of
-from tests.tiny_clip import PARAMS, whole
+from tests.tiny_clip import PARAMS, names, whole
 from tests.toy import DATA
 
 # Three in each of two tasks: the first is counted, and two are steps as all others are
 STEPS = 6
+# Minutes between two checkpoints: longer than any of these trials
+NEVER = 1e6
 KINDS = ("tuning", "objectives", "merging", "repair", "selection", "ensembles")
+PARTS = [(kind, name) for kind in KINDS for name in names(f"methods/{kind}")]
 
 
 @cache
@@ -157,7 +160,9 @@ def learn(
 
     Errors are raised as they are, so that their lines are seen.
     """
-    run, word = RunFolder(attempt(runs, definition, number, DATA)), mmap.mmap(-1, 1)
+    # A checkpoint is written where the trial is ended, and nowhere else
+    folder = attempt(runs, definition, number, DATA, checkpoint_minutes=NEVER)
+    run, word = RunFolder(folder), mmap.mmap(-1, 1)
     assert run.claim()
     after = BetweenSteps.after
 

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ def whole() -> dict[Path, str]:
     return generate.whole()
 
 
+@cache
 def words(path: Path) -> str:
     """A page without its blocks of code."""
     return FENCE.sub("", path.read_text())
 
 
+@cache
 def slugs(path: Path) -> set[str]:
     """The anchors of a page, as code hosts make them of its headings."""
     anchors = set()
@@ -91,9 +94,15 @@ def test_the_glossary_has_every_state() -> None:
         assert f"`{state}`" in text, state
 
 
+@pytest.fixture(scope="module")
+def held() -> list[faults.Holds]:
+    """What the docstrings of all tests promise, read once."""
+    return list(faults.held())
+
+
 @pytest.mark.parametrize("key", [*faults.FAULTS, *faults.INVARIANTS])
-def test_every_fault_and_every_promise_has_a_test(key: str) -> None:
-    assert [test.name for test in faults.held() if key in test.faults | test.invariants]
+def test_every_fault_and_every_promise_has_a_test(held: list[faults.Holds], key: str) -> None:
+    assert [test.name for test in held if key in test.faults | test.invariants]
     assert f"\n| {key} | " in (DOCS / "reliability.md").read_text()
 
 

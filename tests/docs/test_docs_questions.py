@@ -14,6 +14,7 @@ from queries import answer, named
 from queries import questions as asked
 from queries.__main__ import main as ask_in_the_terminal
 from schema.site import Site
+from tests.template import demo_catalog
 
 T_975 = {2: 4.302652729911275}  # of so many degrees of freedom, from a table
 SENTENCE = ["backbone", "stream", "mixture", "method", "recipe", "budget"]
@@ -21,7 +22,7 @@ SENTENCE = ["backbone", "stream", "mixture", "method", "recipe", "budget"]
 
 @pytest.fixture(scope="module")
 def catalog() -> Iterator[duckdb.DuckDBPyConnection]:
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         yield connection
 
 
@@ -106,7 +107,7 @@ def test_the_readme_shows_what_the_demo_prints_in_the_end(
 ) -> None:
     """The two answers, as a terminal of 140 columns has them."""
     site.snapshot.mkdir(parents=True)
-    with DEMO.catalog() as kept:
+    with demo_catalog() as kept:
         quoted = str(site.snapshot / "demo.duckdb").replace("'", "''")
         kept.execute(f"ATTACH '{quoted}' AS demo")
         kept.execute("COPY FROM DATABASE memory TO demo")

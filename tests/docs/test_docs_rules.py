@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from docpages.kept import DEMO
 from schema import grid
 from schema.checks.standing import READ_NOTHING
+from tests.template import demo_catalog
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -15,7 +15,7 @@ BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 
 def test_every_statement_is_accepted_by_the_catalog_of_the_demo() -> None:
     assert len(BLOCKS) == 4 and "range" in READ_NOTHING
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         connection.execute(
             "INSERT INTO stream BY NAME SELECT * REPLACE (unnest(['mine', 'my_validation']) AS name) "
             "FROM stream WHERE name = 'world_base'"
@@ -36,7 +36,7 @@ def test_every_statement_is_accepted_by_the_catalog_of_the_demo() -> None:
 
 @pytest.mark.parametrize("column", re.findall(r"INSERT INTO request (\(.*?\))", PAGE))
 def test_requests_on_the_page_are_accepted(column: str) -> None:
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         connection.execute(
             "INSERT INTO rule (name, query, most_trials) VALUES ('averaging', 'SELECT 1', 1)"
         )

@@ -8,13 +8,14 @@ import polars as pl
 import pytest
 
 from docpages.kept import DEMO, KEPT, SENTENCE
+from tests.template import demo_catalog
 
 
 @pytest.fixture
 def ran(tmp_path: Path) -> Path:
     """A catalog file in which the demo ran, as it is kept."""
     path = tmp_path / "ran.duckdb"
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         connection.execute(f"ATTACH '{path}' AS file")
         for table in KEPT:
             connection.execute(f"CREATE TABLE file.{table} AS FROM {table}")

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from schema import grid
-from schema.__main__ import ROWS
 from schema.catalog import Catalog
 from schema.checks import parts
 from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.vocabulary import OUTCOME_KINDS, POLICY
+from tests.template import fresh
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -25,10 +25,9 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def vocabulary(catalog: Catalog) -> Catalog:
+def vocabulary(site: Site) -> Catalog:
+    catalog = fresh(site.catalog, "words")
     with catalog.open() as connection:
-        for path in sorted(ROWS.glob("*.sql")):
-            grid.apply(connection, path.read_text(), path.name)
         grid.apply(connection, (ROOT / "grids/demo.sql").read_text(), "demo.sql")
     return catalog
 

@@ -37,7 +37,7 @@ from tests.methods.test_compute import gradients
 from tests.processes import attempt
 from tests.runner.test_trial import brought
 from tests.runner.test_trial import spec_of as toy
-from tests.runner.worker.test_step_cost import spec_of
+from tests.runner.worker.test_step_cost import full_fine_tuning, spec_of
 from tests.tiny_clip import TEXT, VISION, objective_of, task, tuning
 from tests.tiny_clip import learn as learned
 from tests.toy import DATA
@@ -127,7 +127,7 @@ def test_what_is_listened_to_or_counted_runs_plainly(counter: CompileCounter) ->
 
 
 def test_a_profile_is_that_of_the_plain_step() -> None:
-    assert profile(spec_of(recipe={"compute_params": {"compile": "on"}})) == profile(spec_of())
+    assert profile(spec_of(recipe={"compute_params": {"compile": "on"}})) == full_fine_tuning()
 
 
 def test_what_cannot_be_compiled_is_an_error_and_not_a_plain_pass(

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from docpages.kept import DEMO
 from schema.questions import Question, all_questions
 from tests.drawn import drawn
 from tests.filled import Filled
 from tests.queries.recomputed import ANSWERS, UNTOLD, Facts, Row
+from tests.template import demo_catalog
 
 QUESTIONS = {question.name: question for question in all_questions()}
 PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
@@ -145,7 +145,7 @@ def rich() -> Iterator[tuple[Filled, Facts]]:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[tuple[Any, Facts]]:
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         yield connection, Facts(connection)
 
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from benchmarks import decisions
-from docpages.kept import DEMO
 from tests.filled import PAPER, Filled
+from tests.template import demo_catalog
 from tests.tiny_clip import ROOT
 
 
@@ -89,7 +89,7 @@ def test_equal_differences_have_the_width_of_the_test_sets(filled: Filled) -> No
 
 def test_methods_are_compared_at_the_recipes_chosen_for_them() -> None:
     """Of the demo each method ran at one rate, found on validation images; rates differ."""
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         at = {
             row[0]: row[1:]
             for row in connection.execute(

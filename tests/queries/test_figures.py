@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from docpages.kept import DEMO
 from queries import answer, figure, figures, named
 from queries.__main__ import main
 from queries.figures import (
@@ -27,6 +26,7 @@ from queries.figures import (
     trade,
 )
 from schema.site import Site
+from tests.template import demo_catalog
 
 # Questions with a figure on the catalog of the demo, of every kind there is
 DRAWN = (
@@ -46,7 +46,7 @@ WIDTHS = (3.25, 5.0, 6.75)
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Any]:
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         yield connection
 
 

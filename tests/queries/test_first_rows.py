@@ -61,7 +61,9 @@ def test_the_first_rows_are_those_of_the_whole(
     monkeypatch.setattr(first, "PARTS", (0, 1, 4))  # parts that end within the few trials there are
     asked = {"cheapest": {"max_loss": 0.5}}.get(question.name, {})
     whole = answer(many.connection, question, asked)
-    for rows in (2, 8):
+    few, more = 2, 8
+    # Where there are no more than the few, asking for more is the same
+    for rows in (few, more) if len(whole) > few else (few,):
         found = answer(many.connection, question, asked, rows=rows)
         by = list(leading(question.sql, whole.columns))
         assert len(found) == min(rows, len(whole))

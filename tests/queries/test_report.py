@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from docpages.kept import DEMO
 from queries import AskError, answer, named, report
 from queries.__main__ import main
 from queries.report_page import page
 from schema.site import Site
 from tests.filled import Filled, varied
+from tests.template import demo_catalog
 
 WHEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 SETTING = {"backbone": "tiny_base", "stream": "world", "budget": "steps_250"}
@@ -21,7 +21,7 @@ SETTING = {"backbone": "tiny_base", "stream": "world", "budget": "steps_250"}
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports") / "demo"
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         size = report.write(connection, folder, ["study=demo"], WHEN)
     assert size < 20_000_000
     return folder
@@ -29,7 +29,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_its_numbers_are_those_of_the_questions(written: Path) -> None:
     text = (written / "index.html").read_text()
-    with DEMO.catalog() as connection:
+    with demo_catalog() as connection:
         asked = {"measure": "gm", "study": "demo", **SETTING}
         ranked = answer(connection, named("ranked"), asked)
     assert pl.read_parquet(written / "data" / "1-ranked.parquet").equals(ranked)
@@ -87,6 +87,6 @@ def test_what_cannot_be_reported_is_said(
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with DEMO.catalog() as connection, pytest.raises(AskError, match="is there and is no report"):
+    with demo_catalog() as connection, pytest.raises(AskError, match="is there and is no report"):
         report.write(connection, tmp_path, [], WHEN)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"

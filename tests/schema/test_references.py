@@ -9,9 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from schema import migrations
-from schema.__main__ import ROWS
 from schema.catalog import Catalog
+from tests.template import fresh
 
 # Tables that the words of a setting name rows of
 TABLES = ("backbone", "stream", "mixture", "recipe", "budget", "suite", "dataset")
@@ -21,12 +20,7 @@ OURS = {*TABLES, "method", "task"}
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a catalog with the whole vocabulary."""
-    catalog = Catalog(tmp_path_factory.mktemp("vocabulary") / "catalog.duckdb", 5)
-    migrations.prepare(catalog)
-    with catalog.open() as connection:
-        for path in sorted(ROWS.glob("*.sql")):
-            connection.execute(path.read_text())
-    return catalog.path
+    return fresh(tmp_path_factory.mktemp("vocabulary") / "catalog.duckdb", "words").path
 
 
 @pytest.fixture

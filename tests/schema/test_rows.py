@@ -14,10 +14,11 @@ import pytest
 
 from methods import schedules
 from runner.budget import Profiled, steps_per_task
-from schema import grid, migrations
+from schema import grid
 from schema.__main__ import ROWS
 from schema.catalog import Catalog
 from streams.tasks import chunks
+from tests.template import fresh
 
 GRIDS = ROWS.parent.parent / "grids"
 ACCURACIES = {
@@ -34,11 +35,7 @@ RETRIEVAL = {"fscoco", "mscoco", "flickr30k"}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with the whole vocabulary; copy it to change it."""
-    catalog = Catalog(tmp_path_factory.mktemp("vocabulary") / "catalog.duckdb", 5)
-    migrations.prepare(catalog)
-    with catalog.open() as connection:
-        apply(connection)
-    return catalog.path
+    return fresh(tmp_path_factory.mktemp("vocabulary") / "catalog.duckdb", "words").path
 
 
 @pytest.fixture

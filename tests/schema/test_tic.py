@@ -13,21 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schema import migrations
-from schema.__main__ import ROWS
 from schema.catalog import Catalog
 from streams import open_pairs
+from tests.template import fresh
 
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a catalog with the whole vocabulary."""
-    catalog = Catalog(tmp_path_factory.mktemp("vocabulary") / "catalog.duckdb", 5)
-    migrations.prepare(catalog)
-    with catalog.open() as connection:
-        for path in sorted(ROWS.glob("*.sql")):
-            connection.execute(path.read_text())
-    return catalog.path
+    return fresh(tmp_path_factory.mktemp("vocabulary") / "catalog.duckdb", "words").path
 
 
 @pytest.fixture

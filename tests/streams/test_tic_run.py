@@ -10,8 +10,6 @@ import pytest
 
 from runner.run_folder import RunFolder, attempt_folder, done_tasks
 from runner.scheduler.resolve import RefusedError, Resolver
-from schema import grid
-from schema.__main__ import ROWS
 from schema.spec import Spec
 from tests.layouts import sample, shard
 from tests.processes import attempt, run_trial
@@ -39,9 +37,7 @@ DELETE FROM suite_member WHERE starts_with(suite, 'tic_') AND role = 'retain';
 @pytest.fixture(scope="module")
 def connection() -> duckdb.DuckDBPyConnection:
     """The vocabulary in memory, with a tiny backbone that takes the windows' images."""
-    opened = in_memory()
-    for file in sorted(ROWS.glob("*.sql")):
-        grid.apply(opened, file.read_text(), file.name)
+    opened = in_memory("words")
     described = json.loads(ARCHITECTURE)
     described["vision_cfg"] |= {"image_size": 224, "patch_size": 56}
     opened.execute(

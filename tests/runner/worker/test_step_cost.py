@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,7 +32,9 @@ from runner.worker.profiler.sampling import Books
 from runner.worker.profiler.step_cost import (
     Profiles,
     Reread,
+    Rows,
     profile,
+    profile_merging,
     profile_with_full,
     profiled,
 )
@@ -44,8 +47,15 @@ from streams import BUFFER, Batch
 from streams.mixtures import shares
 from tests.tiny_clip import PARAMS, TEXT, VISION
 
+# Of words of its own, as open_clip's tokenizer takes longer to make than such a model
+WORDS = [f"word{number}" for number in range(28)]
 TINY = json.dumps(
-    {"embed_dim": 16, "vision_cfg": VISION | {"layers": 1}, "text_cfg": TEXT | {"layers": 1}}
+    {
+        "embed_dim": 16,
+        "vision_cfg": VISION | {"layers": 1},
+        "text_cfg": TEXT | {"layers": 1},
+        "words": WORDS,
+    }
 )
 RECIPE = {
     "name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-3, "weight_decay": 0.1, "clip_norm": 1.0,
@@ -67,6 +77,12 @@ def spec_of(
         {"name": "b", "architecture": architecture, "pretrained": None}, {"name": "s", "tasks": 20}, mixture, row, recipe,
         budget or {}, 0,
     )  # fmt: skip
+
+
+@cache
+def full_fine_tuning() -> Rows:
+    """The profile that others are held against, taken once."""
+    return profile(spec_of())
 
 
 def ewc(pairs: int) -> dict[str, Any]:
@@ -259,7 +275,7 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
         assert found["train"] == real["train"] and found["objective"] >= real["objective"] > 0
     else:
         assert found == real
-    full = profile(spec_of())["train"][0]
+    full = full_fine_tuning()["train"][0]
     assert 0 < rows["train"][1] < 1e9 and 0.3 * full < rows["train"][0] < 10 * full
     assert ("score" in rows) == ("mixture" in part)
 
@@ -301,7 +317,7 @@ def test_selection_holds_one_more_copy_of_the_weights(name: str) -> None:
     """That is the untouched backbone; what the task before held of it is gone."""
     model = backbones.build(TINY, 0, "cpu").model
     held = [*model.parameters(), *model.buffers()]
-    chosen, plain = profile(spec_of(mixture={"selection": name})), profile(spec_of())
+    chosen, plain = profile(spec_of(mixture={"selection": name})), full_fine_tuning()
     copies = (chosen["objective"][1] - plain["objective"][1]) / sum(each.nbytes for each in held)
     assert copies == pytest.approx(1, rel=0.01)
 
@@ -337,7 +353,7 @@ def test_a_merging_costs_what_a_real_one_does(name: str, over: str) -> None:
     It includes the untouched backbone and the newest weights.
     """
     spec = spec_of(merging=name, merging_params={"over": over}, deploy="merged")
-    flops, peak_bytes = profile_with_full(spec)["merge"]
+    flops, peak_bytes = profile_merging(spec)["merge"]
     made = methods.merger(name, {"over": over}, "last", "merged")
     initial = dict(backbones.build(TINY, 0, "cpu").model.state_dict())
     torch.manual_seed(0)
@@ -373,7 +389,7 @@ def test_what_a_merge_reads_of_earlier_tasks_is_counted(
     merging: str, params: dict[str, Any], models_read: int, models_kept: int
 ) -> None:
     """Each tensor of an earlier task once, or a running form that holds a model."""
-    rows = profile_with_full(spec_of(merging=merging, merging_params=params, deploy="merged"))
+    rows = profile_merging(spec_of(merging=merging, merging_params=params, deploy="merged"))
     model = sum(
         tensor.nbytes
         for tensor in backbones.build(TINY, 0, "cpu").model.state_dict().values()
@@ -384,9 +400,12 @@ def test_what_a_merge_reads_of_earlier_tasks_is_counted(
 
 
 def test_what_merges_over_no_tasks_has_no_phase_of_merging() -> None:
-    assert "merge" not in profile_with_full(spec_of())
+    assert profile_merging(spec_of()) == {}
+    # It averages steps, and is charged with them
+    assert profile_merging(spec_of(merging="ema_step", deploy="merged")) == {}
+    # Nothing asks for what it merges
+    assert profile_merging(spec_of(merging="ties")) == {}
     assert "merge" not in profile_with_full(spec_of(merging="ema_step", deploy="merged"))
-    assert "merge" not in profile_with_full(spec_of(merging="ties"))  # which nothing asks for
 
 
 @pytest.mark.parametrize("name", ["ewc", "mas"])
@@ -534,7 +553,7 @@ def test_profiles_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_budget_is_solved_from_the_definition_alone() -> None:
     rows = profile_with_full(spec_of(tuning="lora"))
-    full, lora = profile(spec_of())["train"], rows["train"]
+    full, lora = full_fine_tuning()["train"], rows["train"]
     assert rows["full"] == full and lora[1] < full[1]
     share = round(lora[1] / full[1], 4)
     cost = lora[0] / 1e9 * share
