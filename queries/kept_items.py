@@ -66,18 +66,21 @@ def at_hand(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterat
 def runs_of(connection: duckdb.DuckDBPyConnection) -> Path:
     """Return the folder of run folders that belongs to an open catalog or snapshot."""
     site = Site.load()
-    row = connection.execute(HERE).fetchone()
-    place = Path(row[0]) if row and row[0] else site.catalog
-    # A snapshot of another lab, beside its run folders
-    beside = place.resolve().parent.parent / "runs"
-    own = place.resolve().parent in (site.snapshot.resolve(), site.catalog.resolve().parent)
-    return beside if beside.is_dir() and not own else site.runs
+    ((path,),) = connection.execute(HERE).fetchall()
+    folder = Path(path).resolve().parent if path else site.snapshot.resolve()
+    if folder in (site.snapshot.resolve(), site.catalog.resolve().parent):
+        return site.runs
+    # The catalog or a snapshot of another lab, beside its run folders
+    for beside in (folder / "runs", folder.parent / "runs"):
+        if beside.is_dir():
+            return beside
+    return site.runs
 
 
 def _is_set(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether somebody has said already where the files are."""
-    row = connection.execute("SELECT getvariable('items') IS NOT NULL").fetchone()
-    return bool(row and row[0])
+    ((known,),) = connection.execute("SELECT getvariable('items') IS NOT NULL").fetchall()
+    return bool(known)
 
 
 def _complain(runs: Path, missing: int, files: int) -> None:

@@ -63,7 +63,7 @@ difference AS MATERIALIZED (
 cell AS (
     -- one row per seed and member
     SELECT backbone, stream, mixture, recipe, budget, seed, number, weight, count(*) AS items,
-           avg(d) AS mean, sum(d * d) AS squares
+           avg(d) AS mean
     FROM difference
     GROUP BY ALL
 ),

@@ -117,35 +117,23 @@ class ItemRecord:
         """Return the rows of the file as a pyarrow table."""
         import pyarrow as pa
 
-        words: dict[str, list[Any]] = {"dataset": [], "label_space": [], "way": [], "fraction": []}
-        numbers: dict[str, list[np.ndarray]] = {name: [] for name in ("candidates", *PACKED)}
+        halves, numbers = pa.float16(), pa.int32()
+        words = {"dataset": pa.string(), "label_space": pa.string(), "way": pa.string()}
+        types = words | {"fraction": pa.float64(), "task": numbers, "candidates": numbers}
+        types |= {name: halves if name == "margin" else numbers for name in PACKED}
+        parts = [pa.schema(types).empty_table()]
         for block in self.blocks:
-            for name, values in words.items():
-                values.append(np.repeat(getattr(block, name), len(block.columns["item"])))
-            for name, columns in numbers.items():
-                columns.append(block.columns[name].numpy())
-        rows = sum(len(block.columns["item"]) for block in self.blocks)
-        arrays = {}
-        types = {"dataset": pa.string(), "label_space": pa.string(), "way": pa.string()}
-        for name, values in words.items():
-            arrays[name] = pa.array(_joined(values), types.get(name, pa.float64()))
-        arrays["task"] = pa.array(np.full(rows, task, np.int32))
-        for name, columns in numbers.items():
-            kind = pa.float16() if name == "margin" else pa.int32()
-            arrays[name] = pa.array(_joined(columns), kind)
-        # What has no class has no label, and what is told from nothing no margin
-        missing = {
-            "label": _joined(numbers["label"]) < 0,
-            "margin": ~np.isfinite(_joined(numbers["margin"])),
-        }
-        for name, mask in missing.items():
-            arrays[name] = pa.array(_joined(numbers[name]), arrays[name].type, mask=mask)
-        return pa.table(arrays)
-
-
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the parts of a column one after another; an empty column where there are none."""
-    return np.concatenate(parts) if parts else np.array([])
+            count, arrays = len(block.columns["item"]), {}
+            for name in (*words, "fraction"):
+                arrays[name] = pa.repeat(pa.scalar(getattr(block, name), types[name]), count)
+            arrays["task"] = pa.repeat(pa.scalar(task, numbers), count)
+            for name, column in block.columns.items():
+                values = column.numpy()
+                # What has no class has no label, and what is told from nothing no margin
+                missing = ~np.isfinite(values) if name == "margin" else values < 0
+                arrays[name] = pa.array(values, types[name], mask=missing)
+            parts.append(pa.table({name: arrays[name] for name in types}))
+        return pa.concat_tables(parts).combine_chunks()
 
 
 def _int32(values: np.ndarray) -> torch.Tensor:

@@ -27,6 +27,9 @@ METRICS = {
     "r5": [("image_to_text", 5), ("text_to_image", 5)],
     "r1": [("image_to_text", 1), ("text_to_image", 1)],
     "image_to_text_r1": [("image_to_text", 1)],
+    "image_to_text_r5": [("image_to_text", 5)],
+    "text_to_image_r1": [("text_to_image", 1)],
+    "text_to_image_r5": [("text_to_image", 5)],
 }
 MEASURE = "INSERT INTO measurement (trial, suite, tasks) SELECT id, '{}', 'last' FROM trial"
 
@@ -92,7 +95,7 @@ RESULTS = "SELECT task, dataset, metric, label_space, value, examples FROM resul
 
 def test_items_are_the_results_and_change_nothing(quiet: Site, without: Site) -> None:
     (folder,) = quiet.runs.glob("[0-9]*/01")
-    assert means_are_results(folder) == 3 * 6
+    assert means_are_results(folder) == 3 * 8
     assert rows_of(quiet, RESULTS) == rows_of(without, RESULTS)
     assert not list(without.runs.glob("**/*.items.parquet"))
     (other,) = without.runs.glob("[0-9]*/01")
@@ -139,8 +142,9 @@ def test_a_suite_that_keeps_items_is_measured_later_for_them(
     tell(site, "INSERT INTO suite (name, items) VALUES ('kept', true), ('plain', false)")
     tell(
         site,
-        "INSERT INTO suite_member SELECT * REPLACE (other.name AS suite) FROM suite_member AS member, "
-        "(VALUES ('kept'), ('plain')) AS other(name) WHERE member.suite = 'toy'",
+        "INSERT INTO suite_member BY NAME SELECT member.* REPLACE (other.name AS suite) "
+        "FROM suite_member AS member, (VALUES ('kept'), ('plain')) AS other(name) "
+        "WHERE member.suite = 'toy'",
     )
     tell(site, MEASURE.format("plain"))
     assert rows_of(site, "FROM unmeasured") == []
@@ -197,6 +201,6 @@ def test_several_processes_keep_what_one_keeps(tmp_path: Path) -> None:
         runs = tmp_path / str(ranks)
         folder = attempt(runs, Spec.from_row(spec), 1, DATA)
         assert run_trial(folder) == 0
-        assert means_are_results(folder) == 3 * 6
+        assert means_are_results(folder) == 3 * 8
         kept[ranks] = pl.read_parquet(folder / "task-0000.items.parquet")
     assert kept[1].drop("margin").equals(kept[2].drop("margin"))
