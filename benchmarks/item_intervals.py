@@ -10,15 +10,23 @@ that take either for a sample alone.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
+import duckdb
 import numpy as np
 
-from benchmarks.decisions import LEVEL, Array, quantile
+from schema.views import install_some
+
+Array = np.ndarray
 
 # Standard deviations, with that of the noise as 1
 DIFFICULTY, OWN = 2.0, 0.7
+# The two-sided 95 % quantile of the normal distribution
+NORMAL = 1.959964
 MOST_SEEDS = 12
 POWER = 0.8
+# Items, luck of a seed, and how far ahead one method is, in probits
+AHEAD = ((1000, 0.03, 0.15), (1000, 0.1, 0.25), (5000, 0.03, 0.08), (5000, 0.1, 0.2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +49,8 @@ class World:
         """Return the difference of the methods over all seeds and items."""
         return normal(self.ahead / self.width) - normal(0)
 
-    def draw(self, rng: np.random.Generator, studies: int, seeds: int) -> Array:
-        """Return (studies, seeds, items) int8: right by one method minus right by the other."""
+    def draw(self, rng: np.random.Generator, studies: int, seeds: int) -> tuple[Array, Array]:
+        """Return (studies, seeds, items) int8: whether each method's models were right."""
         difficulty = rng.normal(0, DIFFICULTY, (studies, 1, self.items))
         right = []
         for ahead in (self.ahead, 0.0):
@@ -50,8 +58,7 @@ class World:
             luck = rng.normal(0, self.luck, (studies, seeds, 1))
             noise = rng.standard_normal((studies, seeds, self.items), np.float32)
             right.append(ahead + difficulty + own + luck + noise > 0)
-        difference: Array = right[0].astype(np.int8) - right[1].astype(np.int8)
-        return difference
+        return right[0].astype(np.int8), right[1].astype(np.int8)
 
 
 def normal(value: float) -> float:
@@ -59,24 +66,44 @@ def normal(value: float) -> float:
     return 0.5 * math.erfc(-value / math.sqrt(2))
 
 
-def intervals(difference: Array) -> dict[str, tuple[Array, Array]]:
-    """Return the mean and half width of each study (studies,), by what is taken for a sample."""
-    _, seeds, items = difference.shape
-    by_seed, by_item = difference.mean(axis=2), difference.mean(axis=1)
-    mean = by_seed.mean(axis=1)
-    item_variance = by_item.var(axis=1, ddof=1) / items
-    halves = {"items": 1.959964 * np.sqrt(item_variance)}
+@cache
+def student() -> Array:
+    """Return (1000,) what the question `student` says of 1 to 1000 degrees of freedom."""
+    with duckdb.connect(":memory:") as connection:
+        install_some(connection, ["student"])
+        rows = connection.execute("SELECT t FROM student ORDER BY df").fetchall()
+    return np.array([t for (t,) in rows])
+
+
+def intervals(a: Array, b: Array) -> dict[str, tuple[Array, Array]]:
+    """Return the mean difference and half width of each study (studies,), by what is respected.
+
+    `a` and `b` are (studies, seeds, items): whether each method's models were right. `both` is the
+    interval of `paired_items`, `seeds` and `items` take one of the two for a sample, and `apart`
+    takes both, but of each method by itself.
+    """
+    seeds = a.shape[1]
+    mean = (a.mean(axis=(1, 2)) - b.mean(axis=(1, 2))).astype(float)
+    of_seeds, of_items = variances(a - b)
+    squares = {"items": NORMAL**2 * of_items}
     if seeds > 1:
-        seed_variance = by_seed.var(axis=1, ddof=1) / seeds
-        halves["seeds"] = quantile(seeds - 1.0, LEVEL) * np.sqrt(seed_variance)
-        variance = seed_variance + item_variance
-        spread = seed_variance**2 / (seeds - 1) + item_variance**2 / (items - 1)
-        # As in SQL, where `student` has whole degrees of freedom
-        freedom = np.clip(np.floor(variance**2 / spread), 1, 1000)
-        known, which = np.unique(freedom, return_inverse=True)
-        t = np.array([quantile(float(df), LEVEL) for df in known])[which]
-        halves["both"] = t * np.sqrt(variance)
-    return {name: (mean, half) for name, half in halves.items()}
+        t = student()[seeds - 2]
+        squares["seeds"] = t**2 * of_seeds
+        squares["both"] = t**2 * of_seeds + NORMAL**2 * of_items
+        alone = [variances(a), variances(b)]
+        pooled = student()[2 * (seeds - 1) - 1]
+        squares["apart"] = pooled**2 * (alone[0][0] + alone[1][0])
+        squares["apart"] = squares["apart"] + NORMAL**2 * (alone[0][1] + alone[1][1])
+    return {name: (mean, np.sqrt(square)) for name, square in squares.items()}
+
+
+def variances(values: Array) -> tuple[Array, Array]:
+    """Return the variances of the mean of (studies, seeds, items), from seeds and from items."""
+    _, seeds, items = values.shape
+    of_items = values.mean(axis=1).var(axis=1, ddof=1) / items
+    if seeds == 1:
+        return np.zeros(len(values)), of_items
+    return values.mean(axis=2).var(axis=1, ddof=1) / seeds, of_items
 
 
 def covered(
@@ -104,7 +131,7 @@ def _in_parts(
     """Return the intervals of all studies, which are drawn a hundred at a time."""
     parts: dict[str, list[tuple[Array, Array]]] = {}
     for _ in range(0, studies, 100):
-        for name, pair in intervals(world.draw(rng, 100, seeds)).items():
+        for name, pair in intervals(*world.draw(rng, 100, seeds)).items():
             parts.setdefault(name, []).append(pair)
     joined = {}
     for name, pairs in parts.items():
@@ -126,13 +153,12 @@ def cover(studies: int) -> None:
                 answers = covered(rng, World(items=items, luck=luck), studies, seeds)
                 words = [f"{answers[name][0]:.1%}" for name in ("both", "seeds", "items")]
                 print(f"| {items} | {luck} | {seeds} | {' | '.join(words)} |", flush=True)
-    print("\n| items | luck of a seed | ahead by | both | seeds alone |\n|--:|--:|--:|--:|--:|")
-    for items, luck, ahead in ((1000, 0.03, 0.15), (1000, 0.1, 0.2), (5000, 0.03, 0.07),
-                               (5000, 0.1, 0.15)):  # fmt: skip
+    print("\n| items | luck of a seed | ahead by | paired | not paired |\n|--:|--:|--:|--:|--:|")
+    for items, luck, ahead in AHEAD:
         world = World(items=items, luck=luck, ahead=ahead)
-        needed = seeds_needed(rng, world, studies, ("both", "seeds"))
+        needed = seeds_needed(rng, world, studies, ("both", "apart"))
         print(
-            f"| {items} | {luck} | {world.truth:.1%} | {needed['both']} | {needed['seeds']} |",
+            f"| {items} | {luck} | {world.truth:.1%} | {needed['both']} | {needed['apart']} |",
             flush=True,
         )
 

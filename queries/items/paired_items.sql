@@ -4,10 +4,11 @@
 -- difference = a - b of their weighted mean, over the seeds that both have, after task now (the last
 -- of the stream if left out). Both the seeds and the items are taken for samples of all there could
 -- be. seed_error is the standard error from seed to seed, item_error that from item to item, and
--- half = t * sqrt(seed_error^2 + item_error^2): the variance of the pigeonhole bootstrap (Owen 2007),
--- with degrees of freedom after Satterthwaite. It counts twice what belongs to neither alone, so it
--- covers at least as often as it says; docs/items.md simulates that. One seed says nothing of others:
--- half is NULL, and item_half holds for these two models. verdict: a, b, or tie.
+-- half = sqrt((t * seed_error)^2 + (1.96 * item_error)^2), with t of seeds - 1 degrees of freedom:
+-- both variances of the pigeonhole bootstrap (Owen 2007), each with its own quantile, so that the
+-- interval holds at least as often as it says (Banerjee 1960); docs/items.md simulates that. One
+-- seed says nothing of others: half is NULL, and item_half holds for these two models. verdict: a, b,
+-- or tie.
 CREATE OR REPLACE MACRO paired_items(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', role VARCHAR := 'retain',
     now INTEGER := NULL
@@ -28,15 +29,18 @@ part AS (
         {'metric': 'r5', 'way': 'text_to_image', 'below': 5, 'share': 0.5}], recursive := true)
 ),
 member AS (
-    SELECT asked_suite.stream, suite_member.dataset, suite_member.label_space, part.way,
-           part.below,
-           suite_member.weight
-               / sum(suite_member.weight * part.share) OVER (PARTITION BY asked_suite.stream)
-               * part.share AS weight,
+    SELECT asked_suite.stream, suite_member.dataset, suite_member.label_space, suite_member.metric,
+           suite_member.weight / sum(suite_member.weight) OVER (PARTITION BY asked_suite.stream)
+               AS weight,
            row_number() OVER (PARTITION BY asked_suite.stream) AS number
     FROM asked_suite
     JOIN suite_member ON suite_member.suite = asked_suite.suite AND suite_member.role = role
-    JOIN part ON part.metric = suite_member.metric
+    WHERE suite_member.metric IN (SELECT part.metric FROM part)
+),
+asked_part AS (
+    SELECT member.*, part.way, part.below, part.share::DOUBLE AS share,
+           count(*) OVER (PARTITION BY member.stream, member.number) AS ways
+    FROM member JOIN part ON part.metric = member.metric
 ),
 side AS (
     SELECT trial.*, CASE WHEN trial.method = a THEN 1 ELSE -1 END AS sign,
@@ -46,19 +50,19 @@ side AS (
 ),
 answered AS (
     SELECT side.backbone, side.stream, side.mixture, side.recipe, side.budget, side.seed,
-           side.sign, member.number, member.weight, item.item,
-           (item.rank < member.below)::INTEGER AS is_right
+           asked_part.number, asked_part.weight, asked_part.ways, item.item,
+           side.sign * asked_part.share * (item.rank < asked_part.below)::INTEGER AS d
     FROM item
     JOIN side ON side.id = item.trial AND side.at_task = item.task
-    JOIN member ON member.stream = side.stream AND member.dataset = item.dataset
-        AND member.label_space = item.label_space AND member.way = item.way
+    JOIN asked_part ON asked_part.stream = side.stream AND asked_part.dataset = item.dataset
+        AND asked_part.label_space = item.label_space AND asked_part.way = item.way
 ),
 difference AS MATERIALIZED (
-    SELECT backbone, stream, mixture, recipe, budget, seed, number, weight, item,
-           sum(sign * is_right)::INTEGER AS d
+    -- an image and its text are one item, whichever looks for the other
+    SELECT backbone, stream, mixture, recipe, budget, seed, number, weight, item, sum(d) AS d
     FROM answered
-    GROUP BY ALL
-    HAVING count(*) = 2
+    GROUP BY backbone, stream, mixture, recipe, budget, seed, number, weight, ways, item
+    HAVING count(*) = 2 * ways
 ),
 cell AS (
     -- one row per seed and member
@@ -93,27 +97,20 @@ over_items AS (
 ),
 all_items AS (
     SELECT backbone, stream, mixture, recipe, budget, sum(items)::BIGINT AS items,
-           sum(weight * weight * variance) AS item_variance,
-           sum((weight * weight * variance) ** 2 / nullif(items - 1, 0)) AS item_spread
+           sum(weight * weight * variance) AS item_variance
     FROM over_items
     GROUP BY ALL
 ),
-judged AS (
-    SELECT over_seeds.*, all_items.items, all_items.item_variance,
-           coalesce(seed_variance, 0) + item_variance AS variance,
-           (coalesce(seed_variance, 0) + item_variance) ** 2
-               / nullif(seed_variance ** 2 / (seeds - 1) + item_spread, 0) AS df
-    FROM over_seeds JOIN all_items USING (backbone, stream, mixture, recipe, budget)
-),
 bounded AS (
-    SELECT judged.*, student.t * sqrt(judged.variance) AS half
-    FROM judged
-    LEFT JOIN student ON student.df = least(1000, greatest(1, floor(judged.df)))::BIGINT
-        AND judged.seeds > 1
+    SELECT over_seeds.*, all_items.items, all_items.item_variance,
+           sqrt(student.t ** 2 * seed_variance + 1.959964 ** 2 * item_variance) AS half
+    FROM over_seeds
+    JOIN all_items USING (backbone, stream, mixture, recipe, budget)
+    LEFT JOIN student ON student.df = over_seeds.seeds - 1
 )
 SELECT backbone, stream, mixture, recipe, budget, seeds, seeds < 3 AS few_seeds, items,
        mean AS difference, half, mean - half AS difference_low, mean + half AS difference_high,
-       sqrt(seed_variance) AS seed_error, sqrt(item_variance) AS item_error, df,
+       sqrt(seed_variance) AS seed_error, sqrt(item_variance) AS item_error,
        1.959964 * sqrt(item_variance) AS item_half,
        CASE WHEN half IS NULL THEN 'too few seeds' WHEN mean > half THEN a
             WHEN mean < -half THEN b ELSE 'tie' END AS verdict

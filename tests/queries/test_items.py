@@ -200,8 +200,9 @@ def test_paired_by_seed_and_item(lab: Lab, connection: duckdb.DuckDBPyConnection
     assert row["difference"] == pytest.approx(by_seed.mean())
     assert row["seed_error"] == pytest.approx(math.sqrt(seed_variance))
     assert row["item_error"] == pytest.approx(math.sqrt(sum(variances)))
-    spread = seed_variance**2 / 2 + variances[0] ** 2 / 89 + variances[1] ** 2 / 29
-    assert row["df"] == pytest.approx((seed_variance + sum(variances)) ** 2 / spread)
+    # Student's t of two degrees of freedom
+    half = math.sqrt(4.303**2 * seed_variance + 1.959964**2 * sum(variances))
+    assert row["half"] == pytest.approx(half)
     means = connection.execute(
         "SELECT method, avg(value) FROM result JOIN trial ON trial.id = trial WHERE task = 2 "
         "AND dataset IN ('kept', 'more') GROUP BY method"
@@ -225,11 +226,11 @@ def test_of_one_dataset_it_is_the_interval_that_was_simulated(
             key: (made.written[trial, 2, "kept"].rank == 0).astype(int)
             for trial, key in trials(opened_catalog).items()
         }
-    d = np.array([[right["finetune", seed] - right["lora", seed] for seed in range(4)]])
-    mean, half = intervals(d)["both"]
+    a, b = (np.array([[right[name, seed] for seed in range(4)]]) for name in ("finetune", "lora"))
+    mean, half = intervals(a, b)["both"]
     assert row["difference"] == pytest.approx(mean[0])
     assert row["half"] == pytest.approx(half[0], rel=1e-3)
-    assert row["item_half"] == pytest.approx(intervals(d)["items"][1][0])
+    assert row["item_half"] == pytest.approx(intervals(a, b)["items"][1][0])
     ends = (mean[0] > half[0], mean[0] < -half[0])
     assert row["verdict"] == {(True, False): "finetune", (False, True): "lora"}.get(ends, "tie")
 
