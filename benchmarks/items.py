@@ -278,7 +278,9 @@ def spent(options: argparse.Namespace) -> None:
         {"dataset": "classes", "metric": "top1", "label_space": "all"},
         {"dataset": "pairs", "metric": "r1", "label_space": "all"},
     ]
-    print("| GFLOPs an image | without, processor s | with items, processor s | more |\n|--:|--:|--:|--:|")
+    print(
+        "| GFLOPs an image | without, processor s | with items, processor s | more |\n|--:|--:|--:|--:|"
+    )
     for layers in (16, 64, 128):
         model = Encoder(512, layers)
         seconds: dict[bool, list[float]] = {False: [], True: []}
