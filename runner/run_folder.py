@@ -226,16 +226,9 @@ class RunFolder:
                 if receipt is None:
                     continue
                 _check_owner(path, self.whose, vars(receipt))
-                if all(self.stands(name, entry) for name, entry in receipt.files.items()):
+                if all(_stands(self, name, entry) for name, entry in receipt.files.items()):
                     receipts[receipt.task] = receipt
         return receipts
-
-    def stands(self, name: str, entry: FileEntry) -> bool:
-        """Return whether a file of a receipt is as it was written, or may be gone.
-
-        Items that somebody removed to save room are missed by the questions about them alone.
-        """
-        return self.holds(entry) or (name == ITEMS and not (self.path / entry.file).exists())
 
     def holds(self, entry: FileEntry) -> bool:
         """Return whether a file that a receipt names is there as it was written."""
@@ -269,6 +262,14 @@ class RunFolder:
             return Progress.read(self.path / "progress.json")
         except DamagedFileError:
             return None
+
+
+def _stands(run: RunFolder, name: str, entry: FileEntry) -> bool:
+    """Return whether a file of a receipt is as it was written, or may be gone.
+
+    Items that somebody removed to save room are missed by the questions about them alone.
+    """
+    return run.holds(entry) or (name == ITEMS and not (run.path / entry.file).exists())
 
 
 def _create_claim(folder: Path, revoked: bool) -> bool:

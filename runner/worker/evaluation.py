@@ -40,6 +40,20 @@ class SuiteTests:
             metrics[member["dataset"], member["label_space"]].add(member["metric"])
         return dict(metrics)
 
+    def keep_items(
+        self, model: evals.Encoder, seen: evals.TestSet, space: str, places: np.ndarray
+    ) -> None:
+        """Add what became of the items of a test set, or of a part of it, to the record.
+
+        `seen` is what was measured in a label space, and `places` (n,) says which items of the
+        whole test set it has. `model` has the embeddings of the metrics, so that the means of the
+        items are the results.
+        """
+        if self.items is None:
+            return
+        for judged in evals.judged(model, seen, self.metrics()[seen.name, space]):
+            self.items.add(judged, space, self.tests[seen.name], places)
+
 
 class Untouched:
     """The backbone before its first task, as an encoder.
@@ -129,10 +143,7 @@ def measure_suite(
                 seen = replace(among(space, name, tests, measured.brought), untouched=untouched)
                 values = dict(evals.measure(model, seen, metrics[name, space]))
                 _check_metrics(measured.suite, name, space, values, test.kind)
-                if measured.items is not None:
-                    # The embeddings are those of the metrics, so that the means are the results
-                    for judged in evals.judged(model, seen, metrics[name, space]):
-                        measured.items.add(judged, space, test, items)
+                measured.keep_items(model, seen, space, items)
                 about = {
                     "task": task,
                     "step": step,
@@ -149,7 +160,7 @@ def measure_suite(
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What the suite says of weights."""
+    """The outcome of measuring weights on a suite."""
 
     # Rows of the table `result`
     results: list[Row]
