@@ -33,6 +33,7 @@ PAGES = (
     ("Run", "reliability", "Reliability", "promises, faults, and the tests that hold them"),
     ("Ask", "questions", "Questions", "every question that the catalog answers"),
     ("Ask", "statistics", "Statistics", "intervals, pairs and verdicts"),
+    ("Ask", "items", "Items", "which test items were right, and what is asked of them"),
     ("Ask", "export", "Exporting models", "what a trial deployed, as a checkpoint for others"),
     ("Ask", "app", "The app", "its pages, with pictures"),
     ("Ask", "programs", "For programs", "JSON, files, figures and tables; Python"),

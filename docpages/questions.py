@@ -35,6 +35,8 @@ ABOUT = {  # topic -> the first paragraph of its page
     "or budget is best, how sure that is, and what to run to be surer.",
     "scores": "These questions say what trials reached: how much was learned and kept after each "
     "task, on each dataset and over seeds.",
+    "items": "These questions say which test items were right, for suites that keep them: what was "
+    "forgotten and gained, of which classes, by which methods alike. See [items](../items.md).",
     "costs": "These questions say what trials cost and what new ones will cost: FLOPs, hours, "
     "memory and what training in common saved.",
     "work": "These questions say how the work stands: what runs, what waits and why, what failed, "

@@ -1,8 +1,8 @@
 """Measure a model: one file per kind of evaluation, `evals/<name>.py`.
 
 A file names the kinds of dataset that it is for, and is found by them. It yields (metric, value in
-[0, 1]) pairs. It sees an encoder and a test set, and knows nothing of how the model was trained or
-where the numbers go.
+[0, 1]) pairs, and may say item by item what these are means of (`Judged`). It sees an encoder and a
+test set, and knows nothing of how the model was trained or where the numbers go.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -99,6 +99,30 @@ class TestSet:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a model made of each item of a test set, in one way of asking: (N,) of each.
+
+    The items are images, or the texts that look for an image. The means over them are metrics:
+    `top1` is the share of items whose rank is 0, and a recall at k that of ranks below k.
+    """
+
+    # What is asked of an item: `class`, or which direction of retrieval
+    way: str
+    # int64: the place of each item's own class in the dataset's list; None: items have no class
+    labels: np.ndarray | None
+    # int64: how many candidates come before the right one
+    rank: np.ndarray
+    # float32: how much nearer the right candidate is than the best of the others; infinite where
+    # there is no other
+    margin: np.ndarray
+    # int64: the place of the candidate that is taken, among classes (then those of rivals), texts
+    # or images
+    answer: np.ndarray
+    # int64: among how many candidates each was told apart
+    candidates: np.ndarray
+
+
 def measure(
     model: Encoder, dataset: TestSet, probes: Collection[str] = ()
 ) -> Iterator[tuple[str, float]]:
@@ -112,19 +136,38 @@ def measure(
             evaluation refuses.
     """
     seen: set[str] = set()
+    for name, evaluation in _evaluations(dataset.kind, probes):
+        for metric, value in evaluation.measure(model, dataset):
+            if metric in seen:
+                raise ValueError(
+                    f"evals/{name}: {metric!r} of {dataset.kind} datasets is another's already"
+                )
+            seen.add(metric)
+            yield metric, float(value)
+
+
+def judged(model: Encoder, dataset: TestSet, probes: Collection[str] = ()) -> Iterator[Judged]:
+    """Yield what became of each item, by every evaluation that says so.
+
+    Those are the files of `measure` with a function `judged`. Metrics of the others are of no
+    items.
+
+    Raises:
+        ValueError: a test set that an evaluation refuses.
+    """
+    for _, evaluation in _evaluations(dataset.kind, probes):
+        if hasattr(evaluation, "judged"):
+            yield from evaluation.judged(model, dataset)
+
+
+def _evaluations(kind: str, probes: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the files that measure datasets of a kind, each with its module, sorted by name."""
     for file in sorted(Path(__file__).parent.glob("*.py")):
         if file.stem.startswith("_"):
             continue
         evaluation = import_module(f"evals.{file.stem}")
-        if dataset.kind not in evaluation.KINDS:
+        if kind not in evaluation.KINDS:
             continue
         optional = getattr(evaluation, "PROBES", None)
-        if optional is not None and set(optional).isdisjoint(probes):
-            continue
-        for metric, value in evaluation.measure(model, dataset):
-            if metric in seen:
-                raise ValueError(
-                    f"evals/{file.name}: {metric!r} of {dataset.kind} datasets is another's already"
-                )
-            seen.add(metric)
-            yield metric, float(value)
+        if optional is None or not set(optional).isdisjoint(probes):
+            yield file.name, evaluation

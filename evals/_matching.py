@@ -7,7 +7,7 @@ words are one text: nothing could tell them apart. An image and a text match if 
 # P pairs, N queries or candidates, Q queries of a chunk, D width
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evals import Similar, product
+from evals import Judged, Similar, product
 
 # Rows of the similarities held at once, which bounds their memory
 CHUNK_ROWS = 2048
@@ -81,12 +81,46 @@ def nearer_than_match(
 
     Queries are (N, D) and candidates (M, D), of unit norm; `similar` is how they are compared.
     """
-    things = matches.queries.to(queries.device)
     counts = []
-    chunks = zip(torch.split(queries, CHUNK_ROWS), torch.split(things, CHUNK_ROWS), strict=True)
-    for rows, own in chunks:
-        near = similar(rows, candidates)  # (Q, M), as the two below
-        match = matches.of(own)
+    for near, match in _compared(queries, candidates, matches, similar):
         best = near.masked_fill(~match, -torch.inf).amax(dim=1, keepdim=True)  # (Q, 1)
         counts.append(((near >= best) & ~match).sum(dim=1))
     return torch.cat(counts)
+
+
+def judged(
+    way: str, queries: Tensor, candidates: Tensor, matches: Matches, similar: Similar = product
+) -> Judged:
+    """Return what each query finds, whose match has the rank of `nearer_than_match`.
+
+    The arguments are those of that function. A query with a match as its nearest finds it, and any
+    other the nearest that does not match, the first among equals.
+    """
+    ranks, margins, answers = [], [], []
+    for near, match in _compared(queries, candidates, matches, similar):
+        of_match = near.masked_fill(~match, -torch.inf)
+        others = near.masked_fill(match, -torch.inf)
+        best, place = of_match.max(dim=1)  # (Q,) each, as the next two
+        second, wrong = others.max(dim=1)
+        ranks.append((others >= best[:, None]).logical_and(~match).sum(dim=1).cpu())
+        margins.append((best - second).float().cpu())
+        answers.append(torch.where(best > second, place, wrong).cpu())
+    count = len(queries)
+    return Judged(
+        way=way,
+        labels=None,
+        rank=torch.cat(ranks).numpy(),
+        margin=torch.cat(margins).numpy(),
+        answer=torch.cat(answers).numpy(),
+        candidates=np.full(count, len(candidates), np.int64),
+    )
+
+
+def _compared(
+    queries: Tensor, candidates: Tensor, matches: Matches, similar: Similar
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, part by part, how near queries are to candidates (Q, M), and which match (Q, M)."""
+    things = matches.queries.to(queries.device)
+    chunks = zip(torch.split(queries, CHUNK_ROWS), torch.split(things, CHUNK_ROWS), strict=True)
+    for rows, own in chunks:
+        yield similar(rows, candidates), matches.of(own)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import torch
 
-from evals import Encoder, TestSet, similar_of
+from evals import Encoder, Judged, TestSet, _matching, similar_of
 from evals._matching import Matches, nearer_than_match, numbered, same_pixels
 from evals.retrieval import RANKS
 
@@ -26,6 +26,40 @@ PROBES = tuple(f"{way}{k}" for way in WAYS for k in RANKS)
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     """Yield the three recalls at every rank.
+
+    Raises:
+        ValueError: an image without a caption.
+    """
+    texts, to_text, to_image = _pairs(dataset)
+    near_images, near_texts = model.encode_images(dataset.images), model.encode_texts(texts)
+    similar = similar_of(model)
+    before_text = nearer_than_match(near_images, near_texts, to_text, similar)
+    before_image = nearer_than_match(near_texts, near_images, to_image, similar)
+    for k in RANKS:
+        there = float((before_text < k).double().mean())
+        back = float((before_image < k).double().mean())
+        yield f"all_image_to_text_r{k}", there
+        yield f"all_text_to_image_r{k}", back
+        yield f"all_r{k}", (there + back) / 2
+
+
+def judged(model: Encoder, dataset: TestSet) -> Iterator[Judged]:
+    """Yield which text each image finds (`all_image_to_text`), and which image each text.
+
+    Texts are counted over the images, in the order of each image's captions.
+
+    Raises:
+        ValueError: as `measure`.
+    """
+    texts, to_text, to_image = _pairs(dataset)
+    images, near_texts = model.encode_images(dataset.images), model.encode_texts(texts)
+    similar = similar_of(model)
+    yield _matching.judged("all_image_to_text", images, near_texts, to_text, similar)
+    yield _matching.judged("all_text_to_image", near_texts, images, to_image, similar)
+
+
+def _pairs(dataset: TestSet) -> tuple[list[str], Matches, Matches]:
+    """Return every caption, and the matches of images among them and of them among images.
 
     Raises:
         ValueError: an image without a caption.
@@ -45,13 +79,4 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     pixels, words = same_pixels(dataset.images), numbered(texts)
     to_text = Matches(pixels, words, (pixels[owners], words))
     to_image = Matches(words, pixels, (words, pixels[owners]))
-    near_images, near_texts = model.encode_images(dataset.images), model.encode_texts(texts)
-    similar = similar_of(model)
-    before_text = nearer_than_match(near_images, near_texts, to_text, similar)
-    before_image = nearer_than_match(near_texts, near_images, to_image, similar)
-    for k in RANKS:
-        there = float((before_text < k).double().mean())
-        back = float((before_image < k).double().mean())
-        yield f"all_image_to_text_r{k}", there
-        yield f"all_text_to_image_r{k}", back
-        yield f"all_r{k}", (there + back) / 2
+    return texts, to_text, to_image

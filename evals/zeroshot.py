@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evals import Encoder, TestSet, similar_of
+from evals import Encoder, Judged, TestSet, similar_of
 
 KINDS = ("classification",)
 # Rows of the N x R similarities held at once, which bounds their memory
@@ -42,6 +42,43 @@ def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
     Raises:
         ValueError: no images, or an image without a class.
     """
+    counts = [_before(near, right) for near, right in _compared(model, dataset)]
+    return torch.cat(counts).cpu().numpy()
+
+
+def judged(model: Encoder, dataset: TestSet) -> Iterator[Judged]:
+    """Yield what each image is taken for, whose own class has the rank of `before_own`.
+
+    Raises:
+        ValueError: as `measure`.
+    """
+    ranks, margins, answers, counts = [], [], [], []
+    for near, right in _compared(model, dataset):
+        ranks.append(_before(near, right).cpu())
+        best = near.masked_fill(~right, -torch.inf).amax(dim=1)  # (Q,), as the next
+        others = near.masked_fill(right, -torch.inf).amax(dim=1)
+        margins.append((best - others).float().cpu())
+        answers.append(first_of(near)[:, 0].cpu())
+        counts.append((near > -torch.inf).sum(dim=1).cpu())
+    yield Judged(
+        way="class",
+        labels=dataset.labels,
+        rank=torch.cat(ranks).numpy(),
+        margin=torch.cat(margins).numpy(),
+        answer=torch.cat(answers).numpy(),
+        candidates=torch.cat(counts).numpy(),
+    )
+
+
+def _compared(model: Encoder, dataset: TestSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, part by part, how near images are to candidates, and which candidates are right.
+
+    These are (Q, R), and (Q, R) bool. Candidates of another group than the image's are infinitely
+    far.
+
+    Raises:
+        ValueError: no images, or an image without a class.
+    """
     known = dataset.labels
     if not len(known) or known.min() < 0 or known.max() >= len(dataset.classes):
         raise ValueError(
@@ -54,7 +91,7 @@ def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
     classes = torch.cat([class_embeddings(model, *each) for each in among])  # (R, D)
     images = model.encode_images(dataset.images)  # (N, D)
     right = same_class(dataset)  # (C, R)
-    counts, similar = [], similar_of(model)
+    similar = similar_of(model)
     for rows, own in zip(
         torch.split(images, CHUNK_ROWS), torch.split(labels, CHUNK_ROWS), strict=True
     ):
@@ -63,11 +100,15 @@ def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
             groups = torch.from_numpy(dataset.groups)
             apart = groups[own][:, None] != groups[None, :]
             near = near.masked_fill(apart.to(near.device), -torch.inf)
-        of_own = near.masked_fill(~right[own].to(near.device), -torch.inf)
-        best, place = of_own.max(dim=1, keepdim=True)[0], first_of(of_own)  # (Q, 1) each
-        places = torch.arange(near.shape[1], device=near.device)
-        counts.append(((near > best) | ((near == best) & (places < place))).sum(dim=1))
-    return torch.cat(counts).cpu().numpy()
+        yield near, right[own].to(near.device)
+
+
+def _before(near: Tensor, right: Tensor) -> Tensor:
+    """Return (Q,) how many candidates come before the best of those that are right."""
+    of_own = near.masked_fill(~right, -torch.inf)
+    best, place = of_own.max(dim=1, keepdim=True)[0], first_of(of_own)  # (Q, 1) each
+    places = torch.arange(near.shape[1], device=near.device)
+    return ((near > best) | ((near == best) & (places < place))).sum(dim=1)
 
 
 def first_of(scores: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ import polars as pl
 
 from queries.closed import check_list, check_word
 from queries.first import WORDS, parts
+from queries.kept_items import ItemsError, at_hand
 from queries.suites import LISTED as LISTED_SUITES
 from queries.suites import SUITE, about, takes_suite
 from schema.questions import Parameter, Question, QuestionError, by_topic, fingerprint
@@ -184,7 +185,7 @@ def answer(
     columns = _without_none(where or {})
     sql = _statement(question, list(arguments), list(columns))
     values = [*arguments.values(), *columns.values()]
-    with _explained(question), about(connection, suite):
+    with _explained(question), about(connection, suite), at_hand(connection, question):
         if rows is not None:
             return _first(connection, question, sql, values, arguments | columns, rows)
         frame: pl.DataFrame = connection.sql(sql, params=values).pl()
@@ -222,6 +223,8 @@ def _explained(question: Question) -> Iterator[None]:
         # What error() in a question's SQL says of a value that it cannot take
         reason = str(error).removeprefix("Invalid Input Error: ")
         raise AskError(f"{question.name}: {reason}") from error
+    except ItemsError as error:
+        raise AskError(f"{question.name}: {error}") from error
     except duckdb.CatalogException as error:
         raise SnapshotError(
             f"the snapshot does not know {question.name}: it was published before "

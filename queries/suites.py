@@ -31,13 +31,20 @@ def _sources() -> dict[str, set[str]]:
 
 
 @cache
-def _speaks_of_results(name: str) -> bool:
-    """Return whether a question begins with the results of a suite, by what it reads from."""
+def read_by(name: str) -> frozenset[str]:
+    """Return the questions that one reads from, whatever lies between, and itself."""
     sources, read, waiting = _sources(), set[str](), [name]
     while waiting:
         source = waiting.pop()
         waiting += sources.get(source, set()) - read
         read.add(source)
+    return frozenset(read)
+
+
+@cache
+def _speaks_of_results(name: str) -> bool:
+    """Return whether a question begins with the results of a suite, by what it reads from."""
+    read = read_by(name)
     # What is still to be measured is of the suites that are declared, whoever asks
     return "asked_suite" in read and "unmeasured" not in read
 

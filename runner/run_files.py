@@ -15,6 +15,8 @@ from runner.records import DamagedFileError, FileRecord, fits, read_object
 
 # Every finished task brings these tables; `profile` comes with task 0 of some.
 TABLES = ("result", "cost", "progress", "statistic")
+# What became of each test item, in a file that goes into no table (`runner.worker.items`)
+ITEMS = "items"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +138,8 @@ Entry = TypeVar("Entry", bound=FileEntry)
 class Receipt:
     """`task-0003.json`: what a finished task brought, written last.
 
-    `files` has an entry for each table, `weights` for each kind of weights that was kept.
+    `files` has an entry for each table, and one for `items` where the suite keeps them; `weights`
+    has one for each kind of weights that was kept.
     """
 
     trial: int

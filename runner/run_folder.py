@@ -11,6 +11,7 @@
         log.txt     progress.json       for people and for `--watch`
         checkpoint-0003-000040.json     receipt of a checkpoint: task 3, step 40 (and .safetensors)
         task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, last
+        task-0003.items.parquet         which test items were right, where the suite keeps them
         task-0003.deployed.safetensors  weights (.last, .running, .folded: for merging)
         outcome.json                    how the attempt ended, in the words of its worker
         rank-1.json     log-1.txt       how another of its processes ended, where not well; the log
@@ -35,6 +36,7 @@ from typing import Any
 
 from runner.records import DamagedFileError, read_object, sealed
 from runner.run_files import (
+    ITEMS,
     Assignment,
     Claim,
     FileEntry,
@@ -224,7 +226,7 @@ class RunFolder:
                 if receipt is None:
                     continue
                 _check_owner(path, self.whose, vars(receipt))
-                if all(self.holds(entry) for entry in receipt.files.values()):
+                if all(_stands(self, name, entry) for name, entry in receipt.files.items()):
                     receipts[receipt.task] = receipt
         return receipts
 
@@ -260,6 +262,14 @@ class RunFolder:
             return Progress.read(self.path / "progress.json")
         except DamagedFileError:
             return None
+
+
+def _stands(run: RunFolder, name: str, entry: FileEntry) -> bool:
+    """Return whether a file of a receipt is as it was written, or may be gone.
+
+    Items that somebody removed to save room are missed by the questions about them alone.
+    """
+    return run.holds(entry) or (name == ITEMS and not (run.path / entry.file).exists())
 
 
 def _create_claim(folder: Path, revoked: bool) -> bool:

@@ -53,10 +53,10 @@ def learn_tasks(trial: Trial) -> None:
         # Task 0 is the untouched backbone, which every later result is held against.
         ledger = Ledger()
         trial.between_steps.enter("evaluate", 0)
-        results = evaluate(trial, 0, trial.initial, ledger)
+        evaluation = evaluate(trial, 0, trial.initial, ledger)
         untouched = Finished(
             task=0,
-            results=results,
+            evaluation=evaluation,
             ledger=ledger,
             inference=inference(trial, 0),
             deployed=trial.initial,
@@ -94,11 +94,11 @@ def learn_task(trial: Trial, position: Position) -> None:
     learn_routes(trial, task, trained.last, trained.ledger)
     # Evaluate: the suite is measured on the deployed weights, whatever is learned from next.
     trial.between_steps.enter("evaluate", task)
-    results = evaluate(trial, task, weights.deployed, trained.ledger, weights.members)
+    evaluation = evaluate(trial, task, weights.deployed, trained.ledger, weights.members)
     # Commit: the receipt is written last, so that a task is there as a whole or not at all.
     finished = Finished(
         task=task,
-        results=results,
+        evaluation=evaluation,
         ledger=trained.ledger,
         curve=trained.curve,
         inference=inference(trial, task, weights.members),

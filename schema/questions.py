@@ -18,6 +18,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "queries"
 TOPICS = {
     "choices": "What to choose",
     "scores": "What was reached",
+    "items": "What became of each test item",
     "costs": "What it costs",
     "work": "What runs and what is next",
     "parts": "What the other answers are made of",

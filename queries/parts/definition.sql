@@ -21,7 +21,7 @@ sequence_definition AS (
     FROM sequence JOIN sequence_concept ON sequence_concept.sequence = sequence.name
     GROUP BY sequence.name
 ),
-suite_definition AS (
+suite_whole AS (
     -- a suite that is measured whole after every task says nothing of it, as before there were
     -- others
     SELECT name, CASE WHEN subset < 1 THEN to_json({name: name, subset: subset, members: members})
@@ -34,6 +34,14 @@ suite_definition AS (
         FROM suite_member
         GROUP BY suite
     ) USING (name)
+),
+suite_definition AS (
+    -- nor does one that keeps no items
+    SELECT suite_whole.name,
+           CASE WHEN suite.items
+                THEN json_merge_patch(suite_whole.definition, '{"items": true}'::JSON)
+                ELSE suite_whole.definition END AS definition
+    FROM suite_whole JOIN suite ON suite.name = suite_whole.name
 ),
 stream_dataset AS (
     SELECT stream.name AS stream, sequence_concept.dataset FROM stream

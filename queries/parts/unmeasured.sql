@@ -3,14 +3,15 @@
 -- Of rows of `measurement` whose trial exists. tasks `last`: the untouched backbone (task 0) and
 -- the last task; `all`: every task. A value that is there counts, whichever suite it was measured
 -- for; but of a suite with a `subset`, or of the label space `union`, whose candidates are the
--- other datasets of the suite, only what was measured for this very suite, as it is now.
+-- other datasets of the suite, only what was measured for this very suite, as it is now; and of a
+-- suite that keeps its items only what was measured for one that does.
 CREATE OR REPLACE VIEW unmeasured AS
 WITH
 declared AS (
     SELECT trial, suite, bool_or(tasks = 'all') AS every_task FROM measurement GROUP BY trial, suite
 ),
 placed AS (
-    SELECT declared.trial, declared.suite, suite.subset < 1 AS parted, stream.tasks,
+    SELECT declared.trial, declared.suite, suite.subset < 1 AS parted, suite.items, stream.tasks,
            unnest(CASE WHEN declared.every_task THEN range(stream.tasks + 1)
                        ELSE [0, stream.tasks] END) AS task
     FROM declared
@@ -19,20 +20,21 @@ placed AS (
     JOIN suite ON suite.name = declared.suite
 ),
 due AS (
-    SELECT placed.trial, placed.suite, placed.parted, placed.task, suite_member.dataset,
-           suite_member.metric, suite_member.label_space,
+    SELECT placed.trial, placed.suite, placed.parted, placed.items, placed.task,
+           suite_member.dataset, suite_member.metric, suite_member.label_space,
            placed.parted OR suite_member.label_space = 'union' AS of_suite
     FROM placed JOIN suite_member ON suite_member.suite = placed.suite
 ),
 known AS MATERIALIZED (
     -- what holds of these trials, and for which suite it was measured
     SELECT result.trial, result.attempt, result.task, result.dataset, result.metric,
-           result.label_space, result.fraction, coalesce(attempt.measures, stream.suite) AS suite
+           result.label_space, result.fraction, suite.name AS suite, suite.items
     FROM result
     SEMI JOIN declared ON declared.trial = result.trial
     JOIN attempt ON attempt.trial = result.trial AND attempt.attempt = result.attempt
     JOIN trial ON trial.id = result.trial
     JOIN stream ON stream.name = trial.stream
+    JOIN suite ON suite.name = coalesce(attempt.measures, stream.suite)
     JOIN standing ON standing.trial = result.trial AND standing.task = result.task
     WHERE result.weights = 'deployed'
       AND (attempt.measures IS NOT NULL
@@ -68,8 +70,9 @@ FROM due
 ANTI JOIN (SELECT *, false AS of_suite FROM known WHERE fraction = 1) anywhere
     ON anywhere.trial = due.trial AND anywhere.task = due.task AND anywhere.dataset = due.dataset
     AND anywhere.metric = due.metric AND anywhere.label_space = due.label_space
-    AND anywhere.of_suite = due.of_suite
+    AND anywhere.of_suite = due.of_suite AND (anywhere.items OR NOT due.items)
 ANTI JOIN (SELECT *, true AS of_suite FROM of_suite) here
     ON here.trial = due.trial AND here.task = due.task AND here.dataset = due.dataset
     AND here.metric = due.metric AND here.label_space = due.label_space
-    AND here.suite = due.suite AND here.of_suite = due.of_suite;
+    AND here.suite = due.suite AND here.of_suite = due.of_suite
+    AND (here.items OR NOT due.items);

@@ -3,7 +3,8 @@
 They go into `result`, `cost`, `progress`, `statistic` and `profile`. A receipt is taken once (its
 path is the key of `ingested`, in the same transaction as its rows) and only whole: if one of its
 files is missing, torn, of the wrong attempt or holds a value outside [0, 1], none of it enters the
-catalog and the reason is noted.
+catalog and the reason is noted. The file of `items` is looked at as the others are, and stays where
+it lies.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import polars as pl
 
 from runner.records import DamagedFileError, parsed, read_bytes
 from runner.result_files import ADDED, COLUMNS, KEYED, NULLABLE
-from runner.run_files import FileEntry, Receipt
+from runner.run_files import ITEMS, FileEntry, Receipt
 from runner.scheduler import receipts
 
 
@@ -126,7 +127,11 @@ def read_receipt(path: Path, trial: int, attempt: int, spec_id: str) -> Vouched:
             raise ReceiptError(words)
     files = {}
     for table, entry in receipt.files.items():
-        files[table] = (_vouched(path.parent, table, entry), entry.rows)
+        # Items stay where they lie. Somebody may have removed them, which harms no result
+        if table != ITEMS:
+            files[table] = (_vouched(path.parent, table, entry), entry.rows)
+        elif (path.parent / entry.file).exists():
+            _whole(path.parent, entry)
     return Vouched(
         name=receipts.name(path),
         sha256=hashlib.sha256(content).hexdigest(),
@@ -143,6 +148,11 @@ def _vouched(folder: Path, table: str, entry: FileEntry) -> Path:
         raise ReceiptError(
             f"the receipt names an unknown table {table!r}; known: {', '.join(COLUMNS)}"
         )
+    return _whole(folder, entry)
+
+
+def _whole(folder: Path, entry: FileEntry) -> Path:
+    """Return a file that a receipt names, once its digest was looked at."""
     try:
         content = read_bytes(folder / entry.file)
     except DamagedFileError as error:

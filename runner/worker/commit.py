@@ -7,12 +7,12 @@ from typing import Any
 
 from methods import Weights
 from methods.compute import distributed
-from runner.run_files import Assignment, FileEntry, Receipt
+from runner.run_files import ITEMS, Assignment, FileEntry, Receipt, TableEntry
 from runner.run_folder import RunFolder, crash_point, sha256, write_json
 from runner.worker import checkpoint, weights
 from runner.worker.checkpoint import Position
 from runner.worker.costs import Ledger
-from runner.worker.evaluation import drift
+from runner.worker.evaluation import Evaluation, drift
 from runner.worker.trial_parts import Trial
 from runner.worker.unused import unused_rows
 from runner.worker.weight_files import PREPROCESSING
@@ -28,8 +28,7 @@ class Finished:
     """A task that has come to its end; task 0 is the untouched backbone."""
 
     task: int
-    # Rows of the table `result`
-    results: list[Row]
+    evaluation: Evaluation
     ledger: Ledger
     deployed: Weights
     # What the next task begins from; None after task 0, as the model is that already
@@ -47,8 +46,7 @@ class Measured:
     spec_id: str
     assignment: Assignment
     task: int
-    # Rows of the table `result`
-    results: list[Row]
+    evaluation: Evaluation
     ledger: Ledger
 
 
@@ -67,6 +65,8 @@ def commit(trial: Trial, finished: Finished) -> None:
     for line in trial.datasets.unreadable():
         log.warning("%s", line)
     files = write_tables(trial.run, task, tables) if first else {}
+    if first:
+        files |= _write_items(trial.run, task, finished.evaluation)
     weight_files = _write_weights(trial, task, finished.deployed) if task and first else {}
     crash_point("results")
     if finished.following is not None and task < trial.tasks:
@@ -96,12 +96,13 @@ def commit_measured(run: RunFolder, measured: Measured) -> None:
     from runner.result_files import write_tables
 
     tables: dict[str, list[Row]] = {
-        "result": measured.results,
+        "result": measured.evaluation.results,
         "cost": measured.ledger.rows(measured.task),
         "progress": [],
         "statistic": [],
     }
     files = write_tables(run, measured.task, tables)
+    files |= _write_items(run, measured.task, measured.evaluation)
     crash_point("results")
     receipt = Receipt(
         trial=measured.assignment.trial,
@@ -120,6 +121,13 @@ def _vouch(run: RunFolder, receipt: Receipt) -> None:
     write_json(run.path / f"task-{receipt.task:04d}.json", asdict(receipt))
 
 
+def _write_items(run: RunFolder, task: int, evaluation: Evaluation) -> dict[str, TableEntry]:
+    """Write what became of each test item, where the suite keeps it; return the receipt's entry."""
+    if evaluation.items is None:
+        return {}
+    return {ITEMS: evaluation.items.write(run, task)}
+
+
 def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     """Return the rows that a task brings, by table."""
     task = finished.task
@@ -128,7 +136,7 @@ def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
         statistics += trial.learner.choice.rows(task)
     statistics += unused_rows(trial.datasets, task)
     tables = {
-        "result": finished.results,
+        "result": finished.evaluation.results,
         "cost": finished.ledger.rows(task),
         "progress": finished.curve,
         "statistic": statistics,

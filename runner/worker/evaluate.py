@@ -6,8 +6,16 @@ from evals import Encoder
 from methods import Weights
 from runner.worker.costs import Entry, Ledger
 from runner.worker.ensemble_encoder import EnsembleEncoder
-from runner.worker.evaluation import Row, SuiteTests, Untouched, examples_of, measure_suite
+from runner.worker.evaluation import (
+    Evaluation,
+    Row,
+    SuiteTests,
+    Untouched,
+    examples_of,
+    measure_suite,
+)
 from runner.worker.inference import inference_rows
+from runner.worker.items import ItemRecord
 from runner.worker.reuse import untouched_key
 from runner.worker.suites import shares
 from runner.worker.trial_parts import Trial
@@ -15,8 +23,8 @@ from runner.worker.trial_parts import Trial
 
 def evaluate(
     trial: Trial, task: int, deployed: Weights, ledger: Ledger, members: Sequence[Weights] = ()
-) -> list[Row]:
-    """Return rows of `result` for the weights that a task deploys.
+) -> Evaluation:
+    """Return what the suite says of the weights that a task deploys.
 
     Task 0 is the untouched backbone. `members` are the models of an ensemble, where one is
     deployed: they are measured together.
@@ -25,21 +33,21 @@ def evaluate(
     trial.learner.load_weights(deployed)
     parts = shares(trial.spec.stream["suite"], task, trial.tasks)
     if task:
-        results = _measure(trial, task, parts, ledger, members)
+        evaluation = _measure(trial, task, parts, ledger, members)
         if members:
             # The model holds whatever member was measured last
             trial.learner.load_weights(deployed)
-        return results
+        return evaluation
     # Every trial would come to the same by the untouched backbone, so one measures it for all
     key = untouched_key(trial, parts)
     stored = trial.store.untouched.get(key)
     if stored is not None:
         ledger.put("evaluate", Entry(**stored.state["entry"] | {"shared": stored.shared}))
-        return list(stored.state["results"])
-    results = _measure(trial, task, parts, ledger)
+        return Evaluation.from_state(stored.state)
+    evaluation = _measure(trial, task, parts, ledger)
     entry = ledger.entries["evaluate"]
-    trial.store.untouched.put(key, {"results": results, "entry": vars(entry)})
-    return results
+    trial.store.untouched.put(key, evaluation.state() | {"entry": vars(entry)})
+    return evaluation
 
 
 def _measure(
@@ -48,20 +56,22 @@ def _measure(
     parts: tuple[float, ...],
     ledger: Ledger,
     members: Sequence[Weights] = (),
-) -> list[Row]:
+) -> Evaluation:
     backbone, encoder = trial.learner.backbone, encoder_of(trial, members)
     untouched = Untouched(backbone, trial.initial)
     step = trial.plan.steps if task else 0
     with ledger.phase("evaluate") as entry:
+        suite = trial.spec.stream["suite"]
         measured = SuiteTests(
-            suite=trial.spec.stream["suite"],
+            suite=suite,
             tests=trial.datasets.tests,
             brought=trial.datasets.brought,
+            items=ItemRecord.of(suite),
         )
         results = measure_suite(encoder, measured, parts, task, step, untouched)
         entry.pairs = examples_of(results)
         trial.datasets.publish_decoded()
-    return results
+    return Evaluation(results=results, items=measured.items)
 
 
 def encoder_of(trial: Trial, members: Sequence[Weights]) -> Encoder:

@@ -11,6 +11,7 @@ import torch
 
 import evals
 from runner.worker.backbone import Backbone
+from runner.worker.items import ItemRecord
 from runner.worker.suites import among, part_of
 
 Row = dict[str, Any]
@@ -29,6 +30,8 @@ class SuiteTests:
     tests: Mapping[str, evals.TestSet]
     # Of each dataset the task that brings a class, (C,) int64
     brought: Mapping[str, np.ndarray]
+    # Where what became of each item goes; None: the suite does not keep it
+    items: ItemRecord | None = None
 
     def metrics(self) -> dict[tuple[str, str], set[str]]:
         """Return the metrics that the suite counts, by dataset and label space."""
@@ -36,6 +39,20 @@ class SuiteTests:
         for member in self.suite["members"]:
             metrics[member["dataset"], member["label_space"]].add(member["metric"])
         return dict(metrics)
+
+    def keep_items(
+        self, model: evals.Encoder, seen: evals.TestSet, space: str, places: np.ndarray
+    ) -> None:
+        """Add what became of the items of a test set, or of a part of it, to the record.
+
+        `seen` is what was measured in a label space, and `places` (n,) says which items of the
+        whole test set it has. `model` has the embeddings of the metrics, so that the means of the
+        items are the results.
+        """
+        if self.items is None:
+            return
+        for judged in evals.judged(model, seen, self.metrics()[seen.name, space]):
+            self.items.add(judged, space, self.tests[seen.name], places)
 
 
 class Untouched:
@@ -106,7 +123,8 @@ def measure_suite(
 
     The weights are those that `backbone` holds: the deployed ones after `step` steps of `task`.
     `parts` are shares of the test sets; a part that is the whole test set is measured once.
-    `untouched` is what an index was made with.
+    `untouched` is what an index was made with. Where `measured.items` is a record, what became of
+    each item is added to it.
 
     Raises:
         MetricError: the suite names a metric that no evaluation yields.
@@ -125,6 +143,7 @@ def measure_suite(
                 seen = replace(among(space, name, tests, measured.brought), untouched=untouched)
                 values = dict(evals.measure(model, seen, metrics[name, space]))
                 _check_metrics(measured.suite, name, space, values, test.kind)
+                measured.keep_items(model, seen, space, items)
                 about = {
                     "task": task,
                     "step": step,
@@ -137,6 +156,31 @@ def measure_suite(
                 for metric, value in values.items():
                     rows.append(about | {"metric": metric, "value": float(value)})
     return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The outcome of measuring weights on a suite."""
+
+    # Rows of the table `result`
+    results: list[Row]
+    # What became of each test item; None: the suite does not keep it
+    items: ItemRecord | None
+
+    def state(self) -> dict[str, Any]:
+        """Return it as the store keeps it for other trials."""
+        state: dict[str, Any] = {"results": self.results}
+        if self.items is not None:
+            state["items"] = self.items.state()
+        return state
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Evaluation":
+        """Return what another trial left in the store."""
+        items = None
+        if "items" in state:
+            items = ItemRecord.from_state(state["items"])
+        return cls(results=list(state["results"]), items=items)
 
 
 def examples_of(rows: Sequence[Row]) -> int:

@@ -30,7 +30,14 @@ from runner.worker.checkpoint import digest
 from runner.worker.commit import Measured, commit_measured
 from runner.worker.costs import Entry, Ledger
 from runner.worker.datasets import Datasets, ImageSettings
-from runner.worker.evaluation import Row, SuiteTests, Untouched, examples_of, measure_suite
+from runner.worker.evaluation import (
+    Evaluation,
+    SuiteTests,
+    Untouched,
+    examples_of,
+    measure_suite,
+)
+from runner.worker.items import ItemRecord
 from runner.worker.outcome import StopFlag, StoppedError
 from runner.worker.pixel_store import open_pixels
 from runner.worker.shared_store import open_store
@@ -135,13 +142,13 @@ def measure_later(run: RunFolder, stop: StopFlag, bench: Bench) -> None:
         # Load: what the task deployed, as its receipt vouches for it
         measurement.untrained.backbone.model.load_state_dict(dict(_deployed(measurement, task)))
         # Evaluate: as the trial itself would have done it
-        results = _results(measurement, task, ledger)
+        evaluation = _evaluated(measurement, task, ledger)
         # Commit: the receipt comes last
         brought = Measured(
             spec_id=measurement.spec.id,
             assignment=measurement.assignment,
             task=task,
-            results=results,
+            evaluation=evaluation,
             ledger=ledger,
         )
         commit_measured(run, brought)
@@ -252,8 +259,8 @@ def _step(measurement: Measurement, task: int) -> int:
     return int(steps["step"].max() or 0)  # type: ignore[arg-type]
 
 
-def _results(measurement: Measurement, task: int, ledger: Ledger) -> list[Row]:
-    """Return rows of `result` of the weights that the model holds, charged to the ledger."""
+def _evaluated(measurement: Measurement, task: int, ledger: Ledger) -> Evaluation:
+    """Return what the suite says of the weights that the model holds, charged to the ledger."""
     suite = measurement.measured.stream["suite"]
     parts = shares(suite, task, int(measurement.measured.stream["tasks"]))
     if task:
@@ -268,24 +275,28 @@ def _results(measurement: Measurement, task: int, ledger: Ledger) -> list[Row]:
     stored = shelf.get(key)
     if stored is not None:
         ledger.put(PHASE, Entry(**stored.state["entry"] | {"shared": stored.shared}))
-        return list(stored.state["results"])
-    results = _measured(measurement, task, parts, ledger)
-    shelf.put(key, {"results": results, "entry": vars(ledger.entries[PHASE])})
-    return results
+        return Evaluation.from_state(stored.state)
+    evaluation = _measured(measurement, task, parts, ledger)
+    shelf.put(key, evaluation.state() | {"entry": vars(ledger.entries[PHASE])})
+    return evaluation
 
 
 def _measured(
     measurement: Measurement, task: int, parts: tuple[float, ...], ledger: Ledger
-) -> list[Row]:
+) -> Evaluation:
     """Measure the weights that the model holds."""
     backbone, datasets = measurement.untrained.backbone, measurement.datasets
     step = _step(measurement, task) if task else 0
+    suite = measurement.measured.stream["suite"]
     tests = SuiteTests(
-        suite=measurement.measured.stream["suite"], tests=datasets.tests, brought=datasets.brought
+        suite=suite,
+        tests=datasets.tests,
+        brought=datasets.brought,
+        items=ItemRecord.of(suite),
     )
     untouched = Untouched(backbone, measurement.untrained.initial)
     with ledger.phase(PHASE) as entry:
         results = measure_suite(backbone, tests, parts, task, step, untouched)
         entry.pairs = examples_of(results)
         datasets.publish_decoded()
-    return results
+    return Evaluation(results=results, items=tests.items)

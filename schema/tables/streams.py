@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, Integer
+from sqlalchemy import JSON, BigInteger, Boolean, Double, Integer
 from sqlmodel import SQLModel
 
 from schema.tables.columns import column, constraint, json_columns, note, one_of, params
@@ -91,6 +91,12 @@ class Suite(SQLModel, table=True):
         default="1",
     )
     note: str | None = note()
+    items: bool = column(
+        "whether it is kept which test items were right, too: in a file beside the results of each "
+        "task, which questions read where it lies",
+        Boolean,
+        default="false",
+    )
 
 
 class SuiteMember(SQLModel, table=True):

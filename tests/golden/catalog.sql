@@ -140,6 +140,7 @@ CREATE TABLE suite (
     name VARCHAR NOT NULL,
     subset DOUBLE PRECISION DEFAULT 1 NOT NULL,
     note VARCHAR,
+    items BOOLEAN DEFAULT false NOT NULL,
     PRIMARY KEY (name),
     CONSTRAINT suite_subset CHECK (subset > 0 AND subset <= 1)
 );
@@ -151,6 +152,8 @@ COMMENT ON COLUMN suite.name IS 'the word a stream uses';
 COMMENT ON COLUMN suite.subset IS 'share of each test set (at least 300 images, 2 of a class) that is measured between the first and the last task; 1: all of it';
 
 COMMENT ON COLUMN suite.note IS 'for people';
+
+COMMENT ON COLUMN suite.items IS 'whether it is kept which test items were right, too: in a file beside the results of each task, which questions read where it lies';
 
 CREATE TABLE suite_member (
     suite VARCHAR NOT NULL,

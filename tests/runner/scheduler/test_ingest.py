@@ -75,6 +75,25 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert harvest.frames["statistic"].is_empty() and not harvest.problems
 
 
+def test_items_are_vouched_for_and_stay_where_they_lie(tmp_path: Path) -> None:
+    """Removed to save room they harm no result; changed, nothing of the receipt is taken."""
+    items = attempt_folder(tmp_path, 1, 1) / "task-0001.items.parquet"
+    items.parent.mkdir(parents=True)
+    items.write_bytes(b"rows of items")
+    files = {"items": {"file": items.name, "sha256": sha256(items), "rows": 7}}
+    path = receipt(tmp_path, files=files)
+    harvest = harvested(path)
+    assert not harvest.problems and set(harvest.frames) == {
+        "result", "cost", "progress", "statistic",
+    }  # fmt: skip
+    assert harvest.receipts[0].rows == 1
+    items.unlink()
+    assert not harvested(path).problems
+    items.write_bytes(b"other rows of items")
+    ((_, why),) = harvested(path).problems
+    assert "task-0001.items.parquet is not the file that was written: its sha256 differs" in why
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
