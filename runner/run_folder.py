@@ -204,11 +204,15 @@ class RunFolder:
     def relatives(self, spec: Spec) -> list["RunFolder"]:
         """Return this attempt and the earlier ones of the same definition, newest first.
 
-        Their files are there to go on from.
+        Their files are there to go on from. One that trains a trial again goes on from attempts
+        that do so, too, and never from what was trained before.
         """
         definition, mine = json.loads(spec.to_json()), int(self.path.name)
+        first = 1
+        with contextlib.suppress(DamagedFileError):
+            first = self.assignment().retrains or 1
         numbered = [path for path in self.path.parent.iterdir() if path.name.isdecimal()]
-        earlier = [path for path in numbered if int(path.name) <= mine]
+        earlier = [path for path in numbered if first <= int(path.name) <= mine]
         earlier.sort(key=lambda path: int(path.name), reverse=True)
         return [RunFolder(path) for path in earlier if read_json(path / "spec.json") == definition]
 

@@ -27,9 +27,11 @@ from schema.site import Site
 PAUSE_S = 600
 # ... and where the limit was exceeded, since somebody may have made room
 PAUSE_OVER_S = 60
-# Trials that no attempt goes on from by itself, and their studies
+# Trials, their studies, and whether no attempt goes on from their checkpoints by itself
 TRIALS = """
-SELECT t.id, coalesce(t.study, ''), g.state NOT IN ('pending', 'waiting', 'running', 'submitting')
+SELECT t.id, coalesce(t.study, ''),
+       g.state NOT IN ('pending', 'waiting', 'running', 'submitting')
+       AND t.id NOT IN (SELECT r.trial FROM retraining r WHERE r.live OR NOT r.over)
 FROM trial t JOIN stage g ON g.trial = t.id
 """
 USED_CODE = "SELECT DISTINCT code FROM attempt ANTI JOIN outcome USING (trial, attempt)"

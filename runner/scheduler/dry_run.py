@@ -18,6 +18,7 @@ from runner.scheduler import (
     measured_forecast,
     merge_forecast,
     profiles,
+    retrained_forecast,
     rule_forecast,
     rules,
 )
@@ -71,9 +72,10 @@ def dry_run(
         notes = [*raised(site, connection), *merge_forecast.remarks(connection)]
         first = _next_trials(connection, room)
         measured = measured_forecast.pending(site, connection)
+        again = retrained_forecast.pending(site, connection)
     whole = total(site, outlooks)
     if as_json:
-        answer = document(first, room, whole, outlooks) | measured.document()
+        answer = document(first, room, whole, outlooks) | measured.document() | again.document()
         answer["rules"] = rule_forecast.rows(answers)
         print(json.dumps(answer, ensure_ascii=False, indent=1))
         return rule_forecast.exit_code(answers)
@@ -81,7 +83,7 @@ def dry_run(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    for line in [*filter(None, [common]), *notes, *measured.lines()]:
+    for line in [*filter(None, [common]), *notes, *measured.lines(), *again.lines()]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
@@ -96,7 +98,8 @@ def _next_trials(connection: duckdb.DuckDBPyConnection, room: int) -> list[dict[
     columns = ", ".join(forecast_tables.KEY)
     return named_rows(
         connection,
-        f"SELECT trial, seed, {columns} FROM todo WHERE measures IS NULL LIMIT {room}",
+        f"SELECT trial, seed, {columns} FROM todo "
+        f"WHERE measures IS NULL AND retrains IS NULL LIMIT {room}",
     )
 
 

@@ -20,7 +20,7 @@ from runner.scheduler.resolve import RefusedError, check_label_spaces, word_defi
 from schema.checks import parts, rows, stream_rows
 from schema.checks.compared import Comparison
 from schema.site import Site
-from schema.spec import Row, Spec
+from schema.spec import Row, Spec, SpecError
 
 # The attempt by which a trial was done
 DONE = """
@@ -111,15 +111,31 @@ class MeasuredSpecs:
         """Return the definition that a trial ran, whatever its rows say today.
 
         Raises:
-            RefusedError: its run folder is gone.
+            RefusedError: its run folder is gone, and the catalog no longer has it either.
         """
         try:
             return RunFolder(attempt_folder(self.site.runs, trial, self.done[trial])).spec()
         except DamagedFileError as error:
+            # Trained again, the trial has its weights in another folder
+            spec = self._recorded(trial)
+            if spec is not None:
+                return spec
             raise RefusedError(
                 f"what trial {trial} deployed cannot be found: {error}. {self._cost(trial)} Put "
                 "the folder back and request a retry, or insert the sentence with another seed"
             ) from error
+
+    def _recorded(self, trial: int) -> Spec | None:
+        """Return the definition that a trial ran as its row of `attempt` has it, if it does."""
+        ((spec_id, text),) = self.connection.execute(
+            "SELECT spec_id, spec::VARCHAR FROM attempt WHERE trial = ? AND attempt = ?",
+            [trial, self.done[trial]],
+        ).fetchall()
+        try:
+            spec = Spec.from_row(json.loads(text))
+        except (SpecError, ValueError):
+            return None
+        return spec if spec.id == spec_id else None
 
     def _members(self, suite: str, missing: set[str]) -> list[Row]:
         """Return the members of a suite that are measured.
@@ -150,7 +166,8 @@ class MeasuredSpecs:
             f"the weights that tasks {listed} of trial {trial} deployed are gone from "
             f"{self.site.runs / f'{trial:06d}'}: a trial keeps those of its newest task, unless "
             f"keep_weights in site.toml says otherwise. {self._cost(trial)} Put the files back "
-            "from a copy and request a retry, or insert the sentence with another seed"
+            "from a copy and request a retry, or have the trial trained again, to the same bits, "
+            f"after which it is measured: {kept_weights.retrain_wish(trial)}"
         )
 
     def _cost(self, trial: int) -> str:

@@ -7,6 +7,7 @@ words. Attempts and submissions come from job.json and the batches. All the rest
 how attempts ended) the next pass of sync takes from the same folders, as it always does.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -133,12 +134,14 @@ def _from_folders(
     for name in sorted({job.batch for _, _, job in folders.attempts}):
         manifests[name] = _answered(site, name, folders)
     attempts, submissions = [], []
+    again = _trained_again(folders)
     for folder, spec, job in folders.attempts:
         key = {"trial": job.trial, "attempt": job.attempt}
         place = {"batch": job.batch, "position": job.position, "code": job.code}
         attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
         attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
-        attempts[-1] |= {"measures": job.measures}
+        retrains = job.retrains if job.trial in again else None
+        attempts[-1] |= {"measures": job.measures, "retrains": retrains}
         manifest, answer = manifests[job.batch]
         job_ids = (answer.jobs if answer is not None else None) or []
         if manifest is None or answer is None or not 0 <= job.position < len(job_ids):
@@ -149,6 +152,23 @@ def _from_folders(
     insert(connection, "attempt", attempts)
     insert(connection, "submission", submissions)
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
+
+
+def _trained_again(folders: Folders) -> set[int]:
+    """Return the trials of which the first training is still in their folders, to its end.
+
+    Where it is gone, the attempts that trained the trial again are all there is of it, and count.
+    """
+    trials = {job.trial for _, _, job in folders.attempts if job.retrains is not None}
+    known = set()
+    for folder, spec, job in folders.attempts:
+        if job.trial not in trials or job.retrains is not None or spec.measures is not None:
+            continue
+        with contextlib.suppress(DamagedFileError):
+            outcome = RunFolder(folder).outcome()
+            if outcome is not None and outcome.state == "done":
+                known.add(job.trial)
+    return known
 
 
 def _answered(site: Site, name: str, folders: Folders) -> tuple[Submission | None, Answer | None]:

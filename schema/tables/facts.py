@@ -30,6 +30,12 @@ class Attempt(SQLModel, table=True):
     measures: str | None = column(
         "the suite that it measures, without training; NULL: it trains", nullable=True
     )
+    retrains: int | None = column(
+        "the number of the first attempt at training the trial again, for weights that are gone: "
+        "this one, or the one that it goes on from; NULL: it is no such attempt",
+        Integer,
+        nullable=True,
+    )
 
 
 class Submission(SQLModel, table=True):
