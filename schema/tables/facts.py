@@ -242,6 +242,9 @@ class DiskUse(SQLModel, table=True):
     spare_bytes: int = column("how much of it goes where disk_gb is exceeded", BigInteger)
     files: int = column("how many files they are", BigInteger)
     measured_at: datetime = column("when it was measured", DateTime(timezone=True), default="now()")
+    removed_bytes: int = column(
+        "how much of it sync has removed so far to keep to disk_gb", BigInteger, default="0"
+    )
 
 
 class Migration(SQLModel, table=True):

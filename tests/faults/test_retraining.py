@@ -64,7 +64,7 @@ def is_whole(stage: Stage, attempts: int) -> None:
 
 
 def test_a_trial_is_trained_again_by_its_own_definition(lost: Stage) -> None:
-    """Whatever its rows say today, and from nothing: no attempt before it is gone on from."""
+    """F43: whatever its rows say today, and from nothing: no attempt before it is gone on from (I4)."""
     lost.tell("UPDATE trial SET priority = 7 WHERE id = 1")
     lost.tell(WISH)
     assert lost.sync().submitted == 1
@@ -138,7 +138,7 @@ def test_one_that_was_preempted_goes_on_from_itself(lost: Stage) -> None:
 
 
 def test_other_weights_are_named_and_both_are_kept(lost: Stage) -> None:
-    """`health` says it of both, pass after pass, and takes neither to be wrong (I16)."""
+    """F43: `health` says it of both, pass after pass, and takes neither to be wrong (I5, I16)."""
     lost.tell(WISH)
     lost.sync()
     run = train(lost, 2, b"others")
@@ -155,7 +155,7 @@ def test_other_weights_are_named_and_both_are_kept(lost: Stage) -> None:
 
 
 def test_weights_that_are_there_are_not_trained_for(lost: Stage) -> None:
-    """The refusal says where they are; a file that was changed is gone, too."""
+    """F43: the refusal says where they are; a file that was changed is gone, too (I16)."""
     path = lost.run(1).path / "task-0002.deployed.safetensors"
     path.write_bytes(b"weights")
     lost.tell(WISH)

@@ -64,6 +64,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         "('', 'catalog', 300, 0, 1)"
     )
     measured_later(made)
+    made.connection.execute("INSERT INTO request (trial, wish) VALUES (2, 'retrain')")
     yield made
     made.connection.close()
 

@@ -70,7 +70,7 @@ def digests(site: Site) -> dict[str, str]:
 
 
 def test_what_is_trained_again_has_the_same_bits(lab: Site) -> None:
-    """Workers are killed on the way; what waited for the weights is measured by the same wish."""
+    """F43: workers are killed on the way; what waited for the weights is measured by the same wish (I2, I4)."""
     before, weights = known(lab), digests(lab)
     assert len(weights) == len(METHODS)
     for path in lab.runs.glob(f"*/*/{WEIGHTS}"):
@@ -86,7 +86,7 @@ def test_what_is_trained_again_has_the_same_bits(lab: Site) -> None:
     tell(lab, WISH)
     answer = command(lab.folder, "runner.sync", "--dry-run", "--json")
     assert json.loads(answer.stdout)["would_train_again"]["trials"] == [1, 2]
-    for point in ("claimed", "step:3", "results:2", "receipt:3"):
+    for point in ("step:3", "results:2", "receipt:3"):
         with crashing(point):
             until(lab, lambda report: bool(report.ended))
     assert settle(lab).problems == []
@@ -100,7 +100,7 @@ def test_what_is_trained_again_has_the_same_bits(lab: Site) -> None:
 
 
 def test_a_folder_that_is_gone_comes_back_too(lab: Site) -> None:
-    """Neither receipt nor definition is left on the disk; both are in the catalog."""
+    """F43: neither receipt nor definition is left on the disk; the catalog has the latter (I15)."""
     before, weights = known(lab), digests(lab)
     shutil.rmtree(lab.runs / "000001")
     tell(lab, f"{WISH} WHERE id = 1")
