@@ -60,6 +60,8 @@ class Assignment(FileRecord):
     # The first attempt at training the trial again, which this one is or goes on from; None: it
     # trains for the first time, or measures
     retrains: int | None = None
+    # The run folder of another lab that it was adopted from; None: it was made here
+    origin: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

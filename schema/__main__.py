@@ -1,6 +1,7 @@
 """`python -m schema [FILE.sql ...]`: create or migrate the catalog, then apply grid files.
 `python -m schema --rebuild`: make a lost catalog again, from the run folders and from what sync has
 exported of the declared rows.
+`python -m schema --adopt DIR`: take in the trials that are done in another lab (docs/adopting.md).
 `python -m schema check [STREAM|DATASET ...]`: which datasets are at their place
 (`python -m schema check --help`).
 `python -m schema draft PLACE`: the INSERTs for what lies there (`python -m schema draft --help`).
@@ -49,6 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("--rebuild takes no files; apply them afterwards")
         # Run folders are the runner's, and this package imports nothing of it: so a process of it
         return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
+    if options.adopt is not None:
+        if options.files:
+            parser.error("--adopt takes no grid files; apply them before or afterwards")
+        return subprocess.run(
+            [sys.executable, "-m", "runner.scheduler.adopt", options.adopt]
+        ).returncode
     site = Site()
     try:
         site = Site.load()
@@ -92,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
         "--rebuild",
         action="store_true",
         help="make a lost catalog again; the next sync brings its results",
+    )
+    parser.add_argument(
+        "--adopt",
+        metavar="DIR",
+        help="take in the trials that are done in another lab; the next sync brings results",
     )
     parser.add_argument(
         "--json", action="store_true", help="print what is new as JSON (docs/programs.md)"

@@ -115,7 +115,7 @@ def _from_folders(
     for _, spec, job in folders.attempts:
         trial = job.trial
         if trial not in known and trial not in trials:
-            _axes(connection, spec)
+            insert_axes(connection, spec)
             words = {
                 word: getattr(spec, word)["name"]
                 for word in ("backbone", "stream", "mixture", "method", "recipe", "budget")
@@ -125,7 +125,7 @@ def _from_folders(
                 "priority": job.priority,
                 "study": job.study,
             }
-            trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
+            trials[trial] = {"id": trial} | words | about | {"created_at": made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
     for _, spec, job in folders.attempts:
         if spec.measures is not None:
@@ -139,9 +139,9 @@ def _from_folders(
         key = {"trial": job.trial, "attempt": job.attempt}
         place = {"batch": job.batch, "position": job.position, "code": job.code}
         attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
-        attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
+        attempts[-1] |= {"created_at": made_at(job), "serial": _serial(job)}
         retrains = job.retrains if job.trial in again else None
-        attempts[-1] |= {"measures": job.measures, "retrains": retrains}
+        attempts[-1] |= {"measures": job.measures, "retrains": retrains, "origin": job.origin}
         manifest, answer = manifests[job.batch]
         job_ids = (answer.jobs if answer is not None else None) or []
         if manifest is None or answer is None or not 0 <= job.position < len(job_ids):
@@ -182,15 +182,16 @@ def _answered(site: Site, name: str, folders: Folders) -> tuple[Submission | Non
 
 def _serial(job: Assignment) -> int:
     """Return its place in the order of wishes and attempts; older folders know only the time."""
-    return job.serial or int(datetime.fromisoformat(_made_at(job)).timestamp() * 1e6)
+    return job.serial or int(datetime.fromisoformat(made_at(job)).timestamp() * 1e6)
 
 
-def _made_at(job: Assignment) -> str:
+def made_at(job: Assignment) -> str:
+    """Return when an attempt was made; older folders do not know."""
     return job.created_at or datetime.now(UTC).isoformat()
 
 
-def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
-    """The rows that a definition was resolved from, where they are not there.
+def insert_axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
+    """Insert the rows that a definition was resolved from, where they are not there.
 
     What is declared stays as it is.
     """

@@ -36,6 +36,10 @@ class Attempt(SQLModel, table=True):
         Integer,
         nullable=True,
     )
+    origin: str | None = column(
+        "the run folder of another lab that it was adopted from; NULL: it was made here",
+        nullable=True,
+    )
 
 
 class Submission(SQLModel, table=True):

@@ -580,6 +580,7 @@ CREATE TABLE attempt (
     serial BIGINT DEFAULT nextval('event') NOT NULL,
     measures VARCHAR,
     retrains INTEGER,
+    origin VARCHAR,
     PRIMARY KEY (trial, attempt)
 );
 
@@ -606,6 +607,8 @@ COMMENT ON COLUMN attempt.serial IS 'place in the order of wishes and attempts, 
 COMMENT ON COLUMN attempt.measures IS 'the suite that it measures, without training; NULL: it trains';
 
 COMMENT ON COLUMN attempt.retrains IS 'the number of the first attempt at training the trial again, for weights that are gone: this one, or the one that it goes on from; NULL: it is no such attempt';
+
+COMMENT ON COLUMN attempt.origin IS 'the run folder of another lab that it was adopted from; NULL: it was made here';
 
 CREATE TABLE submission (
     trial BIGINT NOT NULL,
