@@ -207,12 +207,8 @@ class RunFolder:
         Their files are there to go on from. One that trains a trial again goes on from attempts
         that do so, too, and never from what was trained before.
         """
-        definition, mine = json.loads(spec.to_json()), int(self.path.name)
-        first = 1
-        with contextlib.suppress(DamagedFileError):
-            first = self.assignment().retrains or 1
-        numbered = [path for path in self.path.parent.iterdir() if path.name.isdecimal()]
-        earlier = [path for path in numbered if first <= int(path.name) <= mine]
+        definition = json.loads(spec.to_json())
+        earlier = _earlier_attempts(self)
         earlier.sort(key=lambda path: int(path.name), reverse=True)
         return [RunFolder(path) for path in earlier if read_json(path / "spec.json") == definition]
 
@@ -264,6 +260,18 @@ class RunFolder:
             return Progress.read(self.path / "progress.json")
         except DamagedFileError:
             return None
+
+
+def _earlier_attempts(run: RunFolder) -> list[Path]:
+    """Return the folders of an attempt and of those before it that it may go on from."""
+    first = 1
+    with contextlib.suppress(DamagedFileError):
+        first = run.assignment().retrains or 1
+    folders = []
+    for path in run.path.parent.iterdir():
+        if path.name.isdecimal() and first <= int(path.name) <= int(run.path.name):
+            folders.append(path)
+    return folders
 
 
 def _create_claim(folder: Path, revoked: bool) -> bool:

@@ -45,17 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         return draft.main(words[1:])
     parser = _parser()
     options = parser.parse_args(words)
-    if options.rebuild:
-        if options.files:
-            parser.error("--rebuild takes no files; apply them afterwards")
-        # Run folders are the runner's, and this package imports nothing of it: so a process of it
-        return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
-    if options.adopt is not None:
-        if options.files:
-            parser.error("--adopt takes no grid files; apply them before or afterwards")
-        return subprocess.run(
-            [sys.executable, "-m", "runner.scheduler.adopt", options.adopt]
-        ).returncode
+    if options.rebuild or options.adopt is not None:
+        return _from_run_folders(parser, options)
     site = Site()
     try:
         site = Site.load()
@@ -80,6 +71,20 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps(changes.document(), ensure_ascii=False, indent=1))
     return 0
+
+
+def _from_run_folders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Make the catalog again, or take in another lab; return the exit code."""
+    if options.rebuild and options.adopt is not None:
+        parser.error("--rebuild and --adopt are two commands: rebuild first")
+    if options.files:
+        option = "--rebuild" if options.rebuild else "--adopt"
+        parser.error(f"{option} takes no files; apply them afterwards")
+    words = ["runner.scheduler.rebuild"]
+    if options.adopt is not None:
+        words = ["runner.scheduler.adopt", options.adopt]
+    # Run folders are the runner's, and this package imports nothing of it: so a process of it
+    return subprocess.run([sys.executable, "-m", *words]).returncode
 
 
 def _parser() -> argparse.ArgumentParser:

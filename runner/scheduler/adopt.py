@@ -23,7 +23,7 @@ from runner.scheduler import receipts
 from runner.scheduler.adopted_files import copy_attempt
 from runner.scheduler.adopted_words import conflicts
 from runner.scheduler.fact_rows import insert
-from runner.scheduler.rebuild import insert_axes, made_at, walk
+from runner.scheduler.rebuild import attempt_row, insert_axes, made_at, walk
 from runner.scheduler.resolve import WORDS
 from schema import migrations
 from schema.catalog import Catalog, CatalogBusyError, FileLock, transaction
@@ -249,7 +249,7 @@ def _take_in(
                 cache="",
             )
             copy_attempt(stranger.folder, aside / f"{job.attempt:02d}", job)
-            rows.append(_row(stranger.spec, job))
+            rows.append(attempt_row(stranger.spec, job))
         insert(connection, "attempt", rows)
         adoption.attempts += len(rows)
         moves.append((aside, attempt_folder(site.runs, here, 1).parent))
@@ -271,23 +271,6 @@ def _trial(connection: duckdb.DuckDBPyConnection, stranger: Stranger) -> int:
         f"SELECT id FROM trial WHERE {where}", list(sentence.values())
     ).fetchall()
     return int(here)
-
-
-def _row(spec: Spec, job: Assignment) -> dict[str, Any]:
-    """Return the row of `attempt` of a copied folder."""
-    return {
-        "trial": job.trial,
-        "attempt": job.attempt,
-        "spec": spec.to_json(),
-        "spec_id": spec.id,
-        "batch": job.batch,
-        "position": job.position,
-        "code": job.code,
-        "created_at": job.created_at,
-        "serial": job.serial,
-        "retrains": job.retrains,
-        "origin": job.origin,
-    }
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,7 +30,7 @@ def copy_attempt(source: Path, place: Path, assignment: Assignment) -> None:
         OSError: the disk is full, or a file cannot be read.
         DamagedFileError: a file that is written anew is not what was written.
     """
-    shutil.copytree(source, place, ignore=LEFT)
+    shutil.copytree(source, place, ignore=LEFT, ignore_dangling_symlinks=True)
     write_json(place / "job.json", sealed(vars(assignment)))
     for path in receipts.of(place):
         value = read_object(path)

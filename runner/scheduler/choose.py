@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 
 from runner.scheduler.base_weights import Bases
+from runner.scheduler.job_needs import job_needs
 from runner.scheduler.measured_specs import MeasuredSpecs
 from runner.scheduler.memory import short_of_memory
 from runner.scheduler.resolve import RefusedError, Resolver
 from runner.scheduler.retrained import RetrainedSpecs
 from runner.scheduler.sharing import shares, stems
 from runner.scheduler.tidy import without_room
-from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 
@@ -255,10 +255,10 @@ class Completer:
             # As it was trained, whatever its rows say today
             again = self.retrained.again(row.trial, row.study)
             spec, ran = again.spec, again.text
-            needs = _needs(spec, needs, self.site.backend)
+            needs = job_needs(spec, needs, self.site.backend)
         elif row.measures is None:
             spec = self.resolver.spec(row.trial)
-            needs = _needs(spec, needs, self.site.backend)
+            needs = job_needs(spec, needs, self.site.backend)
         else:
             # One process measures, however many have trained
             spec = self.measured.spec(row.trial, row.measures)
@@ -277,33 +277,6 @@ class Completer:
             ran=ran,
         )
         return needs.raised(self.short.get((row.trial, row.measures), 0)), attempt
-
-
-def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
-    """Return the needs of a trial's job.
-
-    Each of its processes wants a GPU (a site with `gpus_per_trial` 0 trains on CPUs), and more of
-    them than a node takes are spread over several.
-
-    Raises:
-        RefusedError: says which key of site.toml to set, or what to do where there is one node.
-    """
-    ranks, name = Compute.of(spec.recipe).ranks, spec.backbone["name"]
-    request = f"recipe {spec.recipe['name']!r} trains with {ranks} ranks"
-    spread = needs.spread(ranks)
-    if spread.ranks > 1 and backend == "local":
-        most, key = needs.most_ranks, "ranks_per_node" if needs.ranks_per_node else "node_gpus"
-        raise RefusedError(
-            f"{request}, and a node takes {most} ({key} in site.toml); the backend local is one "
-            f"node. Use a recipe with at most {most} ranks (chunk_pairs keeps its batch whole), or "
-            "a backend with several nodes"
-        )
-    if spread.ranks == 1 and 0 < needs.gpus_per_trial < ranks:
-        raise RefusedError(
-            f"{request}, and a job has {needs.gpus_per_trial} GPU: set gpus_per_trial = {ranks} in "
-            f"site.toml, for all or under [backbone.{name}] (0 where it trains on CPUs)"
-        )
-    return spread
 
 
 def _backbones(

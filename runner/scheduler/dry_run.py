@@ -65,8 +65,7 @@ def dry_run(
     with catalog.open() as connection:
         answers, additions = rule_forecast.priced(connection, answers)
         live = live_attempts(site, connection)
-        room = backend.room(jobs(live)) * site.needs.trials_per_job
-        room = room if limit is None else min(limit, room)
+        room = _room(site, backend, live, limit)
         outlooks = named_rows(connection, "SELECT * FROM outlook")
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         notes = [*raised(site, connection), *merge_forecast.remarks(connection)]
@@ -91,6 +90,12 @@ def dry_run(
         for line in [f"end: {concurrency.why}", *remarks(site, outlooks, whole)]:
             console.print(line, soft_wrap=True)
     return rule_forecast.show(console, site, answers, additions)
+
+
+def _room(site: Site, backend: Backend, live: Sequence[Live], limit: int | None) -> int:
+    """Return how many trials the next pass would submit at most."""
+    room = backend.room(jobs(live)) * site.needs.trials_per_job
+    return room if limit is None else min(limit, room)
 
 
 def _next_trials(connection: duckdb.DuckDBPyConnection, room: int) -> list[dict[str, Any]]:

@@ -136,12 +136,9 @@ def _from_folders(
     attempts, submissions = [], []
     again = _trained_again(folders)
     for folder, spec, job in folders.attempts:
-        key = {"trial": job.trial, "attempt": job.attempt}
-        place = {"batch": job.batch, "position": job.position, "code": job.code}
-        attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
-        attempts[-1] |= {"created_at": made_at(job), "serial": _serial(job)}
-        retrains = job.retrains if job.trial in again else None
-        attempts[-1] |= {"measures": job.measures, "retrains": retrains, "origin": job.origin}
+        attempts.append(attempt_row(spec, job))
+        if job.trial not in again:
+            attempts[-1]["retrains"] = None
         manifest, answer = manifests[job.batch]
         job_ids = (answer.jobs if answer is not None else None) or []
         if manifest is None or answer is None or not 0 <= job.position < len(job_ids):
@@ -152,6 +149,24 @@ def _from_folders(
     insert(connection, "attempt", attempts)
     insert(connection, "submission", submissions)
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
+
+
+def attempt_row(spec: Spec, job: Assignment) -> dict[str, Any]:
+    """Return the row of `attempt` of a run folder."""
+    return {
+        "trial": job.trial,
+        "attempt": job.attempt,
+        "spec": spec.to_json(),
+        "spec_id": spec.id,
+        "batch": job.batch,
+        "position": job.position,
+        "code": job.code,
+        "created_at": made_at(job),
+        "serial": _serial(job),
+        "measures": job.measures,
+        "retrains": job.retrains,
+        "origin": job.origin,
+    }
 
 
 def _trained_again(folders: Folders) -> set[int]:

@@ -1,6 +1,7 @@
 """Another lab's run folders are taken in: checked, renumbered, and said to be from there."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +62,6 @@ def taken(site: Site) -> None:
 
 def test_what_is_done_there_answers_here(theirs: Stage, ours: Site) -> None:
     """Results to the bit, under other numbers, and where each row came from (I4, I5)."""
-    own = "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
     tell(ours, "SELECT nextval('trial_id') FROM range(40)")
     adoption = adopt(ours, theirs.folder)
     assert sorted(adoption.trials) == [1, 2] and min(adoption.trials.values()) > 40
@@ -78,13 +78,11 @@ def test_what_is_done_there_answers_here(theirs: Stage, ours: Site) -> None:
     again = adopt(ours, theirs.folder)
     assert again.trials == {} and "there is trial" in " ".join(again.left_out)
     taken(ours)
-    assert ask(ours, STANDING) == expected and own
+    assert ask(ours, STANDING) == expected
 
 
 def test_a_trial_that_was_declared_here_is_not_run_twice(theirs: Stage, ours: Site) -> None:
     """Its own row takes what was done there."""
-    theirs_rows = theirs.ask("SELECT method, mixture, recipe, budget FROM trial WHERE id = 1")
-    method, mixture, recipe, budget = theirs_rows[0]
     adoption = adopt(ours, theirs.folder)
     for trial in adoption.trials.values():
         tell(ours, f"DELETE FROM attempt WHERE trial = {trial}")
@@ -92,7 +90,7 @@ def test_a_trial_that_was_declared_here_is_not_run_twice(theirs: Stage, ours: Si
     again = adopt(ours, theirs.site.runs)
     assert again.trials == adoption.trials
     taken(ours)
-    assert ask(ours, "SELECT count(*) FROM todo") == [(0,)] and (method, mixture, recipe, budget)
+    assert ask(ours, "SELECT count(*) FROM todo") == [(0,)]
 
 
 def test_a_name_that_means_something_else_is_refused(theirs: Stage, ours: Site) -> None:
@@ -112,10 +110,8 @@ def test_a_name_that_means_something_else_is_refused(theirs: Stage, ours: Site) 
 
 def test_what_is_damaged_is_left_out_by_name(theirs: Stage, ours: Site, tmp_path: Path) -> None:
     """A receipt whose files are not as it says vouches for nothing (F22)."""
-    import shutil
-
     copy = tmp_path / "copy"
-    shutil.copytree(theirs.site.runs, copy / "runs")
+    shutil.copytree(theirs.site.runs, copy / "runs", ignore=shutil.ignore_patterns("batches"))
     path = next((copy / "runs" / "000001").glob("*/task-0001.result.parquet"))
     path.write_bytes(path.read_bytes()[:-1])
     adoption = adopt(ours, copy)
