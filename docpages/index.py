@@ -29,6 +29,8 @@ PAGES = (
     ("Run", "cluster", "Clusters", "Slurm, how attempts end, and what follows"),
     ("Run", "sharing", "Sharing", "trials that train alike train once"),
     ("Run", "scale", "Scale", "what grows with pairs, test images and trials"),
+    ("Run", "adopting", "Catalogs that meet", "taking in what another lab has done"),
+    ("Run", "weights", "Weights", "what stays, what goes, and how it comes back"),
     ("Run", "accelerators", "GPUs", "what is proven without one, and what is not"),
     ("Run", "reliability", "Reliability", "promises, faults, and the tests that hold them"),
     ("Ask", "questions", "Questions", "every question that the catalog answers"),

@@ -59,6 +59,11 @@ class Assignment(FileRecord):
     keep_weights: str = "last"
     # The suite that it measures, without training; None: it trains
     measures: str | None = None
+    # The first attempt at training the trial again, which this one is or goes on from; None: it
+    # trains for the first time, or measures
+    retrains: int | None = None
+    # The run folder of another lab that it was adopted from; None: it was made here
+    origin: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +134,15 @@ class TableEntry(FileEntry):
     """A file with the rows of one table."""
 
     rows: int
+
+
+def is_kept(keep: str, task: int) -> bool:
+    """Return whether what a task before the last one deployed stays.
+
+    keep: `last` (none of them), `all` or `every:N`, as `keep_weights` of site.toml has it.
+    """
+    word, _, number = keep.partition(":")
+    return word == "all" or (word == "every" and task % int(number) == 0)
 
 
 Entry = TypeVar("Entry", bound=FileEntry)

@@ -206,11 +206,11 @@ class RunFolder:
     def relatives(self, spec: Spec) -> list["RunFolder"]:
         """Return this attempt and the earlier ones of the same definition, newest first.
 
-        Their files are there to go on from.
+        Their files are there to go on from. One that trains a trial again goes on from attempts
+        that do so, too, and never from what was trained before.
         """
-        definition, mine = json.loads(spec.to_json()), int(self.path.name)
-        numbered = [path for path in self.path.parent.iterdir() if path.name.isdecimal()]
-        earlier = [path for path in numbered if int(path.name) <= mine]
+        definition = json.loads(spec.to_json())
+        earlier = _earlier_attempts(self)
         earlier.sort(key=lambda path: int(path.name), reverse=True)
         return [RunFolder(path) for path in earlier if read_json(path / "spec.json") == definition]
 
@@ -270,6 +270,18 @@ def _stands(run: RunFolder, name: str, entry: FileEntry) -> bool:
     Items that somebody removed to save room are missed by the questions about them alone.
     """
     return run.holds(entry) or (name == ITEMS and not (run.path / entry.file).exists())
+
+
+def _earlier_attempts(run: RunFolder) -> list[Path]:
+    """Return the folders of an attempt and of those before it that it may go on from."""
+    first = 1
+    with contextlib.suppress(DamagedFileError):
+        first = run.assignment().retrains or 1
+    folders = []
+    for path in run.path.parent.iterdir():
+        if path.name.isdecimal() and first <= int(path.name) <= int(run.path.name):
+            folders.append(path)
+    return folders
 
 
 def _create_claim(folder: Path, revoked: bool) -> bool:

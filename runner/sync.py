@@ -26,7 +26,7 @@ import duckdb
 from runner import code_snapshot
 from runner.backends import Backend, BackendError, backend
 from runner.run_folder import crash_point
-from runner.scheduler import choose, disk, memory, notify, rules
+from runner.scheduler import choose, disk, memory, notify, retrained, rules
 from runner.scheduler.attempts import Live, live_attempts
 from runner.scheduler.audit import audit
 from runner.scheduler.measured_forecast import note_refused
@@ -157,6 +157,7 @@ def note(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     tidy(site, connection, report)
     disk.keep(site, connection, report, changed)
     note_refused(connection, report)
+    retrained.note(site, connection, report, changed)
     for sentence in memory.raised(site, connection):
         report.problem("memory_gb", sentence)
     known = set(connection.execute("SELECT subject, message FROM problem").fetchall())

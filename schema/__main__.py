@@ -1,6 +1,7 @@
 """`python -m schema [FILE.sql ...]`: create or migrate the catalog, then apply grid files.
 `python -m schema --rebuild`: make a lost catalog again, from the run folders and from what sync has
 exported of the declared rows.
+`python -m schema --adopt DIR`: take in the trials that are done in another lab (docs/adopting.md).
 `python -m schema check [STREAM|DATASET ...]`: which datasets are at their place
 (`python -m schema check --help`).
 `python -m schema draft PLACE`: the INSERTs for what lies there (`python -m schema draft --help`).
@@ -44,11 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         return draft.main(words[1:])
     parser = _parser()
     options = parser.parse_args(words)
-    if options.rebuild:
-        if options.files:
-            parser.error("--rebuild takes no files; apply them afterwards")
-        # Run folders are the runner's, and this package imports nothing of it: so a process of it
-        return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
+    if options.rebuild or options.adopt is not None:
+        return _from_run_folders(parser, options)
     site = Site()
     try:
         site = Site.load()
@@ -75,6 +73,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _from_run_folders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+    """Make the catalog again, or take in another lab; return the exit code."""
+    if options.rebuild and options.adopt is not None:
+        parser.error("--rebuild and --adopt are two commands: rebuild first")
+    if options.files:
+        option = "--rebuild" if options.rebuild else "--adopt"
+        parser.error(f"{option} takes no files; apply them afterwards")
+    words = ["runner.scheduler.rebuild"]
+    if options.adopt is not None:
+        words = ["runner.scheduler.adopt", options.adopt]
+    # Run folders are the runner's, and this package imports nothing of it: so a process of it
+    return subprocess.run([sys.executable, "-m", *words]).returncode
+
+
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
@@ -92,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
         "--rebuild",
         action="store_true",
         help="make a lost catalog again; the next sync brings its results",
+    )
+    parser.add_argument(
+        "--adopt",
+        metavar="DIR",
+        help="take in the trials that are done in another lab; the next sync brings results",
     )
     parser.add_argument(
         "--json", action="store_true", help="print what is new as JSON (docs/programs.md)"

@@ -19,7 +19,7 @@ same AS (
     FROM (SELECT * FROM trunk SEMI JOIN known USING (trunk)) shared
     JOIN attempt ON attempt.trial = shared.trial
     LEFT JOIN outcome ON outcome.trial = attempt.trial AND outcome.attempt = attempt.attempt
-    WHERE attempt.measures IS NULL
+    WHERE attempt.measures IS NULL AND attempt.retrains IS NULL
     GROUP BY shared.trunk
 ),
 led AS (

@@ -1,6 +1,6 @@
 -- Which measurements could start?
 -- grain: one row per (trial, measures) that sync may measure now
--- Of what is `unmeasured`, where the trial is done. A measurement is tried again as a trial is, as
+-- Of what is `unmeasured`, where the trial is done and not about to be trained again. A measurement is tried again as a trial is, as
 -- long as `policy` allows (`exhausted`), and ends by a `withdraw` request about it or about its
 -- trial; after `same_errors` trials failed the same way on a suite, the others wait for a person.
 -- attempt: the number that the next attempt of its trial has. measures: the suite. missing: values
@@ -49,5 +49,7 @@ SEMI JOIN (SELECT trial FROM trained WHERE state = 'done') done ON done.trial = 
 LEFT JOIN wish ON wish.trial = lacking.trial AND wish.suite = lacking.suite
 ANTI JOIN live ON live.trial = lacking.trial AND live.measures = lacking.suite
 ANTI JOIN exhausted ON exhausted.trial = lacking.trial AND exhausted.measures = lacking.suite
+-- its weights are on their way
+ANTI JOIN (SELECT trial FROM retraining WHERE NOT over) again ON again.trial = lacking.trial
 WHERE wish.wish IS DISTINCT FROM 'withdraw'
   AND lacking.suite NOT IN (SELECT tripped.measures FROM tripped);

@@ -3,7 +3,8 @@
 -- `trials` names a view or table with a column `trial`.
 -- The columns of `kept_summary`, from `result` and `cost` anew. An attempt holds that is the newest
 -- with results of the task; `step` is the last at which it measured: the end of the task. Attempts
--- that measured later hold nothing, and add the values that they brought. Means are of the suite
+-- that measured later hold nothing, and add the values that they brought; attempts that trained
+-- again hold nothing. Means are of the suite
 -- that is asked about (`asked_suite`), as
 -- in `point`, what was spent as in `trajectory`.
 CREATE OR REPLACE MACRO reckoned(trials VARCHAR := 'unkept') AS TABLE
@@ -15,13 +16,13 @@ of_result AS (
     SELECT result.* FROM result JOIN asked ON asked.id = result.trial
 ),
 measuring AS (
-    SELECT trial, attempt FROM attempt WHERE measures IS NOT NULL
+    SELECT trial, attempt FROM attempt WHERE measures IS NOT NULL OR retrains IS NOT NULL
 ),
 measured_later AS (
     SELECT later.* FROM later JOIN asked ON asked.id = later.trial
 ),
 holds AS (
-    -- of what trained: measuring later changes nothing of which attempt holds
+    -- of what trained first: measuring later and training again change nothing of what holds
     SELECT last.trial, last.task, max(last.attempt) AS attempt,
            arg_max(last.step, last.attempt) AS step
     FROM (SELECT of_result.trial, of_result.task, of_result.attempt, max(of_result.step) AS step

@@ -1,7 +1,8 @@
 -- What takes how much of the disk, and what may go?
 -- grain: one row per (study, kind) of files of the lab, the datasets left out
 -- As sync measured it last, at most every ten minutes. spare_gb: goes by itself where `disk_gb` of
--- site.toml is exceeded, in the order of `goes`. study: NULL where the files are no study's.
+-- site.toml is exceeded, in the order of `goes`. removed_gb: has gone so, ever since. study: NULL
+-- where the files are no study's.
 CREATE OR REPLACE VIEW disk AS
 WITH
 named AS (
@@ -16,6 +17,6 @@ named AS (
     FROM disk_use
 )
 SELECT nullif(study, '') AS study, kind, bytes / 1e9 AS gb, spare_bytes / 1e9 AS spare_gb,
-       files, goes, measured_at
+       removed_bytes / 1e9 AS removed_gb, files, goes, measured_at
 FROM named
 ORDER BY bytes DESC, named.study, kind;

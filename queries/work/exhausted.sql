@@ -2,7 +2,7 @@
 -- grain: one row per (trial, measures, kind) with more ends than the policy's retries allow
 -- kind: that of the outcome, or its state where it has none or is cancelled (somebody wanted that,
 -- whatever became of the worker). measures: the suite, of a measurement; NULL: of the trial itself,
--- as it trains. Ends before the trial's newest `retry` request do not count. A
+-- as it trains. Ends before the trial's newest `retry` or `retrain` request do not count. A
 -- kind without a `retries_<kind>` in `policy` is not tried again: its first end is the last.
 CREATE OR REPLACE VIEW exhausted AS
 WITH
@@ -13,7 +13,8 @@ ended AS (
     FROM outcome
     JOIN attempt USING (trial, attempt)
     LEFT JOIN (SELECT trial, max(serial) AS retried FROM request
-               WHERE wish = 'retry' AND suite IS NULL GROUP BY trial) retries USING (trial)
+               WHERE wish IN ('retry', 'retrain') AND suite IS NULL GROUP BY trial) retries
+        USING (trial)
     LEFT JOIN (SELECT trial, suite, max(serial) AS retried FROM request
                WHERE wish = 'retry' AND suite IS NOT NULL GROUP BY trial, suite) of_suite
         ON of_suite.trial = outcome.trial AND of_suite.suite = attempt.measures

@@ -37,7 +37,9 @@ known AS (
            newest.attempt, outcome.state AS ended, outcome.kind, outcome.message,
            submission.job_id, submission.folder, wish.wish, wish.reason,
            measurable.trial IS NOT NULL AS could,
-           exhausted.trial IS NOT NULL AS over
+           exhausted.trial IS NOT NULL AS over,
+           declared.trial IN (SELECT retraining.trial FROM retraining
+                              WHERE NOT retraining.over) AS again
     FROM declared
     LEFT JOIN trial ON trial.id = declared.trial
     LEFT JOIN stream ON stream.name = trial.stream
@@ -62,6 +64,7 @@ judged AS (
                 WHEN missing = 0 THEN 'done'
                 WHEN wish = 'withdraw' THEN 'withdrawn'
                 WHEN could THEN 'pending'
+                WHEN again THEN 'waiting'
                 WHEN over THEN CASE ended WHEN 'lost' THEN 'failed' ELSE ended END
                 ELSE 'waiting' END AS state
     FROM known
@@ -75,6 +78,8 @@ SELECT trial, suite, tasks, study, backbone, stream, method, seed, state,
             THEN 'again after: ' || coalesce(kind, ended)
             WHEN state = 'waiting' AND of_trial <> 'done'
             THEN 'is measured when its trial is done, which is ' || of_trial
+            WHEN state = 'waiting' AND again
+            THEN 'is measured when its trial has been trained again'
             WHEN state = 'waiting'
             THEN 'held: too many trials failed the same way on this suite; '
                  'insert a retry request to go on' END AS reason,

@@ -13,7 +13,7 @@ several AS (
     -- of trials that were tried again; of the others it is one
     SELECT trial, count(*) AS attempts FROM attempt
     SEMI JOIN (SELECT trial FROM attempt WHERE attempt > 1) repeated USING (trial)
-    WHERE measures IS NULL
+    WHERE measures IS NULL AND retrains IS NULL
     GROUP BY trial
 ),
 staged AS (

@@ -20,7 +20,7 @@ from schema.site import Site
 LOOKED_AT = """
 WITH
 guessed AS (
-    SELECT trial, attempt, measures, spec_id
+    SELECT trial, attempt, measures, retrains, spec_id
     FROM (
         FROM outcome WHERE state = 'lost' OR (state = 'cancelled' AND kind = 'killed')
     ) ended
@@ -30,7 +30,12 @@ given_up AS (
     -- a trial that is done wants nothing more; of what it measures later each attempt is its own
     SELECT trial, attempt FROM guessed
     ANTI JOIN (SELECT trial FROM trained WHERE state = 'done') done USING (trial)
-    WHERE measures IS NULL
+    WHERE measures IS NULL AND retrains IS NULL
+    UNION ALL
+    SELECT trial, attempt FROM guessed
+    ANTI JOIN (SELECT trial, retrains FROM outcome JOIN attempt USING (trial, attempt)
+               WHERE state = 'done' AND retrains IS NOT NULL) done USING (trial, retrains)
+    WHERE retrains IS NOT NULL
     UNION ALL
     SELECT trial, attempt FROM guessed
     ANTI JOIN (SELECT trial, spec_id FROM outcome JOIN attempt USING (trial, attempt)

@@ -4,7 +4,7 @@ Such a model is what another trial of the catalog deployed last.
 """
 
 from runner.run_folder import done_tasks
-from runner.scheduler.kept_weights import training_attempts
+from runner.scheduler.kept_weights import retrain_wish, training_attempts
 from runner.scheduler.resolve import RefusedError
 from schema.site import Site
 from schema.spec import Spec
@@ -40,15 +40,16 @@ def deployed_weights(site: Site, trial: int) -> str:
         RefusedError: its folder holds no weights.
     """
     trial_folder = site.runs / f"{trial:06d}"
-    tasks = done_tasks(training_attempts(site, trial))
-    if tasks:
-        run, receipt = tasks[max(tasks)]
-        deployed = receipt.weights.get("deployed")
+    attempts = training_attempts(site, trial)
+    newest = max(done_tasks(attempts), default=None)
+    for run in attempts:
+        receipt = run.receipts().get(newest) if newest is not None else None
+        deployed = receipt.weights.get("deployed") if receipt is not None else None
         # A changed byte of it would be another model under the same name
         if deployed is not None and run.holds(deployed):
             return str(run.path / deployed.file)
     raise RefusedError(
         f"the backbone is what trial {trial} deployed, but {trial_folder} holds no weights any "
-        "more. Put the folder back and request a retry of this trial, or insert the base with "
-        "another seed and a backbone that names that trial"
+        "more. Put the folder back, or have it trained again, to the same bits: "
+        f"{retrain_wish(trial)}. Then request a retry of this trial"
     )

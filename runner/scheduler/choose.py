@@ -10,12 +10,13 @@ from typing import Any
 import duckdb
 
 from runner.scheduler.base_weights import Bases
+from runner.scheduler.job_needs import job_needs
 from runner.scheduler.measured_specs import MeasuredSpecs
 from runner.scheduler.memory import short_of_memory
 from runner.scheduler.resolve import RefusedError, Resolver
+from runner.scheduler.retrained import RetrainedSpecs
 from runner.scheduler.sharing import shares, stems
 from runner.scheduler.tidy import without_room
-from schema.checks.compute import Compute
 from schema.site import Needs, Site
 from schema.spec import Spec
 
@@ -42,6 +43,10 @@ class Wanted:
     stem: str = ""
     # The suite that it measures, without training; None: it trains
     measures: str | None = None
+    # The first attempt at training the trial again; None: it is not done yet, or measured
+    retrains: int | None = None
+    # The definition as the catalog has it, where it is that of an earlier attempt
+    ran: str | None = None
 
     @property
     def row(self) -> dict[str, Any]:
@@ -52,11 +57,14 @@ class Wanted:
             "spec": self.text,
             "spec_id": self.spec.id,
             "measures": self.measures,
+            "retrains": self.retrains,
         }
 
     @property
     def text(self) -> str:
         """The definition as the catalog has it."""
+        if self.ran is not None:
+            return self.ran
         if self.measures is not None:
             return self.spec.text
         return self.resolver.text(self.trial)
@@ -70,6 +78,7 @@ class Refused:
     attempt: int
     message: str
     measures: str | None
+    retrains: int | None
 
 
 @dataclass
@@ -137,9 +146,10 @@ def choose(
 
 
 def pending(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many trials and measurements could start."""
+    """Return how many trials, trainings of trials again, and measurements could start."""
     ((count,),) = connection.execute(
-        "SELECT (SELECT count(*) FROM startable) + (SELECT count(*) FROM measurable)"
+        "SELECT (SELECT count(*) FROM startable) + (SELECT count(*) FROM measurable) "
+        "+ (SELECT count(*) FROM retraining WHERE NOT live AND NOT over)"
     ).fetchall()
     return int(count)
 
@@ -155,6 +165,8 @@ class Candidate:
     backbone: str
     # The suite that is to be measured, without training; None: the trial trains
     measures: str | None
+    # The first attempt at training the trial again; None: it is not done yet, or measured
+    retrains: int | None
 
     @property
     def company(self) -> str | None:
@@ -182,7 +194,7 @@ def _candidates(
     if limit is not None:
         most = min(most, limit)
     rows = connection.execute(
-        "SELECT trial, attempt, study, priority, backbone, measures FROM todo "
+        "SELECT trial, attempt, study, priority, backbone, measures, retrains FROM todo "
         "WHERE NOT list_contains(?, backbone) "
         "ORDER BY priority DESC, trial, measures NULLS FIRST LIMIT ?",
         [_backbones(site, connection, refused), most + REFUSALS_PER_PASS],
@@ -197,7 +209,9 @@ class Completer:
         self, site: Site, connection: duckdb.DuckDBPyConnection, todo: list[Candidate]
     ) -> None:
         self.site = site
-        trials = [row.trial for row in todo if row.measures is None]
+        trials = [row.trial for row in todo if row.measures is None and row.retrains is None]
+        again = [row.trial for row in todo if row.retrains is not None]
+        self.retrained = RetrainedSpecs(site, connection, again)
         self.resolver = Resolver(connection, trials, site.data)
         pairs = [(row.trial, row.measures) for row in todo if row.measures is not None]
         self.measured = MeasuredSpecs(site, connection, pairs)
@@ -213,7 +227,13 @@ class Completer:
         """Return the attempt of a candidate that cannot run, with the next number of its trial."""
         number = row.attempt + self.numbers[row.trial]
         self.numbers[row.trial] += 1
-        return Refused(trial=row.trial, attempt=number, message=message, measures=row.measures)
+        return Refused(
+            trial=row.trial,
+            attempt=number,
+            message=message,
+            measures=row.measures,
+            retrains=row.retrains,
+        )
 
     def numbered(self, attempt: Wanted) -> Wanted:
         """Return an attempt that will be made, with the next number of its trial.
@@ -230,10 +250,15 @@ class Completer:
         Raises:
             RefusedError: the trial cannot run as it is declared.
         """
-        needs = self.site.needs_of(row.backbone)
-        if row.measures is None:
+        needs, ran = self.site.needs_of(row.backbone), None
+        if row.retrains is not None:
+            # As it was trained, whatever its rows say today
+            again = self.retrained.again(row.trial, row.study)
+            spec, ran = again.spec, again.text
+            needs = job_needs(spec, needs, self.site.backend)
+        elif row.measures is None:
             spec = self.resolver.spec(row.trial)
-            needs = _needs(spec, needs, self.site.backend)
+            needs = job_needs(spec, needs, self.site.backend)
         else:
             # One process measures, however many have trained
             spec = self.measured.spec(row.trial, row.measures)
@@ -248,35 +273,10 @@ class Completer:
             store=self.store,
             stem=self.stems.get(row.trial, ""),
             measures=row.measures,
+            retrains=row.retrains,
+            ran=ran,
         )
         return needs.raised(self.short.get((row.trial, row.measures), 0)), attempt
-
-
-def _needs(spec: Spec, needs: Needs, backend: str) -> Needs:
-    """Return the needs of a trial's job.
-
-    Each of its processes wants a GPU (a site with `gpus_per_trial` 0 trains on CPUs), and more of
-    them than a node takes are spread over several.
-
-    Raises:
-        RefusedError: says which key of site.toml to set, or what to do where there is one node.
-    """
-    ranks, name = Compute.of(spec.recipe).ranks, spec.backbone["name"]
-    request = f"recipe {spec.recipe['name']!r} trains with {ranks} ranks"
-    spread = needs.spread(ranks)
-    if spread.ranks > 1 and backend == "local":
-        most, key = needs.most_ranks, "ranks_per_node" if needs.ranks_per_node else "node_gpus"
-        raise RefusedError(
-            f"{request}, and a node takes {most} ({key} in site.toml); the backend local is one "
-            f"node. Use a recipe with at most {most} ranks (chunk_pairs keeps its batch whole), or "
-            "a backend with several nodes"
-        )
-    if spread.ranks == 1 and 0 < needs.gpus_per_trial < ranks:
-        raise RefusedError(
-            f"{request}, and a job has {needs.gpus_per_trial} GPU: set gpus_per_trial = {ranks} in "
-            f"site.toml, for all or under [backbone.{name}] (0 where it trains on CPUs)"
-        )
-    return spread
 
 
 def _backbones(

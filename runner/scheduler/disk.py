@@ -12,7 +12,7 @@ that is not enough, a person is told, and nothing new starts.
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from schema.site import Site
 PAUSE_S = 600
 # ... and where the limit was exceeded, since somebody may have made room
 PAUSE_OVER_S = 60
-# Trials that no attempt goes on from by itself, and their studies
+# Trials, their studies, and whether no attempt goes on from their checkpoints by itself
 TRIALS = """
-SELECT t.id, coalesce(t.study, ''), g.state NOT IN ('pending', 'waiting', 'running', 'submitting')
+SELECT t.id, coalesce(t.study, ''),
+       g.state NOT IN ('pending', 'waiting', 'running', 'submitting')
+       AND t.id NOT IN (SELECT r.trial FROM retraining r WHERE r.live OR NOT r.over)
 FROM trial t JOIN stage g ON g.trial = t.id
 """
 USED_CODE = "SELECT DISTINCT code FROM attempt ANTI JOIN outcome USING (trial, attempt)"
@@ -44,15 +46,27 @@ class Use:
     files: int = 0
 
 
+@dataclass(frozen=True)
+class Spare:
+    """Files that may go together, and whose they are."""
+
+    path: Path
+    # The study and the kind that they are counted under
+    use: tuple[str, str]
+    bytes: int
+
+
 @dataclass
 class Measure:
     """The use of the disk by study and kind, and what could go."""
 
     uses: dict[tuple[str, str], Use] = field(default_factory=dict)
-    # Folders of the attempts of trials that are over and left checkpoints
-    spare_trials: dict[Path, int] = field(default_factory=dict)
+    # Folders of the trials that are over and left checkpoints
+    spare_trials: dict[Path, Spare] = field(default_factory=dict)
     # Snapshots of code that nothing uses
     spare_code: list[Path] = field(default_factory=list)
+    # By study and kind: the bytes that were removed
+    removed: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, study: str, kind: str, size: int, spare: bool) -> None:
         """Count a file."""
@@ -61,6 +75,10 @@ class Measure:
         use.files += 1
         if spare:
             use.spare_bytes += size
+
+    def remove(self, use: tuple[str, str], size: int) -> None:
+        """Count what has been removed."""
+        self.removed[use] = self.removed.get(use, 0) + size
 
     @property
     def bytes(self) -> int:
@@ -82,7 +100,9 @@ def keep(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
             removed = _make_room(site, measured)
             if removed:
                 report.removed += removed
+                gone = measured.removed
                 measured = measure(site, connection)
+                measured.removed = gone
         _store(connection, measured)
         report.noted = True
     if is_over(site, connection):
@@ -119,7 +139,9 @@ def measure(site: Site, connection: duckdb.DuckDBPyConnection) -> Measure:
             measured.add(study, kind, size, spare)
             if spare:
                 place = Path(folder.path)
-                measured.spare_trials[place] = measured.spare_trials.get(place, 0) + size
+                known = measured.spare_trials.get(place)
+                total = size + (known.bytes if known is not None else 0)
+                measured.spare_trials[place] = Spare(place, (study, kind), total)
     used = {code for (code,) in connection.execute(USED_CODE).fetchall()}
     # What is submitted next runs the code of the tree
     used.add(code_snapshot.identity(code_snapshot.ROOT))
@@ -163,8 +185,11 @@ def _make_room(site: Site, measured: Measure) -> list[str]:
     removed = []
     steps: list[tuple[str, Callable[[float], int]]] = [
         ("checkpoints of trials that are over", lambda most: _drop_checkpoints(measured, most)),
-        ("the store", lambda most: _drop_folders(list(_below(site.store)), most)),
-        ("code that nothing uses", lambda most: _drop_folders(measured.spare_code, most)),
+        ("the store", lambda most: _drop_folders(measured, "store", _below(site.store), most)),
+        (
+            "code that nothing uses",
+            lambda most: _drop_folders(measured, "code", measured.spare_code, most),
+        ),
     ]
     for words, step in steps:
         if excess > 0:
@@ -178,16 +203,17 @@ def _make_room(site: Site, measured: Measure) -> list[str]:
 def _drop_checkpoints(measured: Measure, most: float) -> int:
     """Remove checkpoints of whole trials until `most` bytes are free; return how many are."""
     freed = 0
-    for folder, size in sorted(measured.spare_trials.items()):
+    for folder, spare in sorted(measured.spare_trials.items()):
         if freed >= most:
             break
         attempts = [path for path in folder.glob("[0-9]*") if path.name.isdecimal()]
         drop_checkpoints(attempts, 0)
-        freed += size
+        measured.remove(spare.use, spare.bytes)
+        freed += spare.bytes
     return freed
 
 
-def _drop_folders(paths: list[Path], most: float) -> int:
+def _drop_folders(measured: Measure, kind: str, paths: Iterable[Path], most: float) -> int:
     """Remove files and folders, the longest unchanged first, until `most` bytes are free."""
     freed = 0
     for path in sorted(paths, key=_changed_at):
@@ -199,6 +225,7 @@ def _drop_folders(paths: list[Path], most: float) -> int:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+        measured.remove(("", kind), size)
         freed += size
     return freed
 
@@ -250,15 +277,23 @@ def _is_due(connection: duckdb.DuckDBPyConnection, pause_s: float) -> bool:
 
 
 def _store(connection: duckdb.DuckDBPyConnection, measured: Measure) -> None:
-    """Put a measurement in the place of the last one."""
+    """Put a measurement in the place of the last one; what was removed is added up."""
+    earlier = connection.execute(
+        "SELECT study, kind, removed_bytes FROM disk_use WHERE removed_bytes > 0"
+    ).fetchall()
+    for study, kind, size in earlier:
+        measured.remove((study, kind), size)
     rows = []
-    for (study, kind), use in measured.uses.items():
-        rows.append((study, kind, use.bytes, use.spare_bytes, use.files))
+    for study, kind in {**measured.uses, **measured.removed}:
+        # Of some nothing is left
+        use = measured.uses.get((study, kind), Use())
+        gone = measured.removed.get((study, kind), 0)
+        rows.append((study, kind, use.bytes, use.spare_bytes, use.files, gone))
     with transaction(connection):
         connection.execute("DELETE FROM disk_use")
         if rows:
             connection.executemany(
-                "INSERT INTO disk_use (study, kind, bytes, spare_bytes, files) "
-                "VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO disk_use (study, kind, bytes, spare_bytes, files, removed_bytes) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 rows,
             )

@@ -18,6 +18,7 @@ from runner.scheduler import (
     measured_forecast,
     merge_forecast,
     profiles,
+    retrained_forecast,
     rule_forecast,
     rules,
 )
@@ -64,16 +65,16 @@ def dry_run(
     with catalog.open() as connection:
         answers, additions = rule_forecast.priced(connection, answers)
         live = live_attempts(site, connection)
-        room = backend.room(jobs(live)) * site.needs.trials_per_job
-        room = room if limit is None else min(limit, room)
+        room = _room(site, backend, live, limit)
         outlooks = named_rows(connection, "SELECT * FROM outlook")
         common = in_common(connection, sum(outlook["trials"] for outlook in outlooks))
         notes = [*raised(site, connection), *merge_forecast.remarks(connection)]
         first = _next_trials(connection, room)
         measured = measured_forecast.pending(site, connection)
+        again = retrained_forecast.pending(site, connection)
     whole = total(site, outlooks)
     if as_json:
-        answer = document(first, room, whole, outlooks) | measured.document()
+        answer = document(first, room, whole, outlooks) | measured.document() | again.document()
         answer["rules"] = rule_forecast.rows(answers)
         print(json.dumps(answer, ensure_ascii=False, indent=1))
         return rule_forecast.exit_code(answers)
@@ -81,7 +82,7 @@ def dry_run(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
-    for line in [*filter(None, [common]), *notes, *measured.lines()]:
+    for line in [*filter(None, [common]), *notes, *measured.lines(), *again.lines()]:
         console.print(line, soft_wrap=True)
     if outlooks:
         concurrency = concurrent(site, live, min(len(first), room))
@@ -91,12 +92,19 @@ def dry_run(
     return rule_forecast.show(console, site, answers, additions)
 
 
+def _room(site: Site, backend: Backend, live: Sequence[Live], limit: int | None) -> int:
+    """Return how many trials the next pass would submit at most."""
+    room = backend.room(jobs(live)) * site.needs.trials_per_job
+    return room if limit is None else min(limit, room)
+
+
 def _next_trials(connection: duckdb.DuckDBPyConnection, room: int) -> list[dict[str, Any]]:
     """Return the trials that the next pass would train, at most `room`."""
     columns = ", ".join(forecast_tables.KEY)
     return named_rows(
         connection,
-        f"SELECT trial, seed, {columns} FROM todo WHERE measures IS NULL LIMIT {room}",
+        f"SELECT trial, seed, {columns} FROM todo "
+        f"WHERE measures IS NULL AND retrains IS NULL LIMIT {room}",
     )
 
 

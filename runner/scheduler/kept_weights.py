@@ -2,12 +2,13 @@
 
 A trial keeps what its newest task deployed. What an earlier one did is removed when the next task
 has its receipt (`runner.worker.weights.drop_before`), unless `keep_weights` of site.toml keeps it.
+What is gone comes back, to the same bits, by a wish `retrain` (`runner.scheduler.retrained`).
 """
 
 from dataclasses import dataclass
 
 from runner.records import DamagedFileError
-from runner.run_files import Receipt
+from runner.run_files import Receipt, is_kept
 from runner.run_folder import RunFolder, done_tasks
 from schema.site import Site
 from schema.spec import Spec
@@ -78,6 +79,45 @@ def tasks_on_disk(site: Site, trial: int, spec: Spec) -> set[int]:
     return tasks
 
 
+def retrain_wish(trial: int, wish: str = "retrain") -> str:
+    """Return the SQL that wishes something of a trial: that it is trained again."""
+    return f"INSERT INTO request (trial, wish) VALUES ({trial}, '{wish}')"
+
+
+def gone(site: Site, trial: int, spec: Spec, keep: str) -> list[int]:
+    """Return the tasks whose weights should be on the disk and are not, or are not as written.
+
+    keep: which tasks before the last one keep what they deployed, as `keep_weights` has it. Reads
+    every file of weights of the trial until one is found to be whole.
+    """
+    last = int(spec.stream["tasks"])
+    wanted = {last}
+    if spec.method.get("ensemble") is None:
+        wanted |= {task for task in range(1, last) if is_kept(keep, task)}
+    for run in training_attempts(site, trial):
+        held = run.receipts()
+        for task in sorted(wanted & set(held)):
+            receipt = held[task]
+            if receipt.spec_id == spec.id and _holds_deployed(run, receipt):
+                wanted.remove(task)
+    return sorted(wanted)
+
+
+def last_is_there(site: Site, trial: int, tasks: int) -> bool:
+    """Return whether a file of weights of the last of so many tasks is there, by its name alone."""
+    folder = site.runs / f"{trial:06d}"
+    return any(folder.glob(f"[0-9]*/task-{tasks:04d}.*.safetensors"))
+
+
+def _holds_deployed(run: RunFolder, receipt: Receipt) -> bool:
+    """Return whether a folder has what a task deployed, as the receipt says it was written."""
+    entries = receipt.weights
+    # An ensemble deploys several models, each a file of its own
+    if "deployed" in entries:
+        entries = {"deployed": entries["deployed"]}
+    return bool(entries) and all(run.holds(entry) for entry in entries.values())
+
+
 def training_attempts(site: Site, trial: int) -> list[RunFolder]:
     """Return the run folders of the attempts of a trial that train, newest first."""
     folder = site.runs / f"{trial:06d}"
@@ -122,11 +162,11 @@ def _file(site: Site, trial: int, task: int, newest: int) -> str:
             f"the weights that task {task} of trial {trial} deployed are gone: a trial keeps those "
             f"of its newest task, here {newest}, unless keep_weights in site.toml says otherwise. "
             'Leave --task out to export these; for those of every task set keep_weights = "all" '
-            "and insert the sentence with another seed"
+            f"and have it trained again, to the same bits: {retrain_wish(trial)}"
         )
     folder = site.runs / f"{trial:06d}"
     raise NotKeptError(
         f"the weights that task {task} of trial {trial} deployed are gone from {folder}, or are no "
-        "longer as they were written. Put the file back from a copy, or insert the sentence with "
-        "another seed: it trains the same model up to chance"
+        "longer as they were written. Put the file back from a copy, or have it trained again, to "
+        f"the same bits: {retrain_wish(trial)}"
     )

@@ -20,7 +20,7 @@ from runner.scheduler.resolve import RefusedError, check_label_spaces, word_defi
 from schema.checks import parts, rows, stream_rows
 from schema.checks.compared import Comparison
 from schema.site import Site
-from schema.spec import Row, Spec
+from schema.spec import Row, Spec, SpecError
 
 # The attempt by which a trial was done
 DONE = """
@@ -111,14 +111,19 @@ class MeasuredSpecs:
         """Return the definition that a trial ran, whatever its rows say today.
 
         Raises:
-            RefusedError: its run folder is gone.
+            RefusedError: its run folder is gone, and the catalog no longer has it either.
         """
         try:
             return RunFolder(attempt_folder(self.site.runs, trial, self.done[trial])).spec()
         except DamagedFileError as error:
+            # Trained again, the trial has its weights in another folder
+            spec = _recorded(self.connection, trial, self.done[trial])
+            if spec is not None:
+                return spec
+            cost = _cost(self.connection, trial)
             raise RefusedError(
-                f"what trial {trial} deployed cannot be found: {error}. {self._cost(trial)} Put "
-                "the folder back and request a retry, or insert the sentence with another seed"
+                f"what trial {trial} deployed cannot be found: {error}. {cost} Put the "
+                "folder back and request a retry, or insert the sentence with another seed"
             ) from error
 
     def _members(self, suite: str, missing: set[str]) -> list[Row]:
@@ -145,20 +150,14 @@ class MeasuredSpecs:
         gone = sorted(missing - on_disk - {0})
         if not gone or set(there) - {0}:
             return there
-        listed = ", ".join(map(str, gone))
+        listed, cost = ", ".join(map(str, gone)), _cost(self.connection, trial)
         raise RefusedError(
             f"the weights that tasks {listed} of trial {trial} deployed are gone from "
             f"{self.site.runs / f'{trial:06d}'}: a trial keeps those of its newest task, unless "
-            f"keep_weights in site.toml says otherwise. {self._cost(trial)} Put the files back "
-            "from a copy and request a retry, or insert the sentence with another seed"
+            f"keep_weights in site.toml says otherwise. {cost} Put the files back "
+            "from a copy and request a retry, or have the trial trained again, to the same bits, "
+            f"after which it is measured: {kept_weights.retrain_wish(trial)}"
         )
-
-    def _cost(self, trial: int) -> str:
-        """Return in a sentence what it costs to train a trial again: as much as it did."""
-        ((hours, pflops),) = self.connection.execute(SPENT, [trial]).fetchall()
-        if hours is None:
-            return "What training it again would cost is not known."
-        return f"Training it again would take {hours:.3g} hours and {pflops:.3g} PFLOPs."
 
     def _check(self, spec: Spec, measures: Mapping[str, Any]) -> None:
         """Refuse what a trial with such a suite would be refused for.
@@ -185,6 +184,27 @@ class MeasuredSpecs:
         objections = list(stream_rows.objections(spec.backbone, measures, nothing_learned))
         objections += self.comparison.objections(measures["datasets"])
         return objections[0] if objections else None
+
+
+def _cost(connection: duckdb.DuckDBPyConnection, trial: int) -> str:
+    """Return in a sentence what it costs to train a trial again: as much as it did."""
+    ((hours, pflops),) = connection.execute(SPENT, [trial]).fetchall()
+    if hours is None:
+        return "What training it again would cost is not known."
+    return f"Training it again would take {hours:.3g} hours and {pflops:.3g} PFLOPs."
+
+
+def _recorded(connection: duckdb.DuckDBPyConnection, trial: int, attempt: int) -> Spec | None:
+    """Return the definition of an attempt as the catalog has it; None where it is not the one."""
+    ((spec_id, text),) = connection.execute(
+        "SELECT spec_id, spec::VARCHAR FROM attempt WHERE trial = ? AND attempt = ?",
+        [trial, attempt],
+    ).fetchall()
+    try:
+        spec = Spec.from_row(json.loads(text))
+    except (SpecError, ValueError):
+        return None
+    return spec if spec.id == spec_id else None
 
 
 def _refuse_ensemble(trial: int, spec: Spec) -> None:

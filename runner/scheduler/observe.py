@@ -307,9 +307,10 @@ def _missing(
         path = Path(name)
         task = int(path.stem.partition("-")[2])
         had.setdefault(int(path.parts[0]), []).append((int(path.parts[1]), task))
-    # An attempt that measures goes on from those of the very same measurement alone
+    # An attempt that measures goes on from those of the very same measurement alone, and one that
+    # trains again from those that do so with it
     attempts = connection.execute(
-        "SELECT trial, attempt, if(measures IS NULL, '', spec_id), "
+        "SELECT trial, attempt, if(measures IS NULL, coalesce(retrains::VARCHAR, ''), spec_id), "
         "if(measures IS NULL, range((spec->>'$.stream.tasks')::INT + 1), "
         "(spec->'$.measures.tasks')::BIGINT[]) "
         "FROM attempt WHERE trial IN (SELECT unnest(?::BIGINT[]))",

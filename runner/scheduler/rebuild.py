@@ -7,6 +7,7 @@ words. Attempts and submissions come from job.json and the batches. All the rest
 how attempts ended) the next pass of sync takes from the same folders, as it always does.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ def _from_folders(
     for _, spec, job in folders.attempts:
         trial = job.trial
         if trial not in known and trial not in trials:
-            _axes(connection, spec)
+            insert_axes(connection, spec)
             words = {
                 word: getattr(spec, word)["name"]
                 for word in ("backbone", "stream", "mixture", "method", "recipe", "budget")
@@ -124,7 +125,7 @@ def _from_folders(
                 "priority": job.priority,
                 "study": job.study,
             }
-            trials[trial] = {"id": trial} | words | about | {"created_at": _made_at(job)}
+            trials[trial] = {"id": trial} | words | about | {"created_at": made_at(job)}
     insert(connection, "trial", list(trials.values()), again=True)
     for _, spec, job in folders.attempts:
         if spec.measures is not None:
@@ -133,12 +134,11 @@ def _from_folders(
     for name in sorted({job.batch for _, _, job in folders.attempts}):
         manifests[name] = _answered(site, name, folders)
     attempts, submissions = [], []
+    again = _trained_again(folders)
     for folder, spec, job in folders.attempts:
-        key = {"trial": job.trial, "attempt": job.attempt}
-        place = {"batch": job.batch, "position": job.position, "code": job.code}
-        attempts.append(key | {"spec": spec.to_json(), "spec_id": spec.id} | place)
-        attempts[-1] |= {"created_at": _made_at(job), "serial": _serial(job)}
-        attempts[-1] |= {"measures": job.measures}
+        attempts.append(attempt_row(spec, job))
+        if job.trial not in again:
+            attempts[-1]["retrains"] = None
         manifest, answer = manifests[job.batch]
         job_ids = (answer.jobs if answer is not None else None) or []
         if manifest is None or answer is None or not 0 <= job.position < len(job_ids):
@@ -149,6 +149,41 @@ def _from_folders(
     insert(connection, "attempt", attempts)
     insert(connection, "submission", submissions)
     return {"trial": len(trials), "attempt": len(attempts), "submission": len(submissions)}
+
+
+def attempt_row(spec: Spec, job: Assignment) -> dict[str, Any]:
+    """Return the row of `attempt` of a run folder."""
+    return {
+        "trial": job.trial,
+        "attempt": job.attempt,
+        "spec": spec.to_json(),
+        "spec_id": spec.id,
+        "batch": job.batch,
+        "position": job.position,
+        "code": job.code,
+        "created_at": made_at(job),
+        "serial": _serial(job),
+        "measures": job.measures,
+        "retrains": job.retrains,
+        "origin": job.origin,
+    }
+
+
+def _trained_again(folders: Folders) -> set[int]:
+    """Return the trials of which the first training is still in their folders, to its end.
+
+    Where it is gone, the attempts that trained the trial again are all there is of it, and count.
+    """
+    trials = {job.trial for _, _, job in folders.attempts if job.retrains is not None}
+    known = set()
+    for folder, spec, job in folders.attempts:
+        if job.trial not in trials or job.retrains is not None or spec.measures is not None:
+            continue
+        with contextlib.suppress(DamagedFileError):
+            outcome = RunFolder(folder).outcome()
+            if outcome is not None and outcome.state == "done":
+                known.add(job.trial)
+    return known
 
 
 def _answered(site: Site, name: str, folders: Folders) -> tuple[Submission | None, Answer | None]:
@@ -162,15 +197,16 @@ def _answered(site: Site, name: str, folders: Folders) -> tuple[Submission | Non
 
 def _serial(job: Assignment) -> int:
     """Return its place in the order of wishes and attempts; older folders know only the time."""
-    return job.serial or int(datetime.fromisoformat(_made_at(job)).timestamp() * 1e6)
+    return job.serial or int(datetime.fromisoformat(made_at(job)).timestamp() * 1e6)
 
 
-def _made_at(job: Assignment) -> str:
+def made_at(job: Assignment) -> str:
+    """Return when an attempt was made; older folders do not know."""
     return job.created_at or datetime.now(UTC).isoformat()
 
 
-def _axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
-    """The rows that a definition was resolved from, where they are not there.
+def insert_axes(connection: duckdb.DuckDBPyConnection, spec: Spec) -> None:
+    """Insert the rows that a definition was resolved from, where they are not there.
 
     What is declared stays as it is.
     """

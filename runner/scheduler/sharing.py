@@ -18,7 +18,7 @@ WHERE k.trial IN (
     SELECT s.trial FROM startable s
     UNION
     SELECT a.trial FROM attempt a ANTI JOIN outcome o USING (trial, attempt)
-    WHERE a.measures IS NULL
+    WHERE a.measures IS NULL AND a.retrains IS NULL
 )
 """
 

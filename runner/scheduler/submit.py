@@ -215,16 +215,18 @@ def _record(
                 rows.append(attempt.row | place | {"serial": serial})
     insert(connection, "attempt", rows)
     for refused in chosen.refused:
+        key = [refused.trial, refused.attempt]
         connection.execute(
-            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures) "
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position, measures, "
+            "retrains) "
             "SELECT ?, ?, coalesce((SELECT spec FROM definition WHERE trial = ?), '{}'), "
-            "'', '', -1, ?",
-            [refused.trial, refused.attempt, refused.trial, refused.measures],
+            "'', '', -1, ?, ?",
+            [*key, refused.trial, refused.measures, refused.retrains],
         )
         connection.execute(
             "INSERT INTO outcome (trial, attempt, state, kind, message, finished_at) "
             "VALUES (?, ?, 'refused', 'error', ?, now())",
-            [refused.trial, refused.attempt, refused.message],
+            [*key, refused.message],
         )
     return serials
 
@@ -284,6 +286,7 @@ def _make_folders(
                     spec_id=attempt.spec.id,
                     keep_weights=site.keep_weights_of(attempt.study),
                     measures=attempt.measures,
+                    retrains=attempt.retrains,
                 ),
             )
     batch.write()

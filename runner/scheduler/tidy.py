@@ -17,19 +17,20 @@ from runner.scheduler.report import Report
 from schema.site import Site
 
 KEPT = 2
-# Attempts with an end, of trials of which some attempt ended in this pass
+# Attempts with an end, of trials of which some attempt ended in this pass. One that is trained
+# again is not over, although it was done before
 ENDED = """
-SELECT o.trial, o.attempt, coalesce(d.done, false)
+SELECT o.trial, o.attempt,
+       o.trial IN (SELECT trial FROM trained WHERE state = 'done')
+       AND o.trial NOT IN (SELECT trial FROM retraining WHERE NOT over)
 FROM outcome o
-LEFT JOIN (
-    SELECT trial, true AS done FROM trained WHERE state = 'done' GROUP BY trial
-) d USING (trial)
 WHERE o.trial IN (SELECT unnest(?::BIGINT[]))
 ORDER BY o.trial, o.attempt
 """
 # Trials whose last attempt ended because the disk was full
 FULL = """
-SELECT trial FROM trained WHERE trial IN (SELECT unnest(?::BIGINT[]))
+SELECT trial FROM outcome JOIN attempt USING (trial, attempt)
+WHERE measures IS NULL AND trial IN (SELECT unnest(?::BIGINT[]))
 GROUP BY trial HAVING arg_max(kind, attempt) = 'disk_full'
 """
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from methods import Method, Weights
 from methods.foldings import Parts, flat, unflat
 from runner.records import DamagedFileError
-from runner.run_files import Receipt
+from runner.run_files import Receipt, is_kept
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker import checkpoint
 
@@ -200,12 +200,6 @@ def drop_before(run: RunFolder, task: int, keep: str = "last") -> None:
     for kind in (DEPLOYED, RUNNING, FOLDED, MERGED, NEWEST, ROUTED):
         for path in run.path.glob(f"task-[0-9]*.{kind}.safetensors"):
             earlier = int(path.name[5:9])
-            kept = kind == DEPLOYED and _is_kept(keep, earlier)
+            kept = kind == DEPLOYED and is_kept(keep, earlier)
             if earlier < task and not kept:
                 path.unlink()
-
-
-def _is_kept(keep: str, task: int) -> bool:
-    """Return whether what an earlier task deployed stays: `keep` is `last`, `all` or `every:N`."""
-    word, _, number = keep.partition(":")
-    return word == "all" or (word == "every" and task % int(number) == 0)

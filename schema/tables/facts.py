@@ -30,6 +30,16 @@ class Attempt(SQLModel, table=True):
     measures: str | None = column(
         "the suite that it measures, without training; NULL: it trains", nullable=True
     )
+    retrains: int | None = column(
+        "the number of the first attempt at training the trial again, for weights that are gone: "
+        "this one, or the one that it goes on from; NULL: it is no such attempt",
+        Integer,
+        nullable=True,
+    )
+    origin: str | None = column(
+        "the run folder of another lab that it was adopted from; NULL: it was made here",
+        nullable=True,
+    )
 
 
 class Submission(SQLModel, table=True):
@@ -236,6 +246,9 @@ class DiskUse(SQLModel, table=True):
     spare_bytes: int = column("how much of it goes where disk_gb is exceeded", BigInteger)
     files: int = column("how many files they are", BigInteger)
     measured_at: datetime = column("when it was measured", DateTime(timezone=True), default="now()")
+    removed_bytes: int = column(
+        "how much of it sync has removed so far to keep to disk_gb", BigInteger, default="0"
+    )
 
 
 class Migration(SQLModel, table=True):

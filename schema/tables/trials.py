@@ -13,7 +13,7 @@ from schema.tables.columns import column, constraint, created_at, one_of, serial
 TRIAL_ID = Sequence("trial_id", start=1)
 # Wishes and attempts draw from one sequence, so that their order needs no clock
 EVENT = Sequence("event", start=1)
-WISHES = ("withdraw", "retry")
+WISHES = ("withdraw", "retry", "retrain")
 # Of which tasks a measurement is: the untouched backbone and the last one, or every one
 MEASURED_TASKS = ("last", "all")
 
@@ -78,10 +78,18 @@ class Request(SQLModel, table=True):
             "suite IS NULL OR trial > 0",
             "a wish about a measurement must name its trial",
         ),
+        constraint(
+            "request_retrain",
+            "wish != 'retrain' OR (trial > 0 AND suite IS NULL)",
+            "retrain is a wish about a trial: name its id, and no suite and no rule",
+        ),
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "serial"]}
     trial: int = column("the trial's id; 0: the wish is about a rule", BigInteger, default="0")
-    wish: str = column("withdraw: end it; retry: grant it new attempts, or let the rule go on")
+    wish: str = column(
+        "withdraw: end it; retry: grant it new attempts, or let the rule go on; retrain: train a "
+        "trial again that is done and whose weights are gone"
+    )
     reason: str | None = column("for people", nullable=True)
     created_at: datetime = created_at()
     serial: int = serial()

@@ -470,16 +470,17 @@ CREATE TABLE request (
     serial BIGINT DEFAULT nextval('event') NOT NULL,
     rule VARCHAR,
     suite VARCHAR,
-    CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry')),
+    CONSTRAINT request_wish CHECK (wish IN ('withdraw', 'retry', 'retrain')),
     CONSTRAINT request_about CHECK ((trial > 0) != (rule IS NOT NULL)),
-    CONSTRAINT request_suite CHECK (suite IS NULL OR trial > 0)
+    CONSTRAINT request_suite CHECK (suite IS NULL OR trial > 0),
+    CONSTRAINT request_retrain CHECK (wish != 'retrain' OR (trial > 0 AND suite IS NULL))
 );
 
 COMMENT ON TABLE request IS 'A wish about a trial, a measurement or a rule; of several the one that was inserted last counts.';
 
 COMMENT ON COLUMN request.trial IS 'the trial''s id; 0: the wish is about a rule';
 
-COMMENT ON COLUMN request.wish IS 'withdraw: end it; retry: grant it new attempts, or let the rule go on';
+COMMENT ON COLUMN request.wish IS 'withdraw: end it; retry: grant it new attempts, or let the rule go on; retrain: train a trial again that is done and whose weights are gone';
 
 COMMENT ON COLUMN request.reason IS 'for people';
 
@@ -581,6 +582,8 @@ CREATE TABLE attempt (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     serial BIGINT DEFAULT nextval('event') NOT NULL,
     measures VARCHAR,
+    retrains INTEGER,
+    origin VARCHAR,
     PRIMARY KEY (trial, attempt)
 );
 
@@ -605,6 +608,10 @@ COMMENT ON COLUMN attempt.created_at IS 'when the row was inserted';
 COMMENT ON COLUMN attempt.serial IS 'place in the order of wishes and attempts, whatever clocks say';
 
 COMMENT ON COLUMN attempt.measures IS 'the suite that it measures, without training; NULL: it trains';
+
+COMMENT ON COLUMN attempt.retrains IS 'the number of the first attempt at training the trial again, for weights that are gone: this one, or the one that it goes on from; NULL: it is no such attempt';
+
+COMMENT ON COLUMN attempt.origin IS 'the run folder of another lab that it was adopted from; NULL: it was made here';
 
 CREATE TABLE submission (
     trial BIGINT NOT NULL,
@@ -912,6 +919,7 @@ CREATE TABLE disk_use (
     spare_bytes BIGINT NOT NULL,
     files BIGINT NOT NULL,
     measured_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    removed_bytes BIGINT DEFAULT 0 NOT NULL,
     PRIMARY KEY (study, kind)
 );
 
@@ -928,6 +936,8 @@ COMMENT ON COLUMN disk_use.spare_bytes IS 'how much of it goes where disk_gb is 
 COMMENT ON COLUMN disk_use.files IS 'how many files they are';
 
 COMMENT ON COLUMN disk_use.measured_at IS 'when it was measured';
+
+COMMENT ON COLUMN disk_use.removed_bytes IS 'how much of it sync has removed so far to keep to disk_gb';
 
 CREATE TABLE kept_summary (
     trial BIGINT NOT NULL,

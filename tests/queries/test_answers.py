@@ -122,6 +122,8 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "measurable": "what sync may measure: tests/queries/test_queries_measured.py",
     "measurements": "what became of measurements: tests/queries/test_queries_measured.py",
     "measuring_cost": "what they will cost: tests/queries/test_queries_measured.py",
+    "adopted": "attempts of another lab: tests/runner/scheduler/test_adopt.py",
+    "retraining": "what is trained again: tests/queries/test_queries_retraining.py",
     "trained": "ends of attempts that train: tests/queries/test_queries_measured.py",
     "unmeasured": "what is missing: tests/queries/test_queries_measured.py",
     "trunk": "a hash, whose number of values is in `sharing`: tests/runner/scheduler/test_sharing_rule.py",

@@ -64,6 +64,10 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         "('', 'catalog', 300, 0, 1)"
     )
     measured_later(made)
+    made.connection.execute("INSERT INTO request (trial, wish) VALUES (2, 'retrain')")
+    made.connection.execute(
+        "UPDATE attempt SET origin = '/theirs/runs/000007/01' WHERE trial = 3 AND attempt = 1"
+    )
     yield made
     made.connection.close()
 

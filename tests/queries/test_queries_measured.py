@@ -67,6 +67,7 @@ def test_what_is_there_is_not_missing(filled: Filled) -> None:
         "priority": 0,
         "study": "first",
         "measures": "later",
+        "retrains": None,
     }
 
 

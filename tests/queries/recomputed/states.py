@@ -299,7 +299,16 @@ def attempts(facts: Facts) -> list[Row]:
         end = next((o for o in facts["outcome"] if (o["trial"], o["attempt"]) == key), {})
         said = {
             name: row[name]
-            for name in ("trial", "attempt", "code", "created_at", "spec_id", "spec", "measures")
+            for name in (
+                "trial",
+                "attempt",
+                "code",
+                "created_at",
+                "spec_id",
+                "spec",
+                "measures",
+                "retrains",
+            )
         }
         said |= {
             name: sent.get(name) for name in ("backend", "job_id", "gpus", "folder", "submitted_at")

@@ -23,12 +23,12 @@ AUDITS = {question.name for question in all_questions() if question.is_audit}
 LAST = "trial = {trial} AND task = 2 AND dataset = 'dogs'"
 # Audit -> what breaks it, in a trial that is done
 BROKEN = {
-    "audit_attempts": "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, code, now(), 99, NULL FROM attempt WHERE trial = {trial};"
+    "audit_attempts": "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, code, now(), 99, NULL, NULL, NULL FROM attempt WHERE trial = {trial};"
     "INSERT INTO result BY NAME SELECT * REPLACE (2 AS attempt, value + 0.01 AS value) FROM result WHERE "
     + LAST,
     "audit_budget": "UPDATE cost SET steps = 60 WHERE trial = {trial} AND phase = 'train'",
     "audit_code": "UPDATE attempt SET code = 'aaaa' WHERE trial = {trial};"
-    "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, 'bbbb', now(), 99, NULL FROM attempt WHERE trial = {trial};"
+    "INSERT INTO attempt SELECT trial, 2, spec, spec_id, batch, 0, 'bbbb', now(), 99, NULL, NULL, NULL FROM attempt WHERE trial = {trial};"
     "UPDATE result SET attempt = 2 WHERE trial = {trial} AND task = 2; UPDATE cost SET attempt = 2 WHERE trial = {trial} AND task = 2",
     "audit_duplicates": "INSERT INTO result FROM result WHERE " + LAST,
     "audit_fractions": "UPDATE result SET fraction = 0.1 WHERE " + LAST,

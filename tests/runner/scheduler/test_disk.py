@@ -130,3 +130,18 @@ def test_where_that_is_not_enough_nothing_new_starts(lab: tuple[Site, Filled]) -
     assert not disk.is_over(replace(site, disk_gb=0), filled.connection)
     for name in ("task-0001.deployed.safetensors", "task-0001.result.parquet", "task-0001.json"):
         assert (attempt_folder(site.runs, 1, 1) / name).exists(), "results and weights never go"
+
+
+def test_what_went_is_remembered(lab: tuple[Site, Filled]) -> None:
+    """F40: `disk` says of each study and kind how much has gone, whatever is there now."""
+    site, filled = lab
+    disk.keep(replace(site, disk_gb=10_000 / 1e9), filled.connection, Report(), changed=False)
+    filled.connection.execute("UPDATE disk_use SET measured_at = now() - INTERVAL 1 HOUR")
+    disk.keep(replace(site, disk_gb=7_600 / 1e9), filled.connection, Report(), changed=False)
+    removed = {}
+    for row in filled.rows("disk"):
+        if row["removed_gb"]:
+            removed[row["study"], row["kind"]] = round(row["removed_gb"] * 1e9)
+    assert removed[None, "store"] == 3000 and removed[None, "code"] == 300
+    assert removed["old", "checkpoints"] == 8020
+    assert filled.row("disk", kind="store")["gb"] == 0
