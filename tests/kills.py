@@ -20,6 +20,8 @@ class Kills:
 
     site: Site
     dice: random.Random
+    # Whether what started a worker is killed, too: on this machine that may be anybody's process
+    parents: bool = True
     killed: Counter[str] = field(default_factory=Counter)
     sync: subprocess.Popen[bytes] | None = None
 
@@ -43,7 +45,7 @@ class Kills:
         return True
 
     def kill_worker(self) -> bool:
-        """Kill one of the workers that train, or the job around it; return whether there was one."""
+        """Kill a worker that trains, or the job around it; return whether there was one."""
         claims = [
             read_json(path)
             for path in self.site.runs.glob("[0-9]*/[0-9]*/claim")
@@ -58,7 +60,7 @@ class Kills:
             return False
         pid = self.dice.choice(alive)
         try:
-            if self.dice.random() < 0.3:
+            if self.parents and self.dice.random() < 0.3:
                 pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
             os.kill(pid, signal.SIGKILL)
         except (FileNotFoundError, ProcessLookupError):
