@@ -82,17 +82,22 @@ def undisturbed_search(folder: Path) -> Site:
     return site
 
 
-def killed_search(kills: Kills, most: int, pause_s: float, limit_s: float = 600) -> None:
-    """Sync until nothing is left to do, and kill syncs and workers until `most` have died.
+def killed_search(kills: Kills, each: int, pause_s: float, limit_s: float = 600) -> None:
+    """Sync until nothing is left to do, and kill `each` syncs and as many workers on the way.
 
-    Kills are `pause_s` seconds apart on average.
+    Syncs are killed `pause_s` seconds apart on average. Workers are there for a while only, so they
+    are looked for four times as often.
     """
     deadline = time.monotonic() + limit_s
-    while kills.killed.total() < most and not answered(kills.site):
+    while not answered(kills.site):
+        left = [victim for victim in ("sync", "worker") if kills.killed[victim] < each]
+        if not left:
+            break
         assert time.monotonic() < deadline, (dict(kills.killed), ask(kills.site, TRIALS))
         kills.keep_syncing()
-        time.sleep(kills.dice.expovariate(1 / pause_s))
-        victim = kills.dice.choice(["sync", "worker"])
+        victim = kills.dice.choice(left)
+        pause = kills.dice.expovariate(1 / pause_s)
+        time.sleep(pause if victim == "sync" else pause / 4)
         died = kills.kill_sync() if victim == "sync" else kills.kill_worker()
         kills.killed[victim] += died
     if kills.sync is not None:
