@@ -15,6 +15,7 @@ from schema.catalog import Catalog
 from schema.site import Site
 from tests.journey import AUDITS, LOCAL, Rows, ask, settle
 from tests.kills import Kills
+from tests.once import once
 from tests.processes import command
 from tests.template import fresh
 from tests.toy import AXES, toy_methods
@@ -74,12 +75,16 @@ def declare_search(folder: Path, text: str) -> Site:
     return site
 
 
-def undisturbed_search(folder: Path) -> Site:
-    """Return the lab of a search that `sync --watch` has brought to its answer by itself."""
+def undisturbed_search(folder: Path) -> dict[str, Rows]:
+    """Return what the search comes to when `sync --watch` runs it, once for all tests."""
+    return once("undisturbed search", lambda: _undisturbed(folder))
+
+
+def _undisturbed(folder: Path) -> dict[str, Rows]:
     site = declare_search(folder, f"{LOCAL}trials_per_job = 6\n")
     watched = command(site.folder, "runner.sync", "--watch")
     assert watched.returncode == 0, watched.stdout + watched.stderr
-    return site
+    return search_of(site)
 
 
 def killed_search(kills: Kills, each: int, pause_s: float, limit_s: float = 600) -> None:
@@ -117,9 +122,8 @@ def answered(site: Site) -> bool:
     return row is not None and row[0] > 0 and row[1] == 0
 
 
-def same_search(site: Site, quiet: Site) -> None:
+def same_search(site: Site, expected: dict[str, Rows]) -> None:
     """Hold a search that was killed against an undisturbed one: trials, results and the answer."""
-    expected = search_of(quiet)
     assert search_of(site) == expected
     trials = expected["trials"]
     assert {row[-1] for row in trials} >= {"search", "halve", "confirm"}

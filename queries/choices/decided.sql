@@ -4,10 +4,10 @@
 -- methods are called different in at most 5 % of studies however long the rule stands. A tie at one
 -- look asks for the seeds up to the next; a decided setting asks for none, and so does one whose
 -- next look needs more than most_seeds. Seeds follow on the first that both methods have, or on 0;
--- for each that failed or was withdrawn there is one more. words: backbone, stream, mixture, recipe,
--- budget with commas between, where it begins without any trial; left out: wherever a or b has
--- trials. recipes: as in `paired`; with 'chosen' it goes on from what ended, as soon as both methods
--- have a recipe, so that after `tuned` it stays with seeds that the search did not use.
+-- for each that failed or was withdrawn there is one more. words: backbone, stream, mixture,
+-- recipe, budget with commas between, where it begins without any trial; left out: wherever a or b
+-- has trials. recipes: as in `paired`; with 'chosen' it goes on from what ended, as soon as both
+-- methods have a recipe, so that after `tuned` it stays with seeds that the search did not use.
 CREATE OR REPLACE MACRO decided(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', most_seeds INTEGER := 24,
     measure VARCHAR := 'gm', words VARCHAR := NULL, recipes VARCHAR := 'equal',

@@ -47,13 +47,14 @@ tried AS (
     JOIN stage ON stage.trial = trial.id
     LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.id
     WHERE trial.study = study
-      AND CASE WHEN on_test OR trial.study <> study
+      AND CASE WHEN on_test OR trial.study IS DISTINCT FROM study
                     OR trial.stream IN (SELECT stream.validation FROM stream
                                         WHERE stream.validation IS NOT NULL)
                THEN TRUE
                ELSE error('suggested learns from validation images, and no stream names '
                           || trial.stream || ' as its validation') END
-      AND CASE WHEN trial.study <> study OR trial.recipe IN (SELECT around.name FROM around)
+      AND CASE WHEN trial.study IS DISTINCT FROM study
+                    OR trial.recipe IN (SELECT around.name FROM around)
                THEN TRUE
                ELSE error(concat('suggested draws around recipe ', base, ', and ', trial.recipe,
                                  ' of study ', study, ' is not that recipe with numbers of these '
