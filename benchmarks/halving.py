@@ -140,7 +140,8 @@ def compare(connection: duckdb.DuckDBPyConnection) -> list[Compared]:
                 finalists[recipe] = value
             if goes_on or not is_full:
                 halved_flops += flops
-        if len(own) < 2 * len(full) or not finalists:
+        # The first rung has as many trials as the full sweep; one that is missing makes it unfair
+        if len(own) != 2 * len(full) or not finalists:
             continue
         best, halved = max(full, key=full.__getitem__), max(finalists, key=finalists.__getitem__)
         found.append(
