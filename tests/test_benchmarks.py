@@ -253,8 +253,8 @@ def test_halving_is_compared_with_the_full_sweep_by_what_both_chose_and_spent(
             "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
             "SELECT id, 1, '{}', 'x', 'x', 0 FROM made",
             "INSERT INTO outcome (trial, attempt, state) SELECT id, 1, 'done' FROM made",
-            "INSERT INTO cost (trial, attempt, task, phase, flops) "
-            "SELECT id, 1, 1, 'train', CASE study WHEN 'full' THEN 8 ELSE 1 END FROM made",
+            "INSERT INTO cost (trial, attempt, task, phase, flops, seconds, steps, pairs) "
+            "SELECT id, 1, 1, 'train', CASE study WHEN 'full' THEN 8 ELSE 1 END, 1, 1, 1 FROM made",
             "INSERT INTO result BY NAME SELECT made.id AS trial, 1 AS attempt, task.task, task.task AS step, "
             "dataset, metric, label_space, 'deployed' AS weights, value, 160 AS examples, 1.0 AS fraction "
             "FROM made, suite_member, range(3) AS task(task) WHERE suite = 'world_search'",
