@@ -225,6 +225,7 @@ def drawn(filled: Filled, seed: int = 0) -> None:
         filled.trial(
             method=method, mixture=mixture, budget="medium", seed=9
         )  # most of them of a kind that has finished
+    grown(filled)
     filled.connection.execute("UPDATE result SET value = value * 0.9 WHERE fraction = 0.1")
     for budget in ("published", "published_flops"):
         filled.trial(budget=budget, method="ewc")
@@ -248,3 +249,23 @@ def drawn(filled: Filled, seed: int = 0) -> None:
         )
     filled.connection.execute(STANDING)
     filled.connection.execute("COMMIT")
+
+
+def grown(filled: Filled) -> None:
+    """A search of two learning rates and two seeds, over for two methods, for the third not."""
+    words = {"stream": "reversed", "study": "grown", "budget": "small"}
+    filled.connection.execute(
+        "INSERT INTO recipe BY NAME SELECT * REPLACE ('usual_lr_' || lr AS name, lr::DOUBLE AS lr) "
+        "FROM (SELECT * EXCLUDE (lr) FROM recipe WHERE name = 'usual'), (VALUES ('2e-4'), ('3e-3')) AS rates(lr)"
+    )
+    for method, worse in (("lora", 0.1), ("finetune", 0.2), ("ewc", 0.0)):
+        for recipe in ("usual_lr_2e-4", "usual_lr_3e-3"):
+            for seed in (5, 4):
+                if (method, recipe) == ("finetune", "usual_lr_3e-3"):
+                    failed = filled.trial(method=method, recipe=recipe, seed=seed, **words)
+                    filled.attempt(failed, 1, "failed", kind="diverged", message="at step 3")
+                elif method != "ewc" or seed == 5:
+                    value = 0.7 - worse + 0.01 * seed
+                    values = [*PAPER[:-1], [value] * 4]
+                    filled.done(values, method=method, recipe=recipe, seed=seed, **words)
+    filled.trial(method="ewc", recipe="usual_lr_2e-4", seed=4, **words)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import formats, seeds_saved
+from benchmarks import formats, halving, seeds_saved
+from schema.catalog import Catalog
 from schema.checks import parts
+from schema.site import Site
 from tests.slurm.cluster import missing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -228,3 +230,41 @@ def test_orders_are_compared_by_the_question(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     for order in ("any_pair", "lanes_8_by_2", "lane_1_by_1"):
         assert len([line for line in out.read_text().splitlines() if order in line]) == 2
+
+
+def test_halving_is_compared_with_the_full_sweep_by_what_both_chose_and_spent(
+    tmp_path: Path,
+) -> None:
+    """Of `finetune` the best recipe goes on; of `lora_r8` it does not; of `lwf` a trial is missing."""
+    site = Site.load(tmp_path)
+    halving.prepare(site, ["finetune", "lora_r8", "lwf"], tmp_path / "weights")
+    with Catalog(site.catalog).open() as connection:
+        connection.execute(
+            "CREATE TEMP TABLE made AS SELECT trial.id, trial.study, trial.method, "
+            "dense_rank() OVER (ORDER BY recipe.lr) AS place "
+            "FROM trial JOIN recipe ON recipe.name = trial.recipe"
+        )
+        for statement in (
+            "DELETE FROM made WHERE method = 'lwf' AND study = 'full' AND place = 7",
+            # On the first rung the fifth and the sixth are best; at the full budget the fifth or the first
+            "ALTER TABLE made ADD COLUMN value DOUBLE",
+            "UPDATE made SET value = CASE WHEN study = 'halved' THEN 0.5 - abs(place - 5.4) / 20 "
+            "WHEN method = 'lora_r8' THEN 0.6 - place / 20 ELSE 0.6 - abs(place - 5.0) / 20 END",
+            "INSERT INTO attempt (trial, attempt, spec, spec_id, batch, position) "
+            "SELECT id, 1, '{}', 'x', 'x', 0 FROM made",
+            "INSERT INTO outcome (trial, attempt, state) SELECT id, 1, 'done' FROM made",
+            "INSERT INTO cost (trial, attempt, task, phase, flops, seconds, steps, pairs) "
+            "SELECT id, 1, 1, 'train', CASE study WHEN 'full' THEN 8 ELSE 1 END, 1, 1, 1 FROM made",
+            "INSERT INTO result BY NAME SELECT made.id AS trial, 1 AS attempt, task.task, task.task AS step, "
+            "dataset, metric, label_space, 'deployed' AS weights, value, 160 AS examples, 1.0 AS fraction "
+            "FROM made, suite_member, range(3) AS task(task) WHERE suite = 'world_search'",
+        ):
+            connection.execute(statement)
+        compared = halving.compare(connection)
+    assert [one.method for one in compared] == ["finetune", "lora_r8"]
+    tuned, missed = compared
+    assert tuned.full == tuned.halved and missed.full != missed.halved
+    assert tuned.full_value == pytest.approx(0.6) and missed.full_value == pytest.approx(0.55)
+    # Seven trials of eight, against seven of one and two of eight
+    assert tuned.share == pytest.approx((7 + 16) / 56)
+    assert halving.lines(compared)[-1] == "1 of 2 methods the same, 0.41 of the FLOPs"

@@ -31,7 +31,7 @@ tried AS (
     JOIN stage ON stage.trial = trial.id
     LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.id
     WHERE trial.study = study
-      AND CASE WHEN on_test OR trial.study <> study
+      AND CASE WHEN on_test OR trial.study IS DISTINCT FROM study
                     OR trial.stream IN (SELECT stream.validation FROM stream
                                         WHERE stream.validation IS NOT NULL)
                THEN TRUE

@@ -4,9 +4,10 @@
 -- recipes that a method ran there the one with the highest mean of `measure`, at equal words, as
 -- soon as every trial of that search is over; on the stream itself with `seeds` seeds that the
 -- search did not use, which follow on its last. Nothing is chosen on the stream itself. study: only
--- trials of that study are the search; left out: all.
+-- trials of that study are the search; left out: all. draws: how many recipes a search tries that
+-- grows (`suggested`); nothing is chosen for a method that has fewer.
 CREATE OR REPLACE MACRO tuned(
-    measure VARCHAR := 'gm', seeds INTEGER := 3, study VARCHAR := NULL
+    measure VARCHAR := 'gm', seeds INTEGER := 3, study VARCHAR := NULL, draws INTEGER := 1
 ) AS TABLE
 WITH
 searched AS (
@@ -27,6 +28,7 @@ of_recipe AS (
 ),
 chosen AS (
     SELECT backbone, stream, mixture, method, budget, max(last_seed) AS last_seed,
+           count(*) AS recipes,
            arg_max(recipe, (on_validation, recipe)) FILTER (WHERE on_validation IS NOT NULL)
            AS recipe
     FROM of_recipe
@@ -39,5 +41,5 @@ SELECT chosen.backbone, stream.name AS stream, chosen.mixture, chosen.method, ch
 FROM chosen
 JOIN stream ON stream.validation = chosen.stream
 CROSS JOIN range(1, seeds + 1) AS number(seed)
-WHERE chosen.recipe IS NOT NULL
+WHERE chosen.recipe IS NOT NULL AND chosen.recipes >= draws
 ORDER BY 7, 1, 2, 3, 4, 6, 5;

@@ -10,11 +10,14 @@ import contextlib
 import json
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from schema.checks.standing import Rule, RuleError, rows
+from runner.scheduler import learned
+from schema.checks.standing import Rule, RuleError, drawing, rows
 from schema.locked import locked
 
 # The exit code where the catalog cannot be opened
@@ -34,18 +37,32 @@ def main() -> int:
         for entry in request["rules"]:
             # Each rule has its own time, and the kernel ends this process when it is over
             signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-            print(json.dumps(answer(connection, Rule(**entry))), flush=True)
+            reply = answer(connection, Rule(**entry))
             signal.setitimer(signal.ITIMER_REAL, 0)
+            # Without a limit: the library takes seconds to import, and drawing always ends
+            print(json.dumps(drawn(reply)), flush=True)
     return 0
 
 
-def answer(connection: duckdb.DuckDBPyConnection, rule: Rule) -> dict[str, object]:
+def answer(connection: duckdb.DuckDBPyConnection, rule: Rule) -> dict[str, Any]:
     """Return what a rule returns that the catalog lacks, or why it cannot be run."""
     try:
         columns, returned = rows(connection, rule)
     except RuleError as error:
         return {"error": str(error)}
     return {"columns": columns, "rows": returned}
+
+
+def drawn(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer whose trials have recipes, drawn here where the rule leaves that open."""
+    if not drawing(reply.get("columns", ())):
+        return reply
+    try:
+        columns, trials, recipes = learned.draw(reply["columns"], reply["rows"])
+    except RuleError as error:
+        return {"error": str(error)}
+    made = [asdict(recipe) for recipe in recipes]
+    return {"columns": columns, "rows": trials, "recipes": made}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from rich.console import Console
 from runner.scheduler import forecast_tables, rules
 from runner.scheduler.estimates import Outlook
 from runner.scheduler.fact_rows import named_rows
-from schema.checks.standing import WORDS, unknown_words
+from schema.checks.standing import WORDS
 from schema.site import Site
 
 
@@ -83,7 +83,7 @@ def priced(
         if answer.error or answer.wishes or not answer.rows:
             checked.append(answer)
             continue
-        if lines := unknown_words(connection, answer.rows):
+        if lines := rules.unknown(connection, answer):
             checked.append(replace(answer, error=" ".join(lines)))
             continue
         additions += _price(connection, answer)
@@ -102,6 +102,7 @@ def _price(connection: duckdb.DuckDBPyConnection, answer: rules.Answer) -> Seque
     named = replace(answer, columns=(*WORDS, "study"), rows=rows)
     connection.execute("BEGIN")
     try:
+        rules.insert_recipes(connection, answer.recipes)
         # Numbers of their own: the sequence of the catalog stays as it is
         rules.insert_trials(connection, named, range(number + 1, number + 1 + len(rows)))
         quoted = study.replace("'", "''")

@@ -21,9 +21,10 @@ import duckdb
 
 from runner.run_folder import crash_point
 from runner.scheduler.ask_rules import BUSY
+from runner.scheduler.learned import Drawn
 from runner.scheduler.report import Report
 from schema.catalog import Catalog, CatalogBusyError, transaction
-from schema.checks.standing import SECONDS, WISH, WORDS, Rule, unknown_words
+from schema.checks.standing import SECONDS, WISH, WORDS, Rule, RuleError, unknown_words
 
 ROOT = Path(__file__).resolve().parents[2]
 # The parent's patience beyond the seconds of the rules: for starting, and for handing over
@@ -53,6 +54,8 @@ class Answer:
     rule: Rule
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
+    # Recipes of the rows that are made with them
+    recipes: Sequence[Drawn] = ()
     error: str = ""
 
     @property
@@ -138,7 +141,9 @@ def _ask_some(path: Path, rules: Sequence[Rule], seconds: float) -> list[Answer]
     lines = [line for line in output.splitlines(keepends=True) if line.endswith("\n")]
     answers = []
     for rule, line in zip(rules, lines, strict=False):
-        answers.append(Answer(rule=rule, **json.loads(line)))
+        reply = json.loads(line)
+        reply["recipes"] = [Drawn(**recipe) for recipe in reply.get("recipes", [])]
+        answers.append(Answer(rule=rule, **reply))
     if len(answers) < len(rules):
         error = _death(child.returncode, seconds, trouble)
         answers.append(Answer(rule=rules[len(answers)], error=error))
@@ -160,7 +165,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, answer: Answer, report: Repor
     """Insert what a rule returned, all of it or nothing."""
     name = answer.rule.name
     # Before the insertion: one that is refused has drawn numbers of trials, again in every pass
-    if not answer.wishes and (lines := unknown_words(connection, answer.rows)):
+    if lines := unknown(connection, answer):
         report.problem(f"rule {name}", " ".join(lines))
         return
     try:
@@ -170,8 +175,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, answer: Answer, report: Repor
             if answer.wishes:
                 count = _insert_wishes(connection, answer)
             else:
+                insert_recipes(connection, answer.recipes)
                 count = insert_trials(connection, answer)
             crash_point("rule")
+    except RuleError as error:
+        report.problem(f"rule {name}", str(error))
+        return
     except duckdb.Error as error:
         report.problem(f"rule {name}", f"the catalog refuses what its query returns. {error}")
         return
@@ -196,6 +205,40 @@ def _unchanged(connection: duckdb.DuckDBPyConnection, rule: Rule) -> bool:
     A person may have edited or ended it meanwhile; then the next pass runs it as it is now.
     """
     return rule in standing(connection)
+
+
+def unknown(connection: duckdb.DuckDBPyConnection, answer: Answer) -> list[str]:
+    """Return a line for every word of the trials of an answer that nobody has."""
+    if answer.wishes:
+        return []
+    recipes = [recipe.name for recipe in answer.recipes]
+    return unknown_words(connection, answer.rows, recipes)
+
+
+def insert_recipes(connection: duckdb.DuckDBPyConnection, recipes: Sequence[Drawn]) -> None:
+    """Insert the recipes that the catalog lacks.
+
+    Raises:
+        RuleError: a recipe of that name is there and is another one.
+    """
+    for recipe in recipes:
+        values = asdict(recipe)
+        drawn = (
+            "SELECT * REPLACE ($name AS name, coalesce($lr, lr) AS lr, "
+            "coalesce($weight_decay, weight_decay) AS weight_decay, $note AS note) "
+            "FROM recipe WHERE name = $base"
+        )
+        connection.execute(f"INSERT INTO recipe BY NAME {drawn} ON CONFLICT DO NOTHING", values)
+        other = connection.execute(
+            f"SELECT * EXCLUDE (note) FROM ({drawn}) "
+            "EXCEPT SELECT * EXCLUDE (note) FROM recipe WHERE name = $name",
+            values,
+        ).fetchall()
+        if other:
+            raise RuleError(
+                f"it draws recipe {recipe.name!r}, and there is another recipe of that name. Give "
+                "the sampler another seed, or search around another base."
+            )
 
 
 def insert_trials(

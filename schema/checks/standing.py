@@ -5,10 +5,11 @@ words below. When a pass of sync runs the rule, the catalog may be another and t
 been inserted past the first check; then the same words are a problem of that rule alone.
 """
 
+import importlib.util
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget", "seed")
 # The words that are names: each column is called as the table whose rows it names
 AXES = WORDS[:-1]
 OPTIONAL = ("priority", "study")
+# Of a trial whose recipe is yet to be drawn around the one that it names (`suggested`)
+DRAW = ("draw", "drawn_from")
 WISH = ("trial", "wish", "reason")
 # How long the SELECT of a rule may run: it holds the catalog as long
 SECONDS = 10.0
@@ -67,7 +70,9 @@ def check_columns(columns: Sequence[str]) -> None:
         RuleError: the message names what is missing and what is unknown.
     """
     required: tuple[str, ...] = WORDS
-    allowed: tuple[str, ...] = (*WORDS, *OPTIONAL)
+    allowed: tuple[str, ...] = (*WORDS, *OPTIONAL, *DRAW)
+    if drawing(columns):
+        required = (*WORDS, *DRAW)
     if "wish" in columns:
         required = allowed = WISH
     missing = [name for name in required if name not in columns]
@@ -85,10 +90,33 @@ def check_columns(columns: Sequence[str]) -> None:
     )
 
 
+def drawing(columns: Sequence[str]) -> bool:
+    """Return whether the recipes of trials with these columns are yet to be drawn."""
+    return any(name in columns for name in DRAW)
+
+
+def check_sampler(columns: Sequence[str]) -> None:
+    """Refuse a rule whose recipes are drawn by a library that is not installed.
+
+    Raises:
+        RuleError: the message says how to install it.
+    """
+    if drawing(columns) and importlib.util.find_spec("optuna") is None:
+        raise RuleError(
+            "its query asks for recipes that Optuna draws, which is not installed. Install it with "
+            'pip install "weir[optuna]", or draw recipes by sweep.'
+        )
+
+
 def unknown_words(
-    connection: duckdb.DuckDBPyConnection, trials: Iterable[Sequence[Any]]
+    connection: duckdb.DuckDBPyConnection,
+    trials: Iterable[Sequence[Any]],
+    recipes: Collection[str] = (),
 ) -> list[str]:
-    """Return a line for every name that a table of words lacks; each trial begins with `WORDS`."""
+    """Return a line for every name that a table of words lacks; each trial begins with `WORDS`.
+
+    `recipes` are those that are to be made with the trials.
+    """
     used: dict[str, set[Any]] = {axis: set() for axis in AXES}
     for words in trials:
         for axis, word in zip(AXES, words, strict=False):
@@ -100,6 +128,8 @@ def unknown_words(
         listed = ", ".join(known[:SHOWN_NAMES]) or "none yet"
         if len(known) > SHOWN_NAMES:
             listed += f" and {len(known) - SHOWN_NAMES} more"
+        if axis == "recipe":
+            names = names - set(recipes)
         for word in sorted(names - set(known), key=str):
             lines.append(f"unknown {axis} {word!r}. Known: {listed}.{nearest(str(word), known)}")
     return lines
@@ -110,8 +140,9 @@ def rows(
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run a rule and return what the catalog lacks of what it returns: columns and rows.
 
-    Of trials these are at most as many as the rule may still add, the first that it returns. Of
-    wishes they are those about trials that are not done and that nobody has said anything about.
+    Of trials these are at most as many as the rule may still add, the first that it returns. Where
+    their recipes are yet to be drawn the catalog lacks all of them. Of wishes they are those about
+    trials that are not done and that nobody has said anything about.
 
     Raises:
         RuleError: the rule is not as it must be, or DuckDB refuses it.
@@ -122,7 +153,8 @@ def rows(
         check_columns(columns)
         if "wish" in columns:
             return list(WISH), _wishes(connection, query)
-        used = [*WORDS, *(name for name in OPTIONAL if name in columns)]
+        check_sampler(columns)
+        used = [*WORDS, *(name for name in (*OPTIONAL, *DRAW) if name in columns)]
         return used, _trials(connection, query, used, rule.remaining)
     except duckdb.Error as error:
         raise RuleError(f"DuckDB refuses its query. {error}") from error
@@ -132,14 +164,18 @@ def _trials(
     connection: duckdb.DuckDBPyConnection, query: str, used: list[str], most: int
 ) -> list[tuple[Any, ...]]:
     """Return the trials that a query returns and the catalog lacks, each once, in its order."""
-    types = {"seed": "BIGINT", "priority": "INTEGER"}
+    types = {"seed": "BIGINT", "priority": "INTEGER", "draw": "BIGINT"}
     casts = [f"CAST({name} AS {types.get(name, 'VARCHAR')}) AS {name}" for name in used]
     words = ", ".join(WORDS)
+    known, key = "trial", words
+    if drawing(used):
+        # The recipe is only the base: what is there at the base is none of these trials
+        known, key = "(FROM trial LIMIT 0) AS known", f"{words}, draw"
     trials = connection.execute(
         f"WITH returned AS (\n{query}\n), "
         f"placed AS (SELECT {', '.join(casts)}, row_number() OVER () AS place FROM returned), "
-        f"new AS (SELECT * FROM placed ANTI JOIN trial USING ({words})), "
-        f"once AS (SELECT * FROM new QUALIFY place = min(place) OVER (PARTITION BY {words})) "
+        f"new AS (SELECT * FROM placed ANTI JOIN {known} USING ({words})), "
+        f"once AS (SELECT * FROM new QUALIFY place = min(place) OVER (PARTITION BY {key})) "
         f"SELECT {', '.join(used)} FROM once ORDER BY place LIMIT {most}"
     ).fetchall()
     for row in trials:

@@ -69,7 +69,25 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
         {"methods": "lora, ewc,finetune", "measure": "a_zs", "most_seeds": 7},
         {"methods": "lora,ewc", "words": "tiny,world,plain,usual,large"},
     ],
-    "tuned": [{"measure": "a_ka", "seeds": 2}, {"study": "first"}],
+    "tuned": [
+        {"measure": "a_ka", "seeds": 2},
+        {"study": "first"},
+        {"study": "grown", "draws": 2},
+        {"study": "grown", "draws": 3},
+    ],
+    "suggested": [
+        {"base": "usual", "study": "grown", "lr_low": 1e-4, "lr_high": 1e-2},
+        {
+            "base": "usual",
+            "study": "grown",
+            "lr_low": 2e-4,
+            "lr_high": 3e-3,
+            "draws": 4,
+            "at_once": 5,
+            "measure": "a_zs",
+            "sampler_seed": 8,
+        },
+    ],
     "halving": [
         {"study": "first", "rungs": "small, medium,large", "keep": 0.5, "on_test": True},
         {"study": "second", "rungs": "medium,seen", "keep": 0.1, "on_test": True},

@@ -1,5 +1,7 @@
 """What rules ask for, step by step: pairs until it is decided, recipes that go on, seeds that confirm."""
 
+import json
+
 import duckdb
 import pytest
 
@@ -40,6 +42,31 @@ def test_a_clear_difference_is_decided_at_the_first_look(filled: Filled) -> None
         assert seeds(filled, TWO) == {"finetune": [0, 1, 2], "lora": [0, 1, 2]}, "pairs are missing"
         run(filled, 0.7 - noise, method="lora", seed=seed)
     assert seeds(filled, TWO) == {}
+
+
+def test_seeds_follow_on_the_first_that_both_have(filled: Filled) -> None:
+    """As after a search that used seed 0: what is compared keeps off it."""
+    run(filled, 0.5, seed=1)
+    for seed in (1, 2, 3):
+        run(filled, 0.5 + 0.1 * (seed % 2), method="lora", seed=seed)
+    assert seeds(filled, TWO) == {"finetune": [1, 2, 3], "lora": [1, 2, 3]}
+    run(filled, 0.4, seed=2)
+    run(filled, 0.7, seed=3)
+    assert seeds(filled, TWO)["lora"] == [1, 2, 3, 4, 5, 6]
+
+
+CHOSEN = "decided(a := 'finetune', b := 'lora', most_seeds := 6, recipes := 'chosen')"
+
+
+def test_what_is_chosen_is_compared_when_both_methods_have_it(filled: Filled) -> None:
+    run(filled, 0.5, recipe="r1", seed=1)
+    assert filled.rows(CHOSEN) == [], "the other method has no recipe yet"
+    run(filled, 0.5, recipe="r2", method="lora", seed=1)
+    assert {(row["method"], row["recipe"], row["seed"]) for row in filled.rows(CHOSEN)} == {
+        (method, recipe, seed)
+        for method, recipe in (("finetune", "r1"), ("lora", "r2"))
+        for seed in (1, 2, 3)
+    }
 
 
 def test_a_tie_asks_for_the_next_look_until_the_seeds_are_spent(filled: Filled) -> None:
@@ -111,6 +138,57 @@ def test_a_method_is_measured_at_the_recipe_chosen_on_validation_with_new_seeds(
     assert open_trial
 
 
+SUGGESTED = "suggested(base := 'usual', study := 'search', draws := 4, at_once := 3, lr_low := 1e-4, lr_high := 1e-2)"
+
+
+def test_a_search_that_learns_waits_for_its_last_trial_and_ends_at_its_draws(
+    filled: Filled,
+) -> None:
+    """What it is drawn from are values of validation images, a failed recipe without one."""
+    words = {"stream": "world_validation", "study": "search"}
+    run(filled, 0.5, recipe="r1", seed=2, **words)
+    last = filled.trial(recipe="r2", seed=2, **words)
+    assert filled.rows(SUGGESTED) == []
+    filled.attempt(last, 1, "failed", kind="diverged", message="at step 1")
+    # Of another study: it is not learned from, and its recipe is not drawn
+    run(filled, 0.9, recipe="r8", stream="world_validation", study="another")
+    rows = filled.rows(SUGGESTED)
+    assert [(row["recipe"], row["seed"], row["draw"]) for row in rows] == [
+        ("usual", 2, 3), ("usual", 2, 4),
+    ]  # fmt: skip
+    known = json.loads(rows[0]["drawn_from"])
+    assert [(one["lr"], one["value"]) for one in known["tried"]] == [(1e-4, 0.5), (2e-4, None)]
+    assert known["taken"] == ["r1", "r2", "r8"] and known["lr"] == [1e-4, 1e-2]
+    assert filled.rows("tuned(study := 'search', draws := 3)") == []
+    run(filled, 0.4, recipe="r3", seed=2, **words)
+    run(filled, 0.4, recipe="r4", seed=2, **words)
+    assert filled.rows(SUGGESTED) == []
+    assert {row["recipe"] for row in filled.rows("tuned(study := 'search', draws := 3)")} == {"r1"}
+
+
+@pytest.mark.parametrize("change", ["lr = 0.5", "batch_pairs = 8", "weight_decay = 0.3"])
+def test_a_search_that_learns_refuses_recipes_that_are_none_of_its_range(
+    filled: Filled, change: str
+) -> None:
+    """Batches of another size, say, would be taken for an effect of the learning rate."""
+    run(filled, 0.5, recipe="r1", stream="world_validation", study="search")
+    filled.connection.execute(f"UPDATE recipe SET {change} WHERE name = 'r1'")
+    words = "draws around recipe usual, and r1 of study search is not that recipe with numbers"
+    with pytest.raises(duckdb.Error, match=words):
+        filled.rows(SUGGESTED)
+    with pytest.raises(duckdb.Error, match="draws around recipe usaul"):
+        filled.rows(SUGGESTED.replace("'usual'", "'usaul'"))
+
+
+def test_a_search_that_learns_refuses_test_images(filled: Filled) -> None:
+    run(filled, 0.5, recipe="r1", study="search")
+    with pytest.raises(
+        duckdb.Error, match="learns from validation images, and no stream names world"
+    ):
+        filled.rows(SUGGESTED)
+    assert filled.rows(SUGGESTED.replace(")", ", on_test := TRUE)"))
+
+
 def test_more_draws_keep_those_that_there_are(filled: Filled) -> None:
     few, many = (
         filled.rows(f"sweep(base := 'usual', draws := {draws}, lr_low := 1e-4, lr_high := 1e-2)")
@@ -145,6 +223,9 @@ def test_a_hypothesis_that_came_after_its_trials_says_so(filled: Filled) -> None
         ("sweep(base := 'usual', lr_high := 1)", "are a range above 0, not NULL to 1.0"),
         ("sweep(base := 'usual', decay_low := -1, decay_high := 1)", "decay_low and decay_high are a range above 0"),
         ("sweep(base := 'usual', draws := 0, lr_low := 1, lr_high := 2)", "draws must be at least 1, not 0"),
+        ("suggested(base := 'usual', lr_low := 1e-2, lr_high := 1e-4)", "are a range above 0, not 0.01 to 0.0001"),
+        ("suggested(base := 'usual', decay_low := 0, decay_high := 1)", "decay_low and decay_high are a range above 0"),
+        ("suggested(base := 'usual', lr_low := 1, lr_high := 2, at_once := 0)", "draws and at_once must be at least 1, not 12 and 0"),
         ("halving(rungs := 'small, lareg')", "there is no budget  lareg"),
         ("halving(rungs := 'small,large', keep := 0)", "keep is a share above 0 and at most 1, not 0"),
         ("best_of(methods := 'finetune,lroa')", "there is no method lroa"),

@@ -18,6 +18,7 @@ ASKED = {
     "cheapest": "max_loss := 0.5",
     "halving": "study := 'first', rungs := 'small,large', on_test := TRUE",
     "sweep": "base := 'usual', lr_low := 1e-4, lr_high := 1e-2",
+    "suggested": "base := 'usual', study := 'first', lr_low := 1e-4, lr_high := 1e-2, on_test := TRUE",
     "heat_difference": "'finetune', 'plain', 'usual', 'lora', 'replay', 'usual'",
 }  # where the defaults exclude everything in the small catalog
 CONSTANT = {

@@ -1,5 +1,6 @@
 """From one INSERT INTO rule to an answer, unattended, on the local backend."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,15 @@ import pytest
 from schema import grid
 from schema.site import Site
 from tests.journey import LOCAL, ask
+from tests.kills import Kills
 from tests.processes import command
+from tests.searching import (
+    RETRIES,
+    declare_search,
+    killed_search,
+    same_search,
+    undisturbed_search,
+)
 from tests.template import fresh
 from tests.toy import AXES, toy_methods
 
@@ -49,3 +58,15 @@ def test_one_rule_and_one_command_lead_to_an_answer(folder: Path) -> None:
         site, "SELECT hypothesis, trials_before, said_first FROM hypotheses"
     )
     assert (hypothesis, before, first) == ("the average forgets less", 0, True)
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_at_random_ends_as_an_undisturbed_one(folder: Path) -> None:
+    """F20, F41: syncs and workers are killed; the same trials by the same rules, the same results to
+    the bit, the same answer (I2, I3, I4, I8)."""
+    quiet = undisturbed_search(folder / "quiet")
+    site = declare_search(folder / "killed", f"{LOCAL}trials_per_job = 2\n{RETRIES}")
+    kills = Kills(site=site, dice=random.Random(5), parents=False)
+    killed_search(kills, each=7, pause_s=1.5)
+    assert kills.killed["sync"] > 1 and kills.killed["worker"] > 1, kills.killed
+    same_search(site, quiet)

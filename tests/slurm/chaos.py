@@ -8,25 +8,20 @@ long run.
 """
 
 import argparse
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from runner.run_folder import read_json
 from schema import grid
 from schema.catalog import Catalog
-from schema.site import Site
 from tests.journey import LOCAL, SLURM, STANDING, ask, declare, done_once, settle
-from tests.processes import ROOT, command
+from tests.kills import Kills
+from tests.processes import command
 from tests.slurm.census import daemons, send
 from tests.slurm.cluster import Cluster
 from tests.toy import toy_grid
@@ -40,16 +35,12 @@ SITE = (
 )
 
 
-@dataclass
-class Chaos:
+@dataclass(kw_only=True)
+class Chaos(Kills):
     """One run: a grid, its cluster, and what has been done to them."""
 
-    site: Site
     cluster: Cluster
-    dice: random.Random
     trials: int
-    killed: Counter[str] = field(default_factory=Counter)
-    sync: subprocess.Popen[bytes] | None = None
 
     def run(self, kills: int, pause_s: float) -> None:
         """Kill, at random moments `pause_s` apart on average, while sync passes follow one another."""
@@ -74,47 +65,6 @@ class Chaos:
                 self.more()
         if self.sync is not None:
             self.sync.wait()
-
-    def keep_syncing(self) -> None:
-        """Start the next pass when the last one is over, however it ended."""
-        if self.sync is None or self.sync.poll() is not None:
-            self.sync = subprocess.Popen(
-                [sys.executable, "-m", "runner.sync"],
-                cwd=self.site.folder,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-
-    def kill_sync(self) -> bool:
-        if self.sync is None or self.sync.poll() is not None:
-            return False
-        self.sync.kill()
-        self.sync.wait()
-        return True
-
-    def kill_worker(self) -> bool:
-        """One of the workers that train, or the job around it."""
-        claims = [
-            read_json(path)
-            for path in self.site.runs.glob("[0-9]*/[0-9]*/claim")
-            if not (path.parent / "outcome.json").exists()
-        ]
-        alive = [
-            int(claim["pid"])
-            for claim in claims
-            if claim and not claim["revoked"] and Path(f"/proc/{claim['pid']}").exists()
-        ]
-        if not alive:
-            return False
-        pid = self.dice.choice(alive)
-        try:
-            if self.dice.random() < 0.3:
-                pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-            os.kill(pid, signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        return True
 
     def kill_slurmd(self) -> bool:
         """It comes back after some seconds, as a supervised daemon does."""
@@ -167,10 +117,10 @@ def run(kills: int, seed: int, trials: int, pause_s: float, folder: Path) -> Cha
         try:
             with cluster.loaded():
                 chaos = Chaos(
-                    declare(folder / "chaos", SITE, trials, STEPS),
-                    cluster,
-                    random.Random(seed),
-                    trials,
+                    site=declare(folder / "chaos", SITE, trials, STEPS),
+                    cluster=cluster,
+                    dice=random.Random(seed),
+                    trials=trials,
                 )
                 chaos.run(kills, pause_s)
                 cluster.wait_ready()

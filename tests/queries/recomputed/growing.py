@@ -1,6 +1,7 @@
 """Recompute what rules ask for: the trials that a search or a decision still lacks, and what rules and studies came to."""
 
 import itertools
+import json
 import math
 from typing import Any
 
@@ -68,13 +69,17 @@ def decided(
         known = judged.get(key, {"look": 0, "verdict": "too few seeds"})
         if known["verdict"] not in ("too few seeds", "tie"):
             continue
+        if recipes == "chosen" and not (known.get("recipe_a") and known.get("recipe_b")):
+            continue
         at = {a: known.get("recipe_a") or key[3], b: known.get("recipe_b") or key[3]}
-        lost = set()
+        lost, firsts = set(), [0]
         for method, recipe in at.items():
-            for trial in trials_of(facts, (*key[:3], recipe, key[4]), {method}):
-                lost |= {trial["seed"]} if trial["state"] in OVER else set()
+            own = trials_of(facts, (*key[:3], recipe, key[4]), {method})
+            lost |= {trial["seed"] for trial in own if trial["state"] in OVER}
+            if own:
+                firsts.append(min(trial["seed"] for trial in own))
         seeds = LOOKS[known["look"]] + len(lost)
-        for seed in range(seeds if seeds <= most_seeds else 0):
+        for seed in range(max(firsts), max(firsts) + (seeds if seeds <= most_seeds else 0)):
             for method, recipe in at.items():
                 row = sentence(key, method, seed, f"decide {a} or {b}")
                 found.append(row | {"recipe": recipe})
@@ -119,7 +124,9 @@ def best_of(
 
 
 @answers
-def tuned(facts: Facts, measure: str = "gm", seeds: int = 3, study: str | None = None) -> list[Row]:
+def tuned(
+    facts: Facts, measure: str = "gm", seeds: int = 3, study: str | None = None, draws: int = 1
+) -> list[Row]:
     state, values = stages(facts), {row["trial"]: row["value"] for row in at_end(facts, measure)}
     found = []
     words = ("backbone", "stream", "mixture", "method", "budget")
@@ -134,6 +141,8 @@ def tuned(facts: Facts, measure: str = "gm", seeds: int = 3, study: str | None =
                 means[recipe] = mean(values.get(row["id"]) for row in rows)
             known = {name: value for name, value in means.items() if value is not None}
             if not known or any(state[row["id"]] in OPEN for row in alike):
+                continue
+            if len(means) < draws:
                 continue
             best = max(known, key=lambda name: (known[name], name))
             last = max(row["seed"] for row in alike)
@@ -178,6 +187,73 @@ def halving(
                         row = named(words, key) | {"recipe": recipe, "budget": larger}
                         found.append(row | {"seed": trial["seed"], "study": study})
     return found
+
+
+@answers
+def suggested(
+    facts: Facts,
+    base: str = "tiny_lr_1e-3",
+    study: str = "search",
+    draws: int = 12,
+    at_once: int = 3,
+    lr_low: float | None = None,
+    lr_high: float | None = None,
+    decay_low: float | None = None,
+    decay_high: float | None = None,
+    measure: str = "gm",
+    sampler_seed: int = 0,
+    on_test: bool = False,
+) -> list[Row]:
+    state, values = stages(facts), {row["trial"]: row["value"] for row in at_end(facts, measure)}
+    words, recipes = ("backbone", "stream", "mixture", "method", "budget"), facts.by_name("recipe")
+    search = [trial for trial in facts["trial"] if trial["study"] == study]
+    ranges = {"lr": (lr_low, lr_high), "weight_decay": (decay_low, decay_high)}
+    wanted = {key: list(ends) if ends[0] is not None else None for key, ends in ranges.items()}
+    found: list[Row] = []
+    for key, alike in grouped(search, *words).items():
+        own = grouped(sorted(alike, key=lambda trial: trial["id"]), "recipe")
+        open_ = any(state[trial["id"]] in OPEN for trial in alike)
+        if open_ or not any(wanted.values()):
+            continue
+        tried = []
+        for (recipe,), rows in own.items():
+            numbers = {column: recipes[recipe][column] for column in ranges}
+            tried.append(numbers | {"value": mean(values.get(row["id"]) for row in rows)})
+        taken = set()
+        for trial in facts["trial"]:
+            if tuple(trial[word] for word in words) == key:
+                taken.add(trial["recipe"])
+        first = sorted(trial["seed"] for trial in next(iter(own.values())))
+        for place in range(1, min(at_once, draws - len(own)) + 1):
+            known = wanted | {"taken": sorted(taken), "tried": tried, "sampler_seed": sampler_seed}
+            for seed in first:
+                row = named(words, key) | {"recipe": base, "seed": seed, "study": study}
+                row |= {"draw": len(own) + place, "drawn_from": Written(known)}
+                found.append(row)
+    return found
+
+
+class Written:
+    """What is written as JSON, its numbers as equal as sums of floats can be."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and rounded(json.loads(other)) == rounded(self.content)
+
+    def __repr__(self) -> str:
+        return json.dumps(self.content)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def rounded(content: Any) -> Any:
+    if isinstance(content, float):
+        return round(content, 9)
+    if isinstance(content, dict):
+        return {key: rounded(value) for key, value in content.items()}
+    return [rounded(each) for each in content] if isinstance(content, list) else content
 
 
 @answers
