@@ -17,7 +17,7 @@ from streams.formats._header_words import FILE, HEADER, KINDS, MORE, SIGN, WORDS
 from streams.formats._samples import image_of
 
 # Where the fields of a header are (POSIX ustar), and one more behind each
-NAME, SIZE, KIND, SIGNED, PREFIX = (0, 100), (124, 135), 156, (257, 262), 345
+NAME_END, SIZE, KIND, SIGNED, PREFIX = 99, (124, 135), 156, (257, 262), 345
 # Columns of names that are looked at: the fewest within which all names end
 WIDTHS = (16, 32, 64, 100)
 SLASH, DOT = ord("/"), ord(".")
@@ -109,14 +109,17 @@ def _plain(blocks: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> Members
     at = starts // HEADER
     kinds = blocks[:, KIND][at]
     signs = blocks[:, slice(*SIGNED)][at]
-    plain = np.isin(kinds, list(KINDS)).all() and not blocks[:, PREFIX][at].any()
-    if not plain or not (signs == np.frombuffer(SIGN, np.uint8)).all():
+    # A name that fills its field may go on in the prefix
+    further = blocks[:, NAME_END][at].any() or blocks[:, PREFIX][at].any()
+    if further or not np.isin(kinds, list(KINDS)).all():
         return None
-    further = kinds == MORE
-    if further.any():
-        if sizes[further].max() > HEADER:
+    if not (signs == np.frombuffer(SIGN, np.uint8)).all():
+        return None
+    extends = kinds == MORE
+    if extends.any():
+        if sizes[extends].max() > HEADER:
             return None
-        extended = blocks[at[further] + 1].tobytes()
+        extended = blocks[at[extends] + 1].tobytes()
         if any(word in extended for word in WORDS):
             return None
     files = np.isin(kinds, FILE)
