@@ -159,7 +159,9 @@ def main() -> None:
         for case in CASES:
             for line in compare(case, Path(place), small, rounds):
                 console.print(line)
-    console.print("\n| pictures | cut | apart on average (of the worst) | at most | left to Pillow |")
+    console.print(
+        "\n| pictures | cut | apart on average (of the worst) | at most | left to Pillow |"
+    )
     console.print("|---|---|--:|--:|--:|")
     for case in CASES:
         console.print(apart(case, looked_at))

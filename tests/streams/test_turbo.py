@@ -72,6 +72,11 @@ def flower(width: int, height: int) -> Image.Image:
     return Image.fromarray(blocks.repeat(4, 0).repeat(4, 1)[:height, :width])
 
 
+def ended(data: bytes) -> bytes:
+    """A JPEG that ends in the middle, as if that were right, of which libjpeg-turbo warns."""
+    return data[: len(data) // 2] + data[-2:]
+
+
 # Ten kinds that are not left to Pillow
 KINDS: dict[str, Callable[[int, int], bytes]] = {
     "jpeg": lambda *size: file(photo(*size)),
@@ -145,7 +150,7 @@ OTHERS: dict[str, Callable[[], bytes | Image.Image]] = {
     "gif": lambda: file(photo(60, 44).convert("P"), "GIF"),
     "two colours": lambda: file(photo(60, 44).convert("1"), "PNG"),
     "decoded": lambda: photo(60, 44),
-    "without an end": lambda: file(photo(60, 44))[:-2],
+    "ended early": lambda: ended(file(photo(60, 44))),
     "very wide": lambda: file(photo(20000, 2)),
 }
 
@@ -206,8 +211,6 @@ def test_every_tag_of_open_clip_is_read() -> None:
             made = by_turbo(data, 64, preprocessing=wanted)
             off_by = off(made, pixels(data, 64, preprocessing=wanted))
             assert off_by.mean() < (0.7 if size[0] == 1500 else 0.3)
-        thin = file(photo(900, 3))
-        by_turbo(thin, 64, preprocessing=wanted, left=int(mode == "longest"))
 
 
 def test_an_unknown_decoder_is_refused_with_those_there_are() -> None:
@@ -310,7 +313,7 @@ def test_the_same_however_they_are_read(name: str, tmp_path: Path) -> None:
     drawn = [one.draw() for one in halves]
     assert torch.equal(torch.cat([draw.images for draw in drawn]), batches[0].images)
     if name == "torchvision":
-        assert state[LEFT] >= 3 * 8, "it decodes its images itself"
+        assert state[LEFT] >= 3 * 6, "it decodes its images itself"
 
 
 def test_what_a_worker_decoded_is_not_copied(tmp_path: Path) -> None:
