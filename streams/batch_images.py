@@ -117,5 +117,7 @@ def _memory(shape: Sequence[int], shared: bool) -> Tensor:
     """Return uint8 of a shape, not yet written."""
     if not shared:
         return torch.empty(*shape, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(math.prod(shape))
-    return torch.empty(0, dtype=torch.uint8).set_(storage, 0, torch.Size(shape))
+    # As torch's own loader does for the batches that it puts together
+    kind: Any = torch.UntypedStorage
+    flat = torch.empty(0, dtype=torch.uint8).set_(kind._new_shared(math.prod(shape)))
+    return flat.view(*shape)

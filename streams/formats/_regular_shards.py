@@ -133,7 +133,7 @@ def _names(blocks: np.ndarray, at: np.ndarray) -> np.ndarray | None:
     """Return (M, W) uint8: names with zeros behind each; None: one is too long, or unusual."""
     for width in WIDTHS:
         if not blocks[:, width - 1][at].any():
-            names = blocks[:, :width][at]
+            names: np.ndarray = blocks[:, :width][at]
             break
     else:
         return None
@@ -152,7 +152,8 @@ def _first_dots(names: np.ndarray) -> np.ndarray | None:
     places = np.arange(names.shape[1])
     # The last slash, whose place is the largest
     base = np.where(names == SLASH, places + 1, 0).max(1)
-    dots = np.where((names == DOT) & (places >= base[:, None]), places, names.shape[1]).min(1)
+    dotted = (names == DOT) & (places >= base[:, None])
+    dots: np.ndarray = np.where(dotted, places, names.shape[1]).min(1)
     if (dots == names.shape[1]).any() or (dots == base).any():
         return None
     return dots
