@@ -193,15 +193,7 @@ class Mixture:
 
     def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
         """Return which rows of each portion are of a part of the batch."""
-        part = part or slice(0, self.batch_pairs)
-        owned, begin = [], 0
-        for _, indices in chosen:
-            end = begin + len(indices)
-            # The part's two ends, moved into this portion and counted from its beginning.
-            start, stop = (min(max(at, begin), end) - begin for at in (part.start, part.stop))
-            owned.append(slice(start, stop))
-            begin = end
-        return owned
+        return _owned(chosen, part or slice(0, self.batch_pairs))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, as JSON carries them."""
@@ -222,6 +214,18 @@ class Mixture:
         self.host.load_state(state)
         for pool, stood in zip(self.pools, state["pools"], strict=True):
             pool.load_state(stood)
+
+
+def _owned(chosen: Sequence[Portion], part: slice) -> list[slice]:
+    """Return which rows of each portion are of a part of the batch."""
+    owned, begin = [], 0
+    for _, indices in chosen:
+        end = begin + len(indices)
+        # The part's two ends, moved into this portion and counted from its beginning.
+        start, stop = (min(max(at, begin), end) - begin for at in (part.start, part.stop))
+        owned.append(slice(start, stop))
+        begin = end
+    return owned
 
 
 def _check_buffer(mixture: Mapping[str, Any], earlier: Sequence[Sequence[Portion]]) -> None:

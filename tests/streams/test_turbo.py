@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.parts import PartError
 from schema.checks.preprocessing import Preprocessing
 from schema.spec import Spec
-from streams import Draw, open_pairs
+from streams import DatasetError, Draw, open_pairs
 from streams.augmentation import box
 from streams.batch_images import LEFT
 from streams.loading import Loader
@@ -220,6 +221,20 @@ def test_an_unknown_decoder_is_refused_with_those_there_are() -> None:
     assert Augmentation.of({"decoder": "turbo"}, "recipe 'r'").decoder == "turbo"
     assert not Augmentation.of({"decoder": "turbo"}, "recipe 'r'").changes_by_chance
     assert Augmentation.of({"gray_scale_prob": 0.5}, "recipe 'r'").changes_by_chance
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    monkeypatch.delitem(sys.modules, "streams.turbo")
+    with pytest.raises(DatasetError, match=r"decoder 'turbo' needs simplejpeg.*Install it"):
+        Mixture(
+            ROW | {"pretraining_share": 0},
+            16,
+            5,
+            None,
+            how({"decoder": "turbo"} | {"scale": [0.5, 1]}),
+        )
+    Mixture(ROW | {"pretraining_share": 0, "update_share": 0.7}, 16, 5, None)
 
 
 def test_two_decoders_are_refused() -> None:
