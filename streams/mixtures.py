@@ -175,9 +175,7 @@ class Mixture:
         requests = list(self._asked(chosen, part))
         if self.device is None:
             return self.host.read(requests, shared)
-        if ahead is None:
-            ahead = self.opened(chosen, part)
-        each = zip(requests, ahead, strict=True)
+        each = zip(requests, ahead or self.opened(chosen, part), strict=True)
         return torch.cat([placed(*request, decoded, self.device) for request, decoded in each])
 
     def _asked(self, chosen: Sequence[Portion], part: slice | None) -> Iterator[Request]:
