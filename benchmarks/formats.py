@@ -153,7 +153,8 @@ def idsprites(folder: Path, pictures: list[bytes]) -> dict[str, Any]:
 class Tars(Dataset[torch.Tensor]):
     """tarfile, its members listed once, each file opened by each worker."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, transform: transforms.Compose = SHOWN) -> None:
+        self.transform = transform
         self.found = []
         for path in sorted(folder.glob("*.tar")):
             with tarfile.open(path) as tar:
@@ -175,7 +176,7 @@ class Tars(Dataset[torch.Tensor]):
             self.opened[key] = tarfile.open(path)  # noqa: SIM115
         file = self.opened[key].extractfile(member)
         assert file is not None
-        shown: torch.Tensor = SHOWN(Image.open(file).convert("RGB"))
+        shown: torch.Tensor = self.transform(Image.open(file).convert("RGB"))
         return shown
 
 

@@ -2,11 +2,12 @@
 
     python -m benchmarks.mixing [--quick] [--out FILE]
 
-The pairs of the procedural world are written into shards that are sorted by the shape in the
-picture, the hardest case: most shards are of one shape alone. The same tiny CLIP is trained on
-them from random weights, by every pair in any order, by lanes, and by a single lane of single
-shards, which mixes nothing and shows what the measure can see. Three seeds each, compared by the
-question `effect` along streams.
+The pairs of the procedural world are written into shards that are sorted by concept, the hardest
+case: a concept is a texture in a colour, and most shards are of one alone. The same tiny CLIP is
+trained on them from random weights, by every pair in any order, by lanes, by two lanes of single
+shards, and by one, which mixes nothing and shows what the measure can see: within its batches
+neither texture nor colour tells one pair from another. Three seeds each, compared by the question
+`effect` along streams.
 """
 
 import argparse
@@ -25,23 +26,33 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.measuring import surroundings
-from streams.world.shapes import KNOWN
+from streams.world.rendering import COLOURS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAIRS, SHARD_PAIRS, SEEDS = 6000, 100, 3
 # By stream: lanes, and shards of a block
-ORDERS = {"any_pair": (0, 2), "lanes_8_by_2": (8, 2), "lane_1_by_1": (1, 1)}
+ORDERS = {
+    "any_pair": (0, 2),
+    "lanes_8_by_2": (8, 2),
+    "lanes_2_by_1": (2, 1),
+    "lane_1_by_1": (1, 1),
+}
+# Steps of 128 pairs
+STEPS = 250
 GRID = """
-INSERT INTO suite (name) VALUES ('shapes');
+INSERT INTO dataset (name, format, params, kind, classes, templates) VALUES
+    ('colour', 'world', '{{"set": "colour", "test": 200}}', 'classification', '{colours}',
+     '["a {{}} shape", "a photo of a {{}} shape"]');
+INSERT INTO suite (name) VALUES ('concepts');
 INSERT INTO suite_member (suite, dataset, role, metric) VALUES
-    ('shapes', 'shape', 'adapt', 'top1'), ('shapes', 'texture', 'retain', 'top1');
+    ('concepts', 'texture', 'adapt', 'top1'), ('concepts', 'colour', 'retain', 'top1');
 """
 ORDER = """
 INSERT INTO dataset (name, format, location, params, kind) VALUES
     ('{name}', 'webdataset', 'sorted', '{params}', 'captions');
 INSERT INTO sequence (name, ordering) VALUES ('{name}', 'given');
 INSERT INTO sequence_concept VALUES ('{name}', 1, '{name}', '*');
-INSERT INTO stream (name, sequence, tasks, suite) VALUES ('{name}', '{name}', 1, 'shapes');
+INSERT INTO stream (name, sequence, tasks, suite) VALUES ('{name}', '{name}', 1, 'concepts');
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed)
 SELECT 'tiny', '{name}', 'update_only', 'finetune', 'tiny_pretraining', '{budget}', seed
 FROM range({seeds}) r(seed);
@@ -49,7 +60,7 @@ FROM range({seeds}) r(seed);
 
 
 def write_sorted(folder: Path, pairs: int) -> int:
-    """Write so many pairs of the world into shards by the shape that a caption names first.
+    """Write so many pairs of the world into shards, sorted by texture and colour.
 
     Returns how many shards there are.
     """
@@ -62,15 +73,13 @@ def write_sorted(folder: Path, pairs: int) -> int:
         ).fetchone() or ("[]", "{}")
     row: dict[str, Any] = {"name": "base", "format": "world", "location": None, "templates": []}
     row |= {"classes": json.loads(names), "params": json.loads(params), "kind": "captions"}
-    world = open_pairs(row, "train", folder / "lab/data")
+    world: Any = open_pairs(row, "train", folder / "lab/data")
     every = np.arange(pairs)
     captions = world.captions(every, np.random.default_rng(0))
-    shapes = []
-    for caption in captions:
-        named = [KNOWN.index(word) for word in caption.split() if word in KNOWN]
-        shapes.append(named[0] if named else len(KNOWN))
     images = world.images(every)
-    order = np.argsort(np.array(shapes), kind="stable")
+    # What is in the picture, whether its caption tells it or not
+    factors = world.factors.some(every)
+    order = np.lexsort((factors.colour, factors.texture))
     place = folder / "lab/data/sorted"
     place.mkdir(parents=True)
     for first in range(0, pairs, SHARD_PAIRS):
@@ -101,7 +110,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a part of it, to see that it works")
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")
     options = parser.parse_args()
-    pairs, seeds, steps = (PAIRS, SEEDS, 250) if not options.quick else (600, 2, 5)
+    pairs, seeds, steps = PAIRS, SEEDS, STEPS
+    if options.quick:
+        pairs, seeds, steps = 600, 2, 5
     console = Console(record=True, width=200, highlight=False, markup=False)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -110,7 +121,7 @@ def main() -> None:
         run(folder, "schema")
         shards = write_sorted(folder, pairs)
         budget = f"INSERT INTO budget (name, unit, total) VALUES ('short', 'steps', {steps});"
-        grid = [GRID, budget]
+        grid = [GRID.format(colours=json.dumps(list(COLOURS))), budget]
         for name, (lanes, block) in ORDERS.items():
             params = {"image_px": 32, "test": "none", "lanes": lanes, "block_shards": block}
             words = {"name": name, "params": json.dumps(params), "budget": "short", "seeds": seeds}
@@ -118,7 +129,9 @@ def main() -> None:
         (folder / "grid.sql").write_text("".join(grid))
         run(folder, "schema", "grid.sql")
         run(folder, "runner.sync", "--watch")
-        console.print(f"{pairs:,} pairs in {shards} shards by shape, {steps} steps of 128 pairs\n")
+        console.print(
+            f"{pairs:,} pairs in {shards} shards by texture and colour, {steps} steps of 128 pairs\n"
+        )
         for measure in ("a_ka", "a_zs"):
             answer = folder / f"{measure}.md"
             run(

@@ -101,6 +101,7 @@ def learn_task(trial: Trial, position: Position) -> None:
         evaluation=evaluation,
         ledger=trained.ledger,
         curve=trained.curve,
+        pictures=trained.pictures,
         inference=inference(trial, task, weights.members),
         deployed=weights.deployed,
         following=weights.following,

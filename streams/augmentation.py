@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop, v2
 
@@ -23,11 +22,14 @@ from streams.pictures import Box
 ALONE = threading.Lock()
 
 
-def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
-    """Return what is cut from a picture: a share of its area between the two of `how.scale`, which
-    must be there.
+def box(how: Augmentation, seed: int, size: tuple[int, int]) -> Box:
+    """Return what is cut from a picture of some width and height: a share of its area between the
+    two of `how.scale`, which must be there.
     """
     assert how.scale is not None
+    width, height = size
+    # Only its shape is looked at, so it takes one byte
+    picture = torch.empty(1, dtype=torch.uint8).expand(1, height, width)
     with seeded(seed):
         top, left, height, width = RandomResizedCrop.get_params(
             picture, list(how.scale), list(how.ratio)
@@ -36,17 +38,16 @@ def box(how: Augmentation, seed: int, picture: Image.Image) -> Box:
 
 
 def coloured(images: Tensor, how: Augmentation, seed_of: Callable[[int], int]) -> Tensor:
-    """(B, 3, P, P) uint8 to the same, jittered and without colours by chance; `seed_of` gives the
-    seed of a place.
+    """Return (B, 3, P, P) uint8, jittered and without colours by chance, in place; `seed_of` gives
+    the seed of a place.
     """
     change = transform(how)
     if change is None:
         return images
-    output = torch.empty_like(images)
     for place, image in enumerate(images):
         with seeded(seed_of(place)):
-            output[place] = change(image)
-    return output
+            images[place] = change(image)
+    return images
 
 
 def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:

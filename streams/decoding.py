@@ -98,7 +98,7 @@ def left(
             if plain and not turned and not whole:
                 box = None
                 if crop is not None:
-                    box = crop(header)
+                    box = crop(header.size)
                 return Jpeg(picture, box)
     return pixels(picture, image_px, crop, background, upright, preprocessing)
 

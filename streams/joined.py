@@ -10,7 +10,7 @@ from streams import EVERY, Pairs
 from streams.formats._labels import without_classes
 from streams.formats._shard_counts import Counts
 from streams.formats._shard_pairs import ShardPairs
-from streams.pictures import Crop
+from streams.pictures import Crop, pixels
 
 
 class JoinedPairs:
@@ -59,9 +59,21 @@ class JoinedPairs:
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
         """Return (B, 3, P, P) uint8."""
         images = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        for part, places, own in self._each(indices):
-            images[places] = part.images(own, _some(crops, places))
+        self.fill(images, indices, crops)
         return images
+
+    def fill(
+        self,
+        images: np.ndarray,
+        indices: np.ndarray,
+        crops: Sequence[Crop] | None = None,
+        decode: Callable[..., Any] = pixels,
+    ) -> None:
+        """Write the pictures into (B, 3, P, P) uint8, as `decode` makes them."""
+        for part, places, own in self._each(indices):
+            mine = np.empty((len(own), *images.shape[1:]), np.uint8)
+            part.fill(mine, own, _some(crops, places), decode)
+            images[places] = mine
 
     def opened(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]

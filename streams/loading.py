@@ -25,8 +25,9 @@ from streams.pools import Portion, runs_of
 AHEAD = 2
 # What a worker sends of a batch: the fields of a Draw (images as a tensor, because that goes
 # through shared memory) and of each portion of `Mixture.next` what its `met` is told, such as the
-# names of items met first that cannot be read; or what `Mixture.opened` gives.
-Sent = tuple[Tensor, list[str], np.ndarray, list[Any]] | list[Any]
+# names of items met first that cannot be read, and how many pictures were left to Pillow; or what
+# `Mixture.opened` gives.
+Sent = tuple[Tensor, list[str], np.ndarray, list[Any], int] | list[Any]
 # These are sent as they are: torch's own report of an error begins with a traceback, and the
 # reason comes last.
 FAILED = (
@@ -77,7 +78,8 @@ class Loader:
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
-        images, captions, sources, every = sent
+        images, captions, sources, every, left = sent
+        self.mixture.host.note(left)
         for (pairs, indices), own, news in zip(
             chosen, self.mixture.owned(chosen, self.part), every, strict=True
         ):
@@ -147,12 +149,14 @@ class _Made(IterableDataset[Sent | Failed]):
             return self.mixture.opened(chosen, self.part)
         # The process that trains counts what cannot be read: it is sent what this batch met first.
         known = [len(_corrupt(pairs)) for pairs, _ in chosen]
-        draw = self.mixture.read(chosen, self.part)
+        left = self.mixture.host.left
+        draw = self.mixture.read(chosen, self.part, shared=True)
         news = list[Any]()
         for (pairs, _), count in zip(chosen, known, strict=True):
             # Streams of shards keep counts, and others the names
             news.append(pairs.news() if hasattr(pairs, "news") else _corrupt(pairs)[count:])
-        return draw.images, draw.captions, draw.sources, news
+        left = self.mixture.host.left - left
+        return draw.images, draw.captions, draw.sources, news, left
 
     def _pass_over(self, batches: int) -> None:
         for _ in range(batches):

@@ -17,6 +17,7 @@ from torch import Tensor
 from schema.checks.augmentation import Augmentation
 from streams import Draw, Pairs, buffers
 from streams.augmentation import box, coloured
+from streams.batch_images import HostImages, Request
 from streams.decoding import opened, placed
 from streams.formats._shard_pairs import ShardPairs
 from streams.pictures import Crop
@@ -82,6 +83,7 @@ class Mixture:
         self.mixture, self.batch_pairs = mixture, batch_pairs
         self.seed, self.pretraining = seed, pretraining
         self.augmentation, self.device = augmentation, device
+        self.host = HostImages(augmentation)
         self.task = self.drawn = 0
         self.counts = Counts(0, 0, 0)
         self.pools: list[Drawn] = []
@@ -97,6 +99,7 @@ class Mixture:
             BufferError: a buffer that cannot be kept.
         """
         self.task, self.drawn = task, 0
+        self.host.begin()
         self.counts = shares(self.mixture, self.batch_pairs, task)
         everything = list[Portion]()
         if self.pretraining is not None:
@@ -138,14 +141,18 @@ class Mixture:
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 
     def read(
-        self, chosen: Sequence[Portion], part: slice | None = None, ahead: list[Any] | None = None
+        self,
+        chosen: Sequence[Portion],
+        part: slice | None = None,
+        ahead: list[Any] | None = None,
+        shared: bool = False,
     ) -> Draw:
         """Return the batch that `next` chose last; of its pairs only a part, where others read the
-        rest. `ahead`: its images, if they are `opened`.
+        rest. `ahead`: its images, if they are `opened`. `shared`: another process is handed them.
         """
         rng = np.random.default_rng([self.seed, self.task, 3, self.drawn - 1])
         expect(self.pools, self.counts, part or slice(0, self.batch_pairs))
-        images = torch.cat(self._images(chosen, part, ahead))
+        images = self._images(chosen, part, ahead, shared)
         captions: list[str] = []
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
             captions += pairs.captions(indices, rng, own)
@@ -158,20 +165,20 @@ class Mixture:
         )
 
     def _images(
-        self, chosen: Sequence[Portion], part: slice | None, ahead: list[Any] | None
-    ) -> list[Tensor]:
-        """Return (n, 3, P, P) uint8 of each portion."""
+        self,
+        chosen: Sequence[Portion],
+        part: slice | None,
+        ahead: list[Any] | None,
+        shared: bool,
+    ) -> Tensor:
+        """Return (n, 3, P, P) uint8 of a part of the batch."""
         requests = list(self._asked(chosen, part))
         if self.device is None:
-            return [torch.from_numpy(pairs.images(mine, crops)) for pairs, mine, crops in requests]
-        if ahead is None:
-            ahead = self.opened(chosen, part)
-        each = zip(requests, ahead, strict=True)
-        return [placed(*request, decoded, self.device) for request, decoded in each]
+            return self.host.read(requests, shared)
+        each = zip(requests, ahead or self.opened(chosen, part), strict=True)
+        return torch.cat([placed(*request, decoded, self.device) for request, decoded in each])
 
-    def _asked(
-        self, chosen: Sequence[Portion], part: slice | None
-    ) -> Iterator[tuple[Pairs, np.ndarray, list[Crop] | None]]:
+    def _asked(self, chosen: Sequence[Portion], part: slice | None) -> Iterator[Request]:
         """Yield whose images are of a part of the batch, which of them, and how they are cut."""
         place = _beginning(part)
         seed = partial(seed_of, self.seed, "crop", self.task, self.drawn - 1)
@@ -184,15 +191,7 @@ class Mixture:
 
     def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
         """Return which rows of each portion are of a part of the batch."""
-        part = part or slice(0, self.batch_pairs)
-        owned, begin = [], 0
-        for _, indices in chosen:
-            end = begin + len(indices)
-            # The part's two ends, moved into this portion and counted from its beginning.
-            start, stop = (min(max(at, begin), end) - begin for at in (part.start, part.stop))
-            owned.append(slice(start, stop))
-            begin = end
-        return owned
+        return _owned(chosen, part or slice(0, self.batch_pairs))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters, as JSON carries them."""
@@ -200,6 +199,7 @@ class Mixture:
             "task": self.task,
             "drawn": self.drawn,
             "pools": [pool.state() for pool in self.pools],
+            **self.host.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -209,8 +209,21 @@ class Mixture:
                 f"the state is of task {state['task']}, the mixture is in task {self.task}"
             )
         self.drawn = state["drawn"]
+        self.host.load_state(state)
         for pool, stood in zip(self.pools, state["pools"], strict=True):
             pool.load_state(stood)
+
+
+def _owned(chosen: Sequence[Portion], part: slice) -> list[slice]:
+    """Return which rows of each portion are of a part of the batch."""
+    owned, begin = [], 0
+    for _, indices in chosen:
+        end = begin + len(indices)
+        # The part's two ends, moved into this portion and counted from its beginning.
+        start, stop = (min(max(at, begin), end) - begin for at in (part.start, part.stop))
+        owned.append(slice(start, stop))
+        begin = end
+    return owned
 
 
 def _check_buffer(mixture: Mapping[str, Any], earlier: Sequence[Sequence[Portion]]) -> None:

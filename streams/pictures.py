@@ -62,8 +62,8 @@ RESAMPLING = {
 Box = tuple[int, int, int, int]
 # Red, green, blue, each from 0 to 255.
 Colour = tuple[int, ...]
-# Chooses the box of a picture; only the picture's size is looked at.
-Crop = Callable[[Image.Image], Box]
+# Chooses the box of a picture of some width and height.
+Crop = Callable[[tuple[int, int]], Box]
 
 
 def pixels(
@@ -89,7 +89,7 @@ def pixels(
         if crop is None:
             square = _whole(_resizable(shown, background), image_px, preprocessing)
         else:
-            square = _part(shown, image_px, crop(shown), background)
+            square = _part(shown, image_px, crop(shown.size), background)
         return np.asarray(_rgb(square)).transpose(2, 0, 1)
 
 
@@ -122,6 +122,16 @@ def middle(size: tuple[int, int], image_px: int) -> tuple[tuple[int, int], tuple
     """Return the size that a picture is resized to, and the corner of the square cut from it."""
     width, height = (image_px * side // min(size) for side in size)
     return (width, height), (round((width - image_px) / 2), round((height - image_px) / 2))
+
+
+def padding(size: tuple[int, int], image_px: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the size that a picture is resized to where its longer side is made the square's.
+
+    And how much is filled to the left of it, and above.
+    """
+    ratio = max(size) / image_px
+    width, height = (round(side / ratio) for side in size)
+    return (width, height), ((image_px - width) // 2, (image_px - height) // 2)
 
 
 def is_extreme(size: tuple[int, int], image_px: int) -> bool:
@@ -157,10 +167,8 @@ def _whole(picture: Image.Image, image_px: int, preprocessing: Preprocessing) ->
 def _padded(picture: Image.Image, image_px: int, preprocessing: Preprocessing) -> Image.Image:
     """Return a picture whose longer side is made the square's, with the rest filled, as open_clip
     does (ResizeKeepRatio and CenterCropOrPad)."""
-    ratio = max(picture.size) / image_px
-    width, height = (round(side / ratio) for side in picture.size)
+    (width, height), (right, down) = padding(picture.size, image_px)
     resized = picture.resize((width, height), RESAMPLING[preprocessing.interpolation])
-    right, down = (image_px - width) // 2, (image_px - height) // 2
     border = (right, down, image_px - width - right, image_px - height - down)
     # torchvision fills every channel, of an image with transparency that one too
     fill = preprocessing.fill_color

@@ -37,6 +37,8 @@ class Finished:
     inference: list[Row] = field(default_factory=list)
     # Rows of the table `progress`
     curve: list[Row] = field(default_factory=list)
+    # Rows of the table `statistic`: how the pictures were decoded
+    pictures: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,9 @@ def _write_items(run: RunFolder, task: int, evaluation: Evaluation) -> dict[str,
 def _tables(trial: Trial, finished: Finished) -> dict[str, list[Row]]:
     """Return the rows that a task brings, by table."""
     task = finished.task
-    statistics = drift(finished.deployed, trial.initial, task) + finished.inference
+    statistics = (
+        drift(finished.deployed, trial.initial, task) + finished.inference + finished.pictures
+    )
     if task:
         statistics += trial.learner.choice.rows(task)
     statistics += unused_rows(trial.datasets, task)

@@ -1,5 +1,9 @@
 """The training of a task of a trial: how it begins or goes on, and what it comes to."""
 
+import logging
+from collections.abc import Mapping
+from typing import Any
+
 from methods import Weights
 from runner.worker.batches import mixture_batches
 from runner.worker.checkpoint import Position
@@ -8,6 +12,9 @@ from runner.worker.repair import repairing
 from runner.worker.trained import Trained
 from runner.worker.training import REPAIR, Options, Training
 from runner.worker.trial_parts import Trial
+from streams.batch_images import LEFT
+
+log = logging.getLogger(__name__)
 
 
 def begin_training(trial: Trial, position: Position) -> Training:
@@ -42,7 +49,21 @@ def fold(trial: Trial, training: Training) -> Trained:
         ledger=ledger,
         curve=training.curve.rows,
         choice=training.choice.state_dict(),
+        pictures=_left_to_pillow(task, training.batches.state_dict()),
     )
+
+
+def _left_to_pillow(task: int, mixture: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the row of `statistic` that counts what a recipe's decoder left to Pillow.
+
+    There is none where the recipe names no other decoder. Of a trial with several processes, it
+    counts what the first one read.
+    """
+    left = mixture.get(LEFT)
+    if left is None:
+        return []
+    log.info("%d of the task's pictures were left to Pillow", left)
+    return [{"task": task, "name": LEFT, "part": "all", "value": float(left)}]
 
 
 def _repair(trial: Trial, task: int, ledger: Ledger) -> Weights:

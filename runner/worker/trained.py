@@ -1,7 +1,7 @@
 """The result of a task's training, before anything is merged or deployed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from methods import Weights, optimizers
@@ -24,6 +24,8 @@ class Trained:
     curve: list[dict[str, Any]]
     # Whether the towers were compiled (`runner/worker/autotune.py`)
     choice: Mapping[str, Any]
+    # Rows of the table `statistic`: how the pictures were decoded; the store's older ones have none
+    pictures: list[dict[str, Any]] = field(default_factory=list)
 
     def state_dict(self) -> State:
         """Return it as the store keeps it."""

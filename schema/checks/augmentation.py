@@ -10,6 +10,8 @@ from typing import Any
 
 from schema.words import nearest
 
+PILLOW, TURBO = DECODERS = ("pillow", "turbo")
+
 
 class AugmentationError(ValueError):
     """The `augmentation_params` of a recipe ask for something that cannot be done."""
@@ -33,6 +35,8 @@ class Augmentation:
     color_jitter_prob: float = 0.8
     # Chance of an image to lose its colours
     gray_scale_prob: float = 0.0
+    # What makes squares of the pictures that are learned from: their pixels differ a little
+    decoder: str = PILLOW
 
     @classmethod
     def of(cls, params: Mapping[str, Any], where: str) -> "Augmentation":
@@ -61,6 +65,11 @@ class Augmentation:
                 values[key] = tuple(value)
         return cls(**values)
 
+    @property
+    def changes_by_chance(self) -> bool:
+        """Tell whether an image is another one each time that it is drawn."""
+        return self != Augmentation(decoder=self.decoder)
+
 
 # What each key takes, in the words of messages
 TAKES = {
@@ -71,11 +80,14 @@ TAKES = {
     "(at most 0.5), as [0.3, 0.3, 0.3, 0.1]",
     "color_jitter_prob": "a chance from 0 to 1",
     "gray_scale_prob": "a chance from 0 to 1",
+    "decoder": f"one of {', '.join(DECODERS)}",
 }
 
 
 def _fits(key: str, value: Any) -> bool:
     """Return whether a parsed JSON value is what a key takes."""
+    if key == "decoder":
+        return value in DECODERS
     numbers = value if isinstance(value, list) else [value]
     for number in numbers:
         # In Python true and false are whole numbers, in a row they are a mistake

@@ -10,7 +10,7 @@ from typing import Any
 
 from schema.checks import parts
 from schema.checks.addresses import check_addresses
-from schema.checks.augmentation import Augmentation, AugmentationError
+from schema.checks.augmentation import PILLOW, Augmentation, AugmentationError
 from schema.checks.compute import Compute, ComputeError
 from schema.checks.dataset_rows import RowError, check_words
 from schema.checks.parts import (
@@ -115,11 +115,17 @@ def check_recipe(row: Row) -> None:
     schedule_params = _object(row["schedule_params"])
     parts.check("methods/schedules.py", row["schedule"], schedule_params, f"{where}, schedule")
     try:
-        Augmentation.of(_object(row["augmentation_params"]), where)
+        augmentation = Augmentation.of(_object(row["augmentation_params"]), where)
         # Definitions from before computation could be chosen have no compute_params
-        Compute.of({**row, "compute_params": _object(row.get("compute_params", {}))})
+        compute = Compute.of({**row, "compute_params": _object(row.get("compute_params", {}))})
     except (AugmentationError, ComputeError) as error:
         raise PartError(str(error)) from error
+    if compute.decode_on_device and augmentation.decoder != PILLOW:
+        raise PartError(
+            f"{where}: decoder {augmentation.decoder!r} of augmentation_params decodes JPEGs on "
+            "the host, and decode_on_device of compute_params on the device. Leave one of the two "
+            "out."
+        )
 
 
 def check_backbone(row: Row) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
 from schema.checks.parts import NEEDS, PartError, declared, names, needs
 
@@ -61,7 +62,7 @@ def _why_embeddings_change(method: Row, mixture: Row, recipe: Row) -> str | None
     if not untouched:
         able = ", ".join(name for name in towers if towers[name])
         return f"tuning {method['tuning']!r} moves both towers. Use one of {able}"
-    if "image" in untouched and recipe["augmentation_params"]:
+    if "image" in untouched and _changes_by_chance(recipe):
         return "augmentation_params make another image of an item each time. Leave them out"
     if mixture["selection"] != "none":
         return (
@@ -69,3 +70,9 @@ def _why_embeddings_change(method: Row, mixture: Row, recipe: Row) -> str | None
             "Use a mixture without one"
         )
     return None
+
+
+def _changes_by_chance(recipe: Row) -> bool:
+    """Tell whether a recipe makes another image of an item each time."""
+    where = f"recipe {recipe['name']!r}"
+    return Augmentation.of(recipe["augmentation_params"] or {}, where).changes_by_chance

@@ -31,11 +31,27 @@ class DecodedAhead:
             DatasetError: too many pictures cannot be decoded.
         """
         images = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
+        self.fill(images, indices, crops)
+        return images
+
+    def fill(
+        self,
+        images: np.ndarray,
+        indices: np.ndarray,
+        crops: Sequence[Crop] | None = None,
+        decode: Callable[..., Any] = pixels,
+    ) -> None:
+        """Write the pictures into (B, 3, P, P) uint8, as `decode` makes them.
+
+        What stands for an unreadable one is decoded by Pillow.
+
+        Raises:
+            DatasetError: too many pictures cannot be decoded.
+        """
         # Closed here: collected later, by a thread of its own pool, it could not end that pool
-        with closing(self.opened(indices, crops, pixels)) as decoded:
+        with closing(self.opened(indices, crops, decode)) as decoded:
             for place, image in enumerate(self.shown(indices, crops, decoded)):
                 images[place] = image
-        return images
 
     def opened(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
@@ -45,7 +61,12 @@ class DecodedAhead:
         Changes nothing of what is counted, so that another process may do it.
         """
         one = partial(self._decoded, decode=decode)
-        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        count = torch.get_num_threads()
+        # A single thread would only hand each picture over
+        if count == 1:
+            yield from map(one, indices.tolist(), crops or repeat(None))
+            return
+        with ThreadPoolExecutor(count) as threads:
             yield from threads.map(one, indices.tolist(), crops or repeat(None))
 
     def shown(

@@ -11,19 +11,14 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from streams import DatasetError
+from streams.formats._header_words import FOLDER, HEADER, KINDS, MORE, SIGN, WORDS
+from streams.formats._regular_shards import spans_of
 from streams.formats._samples import image_of, key_and_ending
 from streams.formats._tars import members
 
-HEADER = 512
-# The ordinary file in the kinds of members, today's and that of old tars.
-FILE = (ord("0"), 0)
-FOLDER = ord("5")
-# A header that says more of the next one, and the words in it that change what is read.
-MORE = ord("x")
-KINDS = {*FILE, FOLDER, MORE}
-WORDS = (b" path=", b" size=", b" GNU.")
-SIGN = b"ustar"
 # Name, size, kind, sign, and the first byte of the prefix.
 FIELDS = struct.Struct("100s24x12s20xB100x5s83xB166x")
 
@@ -51,6 +46,19 @@ def pairs_of(file: Path, image: str, text: str) -> list[tuple[str, Where]]:
             continue
         pairs.append((key, parts[picture] + parts[text]))
     return pairs
+
+
+def places_of(file: Path, image: str, text: str) -> np.ndarray:
+    """Return (n, 4) int64: the same of each pair without the keys, at once where that can be.
+
+    Raises:
+        DatasetError: not a whole, uncompressed tar.
+    """
+    places = spans_of(file, image, text)
+    if places is None:
+        pairs = pairs_of(file, image, text)
+        places = np.array([where for _, where in pairs], np.int64).reshape(-1, 4)
+    return places
 
 
 def headers(file: Path) -> Iterator[tuple[str, int, int]]:

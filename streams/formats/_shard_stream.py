@@ -19,7 +19,7 @@ import numpy as np
 
 from streams import DatasetError, FetchedTo
 from streams.formats._disk import DAMAGES, locked, saved, version_of
-from streams.formats._headers import pairs_of
+from streams.formats._headers import places_of
 from streams.formats._labels import by_label
 from streams.formats._names import PackedNames
 from streams.formats._places import is_pattern, matching, part, place_and_pattern
@@ -167,6 +167,6 @@ def _counted(folder: Path, top: Path, names: PackedNames, image: str, text: str)
                 return known
         counts = np.zeros(len(names), np.int32)
         for shard, name in enumerate(names):
-            counts[shard] = len(pairs_of(top / name, image, text))
+            counts[shard] = len(places_of(top / name, image, text))
         saved(file, counts)
         return counts

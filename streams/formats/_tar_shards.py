@@ -11,7 +11,8 @@ import numpy as np
 
 from streams.formats import _remote
 from streams.formats._disk import span
-from streams.formats._headers import HEADER, pairs_of
+from streams.formats._header_words import HEADER
+from streams.formats._headers import pairs_of, places_of
 from streams.formats._names import PackedNames
 from streams.formats._samples import texts_in
 from streams.formats._shard_cache import ShardCache
@@ -140,8 +141,7 @@ class TarShard:
         self.path, self.caption, self.by_label = path, caption, by_label
         self.image = image
         self.ending = ".cls" if caption == TEMPLATES else f".{caption.partition(':')[0]}"
-        pairs = pairs_of(path(), image, self.ending)
-        spans = np.array([where for _, where in pairs], np.int64).reshape(-1, 4)
+        spans = places_of(path(), image, self.ending)
         for column in OFFSETS:
             spans[:, column] //= HEADER
         self.spans: np.ndarray = spans.astype(np.uint32)

@@ -312,7 +312,7 @@ def test_without_a_list_the_headers_are_counted_once(
 ) -> None:
     listed = row(tmp_path, 12)
     assert open_pairs(listed, "train", tmp_path).sizes.tolist() == [5, 5, 2]  # type: ignore[attr-defined]
-    monkeypatch.setattr("streams.formats._shard_stream.pairs_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("streams.formats._shard_stream.places_of", lambda *_: 1 / 0)
     assert len(open_pairs(listed, "train", tmp_path)) == 12
 
 

@@ -99,7 +99,7 @@ def test_a_dataset_is_opened_as_a_backbone_wants_its_images(tmp_path: Path) -> N
     plain, other = (open_pairs(built, "train", tmp_path, how) for how in (None, squashed))
     indices = np.arange(2)
     assert not np.array_equal(plain.images(indices), other.images(indices))
-    crops = [lambda image: (0, 0, image.width // 2, image.height // 2)] * 2
+    crops = [lambda size: (0, 0, size[0] // 2, size[1] // 2)] * 2
     assert np.array_equal(plain.images(indices, crops), other.images(indices, crops))
 
 
@@ -144,7 +144,7 @@ def test_exif_is_asked_where_a_row_says_so(tmp_path: Path) -> None:
     lying, turned = pixels(held, 24), pixels(held, 24, upright=True)
     off = np.abs(turned.astype(int) - np.rot90(lying, -1, (1, 2)))
     assert off.max() <= 1, "Pillow resizes one side after the other"
-    crop = lambda image: (0, 0, image.width, image.height // 2)  # noqa: E731
+    crop = lambda size: (0, 0, size[0], size[1] // 2)  # noqa: E731
     assert not np.array_equal(pixels(held, 24, crop, upright=True), pixels(held, 24, crop))
     assert isinstance(left(held, 24), Jpeg), "a device turns nothing"
     by_pillow = left(held, 24, upright=True)
