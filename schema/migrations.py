@@ -86,7 +86,7 @@ MIGRATIONS = [
     Step(
         9,
         "how a backbone was pretrained, ensembles as a deploy rule, what trials deployed is "
-        "measured later, tags and remarks of people",
+        "measured later, tags and remarks of people, results of runs made elsewhere",
         {"backbone": PRETRAINED},
     ),
 ]

@@ -49,5 +49,5 @@ SEMI JOIN (SELECT trial FROM trained WHERE state = 'done') done ON done.trial = 
 LEFT JOIN wish ON wish.trial = lacking.trial AND wish.suite = lacking.suite
 ANTI JOIN live ON live.trial = lacking.trial AND live.measures = lacking.suite
 ANTI JOIN exhausted ON exhausted.trial = lacking.trial AND exhausted.measures = lacking.suite
-WHERE wish.wish IS DISTINCT FROM 'withdraw'
+WHERE wish.wish IS DISTINCT FROM 'withdraw' AND trial.source IS NULL
   AND lacking.suite NOT IN (SELECT tripped.measures FROM tripped);
