@@ -126,7 +126,9 @@ def _points(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[in
     placed: dict[int, dict[int, dict[str, float]]] = {trial: {} for trial in trials}
     for trial, task, spent_steps, *values in connection.execute(ENDS, asked).fetchall():
         # Of what was run elsewhere without costs the tasks are counted
-        step = steps[trial, task] = task if spent_steps is None else spent_steps
+        step = task if spent_steps is None else spent_steps
+        # A task without a step has a place of its own
+        step = steps[trial, task] = max(step, steps.get((trial, task - 1), -1) + 1)
         named = {"task": float(task)} | dict(_named(("spent_gflops", *MEASURES), values))
         placed[trial].setdefault(step, {}).update(named)
     for trial, task, dataset, metric, labels, value in connection.execute(VALUES, asked).fetchall():

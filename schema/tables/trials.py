@@ -27,9 +27,9 @@ class Trial(SQLModel, table=True):
         constraint(
             "trial_source",
             "COALESCE(ends_with(method, '@' || source), NOT contains(method, '@'))",
-            "a method with an @ in its name, such as finetune@fomo, was run elsewhere, by what "
-            "stands behind the @: its trials come with their results, by python -m schema --import "
-            "FILE, and sync starts none of them",
+            "a trial of a method with an @ in its name, such as finetune@fomo, must come with its "
+            "results, by python -m schema --import FILE: it was run elsewhere, by what stands "
+            "behind the @, and sync never starts it",
         ),
     )
     id: int = column(
