@@ -39,6 +39,7 @@ def _send(run: Run, project: str, before: int) -> None:
         config=run.parameters,
         resume="allow",
         auto_log_gpu=False,
+        auto_log_cpu=False,
     )
     for point in run.points[before:]:
         trackio.log(point.values, step=point.step)
