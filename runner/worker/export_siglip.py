@@ -93,6 +93,9 @@ def siglip_config(backbone: Backbone) -> dict[str, Any]:
     model: Any = backbone.model
     trunk, text = model.visual.trunk, model.text
     _refuse_other_trunk(trunk)
+    # timm's name says the size for which positions are learned, and open_clip leaves it so
+    if trunk.patch_embed.img_size != (backbone.image_px, backbone.image_px):
+        raise NoSiglipError(f"its images have {backbone.image_px} px and its tower takes others")
     block, layer = trunk.blocks[0], text.transformer.resblocks[0]
     return {
         "architectures": ["SiglipModel"],

@@ -115,10 +115,9 @@ numpy.savez(out, images=answer.image_embeds.numpy(), texts=answer.text_embeds.nu
 
 
 def siglip_architecture() -> dict[str, Any]:
-    """That of ViT-B-16-SigLIP with small images, few layers of text, and words that are here."""
+    """That of ViT-B-16-SigLIP with few layers of text, and words that are here."""
     config = open_clip.get_model_config("ViT-B-16-SigLIP")
     del config["text_cfg"]["hf_tokenizer_name"], config["text_cfg"]["tokenizer_kwargs"]
-    config["vision_cfg"]["image_size"] = 32
     config["text_cfg"] |= {"context_length": 8, "layers": 2, "vocab_size": len(WORDS) + 4}
     return config | {"words": WORDS}
 
@@ -253,7 +252,7 @@ def test_a_siglip_is_loaded_by_transformers_with_equal_embeddings(
     weights = deployed(spec, tmp_path)
     export = export_of(spec, tmp_path, weights)
     assert write(export) == ["open_clip", "transformers"]
-    image = picture(tmp_path, (32, 32))
+    image = picture(tmp_path, (224, 224))
     theirs = in_another_process(SIGLIP, export.folder, image, tmp_path / "out.npz")
     backbone = of_trial(spec, weights)
     expected = ours(backbone, image)
