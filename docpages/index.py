@@ -23,6 +23,7 @@ PAGES = (
     ("Declare", "evaluations", "Evaluations", "what is measured, and how"),
     ("Declare", "budgets", "Budgets", "what a budget buys"),
     ("Declare", "measuring_later", "Measuring later", "another suite, without training"),
+    ("Declare", "importing", "Results from elsewhere", "runs that others made, beside your own"),
     ("Declare", "rules", "Rules", "grids that grow with their answers"),
     ("Run", "commands", "Commands", "every command with its options"),
     ("Run", "site", "site.toml", "what is particular to this machine"),
@@ -37,6 +38,7 @@ PAGES = (
     ("Ask", "statistics", "Statistics", "intervals, pairs and verdicts"),
     ("Ask", "items", "Items", "which test items were right, and what is asked of them"),
     ("Ask", "export", "Exporting models", "what a trial deployed, as a checkpoint for others"),
+    ("Ask", "exporting", "MLflow, W&B, trackio", "trials as runs of other trackers"),
     ("Ask", "app", "The app", "its pages, with pictures"),
     ("Ask", "programs", "For programs", "JSON, files, figures and tables; Python"),
 )

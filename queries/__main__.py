@@ -2,6 +2,7 @@
 
 python -m queries [NAME [key=value ...]] [--describe] [--sql] [--json] [--out FILE] [--width INCHES]
 python -m queries report DIR [study=... measure=...]
+python -m queries export mlflow|trackio|wandb [project=... study=... trial=...]
 python -m queries mcp
 """
 
@@ -35,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m queries",
         description="Lists the questions, or answers one. `report DIR [study=...]` writes a "
-        "report, `mcp` serves the questions as tools to an agent.",
+        "report, `export TRACKER [project=...]` sends trials to mlflow, trackio or wandb, `mcp` "
+        "serves the questions as tools to an agent.",
     )
     command.add_argument(
         "name", nargs="?", metavar="NAME", help="a question; without it all are listed"
@@ -109,6 +111,13 @@ def run(options: argparse.Namespace) -> None:
     _check_options(options)
     if options.name == "report":
         reported(options.parameters)
+    elif options.name == "export":
+        # Only who exports pays for the tracker's own library
+        from queries import trackers
+
+        site = Site.load()
+        with opened(site.current) as connection:
+            print(trackers.exported(connection, options.parameters, site))
     elif options.name == "mcp":
         # Only who serves needs the package.
         from queries import mcp_server

@@ -66,6 +66,7 @@ def _exports(site: Site, options: argparse.Namespace) -> list[ModelExport]:
     catalog = Catalog(site.catalog, site.lock_wait_s)
     with catalog.open() as connection:
         trials = _trials(connection, options.trials, options.where)
+        _check_here(connection, trials)
     apart = options.where is not None or len(trials) > 1
     _check_push(options.push, apart)
     folders = _folders(trials, options.folder.absolute(), apart)
@@ -146,6 +147,19 @@ def _trials(
     if not rows:
         raise ExportError(f"no trial fulfils {where!r}. All trials: python -m queries status")
     return [trial for (trial,) in rows]
+
+
+def _check_here(connection: duckdb.DuckDBPyConnection, trials: list[int]) -> None:
+    """Refuse trials that were run elsewhere and imported, whose weights were never here."""
+    elsewhere = connection.execute(
+        "SELECT id, source FROM trial WHERE source IS NOT NULL ORDER BY id"
+    ).fetchall()
+    for trial, source in elsewhere:
+        if trial in trials:
+            raise ExportError(
+                f"trial {trial} was run elsewhere ({source}), and its results alone were imported: "
+                "its weights are not here. Leave it out, as by --where 'source IS NULL'"
+            )
 
 
 def _folders(trials: list[int], folder: Path, apart: bool) -> dict[int, Path]:

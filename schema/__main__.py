@@ -5,6 +5,9 @@ exported of the declared rows.
 `python -m schema check [STREAM|DATASET ...]`: which datasets are at their place
 (`python -m schema check --help`).
 `python -m schema draft PLACE`: the INSERTs for what lies there (`python -m schema draft --help`).
+`python -m schema --import FILE`: results of runs made elsewhere (docs/importing.md).
+`python -m schema fomo PLACE ...`: what FoMo-in-Flux logged, as rows to import
+(`python -m schema fomo --help`).
 
 The vocabulary is schema/rows/*.sql: the named rows that a grid is built from. Each file is one
 transaction, and what each added is printed per table. `-` reads a grid from standard input.
@@ -16,6 +19,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +30,9 @@ from schema import draft, grid, logs, migrations, summaries
 from schema.catalog import Catalog, CatalogBusyError
 from schema.checks import places
 from schema.files import network_disk
+from schema.imports import fomo
+from schema.imports.rows import ImportRefusedError
+from schema.imports.take import Taken, take
 from schema.site import Site, SiteError
 
 ROWS = Path(__file__).parent / "rows"
@@ -43,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         return places.main(words[1:])
     if words[:1] == ["draft"]:
         return draft.main(words[1:])
+    if words[:1] == ["fomo"]:
+        return fomo.main(words[1:])
     parser = _parser()
     options = parser.parse_args(words)
     if options.rebuild or options.adopt is not None:
@@ -55,10 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
             stdin = sys.stdin.read() if name == "-" else None
             texts.append((name, grid.read(name, stdin)))
         changes = Changes(catalog=site.catalog, as_json=options.json)
-        apply(Catalog(site.catalog, site.lock_wait_s), site.snapshot, texts, changes)
+        apply(site, texts, changes, options.imports)
     except (
         SiteError,
         grid.GridError,
+        ImportRefusedError,
         migrations.MigrationError,
         CatalogBusyError,
     ) as error:
@@ -77,7 +87,7 @@ def _from_run_folders(parser: argparse.ArgumentParser, options: argparse.Namespa
     """Make the catalog again, or take in another lab; return the exit code."""
     if options.rebuild and options.adopt is not None:
         parser.error("--rebuild and --adopt are two commands: rebuild first")
-    if options.files:
+    if options.files or options.imports:
         option = "--rebuild" if options.rebuild else "--adopt"
         parser.error(f"{option} takes no files; apply them afterwards")
     words = ["runner.scheduler.rebuild"]
@@ -111,6 +121,15 @@ def _parser() -> argparse.ArgumentParser:
         help="take in the trials that are done in another lab; the next sync brings results",
     )
     parser.add_argument(
+        "--import",
+        action="append",
+        default=[],
+        type=Path,
+        dest="imports",
+        metavar="FILE",
+        help="take in results of runs made elsewhere, .csv or .parquet, after the grid files",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="print what is new as JSON (docs/programs.md)"
     )
     return parser
@@ -126,6 +145,8 @@ class Changes:
     change: str = "up to date"
     # A file (the vocabulary too), a table, and its rows that are new or were there before
     rows: list[dict[str, object]] = field(default_factory=list)
+    # What a person should know of files that were imported
+    remarks: list[str] = field(default_factory=list)
 
     def prepared(self, change: str | None) -> None:
         """Note how the catalog was brought up to date."""
@@ -138,6 +159,21 @@ class Changes:
         self.rows.append(row)
         self._say(f"  {name}: {count.table} {count.new} new, {count.there} there before")
 
+    def imported(self, name: str, taken: Taken) -> None:
+        """Note what an import brought."""
+        for table, new in (("result", taken.results), ("cost", taken.costs)):
+            self.rows.append({"file": name, "table": table, "new": new, "there": 0})
+        self.rows.append(
+            {"file": name, "table": "trial", "new": taken.trials, "there": taken.there}
+        )
+        self._say(
+            f"  {name}: {taken.trials} trials imported with {taken.results} results and "
+            f"{taken.costs} costs, {taken.there} trials there before"
+        )
+        for remark in taken.remarks:
+            self.remarks.append(f"{name}: {remark}")
+            self._say(f"  {name}: {remark}")
+
     def _say(self, line: str) -> None:
         if not self.as_json:
             Console(highlight=False, soft_wrap=True).print(line)
@@ -149,19 +185,23 @@ class Changes:
             "catalog": str(self.catalog),
             "change": self.change,
             "rows": self.rows,
+            "remarks": self.remarks,
         }
 
 
-def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]], changes: Changes) -> None:
-    """Bring the catalog up to date, apply the vocabulary and `texts`, publish, and note in
-    `changes` what is new.
+def apply(
+    site: Site, texts: list[tuple[str, str]], changes: Changes, imports: Sequence[Path] = ()
+) -> None:
+    """Bring the catalog up to date, apply the vocabulary and `texts`, take in `imports`, publish,
+    and note in `changes` what is new.
 
-    `texts` are pairs of a file's name and its SQL.
+    `texts` are pairs of a file's name and its SQL, `imports` files of results made elsewhere.
 
     Raises:
-        GridError: a file was refused; those before it are applied.
+        GridError, ImportRefusedError: a file was refused; those before it are applied.
         MigrationError, CatalogBusyError: the catalog cannot be had; nothing is applied.
     """
+    catalog = Catalog(site.catalog, site.lock_wait_s)
     if disk := network_disk(catalog.path):
         log.warning(
             "%s is on a network disk (%s), where the locks of two machines may not meet. "
@@ -181,9 +221,11 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]], change
                 # Of the vocabulary only what is new, of a person's file all that it names
                 if count.new or (name, text) in texts:
                     changes.counted(name, count)
+        for path in imports:
+            changes.imported(path.name, take(connection, path, site.imports))
         # Readers of the snapshot need not compute again what is stored in it
         summaries.renew(connection)
-        catalog.publish(snapshot, connection)
+        catalog.publish(site.snapshot, connection)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ MIGRATIONS = [
     Step(
         9,
         "how a backbone was pretrained, ensembles as a deploy rule, what trials deployed is "
-        "measured later, tags and remarks of people, suites that keep their items",
+        "measured later, tags and remarks of people, suites that keep their items, results of runs "
+        "made elsewhere",
         {"backbone": PRETRAINED},
     ),
 ]

@@ -125,6 +125,8 @@ class Site:
     code: Path = Path("lab/code")
     # What people declared, outside the catalog
     declared: Path = Path("lab/declared")
+    # The rows of files that were imported, outside the catalog
+    imports: Path = Path("lab/imports")
     backend: str = "local"
     # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
     trials_at_once: int = 0

@@ -28,6 +28,7 @@ FACTS = (
     "measurement",
     "request",
     "problem",
+    "imported",
     "trial",
     "reference_result",
     "profile",
@@ -70,6 +71,7 @@ class Filled:
         for table in FACTS:
             self.connection.execute(f"DELETE FROM {table}")
         self.connection.execute("DELETE FROM backbone WHERE name <> 'tiny'")
+        self.connection.execute("DELETE FROM method WHERE contains(name, '@')")
 
     def trial(
         self, method: str = "finetune", mixture: str = "plain", seed: int = 0, **words: Any

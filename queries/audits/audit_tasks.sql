@@ -3,7 +3,7 @@
 -- Tasks are finished in order and task 0, the untouched backbone, comes first: a trial with results
 -- of task t has those of 0 ... t, and one that is done has all of its stream. A task lacking suite
 -- members, or with one twice, has no a_ka or a_zs in `point`; where the suite is measured on parts
--- between the ends, in `during`.
+-- between the ends, in `during`. What was run elsewhere may have less (`imports` says how much).
 CREATE OR REPLACE VIEW audit_tasks AS
 WITH
 counted AS (
@@ -26,7 +26,7 @@ reached AS MATERIALIZED (
     JOIN stream ON stream.name = trial.stream
     LEFT JOIN counted ON counted.trial = trial.id
     LEFT JOIN done ON done.trial = trial.id
-    WHERE coalesce(counted.whole, 0)
+    WHERE trial.source IS NULL AND coalesce(counted.whole, 0)
     < CASE WHEN done.trial IS NOT NULL THEN stream.tasks ELSE counted.last_task END + 1
 ),
 expected AS (

@@ -14,11 +14,14 @@ WITH
 candidate AS (
     SELECT DISTINCT trim(name.method) AS method
     FROM (SELECT unnest(string_split(methods, ',')) AS method) AS name
-    WHERE CASE WHEN trim(name.method) IN (SELECT method.name FROM method) THEN TRUE
+    WHERE CASE WHEN contains(name.method, '@')
+               THEN error('best_of declares trials, and method ' || trim(name.method)
+                          || ' was run elsewhere: leave it out')
+               WHEN trim(name.method) IN (SELECT method.name FROM method) THEN TRUE
                ELSE error('methods names methods with commas between, and there is no method '
                           || name.method) END
     UNION
-    SELECT trial.method FROM trial WHERE methods IS NULL
+    SELECT trial.method FROM trial WHERE methods IS NULL AND trial.source IS NULL
 ),
 asked AS (
     SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget
@@ -32,7 +35,7 @@ judged AS (
     SELECT one.backbone, one.stream, one.mixture, one.recipe, one.budget, one.choice AS method,
            one.look, one.verdict
     FROM effect(axis := 'method', measure := measure, every_look := TRUE,
-                among := replace(methods, ' ', '')) AS one
+                among := (SELECT string_agg(candidate.method, ',') FROM candidate)) AS one
 ),
 entrant AS (
     SELECT asked.*, candidate.method FROM asked CROSS JOIN candidate WHERE methods IS NOT NULL
@@ -42,7 +45,7 @@ entrant AS (
     JOIN asked ON asked.backbone = trial.backbone AND asked.stream = trial.stream
               AND asked.mixture = trial.mixture AND asked.recipe = trial.recipe
               AND asked.budget = trial.budget
-    WHERE methods IS NULL
+    WHERE methods IS NULL AND trial.source IS NULL
 ),
 lost_ AS (
     SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, trial.budget,

@@ -2,7 +2,8 @@
 -- grain: one row per (stream, mixture, method, recipe, backbone, budget) at the end of its stream
 -- Sorted by what was spent: of two rows at like cost the one that stands higher answers. pareto:
 -- within the same stream, mixture, method and recipe nobody of any backbone spends at most as much
--- and reaches at least as high a mean, and is strictly better in one of the two.
+-- and reaches at least as high a mean, and is strictly better in one of the two. gflops: NULL where
+-- it was run elsewhere at an unknown cost.
 CREATE OR REPLACE MACRO bigger(measure VARCHAR := 'gm') AS TABLE
 WITH
 met AS (
@@ -14,7 +15,7 @@ met AS (
 SELECT met.stream, met.mixture, met.method, met.recipe, met.backbone, met.budget, met.gflops,
        met.seeds, met.seeds < 3 AS few_seeds,
        met.mean, met.low AS mean_low, met.high AS mean_high,
-       NOT EXISTS (
+       met.gflops IS NOT NULL AND NOT EXISTS (
            SELECT 1
            FROM met AS other
            WHERE other.stream = met.stream AND other.mixture = met.mixture

@@ -2,7 +2,7 @@
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) at the end of its stream
 -- Spent FLOPs at which a_ka first reaches `target`, linear between the tasks after which it was
 -- measured. seeds_there of seeds got there; the mean is over these alone, so read it only where all
--- did. few_seeds: fewer than 3. A parameter left out means all.
+-- did; NULL where what it cost is not known. few_seeds: fewer than 3. A parameter left out means all.
 CREATE OR REPLACE MACRO cost_to_target(
     target DOUBLE := 0.5, stream VARCHAR := NULL, backbone VARCHAR := NULL
 ) AS TABLE
@@ -23,6 +23,7 @@ reached AS (
     SELECT stepped.backbone, stepped.stream, stepped.mixture, stepped.method, stepped.recipe,
            stepped.budget, stepped.trial,
            max(stepped.task) = any_value(stepped.tasks) AS at_end,
+           min(stepped.task) FILTER (WHERE stepped.a_ka >= target) AS there,
            min(CASE WHEN stepped.a_ka_before IS NULL
                     OR stepped.a_ka_before >= target THEN stepped.spent_flops
                     ELSE stepped.flops_before + (target - stepped.a_ka_before)
@@ -33,9 +34,9 @@ reached AS (
 )
 SELECT reached.backbone, reached.stream, reached.mixture, reached.method, reached.recipe,
        reached.budget,
-       count(*) AS seeds, count(*) < 3 AS few_seeds, count(flops) AS seeds_there,
+       count(*) AS seeds, count(*) < 3 AS few_seeds, count(reached.there) AS seeds_there,
        avg(flops) / 1e9 AS gflops
 FROM reached
 WHERE at_end
 GROUP BY ALL
-ORDER BY 1, 2, count(flops) / count(*) DESC, gflops NULLS LAST, 4, 3, 5, 6;
+ORDER BY 1, 2, count(reached.there) / count(*) DESC, gflops NULLS LAST, 4, 3, 5, 6;

@@ -10,7 +10,8 @@
 -- as the present one, at the present spread, is told from 0 with probability `power`, NULL above
 -- 768; more_seeds are missing until then where it is open, and `grid` is the INSERT for these (and
 -- for those that only one method has). For a tie of a thousandth, more seeds are a waste: read the
--- interval first. recipes: as in `paired`.
+-- interval first. recipes: as in `paired`. A method that was run elsewhere (finetune@fomo) is a
+-- method of its own; its seeds are paired by their number alone, and there is no grid for it.
 CREATE OR REPLACE MACRO decide(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm', power DOUBLE := 0.8,
     recipes VARCHAR := 'equal', validation VARCHAR := NULL
@@ -113,7 +114,7 @@ SELECT written.backbone, written.stream, written.mixture, written.recipe, writte
             WHEN written.difference < -written.half THEN b || ' is better'
             ELSE 'tie' END AS verdict,
        written.seeds_needed, written.more AS more_seeds,
-       CASE WHEN written.more > 0 THEN format(
+       CASE WHEN written.more > 0 AND NOT contains(a || b, '@') THEN format(
            'INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study) '
            'SELECT {0}, {1}, {2}, method, recipe, {3}, seed, {8} '
            'FROM (VALUES ({4}, {5}), ({6}, {7})) AS methods(method, recipe), '

@@ -19,6 +19,10 @@ judged AS (
            one.recipe_b, one.look, one.verdict
     FROM decide(a := a, b := b, measure := measure, recipes := recipes,
                 validation := validation) AS one
+    WHERE CASE WHEN contains(a || b, '@')
+               THEN error('decided declares trials, and ' || a || ' or ' || b
+                          || ' was run elsewhere: decide compares them')
+               ELSE TRUE END
 ),
 begun AS (
     SELECT DISTINCT trial.backbone, trial.stream, trial.mixture, trial.recipe, trial.budget

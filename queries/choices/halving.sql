@@ -30,7 +30,7 @@ tried AS (
     JOIN rung ON rung.budget = trial.budget
     JOIN stage ON stage.trial = trial.id
     LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.id
-    WHERE trial.study = study
+    WHERE trial.study = study AND trial.source IS NULL
       AND CASE WHEN on_test OR trial.study IS DISTINCT FROM study
                     OR trial.stream IN (SELECT stream.validation FROM stream
                                         WHERE stream.validation IS NOT NULL)

@@ -12,7 +12,8 @@ ended AS (
     SELECT backbone, stream, mixture, method, recipe, budget, count(*) AS seeds,
            max(seed) AS last_seed
     FROM trajectory
-    WHERE task = tasks
+    -- what was run elsewhere gets no seeds here
+    WHERE task = tasks AND NOT contains(method, '@')
     GROUP BY backbone, stream, mixture, method, recipe, budget
 ),
 of_method AS MATERIALIZED (
@@ -64,6 +65,6 @@ SELECT urgency, reason, backbone, stream, mixture, method, recipe, budget,
            'FROM (VALUES ({}){}) AS methods(method), range({}) AS seeds(seed) '
            'ON CONFLICT DO NOTHING;',
            quoted[1], quoted[2], quoted[3], quoted[4], quoted[5], quoted[6],
-           CASE WHEN best <> method THEN ', (' || quoted[7] || ')' ELSE '' END, seeds) END AS grid
+           CASE WHEN best <> method AND NOT contains(best, '@') THEN ', (' || quoted[7] || ')' ELSE '' END, seeds) END AS grid
 FROM written
 ORDER BY urgency, backbone, stream, budget, recipe, mixture, method;

@@ -57,7 +57,10 @@ traded AS (
     GROUP BY of_backbone, of_stream, of_budget, choice
 ),
 untouched AS (
-    SELECT of_backbone, of_stream, of_budget, avg(valued.untouched) AS mean
+    -- as it was measured here, where it was
+    SELECT of_backbone, of_stream, of_budget,
+           coalesce(avg(valued.untouched) FILTER (WHERE NOT contains(valued.choice.method, '@')),
+                    avg(valued.untouched)) AS mean
     FROM valued
     GROUP BY of_backbone, of_stream, of_budget
 )

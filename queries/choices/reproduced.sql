@@ -96,7 +96,7 @@ fitting AS (
     FROM comparable
     JOIN ours ON ours.metric = comparable.metric
              AND ours.dataset IS NOT DISTINCT FROM comparable.dataset
-    JOIN trial ON trial.id = ours.trial
+    JOIN trial ON trial.id = ours.trial AND trial.source IS NULL
     JOIN stream ON stream.name = trial.stream
     JOIN asked_suite ON asked_suite.stream = trial.stream
     WHERE ours.value IS NOT NULL AND ours.task = coalesce(comparable.task, stream.tasks)

@@ -2,8 +2,8 @@
 -- grain: one row per (backbone, stream, mixture, method, recipe, budget) at the end of its stream
 -- pareto: among equal backbone and stream nobody spends at most as much, gains at least as much and
 -- loses at most as much, and is strictly better in one of the three; beaten_by: of those that do,
--- the one that gains most. Means over seeds; gflops: everything but evaluation. A parameter left
--- out means all.
+-- the one that gains most. Means over seeds; gflops: everything but evaluation; NULL: run elsewhere,
+-- and not known, so that nothing is said of it. A parameter left out means all.
 CREATE OR REPLACE MACRO trade_off(stream VARCHAR := NULL, backbone VARCHAR := NULL) AS TABLE
 WITH
 meant AS (
@@ -56,7 +56,8 @@ beaten AS (
 )
 SELECT ahead.backbone, ahead.stream, ahead.method, ahead.mixture, ahead.recipe, ahead.budget,
        ahead.seeds, ahead.seeds < 3 AS few_seeds,
-       ahead.gflops, ahead.ka_gain, ahead.zs_loss, beaten.beaten_by IS NULL AS pareto,
+       ahead.gflops, ahead.ka_gain, ahead.zs_loss,
+       beaten.beaten_by IS NULL AND ahead.gflops IS NOT NULL AS pareto,
        beaten.beaten_by
 FROM ahead LEFT JOIN beaten ON beaten.id = ahead.id
 ORDER BY 1, 2, pareto DESC, ahead.gflops, 3, 4;

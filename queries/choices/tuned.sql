@@ -17,7 +17,7 @@ searched AS (
     FROM trial
     JOIN stage ON stage.trial = trial.id
     LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.id
-    WHERE (study IS NULL OR trial.study = study)
+    WHERE trial.source IS NULL AND (study IS NULL OR trial.study = study)
       AND trial.stream IN (SELECT stream.validation FROM stream WHERE stream.validation IS NOT NULL)
 ),
 of_recipe AS (

@@ -1,10 +1,10 @@
 -- What did each finished trial cost, and where?
--- grain: one row per trial that is done and has costs
+-- grain: one row per trial that is done here and has costs
 -- Of all its attempts that train. seconds: evaluation included, but not what was measured later;
 -- flops, peak_bytes: without evaluation. step_phases_s: the seconds of what is done at every step
 -- (training, choosing its pairs, the steps of a repair); the rest of the seconds runs once per
--- task. device: 'unknown' where the worker did not say. Not sorted, since answers about all of them
--- begin with it.
+-- task. device: 'unknown' where the worker did not say. Without what was run elsewhere, by which
+-- nothing is forecast. Not sorted, since answers about all of them begin with it.
 CREATE OR REPLACE VIEW finished AS
 WITH
 again AS (
@@ -29,7 +29,7 @@ SELECT trial.id AS trial, trial.backbone, trial.stream, trial.mixture, trial.met
        trial.budget, ended.device, ended.finished_at,
        charged.seconds, charged.step_phases_s, charged.flops, charged.peak_bytes
 FROM ended
-JOIN trial ON trial.id = ended.trial
+JOIN trial ON trial.id = ended.trial AND trial.source IS NULL
 JOIN (
     SELECT trial, sum(seconds) AS seconds,
            coalesce(sum(seconds) FILTER (WHERE phase IN ('train', 'score', 'repair')),

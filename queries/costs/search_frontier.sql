@@ -45,7 +45,7 @@ reached AS (
                      AND learned.recipe = cells.recipe AND learned.budget = cells.budget
     WHERE cells.a_ka IS NOT NULL
 )
-SELECT reached.*, NOT EXISTS (
+SELECT reached.*, reached.search_gflops IS NOT NULL AND NOT EXISTS (
            SELECT 1
            FROM reached AS other
            WHERE other.backbone = reached.backbone AND other.stream = reached.stream

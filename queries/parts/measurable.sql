@@ -51,5 +51,5 @@ ANTI JOIN live ON live.trial = lacking.trial AND live.measures = lacking.suite
 ANTI JOIN exhausted ON exhausted.trial = lacking.trial AND exhausted.measures = lacking.suite
 -- its weights are on their way
 ANTI JOIN (SELECT trial FROM retraining WHERE NOT over) again ON again.trial = lacking.trial
-WHERE wish.wish IS DISTINCT FROM 'withdraw'
+WHERE wish.wish IS DISTINCT FROM 'withdraw' AND trial.source IS NULL
   AND lacking.suite NOT IN (SELECT tripped.measures FROM tripped);

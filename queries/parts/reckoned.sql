@@ -38,8 +38,8 @@ members AS (
     FROM suite_member GROUP BY suite_member.suite
 ),
 placed AS (
-    SELECT holds.*, asked_suite.suite, asked_suite.suite = asked_suite.own AS is_own,
-           stream_seen.tasks,
+    SELECT holds.*, trial.source IS NOT NULL AS elsewhere, asked_suite.suite,
+           asked_suite.suite = asked_suite.own AS is_own, stream_seen.tasks,
            coalesce(members.adapt_wanted, 0) AS adapt_wanted,
            coalesce(members.retain_wanted, 0) AS retain_wanted, stream_seen.seen
     FROM holds
@@ -114,6 +114,12 @@ charged AS (
     WHERE charged.phase <> 'evaluate'
     GROUP BY charged.trial, charged.task
 ),
+free AS (
+    -- nothing is charged before the first cost; what was run elsewhere and has none is not known
+    SELECT placed.trial, 0 AS spent FROM placed WHERE NOT placed.elsewhere
+    UNION
+    SELECT charged.trial, 0 FROM charged
+),
 whole AS (
     SELECT placed.*, coalesce(mean.adapt_measured, 0) AS adapt_measured,
            coalesce(mean.retain_measured, 0) AS retain_measured,
@@ -127,14 +133,15 @@ SELECT whole.trial, whole.task, whole.attempt, whole.step, whole.tasks, whole.a_
        max(whole.a_ka) FILTER (WHERE whole.task = 0) OVER (PARTITION BY whole.trial) AS a_ka_0,
        max(whole.a_zs) FILTER (WHERE whole.task = 0) OVER (PARTITION BY whole.trial) AS a_zs_0,
        whole.adapt_measured, whole.adapt_wanted, whole.retain_measured, whole.retain_wanted,
-       coalesce(sum(charged.flops) OVER so_far, 0) AS spent_flops,
-       coalesce(sum(charged.seconds) OVER so_far, 0) AS spent_s,
-       coalesce(sum(charged.steps) OVER so_far, 0)::BIGINT AS spent_steps,
-       coalesce(sum(charged.pairs) OVER so_far, 0)::BIGINT AS spent_pairs,
+       coalesce(sum(charged.flops) OVER so_far, free.spent) AS spent_flops,
+       coalesce(sum(charged.seconds) OVER so_far, free.spent) AS spent_s,
+       coalesce(sum(charged.steps) OVER so_far, free.spent)::BIGINT AS spent_steps,
+       coalesce(sum(charged.pairs) OVER so_far, free.spent)::BIGINT AS spent_pairs,
        counted.within, coalesce(same.repeated, 0) AS repeated, whole.seen
 FROM whole
 JOIN counted ON counted.trial = whole.trial AND counted.task = whole.task
 LEFT JOIN same ON same.trial = whole.trial AND same.task = whole.task
 LEFT JOIN charged ON charged.trial = whole.trial AND charged.task = whole.task
+LEFT JOIN free ON free.trial = whole.trial
 WINDOW so_far AS (PARTITION BY whole.trial ORDER BY whole.task)
 ORDER BY whole.trial, whole.task;

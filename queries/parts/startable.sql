@@ -4,7 +4,7 @@
 -- timed out or lost their node are nearly free: the next goes on from the checkpoint. Errors are
 -- not tried again until a `retry` request. After `same_errors` trials of a study failed the same
 -- way the rest of the study waits for a person (a `retry` request for any of them). attempt: the
--- number that its next attempt would have.
+-- number that its next attempt would have. What was run elsewhere (`trial.source`) never starts.
 CREATE OR REPLACE VIEW startable AS
 WITH
 withdrawn AS (
@@ -15,7 +15,7 @@ done AS (
     SELECT trial FROM trained WHERE state = 'done'
 ),
 undone AS (
-    SELECT trial.* FROM trial ANTI JOIN done ON done.trial = trial.id
+    SELECT trial.* FROM trial ANTI JOIN done ON done.trial = trial.id WHERE trial.source IS NULL
 ),
 tried AS (
     -- of undone trials only: in an old catalog nearly all are done

@@ -1,5 +1,5 @@
 -- Which trials train the same?
--- grain: one row per trial
+-- grain: one row per trial that Weir runs
 -- trunk: a number, equal for trials that differ only in what happens after training: technique,
 -- deploy rule, suite, study. Of trials whose tasks begin from what was merged, the merging belongs
 -- to it; of one that averages steps, always. stem: the same without where a task begins: trials of
@@ -27,4 +27,5 @@ SELECT trial.id AS trial,
             trial.budget, trial.seed, learns.learns, learns.begins) AS trunk,
        hash(trial.backbone, stream.sequence, stream.tasks, trial.mixture, trial.recipe,
             trial.budget, trial.seed, learns.learns) AS stem
-FROM trial JOIN stream ON stream.name = trial.stream JOIN learns ON learns.name = trial.method;
+FROM trial JOIN stream ON stream.name = trial.stream JOIN learns ON learns.name = trial.method
+WHERE trial.source IS NULL;

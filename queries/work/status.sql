@@ -3,7 +3,7 @@
 -- trials = done + running + pending + waiting + failed + refused + cancelled + withdrawn; running
 -- includes those being submitted. hours: wall time of all attempts, the lost and failed ones too;
 -- of an attempt that vanished, what its finished tasks took that were not taken over from another
--- trial. audits: which audits found something in the last pass of sync, in whichever study
+-- trial; of what was run elsewhere, none. audits: which audits found something in the last pass of sync, in whichever study
 -- (`health` says what). gpu_hours: the same times the GPUs of the job each ran in (trials that
 -- share a job's GPUs are each charged all of them).
 CREATE OR REPLACE VIEW status AS
@@ -31,6 +31,7 @@ timed AS (
                                     THEN greatest(epoch(outcome.finished_at - outcome.started_at),
                                                   0) END AS seconds
     FROM attempt LEFT JOIN outcome USING (trial, attempt)
+    ANTI JOIN (SELECT id AS trial FROM trial WHERE source IS NOT NULL) elsewhere USING (trial)
 ),
 charged AS (
     -- of what was not timed; the costs of all attempts are many

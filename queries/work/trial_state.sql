@@ -61,6 +61,7 @@ SELECT known.id AS trial, known.study, known.backbone, known.stream, known.mixtu
             THEN concat_ws('; ', known.backend || ' job ' || known.job_id, known.problem)
             WHEN known.state = 'submitting'
             THEN coalesce(known.problem, 'no backend has taken it yet')
+            WHEN known.source IS NOT NULL THEN 'run elsewhere (' || known.source || '), imported'
             WHEN known.state = 'withdrawn' THEN known.wish_reason
             WHEN known.state = 'pending'
                 AND known.after IS NOT NULL THEN 'takes over what trial ' || known.after

@@ -4,7 +4,8 @@ folders.
 What people declared comes from the Parquet files that sync writes (`schema.declared`); trials that
 were attempted come from their folders even without those, since spec.json holds every row of their
 words. Attempts and submissions come from job.json and the batches. All the rest (results, costs,
-how attempts ended) the next pass of sync takes from the same folders, as it always does.
+how attempts ended) the next pass of sync takes from the same folders, as it always does. What was
+imported comes from the folders of the imports, results and all.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import duckdb
 from runner.records import DamagedFileError
 from runner.run_files import Assignment
 from runner.run_folder import RunFolder
+from runner.scheduler import rebuild_imports
 from runner.scheduler.fact_rows import insert, submission
 from runner.scheduler.report import below
 from runner.submission import Answer, Submission, answer_of, submission_folder
@@ -59,6 +61,9 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
             f"{site.catalog} is there. To make it again from the run folders, move it away first"
         )
     folders = walk(site.runs)
+    imports, problems = rebuild_imports.read(site.imports)
+    folders.problems += problems
+    imported = [each for _, receipt in imports for each in receipt.trials]
     aside = Catalog(site.catalog.with_name(f".rebuild-{site.catalog.name}"), site.lock_wait_s)
     aside.path.unlink(missing_ok=True)
     with duckdb.connect() as connection:
@@ -66,12 +71,14 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
             [
                 declared.last(connection, site.declared, "trial", "id"),
                 *(job.trial for _, _, job in folders.attempts),
+                *(each.trial for each in imported),
             ]
         )
         event = max(
             [
                 declared.last(connection, site.declared, "request", "serial"),
                 *(_serial(job) for _, _, job in folders.attempts),
+                *(each.serial for each in imported),
             ]
         )
     migrations.prepare(aside, first_trial=trial + 1, first_event=event + 1)
@@ -79,6 +86,7 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
         rows = declared.restore(connection, site.declared)
         for table, count in _from_folders(connection, site, folders).items():
             rows[table] = rows.get(table, 0) + count
+        rows |= rebuild_imports.restore(connection, imports, _axes)
     with aside.open() as connection, transaction(connection):
         _take_the_catalogs_own_words(connection)
         connection.execute("COMMIT; CHECKPOINT; BEGIN")

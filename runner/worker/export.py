@@ -25,7 +25,12 @@ from runner.worker import backbone as backbones
 from runner.worker import weight_files
 from runner.worker.architecture import ArchitectureError, configuration, for_open_clip
 from runner.worker.backbone import Backbone, WeightsError
-from runner.worker.export_hugging_face import NoEquivalentError, write_hugging_face
+from runner.worker.export_adapter import FOLDER, NoAdapterError, pairs, write_adapter
+from runner.worker.export_hugging_face import (
+    NoEquivalentError,
+    named_for_transformers,
+    write_hugging_face,
+)
 from runner.worker.export_push import PushError, push
 from runner.worker.export_tokenizer import write_tokenizer
 from schema import logs
@@ -48,10 +53,13 @@ In Weir it is a backbone: `architecture` is `local-dir:FOLDER`."""
 USE_HUGGING_FACE = """The same weights for transformers:
 
 ```python
-from transformers import CLIPModel, CLIPProcessor
+from transformers import NAMEModel, NAMEProcessor
 
-model, processor = CLIPModel.from_pretrained("FOLDER"), CLIPProcessor.from_pretrained("FOLDER")
+model, processor = NAMEModel.from_pretrained("FOLDER"), NAMEProcessor.from_pretrained("FOLDER")
 ```"""
+# A text is padded to its full length, as it was in training
+USE_SIGLIP = """Texts want `processor(text=..., padding="max_length", truncation=True)`."""
+USE_ADAPTER = """In `adapter` is what was learned, as an adapter of peft of rank {rank}."""
 
 
 def write(export: ModelExport) -> list[str]:
@@ -69,7 +77,7 @@ def write(export: ModelExport) -> list[str]:
     try:
         aside.mkdir()
         libraries = _fill(aside, backbone, spec, export)
-        for path in aside.iterdir():
+        for path in aside.rglob("*"):
             fsync(path)
         # Fails where something has come to be in the folder meanwhile
         aside.rename(folder)
@@ -98,15 +106,46 @@ def _fill(folder: Path, backbone: Backbone, spec: Spec, export: ModelExport) -> 
     write_json(folder / weight_files.OPEN_CLIP, about)
     parts, libraries = [export.card, USE], ["open_clip"]
     try:
-        write_hugging_face(folder, config, backbone, tensors)
+        name = write_hugging_face(folder, config, backbone, tensors)
     except NoEquivalentError as error:
         parts.append(f"For transformers there is no checkpoint: {error}.")
     else:
-        parts.append(USE_HUGGING_FACE)
+        parts.append(USE_HUGGING_FACE.replace("NAME", name))
+        if name == "Siglip":
+            parts.append(USE_SIGLIP)
         libraries.append("transformers")
+        if _may_be_low_rank(spec, export):
+            parts.append(_adapter(folder, config, tensors, spec, export))
+            if (folder / FOLDER).is_dir():
+                libraries.append("peft")
     (folder / "README.md").write_text("\n\n".join(parts) + "\n")
     (folder / "spec.json").write_text(export.spec)
     return libraries
+
+
+def _may_be_low_rank(spec: Spec, export: ModelExport) -> bool:
+    """Return whether something was learned, by a tuning that does not move all weights."""
+    return export.weights is not None and spec.method.get("tuning", "full") != "full"
+
+
+def _adapter(
+    folder: Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    spec: Spec,
+    export: ModelExport,
+) -> str:
+    """Write what was learned as an adapter, where it is one; return what the card says of it."""
+    before = backbones.load(spec.backbone, export.backbone_weights, spec.seed, Path(export.data))
+    try:
+        found = pairs(
+            named_for_transformers(config, _tensors(before)),
+            named_for_transformers(config, tensors),
+        )
+    except NoAdapterError as error:
+        return f"As an adapter of peft it cannot be had: {error}."
+    rank = write_adapter(folder / FOLDER, found, export.trial, spec.backbone["name"])
+    return USE_ADAPTER.format(rank=rank)
 
 
 def open_clip_config(

@@ -1,8 +1,9 @@
-"""A model of open_clip as a checkpoint of transformers' CLIP, where there is an equivalent.
+"""A model of open_clip as a CLIP or SigLIP of transformers, where there is an equivalent.
 
-transformers computes one architecture under this name: two plain transformers, of which the image
-tower's first token and the text's end are projected. A configuration that says anything else has no
-equivalent, and neither has one that says something that is not known here.
+transformers computes one architecture under the name CLIP: two plain transformers, of which the
+image tower's first token and the text's end are projected. A configuration that says anything else
+has no equivalent, and neither has one that says something that is not known here. SigLIP is in
+`export_siglip`.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from runner.worker import hugging_face
+from runner.worker import export_siglip, hugging_face
 from runner.worker.architecture import OWN_KEYS
 from runner.worker.backbone import Backbone
 from runner.worker.tokenizer import WordTokenizer
@@ -47,33 +48,61 @@ BYTE_PAIR_IDS = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 4
 
 
 class NoEquivalentError(ValueError):
-    """The model has no equivalent in transformers' CLIP; says what stands against it."""
+    """The model has no equivalent in transformers; says what stands against it."""
 
 
 def write_hugging_face(
     folder: Path, config: Mapping[str, Any], backbone: Backbone, tensors: Mapping[str, Tensor]
-) -> None:
-    """Write a model as transformers' CLIP beside what is in the folder; the tokenizer is there.
+) -> str:
+    """Write a model for transformers beside what is in the folder; the tokenizer is there.
 
-    config: open_clip's configuration of the model, Weir's own keys among it.
+    config: open_clip's configuration of the model, Weir's own keys among it. Returns what
+    transformers calls the model: CLIP or Siglip.
 
     Raises:
-        NoEquivalentError: transformers' CLIP computes something else; nothing is written.
+        NoEquivalentError: transformers computes something else; nothing is written.
     """
-    _refuse_others(config)
     images = hugging_face.preprocessor_config(backbone.preprocessing, backbone.image_px)
     if images is None:
         raise NoEquivalentError("its images are fitted by their longer side")
-    try:
-        renamed = hugging_face.named_as_transformers(tensors)
-    except hugging_face.NamesError as error:
-        raise NoEquivalentError(str(error)) from error
+    renamed = named_for_transformers(config, tensors)
+    if not export_siglip.is_like_siglip(config):
+        name, content = "CLIP", clip_config(config, backbone)
+    else:
+        try:
+            name, content = "Siglip", export_siglip.siglip_config(backbone)
+        except export_siglip.NoSiglipError as error:
+            raise NoEquivalentError(str(error)) from error
+        _read_ids_alone(folder)
     save_file(renamed, folder / "model.safetensors", {"format": "pt"})
-    for name, content in (
-        ("config.json", clip_config(config, backbone)),
-        ("preprocessor_config.json", images),
-    ):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+    for file, written in (("config.json", content), ("preprocessor_config.json", images)):
+        (folder / file).write_text(json.dumps(written, indent=2) + "\n")
+    return name
+
+
+def named_for_transformers(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the tensors of a model under the names that transformers has for them.
+
+    Raises:
+        NoEquivalentError: transformers computes something else.
+    """
+    try:
+        if export_siglip.is_like_siglip(config):
+            export_siglip.refuse_others(config, OWN_KEYS)
+            return export_siglip.named_as_siglip(tensors)
+        _refuse_others(config)
+        return hugging_face.named_as_transformers(tensors)
+    except (hugging_face.NamesError, export_siglip.NoSiglipError) as error:
+        raise NoEquivalentError(str(error)) from error
+
+
+def _read_ids_alone(folder: Path) -> None:
+    """Have the tokenizer of a SigLIP say no mask: its text tower sees the padding as well."""
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {"model_input_names": ["input_ids"]}
+    path.write_text(json.dumps(settings, ensure_ascii=False) + "\n")
 
 
 def _refuse_others(config: Mapping[str, Any]) -> None:

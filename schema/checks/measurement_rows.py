@@ -35,11 +35,12 @@ def check_measurements(
             f"measurement: there is no trial {listed}{more}. Take the ids from the table: INSERT "
             "INTO measurement (trial, suite) SELECT id, 'SUITE' FROM trial WHERE ..."
         )
+    asked = {trial for trial, *_ in rows}
+    _check_here(connection, asked)
     ensembles = connection.execute(
         "SELECT trial.id, trial.method FROM trial JOIN method ON method.name = trial.method "
         "WHERE method.deploy = 'ensemble' ORDER BY trial.id"
     ).fetchall()
-    asked = {trial for trial, *_ in rows}
     several = [(trial, method) for trial, method in ensembles if trial in asked]
     if several:
         trial, method = several[0]
@@ -57,6 +58,19 @@ def check_measurements(
             f"measurement: suite {empty[0]!r} has no rows in suite_member, so there is nothing to "
             "measure. Insert its members first"
         )
+
+
+def _check_here(connection: duckdb.DuckDBPyConnection, asked: set[int]) -> None:
+    """Refuse trials that were run elsewhere, whose weights were never here."""
+    elsewhere = connection.execute(
+        "SELECT id, source FROM trial WHERE source IS NOT NULL ORDER BY id"
+    ).fetchall()
+    for trial, source in elsewhere:
+        if trial in asked:
+            raise MeasurementError(
+                f"measurement: trial {trial} was run elsewhere ({source}) and imported, so its "
+                "weights are not here. Leave such trials out (WHERE source IS NULL)"
+            )
 
 
 def check_wishes(connection: duckdb.DuckDBPyConnection) -> None:

@@ -32,6 +32,10 @@ Row = Mapping[str, Any]
 PRETRAINED_KEYS = ("optimizer", "loss")
 # The contrastive part of a loss, and what may have been asked for beside it
 LOSSES = ("softmax", "sigmoid")
+# What stands between the name of a method and who ran it, where that was not Weir
+ELSEWHERE = "@"
+# The part of a method that was run elsewhere, where no part of Weir is like it
+OTHER = "other"
 BESIDE = ("captioning", "distillation")
 
 
@@ -42,6 +46,9 @@ def check_method(row: Row) -> None:
         PartError: the message says what is wrong, what is allowed and what to do.
     """
     where = f"method {row['name']!r}"
+    if ELSEWHERE in row["name"]:
+        _check_method_elsewhere(row, where)
+        return
     parts.check("methods/tuning", row["tuning"], _object(row["tuning_params"]), f"{where}, tuning")
     check_merging(row["merging"], _object(row["merging_params"]), f"{where}, merging")
     _check_objectives(row, where)
@@ -59,6 +66,24 @@ def check_method(row: Row) -> None:
         listed = ", ".join(names("methods/repair"))
         raise PartError(f"{where}: repair_params without a repair. Name one of {listed}.")
     _check_ensemble(row, where)
+
+
+def _check_method_elsewhere(row: Row, where: str) -> None:
+    """Refuse a method that was run elsewhere with parts that are neither Weir's nor `OTHER`.
+
+    Weir never runs it, so how its parts go together is nobody's affair.
+    """
+    for folder, part in (("tuning", "tuning"), ("objectives", "objective"), ("merging", "merging")):
+        if row[part] == OTHER:
+            continue
+        try:
+            for name in row[part].split("+"):
+                parts.check(f"methods/{folder}", name, {}, f"{where}, {part}")
+        except PartError as error:
+            raise PartError(
+                f"{error} Of a method that was run elsewhere {part} may also be {OTHER!r}: no part "
+                "of Weir is like it."
+            ) from error
 
 
 def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:

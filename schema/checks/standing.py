@@ -182,6 +182,12 @@ def _trials(
         if None in row[: len(WORDS)]:
             name = WORDS[row.index(None)]
             raise RuleError(f"its query returns a trial whose {name} is NULL: name every word.")
+        # The catalog would refuse it as well, in the words of a constraint
+        if "@" in row[WORDS.index("method")]:
+            raise RuleError(
+                f"its query returns method {row[WORDS.index('method')]!r}, which was run "
+                "elsewhere: its trials are imported. Leave it out: WHERE NOT contains(method, '@')."
+            )
         if row[len(AXES)] < 0:
             raise RuleError(f"its query returns seed {row[len(AXES)]}: seeds are 0 or more.")
     return trials

@@ -46,6 +46,7 @@ CLASSES: tuple[type[SQLModel], ...] = (
     facts.Profile,
     facts.ReferenceResult,
     facts.Ingested,
+    facts.Imported,
     facts.Policy,
     facts.Problem,
     facts.DiskUse,

@@ -214,6 +214,18 @@ class Ingested(SQLModel, table=True):
     ingested_at: datetime = column("when it was ingested", DateTime(timezone=True), default="now()")
 
 
+class Imported(SQLModel, table=True):
+    """A trial that was run elsewhere, and the file from which its results were taken."""
+
+    trial: int = column("the trial's id", BigInteger, key=True)
+    source: str = column("who ran it, as in trial.source")
+    file: str = column("the name of the file that was imported")
+    sha256: str = column("checksum of the trial's rows in it, in whichever order")
+    rows: int = column("number of results and costs that it brought", BigInteger)
+    folder: str = column("where the rows are kept, below `imports` of site.toml")
+    imported_at: datetime = column("when it was imported", DateTime(timezone=True), default="now()")
+
+
 class Policy(SQLModel, table=True):
     """A knob of what sync does by itself and when it waits for a person."""
 

@@ -36,12 +36,15 @@ class KeptSummary(SQLModel, table=True):
     adapt_wanted: int = column("adapt members of the suite", BigInteger)
     retain_measured: int = column("retain members that were measured", BigInteger)
     retain_wanted: int = column("retain members of the suite", BigInteger)
-    spent_flops: float = column(
-        "FLOPs of everything but evaluation, summed over the tasks so far", Double
+    spent_flops: float | None = column(
+        "FLOPs of everything but evaluation, summed over the tasks so far; NULL: the trial was "
+        "imported without costs",
+        Double,
+        nullable=True,
     )
-    spent_s: float = column("seconds, likewise", Double)
-    spent_steps: int = column("steps, likewise", BigInteger)
-    spent_pairs: int = column("pairs, likewise", BigInteger)
+    spent_s: float | None = column("seconds, likewise", Double, nullable=True)
+    spent_steps: int | None = column("steps, likewise", BigInteger, nullable=True)
+    spent_pairs: int | None = column("pairs, likewise", BigInteger, nullable=True)
     within: int = column("results of the attempt that holds from before that step", BigInteger)
     repeated: int = column(
         "results of the task, of any attempt, that are there more than once", BigInteger

@@ -22,7 +22,16 @@ class Trial(SQLModel, table=True):
     """A sentence, the unit of work: a backbone learns a stream, drawn in a mixture, by a method,
     following a recipe, within a budget, from a seed."""
 
-    __table_args__ = (constraint("trial_seed", "seed >= 0", "seed must be 0 or more"),)
+    __table_args__ = (
+        constraint("trial_seed", "seed >= 0", "seed must be 0 or more"),
+        constraint(
+            "trial_source",
+            "COALESCE(ends_with(method, '@' || source), NOT contains(method, '@'))",
+            "a trial of a method with an @ in its name, such as finetune@fomo, must come with its "
+            "results, by python -m schema --import FILE: it was run elsewhere, by what stands "
+            "behind the @, and sync never starts it",
+        ),
+    )
     id: int = column(
         "number of the trial for people and folders; carries no key",
         BigInteger,
@@ -41,6 +50,11 @@ class Trial(SQLModel, table=True):
     )
     created_at: datetime = created_at()
     rule: str | None = column("the rule that inserted it; NULL: a person did", nullable=True)
+    source: str | None = column(
+        "who ran it elsewhere: its results were imported, and sync never starts it; NULL: Weir "
+        "runs it",
+        nullable=True,
+    )
 
 
 class Measurement(SQLModel, table=True):

@@ -405,8 +405,10 @@ CREATE TABLE trial (
     study VARCHAR,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     rule VARCHAR,
+    source VARCHAR,
     PRIMARY KEY (backbone, stream, mixture, method, recipe, budget, seed),
     CONSTRAINT trial_seed CHECK (seed >= 0),
+    CONSTRAINT trial_source CHECK (COALESCE(ends_with(method, '@' || source), NOT contains(method, '@'))),
     FOREIGN KEY(backbone) REFERENCES backbone (name),
     FOREIGN KEY(stream) REFERENCES stream (name),
     FOREIGN KEY(mixture) REFERENCES mixture (name),
@@ -440,6 +442,8 @@ COMMENT ON COLUMN trial.study IS 'the name of the question that the trial was in
 COMMENT ON COLUMN trial.created_at IS 'when the row was inserted';
 
 COMMENT ON COLUMN trial.rule IS 'the rule that inserted it; NULL: a person did';
+
+COMMENT ON COLUMN trial.source IS 'who ran it elsewhere: its results were imported, and sync never starts it; NULL: Weir runs it';
 
 CREATE TABLE measurement (
     trial BIGINT NOT NULL,
@@ -882,6 +886,33 @@ COMMENT ON COLUMN ingested.rows IS 'number of rows that its files brought';
 
 COMMENT ON COLUMN ingested.ingested_at IS 'when it was ingested';
 
+CREATE TABLE imported (
+    trial BIGINT NOT NULL,
+    source VARCHAR NOT NULL,
+    file VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    rows BIGINT NOT NULL,
+    folder VARCHAR NOT NULL,
+    imported_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    PRIMARY KEY (trial)
+);
+
+COMMENT ON TABLE imported IS 'A trial that was run elsewhere, and the file from which its results were taken.';
+
+COMMENT ON COLUMN imported.trial IS 'the trial''s id';
+
+COMMENT ON COLUMN imported.source IS 'who ran it, as in trial.source';
+
+COMMENT ON COLUMN imported.file IS 'the name of the file that was imported';
+
+COMMENT ON COLUMN imported.sha256 IS 'checksum of the trial''s rows in it, in whichever order';
+
+COMMENT ON COLUMN imported.rows IS 'number of results and costs that it brought';
+
+COMMENT ON COLUMN imported.folder IS 'where the rows are kept, below `imports` of site.toml';
+
+COMMENT ON COLUMN imported.imported_at IS 'when it was imported';
+
 CREATE TABLE policy (
     name VARCHAR NOT NULL,
     value INTEGER NOT NULL,
@@ -953,10 +984,10 @@ CREATE TABLE kept_summary (
     adapt_wanted BIGINT NOT NULL,
     retain_measured BIGINT NOT NULL,
     retain_wanted BIGINT NOT NULL,
-    spent_flops DOUBLE PRECISION NOT NULL,
-    spent_s DOUBLE PRECISION NOT NULL,
-    spent_steps BIGINT NOT NULL,
-    spent_pairs BIGINT NOT NULL,
+    spent_flops DOUBLE PRECISION,
+    spent_s DOUBLE PRECISION,
+    spent_steps BIGINT,
+    spent_pairs BIGINT,
     within BIGINT NOT NULL,
     repeated BIGINT NOT NULL,
     seen BIGINT
@@ -990,7 +1021,7 @@ COMMENT ON COLUMN kept_summary.retain_measured IS 'retain members that were meas
 
 COMMENT ON COLUMN kept_summary.retain_wanted IS 'retain members of the suite';
 
-COMMENT ON COLUMN kept_summary.spent_flops IS 'FLOPs of everything but evaluation, summed over the tasks so far';
+COMMENT ON COLUMN kept_summary.spent_flops IS 'FLOPs of everything but evaluation, summed over the tasks so far; NULL: the trial was imported without costs';
 
 COMMENT ON COLUMN kept_summary.spent_s IS 'seconds, likewise';
 

@@ -118,6 +118,7 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "definition": "the rows of the axes as JSON: tests/schema/test_definition.py",
     "ending": "outcomes with a text in which numbers are #: tests/queries/test_queries_states.py",
     "failures": "outcomes by that text: tests/queries/test_queries_states.py",
+    "imports": "what was run elsewhere: tests/schema/imports/test_take.py",
     "health": "problems as they were found: tests/queries/test_queries_states.py",
     "disk": "bytes as they were measured: tests/runner/scheduler/test_disk.py",
     "item": "rows of files beside the results: tests/queries/test_items.py",

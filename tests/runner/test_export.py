@@ -153,6 +153,17 @@ def test_the_command_refuses_before_it_writes(
     assert not (site.folder / "more").exists()
 
 
+def test_what_was_run_elsewhere_has_no_weights(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = Filled(site.catalog)
+    filled.connection.execute("INSERT INTO method (name) VALUES ('finetune@fomo')")
+    filled.trial(method="finetune@fomo", source="fomo")
+    filled.connection.close()
+    assert export.main(["1", "out"]) == 2
+    assert "trial 1 was run elsewhere (fomo), and its results alone" in capsys.readouterr().err
+
+
 def test_the_card_has_the_results_with_intervals(filled: Filled) -> None:
     """Birds over three seeds: 0.5, 0.7, 0.9, so 0.7 ± 4.3027 * 0.2 / sqrt(3) = 0.4968."""
     trials = []

@@ -1,6 +1,7 @@
 """Exported models, loaded by open_clip and by transformers in a process that has nothing of Weir: the embeddings are those of the trial."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from PIL import Image
@@ -19,7 +21,12 @@ from runner.worker import backbone as backbones
 from runner.worker import checkpoint
 from runner.worker.backbone import ArchitectureError, Backbone
 from runner.worker.export import write
-from runner.worker.export_hugging_face import NoEquivalentError, _refuse_others
+from runner.worker.export_adapter import NoAdapterError, pairs
+from runner.worker.export_hugging_face import (
+    NoEquivalentError,
+    _refuse_others,
+    named_for_transformers,
+)
 from runner.worker.export_tokenizer import word_tokenizer
 from runner.worker.tokenizer import WordTokenizer
 from runner.worker.weight_files import PREPROCESSING
@@ -61,6 +68,37 @@ with torch.no_grad():
 assert not any(name.partition(".")[0] in ("runner", "schema") for name in sys.modules)
 numpy.savez(out, images=images.numpy(), texts=sentences.numpy())
 """
+SIGLIP = """
+import sys, numpy, torch
+from PIL import Image
+from transformers import SiglipModel, SiglipProcessor
+folder, picture, texts, out = sys.argv[1], sys.argv[2], sys.argv[4:], sys.argv[3]
+model, processor = SiglipModel.from_pretrained(folder).eval(), SiglipProcessor.from_pretrained(folder)
+inputs = processor(text=texts, images=Image.open(picture), return_tensors="pt", padding="max_length",
+                   truncation=True)
+assert set(inputs) == {"input_ids", "pixel_values"}
+with torch.no_grad():
+    answer = model(**inputs)
+assert not any(name.partition(".")[0] in ("runner", "schema") for name in sys.modules)
+numpy.savez(out, images=answer.image_embeds.numpy(), texts=answer.text_embeds.numpy(),
+            pairs=answer.logits_per_image.numpy())
+"""
+# What was learned is added by peft to the untouched model of another folder
+PEFT = """
+import sys, numpy, torch
+from PIL import Image
+from peft import PeftModel
+from transformers import CLIPModel, CLIPProcessor
+folder, picture, texts, out = sys.argv[1], sys.argv[2], sys.argv[4:], sys.argv[3]
+base = CLIPModel.from_pretrained(folder + "/base")
+model = PeftModel.from_pretrained(base, folder + "/adapter").eval()
+processor = CLIPProcessor.from_pretrained(folder + "/base")
+inputs = processor(text=texts, images=Image.open(picture), return_tensors="pt", padding="max_length",
+                   truncation=True)
+with torch.no_grad():
+    answer = model(**inputs)
+numpy.savez(out, images=answer.image_embeds.numpy(), texts=answer.text_embeds.numpy())
+"""
 TRANSFORMERS = """
 import sys, numpy, torch
 from PIL import Image
@@ -74,6 +112,14 @@ with torch.no_grad():
 assert not any(name.partition(".")[0] in ("runner", "schema") for name in sys.modules)
 numpy.savez(out, images=answer.image_embeds.numpy(), texts=answer.text_embeds.numpy())
 """
+
+
+def siglip_architecture() -> dict[str, Any]:
+    """That of ViT-B-16-SigLIP with few layers of text, and words that are here."""
+    config = open_clip.get_model_config("ViT-B-16-SigLIP")
+    del config["text_cfg"]["hf_tokenizer_name"], config["text_cfg"]["tokenizer_kwargs"]
+    config["text_cfg"] |= {"context_length": 8, "layers": 2, "vocab_size": len(WORDS) + 4}
+    return config | {"words": WORDS}
 
 
 def default_architecture() -> dict[str, Any]:
@@ -192,6 +238,116 @@ def test_transformers_loads_it_with_equal_embeddings(case: str, tmp_path: Path) 
     expected = ours(of_trial(spec, weights), image)
     for kind in ("images", "texts"):
         np.testing.assert_allclose(theirs[kind], expected[kind], rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("act", [None, {"approximate": "tanh"}])
+def test_a_siglip_is_loaded_by_transformers_with_equal_embeddings(
+    act: dict[str, str] | None, tmp_path: Path
+) -> None:
+    config = siglip_architecture()
+    if act is not None:
+        config["text_cfg"]["act_kwargs"] = act
+    spec = spec_of(config, preprocessing={"resize_mode": "squash"})
+    weights = deployed(spec, tmp_path)
+    export = export_of(spec, tmp_path, weights)
+    assert write(export) == ["open_clip", "transformers"]
+    image = picture(tmp_path, (224, 224))
+    theirs = in_another_process(SIGLIP, export.folder, image, tmp_path / "out.npz")
+    backbone = of_trial(spec, weights)
+    expected = ours(backbone, image)
+    for kind in ("images", "texts"):
+        np.testing.assert_allclose(theirs[kind], expected[kind], rtol=0, atol=1e-6)
+    scale, bias = backbone.model.logit_scale.exp().item(), backbone.model.logit_bias.item()
+    pairs = scale * expected["images"] @ expected["texts"].T + bias
+    np.testing.assert_allclose(theirs["pairs"], pairs, rtol=1e-5, atol=1e-4)
+    card = (Path(export.folder) / "README.md").read_text()
+    assert "from transformers import SiglipModel, SiglipProcessor" in card
+    assert 'padding="max_length"' in card
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"vision_cfg": {"timm_proj": "linear"}}, "nothing for timm_proj = 'linear'"),
+        ({"text_cfg": {"no_causal_mask": False}}, "nothing for no_causal_mask = False"),
+        ({"text_cfg": {"pool_type": "argmax"}}, "nothing for pool_type = 'argmax'"),
+        ({"text_cfg": {"something_new": 1}}, "nothing for something_new = 1"),
+        ({"text_cfg": {"proj_bias": None}}, "needs proj_bias, which it does not say"),
+    ],
+)  # fmt: skip
+def test_what_is_no_siglip_of_transformers_is_told(change: dict[str, Any], words: str) -> None:
+    config = siglip_architecture()
+    for part, values in change.items():
+        for key, value in values.items():
+            config[part][key] = value
+            if value is None:
+                del config[part][key]
+    with pytest.raises(NoEquivalentError, match=words):
+        named_for_transformers(config, {})
+
+
+def low_rank(spec: Spec, folder: Path, names: str, tasks: int = 3) -> Path:
+    """Weights as a LoRA of rank 2 deploys them after some tasks: each is folded into the weight."""
+    backbone = backbones.load(spec.backbone, None, spec.seed)
+    weights = {name: tensor.cpu() for name, tensor in backbone.model.state_dict().items()}
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(tasks):
+        for name, tensor in weights.items():
+            if re.search(names, name):
+                rows, columns = tensor.shape
+                up = 0.1 * torch.randn(rows, 2, generator=generator)
+                weights[name] = tensor + up @ torch.randn(2, columns, generator=generator)
+    path = folder / "task-0003.deployed.safetensors"
+    checkpoint.save_weights(
+        path, weights, {PREPROCESSING: json.dumps(vars(backbone.preprocessing))}
+    )
+    return path
+
+
+# peft asks transformers for a property by its older name
+@pytest.mark.slow
+def test_what_a_lora_learned_is_an_adapter_of_peft(tmp_path: Path) -> None:
+    spec = replace(spec_of(PLAIN), method={"tuning": "lora"})
+    weights = low_rank(spec, tmp_path, r"attn\.in_proj_weight|mlp\.c_proj\.weight")
+    export = export_of(spec, tmp_path, weights)
+    assert write(export) == ["open_clip", "transformers", "peft"]
+    folder = Path(export.folder)
+    config = json.loads((folder / "adapter" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"]) == (6, 6)
+    assert "as an adapter of peft of rank 6" in (folder / "README.md").read_text()
+    assert write(replace(export, task=0, weights=None, folder=str(folder / "base"))) == [
+        "open_clip",
+        "transformers",
+    ]
+    assert not (folder / "base" / "adapter").exists()
+    image = picture(tmp_path, (32, 32))
+    theirs = in_another_process(PEFT, export.folder, image, tmp_path / "out.npz")
+    expected = ours(of_trial(spec, weights), image)
+    for kind in ("images", "texts"):
+        np.testing.assert_allclose(theirs[kind], expected[kind], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ("in_proj_weight|token_embedding", "embedding.weight moved as well, which is no linear"),
+        ("never", "nothing moved"),
+    ],
+)
+def test_what_is_no_adapter_is_told(names: str, reason: str, tmp_path: Path) -> None:
+    spec = replace(spec_of(OF_WORDS), method={"tuning": "lora"})
+    export = export_of(spec, tmp_path, low_rank(spec, tmp_path, names))
+    assert write(export) == ["open_clip", "transformers"]
+    card = (Path(export.folder) / "README.md").read_text()
+    assert "As an adapter of peft it cannot be had: " in card and reason in card
+
+
+def test_a_difference_of_full_rank_is_no_adapter() -> None:
+    before = {"a.q_proj.weight": torch.zeros(8, 8)}
+    after = {"a.q_proj.weight": torch.randn(8, 8, generator=torch.Generator().manual_seed(0))}
+    with pytest.raises(NoAdapterError, match="q_proj.weight moved by rank 8 of 8"):
+        pairs(before, after)
 
 
 @pytest.mark.parametrize("case", CASES)
