@@ -64,7 +64,7 @@ class Keeplora(ConfinedUpdates):
         self.reset()
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return an update of the weight, whose principal directions are held from the start."""
+        """Return an update of the weight, after protecting its principal directions."""
         if name not in self._held:
             image = name.startswith("visual.")
             share = self.weight_energy if image else self.text_weight_energy
