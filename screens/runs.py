@@ -132,7 +132,7 @@ def act(numbers: Sequence[int]) -> None:
 
 
 def statements(numbers: Sequence[int], tag: str, remark: str) -> str:
-    """Return the SQL that tags or remarks trials, or inserts a request for them."""
+    """Return the SQL that tags or remarks trials; with neither, the requests for them."""
     listed = ", ".join(map(str, numbers))
     lines = []
     if tag:

@@ -65,7 +65,7 @@ class Example:
         return HERE / self.study
 
     def catalog(self) -> duckdb.DuckDBPyConnection:
-        """Return the catalog in memory, with one thread and in UTC so that it answers alike."""
+        """Return the catalog in memory, with one thread and in UTC for reproducible answers."""
         connection = duckdb.connect(":memory:", config={"threads": 1})
         connection.execute("SET TimeZone = 'UTC'")
         for statement in ddl.statements():
