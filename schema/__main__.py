@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command.
 
     The exit code is 0; 1 when a dataset that `check` is asked for is absent; 2 when a file was
-    refused or the catalog cannot be had (the message says why).
+    refused or the catalog cannot be opened (the message says why).
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.rebuild:
         if options.files:
             parser.error("--rebuild takes no files; apply them afterwards")
-        # Run folders are the runner's, and this package imports nothing of it: so a process of it
+        # Run folders belong to the package runner, which must not be imported here: so a process of
+        # it
         return subprocess.run([sys.executable, "-m", "runner.scheduler.rebuild"]).returncode
     site = Site()
     try:
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except (OSError, duckdb.Error) as error:
-        # A disk that is read-only or full, or a file that is no catalog of ours
+        # The disk is read-only or full, or the file is no catalog of Weir
         print(f"{error}\nThe catalog is {site.catalog}; it is as it was", file=sys.stderr)
         return 2
     if options.json:
@@ -101,22 +102,23 @@ def _parser() -> argparse.ArgumentParser:
 
 @dataclass(kw_only=True)
 class Changes:
-    """What the command does to the catalog: printed as it happens, or at the end as JSON."""
+    """The changes that the command makes to the catalog, printed at once or at the end as JSON."""
 
     catalog: Path
     as_json: bool = False
-    # created, or which migrations it went through
+    # The creation, or the migrations that were applied
     change: str = "up to date"
-    # A file (the vocabulary too), a table, and its rows that are new or were there before
+    # A file (or the vocabulary), a table, and the numbers of its rows that are new or existed
+    # before
     rows: list[dict[str, object]] = field(default_factory=list)
 
     def prepared(self, change: str | None) -> None:
-        """Note how the catalog was brought up to date."""
+        """Record how the catalog was brought up to date."""
         self.change = change or self.change
         self._say(f"{os.path.relpath(self.catalog)}: {self.change}")
 
     def counted(self, name: str, count: grid.Count) -> None:
-        """Note what a file did to a table."""
+        """Record how many rows a file added to a table."""
         row = {"file": name, "table": count.table, "new": count.new, "there": count.there}
         self.rows.append(row)
         self._say(f"  {name}: {count.table} {count.new} new, {count.there} there before")
@@ -126,7 +128,7 @@ class Changes:
             Console(highlight=False, soft_wrap=True).print(line)
 
     def document(self) -> dict[str, object]:
-        """Return the changes for a program."""
+        """Return the changes as a JSON object."""
         return {
             "format": 1,
             "catalog": str(self.catalog),
@@ -136,14 +138,15 @@ class Changes:
 
 
 def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]], changes: Changes) -> None:
-    """Bring the catalog up to date, apply the vocabulary and `texts`, publish, and note in
-    `changes` what is new.
+    """Bring the catalog up to date, apply the vocabulary and `texts`, and publish it.
+
+    New rows are recorded in `changes`.
 
     `texts` are pairs of a file's name and its SQL.
 
     Raises:
         GridError: a file was refused; those before it are applied.
-        MigrationError, CatalogBusyError: the catalog cannot be had; nothing is applied.
+        MigrationError, CatalogBusyError: the catalog cannot be opened; nothing is applied.
     """
     if disk := network_disk(catalog.path):
         log.warning(
@@ -161,10 +164,11 @@ def apply(catalog: Catalog, snapshot: Path, texts: list[tuple[str, str]], change
     with catalog.open() as connection:
         for name, text in vocabulary + texts:
             for count in grid.apply(connection, text, name):
-                # Of the vocabulary only what is new, of a person's file all that it names
+                # Of the vocabulary only new rows are reported, of a person's file all tables that
+                # it names
                 if count.new or (name, text) in texts:
                     changes.counted(name, count)
-        # Readers of the snapshot need not compute again what is stored in it
+        # Stored before publishing, so that readers of the snapshot need not compute it
         summaries.renew(connection)
         catalog.publish(snapshot, connection)
 
