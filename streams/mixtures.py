@@ -89,8 +89,7 @@ class Mixture:
     def begin(
         self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
     ) -> None:
-        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before
-        it.
+        """Begin a task, counted from 1: `update` are its pairs, `earlier` those of tasks before it.
 
         Raises:
             MixtureError: a source that the batch needs is empty.
