@@ -10,7 +10,7 @@ The first is the paper's, the second has the election of signs of TIES, as in Fo
 down: a scalar is always kept. The defaults are FoMo-in-Flux's.
 
 Memory: six models beside theta_0 and theta_t, with the running form: the sum, and with an election
-    also the sum and the count of either sign. FLOPs: negligible; each model is read once.
+also the sum and the count of either sign. FLOPs: negligible; each model is read once.
 """
 
 from functools import partial

@@ -11,8 +11,8 @@ mean that the enlargement keeps. Each draw has its own generator, seeded by `see
 model's place in the history, so that a merge depends on its history alone.
 
 Memory: seven models beside theta_0 and theta_t. FLOPs: negligible. It has no running form, since
-    the dropped entries of every model are drawn anew after each task; each model is read once for
-    each merge.
+the dropped entries of every model are drawn anew after each task; each model is read once for each
+merge.
 """
 
 from collections.abc import Sequence

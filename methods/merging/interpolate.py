@@ -14,9 +14,9 @@ So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; 
 mean of all tasks, in any order.
 
 Memory: four models beside theta_0 and theta_t, however long the history; FLOPs: negligible. The
-    running form is the average; with `weight`, it is the newest model and the mean of those before
-    it. Reversed shares have none, as each share shrinks with every task. Each step is a + w (b -
-    a), so merging equal weights changes no bit.
+running form is the average; with `weight`, it is the newest model and the mean of those before it.
+Reversed shares have none, as each share shrinks with every task. Each step is a + w (b - a), so
+merging equal weights changes no bit.
 """
 
 from collections.abc import Sequence

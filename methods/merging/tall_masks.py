@@ -10,8 +10,8 @@ are left out. In the paper it is 2: entries that only one task needs are left ou
 `running`, where r_0 = theta_0 needs nothing, 2 would never leave theta_0.
 
 Memory: all task vectors of one tensor at a time, up to a GiB, else one of them; the result beside
-    theta_0 and theta_t. FLOPs: negligible. It has no running form: what a task needs depends on the
-sum of all.
+theta_0 and theta_t. FLOPs: negligible. It has no running form: what a task needs depends on the sum
+of all.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """GeRe, general samples replay (https://arxiv.org/abs/2508.04676).
 
 Code: https://github.com/Qznan/GeRe. On a small fixed set of general pairs, the loss keeps the
-    output of each unit in the range where the untouched backbone had it: low, neutral or high.
+output of each unit in the range where the untouched backbone had it: low, neutral or high.
 
     L = weight * sum of v / number of v > 0
     lower, upper = mu -+ width sigma of each unit over the general set

@@ -7,8 +7,8 @@ Embeddings, the first and last norms, the projections into the common space and 
 always trained. The frozen half keeps earlier knowledge, the other half learns.
 
 Memory: the optimizer state of what is trained, about half. FLOPs: those of full fine-tuning less
-    the weight gradients of what is frozen, a sixth; those of a frozen third of a fused
-    query-key-value matrix are computed all the same.
+the weight gradients of what is frozen, a sixth; those of a frozen third of a fused query-key-value
+matrix are computed all the same.
 """
 
 from collections.abc import Iterator

@@ -7,8 +7,8 @@ ranks of all tasks add up. With `merge_after_task` false one pair is trained in 
 update of the whole stream has its rank. All other parameters are frozen, the temperature too.
 
 Memory: optimizer state for rank x (rows + columns) per weight. FLOPs: the gradient of each chosen
-    weight is computed on the way, so they are those of full fine-tuning less the weight gradients
-    of the other weights (0.86 with the default of FoMo-in-Flux, as in its table).
+weight is computed on the way, so they are those of full fine-tuning less the weight gradients of
+the other weights (0.86 with the default of FoMo-in-Flux, as in its table).
 """
 
 import math

@@ -2,8 +2,8 @@
 values is trained, orthogonal to the large ones (https://arxiv.org/abs/2504.07097; in peft as
 OSFConfig).
 
-    W0 = U_h S_h V_h + U_l S_l V_l, of which U_l, S_l and V_l are trained dU_l -= U_h (U_h^T dU_l),
-    dV_l -= (dV_l V_h^T) V_h
+    W0 = U_h S_h V_h + U_l S_l V_l, of which U_l, S_l and V_l are trained
+    dU_l -= U_h (U_h^T dU_l),   dV_l -= (dV_l V_h^T) V_h
 
 What was important to earlier tasks is in the large singular values, and is frozen; each task
 factors the weight anew. As in the paper and in peft, gradients have no part in the frozen

@@ -9,8 +9,7 @@ needs. One of d and b starts at zero, so the function is unchanged: the paper be
 and b = 0, FoMo-in-Flux's code with d = 0 and b = 0.1.
 
 Memory: rank + rows numbers per weight are trained, far fewer than with `lora`; the random matrices,
-    rank x
-(longest row + longest column), are shared. FLOPs: as `lora` of that rank.
+rank x (longest row + longest column), are shared. FLOPs: as `lora` of that rank.
 """
 
 from dataclasses import dataclass, field

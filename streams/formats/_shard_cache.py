@@ -2,8 +2,7 @@
 
     cache/shards/5d0e...-00017.tar      a shard, whole
                  .aside-3f-9ab1...      one that is being fetched
-                 .lock-3f               held by the process that fetches a shard whose name begins
-                 so
+                 .lock-3f               held by the process that fetches such a shard
 
 A shard is fetched by one process; others that need it wait, and read the same copy. The least
 recently used shards are removed to stay within the budget. A shard that was removed is fetched
