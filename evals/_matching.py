@@ -24,7 +24,7 @@ CHUNK_ROWS = 2048
 
 @dataclass(frozen=True)
 class Matches:
-    """Which candidates match which queries; equal images or texts share a number."""
+    """The matches of queries and candidates; equal images or texts share a number."""
 
     # (N,) int64: the number of each query's image or text
     queries: Tensor

@@ -1,4 +1,4 @@
-"""What all ensembles share: which models are members, and what a rule may override.
+"""The basis of all ensembles: which models are members, and what a rule may override.
 
 After task t, with theta_0 the untouched backbone, `members` says which models are used:
 

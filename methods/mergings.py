@@ -1,4 +1,4 @@
-"""What all mergings share: which weights are combined, and when.
+"""The basis of all mergings: which weights are combined, and when.
 
 After task t, with theta_0 the untouched backbone, `over` says what the technique is given besides
 theta_0 (https://arxiv.org/abs/2412.06712):

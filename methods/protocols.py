@@ -27,7 +27,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Task:
-    """What a part is told about the task that begins."""
+    """The facts about a beginning task that a part is given."""
 
     # The number of the task, from 1
     number: int

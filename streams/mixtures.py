@@ -130,10 +130,7 @@ class Mixture:
         return chosen
 
     def opened(self, chosen: Sequence[Portion], part: slice | None = None) -> list[Any]:
-        """Return the images of each portion, not yet decoded by the device.
-
-        They may be sent to another process and passed to its `read`.
-        """
+        """Return each portion's images before a device decodes them, for `read` in any process."""
         expect(self.pools, self.counts, part or slice(0, self.batch_pairs))
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 

@@ -1,5 +1,4 @@
-"""What the parts of a method are and which keys they take, read from their files without importing
-them.
+"""Read the names and keys of a method's parts from their files, without importing them.
 
 A folder is the registry: `methods/tuning/lora.py` is the tuning `lora`, and the fields of its
 dataclass (or the keyword-only arguments of its function) are the keys that a row's JSON may set.
