@@ -45,7 +45,7 @@ METRICS = (
 
 
 def result_rows(runs: str, count: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows of `result` of each run folder."""
+    """Yield the rows of `result` of each run folder."""
     import polars as pl
 
     for folder in itertools.islice(sorted(Path(runs).glob("[0-9]*/01")), count):
@@ -54,7 +54,7 @@ def result_rows(runs: str, count: int) -> Iterator[list[dict[str, Any]]]:
 
 
 def value(sentence: dict[str, Any]) -> float:
-    """The one number of a trial that a leaderboard sorts by."""
+    """Return the number of a trial that a leaderboard sorts by."""
     return (
         float(
             (
@@ -273,12 +273,12 @@ class PyExperimenter:
 
 
 def experiment(sentence: dict[str, Any]) -> dict[str, Any]:
-    """What a user's function would be; it is never called here."""
+    """Stand for a user's function; it is never called here."""
     return sentence
 
 
 class Submitit:
-    """Functions that Slurm runs; nothing is remembered but the job ids, which are kept in a file."""
+    """Jobs of submitit on Slurm; only their ids are stored, in a file."""
 
     def __init__(self) -> None:
         import submitit

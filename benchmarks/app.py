@@ -1,4 +1,4 @@
-"""How long until the app's pages are there, and what they send.
+"""Measure how long the app's pages take to load, and how much they send.
 
     python -m benchmarks.app [--trials N ...] [--folder FOLDER]
 
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def made(folder: Path, trials: int) -> None:
-    """A site with a published catalog of so many trials."""
+    """Create a site with a published catalog of `trials` trials."""
     site = Site.load(folder)
     site.snapshot.mkdir(parents=True)
     filled = Filled(site.snapshot / "catalog-000001.duckdb")
@@ -86,7 +86,7 @@ def made(folder: Path, trials: int) -> None:
 
 
 def measure(folder: Path, trials: int) -> None:
-    """Every page, cold and warm."""
+    """Measure every page, cold and warm."""
     with served(folder) as url, browser() as context:
         opened(
             context, f"{url}/console", []
@@ -103,7 +103,7 @@ def measure(folder: Path, trials: int) -> None:
 
 
 def opened(context: BrowserContext, url: str, sent: list[int]) -> tuple[float, float]:
-    """Seconds until the page is painted, and until it is whole."""
+    """Return the seconds until the page is painted, and until it is complete."""
     page = context.new_page()
     page.set_default_timeout(300_000)
     page.on(

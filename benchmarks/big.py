@@ -4,8 +4,8 @@
 
 Trial n has the words that the digits of n name: 5 seeds of each combination of 25 methods, 8
 mixtures, 5 budgets, 5 recipes, 4 backbones and 10 streams, so 1,000,000 trials are all of them. A
-stream is one order of four datasets in four tasks; its suite has six more to retain. Values follow
-no law worth knowing: a level by dataset, a slope by method, and noise by trial.
+stream is one order of four datasets in four tasks; its suite has six more to retain. Values are
+arbitrary: a level by dataset, a slope by method, and noise by trial.
 """
 
 import sys
@@ -58,7 +58,7 @@ ORDER BY t.id, task, phase"""
 
 
 def grid(trials: int) -> str:
-    """The INSERT of so many trials."""
+    """Return the INSERT of `trials` trials."""
     divisor, chosen = 5, []  # the digit after the seed
     for word, count in WORDS.items():
         names = f"(SELECT list(name ORDER BY name)[:{count}] FROM {word} WHERE {CHOSEN.get(word, 'true')})"

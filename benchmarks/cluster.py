@@ -16,15 +16,15 @@ PARTITION = "parked"
 
 
 class NoClusterError(RuntimeError):
-    """There can be no cluster here."""
+    """A Slurm cluster cannot be started on this machine."""
 
 
 @contextmanager
 def cluster(array: int, jobs: int) -> Iterator[dict[str, str]]:
-    """The environment that leads to a cluster with this MaxArraySize and room for so many jobs.
+    """Start a cluster with this MaxArraySize and room for `jobs` jobs; yields its environment.
 
     Raises:
-        NoClusterError: there can be none here; the message says why.
+        NoClusterError: it cannot be started here; the message says why.
     """
     folder = Path(tempfile.mkdtemp(prefix="weir-"))  # of a short path, for its sockets
     extra = f"MaxArraySize={array}\nMaxJobCount={jobs}\nPartitionName={PARTITION} Nodes=n1 MaxTime=INFINITE State=DOWN"
@@ -43,7 +43,7 @@ def cluster(array: int, jobs: int) -> Iterator[dict[str, str]]:
 
 
 def version(environment: dict[str, str]) -> str:
-    """What sbatch calls itself."""
+    """Return the version that sbatch reports."""
     try:
         return run(["sbatch", "--version"], ROOT, plain() | environment).output.strip()
     except (BenchmarkError, OSError):

@@ -38,7 +38,7 @@ FRAGMENTS = ("Of ", "Any", "That ", "Those ", "As ", "Which ", "Whether ", "None
 
 @dataclass
 class Figures:
-    """What is counted of some files; lists hold the places, `path:line name`."""
+    """Counts over files; lists hold the places, as `path:line name`."""
 
     lines: int = 0
     characters: int = 0
@@ -60,7 +60,7 @@ class Figures:
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
     def row(self) -> list[str]:
-        """The figures as cells of a table, in the order of `HEAD`."""
+        """Return the figures as cells of a table, in the order of `HEAD`."""
         per_100 = 100 / max(1, self.lines)
         counts = (len(self.wide), self.comprehensions, self.conditionals, self.comments)
         places = [getattr(self, name) for name in PLACES]
@@ -85,7 +85,7 @@ HEAD = ["", "lines", "width", "wide", "compr.", "cond.", "comm.", *PLACES]
 
 
 def counted(path: Path) -> Figures:
-    """The figures of one file."""
+    """Return the figures of one file."""
     text = path.read_text()
     name = str(path.relative_to(ROOT))
     rows = [line for line in text.splitlines() if line.strip()]
@@ -136,12 +136,12 @@ def _count_function(
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
-    """How many lines a definition has, blank ones and its docstring included."""
+    """Return the number of lines of a definition, with blank ones and its docstring."""
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 def sources(paths: Sequence[str]) -> Iterator[Path]:
-    """Every Python file at or below the paths, which are relative to the root of the tree."""
+    """Yield every Python file at or below the paths, which are relative to the root of the tree."""
     for path in map(ROOT.joinpath, paths):
         if path.is_dir():
             yield from sorted(path.rglob("*.py"))
@@ -150,7 +150,7 @@ def sources(paths: Sequence[str]) -> Iterator[Path]:
 
 
 def table(paths: Sequence[str], by_file: bool) -> list[list[str]]:
-    """A row per folder (per file), with a last one for all of them."""
+    """Return a row per folder (or per file), and a last one for all of them."""
     groups: dict[str, Figures] = {}
     for path in sources(paths):
         relative = path.relative_to(ROOT)

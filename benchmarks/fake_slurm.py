@@ -68,7 +68,7 @@ def scontrol(_: list[str]) -> None:
 
 
 def _jobs() -> Iterator[tuple[str, str, str, str]]:
-    """Job id, array index ("" for a plain job), name, state."""
+    """Yield job id, array index ("" for a plain job), name and state of each job."""
     state = STATE.read_text().strip() if STATE.exists() else "PENDING"
     for line in QUEUE.read_text().splitlines() if QUEUE.exists() else ():
         array, name, size = line.split()

@@ -45,7 +45,7 @@ SHOWN = transforms.Compose(
 
 
 def jpeg(number: int, width: int, height: int) -> bytes:
-    """A picture as busy as a photo: smooth colours with some noise."""
+    """Return a JPEG with as much detail as a photo: smooth colours with some noise."""
     rng = np.random.default_rng(number)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize(
         (width, height), Image.Resampling.BICUBIC
@@ -224,7 +224,7 @@ class Sprite(Dataset[torch.Tensor]):
 
 
 def listed(file: Path) -> CsvDataset:
-    """open_clip's own reader of its table, whose captions are left as they are."""
+    """Return open_clip's own reader of its table, with captions left as text."""
     return CsvDataset(file, SHOWN, "filepath", "title", tokenizer=list)
 
 
@@ -245,7 +245,7 @@ FORMATS: dict[str, tuple[Write, Callable[[Path, Any], Dataset[Any]]]] = {
 
 
 def row_of(form: str, folder: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """A dataset row."""
+    """Return a dataset row."""
     classes = [] if form in ("webdataset", "parquet", "table", "torchvision") else CLASSES
     wanted = {
         "name": form,
@@ -258,7 +258,7 @@ def row_of(form: str, folder: Path, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def both(form: str, data: Path, pictures: list[bytes]) -> tuple[Pairs, Dataset[Any]]:
-    """The pictures in a format, as Weir and as torch reads them."""
+    """Return the pictures in a format, as Weir reads them and as torch reads them."""
     write, plain = FORMATS[form]
     row = row_of(form, data / form, write(data / form, pictures))
     pairs = open_pairs(row, "train", data)

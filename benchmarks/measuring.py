@@ -1,4 +1,4 @@
-"""Time whole commands, and say what the machine is.
+"""Time whole commands, and describe the machine.
 
 A Slurm whose every call is timed is here too. The module needs the standard library only.
 
@@ -40,12 +40,12 @@ DISTRIBUTIONS = (
 
 
 class BenchmarkError(RuntimeError):
-    """A command that is measured failed, or did other work than the one to be measured."""
+    """A measured command failed, or did not do the work to be measured."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took."""
+    """The time, the memory and the output of a command."""
 
     seconds: float
     peak_mb: float
@@ -53,7 +53,7 @@ class Measured:
 
 
 def python(*words: object) -> list[str]:
-    """This interpreter, to run a module with arguments."""
+    """Return the beginning of a command that runs a module with this interpreter."""
     return [sys.executable, "-m", *map(str, words)]
 
 
@@ -100,7 +100,10 @@ def grow(
 
 
 def plain() -> dict[str, str]:
-    """The environment of every command: this tree's code, one thread for numpy and torch, no other cluster's settings."""
+    """Return the environment of every command.
+
+    It has this tree's code, one thread for numpy and torch, and no settings of another cluster.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
     return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
@@ -139,11 +142,11 @@ class Slurm:
         wrapper.chmod(0o755)
 
     def state(self, word: str) -> None:
-        """What the fake says of every job from now on."""
+        """Set the state that the fake reports for every job."""
         (self.folder / "state").write_text(word)
 
     def calls(self) -> "Calls":
-        """The calls since this was asked last."""
+        """Return the calls since this was called last."""
         lines = (
             [line.split() for line in self.log.read_text().splitlines()]
             if self.log.exists()
@@ -170,7 +173,7 @@ class Calls:
 
 
 def surroundings(command: str) -> list[tuple[str, str]]:
-    """What the numbers depend on: when, on what, with which versions."""
+    """Return what the numbers depend on: date, machine and versions."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -200,7 +203,7 @@ def surroundings(command: str) -> list[tuple[str, str]]:
 
 
 def load() -> str:
-    """How busy the machine is, by the kernel's own average of the last minute."""
+    """Return the machine's load, averaged by the kernel over the last minute."""
     return f"{os.getloadavg()[0]:.1f}"
 
 

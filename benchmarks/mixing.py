@@ -95,7 +95,7 @@ def write_sorted(folder: Path, pairs: int) -> int:
 
 
 def run(folder: Path, *words: str) -> str:
-    """What a command of the project prints."""
+    """Run a command of the project, and return its output."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -105,7 +105,7 @@ def run(folder: Path, *words: str) -> str:
 
 
 def main() -> None:
-    """Everything, in one run."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a part of it, to see that it works")
     parser.add_argument("--out", type=Path, help="keep what is printed, as Markdown")

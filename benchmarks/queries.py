@@ -1,4 +1,4 @@
-"""How long each question takes over many results.
+"""Measure how long each question takes on many results.
 
     python -m benchmarks.queries [--trials N] [--limit_s S] [--out FILE.md]
 
@@ -39,7 +39,7 @@ HEAD = "| question | rows shown | cold | warm | of all cores, warm | peak memory
 
 
 def made(folder: Path, trials: int) -> Path:
-    """The snapshot of a catalog of so many trials."""
+    """Create the snapshot of a catalog of `trials` trials, unless it exists; return its path."""
     place = folder / f"big-{trials}"
     if not (place / "lab").exists():
         place.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def made(folder: Path, trials: int) -> Path:
 
 
 def asked(snapshot: Path, name: str, limit_s: float) -> str:
-    """The cells of a question's line: rows, cold, warm, processor time, peak memory."""
+    """Return the cells of a question's line: rows, cold, warm, processor time, peak memory."""
     words = ("--ask", name, "--snapshot", snapshot, "--limit_s", limit_s)
     found = run(python("benchmarks.queries", *words), snapshot.parent, plain())
     return " | ".join([*found.output.split()[-4:], f"{found.peak_mb:.0f} MB"])
@@ -124,7 +124,7 @@ def leaderboards(folder: Path, most: int, fill_s: float, limit_s: float) -> list
 
 
 def main() -> int:
-    """Exit code 0."""
+    """Run the measurement, and return exit code 0."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

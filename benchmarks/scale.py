@@ -55,7 +55,7 @@ ARCHITECTURE = json.dumps(
 
 
 def memory_mb(key: str) -> float:
-    """A number of this process' status: VmRSS now, VmHWM at its peak."""
+    """Return a value of this process' status: VmRSS is its memory now, VmHWM the peak."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(key):
             return int(line.split()[1]) * 1024 / MB
@@ -63,13 +63,13 @@ def memory_mb(key: str) -> float:
 
 
 def forget_peak() -> float:
-    """The memory held now, from which a new peak is taken."""
+    """Reset the peak of the memory, and return the memory held now."""
     Path("/proc/self/clear_refs").write_text("5")
     return memory_mb("VmRSS")
 
 
 def evaluation(folder: Path, sets: int, store: bool) -> dict[str, Any]:
-    """Measure a suite once and again; `store`: with decoded images on the disk."""
+    """Measure a suite twice; with `store`, decoded images are kept on the disk."""
     from runner.worker.backbone import build
     from runner.worker.datasets import Datasets
     from runner.worker.evaluation import SuiteTests, measure_suite
@@ -185,7 +185,7 @@ def resolving(trials: int) -> dict[str, Any]:
 
 
 def _declared(connection: Any, trials: int) -> list[int]:
-    """Insert a stream of many classes and so many trials over it; their ids."""
+    """Insert a stream of many classes and `trials` trials over it, and return their ids."""
     names = json.dumps([f"a class of some words {number}" for number in range(CLASSES)])
     connection.execute(
         f"""
@@ -283,7 +283,7 @@ def write_source(folder: Path, form: str, pairs: int, name: str) -> None:
 
 
 def child(code: Path, *words: object) -> dict[str, Any]:
-    """What a measurement in a process of its own says, with the modules of a checkout."""
+    """Run a measurement in a separate process, with a checkout's modules; return the result."""
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *map(str, words)]
     environment = os.environ | {"PYTHONPATH": f"{code}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -294,7 +294,7 @@ def child(code: Path, *words: object) -> dict[str, Any]:
 
 
 def print_evaluation(console: Console, folder: Path, code: Path, quick: bool) -> None:
-    """A table of suites."""
+    """Measure suites, and print a table."""
     console.print("| test sets | images | store | peak MB beside the model | first s | second s |")
     console.print("|--:|--:|---|--:|--:|--:|")
     sizes = SUITES[:1] if quick else SUITES
@@ -314,7 +314,7 @@ def print_evaluation(console: Console, folder: Path, code: Path, quick: bool) ->
 
 
 def print_tables(console: Console, folder: Path, code: Path, quick: bool) -> None:
-    """A table of sources."""
+    """Measure sources, and print a table."""
     console.print(
         "\n| format | pairs | B a pair | first us a pair | again us a pair | 64 pairs ms |"
     )
@@ -334,7 +334,7 @@ def print_tables(console: Console, folder: Path, code: Path, quick: bool) -> Non
 
 
 def print_resolving(console: Console, code: Path, quick: bool) -> None:
-    """A table of trials."""
+    """Measure the resolving of trials, and print a table."""
     console.print("\n| trials resolved | definition kB | seconds | peak MB |")
     console.print("|--:|--:|--:|--:|")
     for trials in TRIALS[:2] if quick else TRIALS:
@@ -346,7 +346,7 @@ def print_resolving(console: Console, code: Path, quick: bool) -> None:
 
 
 def print_streams(console: Console, folder: Path, code: Path, quick: bool) -> None:
-    """A table of streams of shards."""
+    """Measure streams of shards, and print a table."""
     from benchmarks import shard_streams
     from benchmarks.formats import jpeg
 
@@ -378,7 +378,7 @@ def print_streams(console: Console, folder: Path, code: Path, quick: bool) -> No
 
 
 def main() -> None:
-    """Everything, in one run."""
+    """Run all measurements."""
     if sys.argv[1:2] and not sys.argv[1].startswith("-"):
         what, *words = sys.argv[1:]
         if what == "evaluation":

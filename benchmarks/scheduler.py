@@ -1,4 +1,4 @@
-"""How long Weir's scheduler takes, and what a user would pick instead.
+"""Measure how long Weir's scheduler takes, beside the alternatives that a user has.
 
     python -m benchmarks.scheduler [--quick] [--out FILE]
 
@@ -57,11 +57,11 @@ class Bench:
             )
 
     def size(self, full: int) -> int:
-        """What stands for a full size here."""
+        """Return the size that replaces a full size in this run."""
         return full // self.shrink
 
     def place(self) -> Path:
-        """A new folder."""
+        """Return a new folder."""
         self.folders += 1
         made = self.folder / f"{self.folders:03d}"
         made.mkdir()
@@ -73,13 +73,13 @@ class Bench:
             shutil.rmtree(made)
 
     def lab(self, trials: int, in_flight: int, tasks: int = 5) -> Lab:
-        """A new catalog, and a fake Slurm."""
+        """Return a new catalog with a fake Slurm."""
         place = self.place()
         return Lab(place / "lab", Slurm(place / "slurm", self.array), trials, in_flight, tasks)
 
 
 def alternative(folder: Path, tool: str, *words: object, slurm: Slurm | None = None) -> Measured:
-    """A piece of work by one of `alternatives.py`, in its folder."""
+    """Run an action of a tool of `alternatives.py`, in its folder."""
     return run(
         python("benchmarks.alternatives", tool.lower(), *words),
         folder,
@@ -96,7 +96,7 @@ def trials(count: int) -> str:
 
 
 def declare(bench: Bench) -> None:
-    """Trials inserted, inserted again, and listed."""
+    """Measure trials inserted, inserted again, and listed."""
     declared = cache(partial(_declared, bench))
     full = bench.size(1_000_000)
     for work, aim_s in (("insert", 8.0), ("again", 1.0), ("pending", 1.0)):
@@ -150,7 +150,7 @@ def _stored(bench: Bench, tool: str, most: int) -> dict[str, tuple[int, Measured
 
 
 def idle(bench: Bench) -> None:
-    """A sync that finds everything as it was."""
+    """Measure a sync that finds nothing to do."""
     finished, running = bench.size(1_000_000), bench.size(1000)
 
     def add(
@@ -207,7 +207,7 @@ def _idle(bench: Bench, finished: int, running: int) -> tuple[Measured, Calls]:
 
 
 def submit(bench: Bench) -> None:
-    """Trials to a Slurm that answers at once, and to a real one where there is one."""
+    """Measure the submission of trials to a fake Slurm, and to a real one if there is one."""
     count = bench.size(10_000)
     _submit(bench, "submit, fake Slurm", count)
     try:
@@ -259,7 +259,7 @@ def _submitted(bench: Bench, count: int) -> tuple[Path, Slurm]:
 
 
 def ingest(bench: Bench) -> None:
-    """Attempts that have just ended."""
+    """Measure the ingestion of attempts that have just ended."""
     first, count, rows = max(1, bench.size(10)), bench.size(1000), 400
     ingested = cache(partial(_ingested, bench, rows))
 
@@ -283,7 +283,7 @@ def ingest(bench: Bench) -> None:
 
 
 def _ingested(bench: Bench, rows: int, count: int, tasks: int) -> tuple[Measured, Calls, Path]:
-    """What it took, and where the run folders are."""
+    """Return the measurement, and the folder of the run folders."""
     lab = bench.lab(count, count, tasks)
     lab.declare(new=count)
     lab.sync(submitted=count, pending=0)
@@ -306,7 +306,7 @@ MEASUREMENTS = {"declare": declare, "idle": idle, "submit": submit, "ingest": in
 
 
 def main() -> int:
-    """Exit code 0; 1 when a measurement failed (the others are shown)."""
+    """Run the measurements; return 0, or 1 when one failed (the others are shown)."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

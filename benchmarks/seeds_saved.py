@@ -68,7 +68,7 @@ CROSS JOIN (VALUES ('learned'), ('kept')) AS datasets(dataset);
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What came of studies: how often what there is was found, and pairs or seeds a method used."""
+    """The result of studies: how often differences were found, and seeds used per method."""
 
     power: float
     seeds: float

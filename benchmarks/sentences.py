@@ -1,6 +1,6 @@
-"""The same trials for everybody: sentences over Weir's own vocabulary.
+"""The trials of the comparison, the same for all tools: sentences over Weir's vocabulary.
 
-They are given as a grid in SQL and as dicts for the alternatives.
+They come as a grid in SQL, and as dicts for the alternatives.
 """
 
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ PACE = 50
 
 
 def row(location: str) -> dict[str, Any]:
-    """The row of a pool."""
+    """Return the dataset row of a pool."""
     params = {"image_px": 32, "test": "none", "lanes": LANES, "block_shards": BLOCK_SHARDS}
     words = {"name": "d", "format": "webdataset", "classes": [], "templates": []}
     if "://" in location:
@@ -37,7 +37,7 @@ def row(location: str) -> dict[str, Any]:
 
 
 def write_links(folder: Path, shard: Path, pairs: int) -> dict[str, Any]:
-    """A pool of so many pairs on the disk."""
+    """Create a pool of `pairs` pairs on the disk, and return its row."""
     place = folder / f"links-{pairs}"
     place.mkdir()
     sizes = {}
@@ -51,13 +51,13 @@ def write_links(folder: Path, shard: Path, pairs: int) -> dict[str, Any]:
 
 @contextmanager
 def served(shard: Path, pairs: int) -> Iterator[dict[str, Any]]:
-    """A pool of so many pairs at an address."""
+    """Serve a pool of `pairs` pairs at an address, and yield its row."""
     count = pairs // SHARD_PAIRS
     listed = json.dumps({f"{number:07}.tar": SHARD_PAIRS for number in range(count)}).encode()
     content = shard.read_bytes()
 
     class Answers(BaseHTTPRequestHandler):
-        """Answers every name of a shard with the same one."""
+        """A server that returns the same shard for every name."""
 
         def do_GET(self) -> None:
             answer = listed if self.path.endswith(".json") else content
@@ -117,5 +117,5 @@ def measure(folder: Path, pool: dict[str, Any], memory_mb: Any, forget_peak: Any
 
 
 def pool_shards(reader: Any) -> Any:
-    """The sizes of the shards that a loader walks."""
+    """Return the sizes of the shards that a loader reads."""
     return reader.mixture.pools[0].order.sizes

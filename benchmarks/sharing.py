@@ -41,7 +41,7 @@ FACTS = {
 
 
 def grid(steps: int, seeds: tuple[int, ...]) -> str:
-    """grids/time.sql with other words for its base, budget and seeds."""
+    """Return grids/time.sql with another base, budget and seeds."""
     text = (ROOT / "grids/time.sql").read_text()
     changes = {
         "'tiny_base', 'world'": "'tiny', 'benchmark'",
@@ -58,7 +58,7 @@ def grid(steps: int, seeds: tuple[int, ...]) -> str:
 
 
 def lab(folder: Path, data: Path, steps: int, seeds: tuple[int, ...], share: bool) -> Path:
-    """A folder in which the grid waits."""
+    """Create a folder with a catalog in which the grid is declared."""
     folder.mkdir()
     (folder / "site.toml").write_text(
         f'data = "{data}"\ntrials_at_once = 2\ntrials_per_job = 10\n[retries]\nshare_trunks = {share:d}\n'
@@ -69,7 +69,7 @@ def lab(folder: Path, data: Path, steps: int, seeds: tuple[int, ...], share: boo
 
 
 def settled(folder: Path, fact: str, alone: int) -> list[tuple[object, ...]]:
-    """The rows of a fact that stand, of the seeds that ran alone."""
+    """Return the valid rows of a table of facts, for the seeds that ran alone."""
     with duckdb.connect(str(folder / "lab/snapshot/current.duckdb"), read_only=True) as connection:
         return connection.execute(
             SETTLED.format(columns=FACTS[fact], fact=fact), {"alone": alone}
@@ -77,7 +77,7 @@ def settled(folder: Path, fact: str, alone: int) -> list[tuple[object, ...]]:
 
 
 def shown(folder: Path) -> str:
-    """What the question `sharing` answers, as a table of Markdown."""
+    """Return the answer to the question `sharing`, as a Markdown table."""
     with duckdb.connect(str(folder / "lab/snapshot/current.duckdb"), read_only=True) as connection:
         frame = answer(connection, named("sharing"), {})
     rows = [
@@ -90,7 +90,7 @@ def shown(folder: Path) -> str:
 
 
 def measured(folder: Path, data: Path, steps: int, alone: int) -> str:
-    """Run both, compare, and say it."""
+    """Run the grid shared and alone, compare the results, and return a report."""
     together = lab(folder / "together", data, steps, SEEDS, share=True)
     apart = lab(folder / "alone", data, steps, SEEDS[:alone], share=False)
     said = []

@@ -1,4 +1,4 @@
-"""What the start of trials costs: `python -m benchmarks.start [--trials N] [--out FILE.md]`.
+"""Measure the cost of starting trials: `python -m benchmarks.start [--trials N] [--out FILE.md]`.
 
 Imports of a worker in a fresh process, and a grid of tiny trials run one by one by `runner.sync --watch`,
 with a process per job and with jobs forked from one that has imported. Seconds of processors are those of

@@ -60,7 +60,7 @@ def loader(
 
 
 def processor_s() -> float:
-    """Seconds of this process and of its children that have ended."""
+    """Return the processor seconds of this process and of its ended children."""
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used)
 
@@ -95,14 +95,14 @@ def weirs(
 
 
 def plains(other: Dataset[Any], workers: int) -> Iterator[Any]:
-    """Batches of torch's DataLoader."""
+    """Yield batches of torch's DataLoader."""
     return iter(DataLoader(other, BATCH_PAIRS, shuffle=True, num_workers=workers))
 
 
 def compare(
     form: str, data: Path, pictures: list[bytes], workers: tuple[int, ...], rounds: int
 ) -> Iterator[str]:
-    """A format with every number of workers: lines of a Markdown table."""
+    """Measure a format with every number of workers; yield lines of a Markdown table."""
     pairs, other = both(form, data, pictures)
     count = len(pairs) // BATCH_PAIRS
     for number, several in enumerate(workers):
@@ -121,7 +121,7 @@ def compare(
 
 
 def shards(data: Path, count: int, each: int) -> dict[str, Any]:
-    """A row of so many tar shards of small pictures."""
+    """Create tar shards of small pictures, and return their dataset row."""
     folder = data / "thousand"
     webdataset(folder, [jpeg(number % 500, 40, 32) for number in range(count * each)], each)
     return row_of("webdataset", folder, {"image_px": 32})
@@ -151,7 +151,7 @@ def beginnings(row: dict[str, Any], data: Path) -> list[tuple[str, float]]:
 
 
 def resident_mb() -> float:
-    """Memory that this process holds now."""
+    """Return the memory that this process holds now, in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
@@ -176,7 +176,7 @@ def of_shards(data: Path, small: int, console: Console) -> None:
 
 
 def main() -> None:
-    """Everything, in one run."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
         "--quick", action="store_true", help="a hundredth of it, to see that it works"

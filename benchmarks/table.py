@@ -1,4 +1,4 @@
-"""What was found, for a terminal and as Markdown, and what exactly each line is about."""
+"""The table of results, for a terminal and as Markdown, with a definition of each line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,31 +53,31 @@ class Row:
 
 @dataclass
 class Table:
-    """Everything that was found in one run."""
+    """All results of one run."""
 
     console: Console
     rows: list[Row] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
-        """Keep a row, and say it at once: a whole run takes a while."""
+        """Add a row, and print it at once, as a whole run takes long."""
         self.rows.append(row)
         self.console.print(" | ".join(filter(None, row.cells())), style="dim")
 
     def remark(self, words: str) -> None:
-        """Keep a sentence that belongs under the table."""
+        """Add a sentence to be shown below the table."""
         self.remarks.append(words)
         self.console.print(words, style="dim")
 
     def show(self) -> None:
-        """The table in the terminal."""
+        """Print the table in the terminal."""
         drawn = Drawn(*HEAD, box=None, pad_edge=False)
         for row in self.rows:
             drawn.add_row(*row.cells())
         self.console.print(drawn)
 
     def markdown(self, title: str, about: list[tuple[str, str]]) -> str:
-        """The table, what it was measured on, and what each line is about."""
+        """Return the table as Markdown, with the machine and the definition of each line."""
         lines = [f"# {title}", "", *(f"- {name}: {words}" for name, words in about), ""]
         lines += [
             _line(HEAD),

@@ -80,13 +80,13 @@ class Clock:
         self.device, self.steps, self.pairs, self.taken = device, steps, pairs, 0
 
     def tick(self) -> None:
-        """Before each step; the clock starts at the first that counts."""
+        """Count a step that begins; the clock starts after the warm-up."""
         if self.taken == WARM_UP:
             self.began = self.now()
         self.taken += 1
 
     def now(self) -> float:
-        """When all that was asked of the device so far is done."""
+        """Wait for the device to finish, and return the time."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter()
@@ -98,7 +98,7 @@ class Clock:
 
 
 class InMemory:
-    """Pairs that are decoded already."""
+    """Pairs that are decoded and held in memory."""
 
     def __init__(self, images: np.ndarray, captions: list[str]) -> None:
         self.pixels, self.texts, self.labels = images, captions, np.zeros(len(images), np.int64)
@@ -134,7 +134,7 @@ class Endless:
         self.num_samples, self.dataloader = self.num_batches * clock.pairs, self
 
     def set_epoch(self, epoch: int) -> None:
-        """There is only one."""
+        """Do nothing, as there is only one epoch."""
 
     def __iter__(self) -> Iterator[Any]:
         taken = iter(self.loader)
@@ -164,7 +164,7 @@ def weirs(spec: Spec, backbone: Backbone, pairs: Pairs, workers: int, clock: Clo
 
 
 def adamw(spec: Spec, backbone: Backbone) -> torch.optim.Optimizer:
-    """As the recipe has it."""
+    """Return the optimizer of the recipe."""
     return torch.optim.AdamW(
         backbone.model.parameters(), lr=spec.recipe["lr"], weight_decay=spec.recipe["weight_decay"]
     )
@@ -173,7 +173,7 @@ def adamw(spec: Spec, backbone: Backbone) -> torch.optim.Optimizer:
 def open_clips(
     spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[Any]], clock: Clock
 ) -> None:
-    """open_clip's loop."""
+    """Train with open_clip's loop."""
     backbone.model.output_dict = True
     said = SimpleNamespace(
         device=backbone.device.type, precision="amp_bf16" if spec.recipe["precision"] == "bf16" else "fp32", distill=False,
@@ -187,7 +187,7 @@ def open_clips(
 def plain(
     spec: Spec, backbone: Backbone, loader: Callable[[], DataLoader[Any]], clock: Clock
 ) -> None:
-    """Autocast, and a loss that is looked at after every step."""
+    """Train with autocast, reading the loss after every step."""
     model, optimizer, loss_of = backbone.model.train(), adamw(spec, backbone), ClipLoss()
     device, dtype = backbone.device, DTYPES[spec.recipe["precision"]]
     for images, texts in Endless(loader(), clock):
@@ -205,7 +205,7 @@ def plain(
 
 
 def spec_of(architecture: str, pairs: int, precision: str) -> Spec:
-    """Full fine-tuning by the contrastive loss."""
+    """Return the definition of full fine-tuning by the contrastive loss."""
     recipe = {
         "name": "r", "optimizer": "adamw", "optimizer_params": {}, "lr": 1e-5, "weight_decay": 0.2, "clip_norm": 1.0,
         "batch_pairs": pairs, "precision": precision, "schedule": "cosine", "schedule_params": {}, "augmentation_params": {},
@@ -215,7 +215,7 @@ def spec_of(architecture: str, pairs: int, precision: str) -> Spec:
 
 
 def ceiling_gflops(device: torch.device, precision: str) -> float:
-    """GFLOPs per second of a large matrix product, the best of several."""
+    """Return the GFLOPs per second of a large matrix product, the best of several."""
     size, dtype = 8192 if device.type == "cuda" else 1024, DTYPES[precision]
     one, best = torch.randn(size, size, device=device, dtype=dtype), 0.0
     clock = Clock(device, 1, 1)
@@ -278,7 +278,7 @@ class Files:
 
 
 def computed(spec: Spec, mode: str) -> Spec:
-    """The same in one of MODES."""
+    """Return the definition with the settings of one of MODES."""
     return replace(spec, recipe=spec.recipe | {"compute_params": MODES[mode]})
 
 
@@ -355,14 +355,14 @@ def compare(
 
 
 def cells(row: dict[str, Any]) -> list[str]:
-    """A row of `compare` as the table has it."""
+    """Return a row of `compare` as cells of the table."""
     times = "-" if row["weir_is_times"] is None else f"{row['weir_is_times']:.2f}"
     about = [row["model"], str(row["pairs"]), row["precision"], row["from"], row["loop"]]
     return [*about, f"{row['pairs_per_s']:,.0f}", f"{row['of_ceiling']:.0%}", times]
 
 
 def main() -> None:
-    """Everything, in one run."""
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
         "--quick", action="store_true", help="a few steps of the tiny model, to see that it works"

@@ -1,4 +1,4 @@
-"""A Weir of its own for one measurement.
+"""A separate lab for one measurement.
 
 It is a folder with a catalog, a site.toml and a Slurm to submit to.
 """
@@ -36,7 +36,7 @@ class Lab:
         self.run("schema")
 
     def run(self, *words: object) -> Measured:
-        """One of Weir's commands, or a module of this folder."""
+        """Run one of Weir's commands, or a module of this folder."""
         return run(python(*words), self.folder, self.slurm.environment)
 
     def declare(self, new: int) -> Measured:
@@ -62,7 +62,7 @@ class Lab:
 
 
 def expected(found: Measured, words: str) -> Measured:
-    """What was measured, if it was the work that was meant.
+    """Return a measurement, after checking that the command did the intended work.
 
     Raises:
         BenchmarkError: the command did not say `words`.

@@ -1,1 +1,1 @@
-"""Write the generated pages of docs/, and keep the finished grids that they show."""
+"""Write the generated pages of docs/, and store the results of finished grids that they show."""

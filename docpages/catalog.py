@@ -40,7 +40,7 @@ def _table(of: Table) -> str:
 
 def _checks(of: Table) -> list[CheckConstraint]:
     """Return the constraints of a table in the order of their declaration."""
-    # SQLAlchemy keeps constraints in a set, which has no order.
+    # SQLAlchemy keeps constraints in a set, so the order is restored here.
     places = {name: place for place, name in enumerate(CONSTRAINTS)}
     checks = []
     for constraint in of.constraints:

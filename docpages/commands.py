@@ -35,29 +35,29 @@ example.
 
 
 class ParserSeen(Exception):  # noqa: N818 - it is no error: it carries the parser out of a command
-    """Raised in place of parsing, to hand over the parser that a command has built."""
+    """Raised in place of parsing, to return the parser that a command has built."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
-        """Keep the parser."""
+        """Store the parser."""
         super().__init__(parser.prog)
         self.parser = parser
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command: how it is called, and the module whose `main` it is."""
+    """A command: how it is called, and the module that holds its `main`."""
 
     call: str
     module: str
-    # Words that choose the parser, and exit codes beside 0 and 2.
+    # Arguments that choose a subcommand's parser, and exit codes beside 0 and 2.
     words: tuple[str, ...] = ()
     codes: str = ""
-    # Whether it is of the GPU half, and is looked at in a process of its own.
+    # Whether it belongs to the GPU half; its parser is then read in a separate process.
     alone: bool = False
 
     @property
     def main(self) -> Callable[[list[str]], int]:
-        """The function that the command calls with its arguments."""
+        """Return the function that the command calls with its arguments."""
         function: Callable[[list[str]], int] = importlib.import_module(self.module).main
         return function
 
@@ -103,7 +103,7 @@ def page() -> str:
 def parser(command: Command) -> argparse.ArgumentParser | None:
     """Return the parser of a command; None if it has none.
 
-    The command is called, up to the point at which it would parse its arguments.
+    The command is run up to the point at which it would parse its arguments.
     """
     try:
         with _handing_over(), contextlib.redirect_stderr(io.StringIO()):
@@ -117,7 +117,7 @@ def parser(command: Command) -> argparse.ArgumentParser | None:
 
 @contextlib.contextmanager
 def _handing_over() -> Iterator[None]:
-    """Let parsers raise themselves instead of parsing."""
+    """Patch argparse so that a parser raises `ParserSeen` instead of parsing."""
 
     def hand_over(self: argparse.ArgumentParser, *_: object, **__: object) -> None:
         raise ParserSeen(self)
@@ -136,9 +136,9 @@ def usage(command: Command) -> str:
 
 @cache
 def apart(command: Command) -> str:
-    """Return the part of the page about a command of the GPU half, from a process of its own.
+    """Return the section about a command of the GPU half, from a separate process.
 
-    A process that has loaded both halves complains when it ends.
+    A process that has loaded both halves reports errors when it ends.
     """
     child = [sys.executable, "-m", "docpages.commands", command.call]
     answer = subprocess.run(child, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -146,13 +146,13 @@ def apart(command: Command) -> str:
 
 
 def section(command: Command) -> str:
-    """Return the part of the page that is about one command."""
+    """Return the section of the page about one command."""
     seen = parser(command)
     parts = [f"## {code(command.call)}"]
     if seen is None:
         parts.append(f"```text\n{usage(command)}\n```")
     else:
-        # The formatter wraps to the width of the terminal, which is not the page's business.
+        # The formatter wraps to the terminal's width, which must not change the page.
         formatter = argparse.HelpFormatter(seen.prog, width=100)
         formatter.add_usage(seen.usage, seen._actions, seen._mutually_exclusive_groups, prefix="")
         parts.append(f"```text\n{formatter.format_help().strip()}\n```")
@@ -164,7 +164,7 @@ def section(command: Command) -> str:
 
 
 def _listed(text: str) -> str:
-    """Return a description with the forms of a call, one a line, as a list."""
+    """Return a description in which the forms of a call, one per line, become a list."""
     return re.sub(r"^(?=`python -m )", "- ", text, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""Tell which test holds which promise, read from the tests themselves.
+"""Find which test checks which fault and invariant, by reading the tests' docstrings.
 
 A test names its faults and invariants in its docstring:
 
@@ -21,7 +21,7 @@ LISTED = re.compile(r"(F\d+(?:[-, ]+F\d+)*): ")
 
 @dataclass(frozen=True, kw_only=True)
 class Holds:
-    """One test, and the faults and invariants that it holds."""
+    """A test, with the faults and invariants that it checks."""
 
     path: str
     name: str
@@ -65,7 +65,7 @@ def _faults(name: str, words: str) -> set[str]:
 
 
 def table(keys: list[str], of: str) -> str:
-    """Return a table: a fault or an invariant, and the tests that hold it."""
+    """Return a table of faults or invariants, each with the tests that check it."""
     tests = sorted(held(), key=lambda test: (test.path, test.name))
     rows = []
     # A fault without a test has an empty cell, and a test of the pages fails.

@@ -1,8 +1,8 @@
 """Bring the generated pages of docs/ up to date: `python -m docpages.generate`.
 
 Some pages are written whole: the catalog, the commands, the systems, and the questions with a page
-per topic. In others only what stands between two markers is replaced, `<!-- questions: begin -->`
-and `<!-- questions: end -->` for example. A test fails while a file lags behind the code.
+per topic. In others only the text between two markers is replaced, `<!-- questions: begin -->` and
+`<!-- questions: end -->` for example. A test fails while a page is out of date.
 """
 
 import re
@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 EXAMPLE = ROOT / "methods/tuning/bitfit.py"
 QUESTIONS = DOCS / "questions"
 
-# Pages of which a part is written, wherever its markers stand.
+# Parts of pages, which are written wherever their markers are.
 MARKED = (
     README,
     ROOT / "CONTRIBUTING.md",
@@ -41,7 +41,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def main() -> None:
-    """Write every generated page, and remove pages of topics that are no more."""
+    """Write every generated page, and remove pages of topics that no longer exist."""
     pages = whole()
     QUESTIONS.mkdir(exist_ok=True)
     for old in QUESTIONS.glob("*.md"):
@@ -68,7 +68,7 @@ def whole() -> dict[Path, str]:
 
 
 def renewed(text: str) -> str:
-    """Return a page with what stands between its markers written anew."""
+    """Return a page in which the text between its markers is replaced."""
     for name, write in PARTS.items():
         between = re.compile(rf"(<!-- {name}: begin[^>]*-->\n).*?(<!-- {name}: end -->)", re.DOTALL)
         match = between.search(text)

@@ -1,4 +1,4 @@
-"""Write what `make gpu` has recorded into docs/accelerators.md, or that nothing is recorded."""
+"""Write the results that `make gpu` recorded into docs/accelerators.md."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ RECORD = ROOT / "benchmarks" / "gpu" / "record.json"
 
 
 def page() -> str:
-    """Return the parts with what each came to, and a table for each that has been run."""
+    """Return the list of parts with their outcomes, and a table for each part that has been run."""
     record: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     parts = record.get("parts", {})
     lines = []
@@ -28,7 +28,7 @@ def page() -> str:
 
 
 def _outcome(answer: dict[str, Any] | None) -> str:
-    """Return in words what a part came to."""
+    """Return the outcome of a part in words."""
     if answer is None:
         return "not yet"
     if "left_out" in answer:

@@ -1,8 +1,8 @@
-"""Write the list in docs/index.md: every page, in a group, with what it is about."""
+"""Write the list in docs/index.md: every page with its subject, in groups."""
 
 from docpages.markdown import DOCS
 
-# Group, page, title, what the page is about. A page that does not exist (yet) is left out.
+# Group, page, title and subject. A page that does not exist is left out.
 PAGES = (
     ("Begin", "demo", "The demo", "what `make demo` runs on a laptop in ten minutes, and shows"),
     (
@@ -45,7 +45,7 @@ PAGES = (
 
 
 def page() -> str:
-    """Return the list, with a heading per group; a page that has no line here comes last."""
+    """Return the list, with a heading per group; pages without an entry here come last."""
     listed = {name for _, name, _, _ in PAGES}
     others = []
     for path in sorted(DOCS.glob("*.md")):

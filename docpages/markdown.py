@@ -1,4 +1,4 @@
-"""Pieces of Markdown that several pages need: tables, and text that must not be taken for HTML."""
+"""Pieces of Markdown that several pages need: tables, and text with HTML characters escaped."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,17 @@ WRITTEN = "<!-- Written by python -m docpages.generate; do not edit. -->"
 
 
 def plain(text: str) -> str:
-    """Return text in which `<id>` is shown as it is, and not taken for an HTML element."""
+    """Return text with `<` escaped, so that `<id>` is not read as an HTML element."""
     return re.sub("<(?=[a-z])", "&lt;", text)
 
 
 def cell(text: str) -> str:
-    """Return text on one line that can stand in a cell of a table."""
+    """Return text on one line and escaped for a cell of a table."""
     return plain(" ".join(text.split())).replace("|", "\\|")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; `rows` are cells that are Markdown already."""
+    """Return a table; `rows` hold cells in Markdown."""
     lines = [_line(head), "|" + "---|" * len(head)]
     lines += map(_line, rows)
     return "\n".join(lines)

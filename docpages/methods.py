@@ -1,11 +1,11 @@
-"""Write the list of parts in docs/methods.md: each in its own file's words, with its keys."""
+"""Write the list of parts in docs/methods.md: each with its file's docstring and its keys."""
 
 import ast
 
 from docpages.markdown import ROOT, codes
 from schema.checks import parts
 
-# A folder of methods/, and what its parts decide.
+# Folders of methods/, and what the parts in each decide.
 KINDS = {
     "tuning": "which parameters move",
     "objectives": "what the loss asks for",

@@ -1,7 +1,7 @@
 """Write docs/questions.md and docs/questions/: every question, defined, and answered on the demo.
 
-docs/questions.md lists all of them by topic, and each topic has a page of its own. The catalog that
-they are answered on is the one that the demo leaves (`docpages.kept`), so the answers are real.
+docs/questions.md lists all of them by topic, and each topic has a page of its own. They are
+answered on the stored results of the demo (`docpages.kept`), so the answers are real.
 """
 
 import re
@@ -16,7 +16,7 @@ from queries import answer
 from queries.terminal import shown
 from schema.questions import Question, by_topic
 
-# How much of an answer is shown: rows, and the characters of a line of the terminal.
+# How many rows of an answer are shown, and how many characters of each.
 ROWS = 8
 WIDTH = 120
 UNORDERED = "SELECT * FROM {name} ORDER BY ALL LIMIT {rows}"
@@ -30,7 +30,7 @@ python -m queries retention_at_budget budget=steps_250
 
 Below are all questions by topic. The page of a topic defines each of them and shows what it answers
 on the catalog that [the demo](demo.md) leaves."""
-ABOUT = {  # topic -> the first paragraph of its page
+ABOUT = {  # The first paragraph of each topic's page
     "choices": "These questions help to choose what to train next: which method, mixture, recipe "
     "or budget is best, how sure that is, and what to run to be surer.",
     "scores": "These questions say what trials reached: how much was learned and kept after each "
@@ -80,7 +80,7 @@ def topics() -> Mapping[str, str]:
 
 
 def first_topic() -> str:
-    """Return a table of the questions that help to choose, and how many others there are."""
+    """Return a table of the questions of the first topic, and the number of the others."""
     (_, first), *others = by_topic().items()
     rows = [(_link(f"docs/questions/{one.topic}.md", one), cell(one.question)) for one in first]
     counts = []
@@ -92,7 +92,7 @@ def first_topic() -> str:
 
 
 def section(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
-    """Return one question: its words, definition and parameters, and its answer on the demo."""
+    """Return the section of a question: text, definition, parameters, and answer on the demo."""
     parts = [f"## {code(question.name)}", f"**{plain(question.question)}**"]
     parts.append(f"Grain: {plain(question.grain)}.")
     if question.about:
@@ -110,7 +110,7 @@ def section(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
 
 
 def example(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
-    """Return its answer on the demo, as the terminal shows it."""
+    """Return a question's answer on the demo, as the terminal shows it."""
     frame = first(connection, question)
     if frame.is_empty():
         return "On the demo: no rows."
@@ -121,9 +121,9 @@ def example(connection: duckdb.DuckDBPyConnection, question: Question) -> str:
 
 
 def first(connection: duckdb.DuckDBPyConnection, question: Question) -> pl.DataFrame:
-    """Return the first rows of its answer and one more, in an order that is always the same."""
+    """Return the first rows of a question's answer and one more, in a reproducible order."""
     if question.kind == "macro" or re.search(r"ORDER BY [^()]*;\s*$", question.sql):
         return answer(connection, question, {}, rows=ROWS + 1)
-    # A view that names no order is sorted by all of its columns.
+    # A view without an ORDER BY is sorted by all of its columns.
     frame: pl.DataFrame = connection.sql(UNORDERED.format(name=question.name, rows=ROWS + 1)).pl()
     return frame

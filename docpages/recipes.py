@@ -34,7 +34,7 @@ def page() -> str:
 
 def _function(module: str, name: str) -> tuple[str, ...]:
     """Return the row of a function: its name, keyword-only arguments and first paragraph."""
-    # Read and not imported: these modules import torch.
+    # The source is parsed and not imported, as these modules import torch.
     tree = ast.parse((ROOT / "methods" / f"{module}.py").read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     node = functions[name]

@@ -1,4 +1,4 @@
-"""Write the table of docs/methods.md: what each method row reached, and what it cost."""
+"""Write the table of docs/methods.md: the results and the cost of each method row."""
 
 from docpages.kept import METHODS
 from docpages.markdown import cell, code
@@ -7,7 +7,7 @@ from queries import answer, named
 
 BUDGET = "steps_100"
 SEEDS = 3
-# The backbone whose step and memory stand beside the run's own.
+# The backbone whose step cost and memory are shown beside the run's own.
 PUBLISHED = "vit_b16_laion2b"
 ROWS = """
 SELECT m.name AS method, m.note,
@@ -31,7 +31,7 @@ def table() -> str:
     with METHODS.catalog() as connection:
         reached = answer(connection, named("beside_full"), {"budget": BUDGET})
         declared = connection.sql(ROWS, params={"backbone": PUBLISHED}).pl()
-    # The question's multiplier is that of the run's own backbone, not of the published one.
+    # The question's multiplier is for the backbone of the run, not the published one.
     reached = reached.drop("memory_multiplier")
     rows = declared.join(reached, on="method", how="inner", maintain_order="left")
     return markdown_table((*HEAD, *HEAD_AT), map(_row, rows.iter_rows(named=True)))
@@ -49,7 +49,7 @@ def _row(row: dict[str, object]) -> list[str]:
 
 
 def _half(value: object) -> str:
-    """Return the half width of an interval; nothing where there is none."""
+    """Return the half width of an interval as text; empty where there is none."""
     return "" if value is None else f" ± {value:.3f}"
 
 

@@ -1,7 +1,7 @@
 """Take the screenshots of README and docs: `python -m docpages.screenshots [FOLDER [NAME ...]]`.
 
-FOLDER holds a site that was really run, that of `make demo` for example. Each page is taken on a
-light and on a dark page (NAME_dark). It needs the browser of tests/browser/install.sh.
+FOLDER holds a site whose trials have run, that of `make demo` for example. Each page is taken in
+the light and in the dark theme (NAME_dark). It needs the browser of tests/browser/install.sh.
 """
 
 import sys
@@ -20,7 +20,7 @@ SQL = "SELECT+method,+mixture,+task,+a_ka,+a_zs,+seeds+FROM+course+WHERE+stream+
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """An image of a page: its address, and the size of the window in pixels."""
+    """A screenshot to take: a page's address, and the size of the window in pixels."""
 
     address: str
     height: int
@@ -54,7 +54,8 @@ def main(folder: Path, names: list[str]) -> None:
     OUT.mkdir(exist_ok=True)
     with served(folder) as url, browser() as context:
         page = context.new_page()
-        # The first page of a server would say that it does not know the address of any other.
+        # A new server reports the address of any page but the first as unknown, so that one is
+        # opened first.
         visit(page, url)
         for name in names or SHOTS:
             shot = SHOTS[name]
@@ -63,10 +64,10 @@ def main(folder: Path, names: list[str]) -> None:
                 page.emulate_media(color_scheme=mode)  # type: ignore[arg-type]
                 visit(page, f"{url}/{shot.address}")
                 page.mouse.move(0, 0)
-                # Until Vega has drawn and fonts are there.
+                # Waits until Vega has drawn and fonts are loaded.
                 page.wait_for_timeout(1500)
                 path = OUT / f"{name}{'' if mode == 'light' else '_dark'}.png"
-                # As it is: fewer colours would give two methods the same
+                # The colours are not reduced, as two methods would then get the same one
                 page.screenshot(path=path)
                 print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 

@@ -1,6 +1,6 @@
 """Write docs/systems.md: published systems, the rows that reproduce them, and those without one.
 
-A source is told by its arXiv number in the note of a row, so the page follows from the vocabulary.
+A source is recognised by an arXiv number in a row's note, so the page follows from the vocabulary.
 """
 
 import re
@@ -95,7 +95,7 @@ def _rows(named: list[tuple[str, str, str | None]]) -> Iterator[tuple[str, ...]]
 
 
 def _linked(source: str) -> str:
-    """Return a link to an arXiv number; anything else as it is."""
+    """Return a link to an arXiv number; other text is unchanged."""
     if NUMBER.fullmatch(source):
         return f"[{source}](https://arxiv.org/abs/{source})"
     return cell(source)

@@ -16,17 +16,17 @@ from torch import Tensor
 
 
 class Images(Protocol):
-    """N images as an evaluation hands them to an encoder: an array, or decoded when asked for."""
+    """N images that an encoder reads: an array, or images that are decoded when they are read."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, part: slice, /) -> np.ndarray:
-        """Return (n, 3, H, W) uint8: the images of a part."""
+        """Return the n images of a slice or index, (n, 3, H, W) uint8."""
         ...
 
 
 class Encoder(Protocol):
-    """A model as an evaluation sees it."""
+    """The interface of a model that evaluations use."""
 
     def encode_images(self, images: Images) -> Tensor:
         """Return (N, D) float32 of unit norm for N images."""
@@ -37,18 +37,18 @@ class Encoder(Protocol):
         ...
 
 
-# Returns (N, M) how near (N, D) embeddings are to (M, D) others
+# Returns the similarities (N, M) of embeddings (N, D) to others (M, D)
 Similar = Callable[[Tensor, Tensor], Tensor]
 
 
 def similar_of(model: Encoder) -> Similar:
-    """Return how a model compares embeddings: as it says itself, or else by their product."""
+    """Return a model's similarity of embeddings: its own if it defines one, or their product."""
     own: Similar | None = getattr(model, "similarities", None)
     return product if own is None else own
 
 
 def product(queries: Tensor, candidates: Tensor) -> Tensor:
-    """Return (N, M) the products of (N, D) and (M, D) embeddings."""
+    """Return the inner products (N, M) of embeddings (N, D) and (M, D)."""
     return queries @ candidates.T
 
 
@@ -56,34 +56,34 @@ def product(queries: Tensor, candidates: Tensor) -> Tensor:
 class TestSet:
     """The test split of a dataset."""
 
-    # pytest takes a class of this name for tests otherwise
+    # Keeps pytest from collecting a class of this name as tests
     __test__ = False
 
     name: str
     # classification, retrieval or captions
     kind: str
     classes: list[str]
-    # Prompts with a {} for the class; none: the class alone
+    # Prompts with a {} for the class; empty: the class name alone
     templates: list[str]
-    # N of them: (N, 3, H, W) uint8, or what has the methods `some` and `digests` beside
+    # N images: (N, 3, H, W) uint8, or an object that also has the methods `some` and `digests`
     images: Any
     # (N,) int64, index into classes; -1 where there is none
     labels: np.ndarray
     # One per image
     captions: list[str]
-    # (C,) int64: an image is told which group its class is in; None: one group
+    # (C,) int64: the group of each class; an image is classified within its group; None: one group
     groups: np.ndarray | None = None
-    # Classes and templates of the other datasets that it is among
+    # Classes and templates of other datasets, which compete as candidates
     rivals: list[tuple[list[str], list[str]]] = field(default_factory=list)
-    # The first training images of each class, where a probe asks for them
+    # The first training images of each class, where a probe needs them
     shots: "TestSet | None" = None
-    # The model as it was before the first task, likewise
+    # The untouched backbone, where a probe needs it
     untouched: Encoder | None = None
     # Every caption of each image, where images may have several; None: `captions` are all
     every_caption: list[list[str]] | None = None
 
     def some(self, items: np.ndarray) -> "TestSet":
-        """Return a part of it, by index."""
+        """Return the test set of the images at these indices."""
         captions = self.captions and [self.captions[item] for item in items]
         images = self.images
         images = images[items] if isinstance(images, np.ndarray) else images.some(items)
@@ -128,8 +128,8 @@ def measure(
 ) -> Iterator[tuple[str, float]]:
     """Yield every metric that some file of this folder measures for datasets of this kind.
 
-    A kind that no file is for has none. A file with `PROBES`, the metrics that it can yield, is
-    left out unless one of them is among `probes`: it costs more.
+    A kind of dataset without a file yields nothing. A file that lists its metrics in `PROBES` costs
+    more, and is left out unless one of them is among `probes`.
 
     Raises:
         ValueError: two evaluations yield a metric of the same name, or a test set that an

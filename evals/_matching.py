@@ -1,7 +1,8 @@
-"""Say which images and texts of a retrieval test set match, and how near a query is to its matches.
+"""Find which images and texts of a retrieval test set match, and rank a query's matches.
 
 A test set is a list of pairs. Images with the same pixels are one image, and texts with the same
-words are one text: nothing could tell them apart. An image and a text match if some pair has both.
+words are one text, as nothing could distinguish them. An image and a text match if some pair has
+both.
 """
 
 # P pairs, N queries or candidates, Q queries of a chunk, D width
@@ -23,17 +24,17 @@ CHUNK_ROWS = 2048
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs of one kind of thing with another, by number: things of equal number are the same."""
+    """The matches of queries and candidates; equal images or texts share a number."""
 
-    # (N,) int64: which thing each query is
+    # (N,) int64: the number of each query's image or text
     queries: Tensor
-    # (M,) int64: which thing each candidate is
+    # (M,) int64: the number of each candidate's image or text
     candidates: Tensor
-    # (P,) int64 each: the things that match
+    # (P,) int64 each: the numbers of a query and a candidate that match
     pairs: tuple[Tensor, Tensor]
 
     def of(self, rows: Tensor) -> Tensor:
-        """Return (Q, M) bool: which candidates match the queries that are these things (Q,)."""
+        """Return (Q, M) bool: which candidates match queries of these numbers (Q,)."""
         own, other = self.pairs[0].to(rows.device), self.pairs[1].to(rows.device)
         candidates = self.candidates.to(rows.device)
         largest = max(int(other.max()), int(candidates.max()))
@@ -44,17 +45,17 @@ class Matches:
 
 
 def numbered(things: Sequence[object]) -> Tensor:
-    """Return (N,) int64: for each thing the place of the first that equals it."""
+    """Return, for each item, the index of the first item equal to it, (N,) int64."""
     first: dict[object, int] = {}
     places = [first.setdefault(thing, place) for place, thing in enumerate(things)]
     return torch.tensor(places)
 
 
 def same_pixels(images: Any) -> Tensor:
-    """Return (N,) int64: for each image (3, H, W) the place of the first with the same pixels.
+    """Return, for each image, the index of the first with the same pixels, (N,) int64.
 
-    Images that are decoded when they are asked for say what tells each from the others, so that
-    they need not be held beside each other.
+    Images that are decoded when they are read give digests of their pixels, so that they need not
+    all be held in memory.
     """
     if hasattr(images, "digests"):
         return numbered(images.digests())
@@ -62,12 +63,12 @@ def same_pixels(images: Any) -> Tensor:
 
 
 def digest_of(image: np.ndarray) -> bytes:
-    """Return 16 bytes that tell the pixels of an image from those of every other."""
+    """Return a digest of an image's pixels, 16 bytes."""
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
 
 
 def both_ways(images: Any, captions: Sequence[str]) -> tuple[Matches, Matches]:
-    """Return the matches of images among texts and of texts among images; one caption an image."""
+    """Return the matches of images to texts and of texts to images, given one caption per image."""
     pixels, words = same_pixels(images), numbered(captions)
     to_text = Matches(pixels, words, (pixels, words))
     to_image = Matches(words, pixels, (words, pixels))
@@ -77,9 +78,10 @@ def both_ways(images: Any, captions: Sequence[str]) -> tuple[Matches, Matches]:
 def nearer_than_match(
     queries: Tensor, candidates: Tensor, matches: Matches, similar: Similar = product
 ) -> Tensor:
-    """Return (N,) how many candidates that do not match are at least as near as the nearest match.
+    """Return, per query, how many non-matching candidates are no farther than the best match.
 
-    Queries are (N, D) and candidates (M, D), of unit norm; `similar` is how they are compared.
+    The result is (N,). Queries are (N, D) and candidates (M, D), of unit norm; `similar` compares
+    them.
     """
     counts = []
     for near, match in _compared(queries, candidates, matches, similar):

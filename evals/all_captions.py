@@ -25,7 +25,7 @@ PROBES = tuple(f"{way}{k}" for way in WAYS for k in RANKS)
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """Yield the three recalls at every rank.
+    """Yield the three recalls at each k.
 
     Raises:
         ValueError: an image without a caption.
@@ -74,7 +74,7 @@ def _pairs(dataset: TestSet) -> tuple[list[str], Matches, Matches]:
         )
     texts = list(itertools.chain.from_iterable(captions))
     counts = torch.tensor(list(map(len, captions)))
-    # (texts,) int64: whose caption each text is
+    # (texts,) int64: the index of the image that each text is a caption of
     owners = torch.repeat_interleave(torch.arange(len(captions)), counts)
     pixels, words = same_pixels(dataset.images), numbered(texts)
     to_text = Matches(pixels, words, (pixels[owners], words))

@@ -1,16 +1,16 @@
 """Few-shot classification: a linear classifier of frozen image features.
 
-It is fitted to k training images a class (the linear probe of https://arxiv.org/abs/2103.00020;
-that it may take so few shots, as in https://arxiv.org/abs/2411.15099).
+It is fitted to k training images per class (the linear probe of https://arxiv.org/abs/2103.00020,
+with as few images as in https://arxiv.org/abs/2411.15099).
 
-Ridge regression onto the classes, in closed form: X are the features of the shots less their mean,
-Y (one column a class: 1 or 0) less its own, and the class with the largest
-x' (X'X + lambda I)^-1 X'Y + mean of Y is taken, of equals the first; lambda is a tenth of the mean
-of the eigenvalues of X'X that can be above 0. Nothing is drawn or iterated: the shots are fixed by
-a hash, the same for every trial.
+The classifier is a ridge regression onto the classes, in closed form: X are the shots' features
+minus their mean, Y is one-hot (a column per class) minus its mean, and the prediction is the class
+with the largest x' (X'X + lambda I)^-1 X'Y + mean of Y, the first among equals. lambda is a tenth
+of the mean of those eigenvalues of X'X that can be above 0. Nothing is random or iterative: the
+shots are chosen by a hash, the same for every trial.
 
-It asks what the features could tell, whether or not the text tower can name it. Measured only where
-a suite asks for it.
+It measures what image features can distinguish, independently of the text tower. Measured only
+where a suite asks for it.
 """
 
 # S shots, N images, C classes, D width
@@ -28,14 +28,15 @@ KINDS = ("classification",)
 # Training images of each class
 SHOTS = (4, 16)
 PROBES = tuple(f"fewshot{k}_top1" for k in SHOTS)
-# Of the mean eigenvalue; and what keeps the matrix regular where all features are equal
+# The factor of the mean eigenvalue; and a floor that keeps the matrix regular where all features
+# are equal
 RIDGE, LEAST_RIDGE = 0.1, 1e-9
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """Yield `fewshot<k>_top1`, the fraction of images given their own class.
+    """Yield `fewshot<k>_top1`, the fraction of images classified correctly.
 
-    That is for each k of SHOTS that every class has training images for.
+    It is measured for each k of SHOTS for which every class has k training images.
 
     Raises:
         ValueError: no training images, or a class with fewer than the least k.
@@ -53,7 +54,7 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     known = model.encode_images(shots.images).double().cpu()  # (S, D)
     labels = torch.from_numpy(shots.labels)
     images = model.encode_images(dataset.images).double().cpu()  # (N, D)
-    # (S,) the place of a shot in its class: the first k are the same, however many follow
+    # (S,) the position of a shot in its class, so that the shots of a smaller k are the first k
     same = labels[:, None] == labels[None, :]
     place = same.tril(diagonal=-1).sum(dim=1)
     for k, metric in zip(SHOTS, PROBES, strict=True):
@@ -63,7 +64,7 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
 
 
 def classified(known: Tensor, labels: Tensor, images: Tensor, classes: int) -> Tensor:
-    """Return (N,) the classes of images (N, D).
+    """Return the predicted classes (N,) of image features (N, D).
 
     The ridge regression is fitted to the features `known` (S, D) of shots of classes `labels` (S,).
     """

@@ -1,17 +1,17 @@
-"""Backward compatibility: whether an image index can stay when the model is updated.
+"""Backward compatibility: whether an image index can be kept when the model is updated.
 
-Texts encoded by the updated model look for their images among embeddings that the untouched
-backbone made (the cross-test of https://arxiv.org/abs/2003.11942; the drift that is taken back is
-that of https://github.com/dipamgoswami/QDC).
+Texts encoded by the updated model are matched to image embeddings of the untouched backbone (the
+cross-test of https://arxiv.org/abs/2003.11942; the drift that is taken back is that of
+https://github.com/dipamgoswami/QDC).
 
     index_r<k>          recall at k of the updated model's texts on the old images
     index_shifted_r<k>  the same after the mean drift of the queries, mean_q (new(q) - old(q)), is
                         taken from each of them
 
-Both stand beside `text_to_image_r<k>`, the recall on an index made anew, and its value at task 0,
-that of the old model on the old index: an update is backward compatible if the first is no less
-than the latter. A match and a tie are as in `evals.retrieval`; the untouched backbone scores
-`text_to_image_r<k>` in both. Measured only where a suite asks for it.
+They are read beside `text_to_image_r<k>`, the recall on an index rebuilt with the updated model.
+Its value at task 0 is that of the old model on the old index: an update is backward compatible if
+`index_r<k>` is no less than this value. Matches and ties are as in `evals.retrieval`; for the
+untouched backbone both metrics equal `text_to_image_r<k>`. Measured only where a suite asks for it.
 """
 
 # N pairs, D width
@@ -29,10 +29,10 @@ PROBES = tuple(f"{name}_r{k}" for name in ("index", "index_shifted") for k in RA
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """Yield both recalls at every rank.
+    """Yield both recalls at each k.
 
     Raises:
-        ValueError: the untouched backbone is not at hand.
+        ValueError: the test set comes without the untouched backbone, or the model is an ensemble.
     """
     old = dataset.untouched
     if old is None:

@@ -21,7 +21,7 @@ TOP = 5
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """Yield both; `top5` only where every image has five candidates.
+    """Yield both metrics; `top5` only where every image has five candidates or more.
 
     Raises:
         ValueError: as `evals.zeroshot.measure`.
@@ -37,9 +37,9 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
 
 
 def candidates(dataset: TestSet) -> int:
-    """Return among how many classes an image is told apart.
+    """Return how many candidate classes each image has.
 
-    Where the test set has groups, this is the size of the smallest group that has images.
+    Where the test set has groups, it is the size of the smallest group that has images.
     """
     rivals = sum(len(names) for names, _ in dataset.rivals)
     if dataset.groups is None:

@@ -1,9 +1,9 @@
 """Retrieval: how often a matching text is among the k nearest of an image, and the reverse.
 
-This is recall at k, as in https://arxiv.org/abs/2103.00020. What matches is said in
-`evals._matching`: images of the same pixels and texts of the same words are matches of each
-other's. A candidate that does not match and is exactly as near as the best that does counts as
-nearer, so a model that gives every input the same embedding scores 0, not 1.
+This is recall at k, as in https://arxiv.org/abs/2103.00020. Matches are defined in
+`evals._matching`: images of the same pixels share their matching texts, and so do texts of the same
+words. A candidate that does not match and is exactly as near as the best match counts as nearer, so
+a model that gives every input the same embedding scores 0, not 1.
 """
 
 from collections.abc import Iterator

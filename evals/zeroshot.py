@@ -4,11 +4,11 @@
 
 The source is https://arxiv.org/abs/2103.00020. Several templates are ensembled in embedding space:
 the mean of the unit-norm embeddings of a class's prompts, renormalised. Candidates are all classes
-of the dataset from the start, not only those learned so far. Where the test set has groups, they
-are those of the group that the image's class is in: the evaluation is told the task
-(https://arxiv.org/abs/2303.06628). Where it has rivals, theirs are candidates too
-(https://arxiv.org/abs/2406.18868), and one of the same name is right as well: nothing in the words
-tells them apart. Among equals the first class is taken.
+of the dataset from the start, not only those learned so far. Where the test set has groups,
+candidates are the classes of the group of the image's class: the task is given
+(https://arxiv.org/abs/2303.06628). Where it has rivals, their classes are candidates too
+(https://arxiv.org/abs/2406.18868), and a rival class of the same name is also correct. Among equals
+the first class is taken.
 """
 
 # N images, Q of a chunk, C classes, R of them and of rivals, T templates, D width
@@ -28,7 +28,7 @@ CHUNK_ROWS = 8192
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
-    """Yield `top1`.
+    """Yield `top1`, the fraction of images given their own class.
 
     Raises:
         ValueError: no images, or an image without a class.
@@ -37,7 +37,7 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
 
 
 def before_own(model: Encoder, dataset: TestSet) -> np.ndarray:
-    """Return (N,) how many candidates come before the image's own class, or a rival of its name.
+    """Return, per image, how many candidates rank before its class or a rival of the same name.
 
     Raises:
         ValueError: no images, or an image without a class.
@@ -112,15 +112,15 @@ def _before(near: Tensor, right: Tensor) -> Tensor:
 
 
 def first_of(scores: Tensor) -> Tensor:
-    """Return (Q, 1) the first place of the largest score of each row."""
+    """Return the first index of the largest score of each row, (Q, 1)."""
     largest = scores == scores.amax(dim=1, keepdim=True)
     return largest.int().argmax(dim=1, keepdim=True)
 
 
 def same_class(dataset: TestSet) -> Tensor:
-    """Return (C, R) bool: which candidates are right for each class.
+    """Return which candidates are correct for each class, (C, R) bool.
 
-    Those are the class itself, and rivals of its name.
+    Those are the class itself, and rivals of the same name.
     """
     own = list(map(_written, dataset.classes))
     columns = [torch.eye(len(own), dtype=torch.bool)]
@@ -131,12 +131,15 @@ def same_class(dataset: TestSet) -> Tensor:
 
 
 def _written(name: str) -> str:
-    """Return a class's name without what a person would not tell apart: case and outer spaces."""
+    """Return a class's name in lower case and without outer spaces, for comparison."""
     return name.strip().casefold()
 
 
 def class_embeddings(model: Encoder, classes: list[str], templates: list[str]) -> Tensor:
-    """Return (C, D) of unit norm. A `{}` in a template stands for the class; other braces stay."""
+    """Return the classes' text embeddings (C, D), of unit norm.
+
+    A `{}` in a template is replaced by the class; other braces are kept.
+    """
     prompts = [template.replace("{}", name) for name in classes for template in templates or ["{}"]]
     texts = functional.normalize(model.encode_texts(prompts), dim=-1)
     of_class = texts.reshape(len(classes), -1, texts.shape[-1])  # (C, T, D)

@@ -1,4 +1,4 @@
-"""Methods: the parts that one is made of, and how a part is found.
+"""The parts that a training method is made of, and how each is found.
 
 A method is a row that names parts, and a part is a file: `methods/tuning/lora.py` holds the
 dataclass `Lora`, its fields are the keys that `tuning_params` may set, and nothing is registered
@@ -50,7 +50,7 @@ class Method:
     tuning: Tuning
     objective: Objective
     merging: Merging
-    # How several models answer as one, and which they are; None: one model is deployed
+    # How several models are deployed as one, and which models; None where one is deployed
     ensemble: Ensemble | None = None
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
@@ -62,7 +62,7 @@ class Method:
         }
 
     def load_state_dict(self, state: Mapping[str, dict[str, Tensor]]) -> None:
-        """Let the parts go on from a state."""
+        """Restore what each part remembers from the result of `state_dict`."""
         self.tuning.load_state_dict(state["tuning"])
         self.objective.load_state_dict(state["objective"])
         self.merging.load_state_dict(state["merging"])
@@ -153,8 +153,8 @@ def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Mer
     """Return a merging by the name of its file, as a row wants it.
 
     Its own keys and the reserved ones are set from the row's JSON; `start` and `deploy` are the
-    row's rules. It is tried on next to nothing, so that a value that it refuses is refused before
-    anything is trained.
+    columns of that name. The merging is run once on tiny tensors, so that an invalid value is
+    refused before anything is trained.
 
     Raises:
         PartError: no such file, a key that it does not take, or a value of a reserved key; names
@@ -184,7 +184,7 @@ def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Mer
 def _technique(
     module: Any, own: Mapping[str, Any]
 ) -> tuple[Folding | None, Callable[..., Weights]]:
-    """Return the running form of a merging, where it has one, and what merges a whole history."""
+    """Return a merging's running form, None where it has none, and its function over a history."""
     folding: Folding | None = module.folding(**own) if hasattr(module, "folding") else None
     if hasattr(module, "merge"):
         return folding, partial(module.merge, **own)
@@ -194,7 +194,7 @@ def _technique(
 
 
 def merge(name: str, history: Sequence[Weights], params: Mapping[str, Any]) -> Weights:
-    """Return the weights that a merging makes of a history, as a trial comes to them.
+    """Return the merge of a history, computed as a trial computes it.
 
     `history[0]` is the untouched backbone, `history[i]` the weights as trained in task i. See
     `Merging.merge`.

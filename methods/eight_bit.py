@@ -5,9 +5,9 @@ torchao compiles its step for each shape; here it runs as it is written, on any 
 same bits after a restart. What it remembers are tensors of a class of its own: they are saved, and
 carried from task to task, as the plain tensors in them.
 
-torchao computes the numbers that 256 codes stand for when they are first wanted, and keeps them for
-good. That may be in a profile, whose tensors hold nothing, so they are computed here, whatever mode
-is in force.
+torchao computes its tables of 256 code values at their first use, and caches them. That first use
+may be in a profile, whose tensors have no contents, so the tables are computed here, outside of any
+such mode.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torchao.optim import AdamW8bit
 from torchao.optim.subclass_8bit import OptimState8bit, get_qmap_signed, get_qmap_unsigned
 
-# What is remembered of one parameter
+# The optimizer state of one parameter
 Moments = dict[str, Any]
 
 with torch.device("cpu"), _disable_current_modes():
@@ -30,12 +30,12 @@ with torch.device("cpu"), _disable_current_modes():
 class EightBit(AdamW8bit):  # type: ignore[misc]
     """AdamW in 8 bits that takes its learning rate as a number.
 
-    Its state is plain wherever it leaves.
+    `state_dict` and `plain` return its state in plain tensors.
     """
 
     @staticmethod
     def plain(moments: Moments) -> Moments:
-        """Return the moments of one parameter in tensors of torch's own."""
+        """Return the moments of one parameter as plain torch tensors."""
         opened = {}
         for key, value in moments.items():
             opened[key] = _opened(value) if isinstance(value, OptimState8bit) else value
@@ -43,7 +43,7 @@ class EightBit(AdamW8bit):  # type: ignore[misc]
 
     @staticmethod
     def packed(moments: Moments) -> Moments:
-        """Return plain moments as torchao keeps them, in tensors of their own."""
+        """Return plain moments in torchao's tensor classes, copied."""
         closed = {}
         for key, value in moments.items():
             closed[key] = _closed(value) if isinstance(value, dict) else value
@@ -52,7 +52,8 @@ class EightBit(AdamW8bit):  # type: ignore[misc]
     def step(self, closure: Any = None) -> Any:
         """Take one step.
 
-        A tensor of fewer than 4,096 numbers, or of no whole number of blocks, has moments in full.
+        A tensor of fewer than 4,096 numbers, or of a size that is no multiple of the block size,
+        keeps its moments in full precision.
         """
         for group in self.param_groups:
             group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32)
@@ -61,24 +62,24 @@ class EightBit(AdamW8bit):  # type: ignore[misc]
             return super().step(closure)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state as any optimizer does, in plain tensors and numbers."""
+        """Return the state in the form of any torch optimizer, in plain tensors and numbers."""
         whole = super().state_dict()
         groups = [group | {"lr": float(group["lr"])} for group in whole["param_groups"]]
         state = {key: self.plain(moments) for key, moments in whole["state"].items()}
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         state = {key: self.packed(moments) for key, moments in state_dict["state"].items()}
         super().load_state_dict({"state": state, "param_groups": state_dict["param_groups"]})
 
 
 def _opened(value: OptimState8bit) -> dict[str, Tensor | bool]:
-    """Return the tensors that one moment is kept in."""
+    """Return the plain tensors inside of one 8-bit moment."""
     return {"codes": value.codes, "scale": value.scale, "qmap": value.qmap, "signed": value.signed}
 
 
 def _closed(value: dict[str, Any]) -> OptimState8bit:
-    """Return the moment that copies of such tensors make."""
+    """Return an 8-bit moment made of copies of such tensors."""
     tensors = [value[name].clone() for name in ("codes", "scale", "qmap")]
     return OptimState8bit(*tensors, value["signed"])

@@ -1,6 +1,6 @@
-"""Everything about an ensemble that is not its rule: which plain CLIPs it is of.
+"""The basis of all ensembles: which models are members, and what a rule may override.
 
-After task t, with theta_0 the untouched backbone, `members` says which models answer:
+After task t, with theta_0 the untouched backbone, `members` says which models are used:
 
     all      theta_1 .. theta_t        every task's weights are kept on disk
     ends     theta_0, theta_t          nothing more is kept
@@ -8,8 +8,8 @@ After task t, with theta_0 the untouched backbone, `members` says which models a
 
 K members of width D answer as one encoder of width K D. Embeddings of all members stand side by
 side, each of length 1 / sqrt(K) or, weighted, sqrt(w_k), so that a product of two is a mean over
-members, and whatever is measured of one model is measured of several. A rule that compares them
-otherwise says how.
+members, and every evaluation of one model also works for several. A rule that compares embeddings
+in another way overrides `similarities`.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ from methods.histories import Weights
 
 
 class Rule:
-    """How the embeddings of several plain CLIPs become those of one encoder."""
+    """A rule by which the embeddings of several plain CLIPs become those of one encoder."""
 
     # Whether it chooses a member for an image by the untouched backbone's features of it
     routes: ClassVar[bool] = False
-    # The values of `members` that it goes with; a row that says none takes the first
+    # The values of `members` that it allows; the first is the default
     members: ClassVar[tuple[str, ...]] = ("all", "ends", "merged")
 
     def weights(self, members: Sequence[Weights]) -> Sequence[Weights]:
-        """Return the models that are asked, of those that the ensemble is of: by default these."""
+        """Return the models that are run, made from the members; by default the members."""
         return members
 
     def side_by_side(self, embeddings: Sequence[Tensor], scales: Tensor) -> Tensor:
@@ -47,23 +47,23 @@ class Rule:
         return self.side_by_side(embeddings, scales)
 
     def chosen(self, features: Tensor) -> Tensor:
-        """Return (N,) int64 the place of the one member that is asked for each image, from 0.
+        """Return the index, from 0, of the member that is used for each image, (N,) int64.
 
-        `features` (N, D) are the untouched backbone's. Only of a rule that routes.
+        `features` (N, D) are the untouched backbone's. Called only for rules that route images.
         """
         raise NotImplementedError
 
     def similarities(self, queries: Tensor, candidates: Tensor, scales: Tensor) -> Tensor:
-        """Return (N, M) how near (N, K D) queries are to (M, K D) candidates.
+        """Return the similarities (N, M) of queries (N, K D) to candidates (M, K D).
 
-        Either may be images or texts. Only their order plays a part in what is measured.
+        Either may be images or texts. Metrics depend on the order of the similarities alone.
         """
         return queries @ candidates.T
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
-    """An ensemble of a method row: its rule, and which models it is of."""
+    """An ensemble of a method row: its rule, and which models are members."""
 
     rule: Rule
     # `all`, `ends` or `merged`
@@ -71,20 +71,20 @@ class Ensemble:
 
 
 def joined(embeddings: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """Return (N, K D) of unit norm: K members side by side, of which products are weighted means.
+    """Return K members' embeddings side by side, (N, K D), so that products are weighted means.
 
-    `weights` (K,) are above 0 and need not sum to 1.
+    The result has unit norm. `weights` (K,) are above 0 and need not sum to 1.
     """
     shares = (weights / weights.sum()).sqrt().tolist()
     return torch.cat([each * share for each, share in zip(embeddings, shares, strict=True)], dim=1)
 
 
 def parted(embeddings: Tensor, members: int) -> Tensor:
-    """Return (K, N, D) of unit norm for (N, K D) embeddings: each member's own."""
+    """Return each member's own part of (N, K D) embeddings, as (K, N, D) of unit norm."""
     parts = embeddings.view(len(embeddings), members, -1).transpose(0, 1)
     return functional.normalize(parts, dim=-1)
 
 
 def scales_of(members: Sequence[Weights]) -> Tensor:
-    """Return (K,) the factors that turn members' cosines into their logits."""
+    """Return the factors (K,) that turn the members' cosines into their logits."""
     return torch.stack([weights["logit_scale"].float().exp() for weights in members])

@@ -1,8 +1,8 @@
-"""Running forms of mergings: what a technique keeps of the models so far, however many they are.
+"""Running forms of mergings: summaries of all models so far, of a size that does not grow.
 
-A technique that has one takes each model in once, in order, and can be finished after any of them.
-So the merge over all of T tasks reads the running form and the newest model, and not T models, and
-neither memory nor disk grows with T.
+A technique with a running form takes in each model once, in order, and can return the merge after
+any of them. So a merge over all of T tasks reads the running form and the newest model instead of T
+models, and neither memory nor disk grows with T.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Weights = Mapping[str, Tensor]
-# What is kept, by what it is (a sum, a count, ...), and there by the name of a weight
+# A running form: kind of summary (a sum, a count, ...) to name of a weight to tensor
 Parts = dict[str, dict[str, Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folding:
-    """A technique in its running form. Both functions see floating point in float32 at least."""
+    """A technique in its running form; both functions get tensors in float32 at least."""
 
-    # Takes one more model in: what is kept so far ({} before the first), theta_0, the model.
-    # Returns what is kept then. It may change the tensors that were kept, and nothing else, and
-    # keeps no memory of the models themselves.
+    # Takes in one more model. Arguments: the running form so far ({} before the first), theta_0 and
+    # the model. Returns the new running form. It may change the tensors of the old one in place,
+    # and nothing else, and must not keep references to the models.
     take: Callable[[Parts, Weights, Weights], Parts]
-    # Returns the merge of what was taken in, in new memory: what is kept, theta_0
+    # Returns the merge of all models so far, in new memory. Arguments: the running form, theta_0
     finish: Callable[[Parts, Weights], Weights]
 
     def merge(self, history: Sequence[Weights]) -> Weights:
@@ -35,7 +35,7 @@ class Folding:
 
 
 def flat(parts: Parts) -> dict[str, Tensor]:
-    """Return what is kept under one name each, `part/weight`, for a file."""
+    """Return the tensors of a running form under flat names, `part/weight`, for a file."""
     tensors = {}
     for part, weights in parts.items():
         for name, tensor in weights.items():
@@ -44,7 +44,7 @@ def flat(parts: Parts) -> dict[str, Tensor]:
 
 
 def unflat(tensors: Weights) -> Parts:
-    """Return what `flat` was given. No name of a part has a slash."""
+    """Invert `flat`. No name of a part has a slash."""
     parts = Parts()
     for key, tensor in tensors.items():
         part, _, name = key.partition("/")

@@ -1,6 +1,6 @@
-"""A history of weights as a technique sees it: item by item, and in there tensor by tensor.
+"""A history of weights as a merging technique reads it: model by model, and tensor by tensor.
 
-What lies on disk is read when a tensor is asked for, and is not kept.
+Tensors on disk are read when they are needed, and are not kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +14,14 @@ Weights = Mapping[str, Tensor]
 
 @runtime_checkable
 class ReadsTensors(Protocol):
-    """A history that can read one tensor of all its items better than one after the other."""
+    """A history with a faster way to read one tensor of all its models."""
 
     def read(self, name: str) -> Iterator[Tensor]:
-        """Yield a tensor of each item after the first, in order."""
+        """Yield the tensor of this name from each model after the first, in order."""
 
 
 def read(history: Sequence[Weights], name: str) -> Iterator[Tensor]:
-    """Yield a tensor of each of what is combined, in order: all of a history but its first."""
+    """Yield the tensor of this name from each model but the first, in order."""
     if isinstance(history, ReadsTensors):
         yield from history.read(name)
         return
@@ -30,11 +30,11 @@ def read(history: Sequence[Weights], name: str) -> Iterator[Tensor]:
 
 
 class Wide(Sequence[Weights]):
-    """A history as a technique sees it, in float32 at least; nothing is kept of what is read."""
+    """A history whose floating-point tensors are read in float32 at least, and not kept."""
 
     def __init__(self, history: Sequence[Weights]) -> None:
         self.history = history
-        # All items have the names of the first, which is in memory
+        # All models have the names of the first, which is in memory
         self.names = float_names(history[0]) if history else []
 
     def __len__(self) -> int:
@@ -50,16 +50,16 @@ class Wide(Sequence[Weights]):
         return WideWeights(self.history[index], self.names)
 
     def read(self, name: str) -> Iterator[Tensor]:
-        """Yield a tensor of each of what is combined, in order."""
+        """Yield the tensor of this name from each model that is combined, in order."""
         for tensor in read(self.history, name):
             yield widened(tensor)
 
 
 class WideWeights(Weights):
-    """What is floating point of some weights, in float32 at least, read when it is asked for."""
+    """The floating-point tensors of some weights, in float32 at least, read when they are used."""
 
     def __init__(self, weights: Weights, names: list[str] | None = None) -> None:
-        """Show some weights; `names` are those that are floating point, where they are known."""
+        """Wrap weights; `names` are their floating-point tensors, where these are known already."""
         self.weights = weights
         self.names = float_names(weights) if names is None else names
 
@@ -74,15 +74,15 @@ class WideWeights(Weights):
 
 
 def wide(weights: Weights) -> dict[str, Tensor]:
-    """Return what is floating point, in float32 at least; no copy of what is that wide."""
+    """Return the floating-point tensors in float32 at least; copies only what was narrower."""
     return dict(WideWeights(weights))
 
 
 def widened(tensor: Tensor) -> Tensor:
-    """Return a floating-point tensor in float32 at least; no copy of one that is that wide."""
+    """Return a floating-point tensor in float32 at least, copied only where it was narrower."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def float_names(weights: Weights) -> list[str]:
-    """Return the names of what is floating point, in order."""
+    """Return the names of the floating-point tensors, in order."""
     return [name for name, tensor in weights.items() if tensor.is_floating_point()]

@@ -1,4 +1,4 @@
-"""Everything about a merging that is not its formula: what it combines, and when.
+"""The basis of all mergings: which weights are combined, and when.
 
 After task t, with theta_0 the untouched backbone, `over` says what the technique is given besides
 theta_0 (https://arxiv.org/abs/2412.06712):
@@ -7,19 +7,19 @@ theta_0 (https://arxiv.org/abs/2412.06712):
     all       technique(theta_0; theta_1 .. theta_t)      every task's weights are kept on disk
     ends      technique(theta_0; theta_t)                 nothing is kept
 
-`start_over` says the same of the weights that the next task begins from. `lines` scales what was
+`start_over` says the same for the weights that the next task starts from. `lines` scales what was
 merged by depth (https://arxiv.org/abs/2410.17146): theta_0 + (alpha + beta depth) (merged -
-theta_0), with depth 0 at the first block of a tower, 1 at its last, and 0 of all that is in no
-block. It is applied to what leaves here, never to r_t itself, in which it would compound task after
-task.
+theta_0), with depth 0 at the first block of a tower, 1 at its last, and 0 for weights outside the
+blocks. It is applied to the weights that are returned and not to r_t, in which it would compound
+over tasks.
 
-A technique that has a running form (`methods/foldings.py`) keeps that form and not every task's
-weights: what it makes of `all` is the same to the bit, whether it is folded task by task or from
-the whole history at once. One that has none reads each task's weights again after every task.
+A technique that has a running form (`methods/foldings.py`) keeps that form instead of every task's
+weights. The merge over `all` has the same bits whether models are taken in task by task or from the
+whole history at once. A technique without one reads all tasks' weights again after every task.
 
-A technique sees floating point only, in float32 at least. r_t stays that wide, because an average
-kept in half precision loses the small moves; what leaves is rounded to the dtypes of theta_t, and
-what is not floating point is theta_t's.
+A technique gets floating-point tensors only, in float32 at least. r_t keeps that precision, because
+an average kept in half precision loses small changes. Results are rounded to the dtypes of theta_t,
+and tensors that are not floating point are theta_t's.
 
 A file with a rule `share` instead of a technique averages within a task, over steps: average +=
 share (theta - average). The average is of the weights in use, so it is the same under every tuning;
@@ -38,47 +38,47 @@ from torch import Tensor, nn
 from methods.foldings import Folding, Parts
 from methods.histories import Weights, Wide, WideWeights, wide
 
-# What a step-wise average is over
+# The value of `over` for an average over the steps of a task
 STEPS = "steps"
-# A tower, and the number of one of its blocks
+# Matches a tower's name and the number of one of its blocks
 BLOCK = re.compile(r"(.*?(?:blocks|layers?|stages)\.?)(\d+)\.")
 
 
 @dataclass
 class Merging:
-    """A merging of a method row, and the average of a step-wise one.
+    """A merging of a method row, with the running average where it averages over steps.
 
     It lives as long as a trial does.
     """
 
     technique: Callable[..., Weights] | None = None
-    # Its running form, where it has one
+    # Its running form; None where it has none
     folding: Folding | None = None
-    # The share of the weights after so many steps, from 1; where it is 0 the average stays
+    # The share of the new average that the weights after a step (from 1) take; 0 changes nothing
     share: Callable[[int], float] | None = None
-    # What the next task begins from: a word of OVER, or STEPS; None: nothing that is merged
+    # What the next task starts from: a word of OVER, or STEPS; None: unmerged weights
     start: str | None = None
     # What is deployed, likewise
     deploy: str | None = None
     lines: Mapping[str, float] | None = None
-    # Whether a step-wise average begins anew in each task
+    # Whether an average over steps starts anew in each task
     restart: bool = True
     _average: dict[str, Tensor] = field(default_factory=dict)
     _taken: int = 0
 
     @property
     def asked(self) -> set[str]:
-        """Return what the next task and what is deployed need of it, of OVER and STEPS."""
+        """Return the merges that the next task and deployment need: words of OVER, or STEPS."""
         return {over for over in (self.start, self.deploy) if over is not None}
 
     # ------------------------------------------------ over tasks
 
     def fold(self, initial: Weights, before: Weights, last: Weights, task: int) -> Weights:
-        """Return r_t of r_(t-1) (`before`): floating point only, in float32 at least."""
+        """Return r_t from r_(t-1) (`before`): floating-point tensors only, in float32 at least."""
         return self._combine([initial, before, last], task)
 
     def take_in(self, parts: Parts, initial: Weights, last: Weights) -> Parts:
-        """Return the running form of `all` after one more task; `parts` is the one before it."""
+        """Return the running form of `all` after one more task, given the one before (`parts`)."""
         if self.folding is None:
             raise ValueError("this merging has no running form; it is given the whole history")
         return self.folding.take(parts, WideWeights(initial), WideWeights(last))
@@ -94,8 +94,8 @@ class Merging:
 
         `history[0]` is the untouched backbone, `history[i]` the weights as trained in task i.
         `running` is r_t, and `parts` the running form of `all`, where they are known; otherwise
-        they are folded from the whole history. The history may be read from disk item by item: it
-        is walked, and never held. Nothing of it is changed.
+        they are computed from the whole history. The history may be read from disk model by model:
+        it is iterated over, never held in memory, and not changed.
         """
         task = len(history) - 1
         merged: Weights
@@ -119,7 +119,7 @@ class Merging:
         return rounded
 
     def _combine(self, history: Sequence[Weights], task: int) -> Weights:
-        """Return what the technique makes of a history."""
+        """Return the technique's merge of a history."""
         if self.technique is None:
             raise ValueError(
                 "this merging averages over the steps of a task and combines no tasks: "
@@ -131,7 +131,7 @@ class Merging:
         return self.technique(Wide(history), **drawn)
 
     def _folded(self, history: Sequence[Weights]) -> Weights:
-        """Return r_t, from r_0 on."""
+        """Return r_t, computed from r_0 on."""
         running: Weights = wide(history[0])
         for task in range(1, len(history)):
             running = self.fold(history[0], running, history[task], task)
@@ -140,7 +140,7 @@ class Merging:
     # ------------------------------------------------ over steps
 
     def begin(self, model: nn.Module) -> None:
-        """Begin a task's average, or go on with it, before the tuning's `begin`.
+        """Start a task's average, or continue that of earlier tasks, before the tuning's `begin`.
 
         The model is the plain CLIP that the task starts from.
         """
@@ -155,7 +155,7 @@ class Merging:
 
     @torch.no_grad()
     def step(self, used: Callable[[], Weights]) -> None:
-        """Take a step of the optimizer into the average.
+        """Take the weights after a step of the optimizer into the average.
 
         `used` reads the weights in use and the buffers, under their plain names.
         """
@@ -169,7 +169,7 @@ class Merging:
                 average.lerp_(now[name].to(average.dtype), share)
 
     def end(self) -> None:
-        """Forget, after `merge`, an average that begins anew in each task."""
+        """Drop, after `merge`, an average that starts anew in each task."""
         if self.restart:
             self._average = {}
 
@@ -204,9 +204,9 @@ def lines(initial: Weights, merged: Weights, *, alpha: float = 0.5, beta: float 
 
 
 def depths(names: Iterable[str]) -> dict[str, float]:
-    """Return where each parameter stands: i / (n - 1) in block i of the n of its tower.
+    """Return the depth of each parameter: i / (n - 1) in block i of the n of its tower.
 
-    What feeds the blocks and what follows them is at 0, and the only block of a tower at 1.
+    Parameters outside the blocks have depth 0; the only block of a tower has depth 1.
     """
     blocks: dict[str, tuple[str, int]] = {}
     spans: dict[str, tuple[int, int]] = {}
@@ -226,5 +226,5 @@ def depths(names: Iterable[str]) -> dict[str, float]:
 
 
 def _seed(seed: int, task: int) -> int:
-    """Return a 63-bit seed for what is drawn after a task."""
+    """Return a 63-bit seed for the random draws of the merge after a task."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{task}".encode()).digest()[:8], "big") >> 1

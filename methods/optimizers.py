@@ -1,12 +1,12 @@
-"""How gradients become steps: one function per optimizer, whose keyword-only arguments are the keys
-that `optimizer_params` of a recipe may set.
+"""Optimizers: one function each, whose keyword-only arguments are the keys that `optimizer_params`
+of a recipe may set.
 
-Two more keys hold for every optimizer. `carry`: whether its state goes on in the next task. `decay`
-says what weight decay acts on: `all` (the default) is every parameter that moves, biases and
-temperature too, as in FoMo-in-Flux (https://arxiv.org/abs/2408.14471); `matrices` leaves out what
-has fewer than two dimensions, the gains, the biases and the temperature, as in TiC-CLIP
-(https://arxiv.org/abs/2310.16226); `open_clip` leaves out these, and what has one of the words of
-OPEN_CLIP_SPARES in its name, as open_clip's training does. Of a ViT that is the same.
+Two more keys hold for every optimizer. `carry` says whether its state is kept for the next task.
+`decay` says what weight decay acts on: `all` (the default) is every trainable parameter, biases and
+temperature too, as in FoMo-in-Flux (https://arxiv.org/abs/2408.14471); `matrices` leaves out
+parameters of fewer than two dimensions, that is gains, biases and the temperature, as in TiC-CLIP
+(https://arxiv.org/abs/2310.16226); `open_clip` also leaves out parameters with one of the words of
+OPEN_CLIP_SPARES in their name, as open_clip's training does. For a ViT both are the same.
 
 The schedule sets `lr` of every group before each step: all groups share one learning rate.
 """
@@ -29,13 +29,13 @@ from schema.words import nearest
 
 # Words in the names of parameters that open_clip's training leaves without weight decay
 OPEN_CLIP_SPARES = ("bn", "ln", "bias", "logit_scale")
-# What an optimizer remembers of each parameter, by the parameter's name
+# The optimizer state of each parameter, by the parameter's name
 Memory = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """The learning rate of a recipe, before its schedule, and the share by which weights decay."""
+    """The peak learning rate and the weight decay of a recipe."""
 
     lr: float
     weight_decay: float
@@ -54,7 +54,7 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
             f"{nearest(name, list(known))}"
         )
     if not parameters:
-        # In a task in which nothing moves torch still asks for something to optimize
+        # torch requires a parameter to optimize, even in a task that trains none
         parameters = [nn.Parameter(torch.empty(0))]
         setattr(parameters[0], IN_BLOCK, False)
     params = dict(recipe["optimizer_params"])
@@ -67,7 +67,7 @@ def optimizer(name: str, parameters: list[nn.Parameter], recipe: Mapping[str, An
 
 
 def _sparing(optimizer: Optimizer, spares: Callable[[nn.Parameter], bool]) -> Optimizer:
-    """Return an optimizer in which the parameters that `spares` is true of do not decay."""
+    """Return an optimizer without weight decay for the parameters that `spares` is true of."""
     if isinstance(optimizer, Joined):
         return Joined([_sparing(part, spares) for part in optimizer.parts])
     for group in list(optimizer.param_groups):
@@ -86,10 +86,10 @@ def _is_no_matrix(parameter: nn.Parameter) -> bool:
 
 
 def _is_spared_by_open_clip(parameter: nn.Parameter) -> bool:
-    """Return whether open_clip's training leaves a parameter without weight decay.
+    """Return whether open_clip's training applies no weight decay to a parameter.
 
     Raises:
-        ValueError: the parameter does not say what it is called.
+        ValueError: the parameter is not marked with its name (see `moving`).
     """
     if _is_no_matrix(parameter):
         return True
@@ -102,12 +102,12 @@ def _is_spared_by_open_clip(parameter: nn.Parameter) -> bool:
     return any(word in name for word in OPEN_CLIP_SPARES)
 
 
-# Which parameters do not decay, by the word of the recipe
+# Which parameters get no weight decay, by the recipe's word
 SPARES = {"matrices": _is_no_matrix, "open_clip": _is_spared_by_open_clip}
 
 
 def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
-    """Return the state of each parameter, by the parameter's name, in tensors of torch's own."""
+    """Return the state of each parameter, by its name, in plain torch tensors."""
     plain = getattr(optimizer, "plain", dict)
     states = {}
     for name, parameter in names.items():
@@ -117,9 +117,9 @@ def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
 
 
 def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Memory) -> None:
-    """Give an optimizer that has not stepped yet the memory of another.
+    """Copy the state `memory` of an earlier optimizer into one that has not stepped yet.
 
-    What moves for the first time begins with none.
+    Parameters that were not trained before start without state.
     """
     packed = getattr(optimizer, "packed", dict)
     known = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
@@ -128,7 +128,7 @@ def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Me
             continue
         state = packed(memory[name])
         for key, value in state.items():
-            # A subclass of Tensor has been copied when it was packed
+            # A tensor subclass was already copied when it was packed
             if type(value) is torch.Tensor:
                 state[key] = value.clone()
         optimizer.state[parameter] = state
@@ -142,9 +142,9 @@ def adamw(
     eps: float = 1e-8,
     fused: bool = False,
 ) -> Optimizer:
-    """Return Adam with weight decay apart from the gradient (https://arxiv.org/abs/1711.05101).
+    """Return Adam with decoupled weight decay (https://arxiv.org/abs/1711.05101).
 
-    `fused`: all of a step in one kernel, which rounds otherwise.
+    `fused` runs a whole step in one kernel, which rounds differently.
     """
     return torch.optim.AdamW(
         parameters,
@@ -163,9 +163,9 @@ def adamw_8bit(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
-    """Return `adamw` that keeps its moments in 8 bits, by torchao.
+    """Return `adamw` with its moments in 8 bits, by torchao.
 
-    They take a quarter of the memory (https://arxiv.org/abs/2110.02861).
+    The moments take a quarter of the memory (https://arxiv.org/abs/2110.02861).
 
     Raises:
         PartError: torchao is not installed.
@@ -209,15 +209,14 @@ def muon(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
-    """Return orthogonalised momentum for the matrices of transformer blocks, and AdamW for the
-    rest.
+    """Return Muon for the matrices of transformer blocks, and AdamW for all other parameters.
 
-    That is Muon (https://kellerjordan.github.io/posts/muon/); `betas` and `eps` are AdamW's.
-    Updates are scaled to AdamW's size (https://arxiv.org/abs/2502.16982), so one `lr` and one
-    `weight_decay` serve both; the iterations themselves run in bfloat16.
+    Muon orthogonalises the momentum (https://kellerjordan.github.io/posts/muon/); `betas` and `eps`
+    are AdamW's. Updates are scaled to AdamW's size (https://arxiv.org/abs/2502.16982), so one `lr`
+    and one `weight_decay` serve both; the iterations themselves run in bfloat16.
 
     Raises:
-        ValueError: the parameters do not say whether they belong to a block.
+        ValueError: the parameters are not marked as inside or outside of a block (see `moving`).
     """
     if not all(hasattr(parameter, IN_BLOCK) for parameter in parameters):
         raise ValueError(
@@ -241,10 +240,10 @@ def muon(
 
 
 class Joined(Optimizer):
-    """Several optimizers, each for its own parameters, as one.
+    """Several optimizers used as one, each for its own parameters.
 
-    The groups and the state live here, where `torch.optim.Optimizer` saves and loads them; a step
-    lends them to the parts.
+    The groups and the state are held here, where `torch.optim.Optimizer` saves and loads them, and
+    passed to the parts for each step.
     """
 
     def __init__(self, parts: Sequence[Optimizer]) -> None:
@@ -268,7 +267,7 @@ class Joined(Optimizer):
 
 
 def _is_optimizer(member: object) -> bool:
-    """Return whether a member is a public function that takes `parameters` first."""
+    """Return whether a member of this module is an optimizer's function."""
     return (
         isfunction(member)
         and not member.__name__.startswith("_")

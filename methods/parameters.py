@@ -1,13 +1,13 @@
-"""Walks over a CLIP's parameters: which are in use, which move, which are frozen."""
+"""Functions over a CLIP's parameters: which are in use, which are trained, which are frozen."""
 
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-# The attribute by which `moving` says what a parameter is called
+# The attribute in which `moving` stores a parameter's name
 NAME = "name_in_model"
-# The attribute by which `moving` says whether a parameter belongs to a block, for optimizers that
+# The attribute in which `moving` stores whether a parameter belongs to a block, for optimizers that
 # treat the matrices of blocks differently
 IN_BLOCK = "in_block"
 
@@ -15,8 +15,8 @@ IN_BLOCK = "in_block"
 def weights_in_use(model: nn.Module) -> dict[str, Tensor]:
     """Return the parameters of the plain CLIP as the forward pass sees them, differentiable.
 
-    They go by their plain names. Where a tuning computes a weight from others, this is the computed
-    one; what it is computed from is left out.
+    The keys are their plain names. Where a tuning computes a weight from others, the computed
+    weight is returned, and those it is computed from are left out.
     """
     used: dict[str, Tensor] = {}
     for path, module in model.named_modules():
@@ -38,11 +38,11 @@ def named(part: object) -> str:
 def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:
     """Freeze the parameters whose names `which` is true of.
 
-    Returns the names of those that moved before, for `thaw`.
+    Returns the names of those that were trainable before, for `thaw`.
 
     Raises:
-        ValueError: batch normalisation would be among them, whose statistics move in training
-            whatever is frozen.
+        ValueError: batch normalisation would be among them, whose statistics change in training
+            even when its parameters are frozen.
     """
     stopped = []
     for name, parameter in model.named_parameters():
@@ -61,16 +61,17 @@ def freeze(model: nn.Module, which: Callable[[str], bool]) -> list[str]:
 
 
 def thaw(model: nn.Module, names: Sequence[str]) -> None:
-    """Let parameters move again."""
+    """Make the named parameters trainable again."""
     for name in names:
         model.get_parameter(name).requires_grad_(True)
 
 
 def moving(model: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters that move, in the model's order.
+    """Return the trainable parameters, in the model's order.
 
-    An optimizer sees no names, so each is marked with its own, and with whether it belongs to a
-    block of a transformer: that is how a block's matrices are told from embeddings and projections.
+    An optimizer is given no names, so each parameter is marked with its name, and with whether it
+    belongs to a transformer block: this distinguishes a block's matrices from embeddings and
+    projections.
     """
     parameters = []
     for name, parameter in model.named_parameters():

@@ -1,12 +1,12 @@
 """Protocols of the parts of a method: `Tuning`, `Repair`, `Selection`, `Objective`.
 
 A part subclasses one of these as a dataclass. Between tasks the model is a plain CLIP: whatever a
-part adds in `begin` is folded in or kept in the part's own state by `end`, so nothing outside
-`methods/` asks which part ran.
+part adds in `begin` is folded into the weights or moved to the part's own state by `end`, so code
+outside `methods/` does not depend on which part ran.
 
 A tuning that computes a weight from others (low-rank updates, masks) does so with
 `torch.nn.utils.parametrize`, because then the weight in use stays one differentiable tensor under
-its own name, and a penalty on weights holds under every tuning.
+its own name, and penalties on weights work under every tuning.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,11 +27,11 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Task:
-    """A task that begins, as far as a part needs to know it."""
+    """The facts about a beginning task that a part is given."""
 
-    # From 1
+    # The number of the task, from 1
     number: int
-    # Optimizer steps that the task will take
+    # How many optimizer steps the task will take
     steps: int
     # The untouched backbone, on the CPU
     initial: Weights
@@ -40,65 +40,66 @@ class Task:
 
 
 class Tuning:
-    """A choice of the parameters that move during a task, and of how a gradient moves them."""
+    """A choice of the parameters that are trained in a task, and of how gradients change them."""
 
     # What the rest of the sentence must have: see schema.checks.parts.NEEDS
     needs: ClassVar[tuple[str, ...]] = ()
-    # Of `image` and `text` the tower that the tuning never moves, nor anything else in it
+    # The tower, `image` or `text`, that the tuning never changes; None: no such tower
     leaves: ClassVar[tuple[str, ...]] = ()
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Prepare a plain CLIP, in place, and return the parameters that may move.
+        """Prepare a plain CLIP, in place, and return the parameters to train.
 
         They are those of `methods.parameters.moving`, all on the model's device. Where there are
         none, the task takes no steps.
 
-        May add parameters and make random choices (from torch's global generator, which is seeded
-        for the task before this, a resumed one too), and must not change the function that the
-        model computes. On a model with any weights the state dict has the same keys: a checkpoint
-        from within a task is loaded into a plain CLIP on which `begin` has been called.
+        It may add parameters and draw random numbers from torch's global generator, which is seeded
+        for each task before this call, also when the task is resumed. It must not change the
+        function that the model computes. The keys of the state dict must not depend on the weights:
+        a checkpoint from within a task is loaded into a plain CLIP on which `begin` has been
+        called.
         """
         raise NotImplementedError
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Surround each step of the optimizer, gradients unscaled and clipped.
+        """Return a context around each optimizer step, with gradients unscaled and clipped.
 
-        Gradients may be changed before the step, and what it wrote after it. A gradient transform
-        or a mask lives here.
+        Gradients may be changed before the step, and weights after it: this is the place for
+        gradient transforms and masks.
         """
         yield
 
     def end(self, model: nn.Module) -> None:
-        """Leave a plain CLIP behind.
+        """Turn the model back into a plain CLIP, in place.
 
         The state dict keys, their order, and `requires_grad` are as `begin` found them.
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what the tuning remembers beside the model's parameters; tensors only.
+        """Return the tuning's state beside the model's parameters; tensors only.
 
-        It holds what is remembered within a task and across tasks.
+        It covers both state within a task and state across tasks.
         """
         return {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from a state; the tensors may lie on the CPU.
 
-        Where a task is resumed this is called both before `begin` (what is remembered of earlier
-        tasks) and after it.
+        Where a task is resumed this is called both before `begin` (for the state of earlier tasks)
+        and after it.
         """
 
 
 class Repair(Tuning):
-    """A stage after a task: which parameters move then, on pairs of earlier tasks alone.
+    """A training stage after a task, on pairs of earlier tasks alone.
 
-    The first task has no earlier ones, and is not repaired.
+    It says which parameters are trained. The first task has no earlier ones, and no repair.
     """
 
-    # Of the task's steps, at least one, which training goes without
+    # The share of the task's steps taken here instead of in training, at least one step
     share: float
-    # Of the recipe's peak learning rate
+    # The factor of the recipe's peak learning rate
     lr_scale: float
 
 
@@ -106,13 +107,13 @@ class Selection:
     """A choice of the pairs that a step learns from, among many candidates."""
 
     needs: ClassVar[tuple[str, ...]] = ("teacher",)
-    # False: the untouched backbone alone decides
+    # Whether scores use the model's losses; False: those of the untouched backbone alone
     asks_model: ClassVar[bool] = True
-    # Of the candidates, the share that is left out
+    # The share of the candidates that is left out
     filter_ratio: float
-    # In which a batch is chosen
+    # How many chunks a batch is chosen in
     chunks: int
-    # Of the sigmoid loss that scores
+    # The bias of the sigmoid loss that scores pairs
     bias: float
 
     def __post_init__(self) -> None:
@@ -134,9 +135,9 @@ class Selection:
 class FreshPairs:
     """Pairs of a task that has ended, for an objective that looks back at them.
 
-    How an objective asks for them declares what its look-back costs: all groups of one size cost
-    the same, and so do all backward passes from the terms of one group. A profile gives an
-    objective the first few of those, and charges the rest.
+    The calls of an objective determine what its look-back costs: all groups of one size cost the
+    same, and so do all backward passes from the terms of one group. A profile runs only the first
+    few of those, and extrapolates the cost of the rest.
     """
 
     def __init__(self, draw: Callable[[], Batch]) -> None:
@@ -144,14 +145,14 @@ class FreshPairs:
         self.draw = draw
 
     def batch(self) -> Batch:
-        """Return a batch of the task's mixture; there is no end of them."""
+        """Return a batch of the task's mixture; can be called any number of times."""
         return self.draw()
 
     def groups(self, pairs: int, group_pairs: int) -> Iterator[Batch]:
-        """Yield groups of at most `group_pairs` pairs until `pairs` have been given.
+        """Yield groups of at most `group_pairs` pairs until `pairs` have been yielded.
 
-        That is rounded up to whole groups. A batch is cut into groups of nearly equal size, each
-        with its share of every source; where `group_pairs` is 0 a batch is one group.
+        The number is rounded up to whole groups. A batch is cut into groups of nearly equal size,
+        each with its share of every source; where `group_pairs` is 0 a batch is one group.
         """
         given_pairs = 0
         while given_pairs < pairs:
@@ -162,9 +163,9 @@ class FreshPairs:
                 given_pairs += len(group.texts)
 
     def passes(self, terms: int) -> Iterator[int]:
-        """Yield the place of each of a group's terms, from the last to the first.
+        """Yield the index of each of a group's terms, from the last to the first.
 
-        The caller takes a backward pass from each, and frees the graph of the group at place 0.
+        The caller takes a backward pass from each, and frees the group's graph at index 0.
         """
         yield from reversed(range(terms))
 
@@ -174,46 +175,47 @@ class Objective:
 
     # What the rest of the sentence must have: see schema.checks.parts.NEEDS
     needs: ClassVar[tuple[str, ...]] = ()
-    # True: it only holds weights back, so it cannot be a method's whole objective
+    # True: it only penalises changes of weights, so it cannot be a method's whole objective
     penalty: ClassVar[bool] = False
     # True: its loss depends on the `logit_bias` of a backbone that has one
     uses_bias: ClassVar[bool] = False
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take in the plain CLIP that the task starts from, before the tuning's `begin`.
+        """Prepare for a task, given the plain CLIP it starts from, before the tuning's `begin`.
 
-        A task that is resumed begins too, on a plain CLIP with other weights, and
+        It is also called for a task that is resumed, on a plain CLIP with other weights;
         `load_state_dict` follows.
         """
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Return the mean over pairs, () float32 on the model's device.
 
-        It is called once before every optimizer step. Towers, a teacher's too, are run through
-        `towers` alone. A weight that the tuning computes is computed once for the whole loss:
-        never read it under `no_grad` here.
+        It is called once before every optimizer step. All towers, a teacher's too, must be run
+        through `towers`. A weight that the tuning computes is cached for the whole loss: never read
+        it under `no_grad` here, which would cache it without a gradient.
         """
         raise NotImplementedError
 
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
-        """Surround each step of the optimizer.
+        """Return a context around each optimizer step.
 
-        Gradients of what is not a parameter are still multiplied by `loss_scale` (fp16), which may
-        be on the model's device: divide by it, and do not ask for its value.
+        Gradients of tensors that are not parameters are still multiplied by `loss_scale` (fp16). It
+        may be a tensor on the model's device: divide by it, and do not read its value, which would
+        wait for the device.
         """
         yield
 
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Take in the plain CLIP as trained, after the tuning's `end`.
+        """Finish a task, given the trained plain CLIP, after the tuning's `end`.
 
-        `fresh` has new pairs of the task's mixture, without end.
+        `fresh` draws any number of new pairs of the task's mixture.
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that the objective remembers, within a task too.
+        """Return the objective's whole state, that within a task included.
 
-        Tensors only, because the state is stored as safetensors.
+        It holds tensors only, because it is stored as safetensors.
         """
         return {}
 
@@ -222,10 +224,10 @@ class Objective:
 
 
 class Sum(Objective):
-    """Several objectives as one; each keeps its state under its name.
+    """A sum of objectives; each keeps its state under its name.
 
     A `logit_bias` that no term depends on is frozen from `begin` to `end`: a penalty on all weights
-    would give it a gradient of 0, with which an optimizer lets it decay.
+    would give it a gradient of 0, and the optimizer's weight decay would then shrink it.
     """
 
     def __init__(self, terms: Mapping[str, Objective]) -> None:
@@ -281,7 +283,7 @@ class Sum(Objective):
 def cut(batch: Batch, pairs: int) -> Iterator[Batch]:
     """Yield groups of at most `pairs` pairs, each with its share of every source.
 
-    Where `pairs` is 0, the batch itself.
+    Where `pairs` is 0 the batch itself is yielded.
     """
     count = -(-len(batch.texts) // pairs) if pairs else 1
     if count == 1:

@@ -1,14 +1,14 @@
-"""How the learning rate runs through a task and over tasks: pure functions from a position to a
-multiplier in [0, 1].
+"""Learning-rate schedules within a task and over tasks: pure functions from a position to a
+multiplier of the learning rate, in [0, 1].
 
 A warm-up rises linearly. A `warmup` or `cooldown` of up to 1 is a fraction of a task's steps,
 rounded up; a `warmup` above 1 is a number of steps, however long the task is.
 
 The formulas are those of FoMo-in-Flux (https://arxiv.org/abs/2408.14471, its released code), in
-which every task begins anew unless the name says how its peak follows from the tasks before (a meta
-schedule): none of these needs to know how many tasks there will be. `rewarm` says what warm-up the
-tasks after the first have: true the same, false none (https://arxiv.org/abs/2308.04014), or one of
-their own, as `warmup`.
+which every task restarts the schedule, unless the name says how its peak follows from the tasks
+before (a meta schedule). No schedule needs to know how many tasks there will be. `rewarm` says what
+warm-up the tasks after the first have: true the same, false none
+(https://arxiv.org/abs/2308.04014), or a value like that of `warmup`.
 """
 
 import math
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """Where a step is: which of the `steps` of its task, from 0, and in which task, from 1."""
+    """The position of a step: which of the `steps` of its task, from 0, and which task, from 1."""
 
     step: int
     steps: int
@@ -72,9 +72,9 @@ def cosine_dynamic(at: Position, *, warmup: float = 0.1, floor: float = 0.001) -
 
 
 def cosine_open_clip(at: Position, *, warmup: float = 0.1, rewarm: bool | float = True) -> float:
-    """Return half a cosine from 1 towards 0, as open_clip's training loop has it.
+    """Return half a cosine from 1 towards 0, as in open_clip's training loop.
 
-    Its `cosine_lr` holds the peak for one step more than `cosine`, and ends one step above 0.
+    Its `cosine_lr` stays at the peak for one step more than `cosine`, and ends one step above 0.
     """
     warm = _warmup(at, _of_task(at, warmup, rewarm))
     if at.step < warm:
@@ -90,7 +90,7 @@ def rsqrt(
     floor: float = 0.001,
     rewarm: bool = True,
 ) -> float:
-    """Return 1 over the square root of the step, in units of the warm-up, then a fall to 0.
+    """Return 1 over the square root of the step, in units of the warm-up, then a cooldown to 0.
 
     The cooldown is linear, and the last step reaches 0.
     """
@@ -108,9 +108,9 @@ def rsqrt_autoregressive(
     cooldown: float = 0.1,
     floor: float = 0.001,
 ) -> float:
-    """Return `rsqrt` with the peak of each task that of one `rsqrt` over all tasks so far.
+    """Return `rsqrt` with each task's peak taken from one long `rsqrt` over all tasks so far.
 
-    The warm-up of that one is as long as the warm-ups of these tasks together.
+    The long one's warm-up is as long as the warm-ups of these tasks together.
     """
     warm = _warmup(at, warmup, floor=floor)
     before = at.task - 1
@@ -128,9 +128,9 @@ def rsqrt_continued(
     cooldown: float = 0.1,
     floor: float = 0.001,
 ) -> float:
-    """Return `rsqrt` with the peak of each task where the decay of the one before would be.
+    """Return `rsqrt` with each task's peak where the decay of the task before would have led.
 
-    That decay is taken without the cooldowns and warm-ups in between.
+    That decay is computed without the cooldowns and warm-ups in between.
     """
     warm = _warmup(at, warmup, floor=floor)
     cool = _cooldown(at.steps, cooldown)
@@ -149,11 +149,11 @@ def rsqrt_recovered(
     cooldown: float = 0.1,
     floor: float = 0.001,
 ) -> float:
-    """Return one `rsqrt` over all tasks, with warm-ups and cooldowns cut in.
+    """Return one `rsqrt` over all tasks, interrupted by each task's warm-up and cooldown.
 
-    Each task decays on from where the one before left off. As in the released code, whose warm-up
-    counts the steps before the task twice, a warm-up ends below that, and the step after it jumps:
-    at 100 steps a task, the second one warms up to 0.251 and goes on from 0.334.
+    Each task continues the decay where the one before stopped. As in the released code, whose
+    warm-up counts the steps before the task twice, a warm-up ends below that, and the step after it
+    jumps: at 100 steps a task, the second one warms up to 0.251 and goes on from 0.334.
     """
     warm = _warmup(at, warmup, floor=floor)
     cool = _cooldown(at.steps, cooldown)
@@ -214,7 +214,7 @@ def _cooldown(steps: int, cooldown: float) -> int:
     """Return the steps of a task's cooldown.
 
     Raises:
-        ValueError: it is no fraction.
+        ValueError: `cooldown` is not a fraction.
     """
     if not 0 <= cooldown <= 1:
         raise ValueError(f"cooldown is a fraction of the task's steps, in [0, 1], not {cooldown}")
@@ -222,12 +222,12 @@ def _cooldown(steps: int, cooldown: float) -> int:
 
 
 def _share(steps: int, fraction: float) -> int:
-    """Return a fraction of the steps, rounded up; 0.07 * 100 is 7.000000000000001, and means 7."""
+    """Return a fraction of the steps, rounded up; 0.07 * 100 = 7.000000000000001 counts as 7."""
     return math.ceil(round(fraction * steps, 9))
 
 
 def _rsqrt_task(at: Position, warm: int, cool: int, floor: float, peak: float) -> float:
-    """Return the value within a task of the `rsqrt` family that begins anew at a peak."""
+    """Return the value of an `rsqrt` that restarts at `peak` in each task, with its warm-up."""
     if at.step < warm:
         return _warmed(at, warm, peak)
     return _cooled(at, cool, _rsqrt(floor, peak, warm, at.step))
@@ -258,10 +258,10 @@ def _half_cosine(step: int, steps: int) -> float:
 
 
 def _between(floor: float, peak: float, share: float) -> float:
-    """Return what lies at a share of the way from the floor to the peak."""
+    """Interpolate between the floor and the peak; `share` is 0 at the floor."""
     return floor + share * (peak - floor)
 
 
 def _warmed(at: Position, warm: int, peak: float) -> float:
-    """Return the linear rise to a peak, which the last step of the warm-up reaches."""
+    """Return the value of the linear rise to a peak, which the last warm-up step reaches."""
     return peak * (at.step + 1) / warm

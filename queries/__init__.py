@@ -1,4 +1,4 @@
-"""Answer the questions of this folder: one .sql file is one question of the published catalog.
+"""Answer the questions in this folder: each .sql file is a question about the published catalog.
 
     from queries import ask, questions
     ask("retention_at_budget", budget="small")      # a polars table
@@ -48,18 +48,18 @@ __all__ += [
 ]
 
 AXES = WORDS
-# Names that a message lists
+# The most names that a message lists
 LISTED_AT_MOST = 20
 
 
 def _listings() -> dict[str, str]:
-    """Return for each parameter that takes a name the query that lists these names."""
+    """Return the query that lists the allowed names, for each parameter that takes a name."""
     listings = {axis: f"SELECT name FROM {axis}" for axis in (*AXES, "dataset")}
     # Questions that compare two combinations take each word twice, as recipe_a and recipe_b.
     for axis in AXES:
         listings[f"{axis}_a"] = listings[f"{axis}_b"] = listings[axis]
     listings["a"] = listings["b"] = listings["method"]
-    # What a sweep goes out from
+    # The recipe that a sweep starts from
     listings["base"] = listings["recipe"]
     for part in ("tuning", "merging"):
         listings[part] = f"SELECT {part} AS name FROM method"
@@ -74,7 +74,7 @@ LISTED = _listings()
 
 
 class AskError(ValueError):
-    """A question was asked that cannot be answered: its message says what can."""
+    """A question, parameter or value is invalid; the message says what is allowed."""
 
 
 class SnapshotError(AskError):
@@ -87,7 +87,7 @@ def ask(name: str, catalog: Path | None = None, **parameters: object) -> pl.Data
     Raises:
         AskError: unknown question, parameter or value; the message names what is allowed and the
             nearest.
-        SnapshotError: nothing published yet, or before this question existed.
+        SnapshotError: nothing has been published yet, or the snapshot is older than the question.
     """
     question = named(name)
     with opened(catalog or Site.load().current) as connection:
@@ -100,7 +100,7 @@ def figure(name: str, frame: pl.DataFrame, **options: Any) -> Any:
     Raises:
         FigureError: the question has no figure, or these rows do not make one.
     """
-    # Altair takes a second to import, which only figures are worth.
+    # Imported here, as Altair takes a second to import and only figures need it.
     from queries.figures import figure as drawn
 
     return drawn(name, frame, **options)
@@ -123,10 +123,10 @@ def named(name: str) -> Question:
 
 @contextlib.contextmanager
 def opened(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open what `catalog` links to, read-only, and close it at the end of the block.
+    """Open the file that `catalog` links to, read-only, and close it at the end of the block.
 
     Raises:
-        SnapshotError: no file there.
+        SnapshotError: there is no file.
     """
     # A snapshot may be replaced and deleted between reading the link and opening the file, and the
     # link then leads to the next one.
@@ -141,7 +141,7 @@ def opened(catalog: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _connect(catalog: Path) -> duckdb.DuckDBPyConnection | None:
-    """Open a catalog read-only; return None when the file is not there, or no longer."""
+    """Open a catalog read-only; return None when the file does not exist, or was deleted."""
     path = catalog.resolve()
     if not path.exists():
         return None
@@ -162,9 +162,9 @@ def answer(
 ) -> pl.DataFrame:
     """Answer a question on an open connection, with at most `rows` rows.
 
-    Parameters that are left out, or None, take their defaults. `where` names columns and the value
-    that each must have; None leaves a column free. Any question about results takes `suite`, too:
-    another one than that of the trials' streams, on which they were measured later.
+    Parameters that are left out, or None, take their defaults. `where` maps columns to the value
+    that each must have; None means any value. A question about results also takes `suite`, to ask
+    about another suite than that of the trials' streams, on which they were measured later.
 
     Raises:
         AskError, SnapshotError: as `ask`.
@@ -193,15 +193,15 @@ def answer(
 
 
 def _without_none(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the entries that have a value."""
+    """Return the entries whose value is not None."""
     return {key: value for key, value in values.items() if value is not None}
 
 
 def _statement(question: Question, arguments: list[str], columns: list[str]) -> str:
-    """Return the statement that asks the question, with a `?` per argument and per column."""
+    """Return the SQL of the question, with a `?` per argument and per column condition."""
     sql = f"FROM {question.name}"
     if question.kind == "macro":
-        # DuckDB picks a macro by the types of its arguments, which a bare ? leaves open.
+        # DuckDB selects a macro by the types of its arguments, which a bare ? does not give.
         casts = (f"{key} := CAST(? AS {question.parameters[key].type})" for key in arguments)
         sql += f"({', '.join(casts)})"
     if columns:
@@ -211,7 +211,7 @@ def _statement(question: Question, arguments: list[str], columns: list[str]) -> 
 
 @contextlib.contextmanager
 def _explained(question: Question) -> Iterator[None]:
-    """Turn what DuckDB refuses of a question into errors that say what to do."""
+    """Turn errors of DuckDB about a question into errors that say what to do."""
     try:
         yield
     except duckdb.ConversionException as error:
@@ -220,7 +220,7 @@ def _explained(question: Question) -> Iterator[None]:
             f"{question.name}: a value has the wrong type; {types}. DuckDB says: {error}"
         ) from error
     except duckdb.InvalidInputException as error:
-        # What error() in a question's SQL says of a value that it cannot take
+        # The beginning of DuckDB's message where a question's SQL calls error()
         reason = str(error).removeprefix("Invalid Input Error: ")
         raise AskError(f"{question.name}: {reason}") from error
     except ItemsError as error:
@@ -240,11 +240,12 @@ def _first(
     chosen: Mapping[str, object],
     rows: int,
 ) -> pl.DataFrame:
-    """Return the first rows of an answer, from a part of it where that has as many."""
+    """Return the first rows of an answer, computed from a part of it where that has enough rows."""
     columns = connection.sql(f"FROM ({sql}) LIMIT 0", params=values).columns
     conditions = parts(connection, question.sql, columns, chosen, rows)
     for condition, bounds in itertools.chain(conditions, [("true", [])]):
-        # MATERIALIZED: pushed into a view, a limit can take minutes where the whole takes a second
+        # MATERIALIZED, as a limit pushed into a view can take minutes where the whole answer takes
+        # a second
         statement = (
             f"WITH answer AS MATERIALIZED (SELECT * FROM ({sql}) WHERE {condition}) "
             f"FROM answer LIMIT {rows:d}"
@@ -267,10 +268,10 @@ def choices(connection: duckdb.DuckDBPyConnection, parameter: str) -> list[str] 
 def _check(
     connection: duckdb.DuckDBPyConnection, question: Question, key: str, value: object
 ) -> None:
-    """Refuse a parameter that the question does not have, and a name that is not among its choices.
+    """Check that the question has this parameter, and that the value is among its choices.
 
     Raises:
-        AskError: either; the message lists what is allowed and the nearest.
+        AskError: it is not; the message lists what is allowed and the nearest.
     """
     if key not in question.parameters:
         allowed = ", ".join(question.parameters) or "none"

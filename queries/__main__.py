@@ -89,10 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except BrokenPipeError:
-        # Whoever read the answer has seen enough. Python would complain when it flushes at its end.
+        # The reader of the pipe has closed it. Without this, Python reports an error when it
+        # flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, duckdb.Error) as error:
-        # Another program's file, a snapshot that was damaged, a disk that refuses to be read
+        # The file is another program's, the snapshot is damaged, or the disk cannot be read
         print(
             f"the snapshot cannot be read: {error}\nMake another: remove the folder lab/snapshot, "
             "then python -m runner.sync",
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace) -> None:
         with opened(site.current) as connection:
             print(trackers.exported(connection, options.parameters, site))
     elif options.name == "mcp":
-        # Only who serves needs the package.
+        # Imported here, as only the server needs the package.
         from queries import mcp_server
 
         mcp_server.run()
@@ -146,7 +147,7 @@ def reported(words: list[str]) -> None:
     Raises:
         AskError: no folder is named, or as `report.write`.
     """
-    # Altair takes a second to import, which only figures are worth.
+    # Imported here, as Altair takes a second to import and only figures need it.
     from queries import report
 
     if not words or "=" in words[0]:
@@ -158,10 +159,10 @@ def reported(words: list[str]) -> None:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    """Refuse options that do not go together.
+    """Check that the options can be combined.
 
     Raises:
-        AskError: the message says which and why.
+        AskError: they cannot; the message says which, and why.
     """
     if options.name is None:
         needing = {"--out": options.out, "--sql": options.sql, "--describe": options.describe}
@@ -175,7 +176,7 @@ def _check_options(options: argparse.Namespace) -> None:
 
 
 def listed(width: int) -> Text:
-    """Return every question by topic: its name, what it asks, and its parameters."""
+    """Return a list of all questions by topic: name, text and parameters."""
     text = Text()
     for topic, of_topic in by_topic().items():
         text.append(f"\n{topic}\n", "bold")
@@ -190,7 +191,7 @@ def listed(width: int) -> Text:
 
 
 def _hanging(line: str, indent: int, width: int) -> Text:
-    """Return a line broken at the width, with what follows indented."""
+    """Return a line wrapped at the width, with a hanging indent."""
     room = max(width, indent + NARROWEST // 2)
     lines = textwrap.wrap(line, room, subsequent_indent=" " * indent, break_on_hyphens=False)
     return Text("\n".join(lines))
@@ -200,7 +201,7 @@ def answered(options: argparse.Namespace) -> None:
     """Print the answer, as a table or as JSON, or write it to a file.
 
     Raises:
-        AskError: a question, parameter, column or value that there is not.
+        AskError: an unknown question, parameter, column or value.
         ValueError: a file that cannot be written, or a figure that cannot be drawn.
     """
     question = named(options.name)
@@ -210,7 +211,7 @@ def answered(options: argparse.Namespace) -> None:
     methods: tuple[str, ...] = ()
     with opened(Site.load().current) as connection:
         asked = asked_of(connection, question, options.parameters)
-        # One row more than is shown tells whether there are more.
+        # One row more than is shown is read, to know whether there are more.
         rows = None if whole else ROWS_SHOWN + 1
         frame = answer(connection, question, asked.parameters, rows=rows, where=asked.where)
         if options.out:
@@ -240,7 +241,7 @@ def answered(options: argparse.Namespace) -> None:
 
 
 def page(asked: Asked, frame: pl.DataFrame, width: int) -> Text:
-    """Return the answer for a terminal, below the question and what it was asked with."""
+    """Return the answer for a terminal, headed by the question and its parameters."""
     question = asked.question
     text = Text()
     heads = [(question.question, "bold"), (question.grain, "dim")]
@@ -260,9 +261,9 @@ def page(asked: Asked, frame: pl.DataFrame, width: int) -> Text:
 
 
 def _width() -> int:
-    """Return the characters of a line: those of the terminal; a file or a pipe takes whole lines.
+    """Return the width of a line: that of the terminal; for a file or a pipe, no limit.
 
-    COLUMNS, where it is set, holds for both.
+    COLUMNS, where it is set, overrides both.
     """
     if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit():
         return WHOLE
@@ -270,7 +271,7 @@ def _width() -> int:
 
 
 def _print(text: Text) -> None:
-    """Print a text, through a pager where one is there and the text is longer than the terminal."""
+    """Print a text, through a pager where one is installed and the text exceeds the terminal."""
     console = Console(highlight=False, width=WHOLE, soft_wrap=True)
     if not sys.stdout.isatty():
         console.print(text)
@@ -282,7 +283,7 @@ def _print(text: Text) -> None:
         return
     with console.capture() as captured:
         console.print(text)
-    # -R: styles stay; -F -X: what fits is printed and stays on the terminal; -S: no folding
+    # -R: keep styles; -F -X: print a text that fits and leave it on the terminal; -S: no wrapping
     subprocess.run([less, "-RFXS"], input=captured.get(), text=True, check=False)
 
 

@@ -1,4 +1,4 @@
-"""Write an answer to a file: data, a table for print, or a figure, as the file's name ends."""
+"""Write an answer to a file: data, a table for print or a figure, by the file's extension."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,33 +11,33 @@ from queries import papers
 from queries.sheet import flat
 from schema.questions import Question
 
-# Inches of a figure where none are asked for: two columns of a paper
+# The default width of a figure, in inches: two columns of a paper
 WIDTH = 6.75
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer with what a table or figure of it needs to know."""
+    """An answer with everything that a table or figure of it needs."""
 
     question: Question
     frame: pl.DataFrame
     parameters: dict[str, Any] = field(default_factory=dict)
-    # All methods of the catalog, oldest first, for their colours
+    # All methods of the catalog, oldest first; a method's colour depends on its place
     methods: tuple[str, ...] = ()
-    # Inches of a figure
+    # The width of a figure, in inches
     width: float = WIDTH
 
 
 def _text(write_text: Callable[[pl.DataFrame, Question], str]) -> Callable[[Answer, Path], object]:
-    """Return what writes the text of a table."""
+    """Return a writer of files from a function that formats an answer as text."""
     return lambda answer, path: path.write_text(write_text(answer.frame, answer.question))
 
 
 def _figure(kind: str) -> Callable[[Answer, Path], object]:
-    """Return what draws an answer as a figure of a kind."""
+    """Return a writer of figures in the format `kind`."""
 
     def draw(answer: Answer, path: Path) -> None:
-        # Altair takes a second to import, which only figures are worth.
+        # Imported here, as Altair takes a second to import and only figures need it.
         from queries.figures import Asked, drawn, printing
 
         asked = Asked(methods=answer.methods, parameters=answer.parameters)
@@ -48,7 +48,7 @@ def _figure(kind: str) -> Callable[[Answer, Path], object]:
     return draw
 
 
-# Extension -> what writes a file of that kind
+# The writer of each extension
 TABLES: dict[str, Callable[[Answer, Path], object]] = {
     ".csv": lambda answer, path: flat(answer.frame).write_csv(path),
     ".parquet": lambda answer, path: answer.frame.write_parquet(path),
@@ -61,13 +61,13 @@ FIGURES = {".pdf": _figure("pdf"), ".svg": _figure("svg"), ".png": _figure("png"
 
 
 def write(answer: Answer, path: Path) -> None:
-    """Write the whole answer as the name of the file says, aside and then into place.
+    """Write the whole answer in the format of the file's extension, replacing the file atomically.
 
     Raises:
-        ValueError: another extension, no such folder, or an answer of which there is no figure.
+        ValueError: an unknown extension, no such folder, or an answer that has no figure.
     """
     check_writable(path)
-    # Whoever reads the file meanwhile sees the old one or the whole new one.
+    # A concurrent reader sees either the old file or the complete new one.
     aside = path.with_name(f".{path.name}.part")
     try:
         (TABLES | FIGURES)[path.suffix](answer, aside)
@@ -77,7 +77,7 @@ def write(answer: Answer, path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse what `write` would refuse of a path, before any work is done."""
+    """Check a path as `write` does, before the question is asked."""
     if path.suffix not in TABLES | FIGURES:
         raise ValueError(
             f"cannot write {path.name!r}: the name must end in {', '.join(TABLES)} (tables), "

@@ -1,4 +1,4 @@
-"""Read what a command line asks of a question: parameters, and columns that must have a value."""
+"""Parse the `key=value` words of a command line: parameters, and conditions on columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from queries.closed import closed
 from queries.suites import SUITE, takes_suite
 from schema.words import nearest
 
-# Names of a closed list or of a table that a description lists
+# The most names that a description lists
 NAMED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What was asked: a question, its parameters, and columns that must have a value."""
+    """A parsed request: a question, its parameters, and the value that columns must have."""
 
     question: Question
     parameters: dict[str, str]
@@ -24,7 +24,7 @@ class Asked:
 
     @property
     def words(self) -> dict[str, object]:
-        """Every value that shaped the answer, the defaults of parameters too."""
+        """Return every value that the answer depends on, defaults of parameters included."""
         values: dict[str, object] = {}
         if SUITE in self.parameters:
             values[SUITE] = self.parameters[SUITE]
@@ -36,14 +36,14 @@ class Asked:
 
 
 def statement(question: Question, words: list[str]) -> str:
-    """Return the statement that asks the question with these parameters, and its definition."""
+    """Return the SQL that asks the question with these parameters, and its definition."""
     parameters, where = parsed(question, words)
     before = ""
     if SUITE in where and takes_suite(question):
         before = f"SET VARIABLE suite = {_quoted(where.pop(SUITE))};\n"
     call = question.name
     if question.kind == "macro":
-        # A quote inside a text is written twice in SQL.
+        # A quote inside a text is doubled in SQL.
         arguments = [f"{key} := {_quoted(value)}" for key, value in parameters.items()]
         call += f"({', '.join(arguments)})"
     if where:
@@ -59,10 +59,10 @@ def _quoted(value: str) -> str:
 
 
 def asked_of(connection: duckdb.DuckDBPyConnection, question: Question, words: list[str]) -> Asked:
-    """Return what `key=value` words ask, checked against the columns of the answer.
+    """Parse `key=value` words, and check them against the columns of the answer.
 
     Raises:
-        AskError: as `parsed`, a column that the answer does not have, or a name that is not there.
+        AskError: as `parsed`, or an unknown column or name.
     """
     parameters, where = parsed(question, words)
     parameters, where = _with_suite(connection, question, parameters, where)
@@ -85,7 +85,7 @@ def _with_suite(
     parameters: dict[str, str],
     where: dict[str, str],
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return parameters and conditions, where `suite` may be one that is asked about instead."""
+    """Return parameters and conditions, with `suite` moved to where the question takes it."""
     if SUITE not in where or not takes_suite(question):
         return parameters, where
     call = "()" if question.kind == "macro" else ""
@@ -107,10 +107,10 @@ def _no_such(question: Question, key: str, columns: list[str]) -> str:
 
 
 def parsed(question: Question, words: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return `key=value` words as parameters, and those that are columns as conditions.
+    """Return `key=value` words as two mappings: parameters, and conditions on columns.
 
     Raises:
-        AskError: a word of another form, or a key that is given twice.
+        AskError: a word of another form, or a repeated key.
     """
     values: dict[str, str] = {}
     for word in words:
@@ -131,7 +131,7 @@ def parsed(question: Question, words: list[str]) -> tuple[dict[str, str], dict[s
 
 
 def allowed(connection: duckdb.DuckDBPyConnection, question: Question, name: str) -> str:
-    """Return what a parameter may be, as the end of a line; empty where it is free."""
+    """Return the allowed values of a parameter, as the end of a line; empty where any are."""
     words: Mapping[str, object] | tuple[str, ...] | list[str] | None
     words = closed(question, name) or choices(connection, name)
     if words is None:

@@ -1,4 +1,4 @@
-"""Know the closed lists of parameters: what a parameter may be, where that is no free text."""
+"""Closed lists: the allowed values of parameters that are not free text."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from schema.words import nearest
 
 MEASURES = ("a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio")
 AXES = ("backbone", "stream", "mixture", "method", "recipe", "budget", "ordering", "tasks")
-# Parameters that take one of a list that stands in no table, in every question that has them
+# Parameters whose allowed values are in no table, the same in every question
 CLOSED = {"measure": MEASURES, "axis": AXES}
-# How trials of two methods are matched: at one recipe, or each at the one that was chosen for it
+# How trials of two methods are matched: at the same recipe, or each at the recipe chosen for it
 RECIPES = ("equal", "chosen")
 # Parameters that take names with commas between them, and the table of the names
 LISTS = {
@@ -22,9 +22,9 @@ LISTS = {
     "recipes": "recipe",
     "budgets": "budget",
 }
-# Names that a message lists
+# The most names that a message lists
 LISTED_AT_MOST = 20
-# The choices along an axis that is no table of its own
+# The queries for the choices along an axis that has no table
 ALONG = {
     "ordering": "SELECT DISTINCT sequence AS name FROM stream",
     "tasks": "SELECT DISTINCT tasks::VARCHAR AS name FROM stream",
@@ -32,7 +32,7 @@ ALONG = {
 
 
 def closed(question: Question, name: str) -> tuple[str, ...] | None:
-    """Return the words that a parameter may be; None where it is no closed list."""
+    """Return the allowed values of a parameter; None where they are not a closed list."""
     if name == "recipes" and question.parameters[name].default == RECIPES[0]:
         return RECIPES
     return CLOSED.get(name)
@@ -45,9 +45,9 @@ def check_list(
     value: object,
     parameters: Mapping[str, object],
 ) -> str | None:
-    """Return what is wrong with a list of names (`lora,ewc`); None where nothing is.
+    """Return an error message about a list of names (`lora,ewc`); None where all are known.
 
-    A name that no row has would leave nothing of the answer, without a word.
+    An unknown name would otherwise give an empty answer without any message.
     """
     if closed(question, name) is not None:
         return None
@@ -69,7 +69,7 @@ def check_list(
 
 
 def check_word(question: Question, name: str, value: object) -> str | None:
-    """Return what is wrong with a word of a closed list; None where nothing is."""
+    """Return an error message about a value of a closed list; None where it is allowed."""
     allowed = closed(question, name)
     if allowed is None or str(value) in allowed:
         return None

@@ -1,4 +1,4 @@
-"""Say of the columns of an answer what they are: keys, intervals, judgements, and their words."""
+"""Classify the columns of an answer: keys, intervals, judgements; and give them headings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from schema.questions import Question
 
 # The words of a sentence, in the order in which a table shows them
 NAMES = ("method", "mixture", "recipe", "backbone", "stream", "budget")
-# Columns that order rows, which come before their names
+# Columns of ranks, which a table shows first
 ORDERS = ("urgency", "rank", "place", "trial", "attempt")
-# What an answer concludes of a row
+# Columns that hold a judgement of a row
 JUDGEMENTS: tuple[str, ...] = (
     "verdict",
     "state",
@@ -21,7 +21,7 @@ JUDGEMENTS: tuple[str, ...] = (
     "with_best",
 )
 JUDGEMENTS += ("complete", "reason", "kind", "problem", "seeds", "pairs", "difference", "gflops")
-# What a table shows last, since it explains other columns
+# Columns that a table shows last, since they explain others
 MINOR: tuple[str, ...] = (
     "few_seeds",
     "deviation",
@@ -33,10 +33,10 @@ MINOR: tuple[str, ...] = (
     "spec_id",
 )
 MINOR += ("resolution", "recipe_a", "recipe_b", "label_space", "fraction", "at_recipe", "url")
-# The columns of intervals whose names say nothing of their value, and the values they may be of
+# Columns of intervals that are not named after their value, and the values they may belong to
 BARE = {"low": "high", "lowest": "highest"}
 BARE_VALUES = ("interquartile_mean", "mean", "rank", "probability", "share")
-# The end of a column's name, and the unit that its heading shows
+# Endings of columns' names, and the units that their headings show
 UNITS = {
     "_gflops": "GFLOPs",
     "_pflops": "PFLOPs",
@@ -48,12 +48,12 @@ UNITS = {
     "_bytes": "bytes",
     "_j": "J",
 }
-# Columns whose whole name is a unit
+# Columns whose name is itself a unit
 WHOLE_UNITS = {"gflops": "GFLOPs", "pflops": "PFLOPs", "seconds": "s", "gb": "GB"}
 
 
 def keys(question: Question | None, columns: Sequence[str]) -> list[str]:
-    """Return the columns that tell rows apart: those that the grain names, the method first."""
+    """Return the columns that identify a row: those that the grain names, the method first."""
     grain = set() if question is None else set(re.findall(r"\w+", question.grain))
     if "setting" in grain:
         grain |= set(NAMES)
@@ -66,7 +66,7 @@ def keys(question: Question | None, columns: Sequence[str]) -> list[str]:
 
 
 def intervals(columns: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return for each value that has an interval the two columns that hold its ends."""
+    """Return the columns of the two ends of each value's interval, by the value's column."""
     ends: dict[str, tuple[str, str]] = {}
     for name in columns:
         low, high = f"{name}_low", f"{name}_high"
@@ -80,12 +80,12 @@ def intervals(columns: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def halves(columns: Sequence[str]) -> dict[str, str]:
-    """Return for each value whose interval is given as half its width the column that holds it."""
+    """Return the column of the interval's half width, by the value's column."""
     return {name: f"{name}_half" for name in columns if f"{name}_half" in columns}
 
 
 def ordered(question: Question | None, columns: Sequence[str]) -> list[str]:
-    """Return the columns with what matters first: order, names, values, judgements, the rest."""
+    """Return the columns in order of importance: ranks, names, values, judgements, the rest."""
     names = keys(question, columns)
     first = [name for name in ORDERS if name in columns]
     valued = [name for name in columns if name in intervals(columns) or name in halves(columns)]
@@ -98,7 +98,7 @@ def ordered(question: Question | None, columns: Sequence[str]) -> list[str]:
 def heading(name: str, measures: Mapping[str, object] | Sequence[str] = ()) -> str:
     """Return a column's name as words, with its unit in brackets.
 
-    A measure keeps its name, as the glossary has it: `a_zs_low` becomes `a_zs low`.
+    A measure keeps its name as in the glossary: `a_zs_low` becomes `a_zs low`.
     """
     for measure in measures:
         if name.startswith(measure):

@@ -1,4 +1,4 @@
-"""Describe a question: its parameters with what they may be, and what each column means."""
+"""Describe a question: its parameters with their allowed values, and its columns."""
 
 import re
 import textwrap
@@ -10,7 +10,7 @@ import duckdb
 from queries.columns import UNITS, halves, intervals, keys
 from schema.questions import Question
 
-# What columns mean that many answers have
+# The meanings of columns that many answers have
 USUAL = {
     "seeds": "how many seeds the mean is over",
     "few_seeds": "whether these are fewer than 3",
@@ -28,7 +28,7 @@ USUAL = {
     "task": "the task after which it was measured; 0 is the untouched backbone",
     "pairs": "seeds that both of what is compared have",
 }
-# The statement after which a column is looked up in the tables, the axes first
+# Lists the comments on columns of tables, the axes first
 COMMENTS = """
 SELECT column_name, comment FROM duckdb_columns()
 WHERE comment IS NOT NULL AND comment <> '' AND NOT internal
@@ -38,7 +38,7 @@ ORDER BY table_name = 'trial' DESC, table_name
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """A column of an answer."""
+    """A column of an answer, with its meaning."""
 
     name: str
     type: str
@@ -48,7 +48,7 @@ class Meaning:
 def described(
     connection: duckdb.DuckDBPyConnection, question: Question, choices: Sequence[tuple[str, str]]
 ) -> Iterator[str]:
-    """Yield paragraphs about a question; `choices`: each parameter with what it may be."""
+    """Yield paragraphs about a question; `choices` are the allowed values of each parameter."""
     yield f"{question.name}: {question.question}"
     yield f"{question.grain[0].upper()}{question.grain[1:]}."
     if question.about:
@@ -62,7 +62,7 @@ def described(
 
 
 def meanings(connection: duckdb.DuckDBPyConnection, question: Question) -> list[Meaning]:
-    """Return what each column of an answer means, as far as it is written anywhere."""
+    """Return the meaning of each column of an answer, as far as one is documented."""
     call = "()" if question.kind == "macro" else ""
     relation = connection.sql(f"FROM {question.name}{call} LIMIT 0")
     comments: dict[str, str] = {}
@@ -76,7 +76,7 @@ def meanings(connection: duckdb.DuckDBPyConnection, question: Question) -> list[
 
 
 def _about(question: Question, name: str, columns: Sequence[str], comments: dict[str, str]) -> str:
-    """Return what a column means: in the question's own words, in usual ones, in a table's."""
+    """Return a column's meaning: from the question, else a common one, else a table's comment."""
     sentence = _sentence(question.about, name)
     if sentence:
         return sentence
@@ -106,7 +106,7 @@ def _sentence(about: str, name: str) -> str:
 
 
 def wrapped(paragraphs: Iterator[str], width: int) -> str:
-    """Return paragraphs in lines of at most so many characters, what follows indented."""
+    """Return paragraphs wrapped at the width, with a hanging indent."""
     lines: list[str] = []
     for paragraph in paragraphs:
         first = paragraph.startswith(("parameter ", "column "))

@@ -1,9 +1,9 @@
-"""Find the first rows of an answer without the rest of it.
+"""Compute the first rows of an answer without the rest.
 
 Most answers are sorted by trial, or by the words of a sentence. Their first rows are then those up
-to some trial or sentence, and a question that is asked of these alone (`trial <= 812`) need not
-read the facts of the others. One that is sorted by members of suites before is asked of the first
-member.
+to some trial or sentence, so with a condition on these (`trial <= 812`) the facts of the other
+trials need not be read. For an answer that is sorted by members of suites first, the condition is
+on the first member.
 """
 
 import itertools
@@ -14,9 +14,9 @@ import duckdb
 
 WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget")
 MEMBER = ("role", "dataset", "metric", "label_space")
-# Words of the order that are used: questions rank among equal backbone, stream and budget
+# How many words of the order are used: questions rank within backbone, stream and budget
 SORTED = 3
-# Trials per row of the answer: a few at first, then more
+# Trials that are read per row wanted: a few at first, then more
 PARTS = (5, 150)
 ORDER = re.compile(r"^ORDER BY ([^;]+);\s*\Z", re.MULTILINE)
 
@@ -28,12 +28,12 @@ def parts(
     chosen: Mapping[str, object],
     rows: int,
 ) -> Iterator[tuple[str, list[object]]]:
-    """Yield conditions on an answer (SQL, and its values) whose rows come before all others.
+    """Yield conditions on an answer (SQL and values) that select only rows from its beginning.
 
-    Each condition takes in more trials than the one before.
+    Each condition selects more trials than the one before.
 
-    sql: the text of the question; columns: those of its answer; chosen: words that all trials of
-    the answer have; rows: how many the caller will show.
+    `sql` is the text of the question, `columns` are those of its answer, `chosen` are words that
+    all trials of the answer have, and `rows` is how many the caller will show.
     """
     order = leading(sql, columns)
     if not order:
@@ -61,14 +61,14 @@ def _nth_trial(
     chosen: Mapping[str, object],
     place: int,
 ) -> tuple[object, ...] | None:
-    """Return the values of `names` of the trial at that place of their order; None: no such."""
+    """Return the values of `names` of the trial at this place of their order; None if none."""
     columns = ", ".join(names)
     if columns == "trial":
-        # An answer calls a trial `trial`, its own table calls it `id`.
+        # The column `trial` of an answer is `id` in the table of trials.
         columns = "id"
     where, values = _equal(chosen, WORDS)
-    # All rows are fetched, though there is one at most: a result that is not read to its end keeps
-    # the connection from what follows
+    # fetchall, though there is at most one row: a result that is not read to its end blocks the
+    # connection
     rows = connection.execute(
         f"SELECT {columns} FROM trial WHERE {where} ORDER BY ALL LIMIT 1 OFFSET {place:d}", values
     ).fetchall()
@@ -76,7 +76,7 @@ def _nth_trial(
 
 
 def _equal(chosen: Mapping[str, object], names: Sequence[str]) -> tuple[str, list[object]]:
-    """Return the condition, and its values, that columns among `names` have what is chosen."""
+    """Return the SQL condition that the columns among `names` have the chosen values."""
     conditions, values = ["true"], []
     for name, value in chosen.items():
         if name in names:
@@ -100,16 +100,16 @@ def _first_member(
         f"SELECT {', '.join(of_suite)} FROM suite_member WHERE {where} ORDER BY {order} LIMIT 1",
         values,
     ).fetchall()
-    # Where no suite has a member, nothing equals NULL, and the part is empty as the whole is.
+    # Where no suite has a member, nothing equals NULL, so the part is empty like the whole.
     first = members[0] if members else [None] * len(of_suite)
     return "".join(f'"{name}" = ? AND ' for name in of_suite), [*first]
 
 
 def leading(sql: str, columns: Sequence[str]) -> dict[str, str]:
-    """Return what an answer is sorted by first, and which way (empty: upward).
+    """Return the columns that an answer is sorted by first, with their directions (empty: up).
 
-    That is columns of members of suites, then `trial` or up to three words of a sentence; nothing
-    if it is something else.
+    Those are columns of members of suites, then `trial` or up to three words of a sentence; the
+    result is empty if the answer is sorted by other columns.
     """
     terms = _terms(sql, columns)
     of_suite = dict(itertools.takewhile(lambda term: term[0] in MEMBER, terms))

@@ -19,9 +19,9 @@ from queries.describe import meanings
 from schema.questions import Parameter, Question
 from schema.site import Site
 
-# Rows of an answer that a call returns unless it asks for more, and the most that it may ask for
+# The default number of rows that a call returns, and the maximum
 ROWS, MOST_ROWS = 200, 5_000
-# SQL types of parameters, and what JSON Schema calls them
+# SQL types of parameters, with their JSON Schema types
 TYPES = {"BOOLEAN": "boolean", "INTEGER": "integer", "BIGINT": "integer", "DOUBLE": "number"}
 # The keys of a call that are not parameters of the question
 WHERE, LIMIT = "where", "rows"
@@ -34,7 +34,7 @@ INSTRUCTIONS = (
 
 
 def tool(question: Question) -> dict[str, Any]:
-    """Return a question as a tool: its name, what it says, and the JSON Schema of its input."""
+    """Return a question as a tool: its name, description, and the JSON Schema of its input."""
     properties: dict[str, Any] = {}
     for name, parameter in question.parameters.items():
         properties[name] = _property(question, name, parameter)
@@ -72,9 +72,9 @@ def _property(question: Question, name: str, parameter: Parameter) -> dict[str, 
 
 
 def call(catalog: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to a call, in the form of `--json`, with what each column means.
+    """Return the answer to a call, in the form of `--json`, with the meaning of each column.
 
-    `total_rows` counts the rows of the whole answer, so that nobody takes its beginning for all.
+    `total_rows` counts the rows of the whole answer, so that a truncated answer is recognised.
 
     Raises:
         AskError: an unknown question, parameter, column or value, or too many rows.
@@ -105,7 +105,7 @@ def call(catalog: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, An
 
 
 def _text(value: object) -> str:
-    """Return a JSON value as the words of a command line have it."""
+    """Return a JSON value as text, as on the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
@@ -130,7 +130,7 @@ def server() -> Any:
         return types.ListToolsResult(tools=tools)
 
     async def call_tool(context: Any, params: Any) -> Any:
-        # What cannot be answered is a result, too: the agent reads it and asks again.
+        # An error is returned as a result, so that the agent reads it and corrects its call.
         try:
             document = call(Site.load().current, params.name, params.arguments or {})
         except (AskError, duckdb.Error) as error:

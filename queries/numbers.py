@@ -5,15 +5,15 @@ from datetime import datetime
 
 import polars as pl
 
-# What is written for NULL
+# The text for NULL
 NOTHING = "-"
-# Below this a column of numbers has three decimals; above it thousands are separated.
+# Columns of numbers below this have three decimals; larger ones have thousands separators.
 THOUSAND = 1_000.0
-# From here on powers of ten are written, as in 1.499e+12.
+# From this value on, numbers are in scientific notation, as in 1.499e+12.
 POWERS = 1e9
-# The least value of a column that three decimals can show
+# The smallest value that three decimals can show
 LEAST = 5e-3
-# Whole numbers that name something; their thousands are not separated.
+# Columns of whole numbers that are identifiers, without thousands separators.
 NAMES: tuple[str, ...] = (
     "trial",
     "seed",
@@ -29,9 +29,9 @@ NAMES += ("example_trial", "example_attempt", "first_trial", "last_trial", "trun
 
 
 def writer(column: pl.Series) -> Callable[[object], str]:
-    """Return what writes the values of a column; NULL is written as a dash.
+    """Return a function that formats the values of a column; NULL becomes a dash.
 
-    Booleans are yes or no. Numbers of a column share their decimals: three where all are below a
+    Booleans become yes or no. The numbers of a column have three decimals where all are below a
     thousand (12.706), else as many as show three digits (1,499 and 0.42). Times are to the second.
     """
     if column.dtype == pl.Boolean:
@@ -45,7 +45,7 @@ def writer(column: pl.Series) -> Callable[[object], str]:
 
 
 def _number(column: pl.Series) -> Callable[[object], str]:
-    """Return what writes the numbers of a column that are not whole."""
+    """Return a function that formats the floating-point numbers of a column."""
     sizes = column.cast(pl.Float64).abs().drop_nulls()
     sizes = sizes.filter(sizes.is_finite() & (sizes > 0))
     most = float(str(sizes.max() or 0))
@@ -57,7 +57,7 @@ def _number(column: pl.Series) -> Callable[[object], str]:
 
 
 def _large(value: object) -> str:
-    """Return a number of a column with large ones: thousands separated, three digits at least."""
+    """Format a number of a column with large ones: thousands separators, at least three digits."""
     number = float(str(value))
     if abs(number) >= POWERS:
         return f"{number:.4g}"
@@ -67,7 +67,7 @@ def _large(value: object) -> str:
 
 
 def _or_nothing(write_value: Callable[[object], str]) -> Callable[[object], str]:
-    """Return what writes a value as `write_value` does, and NULL as a dash."""
+    """Return a function that formats NULL as a dash, and other values by `write_value`."""
 
     def written(value: object) -> str:
         return NOTHING if value is None else write_value(value)

@@ -1,7 +1,7 @@
 """Write an answer as a table for a paper or a page: LaTeX (booktabs), Markdown, HTML.
 
-All three say how many rows there are, what an interval is, and what is bold: whatever cannot be
-told from the best, where the answer has judged that.
+All three say how many rows there are, what an interval is, and what bold means: rows that are
+indistinguishable from the best, where the answer judges that.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from queries.columns import heading
 from queries.sheet import Column, Sheet, sheet
 from schema.questions import Question
 
-# A column that judges rows, the values that make a row bold, and what bold then means
+# A column that judges rows, the values that make a row bold, and the meaning of bold
 BOLD: dict[str, tuple[tuple[object, ...], str]] = {
     "verdict": (
         ("best", "tie", "ahead"),
@@ -25,14 +25,14 @@ BOLD: dict[str, tuple[tuple[object, ...], str]] = {
     "pareto": ((True,), "nobody is as good in everything and better in something"),
     "sure": ((True,), "within the bounds with the whole interval"),
 }
-# What the intervals of a question are; those of all others are t-intervals
+# The kinds of intervals of questions; those of all others are t-intervals
 INTERVALS = {
     "bootstrap": "the 95 % percentile interval of means of resampled seeds",
     "improvement": "the 95 % interval over the seeds of both methods",
     "decide": "the interval of the look at which the answer is",
 }
 USUAL = "the 95 % t-interval over seeds"
-# Characters with a meaning in LaTeX, and how they are written as themselves
+# LaTeX's special characters, with their escapes
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -54,15 +54,15 @@ LATEX = {
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """What a table for print consists of."""
+    """The contents of a table for print."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: int
-    # Of each row whether it is bold
+    # Whether each row is bold
     bold: tuple[bool, ...]
     notes: tuple[str, ...]
-    # Columns that are not in it
+    # Columns that are left out
     omitted: tuple[str, ...]
 
 
@@ -91,7 +91,7 @@ def html(frame: pl.DataFrame, question: Question | None = None) -> str:
 
 
 def html_table(frame: pl.DataFrame, question: Question | None = None) -> str:
-    """Return an answer as an HTML table with its notes, to stand in another page."""
+    """Return an answer as an HTML table with its notes, to be put into another page."""
     return _html_table(_paper(frame, question, whole=True))
 
 
@@ -136,8 +136,8 @@ def _html_cell(text: str) -> str:
 def latex(frame: pl.DataFrame, question: Question | None = None) -> str:
     """Return an answer as a LaTeX table for the package booktabs.
 
-    Where the answer has means with intervals these, the names and the number of seeds are its
-    columns; a comment in the file names those that were left out.
+    If the answer has means with intervals, the columns are these, the names and the number of
+    seeds; a comment in the file names the columns that were left out.
     """
     paper = _paper(frame, question, whole=False)
     align = "".join("r" if column.number else "l" for column in paper.columns)
@@ -171,7 +171,7 @@ def _tex(text: str) -> str:
 def _cells(
     paper: Paper, row: int, write: Callable[[str], str], embolden: Callable[[str], str]
 ) -> list[str]:
-    """Return the cells of a row; of one that is bold the first name and the first value are."""
+    """Return the cells of a row; in a bold row the first name and the first value are bold."""
     first = {_first(paper.columns, key=True), _first(paper.columns, key=False)}
     cells = []
     for place, column in enumerate(paper.columns):
@@ -181,7 +181,7 @@ def _cells(
 
 
 def _first(columns: Sequence[Column], *, key: bool) -> int:
-    """Return the place of the first name, or of the first value; -1 where there is none."""
+    """Return the index of the first name (`key`) or of the first value; -1 where there is none."""
     for place, column in enumerate(columns):
         if (key and column.key) or (not key and column.bounded):
             return place
@@ -189,7 +189,7 @@ def _first(columns: Sequence[Column], *, key: bool) -> int:
 
 
 def _paper(frame: pl.DataFrame, question: Question | None, *, whole: bool) -> Paper:
-    """Return what the table of an answer consists of; `whole`: with columns of every kind."""
+    """Return the contents of the table of an answer; `whole` keeps columns of every kind."""
     page = sheet(frame, question)
     columns = list(page.columns)
     omitted: list[str] = []
@@ -216,7 +216,7 @@ def _long_column(name: str, cells: Sequence[str | None]) -> Column:
 
 
 def _printed(page: Sheet) -> list[Column]:
-    """Return the columns of a table in print: names, means with intervals, and seeds."""
+    """Return the columns of a printed table: names, means with intervals, and seeds."""
     bounded = [column for column in page.columns if column.bounded]
     if not bounded:
         return list(page.columns)
@@ -228,7 +228,7 @@ def _printed(page: Sheet) -> list[Column]:
 
 
 def _judge(frame: pl.DataFrame) -> str | None:
-    """Return the column that says which rows are bold; None where nothing was judged."""
+    """Return the column that decides which rows are bold; None where rows are not judged."""
     for name in BOLD:
         if name in frame.columns:
             return name
@@ -244,7 +244,7 @@ def _bold(frame: pl.DataFrame) -> tuple[bool, ...]:
 
 
 def _uneven(frame: pl.DataFrame, page: Sheet) -> list[str]:
-    """Return the sentences about intervals that are not those of most columns."""
+    """Return notes on intervals that differ in kind from those of most columns."""
     notes = []
     if any(column.bounded and column.name == "behind" for column in page.columns):
         notes.append(
@@ -259,7 +259,7 @@ def _uneven(frame: pl.DataFrame, page: Sheet) -> list[str]:
 
 
 def _notes(frame: pl.DataFrame, page: Sheet, question: Question | None) -> list[str]:
-    """Return the sentences below a table: what is shared, the intervals, what is bold."""
+    """Return the notes below a table: shared words, intervals, the meaning of bold."""
     notes = []
     if page.shared:
         words = ", ".join(f"{name} {value}" for name, value in page.shared.items())

@@ -1,7 +1,7 @@
-"""Answer programs: the JSON that `--json` prints, whose form docs/programs.md describes.
+"""The JSON that `--json` prints for programs; docs/programs.md describes its form.
 
-Keys are added to it and never renamed or removed while FORMAT stays the same. Numbers that JSON
-does not have (NaN, infinity) are null; times are ISO 8601 with their offset.
+While FORMAT stays the same, keys may be added but not renamed or removed. Numbers that JSON lacks
+(NaN, infinity) are null; times are ISO 8601 with their offset.
 """
 
 import json
@@ -22,7 +22,7 @@ FORMAT = 1
 def answered(
     question: Question, frame: pl.DataFrame, parameters: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Return a question, what it was asked with, and its whole answer."""
+    """Return a question, its parameters, and its whole answer."""
     columns = []
     for name, kind in frame.schema.items():
         columns.append({"name": name, "type": _type(kind)})
@@ -41,7 +41,7 @@ def answered(
 
 
 def listed(questions: Sequence[Question]) -> dict[str, Any]:
-    """Return all questions with their parameters, as a program chooses from them."""
+    """Return all questions with their parameters."""
     entries = []
     for question in questions:
         parameters = []
@@ -67,7 +67,7 @@ def text(value: Mapping[str, Any]) -> str:
 
 
 def plain(value: object) -> object:
-    """Return a value as what JSON has."""
+    """Convert a value to one that JSON can represent."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, datetime | date):

@@ -4,7 +4,7 @@
 
 DIR/index.html has the answer for every backbone, stream and budget, with its figures and tables;
 how it was run; every trial that failed or was stopped; and the SQL of each number. DIR/data has
-each answer as Parquet, and the facts that all of them are made of. Nothing is fetched.
+each answer as Parquet, and the facts behind all of them. The page loads nothing from the network.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from queries.asking import statement
 from queries.sentences import MEASURES
 from schema.words import nearest
 
-# What a report may be asked for
+# The keys of a report's `key=value` words
 KEYS = ("study", "measure")
 WITHIN = ("backbone", "stream", "budget")
-# The words of a trial that its definition is made of
+# The words of a trial that determine its definition
 AXES = ("backbone", "stream", "mixture", "method", "recipe", "budget")
-# States of trials that did not come to their end, or were not wanted to
+# States of trials that did not finish
 STOPPED = ("failed", "refused", "cancelled", "withdrawn")
-# The facts of the trials of a report, which are in DIR/data as they are in the catalog
+# Tables of facts that are copied to DIR/data for the report's trials
 FACTS = ("trial", "outcome", "result", "cost", "progress", "statistic")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """An answer of a report, with what it was asked with."""
+    """An answer of a report, with its question and parameters."""
 
     name: str
     frame: pl.DataFrame
@@ -44,14 +44,14 @@ class Item:
 
     @property
     def sql(self) -> str:
-        """The statement that gives these numbers, and its definition."""
+        """Return the SQL that gives these numbers, and the question's definition."""
         words = [f"{key}={value}" for key, value in {**self.parameters, **self.where}.items()]
         return statement(named(self.name), words)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What was found within one backbone, stream and budget."""
+    """The answers within one backbone, stream and budget."""
 
     setting: Mapping[str, str]
     ranked: Item
@@ -59,12 +59,12 @@ class Part:
     comparison: Item
     lost: Item
     phases: Item
-    # How many of its trials are of other studies than the report's
+    # How many of its trials belong to other studies than the report's
     others: int = 0
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """All answers, in the order of the page."""
+        """Return all answers, in the order of the page."""
         return (self.ranked, self.course, self.comparison, self.lost, self.phases)
 
 
@@ -76,7 +76,7 @@ class Report:
     measure: str
     # When the snapshot was published
     published_at: datetime
-    # The words of its trials, and the row of each
+    # The rows of the words that its trials use, by table
     words: Mapping[str, pl.DataFrame]
     parts: tuple[Part, ...]
     # How it was run: hours, operations, energy, by device; versions of packages; commits
@@ -93,7 +93,7 @@ def asked_for(words: list[str]) -> dict[str, str]:
     """Return the `key=value` words of a report.
 
     Raises:
-        AskError: a word of another form, or a key that there is not.
+        AskError: a word of another form, or an unknown key.
     """
     values: dict[str, str] = {}
     for word in words:
@@ -114,10 +114,10 @@ def asked_for(words: list[str]) -> dict[str, str]:
 def gather(
     connection: duckdb.DuckDBPyConnection, values: Mapping[str, str], published_at: datetime
 ) -> Report:
-    """Ask everything that a report shows.
+    """Ask all questions of a report.
 
     Raises:
-        AskError: no trial is of the study, or there is none at all.
+        AskError: the study has no trials, or the catalog has none.
     """
     study, measure = values.get("study"), values.get("measure", "gm")
     trials = _trials(connection, study)
@@ -127,7 +127,7 @@ def gather(
         raise AskError(f"no trial is of study {study!r}. Studies: {listed}.{nearest(study, known)}")
     if trials.is_empty():
         raise AskError("the catalog has no trials to report on; declare some: python -m schema")
-    # The connection reads a frame by its name in this function.
+    # DuckDB finds this frame by the name of the local variable.
     connection.register("of_report", trials.select("trial").to_arrow())
     settings = trials.select(WITHIN).unique(maintain_order=True).rows(named=True)
     parts = tuple(_part(connection, setting, trials, study, measure) for setting in settings)
@@ -191,7 +191,7 @@ def _part(
     if study is not None:
         parameters["study"] = study
     here = trials.join(pl.DataFrame([dict(setting)]), on=list(WITHIN), how="semi")
-    # Answers on settings are of all trials of a setting; a study chooses the settings.
+    # Answers about settings use all trials of a setting; a study only selects the settings.
     settings = here.select("mixture", "method", "recipe").unique()
     everywhere = answer(connection, named("seeds"), {}, where=setting)
     everywhere = everywhere.join(settings, on=settings.columns, how="semi")
@@ -223,7 +223,7 @@ def _part(
 
 
 def _words(connection: duckdb.DuckDBPyConnection, trials: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Return the row of each word that the trials use, by its table."""
+    """Return the rows of the words that the trials use, by table."""
     rows = {}
     for axis in AXES:
         names = trials[axis].unique().sort().to_list()
@@ -235,7 +235,7 @@ def _words(connection: duckdb.DuckDBPyConnection, trials: pl.DataFrame) -> dict[
 
 
 def _versions(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
-    """Return of each package the versions that attempts ran with, and the commits of the code."""
+    """Return the versions of each package that attempts ran with, and the commits of the code."""
     found: dict[str, dict[str, None]] = {}
     rows = connection.execute(
         "SELECT DISTINCT outcome.versions, outcome.commit FROM outcome "
@@ -265,7 +265,7 @@ def write(
     """Write a report into a folder, and return how many bytes it has.
 
     Raises:
-        AskError: as `asked_for` and `gather`, or a folder that holds something else.
+        AskError: as `asked_for` and `gather`, or the folder contains other files.
     """
     from queries import report_page
 
@@ -281,7 +281,7 @@ def write(
 
 
 def _is_ours(folder: Path) -> bool:
-    """Return whether a folder is empty, or holds a report that is written anew."""
+    """Return whether a folder is empty, or holds a report that may be overwritten."""
     names = {path.name for path in folder.iterdir()}
     return not names or names == {"index.html", "data"}
 
@@ -289,7 +289,7 @@ def _is_ours(folder: Path) -> bool:
 def _files(
     connection: duckdb.DuckDBPyConnection, report: Report
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield each file of data: every answer, and the facts of all trials."""
+    """Yield the name and content of each data file: every answer, and the facts of all trials."""
     for place, part in enumerate(report.parts, start=1):
         for item in part.items:
             yield data_name(place, item), item.frame

@@ -12,7 +12,7 @@ from queries.sentences import MEANING, missing, sentence
 
 # Inches of a figure
 WIDTH = 6.75
-# Rows that a table of a page shows; the file has all
+# The most rows that a table of the page shows; the file has all
 ROWS = 200
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --paper: #ffffff;
@@ -57,7 +57,7 @@ def page(report: Report) -> str:
 
 
 def _head(report: Report) -> str:
-    """Return when and of what the report is, and where its parts are."""
+    """Return the head of the page: date, scope, and links to its parts."""
     when = report.published_at.strftime("%d %B %Y, %H:%M UTC")
     links = []
     for place, part in enumerate(report.parts, start=1):
@@ -127,7 +127,7 @@ def _part(report: Report, part: Part, place: int) -> Iterator[str]:
 
 
 def _figure(draw: Callable[[], Chart], about: str) -> Iterator[str]:
-    """Yield a figure as SVG, with what it shows."""
+    """Yield a figure as SVG, with its caption."""
     try:
         chart = draw().properties(description=about)
     except FigureError as error:
@@ -138,7 +138,7 @@ def _figure(draw: Callable[[], Chart], about: str) -> Iterator[str]:
 
 
 def _table(item: Item, place: int) -> str:
-    """Return an answer as a table, with its file and its SQL."""
+    """Return an answer as an HTML table, with links to its file and its SQL."""
     if item.frame.is_empty():
         return f'<p class="soft">{escape(named(item.name).question)} No rows.</p>'
     head = item.frame.head(ROWS)
@@ -152,7 +152,7 @@ def _table(item: Item, place: int) -> str:
 
 
 def _wide(table: str) -> str:
-    """Return a table that scrolls by itself where the page is narrow, by keyboard too."""
+    """Return a table in a box that scrolls where the page is narrow, by keyboard too."""
     return f'<div class="wide" tabindex="0" role="region" aria-label="table">{table}</div>'
 
 
@@ -165,7 +165,7 @@ def _folded(title: str, content: str) -> str:
 
 
 def _how(report: Report) -> Iterator[str]:
-    """Yield how it was run: machines, versions, and the row of each word."""
+    """Yield the section on how it was run: machines, versions, and the rows of the words."""
     yield '<h2 id="run">How it was run</h2>'
     yield _wide(papers.html_table(report.machines))
     yield (
@@ -187,7 +187,7 @@ def _how(report: Report) -> Iterator[str]:
 
 
 def _shown(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of an axis without the columns in which nothing is said."""
+    """Return the rows of an axis without its empty columns."""
     columns: Sequence[str] = [
         name for name in rows.columns if rows[name].drop_nulls().cast(pl.String).ne("{}").any()
     ]
@@ -195,7 +195,7 @@ def _shown(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _stopped(report: Report) -> Iterator[str]:
-    """Yield every trial that failed or was stopped."""
+    """Yield the section on trials that failed or were stopped."""
     yield '<h2 id="stopped">What failed or was stopped</h2>'
     if report.stopped.frame.is_empty():
         yield "<p>No trial.</p>"
@@ -206,7 +206,7 @@ def _stopped(report: Report) -> Iterator[str]:
 
 
 def _said(report: Report) -> Iterator[str]:
-    """Yield the tags and remarks of people."""
+    """Yield the section on people's tags and remarks."""
     yield '<h2 id="said">What people said</h2>'
     if report.remarks.is_empty():
         yield "<p>No tags and no remarks.</p>"
@@ -215,7 +215,7 @@ def _said(report: Report) -> Iterator[str]:
 
 
 def _files(report: Report) -> Iterator[str]:
-    """Yield what the folder of data holds."""
+    """Yield the section on the contents of the folder of data."""
     yield '<h2 id="files">The data</h2>'
     yield (
         "<p>The folder <code>data</code> has every answer above as Parquet, and the facts that "

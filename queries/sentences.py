@@ -1,10 +1,10 @@
-"""Say in words which setting is best and how sure that is, of the rows of `ranked`."""
+"""Describe in words which setting is best, and how certain that is, from the rows of `ranked`."""
 
 from typing import Any
 
 import polars as pl
 
-# A measure, and what the best method does that it ranks first.
+# For each measure, the phrase that describes the method ranked first by it.
 MEASURES = {
     "gm": "balances learning and keeping best",
     "zs_ratio": "retains zero-shot accuracy best",
@@ -21,14 +21,14 @@ MEANING = {
     "a_zs": "mean over the retention sets after the last task",
     "d_zs": "a_zs after the last task − a_zs of the untouched backbone",
 }
-# So many settings that cannot be told from the best are named; of the others it says how many.
+# The most settings tied with the best that are named; the others are counted.
 NAMED = 3
 
 
 def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
-    """Return the answer and its confidence.
+    """Return the answer and its confidence, in words.
 
-    known: rows of `ranked` with a mean, the best first.
+    `known` are the rows of `ranked` with a mean, the best first.
     """
     where = f"When {setting['backbone']} learns {setting['stream']} within {setting['budget']}"
     ended = known.filter(pl.col("verdict") != "untouched")
@@ -39,7 +39,8 @@ def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
     claim = f"{where}, **{called(best)}** {MEASURES[measure]}: {value}."
     for row in known.filter(pl.col("verdict") == "untouched").iter_rows(named=True):
         claim += f" The untouched backbone has {row['mean']:.3f}."
-    # Both axes: who keeps the most may have learned nothing, and the other way round
+    # Both axes are reported, as the method that keeps the most may have learned nothing, and vice
+    # versa
     if best["ka_gain"] is not None:
         claim += f" In knowledge accumulation it gained {best['ka_gain']:.3f}"
         verb, lost = "lost", best["zs_loss"]
@@ -50,7 +51,7 @@ def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
 
 
 def followers(others: list[dict[str, Any]]) -> str:
-    """Return how the other settings stand to the best, in words."""
+    """Return, in words, which other settings are tied with the best, and which are behind."""
     if not others:
         return " There is nothing to compare it with."
     claim = ""
@@ -69,7 +70,7 @@ def followers(others: list[dict[str, Any]]) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Return the first names, and how many there are besides."""
+    """Return the first names, and the number of the others."""
     text = ", ".join(names[:NAMED])
     if len(names) > NAMED:
         text += f" and {len(names) - NAMED} more"
@@ -77,12 +78,12 @@ def listed(names: list[str]) -> str:
 
 
 def called(row: dict[str, Any]) -> str:
-    """Return what a row is called: method and mixture."""
+    """Return the name of a row: method and mixture."""
     return f"{row['method']} with {row['mixture']}"
 
 
 def sure(row: dict[str, Any]) -> str:
-    """Return the interval of a row, or why there is none."""
+    """Return the interval of a row in words, or why there is none."""
     if row["low"] is not None:
         light = ", so hold it lightly" if row["seeds"] < 3 else ""
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
@@ -93,7 +94,7 @@ def sure(row: dict[str, Any]) -> str:
 
 
 def missing(frame: pl.DataFrame) -> str:
-    """Return how many rows are incomplete, in words."""
+    """Return, in words, how many rows are incomplete."""
     holes = frame.filter(pl.col("missing") > 0)
     if holes.is_empty():
         counted = "1 setting is" if len(frame) == 1 else f"{len(frame)} settings are"

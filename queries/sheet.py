@@ -1,7 +1,7 @@
-"""Make a sheet of an answer: cells of text, in the order in which they matter, for any table.
+"""Convert an answer to a sheet: columns of text cells in order of importance, for any table.
 
 The terminal, Markdown, HTML and LaTeX show the same sheet. A value and its interval are one cell;
-words that all rows share stand once, above; texts that are too long for a cell stand apart.
+words that all rows share are shown once, above; texts too long for a cell are shown separately.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from queries.columns import halves, intervals, keys, ordered
 from queries.numbers import NOTHING, writer
 from schema.questions import Question
 
-# Characters: text that is longer does not fit into a cell.
+# The most characters of a cell; longer texts are shown separately.
 LONG = 60
 
 
@@ -23,18 +23,18 @@ class Column:
 
     name: str
     cells: tuple[str, ...]
-    # Whether it is one of the columns that tell rows apart
+    # Whether it is one of the columns that identify a row
     key: bool = False
-    # Whether its cells stand to the right
+    # Whether its cells are right-aligned
     number: bool = False
-    # Whether its cells are words, which may stand apart from their row
+    # Whether its cells are words, which may be moved out of their row
     text: bool = False
-    # Whether its cells hold an interval beside the value
+    # Whether its cells include an interval
     bounded: bool = False
 
     @property
     def width(self) -> int:
-        """The characters of the longest cell."""
+        """Return the length of the longest cell, in characters."""
         return max(map(len, self.cells), default=0)
 
 
@@ -44,14 +44,14 @@ class Sheet:
 
     rows: int
     columns: tuple[Column, ...]
-    # Words that all of several rows have, by column
+    # Words that all rows share, where there are several rows, by column
     shared: Mapping[str, str]
-    # Texts that are too long for a cell, by column; None where a row has none
+    # Texts too long for a cell, by column; None where a row has none
     long: Mapping[str, tuple[str | None, ...]]
 
 
 def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
-    """Return an answer as a sheet; `question` says which columns tell its rows apart."""
+    """Return an answer as a sheet; `question` says which columns identify a row."""
     frame = flat(frame)
     ends, half = intervals(frame.columns), halves(frame.columns)
     inside = {name for pair in ends.values() for name in pair} | set(half.values())
@@ -59,7 +59,7 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
     shared = _shared(frame)
     long: dict[str, tuple[str | None, ...]] = {}
     columns = []
-    # A column without any value says least, so it is the first to be left out.
+    # Empty columns come last, so that they are left out first.
     order = ordered(question, frame.columns)
     order.sort(key=lambda name: name not in names and frame[name].null_count() == len(frame))
     for name in order:
@@ -89,7 +89,7 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the answer with lists as text with commas, for what holds one value per cell."""
+    """Return the answer with lists joined by commas, for formats with one value per cell."""
     nested = [name for name, type_ in frame.schema.items() if isinstance(type_, pl.List)]
     return frame.with_columns(
         pl.col(name).cast(pl.List(pl.String)).list.join(", ") for name in nested
@@ -97,9 +97,9 @@ def flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def is_long(column: pl.Series) -> bool:
-    """Return whether some value is text that does not fit into a cell.
+    """Return whether a column has texts that do not fit into a cell.
 
-    Such text is longer than LONG, or of several lines.
+    Such texts are longer than LONG, or have several lines.
     """
     if column.dtype != pl.String:
         return False
@@ -107,7 +107,7 @@ def is_long(column: pl.Series) -> bool:
 
 
 def _shared(frame: pl.DataFrame) -> dict[str, str]:
-    """Return the text columns that have one value in all of several rows, with that value."""
+    """Return text columns with the same value in all rows, with that value; none for one row."""
     shared: dict[str, str] = {}
     if len(frame) < 2:
         return shared
@@ -118,7 +118,7 @@ def _shared(frame: pl.DataFrame) -> dict[str, str]:
 
 
 def _bounded(cells: list[str], value: pl.Series, low: pl.Series, high: pl.Series) -> list[str]:
-    """Return the cells with their intervals: ± half the width, or both ends if these differ.
+    """Return cells of a value and its interval: ± the half width, or both ends if uneven.
 
     The values are padded on the left, so that they stay aligned.
     """

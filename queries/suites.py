@@ -9,16 +9,16 @@ import duckdb
 
 from schema.questions import Question, all_questions
 
-# The word by which any question about results is asked of another suite
+# The parameter by which any question about results is asked about another suite
 SUITE = "suite"
 LISTED = "SELECT name FROM suite"
-# What a question reads from: tables of its text, and views that it names to a macro
+# Matches the sources of a question: tables in its text, and views passed to a macro by name
 _READ = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)|:=\s*'(\w+)'")
 
 
 @cache
 def _sources() -> dict[str, set[str]]:
-    """Return for each question those that it reads from, directly."""
+    """Return, for each question, the questions that it reads from directly."""
     questions = all_questions()
     names = {question.name for question in questions}
     sources = {}
@@ -58,9 +58,9 @@ def takes_suite(question: Question) -> bool:
 
 @contextlib.contextmanager
 def about(connection: duckdb.DuckDBPyConnection, suite: object) -> Iterator[None]:
-    """Have every view of the connection speak of a suite in the block; None: of each stream's own.
+    """Make every view of the connection use a suite within the block; None: each stream's own.
 
-    By the variable that the view `asked_suite` reads.
+    It sets the variable that the view `asked_suite` reads.
     """
     if suite is None:
         yield

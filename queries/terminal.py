@@ -1,9 +1,9 @@
 """Lay out an answer for a terminal of any width.
 
-No line is wider than the terminal, and no name is cut. What does not fit goes elsewhere, in this
-order: names of columns are broken at their underscores; texts move to lines of their own below the
-row; words that change slowly move into a heading above the rows that share them; and the columns
-that matter least are left out, which a line below the table says, by name.
+No line is wider than the terminal, and no name is cut. To make a table fit, these steps are taken
+in order: names of columns are split at their underscores; texts move to separate lines below the
+row; words that change slowly move into a heading above the rows that share them; and the least
+important columns are left out and named in a line below the table.
 """
 
 import textwrap
@@ -18,38 +18,38 @@ from queries.sheet import Column, Sheet, sheet
 from schema.questions import Question
 
 ROWS_SHOWN = 200
-# Rows that are shown of an answer with long texts
+# The most rows shown of an answer with long texts
 RECORDS_SHOWN = 20
-# The narrowest terminal that answers are laid out for
+# The smallest width that answers are laid out for, in characters
 NARROWEST = 40
-# Spaces between two columns, and before what belongs to a row
+# Spaces between two columns, and the indent of lines below a row
 GAP = 2
 INDENT = 4
-# Part of a line that values have beside the names of their row
+# The part of a line reserved for values, beside the names of the row
 ROOM = 0.45
-# A text column of more characters may move below its row.
+# A text column wider than this may move below its row.
 WIDE_TEXT = 16
-# Lines that are shown of a long text that is no statement, of a few rows and of more
+# The most lines shown of a long text that is not SQL, for few rows and for more
 LINES, FEW_LINES = 12, 3
 FEW_ROWS = 5
-# The width of what is written to a file or a pipe, which takes whole lines
+# The width for a file or a pipe, where lines are not wrapped
 WHOLE = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where the columns of a sheet go."""
+    """The placement of the columns of a sheet."""
 
     table: tuple[Column, ...]
-    # Above the rows that share them
+    # Columns shown above the rows that share their values
     above: tuple[Column, ...] = ()
-    # On lines of their own
+    # Columns shown on separate lines
     below: tuple[Column, ...] = ()
     omitted: tuple[Column, ...] = ()
 
 
 def shown(frame: pl.DataFrame, width: int = WHOLE, question: Question | None = None) -> Text:
-    """Return the answer for a terminal, its first rows alone where there are many."""
+    """Return the answer for a terminal; only its first rows where there are many."""
     page = sheet(frame, question)
     most = RECORDS_SHOWN if page.long else ROWS_SHOWN
     if len(frame) > most:
@@ -93,7 +93,7 @@ def _lines(page: Sheet, width: int) -> Iterator[Text]:
 
 
 def _layout(page: Sheet, width: int) -> Layout:
-    """Return where the columns of a sheet go in a terminal of so many characters."""
+    """Return the placement of a sheet's columns for a terminal of this width."""
     layout = Layout(table=page.columns)
     if _width(layout.table, wide=True) <= width or _width(layout.table) <= width:
         return layout
@@ -104,22 +104,22 @@ def _layout(page: Sheet, width: int) -> Layout:
         place = max(place for place, column in enumerate(table) if _may_go(column, table))
         omitted.insert(0, table.pop(place))
     if table and _width(table) > width:
-        # Even the name alone is wider than the terminal: it is written on lines of its own.
+        # The names alone are wider than the terminal, so they are written on separate lines.
         return replace(layout, table=(), above=(*layout.above, *table), omitted=tuple(omitted))
     return replace(layout, table=tuple(table), omitted=tuple(omitted))
 
 
 def _may_go(column: Column, table: Sequence[Column]) -> bool:
-    """Return whether a column may be left out: no name may while there is something else."""
+    """Return whether a column may be left out; names are left out last."""
     return not column.key or all(other.key for other in table)
 
 
 def _headed(layout: Layout, width: int) -> Layout:
-    """Move names that change slowly above the rows, until the others leave room for values."""
+    """Move slowly changing names above the rows, until there is room for values."""
     table, above = list(layout.table), list[Column]()
     order = [*reversed(NAMES[1:])]
     others = [column.name for column in table if column.key and column.name not in NAMES]
-    # Backbone, stream and budget go first, the method never does.
+    # Backbone, stream and budget move first; the method never moves.
     for name in [*order[:3], *reversed(others), *order[3:]]:
         names = [column for column in table if column.key]
         if _width(names) <= width * (1 - ROOM):
@@ -149,7 +149,7 @@ def _moved(layout: Layout, width: int) -> Layout:
 
 
 def _width(columns: Sequence[Column], wide: bool = False) -> int:
-    """Return the characters of a line of these columns, with their names whole or broken."""
+    """Return the width of a line of these columns, with their names whole or split."""
     total = GAP * max(len(columns) - 1, 0)
     for column in columns:
         total += _column_width(column, wide)
@@ -185,7 +185,7 @@ def _heads(table: Sequence[Column], width: int) -> tuple[list[int], list[str]]:
     for line in range(deepest):
         cells = []
         for column, room, stack in zip(table, widths, stacks, strict=True):
-            # Names stand on the last lines, next to their cells.
+            # Names are bottom-aligned, next to their cells.
             place = line - (deepest - len(stack))
             cells.append(_aligned(stack[place] if place >= 0 else "", column, room))
         heads.append((" " * GAP).join(cells).rstrip())
@@ -207,7 +207,7 @@ def _row(table: Sequence[Column], widths: Sequence[int], row: int) -> str:
 
 
 def _apart(page: Sheet, layout: Layout, row: int, width: int) -> Iterator[Text]:
-    """Yield what stands below a row: the texts that are too long for a cell."""
+    """Yield the lines below a row: the texts too long for a cell."""
     texts = [(column.name, column.cells[row]) for column in layout.below]
     texts += [(name, cells[row] or "") for name, cells in page.long.items()]
     most = LINES if page.rows <= FEW_ROWS else FEW_LINES
@@ -217,7 +217,7 @@ def _apart(page: Sheet, layout: Layout, row: int, width: int) -> Iterator[Text]:
         lines = _text_lines(name, text, width - INDENT, most)
         line = Text(" " * INDENT)
         line.append(f"{name}: ", "bold")
-        # A short text stands beside its name, another one below it.
+        # A short text is written beside its name, a longer one below it.
         if len(lines) == 1 and INDENT + len(name) + 2 + len(lines[0]) <= width:
             yield line.append(lines[0])
             continue
@@ -227,7 +227,7 @@ def _apart(page: Sheet, layout: Layout, row: int, width: int) -> Iterator[Text]:
 
 
 def _text_lines(name: str, text: str, width: int, most: int) -> list[str]:
-    """Return a long text in lines; a statement whole, of others the first, of a log the last."""
+    """Return the lines of a long text: all of SQL, the last of a log, the first of others."""
     lines = []
     for line in text.expandtabs(4).splitlines():
         lines += _wrapped(line, width) or [""]

@@ -1,4 +1,4 @@
-"""The database half's ground: tables, the catalog file, and the definition of a trial.
+"""The basis of the database half: tables, the catalog file, and the definition of a trial.
 
-Never imports torch.
+It never imports torch.
 """

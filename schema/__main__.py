@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command.
 
     The exit code is 0; 1 when a dataset that `check` is asked for is absent; 2 when a file was
-    refused or the catalog cannot be had (the message says why).
+    refused or the catalog cannot be opened (the message says why).
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["check"]:
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except (OSError, duckdb.Error) as error:
-        # A disk that is read-only or full, or a file that is no catalog of ours
+        # The disk is read-only or full, or the file is no catalog of Weir
         print(f"{error}\nThe catalog is {site.catalog}; it is as it was", file=sys.stderr)
         return 2
     if options.json:
@@ -137,24 +137,25 @@ def _parser() -> argparse.ArgumentParser:
 
 @dataclass(kw_only=True)
 class Changes:
-    """What the command does to the catalog: printed as it happens, or at the end as JSON."""
+    """The changes that the command makes to the catalog, printed at once or at the end as JSON."""
 
     catalog: Path
     as_json: bool = False
-    # created, or which migrations it went through
+    # The creation, or the migrations that were applied
     change: str = "up to date"
-    # A file (the vocabulary too), a table, and its rows that are new or were there before
+    # A file (or the vocabulary), a table, and the numbers of its rows that are new or existed
+    # before
     rows: list[dict[str, object]] = field(default_factory=list)
     # What a person should know of files that were imported
     remarks: list[str] = field(default_factory=list)
 
     def prepared(self, change: str | None) -> None:
-        """Note how the catalog was brought up to date."""
+        """Record how the catalog was brought up to date."""
         self.change = change or self.change
         self._say(f"{os.path.relpath(self.catalog)}: {self.change}")
 
     def counted(self, name: str, count: grid.Count) -> None:
-        """Note what a file did to a table."""
+        """Record how many rows a file added to a table."""
         row = {"file": name, "table": count.table, "new": count.new, "there": count.there}
         self.rows.append(row)
         self._say(f"  {name}: {count.table} {count.new} new, {count.there} there before")
@@ -179,7 +180,7 @@ class Changes:
             Console(highlight=False, soft_wrap=True).print(line)
 
     def document(self) -> dict[str, object]:
-        """Return the changes for a program."""
+        """Return the changes as a JSON object."""
         return {
             "format": 1,
             "catalog": str(self.catalog),
@@ -218,7 +219,8 @@ def apply(
     with catalog.open() as connection:
         for name, text in vocabulary + texts:
             for count in grid.apply(connection, text, name):
-                # Of the vocabulary only what is new, of a person's file all that it names
+                # Of the vocabulary only new rows are reported, of a person's file all tables that
+                # it names
                 if count.new or (name, text) in texts:
                     changes.counted(name, count)
         for path in imports:

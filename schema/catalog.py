@@ -1,9 +1,9 @@
-"""The catalog file: who may open it, for how long, and what readers see instead.
+"""Access to the catalog file: exclusive short sessions for writers, published copies for readers.
 
-DuckDB lets one process write or many read, never both, and drops its lock silently when the same
-process opens the file a second way. So there is one way in: `Catalog.open`, behind a side lock
-(`catalog.lock`) that waits a bounded time and names the holder, for one short piece of work.
-Readers get a published copy that is never opened for writing.
+DuckDB lets one process write or many read, never both, and silently drops its lock when the same
+process opens the file a second time. So all access goes through `Catalog.open`, for one short piece
+of work, with a side lock (`catalog.lock`) that waits a limited time and names the holder. Readers
+get a published copy that is never opened for writing.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from schema.files import fsync
 
 # The newest format that the DuckDB 1.5 command line opens
 STORAGE_VERSION = "v1.5.0"
-# Published copies that stay, the newest among them: a reader may have opened an older one
+# How many published copies are kept, as a reader may have opened an older one
 KEEP_SNAPSHOTS = 3
-# How long a process sleeps between two tries for a lock: at first, and at most
+# Seconds between two tries for a lock: at first, and at most
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.2
 
 
@@ -35,15 +35,15 @@ class CatalogBusyError(RuntimeError):
 
 
 class CatalogMissingError(FileNotFoundError):
-    """There is no catalog at the place that the site names."""
+    """The catalog file that the site names does not exist."""
 
 
 class FileLock:
-    """An exclusive lock on a side file, which says who holds it and is freed when its holder dies.
+    """An exclusive lock on a side file that names its holder, and is freed when the holder dies.
 
-    On some network disks each machine has locks of its own. So the holder writes its machine's name
-    into the file and takes it out at the end; a name of another machine that is still there means
-    that it is at work, or that it died and a person should look.
+    On some network disks locks do not reach other machines. So the holder writes its machine's name
+    into the file and removes it at the end. If the name of another machine is there, it holds the
+    lock, or it died and a person should check.
     """
 
     def __init__(self, path: Path, wait_s: float) -> None:
@@ -51,11 +51,11 @@ class FileLock:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the lock for the length of the block.
+        """Hold the lock during the block.
 
         Raises:
-            CatalogBusyError: still held elsewhere after `wait_s` seconds; the message names the
-            holder.
+            CatalogBusyError: another process still holds it after `wait_s` seconds; names the
+                holder.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -74,7 +74,7 @@ class FileLock:
             os.close(handle)
 
     def _refuse_another_machine(self, handle: int) -> None:
-        """Raise where the holder is on another machine, whose lock this one may not see."""
+        """Raise if the holder is on another machine, whose lock may be invisible here."""
         holder = _holder(handle)
         if holder and f" on {socket.gethostname()} " not in holder:
             raise CatalogBusyError(
@@ -101,14 +101,14 @@ class FileLock:
 
 
 def _holder(handle: int) -> str:
-    """Return what the holder of a lock wrote about itself, "" where there is none."""
+    """Return what the holder of a lock wrote about itself; "" where there is no holder."""
     return os.pread(handle, 300, 0).decode(errors="replace").strip()
 
 
 class Catalog:
-    """The one way to the catalog file."""
+    """The only access to the catalog file."""
 
-    # Of all threads of this process: the kernel's lock is between processes
+    # Shared by the threads of this process, as the kernel's lock works between processes
     _in_process = threading.RLock()
     _opened: ClassVar[set[Path]] = set()
 
@@ -118,11 +118,11 @@ class Catalog:
 
     @contextlib.contextmanager
     def open(self, create: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a read-write connection, alone, for the length of the block. Keep it short.
+        """Open an exclusive read-write connection during the block, which should be short.
 
         Raises:
-            CatalogMissingError: no file there and not `create`.
-            CatalogBusyError: another process holds it, after the bounded wait.
+            CatalogMissingError: there is no file, and `create` is false.
+            CatalogBusyError: another process still holds it after the wait.
             RuntimeError: this process has it open already.
         """
         with self._in_process:
@@ -145,7 +145,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the catalog as `open` does; everything in the block happens, or nothing does."""
+        """Open the catalog like `open`, with the block as one transaction."""
         with self.open() as connection, transaction(connection):
             yield connection
 
@@ -169,13 +169,13 @@ class Catalog:
     def publish(self, folder: Path, connection: duckdb.DuckDBPyConnection) -> Path:
         """Copy the catalog to `folder` and point `current.duckdb` at the copy.
 
-        The last `KEEP_SNAPSHOTS` copies stay. `connection` is the open one: it writes everything
-        into the file first and keeps the file locked while another process copies it (`cp`; a read
-        in this process would drop the lock). What answers begin with should be up to the facts
-        (`schema.summaries.renew`): readers compute what is not, each time.
+        The last `KEEP_SNAPSHOTS` copies are kept. `connection`, the open one, first writes
+        everything into the file, and keeps it locked while another process copies it (`cp`; a read
+        in this process would drop the lock). The stored summaries should be up to date
+        (`schema.summaries.renew`), as readers otherwise compute missing ones each time.
 
         Raises:
-            OSError: the copy cannot be written; the snapshots are as they were.
+            OSError: the copy cannot be written; the snapshots are unchanged.
         """
         connection.execute("CHECKPOINT")
         folder.mkdir(parents=True, exist_ok=True)
@@ -188,12 +188,12 @@ class Catalog:
             ["cp", "--reflink=auto", str(self.path), str(aside)], stderr=subprocess.PIPE, text=True
         )
         if copying.returncode:
-            # A disk that is full stays no fuller
+            # The partial copy is removed, so that a full disk gets no fuller
             aside.unlink(missing_ok=True)
             reason = copying.stderr.strip() or f"cp ended with {copying.returncode}"
             raise OSError(f"the snapshot cannot be written: {reason}")
         aside.chmod(0o444)
-        # On the disk before anybody is pointed at it, and never seen half-written
+        # Flushed to the disk before the link is changed, so that no reader sees a partial file
         fsync(aside)
         point_to(folder / "current.duckdb", aside.rename(target))
         for old in copies[: len(copies) + 1 - KEEP_SNAPSHOTS]:
@@ -215,7 +215,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDB
     try:
         yield connection
     except BaseException:
-        # A fatal error has rolled back already, and must be the one that is seen
+        # A fatal error has rolled back already, and must not be hidden by an error of the rollback
         with contextlib.suppress(duckdb.Error):
             connection.execute("ROLLBACK")
         raise

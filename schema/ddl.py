@@ -31,7 +31,7 @@ def comments(table: Table) -> list[str]:
     """Return the COMMENT ON statements of a table and its columns."""
     statements = [f"COMMENT ON TABLE {table.name} IS {_quoted(table_comment(table))}"]
     for column in table.columns:
-        # Some columns have names that SQL reserves, as "start"
+        # Quoted, as some columns have reserved names such as "start"
         name = DIALECT.identifier_preparer.quote(column.name)
         comment = _quoted(column.comment or "")
         statements.append(f"COMMENT ON COLUMN {table.name}.{name} IS {comment}")
@@ -39,9 +39,9 @@ def comments(table: Table) -> list[str]:
 
 
 def statements(first_trial: int = 1, first_event: int = 1) -> list[str]:
-    """Return all statements that make an empty catalog.
+    """Return all statements that create an empty catalog.
 
-    Its sequences begin at the given numbers: where those of an older catalog ended.
+    Its sequences begin at the given numbers, to continue those of an older catalog.
     """
     texts = []
     for sequence, start in ((tables.TRIAL_ID, first_trial), (tables.EVENT, first_event)):
@@ -54,7 +54,7 @@ def statements(first_trial: int = 1, first_event: int = 1) -> list[str]:
 
 
 def policy() -> str:
-    """Return the statement that gives every knob that `policy` lacks its default."""
+    """Return the statement that inserts the defaults of settings missing in `policy`."""
     rows = ", ".join(f"('{name}', {value}, '{note}')" for name, value, note in POLICY)
     return f"INSERT INTO policy (name, value, note) VALUES {rows} ON CONFLICT DO NOTHING"
 
@@ -65,6 +65,6 @@ def _quoted(text: str) -> str:
 
 
 def _tidy(statement: str) -> str:
-    """Return the compiler's text without trailing blanks and with the indent of this project."""
+    """Return the compiler's text without trailing blanks and with this project's indentation."""
     lines = [line.rstrip().replace("\t", "    ") for line in statement.strip().splitlines()]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""The export of what people declared: one Parquet file per table, outside the catalog.
+"""The export of the rows that people declare: one Parquet file per table, outside the catalog.
 
-The catalog is one file on one disk. Everything that happened is also in the run folders; what was
-declared (axes, trials, requests, knobs) is only in the catalog, so sync exports it whenever it has
-changed, and a lost catalog is made again from both.
+The catalog is one file on one disk. All facts are also in the run folders, but declared rows (axes,
+trials, requests, settings) are only in the catalog. So sync exports them whenever they change, and
+a lost catalog can be rebuilt from both.
 """
 
 import hashlib
@@ -35,17 +35,17 @@ INDEX = "declared.json"
 
 
 def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
-    """Write the tables that have changed since the last export, each whole or not at all.
+    """Write the tables that have changed since the last export, each file atomically.
 
-    What another catalog left in the folder (one that was lost, say, before somebody began a new
-    one) is moved aside, never overwritten. Returns the names of the tables that were written.
+    An export of another catalog in the folder (of a lost one, for example) is moved aside and not
+    overwritten. Returns the names of the tables that were written.
     """
     catalog = _made_at(connection)
     if folder.exists() and not folder.is_dir():
         folder.rename(folder.with_name(f"{folder.name}.in-the-way-{time.time_ns()}"))
     index = _read_index(folder)
     if index is None and any(folder.glob("*.parquet")):
-        # Whose they are cannot be told any more: moved aside, as those of another catalog are
+        # Without an index their catalog is unknown, so they are moved aside like another catalog's
         index = {"catalog": f"unknown-{time.time_ns()}", "tables": {}, "sha256": {}}
     if index is not None and index["catalog"] != catalog:
         folder.rename(folder.with_name(f"{folder.name}.of-{index['catalog']}"))
@@ -65,7 +65,7 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         fsync(aside)
         aside.replace(_parquet(folder, table))
     if changed:
-        # After the tables: an index that ran ahead of them would call an old file up to date
+        # Written after the tables, as an earlier index would call an old file up to date
         aside = folder / f".{INDEX}"
         sums = {table: _sha256(_parquet(folder, table)) for table in TABLES}
         written = {"catalog": catalog, "tables": fingerprints, "sha256": sums}
@@ -76,9 +76,9 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
 
 
 def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
-    """Return the axes of which exported rows are no longer in the catalog, or no longer the same.
+    """Return the axes with exported rows that were changed in or removed from the catalog.
 
-    New rows are neither. Of another catalog's export nothing is said.
+    New rows do not count. It is empty for another catalog's export.
     """
     index = _read_index(folder)
     if index is None or index["catalog"] != _made_at(connection):
@@ -86,12 +86,12 @@ def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     changed = []
     for table in AXES:
         path = _parquet(folder, table)
-        # A file that is not as it was exported says nothing of what was declared
+        # A file that was changed since its export is not compared
         whole = index["sha256"].get(table, _sha256(path)) == _sha256(path)
         same = index["tables"].get(table) == _fingerprint(connection, table)
         if same or not whole or not path.exists():
             continue
-        # An export from before a migration lacks the columns that are new
+        # An export older than a migration lacks new columns
         columns = _columns(connection, table, path)
         gone = connection.execute(
             f"SELECT 1 FROM (SELECT {columns} FROM read_parquet(?) "
@@ -104,7 +104,7 @@ def edited(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
 
 
 def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    """Insert what was exported into a new catalog, by the columns that both have.
+    """Insert the exported rows into a new catalog, with the columns that both have.
 
     Returns the number of rows inserted, by table.
     """
@@ -114,14 +114,14 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
         if not path.exists():
             continue
         columns = _columns(connection, table, path)
-        # A new catalog has the default knobs, and the exported ones replace them
+        # The exported settings replace the defaults of a new catalog
         if table == "policy":
             connection.execute("DELETE FROM policy")
         inserted = connection.execute(
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM read_parquet(?)", [str(path)]
         ).fetchone()
         counts[table] = int(inserted[0]) if inserted else 0
-        # An export from before streams said where choices for them are made, when names did
+        # An export older than the column for validation streams, which names expressed before
         if table == "stream" and "validation" not in columns:
             connection.execute(
                 "UPDATE stream SET validation = name || '_validation' "
@@ -133,7 +133,7 @@ def restore(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, in
 def last(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, column: str) -> int:
     """Return the largest number in a column of an exported table.
 
-    It is 0 where there is no such export, no row, or no such column yet.
+    It is 0 where the export, a row or the column does not exist.
     """
     path = _parquet(folder, table)
     if not path.exists():
@@ -152,10 +152,10 @@ def _parquet(folder: Path, table: str) -> Path:
 
 
 def _read_index(folder: Path) -> dict[str, Any] | None:
-    """Return the index of a folder, or None where there is none that can be read.
+    """Return the index of an export folder, or None where there is no readable one.
 
-    It says of which catalog the export is, and of each table the fingerprint and the sha256 of its
-    file. Indexes of versions before have no sha256.
+    It identifies the catalog, and has each table's fingerprint and the sha256 of its file. Indexes
+    of older versions have no sha256.
     """
     try:
         index = json.loads((folder / INDEX).read_text())
@@ -175,7 +175,7 @@ def _sha256(path: Path) -> str:
 
 
 def _made_at(connection: duckdb.DuckDBPyConnection) -> str:
-    """Return when the catalog was made, in microseconds, which tells it from any other.
+    """Return the catalog's creation time, in microseconds, which identifies it.
 
     Migrations copy it, so a migrated catalog is still the same one.
     """
@@ -191,7 +191,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> s
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> str:
-    """Return a text that changes with any row of a table, and not with their order."""
+    """Return a fingerprint of a table's rows that does not depend on their order."""
     row = connection.execute(
         f"SELECT count(*) || '-' || coalesce(bit_xor(hash(t)), 0) FROM {table} t"
     ).fetchone()

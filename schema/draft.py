@@ -20,16 +20,16 @@ from typing import Any
 from schema.site import Site, SiteError
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH = 100  # of a line that is printed
+WIDTH = 100  # The most characters of a printed line
 Row = Mapping[str, Any]
 COLUMNS = ("name", "format", "location", "params", "kind", "classes", "templates", "year")
 COUNTS = ("train_pairs", "test_pairs")
-# What is measured of a kind, for the suite.
+# The metrics proposed for the suite, for each kind of dataset.
 METRIC = {"classification": "top1", "retrieval": "r1"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return exit code 0; 2 when nothing can be drafted (the message says why)."""
+    """Run the command; return 0, or 2 when nothing can be drafted (the message says why)."""
     parser = argparse.ArgumentParser(
         prog="python -m schema draft",
         description=__doc__,
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         place = site.data / options.place
     name = options.name or name_of(place.resolve())
     request = {"place": str(place.absolute()), "data": str(site.data.absolute()), "name": name}
-    # What reads images is of the other half: a process of it does the looking.
+    # Code that reads images belongs to the GPU half, so a process of it inspects the files.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     process = subprocess.run(
         [sys.executable, "-m", "streams.draft"],
@@ -66,13 +66,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def name_of(place: Path) -> str:
-    """Return a name for rows from a file's or folder's: small letters, digits, underscores."""
+    """Return a name for rows, from a file's or folder's: lower case, digits, underscores."""
     words = re.findall(r"[^\W_]+", place.name.partition(".")[0].casefold())
     return "_".join(words) or "mine"
 
 
 def sql(name: str, draft: Row) -> Iterator[str]:
-    """Yield the lines of the INSERTs; `draft`: the datasets that were seen, with comments."""
+    """Yield the lines of the INSERTs for a `draft`: datasets with comments."""
     datasets, kind = draft["datasets"], draft["datasets"][0]["kind"]
     yield from _comments(draft["comments"])
     yield from _dataset_rows(datasets)
@@ -119,7 +119,7 @@ def _suite(name: str, datasets: Sequence[Row], metric: str) -> Iterator[str]:
 
 
 def _concepts(order: str, datasets: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return dataset and class of each concept: `*` stands for all classes of a dataset."""
+    """Return the dataset and class of each concept; `*` stands for all classes of a dataset."""
     concepts = []
     for row in datasets:
         for concept in row["classes"] if order == "class" else ["*"]:
@@ -175,9 +175,7 @@ def _comments(sentences: Sequence[str]) -> Iterator[str]:
 
 
 def _wrapped(values: Sequence[Any], end: str) -> Iterator[str]:
-    """Yield the lines of a row of values; it is broken between values and between the items of a
-    list.
-    """
+    """Yield the lines of a row of values, wrapped between values and items of lists."""
     pieces = []
     for number, value in enumerate(values):
         between = "" if number == len(values) - 1 else ","

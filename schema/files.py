@@ -1,9 +1,9 @@
-"""The functions that both halves need of the disk. Standard library only."""
+"""File functions that both halves need. Standard library only."""
 
 import os
 from pathlib import Path
 
-# Kinds of file systems, as /proc/mounts names them, whose locks may not reach other machines
+# Types of file systems in /proc/mounts whose locks may not reach other machines
 NETWORK_DISKS = (
     "nfs",
     "nfs4",
@@ -29,9 +29,9 @@ def fsync(path: Path) -> None:
 
 
 def network_disk(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
-    """Return the kind of network disk that `path` is on, or None.
+    """Return the type of the network file system of `path`, or None.
 
-    None means a local disk, or a system that has no such list of mounts.
+    None means a local disk, or a system without a list of mounts.
     """
     try:
         lines = mounts.read_text().splitlines()
@@ -41,7 +41,7 @@ def network_disk(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
     for line in lines:
         _, point, mounted_kind, *_ = line.split()
         below = absolute == point or absolute.startswith(point.rstrip("/") + "/")
-        # Of nested mounts the innermost holds the path, and of equal ones the first in the list
+        # The innermost mount holds the path; of equal ones the first in the list counts
         if below and len(point) > len(nearest):
             nearest, kind = point, mounted_kind
     return kind if kind in NETWORK_DISKS else None

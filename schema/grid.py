@@ -1,6 +1,4 @@
-"""Applying grid files: each in one transaction, refused as a whole where a statement or row is
-wrong.
-"""
+"""Apply grid files, each in one transaction, rolled back if a statement or row is wrong."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +15,12 @@ SHOWN_CHARACTERS = 100
 
 
 class GridError(ValueError):
-    """A grid file was refused; nothing of it is in the catalog."""
+    """A grid file was refused; none of it is in the catalog."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many rows of a table a grid file added, and how many were there before."""
+    """The numbers of a table's rows that a grid file added, and that existed before."""
 
     table: str
     new: int
@@ -32,10 +30,10 @@ class Count:
 def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[Count]:
     """Run the statements of a grid in one transaction.
 
-    Returns a count for each table that has other rows now or that an INSERT of the grid names.
+    Returns a count for each table that changed or is named in an INSERT of the grid.
 
     Raises:
-        GridError: names the file, the statement and the reason. The catalog is as it was.
+        GridError: names the file, the statement and the reason. The catalog is unchanged.
     """
     statements = _statements(connection, text, name)
     before = _counts(connection)
@@ -50,7 +48,7 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
                 reason = _reason(connection, statements[:number], error)
                 place = f"{name}, statement {number} of {len(statements)}"
                 raise GridError(f"{place}: {_shortened(statement)}\n{reason}") from error
-        # In the transaction, so that a row with a wrong part takes the whole file back
+        # Within the transaction, so that a row with a wrong part rolls back the whole file
         _check_parts(connection, rows_before, name)
         _check_standing(connection, rows_before, name)
         _check_measurements(connection, rows_before, name)
@@ -66,7 +64,7 @@ def read(path: str, stdin: str | None = None) -> str:
     """Return the text of a grid file, or that of standard input for `-`.
 
     Raises:
-        GridError: no such file, or it is not text.
+        GridError: the file does not exist, or is not text.
     """
     if path == "-":
         return stdin or ""
@@ -100,12 +98,12 @@ def _statements(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> 
 def _reason(
     connection: duckdb.DuckDBPyConnection, statements: list[str], error: duckdb.Error
 ) -> str:
-    """Explain why the last of the statements, run in turn, raised an error.
+    """Explain why the last of the statements raised an error.
 
-    A failed transaction answers nothing, so a new one is brought to where that statement failed; it
-    is left open for the caller's rollback.
+    A failed transaction cannot be queried, so the statements before are run in a new one, which is
+    left open for the caller's rollback.
     """
-    # Needs SQLAlchemy, which takes longer to import than most grids take to insert
+    # Imported here: it needs SQLAlchemy, which takes longer to import than most grids to insert
     from schema.checks.refusals import explain
 
     connection.execute("ROLLBACK")
@@ -120,7 +118,7 @@ def _check_parts(
     rows_before: dict[str, set[tuple[Any, ...]]],
     name: str,
 ) -> None:
-    """Refuse new rows that name parts or keys which do not exist."""
+    """Refuse new rows with unknown parts or keys."""
     for table, check in CHECKS.items():
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
         for row in sorted(_rows(connection, table) - rows_before[table], key=str):
@@ -135,7 +133,7 @@ def _check_standing(
     rows_before: dict[str, set[tuple[Any, ...]]],
     name: str,
 ) -> None:
-    """Refuse new rules that could not be run, and a validation stream that there is none of."""
+    """Refuse new rules that cannot be run, and new streams whose validation stream is unknown."""
     try:
         streams = _rows(connection, "stream") - rows_before["stream"]
         standing.check_validation(connection, sorted(stream for stream, *_ in streams))
@@ -153,7 +151,7 @@ def _check_measurements(
     rows_before: dict[str, set[tuple[Any, ...]]],
     name: str,
 ) -> None:
-    """Refuse new measurements of what there is not, and wishes about others than are declared."""
+    """Refuse new measurements that are impossible, and requests about undeclared ones."""
     try:
         new = _rows(connection, "measurement") - rows_before["measurement"]
         measurement_rows.check_measurements(connection, new)
@@ -168,7 +166,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> set[tuple[Any, .
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return the number of rows of each table, in the order in which the tables were made."""
+    """Return the number of rows of each table, in the order of the tables' creation."""
     tables = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY table_oid"
     ).fetchall()

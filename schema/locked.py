@@ -1,4 +1,4 @@
-"""A connection for a SELECT that somebody else wrote: it can read one catalog file and no more."""
+"""A connection for untrusted SELECTs: it can read one catalog file and nothing else."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ MEMORY = "1GB"
 def locked(path: Path) -> duckdb.DuckDBPyConnection:
     """Return a connection that can read a catalog file, and reach no other file and no network.
 
-    It is an empty database in memory, beside which the catalog is attached as `snapshot`; after
-    that nothing can be attached and no setting changed.
+    It is an empty database in memory with the catalog attached as `snapshot`; after that nothing
+    more can be attached, and no setting changed.
 
     Raises:
         duckdb.IOException: another process has the file open for writing.
@@ -22,7 +22,7 @@ def locked(path: Path) -> duckdb.DuckDBPyConnection:
     quoted = str(path).replace("'", "''")
     connection.execute(f"ATTACH '{quoted}' AS snapshot (READ_ONLY)")
     connection.execute("USE snapshot")
-    # From here on: a setting that is locked cannot be taken back by what is run
+    # After this, statements cannot change these settings back
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

@@ -1,6 +1,7 @@
-"""How commands write their log: to standard error, each line with its time, level and module.
+"""Set up the log of commands: lines on standard error with time, level and module.
 
-Standard library only. Modules use `logging.getLogger(__name__)`; only a command's entry configures.
+Standard library only. Modules use `logging.getLogger(__name__)`; only the `main` of a command calls
+`configure`.
 """
 
 import logging
@@ -13,10 +14,9 @@ OURS = ("schema", "streams", "methods", "evals", "runner", "queries")
 
 
 def configure() -> None:
-    """Send what this project's modules log from INFO on to standard error; of others, warnings
-    alone.
+    """Log to standard error: this project's modules from INFO on, others from WARNING on.
 
-    Does nothing where the process has a handler already.
+    It does nothing where the process has a handler already.
     """
     formatter = logging.Formatter(FORMAT, TIME_FORMAT)
     formatter.converter = time.gmtime

@@ -1,9 +1,9 @@
-"""Making a catalog, and bringing an older one to the present schema.
+"""Create a catalog, or migrate an older one to the present schema.
 
-A migration builds a new file beside the old one and moves it into place: DuckDB's ALTER is too
-narrow (no new checks, no dropped keys, nothing on tables that others refer to), and this cannot
-half-happen. What changed between two versions is one entry of `MIGRATIONS`: how rows of the older
-tables become rows of the newer ones, where names alone do not say it.
+A migration builds a new file beside the old one and moves it into place. DuckDB's ALTER cannot add
+checks, drop keys or change tables that others refer to, and a new file makes the migration atomic.
+Each change of version is an entry of `MIGRATIONS`, which says how rows are converted where the
+names of columns do not determine it.
 """
 
 import contextlib
@@ -21,15 +21,15 @@ from schema.files import fsync
 
 
 class MigrationError(RuntimeError):
-    """The catalog cannot be brought to the present schema; it is as it was."""
+    """The catalog cannot be migrated to the present schema; it is unchanged."""
 
 
 @dataclass(frozen=True)
 class Step:
     """A change of the schema, from version n - 1 to n.
 
-    `copies` has for a table the SELECT over `old.<tables>` that returns its rows, where the columns
-    that both versions share are not enough.
+    `copies` holds, for a table, the SELECT from `old.<tables>` that returns its rows, where copying
+    the common columns is not enough.
     """
 
     version: int
@@ -37,14 +37,14 @@ class Step:
     copies: dict[str, str] = field(default_factory=dict)
 
 
-# The order of wishes and attempts, as it was known before they had a serial number
+# The order of requests and attempts before they had serial numbers
 BY_TIME = "SELECT *, epoch_us(created_at) AS serial FROM old."
-# Before streams said where choices for them are made, their names did
+# Before streams had a column for their validation stream, names expressed it
 VALIDATED = (
     "SELECT stream.*, other.name AS validation FROM old.stream AS stream "
     "LEFT JOIN old.stream AS other ON other.name = stream.name || '_validation'"
 )
-# What had been known of the vocabulary's backbones, by the tag of their weights
+# How the vocabulary's backbones were pretrained, by the tag of their weights
 PRETRAINED = (
     "SELECT *, CASE WHEN pretrained = 'openai' OR pretrained LIKE 'laion2b%' "
     """THEN '{"optimizer": "adamw", "loss": "softmax"}' ELSE '{}' END AS pretrained_with """
@@ -94,7 +94,7 @@ MIGRATIONS = [
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the schema version of an open catalog; 0 for a file without our tables."""
+    """Return the schema version of an open catalog; 0 for a file without Weir's tables."""
     known = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'"
     ).fetchone()
@@ -107,10 +107,10 @@ def version_of(connection: duckdb.DuckDBPyConnection) -> int:
 def prepare(
     catalog: Catalog, steps: list[Step] | None = None, first_trial: int = 1, first_event: int = 1
 ) -> str:
-    """Create the catalog, or bring it to the last of `steps`, with the present views.
+    """Create the catalog, or migrate it to the last of `steps`, and refresh its views.
 
-    A new catalog numbers trials and events from `first_trial` and `first_event` on. Returns what
-    was done, "" where nothing was to do.
+    A new catalog numbers trials and events from `first_trial` and `first_event`. Returns a
+    description of the change, "" if nothing was to do.
 
     Raises:
         MigrationError: the file is newer than this code, or has rows that the present schema
@@ -132,7 +132,7 @@ def prepare(
             with transaction(connection):
                 _create(connection, steps, first_trial, first_event)
             return "created"
-        # The file itself is read below, so everything must be in it and not in its log
+        # The file itself is read below, so its write-ahead log must be merged first
         connection.execute("CHECKPOINT")
     with catalog.lock.held():
         _rebuild(catalog.path, version, steps)
@@ -141,7 +141,7 @@ def prepare(
 
 @contextlib.contextmanager
 def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the catalog, brought to the present schema and with the present views.
+    """Open the catalog, migrated to the present schema and with the present views.
 
     Raises:
         MigrationError: as `prepare`.
@@ -153,7 +153,7 @@ def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
                 views.refresh(connection)
             yield connection
     if not current:
-        # A migration replaces the file, so it cannot be open meanwhile
+        # A migration replaces the file, so it must not be open
         prepare(catalog)
         with catalog.open() as connection:
             yield connection
@@ -165,8 +165,8 @@ def _create(
     first_trial: int = 1,
     first_event: int = 1,
 ) -> None:
-    """Make the tables, the record of the steps, and the views."""
-    # Here and below: needs SQLAlchemy, which takes longer to import than a pass of sync takes
+    """Create the tables, the record of the steps, and the views."""
+    # Imported here and below: it needs SQLAlchemy, which takes longer to import than a pass of sync
     from schema import ddl
 
     for statement in ddl.statements(first_trial, first_event):
@@ -181,7 +181,7 @@ def _create(
 def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
     """Copy every row of `path`, which has `version`, into a new file, and move that into place."""
     aside = path.with_name(f".{path.name}-{os.getpid()}")
-    # The lock is ours, so whatever else lies there was left by a migration that was killed
+    # This process holds the lock, so a file there was left by a killed migration
     for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
         left.unlink(missing_ok=True)
     missing_steps = [step for step in steps if step.version > version]
@@ -205,17 +205,17 @@ def _rebuild(path: Path, version: int, steps: list[Step]) -> None:
             f"{path} stays at version {version}: a row does not fit the present schema. "
             f"DuckDB says: {error}"
         ) from error
-    # Whole or not at all: the old file is there until the new one is on the disk
+    # Atomic: the old file is replaced only when the new one is on the disk
     fsync(aside)
     aside.replace(path)
     fsync(path.parent)
 
 
 def _copy_all(connection: duckdb.DuckDBPyConnection, copies: Mapping[str, str]) -> None:
-    """Copy the rows of every table, and the tables and views that people added."""
+    """Copy the rows of every table, and the tables and views that users added."""
     from schema import ddl
 
-    # The old catalog's knobs come along; those that it lacks begin as in a new one
+    # Settings of the old catalog are copied; missing ones get their defaults
     connection.execute("DELETE FROM policy")
     for table in ddl.catalog_tables():
         _copy(connection, table.name, copies.get(table.name))
@@ -229,7 +229,7 @@ def _after(
     tables: list[str],
     copies: Mapping[str, str],
 ) -> int:
-    """Return the next number of a sequence that has numbered a column of these tables."""
+    """Return the next number of a sequence that numbers a column of these tables."""
     selects = []
     for table in tables:
         rows = copies.get(table, f"FROM old.{table}")
@@ -242,7 +242,7 @@ def _after(
 
 
 def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:
-    """Copy tables and views that people added; a view that no longer fits stops the migration."""
+    """Copy tables and views that users added; a view that no longer works stops the migration."""
     from schema import ddl
 
     ours = {table.name for table in ddl.catalog_tables()}
@@ -252,7 +252,7 @@ def _copy_persons_own(connection: duckdb.DuckDBPyConnection) -> None:
     for (name,) in tables:
         if name not in ours:
             connection.execute(f'CREATE TABLE "{name}" AS FROM old."{name}"')
-    # Ours are told by their comments, and have been made already
+    # Weir's own views are known by their comments, and have been created already
     own_views = connection.execute(
         "SELECT sql FROM duckdb_views() WHERE database_name = 'old' AND NOT internal "
         "AND coalesce(comment, '') NOT LIKE '%(one row per %)'"
@@ -271,7 +271,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, table: str, select: str | None)
             "ORDER BY n.column_index",
             [table],
         ).fetchall()
-        # A table that the older version did not have yet
+        # The older version did not have this table
         if not shared:
             return
         columns = ", ".join(f'"{name}"' for (name,) in shared)

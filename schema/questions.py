@@ -1,9 +1,9 @@
-"""The questions of queries/, read as text: what each asks, its grain, its parameters.
+"""Parse the questions of queries/: their texts, grains and parameters.
 
-The folder is the registry: a folder in it is a topic, and a file one view or table macro. Its first
-line is the question, its second the grain, and the lines up to the statement say what the words
-mean. `schema.views` puts them into a catalog, and the package `queries` answers them; this module
-is below both, because making and publishing a catalog must not import upward.
+Each folder in queries/ is a topic, and each file is one view or table macro. Its first line is the
+question, its second the grain, and the lines up to the statement define the words. `schema.views`
+puts the questions into a catalog, and the package `queries` answers them; this module is below
+both, because creating and publishing a catalog must not import upward.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from schema.words import nearest
 
 FOLDER = Path(__file__).resolve().parent.parent / "queries"
-# The folders of queries/, in the order of every list of questions, each with its name in words
+# The folders of queries/ in the order of all lists of questions, with the topics' names
 TOPICS = {
     "choices": "What to choose",
     "scores": "What was reached",
@@ -38,12 +38,12 @@ Default = str | int | float | bool | None
 
 
 class QuestionError(ValueError):
-    """A file of queries/ is not a question, or DuckDB refuses it."""
+    """A file of queries/ has not the form of a question, or DuckDB refuses it."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """An argument of a table macro: its SQL type, and its value where it is left out."""
+    """An argument of a table macro: its SQL type and its default."""
 
     type: str
     default: Default
@@ -51,7 +51,7 @@ class Parameter:
 
 @dataclass(frozen=True, repr=False)
 class Question:
-    """A file of queries/."""
+    """A question: one parsed file of queries/."""
 
     name: str
     question: str
@@ -68,17 +68,17 @@ class Question:
     sql: str
 
     def __repr__(self) -> str:
-        """Return name and question in a line; a list of all questions can be read."""
+        """Return name and question in one line, so that a list of questions is readable."""
         return f"<{self.name}: {self.question}>"
 
     @property
     def file(self) -> str:
-        """The path of the file from the root of the tree."""
+        """Return the path of the file from the root of the repository."""
         return f"queries/{self.topic}/{self.name}.sql"
 
     @property
     def is_audit(self) -> bool:
-        """Whether the question is an audit, which must return no rows."""
+        """Return whether the question is an audit, which must have no rows."""
         return self.topic == "audits"
 
 
@@ -86,7 +86,7 @@ def all_questions(folder: Path = FOLDER) -> list[Question]:
     """Read every question of a folder, sorted by topic and name.
 
     Raises:
-        QuestionError: a file that does not have the form; the message names it and the form.
+        QuestionError: a file does not have the form; the message names it and the form.
     """
     topics = list(TOPICS)
     questions = [parsed(path, text) for path, text in texts(folder)]
@@ -94,7 +94,7 @@ def all_questions(folder: Path = FOLDER) -> list[Question]:
 
 
 def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
-    """Read the questions of each topic, whose keys are in words (`What it costs`).
+    """Read the questions of each topic, keyed by the topic's name (`What it costs`).
 
     A topic without any question is left out.
 
@@ -108,7 +108,7 @@ def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
 
 
 def fingerprint(folder: Path = FOLDER) -> str:
-    """Return a sha256 over the names and texts: two catalogs with the same one answer alike."""
+    """Return a sha256 of the names and texts; catalogs with the same one give the same answers."""
     digest = hashlib.sha256()
     for path, text in texts(folder):
         digest.update(f"{path.stem}\0{text}\0".encode())
@@ -156,7 +156,7 @@ def parsed(path: Path, text: str) -> Question:
 
 
 def _head(text: str) -> list[str]:
-    """Return the comment lines with which a text begins, without their dashes."""
+    """Return the comment lines at the beginning of a text, without their dashes."""
     head = []
     for line in text.splitlines():
         if not line.startswith("--"):
@@ -166,7 +166,7 @@ def _head(text: str) -> list[str]:
 
 
 def _parameters(file: str, text: str) -> dict[str, Parameter]:
-    """Read the parameters between the brackets of a macro's statement."""
+    """Parse the parameters between the brackets of a macro's statement."""
     parameters: dict[str, Parameter] = {}
     for part in text.split(","):
         if not part.strip():

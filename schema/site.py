@@ -1,8 +1,7 @@
-"""Where things are on this machine: `site.toml`, or `./lab/` and the local backend when there is
-none.
+"""The settings of this machine, from `site.toml`; without one, `./lab/` and the local backend.
 
-What can change a number is in a row of the catalog; what cannot is here. Paths in the file are
-relative to the file.
+Settings that can change a result are rows of the catalog; all others are here. Paths in the file
+are relative to it.
 """
 
 from collections.abc import Mapping
@@ -18,51 +17,50 @@ __all__ = ["Needs", "Option", "Site", "SiteError"]
 
 @dataclass(frozen=True)
 class Needs:
-    """The needs of one job of a machine; attempts with equal needs share a submission.
+    """The resources that a job needs; attempts with equal needs share a submission.
 
     Every field but `ranks` is a key of site.toml, and of `[backbone.NAME]` in it.
     """
 
-    # 0: no limit (a cluster wants one)
+    # 0: no limit (a Slurm cluster requires one)
     time_limit_minutes: float = 0.0
-    # How long before the limit a trial is told to write its checkpoint and end
+    # Seconds before the limit at which a trial is told to write its checkpoint and end
     signal_s: float = 120.0
-    # 0: what the partition gives
+    # 0: the default of the partition
     memory_gb: float = 0.0
-    # The most that a trial that ran out of memory is given at last; 0: it is not tried again by
-    # itself
+    # The most memory for retries of a trial that ran out of it; 0: no automatic retry
     memory_gb_most: float = 0.0
-    # Of one GPU, by which the forecast says what will not fit; 0: the forecast does not say
+    # Memory of one GPU, with which the forecast finds trials that do not fit; 0: not checked
     gpu_memory_gb: float = 0.0
-    # Of a job; the trials that run side by side in it share them
+    # GPUs of a job, shared by the trials that run at once in it
     gpus_per_trial: int = 1
-    # Of the node with the most GPUs; 0: not known
+    # GPUs of the node that has the most; 0: unknown
     node_gpus: int = 0
-    # The most processes of one trial on a node; 0: node_gpus where a trial has GPUs, or any number
+    # The most processes of one trial on a node; 0: node_gpus if trials use GPUs, else any number
     ranks_per_node: int = 0
-    # 0: threads_per_trial and workers_per_trial together
+    # 0: the sum of threads_per_trial and workers_per_trial
     cpus_per_trial: int = 0
-    # Several trials share a job so that small ones do not queue and start one by one
+    # How many trials share a job, so that small ones do not queue and start one by one
     trials_per_job: int = 1
-    # Of those, how many run at once; the others wait in the job
+    # How many of these run at once, while the others wait in the job
     trials_side_by_side: int = 1
     # The table [slurm]: any option of sbatch
     slurm: tuple[tuple[str, Option], ...] = ()
     # The key `setup` of [slurm]: shell lines before the trial
     setup: tuple[str, ...] = ()
-    # Processes of the job's one trial, started on several nodes; 1: a trial starts its own on one
+    # Processes of a trial that runs on several nodes; 1: a trial starts its processes itself
     ranks: int = 1
 
     @property
     def most_ranks(self) -> int:
-        """How many processes of one trial a node takes; 0: any number."""
+        """Return the most processes of one trial on a node; 0: any number."""
         if self.ranks_per_node:
             return self.ranks_per_node
         return self.node_gpus if self.gpus_per_trial else 0
 
     @property
     def nodes(self) -> int:
-        """How many nodes a job has: as few as take its processes, the same number on each."""
+        """Return a job's number of nodes: the fewest that hold its processes, evenly spread."""
         nodes = -(-self.ranks // (self.most_ranks or self.ranks))
         while self.ranks % nodes:
             nodes += 1
@@ -70,39 +68,40 @@ class Needs:
 
     @property
     def tasks_per_node(self) -> int:
-        """How many processes are started on each of a job's nodes."""
+        """Return how many processes are started on each of a job's nodes."""
         return self.ranks // self.nodes
 
     @property
     def gpus_per_node(self) -> int:
-        """One for each process of a trial on several nodes; else what a job has."""
+        """Return the GPUs of a job on each node: one per process if there are several nodes."""
         if self.gpus_per_trial and self.ranks > 1:
             return self.tasks_per_node
         return self.gpus_per_trial
 
     @property
     def raises(self) -> int:
-        """How often a trial that ran out of memory gets half as much again."""
+        """Return how often a trial that ran out of memory is retried with half as much more."""
         count = 0
         while self.memory_gb and self.raised(count).memory_gb < self.memory_gb_most:
             count += 1
         return count
 
     def raised(self, times: int) -> "Needs":
-        """Return the needs of a trial that ran out of memory so many times."""
+        """Return the needs of a trial that ran out of memory `times` times."""
         if not self.memory_gb or self.memory_gb_most <= self.memory_gb:
             return self
         return replace(self, memory_gb=min(self.memory_gb * 1.5**times, self.memory_gb_most))
 
     @property
     def early_s(self) -> float:
-        """How long before the limit a trial is told: `signal_s`, or half of a short limit."""
+        """Return how many seconds before the limit a trial is told: at most half of the limit."""
         return min(self.signal_s, 30 * self.time_limit_minutes)
 
     def spread(self, ranks: int) -> "Needs":
-        """Return the needs of a trial with so many processes.
+        """Return the needs of a trial with `ranks` processes.
 
-        These are the same where one node takes them all, else those of a job of its own on several.
+        They are unchanged if one node can hold all of them, else those of a separate job on several
+        nodes.
         """
         if 0 < self.most_ranks < ranks:
             return replace(self, ranks=ranks, trials_per_job=1, trials_side_by_side=1)
@@ -116,51 +115,51 @@ class Site:
     catalog: Path = Path("lab/catalog.duckdb")
     runs: Path = Path("lab/runs")
     data: Path = Path("lab/data")
-    # Work that trials have in common, done once; may be deleted at any time
+    # The store of work that several trials share; may be deleted at any time
     store: Path = Path("lab/store")
-    # Shards that a node fetched for streams of them; best on a disk of the node
+    # The cache of fetched shards; best on a local disk of the node
     cache: Path = Path("lab/cache")
     snapshot: Path = Path("lab/snapshot")
     # Snapshots of the code that attempts run
     code: Path = Path("lab/code")
-    # What people declared, outside the catalog
+    # The export of declared rows, outside the catalog
     declared: Path = Path("lab/declared")
     # The rows of files that were imported, outside the catalog
     imports: Path = Path("lab/imports")
     backend: str = "local"
-    # local: jobs at once; 0: one per GPU, or one per core where there is no GPU
+    # local backend: jobs at once; 0: one per GPU, or one per core without GPUs
     trials_at_once: int = 0
-    # slurm: trials queued and running, topped up by priority
+    # slurm backend: the most trials queued and running; refilled by priority
     max_in_flight: int = 500
-    # Part of a run's numbers to the last bit: keep it the same within a study
+    # Can change the last bits of results, so keep it the same within a study
     threads_per_trial: int = 1
-    # Processes that decode batches ahead of the step; 0: the trial decodes them itself
+    # Processes that decode batches ahead; 0: the trial decodes them itself
     workers_per_trial: int = 0
     checkpoint_minutes: float = 10.0
-    # Measurements of one backbone and suite that share a job, and the test sets that it opens
+    # The most measurements of one backbone and suite in a job, which share its open test sets
     measurements_per_job: int = 16
-    # What decoded test images may take of the store; 0: none are kept
+    # The limit for decoded test images in the store; 0: none are kept
     decoded_gb: float = 16.0
-    # What fetched shards may take of a node's cache
+    # The limit for fetched shards in a node's cache
     cache_gb: float = 100.0
-    # What the lab's files may take, without the data; 0: no limit
+    # The limit for the lab's files, without the data; 0: no limit
     disk_gb: float = 0.0
-    # Of which tasks the deployed weights stay: `last`, `all` or `every:N`
+    # The tasks whose deployed weights are kept: `last`, `all` or `every:N`
     keep_weights: str = "last"
     lock_wait_s: float = 30.0
-    # How long a silent cluster or a late file is waited for before an attempt is given up
+    # How long to wait for a silent cluster or a late file before an attempt is given up
     patience_s: float = 60.0
     needs: Needs = Needs()
     # The tables [backbone.NAME]
     by_backbone: Mapping[str, Needs] = field(default_factory=dict)
-    # Of the tables [study.NAME] the key `keep_weights`
+    # The key `keep_weights` of the tables [study.NAME]
     by_study: Mapping[str, str] = field(default_factory=dict)
-    # The table [retries]: the catalog's `policy`, where it differs
+    # The table [retries], which overrides the catalog's `policy`
     retries: Mapping[str, int] = field(default_factory=dict)
     # The table [notify]: a `url` that is sent JSON by POST, or a shell `command` that gets it as
     # input
     notify: Mapping[str, str] = field(default_factory=dict)
-    # The folder that relative paths start from
+    # The folder that paths are relative to
     folder: Path = field(default=Path())
 
     @classmethod
@@ -168,7 +167,7 @@ class Site:
         """Read `site.toml` of `folder` (default: the working folder).
 
         Raises:
-            SiteError: not TOML, an unknown key, or a value of the wrong type.
+            SiteError: it is not TOML, or has an unknown key or a value of the wrong type.
         """
         folder = (folder or Path.cwd()).absolute()
         path = folder / "site.toml"
@@ -207,21 +206,21 @@ class Site:
         )
 
     def needs_of(self, backbone: str) -> Needs:
-        """Return what a job of trials of a backbone asks for."""
+        """Return the needs of a job of a backbone's trials."""
         return self.by_backbone.get(backbone, self.needs)
 
     def keep_weights_of(self, study: str | None) -> str:
-        """Return of which tasks the trials of a study keep what they deployed."""
+        """Return for which tasks the trials of a study keep their deployed weights."""
         return self.by_study.get(study or "", self.keep_weights)
 
     @property
     def current(self) -> Path:
-        """The snapshot that the app and notebooks read."""
+        """Return the snapshot that the app and notebooks read."""
         return self.snapshot / "current.duckdb"
 
 
 TABLES = ("slurm", "backbone", "study", "retries", "notify")
-# Fields that are no key of the file: they are its tables, or follow from the rest
+# Fields that are no keys of the file: its tables, and derived values
 NO_KEYS = (
     *("needs", "by_backbone", "by_study", "retries", "notify", "folder"),
     *("slurm", "setup", "ranks"),
@@ -234,7 +233,7 @@ def _defaults(class_: type[Site] | type[Needs], without: tuple[str, ...]) -> dic
 
 
 def _needs_of_backbone(path: Path, needs: Needs, name: str, table: Any) -> Needs:
-    """Return `needs` with what the table `[backbone.NAME]` says differently."""
+    """Return `needs` with the overrides of the table `[backbone.NAME]`."""
     site_file.check_table(path, f"backbone.{name}", table)
     of_jobs = _defaults(Needs, NO_KEYS)
     site_file.check_keys(path, table, [*of_jobs, "slurm"], f"backbone.{name}.")
@@ -243,7 +242,7 @@ def _needs_of_backbone(path: Path, needs: Needs, name: str, table: Any) -> Needs
 
 
 def _needs(path: Path, needs: Needs, values: Mapping[str, Any], slurm: Mapping[str, Any]) -> Needs:
-    """Return `needs` with other values, and with other options of sbatch.
+    """Return `needs` with other values and other options of sbatch.
 
     Raises:
         SiteError: fewer than one trial in a job, or an option that cannot be set.

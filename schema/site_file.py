@@ -9,7 +9,7 @@ from typing import Any
 from schema.words import nearest
 
 Option = str | int | float | bool
-# Options of sbatch that sync sets itself, and where a person says them instead
+# Options of sbatch that sync sets itself, with the keys to use instead
 RESERVED_OPTIONS = {
     "job-name": "nowhere: it is how sync finds its jobs again",
     "array": "nowhere",
@@ -28,16 +28,16 @@ RESERVED_OPTIONS = {
 }
 
 
-# Of which tasks the deployed weights stay
+# The form of `keep_weights`
 KEEP_WEIGHTS = re.compile(r"last|all|every:[1-9][0-9]{0,8}")
 
 
 class SiteError(ValueError):
-    """A site.toml has a key or a value that Weir does not understand."""
+    """A site.toml has an unknown key or an invalid value."""
 
 
 def parsed(path: Path) -> dict[str, Any]:
-    """Parse a site.toml; one that is not there is empty.
+    """Parse a site.toml; a missing file counts as empty.
 
     Raises:
         SiteError: it is not TOML.
@@ -49,10 +49,10 @@ def parsed(path: Path) -> dict[str, Any]:
 
 
 def check_table(path: Path, name: str, value: Any) -> None:
-    """Refuse a value that is not a table of TOML.
+    """Check that a value is a TOML table.
 
     Raises:
-        SiteError: the message says how a table is written.
+        SiteError: it is not; the message says how a table is written.
     """
     if not isinstance(value, dict):
         raise SiteError(f"{path}: {name} must be a table, written [{name}], not {value!r}")
@@ -73,7 +73,7 @@ def check_keys(path: Path, keys: Iterable[str], known: Sequence[str], prefix: st
 
 
 def converted(path: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of known keys, each in the type of its key's default.
+    """Convert the values of known keys to the types of their defaults.
 
     Raises:
         SiteError: a value of another type, or a number below 0.
@@ -82,10 +82,10 @@ def converted(path: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]
 
 
 def check_keep_weights(path: Path, key: str, value: Any) -> None:
-    """Refuse a value of `keep_weights` that says nothing.
+    """Check a value of `keep_weights`.
 
     Raises:
-        SiteError: the message lists the values that say something.
+        SiteError: it is invalid; the message lists the allowed values.
     """
     if not isinstance(value, str) or KEEP_WEIGHTS.fullmatch(value) is None:
         raise SiteError(
@@ -94,10 +94,10 @@ def check_keep_weights(path: Path, key: str, value: Any) -> None:
 
 
 def keep_weights_of_study(path: Path, study: str, table: Any) -> str:
-    """Return what a table `[study.NAME]` says of keeping weights, its only key.
+    """Return `keep_weights`, the only key of a table `[study.NAME]`.
 
     Raises:
-        SiteError: it is no table, lacks the key, has another key, or its value says nothing.
+        SiteError: it is no table, lacks the key, has another key, or its value is invalid.
     """
     check_table(path, f"study.{study}", table)
     check_keys(path, table, ["keep_weights"], f"study.{study}.")
@@ -107,7 +107,7 @@ def keep_weights_of_study(path: Path, study: str, table: Any) -> str:
 
 
 def check_retries(path: Path, retries: Mapping[str, Any]) -> None:
-    """Refuse a number of retries that is not a whole number, 0 or more.
+    """Check that numbers of retries are whole numbers, 0 or more.
 
     Raises:
         SiteError: names the key.
@@ -117,7 +117,7 @@ def check_retries(path: Path, retries: Mapping[str, Any]) -> None:
 
 
 def check_notify(path: Path, notify: Mapping[str, Any]) -> None:
-    """Refuse what `[notify]` does not take: it has a `url` and a `command`, each a text.
+    """Check that `[notify]` has no keys but `url` and `command`, each a text.
 
     Raises:
         SiteError: names the key.
@@ -130,11 +130,10 @@ def check_notify(path: Path, notify: Mapping[str, Any]) -> None:
 def slurm_options(
     path: Path, table: Mapping[str, Any], options: dict[str, Option], setup: tuple[str, ...]
 ) -> tuple[dict[str, Option], tuple[str, ...]]:
-    """Return the options of sbatch and the setup lines, with what a table `[slurm]` says
-    differently.
+    """Return the options of sbatch and the setup lines, with the overrides of a `[slurm]` table.
 
     Raises:
-        SiteError: an option that sync sets itself, or a value that sbatch cannot take.
+        SiteError: an option that sync sets itself, or a value of a wrong type.
     """
     options = dict(options)
     for key, value in table.items():
@@ -159,7 +158,7 @@ def slurm_options(
 
 
 def _converted(path: Path, key: str, value: Any, type_: type) -> Any:
-    """Return a value in a type: a whole number may stand for any number, a text for a path."""
+    """Convert a value to a type: an int may stand for a float, a text for a path."""
     message = f"{path}: {key} must be a {_type_in_words(type_)}, not {value!r}"
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise SiteError(message)
@@ -173,7 +172,7 @@ def _converted(path: Path, key: str, value: Any, type_: type) -> Any:
 
 
 def _type_in_words(type_: type) -> str:
-    """Return what a person would call a type."""
+    """Return the name of a type in words."""
     if issubclass(type_, Path):
         return "path (text)"
     return {int: "whole number, 0 or more", float: "number, 0 or more", str: "text"}[type_]

@@ -1,8 +1,8 @@
-"""The resolved definition of a trial: the only thing that crosses from the catalog to the GPU.
+"""The resolved definition of a trial: all that passes from the catalog to the GPU half.
 
-Sync writes it as `spec.json` into a run folder, and the worker reads it there. It holds everything
-that can change a number and nothing else, so its hash is the identity of the run. Standard library
-only: both halves import it.
+Sync writes it as `spec.json` into a run folder, where the worker reads it. It holds everything that
+can change a result, and nothing else, so its hash identifies the run. Standard library only: both
+halves import it.
 """
 
 import hashlib
@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 1
-# As a concept: every class of the dataset, for streams whose tasks are datasets
+# A concept that stands for all classes of a dataset
 EVERYTHING = "*"
 Row = dict[str, Any]
 
-# By version n: the function that turns a definition of version n into one of n + 1
+# For each version n: the function that converts a definition of version n to n + 1
 UPGRADES: dict[int, Callable[[Row], Row]] = {}
 
 
 class SpecError(ValueError):
-    """A spec.json cannot be read as a definition."""
+    """A spec.json is no valid definition."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A sentence with every word resolved to its row; fields are in its order."""
+    """A sentence with every word resolved to its row; the fields are in the order of the words."""
 
     backbone: Row
     stream: Row
@@ -38,17 +38,17 @@ class Spec:
     budget: Row
     seed: int
     version: int = VERSION
-    # What an attempt measures that trains nothing: a suite with its members, the rows of their
-    # datasets, and the tasks. None: it trains
+    # For an attempt that only measures: a suite with its members, the rows of their datasets, and
+    # the tasks. None: it trains
     measures: Row | None = None
 
     @property
     def trained(self) -> "Spec":
-        """The definition of what was trained, where this one measures it."""
+        """Return the definition of the training that this one measures."""
         return self if self.measures is None else replace(self, measures=None)
 
     def _words(self) -> Row:
-        """Return the fields that are written; an attempt that trains says nothing of measuring."""
+        """Return the fields to write; `measure` is left out for an attempt that trains."""
         words = {each.name: getattr(self, each.name) for each in fields(self)}
         if self.measures is None:
             del words["measures"]
@@ -56,52 +56,52 @@ class Spec:
 
     @cached_property
     def id(self) -> str:
-        """The first 128 bits of sha256 over the canonical JSON, as 32 hex digits."""
+        """Return the identity: the first 128 bits of a sha256 of the JSON, as 32 hex digits."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
     @property
     def text(self) -> str:
-        """The canonical JSON of the whole definition.
+        """Return the canonical JSON of the whole definition.
 
-        It may have megabytes, so it is put together when it is asked for and not kept.
+        It may have megabytes, so it is assembled at each call and not stored.
         """
         before, after = self._around_seed
         return f"{before}{canonical(self.seed)}{after}"
 
     @cached_property
     def _around_seed(self) -> tuple[str, str]:
-        """The canonical JSON before and after the seed.
+        """Return the canonical JSON before and after the seed.
 
-        A study has thousands of definitions that differ in nothing but the seed.
+        They are cached, as a study has thousands of definitions that differ only in the seed.
         """
-        # Split where the sorted keys of the JSON have it: "seed" is between "recipe" and "stream"
+        # In the sorted keys of the JSON "seed" is between "recipe" and "stream"
         words = self._words()
         after = canonical({name: value for name, value in words.items() if name > "seed"})
         return self._before_seed, "," + after[1:]
 
     @property
     def _before_seed(self) -> str:
-        """The canonical JSON before the seed, with its key."""
+        """Return the canonical JSON before the seed, with the seed's key."""
         words = self._words()
         before = canonical({name: value for name, value in words.items() if name < "seed"})
         return before[:-1] + ',"seed":'
 
     def with_words(self, words: Mapping[str, Any], seed: int) -> "Spec":
-        """Return the same definition with other words and another seed.
+        """Return a copy with other words and another seed.
 
-        Words that stay the same are not written out again.
+        The JSON of unchanged words is reused.
         """
         other = replace(self, **words, seed=seed)
         if all(name < "seed" for name in words):
             after = self._around_seed[1]
-            # As with_seed: the stream, nearly all of a definition, is behind the seed
+            # As in with_seed: the stream, the largest part of a definition, comes after the seed
             other.__dict__["_around_seed"] = (other._before_seed, after)
         return other
 
     def with_seed(self, seed: int) -> "Spec":
-        """Return the same definition with another seed; the rest is not written out again."""
+        """Return a copy with another seed; the JSON of the rest is reused."""
         other = replace(self, seed=seed)
-        # Where a cached property stores its value, which a frozen dataclass does not forbid
+        # Sets a cached property's value, which a frozen dataclass allows through `__dict__`
         other.__dict__["_around_seed"] = self._around_seed
         return other
 
@@ -114,7 +114,7 @@ class Spec:
         """Read a definition of this or an older version.
 
         Raises:
-            SpecError: not JSON, a missing or unknown field, or a version newer than this code.
+            SpecError: it is not JSON, lacks a field, has an unknown one, or a newer version.
         """
         try:
             row = json.loads(text)
@@ -124,7 +124,7 @@ class Spec:
 
     @classmethod
     def from_row(cls, parsed: Mapping[str, Any]) -> "Spec":
-        """Read a definition that has been parsed.
+        """Read a definition from parsed JSON.
 
         Raises:
             SpecError: as `from_json`.
@@ -145,7 +145,7 @@ class Spec:
                 "run it with the newer code"
             )
         names = set(cls.__dataclass_fields__)
-        # Only the attempts that measure have it, and what others wrote stays as it is
+        # Only attempts that measure have this field
         if set(row) | {"measures"} != names:
             missing = sorted(names - set(row) - {"measures"})
             unknown = sorted(set(row) - names)

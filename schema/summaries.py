@@ -1,26 +1,25 @@
-"""Storing what answers begin with: a row per task of a trial, and a row per phase.
+"""Store summaries of facts that answers read: a row per task of a trial, and a row per phase.
 
-Answers then need not read every fact again. `kept_summary` is a copy of what the view `summary`
-says, `kept_cost` of `costs`, and `kept_until` says which facts they were made from. What is newer
-is found by the view `unkept` and computed from the facts, whoever asks; here it is stored with the
-rest, before a snapshot is published.
+Answers then need not read every fact again. `kept_summary` is a copy of the view `summary`,
+`kept_cost` of `costs`, and `kept_until` records the facts that they were computed from. Newer facts
+are found by the view `unkept` and summarised in each answer; here their summaries are stored,
+before a snapshot is published.
 """
 
 import duckdb
 
 from schema.catalog import transaction
 
-# Trials that somebody gave another stream, or deleted, since their rows were stored
+# Trials that were deleted or given another stream since their rows were stored
 EDITED = """
 SELECT k.trial FROM kept_summary k
 LEFT JOIN trial t ON t.id = k.trial
 LEFT JOIN stream_seen s ON s.stream = t.stream
 WHERE k.seen IS DISTINCT FROM s.seen
 """
-# Trials that are computed at a time, which bounds the memory that it takes
+# How many trials are computed at a time, which limits the memory
 SLICE = 100_000
-# Each table with the macro that computes its rows and the column that they are sorted by after
-# trial
+# Each table with the macro that computes its rows, and the column they are sorted by after trial
 TABLES = {"kept_summary": ("reckoned", "task"), "kept_cost": ("reckoned_costs", "phase")}
 # The statements that say how far the stored rows go: the last place of each table of facts, how
 # many rows there were and what the last of them was, and what all streams and suites were
@@ -40,18 +39,18 @@ MARKS = (
 
 
 def renew(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bring the stored rows up to the facts that are committed; return how many trials it took."""
+    """Update the stored summaries to the committed facts; return the number of updated trials."""
     connection.execute("CHECKPOINT")
     with transaction(connection):
         return store(connection)
 
 
 def store(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bring the stored rows up to the facts, inside the caller's transaction.
+    """Update the stored summaries within the caller's transaction.
 
-    Facts are told from newer ones by their place in the table, which they have once they are
-    committed. So call it not in the transaction that inserts them, and after a checkpoint, which
-    moves rows where others have gone. Returns how many trials were computed anew.
+    Newer facts are recognised by their position in the table, which is fixed once they are
+    committed. So it must not be called in the transaction that inserts them, but after a
+    checkpoint, which moves rows where others were deleted. Returns the number of updated trials.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE newer AS "
@@ -69,7 +68,7 @@ def store(connection: duckdb.DuckDBPyConnection) -> int:
             )
             connection.execute(f"DELETE FROM {table} WHERE trial IN (SELECT trial FROM batch)")
             connection.execute(f"INSERT INTO {table} BY NAME FROM anew ORDER BY trial, {second}")
-    # Last, and in the same transaction: marks that ran ahead of the rows would hide facts
+    # Last, and in the same transaction: marks ahead of the summaries would hide facts
     connection.execute("DELETE FROM kept_until")
     for mark in MARKS:
         connection.execute(mark)

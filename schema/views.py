@@ -1,4 +1,4 @@
-"""How the questions of queries/ get into a catalog, as its views and table macros."""
+"""Put the questions of queries/ into a catalog, as views and table macros."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,18 +11,18 @@ import duckdb
 from schema.checks import parts
 from schema.questions import FOLDER, Question, QuestionError, all_questions, fingerprint, texts
 
-# A macro of ours in the catalog that says which texts its views and macros were made from
+# The macro in the catalog that returns the fingerprint of the texts it was made from
 FINGERPRINT = "questions_fingerprint"
 _HERE = "database_name = current_database() AND NOT internal"
-# What came from queries/ is known by its comment; a person's own views have another, or none
+# The comment of views and macros from queries/; users' own views have another, or none
 _OURS = "comment LIKE '%(one row per %)'"
-# What a statement may read from: also a name that is given to a macro, in quotes
+# Matches the sources of a statement, also a name that is passed to a macro in quotes
 _SOURCE = re.compile(r"(?:\b(?:FROM|JOIN)\s+|')(\w+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """The views and macros of a catalog that came from queries/; no fingerprint: none yet."""
+    """The views and macros of a catalog that came from queries/, with their fingerprint, if any."""
 
     views: set[str]
     macros: set[str]
@@ -30,21 +30,21 @@ class Installed:
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
-    """Make the catalog's views and macros those of the folder; return whether that changed
-    anything.
+    """Update the catalog's views and macros to those of the folder; return whether any changed.
 
-    What came from the folder and is no longer in it is dropped; a person's own views stay. Safe
-    inside a transaction: the order is tried elsewhere first, so that no statement fails here.
+    Views that came from the folder and are no longer in it are dropped; users' own views are kept.
+    It is safe inside a transaction: the order is first tested elsewhere, so no statement fails
+    here.
 
     Raises:
-        QuestionError: as `install`; the catalog keeps the views that it had.
+        QuestionError: as `install`; the catalog keeps its old views.
     """
     present = f"{fingerprint(folder)} {' '.join(parts.step_averages())}"
     installed = _installed(connection)
     names = {path.stem for path, _ in texts(folder)}
     if installed.fingerprint == present and installed.views | installed.macros == names:
         return False
-    # Refuses a broken file before anything is dropped
+    # A broken file is refused before anything is dropped
     order(tuple(all_questions(folder)))
     for view in sorted(installed.views):
         connection.execute(f'DROP VIEW "{view}"')
@@ -59,7 +59,7 @@ def install(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> Non
     """Create every view and macro of the folder, with its question as the comment.
 
     Raises:
-        QuestionError: DuckDB refuses a file; the message names it and says what DuckDB says.
+        QuestionError: DuckDB refuses a file; the message names it and has DuckDB's reason.
     """
     connection.execute(_of_parts())
     questions = {question.name: question for question in all_questions(folder)}
@@ -72,13 +72,13 @@ def install(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> Non
 
 
 def order(questions: tuple[Question, ...]) -> list[str]:
-    """Return the names such that each comes after those that it reads from.
+    """Return the names in an order in which each comes after those that it reads from.
 
-    They are tried in an empty catalog in memory until all exist: DuckDB knows what a statement
-    reads, and a statement that fails would end the caller's transaction.
+    The order is found by trial in an empty catalog in memory, because only DuckDB knows what a
+    statement reads, and a failing statement would end the caller's transaction.
 
     Raises:
-        QuestionError: some can never exist; the message names each and DuckDB's reason.
+        QuestionError: some cannot be created; the message names each with DuckDB's reason.
     """
     return list(_order(tuple((question.name, question.sql) for question in questions)))
 
@@ -86,7 +86,7 @@ def order(questions: tuple[Question, ...]) -> list[str]:
 def install_some(
     connection: duckdb.DuckDBPyConnection, names: Iterable[str], folder: Path = FOLDER
 ) -> None:
-    """Create some of the questions and whatever they read from, outside of a transaction.
+    """Create these questions and those that they read from, outside of a transaction.
 
     Raises:
         QuestionError: as `install`.
@@ -97,16 +97,16 @@ def install_some(
 
 
 def _of_parts() -> str:
-    """Return the statement of a macro that asks the files of methods/merging, not a list in SQL."""
+    """Return the SQL of the macro that tells which mergings average over the steps of a task."""
     listed = ", ".join(f"'{name}'" for name in parts.step_averages())
     return f"CREATE OR REPLACE MACRO averages_steps(merging) AS merging IN ({listed})"
 
 
 @cache
 def _order(statements: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """Do the work of `order`, once for the same statements: it takes most of a second."""
+    """Compute the result of `order`; cached, as it takes most of a second."""
     with duckdb.connect(":memory:") as scratch:
-        # Needs SQLAlchemy, which takes longer to import than a pass of sync takes
+        # Imported here: it needs SQLAlchemy, which takes longer to import than a pass of sync
         from schema import ddl
 
         for statement in ddl.statements():
@@ -120,8 +120,8 @@ def _order(statements: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
 def _after_their_sources(statements: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     """Return the named statements and those that they read from, each after its sources.
 
-    Sources are known by their names in the text, so a name in quotes may be taken for one; that
-    costs a try and changes nothing.
+    Sources are found by their names in the text, so a quoted text may be mistaken for one; this
+    costs a try and is harmless.
     """
     ordered: dict[str, str] = {}
     visited = set[str]()
@@ -140,7 +140,7 @@ def _after_their_sources(statements: Mapping[str, str], names: Iterable[str]) ->
 
 
 def _create_all(connection: duckdb.DuckDBPyConnection, statements: dict[str, str]) -> list[str]:
-    """Try the statements again and again until all are accepted; return the order of acceptance."""
+    """Try the statements repeatedly until all are accepted; return the order of acceptance."""
     accepted: list[str] = []
     remaining = statements
     while remaining:
@@ -151,7 +151,7 @@ def _create_all(connection: duckdb.DuckDBPyConnection, statements: dict[str, str
                 accepted.append(name)
             else:
                 refused[name] = reason
-        # A round that brings nothing further means that the rest never will be accepted
+        # If a round accepts no statement, the rest can never be accepted
         if len(refused) == len(remaining):
             raise QuestionError("\n".join(_causes(refused)))
         remaining = {name: remaining[name] for name in refused}
@@ -159,7 +159,7 @@ def _create_all(connection: duckdb.DuckDBPyConnection, statements: dict[str, str
 
 
 def _causes(refused: Mapping[str, str]) -> list[str]:
-    """Return a line per refused file, without those that only wait for another refused one."""
+    """Return a line per refused file, without those refused only because of another one."""
     waiting = set()
     for name, reason in refused.items():
         for other in refused:
@@ -189,7 +189,7 @@ def _installed(connection: duckdb.DuckDBPyConnection) -> Installed:
     views = connection.execute(
         f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND {_OURS}"
     ).fetchall()
-    # In one query, since it lists every function that DuckDB has
+    # One query for all, since it lists every function of DuckDB
     functions = connection.execute(
         "SELECT function_name, function_type, macro_definition FROM duckdb_functions() "
         f"WHERE {_HERE} AND (function_name = '{FINGERPRINT}' "

@@ -1,7 +1,7 @@
-"""The words and knobs that the catalog begins with.
+"""The allowed words and default settings of a catalog.
 
-They are apart from the tables because a pass of sync needs these and no table class, and SQLAlchemy
-takes longer to import than the pass takes.
+They are separate from the tables because a pass of sync needs these but no table class, and
+SQLAlchemy takes longer to import than the pass takes.
 """
 
 STATES = ("done", "failed", "lost", "refused", "cancelled")

@@ -1,7 +1,7 @@
 """The pages of the app, one file each: a function `page(snapshot)` and a `TITLE`.
 
-Several pages need `reading` (the snapshot), `words` (choosing from the sentence) and `showing`
-(tables, files, SQL); figures are those of `queries.figures`. A page shows no number that is not
-from a view or macro of queries/, and what is chosen on it stands in its address, by the name of the
-widget. The folder has this name because Streamlit would run one called pages/ by itself.
+Pages share `reading` (the snapshot), `words` (menus of the sentence's words) and `showing` (tables,
+files, SQL); figures come from `queries.figures`. A page shows only numbers from a view or macro of
+queries/, and its choices are in its address, by the names of the widgets. The folder is not called
+pages/ because Streamlit would run that by itself.
 """

@@ -1,6 +1,6 @@
-"""The first page: which setting is best, in words, how sure that is, and what is behind it.
+"""The first page: which setting is best, how certain that is, and the trials behind the answer.
 
-What is chosen stands beside the answer, and on a narrow screen below it.
+Menus are beside the answer, and on a narrow screen below it.
 """
 
 from collections.abc import Callable
@@ -60,11 +60,11 @@ PATHS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """What somebody chose beside the answer."""
+    """The choices that a person made in the menus beside the answer."""
 
     measure: str
     setting: dict[str, str]
-    # Words and parts that each row must have
+    # The words and parts of methods by which rows are filtered
     narrowed: dict[str, str | None]
     colours: Palette
     # How many rows the ranking draws
@@ -72,22 +72,23 @@ class Chosen:
 
     @property
     def where(self) -> Given:
-        """The words that are columns of every answer on settings."""
+        """Return the chosen words that are columns of every answer about settings."""
         open_words = {name: self.narrowed[name] for name in ("mixture", "method", "recipe")}
         return given(**self.setting, **open_words)
 
     @property
     def chosen_methods(self) -> Given:
-        """The parts by which methods are chosen."""
+        """Return the chosen parts by which methods are filtered."""
         return given(**{part: self.narrowed[part] for part in PARTS})
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show the answer and its figures, with what is chosen beside them."""
+    """Show the answer and its figures, with the menus beside them."""
     main, side = st.columns([3, 1], gap="large")
     with main:
         st.header("Which method is best?")
-    # The answer stands first, also where columns stand below one another; it needs the menus.
+    # The answer's column comes first, as columns are stacked on a narrow screen; the menus are read
+    # before it is filled.
     with side:
         chosen = menus(snapshot)
     with main:
@@ -98,7 +99,7 @@ def page(snapshot: Snapshot) -> None:
 
 
 def menus(snapshot: Snapshot) -> Chosen | None:
-    """Show what can be chosen, and return it; None without trials."""
+    """Show the menus, and return the choices; None without trials."""
     st.caption("What is compared")
     measure = words.measure()
     st.caption(f"{measure}: {words.MEANING[measure]}.")
@@ -135,8 +136,8 @@ def menus(snapshot: Snapshot) -> Chosen | None:
 
 
 def answered(snapshot: Snapshot, chosen: Chosen) -> None:
-    """Show the sentence, the figure that was chosen, and the trials behind."""
-    # One question answers all of it, so figure, table and sentence cannot disagree.
+    """Show the answer in words, the chosen figure, and the trials behind it."""
+    # Figure, table and sentence come from one query, so they cannot disagree.
     parameters = given(measure=chosen.measure, **chosen.setting, **chosen.narrowed)
     frame = read(snapshot, "ranked", parameters, rows=DRAWN)
     if frame.is_empty():
@@ -145,9 +146,9 @@ def answered(snapshot: Snapshot, chosen: Chosen) -> None:
             "on the page Declare."
         )
         return
-    # Rows without a result are in the table, where they say what is missing, and in no figure.
+    # Rows without a result are in the table, which says what is missing, but in no figure.
     known = frame.drop_nulls("mean")
-    # The best have the colours, the same in each figure of the page.
+    # The best rows get colours, the same in each figure of the page.
     chosen = replace(chosen, colours=chosen.colours.before(known["method"].to_list()))
     with st.container(border=True):
         st.markdown(f"#### {sentence(known, chosen.measure, chosen.setting)}")
@@ -185,7 +186,7 @@ def trade(snapshot: Snapshot, chosen: Chosen) -> None:
         nothing()
         return
     st.subheader("Learned against kept")
-    # The front is that of final means, as `comparison` has it; the lines show the way to them.
+    # The Pareto front is of final means, as in `comparison`; the lines show how they were reached.
     where = given(**chosen.setting)
     front = read(snapshot, "comparison", where, rows=DRAWN).filter(pl.col("best_trade"))
     published = read(snapshot, "published", where=given(backbone=chosen.setting["backbone"]))
@@ -195,9 +196,9 @@ def trade(snapshot: Snapshot, chosen: Chosen) -> None:
 
 
 def courses(snapshot: Snapshot, chosen: Chosen) -> pl.DataFrame:
-    """Return the way of each setting through its tasks, of those that were chosen.
+    """Return each chosen setting's values after every task.
 
-    Says so where more rows were asked for than a figure is drawn of.
+    Shows a note where there are more rows than a figure draws.
     """
     course = read(snapshot, "course", where=chosen.where, rows=DRAWN + 1)
     if len(course) > DRAWN:
@@ -206,7 +207,7 @@ def courses(snapshot: Snapshot, chosen: Chosen) -> pl.DataFrame:
 
 
 def of_parts(snapshot: Snapshot, frame: pl.DataFrame, chosen: Chosen) -> pl.DataFrame:
-    """Return the rows whose methods have the parts that were chosen, and the study."""
+    """Return the rows of the chosen study whose methods have the chosen parts."""
     if chosen.chosen_methods or chosen.narrowed["study"]:
         asked = given(measure="gm", **chosen.setting, **chosen.narrowed)
         rows = read(snapshot, "ranked", asked, rows=DRAWN)
@@ -216,16 +217,16 @@ def of_parts(snapshot: Snapshot, frame: pl.DataFrame, chosen: Chosen) -> pl.Data
 
 
 def nothing() -> None:
-    """Say that a figure has no numbers."""
+    """Show a note that there is nothing to draw."""
     st.info("Nothing is measured for these words yet.")
 
 
 def over_budget(snapshot: Snapshot, chosen: Chosen) -> None:
-    """Show the measure over what was spent."""
+    """Show the measure against the cost spent."""
     units = list(figures.SPENT)
     unit = words.chosen("spent in", units, "spent", units[0])
     measure = chosen.measure
-    # The course has no differences; those of the same axis stand for them.
+    # `course` has no differences between methods; measures of the same axis replace them.
     measure = {"d_ka": "a_ka", "d_zs": "a_zs"}.get(measure, measure)
     course = courses(snapshot, chosen).drop_nulls(measure)
     if course.is_empty():
@@ -274,7 +275,7 @@ def cost(snapshot: Snapshot, chosen: Chosen) -> None:
 def published(snapshot: Snapshot, chosen: Chosen) -> None:
     """Show published numbers beside ours."""
     frame = read(snapshot, "reproduced", rows=DRAWN)
-    # Some published numbers are ranks or counts, which have no place between 0 and 1.
+    # Some published numbers are ranks or counts, which do not lie between 0 and 1.
     both = frame.drop_nulls("ours").filter(pl.col("published").is_between(0, 1))
     if both.is_empty():
         st.info(
@@ -299,7 +300,7 @@ def behind(snapshot: Snapshot, frame: pl.DataFrame, setting: dict[str, str]) -> 
     row = rows[name]
     where = given(**setting, method=row["method"], mixture=row["mixture"], recipe=row["recipe"])
     trials = read(snapshot, "seeds", where=where)
-    # All trials of a row share these words, which stand above the table.
+    # All trials of a row share these words, which are shown above the table.
     shared = ("backbone", "stream", "budget", "method", "mixture", "recipe")
     showing.table(trials.drop(shared), key="behind", meanings=columns_of(snapshot, "seeds"))
     showing.files(snapshot, "seeds", where=where)

@@ -1,4 +1,4 @@
-"""Compare two or several settings, or trials: who is ahead, their curves, their definitions."""
+"""Compare two or more settings or trials: which is better, their curves, their definitions."""
 
 import json
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from screens.reading import (
 TITLE = "Compare"
 WHAT = ("settings", "trials")
 KINDS = ("method", "mixture", "recipe")
-# So many can be told apart in a figure.
+# The most curves that can be distinguished in a figure.
 MOST = 8
-# The rows of a heat map that are tasks and not datasets have no role.
+# A task of a heat map has no role; a dataset has one.
 TASKS = "task × task"
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show which settings or trials are compared, and what can be said of them."""
+    """Show the choice of settings or trials, and their comparison."""
     st.header("Compare settings or trials")
     what = words.one_of("Compare", WHAT, "what", hide=True)
     if what == "trials":
@@ -50,7 +50,7 @@ def page(snapshot: Snapshot) -> None:
 
 def of_settings(snapshot: Snapshot, setting: dict[str, str], measure: str) -> None:
     """Show settings beside one another: verdicts, pairs, curves, datasets, definitions."""
-    # Names are those of the settings that reached the end, so that each can be drawn.
+    # Only settings that finished are offered, so that each can be drawn.
     ranked = read(snapshot, "ranked", given(measure=measure, **setting), rows=DRAWN)
     ranked = figures.named(ranked.drop_nulls("mean").filter(pl.col("method") != "untouched"))
     if ranked.is_empty():
@@ -102,7 +102,7 @@ def paired(
         return
     parameters = given(a=a["method"], b=b["method"], measure=measure)
     where = given(**setting, mixture=a["mixture"], recipe=a["recipe"])
-    # The verdict in words comes first: the lines below are what it rests on.
+    # The verdict in words comes first; the lines below are its evidence.
     for row in read(snapshot, "decide", parameters, where).iter_rows(named=True):
         st.markdown(verdict(row, a["method"], b["method"]))
     frame = read(snapshot, "paired", parameters, where, rows=DRAWN).drop_nulls("difference")
@@ -150,7 +150,7 @@ def heat(snapshot: Snapshot, setting: dict[str, str], chosen: Mapping[str, Any])
     names = list(chosen)
     a = chosen[names[0]]
     if len(names) == 1:
-        # One setting is a question with conditions; two are a question with both as parameters.
+        # For one setting a view is filtered; for two a macro takes both as parameters.
         where = given(**setting, **{word: a[word] for word in KINDS})
         name, parameters, value, title = "heat", given(), "value", names[0]
     else:
@@ -173,13 +173,13 @@ def heat(snapshot: Snapshot, setting: dict[str, str], chosen: Mapping[str, Any])
 
 
 def one_trial(snapshot: Snapshot, setting: dict[str, str], row: Mapping[str, Any]) -> int:
-    """Return a trial of a setting: its definition, but for the seed, is that of the others."""
+    """Return one trial of a setting, whose trials have the same definition but for the seed."""
     where = given(**setting, **{word: row[word] for word in KINDS})
     return int(read(snapshot, "seeds", where=where, rows=1)["trial"][0])
 
 
 def differ(snapshot: Snapshot, trials: Mapping[str, int]) -> None:
-    """Show the keys of the definitions whose values differ, a column per setting or trial."""
+    """Show the keys of the definitions whose values differ, in a column per setting or trial."""
     st.subheader("What differs in their definitions")
     specs = definitions(snapshot, tuple(trials.values()))
     flat = {}
@@ -198,7 +198,7 @@ def differ(snapshot: Snapshot, trials: Mapping[str, int]) -> None:
 
 
 def differences(specs: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return a row per key that not all definitions have alike; a key that one lacks is `-`."""
+    """Return a row per key whose values differ between definitions; a missing key is `-`."""
     keys: dict[str, None] = {}
     for spec in specs.values():
         keys |= dict.fromkeys(spec)
@@ -211,7 +211,7 @@ def differences(specs: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
 
 
 def flattened(value: Any, path: str = "") -> dict[str, str]:
-    """Return the leaves of a JSON object, each by its path."""
+    """Return the leaves of a JSON object as text, by their paths."""
     if isinstance(value, dict) and value:
         leaves: dict[str, str] = {}
         for key, each in value.items():
@@ -221,7 +221,7 @@ def flattened(value: Any, path: str = "") -> dict[str, str]:
 
 
 def of_trials(snapshot: Snapshot) -> None:
-    """Show trials beside one another, by their numbers."""
+    """Show a comparison of trials, which are entered by number."""
     text = st.text_input(
         "Trials, by number, with commas between them",
         key="trials",
@@ -252,7 +252,7 @@ def of_trials(snapshot: Snapshot) -> None:
 
 
 def numbered(text: str) -> tuple[list[int], list[str]]:
-    """Return the numbers of a text with commas, and what is none."""
+    """Return the trial numbers in a text with commas, and the words that are no number."""
     numbers, wrong = [], []
     for word in filter(None, (part.strip() for part in text.split(","))):
         if word.isdecimal() and 0 < int(word) < 2**63:
@@ -263,7 +263,7 @@ def numbered(text: str) -> tuple[list[int], list[str]]:
 
 
 def losses(snapshot: Snapshot, names: Mapping[int, str]) -> None:
-    """Show the losses of trials on one another."""
+    """Show the losses of trials in one figure."""
     st.subheader("Losses")
     frames = []
     for number, name in names.items():

@@ -1,4 +1,4 @@
-"""Offer SQL on the snapshot: one SELECT at a time, read-only, within bounds of time and size."""
+"""Run SQL on the snapshot: one SELECT at a time, read-only, within limits of time and size."""
 
 import contextlib
 from pathlib import Path
@@ -27,7 +27,7 @@ EXAMPLES = {
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show examples, the statement, its answer, and the tables that can be asked."""
+    """Show examples, the statement, its answer, and the tables that can be queried."""
     st.header("SQL console")
     st.caption(
         "One SELECT on this snapshot: no writing, no files, no network; "
@@ -52,7 +52,7 @@ def page(snapshot: Snapshot) -> None:
 
 
 def answered(snapshot: Snapshot, text: str) -> None:
-    """Show the answer as a table with its files, or say why there is none."""
+    """Show the answer as a table with its files, or the reason why there is none."""
     try:
         frame = ask(snapshot, text)
     except StatementError as error:
@@ -69,10 +69,10 @@ def answered(snapshot: Snapshot, text: str) -> None:
         st.download_button("Parquet", parquet, "answer.parquet", on_click="ignore")
 
 
-# Another widget of the page runs the page again, and must not run the statement again.
+# Cached, since any other widget reruns the page and must not rerun the statement.
 @st.cache_data(max_entries=20, show_spinner="Asking the catalog ...")
 def ask(snapshot: Snapshot, text: str, seconds: float = SECONDS) -> pl.DataFrame:
-    """Return at most ROWS + 1 rows of one SELECT, from a process that ends when its time is over.
+    """Return at most ROWS + 1 rows of one SELECT, run in a process with a time limit.
 
     Raises:
         StatementError: as `statement.ask`.
@@ -95,7 +95,7 @@ def columns_of(snapshot: Snapshot) -> dict[str, list[tuple[str, str, str | None]
 
 
 def browser(snapshot: Snapshot) -> None:
-    """Show which tables and views can be asked, and the columns of one of them."""
+    """Show the tables and views that can be queried, and the columns of a chosen one."""
     st.subheader("Tables and views")
     known = columns_of(snapshot)
     table = st.selectbox(

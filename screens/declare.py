@@ -1,6 +1,6 @@
-"""Compose a grid from chosen rows: the INSERT to copy or download, and what it would cost.
+"""Compose a grid from chosen rows: the INSERT to copy or download, and its forecast cost.
 
-The app writes nothing.
+The app itself writes nothing to the catalog.
 """
 
 import polars as pl
@@ -14,7 +14,7 @@ TITLE = "Declare"
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show one menu per word, seeds and study; then the INSERT and its price."""
+    """Show a menu per word, the seeds and the study; then the INSERT and its forecast cost."""
     st.header("Declare a grid")
     st.caption(
         "Choose rows of each word. Every combination becomes a trial per seed; "
@@ -27,7 +27,7 @@ def page(snapshot: Snapshot) -> None:
     with middle:
         first_seed = words.number("first seed", "first_seed", 0, 0, 1_000_000)
     study = right.text_input("study", key="study", placeholder="none", bind="query-params")
-    # Without a name of each word there is no sentence, and so no INSERT.
+    # A trial needs a name for each word, so without one there is no INSERT.
     empty = [word for word, names in chosen.items() if not names]
     if empty:
         st.info(f"Choose at least one {', '.join(empty)}.")
@@ -40,7 +40,7 @@ def page(snapshot: Snapshot) -> None:
 
 
 def menus(snapshot: Snapshot) -> dict[str, list[str]]:
-    """Return the chosen names of each word; the words of the largest grid are chosen at first."""
+    """Show the menus, and return the chosen names of each word, by default the largest grid's."""
     start = largest(snapshot)
     columns = st.columns(3)
     chosen = {}
@@ -53,13 +53,13 @@ def menus(snapshot: Snapshot) -> dict[str, list[str]]:
 
 
 def price(snapshot: Snapshot, chosen: dict[str, list[str]], seeds: int, first_seed: int) -> None:
-    """Show what the grid would cost, by what finished trials of the same kind took."""
-    # The question takes names as one text with commas between them.
+    """Show what the grid would cost, by the cost of finished trials of the same kind."""
+    # The query takes names as one text with commas between them.
     lists = {f"{word}s": ",".join(names) for word, names in chosen.items()}
     parameters = given(**lists, seeds=str(seeds), first_seed=str(first_seed))
     frame = read(snapshot, "grid_cost", parameters, rows=DRAWN)
     total = read(snapshot, "grid_total", parameters).row(0, named=True)
-    # Where nothing alike has finished, a number would be a guess.
+    # Without a finished trial of the same kind, a number would be a guess.
     hours = "unknown"
     if total["hours"] is not None:
         hours = f"{total['hours']:,.2f}"

@@ -1,8 +1,8 @@
-"""Read how far running trials are from the files that their workers write, without the catalog.
+"""Read the progress of running trials from the files that their workers write.
 
-The snapshot says which trials there are; what they do this second is in their run folders
-(`runner.run_folder`): `progress.json`, the heartbeat, the log, and the tables of finished tasks.
-Nothing here opens a database, and nothing is written.
+The snapshot lists the trials; their current progress is in their run folders (`runner.run_folder`):
+`progress.json`, the heartbeat, the log, and the tables of finished tasks. Nothing here opens a
+database, and nothing is written.
 """
 
 import re
@@ -17,13 +17,13 @@ import polars as pl
 from runner.run_files import Progress
 from runner.run_folder import RunFolder, attempt_folder, tail
 
-# A worker without a sign of life for so long is called silent. Its job gives one every few seconds.
+# A worker whose heartbeat is older than this is called silent; a job writes one every few seconds.
 SILENT_S = 120.0
-# Trials that are looked at; of more, those with the highest numbers
+# The most trials that are looked at; of more, those with the highest numbers
 LOOKED_AT = 2_000
-# Bytes of a log that are shown
+# How many bytes of a log are shown
 LOG_BYTES = 6_000
-# What a worker does, in words
+# Descriptions of a worker's phases
 PHASES = {
     "train": "trains",
     "fold": "folds, and its objective looks back (such as a Fisher pass)",
@@ -35,43 +35,43 @@ LOSS = re.compile(r"task-(\d+)\.progress\.parquet")
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A trial that runs, or waits in its job, as its folder says."""
+    """The progress of a trial that runs, or waits in its job, as read from its run folder."""
 
     trial: int
     attempt: int
     folder: Path
-    # queued: nobody has taken it yet; running; silent: no sign of life for SILENT_S
+    # queued: no worker has started it yet; running; silent: no heartbeat for SILENT_S
     state: str
     progress: Progress | None
     # Seconds since the worker last reported
     age_s: float | None
-    # Seconds that it still wants; None: it cannot be said
+    # Seconds until it ends; None: unknown
     left_s: float | None
 
     @property
     def phase(self) -> str:
-        """Return what the trial does, in words."""
+        """Return a description of the trial's current phase."""
         if self.progress is None:
             return "starts" if self.state == "running" else self.state
         return PHASES.get(self.progress.phase, self.progress.phase)
 
     @property
     def done(self) -> float:
-        """Return the share of the trial's steps that it has taken."""
+        """Return the share of the trial's steps that have been taken, in [0, 1]."""
         if self.progress is None or not self.progress.total_steps:
             return 0.0
         return min(self.progress.done_steps / self.progress.total_steps, 1.0)
 
     @property
     def end(self) -> datetime | None:
-        """Return when the trial is expected to end, by this machine's clock; None: not known."""
+        """Return when the trial is expected to end, by this machine's clock; None if unknown."""
         if self.left_s is None:
             return None
         return datetime.now() + timedelta(seconds=self.left_s)
 
 
 def running(runs: Path, trials: Iterable[int]) -> list[Running]:
-    """Return those of some trials whose newest attempt has no end, the lowest number first."""
+    """Return the trials whose newest attempt has not ended, the lowest number first."""
     numbers = sorted(set(trials), reverse=True)[:LOOKED_AT]
     looked = (look(runs, trial) for trial in reversed(numbers))
     return [one for one in looked if one is not None]
@@ -92,7 +92,7 @@ def look(runs: Path, trial: int) -> Running | None:
         state = "running"
         if beat is None or time.time() - beat > SILENT_S:
             state = "silent"
-    # A folder that is given up has no end of its own until sync writes one.
+    # An abandoned folder has no outcome until sync writes one.
     if run.revoked:
         return None
     progress = run.progress()
@@ -108,14 +108,14 @@ def look(runs: Path, trial: int) -> Running | None:
 
 
 def newer(runs: Path, newest: int) -> list[int]:
-    """Return the trials with a folder whose numbers are above that of the snapshot's newest."""
+    """Return the trials that have a folder and are newer than the snapshot's newest."""
     return [number for number in _numbers(runs) if number > newest]
 
 
 def losses(running: Running) -> pl.DataFrame:
-    """Return the curve so far: of each finished task from its table, of this one from its report.
+    """Return the loss so far: of finished tasks from their tables, of this one from its report.
 
-    Columns as in the question `curve`, as far as files say them.
+    The columns are those of the question `curve` that the files contain.
     """
     frames = []
     step_before = 0
@@ -150,10 +150,11 @@ def log_tail(running: Running) -> str:
 
 
 def _left(run: RunFolder, progress: Progress | None) -> float | None:
-    """Return the seconds that a trial still wants: training at its rate, and what else tasks take.
+    """Return the estimated seconds until a trial ends; None if unknown.
 
-    What a task takes beside its steps (a Fisher pass, merging, evaluation) is what the tasks that
-    it has finished took, or the first evaluation while none has.
+    They are its remaining steps at the current rate, plus each remaining task's time beside its
+    steps (a Fisher pass, merging, evaluation): the mean of the finished tasks, or the time of the
+    first evaluation while there is none.
     """
     if progress is None:
         return None
@@ -170,18 +171,18 @@ def _left(run: RunFolder, progress: Progress | None) -> float | None:
 
 
 def _paces(run: RunFolder) -> tuple[float | None, float | None]:
-    """Return the seconds of a step, and per task of everything else, of its finished tasks."""
+    """Return the finished tasks' seconds per step, and their other seconds per task."""
     frames = []
     for path in sorted(run.path.parent.glob("*/task-*.cost.parquet")):
         try:
             frames.append(pl.read_parquet(path, columns=["task", "phase", "seconds", "steps"]))
         except (OSError, pl.exceptions.PolarsError):
-            # A file that is being replaced, or damaged, says nothing.
+            # A file that is damaged or just being replaced is skipped.
             continue
     if not frames:
         return None, None
     costs = pl.concat(frames).unique(["task", "phase"], keep="last")
-    # Before a task has ended, the evaluation of the untouched backbone is all that is known.
+    # Before the first task ends, only the evaluation of the untouched backbone is known.
     ended = costs.filter(pl.col("task") > 0)
     train = ended.filter(pl.col("phase") == "train")
     other = (ended if len(ended) else costs).filter(pl.col("phase") != "train")
@@ -192,7 +193,7 @@ def _paces(run: RunFolder) -> tuple[float | None, float | None]:
 
 
 def _age(progress: Progress | None) -> float | None:
-    """Return the seconds since a report was written, by the time that it says."""
+    """Return the seconds since a report was written, by the time in it."""
     if progress is None or not progress.at:
         return None
     return max(time.time() - datetime.fromisoformat(progress.at).timestamp(), 0.0)

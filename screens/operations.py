@@ -1,6 +1,7 @@
-"""Show how the work goes: what runs now, progress, what failed and its retry, empty cells.
+"""Show the state of the work: running trials, progress, failures with their retry, empty cells.
 
-What runs now is read from run folders every few seconds; everything else is of the snapshot.
+Running trials are read from run folders every few seconds; everything else is read from the
+snapshot.
 """
 
 from datetime import datetime
@@ -28,12 +29,12 @@ from screens.reading import (
 
 TITLE = "Operations"
 LIVE_S = 5.0
-# Running trials that have a row of their own
+# The most running trials that are listed
 ROWS = 200
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show everything from the outlook of a study to a single cell without results."""
+    """Show running trials, the progress of studies, failures, and cells without results."""
     st.header(TITLE)
     now(snapshot)
     status = read(snapshot, "status")
@@ -47,9 +48,9 @@ def page(snapshot: Snapshot) -> None:
 
 
 def stale(snapshot: Snapshot) -> None:
-    """Say so where nobody seems to sync while trials are said to run."""
+    """Show a warning where sync seems to have stopped, though trials run by the snapshot."""
     count = len(read(snapshot, "running"))
-    # A pass publishes every minute or so while something runs, if somebody keeps it going.
+    # While trials run, sync publishes a snapshot about every minute, if it is running.
     minutes = minutes_old(snapshot)
     if count and minutes > STALE_MINUTES:
         st.warning(
@@ -61,7 +62,7 @@ def stale(snapshot: Snapshot) -> None:
 
 @st.fragment(run_every=LIVE_S)
 def now(snapshot: Snapshot) -> None:
-    """Show what runs this moment, from the files of its workers; renewed every few seconds."""
+    """Show the trials that run now, from their workers' files; refreshed every few seconds."""
     st.subheader("Running now")
     runs = Site.load().runs
     numbers, newest = open_trials(snapshot)
@@ -84,7 +85,7 @@ def now(snapshot: Snapshot) -> None:
     close(shown)
 
 
-# What matters first, since a phone shows the first three or four
+# Important columns come first, since a phone shows the first three or four
 ORDER: tuple[str, ...] = ("trial", "does", "done", "loss", "end", "called", "task", "step")
 ORDER += ("lr", "pairs_per_s", "state", "age_s")
 MEANINGS = {
@@ -100,7 +101,7 @@ MEANINGS = {
 
 
 def rows(snapshot: Snapshot, trials: list[Running]) -> pl.DataFrame:
-    """Return a row per running trial: its words, and how far it is."""
+    """Return a row per running trial: its words and its progress."""
     names = sentences(snapshot, tuple(one.trial for one in trials))
     lines = []
     for one in trials:
@@ -127,7 +128,7 @@ def rows(snapshot: Snapshot, trials: list[Running]) -> pl.DataFrame:
 
 
 def close(trials: list[Running]) -> None:
-    """Show one of them closely: its curve within the task, and the end of its log."""
+    """Show a chosen running trial in detail: its curve within the task, and the end of its log."""
     names = {str(one.trial): one for one in trials}
     number = words.choose("Look closely at trial", list(names), "look", empty="one that runs")
     if number is None:
@@ -142,7 +143,7 @@ def close(trials: list[Running]) -> None:
 
 
 def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
-    """Show a bar per study, with when it will be done."""
+    """Show a progress bar per study, with its expected end."""
     st.subheader("Progress")
     showing.figure(figures.progress(status), "Trials of each study by their state.")
     outlook = read(snapshot, "completion")
@@ -164,7 +165,7 @@ def clock(when: datetime) -> str:
 
 
 def failures(snapshot: Snapshot) -> None:
-    """Show groups of failures with their log and the SQL that tries them again."""
+    """Show groups of failures with their log and the SQL that retries them."""
     st.subheader("Failures")
     groups = read(snapshot, "failures")
     if groups.is_empty():
@@ -191,9 +192,9 @@ def failures(snapshot: Snapshot) -> None:
 
 
 def coverage(snapshot: Snapshot) -> None:
-    """Show methods down and mixtures to the right.
+    """Show how many seeds are done, with methods as rows and mixtures as columns.
 
-    A cell that is not complete shows the INSERT that fills it.
+    An incomplete cell shows the INSERT that fills it.
     """
     st.subheader("Coverage")
     columns = st.columns(3)
@@ -220,7 +221,7 @@ def coverage(snapshot: Snapshot) -> None:
         key="matrix",
         selection_mode="hole",
     )
-    # A hole can be chosen by keyboard, and by a link, as well as by a click.
+    # An incomplete cell can be chosen by keyboard and by a link, as well as by a click.
     holes = {}
     for row in grid.filter(~pl.col("complete").fill_null(False)).iter_rows(named=True):
         holes[f"{row['row']} · {row['mixture']}"] = row
@@ -236,7 +237,7 @@ def coverage(snapshot: Snapshot) -> None:
 
 
 def fill(hole: dict[str, object], most: int, setting: dict[str, str]) -> None:
-    """Show the INSERT of what a cell lacks; `most`: the seeds of the fullest cell."""
+    """Show the INSERT that completes a cell; `most` is the number of seeds of the fullest cell."""
     if int(str(hole["seeds_wanted"] or 0)) < most:
         sentence = {word: [str(setting.get(word) or hole[word])] for word in AXES}
         st.caption(
@@ -254,11 +255,11 @@ def fill(hole: dict[str, object], most: int, setting: dict[str, str]) -> None:
 
 
 def matrix(cells: pl.DataFrame) -> pl.DataFrame:
-    """Return every `row` in every mixture, declared or not.
+    """Return the combinations of every row and mixture, declared or not.
 
     A row is a method, or a method and recipe where the method has several in one mixture.
     """
-    # Most methods have one recipe; naming it in every row would say nothing.
+    # Most methods have one recipe; naming it in every row would add nothing.
     several = cells.group_by("method", "mixture").len().filter(pl.col("len") > 1)
     long = pl.concat_str("method", "recipe", separator=" · ")
     has_several = pl.col("method").is_in(several["method"].unique().to_list())
@@ -266,7 +267,7 @@ def matrix(cells: pl.DataFrame) -> pl.DataFrame:
     kinds = rows.select("row", "method", usual=pl.col("recipe"))
     kinds = kinds.unique("row", maintain_order=True)
     mixtures = cells.select("mixture").unique(maintain_order=True)
-    # A cell that nobody declared is shown as well: what is missing is what the table is for.
+    # Cells that are not declared are shown too, since the table is there to show what is missing.
     every = kinds.join(mixtures, how="cross")
     grid = every.join(rows.drop("method"), on=["row", "mixture"], how="left")
     state = (

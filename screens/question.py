@@ -12,12 +12,12 @@ from screens.reading import DRAWN, Given, Snapshot, columns_of, offered, palette
 
 
 def title(question: Question) -> str:
-    """Return the question without what stands in brackets."""
+    """Return the question's text without the parts in brackets."""
     return question.question.partition(" (")[0]
 
 
 def page(snapshot: Snapshot, name: str) -> None:
-    """Show one question."""
+    """Show the page of one question: its parameters, answer, chart, files and SQL."""
     question = named(name)
     st.header(question.question)
     caption = question.grain
@@ -46,7 +46,7 @@ def drawn(snapshot: Snapshot, question: Question, parameters: Given) -> figures.
     rows = read(snapshot, question.name, parameters, rows=DRAWN + 1)
     if len(rows) > DRAWN:
         st.caption(f"Drawn of the first {DRAWN:,} rows; the files have all.")
-    # The parameters that a person left out have their defaults, which the figure names.
+    # Parameters that are not set have their defaults, which the figure names.
     asked = figures.Asked(methods=palette(snapshot), parameters=dict(parameters))
     chart = figures.suggested(question.name, rows.head(DRAWN), asked)
     if chart is not None:
@@ -55,7 +55,7 @@ def drawn(snapshot: Snapshot, question: Question, parameters: Given) -> figures.
 
 
 def inputs(snapshot: Snapshot, question: Question) -> Given:
-    """Show one input per parameter and return what was given; an empty one means the default."""
+    """Show one input per parameter and return the values; an empty input means the default."""
     chosen: list[tuple[str, object]] = []
     columns = st.columns(max(min(len(question.parameters), 6), 1))
     for place, (name, parameter) in enumerate(question.parameters.items()):
@@ -63,7 +63,7 @@ def inputs(snapshot: Snapshot, question: Question) -> Given:
         words_ = closed(question, name)
         if words_ is not None:
             known = list(words_)
-        # What is empty is left out of the call, so the question's own default holds.
+        # An empty input is left out of the call, so that the question's own default applies.
         empty = "all" if parameter.default is None else str(parameter.default)
         with columns[place % len(columns)]:
             if known is None and parameter.type == "BOOLEAN":

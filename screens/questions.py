@@ -1,4 +1,4 @@
-"""Every question that the catalog answers: searched by word, chosen by topic."""
+"""The list of all questions that the catalog answers, by topic, with a search by words."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ TITLE = "Questions"
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show a search, topics, and what was found, each with what one row of its answer is."""
+    """Show the search, the topics and the matching questions, each with the grain of its answer."""
     st.header("Questions")
     topics = by_topic()
     left, right = st.columns([2, 1])

@@ -1,7 +1,7 @@
 """Read the published copy of the catalog through the questions of queries/, once per snapshot.
 
 The file is opened read-only, read and closed, so that it can be replaced at any moment. Answers are
-kept by the name of the file and the time at which it was written.
+cached by the name of the file and the time at which it was written.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from queries.describe import meanings
 from queries.figures import Palette
 from schema.site import Site
 
-# Rows of an answer that go to the browser (files have all), and rows that a chart is drawn from.
+# The most rows of an answer sent to the browser (files have all), and the most rows of a chart.
 SHOWN = 500
 DRAWN = 4_000
-# Trials without an end whose folders are looked at
+# The most unfinished trials whose folders are looked at
 OPEN = 2_000
-# Names that a menu offers.
+# The most names that a menu offers.
 CHOICES = 1_000
-# An older snapshot in which something runs means that nobody syncs.
+# If trials run in a snapshot older than this, sync has probably stopped.
 STALE_MINUTES = 15
 WORDS = ("backbone", "stream", "budget", "mixture", "method", "recipe", "study")
 PARTS = ("tuning", "objective", "merging")
-# Columns of `labelled` in which a word is looked for
+# Columns of `labelled` that a search by words looks in
 SEARCHED: tuple[str, ...] = (
     "state",
     "study",
@@ -41,16 +41,16 @@ SEARCHED: tuple[str, ...] = (
 )
 SEARCHED += ("tags", "remarks", "reason")
 
-# A file and when it was written, in nanoseconds.
+# A file and the time when it was written, in nanoseconds.
 Snapshot = tuple[str, int]
 # Names and values, as a tuple because it is a key of the cache.
 Given = tuple[tuple[str, object], ...]
 
 
 def newest() -> Snapshot | None:
-    """Return the snapshot that the site publishes now; None before the first."""
+    """Return the snapshot that the site publishes at present; None before the first."""
     current = Site.load().current
-    # The link may be replaced between the two calls; then the next look sees the newer one.
+    # The link may be replaced between the two calls; then the next call sees the newer file.
     try:
         return str(current.resolve(strict=True)), current.stat().st_mtime_ns
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def newest() -> Snapshot | None:
 
 
 def given(**values: object) -> Given:
-    """Return names and values, without those that are None."""
+    """Return keyword arguments as a tuple of names and values, without those that are None."""
     return tuple((key, value) for key, value in values.items() if value is not None)
 
 
@@ -72,21 +72,21 @@ def read(
 
 
 def whole(snapshot: Snapshot, name: str, parameters: Given = (), where: Given = ()) -> pl.DataFrame:
-    """Return all rows of an answer; computed when somebody asks for the file."""
+    """Return all rows of an answer; computed only when a file is downloaded."""
     with opened(Path(snapshot[0])) as connection:
         return answer(connection, named(name), dict(parameters), where=dict(where))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def offered(snapshot: Snapshot, parameter: str) -> list[str] | None:
-    """Return the values that a parameter can take, if it names a row, else None."""
+    """Return the names that a parameter may take, if it refers to a table's rows, else None."""
     with opened(Path(snapshot[0])) as connection:
         return choices(connection, parameter)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def declared(snapshot: Snapshot, word: str) -> list[str]:
-    """Return the names that trials use of an axis, or their studies.
+    """Return the names of an axis, or the studies, that trials use.
 
     They are in the order in which they first appeared, which never changes.
     """
@@ -100,7 +100,7 @@ def declared(snapshot: Snapshot, word: str) -> list[str]:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def largest(snapshot: Snapshot) -> dict[str, str]:
-    """Return backbone, stream and budget of the most trials; empty without trials."""
+    """Return the backbone, stream and budget that most trials share; empty without trials."""
     words = ("backbone", "stream", "budget")
     listed = ", ".join(words)
     with opened(Path(snapshot[0])) as connection:
@@ -114,7 +114,7 @@ def largest(snapshot: Snapshot) -> dict[str, str]:
 def parts(snapshot: Snapshot, part: str) -> list[str]:
     """Return the tunings, objectives or mergings of the methods that trials use.
 
-    An objective of several is each of them.
+    A sum of objectives counts as each of its terms.
     """
     with opened(Path(snapshot[0])) as connection:
         rows = connection.execute(
@@ -126,7 +126,7 @@ def parts(snapshot: Snapshot, part: str) -> list[str]:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def parts_of(snapshot: Snapshot, part: str) -> dict[str, str]:
-    """Return for each method the part that it has: its tuning, objective or merging."""
+    """Return each method's tuning, objective or merging, by the method's name."""
     with opened(Path(snapshot[0])) as connection:
         return dict(connection.execute(f"SELECT name, {part} FROM method").fetchall())
 
@@ -134,8 +134,8 @@ def parts_of(snapshot: Snapshot, part: str) -> dict[str, str]:
 def palette(snapshot: Snapshot, by: str = "method", sought: str = "") -> Palette:
     """Return the colours of a figure.
 
-    by: a word of the sentence, or a part of methods; sought: a text that the names of those methods
-    hold which are to stand out.
+    `by` is what is coloured: a word of the sentence, or a part of methods. Methods whose names
+    contain `sought` are highlighted.
     """
     methods = tuple(declared(snapshot, "method"))
     values: dict[str, str] = {}
@@ -148,7 +148,7 @@ def palette(snapshot: Snapshot, by: str = "method", sought: str = "") -> Palette
 
 
 def matching(names: Sequence[str], text: str) -> list[str]:
-    """Return the names that hold a text, whatever its case."""
+    """Return the names that contain a text, ignoring case."""
     return [name for name in names if text.casefold() in name.casefold()]
 
 
@@ -161,13 +161,13 @@ def columns_of(snapshot: Snapshot, name: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Which rows of `labelled` are looked for, and which of these are shown."""
+    """A search of the rows of `labelled`: its conditions, its order and the page that is shown."""
 
-    # A text that some column of words holds
+    # Words, each of which some searched column must contain
     text: str = ""
-    # Columns and the value that each must have
+    # Columns, with the value that each must have
     where: Given = ()
-    # A tag that the trial or its study has
+    # A tag that the trial or its study must have
     tag: str | None = None
     order: str = "trial"
     descending: bool = False
@@ -176,12 +176,12 @@ class Search:
 
     @property
     def is_of_words(self) -> bool:
-        """Whether the table `trial` alone says which rows these are, and their order."""
+        """Whether the table `trial` alone determines which rows match, and their order."""
         names = {column for column, _ in self.where}
         return self.order == "trial" and not self.text and self.tag is None and names <= set(WORDS)
 
     def condition(self) -> tuple[str, list[object]]:
-        """Return the SQL of what is looked for, with a `?` per value, and the values."""
+        """Return the SQL condition of the search, with a `?` per value, and the values."""
         pieces, values = ["true"], []
         for column, value in self.where:
             pieces.append(f'"{column}" = ?')
@@ -199,12 +199,12 @@ class Search:
 
 @st.cache_data(max_entries=100, show_spinner="Asking the catalog ...")
 def search(snapshot: Snapshot, sought: Search) -> tuple[pl.DataFrame, int]:
-    """Return the rows of `labelled` that are shown, and how many there are in all."""
+    """Return the page of matching rows of `labelled`, and how many match in all."""
     condition, values = sought.condition()
     direction = "DESC" if sought.descending else "ASC"
     with opened(Path(snapshot[0])) as connection:
         if sought.is_of_words:
-            # Of a million trials only those that are shown need their measures.
+            # Measures are computed only for the trials shown, of perhaps a million.
             page = connection.execute(
                 f"SELECT id FROM trial WHERE {condition} ORDER BY id {direction} "
                 f"LIMIT {sought.rows:d} OFFSET {sought.offset:d}",
@@ -230,9 +230,9 @@ def search(snapshot: Snapshot, sought: Search) -> tuple[pl.DataFrame, int]:
 
 @st.cache_data(max_entries=5, show_spinner=False)
 def open_trials(snapshot: Snapshot) -> tuple[list[int], int]:
-    """Return the trials of the snapshot that may run now, and the highest number of all."""
+    """Return the trials of the snapshot that may be running, and the highest trial number."""
     with opened(Path(snapshot[0])) as connection:
-        # The newest are those that sync has started last.
+        # The newest pending ones are those that sync started last.
         rows = connection.execute(
             "SELECT trial FROM stage WHERE state IN ('running', 'submitting', 'pending') "
             f"ORDER BY state = 'pending', trial LIMIT {OPEN}"
@@ -243,7 +243,7 @@ def open_trials(snapshot: Snapshot) -> tuple[list[int], int]:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def sentences(snapshot: Snapshot, trials: tuple[int, ...]) -> dict[int, str]:
-    """Return what each of some trials is called: method, mixture, recipe and seed."""
+    """Return a label of each of these trials: method, mixture, recipe and seed."""
     marks = ", ".join("?" * len(trials))
     with opened(Path(snapshot[0])) as connection:
         rows = connection.execute(
@@ -264,7 +264,7 @@ def tags(snapshot: Snapshot) -> list[str]:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def definitions(snapshot: Snapshot, trials: tuple[int, ...]) -> dict[int, str]:
-    """Return the definition of each of some trials, as JSON."""
+    """Return the definitions of these trials, as JSON, by trial."""
     marks = ", ".join("?" * len(trials))
     with opened(Path(snapshot[0])) as connection:
         rows = connection.execute(

@@ -1,7 +1,7 @@
-"""A table of all trials to search, filter, sort and select, with the tags and remarks of people.
+"""A table of all trials to search, filter, sort and select, with people's tags and remarks.
 
-From it a trial opens; those that are selected are compared, or get the SQL that tags, remarks,
-withdraws or retries them.
+A row links to its trial's page. Selected trials can be compared, and the page shows the SQL that
+tags, remarks, withdraws or retries them.
 """
 
 import urllib.parse
@@ -34,7 +34,7 @@ ORDERS = (
     "seed",
 )
 WAYS = ("rising", "falling")
-# In the order of the table: what tells trials apart and what they reached, then everything else
+# Columns in order: those that identify trials and their results, then everything else
 COLUMNS: tuple[str, ...] = ("trial", "state", "method", "mixture", "seed", "gm", "a_ka", "a_zs")
 COLUMNS += ("tags", "remarks", "study", "recipe", "budget", "stream", "backbone", "zs_ratio")
 COLUMNS += ("d_ka", "d_zs", "spent_gflops", "spent_s", "reason")
@@ -42,7 +42,7 @@ FILTERS = ("study", "backbone", "stream", "budget", "method", "mixture", "recipe
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show what is looked for, the table, and what can be done with the rows that are selected."""
+    """Show the search, the table, and the actions on the selected rows."""
     main, side = st.columns([3, 1], gap="large")
     with main:
         st.header("Runs: every trial")
@@ -61,7 +61,7 @@ def page(snapshot: Snapshot) -> None:
 
 
 def menus(snapshot: Snapshot) -> Search:
-    """Show what can be looked for, and return it."""
+    """Show the search menus, and return the search."""
     text = st.text_input(
         "search",
         key="search",
@@ -89,7 +89,7 @@ def menus(snapshot: Snapshot) -> Search:
 
 
 def table(snapshot: Snapshot, found: pl.DataFrame, total: int, sought: Search) -> list[int]:
-    """Show one page of trials, and return the numbers of those that are selected."""
+    """Show one page of trials, and return the numbers of the selected ones."""
     if found.is_empty():
         text = f"No trial fits: {total} do, on {-(-total // PAGE)} pages."
         st.info(text if total else "No trial fits. Clear the search, or one of the words.")
@@ -116,7 +116,7 @@ def table(snapshot: Snapshot, found: pl.DataFrame, total: int, sought: Search) -
 
 
 def act(numbers: Sequence[int]) -> None:
-    """Show what can be done with trials: a link that compares them, and SQL to copy."""
+    """Show the actions on trials: a link that compares them, and SQL to copy."""
     if not numbers:
         st.caption("Nothing is selected.")
         return
@@ -132,7 +132,7 @@ def act(numbers: Sequence[int]) -> None:
 
 
 def statements(numbers: Sequence[int], tag: str, remark: str) -> str:
-    """Return the SQL that puts a tag and a remark on trials, or takes a wish about them down."""
+    """Return the SQL that tags or remarks trials; with neither, the requests for them."""
     listed = ", ".join(map(str, numbers))
     lines = []
     if tag:

@@ -23,21 +23,21 @@ LARGE = 1_000.0
 
 
 def is_dark() -> bool:
-    """Return whether the page is dark, which the browser says."""
+    """Return whether the browser shows the page in its dark theme."""
     return st.context.theme.type == "dark"
 
 
 def figure(chart: figures.Chart, about: str, **options: Any) -> Any:
-    """Show a figure in the colours of the page; `about` describes it to who cannot see it.
+    """Show a figure in the page's theme; `about` is its description for screen readers.
 
-    What a figure leaves out stands above it as text, which a narrow page can break.
+    A figure's notes are shown above it as text, which wraps on a narrow page.
     """
     notes = notes_of(chart)
     if notes:
         st.caption(notes)
     shown = figures.for_page(chart, is_dark())
     if isinstance(shown.title, alt.TitleParams):
-        # A title of its own stays, and the notes below it go.
+        # The figure keeps its title, and its notes below the title are removed.
         own = shown.title.subtitle is not alt.Undefined and shown.title.text
         shown.title = own or alt.Undefined
     text = f"{about} {notes}".strip()
@@ -52,14 +52,14 @@ def drawn(
     parameters: Given = (),
     where: Given = (),
 ) -> None:
-    """Show the figure of a question, and everything behind it: its files and its SQL."""
+    """Show the figure of a question, with its files and its SQL."""
     figure(chart, named(name).question)
     files(snapshot, name, parameters, where, chart)
     sql(named(name), parameters, where)
 
 
 def notes_of(chart: figures.Chart) -> str:
-    """Return the sentences that stand above a figure; empty where there are none."""
+    """Return the notes shown above a figure; empty where there are none."""
     if not isinstance(chart.title, alt.TitleParams):
         return ""
     lines = chart.title.subtitle
@@ -74,14 +74,14 @@ def table(
     meanings: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Any:
-    """Show the first rows; a column `trial` leads to the trial's page.
+    """Show the first rows as a table; values of a column `trial` link to the trial's page.
 
-    Fractions have three decimals, and large numbers are written out, with separators of thousands.
-    A heading says what its column means, by `meanings`; further options are those of Streamlit.
+    Fractions have three decimals; large numbers are written out, with thousands separators.
+    `meanings` are the columns' tooltips; further options are passed to Streamlit.
     """
     head = frame.head(SHOWN)
     config = configured(head, meanings or {})
-    # Streamlit shows booleans as boxes that look as if they could be ticked.
+    # Streamlit shows booleans as checkboxes that look as if they could be ticked.
     head = head.with_columns(
         in_words(name) for name, kind in head.schema.items() if kind == pl.Boolean
     )
@@ -97,7 +97,7 @@ def table(
 
 
 def configured(head: pl.DataFrame, meanings: Mapping[str, str]) -> dict[str, Any]:
-    """Return how each column of a table is headed, explained and written."""
+    """Return the Streamlit configuration of each column: heading, tooltip and format."""
     config: dict[str, Any] = {}
     for column in head:
         about = meanings.get(column.name) or MEANING.get(column.name) or column.name
@@ -114,12 +114,12 @@ def configured(head: pl.DataFrame, meanings: Mapping[str, str]) -> dict[str, Any
 
 
 def is_large(column: pl.Series) -> bool:
-    """Return whether some number of a column wants separators of thousands."""
+    """Return whether a column has a number that needs thousands separators."""
     return float(str(column.abs().max() or 0)) >= LARGE
 
 
 def in_words(name: str) -> pl.Expr:
-    """Return a column of booleans as `yes` and `no`, which can be read where a box cannot."""
+    """Return an expression that turns a column of booleans into `yes` and `no`."""
     column = pl.col(name)
     return pl.when(column).then(pl.lit("yes")).when(~column).then(pl.lit("no")).alias(name)
 
@@ -132,7 +132,7 @@ def files(
     chart: figures.Chart | None = None,
 ) -> None:
     """Offer the whole answer as CSV and Parquet, and the figure as PDF, SVG and PNG."""
-    # Files are made when somebody clicks, from the whole answer, which may be large.
+    # Files are built on a click only, as the whole answer may be large.
     ask = partial(whole, snapshot, name, parameters, where)
     kinds: dict[str, tuple[Callable[[], bytes], str]] = {
         "CSV": (lambda: csv(ask()), "text/csv"),
@@ -155,7 +155,7 @@ def files(
 
 
 def csv(frame: pl.DataFrame) -> bytes:
-    """Return the frame as CSV, with lists as text with commas."""
+    """Return the frame as CSV; lists become text with commas."""
     return flat(frame).write_csv().encode()
 
 
@@ -167,24 +167,24 @@ def parquet(frame: pl.DataFrame) -> bytes:
 
 
 def svg(chart: figures.Chart) -> bytes:
-    """Return the figure for print, as wide as a page of two columns, with its legends whole."""
+    """Return the figure for print as SVG, two text columns wide and with complete legends."""
     return printing.svg(chart).encode()
 
 
 def definitions(snapshot: Snapshot, name: str) -> None:
-    """Show what a question means, and each column of its answer."""
+    """Show the definition of a question, and of each column of its answer."""
     with st.expander("What the columns mean"):
         meanings = columns_of(snapshot, name)
         lines = ["| column | meaning |", "|---|---|"]
         for column, about in meanings.items():
-            # A bar would end the cell.
+            # A `|` would end the cell.
             text = about.replace("|", "&#124;")
             lines.append(f"| `{column}` | {text} |")
         st.markdown("\n".join(lines))
 
 
 def sql(question: Question, parameters: Given = (), where: Given = ()) -> None:
-    """Show the call that gives the numbers above, ready to paste, and the text of the question."""
+    """Show the SQL call that gives the numbers above, ready to paste, and the question's SQL."""
     with st.expander("The SQL"):
         st.code(call(question, parameters, where), language="sql")
         st.code(question.sql, language="sql")
@@ -202,7 +202,7 @@ def call(question: Question, parameters: Given = (), where: Given = ()) -> str:
 
 
 def texts(frame: pl.DataFrame) -> None:
-    """Show what does not fit into a cell (logs, SQL to copy), one fold per row."""
+    """Show texts too long for a cell (logs, SQL to copy), in an expander per row."""
     long = [column for column in frame.columns if is_long(frame[column])]
     if not long:
         return

@@ -1,9 +1,9 @@
-"""Answer one SELECT on a snapshot, in a process that can be ended: `python -m screens.statement`.
+"""Answer one SELECT on a snapshot, in a process that can be killed: `python -m screens.statement`.
 
-DuckDB looks at an interruption only between batches of rows, so one call of a function on long
-texts can run for minutes whatever was asked of it. The kernel ends a process at any moment. This
-one reads a request as JSON from standard input, and writes the answer to standard output as an
-Arrow stream, or what is wrong to standard error.
+DuckDB checks for interruption only between batches of rows, so one function call on long texts can
+run for minutes after it was interrupted. A process can be killed at any moment. This one reads a
+request as JSON from standard input, and writes the answer to standard output as an Arrow stream, or
+an error message to standard error.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ from schema.locked import locked
 ROOT = Path(__file__).resolve().parent.parent
 # An answer above this size is refused: the browser would have to hold it.
 MOST_MB = 50
-# The parent's patience beyond the seconds of the statement: for starting, and for handing over.
+# Seconds that the parent waits beyond the statement's limit, for start and for transfer.
 START_S = 60.0
 REFUSED = 2
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-# Types that have a column of their own in a data frame and in CSV; all others are shown as text.
+# Types that a data frame and CSV can hold; all others are shown as text.
 PLAIN = re.compile(
     r"(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|VARCHAR"
     r"|DATE|TIME|TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP WITH TIME ZONE)(\[\])*"
@@ -35,19 +35,18 @@ PLAIN = re.compile(
 
 
 class StatementError(ValueError):
-    """A statement that is not answered: its message says why, and what can be child."""
+    """A statement was refused or failed; the message says why, and what to do."""
 
 
 def ask(snapshot: Path, text: str, rows: int, seconds: float) -> pl.DataFrame:
-    """Return at most `rows` rows of one SELECT, from a process that has `seconds` for it.
+    """Return at most `rows` rows of one SELECT, run in a process with a limit of `seconds`.
 
     Raises:
-        StatementError: it is something else than one SELECT, DuckDB refuses it (the message is
-        DuckDB's),
-            it ran past the time, or its answer is too large.
+        StatementError: it is not one SELECT, DuckDB refuses it (with DuckDB's message), it ran past
+            the time, or its answer is too large.
     """
     request = {"snapshot": str(snapshot), "text": text, "rows": rows, "seconds": seconds}
-    # The process may be started in any folder; the package is found where this file is.
+    # The app may run in any folder, so the package's folder is put on the path.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "screens.statement"]
     try:
@@ -82,7 +81,7 @@ def answered(connection: duckdb.DuckDBPyConnection, text: str, rows: int) -> pl.
     """Return at most `rows` rows of one SELECT or EXPLAIN.
 
     Raises:
-        StatementError: it is something else, or its answer is too large.
+        StatementError: it is another kind of statement, or its answer is too large.
         duckdb.Error: DuckDB refuses it.
     """
     statements = connection.extract_statements(text)
@@ -116,7 +115,7 @@ def main() -> int:
     """Answer the request on standard input; exit code 2 when it is refused."""
     request = json.load(sys.stdin)
     with contextlib.closing(locked(Path(request["snapshot"]))) as connection:
-        # From here on the statement's time runs. The kernel ends this process when it is over.
+        # The statement's time starts here. The kernel ends this process when it is over.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         try:

@@ -11,12 +11,12 @@ from screens.reading import DRAWN, Snapshot, columns_of, given, read
 
 TITLE = "A trial"
 VALUES = ("study", "a_ka", "a_zs", "gm", "d_ka", "d_zs", "zs_ratio", "spent_gflops", "spent_s")
-# Columns of `attempts` that are not in its table: they are above it, below it, or for programs.
+# Columns of `attempts` left out of its table: shown above or below it, or only for programs.
 ELSEWHERE = ("trial", "spec", "log_tail", "spec_id", "created_at", "code")
 
 
 def page(snapshot: Snapshot) -> None:
-    """Show the trial whose number is in the address: /trial?id=3."""
+    """Show the page of the trial whose number is in the address, as in /trial?id=3."""
     st.header(TITLE)
     st.markdown("[All trials](/runs)")
     number = words.number("trial", "id", 1, 1, 2**53 - 1)
@@ -39,7 +39,7 @@ def page(snapshot: Snapshot) -> None:
 
 
 def said(snapshot: Snapshot, number: int) -> None:
-    """Show what people said of the trial, and the SQL with which more is said."""
+    """Show the tags and remarks of the trial, and the SQL that adds more."""
     words_ = read(snapshot, "labelled", where=given(trial=number)).row(0, named=True)
     for name in ("tags", "remarks"):
         if words_[name]:
@@ -50,7 +50,7 @@ def said(snapshot: Snapshot, number: int) -> None:
 
 
 def attempts(snapshot: Snapshot, number: int) -> None:
-    """Show where each attempt ran, of which code, how it ended, its log and its definition."""
+    """Show each attempt's machine, code version, end, log and definition."""
     st.subheader("Attempts")
     frame = read(snapshot, "attempts", where=given(trial=number))
     if frame.is_empty():
@@ -62,14 +62,14 @@ def attempts(snapshot: Snapshot, number: int) -> None:
         if row["log_tail"]:
             with st.expander(f"Log tail of attempt {row['attempt']}"):
                 st.code(row["log_tail"], language=None, wrap_lines=True)
-    # All attempts of a trial run one definition; the newest is shown, in case they do not.
+    # All attempts of a trial should have one definition; should they differ, the newest is shown.
     with st.expander(f"The definition (spec.json), {frame['spec_id'][-1]}"):
         st.json(json.loads(frame["spec"][-1]), expanded=1)
     showing.sql(named("attempts"), where=given(trial=number))
 
 
 def curve(snapshot: Snapshot, number: int) -> None:
-    """Show the loss over steps, a colour per attempt and a line per task."""
+    """Show the loss over steps, with a colour per attempt and a line per task."""
     frame = read(snapshot, "curve", where=given(trial=number), rows=DRAWN)
     if frame.is_empty():
         return
@@ -80,8 +80,8 @@ def curve(snapshot: Snapshot, number: int) -> None:
 
 
 def results(snapshot: Snapshot, number: int) -> None:
-    """Show every dataset after every task."""
-    # Whole test sets, after the end of a task, of what was deployed: what a report would show.
+    """Show the results on every dataset after every task."""
+    # Only results of deployed models on whole test sets at the ends of tasks, as in a report.
     where = given(trial=number, weights="deployed", fraction=1.0, at_end=True)
     frame = read(snapshot, "measured", where=where, rows=DRAWN)
     if frame.is_empty():

@@ -1,7 +1,7 @@
-"""Choose from the sentence: one widget per word, kept in the address under the word's name.
+"""Widgets for the words of a sentence, whose values are kept in the page's address.
 
-A link must mean the same later, so everything that a page shows stands in its address, also what it
-begins with. A value of the address that is not in the catalog is named, and not silently replaced.
+A link must show the same page later, so all choices of a page are in its address, its defaults too.
+A value in the address that is not in the catalog is reported, and not silently replaced.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from screens.reading import Snapshot, declared, largest
 
 __all__ = ["MEANING", "MEASURES", "begin", "check", "choose", "chosen", "insert", "measure"]
 __all__ += ["number", "one_of", "quoted", "setting", "several"]
-# What each word of a menu means; it is shown beside the menu.
+# The help text beside each menu.
 ABOUT = {
     "backbone": "The CLIP that a trial begins with.",
     "stream": "What is learned, in which order: tasks, one after another, and what is measured.",
@@ -28,16 +28,16 @@ ABOUT = {
     "merging": "How weights of several moments are combined into one.",
     "tag": "A word that somebody has put on a trial or on its study.",
 }
-# Names that a message lists
+# The most names that a message lists
 LISTED = 12
 
 
 def begin(key: str, first: object, options: Sequence[object] = ()) -> None:
-    """Put what a widget begins with into the address, unless something is there already.
+    """Put a widget's first value into the address, unless one is there already.
 
-    Streamlit leaves a default out of the address. So widgets have none, and the first value is put
-    there as if somebody had chosen it. A page reached by its link starts with an empty address and
-    keeps what was chosen.
+    Streamlit leaves a default out of the address, so widgets have none, and the first value is put
+    there as if somebody had chosen it. A page that is opened from the menu starts with an empty
+    address, and keeps earlier choices.
     """
     there = key in st.query_params
     if there and (not options or key in st.session_state or st.query_params[key] in options):
@@ -57,7 +57,7 @@ def choose(
     first: str | None = None,
     empty: str = "any",
 ) -> str | None:
-    """Return one of the options or, where none must be chosen, None."""
+    """Return the chosen option, or None where the choice may be left empty."""
     if first is not None:
         return chosen(label, options, key, first)
     check(key, options, empty)
@@ -73,9 +73,9 @@ def choose(
 
 
 def chosen(label: str, options: Sequence[str], key: str, first: str, quiet: bool = False) -> str:
-    """Return one of the options, which stands in the address even if it is the first.
+    """Return the chosen option, which is in the address even if it is the first.
 
-    quiet: a wrong value in the address has been named by the caller.
+    With `quiet` the caller reports a wrong value in the address.
     """
     if not quiet:
         check(key, options, first)
@@ -92,7 +92,7 @@ def chosen(label: str, options: Sequence[str], key: str, first: str, quiet: bool
 
 
 def one_of(label: str, options: Sequence[str], key: str, hide: bool = False) -> str:
-    """Return one of a few options that stand side by side; the first where none is chosen."""
+    """Return the chosen one of a few options shown side by side; the first where none is chosen."""
     first = options[0]
     check(key, options, first)
     begin(key, first, options)
@@ -109,7 +109,7 @@ def one_of(label: str, options: Sequence[str], key: str, hide: bool = False) -> 
 def several(
     label: str, options: Sequence[str], key: str, first: Sequence[str] = (), about: str = ""
 ) -> list[str]:
-    """Return some of the options; all of them stand in the address, in the order of choosing."""
+    """Return the chosen options; they are in the address, in the order of choosing."""
     known = st.query_params.get_all(key)
     for value in known:
         _warn(key, value, options, "the others")
@@ -122,7 +122,7 @@ def several(
 
 
 def number(label: str, key: str, first: int, least: int, most: int) -> int:
-    """Return a whole number between two bounds, which stands in the address."""
+    """Return the chosen whole number between two bounds, which is in the address."""
     text = st.query_params.get(key)
     if text is not None and not (text.isdecimal() and least <= int(text) <= most):
         st.warning(
@@ -140,7 +140,7 @@ def number(label: str, key: str, first: int, least: int, most: int) -> int:
 
 
 def check(key: str, options: Sequence[str], instead: str) -> None:
-    """Say so if the address names something that is not there; `instead`: what is shown."""
+    """Show a warning if the address names something unknown; `instead` is shown in its place."""
     _warn(key, st.query_params.get(key), options, instead)
 
 
@@ -158,10 +158,10 @@ def _warn(key: str, value: str | None, options: Sequence[str], instead: str) -> 
 
 
 def setting(snapshot: Snapshot) -> dict[str, str] | None:
-    """Return backbone, stream and budget, within which methods are compared; None without trials.
+    """Return the chosen backbone, stream and budget, within which methods are compared.
 
-    Those of the most trials come first. The words of another are chosen freely, and a combination
-    without trials shows so.
+    Those of the most trials are the default. Any combination can be chosen; one without trials is
+    reported as such. Returns None without trials.
     """
     start = largest(snapshot)
     if not start:
@@ -175,7 +175,7 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
 
 
 def measure() -> str:
-    """Return what methods are ranked by; the widget and the address say it in words."""
+    """Return the measure that methods are ranked by, chosen in words."""
     names = {words: name for name, words in MEASURES.items()}
     options = list(names)
     return names[chosen("Which method … (measure)", options, "measure", options[0])]
@@ -192,7 +192,7 @@ def quoted(value: object) -> str:
 def insert(
     words: Mapping[str, Sequence[str]], seeds: int, first_seed: int = 0, study: str = ""
 ) -> str:
-    """Return the INSERT of the product of all words; what is there already is left alone."""
+    """Return the INSERT of the product of all words; trials that exist already are left alone."""
     tables = []
     for word, names in words.items():
         values = ", ".join(f"({quoted(name)})" for name in names)

@@ -1,5 +1,6 @@
-"""The pairs that are learned from: formats that read pairs, tasks cut from sequences, mixtures that
-make batches. Imports no duckdb.
+"""Training data: formats that read pairs, tasks cut from sequences, mixtures that make batches.
+
+Nothing here imports duckdb.
 
 Shapes: B pairs in a batch, N pairs in a dataset, H x W pixels, L tokens.
 """
@@ -17,13 +18,13 @@ from schema.checks import parts, rows
 from schema.checks.preprocessing import Preprocessing
 from streams.pictures import Crop
 
-# Where a pair of a batch came from.
+# The source that a pair of a batch came from.
 UPDATE, BUFFER, PRETRAINING = range(3)
 EVERY = slice(None)
 
 
 class Pairs(Protocol):
-    """One split of one dataset, by index."""
+    """The image-text pairs of one split of a dataset, read by index."""
 
     # (N,) int64: index into the dataset row's `classes`; -1 where there is none.
     labels: np.ndarray
@@ -31,63 +32,65 @@ class Pairs(Protocol):
     def __len__(self) -> int: ...
 
     def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """(B, 3, H, W) uint8; `crops`: what is cut from each whole picture, in place of the square
-        in its middle.
+        """Return the images (B, 3, H, W), uint8.
+
+        `crops` are cut from the whole pictures, in place of the squares in their middle.
         """
         ...
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """One training caption each, of `part` of the pairs; `rng` chooses where a pair has
-        several, and goes on as for all.
+        """Return one training caption for each pair in `part`.
+
+        `rng` chooses where a pair has several, and advances as if all pairs had been read.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A batch as the data has it."""
+    """A batch as it is read: uint8 images, captions, and the pairs' origins."""
 
-    # (B, 3, H, W) uint8, or a part of them that was asked for; on the CPU, or the device that
-    # decodes JPEGs
+    # (B, 3, H, W) uint8, or the requested part of them; on the CPU, or on the device that decodes
+    # JPEGs
     images: Tensor
     # B captions, one for each image.
     captions: list[str]
     # (B,) int8: UPDATE, BUFFER or PRETRAINING.
     sources: np.ndarray
-    # Whose pairs they are, and which of them, in this order.
+    # The datasets that the pairs come from, with their indices, in the order of the batch.
     chosen: list[tuple[Pairs, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as an objective sees it."""
+    """A batch in the form that objectives use: normalised images and token ids."""
 
     # (B, 3, H, W) float32, normalised.
     images: Tensor
     # (B, L) int64.
     texts: Tensor
-    # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order; on the CPU, where it can be asked
-    # without waiting
+    # (B,) int8: UPDATE, BUFFER or PRETRAINING, in this order; on the CPU, where reading it does not
+    # wait for the device
     sources: Tensor
 
 
 @dataclass(frozen=True)
 class FetchedTo:
-    """Where a node keeps the shards of streams that it fetched, for all processes on it."""
+    """The folder of a node's cache of fetched shards, which its processes share, and its budget."""
 
     folder: Path
-    # What they may take; those that were used last stay
+    # The most bytes that they may take; the least recently used are removed
     budget_bytes: int
 
 
 class DatasetError(ValueError):
-    """A dataset row that its format cannot read."""
+    """A dataset row cannot be read by its format."""
 
 
 class ContradictionError(DatasetError):
-    """A dataset row that says something else than the files at its place."""
+    """A dataset row contradicts the files at its location."""
 
 
 def open_pairs(
@@ -97,11 +100,11 @@ def open_pairs(
     preprocessing: Preprocessing | None = None,
     fetched_to: FetchedTo | None = None,
 ) -> Pairs:
-    """Open `train` or `test` of a dataset row as the definition has it.
+    """Open the split `train` or `test` of a dataset row of a definition.
 
-    What is derived from the dataset is kept under `cache`. `preprocessing`: how the backbone wants
-    its images; None: as OpenAI's CLIP does. `fetched_to`: where streams of shards at an address are
-    fetched to; None: a folder of `cache`, without a budget.
+    Data derived from the dataset is kept under `cache`. `preprocessing` is that of the backbone;
+    None means that of OpenAI's CLIP. Shards at an address are fetched to `fetched_to`; None means a
+    folder of `cache`, without a budget.
 
     Raises:
         DatasetError: no such format, a key in `params` that the format does not have, or a value of
@@ -117,10 +120,9 @@ def open_pairs(
 
 
 def compare(dataset: Mapping[str, Any], split: str, cache: Path) -> None:
-    """Compare a dataset row with what the files of a split say, without reading an image or a
-    caption.
+    """Compare the classes in a dataset row with those in the files of a split.
 
-    A format whose files name no classes has nothing to compare.
+    No image or caption is read. For a format whose files name no classes nothing is compared.
 
     Raises:
         ContradictionError: the two sides differ; names both.
@@ -132,8 +134,7 @@ def compare(dataset: Mapping[str, Any], split: str, cache: Path) -> None:
 
 
 def image_px(dataset: Mapping[str, Any]) -> int:
-    """Return the side of the squares that a dataset row's images are made, in pixels; of all
-    formats.
+    """Return the side of the square images of a dataset row, in pixels, for any format.
 
     Raises:
         DatasetError: as `open_pairs`.

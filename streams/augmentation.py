@@ -1,10 +1,9 @@
-"""Augmented images: torchvision's transforms, as open_clip chains them, each image by a seed of its
-own.
+"""Image augmentation: torchvision's transforms, chained as in open_clip, with a seed per image.
 
-What becomes of an image follows from (trial's seed, task, number of the draw, place in the batch)
-alone, so a trial that is resumed augments as one that was never killed, and any number of processes
-as one. A crop is of the whole picture, which is why it is drawn here and cut where pictures are
-decoded. There is no flip, in FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and open_clip alike.
+The result depends only on the image and (trial's seed, task, number of the draw, place in the
+batch), so a resumed trial augments like one that was never killed, and several processes like one.
+A crop is taken from the whole picture, so its box is drawn here and cut where pictures are decoded.
+There is no flip, as in FoMo-in-Flux (https://arxiv.org/abs/2408.14471) and open_clip.
 """
 
 import threading
@@ -18,7 +17,7 @@ from torchvision.transforms import RandomResizedCrop, v2
 from schema.checks.augmentation import Augmentation
 from streams.pictures import Box
 
-# Pictures are decoded by several threads, and all of them share torch's random state.
+# Held while torch's random state is seeded, which all decoding threads share.
 ALONE = threading.Lock()
 
 
@@ -51,7 +50,7 @@ def coloured(images: Tensor, how: Augmentation, seed_of: Callable[[int], int]) -
 
 
 def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:
-    """Return the change of the colours of one (3, P, P) uint8 image; None if there is none."""
+    """Return the colour transform of one image (3, P, P), uint8; None if there is none."""
     steps: list[torch.nn.Module] = []
     if how.color_jitter is not None:
         steps.append(v2.RandomApply([v2.ColorJitter(*how.color_jitter)], p=how.color_jitter_prob))
@@ -62,9 +61,7 @@ def transform(how: Augmentation) -> Callable[[Tensor], Tensor] | None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Torch's random state is that of a seed, for one thread at a time; afterwards it is what it
-    was.
-    """
+    """Seed torch's random state within the block, one thread at a time, and restore it."""
     with ALONE, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

@@ -1,9 +1,8 @@
-"""Bounded buffers, and what they keep of earlier tasks: the policies of `mixture.buffer_policy`,
-one function each. Pure.
+"""Bounded buffers of earlier tasks' pairs: a pure function for each `mixture.buffer_policy`.
 
-Each is a function of the earlier tasks and a seed alone, so a mixture begun anew keeps the same
-pairs, and there is no state to save. Each keeps what could have been kept: a pair that is dropped
-after one task is in no later task's buffer, so the past never has to be stored whole.
+A buffer depends on the earlier tasks and a seed alone, so a restarted mixture keeps the same pairs,
+and there is no state to save. A pair that is dropped after one task is in no later task's buffer,
+so the policies could run without storing all past data.
 
 Shapes: n_t pairs of task t, N pairs of all earlier tasks, K <= `size_pairs` pairs kept.
 """
@@ -18,14 +17,15 @@ Policy = Callable[[Sequence[np.ndarray], int, Sequence[int]], np.ndarray]
 
 
 class BufferError(ValueError):
-    """A buffer that cannot be kept."""
+    """The settings of a buffer are invalid."""
 
 
 def kept(
     policy: str, earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]
 ) -> np.ndarray:
-    """(K,) int64, ascending: which of the N pairs the policy keeps. `earlier`: (n_t,) int64 a task,
-    the concept of each pair.
+    """Return the ascending indices of the pairs that the policy keeps, (K,) int64.
+
+    `earlier` holds the concept of each pair, (n_t,) int64 per task.
 
     Raises:
         BufferError: no such policy, or a size below one pair.
@@ -46,16 +46,18 @@ def kept(
 
 
 def reservoir(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]) -> np.ndarray:
-    """Every pair ever seen has the same chance: algorithm R (Vitter 1985, doi 10.1145/3147.3165),
-    as experience replay takes it (https://arxiv.org/abs/1902.10486). Pair n goes to a place from 0
-    to n, and is dropped from `size_pairs` on.
+    """Keep each pair seen so far with the same probability.
+
+    This is algorithm R (Vitter 1985, doi 10.1145/3147.3165), as used in experience replay
+    (https://arxiv.org/abs/1902.10486). Pair n draws a place from 0 to n, and is dropped if it is
+    `size_pairs` or more.
     """
     places, seen = np.empty(size_pairs, np.int64), 0
     for task, concepts in enumerate(earlier, 1):
         pairs = seen + np.arange(len(concepts))
         drawn = np.random.default_rng([*seed, task]).integers(0, pairs + 1)
         slots = np.where(pairs < size_pairs, pairs, drawn)
-        # Where several pairs go to one place, the last of them stays.
+        # Of several pairs that draw the same place, the last is kept.
         places[slots[slots < size_pairs]] = pairs[slots < size_pairs]
         seen += len(concepts)
     return places
@@ -64,25 +66,28 @@ def reservoir(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int
 def class_balanced(
     earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]
 ) -> np.ndarray:
-    """Keep as many pairs of each concept as of any other that has them: the greedy sampler of GDumb
-    (Prabhu et al., ECCV 2020), whose buffer gives up a random pair of its largest class where a
-    smaller one arrives.
+    """Keep equally many pairs of each concept, as far as it has them.
+
+    This is the greedy sampler of GDumb (Prabhu et al., ECCV 2020), whose buffer drops a random pair
+    of its largest class when a pair of a smaller one arrives.
     """
     concepts = np.concatenate(earlier)
     return _apportioned(concepts, np.zeros(len(concepts)), size_pairs, _chances(earlier, seed))
 
 
 def equal(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]) -> np.ndarray:
-    """The same share for every earlier task: Cumulative-Equal of TiC-CLIP
-    (https://arxiv.org/abs/2310.16226).
+    """Keep the same share for every earlier task.
+
+    This is Cumulative-Equal of TiC-CLIP (https://arxiv.org/abs/2310.16226).
     """
     tasks = _tasks(earlier)
     return _apportioned(tasks, np.zeros(len(tasks)), size_pairs, _chances(earlier, seed))
 
 
 def exponential(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[int]) -> np.ndarray:
-    """The share of a task is half that of the task after it: Cumulative-Exp of TiC-CLIP
-    (https://arxiv.org/abs/2310.16226).
+    """Keep for each task half the share of the task after it.
+
+    This is Cumulative-Exp of TiC-CLIP (https://arxiv.org/abs/2310.16226).
     """
     tasks = _tasks(earlier)
     return _apportioned(tasks, len(earlier) - 1 - tasks, size_pairs, _chances(earlier, seed))
@@ -91,12 +96,12 @@ def exponential(earlier: Sequence[np.ndarray], size_pairs: int, seed: Sequence[i
 def _apportioned(
     groups: np.ndarray, halvings: np.ndarray, size_pairs: int, chances: np.ndarray
 ) -> np.ndarray:
-    """(K,): groups share the places in proportion to 2 ** -halvings, each as far as it has pairs,
-    the rest going to the others.
+    """Return the indices (K,) of pairs kept so that groups have shares of 2 ** -halvings.
 
-    The r-th pair of a group (from 0, by chance) claims a place at (r + 1/2) * 2 ** halvings, and
-    the lowest claims are kept (Webster's apportionment). More pairs only push others out, so no
-    pair ever comes back; equal claims go to whom came first. All arguments are (N,).
+    A group with too few pairs leaves the rest of its share to the others. The r-th pair of a group
+    (from 0, in random order) has the priority (r + 1/2) * 2 ** halvings, and the pairs with the
+    lowest are kept (Webster's apportionment), of equals the earliest. More pairs only displace
+    others, so a dropped pair never returns. Array arguments are (N,).
     """
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     order = np.lexsort((chances, group))
@@ -108,12 +113,12 @@ def _apportioned(
 
 
 def _tasks(earlier: Sequence[np.ndarray]) -> np.ndarray:
-    """(N,) int64: the task that each pair is of, from 0."""
+    """Return the task of each pair, from 0, (N,) int64."""
     return np.repeat(np.arange(len(earlier)), [len(concepts) for concepts in earlier])
 
 
 def _chances(earlier: Sequence[np.ndarray], seed: Sequence[int]) -> np.ndarray:
-    """(N,) float64 in [0, 1): each pair's own, whatever tasks follow."""
+    """Return a random number in [0, 1) per pair, independent of later tasks, (N,) float64."""
     return np.concatenate(
         [
             np.random.default_rng([*seed, task]).random(len(pairs))

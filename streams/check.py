@@ -1,7 +1,7 @@
-"""Look which datasets are at their place: what `python -m schema check` hands its rows to, as JSON.
+"""Check which datasets are at their locations, for `python -m schema check`.
 
-The database half must not load what decodes images, so this is a process of its own,
-`python -m streams.check`, which reads what is asked from standard input.
+The database half must not load code that decodes images, so this runs in a separate process,
+`python -m streams.check`, which reads the rows as JSON from standard input.
 """
 
 import json
@@ -28,13 +28,12 @@ Row = Mapping[str, Any]
 
 @dataclass
 class Finding:
-    """A report on one dataset: what is there of it.
+    """A report on one dataset: its state, its number of pairs, and remarks.
 
     Attributes:
-        pairs: by split, of the splits that are wanted and there.
-        remarks: what a person should know, a sentence each.
-        state: there; absent: a split that is wanted is not there, or cannot be read; refused: the
-            row and the files contradict each other.
+        pairs: the number of pairs of each wanted split that is there. remarks: what a person should
+        know, a sentence each. state: `there`; `absent` if a wanted split is not there or cannot be
+            read; `refused` if the row and the files contradict each other.
     """
 
     row: Row
@@ -43,7 +42,7 @@ class Finding:
     state: str = THERE
 
     def count(self, split: str) -> str:
-        """Return how many pairs there are, of those expected where the row says how many."""
+        """Return a split's number of pairs in words, with the expected number if there is one."""
         if split not in self.row["splits"]:
             return ""
         pairs, expected = self.pairs.get(split), self.row[f"{split}_pairs"]
@@ -57,7 +56,7 @@ class Finding:
         self.remarks += [one for one in dict.fromkeys(sentences) if one not in self.remarks]
 
     def fault(self, problem: Exception) -> None:
-        """Take down what made a split impossible to open, in its own words where it has any."""
+        """Record an error that kept a split from being opened, by its message if it has one."""
         if isinstance(problem, ContradictionError):
             self.state = REFUSED
         elif self.state == THERE:
@@ -69,12 +68,12 @@ class Finding:
 
 
 def look(row: Row, data: Path, every: bool = False) -> Finding:
-    """Open the splits that are wanted of a dataset, and decode some of their images, or every one.
+    """Open the wanted splits of a dataset, and decode some or all of their images.
 
-    Whatever is wrong with a dataset is told of it alone: the look at the others goes on.
+    Errors are recorded in the finding of this dataset, so that the check of others continues.
     """
     finding = Finding(row)
-    # What the catalog says of the row is known before anything is opened.
+    # Remarks on the row itself need no files.
     for problem in row.get("contradictions", ()):
         finding.fault(ContradictionError(problem))
     try:
@@ -87,14 +86,14 @@ def look(row: Row, data: Path, every: bool = False) -> Finding:
         finding.remark(*of_row(row))
     except DatasetError as problem:
         finding.fault(ContradictionError(problem))
-    # Whatever is wrong with one dataset, the look at the others goes on.
+    # Any error of one dataset must not stop the check of the others.
     except Exception as problem:  # noqa: BLE001
         finding.fault(problem)
     return finding
 
 
 def _look_at_split(finding: Finding, split: str, data: Path, every: bool) -> None:
-    """Open one split and note what is odd in it, or why it cannot be opened."""
+    """Open one split and record remarks on it, or why it cannot be opened."""
     try:
         pairs = open_pairs(finding.row, split, data)
         finding.remark(*of_split(finding.row, split, pairs, every))
@@ -106,10 +105,9 @@ def _look_at_split(finding: Finding, split: str, data: Path, every: bool) -> Non
 
 
 def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
-    """Return, by dataset, how its row and the files at its place contradict each other, where they
-    do.
+    """Return the contradictions between rows and the files at their locations, by dataset.
 
-    Nothing is decoded. What is absent here may be there where the job runs, so it is no
+    Nothing is decoded. Files that are absent here may be there where the job runs, so that is no
     contradiction.
     """
     refused: dict[str, str] = {}
@@ -126,7 +124,7 @@ def contradictions(rows: Iterable[Row], data: Path) -> dict[str, str]:
 
 
 def printed(findings: Iterable[Finding], console: Console) -> None:
-    """Print a line for each dataset, and beside it what a person should know."""
+    """Print a line for each dataset, with its remarks."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("dataset", "format", *SPLITS, "is", "says"):
         side: JustifyMethod = "right" if name in SPLITS else "left"
@@ -145,7 +143,7 @@ def printed(findings: Iterable[Finding], console: Console) -> None:
 
 
 def document(finding: Finding) -> dict[str, Any]:
-    """Return what a program is told of one dataset (`python -m schema check --json`)."""
+    """Return the JSON object about one dataset that `python -m schema check --json` prints."""
     splits = {}
     for split in SPLITS:
         pairs = finding.pairs.get(split)
@@ -164,9 +162,9 @@ def document(finding: Finding) -> dict[str, Any]:
 
 
 def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
-    """Draw a contact sheet of each dataset that is there, of its training pairs where it has any.
+    """Draw a contact sheet of each dataset that is there, of its training pairs if it has any.
 
-    Beside each picture lies a text file with the captions in full. Returns the files' names.
+    A text file beside each picture holds the captions in full. Returns the files' names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = []
@@ -179,7 +177,7 @@ def sheets(findings: Iterable[Finding], folder: Path) -> list[str]:
                 title = f"{name}, {split}: {len(pairs):,} pairs"
                 drawn(pairs, places, title).save(file)
                 file.with_suffix(".txt").write_text(written(pairs, places), "utf-8")
-            # With these twelve, more items are unreadable than the row allows.
+            # These twelve raise the number of unreadable items above what the row allows.
             except DatasetError as problem:
                 names.append(f"none of {name} ({problem})")
             else:
@@ -196,7 +194,7 @@ def main() -> int:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     findings = []
     for row in request["rows"]:
-        # The status prints nothing where there is no terminal.
+        # rich's status prints nothing where there is no terminal.
         with console.status(f"looking at {row['name']}"):
             findings.append(look(row, Path(request["data"]), request["every"]))
     drawn_files: list[str] = []

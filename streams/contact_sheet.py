@@ -1,8 +1,7 @@
-"""A contact sheet: images of a dataset, each with a caption that a model would learn it by.
+"""A contact sheet: images of a dataset, each with one of its training captions.
 
-A caption is written in the first font of this machine that has all its letters. What none of them
-has is written as its number, `<U+9CE5>`; the captions in full stand in a text file beside the
-sheet.
+A caption is drawn in the first font of this machine that has all its letters. A letter that no font
+has is written as its code, `<U+9CE5>`; a text file beside the sheet holds the captions in full.
 """
 
 import textwrap
@@ -25,9 +24,9 @@ LETTERS = 34
 LINES = 4
 # The heights of the letters.
 CAPTION_PX, TITLE_PX = 13, 18
-# A code that no font draws: what a font shows for it is its sign for a missing letter.
+# A code that no font has: a font draws its sign for a missing letter in place of it.
 NO_LETTER = "\U0010ffff"
-# Folders of fonts, and names that are tried first since their fonts hold many scripts.
+# Folders of fonts, and names that are tried first since these fonts cover many scripts.
 FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "~/.fonts")
 WIDE = ("NotoSansCJK-Regular", "NotoSans-Regular", "DejaVuSans", "Unifont", "ArialUnicode")
 
@@ -35,9 +34,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def drawn(pairs: Pairs, places: np.ndarray, title: str) -> Image.Image:
-    """Return the pairs at (B,) `places`, four a row, below a title. The same pairs give the same
-    picture.
-    """
+    """Draw the pairs at `places` (B,), four per row, below a title; it is deterministic."""
     images, captions = pairs.images(places), _captions(pairs, places)
     rows = -(-len(places) // COLUMNS)
     width = MARGIN_PX + COLUMNS * (TILE_PX + MARGIN_PX)
@@ -56,7 +53,7 @@ def drawn(pairs: Pairs, places: np.ndarray, title: str) -> Image.Image:
 
 
 def written(pairs: Pairs, places: np.ndarray) -> str:
-    """Return the captions of a sheet, a line each, in its order."""
+    """Return the captions of a sheet, one per line, in order."""
     lines = [" ".join(caption.split()) for caption in _captions(pairs, places)]
     return "\n".join(lines) + "\n"
 
@@ -72,7 +69,7 @@ def _write(pen: ImageDraw.ImageDraw, corner: tuple[int, int], lines: list[str], 
 
 
 def _font_for(text: str, px: int) -> Font:
-    """Return the first font that has all letters of a text, or the one that lacks fewest."""
+    """Return the first font that has all letters of a text, or the one that lacks the fewest."""
     usual = ImageFont.load_default(px)
     if text.isascii():
         return usual
@@ -81,7 +78,7 @@ def _font_for(text: str, px: int) -> Font:
         try:
             fonts.append(ImageFont.truetype(path, px))
         except OSError:
-            # The folders of fonts hold files that are none.
+            # The folders also hold files that are no fonts.
             continue
         if not _missing(text, fonts[-1]):
             return fonts[-1]
@@ -103,7 +100,7 @@ def _missing(text: str, font: Font) -> set[str]:
     sign = bytes(font.getmask(NO_LETTER))
     missing = set[str]()
     for letter in set(text):
-        # Every font has the letters of ASCII, and blanks have no picture to compare.
+        # Every font has the letters of ASCII, and blanks draw nothing that could be compared.
         if letter.isascii() or letter.isspace():
             continue
         if bytes(font.getmask(letter)) == sign:
@@ -112,7 +109,7 @@ def _missing(text: str, font: Font) -> set[str]:
 
 
 def _spelled(text: str, font: Font) -> str:
-    """Return the text with each letter that the font lacks as its number."""
+    """Return the text with each letter that the font lacks replaced by its code."""
     for letter in _missing(text, font):
         text = text.replace(letter, f"<U+{ord(letter):04X}>")
     return text

@@ -1,8 +1,8 @@
-"""Rows for what lies at a place: what `python -m schema draft` asks, as JSON on standard input.
+"""Propose dataset rows for a location, for `python -m schema draft`.
 
-Prints JSON: `datasets`, rows with `comments`; `order`, by which a sequence can be made of them
-(`year`, `class` or `whole`); `comments` on all of them. What cannot be guessed is said in a
-comment.
+It reads JSON from standard input and prints JSON: `datasets`, rows with `comments`; `order`, by
+which a sequence can be made of them (`year`, `class` or `whole`); `comments` on all of them.
+Comments name what cannot be guessed.
 """
 
 import json
@@ -26,10 +26,10 @@ from streams.formats.imagefolder import class_folders
 from streams.inspection import SHOWN, SPLITS, chosen
 from streams.pictures import opened_picture
 
-# How many images are opened to learn their sizes.
+# How many images are opened to sample their sizes.
 TRIED = 64
 YEAR = re.compile(r"(19|20)\d\d")
-# The share of the pairs that is proposed as a test split where none was seen.
+# The share of the pairs that is proposed as a test split where none was found.
 FULL_SHARE = 0.2
 # The image size that most backbones take.
 COMMON_PX = 224
@@ -37,14 +37,14 @@ Row = dict[str, Any]
 
 
 class NothingThereError(ValueError):
-    """A place holds nothing that a format reads."""
+    """No format can read the files at a location."""
 
 
 def drafted(place: Path, data: Path, name: str) -> Row:
-    """Return the rows for what lies at a place.
+    """Return the proposed rows for a location.
 
     Raises:
-        NothingThereError: no format reads it; says what lies there.
+        NothingThereError: no format can read it; the message says which files are there.
     """
     years = _years(place)
     if years:
@@ -59,7 +59,7 @@ def drafted(place: Path, data: Path, name: str) -> Row:
 
 
 def _years(place: Path) -> list[str]:
-    """Return the folders of a place, if all of them are called as years."""
+    """Return the folders of a location if all their names are years, else nothing."""
     if not place.is_dir():
         return []
     folders = class_folders(place)
@@ -69,10 +69,10 @@ def _years(place: Path) -> list[str]:
 
 
 def _row(place: Path, data: Path, name: str) -> Row:
-    """Return the row of one dataset, tried out.
+    """Return the proposed row of one dataset, after trying to open it.
 
     Raises:
-        NothingThereError: no format reads it.
+        NothingThereError: no format can read it.
     """
     for look in LOOKS:
         draft = look(place)
@@ -114,9 +114,10 @@ def _split(row: Row, draft: Draft) -> None:
 
 
 def _try_out(row: Row, draft: Draft, data: Path) -> None:
-    """Open both splits; write down their counts, the sizes of images, and what does not fit."""
+    """Open both splits, and add comments on their counts, image sizes and problems to the row."""
     for split in SPLITS:
-        # A draft that cannot be opened is still one: a person reads why and mends it.
+        # A row that cannot be opened is returned too, with the reason, so that a person can correct
+        # it.
         try:
             pairs = open_pairs(row, split, data)
         except (DatasetError, OSError) as problem:
@@ -124,7 +125,7 @@ def _try_out(row: Row, draft: Draft, data: Path) -> None:
             continue
         row[f"{split}_pairs"] = len(pairs)
         if isinstance(pairs, Files):
-            # Splits of one place say the same of it, which is said once.
+            # Both splits of one location give the same remarks, which are added once.
             beside = [*pairs.unused.lines(), *pairs.remarks]
             draft.comments += [line for line in beside if line not in draft.comments]
         if split == "train":
@@ -162,7 +163,7 @@ def _size(picture: bytes | Image.Image) -> tuple[int, int] | None:
 
 
 def _location(place: Path, data: Path) -> str:
-    """Return a path from the data folder, where it lies in there; else the whole path."""
+    """Return the path relative to the data folder if it lies in it, else the whole path."""
     place = place.resolve()
     if place.is_relative_to(data.resolve()):
         return place.relative_to(data.resolve()).as_posix()
@@ -170,7 +171,7 @@ def _location(place: Path, data: Path) -> str:
 
 
 def _what_lies_there(place: Path) -> str:
-    """Return what lies at a place that no format reads, and what would be read."""
+    """Return a message on a location that no format reads: what is there, and what can be read."""
     if place.is_file():
         files: Sequence[str] = [place.name]
     else:
@@ -189,7 +190,7 @@ def _what_lies_there(place: Path) -> str:
 
 
 def main() -> int:
-    """Return exit code 2 where nothing is there that a format reads; the message says what is."""
+    """Draft the rows and print them; return exit code 2 where no format reads the location."""
     request = json.load(sys.stdin)
     try:
         draft = drafted(Path(request["place"]), Path(request["data"]), request["name"])

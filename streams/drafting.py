@@ -1,5 +1,5 @@
-"""A draft of a dataset's row, filled by the looks of `streams/drafts.py`, and the words they look
-for.
+"""A draft of a dataset's row, filled by the detectors in `streams/drafts.py`, and the names they
+search for.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ PATHS = ("filepath", "file_name", "filename", "path", "image_path", "image", "fi
 
 @dataclass
 class Draft:
-    """A row in the making, of what a look has seen.
+    """A proposed dataset row, filled in by the detector of a format.
 
     Attributes:
-        location: where the dataset lies, if that is not the place itself.
-        has_splits: whether a training and a test split were seen.
+        location: where the dataset lies, if that is not the given location itself. has_splits:
+        whether a training and a test split were found.
     """
 
     form: str
@@ -51,7 +51,7 @@ class Draft:
             self.params |= {"train": train or test, "test": train or test}
 
     def name_classes(self, names: Sequence[str], where: str) -> None:
-        """Take the names of classes; names that read like files are written as words."""
+        """Set the names of the classes; names that look like file names are rewritten as words."""
         self.classes = [" ".join(name.replace("_", " ").split()) for name in names]
         if len(set(self.classes)) < len(names):
             self.classes = list(names)
@@ -59,8 +59,6 @@ class Draft:
 
 
 def first_of(names: Sequence[str], words: Sequence[str]) -> str | None:
-    """Return the first of the wanted words that is a name, whatever its case; as it is written
-    there.
-    """
+    """Return the name that equals the earliest of these words, ignoring case."""
     by_word = {name.casefold(): name for name in reversed(names)}
     return next((by_word[word] for word in words if word in by_word), None)

@@ -1,6 +1,6 @@
-"""Looks at a place, one for each format: a function that returns a draft, or None.
+"""Detectors, one for each format: each returns a draft for a location, or None.
 
-A look reads names and headers, a few records, and no image.
+A detector reads file names, headers and a few records, but no image.
 """
 
 import json
@@ -24,7 +24,7 @@ from streams.formats._unused import Unused
 from streams.formats.imagefolder import METADATA, class_folders, metadata_of
 from streams.pictures import SUFFIXES
 
-# How many rows or samples are read to learn what they hold.
+# How many rows or samples are read to see what they contain.
 LOOKED_AT = 200
 # Folders that torchvision's classes leave in their root.
 TORCHVISION = {
@@ -59,7 +59,7 @@ def torchvision_set(place: Path) -> Draft | None:
         return None
     inside = {path.name for path in place.iterdir()}
     for folder, name in TORCHVISION.items():
-        # The place may be the root that torchvision was given, or the folder that it left there.
+        # The location may be the root given to torchvision, or the folder that it made there.
         if folder in inside:
             location = place
         elif folder == place.name:
@@ -122,7 +122,7 @@ def parquet(place: Path) -> Draft | None:
     _split_files(draft, place, files, ".parquet")
     if "image" not in images:
         draft.params["image"] = images[0]
-    # A text may be a caption or the name of a class: what the column is called decides.
+    # A text may be a caption or the name of a class; the column's name decides.
     caption, label = first_of(texts, CAPTIONS), first_of(labels, LABELS)
     if label:
         draft.params["label"] = label
@@ -139,7 +139,7 @@ def parquet(place: Path) -> Draft | None:
     if caption:
         draft.params["caption"] = caption
         draft.comments.append(f"Seen: captions in column {caption}.")
-    # Images alone teach nothing: there must be a text or a class beside them.
+    # Images alone cannot be trained on, so a text or a class is required.
     if not caption and not label:
         return None
     return draft
@@ -213,7 +213,7 @@ LOOKS: tuple[Callable[[Path], Draft | None], ...] = (
 
 
 def _files_of(place: Path, endings: tuple[str, ...], deep: bool = True) -> list[Path]:
-    """Return the files of a place with these endings, sorted: the place itself, or those in it."""
+    """Return the files at a location with these endings, sorted: itself, or those in the folder."""
     if place.is_file():
         inside: Iterable[Path] = [place]
     elif deep:
@@ -222,7 +222,7 @@ def _files_of(place: Path, endings: tuple[str, ...], deep: bool = True) -> list[
         inside = place.iterdir()
     files = []
     for path in inside:
-        # A file that was named is taken whatever it is called; hidden ones in a folder are not.
+        # A file given by name is always used; hidden files in a folder are not.
         hidden = path != place and path.name.startswith(".")
         if path.suffix in endings and path.is_file() and not hidden:
             files.append(path)
@@ -260,7 +260,7 @@ def _split_files(
 
 
 def _stem(name: str) -> str:
-    """Return the word that says the split, at the beginning of a file's name."""
+    """Return the word for the split that a file's name begins with."""
     return max((word for word in (*TRAIN, *TEST) if name.startswith(word)), key=len)
 
 
@@ -269,7 +269,7 @@ def _holds_pictures(folder: Path) -> bool:
 
 
 def _label_of(draft: Draft, table: Table) -> None:
-    """Take the classes of a table's label column, if it has one."""
+    """Set the classes from a table's label column, if it has one."""
     label = first_of(table.columns, LABELS)
     if not label:
         return
@@ -287,7 +287,7 @@ def _label_of(draft: Draft, table: Table) -> None:
 
 
 def _numbered(draft: Draft, count: int) -> None:
-    """Name classes of which only the numbers are known."""
+    """Set placeholder names for classes of which only the numbers are known."""
     draft.classes = _placeholders(count)
     draft.comments.append(
         f"To decide: the names of the {count} classes. The files say numbers alone, and a model "
@@ -297,7 +297,7 @@ def _numbered(draft: Draft, count: int) -> None:
 
 
 def _captions_in_json(draft: Draft, file: Path, samples: Sequence[Any]) -> None:
-    """Take the key of the .json members that holds captions."""
+    """Set the key of the .json members that holds captions."""
     records = [span(file, *parts[".json"]) for parts in samples if ".json" in parts]
     for key in CAPTIONS:
         if any(texts_in(record, f"json:{key}") for record in records):
@@ -319,8 +319,8 @@ def _arguments(name: str) -> tuple[str, ...]:
 
 
 def _torchvision_classes(name: str, root: Path) -> list[str]:
-    """Return the class names that torchvision knows of a dataset; none where it knows none."""
-    # Whatever torchvision raises for a folder that is not whole, names are then not known.
+    """Return the class names of a dataset of torchvision; empty where it knows none."""
+    # torchvision may raise anything for an incomplete folder; the names are then unknown.
     try:
         opened = getattr(datasets, name)(root)
     except (RuntimeError, OSError, ValueError, TypeError, ImportError):
@@ -335,5 +335,5 @@ def _torchvision_classes(name: str, root: Path) -> list[str]:
 
 
 def _placeholders(count: int) -> list[str]:
-    """Return names for classes of which only the numbers are known."""
+    """Return placeholder names for `count` classes."""
     return [f"class {number}" for number in range(count)]

@@ -1,7 +1,8 @@
-"""Remarks that a person should read of a dataset before it is trained on: a sentence for each thing
-that is odd.
+"""Remarks on oddities of a dataset, which a person should read before training on it: a sentence
+for each.
 
-What contradicts the row is not here: a format refuses it when it is opened.
+Contradictions between row and files are not found here: a format raises an error for them when it
+is opened.
 """
 
 import hashlib
@@ -27,23 +28,23 @@ SPLITS = ("train", "test")
 TRIED = 32
 # How many images are decoded at once, so that memory stays bounded.
 CHUNK = 256
-# How many names a sentence gives.
+# The most names in a sentence.
 SHOWN = 5
-# The share of the test images that lie in the training split, above which the two are no splits.
+# The share of test images found in the training split from which the splits are refused.
 SAME = 0.999
 Row = Mapping[str, Any]
 
 
 def chosen(name: str, pairs: int, count: int) -> np.ndarray:
-    """Return (min(count, pairs),) ascending places that depend on the name and the size alone."""
+    """Return min(count, pairs) ascending indices that depend only on the name and the size."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return np.sort(rng.choice(pairs, min(count, pairs), replace=False))
 
 
 def some_of(name: str, pairs: Pairs, count: int) -> np.ndarray:
-    """Return (min(count, N),) places to look at; of a stream of shards those of one shard alone.
+    """Return the indices of up to `count` pairs to inspect, (min(count, N),).
 
-    Another shard might have to be fetched, whole, for each of them.
+    For a stream of shards all are of one shard, as any other might have to be fetched whole.
     """
     if not isinstance(pairs, ShardPairs):
         return chosen(name, len(pairs), count)
@@ -52,7 +53,7 @@ def some_of(name: str, pairs: Pairs, count: int) -> np.ndarray:
 
 
 def of_split(row: Row, split: str, pairs: Pairs, every: bool) -> Iterator[str]:
-    """Yield what is odd in one split; `every`: decode every image, not only some.
+    """Yield remarks on one split; `every` decodes all images instead of some.
 
     Raises:
         DatasetError: too many images cannot be read.
@@ -78,21 +79,22 @@ def of_split(row: Row, split: str, pairs: Pairs, every: bool) -> Iterator[str]:
 
 
 def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]:
-    """Yield what lies at the place of a dataset and is used by none of its splits, all of them
-    opened.
+    """Yield remarks on files at a dataset's location that none of its splits uses.
+
+    `opened` must hold all splits.
     """
     sentences: dict[str, str] = {}
     covered: set[Path] = set()
     for split, pairs in opened.items():
         if not isinstance(pairs, Files):
             return
-        # Splits of one place say the same of it, which is said once.
+        # Splits of one location give the same remarks, which are yielded once.
         for line in pairs.unused.lines():
             sentences.setdefault(line, split)
         for remark in pairs.remarks:
             sentences.setdefault(remark, split)
         covers = getattr(pairs.source, "covers", None)
-        # A source that does not say what it covers may use everything in the data folder.
+        # A source that does not list its files may use everything in the data folder.
         if covers is None:
             covers = [Path(data)]
         covered.update(covers)
@@ -102,17 +104,16 @@ def of_place(row: Row, opened: Mapping[str, Pairs], data: Path) -> Iterator[str]
     for split in SPLITS:
         if split not in opened:
             elsewhere.append(str(row["params"].get(split, "")))
-    # A split that is not asked for and has no place of its own may be anywhere.
+    # A split that is not wanted and has no location of its own may use any file.
     if all(elsewhere):
         yield from _beside(row, covered, elsewhere, data)
 
 
 def of_both(row: Row, train: Pairs, test: Pairs, every: bool) -> Iterator[str]:
-    """Yield whether images of the test split lie in the training split too, byte for byte.
+    """Yield a remark if test images are also in the training split, byte for byte.
 
     Raises:
-        DatasetError: all that were looked at do, so that nothing would be measured on unseen
-            images.
+        DatasetError: all inspected ones are, so nothing would be measured on unseen images.
     """
     if not isinstance(train, Files) or not isinstance(test, Files):
         return
@@ -138,7 +139,7 @@ def of_both(row: Row, train: Pairs, test: Pairs, every: bool) -> Iterator[str]:
 
 
 def of_row(row: Row) -> Iterator[str]:
-    """Yield what is odd in the row itself."""
+    """Yield remarks on the row itself."""
     if row["kind"] == "classification" and not row["classes"]:
         yield "its row names no classes: a trial over it is refused until they are in"
     first: dict[str, str] = {}
@@ -150,7 +151,7 @@ def of_row(row: Row) -> Iterator[str]:
 
 
 def _labels(row: Row, split: str, pairs: Pairs) -> Iterator[str]:
-    """Yield which pairs have no class, and which classes no pairs."""
+    """Yield remarks on pairs without a class, and classes without pairs."""
     if row["kind"] != "classification":
         return
     unlabelled, met = int((pairs.labels < 0).sum()), set(pairs.labels.tolist())
@@ -167,7 +168,7 @@ def _labels(row: Row, split: str, pairs: Pairs) -> Iterator[str]:
 
 
 def _unreadable(split: str, pairs: Files, tried: int) -> Iterator[str]:
-    """Yield which images cannot be read, and why."""
+    """Yield a remark on images that cannot be read, with the reason."""
     if pairs.corrupt:
         named = []
         for name in pairs.corrupt:
@@ -179,7 +180,7 @@ def _unreadable(split: str, pairs: Files, tried: int) -> Iterator[str]:
 
 
 def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
-    """Yield how many pictures hide colours under clear pixels, and how many lie on their side."""
+    """Yield remarks on pictures with colours under transparent pixels, and on rotated ones."""
     hiding, turned = [], []
     for place in places.tolist():
         try:
@@ -189,7 +190,7 @@ def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
             if not pairs.upright and _orientation(picture) != 1:
                 turned.append(pairs.name(place))
         except UNREADABLE:
-            # It is counted among the unreadable ones already.
+            # It was counted as unreadable already.
             continue
     if hiding:
         yield (
@@ -206,13 +207,13 @@ def _pictures(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
 
 
 def _orientation(picture: bytes | Image.Image) -> int:
-    """Return how the camera was held, as EXIF numbers it; 1: upright, or nothing is said."""
+    """Return the EXIF orientation of a picture; 1 means upright or not given."""
     with opened_picture(picture) as opened:
         return int(opened.getexif().get(ORIENTATION, 1))
 
 
 def _captions(split: str, pairs: Files, places: np.ndarray) -> Iterator[str]:
-    """Yield how many captions look like a list that was written as one text."""
+    """Yield a remark on captions that look like a list written as one text."""
     lists = []
     for place in places.tolist():
         for text in pairs.source.texts(int(pairs.items[place])):
@@ -234,21 +235,19 @@ def _is_list(text: str) -> bool:
     try:
         return isinstance(json.loads(text), list)
     except ValueError:
-        # No JSON, but what Python writes for a list of texts begins so.
+        # This is no JSON, but the beginning of Python's repr of a list of strings.
         return text[1:2] in "'\""
 
 
 def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
-    """Return the names of test images with the same bytes as a training image; only sizes in common
-    are read.
-    """
-    # Files of another size have other bytes, so only those of a size in common are read.
+    """Return the names of test images whose bytes equal those of a training image."""
+    # Files of different sizes differ, so only those of a common size are read.
     sizes: dict[int, list[int]] = {}
     for place in places.tolist():
         sizes.setdefault(_size(test, place), []).append(place)
     digests: dict[bytes, list[str]] = {}
     for size, some in sizes.items():
-        # Of an image that is not there no bytes can be compared.
+        # A missing image has no bytes to compare.
         if size <= 0:
             continue
         for place in some:
@@ -261,7 +260,7 @@ def _twins(train: Files, test: Files, places: np.ndarray) -> list[str]:
 
 
 def _size(pairs: Files, place: int) -> int:
-    """Return the bytes of an image; -1 where it is not there."""
+    """Return the size of an image in bytes; -1 where it does not exist."""
     try:
         return int(pairs.source.size(int(pairs.items[place])))  # type: ignore[attr-defined]
     except FileNotFoundError:
@@ -278,16 +277,16 @@ def _digest(pairs: Files, place: int) -> bytes:
 
 
 def _beside(row: Row, covered: set[Path], elsewhere: list[str], data: Path) -> Iterator[str]:
-    """Yield how many files lie at the location and belong to no split, by ending.
+    """Yield a remark on files at the location that belong to no split, counted by ending.
 
-    `covered`: what the opened splits account for. `elsewhere`: where the others are, in the
-    location.
+    `covered` are the files that the opened splits use, `elsewhere` the sub-locations of the other
+    splits.
     """
     location = data / str(row["location"])
     if not location.is_dir() or location.resolve() == data.resolve():
-        # A single file, or the data folder that all datasets share, has no files beside it.
+        # A location that is a file, or the data folder that all datasets share, is not checked.
         return
-    # Real paths, as a place may be reached through links.
+    # Real paths are compared, as a location may be reached through links.
     covered = {path.resolve() for path in covered}
     for pattern in elsewhere:
         covered |= {path.resolve() for path in location.glob(pattern)}

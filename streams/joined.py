@@ -1,4 +1,4 @@
-"""Several streams of shards as one: the pairs of several datasets that a pool walks together."""
+"""Several streams of shards joined to one, for the pool of several datasets."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -14,7 +14,7 @@ from streams.pictures import Crop, pixels
 
 
 class JoinedPairs:
-    """The `Pairs` of several streams of shards, numbered one stream after the other.
+    """The `Pairs` of several concatenated streams of shards.
 
     Shapes: B pairs asked for, P = `image_px` pixels.
     """
@@ -22,7 +22,7 @@ class JoinedPairs:
     def __init__(self, parts: Sequence[ShardPairs]) -> None:
         self.parts, self.image_px = list(parts), parts[0].image_px
         self.sizes: np.ndarray = np.concatenate([part.sizes for part in parts])
-        # (D + 1,) int64: the number of the first pair of each part, and the end
+        # (D + 1,) int64: the number of the first pair of each of D parts, and the end
         self.first: np.ndarray = np.cumsum([0, *map(len, parts)], dtype=np.int64)
         # The number of the first shard of each part, and the end
         self.first_shard: np.ndarray = np.cumsum([0, *[len(part.sizes) for part in parts]])
@@ -34,12 +34,12 @@ class JoinedPairs:
         return int(self.first[-1])
 
     def hold(self, shards: int) -> None:
-        """Keep the tables of so many shards of each part."""
+        """Keep as many shards of each part open as `shards`, the most recently used."""
         for part in self.parts:
             part.hold(shards)
 
     def expect(self, shards: Sequence[int]) -> None:
-        """Have shards at hand soon."""
+        """Begin to fetch shards in the background."""
         numbers = np.asarray(shards, np.int64)
         for part, (begin, end) in zip(self.parts, pairwise(self.first_shard), strict=True):
             mine = numbers[(begin <= numbers) & (numbers < end)]
@@ -47,7 +47,7 @@ class JoinedPairs:
                 part.expect((mine - begin).tolist())
 
     def runs(self, indices: np.ndarray) -> list[tuple[Pairs, np.ndarray]]:
-        """Return the pairs by the stream that they are of, in their order."""
+        """Return runs of consecutive pairs of the same stream, with the stream, in order."""
         owners, runs = self._owners(indices), list[tuple[Pairs, np.ndarray]]()
         turns = np.flatnonzero(np.diff(owners)) + 1
         for some in np.split(np.arange(len(indices)), turns):
@@ -78,7 +78,7 @@ class JoinedPairs:
     def opened(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
     ) -> Iterator[Any]:
-        """Return of each pair what its picture is decoded to, or why it is unreadable."""
+        """Return each pair's decoded picture, or the error that makes it unreadable."""
         images: list[Any] = [None] * len(indices)
         for part, places, own in self._each(indices):
             decoded = part.opened(own, _some(crops, places), decode)
@@ -89,7 +89,7 @@ class JoinedPairs:
     def shown(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decoded: Iterable[Any]
     ) -> Iterator[Any]:
-        """Return (3, P, P) of each pair, `decoded` already, or another's of its shard instead."""
+        """Yield the pixels (3, P, P) of each pair; an unreadable one is replaced from its shard."""
         before, images = list(decoded), [None] * len(indices)
         for part, places, own in self._each(indices):
             mine = [before[place] for place in places.tolist()]
@@ -101,7 +101,7 @@ class JoinedPairs:
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """Return one caption each, of the pair whose picture the index gives."""
+        """Return one caption per index, of the pair whose picture is shown for it."""
         chances, indices = rng.random(len(indices))[part], indices[part]
         captions = [""] * len(indices)
         for stream, places, own in self._each(indices):
@@ -111,11 +111,11 @@ class JoinedPairs:
         return captions
 
     def news(self) -> list[Counts]:
-        """Return what each part counted since the last call, for another process."""
+        """Return each part's counts since the last call, to be sent to another process."""
         return [part.news() for part in self.parts]
 
     def met(self, indices: np.ndarray, news: Sequence[Counts]) -> None:
-        """Count what another process read.
+        """Add the counts of another process, which read these pairs.
 
         Raises:
             DatasetError: too many pairs cannot be read.
@@ -124,12 +124,12 @@ class JoinedPairs:
             part.met(indices, counts)
 
     def _owners(self, indices: np.ndarray) -> np.ndarray:
-        """Return (B,): which part each pair is of."""
+        """Return the number of the part that each pair belongs to, (B,)."""
         owners: np.ndarray = np.searchsorted(self.first, indices, side="right") - 1
         return owners
 
     def _each(self, indices: np.ndarray) -> Iterator[tuple[ShardPairs, np.ndarray, np.ndarray]]:
-        """Yield each part that has some of the pairs, at which places, and their numbers in it."""
+        """Yield each part with pairs among `indices`, their places, and their numbers in it."""
         owners = self._owners(indices)
         for owner in np.unique(owners).tolist():
             places = np.flatnonzero(owners == owner)
@@ -137,7 +137,7 @@ class JoinedPairs:
 
 
 def _some(crops: Sequence[Crop] | None, places: np.ndarray) -> list[Crop] | None:
-    """Return the crops at some places; None: nothing is cropped."""
+    """Return the crops at these places; None where nothing is cropped."""
     if crops is None:
         return None
     return [crops[place] for place in places.tolist()]

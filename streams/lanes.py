@@ -1,14 +1,15 @@
-"""The order of a stream of shards: a fixed number of lanes, each a walk of its own.
+"""The order of a stream of shards: a fixed number of lanes that are read in parallel.
 
-A pool of shards has no order over its pairs, which may be billions, but one over its shards. In
-each epoch the shards are permuted and dealt to the lanes in turn, so that each is in one lane. A
-lane reads its shards a block at a time: the pairs of a block are permuted, and the block is left
-when all of them were taken. Each lane gives a contiguous part of a batch, all as many pairs or one
-more. So whoever reads a part of the batch needs the shards of a few lanes alone, and the batches
-are the same whatever the number of readers.
+As a pool may have billions of pairs, its shards are permuted and not all of its pairs. In each
+epoch the permuted shards are dealt to the lanes in turn, so that each shard is in one lane. A lane
+reads its shards in blocks: the pairs of a block are permuted, and all are taken before the next
+block. Each lane fills a contiguous part of a batch, of equal size or one pair more. So a process
+that reads part of a batch needs the shards of a few lanes only, and batches do not depend on the
+number of processes.
 
-Everything is a function of (seed, epoch, lane, block) and the number of pairs in each shard, so a
-lane stands at (epoch, block, place), and is put back there without a walk.
+The order is a function of (seed, epoch, lane, block) and the number of pairs in each shard. So the
+position of a lane is (epoch, block, place), and it can be restored without reading on from the
+start.
 
 Shapes: S shards, N pairs in all of them, L lanes.
 """
@@ -18,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-# What the two kinds of permutations are seeded with, beside the seed and the epoch.
+# Words that distinguish the seeds of the two kinds of permutations.
 SHARDS, PAIRS = 1, 2
 
 
 class Cursor(NamedTuple):
-    """Where a lane stands: `place` pairs of a block of an epoch were taken."""
+    """The position of a lane: `place` pairs of the block of the epoch were taken."""
 
     epoch: int
     block: int
@@ -31,28 +32,29 @@ class Cursor(NamedTuple):
 
 
 class LaneError(ValueError):
-    """Cursors that the lanes of a pool cannot be put to."""
+    """Saved cursors do not fit the lanes of a pool."""
 
 
 class LaneOrder:
-    """The walk over the pairs of S shards, by L lanes.
+    """The order in which L lanes take the pairs of S shards.
 
-    A pair is known by its number in the shards joined one after the other, in [0, N).
+    A pair is given by its number in the concatenated shards, in [0, N).
     """
 
     def __init__(
         self, sizes: np.ndarray, lanes: int, block_shards: int, seed: Sequence[int]
     ) -> None:
-        """`sizes` (S,): how many pairs each shard has. A lane permutes `block_shards` of them.
+        """Start at the beginning; `sizes` (S,) are the shards' numbers of pairs.
 
-        There are at most as many lanes as shards with pairs, so that each lane has one in an epoch.
+        A block has `block_shards` shards. There are at most as many lanes as shards with pairs, so
+        that each lane has a shard in every epoch.
         """
         self.sizes, self.block_shards, self.seed = sizes, block_shards, list(seed)
         # (S,) int64: the number of the first pair of each shard
         self.first: np.ndarray = np.cumsum(sizes, dtype=np.int64) - sizes
-        # A shard without pairs is in no lane
+        # Shards without pairs are left out
         self.shards: np.ndarray = np.flatnonzero(sizes).astype(np.int32)
-        # The permuted shards of the epochs that lanes are in, at most two
+        # The permuted shards of at most two epochs that lanes are in
         self.permuted: dict[int, np.ndarray] = {}
         self.lanes = [Lane(self, number) for number in range(min(lanes, len(self.shards)))]
 
@@ -60,26 +62,26 @@ class LaneOrder:
         return int(self.sizes.sum(dtype=np.int64))
 
     def part(self, lane: int, count: int) -> range:
-        """Return the places that a lane fills, of the `count` that a batch has for this pool."""
+        """Return the places that a lane fills, of a batch's `count` places for this pool."""
         lanes = len(self.lanes)
         return range(lane * count // lanes, (lane + 1) * count // lanes)
 
     def take(self, count: int) -> np.ndarray:
-        """Return (count,) int64: the next pairs, lane after lane."""
+        """Return the numbers of the next pairs, lane after lane, (count,) int64."""
         taken = [np.empty(0, np.int64)]
         for lane in self.lanes:
             taken += lane.take(len(self.part(lane.number, count)))
         return np.concatenate(taken)
 
     def cursors(self) -> list[list[int]]:
-        """Return where each lane stands, as JSON carries it."""
+        """Return the position of each lane, as JSON values."""
         return [list(lane.cursor) for lane in self.lanes]
 
     def seek(self, cursors: Sequence[Sequence[int]]) -> None:
-        """Go to where another walk of the same shards stood.
+        """Restore the positions of another order over the same shards.
 
         Raises:
-            LaneError: it had another number of lanes.
+            LaneError: the number of lanes differs.
         """
         if len(cursors) != len(self.lanes):
             raise LaneError(
@@ -89,19 +91,19 @@ class LaneOrder:
             lane.seek(Cursor(*cursor))
 
     def dealt(self, epoch: int, lane: int) -> np.ndarray:
-        """Return (n,) int32: the shards of a lane in an epoch, in the order of its walk.
+        """Return the shards of a lane in an epoch, in reading order, (n,) int32.
 
-        The dealing goes on where the epoch before ended, so that the lanes that get one shard more
-        are others each time.
+        Dealing continues with the lane after the last of the epoch before, so that the lanes with
+        one more shard vary.
         """
         count = len(self.shards)
         first = (lane - epoch * count) % len(self.lanes)
         return self._permuted(epoch)[first :: len(self.lanes)]
 
     def _permuted(self, epoch: int) -> np.ndarray:
-        """Return (n,) int32: the shards that have pairs, in the order of an epoch."""
+        """Return the shards that have pairs, in the order of an epoch, (n,) int32."""
         if epoch not in self.permuted:
-            # Lanes turn at about the same time: the epoch before and this one are enough
+            # Lanes change epochs at about the same time, so two epochs are enough
             if len(self.permuted) > 1:
                 del self.permuted[min(self.permuted)]
             rng = np.random.default_rng([*self.seed, SHARDS, epoch])
@@ -110,16 +112,16 @@ class LaneOrder:
 
 
 class Lane:
-    """One lane of an order, and where it stands."""
+    """One lane of an order, with its position."""
 
     def __init__(self, order: LaneOrder, number: int) -> None:
         self.order, self.number = order, number
         self.cursor = Cursor(0, 0, 0)
-        # Of the block at the cursor: its pairs in their order, where they are known already
+        # The permuted pairs of the current block; None until they are needed
         self.pairs: np.ndarray | None = None
 
     def take(self, count: int) -> Iterator[np.ndarray]:
-        """Yield int64 numbers of the next pairs, `count` in all, and move the cursor on."""
+        """Yield arrays of the next `count` pair numbers, int64, and advance the cursor."""
         while count:
             if self.pairs is None:
                 self.pairs = self._permuted()
@@ -132,13 +134,13 @@ class Lane:
             yield some
 
     def seek(self, cursor: Cursor) -> None:
-        """Go to another place."""
+        """Move to another position."""
         if cursor[:2] != self.cursor[:2]:
             self.pairs = None
         self.cursor = cursor
 
     def following(self) -> tuple[int, int]:
-        """Return the epoch and the block behind the one at the cursor."""
+        """Return the epoch and the number of the next block."""
         epoch, block, _ = self.cursor
         if (block + 1) * self.order.block_shards < len(self.order.dealt(epoch, self.number)):
             return epoch, block + 1
@@ -150,7 +152,7 @@ class Lane:
         return self.order.dealt(epoch, self.number)[begin : begin + self.order.block_shards]
 
     def _permuted(self) -> np.ndarray:
-        """Return int64 numbers of the pairs of the block at the cursor, permuted."""
+        """Return the permuted numbers of the current block's pairs, int64."""
         epoch, block, _ = self.cursor
         shards = self.shards(epoch, block)
         if not len(shards):

@@ -1,11 +1,10 @@
-"""Batches decoded ahead of the step by other processes, with the same pairs in the same order
-whatever their number.
+"""Batches decoded ahead by worker processes; batches do not depend on the number of workers.
 
-Which pairs a batch holds follows from counters alone, so worker w of N makes batches w, w + N, ...
-and only counts through the others; torch's DataLoader brings them back in turn. The cursor is that
-of the batches taken, not of those made ahead: a trial that is put back to it meets the next batch
-again. Where a device decodes JPEGs, a batch ahead is their files: workers touch no device, and what
-cannot be read is found, and replaced, by the process that trains.
+The pairs of a batch follow from counters alone, so worker w of N makes batches w, w + N, ... and
+only advances its counters for the others; torch's DataLoader returns them in order. The saved
+cursor counts the batches taken, not those made ahead, so a resumed trial gets the next batch again.
+Where a device decodes JPEGs, a batch made ahead consists of encoded files: workers do not use the
+device, and the training process finds and replaces unreadable images.
 """
 
 import sys
@@ -21,7 +20,7 @@ from streams import DatasetError, Draw, Pairs
 from streams.mixtures import Mixture
 from streams.pools import Portion, runs_of
 
-# How many batches a worker makes before they are asked for.
+# How many batches a worker makes ahead.
 AHEAD = 2
 # What a worker sends of a batch: the fields of a Draw (images as a tensor, because that goes
 # through shared memory) and of each portion of `Mixture.next` what its `met` is told, such as the
@@ -38,10 +37,10 @@ Failed = DatasetError | OSError
 
 
 class Loader:
-    """The batches of a mixture that stands at a task's beginning, or where its state was put back
-    to, made by `workers` processes (0: when asked for, by this one); `part`: of whose pairs only
-    these are read; `steps`: how many will be asked for, so that no more are made ahead. Who asks
-    for others nevertheless is given them.
+    """Loads the batches of a mixture with `workers` processes (0: in this process).
+
+    The mixture is at a task's beginning, or at a restored state. Only the pairs of a batch in
+    `part` are read. At most `steps` batches are made ahead; further ones may still be drawn.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Loader:
         try:
             return self._taken()
         except FAILED:
-            # Its processes end now.
+            # Ends the worker processes now.
             self.ahead = iter(())
             raise
 
@@ -74,7 +73,7 @@ class Loader:
         sent = next(self.ahead, None) or self._first_ahead()
         if isinstance(sent, FAILED):
             raise sent
-        # The cursor moves when a batch is taken, not when it is made ahead.
+        # The cursor advances when a batch is taken, not when it is made ahead.
         chosen = self.mixture.next()
         if isinstance(sent, list):
             return self.mixture.read(chosen, self.part, sent)
@@ -88,8 +87,9 @@ class Loader:
         return Draw(images, captions, sources, runs_of(chosen))
 
     def _first_ahead(self) -> Sent | Failed:
-        """Return the next batch, and have others made behind it: not begun before one is asked for,
-        as the state may still be put back.
+        """Return the next batch from the workers, which are started at the first call.
+
+        They are not started earlier, as the state may still be restored.
         """
         end = sys.maxsize
         if self.steps is not None and self.mixture.drawn < self.steps:
@@ -107,15 +107,13 @@ class Loader:
         return self.mixture.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another loader, begun alike, was; how many workers that one had does not
-        matter.
-        """
+        """Continue from the state of another loader, with any number of workers."""
         self.ahead = iter(())
         self.mixture.load_state_dict(state)
 
 
 def _corrupt(pairs: Pairs) -> list[str]:
-    """Return the names of the items that cannot be read; pairs that are drawn have none."""
+    """Return the names of unreadable items; generated pairs have none."""
     corrupt: list[str] = getattr(pairs, "corrupt", [])
     return corrupt
 
@@ -125,7 +123,7 @@ def _as_it_is(sent: Any) -> Any:
 
 
 class _Made(IterableDataset[Sent | Failed]):
-    """The batches that one worker makes, up to number `end` of the task."""
+    """The batches that one worker makes, up to batch `end` of the task."""
 
     def __init__(self, mixture: Mixture, part: slice | None, end: int) -> None:
         self.mixture, self.part, self.end = mixture, part, end
@@ -147,13 +145,14 @@ class _Made(IterableDataset[Sent | Failed]):
     def _made(self, chosen: list[Portion]) -> Sent:
         if self.mixture.device is not None:
             return self.mixture.opened(chosen, self.part)
-        # The process that trains counts what cannot be read: it is sent what this batch met first.
+        # The training process counts unreadable items, so it is sent those first found in this
+        # batch.
         known = [len(_corrupt(pairs)) for pairs, _ in chosen]
         left = self.mixture.host.left
         draw = self.mixture.read(chosen, self.part, shared=True)
         news = list[Any]()
         for (pairs, _), count in zip(chosen, known, strict=True):
-            # Streams of shards keep counts, and others the names
+            # Streams of shards keep counts, other pairs keep names
             news.append(pairs.news() if hasattr(pairs, "news") else _corrupt(pairs)[count:])
         left = self.mixture.host.left - left
         return draw.images, draw.captions, draw.sources, news, left

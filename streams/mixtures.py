@@ -1,8 +1,8 @@
-"""The endless batches of a task: exact shares of its own pairs, of earlier tasks' pairs (the
-buffer) and of a pretraining pool.
+"""Mixtures: endless batches of a task, with exact shares of its own pairs, of earlier tasks' pairs
+(the buffer) and of a pretraining pool.
 
-Every choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw), so the
-state of a mixture is a handful of counters, and a mixture put back to them goes on exactly.
+Every random choice is a function of (seed, task, pool, epoch) or (seed, task, number of the draw).
+So the state of a mixture is a few counters, and a restored mixture continues exactly.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ AS_THEY_ARE = Augmentation()
 
 
 class Counts(NamedTuple):
-    """Pairs of each source in a batch."""
+    """The numbers of pairs of each source in a batch."""
 
     update: int
     buffer: int
@@ -36,7 +36,7 @@ class Counts(NamedTuple):
 
 
 def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
-    """Return how many pairs of each source a batch of `task` (from 1) has.
+    """Return the number of pairs of each source in a batch of `task`, counted from 1.
 
     Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn
     until the batch is full. In the first task the buffer is empty: its pairs are split evenly
@@ -74,7 +74,7 @@ class Mixture:
         augmentation: Augmentation = AS_THEY_ARE,
         device: torch.device | None = None,
     ) -> None:
-        """`device`: where JPEGs are decoded; None: on the host, by Pillow."""
+        """Prepare the mixture; JPEGs are decoded on `device`, or on the host by Pillow if None."""
         if mixture["pretraining_share"] and pretraining is None:
             raise MixtureError(
                 f"mixture {mixture['name']!r}: a pretraining_share above 0 needs a "
@@ -91,12 +91,11 @@ class Mixture:
     def begin(
         self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
     ) -> None:
-        """Draw for `task` (from 1): `update` is its own pairs, `earlier` those of each task before
-        it.
+        """Begin a task, counted from 1: `update` are its pairs, `earlier` those of tasks before it.
 
         Raises:
             MixtureError: a source that the batch needs is empty.
-            BufferError: a buffer that cannot be kept.
+            BufferError: the buffer's settings are invalid.
         """
         self.task, self.drawn = task, 0
         self.host.begin()
@@ -116,17 +115,17 @@ class Mixture:
             seed = [self.seed, task, len(self.pools)]
             pool = pool_of(about, portions, seed, count, places)
             self.pools.append(pool)
-            # Refused at the task's beginning, and not at its first batch.
+            # Checked at the task's beginning instead of at its first batch.
             if count and not len(pool):
                 raise _nothing_to_draw(self.mixture["name"], task, f"{count} {name}")
 
     def draw(self, part: slice | None = None) -> Draw:
-        """Return the next batch: update, buffer and pretraining pairs in this order."""
+        """Return the next batch, with update, buffer and pretraining pairs in this order."""
         return self.read(self.next(), part)
 
     def next(self) -> list[Portion]:
-        """Return which pairs the next batch has, and move the cursor on."""
-        # All pools are walked in every batch, so that the cursors do not depend on who reads what.
+        """Choose the pairs of the next batch, and advance the cursor."""
+        # Every process advances all pools, so that cursors do not depend on the part it reads.
         chosen = list[Portion]()
         for pool, count in zip(self.pools, self.counts, strict=True):
             chosen += pool.draw(count)
@@ -134,9 +133,7 @@ class Mixture:
         return chosen
 
     def opened(self, chosen: Sequence[Portion], part: slice | None = None) -> list[Any]:
-        """Return the images of each portion before the device decodes any: `read` takes them from
-        another process, too.
-        """
+        """Return each portion's images before a device decodes them, for `read` in any process."""
         expect(self.pools, self.counts, part or slice(0, self.batch_pairs))
         return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
 
@@ -156,7 +153,8 @@ class Mixture:
         captions: list[str] = []
         for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
             captions += pairs.captions(indices, rng, own)
-        # The seed of a pair is that of its place in the whole batch, whoever reads it.
+        # A pair's seed depends on its place in the whole batch, and not on the process that reads
+        # it.
         first = _beginning(part)
         seed = partial(seed_of, self.seed, "augmentation", self.task, self.drawn - 1)
         images = coloured(images, self.augmentation, lambda place: seed(first + place))
@@ -194,7 +192,7 @@ class Mixture:
         return _owned(chosen, part or slice(0, self.batch_pairs))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the counters, as JSON carries them."""
+        """Return the counters, as JSON values."""
         return {
             "task": self.task,
             "drawn": self.drawn,
@@ -203,7 +201,7 @@ class Mixture:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another mixture, begun alike, was."""
+        """Continue from the state of another mixture in the same task."""
         if state["task"] != self.task:
             raise MixtureError(
                 f"the state is of task {state['task']}, the mixture is in task {self.task}"
@@ -227,10 +225,10 @@ def _owned(chosen: Sequence[Portion], part: slice) -> list[slice]:
 
 
 def _check_buffer(mixture: Mapping[str, Any], earlier: Sequence[Sequence[Portion]]) -> None:
-    """Refuse a bounded buffer over a stream of shards, which has no table to choose pairs from.
+    """Check that a bounded buffer is not over a stream of shards, which has no table of pairs.
 
     Raises:
-        MixtureError: names the mixture and the dataset.
+        MixtureError: it is; names the mixture and the dataset.
     """
     if mixture["buffer_pairs"] is None:
         return
@@ -244,28 +242,29 @@ def _check_buffer(mixture: Mapping[str, Any], earlier: Sequence[Sequence[Portion
 
 
 def _nothing_to_draw(mixture: str, task: int, needed: str) -> MixtureError:
-    """Return the error of a mixture that needs pairs of a source that is empty."""
+    """Return the error for a mixture that needs pairs of an empty source."""
     return MixtureError(
         f"mixture {mixture!r}: task {task} needs {needed} pairs a batch and has none"
     )
 
 
 def _beginning(part: slice | None) -> int:
-    """Return the first place of a part of a batch; None is the whole batch."""
+    """Return the first place of a part of a batch; None means the whole batch."""
     if part is None:
         return 0
     return int(part.start)
 
 
 def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
-    """Return (n_t,) int64 a task: a number for the (dataset, label) of each pair."""
+    """Return a number for the concept (dataset, label) of each pair, (n_t,) int64 per task."""
     numbers: dict[tuple[int, int], int] = {}
     tasks = []
     for portions in earlier:
         numbered = [np.empty(0, np.int64)]
         for pairs, indices in portions:
             labels, each = np.unique(pairs.labels[indices], return_inverse=True)
-            # A concept gets its number when it is met first, and keeps it in later tasks.
+            # Concepts are numbered in order of first appearance, so numbers stay the same in later
+            # tasks.
             known = []
             for label in labels:
                 known.append(numbers.setdefault((id(pairs), int(label)), len(numbers)))
@@ -277,7 +276,7 @@ def _concepts(earlier: Sequence[Sequence[Portion]]) -> list[np.ndarray]:
 def _buffered(
     mixture: Mapping[str, Any], seed: int, task: int, earlier: Sequence[Sequence[Portion]]
 ) -> np.ndarray | None:
-    """Return (K,): which of the earlier pairs the buffer holds; None where it holds all."""
+    """Return the indices of the earlier pairs in the buffer, (K,); None where it holds all."""
     size_pairs, policy = mixture["buffer_pairs"], mixture.get("buffer_policy")
     if mixture["buffer_share"]:
         _check_buffer(mixture, earlier)
@@ -293,7 +292,7 @@ def _buffered(
 def _crops(
     augmentation: Augmentation, seed: Callable[[int], int], places: range
 ) -> list[Crop] | None:
-    """Return the crops of the images at these places of the batch; None: nothing is cropped."""
+    """Return the crops of the images at these places of the batch; None without cropping."""
     if augmentation.scale is None:
         return None
     return [partial(box, augmentation, seed(place)) for place in places]

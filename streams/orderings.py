@@ -1,8 +1,8 @@
-"""The order in which concepts arrive, one function for each way to put them into one. Pure.
+"""Orders in which concepts arrive: a pure function for each kind of order.
 
-Each takes N concepts and what is known of them, row by row, and returns (N,) int64: which concept
-comes first, second, and so on. The order that concepts are given in has no say: ties go by name
-(dataset, then class), and a seed shuffles names. As in FoMo-in-Flux
+Each takes N concepts and data on each of them, and returns their indices in the order of arrival,
+(N,) int64. The result does not depend on the order of the input: ties are broken by name (dataset,
+then class), and random orders shuffle the sorted names. The orders are those of FoMo-in-Flux
 (https://arxiv.org/abs/2408.14471), whose own code for them is not public; a reverse order is
 `order[::-1]`.
 """
@@ -13,34 +13,35 @@ import numpy as np
 
 from streams.tasks import Concept
 
-# Similarities that differ by less are equal, so that every machine makes the same chain.
+# Similarities that differ by less count as equal, so that every machine makes the same chain.
 DECIMALS = 6
 
 
 class OrderingError(ValueError):
-    """Concepts that cannot be put into this order."""
+    """The concepts cannot be put into this order."""
 
 
 def random(concepts: Sequence[Concept], seed: int) -> np.ndarray:
-    """Shuffle concepts."""
+    """Return a random order."""
     return _named(concepts)[np.random.default_rng(seed).permutation(len(concepts))]
 
 
 def easy_to_hard(concepts: Sequence[Concept], accuracies: np.ndarray) -> np.ndarray:
-    """Put first what the backbone knows best; accuracies (N,) in [0, 1]."""
+    """Order concepts by the backbone's accuracies (N,) in [0, 1], the highest first."""
     names = _named(concepts)
     return names[np.argsort(-np.asarray(accuracies)[names], kind="stable")]
 
 
 def frequency(concepts: Sequence[Concept], counts: np.ndarray) -> np.ndarray:
-    """Put first what the captions of a pool mention least; counts (N,)."""
+    """Order concepts by their counts (N,) in the captions of a pool, the lowest first."""
     names = _named(concepts)
     return names[np.argsort(np.asarray(counts)[names], kind="stable")]
 
 
 def similarity(concepts: Sequence[Concept], embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """Make a chain: from a concept that chance chooses, always on to the nearest that is left;
-    embeddings (N, D) of unit norm.
+    """Order concepts as a chain: after a random first one, always the nearest remaining one.
+
+    `embeddings` are (N, D), of unit norm.
     """
     names = _named(concepts)
     units, left = np.asarray(embeddings)[names], np.ones(len(names), bool)
@@ -55,11 +56,10 @@ def similarity(concepts: Sequence[Concept], embeddings: np.ndarray, seed: int) -
 
 
 def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
-    """Order concepts by the year in which a concept's dataset was released, shuffled within a year;
-    years (N,).
+    """Order concepts by the release years (N,) of their datasets, shuffled within a year.
 
     Raises:
-        OrderingError: a dataset without a year.
+        OrderingError: a dataset has no year.
     """
     timeless = set[str]()
     for (dataset, _), year in zip(concepts, years, strict=True):
@@ -76,8 +76,9 @@ def time(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) ->
 
 
 def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int) -> np.ndarray:
-    """Put dataset after dataset, by year of release where there is one, then by name; the concepts
-    of each shuffled; years (N,).
+    """Order datasets by release year, then name, and shuffle the concepts of each.
+
+    `years` are (N,); datasets without a year come last.
     """
     keys = []
     for (name, _), year in zip(concepts, years, strict=True):
@@ -85,16 +86,16 @@ def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int)
         keys.append((year is None, year or 0, name))
     ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
     rank = np.array([ranks[key] for key in keys])
-    # A stable sort of the shuffled concepts leaves those of one dataset shuffled.
+    # A stable sort of shuffled concepts leaves the concepts of one dataset shuffled.
     shuffled = random(concepts, seed)
     return shuffled[np.argsort(rank[shuffled], kind="stable")]
 
 
 def _named(concepts: Sequence[Concept]) -> np.ndarray:
-    """Return (N,): the concepts by name.
+    """Return the indices that sort the concepts by name, (N,).
 
     Raises:
-        OrderingError: there are none, or one of them twice.
+        OrderingError: there are no concepts, or one is repeated.
     """
     if not concepts or len(set(concepts)) < len(concepts):
         twice = {concept for concept in concepts if concepts.count(concept) > 1}

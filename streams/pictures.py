@@ -1,5 +1,4 @@
-"""From a picture as it lies on the disk to the square that a model sees: the one place, for every
-format.
+"""Converts an encoded picture to the square that a model sees, for every format.
 
 A picture is resized (bicubic) so that its shorter side is `image_px`, cropped to the square in the
 middle, and made RGB: what CLIP's own preprocessing does before it normalises, in its order, so that
@@ -45,7 +44,7 @@ FINER = 2
 # Above so many pixels a resized picture is never made whole: 64 MiB at the four bytes that Pillow
 # uses.
 WHOLE_PIXELS = 1 << 24
-# Modes that Pillow resizes as they are. Others are made RGB first.
+# Modes that Pillow resizes directly; pictures in other modes are converted to RGB first.
 RESIZED_AS_THEY_ARE = ("RGB", "L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr", "LAB", "HSV")
 # The EXIF tag that says how the camera was held.
 ORIENTATION = 0x0112

@@ -1,9 +1,8 @@
 """The pools that the sources of a mixture draw from.
 
-One holds pairs in an order of their own, the other streams of shards, walked by lanes
-(`streams/lanes.py`).
-
-Every choice is a function of a seed and the number of the epoch, so a pool stands at a few numbers.
+`Pool` draws pairs in a random order over all of them, `LanePool` draws from streams of shards by
+lanes (`streams/lanes.py`). Every random choice is a function of a seed and the number of the epoch,
+so the state of a pool is a few numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +15,19 @@ from streams.formats._shard_pairs import ShardPairs
 from streams.joined import JoinedPairs
 from streams.lanes import LaneError, LaneOrder
 
-# Pairs, and the places of those that are meant.
+# Pairs of a dataset, and the indices of those that are meant.
 Portion = tuple[Pairs, np.ndarray]
 
 
 def all_of(pairs: Pairs) -> np.ndarray:
-    """Return (N,) int64: every pair; nothing for a stream of shards, which is drawn whole."""
+    """Return the indices of all pairs, (N,) int64; empty for a stream of shards, drawn whole."""
     if isinstance(pairs, ShardPairs):
         return np.empty(0, np.int64)
     return np.arange(len(pairs))
 
 
 def runs_of(chosen: Sequence[Portion]) -> list[Portion]:
-    """Return the same pairs by the dataset that they are of, in their order."""
+    """Return the same pairs, with those of joined streams split by dataset, in order."""
     runs = list[Portion]()
     for pairs, indices in chosen:
         if isinstance(pairs, JoinedPairs):
@@ -39,24 +38,24 @@ def runs_of(chosen: Sequence[Portion]) -> list[Portion]:
 
 
 class MixtureError(ValueError):
-    """A mixture that cannot make batches."""
+    """A mixture cannot make batches."""
 
 
 class Drawn(Protocol):
-    """A pool that batches are drawn from."""
+    """The interface of a pool that batches are drawn from."""
 
     def __len__(self) -> int: ...
 
     def draw(self, count: int) -> list[Portion]:
-        """Return the next `count` pairs, and move on."""
+        """Return the next `count` pairs, and advance."""
         ...
 
     def expect(self, places: range) -> None:
-        """Have at hand soon what these places of the batches that follow need."""
+        """Begin to fetch the data that these places of the next batches need."""
         ...
 
     def state(self) -> Any:
-        """Return where the pool stands, as JSON carries it."""
+        """Return the position of the pool, as JSON values."""
         ...
 
     def load_state(self, state: Any) -> None:
@@ -65,14 +64,14 @@ class Drawn(Protocol):
 
 
 class Pool:
-    """Pairs walked without replacement, in a new order each epoch."""
+    """A pool of pairs, drawn without replacement in a new random order each epoch."""
 
     def __init__(
         self, portions: Sequence[Portion], seed: Sequence[int], places: np.ndarray | None = None
     ) -> None:
-        """`places`: which of the portions' pairs are walked; all of them if it is not said."""
+        """Use the pairs of the portions, or only those at `places` among them."""
         self.pairs: list[Pairs] = []
-        # Several portions may be of the same pairs, which are then kept once.
+        # Several portions may be of the same dataset, which is then held once.
         owner: dict[int, int] = {}
         owners, indices = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for pairs, some in portions:
@@ -95,7 +94,7 @@ class Pool:
         return np.random.default_rng([*self.seed, 1, self.epoch]).permutation(len(self))
 
     def draw(self, count: int) -> list[Portion]:
-        """Return the next `count` pairs by whose they are, and move on."""
+        """Return the next `count` pairs, as portions by dataset, and advance."""
         chosen = []
         places = self.take(count) if count else np.empty(0, np.int64)
         for owner, pairs in enumerate(self.pairs):
@@ -105,7 +104,7 @@ class Pool:
         return chosen
 
     def take(self, count: int) -> np.ndarray:
-        """Return the next `count` places in the pool."""
+        """Return the next `count` places in the pool, and advance."""
         taken: list[np.ndarray] = []
         while count:
             if self.position == len(self):
@@ -118,10 +117,10 @@ class Pool:
         return np.concatenate(taken)
 
     def expect(self, places: range) -> None:
-        """Do nothing: any pair may be next."""
+        """Do nothing, as any pair may be next."""
 
     def state(self) -> list[int]:
-        """Return the epoch and how many of its pairs were taken."""
+        """Return the epoch, and how many of its pairs were taken."""
         return [self.epoch, self.position]
 
     def load_state(self, state: Sequence[int]) -> None:
@@ -131,10 +130,10 @@ class Pool:
 
 
 class LanePool:
-    """Streams of shards, walked by lanes."""
+    """A pool of streams of shards, drawn by lanes."""
 
     def __init__(self, streams: Sequence[ShardPairs], seed: Sequence[int], count: int) -> None:
-        """`count`: how many pairs a batch has of them; there are at most as many lanes."""
+        """Join the streams; a batch has `count` pairs of them, and at most as many lanes."""
         first = streams[0]
         self.pairs: Any = first
         if len(streams) > 1:
@@ -143,20 +142,20 @@ class LanePool:
         self.count = count
         lanes, block = min(first.lanes, count), first.block_shards
         self.order = LaneOrder(self.pairs.sizes, lanes, block, seed)
-        # By lane, the block whose follower was asked for
+        # For each lane, the block whose successor was already requested
         self.expected: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self.order)
 
     def draw(self, count: int) -> list[Portion]:
-        """Return the next `count` pairs, lane after lane, and move on."""
+        """Return the next `count` pairs, lane after lane, and advance."""
         if not count:
             return []
         return [(self.pairs, self.order.take(count))]
 
     def expect(self, places: range) -> None:
-        """Have the shards fetched that the lanes of these places read next, a block ahead."""
+        """Begin to fetch the next block's shards for the lanes of these places."""
         shards, mine = list[int](), 0
         for lane in self.order.lanes:
             own = self.order.part(lane.number, self.count)
@@ -168,19 +167,19 @@ class LanePool:
                 self.expected[lane.number] = block
                 shards += lane.shards(*block).tolist() + lane.shards(*lane.following()).tolist()
         if shards:
-            # Those of the blocks that are read, and of as many that a batch has just left
+            # Room for the current blocks, and for as many that a batch has just finished
             self.pairs.hold(mine * self.order.block_shards + len(self.order.lanes))
             self.pairs.expect(shards)
 
     def state(self) -> dict[str, Any]:
-        """Return where each lane stands, and of which shards."""
+        """Return the position of each lane, and a digest of the shards."""
         return {"lanes": self.order.cursors(), "shards": self.digests}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go to where another walk of the same shards was.
+        """Restore the positions of another pool of the same shards.
 
         Raises:
-            MixtureError: it was of other shards, or of another number of lanes.
+            MixtureError: the shards or the number of lanes differ.
         """
         if not isinstance(state, Mapping) or state["shards"] != self.digests:
             raise MixtureError(
@@ -195,10 +194,10 @@ class LanePool:
 
 
 def expect(pools: Sequence[Drawn], counts: Sequence[int], part: slice) -> None:
-    """Have at hand soon what a part of the batches that follow needs, of each pool `counts`."""
+    """Begin to fetch the data of a part of the next batches, with `counts` pairs of each pool."""
     begin = 0
     for pool, count in zip(pools, counts, strict=True):
-        # The part's two ends, moved into this pool's places and counted from its first
+        # The part's ends, clipped to this pool's places and counted from the first of them
         first, last = max(part.start - begin, 0), min(part.stop - begin, count)
         if first < last:
             pool.expect(range(first, last))
@@ -212,12 +211,12 @@ def pool_of(
     count: int,
     places: np.ndarray | None,
 ) -> Drawn:
-    """Return the pool of a source of a batch, of which a batch has `count` pairs.
+    """Return the pool of a source, of which a batch has `count` pairs.
 
-    `about` says in messages whose source it is. `places`: as in `Pool`.
+    Messages call the source `about`. `places` is as in `Pool`.
 
     Raises:
-        MixtureError: streams of shards beside other pairs, or walked otherwise than each other.
+        MixtureError: streams of shards are mixed with other pairs, or differ in lanes or blocks.
     """
     streams = list[ShardPairs]()
     for pairs, _ in portions:

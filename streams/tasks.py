@@ -1,15 +1,16 @@
-"""Cutting a sequence of concepts into tasks. Pure."""
+"""Cuts a sequence of concepts into tasks, by a pure function."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-# The names of a dataset and of one of its classes.
+# The name of a dataset and the name of one of its classes.
 Concept = tuple[str, str]
 
 
 def chunks(concepts: Sequence[Concept], tasks: int) -> list[list[Concept]]:
-    """Return `tasks` contiguous runs of the sequence, the first n mod T one concept longer
-    (FoMo-in-Flux, stream construction).
+    """Cut n concepts into T contiguous `tasks`, of which the first n mod T have one concept more.
+
+    As in the construction of streams in FoMo-in-Flux.
 
     Raises:
         ValueError: fewer than one task, or fewer concepts than tasks.

@@ -30,7 +30,7 @@ SLOWER = 8
 
 
 def main() -> int:
-    """Run what is asked for; returns 1 where something that must hold does not."""
+    """Run the chosen parts; return 1 where a check fails."""
     arguments = _arguments()
     if arguments.alone:
         # A part's own process
@@ -92,7 +92,7 @@ def _run_all(parts: list[Part], seconds: float, rehearsal: bool) -> dict[str, An
 
 
 def _run(part: Part, seconds: float, rehearsal: bool) -> dict[str, Any]:
-    """Return what a part came to, in a process of its own: it may fail, or take too long."""
+    """Run a part in a separate process, which may fail or take too long; return its outcome."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "answer.json"
         command = [sys.executable, "-m", "benchmarks.gpu", "--alone", part.name, "--out", str(out)]
@@ -122,7 +122,7 @@ def _failed(part: dict[str, Any]) -> bool:
 
 
 def _summary(part: dict[str, Any]) -> str:
-    """Return a line about what a part came to."""
+    """Return a line about the outcome of a part."""
     if "left_out" in part:
         return f"left out: {part['left_out']}"
     if "failed" in part:
@@ -134,7 +134,7 @@ def _summary(part: dict[str, Any]) -> str:
 
 
 def _keep(record: dict[str, Any], path: Path) -> None:
-    """Write the record; parts that were not run this time stay as they were recorded before."""
+    """Write the record; parts that were not run keep their earlier record."""
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     parts = (
         kept.get("parts", {}) | record["parts"]

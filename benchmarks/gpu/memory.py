@@ -23,7 +23,7 @@ STEPS = 3
 
 
 class OnDevice(BlankBatches):
-    """Batches of nothing where the model is."""
+    """Blank batches, copied to the model's device."""
 
     def draw(self) -> Batch:
         """Return the next batch."""

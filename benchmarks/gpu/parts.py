@@ -1,4 +1,4 @@
-"""The parts of `make gpu`, most important first, and what one of them is asked and answers."""
+"""The parts of `make gpu`, most important first, with the types of their input and outcome."""
 
 import dataclasses
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a part came to."""
+    """The outcome of a part."""
 
     rows: list[Row]
     # Whether everything holds that must; a part that only measures holds
@@ -63,7 +63,7 @@ class Answer:
 
 
 def function(name: str) -> Callable[[Size], Answer]:
-    """Return what a part runs."""
+    """Return the function of a part."""
     run: Callable[[Size], Answer] = import_module(f"benchmarks.gpu.{name}").run
     return run
 

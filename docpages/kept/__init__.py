@@ -1,11 +1,11 @@
 """Catalogs of grids that were really run, for the answers that the documentation shows.
 
-The Parquet files in the folder of each are what its grid left on two cores of an AMD EPYC: its
-trials, the base they begin from, and the facts about them, without logs, stored definitions, hosts
-and curves. The vocabulary and the questions are those of this tree. Some trials of `methods` ran
-later than the rest, on other such machines, whose base had the same results to the last bit; that
-is checked when they are taken in. After another run of a grid, or of some of its trials:
-`python -m docpages.kept NAME lab/catalog.duckdb`.
+The Parquet files in each folder are the results of its grid on two cores of an AMD EPYC: its
+trials, the base trials they start from, and the facts about them, without logs, stored definitions,
+hosts and curves. The vocabulary and the questions are those of this tree. Some trials of `methods`
+ran later than the rest, on other such machines, whose base had bit-identical results; the import
+checks that. After another run of a grid, or of some of its trials: `python -m docpages.kept NAME
+lab/catalog.duckdb`.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ LEFT JOIN kept_trial AS kept ON ({", ".join(f"kept.{word}" for word in SENTENCE)
 WHERE ran.study IN ('base', $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
   AND (ran.study <> 'base' OR kept.id IS NULL)
 """
-# A table, and what is kept of the trials that were taken in.
+# For each table, the query for the rows that are stored of the imported trials.
 KEPT = {
     "trial": "SELECT trial.* REPLACE (taken.id AS id) "
     "FROM ran.trial JOIN taken ON taken.trial = trial.id",
@@ -54,18 +54,18 @@ KEPT = {
 
 @dataclass(frozen=True)
 class Example:
-    """A study of a grid file of `grids/`, and the grid files that make its rows."""
+    """A study of a grid file of `grids/`, with all grid files that it needs."""
 
     study: str
     grids: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
-        """Return the folder of its facts."""
+        """Return the folder of the study's Parquet files."""
         return HERE / self.study
 
     def catalog(self) -> duckdb.DuckDBPyConnection:
-        """Return the catalog in memory, with one thread and in UTC so that it answers alike."""
+        """Return the catalog in memory, with one thread and in UTC for reproducible answers."""
         connection = duckdb.connect(":memory:", config={"threads": 1})
         connection.execute("SET TimeZone = 'UTC'")
         for statement in ddl.statements():
@@ -73,7 +73,7 @@ class Example:
         views.refresh(connection)
         for path in (*sorted(ROWS.glob("*.sql")), *(GRIDS / f"{name}.sql" for name in self.grids)):
             grid.apply(connection, path.read_text(), path.name)
-        # Those that ran take their place, with the ids that the facts name.
+        # The imported trials replace the declared ones, with the ids that the facts refer to.
         connection.execute("DELETE FROM trial")
         for table in KEPT:
             connection.execute(
@@ -83,13 +83,13 @@ class Example:
         return connection
 
     def export(self, catalog: Path, folder: Path | None = None) -> None:
-        """Take in the trials of this study in a catalog, and of its base, that are over.
+        """Import the finished trials of this study and of its base from a catalog.
 
-        They replace those of the same sentences; the others stay.
+        They replace stored trials of the same sentences; the others are kept.
 
         Raises:
-            ValueError: the base of the catalog has other results than the one that is here, so
-            what began from it cannot stand beside the rest.
+            ValueError: the catalog's base has other results than the stored one, so trials that
+                started from it are not comparable with the rest.
         """
         target = folder or self.folder
         target.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class Example:
                 path = target / f"{table}.parquet"
                 connection.execute(f"CREATE TABLE kept_{table} AS {taken} LIMIT 0")
                 if path.exists():
-                    # Columns that are newer than the file are NULL
+                    # Columns that the file is too old to have are NULL
                     connection.execute(f"INSERT INTO kept_{table} BY NAME FROM '{path}'")
             connection.execute(TAKEN, {"study": self.study})
             if not self._same_base(connection):
@@ -119,7 +119,7 @@ class Example:
                 )
 
     def _same_base(self, connection: duckdb.DuckDBPyConnection) -> bool:
-        """Return whether the base that is here, if any, has the results of the catalog's."""
+        """Return whether the stored base, if any, has the same results as the catalog's."""
         values = "list((task, dataset, metric, value) ORDER BY task, dataset, metric)"
         row = connection.execute(
             f"""
@@ -134,7 +134,7 @@ class Example:
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, taken: str) -> None:
-    """Put the rows of the query in the place of those of the same trials in a kept table."""
+    """Replace the rows of the imported trials in a stored table by those of the query."""
     if table == "profile":
         key = "(backbone, mixture, method, recipe, phase)"
         connection.execute(

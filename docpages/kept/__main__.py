@@ -1,4 +1,4 @@
-"""Keep the results of a finished grid: `python -m docpages.kept demo|methods CATALOG.duckdb`."""
+"""Store the results of a finished grid: `python -m docpages.kept demo|methods CATALOG.duckdb`."""
 
 import sys
 from pathlib import Path

@@ -1,17 +1,18 @@
 """The towers as compiled code (`torch.compile`): a function of weights and rows.
 
 What is compiled is a tower without weights, the same code for a model under any tuning. The weights
-in use come in with the rows, computed outside by whatever computes them, so a low-rank update, a
-mask or a hook on a weight sees nothing of it, one kernel serves the student, its teachers and every
-task, and gradients flow to where they always do. Shapes are fixed: another one is compiled anew,
-and no pass falls back to plain code unseen. Kernels round otherwise than torch's own; made again by
-the same compiler from the same code they are the same, so a trial that is killed and resumed on one
-kind of machine comes to the same bits (inductor's `deterministic`: no kernel is chosen by the
-clock).
+in use come in with the rows, computed outside by whatever computes them, so low-rank updates, masks
+and hooks on a weight work as without compilation, one kernel serves the student, its teachers and
+every task, and gradients reach the same parameters. Shapes are fixed: another one is compiled anew,
+and no pass falls back to plain code unseen. Compiled kernels round differently from torch's own.
+The same compiler makes the same kernels from the same code, so a trial that is killed and resumed
+on one kind of machine computes the same bits (inductor's `deterministic` option: no kernel is
+chosen by timing).
 
-A model whose modules have forward hooks runs plainly, and so does what is watched operation by
-operation: whatever is counted (the first step of a task, evaluations, what an objective looks back
-at) and every profile. So the FLOPs that are charged are those of the plain pass.
+A model whose modules have forward hooks runs without compilation. So does every pass whose
+operations are counted one by one: the first step of a task, evaluations, an objective's look-back
+at the end of a task, and every profile. The FLOPs that are charged are therefore those of the
+uncompiled pass.
 """
 
 import copy
@@ -32,9 +33,9 @@ from schema.checks.compute import ComputeError
 
 # Of torch.compile
 BACKEND: Any = "inductor"
-# How many shapes of rows, and ways to run them, a tower is compiled for before that is an error
+# How many input shapes and modes a tower is compiled for; one more is an error
 SHAPES = 64
-# Environment variable and names of the compiler for the CPU, and of the one that Triton asks for
+# Environment variable and names of the CPU's compiler, and of the compiler that Triton needs
 CPU_COMPILERS = ("CXX", "c++", "g++", "clang++")
 GPU_COMPILERS = ("CC", "cc", "gcc", "clang")
 
@@ -105,12 +106,12 @@ class CompiledTowers:
 
 
 def listened(model: nn.Module) -> bool:
-    """Return whether a module has forward hooks, whose code is no part of a tower."""
+    """Return whether a module has forward hooks, which compiled code would not run."""
     return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def watched() -> bool:
-    """Return whether operations are seen one by one: counted, or profiled without contents."""
+    """Return whether a torch dispatch mode observes operations, to count FLOPs or to profile."""
     return _get_current_dispatch_mode() is not None
 
 
@@ -147,7 +148,7 @@ def version() -> str:
 
 def _compiler_errors() -> tuple[type[Exception], ...]:
     """Return what torch raises for code that it cannot compile."""
-    # Imported here: the compiler takes longer to import than most trials that leave it off want
+    # Imported here, as the compiler is slow to import and most trials do not use it
     from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 
     return TorchDynamoException, FailOnRecompileLimitHit

@@ -1,8 +1,7 @@
 """The device that a trial learns on: which it is, and what differs between kinds of devices.
 
-Everything that is asked of a GPU's own module (`torch.cuda`) is asked here, by the name of the
-device. So another kind is one word in KINDS, and the tests run the lines that a GPU runs on a
-device of their own.
+All calls of a GPU's own module (`torch.cuda`) are made here, by the device's type. So another kind
+of device is one word in KINDS, and the tests run a GPU's lines on a device of their own.
 """
 
 import os
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Kinds of accelerators that trials learn on. Apple's, which has no float64, is none of them.
+# Kinds of accelerators that trials run on; Apple's is left out, as it has no float64
 KINDS = ("cuda",)
 
 
@@ -41,35 +40,35 @@ def count() -> int:
 
 
 def settle() -> None:
-    """Have an accelerator compute the same bits each time, which a CPU does anyway.
+    """Set torch to compute the same bits each time on an accelerator; a CPU does so anyway.
 
     On a GPU some kernels add in whatever order their threads come. torch has others for them, and
     raises an error for the few operations that have none (`torch.use_deterministic_algorithms`).
-    Must be called before the first product of matrices: cuBLAS reads its setting then.
+    Must be called before the first matrix product, when cuBLAS reads its setting.
     """
     if accelerator() is None:
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    # Memory is not read before it is written: to fill it would only take time
+    # No memory is read before it is written, so filling it would only cost time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def wait() -> None:
-    """Wait until the accelerator has done all that was asked of it; there may be none."""
+    """Wait until the accelerator has finished all queued work; without one, return at once."""
     module = accelerator()
     if module is not None:
         module.synchronize()
 
 
 def now_s() -> float:
-    """Return the time in seconds when the device has done all that was asked of it so far."""
+    """Wait until the device has finished all queued work, and return the time then, in seconds."""
     wait()
     return time.monotonic()
 
 
 def sent(rows: Tensor, device: torch.device) -> Tensor:
-    """Return rows of the host on a device, to which they are copied while the host goes on."""
+    """Copy rows from the host to a device without waiting for the copy, and return them."""
     if device.type == "cpu":
         return rows
     return rows.pin_memory().to(device, non_blocking=True)

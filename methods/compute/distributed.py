@@ -1,11 +1,12 @@
 """Several processes that take one step together, each with a device of its own.
 
 Every process holds the whole model, draws the same batches and takes the same loss of the same
-embeddings; it runs the towers over its own part of the rows alone, and `Ranks.gathered` gives all
-parts to all. The gradient of a gathered embedding goes to the process that computed it, times the
-number of processes, so that the mean of all processes' gradients is that of the whole batch, for
-what reaches a weight through the towers and for what does not (a temperature, a penalty on weights)
-alike. So no objective knows of it. In one process all of this does nothing.
+embeddings; it runs the towers over its own part of the rows alone, and `Ranks.gathered` gives every
+part to every process. The gradient of a gathered embedding goes to the process that computed it,
+times the number of processes. The mean of all processes' gradients is then that of the whole batch,
+both for what reaches a weight through the towers and for what does not (a temperature, a penalty on
+weights). So an objective needs no code for several processes. In a single process all of this does
+nothing.
 """
 
 from collections.abc import Mapping, Sequence, Sized
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-# Rows that are computed together, or their places
+# What is split among the processes: rows that are computed together, or their indices
 Chunk = TypeVar("Chunk", bound=Sized)
 
 
@@ -25,13 +26,13 @@ class Ranks:
     """The processes that take each step together, and which of them this one is."""
 
     count: int = 1
-    # From 0; the first is the one that writes
+    # From 0; process 0 is the one that writes files
     rank: int = 0
 
     def part(self, count: int, rank: int | None = None) -> slice:
-        """Return which of `count` rows belong to this process, or to another.
+        """Return which of `count` rows this process computes, or the process `rank`.
 
-        Every process has as many rows as any other, or one less.
+        The numbers of rows of any two processes differ by at most one.
         """
         which = self.rank if rank is None else rank
         return slice(which * count // self.count, (which + 1) * count // self.count)
@@ -42,10 +43,10 @@ class Ranks:
         return [int(part.stop - part.start) for part in parts]
 
     def padded(self, rows: Tensor) -> Tensor:
-        """Return this process's part of (B, ...) rows, or one row of another's where it has none.
+        """Return this process's part of (B, ...) rows, or a row of another's where it has none.
 
-        So every process runs each tower, and whoever looks at what passes through a layer sees the
-        rows of the batch and no others; `gathered` drops what was added.
+        So every process runs each tower, and a hook on a layer sees rows of the batch only;
+        `gathered` drops the added row.
         """
         if self.count == 1:
             return rows
@@ -53,20 +54,20 @@ class Ranks:
         return own if len(own) else rows[:1]
 
     def gathered(self, own: Tensor, count: int) -> Tensor:
-        """Return (B, ...) the `count` rows of which each process has its part, in their order."""
+        """Return all `count` rows (B, ...), in order, of which each process computed its part."""
         if self.count == 1:
             return own
         return self._joined(own, self.sizes(count))
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Set each of the tensors to its mean over the processes, the same bits in all of them."""
+        """Set each tensor, in place, to its mean over the processes, bit-identical in all."""
         if self.count == 1 or not tensors:
             return
         alike: dict[torch.dtype, list[Tensor]] = {}
         for tensor in tensors:
             alike.setdefault(tensor.dtype, []).append(tensor)
         with torch.no_grad():
-            # In the same order in all processes, which send message after message
+            # The order must be the same in all processes, as messages are matched by it
             for dtype in sorted(alike, key=str):
                 self._average(alike[dtype])
 
@@ -79,10 +80,10 @@ class Ranks:
         return float(summed)
 
     def collected(self, own: Sequence[Tensor], chunks: Sequence[Sized]) -> Tensor:
-        """Return (N, ...) for all rows, from what each process computed of its `dealt` chunks."""
+        """Return the results (N, ...) for all rows, from each process's `dealt` chunks."""
         rows = torch.cat(list(own))
         if self.count == 1 or len(chunks) < self.count:
-            # There were too few chunks to deal out, so every process had all of them
+            # There were too few chunks to split, so every process computed all of them
             return rows
         sizes = []
         for rank in range(self.count):
@@ -91,11 +92,11 @@ class Ranks:
         return self._joined(rows, sizes)
 
     def dealt(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-        """Return this process's part of chunks; all of them, where there are too few."""
+        """Return this process's part of the chunks; all of them where there are too few."""
         return chunks[self.part(len(chunks))] if len(chunks) >= self.count else chunks
 
     def _average(self, alike: Sequence[Tensor]) -> None:
-        """Average tensors of one dtype, in one message."""
+        """Average tensors of one dtype over the processes, in place and in one message."""
         flat = torch.cat([tensor.reshape(-1) for tensor in alike])
         dist.all_reduce(flat)
         flat /= self.count
@@ -104,8 +105,8 @@ class Ranks:
             tensor.copy_(mean.view_as(tensor))
 
     def _joined(self, own: Tensor, sizes: Sequence[int]) -> Tensor:
-        """Return the rows of all processes, of which each has `sizes` rows and perhaps padding."""
-        # All processes send as many rows, as torch's `all_gather` needs
+        """Return the rows of all processes without padding; process i has `sizes[i]` rows."""
+        # All processes send the same number of rows, as torch's `all_gather` requires
         missing = max(sizes) - len(own)
         if missing > 0:
             own = torch.cat([own, own.new_zeros(missing, *own.shape[1:])])
@@ -117,7 +118,7 @@ ALONE = Ranks()
 
 
 class _Gathered(torch.autograd.Function):
-    """Give all processes' rows to each, all as many; a gradient goes to who computed the rows."""
+    """Gather equal numbers of rows from all processes, with gradients to who computed them."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, ranks: Ranks) -> tuple[Tensor, ...]:
@@ -134,34 +135,34 @@ class _Gathered(torch.autograd.Function):
 
 
 def joined() -> Ranks:
-    """Return the processes that torch.distributed has joined this one to; itself, where none."""
+    """Return the processes of torch.distributed's group; this one alone where there is none."""
     if not dist.is_initialized():
         return ALONE
     return Ranks(dist.get_world_size(), dist.get_rank())
 
 
 def ranks() -> int:
-    """Return how many processes have been joined."""
+    """Return how many processes are in torch.distributed's group."""
     return joined().count
 
 
 def rank() -> int:
-    """Return which of the joined processes this is, from 0; the first is the one that writes."""
+    """Return this process's rank, from 0; process 0 is the one that writes files."""
     return joined().rank
 
 
 def part(count: int) -> slice:
-    """Return which of `count` rows belong to this one of the joined processes."""
+    """Return which of `count` rows this process computes."""
     return joined().part(count)
 
 
 def total(number: float) -> float:
-    """Return the sum of a number over the joined processes."""
+    """Return the sum of a number over all processes of the group."""
     return joined().total(number)
 
 
 def most(*numbers: int) -> tuple[int, ...]:
-    """Return of each number the largest that one of the joined processes has."""
+    """Return, for each number, its largest value over the processes."""
     if ranks() == 1:
         return numbers
     largest = torch.tensor(numbers, dtype=torch.int64)
@@ -170,7 +171,7 @@ def most(*numbers: int) -> tuple[int, ...]:
 
 
 def agreed(*numbers: int) -> tuple[int, ...]:
-    """Return the numbers that the first of the joined processes has; waits for all of them."""
+    """Return process 0's values of these numbers, after waiting for all processes."""
     if ranks() == 1:
         return numbers
     word = torch.tensor(numbers, dtype=torch.int64)
@@ -179,7 +180,7 @@ def agreed(*numbers: int) -> tuple[int, ...]:
 
 
 def as_first(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the first process's tensors under the same names, on the CPU."""
+    """Return process 0's tensors, under the same names and on the CPU."""
     if ranks() == 1:
         return dict(weights)
     copies = {}
@@ -191,10 +192,10 @@ def as_first(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def dealt(chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-    """Return the part of chunks that this one of the joined processes computes."""
+    """Return the part of the chunks that this process computes."""
     return joined().dealt(chunks)
 
 
 def collected(own: Sequence[Tensor], chunks: Sequence[Sized]) -> Tensor:
-    """Return (N, ...) for all rows, from what each joined process computed of its chunks."""
+    """Return the results (N, ...) for all rows, of which each process computed its chunks."""
     return joined().collected(own, chunks)

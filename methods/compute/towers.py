@@ -29,21 +29,21 @@ PLAIN = Compute()
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """Embeddings of certain rows by a tower of a model, found before a loss asks for them."""
+    """Embeddings of certain rows, computed before the loss: which tower, which rows, the result."""
 
     model: nn.Module
     encode: str  # `encode_image` or `encode_text`
-    rows: Tensor  # (B, ...), this very tensor and no copy of it
+    rows: Tensor  # (B, ...); compared by identity, so a copy of this tensor does not match
     embeddings: Tensor  # (B, D), on the model's device
 
     def answers(self, model: nn.Module, encode: str, rows: Tensor) -> bool:
-        """Return whether this is what the tower of that model gives for those very rows."""
+        """Return whether these embeddings are of this model, tower and very tensor of rows."""
         return self.model is model and self.encode == encode and self.rows is rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Features:
-    """Features of a batch by both towers of a model."""
+    """The features of a batch by both towers of a model, kept while one loss is computed."""
 
     model: nn.Module
     batch: Batch
@@ -69,7 +69,7 @@ class Towers:
 
     @classmethod
     def of(cls, compute: Compute, model: nn.Module, ranks: Ranks = ALONE) -> "Towers":
-        """Prepare to run the towers of a plain CLIP so, for as long as the model lives.
+        """Return the towers of a plain CLIP as a `compute` row wants them run.
 
         Raises:
             ComputeError: the model has statistics of a batch, which are not those of its parts; or
@@ -84,18 +84,24 @@ class Towers:
         return cls(compute=compute, ranks=ranks, kernels=kernels)
 
     def sharing(self) -> "Towers":
-        """Return towers that compute the features of one model on one batch once.
+        """Return towers that compute the features of a model on a batch only once.
 
-        For the terms of a sum within one loss, where neither weights nor batches change.
+        They are for the terms of a sum within one loss, where neither weights nor batches change.
         """
         return replace(self, shared=[])
 
     def encode_image(self, model: nn.Module, images: Tensor, normalize: bool = False) -> Tensor:
-        """Return (B, D) for (B, 3, H, W) images; each row by one of the processes that train."""
+        """Return the embeddings (B, D) of images (B, 3, H, W).
+
+        Where several processes train, each computes its part of the rows and all get all rows.
+        """
         return self._encode(model, "encode_image", images, normalize)
 
     def encode_text(self, model: nn.Module, texts: Tensor, normalize: bool = False) -> Tensor:
-        """Return (B, D) for (B, L) token ids; each row by one of the processes that train."""
+        """Return the embeddings (B, D) of texts, given as token ids (B, L).
+
+        Where several processes train, each computes its part of the rows and all get all rows.
+        """
         return self._encode(model, "encode_text", texts, normalize)
 
     def features(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -131,9 +137,9 @@ class Towers:
     def _pass(self, model: nn.Module, encode: str, rows: Tensor, normalize: bool) -> Tensor:
         """Run a tower over all rows at once.
 
-        Where images have their channels last, torch's convolutions and what follows them keep to
-        that, and turn their weights for the call: parameters, gradients and what an optimizer
-        remembers lie in memory as always.
+        Where images are in channels-last format, torch's convolutions and later layers keep that
+        format and convert their weights for the call. Parameters, gradients and optimizer state
+        keep their usual memory format.
         """
         if self.compute.channels_last and encode == "encode_image":
             rows = rows.contiguous(memory_format=torch.channels_last)
@@ -154,7 +160,7 @@ class Towers:
         return embeddings
 
     def _compiles(self, model: nn.Module) -> bool:
-        """Return whether compiled code runs: nobody listens to the modules, and nobody counts."""
+        """Return whether compiled code is used: there are no hooks, and no operation is counted."""
         if self.kernels is None or self.compute.compile != "on":
             return False
         return not compiled.watched() and not compiled.listened(model)

@@ -1,6 +1,7 @@
-"""Ensembles: how several plain CLIPs answer as one. One file each, holding a dataclass.
+"""Ensembles: rules by which several plain CLIPs answer as one. Each file holds one dataclass.
 
-A method whose `deploy` is `ensemble` trains as any other, and is measured as several models. What
-the models are is said by `members` (`methods/ensembling.py`), and how their embeddings become those
-of one by the rule: a subclass of `methods.ensembling.Rule`, whose fields are its keys.
+A method whose `deploy` is `ensemble` trains like any other and is evaluated as several models.
+`members` names the models (`methods/ensembling.py`). The rule combines their embeddings into one
+model's; it is a subclass of `methods.ensembling.Rule`, and its fields are the keys that a row may
+set.
 """

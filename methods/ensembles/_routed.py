@@ -13,7 +13,7 @@ from methods.ensembling import Rule, joined
 
 
 class Routed(Rule):
-    """One member for each image, a member for each task."""
+    """A rule that chooses one member for each image, out of one member per task."""
 
     routes: ClassVar[bool] = True
     # Images of each task that are learned from
@@ -28,7 +28,7 @@ class Routed(Rule):
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what was learned, on the CPU."""
+        """Return the statistics learned so far, on the CPU."""
         raise NotImplementedError
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -36,7 +36,7 @@ class Routed(Rule):
         raise NotImplementedError
 
     def texts(self, embeddings: Sequence[Tensor], scales: Tensor) -> Tensor:
-        """Return (N, K D) of unit norm, each member's part as long as its scale asks for."""
+        """Return unit-norm text embeddings (N, K D), each member's part weighted by its scale."""
         return joined(embeddings, scales.square())
 
 

@@ -5,8 +5,8 @@ https://arxiv.org/abs/2102.10472).
     theta(a) = (1 - a) first + a last,  a = 0, 1/(n-1) .. 1 for n `points`
     logits(x, y) = mean over a of s_a <f_a(x), g_a(y)>
 
-The two are the first and the last member: theta_0 and theta_t for `ends`. What lies between well
-separated weights may be a bad model, as they need not be in one valley. Cost: that of `points`
+The two are the first and the last member: theta_0 and theta_t for `ends`. A point between distant
+weights may be a bad model, as they need not lie in one basin of the loss. Cost: that of `points`
 models, for each image and text. Memory: one model at a time.
 """
 
@@ -21,7 +21,7 @@ from methods.histories import Weights
 
 @dataclass
 class Line(Mean):
-    """The mean of logits of models at even steps along a line."""
+    """The rule that averages the logits of models at even steps between two weights."""
 
     # How many models, both ends among them
     points: int = 3
@@ -37,7 +37,10 @@ class Line(Mean):
 
 
 def between(first: Weights, last: Weights, share: float) -> Weights:
-    """Return the weights at a share of the way; what is not floating point is the last's."""
+    """Interpolate between two weights, `share` from 0 (first) to 1 (last).
+
+    Tensors that are not floating point are those of the last.
+    """
     weights = {}
     for name, end in last.items():
         moves = end.is_floating_point()

@@ -1,5 +1,5 @@
-"""The largest of the members' logits: whoever is surest answers (the two experts of LAE,
-https://arxiv.org/abs/2303.10070, which compares their probabilities; a routing by confidence).
+"""The largest of the members' logits, so that the most confident member answers (the two experts of
+LAE, https://arxiv.org/abs/2303.10070, which compares their probabilities; a routing by confidence).
 
     logits(x, y) = max_k s_k <f_k(x), g_k(y)>
 
@@ -18,10 +18,10 @@ from methods.ensembling import Rule, parted
 
 @dataclass
 class Maximum(Rule):
-    """The largest of logits."""
+    """The rule that takes the largest logit of any member."""
 
     def similarities(self, queries: Tensor, candidates: Tensor, scales: Tensor) -> Tensor:
-        """Return (N, M) the largest logit of any member, over the largest scale."""
+        """Return the largest logit of any member (N, M), divided by the largest scale."""
         members = len(scales)
         ours, theirs = parted(queries, members), parted(candidates, members)
         near = ours @ theirs.transpose(1, 2)

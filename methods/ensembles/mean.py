@@ -18,8 +18,8 @@ from methods.ensembling import Rule, joined
 
 @dataclass
 class Mean(Rule):
-    """The mean of logits."""
+    """The rule that averages the members' logits."""
 
     def side_by_side(self, embeddings: Sequence[Tensor], scales: Tensor) -> Tensor:
-        """Return embeddings whose product is the mean of logits over the mean of scales."""
+        """Return embeddings whose product is the mean of the logits, divided by the mean scale."""
         return joined(embeddings, scales)

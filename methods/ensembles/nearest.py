@@ -6,7 +6,7 @@ place of classes; routing by features of a frozen CLIP, https://arxiv.org/abs/24
     k(x) = argmax_i <f_0(x), p_i> / |p_i|
     logits(x, y) = s_k <f_k(x), g_k(y)>,  k = k(x)
 
-f_0 is the untouched image tower, and `pairs` is of how many images of a task the mean is. Cost: an
+f_0 is the untouched image tower, and `pairs` is the number of images in a task's mean. Cost: an
 image is encoded twice, by the untouched backbone and by the member; a text by each member. Memory:
 a row for each task.
 """
@@ -24,9 +24,9 @@ from methods.ensembles._routed import Routed, check_order
 
 @dataclass
 class Nearest(Routed):
-    """The member of the task whose images are nearest."""
+    """The rule that chooses the member of the task whose mean image features are nearest."""
 
-    # A member for each task
+    # One member per task
     members: ClassVar[tuple[str, ...]] = ("all",)
 
     pairs: int = 1024
@@ -42,7 +42,7 @@ class Nearest(Routed):
         self._means.append(features.double().mean(dim=0).cpu())
 
     def chosen(self, features: Tensor) -> Tensor:
-        """Return the place of the nearest mean; of equals the first."""
+        """Return the index of the nearest mean for each image; of equals the first."""
         means = functional.normalize(torch.stack(self._means), dim=1).to(features.device)
         return (features.double() @ means.T).argmax(dim=1)
 
@@ -51,5 +51,5 @@ class Nearest(Routed):
         return {"means": torch.stack(self._means)} if self._means else {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the means."""
+        """Restore the means."""
         self._means = list(state["means"]) if state else []

@@ -6,10 +6,11 @@ squares; RAIL, https://arxiv.org/abs/2406.18868, with tasks in place of its clas
     k(x)   = argmax_i W_i^T phi(x)
     logits(x, y) = s_k <f_k(x), g_k(y)>,  k = k(x)
 
-The sums are kept, which comes to the same as the recursion on the inverse: the solution for all
-tasks' images at once, however they came. f_0 is the untouched image tower, and `pairs` is how many
-images of a task are learned from. Cost: an image is encoded twice, by the untouched backbone and by
-the member; a text by each member. Memory: a square of the features, and a column for each task.
+The sums are kept, which gives the same result as the recursion on the inverse: the solution for the
+images of all tasks at once, whatever their order. f_0 is the untouched image tower, and `pairs` is
+how many images of a task are learned from. Cost: an image is encoded twice, by the untouched
+backbone and by the member; a text by each member. Memory: a square of the features, and a column
+for each task.
 """
 
 from collections.abc import Mapping
@@ -24,14 +25,14 @@ from methods.ensembles._routed import Routed, check_order
 
 @dataclass
 class Rls(Routed):
-    """The member of the task that a ridge regression names."""
+    """The rule that chooses the member of the task that a ridge regression predicts."""
 
-    # A member for each task
+    # One member per task
     members: ClassVar[tuple[str, ...]] = ("all",)
 
     pairs: int = 1024
     ridge: float = 1.0
-    # Random features; 0: the features themselves
+    # Number of random features; 0: the features themselves are used
     hidden: int = 0
     seed: int = 0
     # (F, F) float64 sum of phi phi^T, and (tasks, F) sums of phi, task by task
@@ -51,7 +52,7 @@ class Rls(Routed):
         self._sums.append(known.sum(dim=0))
 
     def chosen(self, features: Tensor) -> Tensor:
-        """Return the place of the largest answer; of equals the first."""
+        """Return, for each image, the index of the task predicted highest; of equals the first."""
         assert self._gram is not None
         ridge = self.ridge * torch.eye(len(self._gram), dtype=self._gram.dtype)
         solved = torch.linalg.solve(self._gram + ridge, torch.stack(self._sums).T)  # (F, tasks)
@@ -76,6 +77,6 @@ class Rls(Routed):
         return {"gram": self._gram, "sums": torch.stack(self._sums)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the sums."""
+        """Restore the sums."""
         self._gram = state["gram"] if state else None
         self._sums = list(state["sums"]) if state else []

@@ -1,4 +1,4 @@
-"""Merging by the singular vectors of what a linear map learned: which tensors are linear maps.
+"""Singular value decompositions for mergings: which tensors are decomposed, and the products.
 
 Techniques of this kind treat a matrix by its singular value decomposition, tau = U diag(s) V^T,
 and average everything else, as their authors' code does.
@@ -7,13 +7,13 @@ and average everything else, as their authors' code does.
 import torch
 from torch import Tensor
 
-# Matrices that are no linear map between activations: a table of tokens is looked up row by row,
-# and the authors' code leaves out the text projection
+# Matrices that are not decomposed: the token embedding is a table of rows and no linear map between
+# activations, and the authors' code leaves out the text projection
 AVERAGED = ("token_embedding", "word_embeddings", "text_projection")
 
 
 def is_matrix(name: str, tensor: Tensor) -> bool:
-    """Return whether a tensor is decomposed; what is not is averaged."""
+    """Return whether a tensor is decomposed; others are averaged."""
     return tensor.ndim == 2 and not any(word in name for word in AVERAGED)
 
 
@@ -24,7 +24,7 @@ def decomposed(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return the nearest matrix (m, n) whose shorter side is orthonormal: U V^T of its own."""
+    """Return the nearest matrix (m, n) with orthonormal rows or columns, the fewer: U V^T."""
     u, _, vt = decomposed(matrix)
     return u @ vt
 

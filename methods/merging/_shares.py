@@ -1,7 +1,7 @@
-"""Averages as walks over a history: each weights with the share they take of the average so far.
+"""Weighted averages over a history, computed one model at a time.
 
-The first share plays no part. Where no share depends on how many are still to come, the walk has a
-running form.
+Each model is taken into the average so far with a share in [0, 1]; the first share is not used.
+Where no share depends on how many models are still to come, the average has a running form.
 """
 
 import math
@@ -15,7 +15,7 @@ from methods import Weights
 from methods.foldings import Folding, Parts
 from methods.merging._vectors import counted
 
-# How the share of the i-th grows with its place, i from 1; `exp` relative to the newest of n
+# How the share of the i-th model grows with i, from 1; `exp` is relative to the newest of n
 GROWTH: dict[str, Callable[[int, int], float]] = {
     "uniform": lambda i, n: 1.0,
     "log": lambda i, n: math.log1p(i),
@@ -28,14 +28,14 @@ GROWTH: dict[str, Callable[[int, int], float]] = {
 REVERSE = "reverse_"
 SHARES = (*GROWTH, *(f"{REVERSE}{name}" for name in GROWTH if name != "uniform"))
 
-# Returns what lies between two tensors, the second taking a share
+# Interpolates between two tensors: (first, second, the share of the second)
 Between = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def averaging(
     between: Between, weight: float | None, shares: str | None, initial: bool
 ) -> Folding | None:
-    """Return the running form of an average, or None where its shares shrink as tasks come.
+    """Return the running form of an average, or None for reversed shares, which it has none for.
 
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.
@@ -52,7 +52,7 @@ def averaging(
 
 
 def average(between: Between, history: Sequence[Weights], shares: str, initial: bool) -> Weights:
-    """Return the average of a whole history by reversed shares.
+    """Return the average of a whole history by reversed shares, the oldest taking the most.
 
     Raises:
         ValueError: unknown shares.
@@ -79,7 +79,7 @@ def _check(weight: float | None, shares: str | None) -> None:
 def _between(
     between: Between, averaged: dict[str, Tensor], weights: Weights, share: float
 ) -> dict[str, Tensor]:
-    """Return an average with one more taken in; a copy of the weights where there is none yet."""
+    """Return an average with one more model taken in; the first is copied."""
     if not averaged:
         return {name: tensor.clone() for name, tensor in weights.items()}
     return {name: between(averaged[name], tensor, share) for name, tensor in weights.items()}
@@ -88,10 +88,10 @@ def _between(
 def _take_newest(
     between: Between, initial: bool, parts: Parts, start: Weights, weights: Weights
 ) -> Parts:
-    """Keep the newest apart from the mean of those before it, which share the rest evenly."""
+    """Take in one model, keeping the newest apart from the mean of those before it."""
     earlier = counted(parts) - 1
     if "newest" in parts:
-        # With theta_0 as the first of them, they are one more
+        # One model more where theta_0 takes part as the first
         place = earlier + 1 if initial else earlier
         before = parts.get("mean", dict(start) if initial else {})
         parts["mean"] = _between(between, before, parts["newest"], 1 / place)
@@ -100,7 +100,7 @@ def _take_newest(
 
 
 def _finish_newest(between: Between, weight: float, parts: Parts, start: Weights) -> Weights:
-    # Before a single one there is nothing but the untouched backbone to average with
+    # The first model has only the untouched backbone to be averaged with
     before = parts.get("mean", start)
     return {name: between(before[name], parts["newest"][name], weight) for name in start}
 
@@ -108,7 +108,7 @@ def _finish_newest(between: Between, weight: float, parts: Parts, start: Weights
 def _take_share(
     between: Between, shares: str, initial: bool, parts: Parts, start: Weights, weights: Weights
 ) -> Parts:
-    """Keep the average so far; the share of the next is known from its place alone."""
+    """Take one model into the average so far; its share follows from its place alone."""
     place = counted(parts) + int(initial)
     averaged = parts.get("average", {})
     if initial and not averaged:
@@ -123,7 +123,7 @@ def _finish_share(parts: Parts, start: Weights) -> Weights:
 
 
 def _reversed_shares(count: int, name: str) -> list[float]:
-    """Return the share that each of `count` takes of the average up to it, the oldest the most."""
+    """Return the share that each of `count` models takes of the average up to it, oldest first."""
     growth = GROWTH[name.removeprefix(REVERSE)]
     grown = [growth(i, count) for i in range(count, 0, -1)]
     shares = []

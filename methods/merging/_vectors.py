@@ -10,7 +10,7 @@ from methods.foldings import Parts
 from methods.histories import read
 
 Vector = dict[str, Tensor]
-# Up to so many bytes, one tensor of all models is held; a larger one is read again for each walk
+# Up to this many bytes one tensor of all models is held in memory; beyond, it is read again
 HELD_BYTES = 2**30
 
 
@@ -20,19 +20,19 @@ def moved(initial: Weights, weights: Weights) -> Vector:
 
 
 def task_vectors(history: Sequence[Weights]) -> Iterator[Vector]:
-    """Yield the task vector of each of what is combined, in new memory."""
+    """Yield the task vector of each model that is combined, in new memory."""
     for index in range(1, len(history)):
         vector = moved(history[0], history[index])
         yield vector
-        # A task vector in use is one model, not two
+        # Dropped before the next is read, so that only one task vector is in memory
         del vector
 
 
 class TensorVectors(Iterable[Tensor]):
-    """One tensor of each task vector, in order, to be walked as often as one likes.
+    """One tensor of each task vector, in order; may be iterated over repeatedly.
 
-    All are held where they are small, so that each is read once; else each walk reads them again,
-    and holds one at a time.
+    Where all fit into a limit they are held, so that each is read once; else each iteration reads
+    them again, and holds one at a time.
     """
 
     def __init__(self, history: Sequence[Weights], name: str) -> None:
@@ -56,7 +56,7 @@ class TensorVectors(Iterable[Tensor]):
 def by_tensor(
     history: Sequence[Weights], merged: Callable[[str, TensorVectors], Tensor]
 ) -> Weights:
-    """Return theta_0 with, tensor by tensor, what `merged` makes of the task vectors added."""
+    """Return theta_0 plus `merged(name, task vectors)`, tensor by tensor."""
     initial = history[0]
     weights = {}
     for name, start in initial.items():
@@ -87,23 +87,24 @@ def plus(initial: Weights, vector: Vector, scale: float) -> Weights:
 
 
 def add(parts: Parts, part: str, vector: Vector) -> None:
-    """Add a vector, which is lost, to a sum that is kept."""
+    """Add a vector to a sum of the running form; the caller must not use the vector afterwards."""
     sums = parts.setdefault(part, {})
     for name, tensor in vector.items():
         sums[name] = sums[name].add_(tensor) if name in sums else tensor
 
 
 def counted(parts: Parts) -> int:
-    """Take one more model into account; returns how many there are, this one included.
+    """Count one more model, and return the new number of models.
 
-    The number is kept as the length of a tensor, which a tensor without contents has, too.
+    The number is stored as the length of a tensor, so that it is known for tensors without
+    contents, too.
     """
     parts["seen"] = {"tasks": torch.ones(seen(parts) + 1)}
     return seen(parts)
 
 
 def seen(parts: Parts) -> int:
-    """Return how many models were counted."""
+    """Return how many models have been counted."""
     return len(parts["seen"]["tasks"]) if "seen" in parts else 0
 
 
@@ -114,10 +115,10 @@ def take_sum(parts: Parts, initial: Weights, weights: Weights) -> Parts:
 
 
 def take_signs(parts: Parts, vector: Vector) -> Parts:
-    """Take a vector into what an election of signs needs to know.
+    """Take a task vector into the sums that an election of signs needs.
 
-    That is the sum of all, and of either sign the sum and the count, entry by entry: which sign
-    wins is known only at the end, and may be another one after each task.
+    Those are, per entry, the sum of all and, for either sign, the sum and the count: which sign
+    wins is known only at the end, and may change with each task.
     """
     if not parts:
         for part, dtype in _SIGNS.items():
@@ -132,7 +133,7 @@ def take_signs(parts: Parts, vector: Vector) -> Parts:
     return parts
 
 
-# What is kept for an election beside the sum, with its dtype; None: that of the vectors
+# The tensors of an election beside the sum, with their dtypes; None: that of the vectors
 _SIGNS = {
     "positive": None,
     "negative": None,
@@ -152,7 +153,7 @@ def elected(parts: Parts) -> Vector:
 
 
 def of_sign(summed: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
-    """Return, per entry, the one or the other by the sign of a sum; 0 where the sum is 0."""
+    """Return, per entry, `positive` or `negative` by the sign of a sum; 0 where the sum is 0."""
     return torch.where(summed > 0, positive, negative) * (summed != 0)
 
 
@@ -162,8 +163,8 @@ def of_sign(summed: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
 def smallest(magnitudes: Tensor, *ranks: int) -> list[float]:
     """Return the values at these ranks, from 0 for the smallest, of a vector in new memory.
 
-    The vector is left in another order. This is for any size: `torch.quantile` ends at 16 million
-    entries, and `torch.kthvalue` holds as many indices, too.
+    The vector is reordered in place. It may have any size, whereas `torch.quantile` is limited to
+    16 million entries, and `torch.kthvalue` also allocates an index per entry.
     """
     partition(magnitudes, sorted({*ranks}))
     return [float(magnitudes[rank]) for rank in ranks]
@@ -171,23 +172,24 @@ def smallest(magnitudes: Tensor, *ranks: int) -> list[float]:
 
 @torch.library.custom_op("weir::partition", mutates_args=("flat",))
 def partition(flat: Tensor, ranks: list[int]) -> None:
-    """Put the values of these ranks in their places of a vector, in place and in no new memory.
+    """Partially sort a vector in place, so that these ranks hold the values of the sorted vector.
 
-    It is an operation of torch, so that it has a meaning for tensors without contents, too.
+    It is registered as an operation of torch, so that it also works on tensors without contents. It
+    allocates no memory.
     """
     flat.numpy().partition(ranks)
 
 
 @partition.register_fake
 def _(flat: Tensor, ranks: list[int]) -> None:
-    """Leave a tensor without contents as it is."""
+    """Do nothing for a tensor without contents."""
 
 
 def fraction(name: str, value: float, *, least: float = 0.0, most: float = 1.0) -> None:
-    """Refuse what is no share.
+    """Check that a parameter is a fraction within bounds.
 
     Raises:
-        ValueError: outside [least, most].
+        ValueError: the value lies outside [least, most].
     """
     if not least <= value <= most:
         raise ValueError(f"{name} is a share of the entries, in [{least:g}, {most:g}], not {value}")

@@ -9,8 +9,8 @@ The first is the paper's, the second has the election of signs of TIES, as in Fo
 (https://arxiv.org/abs/2412.06712). Shares are per tensor, as the paper's are per layer, and rounded
 down: a scalar is always kept. The defaults are FoMo-in-Flux's.
 
-Memory: six models beside theta_0 and theta_t, the running form among them: the sum, and with an
-election also the sum and the count of either sign. No FLOPs to speak of; each model is read once.
+Memory: six models beside theta_0 and theta_t, with the running form: the sum, and with an election
+also the sum and the count of either sign. FLOPs: negligible; each model is read once.
 """
 
 from functools import partial
@@ -36,7 +36,7 @@ def folding(
     elect: bool = True,
     scale: float = 1.0,
 ) -> Folding:
-    """Return the running form: theta_0 with what is left of the task vectors added.
+    """Return the running form: theta_0 plus the remaining entries of the task vectors.
 
     Raises:
         ValueError: shares outside [0, 1], or that leave nothing.

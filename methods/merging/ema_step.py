@@ -4,16 +4,17 @@ https://arxiv.org/abs/2303.10070; I-LoRA, https://arxiv.org/abs/2402.18865).
 
     average <- decay average + (1 - decay) theta
 
-It moves after every step, from the weights that the task starts from. The published decay is 0.999.
-With `ramp` it is at most 1 - 1 / step, so that where it began is forgotten at once, as in I-LoRA.
-`restart` false carries the average across tasks; true begins anew in each.
+The average starts at the weights that the task starts from, and is updated after every step. The
+published decay is 0.999. With `ramp` the decay is at most 1 - 1 / step, so that the starting
+weights drop out after the first step, as in I-LoRA. `restart` false carries the average across
+tasks; true begins anew in each.
 
 Memory: one more model on the device; no FLOPs to speak of under full fine-tuning.
 """
 
 
 def share(step: int, *, decay: float = 0.999, ramp: bool = False) -> float:
-    """Return the share of the weights after a step.
+    """Return the share of the new average that the weights after this step take.
 
     Raises:
         ValueError: a decay outside [0, 1].

@@ -8,10 +8,10 @@
     lambda = sum_i |tau_i| / sum_i |M_i tau|        sums over all entries of the model
 
 The paper deploys a model per task, theta_0 + lambda_i M_i tau, and so needs to know the task. This
-is its rule for one deployed model: one lambda for all tasks, so that the masked moves are on
-average as large as those that were learned, and one mask, what `tasks` tasks agree on. `rescale`
-false leaves lambda out: the paper's unified model. Its code takes the mean of each tensor first and
-adds these up; here every entry counts the same, as in its formula.
+is its rule for one deployed model: one lambda for all tasks, so that the masked task vectors are on
+average as large as the learned ones, and one mask, of the entries whose sign at least `tasks` tasks
+share. `rescale` false leaves lambda out: the paper's unified model. Its code takes the mean of each
+tensor first and adds these up; here every entry counts the same, as in its formula.
 
 Memory: eight models beside theta_0 and theta_t. The running form is the sum, of either sign the
 largest move and the count, and the sum of the sizes. No FLOPs to speak of.
@@ -26,12 +26,12 @@ from methods import Weights
 from methods.foldings import Folding, Parts
 from methods.merging._vectors import Vector, add, moved, of_sign, plus
 
-# What is kept of either sign, with its dtype; None: that of the task vectors
+# The tensors kept for either sign, with their dtypes; None: that of the task vectors
 KEPT = {"highest": None, "lowest": None, "positives": torch.int16, "negatives": torch.int16}
 
 
 def folding(*, tasks: int = 1, rescale: bool = True, scale: float = 1.0) -> Folding:
-    """Return the running form: theta_0 with the elected and rescaled moves added.
+    """Return the running form: theta_0 plus the elected and rescaled task vector.
 
     Raises:
         ValueError: `tasks` below 1.
@@ -61,7 +61,7 @@ def _take(parts: Parts, initial: Weights, weights: Weights) -> Parts:
 def _finish(tasks: int, rescale: bool, scale: float, parts: Parts, initial: Weights) -> Weights:
     unified: Vector = {}
     learned, masked = [], []
-    # In the order of the model and not of a file, as sizes are added up in it
+    # Summed in the order of the model, not of a file: rounding depends on the order
     for name in initial:
         summed = parts["sum"][name]
         largest = of_sign(summed, parts["highest"][name], parts["lowest"][name])

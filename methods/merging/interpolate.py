@@ -13,10 +13,10 @@ So over `running` it is r_t = (1 - weight) r_(t-1) + weight theta_t, EMA-merge; 
 (1 - weight) theta_0 + weight theta_t, WiSE-FT and PAINT; over `all` with shares uniform it is the
 mean of all tasks, in any order.
 
-Memory: four models beside theta_0 and theta_t, however long the history; no FLOPs to speak of. The
-running form is the average, and with `weight` the newest apart from the mean of those before it;
-reversed shares have none, as they shrink with every task. Each step is a + w (b - a), so merging
-equal weights changes no bit.
+Memory: four models beside theta_0 and theta_t, however long the history; FLOPs: negligible. The
+running form is the average; with `weight`, it is the newest model and the mean of those before it.
+Reversed shares have none, as each share shrinks with every task. Each step is a + w (b - a), so
+merging equal weights changes no bit.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def merge(
     shares: str | None = None,
     initial: bool = False,
 ) -> Weights:
-    """Return the average.
+    """Return the weighted average of the history.
 
     Raises:
         ValueError: both `weight` and `shares`, a weight outside [0, 1], or unknown shares.

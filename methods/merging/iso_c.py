@@ -4,9 +4,10 @@
     sum_i tau_i = U diag(s) V^T
     theta       = theta_0 + scale mean(s) U V^T
 
-So no direction that many tasks share outweighs those that few need. What is no matrix is averaged,
-and so are the table of tokens and the text projection, as in TSV-Merge, whose code the authors
-build on. `scale` is the paper's alpha, which it chooses on held-out data: near 1.
+So directions that many tasks share do not outweigh those that few need. Tensors that are no
+matrices are averaged, and so are the token embedding and the text projection, as in TSV-Merge,
+whose code the authors build on. `scale` is the paper's alpha, which it chooses on held-out data:
+near 1.
 
 Memory: four models beside theta_0 and theta_t; the running form is the sum. FLOPs: a decomposition
 per matrix (the phase `merge_svd` of a profile), however many the tasks.
@@ -23,7 +24,7 @@ from methods.merging._vectors import counted, seen, take_sum
 
 
 def folding(*, scale: float = 1.0) -> Folding:
-    """Return the running form: theta_0 with the scaled isotropic sum added."""
+    """Return the running form: theta_0 plus the scaled isotropic sum."""
     return Folding(take=_take, finish=partial(_finish, scale))
 
 

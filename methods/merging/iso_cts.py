@@ -7,9 +7,9 @@
     the mean of all their singular values
     theta = theta_0 + scale mean(s) orth(U) orth(V)^T
 
-r = min(rows, columns), n is the number of tasks, and k is rounded so that the rest is shared
-evenly; here down where the authors' rounding would give tasks more than r. `common` is the paper's
-k / r, 0.8. What is averaged is as in `iso_c`.
+r = min(rows, columns), n is the number of tasks, and k is rounded so that the tasks share the rest
+evenly. Where the authors' rounding would give the tasks more than r directions together, it is
+rounded down here. `common` is the paper's k / r, 0.8. What is averaged is as in `iso_c`.
 
 Memory: of one matrix at a time all task vectors. FLOPs: a decomposition per matrix and task, and
 three more per matrix (the phase `merge_svd` of a profile). It has no running form: what is a task's
@@ -28,7 +28,7 @@ from methods.merging._vectors import TensorVectors, added, by_tensor, fraction, 
 
 
 def merge(history: Sequence[Weights], *, common: float = 0.8, scale: float = 1.0) -> Weights:
-    """Return theta_0 with the scaled isotropic merge of common and own directions added.
+    """Return theta_0 plus the scaled isotropic merge of common and own directions.
 
     Raises:
         ValueError: a `common` outside [0, 1].
@@ -38,7 +38,7 @@ def merge(history: Sequence[Weights], *, common: float = 0.8, scale: float = 1.0
 
 
 def _merged(common: float, scale: float, name: str, vectors: TensorVectors) -> Tensor:
-    """Return what is added to one tensor."""
+    """Return the change of one tensor of theta_0."""
     if not is_matrix(name, vectors.start):
         return scale * mean(vectors)
     own = own_directions(min(vectors.start.shape), len(vectors), common)
@@ -57,6 +57,6 @@ def _merged(common: float, scale: float, name: str, vectors: TensorVectors) -> T
 
 
 def own_directions(rank: int, tasks: int, common: float) -> int:
-    """Return how many of the directions of a matrix each task has to itself."""
+    """Return how many directions of a matrix of this rank each task gets for itself."""
     own = round((rank - int(rank * common)) / tasks)
     return min(own, rank // tasks)

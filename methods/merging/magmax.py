@@ -1,4 +1,5 @@
-"""MagMax: of each weight, the largest move that any task made (https://arxiv.org/abs/2407.06322).
+"""MagMax: for each weight, the change of the task that changed it most
+(https://arxiv.org/abs/2407.06322).
 
     theta = theta_0 + scale tau_i,  i = argmax_i |tau_i| per entry; the first of equals
 
@@ -19,7 +20,7 @@ from methods.merging._vectors import moved, plus
 
 
 def folding(*, scale: float = 1.0) -> Folding:
-    """Return the running form: theta_0 with the scaled largest moves added."""
+    """Return the running form: theta_0 plus, per entry, the scaled largest change."""
     return Folding(take=_take, finish=partial(_finish, scale))
 
 

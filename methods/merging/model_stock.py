@@ -5,10 +5,10 @@
     ratio = n cos / (1 + (n - 1) cos)
     theta = theta_0 + ratio mean_i tau_i
 
-n is the number of what is combined, as in the paper (two in FoMo-in-Flux). Two departures, each
-because the formula has no value there: a tensor that did not move has no angle, so it is not
-counted (else r_1 would be theta_0, and so would every later r_t), and a single one is kept as it
-is; a negative cosine, whose ratio runs away to infinity, counts as 0.
+n is the number of combined models, as in the paper (two in FoMo-in-Flux). Two departures, each
+because the formula has no value there: a tensor that did not change has no angle, so it is not
+counted (else r_1 would be theta_0, and so would every later r_t), and a single model is kept as it
+is; a negative cosine, whose ratio diverges, counts as 0.
 
 Memory: six models beside theta_0 and theta_t. The running form is the sum of the task vectors, that
 of their directions, and their number: the mean cosine is (|sum of directions|^2 - n) / (n (n - 1)),
@@ -24,7 +24,7 @@ from methods.merging._vectors import add, moved
 
 
 def folding() -> Folding:
-    """Return the running form: theta_0 with the shortened mean added."""
+    """Return the running form: theta_0 plus the shortened mean task vector."""
     return Folding(take=_take, finish=_finish)
 
 
@@ -55,7 +55,7 @@ def _finish(parts: Parts, initial: Weights) -> Weights:
 
 
 def ratio(directions: Tensor, count: int) -> float:
-    """Return how much of the mean stays, for the sum of `count` unit vectors."""
+    """Return the ratio by which the mean is shortened, from the sum of `count` unit vectors."""
     if count == 1:
         return 1.0
     cosine = (float(directions.double().square().sum()) - count) / (count * (count - 1))

@@ -10,9 +10,9 @@
     theta = theta_0 + m_t
 
 Norms are over all weights. `alpha` is 0.5. The paper's formula keeps only what lies beyond k on
-both sides; the authors' code, which is followed here, also what lies beyond k on either. Their
-image encoder has query, key and value as three matrices: open_clip's fused one is taken apart for
-it. Embeddings, of patches too, are added as they are, as there, and so is the text projection. The
+both sides; the authors' code, which is followed here, also keeps what lies beyond k on either.
+Their image encoder has query, key and value as three matrices, so open_clip's fused one is split.
+As in their code, embeddings (of patches too) and the text projection are added unprojected. The
 order of tasks matters.
 
 Memory: four models beside theta_0 and theta_t; the running form is m_t and two numbers. FLOPs: a
@@ -29,12 +29,12 @@ from methods.foldings import Folding, Parts
 from methods.merging._matrices import decomposed, is_matrix
 from methods.merging._vectors import Vector, counted, fraction, moved, plus
 
-# In the name of a matrix that holds those of query, key and value, one below the other
+# The part of a name that marks a fused matrix: query, key and value stacked by rows
 FUSED = "in_proj"
 
 
 def folding(*, alpha: float = 0.5) -> Folding:
-    """Return the running form: theta_0 with the projected sum of the right length added.
+    """Return the running form: theta_0 plus the projected sum, rescaled to the mean length.
 
     Raises:
         ValueError: an `alpha` outside [0, 1].
@@ -66,11 +66,11 @@ def _take(alpha: float, parts: Parts, initial: Weights, weights: Weights) -> Par
 def _summed(alpha: float, divisor: Tensor, merged: Vector, vector: Vector) -> Vector:
     """Return l_(t-1) m_(t-1) + P(tau_t), in new memory."""
     summed = {}
-    # In the order of the model and not of a file, as lengths are added up in it
+    # Summed in the order of the model, not of a file: rounding depends on the order
     for name, learned in vector.items():
         before = merged[name]
         if is_linear(name, before):
-            # The three that open_clip fuses are projected each for itself
+            # The three matrices that open_clip fuses are projected one by one
             count = 3 if FUSED in name else 1
             pairs = zip(before.chunk(count), learned.chunk(count), strict=True)
             learned = torch.cat([projected(one, other, alpha) for one, other in pairs])
@@ -79,15 +79,15 @@ def _summed(alpha: float, divisor: Tensor, merged: Vector, vector: Vector) -> Ve
 
 
 def is_linear(name: str, tensor: Tensor) -> bool:
-    """Return whether a tensor is a linear map; the authors add embeddings of positions, too."""
+    """Return whether a tensor is a linear map and is projected; embeddings of positions are not."""
     return is_matrix(name, tensor) and "embedding" not in name
 
 
 def projected(merged: Tensor, learned: Tensor, alpha: float) -> Tensor:
-    """Return what a task learned of a matrix, without what lies where earlier tasks moved most."""
+    """Return a task's change of a matrix, without its part in the directions merged so far."""
     u, s, vt = decomposed(merged)
     inside = (s.cumsum(0) <= alpha * s.sum()).to(s.dtype)
-    # A place is cleared where both of its directions are inside, and on the diagonal
+    # An entry is cleared where both of its directions are inside, and on the diagonal
     cleared = torch.maximum(torch.outer(inside, inside), torch.eye(len(s), dtype=s.dtype))
     return learned - u @ (cleared * (u.T @ learned @ vt.T)) @ vt
 

@@ -5,9 +5,9 @@ https://arxiv.org/abs/2412.06712).
     omega = angle(a, b)
     slerp(a, b, w) = sin((1 - w) omega) / sin(omega) a + sin(w omega) / sin(omega) b
 
-It is a + w (b - a) where |cos omega| > 0.9995 or a or b is 0. More than two are folded one after
-the other, each with the share that it takes of the average so far; `weight`, `shares` and `initial`
-are those of `interpolate`. The fold depends on the order.
+It is a + w (b - a) where |cos omega| > 0.9995 or a or b is 0. More than two models are merged one
+after the other, each with its share of the average so far; `weight`, `shares` and `initial` are
+those of `interpolate`. The fold depends on the order.
 
 Memory: five models beside theta_0 and theta_t; no FLOPs to speak of. The running form is that of
 `interpolate`.
@@ -57,10 +57,10 @@ def folding(
 
 
 def slerp(one: Tensor, other: Tensor, share: float) -> Tensor:
-    """Interpolate between two tensors of one shape, the `other` taking `share`."""
+    """Interpolate along the arc between two tensors of one shape; `other` has weight `share`."""
     a, b = one.flatten().double(), other.flatten().double()
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
-    # Also where it is no number, because one of them is 0
+    # Also taken where the cosine is NaN, because one of the tensors is 0
     if not abs(cosine) <= PARALLEL:
         return torch.lerp(one, other, share)
     omega = torch.acos(cosine)

@@ -1,17 +1,17 @@
-"""Consensus merging with TALL masks: of the summed task vectors, the entries that enough tasks need
-(https://arxiv.org/abs/2405.07813).
+"""Consensus merging with TALL masks: keep the entries of the summed task vectors that enough tasks
+need (https://arxiv.org/abs/2405.07813).
 
     tau   = sum_i tau_i
     m_i   = |tau_i| >= tall |tau - tau_i|
     theta = theta_0 + scale tau where sum_i m_i >= tasks, else theta_0
 
-`tall` is lambda of the paper, 0.4 in FoMo-in-Flux, whose `tasks` is 1: what no task needs is left
-out. The paper leaves out what only one task needs, too: 2. Over `running`, where r_0 = theta_0
-needs nothing, 2 would never leave theta_0.
+`tall` is lambda of the paper, 0.4 in FoMo-in-Flux, whose `tasks` is 1: entries that no task needs
+are left out. In the paper it is 2: entries that only one task needs are left out, too. Over
+`running`, where r_0 = theta_0 needs nothing, 2 would never leave theta_0.
 
-Memory: of one tensor at a time all task vectors, up to a GiB, else one of them; the result beside
-theta_0 and theta_t. No FLOPs to speak of. It has no running form: what a task needs depends on the
-sum of all.
+Memory: all task vectors of one tensor at a time, up to a GiB, else one of them; the result beside
+theta_0 and theta_t. FLOPs: negligible. It has no running form: what a task needs depends on the sum
+of all.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from methods.merging._vectors import TensorVectors, added, by_tensor
 def merge(
     history: Sequence[Weights], *, tall: float = 0.4, tasks: int = 1, scale: float = 1.0
 ) -> Weights:
-    """Return theta_0 with the scaled sum added where there is a consensus.
+    """Return theta_0 plus the scaled sum where enough tasks need it.
 
     Raises:
         ValueError: `tall` below 0 or `tasks` below 1.

@@ -5,8 +5,8 @@
     sign    = sgn(sum_i tau_i')
     theta   = theta_0 + scale mean of the tau_i' whose sign is `sign`
 
-`keep` is 0.3, as FoMo-in-Flux prunes 0.7 (the paper keeps 0.2). Entries as large as the smallest
-that is kept are kept, too.
+`keep` is 0.3, as FoMo-in-Flux prunes 0.7 (the paper keeps 0.2). Entries equal in magnitude to the
+smallest kept one are kept, too.
 
 Memory: seven models beside theta_0 and theta_t, whatever the number of tasks: a task vector, its
 magnitudes, and the running form, which is the sum and, of either sign, the sum and the count. No
@@ -31,7 +31,7 @@ from methods.merging._vectors import (
 
 
 def folding(*, keep: float = 0.3, scale: float = 1.0) -> Folding:
-    """Return the running form: theta_0 with the scaled mean of what agrees added.
+    """Return the running form: theta_0 plus the scaled mean of the entries that agree.
 
     Raises:
         ValueError: a `keep` outside [0, 1].
@@ -57,7 +57,7 @@ def trimmed(vector: Vector, keep: float) -> Vector:
     count, least = int(keep * len(flat)), float("inf")
     if count:
         (least,) = smallest(flat, len(flat) - count)
-    # A model less to hold while the vector is in use
+    # Frees one model's memory before the vector is used
     del flat
     for tensor in vector.values():
         tensor.masked_fill_(tensor.abs() < least, 0)

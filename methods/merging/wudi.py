@@ -1,16 +1,17 @@
-"""WUDI: move the sum of the task vectors until it disturbs no task's own directions
+"""WUDI: change the sum of the task vectors until it does not disturb any task's own directions
 (https://arxiv.org/abs/2503.08099).
 
     loss(tau) = sum_i |(tau - tau_i) tau_i^T|^2 / |tau_i|^2     of a matrix
     theta     = theta_0 + scale tau     after `steps` steps of Adam from tau = sum_i tau_i
 
 A linear map's task vector spans the inputs that the task saw, so a small loss means that on these
-the merged map answers as the task's own. The published values are 300 steps of 1e-5. What is no
-matrix is averaged, and so are the table of tokens and the text projection, as in `iso_c`.
+inputs the merged map gives the outputs of the task's own. The published values are 300 steps of
+1e-5. Tensors that are no matrices are averaged, and so are the token embedding and the text
+projection, as in `iso_c`.
 
 The gradient is 2 (tau G - H) with G = sum_i tau_i^T tau_i / |tau_i|^2 and H = sum_i tau_i tau_i^T
-tau_i / |tau_i|^2, so it is known from sums, and no more than these is kept of the tasks. A tensor
-that a task did not move has no direction to disturb, and is not counted.
+tau_i / |tau_i|^2, so it follows from sums over tasks, and only these are kept. A tensor that a task
+did not change has no direction to disturb, and is not counted.
 
 Memory: the running form is the sum, G and H: about three models, and a square of the columns for
 each matrix. FLOPs: two products per matrix and task, and one per matrix and step.
@@ -28,12 +29,12 @@ from methods.foldings import Folding, Parts
 from methods.merging._matrices import is_matrix
 from methods.merging._vectors import add, counted, moved, seen
 
-# Adam's, as published: the decay of either average, and what is added to a root
+# Adam's constants, as published: the decay of either average, and what is added to a root
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def folding(*, steps: int = 300, lr: float = 1e-5, scale: float = 1.0) -> Folding:
-    """Return the running form: theta_0 with the scaled minimum of the loss added.
+    """Return the running form: theta_0 plus the scaled minimum of the loss.
 
     Raises:
         ValueError: fewer than 0 steps, or a learning rate below 0.
@@ -71,9 +72,10 @@ def _finish(steps: int, lr: float, scale: float, parts: Parts, initial: Weights)
 
 @torch.library.custom_op("weir::descended", mutates_args=())
 def descended(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float) -> Tensor:
-    """Return where Adam comes to from `start` on the loss with gradient 2 (x gram - target).
+    """Run Adam from `start` on the loss with gradient 2 (x gram - target), and return the result.
 
-    It is an operation of torch, so that tensors without contents need not take its steps.
+    It is registered as an operation of torch, so that a profile of tensors without contents skips
+    its steps.
     """
     place = start.clone()
     first, second = torch.zeros_like(place), torch.zeros_like(place)
@@ -88,7 +90,7 @@ def descended(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float
 
 @descended.register_fake
 def _(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float) -> Tensor:
-    """Return a tensor without contents, of the shape of the matrix."""
+    """Return a tensor without contents of the shape of `start`."""
     return torch.empty_like(start)
 
 
@@ -96,6 +98,6 @@ def _(start: Tensor, gram: Tensor, target: Tensor, steps: int, lr: float) -> Ten
 def _flops(
     start: torch.Size, gram: torch.Size, target: torch.Size, steps: int, *_: Any, **__: Any
 ) -> int:
-    """Return the FLOPs of the products: one of (m, n) and (n, n) in each step."""
+    """Return the FLOPs of the steps, each one product of (m, n) and (n, n)."""
     rows, columns = start
     return steps * 2 * rows * columns * columns

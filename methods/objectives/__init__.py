@@ -1,1 +1,1 @@
-"""Objectives, which say what the loss asks for: a dataclass a file (`methods.Objective`)."""
+"""Objectives: the loss of a method. Each file holds one dataclass (`methods.Objective`)."""

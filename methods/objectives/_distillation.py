@@ -1,4 +1,4 @@
-"""A frozen teacher, what it is asked about, and the cross-entropy of softened rows."""
+"""Parts of distillation: a frozen teacher, its outputs, and the softened cross-entropy."""
 
 import copy
 
@@ -12,12 +12,12 @@ from methods.compute.towers import Towers
 from methods.objectives._embeddings import embeddings, recalled, unit
 from streams import PRETRAINING, Batch
 
-# Images and texts, (N, D) each, of unit norm
+# Embeddings of images and of texts, (N, D) each, of unit norm
 Pair = tuple[Tensor, Tensor]
 
 
 def frozen(model: nn.Module, weights: Weights | None = None) -> nn.Module:
-    """Return a copy of a plain CLIP that does not move, with its weights or with others.
+    """Return a frozen copy of a plain CLIP, with its own weights or with `weights`.
 
     It is on the same device, in evaluation mode.
     """
@@ -30,8 +30,8 @@ def frozen(model: nn.Module, weights: Weights | None = None) -> nn.Module:
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Return T^2 times the mean over rows of the cross-entropy of two softened softmaxes.
 
-    Of softmax(student / T) to softmax(teacher / T); () float32. T^2 keeps the gradient's size as T
-    grows.
+    It is the cross-entropy of softmax(student / T) relative to softmax(teacher / T), () float32.
+    T^2 keeps the gradient's size as T grows.
     """
     with torch.autocast(student.device.type, enabled=False):
         targets = (teacher / temperature).softmax(dim=1)
@@ -41,10 +41,10 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> 
 def on_pretraining(
     objective: str, model: nn.Module, teacher: nn.Module, batch: Batch, towers: Towers
 ) -> tuple[Pair, Pair]:
-    """Return what the model and the teacher make of a batch's N pretraining pairs.
+    """Return the model's and the teacher's embeddings of a batch's N pretraining pairs.
 
     Raises:
-        ValueError: the batch has none; `objective` names in the message who needs them.
+        ValueError: the batch has no pretraining pair; `objective` is named in the message.
     """
     chosen = batch.sources == PRETRAINING
     if not bool(chosen.any()):
@@ -52,7 +52,7 @@ def on_pretraining(
             f"{objective} distils on pretraining pairs and this batch has none; use a mixture with "
             "pretraining_share > 0"
         )
-    # Chosen on the host, and sent to where the rows are
+    # Indices are computed on the host and sent to the rows' device, so that nothing waits for it
     places = devices.sent(chosen.nonzero()[:, 0], batch.images.device)
     reference = Batch(batch.images[places], batch.texts[places], batch.sources[chosen])
     images, texts = (rows[places] for rows in embeddings(model, batch, towers))

@@ -1,7 +1,7 @@
 """Unit-norm embeddings of a batch, and the contrastive loss on them.
 
-Similarities and what follows from them are in full precision under autocast too, where bfloat16
-keeps only 3 digits of a logit.
+Similarities and losses are computed in full precision under autocast too, because bfloat16 keeps
+only 3 digits of a logit.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from streams import Batch
 def recalled(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Tensor]:
     """Return the features (B, D) of a batch without gradients, the model in evaluation mode.
 
-    For a teacher or a plain CLIP, never for a student within a loss. Attention takes the path of
-    training: the fused one of evaluation rounds otherwise, and the counter of FLOPs does not see
-    it.
+    It is for a teacher or a plain CLIP, never for a student within a loss. Attention runs the code
+    path of training: the fused one of evaluation rounds differently, and the FLOP counter does not
+    see it.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -32,7 +32,7 @@ def recalled(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Te
 
 
 def embeddings(model: nn.Module, batch: Batch, towers: Towers) -> tuple[Tensor, Tensor]:
-    """Return (B, D) float32 of unit norm for the images and for the texts."""
+    """Return the unit-norm embeddings of the images and of the texts, (B, D) float32 each."""
     images, texts = towers.features(model, batch)
     return unit(images), unit(texts)
 
@@ -53,7 +53,7 @@ def symmetric_loss(
 ) -> Tensor:
     """Return CLIP's loss on unit-norm rows, () float32.
 
-    With `reduction` none: (B,), each pair's own term.
+    With `reduction` none it is each pair's own term, (B,).
     """
     scores = logits(images, texts, logit_scale)
     with torch.autocast(images.device.type, enabled=False):
@@ -69,9 +69,9 @@ def wide(tensor: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put the model in evaluation mode: no statistic of a normalisation moves, nothing is dropped.
+    """Put the model in evaluation mode, without dropout or updates of batch statistics.
 
-    Its mode is as before afterwards.
+    Its previous mode is restored afterwards.
     """
     training = model.training
     model.eval()

@@ -12,17 +12,16 @@ from methods.objectives._embeddings import evaluating, wide
 from methods.parameters import weights_in_use
 from streams import Batch
 
-# By the names of the plain CLIP's parameters
+# One tensor for each parameter of the plain CLIP, by its name
 PerWeight = dict[str, Tensor]
-# A loss under fp16 is multiplied by this to begin with: without it small gradients on the way
-# would be zero
+# The first loss scale under fp16: without it small gradients in the backward pass would be zero
 FP16_SCALE = 2.0**16
 
 
 def pull(model: nn.Module, anchor: PerWeight, importance: PerWeight | None = None) -> Tensor | None:
     """Return sum_i F_i (theta_i - anchor_i)^2 over the weights in use, () float32.
 
-    F is 1 where no importance is given. None: nothing is anchored.
+    F is 1 where no importance is given. Returns None where the anchor is empty.
     """
     used = weights_in_use(model)
     terms = []
@@ -38,21 +37,21 @@ def pull(model: nn.Module, anchor: PerWeight, importance: PerWeight | None = Non
 class Measure:
     """How the importance of weights is measured on fresh pairs."""
 
-    # Rounded up to whole groups; 0: every weight's importance is zero
+    # How many pairs, rounded up to whole groups; 0: every weight's importance is zero
     pairs: int
-    # Pairs whose terms are taken together; 0: a batch as it is drawn
+    # Pairs whose terms are computed together; 0: a batch as it is drawn
     group_pairs: int
-    # The terms of a group, () each; a backward pass is taken from every one
+    # Returns the terms of a group, () each, each of which gets a backward pass
     terms: Callable[[Batch], Sequence[Tensor]]
-    # What is averaged of a gradient, elementwise
+    # Turns a gradient into what is averaged, elementwise: its square or its absolute value
     fold: Callable[[Tensor], Tensor]
 
 
 def measured(model: nn.Module, fresh: FreshPairs, measure: Measure, ranks: Ranks) -> PerWeight:
-    """Return the mean of `fold(gradient)` over all terms, for each parameter that moves; float32.
+    """Return the mean of `fold(gradient)` over all terms, for each trainable parameter; float32.
 
-    Under fp16 the backward pass begins at the enlarged term, and anew at one half as much wherever
-    a gradient is not finite; gradients are made small again before they are folded.
+    Under fp16 a term is multiplied by a loss scale before its backward pass. Where a gradient is
+    not finite, the scale is halved and the pass repeated. Gradients are unscaled before `fold`.
     """
     passes = _BackwardPasses(model, measure, ranks)
     total = {}
@@ -71,7 +70,7 @@ def measured(model: nn.Module, fresh: FreshPairs, measure: Measure, ranks: Ranks
 
 
 class _BackwardPasses:
-    """Backward passes from the terms of one group after another."""
+    """Takes backward passes from the terms of groups of pairs, with a loss scale under fp16."""
 
     def __init__(self, model: nn.Module, measure: Measure, ranks: Ranks) -> None:
         self.measure, self.ranks = measure, ranks
@@ -84,9 +83,9 @@ class _BackwardPasses:
     def finite(
         self, group: Batch, terms: list[Tensor], place: int
     ) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-        """Return the gradients of the term at a place, and the terms that the next pass is from.
+        """Return the finite gradients of the term at a place, and the terms for the next pass.
 
-        These are new where the pass had to be taken again, which needs a new graph.
+        The terms are new where the pass had to be repeated, which needs a new graph.
         """
         while True:
             gradients = self._pass(terms[place], place > 0)
@@ -97,11 +96,11 @@ class _BackwardPasses:
             terms = list(self.measure.terms(group))
 
     def unscaled(self, gradient: Tensor) -> Tensor:
-        """Return a gradient of the term itself, in float32 at least."""
+        """Return a gradient without the loss scale, in float32 at least."""
         return wide(gradient) if self.scale == 1 else wide(gradient) / self.scale
 
     def _pass(self, term: Tensor, more_follow: bool) -> tuple[Tensor, ...]:
-        """Return the gradients of one term, enlarged; the last pass frees the group's graph."""
+        """Return the scaled gradients of one term; the last pass frees the group's graph."""
         gradients = torch.autograd.grad(
             term,
             list(self.parameters.values()),
@@ -128,7 +127,7 @@ def anchored(model: nn.Module) -> PerWeight:
 
 
 def placed(tensors: PerWeight, device: torch.device) -> PerWeight:
-    """Return the tensors on a device: what was loaded lies on the CPU until it is needed."""
+    """Return the tensors on a device; those loaded from a checkpoint are on the CPU before."""
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 

@@ -1,4 +1,4 @@
-"""Pairs that an objective keeps itself, with what a model gave for them."""
+"""Stores of pairs that an objective replays, with a model's embeddings of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,36 +17,36 @@ Transform = Callable[[Tensor], Tensor]
 
 @dataclass
 class Store:
-    """Pairs in slots, on the CPU, because they may take more memory than the model.
+    """Pairs in numbered slots, kept on the CPU, as they may take more memory than the model.
 
     Row i of every tensor belongs to pair i.
     """
 
-    # `images` and `texts`; what a model gave for an image is `seen`, for a text `told`
+    # `images` and `texts`; a model's embeddings of the images are `seen`, of the texts `told`
     rows: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows["texts"]) if self.rows else 0
 
     def put(self, pairs: Batch, of_images: Tensor, of_texts: Tensor, slots: list[int]) -> None:
-        """Write pairs into slots; those beyond the end are appended, and leave no gap.
+        """Write pairs into slots; slots beyond the end are appended, and must leave no gap.
 
-        `of_images` and `of_texts` are (B, D), what a model gave for the images and for the texts.
+        `of_images` and `of_texts` are a model's embeddings (B, D) of the images and of the texts.
         """
         new = {"images": pairs.images, "texts": pairs.texts, "seen": of_images, "told": of_texts}
         size = max(len(self), *(slot + 1 for slot in slots))
         for name, tensor in new.items():
             held = self.rows.get(name, tensor.new_zeros(0, *tensor.shape[1:], device="cpu"))
             grown = torch.cat([held, held.new_zeros(size - len(held), *held.shape[1:])])
-            # Waits: pairs are kept on the host; within a step only until the set of `gere` is full
+            # Waits: pairs are kept on the host. Within a step this happens only until the set of
+            # `gere` is full
             grown[slots] = tensor.detach().cpu()
             self.rows[name] = grown
 
     def draw(self, count: int, device: torch.device) -> tuple[Batch, Tensor, Tensor]:
-        """Return at most `count` pairs, none twice, and what a model gave for them.
+        """Return at most `count` distinct pairs, with the embeddings (B, D) of images and of texts.
 
-        They are on a device, drawn by torch's global generator; the last two are (B, D), of the
-        images and of the texts.
+        They are on `device`, and drawn by torch's global generator.
         """
         chosen = torch.randperm(len(self))[:count]
         rows = {}
@@ -58,7 +58,7 @@ class Store:
 
 @dataclass
 class Reservoir:
-    """A store of fixed size in which every pair ever offered has had the same chance to be."""
+    """A store of fixed size that keeps each pair ever offered with the same probability."""
 
     capacity: int
     store: Store = field(default_factory=Store)
@@ -67,9 +67,9 @@ class Reservoir:
     def fill(
         self, model: nn.Module, fresh: FreshPairs, towers: Towers, transform: Transform
     ) -> None:
-        """Offer `capacity` fresh pairs of the task, as many for every task.
+        """Offer `capacity` fresh pairs of the task, the same number in every task.
 
-        What `transform` makes of a plain CLIP's features (B, D) is kept with them.
+        `transform` of the plain CLIP's features (B, D) is kept with them.
 
         Raises:
             ValueError: a batch holds none of the task's own pairs.
@@ -89,7 +89,7 @@ class Reservoir:
                 slot = self._slot()
                 if slot < self.capacity:
                     chosen[slot] = batch.images[pair], batch.texts[pair]
-        # Passed forward only now: of pairs that took each other's slot the last alone is kept
+        # Passed forward only now, so that pairs whose slot was overwritten cost nothing
         slots = sorted(chosen)
         for first in range(0, len(slots), at_once):
             some = slots[first : first + at_once]
@@ -100,7 +100,7 @@ class Reservoir:
             self.store.put(pairs, transform(of_images), transform(of_texts), some)
 
     def _slot(self) -> int:
-        """Return the slot of the next pair that is offered; from `capacity` on there is none."""
+        """Return the slot of the next offered pair; one of `capacity` or more: it is not kept."""
         self.offered += 1
         if self.offered <= self.capacity:
             return self.offered - 1
@@ -118,9 +118,9 @@ class Reservoir:
 
 
 def squared_distance(images: Tensor, texts: Tensor, of_images: Tensor, of_texts: Tensor) -> Tensor:
-    """Return the mean over pairs of the squared distance of embeddings to what they were.
+    """Return the mean over pairs of the squared distance of embeddings to earlier ones.
 
-    The mean of both embeddings, (B, D) each; () float32.
+    It averages over images and texts, whose embeddings are (B, D); () float32.
     """
     apart = (images - of_images).square().sum(dim=1) + (texts - of_texts).square().sum(dim=1)
     return apart.mean() / 2

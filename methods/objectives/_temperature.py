@@ -12,9 +12,9 @@ MAX_LOGIT_SCALE = math.log(100)
 
 @dataclass
 class Temperature:
-    """The temperature of one objective; the weight itself is the model's `logit_scale`."""
+    """The temperature of one objective; the parameter itself is the model's `logit_scale`."""
 
-    # Whether it moves in this task, as the last loss saw it
+    # Whether the temperature was trainable when the last loss was computed
     learned: bool = False
 
     def of(self, model: nn.Module, learn: bool) -> Tensor:
@@ -29,10 +29,9 @@ class Temperature:
 
         The parameter itself is clamped and not its value in the loss: past the bound the loss would
         have no gradient to bring it back. It is clamped after each optimizer step, as in open_clip,
-        so that whoever reads the weights then (an average over steps) reads those of the next loss;
-        and before a loss, because a task may begin beyond the bound. It belongs here, not in the
-        optimizer or the loop, because only the loss knows what the parameter means. One that does
-        not move stays as it was, to the bit: some published weights lie just above the bound.
+        so that an average over steps reads the weights of the next loss; and before a loss, because
+        a task may start beyond the bound. A frozen temperature is left unchanged, to the bit: some
+        published weights lie just above the bound.
         """
         if self.learned:
             with torch.no_grad():

@@ -3,8 +3,8 @@
     L = (cross-entropy of rows + cross-entropy of columns) / 2
         of exp(logit_scale) * image . text, both of unit norm
 
-Each image names its text among the batch's texts, and each text its image. Nothing is remembered
-between tasks. Memory: two B x B matrices of logits.
+Each image is matched to its text among the batch's texts, and each text to its image. Nothing is
+remembered between tasks. Memory: two B x B matrices of logits.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Contrastive(Objective):
 
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
-        """Clamp the temperature as soon as a step has moved it."""
+        """Clamp the temperature after the optimizer's step."""
         yield
         self._temperature.clamp(model)
 

@@ -2,14 +2,14 @@
 
     L = weight * mean over replayed pairs of (|f(x) - f*(x)|^2 + |g(y) - g*(y)|^2) / 2
 
-On kept pairs of earlier tasks, give the embeddings that were given then: f* and g* are the
-unit-norm embeddings of the pair by the plain CLIP at the end of the task that it was kept in. The
-paper keeps logits as training passes by; a CLIP's logits depend on the batch, so its two embeddings
-are kept instead, and as trained. Distances are not divided by the width, so that `weight` means the
+The model is trained to reproduce earlier embeddings of kept pairs: f* and g* are the unit-norm
+embeddings of the pair by the plain CLIP at the end of the task in which it was kept. The paper
+keeps logits as training passes by; a CLIP's logits depend on the batch, so its two embeddings are
+kept instead, and as trained. Distances are not divided by the width, so that `weight` means the
 same for every backbone. A reservoir of `buffer_pairs` pairs is offered as many fresh ones at the
-end of each task. Memory: the buffer, with its images as the model sees them (0.6 MB each at
-224 x 224), on the CPU and in every checkpoint. FLOPs: 1 + replay_pairs / batch_pairs of fine-tuning
-from the second task on; a forward pass over at most `buffer_pairs` pairs per task.
+end of each task. Memory: the buffer, with its images as the model sees them (0.6 MB each at 224 x
+224), on the CPU and in every checkpoint. FLOPs: 1 + replay_pairs / batch_pairs of fine-tuning from
+the second task on; a forward pass over at most `buffer_pairs` pairs per task.
 """
 
 from dataclasses import dataclass, field
@@ -26,14 +26,14 @@ from streams import Batch
 
 @dataclass
 class Der(Objective):
-    """The replay alone; a method joins it to a loss: `contrastive+der`.
+    """The replay term alone; a method adds it to a loss: `contrastive+der`.
 
-    The first task has nothing to replay.
+    In the first task there is nothing to replay, and the term is 0.
     """
 
     weight: float = 0.3
     buffer_pairs: int = 500
-    # In each loss, at most what is kept; 0: as many as the batch has
+    # Pairs replayed in each loss, at most those kept; 0: as many as the batch has
     replay_pairs: int = 0
     needs: ClassVar[tuple[str, ...]] = ("own_buffer",)
     penalty: ClassVar[bool] = True
@@ -65,5 +65,5 @@ class Der(Objective):
         return self._kept.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with a reservoir."""
+        """Restore a reservoir."""
         self._kept.load_state_dict(state)

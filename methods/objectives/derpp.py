@@ -6,8 +6,8 @@
         + contrastive_weight * (contrastive loss of the replayed pairs)
 
 Both terms see the same draw, where the authors draw twice: half the cost, and the same in
-expectation. The temperature is the model's, and is left to the loss that this is joined to. Memory
-and FLOPs: those of der.
+expectation. The temperature is the model's, and is trained by the loss that this is added to, not
+here. Memory and FLOPs: those of der.
 """
 
 from dataclasses import dataclass, field
@@ -24,15 +24,15 @@ from streams import Batch
 
 @dataclass
 class Derpp(Objective):
-    """The replay alone; a method joins it to a loss: `contrastive+derpp`.
+    """The replay terms alone; a method adds them to a loss: `contrastive+derpp`.
 
-    The first task has nothing to replay.
+    In the first task there is nothing to replay, and the terms are 0.
     """
 
     weight: float = 0.1
     contrastive_weight: float = 0.5
     buffer_pairs: int = 500
-    # In each loss, at most what is kept; 0: as many as the batch has
+    # Pairs replayed in each loss, at most those kept; 0: as many as the batch has
     replay_pairs: int = 0
     needs: ClassVar[tuple[str, ...]] = ("own_buffer",)
     penalty: ClassVar[bool] = True
@@ -66,5 +66,5 @@ class Derpp(Objective):
         return self._kept.state_dict()
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with a reservoir."""
+        """Restore a reservoir."""
         self._kept.load_state_dict(state)

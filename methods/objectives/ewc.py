@@ -6,8 +6,8 @@ the weights that earlier tasks depended on.
     L = weight / 2 * sum_i F_i (theta_i - theta*_i)^2
     after each task   F <- decay * F + F_task,   theta* <- theta
 
-F_task is a mean of squared gradients of the contrastive loss on fresh batches; `estimator` says of
-which:
+F_task is a mean of squared gradients of the contrastive loss on fresh batches; `estimator` says
+which gradients:
 
     batch    of the mean loss of each batch, as in FoMo-in-Flux: its scale falls with the batch
              size, so `weight` fits one size
@@ -49,7 +49,7 @@ ESTIMATORS = ("batch", "pair")
 
 @dataclass
 class Ewc(Objective):
-    """The penalty alone; a method joins it to a loss: `contrastive+ewc`.
+    """The penalty alone; a method adds it to a loss: `contrastive+ewc`.
 
     Before the end of the first task there is no Fisher, so nothing holds the first task back unless
     `start_fisher` > 0: then the weights that the first task begins from count as important, all
@@ -57,11 +57,11 @@ class Ewc(Objective):
     """
 
     weight: float = 1.0
-    # Of the Fisher of earlier tasks, per task
+    # The factor of the earlier tasks' Fisher, applied after each task
     decay: float = 1.0
-    # Rounded up to whole groups
+    # How many pairs the Fisher is measured on, rounded up to whole groups
     fisher_pairs: int = 50_000
-    # Pairs whose loss is taken together; 0: a batch as it is drawn
+    # Pairs whose loss is computed together; 0: a batch as it is drawn
     fisher_batch_pairs: int = 0
     # Which gradient is squared: that of a batch's mean loss, or of each pair's own term
     estimator: str = "batch"
@@ -81,14 +81,14 @@ class Ewc(Objective):
             raise ValueError(f"ewc takes no negative number: {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Anchor the first task at where it starts, if it shall be held at all."""
+        """Anchor the first task at its starting weights, if `start_fisher` is above 0."""
         if self.start_fisher and not self._fisher:
             self._anchor = anchored(model)
             for name, tensor in self._anchor.items():
                 self._fisher[name] = torch.full_like(tensor, self.start_fisher)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Return the penalty at the present weights; the batch only says on which device."""
+        """Return the penalty at the present weights; of the batch only the device is used."""
         self._fisher = placed(self._fisher, batch.images.device)
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor, self._fisher)
@@ -123,5 +123,5 @@ class Ewc(Objective):
         return packed(fisher=self._fisher, anchor=self._anchor)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         self._fisher, self._anchor = unpacked(state, "fisher"), unpacked(state, "anchor")

@@ -1,7 +1,7 @@
 """GeRe, general samples replay (https://arxiv.org/abs/2508.04676).
 
-Code: https://github.com/Qznan/GeRe. On a small fixed set of general pairs, keep each unit where the
-untouched backbone had it: low, neutral or high.
+Code: https://github.com/Qznan/GeRe. On a small fixed set of general pairs, the loss keeps the
+output of each unit in the range where the untouched backbone had it: low, neutral or high.
 
     L = weight * sum of v / number of v > 0
     lower, upper = mu -+ width sigma of each unit over the general set
@@ -12,10 +12,10 @@ h are the towers' outputs before normalisation, h0 the same by the untouched bac
 states are the last before the output layer; before CLIP's projection they cannot be reached in
 every open_clip model (a ResNet's attention pooling projects within). The general set is the first
 `general_pairs` pretraining pairs of the first task's batches, kept as they come. The loss of
-general pairs is left to the mixture's pretraining share, and the weight is a number: one that
-follows the ratio of the losses would have to see the loss this is joined to. Memory: the set, with
-its images as the model sees them (0.6 MB each at 224 x 224), on the CPU and in every checkpoint; a
-copy of the weights until it is full. FLOPs: 1 + replay_pairs / batch_pairs of fine-tuning.
+general pairs is left to the mixture's pretraining share. The weight is a constant: one that follows
+the ratio of the losses would need the loss that this is added to. Memory: the set, with its images
+as the model sees them (0.6 MB each at 224 x 224), on the CPU and in every checkpoint; a copy of the
+weights until it is full. FLOPs: 1 + replay_pairs / batch_pairs of fine-tuning.
 """
 
 from dataclasses import dataclass, field
@@ -35,13 +35,13 @@ from streams import PRETRAINING, Batch
 
 @dataclass
 class Gere(Objective):
-    """The margin alone; a method joins it to a loss: `contrastive+gere`."""
+    """The margin loss alone; a method adds it to a loss: `contrastive+gere`."""
 
     weight: float = 100.0
     # Standard deviations from the mean to each bound
     width: float = 1.0
     general_pairs: int = 1000
-    # In each loss, at most what is kept
+    # Pairs replayed in each loss, at most those kept
     replay_pairs: int = 64
     needs: ClassVar[tuple[str, ...]] = ("teacher", "pretraining", "own_buffer")
     penalty: ClassVar[bool] = True
@@ -57,13 +57,13 @@ class Gere(Objective):
             )
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the untouched backbone, which must still be asked about the missing pairs."""
+        """Keep the untouched backbone while the general set still lacks pairs."""
         self._teacher = None
         if len(self._general) < self.general_pairs:
             self._teacher = frozen(model, task.initial)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Return the mean over the units of the replayed pairs that lie on the wrong side.
+        """Return the mean margin loss of the replayed pairs' units that left their range.
 
         Raises:
             ValueError: the set is not full, and the batch has no pretraining pair.
@@ -88,13 +88,13 @@ class Gere(Objective):
         return dict(self._general.rows)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with a general set."""
+        """Restore a general set."""
         self._general.rows = {name: tensor.cpu() for name, tensor in state.items()}
         if len(self._general) >= self.general_pairs:
             self._teacher = None
 
     def _collect(self, teacher: nn.Module, batch: Batch, towers: Towers) -> None:
-        """Add the batch's pretraining pairs, until there are enough."""
+        """Add the batch's pretraining pairs to the set, up to `general_pairs`."""
         held = len(self._general)
         chosen = (batch.sources == PRETRAINING).nonzero()[: self.general_pairs - held, 0]
         if not len(chosen):
@@ -112,9 +112,9 @@ class Gere(Objective):
 
 
 def margin(now: Tensor, before: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    """Return the mean distance of the units on the wrong side from the right one, ().
+    """Return the mean distance, (), from their range of the units that left it; 0 where none did.
 
-    `now` and `before` are (B, U), the bounds (U,). It is zero where no unit is on the wrong side.
+    `now` and `before` are the units' outputs (B, U), and the bounds are (U,).
     """
     outside = (now - upper).relu() + (lower - now).relu()
     low, high = (now - lower).relu(), (upper - now).relu()

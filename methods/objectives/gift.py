@@ -8,16 +8,16 @@ https://github.com/Luo-Jiaming/GIFT_CL).
 
 S is the (R, R) logits of the reference pairs, p their softmax by rows / T, p* that of the teacher:
 the model that the task starts from, or the untouched backbone. Distillation asks for the teacher's
-similarities, alignment for the pairs themselves, and consolidation holds those weights that the two
-need now: F is no running mean, and g is not differentiated again. The temperature is that of the
-teacher in all terms, gets F = 1e-6, and is to be frozen, as published.
+similarities, alignment for the pairs themselves, and consolidation holds the weights that these two
+need at this step: F is no running mean, and g is not differentiated again. The temperature is that
+of the teacher in all terms, gets F = 1e-6, and is to be frozen, as published.
 
-The authors draw reference pairs from a diffusion model that is told the names of earlier classes;
-here they are the pretraining pairs of the batch, whatever these are. Two pairs of one class share a
-target there; a pair of ours has no class. With consolidation 0 and the untouched backbone as
-teacher these are the losses of GNSP (https://arxiv.org/abs/2507.19839). Memory: two copies of the
-weights, one without consolidation, and g. FLOPs: 1 + share / 3 of fine-tuning, `share` being that
-of the pretraining pairs in a batch, and as much again as their backward pass, 2 share / 3, for g.
+The authors draw reference pairs from a diffusion model, prompted with the names of earlier classes;
+here they are the pretraining pairs of the batch. In their code two pairs of one class share a
+target; pairs here have no class. With consolidation 0 and the untouched backbone as teacher these
+are the losses of GNSP (https://arxiv.org/abs/2507.19839). Memory: two copies of the weights, one
+without consolidation, and g. FLOPs: 1 + share / 3 of fine-tuning, `share` being that of the
+pretraining pairs in a batch, and as much again as their backward pass, 2 share / 3, for g.
 """
 
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ LEAST = 1e-6
 
 @dataclass
 class Gift(Objective):
-    """The three terms; a method joins them to a loss: `contrastive+gift`.
+    """The three terms; a method adds them to a loss: `contrastive+gift`.
 
     The values are those of the released configuration.
     """
@@ -75,12 +75,12 @@ class Gift(Objective):
             raise ValueError(f"gift takes weights >= 0 and temperature > 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the teacher, and the model as it is for the anchor."""
+        """Keep the teacher, and a copy of the model's weights as the anchor."""
         self._teacher = frozen(model, task.initial if self.teacher == "initial" else None)
         self._start = anchored(model) if self.consolidation else {}
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Return the mean over the batch's pretraining pairs, and the pull.
+        """Return the mean loss of the batch's pretraining pairs, plus the pull to the anchor.
 
         Raises:
             ValueError: the batch has no pretraining pair.
@@ -98,7 +98,7 @@ class Gift(Objective):
         return wanted + self.consolidation * near
 
     def _distilled(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Return the cross-entropies of rows and of columns, softened, summed."""
+        """Return the sum of the softened cross-entropies of rows and of columns."""
         rows = soft_cross_entropy(student, teacher, self.temperature)
         return rows + soft_cross_entropy(student.T, teacher.T, self.temperature)
 
@@ -109,7 +109,7 @@ class Gift(Objective):
         moving = [name for name in self._start if used[name].requires_grad]
         if not moving:
             return fisher
-        # Enlarged, as F does not depend on its scale and fp16 would lose small numbers
+        # Scaled up, as fp16 would lose small numbers and F does not depend on the scale
         gradients = torch.autograd.grad(
             wanted,
             [used[name] for name in moving],
@@ -126,25 +126,25 @@ class Gift(Objective):
         return fisher
 
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Drop teacher and anchor; the next task has its own."""
+        """Drop the teacher and the anchor; the next task has its own."""
         self._teacher, self._start = None, {}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return `start.<parameter>`, and `teacher.<key>` where it is the start; within a task."""
+        """Return, within a task, `start.<parameter>` and, for teacher `start`, `teacher.<key>`."""
         teacher = {}
         if self._teacher is not None and self.teacher == "start":
             teacher = self._teacher.state_dict()
         return packed(start=self._start, teacher=teacher)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         self._start = unpacked(state, "start")
         if self._teacher is not None and self.teacher == "start":
             self._teacher.load_state_dict(unpacked(state, "teacher"))
 
 
 def _named(scores: Tensor) -> Tensor:
-    """Return the cross-entropies of rows and of columns with the diagonal, summed, ()."""
+    """Return the sum of the cross-entropies of rows and of columns to the diagonal, ()."""
     with torch.autocast(scores.device.type, enabled=False):
         own = torch.arange(len(scores), device=scores.device)
         rows = functional.cross_entropy(scores, own)
@@ -152,7 +152,7 @@ def _named(scores: Tensor) -> Tensor:
 
 
 def _share(gradient: Tensor) -> Tensor:
-    """Return the squares over their mean; 0 where fp16 has overflowed, or nothing is reached."""
+    """Return the squared gradient over its mean; 0 where it overflowed in fp16, or is all 0."""
     squares = gradient.square()
     shares = squares / squares.mean().clamp(min=torch.finfo(squares.dtype).tiny)
     return torch.where(shares.isfinite(), shares, 0.0)

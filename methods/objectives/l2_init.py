@@ -1,7 +1,7 @@
-"""L2 to where training began: the cheapest way to hold weights back.
+"""L2 distance to the starting weights: the cheapest penalty on moving weights.
 
-The control for every penalty that weighs them (https://arxiv.org/abs/2308.11958; strong on
-pretrained towers: https://arxiv.org/abs/2203.17269).
+It is the control for every penalty that weighs parameters differently
+(https://arxiv.org/abs/2308.11958; strong on pretrained towers: https://arxiv.org/abs/2203.17269).
 
     L = weight * |theta - theta_0|^2
 
@@ -26,7 +26,7 @@ ANCHORS = ("initial", "start")
 
 @dataclass
 class L2Init(Objective):
-    """The penalty alone; a method joins it to a loss: `contrastive+l2_init`."""
+    """The penalty alone; a method adds it to a loss: `contrastive+l2_init`."""
 
     weight: float = 0.01
     anchor: str = "initial"
@@ -42,27 +42,27 @@ class L2Init(Objective):
             raise ValueError(f"l2_init takes no negative weight, not {self.weight}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the anchor; a task that is resumed brings its start with its state."""
+        """Keep a copy of the anchor; a resumed task restores it from its state."""
         self._anchor = anchored(model)
         if self.anchor == "initial":
             for name, held in self._anchor.items():
                 self._anchor[name] = wide(task.initial[name]).to(held.device)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Return the penalty at the present weights; the batch only says on which device."""
+        """Return the penalty at the present weights; of the batch only the device is used."""
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor)
         return batch.images.new_zeros(()) if squares is None else self.weight * squares
 
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Drop the anchor; the next task takes its own."""
+        """Drop the anchor; the next task has its own."""
         self._anchor = {}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return where the task started; every `begin` is told the untouched backbone."""
+        """Return the starting weights; the untouched backbone comes with each `begin`."""
         return dict(self._anchor) if self.anchor == "start" else {}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         if self.anchor == "start":
             self._anchor = dict(state)

@@ -1,13 +1,13 @@
 """LIxP, contrastive pretraining that is aware of context (https://arxiv.org/abs/2411.15099).
 
-An image must also be told from what the other images of its batch say.
+A second term classifies an image by a mixture of the other images of its batch.
 
     x_ctx = softmax(x M_K' / (tau sqrt(d))) M_V
     M_K the batch's images of unit norm, M_V not yet; x itself is left out
     L = alpha L_c(x, y) + (1 - alpha) L_c(x_ctx / |x_ctx|, y),   L_c the contrastive loss
 
-The embeddings become ones that few-shot adapters without training can use. The paper learns three
-temperatures; a plain CLIP has one, which serves both losses, and parameters are not added to it:
+The embeddings then suit few-shot adapters that need no training. The paper learns three
+temperatures; a plain CLIP has one, which serves both losses, and gets no new parameters:
 `context_scale`, 1 / (tau sqrt(d)), is a constant. Memory: a third B x B matrix. FLOPs: those of the
 contrastive loss and 4 B^2 d.
 """
@@ -29,10 +29,10 @@ from streams import Batch
 
 @dataclass
 class Lixp(Objective):
-    """A whole objective, in place of `contrastive`; `learn_temperature` as there."""
+    """A whole objective, used in place of `contrastive`; `learn_temperature` is as there."""
 
     alpha: float = 0.9
-    # Times the cosine of two images, in the softmax
+    # The factor of the cosine of two images in the softmax
     context_scale: float = 10.0
     learn_temperature: bool = True
     _temperature: Temperature = field(default_factory=Temperature, init=False, repr=False)
@@ -65,6 +65,6 @@ class Lixp(Objective):
 
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
-        """Clamp the temperature as soon as a step has moved it."""
+        """Clamp the temperature after the optimizer's step."""
         yield
         self._temperature.clamp(model)

@@ -1,6 +1,6 @@
 """Learning without forgetting (https://arxiv.org/abs/1606.09282).
 
-On the task's own pairs, keep telling them apart as the model did when the task began.
+On the task's own pairs, the model is trained to keep the similarities it gave at the task's start.
 
     L = alpha T^2 (KL of rows + KL of columns) / 2
     KL(softmax(S* / T) | softmax(S / T)) of rows and of columns
@@ -28,7 +28,7 @@ from streams import Batch
 
 @dataclass
 class Lwf(Objective):
-    """The distillation alone; a method joins it to a loss: `contrastive+lwf`."""
+    """The distillation alone; a method adds it to a loss: `contrastive+lwf`."""
 
     alpha: float = 0.5
     temperature: float = 2.0
@@ -41,7 +41,7 @@ class Lwf(Objective):
             raise ValueError(f"lwf takes alpha >= 0 and temperature > 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the model as it is now for the teacher; a resumed task brings its teacher."""
+        """Keep a copy of the model as the teacher; a resumed task restores its own."""
         self._teacher = frozen(model)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
@@ -64,7 +64,7 @@ class Lwf(Objective):
         return {} if self._teacher is None else dict(self._teacher.state_dict())
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with a teacher; between tasks there is none, and nothing to load."""
+        """Restore the teacher; between tasks there is none, and the state is empty."""
         if self._teacher is not None:
             self._teacher.load_state_dict(state)
 

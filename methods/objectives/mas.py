@@ -1,7 +1,7 @@
 """Memory aware synapses (https://arxiv.org/abs/1711.09601).
 
-A penalty on moving the weights that the outputs of earlier tasks are sensitive to, without asking
-for labels.
+A penalty on moving the weights that the outputs of earlier tasks are sensitive to; it needs no
+labels.
 
     L = weight * sum_i F_i (theta_i - theta*_i)^2
     after each task   F <- alpha * F + (1 - alpha) * F_task,   theta* <- theta
@@ -40,14 +40,14 @@ from streams import Batch
 
 @dataclass
 class Mas(Objective):
-    """The penalty alone; a method joins it to a loss: `contrastive+mas`."""
+    """The penalty alone; a method adds it to a loss: `contrastive+mas`."""
 
     weight: float = 0.1
-    # Share of earlier tasks in the importance; the first task's counts whole
+    # The share of earlier tasks in the importance; the first task's is taken whole
     alpha: float = 0.5
-    # Rounded up to whole groups
+    # How many pairs the importance is measured on, rounded up to whole groups
     importance_pairs: int = 50_000
-    # Pairs whose similarities are taken together; 0: a batch as it is drawn
+    # Pairs whose similarities are computed together; 0: a batch as it is drawn
     importance_batch_pairs: int = 0
     needs: ClassVar[tuple[str, ...]] = ("fisher_pass",)
     penalty: ClassVar[bool] = True
@@ -60,7 +60,7 @@ class Mas(Objective):
             raise ValueError(f"mas takes no negative number, and alpha in [0, 1]: {self}")
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Return the penalty at the present weights; the batch only says on which device."""
+        """Return the penalty at the present weights; of the batch only the device is used."""
         self._importance = placed(self._importance, batch.images.device)
         self._anchor = placed(self._anchor, batch.images.device)
         squares = pull(model, self._anchor, self._importance)
@@ -95,5 +95,5 @@ class Mas(Objective):
         return packed(importance=self._importance, anchor=self._anchor)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         self._importance, self._anchor = unpacked(state, "importance"), unpacked(state, "anchor")

@@ -1,6 +1,6 @@
-"""Meta-experience replay by Reptile: replay whose gradients are asked to agree with those of new
-pairs (MER for continual pretraining, https://arxiv.org/abs/2508.01908; MER,
-https://arxiv.org/abs/1810.11910; Reptile, https://arxiv.org/abs/1803.02999).
+"""Meta-experience replay by Reptile: aligns the gradients of replayed and of new pairs (MER for
+continual pretraining, https://arxiv.org/abs/2508.01908; MER, https://arxiv.org/abs/1810.11910;
+Reptile, https://arxiv.org/abs/1803.02999).
 
     after every `every` steps   theta <- start + share (theta - start),   start <- theta
 
@@ -8,7 +8,7 @@ start is where the parameters that move were `every` steps before. In expectatio
 along the gradients of the batches between, and along the gradient of their inner products, so that
 learning from one batch disturbs another one less. Replay itself is the mixture: a batch of new
 pairs and of the buffer's, as in the paper. It adds no loss. At the end of a task the steps since
-the last time stay as they are. The optimizer's state is left alone.
+the last interpolation are left as they are. The optimizer's state is left alone.
 
 The defaults are those of a library that has the method (https://github.com/IBM/AISteer360), not
 ones of the paper, and are to be tuned. Memory: one copy of what moves. FLOPs:
@@ -31,16 +31,16 @@ from streams import Batch
 
 @dataclass
 class Mer(Objective):
-    """The interpolation alone; a method joins it to a loss: `contrastive+mer`."""
+    """The interpolation alone; a method adds it to a loss: `contrastive+mer`."""
 
     every: int = 100
-    # Of the way of the last steps that is kept
+    # The share of the last `every` steps' movement that is kept
     share: float = 0.1
     needs: ClassVar[tuple[str, ...]] = ("buffer",)
     penalty: ClassVar[bool] = True
-    # By the names of the parameters that move
+    # The weights at the last start, by the names of the trainable parameters
     _start: PerWeight = field(default_factory=dict, init=False, repr=False)
-    # Since the start
+    # Steps since the start
     _steps: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class Mer(Objective):
             raise ValueError(f"mer takes every >= 1 and a share in (0, 1], not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Begin anew: the first start is where the first step of the task begins."""
+        """Forget the last start; the first step of the task sets a new one."""
         self._start, self._steps = {}, 0
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
@@ -57,7 +57,7 @@ class Mer(Objective):
 
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
-        """Note where the parameters are, and go part of the way after enough steps."""
+        """Count the step, and interpolate with the start after every `every` steps."""
         moving = {}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
@@ -70,7 +70,7 @@ class Mer(Objective):
             return
         with torch.no_grad():
             for name, parameter in moving.items():
-                # A checkpoint lies on the CPU
+                # Tensors loaded from a checkpoint are on the CPU
                 start = self._start[name].to(parameter)
                 parameter.copy_(start + self.share * (parameter - start))
         self._steps = 0
@@ -85,6 +85,6 @@ class Mer(Objective):
         return packed(start=self._start, count={"steps": steps})
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         self._start = unpacked(state, "start")
         self._steps = int(state["count.steps"])

@@ -7,11 +7,12 @@
     S and S* the (B, B) logits of the batch by the model and by the untouched backbone, both at the
     temperature of the backbone
 
-Of a language model a row is the logits of the next word, and its own the word that follows; of a
-CLIP it is an image's similarities to the batch's texts, and its own that of its text. So the
-teacher says how probable all others are, and never contradicts what is learned. There is no
-softening, and the weight is to be tuned. Memory: a second copy of the weights. FLOPs: 4/3 of
-fine-tuning, because the student's forward pass on the batch is the one of the loss it is joined to.
+In a language model a row is the logits of the next word; in a CLIP it is an image's similarities to
+the batch's texts, and the right one is that of its own text. After the swap the teacher always
+ranks the right one first, so it never contradicts the loss, and tells how probable the others are.
+There is no softening, and the weight is to be tuned. Memory: a second copy of the weights. FLOPs:
+4/3 of fine-tuning, because the student's forward pass on the batch is the one of the loss it is
+joined to.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from streams import Batch
 
 @dataclass
 class MixCpt(Objective):
-    """The distillation alone; a method joins it to a loss: `contrastive+mix_cpt`."""
+    """The distillation alone; a method adds it to a loss: `contrastive+mix_cpt`."""
 
     weight: float = 1.0
     needs: ClassVar[tuple[str, ...]] = ("teacher",)
@@ -42,7 +43,7 @@ class MixCpt(Objective):
             raise ValueError(f"mix_cpt takes weight >= 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the untouched backbone for the teacher."""
+        """Keep the untouched backbone as the teacher."""
         self._teacher = frozen(model, task.initial)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
@@ -57,14 +58,14 @@ class MixCpt(Objective):
         return self.weight * (rows + columns) / 2
 
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Drop the teacher, which every `begin` is told anew."""
+        """Drop the teacher, which comes with each `begin`."""
         self._teacher = None
 
 
 def swapped(scores: Tensor) -> Tensor:
     """Return (B, B) scores in which each row's largest is on the diagonal.
 
-    It has changed places with what was there; where it was there already the row is as it was.
+    The largest entry and the diagonal one are swapped; other entries are unchanged.
     """
     own = torch.arange(len(scores), device=scores.device)
     largest, where = scores.max(dim=1)

@@ -5,13 +5,14 @@
     M, M*   the (B, B) cosines of the batch by the model and by the one that the task starts from
     r_i     1 where the largest number of row i of M* is its own pair's, else 0
 
-Learning new pairs turns the two towers' spaces against each other, so what is kept is how similar
-an image is to every text of its batch. Rows in which the earlier model names another pair's text
-teach nothing: the released code puts the student's own row there, whose divergence and gradient are
-0. As released, cosines are not divided by a temperature, rows are summed and not averaged, so that
-the weight depends on the size of a batch (20 at 280 pairs), and the diagonal takes part, although
-the paper speaks of the numbers off it. Memory: a second copy of the weights. FLOPs: 4/3 of
-fine-tuning, because the student's forward pass on the batch is the one of the loss it is joined to.
+Learning new pairs rotates the two towers' spaces relative to each other, so the loss keeps an
+image's similarities to all texts of its batch. Rows in which the earlier model ranks another pair's
+text first are left out: the released code puts the student's own row there, whose divergence and
+gradient are 0. As released, cosines are not divided by a temperature, rows are summed and not
+averaged, so that the weight depends on the size of a batch (20 at 280 pairs), and the diagonal
+takes part, although the paper speaks of the numbers off it. Memory: a second copy of the weights.
+FLOPs: 4/3 of fine-tuning, because the student's forward pass on the batch is the one of the loss it
+is joined to.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from streams import Batch
 
 @dataclass
 class ModX(Objective):
-    """The alignment alone; a method joins it to a loss: `contrastive+mod_x`."""
+    """The alignment alone; a method adds it to a loss: `contrastive+mod_x`."""
 
     weight: float = 20.0
     needs: ClassVar[tuple[str, ...]] = ("teacher",)
@@ -41,7 +42,7 @@ class ModX(Objective):
             raise ValueError(f"mod_x takes weight >= 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the model as it is now for the teacher; a resumed task brings its teacher."""
+        """Keep a copy of the model as the teacher; a resumed task restores its own."""
         self._teacher = frozen(model)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
@@ -62,7 +63,7 @@ class ModX(Objective):
         return {} if self._teacher is None else dict(self._teacher.state_dict())
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on with a teacher; between tasks there is none, and nothing to load."""
+        """Restore the teacher; between tasks there is none, and the state is empty."""
         if self._teacher is not None:
             self._teacher.load_state_dict(state)
 

@@ -36,16 +36,16 @@ from streams import Batch
 
 @dataclass
 class Si(Objective):
-    """The penalty alone; a method joins it to a loss: `contrastive+si`."""
+    """The penalty alone; a method adds it to a loss: `contrastive+si`."""
 
     weight: float = 0.5
-    # Keeps weights that barely moved from counting without bound
+    # Added to the squared movement, so that weights that barely moved get no huge importance
     xi: float = 1.0
     penalty: ClassVar[bool] = True
     _importance: PerWeight = field(default_factory=dict, init=False, repr=False)
     _start: PerWeight = field(default_factory=dict, init=False, repr=False)
     _path: PerWeight = field(default_factory=dict, init=False, repr=False)
-    # Between a loss and its step
+    # Set between a loss and its optimizer step
     _gradients: PerWeight = field(default_factory=dict, init=False, repr=False, compare=False)
     _hooks: list[RemovableHandle] = field(
         default_factory=list, init=False, repr=False, compare=False
@@ -57,7 +57,7 @@ class Si(Objective):
             raise ValueError(f"si takes weight >= 0 and xi > 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Anchor at the start; a task that is resumed brings its start and its path."""
+        """Anchor at the start; a resumed task restores its start and its path integral."""
         self._ranks = task.ranks
         self._start = anchored(model)
         self._path = {name: torch.zeros_like(tensor) for name, tensor in self._start.items()}
@@ -65,7 +65,7 @@ class Si(Objective):
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
         """Return the penalty at the present weights.
 
-        Has autograd keep the gradient of the whole loss by each weight in use, until the step.
+        Registers hooks that keep the gradient of the whole loss for each weight, until the step.
         """
         device = batch.images.device
         self._start, self._path = placed(self._start, device), placed(self._path, device)
@@ -81,7 +81,7 @@ class Si(Objective):
 
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
-        """Add the step to the path."""
+        """Add the step to the path integral."""
         self._ranks.average([self._gradients[name] for name in sorted(self._gradients)])
         before = {}
         with torch.no_grad():
@@ -99,7 +99,7 @@ class Si(Objective):
         self._drop_gradients()
 
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Turn the path into importance."""
+        """Turn the task's path integral into importance."""
         self._drop_gradients()
         for name, now in anchored(model).items():
             start, path = self._start[name].to(now.device), self._path[name].to(now.device)
@@ -113,7 +113,7 @@ class Si(Objective):
         return packed(importance=self._importance, start=self._start, path=self._path)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         self._importance = unpacked(state, "importance")
         self._start, self._path = unpacked(state, "start"), unpacked(state, "path")
 
@@ -129,13 +129,14 @@ class Si(Objective):
         """Return a hook that keeps the gradient of a weight."""
 
         def keep(gradient: Tensor) -> None:
-            # What a parameter accumulates may be this very tensor, and is clipped in place
+            # Copied, as a parameter's `grad` may be this very tensor, which clipping changes in
+            # place
             self._gradients[name] = gradient.clone()
 
         return keep
 
     def _drop_gradients(self) -> None:
-        """Drop the hooks of the last loss, and what they kept."""
+        """Remove the hooks of the last loss, and the gradients that they kept."""
         for hook in self._hooks:
             hook.remove()
         self._hooks, self._gradients = [], {}

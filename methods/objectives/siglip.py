@@ -1,6 +1,6 @@
 """SigLIP's pairwise sigmoid loss (https://arxiv.org/abs/2303.15343).
 
-Every image and text of a batch is judged on its own, partners or not.
+Every combination of an image and a text of a batch is a binary classification: partners or not.
 
     L = -1/B sum_ij log sigmoid(z_ij (exp(logit_scale) x_i . y_j + b))
     z_ij = 1 where i = j, else -1
@@ -29,16 +29,16 @@ from streams import Batch
 
 @dataclass
 class Siglip(Objective):
-    """The loss of plain fine-tuning, with the sigmoid; `learn_temperature` as in `contrastive`."""
+    """A whole objective, the sigmoid loss; `learn_temperature` is as in `contrastive`."""
 
     learn_temperature: bool = True
-    # Where the model has no logit_bias
+    # Used where the model has no logit_bias
     bias: float = -10.0
     uses_bias: ClassVar[bool] = True
     _temperature: Temperature = field(default_factory=Temperature, init=False, repr=False)
 
     def loss(self, model: nn.Module, batch: Batch, towers: Towers) -> Tensor:
-        """Return the mean over the batch's pairs, each with all of its row."""
+        """Return the mean over images of the summed loss against all texts of the batch."""
         images, texts = embeddings(model, batch, towers)
         scores = logits(images, texts, self._temperature.of(model, self.learn_temperature))
         own: Tensor | None = getattr(model, "logit_bias", None)
@@ -50,6 +50,6 @@ class Siglip(Objective):
 
     @contextmanager
     def stepping(self, model: nn.Module, loss_scale: float | Tensor) -> Iterator[None]:
-        """Clamp the temperature as soon as a step has moved it."""
+        """Clamp the temperature after the optimizer's step."""
         yield
         self._temperature.clamp(model)

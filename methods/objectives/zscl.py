@@ -1,16 +1,16 @@
 """ZSCL: preventing zero-shot transfer degradation (https://arxiv.org/abs/2303.06628).
 
-On pairs of the pretraining pool, keep the similarities of the untouched backbone, and stay near
-where the task began.
+On pairs of the pretraining pool the loss keeps the similarities of the untouched backbone, and a
+penalty keeps the weights near the start of the task.
 
     L = weight T^2 (CE(p(f0(x) g0(y)'), p(f(x) g0(y)')) + CE(p(g0(y) f0(x)'), p(g(y) f0(x)')))
         + anchor_weight |theta - start|^2
 
 start is where the task began, p softmax(s . / T) of each row, CE the mean over rows of the
 cross-entropy of the second to the first; x and y are the images and texts of the pretraining pairs
-in the batch; f0, g0 and s are the towers and the scale of the untouched backbone, which every
-`begin` is told and no checkpoint stores. Each tower is a student once, against the other one of the
-teacher; the published code transposes the first matrix for the second term instead, which gives the
+in the batch; f0, g0 and s are the towers and the scale of the untouched backbone, which comes with
+each `begin` and is in no checkpoint. Each tower is the student once, against the teacher's other
+tower; the published code transposes the first matrix for the second term instead, which gives the
 text tower no gradient. Reference texts are the pool's own captions. With `anchor_weight` 0 it is
 the paper's starred variant. The averaging of weights every k steps is a merging; the label
 smoothing of the task's loss is left out, since a pair has no label. Memory: two copies of the
@@ -33,7 +33,7 @@ from streams import Batch
 
 @dataclass
 class Zscl(Objective):
-    """The distillation and the anchor; a method joins them to a loss: `contrastive+zscl`."""
+    """The distillation and the anchor; a method adds them to a loss: `contrastive+zscl`."""
 
     weight: float = 1.0
     temperature: float = 2.0
@@ -48,7 +48,7 @@ class Zscl(Objective):
             raise ValueError(f"zscl takes weights >= 0 and temperature > 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> None:
-        """Take the untouched backbone for the teacher, and the model as it is for the anchor."""
+        """Keep the untouched backbone as teacher, and a copy of the model as anchor."""
         self._teacher = frozen(model, task.initial)
         self._start = anchored(model) if self.anchor_weight else {}
 
@@ -75,7 +75,7 @@ class Zscl(Objective):
         return distilled if near is None else distilled + self.anchor_weight * near
 
     def end(self, model: nn.Module, fresh: FreshPairs, towers: Towers) -> None:
-        """Drop teacher and anchor; the next task has its own."""
+        """Drop the teacher and the anchor; the next task has its own."""
         self._teacher, self._start = None, {}
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -83,5 +83,5 @@ class Zscl(Objective):
         return dict(self._start)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; its tensors move to the model's device when they are needed."""
+        """Restore a state; its tensors are moved to the model's device when they are needed."""
         self._start = dict(state)

@@ -1,1 +1,3 @@
-"""Stages after a task, on pairs of earlier ones: a dataclass a file (`methods.Repair`)."""
+"""Repairs: training stages after a task, on pairs of earlier ones. Each file holds one dataclass
+(`methods.Repair`).
+"""

@@ -1,13 +1,13 @@
-"""FPF: after a task, only the modules that forget most are fine-tuned, on the buffer.
+"""FPF: after a task, fine-tune only the modules that forget most, on the buffer.
 
 (https://arxiv.org/abs/2304.04158)
 
 Between tasks normalisation layers and the first and last layers change most, relative to what they
-change within a task; tuned on a few pairs of earlier tasks, they take the rest of the network back
-with them. k-FPF is k such repairs at even intervals of a stream that is otherwise trained without
-replay: one after every task, under a mixture without a buffer share. Memory: that of partial
-tuning, at another time than training. Cost: `share` of the task's steps, which training goes
-without.
+change within a task; tuned on a few pairs of earlier tasks, they restore what the rest of the
+network can do. k-FPF is k such repairs at even intervals of a stream that is otherwise trained
+without replay: one after every task, under a mixture without a buffer share. Memory: that of
+partial tuning, not at the same time as training's. Cost: `share` of the task's steps, by which
+training is shortened.
 """
 
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ from methods.parameters import freeze, moving, thaw
 class Fpf(Repair):
     """Fine-tuning of some modules; by default norms, patch embedding and both projections."""
 
-    # Of the task's steps, at least one
+    # The share of the task's steps, at least one step
     share: float = 0.05
-    # Of the recipe's peak learning rate
+    # The factor of the recipe's peak learning rate
     lr_scale: float = 1.0
-    # Beginnings within parameter names
+    # The modules to tune: how a word in their parameters' names begins
     modules: tuple[str, ...] = ("ln_", "visual.conv1", "visual.proj", "text_projection")
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
 
@@ -41,7 +41,7 @@ class Fpf(Repair):
         """Freeze all other parameters, and return those that move.
 
         Raises:
-            ValueError: no parameter has such a name.
+            ValueError: no trainable parameter belongs to one of the modules.
         """
         self._frozen = freeze(model, lambda name: not self._repairs(name))
         parameters = moving(model)
@@ -53,7 +53,7 @@ class Fpf(Repair):
         return parameters
 
     def end(self, model: nn.Module) -> None:
-        """Let all parameters move again."""
+        """Make all parameters trainable again."""
         thaw(model, self._frozen)
 
     def _repairs(self, name: str) -> bool:

@@ -1,1 +1,1 @@
-"""Selections of the pairs that a batch is made of: a dataclass a file (`methods.Selection`)."""
+"""Selections of the pairs of a batch. Each file holds one dataclass (`methods.Selection`)."""

@@ -1,7 +1,7 @@
 """Joint example selection (https://arxiv.org/abs/2406.17711, section 3.3).
 
-Pairs are chosen together, because in a contrastive loss the worth of a pair depends on what else is
-in the batch. N candidates, B pairs to choose.
+Pairs are chosen jointly, because in a contrastive loss the value of a pair depends on the rest of
+the batch. N is the number of candidates, B that of the pairs to choose.
 """
 
 import torch
@@ -10,10 +10,10 @@ from torch.nn import functional
 
 
 def pair_losses(images: Tensor, texts: Tensor, scale: Tensor, bias: float) -> Tensor:
-    """Return (N, N) float32: the sigmoid loss of every image with every text.
+    """Return the sigmoid loss of every image with every text, (N, N) float32.
 
     Images and texts are (N, D) of unit norm, `scale` is logit_scale, (). By equation 1 of
-    https://arxiv.org/abs/2303.15343: the diagonal shall match, and nothing else.
+    https://arxiv.org/abs/2303.15343, where the pairs on the diagonal are the positives.
     """
     with torch.autocast(images.device.type, enabled=False):
         logits = scale.float().exp() * images.float() @ texts.float().T + bias
@@ -22,10 +22,11 @@ def pair_losses(images: Tensor, texts: Tensor, scale: Tensor, bias: float) -> Te
 
 
 def choose(scores: Tensor, pairs: int, chunks: int) -> Tensor:
-    """Return the places of `pairs` of the candidates, (B,) int64, ascending.
+    """Return the indices of the chosen candidates, ascending, (B,) int64 where B is `pairs`.
 
-    They are drawn in `chunks` from the softmax of what each would add to the total score (N, N) of
-    those chosen so far, by torch's global generator.
+    They are drawn in `chunks`, with probabilities that are the softmax of what each candidate would
+    add to the total score of those chosen so far. Scores are (N, N). Draws use torch's global
+    generator.
     """
     chosen = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
     own, both = scores.diagonal(), scores + scores.T

@@ -1,6 +1,6 @@
-"""Easy reference: pairs that the untouched backbone finds easy.
+"""Easy reference: select pairs on which the untouched backbone has a small loss.
 
-An implicit distillation from it (ACID, https://arxiv.org/abs/2411.18674, section 3.2).
+This is an implicit distillation from it (ACID, https://arxiv.org/abs/2411.18674, section 3.2).
 
     score = -loss(untouched backbone), of every image with every text, chosen jointly
 
@@ -19,16 +19,16 @@ from methods import Selection
 
 @dataclass
 class EasyReference(Selection):
-    """The pairs that keep the model near the untouched backbone."""
+    """The selection of pairs with a small loss under the untouched backbone."""
 
-    # Of the candidates, the share that is left out
+    # The share of the candidates that is left out
     filter_ratio: float = 0.8
-    # In which a batch is chosen
+    # How many chunks a batch is chosen in
     chunks: int = 16
-    # Of the sigmoid loss that scores; SigLIP's at the start, since a CLIP has none
+    # The bias of the sigmoid loss that scores pairs; SigLIP's initial value, as a CLIP has none
     bias: float = -10.0
     asks_model: ClassVar[bool] = False
 
     def scores(self, model: Tensor, reference: Tensor) -> Tensor:
-        """Return (N, N) from the pairwise losses (N, N) of the untouched backbone."""
+        """Return scores (N, N) from the pairwise losses (N, N) of the untouched backbone."""
         return -reference

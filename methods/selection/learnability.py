@@ -1,4 +1,5 @@
-"""Learnability: pairs that the model has not learned and the untouched backbone finds easy.
+"""Learnability: select pairs with a large loss under the model and a small one under the untouched
+backbone.
 
 (ACID, https://arxiv.org/abs/2411.18674; the score of https://arxiv.org/abs/2406.17711, equation 2.)
 
@@ -18,15 +19,15 @@ from methods import Selection
 
 @dataclass
 class Learnability(Selection):
-    """The pairs that the model could still learn and the untouched backbone can tell apart."""
+    """The selection of pairs that the model has yet to learn and the backbone finds easy."""
 
-    # Of the candidates, the share that is left out
+    # The share of the candidates that is left out
     filter_ratio: float = 0.8
-    # In which a batch is chosen
+    # How many chunks a batch is chosen in
     chunks: int = 16
-    # Of the sigmoid loss that scores; SigLIP's at the start, since a CLIP has none
+    # The bias of the sigmoid loss that scores pairs; SigLIP's initial value, as a CLIP has none
     bias: float = -10.0
 
     def scores(self, model: Tensor, reference: Tensor) -> Tensor:
-        """Return (N, N) from the pairwise losses (N, N) of the model and the untouched backbone."""
+        """Return scores (N, N) from the pairwise losses (N, N) of the model and the backbone."""
         return model - reference

@@ -1,10 +1,11 @@
-"""Tunings that compute chosen weights from others, and fold them into plain weights in the end.
+"""Tunings that compute chosen weights from new parameters, and fold them into plain weights at the
+end.
 
-They do so by torch's parametrizations rather than by peft. peft cannot reach the fused projection
-of `nn.MultiheadAttention` but by adding the update to the frozen weight before each forward pass
-and subtracting it after, so that the weight drifts by the rounding (measured: 9,197 entries of a
-2-layer CLIP after 200 steps), and its DoRA and VeRA refuse attention. A frozen weight here does not
-move by a bit.
+They do so by torch's parametrizations rather than by peft. peft can reach the fused projection of
+`nn.MultiheadAttention` only by adding the update to the frozen weight before each forward pass and
+subtracting it after, so that the weight drifts by the rounding (measured: 9,197 entries of a
+2-layer CLIP after 200 steps), and its DoRA and VeRA refuse attention. Here a frozen weight does not
+change by a single bit.
 """
 
 from collections.abc import Iterator
@@ -23,18 +24,18 @@ MLP = ("mlp.c_fc.weight", "mlp.c_proj.weight")
 def full_precision(weight: Tensor) -> torch.autocast:
     """Return a context in which a weight is computed in its own precision, under autocast too.
 
-    So what is trained is what is folded in.
+    So the weight that is trained is the weight that is folded in.
     """
     return torch.autocast(weight.device.type, enabled=False)
 
 
 def ends_with(name: str, targets: tuple[str, ...]) -> bool:
-    """Return whether a parameter's name ends with a target, by whole words."""
+    """Return whether a parameter's name ends with one of the targets, by whole words."""
     return any(f".{name}".endswith(f".{target}") for target in targets)
 
 
 def matrices(model: nn.Module, targets: tuple[str, ...], what: str) -> list[str]:
-    """Return the names of the matrices that the targets mean; `what` is named in the message.
+    """Return the names of the matrices that the targets match; the error message names `what`.
 
     Raises:
         ValueError: a target that matches no matrix; lists the ends of names that would.
@@ -51,26 +52,26 @@ def matrices(model: nn.Module, targets: tuple[str, ...], what: str) -> list[str]
 
 
 class Computed(Tuning):
-    """A tuning that freezes all parameters, and computes the targets from new ones.
+    """A tuning that freezes all parameters, and computes the target weights from new ones.
 
-    A file says how, in `update`, and has `targets` among its fields.
+    A subclass says how, in `update`, and has `targets` among its fields.
     """
 
-    # The ends of parameter names; the weights are matrices
+    # How the names of the target weights end; these are matrices
     targets: tuple[str, ...]
     _frozen: list[str]
     # The names of a module's parameters, in their order, by its path
     _order: dict[str, list[str]]
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return the module that computes a weight in use from the frozen one.
+        """Return the module that computes the weight in use from the frozen one.
 
-        At first it must give back the same bits.
+        At first its output must be bit-identical to its input.
         """
         raise NotImplementedError
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Freeze all parameters, then give each target its update.
+        """Freeze all parameters, then register the update of each target.
 
         Raises:
             ValueError: a target that matches no matrix; lists the ends of names that would.
@@ -86,7 +87,7 @@ class Computed(Tuning):
         return moving(model)
 
     def updates(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-        """Yield the updates at work, each with the name of its weight."""
+        """Yield the registered updates, each with the name of its weight."""
         for path, names in self._order.items():
             module = model.get_submodule(path)
             for name in names:
@@ -104,7 +105,7 @@ class Computed(Tuning):
             for name in names:
                 if parametrize.is_parametrized(module, name):
                     parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-            # A folded weight has come last
+            # A folded weight is registered last
             for name in names:
                 module._parameters[name] = module._parameters.pop(name)
         thaw(model, self._frozen)

@@ -1,9 +1,9 @@
-"""Low-rank updates whose input side is chosen by the first steps of a task and then stays.
+"""Low-rank updates whose input side is chosen in the first steps of a task, and then fixed.
 
     W = W0 + scale B A,   only B moves, from 0
 
-The rows of A lie outside of a subspace of the inputs that is held, so for an input x in it
-A x = 0, and the layer gives what it gave, whatever the optimizer makes of B.
+The rows of A are orthogonal to a protected subspace of the inputs, so for an input x in it A x = 0,
+and the layer's output is unchanged, whatever the optimizer does to B.
 """
 
 from collections.abc import Iterator
@@ -30,11 +30,11 @@ class Confined(nn.Module):
         """Prepare the update of the rows of a weight (rows, columns) from `first_row` on."""
         super().__init__()
         rows, columns = weight.shape
-        # In the state dict, as a checkpoint from within a task must bring what has been chosen
+        # Part of the state dict, as a checkpoint from within a task must restore the choice
         self.register_buffer("down", weight.new_zeros(rank, columns))
         self.up = nn.Parameter(weight.new_zeros(rows - first_row, rank))
         self.scale, self.first_row = scale, first_row
-        # Of the loss by the weight in use, (rows, columns), while it is measured
+        # The gradient of the loss by the weight in use, (rows, columns), while it is measured
         self.gradient: Tensor | None = None
         self.measures = False
 
@@ -54,14 +54,15 @@ class Confined(nn.Module):
 
 
 class ConfinedUpdates(Computed):
-    """A tuning of such updates; a file says which A, and how what is held grows.
+    """A tuning of such updates; a subclass says how A is chosen and what is protected.
 
-    It has `rank`, `measure_steps` and `scale` among its fields, and calls `reset` when it is made.
+    The subclass has `rank`, `measure_steps` and `scale` among its fields, and calls `reset` when it
+    is created.
     """
 
-    # Steps in which nothing moves while A is being chosen
+    # Steps in which no weight changes while A is being chosen
     measure_steps: int
-    # Whether A is chosen by the gradient of the weight, and not by its inputs
+    # Whether A is chosen by the gradient of the weight instead of by its inputs
     by_gradient: bool
     _held: dict[str, Tensor]
     _seen: dict[str, Tensor]
@@ -71,31 +72,31 @@ class ConfinedUpdates(Computed):
     _ranks: Ranks
 
     def reset(self) -> None:
-        """Remember nothing."""
-        # P of each weight, (columns, columns)
+        """Reset to the state before the first task."""
+        # The projection P on the protected inputs of each weight, (columns, columns)
         self._held = {}
         # The sums of this task's covariances so far
         self._seen = {}
-        # What A is chosen by, summed over the steps that measure
+        # The measured sums that A is chosen by: of gradients or of covariances
         self._measured = {}
         self._steps, self._inputs, self._ranks = 0, Inputs(), ALONE
 
     def chosen(self, measured: Tensor, held: Tensor | None) -> Tensor:
-        """Return A (rank, columns) for what was measured of a weight, outside of what is held.
+        """Return A (rank, columns) of a weight, orthogonal to its protected inputs `held`.
 
-        `measured` is the covariance of its inputs, or the gradient by it.
+        `measured` is the covariance of the weight's inputs, or the gradient of the loss by it.
         """
         raise NotImplementedError
 
     def held_after(self, covariance: Tensor, held: Tensor | None) -> Tensor:
-        """Return what is held of a weight's inputs after a task of this covariance."""
+        """Return the projection on a weight's protected inputs after a task of this covariance."""
         raise NotImplementedError
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Freeze all parameters, give each target its update, and listen to the inputs.
+        """Freeze all parameters, register each target's update, and watch the inputs.
 
         Raises:
-            ValueError: a target that matches no matrix, or whose inputs nothing shows.
+            ValueError: a target that matches no matrix, or whose inputs cannot be observed.
         """
         self._seen, self._measured, self._steps, self._ranks = {}, {}, 0, task.ranks
         names = matrices(model, self.targets, named(self))
@@ -104,14 +105,14 @@ class ConfinedUpdates(Computed):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Sum up what the step has seen, and choose A once enough has been measured.
+        """Add up what the step measured, and choose A after `measure_steps` steps.
 
         Until then A is 0, so that B has no gradient and the step moves nothing.
         """
         covariances = self._inputs.taken()
         for name, covariance in covariances.items():
             earlier = self._seen.get(name)
-            # Between processes and tasks a checkpoint lies on the CPU
+            # Tensors loaded from a checkpoint are on the CPU
             sums = covariance if earlier is None else earlier.to(covariance) + covariance
             self._seen[name] = sums
         measures = self._steps < self.measure_steps
@@ -126,7 +127,7 @@ class ConfinedUpdates(Computed):
                 update.measures = self.by_gradient and self._steps < self.measure_steps
 
     def _measure(self, model: nn.Module) -> None:
-        """Add the gradient of this step; what overflowed in fp16 adds nothing."""
+        """Add the gradient of this step; one that overflowed in fp16 is skipped."""
         if not self.by_gradient:
             return
         gradients = {}
@@ -141,7 +142,7 @@ class ConfinedUpdates(Computed):
             self._measured[name] = sums
 
     def _choose(self, model: nn.Module) -> None:
-        """Give each update its A."""
+        """Choose A for each update, in place."""
         measured = self._measured if self.by_gradient else self._seen
         with torch.no_grad():
             for name, update in self.updates(model):
@@ -152,7 +153,7 @@ class ConfinedUpdates(Computed):
         self._measured = {}
 
     def end(self, model: nn.Module) -> None:
-        """Fold the updates in, and add what this task's inputs need to what is held."""
+        """Fold the updates in, and add this task's inputs to the protected subspaces."""
         self._inputs.stop()
         with torch.no_grad():
             for name, covariance in self._seen.items():

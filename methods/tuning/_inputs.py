@@ -1,4 +1,4 @@
-"""What goes into chosen weights, summed up, for tunings that stay out of its directions."""
+"""Covariances of the inputs of chosen weights, for tunings that avoid the inputs' directions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,8 +15,8 @@ class Inputs:
     """The uncentered covariances of the inputs of weights, by the names of the weights.
 
     A hook on a layer adds X^T X of each of its forward passes, X (tokens, columns) being its
-    input. A pass that is taken again, for a chunk or a checkpoint, counts again: what is made of
-    the sums must not depend on their scale. FLOPs: 2 columns^2 for each token of a weight.
+    input. A pass that is repeated, for a chunk or for checkpointing, counts again, so users of the
+    sums must not depend on their scale. FLOPs: 2 columns^2 for each token of a weight.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,13 @@ class Inputs:
         self._ranks = ALONE
 
     def watch(self, model: nn.Module, names: Sequence[str], ranks: Ranks, what: str) -> None:
-        """Listen to the layers of these weights, from now until `stop`.
+        """Register hooks on the layers of these weights, until `stop`.
 
-        `what` is named in the message.
+        The error message names `what`.
 
         Raises:
-            ValueError: a weight whose input no module shows, as that of attention's own output.
+            ValueError: a weight whose input no module receives, like that of attention's output
+                projection.
         """
         self.stop()
         self._ranks = ranks
@@ -66,7 +67,7 @@ class Inputs:
         return sums
 
     def stop(self) -> None:
-        """Stop listening."""
+        """Remove the hooks."""
         for hook in self._hooks:
             hook.remove()
         self._hooks, self.sums = [], {}

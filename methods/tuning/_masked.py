@@ -1,6 +1,6 @@
-"""Rows or entries of parameters that a step of the optimizer shall not change.
+"""Rows or entries of parameters that a step of the optimizer must not change.
 
-They are put back after it, so that decay and momentum do not move them either.
+They are restored after it, so that decay and momentum do not change them either.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ Rows = tuple[nn.Parameter, Tensor]
 
 @contextmanager
 def held(rows: Sequence[Rows]) -> Iterator[None]:
-    """Put rows back that a step of the optimizer, the body of the `with`, has changed."""
+    """Restore the masked rows after the body of the `with`, which takes an optimizer step."""
     before = [(parameter, mask, parameter.detach().clone()) for parameter, mask in rows]
     yield
     with torch.no_grad():
@@ -25,5 +25,5 @@ def held(rows: Sequence[Rows]) -> Iterator[None]:
 
 
 def rowwise(mask: Tensor, parameter: Tensor) -> Tensor:
-    """Return a mask of rows in a shape that goes with the parameter's."""
+    """Return a mask of rows reshaped to broadcast with the parameter."""
     return mask.view(-1, *[1] * (parameter.ndim - 1))

@@ -1,4 +1,4 @@
-"""Tunings that move some of the model's own parameters and add none."""
+"""Tunings that train some of the model's own parameters and add none."""
 
 from torch import nn
 
@@ -7,19 +7,19 @@ from methods.parameters import freeze, moving, named, thaw
 
 
 class Partial(Tuning):
-    """A tuning that freezes what `moves` is not true of; a file says which parameters move."""
+    """A tuning that trains the parameters that `moves` is true of, which a subclass defines."""
 
     _frozen: list[str]
 
     def moves(self, name: str) -> bool:
-        """Return whether a parameter, by its name, moves."""
+        """Return whether the parameter of this name is trained."""
         raise NotImplementedError
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Freeze all other parameters.
 
         Raises:
-            ValueError: nothing that moves is left, or batch normalisation would be frozen.
+            ValueError: no trainable parameter is left, or batch normalisation would be frozen.
         """
         self._frozen = freeze(model, lambda name: not self.moves(name))
         parameters = moving(model)
@@ -32,5 +32,5 @@ class Partial(Tuning):
         return parameters
 
     def end(self, model: nn.Module) -> None:
-        """Let all parameters move again."""
+        """Make all parameters trainable again."""
         thaw(model, self._frozen)

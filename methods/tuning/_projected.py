@@ -1,6 +1,6 @@
 """Steps in a subspace, for tunings whose optimizer works on a small matrix in place of a weight.
 
-For the length of a step the optimizer sees the small matrix, so that its state stays small.
+During a step the optimizer is given the small matrix, so that its state stays small.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 class Projection:
     """The projection of a matrix (rows, columns) onto `rank` directions of its rows or columns.
 
-    A direction that is to take no part may be 0 in `basis`: the small matrix keeps its shape, and
+    A direction that is not used may be 0 in `basis`, so that the small matrix keeps its shape, and
     the optimizer its state.
     """
 
@@ -37,20 +37,20 @@ class Projection:
     def move(self, weight: Tensor, small: Tensor, scale: float, decay: float | Tensor) -> None:
         """Change a weight in place by a step of the small matrix, and let it decay.
 
-        weight <- (1 - decay) weight + scale * back(small), and nothing of it within `protected`.
+        weight <- (1 - decay) weight + scale * back(small), with no change within `protected`.
         """
         if self.protected is None:
             weight.mul_(1 - decay).add_(self.back(small), alpha=scale)
             return
         if self.protected.shape[1] >= len(weight):
-            # Nothing is left to move in, and rounding shall not move it either
+            # No direction is free, and rounding must not change the weight either
             return
         change = scale * self.back(small) - decay * weight
         weight.add_(change - self.protected @ (self.protected.T @ change))
 
 
 def can_choose(model: nn.Module, names: Iterable[str]) -> bool:
-    """Return whether the gradients of these weights are finite, so that they have directions.
+    """Return whether these weights' gradients are finite, so that directions can be chosen.
 
     Under fp16 those of the first steps may not be: the scale of the loss is still too large, and
     such a step is left out (`torch.amp.GradScaler`).
@@ -78,7 +78,7 @@ def stepped_in(
             assert parameter.grad is not None
             small = projection.down(parameter.grad)
             parameter.grad = None
-            # From 0, so that whatever the optimizer makes of the small matrix is the step
+            # Starts at 0, so that the small matrix after the step is the step itself
             parameter.data = torch.zeros_like(small)
             parameter.grad = small
     try:

@@ -1,14 +1,14 @@
-"""Subspaces of the inputs of a weight, as projections whose shapes no value decides.
+"""Subspaces of the inputs of a weight, as projections whose shapes do not depend on values.
 
-A projection P (columns, columns) is symmetric and P P = P. How many directions it holds depends on
-values alone, so that a step never waits for a number of the device and a profile costs what a real
-step does.
+A projection P (columns, columns) is symmetric and P P = P. Its rank depends on values, its shape
+does not, so that a step never waits to read a number from the device, and a profile measures the
+cost of a real step.
 """
 
 import torch
 from torch import Tensor
 
-# A singular value below this share of the largest is rounding
+# A singular value below this share of the largest is rounding error
 NEGLIGIBLE = 1e-5
 
 
@@ -20,8 +20,8 @@ def wide(tensor: Tensor) -> Tensor:
 def principal(matrix: Tensor, energy: float) -> Tensor:
     """Return the projection on the leading right singular vectors of a matrix (rows, columns).
 
-    They are those that hold `energy` of the squares of its singular values, less the one that would
-    reach it, and the first always.
+    These are the leading ones whose squared singular values sum to less than `energy` of the total;
+    the first is always included.
     """
     _, values, vectors = torch.linalg.svd(wide(matrix), full_matrices=False)
     return _leading(vectors.T, values.square(), energy)
@@ -30,14 +30,14 @@ def principal(matrix: Tensor, energy: float) -> Tensor:
 def leading(covariance: Tensor, energy: float, power: int) -> Tensor:
     """Return the projection on the leading eigenvectors of a covariance (columns, columns).
 
-    As `principal`, by the eigenvalues to a power.
+    They are chosen as in `principal`, by the eigenvalues raised to `power`.
     """
     vectors, values, _ = torch.linalg.svd(wide(covariance))
     return _leading(vectors, values.pow(power), energy)
 
 
 def _leading(vectors: Tensor, energies: Tensor, energy: float) -> Tensor:
-    """Return the projection on the first of the columns, while their energies are below a share."""
+    """Return the projection on the first columns, while their energies sum to less than a share."""
     shares = energies / energies.sum().clamp(min=1e-30)
     chosen = (shares.cumsum(dim=0) < energy).to(vectors)
     chosen = torch.cat([torch.ones_like(chosen[:1]), chosen[1:]])
@@ -46,7 +46,7 @@ def _leading(vectors: Tensor, energies: Tensor, energy: float) -> Tensor:
 
 
 def grown(held: Tensor, residual: Tensor, total: Tensor, energy: float, power: int) -> Tensor:
-    """Return a projection with leading directions of what lies outside of it added.
+    """Return a projection extended by the leading directions of the covariance outside of it.
 
     `residual` (columns, columns) is a covariance without its part in `held`, and `total` the sum of
     the singular values of the whole covariance to `power`. Directions are added, the largest first,
@@ -64,8 +64,8 @@ def grown(held: Tensor, residual: Tensor, total: Tensor, energy: float, power: i
 def outside(rows: Tensor, held: Tensor) -> Tensor:
     """Return unit rows (N, columns) with their part in a projection taken out, of norm 1 again.
 
-    Twice, since the smaller what is left, the more of the projection its rounding holds. Rows that
-    have nothing left come to be 0 or rounding, and are for the caller to leave out.
+    The part is taken out twice, since rounding leaves some of it where the rest is small. Rows that
+    lie within the projection become 0 or rounding error, and the caller must drop them.
     """
     for _ in range(2):
         rows = rows - rows @ held
@@ -74,10 +74,9 @@ def outside(rows: Tensor, held: Tensor) -> Tensor:
 
 
 def pure(projection: Tensor) -> Tensor:
-    """Return the nearest projection to one that rounding has moved, 3 P^2 - 2 P^3.
+    """Return the projection nearest to P, which rounding has changed: 3 P^2 - 2 P^3.
 
-    This is McWeeny's step (https://doi.org/10.1103/RevModPhys.32.335), whose error is the square of
-    what it was.
+    This is McWeeny's step (https://doi.org/10.1103/RevModPhys.32.335), which squares the error.
     """
     square = projection @ projection
     step = 3 * square - 2 * square @ projection

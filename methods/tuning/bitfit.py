@@ -1,9 +1,9 @@
-"""BitFit: only biases move (https://arxiv.org/abs/2106.10199; as in FoMo-in-Flux,
+"""BitFit: only biases are trained (https://arxiv.org/abs/2106.10199; as in FoMo-in-Flux,
 https://arxiv.org/abs/2408.14471).
 
-They are about a thousandth of the parameters; the temperature stays. No weight gradient of a matrix
-is formed, which saves a third of full fine-tuning's FLOPs, and no optimizer state is kept for one.
-BitFit usually wants a learning rate 10 to 100 times that of full fine-tuning.
+They are about a thousandth of the parameters; the temperature is frozen. No weight gradient of a
+matrix is computed, which saves a third of full fine-tuning's FLOPs, and no optimizer state is kept
+for one. BitFit usually wants a learning rate 10 to 100 times that of full fine-tuning.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
 """CoDyRA: low-rank updates whose ranks are chosen while training, W = W0 + sum_i w_i B_i A_i with
 sparse gates w (https://arxiv.org/abs/2412.01004, equations 3 to 5).
 
-The gates start random and B at zero, so the function is unchanged at first. After a dense phase
-each step of the optimizer is followed by the proximal step of an L1 penalty, w <- sign(w) max(|w| -
-kappa, 0), kappa rising linearly to its value. The released code lets it rise in 50 levels of five
-steps each, the whole second half of its 500 steps; here it rises with every step. The released code
-also sets to 0 what has shrunk below kappa. What is left is folded in when the task ends, and the
-next begins with fresh updates.
+The gates start at random values and B at zero, so the function is unchanged at first. After a dense
+phase each step of the optimizer is followed by the proximal step of an L1 penalty, w <- sign(w)
+max(|w| - kappa, 0), kappa rising linearly to its value. The released code lets it rise in 50 levels
+of five steps each, the whole second half of its 500 steps; here it rises with every step. The
+released code also sets to 0 what has shrunk below kappa. What is left is folded in when the task
+ends, and the next begins with fresh updates.
 
 Memory and FLOPs: as `lora` of the same rank on all matrices of the blocks; nothing is added at
 inference.
@@ -58,11 +58,11 @@ class Codyra(Computed):
         "mlp.c_fc.weight",
         "mlp.c_proj.weight",
     )
-    # The threshold of the proximal step, in the end
+    # The final threshold of the proximal step
     kappa: float = 0.005
     # The share of the task's steps before the first proximal step
     dense_share: float = 0.5
-    # The share of the task's steps in which kappa rises
+    # The share of the task's steps over which kappa rises
     ramp_share: float = 0.5
     # How many steps the task has taken so far, and how many it will take
     _steps: int = field(default=0, init=False, repr=False)
@@ -82,7 +82,7 @@ class Codyra(Computed):
         return super().begin(model, task)
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return a fresh update, as in every task."""
+        """Return a new update, as in every task."""
         return Gated(weight, self.rank)
 
     def threshold(self, step: int, steps: int) -> float:
@@ -107,7 +107,7 @@ class Codyra(Computed):
                     update.gates.copy_(update.gates.sign() * size)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return how many steps of the task are done."""
+        """Return how many steps of the task have been taken."""
         return {"steps": torch.tensor(self._steps)}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

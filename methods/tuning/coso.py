@@ -5,11 +5,12 @@ gradient, away from the subspaces that earlier tasks moved in (https://arxiv.org
     every `gap` steps  P <- leading `rank` left singular vectors of G'
     W <- W + (1 - M M^T) (step of the optimizer on P^T G', put back by P; decay of W)
 
-A frequent-directions sketch of `sketch_rank` columns sums up the gradients G' that a task chose its
-directions by. When the task ends, the leading directions that hold `energy` of the sketch join M,
-so that later tasks leave them alone. Where G' has fewer directions than P may hold, the others are
-0: what is left of G' there is rounding, which Adam would enlarge to whole steps. No change of a
-weight, decay included, lies within M, and once M holds every direction the weight stays.
+A frequent-directions sketch of `sketch_rank` columns summarises the gradients G' from which a task
+chose its directions. When the task ends, the leading directions that hold `energy` of the sketch
+join M, so that later tasks leave them alone. Where G' has fewer directions than P may hold, the
+others are 0: what is left of G' there is rounding, which Adam would enlarge to whole steps. No
+change of a weight, decay included, lies within M, and once M holds every direction the weight
+stays.
 
 Memory: optimizer state for rank x columns per matrix, P, the sketch (rows x sketch_rank), and M,
 which grows to rows x rows at most. FLOPs: thin products per step, two SVDs per matrix and gap.
@@ -28,7 +29,7 @@ from methods.parameters import freeze, moving, thaw
 from methods.tuning._computed import matrices
 from methods.tuning._projected import Projection, can_choose, stepped_in
 
-# A singular value below this share of the gradient's norm is rounding
+# A singular value below this share of the gradient's norm is rounding error
 NEGLIGIBLE = 1e-5
 
 
@@ -43,16 +44,16 @@ class Coso(Tuning):
     sketch_rank: int = 120
     # Steps between two projections
     gap: int = 20
-    # The share of a task's gradients that later tasks keep away from
+    # The share of a task's gradient energy whose directions later tasks avoid
     energy: float = 0.98
     targets: tuple[str, ...] = ("attn.out_proj.weight",)
-    # Each by the name of a weight: M is (rows, directions) and orthonormal
+    # By the name of a weight: M, (rows, directions), orthonormal
     _past: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     # The directions of the steps that follow, P, of shape (rows, rank)
     _bases: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     # The sketch is (rows, sketch_rank) at most
     _sketches: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    # How many the task has taken so far
+    # How many steps the task has taken so far
     _steps: int = field(default=0, init=False, repr=False)
     _names: list[str] = field(default_factory=list, init=False, repr=False)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
@@ -78,9 +79,9 @@ class Coso(Tuning):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Lend the optimizer the projected gradients."""
+        """Give the optimizer the projected gradients for the step."""
         if self._steps % self.gap == 0 and not can_choose(model, self._names):
-            # The step is left out, and the next one chooses
+            # This step is skipped, and the next one chooses
             yield
             return
         projections = {}
@@ -91,7 +92,7 @@ class Coso(Tuning):
             past = self._past.get(name)
             size = parameter.grad.norm()
             if past is not None:
-                # Between tasks it lies where the checkpoint put it
+                # A tensor loaded from a checkpoint is on the CPU
                 past = self._past[name] = past.to(parameter)
                 parameter.grad -= past @ (past.T @ parameter.grad)
             if self._steps % self.gap == 0:
@@ -103,9 +104,9 @@ class Coso(Tuning):
         self._steps += 1
 
     def _choose(self, name: str, outside: Tensor, least: Tensor, past: Tensor | None) -> None:
-        """Choose the directions of the next steps by a gradient outside of M, and sketch it.
+        """Choose the directions of the next steps from a gradient outside of M, and sketch it.
 
-        Shapes follow from the weight alone, so that the host needs no number of the device.
+        Shapes depend on the weight's shape alone, so that the host reads no number from the device.
         """
         wide = outside.to(torch.promote_types(outside.dtype, torch.float32))
         # Waits: once in `gap` steps, as a GPU's decomposition is checked by the host
@@ -113,7 +114,7 @@ class Coso(Tuning):
         counts = (values > least).to(wide)
         basis = (left * counts)[:, : self.rank]
         if past is not None:
-            # The smaller a singular value, the more of M is left in its vector
+            # The smaller a singular value, the more of M rounding leaves in its vector
             basis = basis - past.to(wide) @ (past.to(wide).T @ basis)
             basis = torch.linalg.qr(basis)[0] * counts[: self.rank]
         self._bases[name] = basis.to(outside.dtype).contiguous()
@@ -121,14 +122,14 @@ class Coso(Tuning):
         self._sketches[name] = sketched(self._sketches.get(name), parts, self.sketch_rank)
 
     def end(self, model: nn.Module) -> None:
-        """Remember where this task moved, and let all parameters move again."""
+        """Add this task's directions to M, and make all parameters trainable again."""
         for name, sketch in self._sketches.items():
             wide = sketch.to(torch.promote_types(sketch.dtype, torch.float32))
             past = self._past.get(name, sketch[:, :0]).to(wide)
             left, values, _ = torch.linalg.svd(wide, full_matrices=False)
             held = values.square().cumsum(dim=0) / values.square().sum().clamp(min=1e-30)
             count = int((held < self.energy).sum()) + 1
-            # A sketch of nothing, and the rounding that an energy of 1 would ask for, hold none
+            # An empty sketch holds no direction, and an energy of 1 must not add rounding error
             count = min(
                 count, int((values > NEGLIGIBLE * values[0]).sum()), len(past) - past.shape[1]
             )
@@ -155,18 +156,17 @@ class Coso(Tuning):
 
 
 def _those(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose keys begin with a prefix, under the rest of their keys."""
+    """Return the tensors whose keys begin with a prefix, under their keys without it."""
     return {
         key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)
     }
 
 
 def sketched(sketch: Tensor | None, matrix: Tensor, rank: int) -> Tensor:
-    """Return a frequent-directions sketch (rows, at most `rank`) with a matrix (rows, columns)
-    added.
+    """Update a frequent-directions sketch (rows, at most `rank`) with a matrix (rows, columns).
 
-    B B^T of a sketch B stays near the sum of all G G^T, and below it by at most what was shrunk
-    away (https://arxiv.org/abs/1501.01711).
+    For a sketch B, B B^T approximates the sum of all G G^T from below, to within the part that was
+    shrunk away (https://arxiv.org/abs/1501.01711).
     """
     both = matrix if sketch is None else torch.cat([sketch.to(matrix), matrix], dim=1)
     wide = both.to(torch.promote_types(both.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""DoRA: low-rank updates that turn the rows of chosen weights, and one scale per row
+"""DoRA: low-rank updates of the directions of chosen weights' rows, and one scale per row
 (https://arxiv.org/abs/2402.09353, equation 5; as in FoMo-in-Flux,
 https://arxiv.org/abs/2408.14471).
 
@@ -57,5 +57,5 @@ class Dora(Computed):
             raise ValueError(f"dora takes rank >= 1, alpha > 0 and one target or more, not {self}")
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return a fresh update, as in every task."""
+        """Return a new update, as in every task."""
         return Turned(weight, self.rank, self.alpha / self.rank)

@@ -1,8 +1,8 @@
-"""First task only: low-rank updates learn the first task, and from then on nothing moves.
+"""First task only: low-rank updates learn the first task; after it nothing is trained.
 
-This is the control of P-RFCL, which tells what adapting once already brings
-(https://arxiv.org/abs/2406.09384). In the first task all is as with `lora`. Later tasks take no
-steps, cost nothing, and deploy the same weights.
+This is the control of P-RFCL, which shows what adapting once already achieves
+(https://arxiv.org/abs/2406.09384). In the first task it is `lora`. Later tasks take no steps, cost
+nothing, and deploy the same weights.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class FirstTaskOnly(Computed):
             )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Begin as `lora` in the first task; let nothing move after it.
+        """Begin as `lora` in the first task; freeze everything in later ones.
 
         Raises:
             ValueError: a target that matches no matrix.
@@ -44,5 +44,5 @@ class FirstTaskOnly(Computed):
         return []
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return a fresh pair."""
+        """Return a new low-rank pair."""
         return LowRank(weight, self.rank, self.alpha / self.rank, None)

@@ -1,5 +1,5 @@
-"""GaLore: every parameter moves, but the optimizer works on a low-rank projection of each matrix's
-gradient (https://arxiv.org/abs/2403.03507, algorithm 2; as in FoMo-in-Flux,
+"""GaLore: every parameter is trained, but the optimizer works on a low-rank projection of each
+matrix's gradient (https://arxiv.org/abs/2403.03507, algorithm 2; as in FoMo-in-Flux,
 https://arxiv.org/abs/2408.14471).
 
     every `gap` steps  P <- leading singular vectors of G (on its smaller side)
@@ -46,7 +46,7 @@ class Galore(Tuning):
     )
     _bases: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _names: list[str] = field(default_factory=list, init=False, repr=False)
-    # How many the task has taken so far
+    # How many steps the task has taken so far
     _steps: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,9 +67,9 @@ class Galore(Tuning):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Lend the optimizer the projected gradients."""
+        """Give the optimizer the projected gradients for the step."""
         if self._steps % self.gap == 0 and not can_choose(model, self._names):
-            # The step is left out, and the next one chooses
+            # This step is skipped, and the next one chooses
             yield
             return
         projections = {}

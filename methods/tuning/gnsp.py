@@ -1,5 +1,6 @@
-"""GNSP, gradient null space projection: gradients leave the inputs of earlier tasks alone
-(https://arxiv.org/abs/2507.19839; code: https://github.com/Ppp-Ttt/GNSP).
+"""GNSP, gradient null space projection: gradients are projected so that outputs for the inputs of
+earlier tasks do not change (https://arxiv.org/abs/2507.19839; code:
+https://github.com/Ppp-Ttt/GNSP).
 
     g <- g P,   P = V V^T
     V: the right singular vectors of M whose singular values, the smallest, sum to less than `rho`
@@ -7,20 +8,20 @@
     M: over earlier tasks, the sum of their C / |C|
     C: over a task's steps, the sum of X^T X / |X^T X|, X being what goes into the weight
 
-As published, the MLPs of the image tower move and nothing else, and the objective joins a
-distillation and an alignment on reference pairs (`gift`, with its consolidation off). The authors
-let the image projection move too, whose inputs no module shows here, and begin M with a pass over
-ImageNet, so that the first task is held as well; here the first task goes free. They measure C in a
-pass over the task after it, here it is that of the steps.
+As published, only the MLPs of the image tower are trained, and the objective adds a distillation
+and an alignment on reference pairs (`gift`, with its consolidation off). The authors also train the
+image projection, whose inputs no module receives here. They initialise M by a pass over ImageNet,
+so that the first task is projected as well; here it is not. They measure C in a pass over the task
+after it; here it is measured in the training steps.
 
-A gradient that is projected is not yet a step that is: AdamW scales each number by itself. With
-`project_step` what a step wrote is projected, too, decay included, and the change of a weight has
+A projected gradient does not make a projected step: AdamW scales each entry by itself. With
+`project_step` the whole change of a weight by a step is projected, too, decay included, so it has
 no part outside of P, whatever the optimizer is.
 
 Memory: M, C and P, columns x columns numbers each per weight (9 million for the second matrix of an
-MLP of ViT-B). FLOPs: no weight gradients and no states for what stays; 2 columns^2 for each token
-that goes into a weight, half of a training step for the second matrix of an MLP; a product by P per
-weight and step, two with `project_step`; an SVD of each M per task.
+MLP of ViT-B). FLOPs: no weight gradients and no states for frozen parameters; 2 columns^2 for each
+token that goes into a weight, half of a training step for the second matrix of an MLP; a product by
+P per weight and step, two with `project_step`; an SVD of each M per task.
 """
 
 from collections.abc import Iterator
@@ -44,12 +45,12 @@ class Gnsp(Tuning):
     """GNSP, of the two matrices of each MLP in the image tower."""
 
     leaves: ClassVar[tuple[str, ...]] = ("text",)
-    # The share of the singular values of M whose directions count as its null space
+    # The share of the sum of M's singular values that counts as its null space
     rho: float = 0.15
-    # Whether the step, too, and not only the gradient, is projected
+    # Whether the step is projected, too, and not only the gradient
     project_step: bool = False
     targets: tuple[str, ...] = ("mlp.c_fc.weight", "mlp.c_proj.weight")
-    # Each by the name of a weight, (columns, columns)
+    # By the name of a weight, (columns, columns) each
     _moments: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _null: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     # C of this task so far
@@ -63,11 +64,11 @@ class Gnsp(Tuning):
             raise ValueError(f"gnsp takes rho in (0, 1] and one target or more, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Freeze all else, find the null space, and listen to the inputs.
+        """Freeze all other parameters, compute the null spaces, and watch the inputs.
 
         Raises:
             ValueError: a target that matches no matrix, none of them in the image tower, or one
-                whose inputs nothing shows.
+                whose inputs cannot be observed.
         """
         names = matrices(model, self.targets, "gnsp")
         self._names = [name for name in names if name.startswith("visual.")]
@@ -85,7 +86,7 @@ class Gnsp(Tuning):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Project the gradients, and the step if asked; sum up what the step has seen."""
+        """Project the gradients, and the step with `project_step`; add up the step's inputs."""
         for name, covariance in self._inputs.taken().items():
             share = normalised(covariance)
             earlier = self._seen.get(name)
@@ -95,7 +96,7 @@ class Gnsp(Tuning):
             for name, null in self._null.items():
                 parameter = model.get_parameter(name)
                 if parameter.grad is not None:
-                    # A checkpoint lies on the CPU
+                    # Tensors loaded from a checkpoint are on the CPU
                     null = self._null[name] = null.to(parameter)
                     parameter.grad = parameter.grad @ null
                     projected.append((parameter, null))
@@ -108,7 +109,7 @@ class Gnsp(Tuning):
                 parameter.copy_(was + (parameter - was) @ null)
 
     def end(self, model: nn.Module) -> None:
-        """Add this task's inputs to those of earlier ones, and let all parameters move again."""
+        """Add this task's inputs to M, and make all parameters trainable again."""
         self._inputs.stop()
         for name, covariance in self._seen.items():
             share = normalised(covariance)
@@ -144,7 +145,7 @@ def normalised(matrix: Tensor) -> Tensor:
 def null_space(moment: Tensor, rho: float) -> Tensor:
     """Return P (columns, columns) of a moment M (columns, columns), by the formula above."""
     _, values, vectors = torch.linalg.svd(wide(moment))
-    # What is left of the sum from each singular value on, itself included
+    # The sum of each singular value and all smaller ones
     tails = values.flip(0).cumsum(dim=0).flip(0)
     kept = vectors * (tails < rho * values.sum()).to(vectors)[:, None]
     null: Tensor = kept.T @ kept

@@ -1,14 +1,14 @@
-"""HFT, half fine-tuning: in every task another random half of the matrices stays
+"""HFT, half fine-tuning: in every task another random half of the matrices is frozen
 (https://arxiv.org/abs/2404.18466).
 
 The half is balanced by kind in every block: two of the four attention matrices (query, key, value,
-output), one of the two of the MLP and one of the two norms stay, with their biases. Embeddings, the
-first and last norms, the projections into the common space and the temperature always move. What
-stays keeps what it knows, the others learn.
+output), one of the two of the MLP and one of the two norms are frozen, with their biases.
+Embeddings, the first and last norms, the projections into the common space and the temperature are
+always trained. The frozen half keeps earlier knowledge, the other half learns.
 
-Memory: the optimizer state of what moves, about half. FLOPs: those of full fine-tuning less the
-weight gradients of what stays, a sixth; those of a third of a fused query-key-value matrix are
-formed all the same.
+Memory: the optimizer state of what is trained, about half. FLOPs: those of full fine-tuning less
+the weight gradients of what is frozen, a sixth; those of a frozen third of a fused query-key-value
+matrix are computed all the same.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Hft(Tuning):
     _held: list[Rows] = field(default_factory=list, init=False, repr=False)
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Draw the half that stays.
+        """Draw the half that is frozen.
 
         Raises:
             ValueError: the backbone has no blocks of attention and an MLP.
@@ -56,9 +56,9 @@ class Hft(Tuning):
     def _draw(
         self, model: nn.Module, path: str, attention: nn.MultiheadAttention, draw: Random
     ) -> set[str]:
-        """Draw the modules of a block that stay whole.
+        """Draw the modules of a block to freeze, and return their names.
 
-        Rows of the fused projection that stay are noted in `_held`.
+        Frozen rows of the fused projection are recorded in `_held`.
         """
         drawn, block = draw.sample(range(4), 2), path.rpartition(".")[0]
         thirds = torch.tensor([part in drawn for part in range(3)])
@@ -76,11 +76,11 @@ class Hft(Tuning):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Put the thirds of fused projections that stay back."""
+        """Restore the frozen thirds of fused projections after the step."""
         with held(self._held):
             yield
 
     def end(self, model: nn.Module) -> None:
-        """Let all parameters move again."""
+        """Make all parameters trainable again."""
         self._held = []
         thaw(model, self._frozen)

@@ -1,9 +1,9 @@
-"""Linear probe: only the two projections into the common space move (the linear probe of CLIP,
-https://arxiv.org/abs/2103.00020, for a model without a classifier).
+"""Linear probe: only the two projections into the common space are trained (the linear probe of
+CLIP, https://arxiv.org/abs/2103.00020, for a model without a classifier).
 
-It is a floor for what learning inside the towers brings. The features below the projections stay
-what they were; the temperature stays. Memory: optimizer state of two matrices. FLOPs: two forward
-passes and next to nothing backward, about a third of full fine-tuning.
+It is the lower baseline for training inside the towers. The features below the projections and the
+temperature are frozen. Memory: optimizer state of two matrices. FLOPs: two forward passes and next
+to nothing backward, about a third of full fine-tuning.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""LNFit: only the scales and shifts of layer norms move (https://arxiv.org/abs/2302.08106; as in
-FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
+"""LNFit: only the scales and shifts of layer norms are trained (https://arxiv.org/abs/2302.08106;
+as in FoMo-in-Flux, https://arxiv.org/abs/2408.14471).
 
-They are about a thousandth of the parameters; the temperature stays. The cost is that of `bitfit`.
-LNFit usually wants a learning rate 10 to 100 times that of full fine-tuning.
+They are about a thousandth of the parameters; the temperature is frozen. The cost is that of
+`bitfit`. LNFit usually wants a learning rate 10 to 100 times that of full fine-tuning.
 """
 
 from dataclasses import dataclass

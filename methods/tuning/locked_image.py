@@ -1,9 +1,9 @@
-"""Locked image tower: the text tower and the temperature move (LiT,
+"""Locked image tower: only the text tower and the temperature are trained (LiT,
 https://arxiv.org/abs/2111.07991).
 
-Image features cannot drift; zero-shot accuracy still can, because the text side moves. No gradient
-enters the image tower, which is most of a CLIP's cost: about a third of full fine-tuning's FLOPs
-there, and no optimizer state.
+Image features cannot drift; zero-shot accuracy still can, because the text tower changes. The image
+tower, most of a CLIP's cost, runs no backward pass and has no optimizer state: it takes about a
+third of its FLOPs under full fine-tuning.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from methods.parameters import freeze, moving, thaw
 
 @dataclass
 class LockedImage(Tuning):
-    """The tuning that moves everything but the image tower."""
+    """The tuning that trains everything but the image tower."""
 
     leaves: ClassVar[tuple[str, ...]] = ("image",)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
@@ -28,5 +28,5 @@ class LockedImage(Tuning):
         return moving(model)
 
     def end(self, model: nn.Module) -> None:
-        """Let the image tower move again."""
+        """Make the image tower trainable again."""
         thaw(model, self._frozen)

@@ -1,10 +1,9 @@
-"""Locked text tower: the image tower and the temperature move (the mirror image of LiT,
+"""Locked text tower: only the image tower and the temperature are trained (the mirror image of LiT,
 https://arxiv.org/abs/2111.07991; one of the partial tunings of FoMo-in-Flux,
 https://arxiv.org/abs/2408.14471).
 
-Every class keeps the embedding of its name, so images must come to the texts. In open_clip's CLIP
-the text tower is all that is neither under `visual.` nor the temperature, which belongs to neither
-tower.
+Every class keeps the embedding of its name, so the images' embeddings must move to the texts'. In
+open_clip's CLIP the text tower is every parameter outside of `visual.` except the temperature.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from methods.parameters import freeze, moving, thaw
 
 @dataclass
 class LockedText(Tuning):
-    """The tuning that moves everything but the text tower."""
+    """The tuning that trains everything but the text tower."""
 
     leaves: ClassVar[tuple[str, ...]] = ("text",)
     _frozen: list[str] = field(default_factory=list, init=False, repr=False)
@@ -29,5 +28,5 @@ class LockedText(Tuning):
         return moving(model)
 
     def end(self, model: nn.Module) -> None:
-        """Let the text tower move again."""
+        """Make the text tower trainable again."""
         thaw(model, self._frozen)

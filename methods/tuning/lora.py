@@ -1,14 +1,14 @@
-"""LoRA: only low-rank updates of chosen weights move, W = W0 + (alpha / rank) B A
+"""LoRA: only low-rank updates of chosen weights are trained, W = W0 + (alpha / rank) B A
 (https://arxiv.org/abs/2106.09685).
 
-A starts random and B at zero, so the function is unchanged at first; `end` folds the update into
-W0, bit for bit the weight that training used, and the next task starts a fresh pair: the ranks of
-all tasks add up. With `merge_after_task` false one pair goes on from task to task, and the update
-of the whole stream has that rank. All else is frozen, the temperature too.
+A starts random and B at zero, so the function is unchanged at first. `end` folds the update into
+W0, which gives bit for bit the weight that training used, and the next task starts a new pair: the
+ranks of all tasks add up. With `merge_after_task` false one pair is trained in all tasks, and the
+update of the whole stream has its rank. All other parameters are frozen, the temperature too.
 
 Memory: optimizer state for rank x (rows + columns) per weight. FLOPs: the gradient of each chosen
-weight is formed in passing, so they are those of full fine-tuning less the weight gradients of what
-was not chosen (0.86 with the default of FoMo-in-Flux, as in its table).
+weight is computed on the way, so they are those of full fine-tuning less the weight gradients of
+the other weights (0.86 with the default of FoMo-in-Flux, as in its table).
 """
 
 import math
@@ -27,14 +27,13 @@ Pair = tuple[Tensor, Tensor]
 class LowRank(nn.Module):
     """The update of one weight.
 
-    It may go on with the pair that an earlier task ended with, whose product the weight holds
-    already.
+    It may continue with the pair of an earlier task, whose product the weight contains already.
     """
 
     held: Tensor | None
 
     def __init__(self, weight: Tensor, rank: int, scale: float, earlier: Pair | None) -> None:
-        """Draw the update of a weight (rows, columns), or go on with an earlier one."""
+        """Draw the update of a weight (rows, columns), or continue with an earlier one."""
         super().__init__()
         rows, columns = weight.shape
         # Drawn on the CPU whatever the device: the generator is the one that checkpoints restore
@@ -73,9 +72,9 @@ class Lora(Computed):
         "attn.in_proj_weight",
         "mlp.c_proj.weight",
     )
-    # False: one pair for the whole stream
+    # False: one pair for all tasks
     merge_after_task: bool = True
-    # The pairs that go on, as <weight>.down and <weight>.up
+    # The pairs that continue in the next task, as <weight>.down and <weight>.up
     _pairs: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,14 +82,14 @@ class Lora(Computed):
             raise ValueError(f"lora takes rank >= 1, alpha > 0 and one target or more, not {self}")
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return a fresh pair, or the one that goes on."""
+        """Return a new pair, or the one that continues."""
         earlier = None
         if f"{name}.up" in self._pairs:
             earlier = self._pairs[f"{name}.up"], self._pairs[f"{name}.down"]
         return LowRank(weight, self.rank, self.alpha / self.rank, earlier)
 
     def end(self, model: nn.Module) -> None:
-        """Fold the updates in, and remember the pairs if they go on."""
+        """Fold the updates in, and keep the pairs if they continue."""
         if not self.merge_after_task:
             pairs = {}
             for name, update in self.updates(model):
@@ -101,7 +100,7 @@ class Lora(Computed):
         super().end(model)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the pairs that go on."""
+        """Return the pairs that continue in the next task."""
         return dict(self._pairs)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:

@@ -1,12 +1,12 @@
-"""MIGU: of each linear layer only the output units with the largest magnitudes learn
+"""MIGU: in each linear layer only the output units with the largest magnitudes are trained
 (https://arxiv.org/abs/2406.17245).
 
     n_j = sum over tokens of |h_j| / ||h||_1 in the forward passes of a step
-    rows of units below the quantile q of n stay
+    rows of units below the quantile q of n are frozen
 
-Inputs of different tasks make different units speak up, so tasks touch different rows. The whole
-update of a row is held back, decay and momentum too, not only its gradient. Not in the first task,
-which has nothing to protect. Layers of both towers are compared within themselves only.
+Inputs of different tasks activate different units, so tasks change different rows. The whole update
+of a frozen row is undone, decay and momentum included, not only its gradient. In the first task,
+which has nothing to protect, all rows are trained. Units are compared within their layer only.
 
 Memory: one number per output unit. FLOPs: those of full fine-tuning, and the fused projection of
 query, key and value once more forward, because attention does not show its output.
@@ -33,7 +33,7 @@ from methods.tuning._masked import Rows, held
 class Migu(Tuning):
     """MIGU, at the share of the released scripts."""
 
-    # The share of a layer's units that stay
+    # The share of a layer's units that are frozen
     quantile: float = 0.7
     # The magnitudes of this step so far, by the name of the layer
     _sums: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
@@ -66,9 +66,9 @@ class Migu(Tuning):
         return hook
 
     def _attended(self, path: str) -> Callable[[Any, tuple[Tensor, ...], tuple[Tensor, ...]], None]:
-        """Return a hook that adds the projections into and out of attention.
+        """Return a hook that adds the outputs of attention's input and output projections.
 
-        They go by the names of the owners of their parameters.
+        They are keyed by the names of the modules that own their parameters.
         """
 
         def hook(module: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
@@ -80,7 +80,7 @@ class Migu(Tuning):
         return hook
 
     def _add(self, layer: str, output: Tensor) -> None:
-        """Add the magnitudes (units,) of an output (..., units), a token as much as any other."""
+        """Add the magnitudes (units,) of an output (..., units), every token with equal weight."""
         with torch.no_grad():
             size = output.detach().float().abs().flatten(0, -2)
             share = (size / size.sum(dim=1, keepdim=True).clamp(min=1e-12)).sum(dim=0)
@@ -88,7 +88,7 @@ class Migu(Tuning):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Hold back the rows of quiet units."""
+        """Undo the step's changes of rows whose units had small magnitudes."""
         # Each process has seen its own rows of the batch
         self._ranks.average(list(self._sums.values()))
         parameters = dict(model.named_parameters())
@@ -105,7 +105,7 @@ class Migu(Tuning):
         self._sums = {}
 
     def end(self, model: nn.Module) -> None:
-        """Stop watching."""
+        """Remove the hooks."""
         for hook in self._hooks:
             hook.remove()
         self._hooks, self._sums = [], {}

@@ -5,12 +5,12 @@
     U_n, V_n: the last `rank` singular vectors, without those of the principal subspace
     principal subspace: the fewest leading ones that hold `energy` of the sum of S^2
 
-What a model knows is in the large singular values of its weights, and the rest is room to write in:
-no input, pair or teacher of an earlier task is asked for. The update is folded in after each task,
-and the next factors anew what has been accumulated. Whatever the optimizer makes of M, the change
-of a weight has no part in the principal subspace, on either side. Queries, keys and values are
-factored apart, as published. Where fewer than `rank` directions are left, the others are 0, so that
-no shape depends on the weights.
+A model's knowledge is in the large singular values of its weights, and the other directions are
+free: no inputs, pairs or teachers of earlier tasks are needed. The update is folded in after each
+task, and the next task factors the resulting weight anew. Whatever the optimizer does to M, the
+change of a weight has no part in the principal subspace, on either side. Queries, keys and values
+are factored separately, as published. Where fewer than `rank` directions are left, the others are
+0, so that no shape depends on the weights.
 
 Memory: U_n and V_n, rank x (rows + columns) numbers per weight, and optimizer state for rank^2.
 FLOPs: those of `lora` of that rank, and one SVD per weight and task.
@@ -27,7 +27,7 @@ from methods.tuning._subspaces import wide
 
 
 class Between(nn.Module):
-    """The update of one weight, in as many parts as it has matrices stacked in it."""
+    """The update of one weight, in one part for each of the matrices stacked in it."""
 
     left: Tensor
     right: Tensor
@@ -36,7 +36,8 @@ class Between(nn.Module):
         """Factor each part of a weight (rows, columns), and begin with M = 0."""
         super().__init__()
         sides = [null_directions(part, rank, energy) for part in weight.detach().chunk(parts)]
-        # (parts, rows / parts, rank) and (parts, rank, columns); no parts of a plain CLIP
+        # (parts, rows / parts, rank) and (parts, rank, columns); not in the state dict of a plain
+        # CLIP
         lefts = torch.stack([left for left, _ in sides]).to(weight)
         self.register_buffer("left", lefts)
         self.register_buffer("right", torch.stack([right for _, right in sides]).to(weight))
@@ -55,7 +56,7 @@ def null_directions(weight: Tensor, rank: int, energy: float) -> tuple[Tensor, T
     left, values, right = torch.linalg.svd(wide(weight), full_matrices=False)
     held = values.square().cumsum(dim=0)
     before = torch.cat([torch.zeros_like(held[:1]), held[:-1]])
-    # A direction is free once those before it hold enough
+    # A direction is free once those before it hold `energy`
     free = (before >= energy * held[-1]).to(left)[-rank:]
     return left[:, -rank:] * free, right[-rank:] * free[:, None]
 

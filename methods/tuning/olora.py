@@ -1,4 +1,4 @@
-"""O-LoRA: low-rank updates of a task, held orthogonal to those of earlier tasks by a penalty
+"""O-LoRA: low-rank updates of a task, kept orthogonal to those of earlier tasks by a penalty
 (https://arxiv.org/abs/2310.14152; code: https://github.com/cmnfriend/O-LoRA).
 
     W = W0 + (alpha / rank) B A, as in `lora`, a fresh pair for each task, folded in after it
@@ -36,10 +36,10 @@ class Olora(Computed):
 
     rank: int = 8
     alpha: float = 8.0
-    # Of the penalty
+    # The weight of the penalty
     weight: float = 0.5
     targets: tuple[str, ...] = ("attn.in_proj_weight",)
-    # A of all earlier tasks by the name of a weight, (rank x tasks, columns)
+    # By the name of a weight: A of all earlier tasks, (rank x tasks, columns)
     _earlier: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class Olora(Computed):
             )
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return a fresh pair."""
+        """Return a new low-rank pair."""
         return LowRank(weight, self.rank, self.alpha / self.rank, None)
 
     @contextmanager
@@ -60,7 +60,7 @@ class Olora(Computed):
             for name, update in self.updates(model):
                 if name not in self._earlier or not isinstance(update, LowRank):
                     continue
-                # A checkpoint lies on the CPU
+                # Tensors loaded from a checkpoint are on the CPU
                 earlier = self._earlier[name] = self._earlier[name].to(update.down)
                 if update.down.grad is not None:
                     signs = (earlier @ update.down.T).sign()
@@ -68,7 +68,7 @@ class Olora(Computed):
         yield
 
     def end(self, model: nn.Module) -> None:
-        """Fold the updates in, and remember where they read."""
+        """Fold the updates in, and keep their A for the penalty in later tasks."""
         for name, update in self.updates(model):
             if isinstance(update, LowRank):
                 down = update.down.detach().clone()

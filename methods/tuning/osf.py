@@ -1,14 +1,15 @@
 """OSF, orthogonal subspace fine-tuning: of each chosen weight only the part with the small singular
-values moves, away from the large ones (https://arxiv.org/abs/2504.07097; in peft as OSFConfig).
+values is trained, orthogonal to the large ones (https://arxiv.org/abs/2504.07097; in peft as
+OSFConfig).
 
-    W0 = U_h S_h V_h + U_l S_l V_l, of which U_l, S_l and V_l move
+    W0 = U_h S_h V_h + U_l S_l V_l, of which U_l, S_l and V_l are trained
     dU_l -= U_h (U_h^T dU_l),   dV_l -= (dV_l V_h^T) V_h
 
-What earlier tasks made important stands in the large singular values and is frozen; each task
-factors anew. As in the paper and in peft, gradients leave the frozen subspaces alone. An optimizer
-that scales each number by itself does not: under AdamW 10 to 20 % of the change of a weight lies in
-the span of U_h or V_h. With `project_step` what a step wrote is projected, too, and the change of a
-weight has no part there, whatever the optimizer is.
+What was important to earlier tasks is in the large singular values, and is frozen; each task
+factors the weight anew. As in the paper and in peft, gradients have no part in the frozen
+subspaces. Steps do, where an optimizer scales each entry by itself: under AdamW 10 to 20 % of the
+change of a weight lies in the span of U_h or V_h. With `project_step` the step is projected, too,
+and the change of a weight has no part there, whatever the optimizer is.
 
 Memory: U and V of each weight, and the weight itself, up to twice the weights more while training.
 FLOPs: one SVD per weight and task, and two products the size of the weight per step, four with
@@ -28,7 +29,7 @@ from methods.tuning._computed import Computed, full_precision
 
 
 class Tail(nn.Module):
-    """The update of one weight: how far its small singular triplets have moved."""
+    """The update of one weight: the change of its small singular triplets."""
 
     left_high: Tensor
     right_high: Tensor
@@ -48,11 +49,11 @@ class Tail(nn.Module):
         self.register_buffer("start", self.product().detach())
 
     def product(self) -> Tensor:
-        """Return the part of the weight that moves, (rows, columns)."""
+        """Return the trained part of the weight, (rows, columns)."""
         return (self.left * self.values) @ self.right
 
     def project(self, left: Tensor, right: Tensor) -> None:
-        """Take the frozen subspaces out of tensors like `left` and `right` of this, in place."""
+        """Project `left` and `right` out of the frozen subspaces, in place."""
         left -= self.left_high @ (self.left_high.T @ left)
         right -= (right @ self.right_high.T) @ self.right_high
 
@@ -69,7 +70,7 @@ class Osf(Computed):
     Half of the singular values are frozen, as in peft.
     """
 
-    # The share of the singular values that is frozen, the largest of them
+    # The share of the singular values, the largest, that is frozen
     frozen_share: float = 0.5
     targets: tuple[str, ...] = (
         "attn.in_proj_weight",
@@ -77,7 +78,7 @@ class Osf(Computed):
         "mlp.c_fc.weight",
         "mlp.c_proj.weight",
     )
-    # Whether the step, too, and not only the gradient, is projected
+    # Whether the step is projected, too, and not only the gradient
     project_step: bool = False
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ class Osf(Computed):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Keep the gradients, and the step if asked, out of the frozen subspaces."""
+        """Project the gradients, and the step with `project_step`, out of the frozen subspaces."""
         tails = [tail for _, tail in self.updates(model) if isinstance(tail, Tail)]
         with torch.no_grad():
             for tail in tails:

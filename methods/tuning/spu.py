@@ -1,15 +1,17 @@
-"""SPU, selective parameter update: of the first matrix of each MLP only the entries that a task
-asks for most move (https://arxiv.org/abs/2308.12462; code: https://github.com/wx-zhang/spu).
+"""SPU, selective parameter update: of the first matrix of each MLP only the entries with the
+largest gradients for a task are trained (https://arxiv.org/abs/2308.12462; code:
+https://github.com/wx-zhang/spu).
 
     S = |sum over `score_steps` steps of dL/dW|
-    the `share` of the entries of each W with the largest S move, and no other
+    the `share` of the entries of each W with the largest S are trained, and no others
 
-The first layer of an MLP finds patterns and the second tells what they mean, so a task's knowledge
-is put where its patterns already are. Biases of those layers and the image projection move whole.
-S is that of the task's first steps, in which nothing moves; the authors take it from a quarter of a
-first pass over the task, and their code of the squared norm of the logits in place of the loss,
-which is all that a tuning sees. What an entry that stays would have done is put back, decay and
-momentum included. Replay, which the paper adds, is a mixture.
+The first layer of an MLP detects patterns and the second maps them to meanings, so a task is
+learned by the units that already detect its patterns. Biases of those layers and the image
+projection are trained whole. S is measured in the task's first steps, in which no weight changes;
+the authors take it from a quarter of a first pass over the task, and their code of the squared norm
+of the logits in place of the loss, which is all that a tuning sees. Changes of frozen entries by a
+step are undone, decay and momentum included. The replay that the paper adds is a matter of the
+mixture here.
 
 Memory: two numbers per entry while scoring, one mask and one copy of each W while training. FLOPs:
 the weight gradients of those matrices alone, a fifth less than full fine-tuning.
@@ -34,16 +36,16 @@ from methods.tuning._subspaces import wide
 class Spu(Partial):
     """SPU, of both towers, at the share of the released configuration."""
 
-    # Of the entries of a matrix that move
+    # The share of the entries of a matrix that are trained
     share: float = 0.1
-    # Steps in which nothing moves while entries are scored
+    # Steps in which no weight changes while entries are scored
     score_steps: int = 1
     targets: tuple[str, ...] = ("mlp.c_fc.weight",)
-    # Parameters that move whole: the ends of their names
+    # How the names of the parameters end that are trained whole
     whole: tuple[str, ...] = ("mlp.c_fc.bias", "visual.proj")
-    # Each by the name of a weight, of its shape
+    # By the name of a weight, and of its shape
     _scores: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    # True where an entry stays
+    # True where an entry is frozen
     _stays: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _names: list[str] = field(default_factory=list, init=False, repr=False)
     _steps: int = field(default=0, init=False, repr=False)
@@ -55,11 +57,11 @@ class Spu(Partial):
             )
 
     def moves(self, name: str) -> bool:
-        """Return whether a parameter moves, in part or whole."""
+        """Return whether a parameter is trained, in part or whole."""
         return name in self._names or ends_with(name, self.whole)
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Freeze all else, and score anew.
+        """Freeze all other parameters, and start scoring anew.
 
         Raises:
             ValueError: a target that matches no matrix.
@@ -70,7 +72,7 @@ class Spu(Partial):
 
     @contextmanager
     def stepping(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Put back what stays: everything while entries are scored."""
+        """Undo the step's changes of frozen entries; of all entries while they are scored."""
         scores = self._steps < self.score_steps
         rows: list[Rows] = []
         if scores:
@@ -81,7 +83,7 @@ class Spu(Partial):
         else:
             for name, stays in self._stays.items():
                 parameter = model.get_parameter(name)
-                # A checkpoint lies on the CPU
+                # Tensors loaded from a checkpoint are on the CPU
                 stays = self._stays[name] = stays.to(parameter.device)
                 rows.append((parameter, stays))
         with held(rows):
@@ -91,7 +93,7 @@ class Spu(Partial):
             self._choose()
 
     def _score(self, model: nn.Module) -> None:
-        """Add this step's gradients; what overflowed in fp16 adds nothing."""
+        """Add this step's gradients; those that overflowed in fp16 are skipped."""
         for name in self._names:
             gradient = model.get_parameter(name).grad
             if gradient is None:
@@ -111,7 +113,7 @@ class Spu(Partial):
         self._scores = {}
 
     def end(self, model: nn.Module) -> None:
-        """Let all parameters move again."""
+        """Make all parameters trainable again."""
         self._scores, self._stays = {}, {}
         super().end(model)
 

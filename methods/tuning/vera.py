@@ -1,15 +1,15 @@
-"""VeRA: two random matrices that all chosen weights share, frozen, and two vectors per weight that
-move (https://arxiv.org/abs/2310.11454, equation 2; as in FoMo-in-Flux,
+"""VeRA: two frozen random matrices that all chosen weights share, and two trained vectors per
+weight (https://arxiv.org/abs/2310.11454, equation 2; as in FoMo-in-Flux,
 https://arxiv.org/abs/2408.14471).
 
     W = W0 + diag(b) B diag(d) A
 
-A and B are drawn once per task, and a weight uses the corner of its size. One of d and b starts at
-zero, so the function is unchanged: the paper begins with d = 0.1 and b = 0, FoMo-in-Flux's code
-with d = 0 and b = 0.1.
+A and B are drawn once per task, and each weight uses their first rows and columns, as many as it
+needs. One of d and b starts at zero, so the function is unchanged: the paper begins with d = 0.1
+and b = 0, FoMo-in-Flux's code with d = 0 and b = 0.1.
 
-Memory: rank + rows numbers per weight move, far fewer than with `lora`; the random matrices, rank x
-(longest row + longest column), are shared. FLOPs: as `lora` of that rank.
+Memory: rank + rows numbers per weight are trained, far fewer than with `lora`; the random matrices,
+rank x (longest row + longest column), are shared. FLOPs: as `lora` of that rank.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from methods.tuning._computed import Computed, full_precision, matrices
 
 
 class Scaled(nn.Module):
-    """The update of one weight; the shared matrices are no part of any state dict."""
+    """The update of one weight; the shared matrices are in no state dict."""
 
     down: Tensor
     up: Tensor
@@ -30,7 +30,7 @@ class Scaled(nn.Module):
     def __init__(
         self, weight: Tensor, down: Tensor, up: Tensor, inner: float, outer: float
     ) -> None:
-        """Begin at d = `inner` and b = `outer`, on the shared matrices."""
+        """Set d to `inner` and b to `outer`, on the shared matrices."""
         super().__init__()
         rows, columns = weight.shape
         self.register_buffer("down", down[:, :columns], persistent=False)
@@ -65,7 +65,7 @@ class Vera(Computed):
             )
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
-        """Draw the shared matrices, freeze all parameters, and give each target its update.
+        """Draw the shared matrices, freeze all parameters, and register each target's update.
 
         Raises:
             ValueError: a target that matches no matrix.
@@ -80,11 +80,11 @@ class Vera(Computed):
         return super().begin(model, task)
 
     def update(self, name: str, weight: Tensor, task: Task) -> nn.Module:
-        """Return the weight's own vectors on the shared matrices."""
+        """Return an update with the weight's own vectors, on the shared matrices."""
         down, up = self._shared
         return Scaled(weight, down, up, self.start_d, self.start_b)
 
     def end(self, model: nn.Module) -> None:
-        """Fold the updates in, and let go of the shared matrices."""
+        """Fold the updates in, and drop the shared matrices."""
         super().end(model)
         self._shared = ()

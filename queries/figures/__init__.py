@@ -1,9 +1,9 @@
 """Draw answers, in Altair: every figure is a pure function of data frames.
 
 The app, notebooks (`from queries import figure`) and the terminal (`--out figure.pdf`) draw with
-these. Nothing is computed here but where a thing goes. `looks` holds what all figures share, and a
-method has the same colour in all of them; `scales` says how far axes reach; `drawing` which figure
-a question has; `printing` writes PDF, SVG and PNG.
+these. Only layout is computed here. `looks` holds what all figures share, and `palette` the
+colours, which are the same in all of them; `scales` chooses the ends of axes; `drawing` chooses the
+figure of a question; `printing` writes PDF, SVG and PNG.
 """
 
 from queries.figures.datasets import forgetting, heat, reproduced

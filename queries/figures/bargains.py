@@ -1,4 +1,4 @@
-"""Draw what was gained against what was lost or spent, and who is ahead in levels of accuracy."""
+"""Draw gain against loss or cost, and performance profiles over levels of accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from queries.figures.palette import PALE, Palette, dyed, pointed
 from queries.figures.scales import Reach, reach
 from queries.figures.settings import interval
 
-# Times between the least and the most that was spent from which the axis counts in powers of ten
+# The ratio of the largest to the smallest cost from which its axis is logarithmic
 POWERS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """What a figure of two values shows: their columns, and what marks its best rows."""
+    """The columns of a figure of two values, and the mark of its best rows."""
 
     x: str
     y: str
-    # The column that is true of the best rows, and what that means; the others are pale
+    # The column that is true for the best rows, and its meaning; other rows are pale
     best: str
     meaning: str
-    # The title of y, where the name of its column does not say what it is
+    # The title of the y axis, where its column's name does not explain it
     title: str | None = None
 
 
 def bargain(frame: pl.DataFrame, sides: Sides, methods: Sequence[str] | Palette) -> alt.LayerChart:
-    """Return a point per setting, with the intervals of both values where there are any."""
+    """Return a figure with a point per setting, and the intervals of both values, if any."""
     x, y, best = sides.x, sides.y, sides.best
     rows = named(frame.drop_nulls([x, y]))
     across, up = reach(rows, x, interval_of(rows, x)), reach(rows, y, interval_of(rows, y))
@@ -58,7 +58,7 @@ def bargain(frame: pl.DataFrame, sides: Sides, methods: Sequence[str] | Palette)
 
 
 def interval_of(rows: pl.DataFrame, value: str) -> tuple[str, str] | None:
-    """Return the columns of the interval of a value, only those that are named after it."""
+    """Return the columns of a value's interval, if they are named after the value."""
     ends = interval(rows, value)
     if ends is None or not ends[0].startswith(value):
         return None
@@ -66,14 +66,14 @@ def interval_of(rows: pl.DataFrame, value: str) -> tuple[str, str] | None:
 
 
 def foremost_methods(rows: pl.DataFrame, best: str, value: str) -> list[str]:
-    """Return the methods of a frame: those that nobody beats first, then by value."""
+    """Return the methods of a frame: undominated ones first, then by value."""
     order = rows.sort(value, descending=True, nulls_last=True)
     names = order.filter(pl.col(best))["method"].to_list()
     return [*names, *order["method"].to_list()]
 
 
 def _scale(rows: pl.DataFrame, x: str, across: Reach) -> alt.Scale:
-    """Return the scale of what was spent, in powers of ten where it differs by many times."""
+    """Return the scale of the cost axis, logarithmic where costs differ by a large factor."""
     least, most = rows[x].min(), rows[x].max()
     if not x.endswith("gflops") or least is None or most is None:
         return across.scale(padding=14)
@@ -89,11 +89,11 @@ def _tips(rows: pl.DataFrame) -> list[str]:
 
 
 def profile(frame: pl.DataFrame, methods: Sequence[str] | Palette) -> alt.LayerChart:
-    """Return for each setting the share of seeds and datasets at or above each level."""
+    """Return a figure of each setting's share of seeds and datasets at or above each level."""
     rows = named(frame)
     x = alt.X("level:Q", title=TITLES["level"])
     y = alt.Y("share:Q", title=TITLES["share"], scale=alt.Scale(domain=[0, 1]))
-    # Those that are higher over all levels have a colour first.
+    # Colours go first to the settings that are higher over all levels.
     means = rows.group_by("method", maintain_order=True).agg(pl.col("share").mean())
     ahead = means.sort("share", descending=True)["method"].to_list()
     colours = dyed(methods, rows, ahead=ahead)

@@ -1,4 +1,4 @@
-"""Draw datasets: values after every task, what was lost, and published numbers beside ours."""
+"""Draw results by dataset: values after every task, losses, and published numbers beside ours."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from queries.figures.looks import (
 from queries.figures.palette import FAINT, INK, OKABE_ITO, Palette, dyed, pointed, strength
 from queries.figures.scales import reach
 
-# Numbers on dark cells, which are dark on a dark page, too
+# The colour of numbers on dark cells, on a dark page, too
 ON_DARK = "#fdfdfd"
 LOST_TIPS = ["row", "dataset", "role", "metric", "seeds"]
 LOST_TIPS += ["untouched", "worst", "worst_task", "last", "lost"]
@@ -26,17 +26,19 @@ BOTH_TIPS += ["difference", "verdict"]
 
 
 def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> alt.LayerChart:
-    """Return tasks to the right, what is measured (`item`) down, and the value in each cell.
+    """Return a heat map: tasks as columns, what is measured (`item`) as rows, values in cells.
 
-    of_two: the value is the difference of two settings, and zero is the middle of the colours.
+    With `of_two` the values are differences of two settings, and zero is the middle of the colour
+    scale.
     """
     sizes = frame.with_columns(row="item", size=pl.col(value).abs())
     bounds = reach(sizes, "size")
     peak = max(float(str(frame[value].abs().max() or 0)), 1e-9)
     if bounds.domain is not None:
-        # A value far beyond the others has the last colour and its number; the others differ.
+        # An outlier gets the last colour and its number, so that the other values get distinct
+        # colours.
         peak = bounds.domain[1]
-    # A difference has a middle, zero, and two directions; a value has one.
+    # Differences get a diverging colour scale around zero, values a sequential one.
     if of_two:
         scale = alt.Scale(
             domain=[-peak, 0, peak], range=list(DIVERGING), clamp=True, interpolate="rgb"
@@ -62,11 +64,12 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
 
 
 def forgetting(frame: pl.DataFrame, methods: Sequence[str] | Palette) -> alt.LayerChart:
-    """Return what each setting lost on each dataset; left of zero, the untouched backbone, it
-    gained.
+    """Return a figure of each setting's loss on each dataset since the untouched backbone.
+
+    Values left of zero are gains.
     """
     rows = told_apart(named(frame))
-    # Where methods are more than colours, those have one that lost least over all datasets.
+    # With more methods than colours, those that lost least over all datasets get one.
     means = rows.group_by("method", maintain_order=True).agg(pl.col("lost").mean())
     ahead = means.sort("lost", nulls_last=True)["method"].to_list()
     colours, pointer = dyed(methods, rows, ahead=ahead), pointed()
@@ -84,8 +87,8 @@ def forgetting(frame: pl.DataFrame, methods: Sequence[str] | Palette) -> alt.Lay
 
 
 def reproduced(frame: pl.DataFrame) -> alt.LayerChart:
-    """Return published numbers against ours: on the line they agree."""
-    # The diagonal, on which ours equals the published number.
+    """Return a figure of published numbers against ours; on the diagonal they agree."""
+    # The diagonal, on which our number equals the published one.
     ends = pl.DataFrame({"published": [0.0, 1.0], "ours": [0.0, 1.0]})
     line = alt.Chart(ends).mark_line(color=FAINT, strokeDash=[4, 3])
     points = alt.Chart(frame).mark_point(size=110, filled=True, opacity=0.9, color=OKABE_ITO[0])

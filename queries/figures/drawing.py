@@ -1,9 +1,9 @@
-"""Draw the answer of a question: which figure it has, and what it says to who cannot see it.
+"""Draw the answer of a question: choose its figure, and describe it for screen readers.
 
     from queries import ask, figure
     figure("ranked", ask("ranked", measure="a_ka"), measure="a_ka")
 
-A question whose rows are settings with a value has a figure of dots without being named here.
+A question whose rows are settings with a value gets a figure of dots; it needs no entry here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from queries.figures.looks import LOOKS, TITLES
 from queries.figures.palette import Palette
 
 Chart = alt.LayerChart | alt.VConcatChart
-# Columns that dots are drawn of, the first that an answer has
+# Columns that dots may show; the first that an answer has is used
 MEANS: tuple[str, ...] = (
     "zs_ratio",
     "gm",
@@ -29,33 +29,33 @@ MEANS: tuple[str, ...] = (
 )
 MEANS += ("rank", "behind", "value", "a_ka", "gflops")
 SENTENCE = {"method", "mixture", "recipe"}
-# Rows of these are not settings: several would stand on one line.
+# Questions whose rows are not settings: several would share one line.
 WITHIN = {"task", "dataset", "item", "seed", "trial", "phase", "level"}
-# A figure has a panel for each value of these, since their numbers are of different kinds.
+# A figure has a panel for each value of these columns, since units differ between them.
 PANELS = ("measure", "role")
-# Rows that each panel shows at least
+# The fewest rows that each panel shows
 FEWEST_DOTS = 10
-# Pixels, where the page does not say how wide a panel is
+# The width of a panel in pixels, where the page does not give one
 PANEL_WIDTH = 600
 WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget", "label_space")
 
 
 class FigureError(ValueError):
-    """An answer of which no figure can be drawn; the message says why, and what can."""
+    """An answer has no figure; the message says why, and which answers have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a figure needs to know beside its rows."""
+    """What a figure needs beside its rows: methods and parameters."""
 
-    # All methods, oldest first, or a palette; empty: methods in the order of the rows
+    # All methods, oldest first, or a palette; empty: the methods in the order of the rows
     methods: Sequence[str] | Palette = ()
     # The parameters that the question was asked with
     parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def measure(self) -> str:
-        """The measure that was asked for, that of most questions where none was named."""
+        """Return the measure that was asked for, or the default of most questions."""
         return str(self.parameters.get("measure", "gm"))
 
 
@@ -117,13 +117,13 @@ def description(name: str, frame: pl.DataFrame, chart: Chart) -> str:
 
 
 def dots(frame: pl.DataFrame, asked: Asked) -> Chart | None:
-    """Return dots with their intervals where rows are settings with a value; None elsewhere.
+    """Return a figure of dots with intervals where rows are settings with a value, else None.
 
     Raises:
-        FigureError: choices are compared, and none has another beside it.
+        FigureError: choices are compared, but no choice has another to be compared with.
     """
     rows = frame
-    # Where one word is compared it stands in `choice`, and the others tell settings apart.
+    # Where one word is compared it is in `choice`, and the others identify the setting.
     words = set(rows.columns)
     if "others" in words:
         rows = rows.filter(pl.col("others") > 0)
@@ -144,7 +144,7 @@ def dots(frame: pl.DataFrame, asked: Asked) -> Chart | None:
 
 
 def _with_ends(rows: pl.DataFrame, value: str) -> pl.DataFrame:
-    """Return the rows with the interval of a value, where they have the half of its width."""
+    """Return the rows with a value's interval added, where they have its half width."""
     half = f"{value}_half"
     if half not in rows.columns:
         return rows
@@ -155,7 +155,7 @@ def _with_ends(rows: pl.DataFrame, value: str) -> pl.DataFrame:
 
 
 def _value(frame: pl.DataFrame) -> str | None:
-    """Return the column that dots are drawn of; None where there is none."""
+    """Return the column that the dots show; None where there is none."""
     for name in MEANS:
         if name in frame.columns and frame[name].dtype.is_float():
             return name
@@ -163,7 +163,7 @@ def _value(frame: pl.DataFrame) -> str | None:
 
 
 def _title(rows: pl.DataFrame, value: str, asked: Asked) -> str:
-    """Return the title of the axis: of a mean that of the measure that it is of."""
+    """Return the title of the axis; that of a mean is its measure's."""
     measure = asked.measure
     if "measure" in rows.columns:
         measure = str(rows["measure"][0])
@@ -173,7 +173,7 @@ def _title(rows: pl.DataFrame, value: str, asked: Asked) -> str:
 
 
 def _panels(rows: pl.DataFrame, panel: str, value: str, asked: Asked) -> alt.VConcatChart:
-    """Return a panel of dots for each value of a column, each with an axis of its own."""
+    """Return a panel of dots for each value of a column, each with its own axis."""
     charts = []
     most = max(settings.DOTS // rows[panel].n_unique(), FEWEST_DOTS)
     for (name,), part in rows.group_by(panel, maintain_order=True):
@@ -181,11 +181,11 @@ def _panels(rows: pl.DataFrame, panel: str, value: str, asked: Asked) -> alt.VCo
         chart = settings.dots(part, value, asked.methods, title, most, str(name))
         notes = [] if chart.title is alt.Undefined else chart.title.text
         chart.title = alt.TitleParams(str(name), subtitle=notes, anchor="start")
-        # Looks are given once, to the whole figure; only a figure of one panel can fill its place.
+        # The theme is set once, on the whole figure; only a single panel can resize with the page.
         chart.config, chart.width = alt.Undefined, PANEL_WIDTH
         charts.append(chart)
     whole = alt.vconcat(*charts, config=LOOKS)
-    # Panels share no axis, since their numbers are of different kinds.
+    # Panels share no axis, since their units differ.
     resolved: alt.VConcatChart = whole.resolve_scale(x="independent", y="independent")
     return resolved
 
@@ -240,7 +240,7 @@ def _curve(frame: pl.DataFrame, asked: Asked) -> Chart:
 
 
 def _bargain(sides: bargains.Sides) -> Callable[[pl.DataFrame, Asked], Chart]:
-    """Return what draws the two values of `sides` against one another."""
+    """Return a function that draws the two values of `sides` against one another."""
 
     def draw(frame: pl.DataFrame, asked: Asked) -> Chart:
         titled = sides

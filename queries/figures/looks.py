@@ -1,7 +1,7 @@
-"""Give all figures the same colours, fonts and titles, and rows their names.
+"""The colours, fonts and titles of all figures, and the names of their rows.
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which the colour-blind can
-tell apart and which print well; `palette` gives them out. In a figure of more methods than colours
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which colour-blind people can
+distinguish and which print well; `palette` assigns them. In a figure of more methods than colours
 the best have colours, all others are grey, and a note says so.
 """
 
@@ -15,9 +15,9 @@ import polars as pl
 from queries.figures.palette import FAINT, INK, SOFT, columns_for
 
 DIVERGING = ("#0072B2", "#F7F7F7", "#D55E00")
-# Characters of a line of notes in the app; a figure for print breaks them at its own width.
+# Characters per line of notes in the app; a figure for print wraps them at its own width.
 NOTE_WIDTH = 110
-# What is compared along an axis (`effect`, `ordering`, `granularity`)
+# The column of the choices compared along an axis (`effect`, `ordering`, `granularity`)
 CHOICES = ("choice", "sequence", "tasks")
 WORDS = ("method", "mixture", "recipe", "budget", "stream", "backbone")
 PROVENANCE = {"seen": "diamond", "derived": "triangle-up", "unverified": "cross"}
@@ -56,7 +56,7 @@ LOOKS: dict[str, Any] = {
         "labelFontSize": 13,
         "titleFontSize": 13,
         "symbolSize": 110,
-        # Of shapes, which are black on any page if it is not said
+        # The colour of shapes in legends, whose default is black on any page
         "symbolBaseFillColor": INK,
         "labelLimit": 300,
         "labelColor": INK,
@@ -76,7 +76,7 @@ def dressed(
 ) -> alt.LayerChart:
     """Return layers as one figure, with the fonts and lines of every figure.
 
-    notes: sentences that stand above it, such as what lies beyond an axis.
+    `notes` are sentences shown above it, for example on what lies beyond an axis.
     """
     if notes:
         properties["title"] = noted(notes)
@@ -86,7 +86,7 @@ def dressed(
 
 
 def noted(notes: Sequence[str], title: str | None = None) -> alt.TitleParams:
-    """Return notes as what stands above a figure, below its title where it has one."""
+    """Return notes as a figure's title, or as the subtitle where it has a title."""
     lines = textwrap.wrap(" ".join(notes), NOTE_WIDTH)
     if title is None:
         return alt.TitleParams(lines, fontSize=12, fontWeight="normal", color=SOFT, anchor="start")
@@ -96,7 +96,7 @@ def noted(notes: Sequence[str], title: str | None = None) -> alt.TitleParams:
 def untouched_rule(
     before: pl.DataFrame, x: alt.X | None = None, y: alt.Y | None = None
 ) -> alt.Chart:
-    """Return a dashed line at the value of the backbone as it was; `before` has its row."""
+    """Return a dashed line at the untouched backbone's value; `before` holds its row."""
     line = alt.Chart(before.with_columns(label=pl.lit("untouched backbone")))
     line = line.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=1.4, opacity=0.8)
     place = y if x is None else x
@@ -105,7 +105,7 @@ def untouched_rule(
 
 
 def below(rows: pl.DataFrame, column: str) -> alt.Legend | None:
-    """Return a legend below the figure, where no other is; None where all rows are alike."""
+    """Return a legend below the figure; None where all rows have the same value."""
     names = rows[column].drop_nulls().unique().to_list()
     if len(names) < 2:
         return None
@@ -113,17 +113,18 @@ def below(rows: pl.DataFrame, column: str) -> alt.Legend | None:
 
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with a column `row`: what each row is called.
+    """Return the frame with a column `row` that holds each row's name.
 
-    That is what was chosen (where choices are compared), method and mixture, and of the other words
-    those without which two rows would be called alike. A word that is left open (`*`) is no name.
+    A name consists of the choice (where choices are compared), method and mixture, and those other
+    words without which two rows would have the same name. A word that is left open (`*`) is not
+    part of it.
     """
     words = [word for word in WORDS if word in frame.columns]
     first = [word for word in words if word in ("method", "mixture")]
     if "others" in frame.columns:
         compared = [word for word in CHOICES if word in frame.columns]
         words, first = compared + words, compared + first
-    # Names are made for distinct settings, not for rows: a setting may have a row per task.
+    # Names are computed for distinct settings, not for rows, as a setting may have a row per task.
     parts = [_unless_open(word) for word in first]
     short = pl.concat_str(parts, separator=" · ", ignore_nulls=True)
     names = frame.select(words).unique(maintain_order=True).with_columns(row=short)
@@ -137,15 +138,15 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unless_open(word: str) -> pl.Expr:
-    """Return a word as text; NULL where it is left open, or there is none."""
+    """Return an expression for a word as text; NULL where it is left open, or missing."""
     text = pl.col(word).cast(pl.String)
     return pl.when(~text.is_in(["*", "-"])).then(text)
 
 
 def told_apart(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with a column `item`: what is measured.
+    """Return the frame with a column `item`, which names what is measured.
 
-    That is the dataset, and of metric and label space those of which the dataset has several.
+    It consists of the dataset, and of the metric and label space where the dataset has several.
     """
     item = pl.col("dataset")
     for word in ("metric", "label_space"):
@@ -160,6 +161,6 @@ def in_order(frame: pl.DataFrame, column: str) -> list[str]:
 
 
 def provenance(legend: alt.Legend) -> alt.Shape:
-    """Return the shapes of published numbers, by how they are known."""
+    """Return the encoding of published numbers' shapes, by their source."""
     scale = alt.Scale(domain=list(PROVENANCE), range=list(PROVENANCE.values()))
     return alt.Shape("provenance:N", scale=scale, legend=legend)

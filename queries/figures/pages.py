@@ -1,6 +1,6 @@
-"""Fit a figure to a page of the app: in dark colours, and with titles that a phone has room for.
+"""Fit a figure to a page of the app: colours for a dark page, and titles short enough for a phone.
 
-Figures for print always have the colours of a light page, and break titles at their own width.
+Figures for print always have the colours of a light page, and wrap titles at their own width.
 """
 
 import textwrap
@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import altair as alt
 
-# The background of a dark page, as Streamlit has it
+# The background of Streamlit's dark theme
 NIGHT = "#0e1117"
-# Colour on a light page -> the one on a dark page
+# The colour on a dark page of each colour on a light page
 COLOURS = {
     "#222222": "#ececec",
     "#555555": "#bdc1c6",
@@ -27,14 +27,14 @@ COLOURS = {
     "#cfe3f1": "#1f4460",
     "#f4f4f4": "#1d222c",
 }
-# Characters of a line of an axis' title
+# Characters per line of an axis title
 TITLE_WIDTH = 40
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 
 def for_page(chart: Chart, dark: bool) -> Chart:
     """Return a copy of a chart that fits a page; its data are shared, not copied."""
-    # copy() is of every Altair object, though the mixin of charts does not say so.
+    # Every Altair object has copy(), though the mixin's type of charts does not declare it.
     copy: Chart = chart.copy(deep=True)  # type: ignore[attr-defined]
     if dark:
         _recolour(copy)
@@ -43,7 +43,7 @@ def for_page(chart: Chart, dark: bool) -> Chart:
 
 
 def _break_titles(value: Any) -> None:
-    """Break the titles of horizontal axes into lines; what is no part of a chart is passed over."""
+    """Wrap the titles of horizontal axes, in place; other values of the chart are skipped."""
     if isinstance(value, list):
         for each in value:
             _break_titles(each)
@@ -57,7 +57,7 @@ def _break_titles(value: Any) -> None:
 
 
 def _recolour(value: Any) -> Any:
-    """Return a part of a chart with its colours replaced; objects are changed in place."""
+    """Replace the colours in a part of a chart, and return it; objects are changed in place."""
     if isinstance(value, str):
         return COLOURS.get(value, value)
     if isinstance(value, list):
@@ -66,7 +66,7 @@ def _recolour(value: Any) -> Any:
         return {key: _recolour(each) for key, each in value.items()}
     if isinstance(value, alt.SchemaBase):
         for key, each in value._kwds.items():
-            # Data may hold any text, also one that is a colour.
+            # Data is skipped, as it may hold any text, even one that is a colour.
             if key not in ("data", "datasets"):
                 value._kwds[key] = _recolour(each)
     return value

@@ -1,7 +1,7 @@
-"""Say which colour each row of a figure has: by its method, by a part of it, or by another word.
+"""Assign colours to the rows of a figure: by method, by a part of it, or by another word.
 
-A method keeps its colour when others are added. The backbone as it was (`untouched`) has the colour
-of the axes everywhere, since it is what all others are compared with.
+A method keeps its colour when others are added. The untouched backbone always has the colour of the
+axes, since all others are compared with it.
 """
 
 import re
@@ -14,48 +14,48 @@ import polars as pl
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 INK, SOFT, FAINT = "#222222", "#555555", "#8c8c8c"
-# What the backbone before any update is called where it stands among methods
+# The name of the untouched backbone where it is shown among methods
 UNTOUCHED = "untouched"
-# What a row is called whose method has no such part, as in an older catalog
+# The value of a row whose method has no such part, as in an older catalog
 UNKNOWN = "not known"
-# Characters of a line of a legend, those of a phone's width
+# Characters per line of a legend, which fit on a phone
 LEGEND_CHARACTERS = 52
-# How strong a mark is that the pointer, or a search, has left out
+# The opacity of marks that the pointer or a search does not select
 PALE = 0.12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Palette:
-    """What rows are coloured by, and which of them stand out."""
+    """The rules for colouring rows, and the methods to highlight."""
 
     # All methods of the catalog, oldest first
     methods: tuple[str, ...] = ()
-    # A word of the sentence, or a part of a method
+    # What rows are coloured by: a word of the sentence, or a part of a method
     by: str = "method"
-    # For a part: the value of it that each method has
+    # Where rows are coloured by a part, each method's value of it
     parts: Mapping[str, str] = field(default_factory=dict)
-    # The methods that have a colour where there are more than colours, before any others
+    # The methods that get a colour first, where there are more methods than colours
     first: tuple[str, ...] = ()
-    # The methods that somebody looks for; None: nobody looks for any
+    # The methods to highlight; None: no highlighting
     sought: frozenset[str] | None = None
 
     @classmethod
     def of(cls, methods: "Sequence[str] | Palette") -> "Palette":
-        """Return the palette of these methods, or the palette itself."""
+        """Return the palette of these methods; a palette is returned unchanged."""
         if isinstance(methods, Palette):
             return methods
         return cls(methods=tuple(methods))
 
     def looking_for(self, methods: Sequence[str] | None) -> "Palette":
-        """Return the palette in which these methods stand out; None: all are alike."""
+        """Return a palette that highlights these methods; None: none of them."""
         return replace(self, sought=None if methods is None else frozenset(methods))
 
     def before(self, methods: Sequence[str]) -> "Palette":
-        """Return the palette in which these methods have a colour first, in this order."""
+        """Return a palette in which these methods get a colour first, in this order."""
         return replace(self, first=tuple(dict.fromkeys(methods)))
 
     def on(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows with `hue`, what decides their colour, and `lit`, whether they stand out.
+        """Return the rows with `hue`, the value that is coloured, and `lit`, if it is highlighted.
 
         A column that the rows do not have cannot colour them, so their methods do.
         """
@@ -65,16 +65,16 @@ class Palette:
             hue = method.replace_strict(dict(self.parts), default=UNKNOWN)
         elif self.by in rows.columns:
             hue = pl.col(self.by).cast(pl.String)
-        # The backbone as it was is no choice, whatever rows are coloured by.
+        # The untouched backbone keeps its own hue, whatever rows are coloured by.
         hue = pl.when(method == UNTOUCHED).then(pl.lit(UNTOUCHED)).otherwise(hue)
         lit = pl.lit(True)
         if self.sought is not None:
-            # What all are compared with stays strong.
+            # The untouched backbone is always shown at full strength.
             lit = method.is_in(sorted(self.sought)) | (method == UNTOUCHED)
         return rows.with_columns(hue=hue, lit=lit)
 
     def colours(self, rows: pl.DataFrame, ahead: Sequence[str] = ()) -> dict[str, str]:
-        """Return the colour of each hue of some rows.
+        """Return the colour of each hue of the rows.
 
         Args:
             rows: what is drawn, as `on` returns it.
@@ -85,7 +85,7 @@ class Palette:
         if by_method:
             colours = self._of_methods(here, ahead)
         else:
-            # The most frequent come first, so that those of few rows are grey.
+            # The most frequent values come first, so that values of few rows are grey.
             counts = Counter(self.parts.values())
             if not counts:
                 counts = Counter(rows["hue"].drop_nulls().to_list())
@@ -96,7 +96,7 @@ class Palette:
             frequent = order
             if len(order) > len(OKABE_ITO):
                 frequent = order[: len(OKABE_ITO)]
-            # Few values are given colours by their names, which no count can change.
+            # Few values get colours by the order of their names, so that counts do not change them.
             colours |= dict(zip(sorted(frequent), OKABE_ITO, strict=False))
             colours = {name: colour for name, colour in colours.items() if name in here}
         if UNTOUCHED in here:
@@ -104,7 +104,7 @@ class Palette:
         return colours
 
     def _of_methods(self, here: list[str], ahead: Sequence[str]) -> dict[str, str]:
-        """Return the colours of methods: each that of its place among all of the catalog."""
+        """Return the colours of methods, each by its place among all methods of the catalog."""
         names = [name for name in here if name != UNTOUCHED]
         order = [*self.methods, *(name for name in names if name not in self.methods)]
         places = {name: place for place, name in enumerate(order)}
@@ -112,7 +112,7 @@ class Palette:
         if len(known) <= len(OKABE_ITO) or not ahead:
             return {name: OKABE_ITO[places[name] % len(OKABE_ITO)] for name in known}
         best = [name for name in dict.fromkeys(ahead) if name != UNTOUCHED]
-        # Whoever is looked for has a colour before those that are ahead.
+        # Highlighted methods get a colour before those that are ahead.
         best.sort(key=lambda name: name not in (self.sought or ()))
         coloured = best[: len(OKABE_ITO)]
         colours = dict.fromkeys([*coloured, *known], FAINT)
@@ -125,14 +125,14 @@ class Dyed:
 
     rows: pl.DataFrame
     paint: alt.Color
-    # Sentences on what has no colour
+    # Notes on the rows without a colour
     notes: tuple[str, ...]
     # The colour of each hue
     colours: Mapping[str, str]
 
     @property
     def plain(self) -> pl.DataFrame:
-        """Rows that have a colour of their own, or that somebody looks for."""
+        """Return the rows that have a colour of their own, or are highlighted."""
         grey = [name for name, colour in self.colours.items() if colour == FAINT]
         return self.rows.filter(~pl.col("hue").is_in(grey))
 
@@ -159,7 +159,7 @@ def dyed(
     grey = [name for name, colour in colours.items() if colour == FAINT]
     shown = None
     if legend:
-        # The legend names what has a colour; a note counts the grey ones.
+        # The legend names the coloured rows; a note counts the grey ones.
         names = [name for name in colours if name not in (*grey, UNTOUCHED)]
         columns = columns_for(names)
         shown = alt.Legend(title=None, orient="top", columns=columns, symbolOpacity=1, values=names)
@@ -175,35 +175,35 @@ def dyed(
 
 
 def columns_for(names: Sequence[str]) -> int:
-    """Return how many columns of names a legend has, so that a narrow page has room for them."""
+    """Return how many columns a legend has, so that it fits on a narrow page."""
     longest = max(map(len, names), default=0)
     return max(1, min(6, LEGEND_CHARACTERS // (longest + 4)))
 
 
 def pointed(panel: str = "") -> alt.Parameter:
-    """Return what the pointer rests on: the row of the mark below it, or nothing.
+    """Return an Altair selection of the row under the pointer; it may be empty.
 
-    panel: what tells a figure's panels apart, since each has a pointer of its own.
+    `panel` identifies a panel of the figure, since each panel has its own selection.
     """
     name = re.sub(r"\W", "_", f"pointed {panel}".strip())
     return alt.selection_point(name=name, fields=["row"], on="pointerover", clear="pointerout")
 
 
 def strength(pointer: alt.Parameter, strong: float = 1.0) -> object:
-    """Return how strong a mark is: pale where the pointer or a search is after another row."""
+    """Return the opacity of marks: pale where the pointer or a search selects another row."""
     lit = alt.when(pointer, alt.datum.lit).then(alt.value(strong))
     return lit.otherwise(alt.value(PALE))
 
 
 def _in_front(rows: pl.DataFrame, ahead: Sequence[str]) -> pl.DataFrame:
-    """Return the rows in the order in which they are drawn: those ahead last, above the others."""
+    """Return the rows in drawing order: those ahead last, so that they lie above the others."""
     places = {name: place for place, name in enumerate(dict.fromkeys(ahead))}
     place = pl.col("method").replace_strict(places, default=len(places), return_dtype=pl.Int64)
     return rows.sort(place, descending=True, maintain_order=True)
 
 
 def _greyed(palette: Palette, grey: int) -> list[str]:
-    """Return the note on what is grey, if anything is."""
+    """Return a note on the grey rows, if there are any, as a list."""
     if not grey:
         return []
     if palette.by == "method":
@@ -212,7 +212,7 @@ def _greyed(palette: Palette, grey: int) -> list[str]:
 
 
 def _sought(palette: Palette, rows: pl.DataFrame) -> list[str]:
-    """Return the note on a search, where there is one."""
+    """Return a note on the search, if there is one, as a list."""
     if palette.sought is None:
         return []
     methods = rows.filter(pl.col("method") != UNTOUCHED)

@@ -1,8 +1,8 @@
 """Write figures for print: PDF with embedded fonts, SVG and PNG, as wide as a column of a paper.
 
-A figure is laid out until it is as wide as asked for, legends and titles included, and nothing of
-it is cut: legends take as many lines as they need, titles are broken, and long names stand on two
-lines. Labels are set in 8 points at every width.
+The layout is repeated until the figure, with legends and titles, has the wanted width and nothing
+is cut: legends get as many lines as they need, titles are wrapped, and long names are split into
+two lines. Labels are set in 8 points at every width.
 """
 
 import copy
@@ -18,7 +18,7 @@ from PIL import Image
 
 # Widths of one column and of two, in inches, of common two-column papers
 COLUMN, PAGE = 3.25, 6.75
-# Figures set their labels in 13 pixels; at so many pixels an inch these are 8 points.
+# Labels are 13 pixels high, which at this many pixels per inch is 8 points.
 PIXELS = 117.0
 POINTS = 72.0
 # Dots per inch of a PNG
@@ -26,11 +26,11 @@ DOTS = 300.0
 NARROWEST = 1.5
 # Pixels of an average character of titles and notes
 CHARACTER = 6.4
-# Columns of a legend that are tried, from the widest
+# The numbers of columns tried for a legend, from the widest
 LEGEND_COLUMNS = (6, 4, 3, 2, 1)
-# Part of the width below which the axes are too narrow, so that names are broken into two lines
+# If the axes take less than this part of the width, names are split into two lines
 FEW = 0.3
-# Pixels from name to name where names stand on two lines
+# Pixels between names that are split into two lines
 TWO_LINES = 36
 _SIZE = re.compile(r'<svg([^>]*?) width="([\d.]+)" height="([\d.]+)"')
 
@@ -46,7 +46,7 @@ def svg(chart: alt.TopLevelMixin, width: float = PAGE) -> str:
     spec = chart.to_dict()
     pixels = width * PIXELS
     text = _fitted(spec, pixels)
-    # The picture keeps its own units; only what a page makes of them is in inches.
+    # The image keeps its own units; only its size on a page is in inches.
     match = _SIZE.search(text)
     assert match is not None
     height = float(match[3]) * width / float(match[2])
@@ -58,7 +58,7 @@ def svg(chart: alt.TopLevelMixin, width: float = PAGE) -> str:
 
 def pdf(chart: alt.TopLevelMixin, width: float = PAGE) -> bytes:
     """Return a figure as PDF, `width` inches wide, with the fonts that it uses embedded."""
-    # A PDF has a point for each pixel of the size of a picture, whatever its box holds.
+    # The converter makes each pixel of the image's size a point of the PDF, whatever its view box.
     data: bytes = vl_convert.svg_to_pdf(_sized(svg(chart, width), POINTS))
     return data
 
@@ -70,7 +70,7 @@ def png(chart: alt.TopLevelMixin, width: float = PAGE) -> bytes:
 
 
 def _sized(text: str, per_inch: float) -> str:
-    """Return an SVG whose size is in pixels instead of inches, so many for each."""
+    """Return an SVG whose size is in pixels instead of inches, `per_inch` for each."""
 
     def pixels(match: re.Match[str]) -> str:
         return f'{match[1]}="{float(match[2]) * per_inch:.3f}"'
@@ -79,34 +79,35 @@ def _sized(text: str, per_inch: float) -> str:
 
 
 def _with_density(data: bytes) -> bytes:
-    """Return a PNG that says how many dots an inch it has."""
+    """Return a PNG with its resolution, in dots per inch, in the header."""
     buffer = io.BytesIO()
     Image.open(io.BytesIO(data)).save(buffer, format="png", dpi=(DOTS, DOTS))
     return buffer.getvalue()
 
 
 def _fitted(spec: dict[str, Any], pixels: float) -> str:
-    """Return the SVG of a specification that is laid out to be so many pixels wide."""
+    """Return the SVG of a specification, laid out to be `pixels` wide."""
     best, nearest = "", float("inf")
     for broken in (False, True):
         for columns in LEGEND_COLUMNS:
             text, axes, wide = _laid_out(spec, pixels, columns, broken)
             if abs(wide - pixels) < nearest:
                 best, nearest = text, abs(wide - pixels)
-            # Legends that are too wide take another line; names that leave no room are broken.
+            # Legends that are too wide get another line; names that leave too little room are
+            # split.
             if nearest <= 1:
                 if axes >= FEW * pixels or broken:
                     return best
                 break
         nearest = nearest if broken else float("inf")
-    # Nothing fits: the figure is as near to the width as can be, and scaled by the caller.
+    # Nothing fits: the closest layout is returned, and scaled by the caller.
     return best
 
 
 def _laid_out(
     spec: dict[str, Any], pixels: float, columns: int, broken: bool
 ) -> tuple[str, float, float]:
-    """Return the SVG with legends of so many columns, the width of its axes, and its own."""
+    """Return the SVG with legends of `columns` columns, the axes' width, and its own width."""
     axes = 0.5 * pixels
     text, wide = "", 0.0
     for _ in range(3):
@@ -123,10 +124,10 @@ def _laid_out(
 def _print_spec(
     spec: dict[str, Any], axes: float, pixels: float, columns: int, broken: bool
 ) -> dict[str, Any]:
-    """Return a specification for print, with axes of so many pixels."""
+    """Return a specification for print, with axes `axes` pixels wide."""
     out = copy.deepcopy(spec)
     legend = out.setdefault("config", {}).setdefault("legend", {})
-    # Legends are whole: no entry is dropped, no label cut.
+    # Legends are complete: no entry is dropped, no label cut.
     legend.update({"symbolLimit": 0, "labelLimit": 0, "titleLimit": 0})
     out["config"].setdefault("axis", {}).update({"labelLimit": 0, "titleLimit": 0})
     parts = out.get("vconcat", [out])
@@ -144,7 +145,7 @@ def _print_spec(
 
 
 def _wrap_title(part: dict[str, Any], characters: int) -> None:
-    """Break the title and the notes of a figure into lines that it has room for."""
+    """Wrap the title and the notes of a figure, in place."""
     title = part.get("title")
     if isinstance(title, str):
         part["title"] = textwrap.wrap(title, characters)
@@ -157,7 +158,7 @@ def _wrap_title(part: dict[str, Any], characters: int) -> None:
 
 
 def _wrap_axes(encoding: dict[str, Any], axes: float, tall: float, broken: bool) -> None:
-    """Break the titles of axes into lines as long as the axis, and names where that is wanted."""
+    """Wrap the titles of axes at the length of the axis, and split names if `broken`, in place."""
     for channel, room in (("x", axes), ("y", tall)):
         axis = encoding.get(channel)
         if not isinstance(axis, dict):
@@ -165,7 +166,7 @@ def _wrap_axes(encoding: dict[str, Any], axes: float, tall: float, broken: bool)
         if isinstance(axis.get("title"), str):
             axis["title"] = textwrap.wrap(axis["title"], max(int(room / CHARACTER), 12))
         if channel == "x" and axis.get("type") == "quantitative":
-            # A narrow axis has fewer numbers.
+            # A narrow axis gets fewer ticks.
             ticks = axis.get("axis") or {}
             axis["axis"] = ticks | {"tickCount": max(int(axes / 60), 2), "labelOverlap": True}
         if broken and channel == "y" and axis.get("type") == "nominal":
@@ -174,7 +175,7 @@ def _wrap_axes(encoding: dict[str, Any], axes: float, tall: float, broken: bool)
 
 
 def _narrow_legends(encoding: dict[str, Any], columns: int) -> None:
-    """Give legends that lie above a figure at most so many columns."""
+    """Limit legends above a figure to `columns` columns, in place."""
     for channel in encoding.values():
         legend = channel.get("legend") if isinstance(channel, dict) else None
         if legend and legend.get("orient") in ("top", "bottom"):

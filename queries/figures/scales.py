@@ -1,8 +1,8 @@
-"""Choose how far an axis reaches, so that one value far away does not flatten all others.
+"""Choose the ends of an axis so that one outlier does not flatten all other values.
 
-An axis leaves out what lies far outside of the middle half of the values, if it would stretch the
-axis several times; it also ends where intervals would stretch it beyond their values. What is left
-out is drawn at the edge of the figure and named, with its value, in a note above it.
+An axis leaves out values far outside of the interquartile range that would stretch it several
+times. It also cuts intervals that would stretch it far beyond the values. What is left out is drawn
+at the edge of the figure and named, with its value, in a note above it.
 """
 
 from collections.abc import Sequence
@@ -12,37 +12,37 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-# Below so many values none is called far away.
+# With fewer values than this, none is an outlier.
 FEWEST = 5
-# Times the middle half of the values: beyond that a value is far away (3 is Tukey's "far out").
+# Interquartile ranges beyond which a value is an outlier (3 is Tukey's "far out").
 FAR = 6.0
-# Times that a value must stretch the axis before it is left out
+# The factor by which a value must stretch the axis to be left out
 STRETCH = 4.0
-# Part of an axis that stays empty at either end
+# The part of an axis that is left empty at either end
 MARGIN = 0.04
-# Rows that a note names
+# The most rows that a note names
 NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """The ends of an axis, None where the figure may choose them, and what lies beyond."""
+    """The ends of an axis, None where Vega chooses them, and a note on what lies beyond."""
 
     domain: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
     def scale(self, **options: Any) -> alt.Scale:
-        """Return the scale of the axis, which begins where the values do and not at zero."""
+        """Return the scale of the axis, which need not include zero."""
         if self.domain is None:
             return alt.Scale(zero=False, **options)
-        # Clamped: what lies beyond is drawn at the edge.
+        # Clamped, so that values beyond the ends are drawn at the edge.
         return alt.Scale(domain=list(self.domain), clamp=True, zero=False, nice=False)
 
 
 def reach(frame: pl.DataFrame, value: str, ends: tuple[str, str] | None = None) -> Reach:
-    """Return how far an axis of `value` reaches; `ends`: the columns that hold its interval.
+    """Return the reach of an axis of `value`; `ends` are the columns of its interval.
 
-    The column `row` of the frame names what lies beyond.
+    The column `row` of the frame names the rows in the note on what lies beyond.
     """
     rows = frame.filter(pl.col(value).is_finite())
     if rows.is_empty():
@@ -66,7 +66,7 @@ def reach(frame: pl.DataFrame, value: str, ends: tuple[str, str] | None = None) 
 
 
 def _inner(values: pl.Series) -> pl.Series:
-    """Return the values without those that are far away and stretch the axis several times."""
+    """Return the values without the outliers that would stretch the axis several times."""
     if len(values) < FEWEST:
         return values
     first, third = _quantile(values, 0.25), _quantile(values, 0.75)
@@ -81,13 +81,13 @@ def _inner(values: pl.Series) -> pl.Series:
 def _with_intervals(
     rows: pl.DataFrame, ends: tuple[str, str], low: float, high: float
 ) -> tuple[float, float]:
-    """Return the ends of an axis that shows intervals, as far as they do not dwarf the values."""
+    """Return the ends of an axis extended to intervals, as far as values stay readable."""
     bounded = rows.drop_nulls(list(ends))
     bounded = bounded.filter(pl.col(ends[0]).is_finite() & pl.col(ends[1]).is_finite())
     if bounded.is_empty():
         return low, high
     width = bounded[ends[1]] - bounded[ends[0]]
-    # A wide interval of few seeds may take as much room as the values do, on either side.
+    # On either side intervals may extend the axis by at most the range of the values.
     room = max(high - low, 1.5 * _quantile(width, 0.5))
     lowest = max(_least(bounded[ends[0]]), low - room)
     highest = min(_most(bounded[ends[1]]), high + room)
@@ -95,7 +95,7 @@ def _with_intervals(
 
 
 def _beyond(outside: pl.DataFrame, value: str) -> str:
-    """Return the note that names what lies beyond the axis."""
+    """Return a note that names the rows beyond the axis."""
     names: Sequence[str] = [f"{len(outside)} rows"]
     if "row" in outside.columns:
         pairs = outside.select("row", value).unique(maintain_order=True).rows()

@@ -1,4 +1,4 @@
-"""Draw settings: values with intervals, measures over what was spent, pairs of seeds, costs."""
+"""Draw settings: values with intervals, measures over the cost spent, pairs of seeds, costs."""
 
 from collections.abc import Sequence
 
@@ -24,18 +24,18 @@ SPENT = {
     "spent_pairs": "pairs",
 }
 COSTS = {"gflops": "compute of a trial (GFLOPs)", "seconds": "work of a trial (seconds)"}
-# The phases of a trial in the order in which they come, which is that of a bar from left to right
+# The phases of a trial in temporal order, which is their order in a bar
 PHASES = ("fisher", "score", "train", "repair", "merge", "evaluate")
 BEHIND = ("behind", "too few seeds")
-# A figure of dots shows so many rows, and says how many there are besides.
+# The most rows in a figure of dots; a note counts the others.
 DOTS = 40
-# With more rows than this they stand closer together.
+# With more rows than this, rows are spaced more closely.
 CLOSE = 15
-# Of these values less is better.
+# Values for which less is better.
 LESS_IS_BETTER = ("behind", "lost", "zs_loss", "rank", "error", "gflops")
-# The columns of an interval whose names say nothing of the value
+# Columns of intervals that are not named after their value
 BARE = (("low", "high"), ("lowest", "highest"))
-# Columns that a tooltip leaves out: they are made for the figure.
+# Columns that a tooltip leaves out, as they exist for the figure only.
 MADE = ("row", "hollow", "grid", "hue", "lit")
 
 
@@ -47,11 +47,11 @@ def dots(
     most: int = DOTS,
     panel: str = "",
 ) -> alt.LayerChart:
-    """Return a dot per setting, in the order of the frame, with its interval where there is one.
+    """Return a dot per setting, in the order of the frame, with its interval if it has one.
 
     A dot is hollow where the frame says that the row is behind the best, or has too few seeds to
     tell. Of more than `most` rows the best are drawn, and a note says so. A line marks the
-    backbone as it was, where the frame has it. `panel` names it where it is one of several.
+    untouched backbone, if it is in the frame. `panel` is the panel's name where there are several.
     """
     palette = Palette.of(methods)
     rows, notes = _best(palette.on(_by_choice(named(frame))), value, most, palette)
@@ -75,7 +75,7 @@ def dots(
         hole = base.transform_filter("datum.hollow")
         hole = hole.mark_point(filled=True, size=50, color="white")
         layers.append(hole.encode(x, opacity=shown))
-    # Intervals lie below the points, so that a hollow one stays hollow.
+    # Intervals are drawn below the points, so that a hollow point stays hollow.
     if ends is not None:
         low = alt.X(f"{ends[0]}:Q", title=title, scale=scale)
         rule = base.mark_rule(strokeWidth=2.5).encode(low, alt.X2(f"{ends[1]}:Q"))
@@ -87,30 +87,30 @@ def dots(
 
 
 def _step(rows: pl.DataFrame) -> alt.Step:
-    """Return how far rows stand apart, in pixels."""
+    """Return the distance between rows, in pixels."""
     return alt.Step(34 if len(rows) <= CLOSE else 22)
 
 
 def _names(rows: pl.DataFrame) -> tuple[alt.Axis, list[str]]:
-    """Return the axis of the names of rows, and a note where it leaves a word out.
+    """Return the axis of row names, and a note if it leaves a word out.
 
-    A mixture that all rows share would take half of a narrow page.
+    A mixture that all rows share is left out, as it would take half of a narrow page.
     """
     if "mixture" not in rows.columns or len(rows) <= CLOSE:
         return alt.Axis(), []
     mixtures = rows.filter(pl.col("method") != UNTOUCHED)["mixture"].drop_nulls().unique()
     if len(mixtures) != 1 or mixtures[0] == "*":
         return alt.Axis(), []
-    # A word of a catalog may hold a quote.
+    # A name in a catalog may contain a quote.
     name = mixtures[0].replace("\\", "\\\\").replace("'", "\\'")
     shorter = alt.Axis(labelExpr=f"replace(datum.label, ' · {name}', '')")
     return shorter, [f"All with the mixture {mixtures[0]}."]
 
 
 def _by_choice(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return rows with the method that each is of, which has its colour.
+    """Return rows with a column `method`, which decides the colour.
 
-    Where methods are compared that is the choice; where none is named, it is left empty.
+    Where methods are compared it is the choice; where no method is named it is empty.
     """
     if "method" not in frame.columns:
         return frame.with_columns(method=pl.lit(None, pl.String))
@@ -123,9 +123,9 @@ def _by_choice(frame: pl.DataFrame) -> pl.DataFrame:
 def _best(
     rows: pl.DataFrame, value: str, most: int, palette: Palette
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Return the best rows, at most so many, and a note on the others.
+    """Return the best rows, at most `most`, and a note on the others.
 
-    The backbone as it was stays, and so does whatever somebody looks for.
+    The untouched backbone and highlighted methods are always included.
     """
     if len(rows) <= most:
         return rows, []
@@ -137,7 +137,7 @@ def _best(
 
 
 def foremost(frame: pl.DataFrame, value: str, rows: int) -> pl.DataFrame:
-    """Return the rows of a frame with the best values."""
+    """Return the `rows` rows of a frame with the best values."""
     return frame.sort(value, descending=value not in LESS_IS_BETTER, nulls_last=True).head(rows)
 
 
@@ -150,7 +150,7 @@ def interval(frame: pl.DataFrame, value: str) -> tuple[str, str] | None:
 
 
 def _tips(rows: pl.DataFrame) -> list[str]:
-    """Return the columns that are shown when the pointer rests on a row: all but lists."""
+    """Return the columns of a row's tooltip: all but lists."""
     tips = []
     for name, kind in rows.schema.items():
         if kind != pl.List and name not in MADE:
@@ -161,15 +161,15 @@ def _tips(rows: pl.DataFrame) -> list[str]:
 def over_budget(
     course: pl.DataFrame, measure: str, unit: str, methods: Sequence[str] | Palette
 ) -> alt.LayerChart:
-    """Return a measure along what was spent, with its interval; dashes differ by mixture.
+    """Return a figure of a measure over the cost spent, with intervals; dashes mark mixtures.
 
-    A line marks the backbone as it was. Of methods without a colour only the ends are drawn.
+    A line marks the untouched backbone. Of methods without a colour only the end points are drawn.
     """
     rows = named(course.drop_nulls(measure))
     ends = (f"{measure}_low", f"{measure}_high")
     axis = reach(rows, measure, ends)
     colours, pointer = dyed(methods, rows, ahead=leaders(rows, measure)), pointed()
-    # Differences between methods are small beside the values, so axes do not begin at zero.
+    # Axes do not begin at zero, as differences between methods are small relative to the values.
     scale = axis.scale()
     x = alt.X(f"{unit}:Q", title=f"spent so far ({SPENT[unit]})")
     y = alt.Y(f"{measure}:Q", title=TITLES[measure], scale=scale)
@@ -202,7 +202,7 @@ def over_budget(
 
 
 def leaders(course: pl.DataFrame, measure: str) -> list[str]:
-    """Return the methods of a course by what they reach at its end, the best first."""
+    """Return the methods of a course by their final value, the best first."""
     ends = course.filter(pl.col("task") == pl.col("tasks"))
     best = ends.group_by("method", maintain_order=True).agg(pl.col(measure).max())
     return best.sort(measure, descending=True, nulls_last=True)["method"].to_list()
@@ -210,7 +210,7 @@ def leaders(course: pl.DataFrame, measure: str) -> list[str]:
 
 def pairs(frame: pl.DataFrame, a: str, b: str, measure: str) -> alt.LayerChart:
     """Return a line per pair of equal seed, from `a` to `b`; the colour says who won."""
-    # A row has both sides of a pair; the lines want a row per side.
+    # A row holds both sides of a pair; lines need a row per side.
     names = {"value_a": a, "value_b": b}
     same = [column for column in frame.columns if column not in names]
     long = frame.with_columns(pair=pl.int_range(pl.len())).unpivot(
@@ -231,10 +231,10 @@ def pairs(frame: pl.DataFrame, a: str, b: str, measure: str) -> alt.LayerChart:
 
 
 def costs(frame: pl.DataFrame, value: str, most: int = DOTS) -> alt.LayerChart:
-    """Return a bar per setting, what it spends stacked by phase; the dearest comes first.
+    """Return a bar per setting, its cost stacked by phase; the most expensive comes first.
 
-    Bars and phases have one order in every unit: bars by their FLOPs, phases as they come in a
-    trial. Of more than `most` settings the cheapest are drawn, and a note says so.
+    Bars and phases have the same order in every unit: bars by FLOPs, phases in temporal order. Of
+    more than `most` settings the cheapest are drawn, and a note says so.
     """
     rows = named(frame)
     sums = rows.group_by("row", maintain_order=True).agg(pl.col("gflops").sum())
@@ -249,7 +249,7 @@ def costs(frame: pl.DataFrame, value: str, most: int = DOTS) -> alt.LayerChart:
     phases += sorted(present - set(PHASES))
     places = {phase: place for place, phase in enumerate(phases)}
     rows = rows.with_columns(place=pl.col("phase").replace_strict(places))
-    # Phases have other colours than the first methods, so that nobody takes one for the other.
+    # Phases have other colours than the first methods, to avoid confusion.
     colours = [*OKABE_ITO[5:6], *OKABE_ITO[:5], *OKABE_ITO[6:]]
     scale = alt.Scale(domain=phases, range=colours)
     legend = alt.Legend(title="phase", orient="top")

@@ -1,4 +1,4 @@
-"""Draw learned against kept: each setting's way through its tasks, and those nobody beats."""
+"""Draw accumulation against retention: each setting's path over tasks, and the Pareto front."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ KEPT, LEARNED = ("a_zs_low", "a_zs_high"), ("a_ka_low", "a_ka_high")
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
-    """The two axes of a figure, x and y, as far as they reach."""
+    """The ends of the two axes of a figure, x and y."""
 
     x: alt.X
     y: alt.Y
@@ -29,35 +29,34 @@ def trade(
     published: pl.DataFrame,
     methods: Sequence[str] | Palette,
 ) -> alt.LayerChart:
-    """Return retention to the right and accumulation up.
+    """Return a figure of accumulation (up) against retention (right).
 
     Args:
         course: a row per setting and task; a line leads from the untouched backbone through the
             tasks, with whiskers (95 % intervals) at its end.
-        front: settings that nobody beats in both; a dashed line joins them.
-        published: published points, which are shaped by how they are known.
-        methods: all methods, oldest first, or a palette. Methods without a colour are drawn where
-            they end; their ways there would hide all others.
+        front: settings that no other beats in both; a dashed line joins them. published: published
+        points; their shapes show how they are known. methods: all methods, oldest first, or a
+            palette. Of methods without a colour only the end points are drawn, as their paths would
+            hide all others.
     """
     rows = named(course.drop_nulls(["a_ka", "a_zs"]))
     ends = rows.filter(pl.col("task") == pl.col("tasks"))
-    # Settings of a figure begin at the backbone that they share.
+    # All settings of a figure start at the same untouched backbone.
     start = rows.filter(pl.col("task") == 0).unique(["a_ka", "a_zs"], maintain_order=True)
     axes = _axes(rows)
-    # Where methods are more than colours, those have one that nobody beats, then those that
-    # balance both best.
+    # With more methods than colours, colours go to the Pareto front, then to the best balanced.
     ahead = ends.join(front, on=["method", "mixture", "recipe"], how="semi")["method"].to_list()
     balance = (pl.col("a_ka") * pl.col("a_zs")).alias("balance")
     ahead += ends.sort(balance, descending=True, nulls_last=True)["method"].to_list()
     colours, pointer = dyed(methods, rows, ahead=ahead), pointed()
     last = colours.rows.filter(pl.col("task") == pl.col("tasks"))
-    # The order of layers is that from back to front.
+    # Layers are listed from back to front.
     layers = [_front(ends, front, axes), *_paths(colours, pointer, axes)]
     layers += _ends(last, colours, pointer, axes)
     layers += _untouched(start, axes)
     if len(published):
         layers.append(_published(published, axes))
-    # Published points have shapes of their own, which are not those of mixtures.
+    # Published points have other shapes than mixtures.
     apart = alt.Resolve(scale=alt.ScaleResolveMap(shape="independent"))
     notes = [*axes.notes, *colours.notes]
     if FAINT in colours.colours.values():
@@ -100,7 +99,7 @@ def _paths(colours: Dyed, pointer: alt.Parameter, axes: Axes) -> list[alt.Chart]
 
 def _ends(last: pl.DataFrame, colours: Dyed, pointer: alt.Parameter, axes: Axes) -> list[alt.Chart]:
     paint, shown = colours.paint, strength(pointer)
-    # Whiskers of a hundred methods would be a thicket, so that grey ones have none.
+    # Whiskers of a hundred methods would hide each other, so grey points have none.
     chosen = colours.plain.filter(pl.col("task") == pl.col("tasks"))
     whisker = alt.Chart(chosen).mark_rule(strokeWidth=2)
     left, right = alt.X("a_zs_low:Q"), alt.X2("a_zs_high:Q")

@@ -1,4 +1,4 @@
-"""Draw the work: losses of a trial, progress of studies, and which cells of a grid are filled."""
+"""Draw the state of the work: losses of trials, progress of studies, coverage of a grid."""
 
 import altair as alt
 import polars as pl
@@ -18,7 +18,7 @@ STATES = {
     "withdrawn": "#ffffff",
 }
 LOSS_TIPS = ("row", "attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at")
-# With more rows than this they stand closer together.
+# With more rows than this, rows are spaced more closely.
 CLOSE = 15
 SHADES = {
     "complete": "#009E73",
@@ -29,11 +29,11 @@ SHADES = {
 
 
 def losses(frame: pl.DataFrame, by: str = "attempt") -> alt.LayerChart:
-    """Return the loss over steps: a line per task, a colour per attempt, or per value of `by`."""
+    """Return a figure of the loss over steps: a line per task, a colour per value of `by`."""
     colours = alt.Scale(range=list(OKABE_ITO))
     named = frame.with_columns(row=pl.format("step {}", "at_step"))
     axis = reach(named, "loss")
-    # Names of trials are long, so that each has a line of its own.
+    # Names of trials are long, so the legend has one per line.
     legend = alt.Legend(orient="top", columns=1 if by == "row" else 6, labelLimit=0)
     line = alt.Chart(frame).mark_line(strokeWidth=2, point=True)
     line = line.encode(
@@ -47,7 +47,7 @@ def losses(frame: pl.DataFrame, by: str = "attempt") -> alt.LayerChart:
 
 
 def progress(status: pl.DataFrame) -> alt.LayerChart:
-    """Return a bar per study, with a colour per state of its trials."""
+    """Return a figure with a bar per study, coloured by the states of its trials."""
     # States are stacked in the order of the list, from done to withdrawn.
     places = {state: place for place, state in enumerate(STATES)}
     long = status.unpivot(
@@ -57,7 +57,7 @@ def progress(status: pl.DataFrame) -> alt.LayerChart:
     rows = rows.with_columns(place=pl.col("state").replace_strict(places))
     scale = alt.Scale(domain=list(STATES), range=list(STATES.values()))
     present = set(rows["state"])
-    # The legend names the states that there are, and no others.
+    # The legend names only the states that occur.
     shown = [state for state in STATES if state in present]
     legend = alt.Legend(title=None, orient="top", values=shown)
     bars = alt.Chart(rows).mark_bar(stroke=FAINT, strokeWidth=0.5)
@@ -72,8 +72,11 @@ def progress(status: pl.DataFrame) -> alt.LayerChart:
 
 
 def coverage(grid: pl.DataFrame) -> alt.LayerChart:
-    """Return a cell per row and mixture with its seeds, done of wanted; a click selects `hole`."""
-    # What a click gives back to the page: the words of the cell.
+    """Return a table of rows and mixtures with the seeds done of those wanted.
+
+    A click on a cell sets the selection `hole`.
+    """
+    # The selection that a click returns to the page: the words of the cell.
     hole = alt.selection_point(name="hole", fields=["row", "mixture"])
     across = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
     down = alt.Axis(domain=False, ticks=False)
@@ -88,6 +91,6 @@ def coverage(grid: pl.DataFrame) -> alt.LayerChart:
     ink = alt.condition(dark, alt.value("#fdfdfd"), alt.value("#222222"))
     counts = base.mark_text(fontSize=13).encode(alt.Text("counts:N"), color=ink)
     cells = cells.encode(fill, tooltip=tips).add_params(hole)
-    # Rows of a large grid stand closer together.
+    # Rows of a large grid are spaced more closely.
     step = alt.Step(32 if grid["row"].n_unique() <= CLOSE else 22)
     return dressed(cells, counts, height=step)

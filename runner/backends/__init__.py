@@ -1,7 +1,8 @@
-"""Places where attempts run, and what sync needs from one; each has a file in `runner/backends/`.
+"""Backends, which run attempts: the interface that sync uses; each has a file in
+`runner/backends/`.
 
-sync gives a backend submissions and asks it what it knows; it never waits for it. A backend keeps
-no state in memory, so any process may ask about any job, also after a crash or a reboot.
+sync hands submissions to a backend and queries the state of jobs, but never waits for them. A
+backend keeps no state in memory, so any process may query any job, also after a crash or a reboot.
 """
 
 import importlib
@@ -18,55 +19,55 @@ from schema.words import nearest
 
 
 class State(Enum):
-    """The states of a job, as far as a backend knows it."""
+    """The states of a job that a backend can report."""
 
     # Accepted, not started
     PENDING = "pending"
     RUNNING = "running"
-    # The backend says that it is over; the outcome file says how, or there is none
+    # The job has ended; the outcome file, if there is one, says how
     ENDED = "ended"
-    # The backend was asked, answered, and does not know the job
+    # The backend answered, and does not know the job
     ABSENT = "absent"
-    # The backend could not be asked, or answered something unknown: nothing follows from it
+    # The backend did not answer, or its answer was not understood: nothing can be concluded
     UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
 class Place:
-    """The place to which an attempt was sent: its submission, its index there and its folder."""
+    """Where an attempt was submitted: its submission, its index in it and its run folder."""
 
     batch: str
     position: int
     folder: Path
-    # None: no answer of the backend was recorded
+    # The job's id; None: no answer of the backend was recorded
     job_id: str | None
-    # When the attempt was made
+    # When the attempt was created
     since: datetime
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """The answer of a backend about one attempt's job."""
+    """A backend's answer about the job of one attempt."""
 
     state: State
     job_id: str | None = None
-    # The backend's own words: why a job waits, or how it ended
+    # The backend's own text: why a job waits, or how it ended
     reason: str | None = None
-    # The kind of failure in the words of `outcome`, where the backend's word tells it; also
+    # The kind of failure in the words of `outcome`, if the backend's state implies it; also
     # "cancelled", which is a state there
     kind: str | None = None
-    # The job waits, and will not start by itself
+    # Whether the job waits and will not start without intervention
     stuck: bool = False
 
 
 @dataclass
 class Look:
-    """The answers of a backend about many attempts at once."""
+    """A backend's answers about many attempts."""
 
     sightings: dict[Place, Sighting] = field(default_factory=dict)
-    # Who was asked and what went wrong: an answer that did not come or was not understood
+    # Problems with answers that did not come or were not understood: the source, and the error
     problems: list[tuple[str, str]] = field(default_factory=list)
-    # The backend can be reached, so that it may be asked for more
+    # Whether the backend could be reached, so that further requests make sense
     answered: bool = True
 
 
@@ -74,54 +75,54 @@ class Backend(Protocol):
     """The interface that sync needs from a place where attempts run."""
 
     name: str
-    # How long a missed job or a late file is waited for; 0: what it says is certain at once
+    # Seconds to wait for an unknown job or a late file; 0: answers are certain at once
     patience_s: float
-    # The time between two looks of `--watch`
+    # Seconds between two passes of `--watch`
     pause_s: float
 
     def room(self, live: int) -> int:
-        """Return how many more jobs it would take now, when `live` jobs have no end yet."""
+        """Return how many more jobs it accepts now, given `live` jobs that have not ended."""
         ...
 
     def positions(self) -> int:
-        """Return how many jobs one submission may have.
+        """Return the most jobs that one submission may have.
 
         Raises:
-            UnreachableError: it could not be asked.
+            UnreachableError: it did not answer.
         """
         ...
 
     def submit(self, batch: Submission) -> list[str]:
-        """Start a submission; return a job id per position ("": that one was not started).
+        """Start a submission; return a job id per position, "" for a position not started.
 
         Raises:
-            SubmissionRefusedError: it said no, and nothing was started.
-            SubmissionUnknownError: no answer, or none that can be understood: the jobs may be
-                there.
+            SubmissionRefusedError: it refused, and nothing was started.
+            SubmissionUnknownError: there was no answer, or none that was understood, so jobs may
+                have been started.
         """
         ...
 
     def look(self, places: Sequence[Place]) -> Look:
-        """Return what it knows about attempts, however many, in one go."""
+        """Return the states of any number of attempts in one query."""
         ...
 
     def wait(self, folders: Sequence[Path], longest_s: float) -> None:
-        """Wait, at most so long, for the end of a job whose attempts are in these folders.
+        """Wait for the end of any job with attempts in these folders, at most `longest_s` seconds.
 
-        A backend that does not see that at once waits for the whole time.
+        A backend that cannot notice an end at once waits for the whole time.
         """
         ...
 
     def cancel(self, places: Sequence[Place]) -> None:
-        """End their jobs at once, without a checkpoint.
+        """End the jobs at once, without a checkpoint.
 
-        (A `stop.json` in its folder ends an attempt at a checkpoint.)
+        To end an attempt at a checkpoint, a `stop.json` is put into its folder instead.
         """
         ...
 
 
 class BackendError(RuntimeError):
-    """The backend cannot be used here."""
+    """The backend cannot be used on this machine."""
 
 
 class UnknownBackendError(BackendError):
@@ -133,16 +134,16 @@ class UnreachableError(BackendError):
 
 
 class SubmissionRefusedError(BackendError):
-    """The backend said no, and nothing was started."""
+    """The backend refused a submission, and nothing was started."""
 
 
 class SubmissionUnknownError(BackendError):
-    """The backend may or may not have started the submission."""
+    """It is unknown whether the backend started a submission."""
 
 
 def names() -> list[str]:
     """Return the name of every backend there is."""
-    # A file that begins with _ is a part of one
+    # A file whose name begins with _ is part of a backend and no backend itself
     return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
@@ -152,7 +153,7 @@ def backend(name: str, site: Site) -> Backend:
     A name is a file: "slurm" is the class `Slurm` of `runner/backends/slurm.py`.
 
     Raises:
-        UnknownBackendError: there is none of that name.
+        UnknownBackendError: there is no backend of that name.
         BackendError: it cannot be used on this machine.
     """
     if name not in names():

@@ -1,6 +1,6 @@
-"""Slurm's answers, read: the lines of squeue and sacct as sightings of jobs.
+"""Parses Slurm's answers: lines of squeue and sacct become sightings of jobs.
 
-What is not understood says nothing about any job, and is a problem of the look.
+A line that is not understood says nothing about any job, and is recorded as a problem.
 """
 
 import re
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from runner.backends import Look, Sighting, State
 
-# A job by its name, which is its submission's, and its index in the array
+# Identifies a job: its name, which is its submission's, and its index in the array
 Key = tuple[str, int]
-# Slurm's words for a job that waits
+# Slurm's states of a job that waits
 PENDING = {
     "PENDING",
     "CONFIGURING",
@@ -21,7 +21,7 @@ PENDING = {
     "RESV_DEL_HOLD",
 }
 RUNNING = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
-# Slurm's word -> what it says about the attempt when the worker said nothing
+# For each of Slurm's states, what it says about an attempt whose worker left no outcome
 ENDED = {
     "COMPLETED": "no_result",
     "FAILED": "killed",
@@ -35,7 +35,7 @@ ENDED = {
     "PREEMPTED": "preempted",
     "REVOKED": "preempted",
 }
-# Reasons to wait that do not pass by themselves
+# Reasons to wait that do not end without intervention
 STUCK = re.compile(
     r"[Hh]eld|NeverSatisfied|BadConstraints|PartitionNodeLimit|PartitionTimeLimit|Invalid|PerJob|"
     r"NotAllowed"
@@ -43,7 +43,7 @@ STUCK = re.compile(
 
 
 def queued(text: str, names: set[str], look: Look) -> tuple[dict[Key, Sighting], bool]:
-    """Return squeue's lines by job, and whether they could be read to the end."""
+    """Return squeue's sightings by job, and whether all lines were understood."""
     sightings: dict[Key, Sighting] = {}
     lines, whole = _lines(text, 6, look, "squeue")
     for job_id, array_id, index, word, reason, name in lines:
@@ -57,9 +57,9 @@ def queued(text: str, names: set[str], look: Look) -> tuple[dict[Key, Sighting],
 
 
 def accounts(text: str, names: set[str], look: Look) -> tuple[dict[Key, Sighting], bool]:
-    """Return sacct's lines by job, and whether they could be read to the end.
+    """Return sacct's sightings by job, and whether all lines were understood.
 
-    A step that ran out of memory speaks for its job.
+    A step that ran out of memory determines the state of its job.
     """
     sightings: dict[Key, Sighting] = {}
     keys: dict[str, Key] = {}
@@ -84,9 +84,9 @@ def accounts(text: str, names: set[str], look: Look) -> tuple[dict[Key, Sighting
 
 
 def _lines(text: str, count: int, look: Look, source: str) -> tuple[list[list[str]], bool]:
-    """Return the lines of so many fields, and whether there are no others.
+    """Return the lines with `count` fields, and whether there are no others.
 
-    Others are a banner or half an answer, and a problem.
+    Other lines, such as a banner or a truncated answer, are recorded as a problem.
     """
     lines, odd = list[list[str]](), list[list[str]]()
     for line in text.splitlines():
@@ -101,7 +101,7 @@ def _lines(text: str, count: int, look: Look, source: str) -> tuple[list[list[st
 
 
 def _indices(text: str) -> Iterator[int]:
-    """Yield the array indices that a job id of sacct names.
+    """Yield the array indices in a job id of sacct.
 
     They are written as `3`, as `[0-2,5%4]` (tasks that ended before they started share a row), or
     not at all (a plain job, whose index is 0).
@@ -113,8 +113,8 @@ def _indices(text: str) -> Iterator[int]:
 
 
 def _sighting(job: str, state: str, reason: str, look: Look, source: str) -> Sighting:
-    """Return a job's sighting; a state that Weir does not know is a problem of the look."""
-    # "CANCELLED by 1000", "TIMEOUT+"
+    """Return a job's sighting; an unknown state is recorded as a problem."""
+    # Only the first word counts in states such as "CANCELLED by 1000" and "TIMEOUT+"
     word = state.split(" ")[0].rstrip("+")
     if word in PENDING:
         stuck = bool(STUCK.search(reason)) or word in ("REQUEUE_HOLD", "SPECIAL_EXIT")
@@ -134,14 +134,14 @@ def _sighting(job: str, state: str, reason: str, look: Look, source: str) -> Sig
 
 
 def _keep(sightings: dict[Key, Sighting], key: Key, seen: Sighting) -> None:
-    """Take a sighting in, and of several jobs under one name keep the one that is not over.
+    """Add a sighting; of several jobs with the same name the one that has not ended is kept.
 
-    A submission whose answer was lost, and that was made again, has several.
+    A submission that was repeated because its answer was lost has several.
     """
     if key not in sightings or sightings[key].state is State.ENDED:
         sightings[key] = seen
 
 
 def short(words: str) -> str:
-    """Return the telling end of what a command printed, on one line."""
+    """Return the end of a command's output, which has the reason, on one line."""
     return " ".join(words.split())[-300:]

@@ -1,4 +1,4 @@
-"""This machine: at most `trials_at_once` jobs, each in a slot of its own."""
+"""The backend for this machine: at most `trials_at_once` jobs, each in its own slot."""
 
 import contextlib
 import fcntl
@@ -17,28 +17,28 @@ from runner.run_files import Claim
 from runner.submission import Submission, was_asked
 from schema.site import Site
 
-# How often the locks of running jobs are looked at between two passes
+# Seconds between checks of the locks of running jobs, while waiting
 LOOK_S = 0.1
 
 
 class Local:
-    """Jobs of this machine.
+    """Runs jobs on this machine.
 
-    A slot is a locked file, and so is the life of an attempt (`alive` in its folder). A job and its
-    workers inherit both locks, and the kernel frees them when the last of them is dead, whoever
-    killed it: no process ids are trusted, no slot goes stale, and jobs survive the death of sync,
-    Ctrl-C and a closed terminal.
+    A job holds the lock of its slot's file, and of the file `alive` in each attempt's folder. The
+    job and its workers inherit both locks, and the kernel releases them when the last of these
+    processes has ended, for whatever reason. So process ids need not be trusted, slots never stay
+    occupied, and jobs survive the end of sync, Ctrl-C and a closed terminal.
     """
 
     name = "local"
-    # The kernel knows at once whether a job lives
+    # The locks show at once whether a job is alive
     patience_s = 0.0
     pause_s = 2.0
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.gpus = _gpus()
-        # The GPUs of a slot: as many as the widest trial wants
+        # The GPUs of a slot: as many as the trial with the most needs
         self.width = max(1, site.needs.gpus_per_trial)
         for needs in site.by_backbone.values():
             self.width = max(self.width, needs.gpus_per_trial)
@@ -55,20 +55,20 @@ class Local:
         return free
 
     def positions(self) -> int:
-        """Return the number of slots: a submission has a job for each at most."""
+        """Return the number of slots, as a submission has at most one job for each."""
         return self.slots
 
     def submit(self, batch: Submission) -> list[str]:
         """Start each position in a free slot.
 
-        One for which none is left is not started, and has no job id ("").
+        A position without a slot is not started, and its job id is "".
         """
         jobs = []
         slots = iter(range(self.slots))
         for position in range(len(batch.positions)):
             started = False
             for slot in slots:
-                # The lock is the slot: whoever holds it has it, and a dead job's is free
+                # A slot is occupied while its lock is held, so a dead job's slot is free
                 handle = self._lock_slot(slot)
                 if handle is not None:
                     started = self._start(batch, position, slot, handle)
@@ -77,11 +77,11 @@ class Local:
         return jobs
 
     def look(self, places: Sequence[Place]) -> Look:
-        """Return what the `alive` lock of each folder tells, which is certain."""
+        """Return the state of each attempt by the `alive` lock of its folder, which is certain."""
         return Look({place: self._sighting(place) for place in places})
 
     def wait(self, folders: Sequence[Path], longest_s: float) -> None:
-        """Wait until the `alive` lock of one of the folders is free, but at most so long."""
+        """Wait until the `alive` lock of a folder is released, at most `longest_s` seconds."""
         deadline = time.monotonic() + longest_s
         while all(_locked(folder / "alive") for folder in folders):
             left_s = deadline - time.monotonic()
@@ -92,7 +92,7 @@ class Local:
     def cancel(self, places: Sequence[Place]) -> None:
         """Send SIGKILL to the worker that claimed each folder, if it still lives."""
         for place in places:
-            # A claim that is not as it was written names no process that may be killed
+            # A damaged claim must not be used, as its process id may be another process's
             with contextlib.suppress(DamagedFileError):
                 claim = Claim.read(place.folder / "claim")
                 if claim is None or claim.revoked or not _locked(place.folder / "alive"):
@@ -103,7 +103,7 @@ class Local:
     def _sighting(self, place: Place) -> Sighting:
         if _locked(place.folder / "alive"):
             return Sighting(State.RUNNING, f"{place.batch}_{place.position}")
-        # Without a claim no worker ever began here
+        # Without a claim no worker has started in this folder
         if (place.folder / "claim").exists() and was_asked(self.site.runs, place.batch):
             return Sighting(State.ENDED, f"{place.batch}_{place.position}")
         return Sighting(State.ABSENT)
@@ -116,16 +116,16 @@ class Local:
     def devices(self, slot: int, count: int) -> list[str]:
         """Return the names of the GPUs of a job in a slot, at least one.
 
-        It shares GPUs with another slot only where more slots were asked for than fit.
+        Slots share GPUs only where there are more slots than the GPUs can serve.
         """
         first, known = slot * self.width, len(self.gpus)
         return [self.gpus[(first + number) % known] for number in range(min(max(count, 1), known))]
 
     def _start(self, batch: Submission, position: int, slot: int, held: int) -> bool:
-        """Start a job in a session of its own; return whether it was started.
+        """Start a job in its own session; return whether it was started.
 
-        It inherits the slot's lock and the `alive` locks of its attempts, and is not started where
-        somebody holds one of these.
+        It inherits the slot's lock and the `alive` locks of its attempts, and is not started if
+        another process holds one of these.
         """
         handles, free = [held], True
         for folder in batch.attempts(position):
@@ -146,7 +146,7 @@ class Local:
             **os.environ,
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
-            # Threads that spin while they wait slow their neighbours down tenfold
+            # OpenMP threads that spin while waiting slow other jobs down tenfold
             "OMP_WAIT_POLICY": "passive",
             "PYTHONUNBUFFERED": "1",
         }
@@ -160,13 +160,13 @@ class Local:
 def _spawn(
     batch: Submission, position: int, environment: dict[str, str], handles: list[int]
 ) -> None:
-    """Have the fork server of the code fork a job, or start a process for it."""
+    """Start a job, as a fork of the code's fork server or as a new process."""
     order = fork_server.Order(folder=str(batch.folder), position=position, environment=environment)
     surroundings = fork_server.surroundings(environment)
     with (batch.folder / f"{position}_log.out").open("ab") as log:
         if fork_server.start(batch.code, surroundings, order, [log.fileno(), *handles]):
             return
-        # The shell leaves the job behind: init reaps it, however long this process lives
+        # The shell exits and leaves the job to init, which reaps it while this process lives on
         words = [sys.executable, "-m", "runner.job", str(batch.folder), str(position)]
         subprocess.run(
             ["/bin/sh", "-c", '"$@" &', "sh", *words],
@@ -182,7 +182,7 @@ def _spawn(
 
 
 def _lock(path: Path) -> int | None:
-    """Return an open descriptor that holds the exclusive lock; None when somebody else does."""
+    """Return a file descriptor that holds the exclusive lock; None if another process has it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -193,7 +193,7 @@ def _lock(path: Path) -> int | None:
 
 
 def _locked(path: Path) -> bool:
-    """Return whether somebody holds the lock of an existing file."""
+    """Return whether a process holds the lock of an existing file."""
     if not path.exists():
         return False
     handle = _lock(path)
@@ -204,7 +204,7 @@ def _locked(path: Path) -> bool:
 
 
 def _gpus() -> list[str]:
-    """Return the GPUs this process may use, as CUDA_VISIBLE_DEVICES names them, without torch."""
+    """Return the GPUs that this process may use, by CUDA_VISIBLE_DEVICES, without torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name.strip()]

@@ -1,10 +1,10 @@
-"""A Slurm cluster.
+"""The backend for a Slurm cluster.
 
-submitit writes and sends the batch script and runs our entry point on the node, and is asked
-nothing else. What jobs do is looked up here, by job name and array index (ids are reused, names are
-not): `squeue` for what is queued or ended a moment ago, `sacct` for what has left it, one call each
-however many jobs. Every command has a time limit, and an answer that did not come or is not
-understood says nothing about any job.
+submitit is used only to write and submit the batch script, and to run our entry point on the node.
+The states of jobs are queried here, by job name and array index (ids are reused, names are not):
+`squeue` for queued, running and just ended jobs, `sacct` for older ones, with one call each for any
+number of jobs. Every command has a time limit, and from a missing or unclear answer nothing is
+concluded about any job.
 """
 
 import contextlib
@@ -34,17 +34,17 @@ from runner.backends._slurm_answers import Key, accounts, queued, short
 from runner.submission import Submission
 from schema.site import Site
 
-# Slurm's own patience with a controller that does not answer is 10 s a message
+# Slurm's commands wait 10 s per message for a controller that does not answer
 COMMAND_S = 60
-# At MaxJobCount sbatch would wait for two minutes
+# When MaxJobCount is reached, sbatch would wait for two minutes
 SBATCH_S = 30
-# Answers of sbatch that mean: nothing was queued
+# Errors of sbatch that mean that nothing was queued
 REFUSED = re.compile(
     r"[Ii]nvalid |not available|violates accounting/QOS policy|not permitted|[Pp]ermission denied|"
     r"unrecognized option|temporarily unable to accept job|exceed|too long|not found|No such|"
     r"Unable to open|needs? to be|must be|is required|disabled"
 )
-# Answers of sbatch that mean: the controller may have queued it all the same
+# Errors of sbatch after which the controller may have queued the job all the same
 LOST = re.compile(
     r"[Tt]imed out|Unable to contact|onnection|Zero Bytes|[Cc]ommunicat|receive failure|"
     r"not responding"
@@ -52,7 +52,7 @@ LOST = re.compile(
 
 
 class Slurm:
-    """Submissions are job arrays, whose name is the submission's.
+    """Submits job arrays with the name of the submission.
 
     They are plain jobs where arrays are switched off.
     """
@@ -76,11 +76,11 @@ class Slurm:
                 )
 
     def room(self, live: int) -> int:
-        """Return what `max_in_flight` leaves beside the live jobs."""
+        """Return `max_in_flight` minus the live jobs."""
         return max(0, self.site.max_in_flight - live)
 
     def positions(self) -> int:
-        """Return MaxArraySize, which bounds the largest index of an array.
+        """Return MaxArraySize, the limit for the indices of an array.
 
         It is 1 where arrays are switched off.
         """
@@ -102,7 +102,7 @@ class Slurm:
         executor = _executor(batch.folder)
         executor.update_parameters(**self.parameters(batch))
         try:
-            # submitit prints what it raises, too
+            # submitit also prints the errors that it raises
             with contextlib.redirect_stderr(io.StringIO()):
                 job_id = executor.submit(main, str(batch.folder)).job_id
         except FailedSubmissionError as error:
@@ -117,7 +117,7 @@ class Slurm:
         return [f"{job_id}_{index}" for index in range(len(batch.positions))]
 
     def parameters(self, batch: Submission) -> dict[str, Any]:
-        """Return what submitit writes into the batch script."""
+        """Return the parameters that submitit writes into the batch script."""
         needs, count = batch.needs, len(batch.positions)
         # %a is the index in the array
         log = str(batch.folder / ("%a_log.out" if count > 1 else "0_log.out"))
@@ -131,7 +131,7 @@ class Slurm:
             extra["array"] = f"0-{count - 1}"
             if self.site.trials_at_once:
                 extra["array"] += f"%{self.site.trials_at_once}"
-        # An option that is switched off in site.toml is not written at all
+        # An option that is switched off in site.toml is left out
         written = {key: value for key, value in extra.items() if value is not False}
         options = {
             "job_name": batch.name,
@@ -156,7 +156,7 @@ class Slurm:
     # ------------------------------------------------ looking
 
     def look(self, places: Sequence[Place]) -> Look:
-        """Ask squeue, then sacct for what is not there any more."""
+        """Query squeue, then sacct for jobs that squeue no longer lists."""
         look = Look()
         if not places:
             return look
@@ -176,16 +176,16 @@ class Slurm:
                 left.append(place)
         ended, complete = dict[Key, Sighting](), True
         if left:
-            # Only accounting knows how a job ended
+            # Only the accounting records how a job ended
             ended, complete = _accounted(left, look)
-        # A job is absent only if both were read to the end and neither named it
+        # A job is absent only if both answers were complete and neither has it
         missing = Sighting(State.ABSENT if whole and complete else State.UNSURE)
         for place in places:
             look.sightings[place] = ended.get(_key(place)) or seen.get(_key(place)) or missing
         return look
 
     def wait(self, folders: Sequence[Path], longest_s: float) -> None:
-        """Wait the whole time: a cluster is not asked more often than it bears."""
+        """Wait for the whole time, so that the cluster is not queried too often."""
         time.sleep(longest_s)
 
     def cancel(self, places: Sequence[Place]) -> None:
@@ -196,7 +196,7 @@ class Slurm:
 
 
 def _accounted(places: list[Place], look: Look) -> tuple[dict[Key, Sighting], bool]:
-    """Return what accounting knows about these, and whether it said all that it could."""
+    """Return the accounting's sightings of these jobs, and whether its answer was complete."""
     since = min(place.since for place in places) - timedelta(days=1)
     names = ",".join(sorted({place.batch for place in places}))
     fields = "JobID,JobName,State,ExitCode,DerivedExitCode"
@@ -205,14 +205,14 @@ def _accounted(places: list[Place], look: Look) -> tuple[dict[Key, Sighting], bo
     if text is not None:
         return accounts(text, {place.batch for place in places}, look)
     if "accounting storage is disabled" in problem:
-        # This cluster has none: squeue is all there is to know
+        # This cluster has no accounting, so squeue is the only source
         return {}, True
     look.problems.append(("sacct", problem))
     return {}, False
 
 
 def _executor(folder: Path) -> Any:
-    """Return submitit's executor, with a time limit on its sbatch."""
+    """Return submitit's executor, with a time limit for its call of sbatch."""
     import submitit
 
     class Executor(submitit.SlurmExecutor):
@@ -225,15 +225,14 @@ def _executor(folder: Path) -> Any:
 def _preamble(batch: Submission) -> list[str]:
     """Return the shell lines before the entry point.
 
-    submitit's node half looks for a pickle named by the job's id, which nobody knows before sbatch
-    has answered. The job itself puts it there, so a sync that dies just then leaves a job that
-    runs.
+    On the node, submitit looks for a pickle named by the job's id, which is unknown before sbatch
+    answers. The job itself creates it, so the job runs even if sync dies in between.
     """
     folder = shlex.quote(str(batch.folder))
     return [
         f"export OMP_NUM_THREADS={batch.threads} MKL_NUM_THREADS={batch.threads} "
         "OMP_WAIT_POLICY=passive PYTHONUNBUFFERED=1",
-        # srun does not take it over by itself since 22.05
+        # Since Slurm 22.05 srun does not inherit this by itself
         'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"',
         'job="${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"',
         f'ln -sf entry.pkl {folder}/"${{job}}_submitted.pkl"',
@@ -245,7 +244,7 @@ def _key(place: Place) -> Key:
 
 
 def _asked(words: Iterable[str]) -> tuple[str | None, str]:
-    """Return what a command printed, or None and why there is nothing."""
+    """Return a command's output and "", or None and the reason why there is none."""
     command = list(words)
     try:
         ended = subprocess.run(

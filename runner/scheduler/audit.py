@@ -1,11 +1,11 @@
-"""The audits of `queries/`, run by sync on what it brought home.
+"""Runs the audits of `queries/` on the results that sync ingested.
 
-Over a large catalog an audit takes seconds, so a pass looks at the trials whose receipts came since
-the last snapshot: what is kept of them is brought up to their facts, their rows are copied into a
-catalog in memory, and asked there. Only when that finds something, has found something before, or a
-row was edited under trials that ran, is the question put to the whole. A small catalog is asked as
-a whole at once, which takes less than making the copy. A pass that changes nothing asks nothing,
-and what was found stands.
+On a large catalog an audit takes seconds, so a pass audits only the trials with receipts since the
+last snapshot: their summaries are updated, their rows are copied into a catalog in memory, and the
+audits run there. The whole catalog is audited only if that finds something, if an audit found
+something before, or if a row that trials used was edited. A small catalog is always audited as a
+whole, which is faster than the copy. A pass without changes runs no audit and keeps the earlier
+findings.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ from schema.questions import all_questions
 from schema.site import Site
 from schema.summaries import MARKS, renew
 
-# Trials that a finding names
+# The most trials that a finding names
 SHOWN = 5
-# With at most so many rows of results the whole catalog is asked at once
+# Up to this many rows of results the whole catalog is audited directly
 SMALL = 100_000
 
 
 def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, changed: bool) -> None:
     """Report a problem for each audit that finds something.
 
-    changed: the catalog is newer than the last snapshot.
+    `changed` says whether the catalog is newer than the last snapshot.
     """
     audits = [question.name for question in all_questions() if question.is_audit]
     problems = connection.execute("SELECT subject, message FROM problem").fetchall()
@@ -41,11 +41,11 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
     renew(connection)
     # A catalog that was never published is new, or rebuilt
     suspect = set(known) if site.current.exists() else set(audits)
-    # These look at a thousand trials by themselves; a copy of rows keeps nothing
+    # These audits are limited to a thousand trials themselves, and a copy has no stored summaries
     suspect |= {"audit_kept", "audit_kept_costs"}
     if declared.edited(connection, site.declared):
         suspect.add("definition_drift")
-    # Without a snapshot every audit is asked of the whole, and none is left to ask of a part
+    # Without a snapshot all audits run on the whole catalog, and none on a part
     left = [name for name in audits if name not in suspect]
     trials = _brought(connection, site.current) if left else []
     if trials and _is_small(connection):
@@ -65,9 +65,9 @@ def _is_small(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _brought(connection: duckdb.DuckDBPyConnection, snapshot: Path) -> list[int]:
-    """Return the trials with receipts that came after the snapshot.
+    """Return the trials with receipts ingested after the snapshot.
 
-    Those that a killed pass took and did not audit are among them.
+    They include those that a killed pass ingested and did not audit.
     """
     published_s = snapshot.resolve().stat().st_mtime if snapshot.exists() else 0.0
     rows = connection.execute(
@@ -83,7 +83,7 @@ def _suspected(
 ) -> set[str]:
     """Return the audits that find something among these trials.
 
-    They are asked in a copy of the trials' rows and of the vocabulary.
+    They run in a copy of the trials' rows and of the vocabulary.
     """
     with contextlib.closing(connection.cursor()) as own:
         (catalog,) = own.execute("SELECT current_database()").fetchone() or ("",)
@@ -99,7 +99,7 @@ def _suspected(
                     chosen = f'"{key}" IN (FROM temp.brought)'
                 own.execute(f'CREATE TABLE "{table}" AS FROM "{catalog}"."{table}" WHERE {chosen}')
             views.install_some(own, audits)
-            # What is kept is copied, too, and holds here
+            # Stored summaries are copied, too, and are valid in the copy
             for mark in MARKS:
                 own.execute(mark)
             return {name for name in audits if own.execute(f"FROM {name} LIMIT 1").fetchone()}
@@ -110,7 +110,7 @@ def _suspected(
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str, str | None]]:
-    """Return every table of the catalog, and its column that is a trial's id."""
+    """Return every table of the catalog, with its column of trials' ids, if any."""
     return connection.execute(
         "SELECT table_name, max(CASE WHEN column_name = if(table_name = 'trial', 'id', 'trial') "
         "THEN column_name END) FROM duckdb_columns() "
@@ -121,7 +121,7 @@ def _keys(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[tuple[str
 
 
 def _finding(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    """Return in one line what an audit finds in the whole catalog; None: nothing."""
+    """Return an audit's finding in the whole catalog, in one line; None if it finds nothing."""
     counts = connection.execute(
         f"SELECT count(*), list(DISTINCT trial ORDER BY trial) FROM {name}"
     ).fetchone()

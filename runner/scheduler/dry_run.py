@@ -1,6 +1,6 @@
-"""`python -m runner.sync --dry-run`: what comes next, and what is pending would cost.
+"""`python -m runner.sync --dry-run`: show the next trials, and the cost of all pending ones.
 
-Changes nothing but what `--profile` adds to the table `profile`.
+It changes nothing, except that `--profile` adds rows to the table `profile`.
 """
 
 import json
@@ -31,15 +31,15 @@ from runner.scheduler.sharing import shares
 from schema.catalog import Catalog
 from schema.site import Site
 
-# Trials that are printed one by one
+# The most trials that are printed one by one
 SHOWN = 20
-# Columns of a terminal that does not say how wide it is
+# The width of a terminal that does not report one
 PLAIN_WIDTH = 200
 
 
 @dataclass(frozen=True)
 class Concurrency:
-    """How many trials a forecast expects to run side by side, and why that many."""
+    """The number of trials that a forecast expects to run at once, with the reason."""
 
     trials: int
     why: str
@@ -52,11 +52,11 @@ def dry_run(
     profile: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Print the trials that would be submitted now, and what all that are pending would cost.
+    """Print the trials that would be submitted now, and the cost of all pending trials.
 
-    `limit` is the most trials that the pass would submit. `profile`: first measure what the table
-    `profile` lacks of the pending trials. `as_json`: print one document for a program in place of
-    tables. Returns the exit code: 1 where a rule fails, else 0.
+    `limit` is the most trials that the pass would submit. With `profile`, missing rows of the table
+    `profile` are measured first. With `as_json`, one JSON document is printed instead of tables.
+    Returns the exit code: 1 where a rule fails, else 0.
     """
     catalog = Catalog(site.catalog, site.lock_wait_s)
     if profile:
@@ -78,7 +78,7 @@ def dry_run(
         answer["rules"] = rule_forecast.rows(answers)
         print(json.dumps(answer, ensure_ascii=False, indent=1))
         return rule_forecast.exit_code(answers)
-    # Printed with the catalog closed: a pager that nobody reads must not hold it
+    # Printed after the catalog is closed, as an open pager must not lock it
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     _show_next(console, first, outlooks)
     console.print(f"would submit {len(first)} now (room for {room}); {whole.trials} pending in all")
@@ -109,7 +109,7 @@ def _next_trials(connection: duckdb.DuckDBPyConnection, room: int) -> list[dict[
 
 
 def _show_next(console: Console, first: Sequence[Outlook], outlooks: Sequence[Outlook]) -> None:
-    """Print the trials that come next, the first of them in a table."""
+    """Print the number of trials that come next, and the first of them in a table."""
     if first:
         console.print(forecast_tables.next_trials(first[:SHOWN], outlooks))
     if len(first) > SHOWN:
@@ -117,7 +117,7 @@ def _show_next(console: Console, first: Sequence[Outlook], outlooks: Sequence[Ou
 
 
 def _fill_profiles(catalog: Catalog) -> None:
-    """Measure what the table `profile` lacks of the pending trials."""
+    """Measure the rows of the table `profile` that pending trials lack."""
     with catalog.open() as connection:
         pending = connection.execute(
             "SELECT DISTINCT backbone, mixture, method, recipe FROM outlook"
@@ -128,7 +128,7 @@ def _fill_profiles(catalog: Catalog) -> None:
 def document(
     first: Sequence[Outlook], room: int, whole: Sum, outlooks: Sequence[Outlook]
 ) -> dict[str, object]:
-    """Return for a program what the next pass would submit, and what all that is pending costs."""
+    """Return the JSON document: what the next pass would submit, and the cost of all pending."""
     return {
         "format": 1,
         "would_submit": list(map(dict, first)),
@@ -137,7 +137,7 @@ def document(
         "hours": whole.hours,
         "gpu_hours": whole.gpu_hours,
         "pflops": whole.pflops,
-        # Trials that the sums leave out, since nothing alike has been measured
+        # The number of trials left out of the sums, since nothing similar has been measured
         "without_hours": whole.timeless,
         "without_flops": whole.flopless,
         "settings": list(map(dict, outlooks)),
@@ -145,7 +145,7 @@ def document(
 
 
 def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
-    """Return how much of `trials` pending trials is distinct training; None where all of it is."""
+    """Return in words how much of the pending training is distinct; None where all of it is."""
     ((repeated, waiting),) = connection.execute(
         "SELECT count(*) - count(DISTINCT trunk), count(after) FROM mates"
     ).fetchall()
@@ -161,10 +161,10 @@ def in_common(connection: duckdb.DuckDBPyConnection, trials: int) -> str | None:
 
 
 def concurrent(site: Site, live: Sequence[Live], next_pass: int) -> Concurrency:
-    """Return how many trials run side by side.
+    """Return how many trials will run at once.
 
-    These are those that run now, and those that the next pass would start (`next_pass` trials, of
-    which a job runs some at once), unless some wait already for others to end.
+    These are the trials that run now, plus those that the next pass would start (`next_pass`
+    trials, of which a job runs some at once), unless some are already waiting for others to end.
     """
     current = [attempt for attempt in live if not attempt.lost]
     # A worker claims its folder when it starts

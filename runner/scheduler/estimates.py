@@ -1,5 +1,6 @@
-"""Sums of what is pending, by study: steps, FLOPs, memory, hours with an interval. Pure
-arithmetic.
+"""Sums over pending trials by study: steps, FLOPs, memory, and hours with an interval.
+
+These are pure functions.
 """
 
 import math
@@ -9,35 +10,33 @@ from typing import Any
 
 from schema.site import Needs, Site
 
-# Standard deviations to each side of a sum: 95 of 100 times, were the errors normal
+# The half width of a 95 % interval of a sum in standard deviations, for normal errors
 LIKELY = 1.96
-# A row of the view `outlook`: what is expected of the pending trials of one study and setting
+# A row of the view `outlook`: the forecast for the pending trials of one study and setting
 Outlook = Mapping[str, Any]
 
 
 @dataclass
 class Sum:
-    """The sum over some rows of `outlook`. What is not known of some of them is left out, and
-    counted.
-    """
+    """A sum over rows of `outlook`; unknown values are left out, and their trials counted."""
 
     trials: int = 0
     steps: int = 0
-    # Trials of which the steps are not known
+    # The number of trials whose steps are unknown
     stepless: int = 0
     pflops: float = 0.0
     flopless: int = 0
-    # The largest that is known
+    # The largest known value
     peak_gb: float | None = None
-    # Of a worker
+    # Memory of a worker on the host
     hours: float = 0.0
     gpu_hours: float = 0.0
     timeless: int = 0
-    # Of the hours, in hours^2; None: some trials have no interval
+    # The variance of the hours, in hours^2; None: unknown for some trials
     variance: float | None = 0.0
 
     def add(self, outlook: Outlook, needs: Needs) -> None:
-        """Add the trials of a row, whose jobs ask for `needs`."""
+        """Add the trials of a row, whose jobs have these needs."""
         count = outlook["trials"]
         self.trials += count
         self.steps += count * (outlook["steps"] or 0)
@@ -57,8 +56,8 @@ class Sum:
     def _add_variance(self, count: int, error_s: float | None, noise_s: float | None) -> None:
         """Add the variance of the hours of `count` trials.
 
-        They share the error of their mean, which therefore grows with their number; what each of
-        them deviates by on its own does not add up so fast.
+        The error of their mean is common to them, so it grows with their number; their individual
+        deviations grow only with its square root.
         """
         if error_s is None or noise_s is None:
             self.variance = None
@@ -67,9 +66,9 @@ class Sum:
 
     @property
     def relative_error(self) -> float | None:
-        """The share by which the hours may be off, to either side.
+        """Return the relative half width of the hours' interval.
 
-        None: too few trials have finished to tell.
+        It is None where too few trials have finished.
         """
         if self.variance is None or not self.hours:
             return None
@@ -83,7 +82,7 @@ def by_study(site: Site, outlooks: Iterable[Outlook]) -> dict[str | None, Sum]:
     for outlook in outlooks:
         study = outlook["study"]
         sums.setdefault(study, Sum()).add(outlook, needs_of(site, outlook))
-        # The order of `todo`: by priority, then by number
+        # Sorted like `todo`: by priority, then by number
         start = (-outlook["priority"], outlook["last_trial"])
         last_starts[study] = max(last_starts.get(study, start), start)
     return {study: sums[study] for study in sorted(sums, key=lambda study: last_starts[study])}
@@ -98,14 +97,14 @@ def total(site: Site, outlooks: Iterable[Outlook]) -> Sum:
 
 
 def needs_of(site: Site, outlook: Outlook) -> Needs:
-    """Return what the job of a trial asks for."""
+    """Return the needs of the jobs of a row's trials."""
     return site.needs_of(outlook["backbone"]).spread(outlook["ranks"])
 
 
 def gpu_share(needs: Needs, device: str | None) -> float:
-    """Return how many GPUs a worker occupies: those of its job, shared by the trials beside it.
+    """Return a worker's share of its job's GPUs, which the trials at once in the job divide.
 
-    A device that is not known is taken for a GPU.
+    An unknown device counts as a GPU.
     """
     if device is not None and device.startswith("cpu"):
         return 0.0
@@ -120,7 +119,7 @@ def too_large(site: Site, outlooks: Iterable[Outlook]) -> dict[tuple[str, float]
     rows: dict[tuple[str, float], list[Outlook]] = {}
     for outlook in outlooks:
         needs = needs_of(site, outlook)
-        # gpu_memory_gb 0: not known, so nothing is called too large
+        # gpu_memory_gb is 0 if unknown, and then no trial counts as too large
         if not needs.gpu_memory_gb:
             continue
         beside = math.ceil(needs.trials_side_by_side / max(needs.gpus_per_node, 1))

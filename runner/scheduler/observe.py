@@ -1,6 +1,6 @@
-"""Observe: what run folders and backends say about attempts becomes rows.
+"""Observe attempts: read run folders, query backends, and store the results as rows.
 
-One attempt is the unit of failure: what is wrong with its files is noted, and the pass goes on.
+Errors are confined to one attempt: a problem with its files is recorded, and the pass continues.
 """
 
 import logging
@@ -24,7 +24,7 @@ from schema.catalog import Catalog
 from schema.site import Site
 
 LOG = logging.getLogger("runner.sync")
-# How long a withdrawn attempt may take to its checkpoint before its job is ended from outside
+# Seconds that a withdrawn attempt has to write its checkpoint before its job is cancelled
 STOP_S = 600
 COLUMNS = (
     "state",
@@ -42,10 +42,10 @@ COLUMNS = (
 
 @dataclass
 class Findings:
-    """Receipts, jobs and ends that a pass saw and that are not yet in the catalog."""
+    """New receipts, jobs and outcomes that a pass found and that are not yet in the catalog."""
 
     receipts: list[tuple[Live, Path]] = field(default_factory=list)
-    # Rows of submissions that a killed sync made and could not record
+    # Rows of submissions that a killed sync made but did not record
     adopted: list[dict[str, object]] = field(default_factory=list)
     ends: dict[Place, tuple[Live, Outcome]] = field(default_factory=dict)
 
@@ -57,17 +57,17 @@ class Findings:
 
 @dataclass(frozen=True)
 class Answers:
-    """The backends of the attempts of a pass, and what they answered."""
+    """The backends of a pass's attempts, with their answers."""
 
     look: Look
     places: dict[str | None, Backend]
 
     def sighting(self, live: Live) -> Sighting:
-        """Return what was said of an attempt's job."""
+        """Return the backend's answer about an attempt's job."""
         return self.look.sightings.get(live.place, Sighting(State.UNSURE))
 
     def patience_s(self, live: Live) -> float:
-        """Return how long a missed job of its backend is waited for."""
+        """Return how many seconds to wait for an unknown job of the attempt's backend."""
         known = self.places.get(live.backend)
         return known.patience_s if known is not None else 0.0
 
@@ -75,9 +75,9 @@ class Answers:
 def observe(
     site: Site, catalog: Catalog, place: Backend, report: Report, attempts: list[Live]
 ) -> list[Live]:
-    """Turn files and jobs of the `attempts` into rows; return those that live on."""
+    """Store the files and the ends of `attempts` as rows; return the attempts that live on."""
     if attempts and not site.runs.is_dir():
-        # A disk that is not mounted says nothing about any attempt
+        # If the disk is not mounted, nothing can be concluded about any attempt
         report.problem(
             "runs",
             f"{site.runs} is not there, and nothing is decided without it. Mount its disk, or make "
@@ -106,7 +106,7 @@ def observe(
                 findings.ends[live.place] = (live, end)
     _cancel(answers, attempts, findings, report)
     crash_point("cancelled")
-    # After the outcomes were read: a worker that has said its last word brings nothing more
+    # Receipts are read after the outcomes: a worker with an outcome writes no more of them
     for live in attempts:
         with report.one(live.place.folder, "what it brought is not taken, until it can be read"):
             findings.receipts += [(live, path) for path in receipts.of(live.place.folder)]
@@ -117,9 +117,9 @@ def observe(
 
 
 def _note_queue(live: Live, seen: Sighting, report: Report) -> None:
-    """Note why a job waits, and one that will not start by itself."""
+    """Record why a job waits, and a problem if it will not start without intervention."""
     if seen.stuck:
-        # One line for all of an array
+        # One line for all jobs of an array
         array = str(seen.job_id).partition("_")[0]
         report.problem(live.batch, f"job {array} waits and will not start by itself: {seen.reason}")
     if seen.state is State.PENDING:
@@ -129,9 +129,9 @@ def _note_queue(live: Live, seen: Sighting, report: Report) -> None:
 def _adopted(
     site: Site, attempts: list[Live], look: Look, report: Report
 ) -> list[dict[str, object]]:
-    """Return rows for jobs that a killed sync submitted but could not record.
+    """Return rows for jobs that a killed sync submitted but did not record.
 
-    Their backend knows them by name.
+    They are found by their names in the backend.
     """
     rows = []
     for live in attempts:
@@ -152,7 +152,7 @@ def _store(site: Site, catalog: Catalog, report: Report, findings: Findings) -> 
     new = [(live, path) for live, path in findings.receipts if receipts.name(path) not in known]
     if not (new or findings.adopted or findings.ends):
         return
-    # A pass that brings nothing home does not pay for importing polars
+    # Imported here, so that a pass without new results need not import polars
     from runner.scheduler.ingest import Harvest
 
     harvest = Harvest()
@@ -165,7 +165,7 @@ def _store(site: Site, catalog: Catalog, report: Report, findings: Findings) -> 
     ends = list(findings.ends.values())
     if not (harvest.receipts or findings.adopted or ends):
         return
-    # Results and ends enter together: what is done has its results in the same transaction
+    # Results and outcomes are stored in one transaction, so that a done trial has its results
     with catalog.transaction() as connection:
         insert(connection, "submission", findings.adopted)
         report.rows += harvest.store(connection)
@@ -183,9 +183,9 @@ def _store(site: Site, catalog: Catalog, report: Report, findings: Findings) -> 
 
 
 def _ask(site: Site, place: Backend, attempts: list[Live], report: Report) -> Answers:
-    """Ask each backend once about its attempts.
+    """Query each backend once about its attempts.
 
-    An attempt that no backend was ever asked to start is certainly not there.
+    An attempt that was never handed to a backend is certainly absent.
     """
     places: dict[str | None, Backend] = {place.name: place}
     whole = Look()
@@ -204,10 +204,10 @@ def _ask(site: Site, place: Backend, attempts: list[Live], report: Report) -> An
 
 
 def _cancel(answers: Answers, attempts: list[Live], findings: Findings, report: Report) -> None:
-    """End the jobs that nobody wants any more.
+    """Cancel jobs that are no longer useful.
 
-    Those that wait or run on while all their attempts are over (withdrawn; or the step that ran
-    them is dead), and those that run on long after a withdrawn attempt was asked to end.
+    Those are jobs that wait or run although all their attempts are over (withdrawn, or the step
+    that ran them is dead), and jobs that still run long after a withdrawn attempt was told to end.
     """
     ended = findings.ends
     useless: dict[str | None, list[Place]] = {}
@@ -223,8 +223,8 @@ def _cancel(answers: Answers, attempts: list[Live], findings: Findings, report: 
             if (live.batch, live.place.position) in needed:
                 continue
             if live.place in ended:
-                # Before the scheduler can call it cancelled: a sync that dies now must not take
-                # that for a person's will
+                # Recorded before the backend reports it as cancelled, so that after a crash the
+                # next sync does not take it for a person's decision
                 kept(live, ended[live.place][1])
             job_id = live.place.job_id or seen.job_id
             useless.setdefault(live.backend, []).append(replace(live.place, job_id=job_id))
@@ -233,9 +233,9 @@ def _cancel(answers: Answers, attempts: list[Live], findings: Findings, report: 
 
 
 def _is_useless(live: Live, seen: Sighting, over: bool) -> bool:
-    """Return whether nothing more can come of an attempt's job that waits or runs.
+    """Return whether an attempt's waiting or running job is useless.
 
-    Asks the worker of a withdrawn attempt to end.
+    It tells the worker of a withdrawn attempt to end.
     """
 
     asked_s = 0.0
@@ -247,7 +247,7 @@ def _is_useless(live: Live, seen: Sighting, over: bool) -> bool:
 def _record(
     site: Site, connection: duckdb.DuckDBPyConnection, ends: list[tuple[Live, Outcome]]
 ) -> list[tuple[Live, Outcome]]:
-    """Insert how attempts ended; return those of these ends that were not known, as inserted."""
+    """Insert the outcomes of attempts; return the new ones, as inserted."""
     lives = [live for live, end in ends if end.state == "done"]
     missing = _missing(connection, lives)
     recorded: list[tuple[Live, Outcome]] = []
@@ -258,13 +258,13 @@ def _record(
             message = f"said done, but no trustworthy results of tasks {lacking}"
             end = replace(end, state="lost", kind="no_result", message=message)
         if end.kind == "oom_gpu" and live.measures is None:
-            # The worker cannot know what others were measured to need
+            # Only the catalog knows the memory that similar trials were measured to need
             words = f"{end.message or ''}{advice(site, connection, live.trial)}"
             end = replace(end, message=words)
         if live.lost and end.state == "lost":
             continue
         if live.lost:
-            # A late end of an attempt that had been given up: evidence wins
+            # A late outcome of an abandoned attempt replaces the one that sync assumed
             corrected.append((live.trial, live.attempt))
         columns = {name: getattr(end, name) for name in COLUMNS}
         rows.append({"trial": live.trial, "attempt": live.attempt} | columns)
@@ -276,7 +276,7 @@ def _record(
 
 
 def _over(connection: duckdb.DuckDBPyConnection, batches: set[str]) -> list[str]:
-    """Return those of the submissions whose attempts have all begun and ended."""
+    """Return the submissions whose attempts have all started and ended."""
     rows = connection.execute(
         "SELECT batch FROM attempt LEFT JOIN outcome USING (trial, attempt) "
         "WHERE batch IN (SELECT unnest(?::VARCHAR[])) "
@@ -289,10 +289,10 @@ def _over(connection: duckdb.DuckDBPyConnection, batches: set[str]) -> list[str]
 def _missing(
     connection: duckdb.DuckDBPyConnection, lives: list[Live]
 ) -> dict[tuple[int, int], list[int]]:
-    """Return (trial, attempt) -> tasks of the stream without results of it or an earlier attempt.
+    """Return, by (trial, attempt), the tasks without results of it or an earlier attempt.
 
-    The catalog alone says so: what an attempt was to do is in its row, what it brought in
-    `ingested`, so a run folder that was damaged since changes nothing.
+    Only the catalog is read: the tasks of an attempt are in its row, its results in `ingested`. So
+    later damage of a run folder changes nothing.
     """
     if not lives:
         return {}

@@ -1,6 +1,6 @@
-"""The table `profile`: which rows it lacks, and how they are measured.
+"""Find the missing rows of the table `profile`, and measure them.
 
-They are measured in a process of the half that may import torch.
+They are measured in a process of the GPU half, which may import torch.
 """
 
 import json
@@ -17,20 +17,20 @@ import duckdb
 from runner.scheduler.fact_rows import insert
 from schema.catalog import Catalog
 
-# The words of a sentence that a profile is of
+# The words of a sentence that a profile depends on
 PROFILED_AXES = ("backbone", "mixture", "method", "recipe")
 Combination = tuple[str, str, str, str]
 log = logging.getLogger(__name__)
 
 
 class ProfilingError(RuntimeError):
-    """Nothing can be measured; the message says why."""
+    """Profiles cannot be measured; the message says why."""
 
 
 def definitions(
     connection: duckdb.DuckDBPyConnection, combinations: Sequence[Combination]
 ) -> list[str]:
-    """Return the rows that each combination names, as JSON."""
+    """Return the rows named by each combination, as JSON."""
     rows: dict[str, dict[str, Any]] = {}
     for axis in PROFILED_AXES:
         named = connection.execute(f"SELECT name, to_json(a) FROM {axis} a").fetchall()
@@ -45,15 +45,14 @@ def definitions(
 def missing(
     connection: duckdb.DuckDBPyConnection, combinations: Sequence[Combination]
 ) -> list[Combination]:
-    """Return the combinations of which the table has no rows, in their order."""
+    """Return the combinations that have no rows in the table, in order."""
     rows = connection.execute("SELECT DISTINCT backbone, mixture, method, recipe FROM profile")
     known = set(rows.fetchall())
     return [combination for combination in combinations if combination not in known]
 
 
 def measured(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield what the worker answers to each definition: `rows` of `profile` or `error`, and
-    `seconds`.
+    """Yield the worker's answer to each definition: `rows` or `error`, and `seconds`.
 
     Raises:
         ProfilingError: its process ended before it answered.
@@ -77,14 +76,14 @@ def measured(texts: Sequence[str]) -> Iterator[dict[str, Any]]:
                     "its own message is above"
                 )
             yield json.loads(line)
-        # The worker ends when nothing more can be asked
+        # Closing its input ends the worker
         worker.stdin.close()
 
 
 def fill(catalog: Catalog, combinations: Sequence[Combination]) -> int:
-    """Measure and store what the table lacks; return how many combinations could not be measured.
+    """Measure and store missing profiles; return how many could not be measured.
 
-    The catalog is open only for moments between two measurements, each of which may take a minute.
+    The catalog is opened only briefly between measurements, each of which may take a minute.
     """
     with catalog.open() as connection:
         unknown = missing(connection, combinations)
@@ -96,7 +95,7 @@ def fill(catalog: Catalog, combinations: Sequence[Combination]) -> int:
             failed += 1
             log.error("%s: %s", name, answer["error"])
             continue
-        # Each on its own, so that what has been measured stays when the next one is interrupted
+        # Stored one by one, so that finished measurements are kept when the next is interrupted
         with catalog.transaction() as connection:
             insert(connection, "profile", answer["rows"], again=True)
         log.info("%s: %.1f s", name, answer["seconds"])

@@ -1,4 +1,4 @@
-"""The report of one pass of sync; and how damage of one attempt is kept from stopping the pass."""
+"""The report of a pass of sync, which also confines errors to single attempts."""
 
 import contextlib
 import errno
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.records import DamagedFileError
 
-# What says that a whole disk or machine is in trouble, and not one attempt: then nothing is decided
+# Errors of the whole disk or machine instead of one attempt: they end the pass
 LAB_WIDE = frozenset(
     {
         errno.ENOSPC,
@@ -26,35 +26,35 @@ LAB_WIDE = frozenset(
 
 @dataclass
 class Report:
-    """The counts and problems of one pass: what it saw and did."""
+    """The counts and problems of one pass of sync."""
 
     submitted: int = 0
     ended: int = 0
     rows: int = 0
     refused: int = 0
-    # Trials and wishes that rules added, and a line for each rule that did
+    # Trials and requests that rules added, and a line for each of these rules
     added: int = 0
     by_rules: list[str] = field(default_factory=list)
-    # Trials that could start; None: nobody has looked
+    # Trials that could start; None: not determined
     pending: int | None = None
-    # Attempts without an end, queued ones too
+    # Attempts that have not ended, queued ones included
     running: int = 0
-    # Who (squeue, a submission, trial 42, a file), and what
+    # The subject (squeue, a submission, trial 42, a file), and the problem
     problems: list[tuple[str, str]] = field(default_factory=list)
-    # Backends that did not answer: nothing more is asked of them in this pass
+    # Backends that did not answer, which are not queried again in this pass
     silent: set[str] = field(default_factory=set)
-    # Trials of which attempts ended in this pass
+    # Trials with attempts that ended in this pass
     over: set[int] = field(default_factory=set)
-    # Whether problems came or went
+    # Whether the set of problems changed
     noted: bool = False
-    # What was removed to keep to disk_gb, in words
+    # The files removed because of disk_gb, in words
     removed: list[str] = field(default_factory=list)
-    # Why jobs wait, in the scheduler's words
+    # Why jobs wait, in the backend's words
     queue: Counter[str] = field(default_factory=Counter)
 
     def problem(self, subject: str, message: str) -> None:
-        """Note what could not be trusted or reached, once."""
-        # A name on a disk may be no text, and the catalog takes only text
+        """Record a problem with something unreachable or damaged, once."""
+        # A file's name may be no valid text, which the catalog would refuse
         words = (
             subject.encode(errors="replace").decode(),
             message.encode(errors="replace").decode(),
@@ -63,15 +63,15 @@ class Report:
             self.problems.append(words)
 
     def damaged(self, path: Path, why: str, consequence: str) -> None:
-        """Note a file that is not what it must be, and what follows from that."""
+        """Record a damaged file, and the consequence."""
         self.problem(below(path), f"{why}; {consequence}")
 
     @contextlib.contextmanager
     def one(self, path: Path, consequence: str) -> Iterator[None]:
-        """Do the block for one attempt or submission; its damaged files end the block only.
+        """Run the block for one attempt or submission; damaged files end only the block.
 
         Raises:
-            OSError: the disk itself is full, read-only or gone.
+            OSError: the disk is full, read-only or unreachable.
         """
         try:
             yield
@@ -84,7 +84,7 @@ class Report:
             self.damaged(place, f"{error.strerror or error}", consequence)
 
     def document(self) -> dict[str, object]:
-        """Return the report for a program (`python -m runner.sync --json`)."""
+        """Return the report as a JSON object (`python -m runner.sync --json`)."""
         problems = []
         for subject, message in self.problems:
             problems.append({"subject": subject, "message": message})
@@ -102,13 +102,13 @@ class Report:
 
     @property
     def changed(self) -> bool:
-        """Return whether the catalog is another than before."""
+        """Return whether the pass changed the catalog."""
         news = self.submitted or self.ended or self.rows or self.refused
         return bool(news or self.added or self.noted)
 
 
 def below(path: Path) -> str:
-    """Return the name of a file of a run folder in messages and rows: its path below `runs`."""
+    """Return the path of a run folder's file below `runs`, for messages and rows."""
     parts = path.parts
     for number in range(len(parts) - 1, 0, -1):
         # .../000042/02/claim, .../000042/02, .../batches/weir-1/manifest.json

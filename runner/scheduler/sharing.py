@@ -1,7 +1,7 @@
-"""Trials that train the same: which of them share the store, and when what they left there goes.
+"""Trials with common training: which of them use the shared store, and when its files go.
 
-What waits for what is decided by SQL (`mates`); here are the files. Imports neither torch nor
-safetensors.
+The SQL question `mates` decides which trials wait for which; this module handles the files. It
+imports neither torch nor safetensors.
 """
 
 import shutil
@@ -11,7 +11,7 @@ import duckdb
 from runner.run_folder import trunks_folder
 from schema.site import Site
 
-# Trials that are not over: what is in the store for their stems is still of use
+# Selects the trials that are not over, whose stems' files in the store are still needed
 WANTED = """
 SELECT k.trial, k.stem FROM trunk k
 WHERE k.trial IN (
@@ -24,15 +24,15 @@ WHERE k.trial IN (
 
 
 def shares(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Return whether the policy lets trials have work in common."""
+    """Return whether the policy lets trials share work."""
     row = connection.execute("SELECT value FROM policy WHERE name = 'share_trunks'").fetchone()
     return row is None or row[0] != 0
 
 
 def stems(site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]) -> dict[int, str]:
-    """Return trial -> the folder of its stem in the store.
+    """Return the folder of each trial's stem in the store, by trial.
 
-    Of these trials it has those whose work others want, or have left.
+    It has only trials whose work other trials need, or have left in the store.
     """
     if not trials or not shares(connection):
         return {}
@@ -52,9 +52,9 @@ def stems(site: Site, connection: duckdb.DuckDBPyConnection, trials: list[int]) 
 
 
 def prune(site: Site, connection: duckdb.DuckDBPyConnection) -> int:
-    """Remove what no trial that is not over can take over any more.
+    """Remove files that no unfinished trial can use any more.
 
-    Returns how many stems lost their files.
+    Returns the number of stems whose files were removed.
     """
     folder = trunks_folder(site.store)
     paths = list(folder.iterdir()) if folder.is_dir() else []

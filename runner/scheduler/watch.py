@@ -1,6 +1,6 @@
 """`python -m runner.sync --watch`: passes of sync with live progress, until nothing is left to do.
 
-Ctrl-C ends the watching, not the trials: workers live on, and the next sync finds them.
+Ctrl-C ends only the watching: workers run on, and the next sync finds them.
 """
 
 import sys
@@ -25,7 +25,7 @@ from runner.scheduler.report import Report
 
 FAILURES_SHOWN = 5
 RESTS = 4
-# Lines of the screen beside those of the running trials
+# Lines of the screen that are not rows of running trials
 OTHER_LINES = 16
 COUNTS = "SELECT state, count(*) FROM trial_state GROUP BY state ORDER BY min(trial)"
 RUNNING = """
@@ -45,7 +45,7 @@ SELECT trial, 'measured on ' || suite || ' ' || state, coalesce(reason, '') FROM
 WHERE state IN ('failed', 'refused')
 ORDER BY trial
 """
-# In the order of the last fields of Snapshot
+# The columns are in the order of the last fields of Snapshot
 NUMBERS = """
 SELECT *
 FROM (
@@ -60,12 +60,12 @@ CROSS JOIN (SELECT count(after) FROM mates) others
 
 
 def watch(current: Path, place: Backend, sync: Callable[[], Report]) -> int:
-    """Repeat `sync` until quiet, showing what the snapshot `current` says.
+    """Repeat `sync` until nothing is left to do, and show the state from the snapshot `current`.
 
-    Between two passes it waits as long as the backend says; a pass that takes long is followed by a
-    rest RESTS times as long, so that watching a grid on a laptop leaves the laptop to the trials.
-    The end of a job ends the rest, so that the next trial starts at once. Exit code 0; 1 when
-    trials failed or files could not be trusted; 130 after Ctrl-C.
+    Between two passes it waits as long as the backend says. A long pass is followed by a pause
+    RESTS times as long, so that the processor is left to the trials. The end of a job ends the
+    pause, so that the next trial starts at once. Returns the exit code: 0; 1 when trials failed or
+    files were damaged; 130 after Ctrl-C.
     """
     console = Console()
     report, state = Report(), Snapshot()
@@ -83,8 +83,8 @@ def watch(current: Path, place: Backend, sync: Callable[[], Report]) -> int:
                     print(line(state, report), flush=True)
                 if not (report.running or report.pending or report.submitted):
                     break
-                # After a pass without news the rest is whole: an end that no pass can settle must
-                # not bring about one pass after another
+                # After a pass without news the pause is complete, as an end that no pass can record
+                # must not cause pass after pass
                 folders = [each[-1] for each in state.running if report.changed]
                 place.wait(folders, max(place.pause_s, RESTS * (time.monotonic() - began)))
     except KeyboardInterrupt:
@@ -115,21 +115,21 @@ class Snapshot:
     # Trial, state, reason
     failed: list[tuple[int, str, str]] = field(default_factory=list)
     done_last_hour: int = 0
-    # The hours of all attempts so far
+    # The total hours of all attempts so far
     hours: float = 0.0
     gpu_hours: float = 0.0
-    # The time that pending trials still want, as far as trials like them have finished
+    # The forecast hours of pending trials, as far as similar trials have finished
     left_s: float = 0.0
-    # Pending trials that are like none that has finished
+    # The number of pending trials without a similar finished one
     left_unknown: int = 0
     # The GPUs of a job, on average
     gpus: float = 0.0
-    # Pending trials that wait to take over what another trains
+    # The number of pending trials that wait for another to finish common training
     after_others: int = 0
 
 
 def read(current: Path, known: Snapshot | None = None) -> Snapshot:
-    """Return the newest snapshot, or what is `known` of it already."""
+    """Read the newest snapshot; return `known` if that is the newest."""
     path = current.resolve()
     if known is not None and known.path == path:
         return known
@@ -145,7 +145,7 @@ def read(current: Path, known: Snapshot | None = None) -> Snapshot:
 
 
 def line(state: Snapshot, report: Report) -> str:
-    """Return one line for a log."""
+    """Return the state as one line for a log."""
     counts = ", ".join(f"{number} {word}" for word, number in state.counts.items())
     did = f"{report.submitted} submitted, {report.ended} ended, {report.rows} rows ingested"
     pieces = [f"{time.strftime('%H:%M:%S')} {counts}", did]
@@ -158,15 +158,15 @@ def line(state: Snapshot, report: Report) -> str:
 
 
 def queue(report: Report) -> str:
-    """Return why jobs wait, in the scheduler's words."""
+    """Return why jobs wait, in the backend's words."""
     return ", ".join(f"{number} {reason}" for reason, number in report.queue.most_common(4))
 
 
 def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
     """Return the whole screen.
 
-    It has counts, queue and outlook, a bar per running trial (`rows` of them), and the newest
-    failures.
+    It shows counts, queue and outlook, a bar for each of at most `rows` running trials, and the
+    newest failures.
     """
     counts = [Text(f"{number} {word}", style="bold") for word, number in state.counts.items()]
     head: list[RenderableType] = [Text("   ").join(counts)]
@@ -193,9 +193,9 @@ def picture(state: Snapshot, report: Report, rows: int = 40) -> RenderableType:
 
 
 def outlook(state: Snapshot, left_s: float, started: int) -> str:
-    """Return rate, time spent and left, and when all will be over.
+    """Return the rate, the time spent and left, and the expected end, in words.
 
-    The end holds if as many trials run at once as now.
+    The expected end assumes that as many trials run at once as now.
     """
     spent, left = f"{state.hours:.1f} hours", f"{left_s / 3600:.1f} hours"
     if state.gpu_hours:
@@ -213,7 +213,7 @@ def outlook(state: Snapshot, left_s: float, started: int) -> str:
 
 
 def row(trial: int, words: str, progress: Progress | None) -> list[RenderableType]:
-    """Return the cells of one running trial: where it is, how fast, how long still."""
+    """Return the cells of a running trial: its progress, its speed and its remaining time."""
     if progress is None:
         return [f"trial {trial}", words, "not begun", "", "", ""]
     where = f"task {progress.task}/{progress.tasks} step {progress.step}/{progress.steps}"

@@ -1,1 +1,1 @@
-"""Checks that refuse rows before a job exists, and the words in which a person is told why."""
+"""Checks that refuse invalid rows before a job exists, and their messages."""

@@ -1,6 +1,6 @@
-"""Refuse addresses that carry a secret: a row is copied into definitions, logs and reports.
+"""Refuse addresses that contain a secret, as rows are copied into definitions, logs and reports.
 
-Standard library only. What opens an address comes from the environment of the job.
+Standard library only. Credentials belong in the environment of the job.
 """
 
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from schema.checks.dataset_rows import RowError
 
-# What may follow `?` or `#` in an address, a signature or a token above all
+# The query and fragment of an address, which may hold a signature or token
 SIGNS = "?#"
 
 
 def check_addresses(name: str, location: Any, params: Mapping[str, Any]) -> None:
-    """Refuse a dataset row whose place carries credentials. The message does not repeat them.
+    """Refuse a dataset row whose address contains credentials; the message does not repeat them.
 
     Raises:
-        RowError: the location, or a place in `params` below it, has a user, a password or a query.
+        RowError: the location, or a sub-location in `params`, has a user, a password or a query.
     """
     if not isinstance(location, str) or "://" not in location:
         return
@@ -42,9 +42,9 @@ def check_addresses(name: str, location: Any, params: Mapping[str, Any]) -> None
 
 
 def _authority(text: str) -> str:
-    """Return what stands between `://` and the path."""
+    """Return the part of an address between `://` and the path."""
     try:
         return urlsplit(text).netloc
     except ValueError:
-        # No address at all, as with a bracket that is not closed
+        # It is no valid address, for example with a bracket that is not closed
         return text

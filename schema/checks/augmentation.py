@@ -1,7 +1,7 @@
 """The keys of a recipe that change its images, named as those of open_clip's `AugmentationCfg`.
 
-Standard library only: the database half refuses what the GPU half could not do. What is done with
-it is in `streams/augmentation.py`.
+Standard library only: the database half refuses values that the GPU half could not use. They are
+applied in `streams/augmentation.py`.
 """
 
 from collections.abc import Mapping
@@ -14,26 +14,25 @@ PILLOW, TURBO = DECODERS = ("pillow", "turbo")
 
 
 class AugmentationError(ValueError):
-    """The `augmentation_params` of a recipe ask for something that cannot be done."""
+    """The `augmentation_params` of a recipe are invalid."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How images are changed before they are learned from; without any key they are used as they
-    are.
+    """The augmentation of training images; without any key they are not changed.
 
     The fields are the keys of `recipe.augmentation_params`.
     """
 
-    # A random part of the image, of this share of its area, is made as large as the image
+    # The range of the share of the area of a random crop, which is resized to the image's size
     scale: tuple[float, float] | None = None
-    # Width to height of that part
+    # The range of the crop's ratio of width to height
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     # Strengths: brightness, contrast, saturation, hue (up to 0.5)
     color_jitter: tuple[float, float, float, float] | None = None
-    # Chance of an image to be jittered
+    # The probability that an image is jittered
     color_jitter_prob: float = 0.8
-    # Chance of an image to lose its colours
+    # The probability that an image is made grey
     gray_scale_prob: float = 0.0
     # What makes squares of the pictures that are learned from: their pixels differ a little
     decoder: str = PILLOW
@@ -60,7 +59,7 @@ class Augmentation:
                 )
         values = dict(params)
         for key, value in params.items():
-            # JSON has lists only, and a frozen dataclass is hashed by its fields
+            # JSON has only lists, which are made tuples so that the frozen dataclass can be hashed
             if isinstance(value, list):
                 values[key] = tuple(value)
         return cls(**values)
@@ -71,7 +70,7 @@ class Augmentation:
         return self != Augmentation(decoder=self.decoder)
 
 
-# What each key takes, in the words of messages
+# The allowed values of each key, as worded in messages
 TAKES = {
     "scale": "two shares of the image's area, the smaller first, above 0 and at most 1, "
     "as [0.9, 1.0]",
@@ -90,7 +89,7 @@ def _fits(key: str, value: Any) -> bool:
         return value in DECODERS
     numbers = value if isinstance(value, list) else [value]
     for number in numbers:
-        # In Python true and false are whole numbers, in a row they are a mistake
+        # Python's bools are ints, but in a row they are a mistake
         if isinstance(number, bool) or not isinstance(number, int | float):
             return False
     if key in ("scale", "ratio"):

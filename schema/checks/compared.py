@@ -1,8 +1,8 @@
-"""Compare what dataset rows say with what the files at their places say, before a job exists.
+"""Compare dataset rows with the files at their locations, before a job exists.
 
-Files are the other half's to read, so a process of it does that (`python -m streams.check`). It
-reads no image and copies nothing. Only formats whose files name classes are asked, and a row that
-agreed is not asked again until it or its place changes.
+Only the GPU half reads files, so this starts a process of it (`python -m streams.check`), which
+reads no image and copies nothing. Only formats whose files name classes are compared, and a row
+that matched is not compared again until it or its files change.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = "compared"  # in the data folder: an empty file for each row that agreed with its files
-LONGEST_S = 60.0  # what cannot be compared in that time, the job will say
-ENTRIES = 10_000  # files of a place whose times tell whether it changed
+FOLDER = "compared"  # In the data folder: an empty file for each row that matched its files
+LONGEST_S = 60.0  # Seconds for the comparison; whatever takes longer is left to the job
+ENTRIES = 10_000  # How many files of a location are looked at to detect changes
 Row = Mapping[str, Any]
 
 
 class Comparison:
-    """Compares datasets, each once in a pass.
+    """Compares datasets with their files, each once in a pass of sync.
 
     Attributes:
-        refused: by the key of a row, how it contradicts its files; None where it does not.
+        refused: the contradiction of each row with its files, by the row's key; None without one.
     """
 
     def __init__(self, data: Path) -> None:
@@ -33,27 +33,27 @@ class Comparison:
         self.refused: dict[str, str | None] = {}
 
     def objections(self, rows: Iterable[Row]) -> list[str]:
-        """Return how dataset rows contradict the files at their places, both sides named."""
+        """Return messages on the contradictions between dataset rows and their files."""
         keys, unknown = list[str](), dict[str, Row]()
         for row in rows:
             if not self._can_be_compared(row):
                 continue
             key = self._key(row)
             keys.append(key)
-            # What agreed once agrees until the row or its place changes, and with them the key.
+            # A match stays valid until the row or its files change, which changes the key.
             if key not in self.refused and not self._agreed(key).exists():
                 unknown[key] = row
             self.refused.setdefault(key, None)
-        # One process for all of them, as it takes seconds to start.
+        # One process compares all of them, as it takes seconds to start.
         if unknown:
             self._compare(unknown)
         sentences = [self.refused[key] for key in dict.fromkeys(keys)]
         return [sentence for sentence in sentences if sentence is not None]
 
     def _compare(self, rows: Mapping[str, Row]) -> None:
-        """Ask the other half, and remember what it says."""
+        """Compare rows in a process of the GPU half, and store the results."""
         answer = run_streams("check", {"data": str(self.data), "compare": list(rows.values())})
-        # No answer is no contradiction: the job will compare again, where the data is.
+        # No answer counts as no contradiction, as the job compares again where the data is.
         if answer is None:
             return
         refused = json.loads(answer)
@@ -63,7 +63,7 @@ class Comparison:
                 self._remember(key)
 
     def _remember(self, key: str) -> None:
-        """Keep that a row agreed. Where nothing can be written, the next pass asks again."""
+        """Store that a row matched; if it cannot be written, the next pass compares again."""
         try:
             self._agreed(key).parent.mkdir(parents=True, exist_ok=True)
             self._agreed(key).touch()
@@ -74,7 +74,7 @@ class Comparison:
         return self.data / FOLDER / key
 
     def _can_be_compared(self, row: Row) -> bool:
-        """Tell whether the files of a row may name classes, and are there to be looked at."""
+        """Return whether the files of a row exist here and may name classes."""
         location = row.get("location")
         if not location or not row["classes"] or "://" in location:
             return False
@@ -82,15 +82,15 @@ class Comparison:
         return "def compare(" in file.read_text() and (self.data / location).exists()
 
     def _key(self, row: Row) -> str:
-        """Return 32 hex digits that change with the row, and with the files at its place."""
+        """Return a hash of the row and of its files' names, sizes and times, as 32 hex digits."""
         about = {"row": {**row, "note": None}, "place": _times(self.data / row["location"])}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def run_streams(module: str, request: Mapping[str, Any]) -> str | None:
-    """Return what a module of streams/ prints to a request; None if it failed or took too long.
+    """Run a module of streams/ with a request; return its output, None if it failed or timed out.
 
-    Its messages to people go where this process' go.
+    Its standard error is that of this process.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", f"streams.{module}"]
@@ -109,7 +109,7 @@ def run_streams(module: str, request: Mapping[str, Any]) -> str | None:
 
 
 def _times(place: Path) -> list[list[Any]]:
-    """Return path, size and time of the first files at a place, and of the folders they lie in."""
+    """Return path, size and time of the first files at a location, and of their folders."""
     files = [place]
     for root, folders, names in os.walk(place):
         folders.sort()

@@ -1,9 +1,8 @@
 """The keys of a recipe that say how a step is computed.
 
-These keys cost or save time, memory or devices, and change results by rounding alone (that of
-decoded pixels too). Standard library only: the database half refuses what the GPU half could not
-do. What is done with them is in `methods/compute/`, `runner/worker/processes.py` and
-`streams/decoding.py`.
+They trade time, memory and devices, and change results by rounding only (also that of decoded
+pixels). Standard library only: the database half refuses values that the GPU half could not use.
+They are applied in `methods/compute/`, `runner/worker/processes.py` and `streams/decoding.py`.
 """
 
 from collections.abc import Mapping
@@ -14,39 +13,38 @@ from schema.words import nearest
 
 
 class ComputeError(ValueError):
-    """The `compute_params` of a recipe ask for something that cannot be done."""
+    """The `compute_params` of a recipe are invalid."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """How a step is computed; without any key: plainly, on one device.
+    """How a step is computed; without any key, in the simplest way and on one device.
 
     The fields are the keys of `recipe.compute_params`.
     """
 
-    # Pairs that the towers take at once; the loss is that of the whole batch. 0: all of them
+    # Pairs that the towers process at once, while the loss is that of the whole batch; 0: all
     chunk_pairs: int = 0
-    # A block's activations are computed again for its gradients instead of stored
+    # Whether activations of blocks are recomputed in the backward pass instead of stored
     checkpointing: bool = False
-    # Processes, each with a device of its own, that share every batch
+    # Number of processes, each with its own device, that share every batch
     ranks: int = 1
-    # An item's embedding by a tower that does not move is computed once
+    # Whether embeddings by a tower that is not trained are computed once and cached
     cache_frozen: bool = False
-    # Images go through the image tower with the channels of a pixel side by side
+    # Whether the image tower uses the channels-last memory format
     channels_last: bool = False
-    # JPEGs are decoded, resized and cropped on the device that learns from them, not by the host
+    # Whether JPEGs are decoded, resized and cropped on the training device instead of the host
     decode_on_device: bool = False
-    # Whether the towers are compiled: off, on, or auto, decided by the clock in the first steps
+    # Whether the towers are compiled: off, on, or auto, which is decided by timing the first steps
     compile: str = "off"
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> "Compute":
-        """Read a recipe row, or the recipe of a definition, which leaves empty `compute_params`
-        out.
+        """Read a recipe row, or the recipe of a definition, which omits empty `compute_params`.
 
         Raises:
-            ComputeError: an unknown key, a value that is not what the key takes, keys that do not
-                go together, or pairs that cannot be shared out evenly.
+            ComputeError: an unknown key, an invalid value, keys that exclude each other, or a batch
+                that cannot be divided evenly.
         """
         params = recipe.get("compute_params") or {}
         where = f"recipe {recipe['name']!r}, compute_params"
@@ -64,11 +62,11 @@ class Compute:
 
     @property
     def recomputes(self) -> bool:
-        """Whether something of the forward pass is done again in the backward pass."""
+        """Return whether parts of the forward pass are repeated in the backward pass."""
         return self.checkpointing or self.chunk_pairs > 0
 
     def _check_together(self, where: str) -> None:
-        """Refuse keys that contradict each other."""
+        """Check that the keys do not exclude each other."""
         if self.cache_frozen and self.ranks > 1:
             raise ComputeError(
                 f"{where}: cache_frozen is for one process, and ranks is {self.ranks}. "
@@ -81,7 +79,7 @@ class Compute:
             )
 
     def _check_shares(self, where: str, batch_pairs: int) -> None:
-        """Refuse ranks and chunks that do not divide a batch."""
+        """Check that ranks and chunks divide the batch."""
         pairs_at_once = self.ranks * (self.chunk_pairs or 1)
         if batch_pairs % pairs_at_once:
             chunk_pairs = self.chunk_pairs or batch_pairs // self.ranks
@@ -94,7 +92,7 @@ class Compute:
 
 SMALLEST = {"chunk_pairs": 1, "ranks": 1}
 COMPILE = ("off", "on", "auto")
-# What each key takes, in the words of messages
+# The allowed values of each key, as worded in messages
 TAKES = {
     "chunk_pairs": "a whole number of pairs, 1 or more",
     "checkpointing": "true or false",
@@ -107,8 +105,8 @@ TAKES = {
 
 
 def _fits(key: str, value: Any, default: Any) -> bool:
-    """Return whether a parsed JSON value is what a key takes, which has the type of its default."""
+    """Return whether a key allows a parsed JSON value; its type is that of the default."""
     if key == "compile":
         return value in COMPILE
-    # By exact type, since in Python true and false are whole numbers as well
+    # Types are compared exactly, since Python's bools are ints
     return type(value) is type(default) and value >= SMALLEST.get(key, 0)

@@ -1,28 +1,27 @@
-"""Check what the row of a dataset says in itself: the names of its classes, its templates and its
-counts.
+"""Check a dataset row by itself: the names of its classes, its templates and its counts.
 
-A row that contradicts itself would run and give numbers that mean something else, so it is refused
-at the INSERT, by `python -m schema check`, and by sync before a job exists. Standard library only.
+An inconsistent row would run but give meaningless numbers, so it is refused at the INSERT, by
+`python -m schema check`, and by sync before a job exists. Standard library only.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PLACE = "{}"  # where a template takes the name of a class
+PLACE = "{}"  # The placeholder for the class name in a template
 COUNTS = ("train_pairs", "test_pairs")
-SHOWN = 3  # wrong values that a message names
+SHOWN = 3  # The most wrong values that a message names
 
 
 class RowError(ValueError):
-    """A dataset row that contradicts itself."""
+    """A dataset row is inconsistent."""
 
 
 def check_words(row: Mapping[str, Any]) -> None:
     """Check the names of the classes, the templates and the counts of a dataset row.
 
     Raises:
-        RowError: says which value is wrong, what is allowed, and what to write instead.
+        RowError: one is wrong; says which, what is allowed, and what to write instead.
     """
     where = f"dataset {row['name']!r}"
     _check_classes(where, _parsed(row.get("classes", [])))
@@ -76,5 +75,5 @@ def _check_templates(where: str, templates: Any) -> None:
 
 
 def _parsed(value: Any) -> Any:
-    """The value of a JSON column, whether DuckDB gave it as text or it has been parsed."""
+    """Return the value of a JSON column, parsed if DuckDB gave it as text."""
     return json.loads(value) if isinstance(value, str) else value

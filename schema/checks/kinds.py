@@ -1,12 +1,12 @@
-"""A check of a row's JSON: is a value of the kind that a key's annotation names?
+"""Checks of a row's JSON values against the type annotations of keys.
 
-A kind that JSON cannot express (a class, say) is not checked.
+A type that JSON cannot express (such as a class) is not checked.
 """
 
 import ast
 from typing import Any
 
-# The kinds that have a name, in the words of messages
+# The types with a name of their own in messages
 NAMES_OF_KINDS = {
     "float": "a number",
     "int": "a whole number",
@@ -14,7 +14,7 @@ NAMES_OF_KINDS = {
     "bool": "true or false",
     "None": "null",
 }
-# The types of the parsed JSON values that are of each of these kinds
+# The Python types of parsed JSON that each of these annotations allows
 TYPES_OF_KINDS: dict[str, type | tuple[type, ...]] = {
     "float": (int, float),
     "int": int,
@@ -26,9 +26,9 @@ LISTS, OBJECTS = ("tuple", "list", "Sequence"), ("dict", "Mapping")
 
 
 def fits(value: Any, kind: ast.expr) -> bool:
-    """Return whether a parsed JSON value is of a kind (`float | None`, `tuple[str, ...]`).
+    """Return whether a parsed JSON value has a type such as `float | None` or `tuple[str, ...]`.
 
-    Every value is of a kind that is not built of those in `TYPES_OF_KINDS`.
+    Any value fits an annotation that is not built of those in `TYPES_OF_KINDS`.
     """
     match kind:
         case ast.BinOp(left=left, right=right):
@@ -42,24 +42,24 @@ def fits(value: Any, kind: ast.expr) -> bool:
     name = ast.unparse(kind)
     if name not in TYPES_OF_KINDS:
         return True
-    # In Python true and false are whole numbers, in a row they are a mistake
+    # Python's bools are ints, but in a row they are a mistake
     if isinstance(value, bool) and name != "bool":
         return False
     return isinstance(value, TYPES_OF_KINDS[name])
 
 
 def _items_fit(values: list[Any] | tuple[Any, ...], items: ast.expr) -> bool:
-    """Return whether each value of a list is of the kind between the brackets of `list[...]`."""
+    """Return whether the values of a list have the type between the brackets of `list[...]`."""
     if not isinstance(items, ast.Tuple):
         return all(fits(value, items) for value in values)
-    # tuple[str, ...]: any number of one kind
+    # tuple[str, ...] allows any number of values of one type
     if isinstance(items.elts[-1], ast.Constant):
         return all(fits(value, items.elts[0]) for value in values)
     return len(values) == len(items.elts) and all(map(fits, values, items.elts))
 
 
 def worded(kind: ast.expr) -> str:
-    """Return a kind in words: `a number or null`, `a list, each a text`."""
+    """Return a type in words: `a number or null`, `a list, each a text`."""
     match kind:
         case ast.BinOp(left=left, right=right):
             return " or ".join(dict.fromkeys((worded(left), worded(right))))
@@ -75,9 +75,7 @@ def worded(kind: ast.expr) -> str:
 
 
 def _list_worded(items: ast.expr) -> str:
-    """Return what stands between the brackets of `list[...]` in words: `a list of 2, each a
-    number`.
-    """
+    """Return a list type in words, from its items: `a list of 2, each a number`."""
     if not isinstance(items, ast.Tuple):
         return f"a list, each {worded(items)}"
     first, *others = items.elts

@@ -1,4 +1,4 @@
-"""Refuse rows of `measurement`, and wishes about them, that can never be fulfilled."""
+"""Refuse rows of `measurement`, and requests about them, that can never be fulfilled."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,14 +9,13 @@ SHOWN = 5
 
 
 class MeasurementError(ValueError):
-    """A measurement, or a wish about one, that can never be; the message says what is allowed."""
+    """A measurement, or a request about one, is impossible; the message says what is allowed."""
 
 
 def check_measurements(
     connection: duckdb.DuckDBPyConnection, rows: Collection[tuple[Any, ...]]
 ) -> None:
-    """Refuse measurements of trials that there are none of or whose weights are in no single file,
-    and of suites without members.
+    """Refuse measurements of unknown trials, of weights in several files, and of empty suites.
 
     `rows` begin with trial and suite.
 
@@ -26,7 +25,7 @@ def check_measurements(
     if not rows:
         return
     known = {trial for (trial,) in connection.execute("SELECT id FROM trial").fetchall()}
-    # The table of trials has no key that the catalog could hold them to
+    # Checked here, as the table of trials has no key for a foreign key to refer to
     unknown = sorted({trial for trial, *_ in rows} - known)
     if unknown:
         listed = ", ".join(map(str, unknown[:SHOWN]))
@@ -74,10 +73,10 @@ def _check_here(connection: duckdb.DuckDBPyConnection, asked: set[int]) -> None:
 
 
 def check_wishes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a wish about a measurement that nobody declared.
+    """Refuse a request about a measurement that is not declared.
 
     Raises:
-        MeasurementError: the message names it and says which the trial has.
+        MeasurementError: the message names it, and the measurements that the trial has.
     """
     wrong = connection.execute(
         "SELECT trial, suite FROM request WHERE suite IS NOT NULL "
@@ -89,7 +88,7 @@ def check_wishes(connection: duckdb.DuckDBPyConnection) -> None:
     rows = connection.execute(
         "SELECT DISTINCT suite FROM measurement WHERE trial = ? ORDER BY suite", [trial]
     ).fetchall()
-    # What the person may have meant
+    # The measurement that may have been meant
     declared = ", ".join(name for (name,) in rows) or "none"
     raise MeasurementError(
         f"request: trial {trial} is not to be measured on suite {suite!r}. Its measurements: "

@@ -1,5 +1,4 @@
-"""What the parts of a method are and which keys they take, read from their files without importing
-them.
+"""Read the names and keys of a method's parts from their files, without importing them.
 
 A folder is the registry: `methods/tuning/lora.py` is the tuning `lora`, and the fields of its
 dataclass (or the keyword-only arguments of its function) are the keys that a row's JSON may set.
@@ -19,8 +18,8 @@ from schema.checks.kinds import fits, worded
 from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
-# What a part may declare that it needs, and the column of `mixture` that must be above 0 for it;
-# None: the part provides for it itself
+# The needs that a part may declare, with the column of `mixture` that must then be above 0; None:
+# the part provides it itself
 NEEDS = {
     # a second copy of the model
     "teacher": None,
@@ -33,21 +32,20 @@ NEEDS = {
     "buffer": "buffer_share",
     "pretraining": "pretraining_share",
 }
-# The functions of a module that is a registry take one of these as their first argument, which
-# tells them from its helpers
+# The first argument of the functions that are parts, in a module that is a registry; this
+# distinguishes them from helpers
 FIRST_ARGUMENTS = ("parameters", "at", "earlier", "concepts")
-# The values of `over` and `start_over`, which say what a merging combines: see methods/mergings.py
+# The values of `over` and `start_over`, see methods/mergings.py
 OVER = ("running", "all", "ends")
-# Keys of merging_params that every merging shares and its technique does not take
+# Keys of merging_params that every merging has, beside those of its technique
 RESERVED = ("over", "start_over", "lines", "restart")
-# The values of `members` of ensemble_params, which say of which models an ensemble is: see
-# methods/ensembling.py
+# The values of `members` of ensemble_params, see methods/ensembling.py
 MEMBERS = ("all", "ends", "merged")
-# The functions of which the file of a merging defines one; where it defines two, their keys agree
+# The file of a merging defines one of these functions, or two with the same keys
 MERGES = ("merge", "folding", "share")
-# The key of optimizer_params that says whether the optimizer's state goes on in the next task
+# The key of optimizer_params that says whether the optimizer's state is kept for the next task
 CARRY = "carry"
-# Key of optimizer_params: which parameters weight decay acts on, a word of DECAYS
+# The key of optimizer_params that says which parameters decay, a word of DECAYS
 DECAY = "decay"
 DECAYS = ("all", "matrices", "open_clip")
 
@@ -55,9 +53,7 @@ Definition = ast.ClassDef | ast.FunctionDef
 
 
 class PartError(ValueError):
-    """A row names a part, or a key of a part, that does not exist, or gives a value of another
-    kind.
-    """
+    """A row names an unknown part or key, or has a value of the wrong type."""
 
 
 def names(registry: str) -> list[str]:
@@ -79,7 +75,7 @@ def keys(registry: str, name: str) -> tuple[str, ...]:
 
 @cache
 def annotations(registry: str, name: str) -> Mapping[str, ast.expr]:
-    """Return the keys that the params of a part may set, each with its type annotation.
+    """Return the keys that the params of a part may set, with their type annotations.
 
     Raises:
         PartError: the file of the part defines neither its class nor its function.
@@ -117,7 +113,7 @@ def step_averages() -> tuple[str, ...]:
 
 
 def needs(registry: str, name: str) -> tuple[str, ...]:
-    """Return what a part declares that it needs: some of the keys of `NEEDS`.
+    """Return the needs that a part declares, which are keys of `NEEDS`.
 
     A class declares it as its attribute `needs`, a function by `NEEDS` beside it in its module.
     """
@@ -143,10 +139,10 @@ def check(
     where: str,
     reserved: tuple[str, ...] = (),
 ) -> None:
-    """Refuse an unknown part, an unknown key or a value of another kind.
+    """Refuse an unknown part, an unknown key or a value of the wrong type.
 
     `where` names the column of the row in messages. `reserved` keys are allowed beside the part's
-    own; whoever reserves them checks their values.
+    own; the caller checks their values.
 
     Raises:
         PartError: the message names what is allowed, and the nearest of it.
@@ -183,9 +179,7 @@ def _assignments(tree: ast.Module) -> Iterator[ast.AnnAssign | ast.Assign]:
 
 @cache
 def _functions(path: Path) -> dict[str, ast.FunctionDef]:
-    """Return the functions of a module that are parts: optimizers, schedules, buffer policies,
-    orderings.
-    """
+    """Return the functions of a module that are parts, such as optimizers and schedules."""
     functions = {}
     for node in ast.parse(path.read_text()).body:
         if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
@@ -207,7 +201,7 @@ def _fields(node: ast.ClassDef) -> dict[str, ast.expr]:
     for item in node.body:
         if not isinstance(item, ast.AnnAssign) or not isinstance(item.target, ast.Name):
             continue
-        # State and class attributes are annotated, too, but no row may set them
+        # State and class attributes are annotated too, but a row may not set them
         if item.target.id.startswith("_") or "ClassVar" in ast.unparse(item.annotation):
             continue
         if not _not_in_init(item.value):
@@ -216,7 +210,7 @@ def _fields(node: ast.ClassDef) -> dict[str, ast.expr]:
 
 
 def _not_in_init(value: ast.expr | None) -> bool:
-    """Return whether a field is `field(init=False)`, which no constructor takes."""
+    """Return whether a field is `field(init=False)`, which is no argument of the constructor."""
     if not isinstance(value, ast.Call):
         return False
     for keyword in value.keywords:

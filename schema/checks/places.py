@@ -25,8 +25,9 @@ from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Of each dataset: the splits that the streams in $streams want of it (NULL: any stream, mixture or
-# suite), what suites measure on it, and the backbones and the largest batch of the trials over it.
+# For each dataset: the splits that the streams in $streams need (NULL: any stream, mixture or
+# suite), the metrics that suites measure on it, and the backbones and the largest batch of its
+# trials.
 WANTED = """
 WITH asked AS (
     SELECT name, sequence, suite FROM stream WHERE list_contains($streams::VARCHAR[], name)
@@ -83,11 +84,11 @@ REFUSED = "a trial over it is refused: "
 
 
 class UnknownNameError(ValueError):
-    """Neither a stream nor a dataset."""
+    """A name is neither a stream nor a dataset."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return exit code 0; 1 if a dataset is absent or refused; 2 when it cannot be told."""
+    """Run the command; return 0, 1 if a dataset is absent or refused, 2 if it cannot be checked."""
     options = _parsed(arguments)
     try:
         site = Site.load()
@@ -126,27 +127,27 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _as_json(asked: Sequence[tuple[str, dict[str, Any]]]) -> int:
-    """Print what the modules say as one JSON document, and return the largest exit code."""
+    """Print the output of the modules as one JSON document, and return the largest exit code."""
     document: dict[str, Any] = {"format": 1, "backbones": [], "datasets": [], "sheets": []}
     codes = []
     for module, request in asked:
         answer = _run(module, request | {"json": True}, stdout=subprocess.PIPE)
         codes.append(answer.returncode)
-        # A child that failed has said why on standard error, and nothing here.
+        # A child that failed printed the reason to standard error, and nothing to standard output.
         document |= json.loads(answer.stdout or "{}")
     print(json.dumps(document, ensure_ascii=False, indent=1))
     return max(codes)
 
 
 def child(module: str, request: dict[str, Any]) -> int:
-    """Run a module of the half that decodes images, hand it a request, and return its exit code."""
+    """Run a module of the GPU half with a request on standard input; return its exit code."""
     return _run(module, request).returncode
 
 
 def _run(
     module: str, request: dict[str, Any], stdout: int | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module of the half that decodes images, and hand it a request."""
+    """Run a module of the GPU half with a request on standard input."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path}
     command = [sys.executable, "-m", module]
@@ -155,11 +156,10 @@ def _run(
 
 
 def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the datasets of these streams, and these datasets, with the splits wanted of each; by
-    name.
+    """Return these datasets and those of these streams, by name, each with its wanted splits.
 
     Raises:
-        UnknownNameError: neither a stream nor a dataset has that name.
+        UnknownNameError: a name is neither a stream's nor a dataset's.
     """
     streams, datasets = _names(connection, "stream"), _names(connection, "dataset")
     for name in names:
@@ -180,12 +180,13 @@ def wanted(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> list[
         for (text,) in connection.execute(WANTED, values).fetchall():
             row = json.loads(text)
             splits = {*rows.get(row["name"], row)["splits"], *row["splits"]}
-            rows[row["name"]] = row | {"splits": sorted(splits, reverse=True)}  # train first
+            # Sorted in reverse, so that train comes first
+            rows[row["name"]] = row | {"splits": sorted(splits, reverse=True)}
     return [rows[name] for name in sorted(rows)]
 
 
 def remarks(row: dict[str, Any]) -> list[str]:
-    """Return what suites and backbones want of a dataset that it cannot give, a sentence each."""
+    """Return a sentence for each demand of a suite or backbone that a dataset cannot meet."""
     sentences = list[str]()
     for member in row["members"]:
         suite = {
@@ -228,7 +229,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def _backbones(
     connection: duckdb.DuckDBPyConnection, names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return the rows of the backbones that are named, by name; a stream or dataset comes first."""
+    """Return the rows of the named backbones; a stream or dataset of that name has precedence."""
     others = {*_names(connection, "stream"), *_names(connection, "dataset")}
     rows = {}
     for name in names:

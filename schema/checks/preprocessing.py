@@ -1,10 +1,10 @@
-"""How a backbone wants its images: the keys are those of open_clip's `PreprocessCfg`.
+"""The preprocessing of a backbone's images, with the keys of open_clip's `PreprocessCfg`.
 
-A model sees images as it did when it was trained, or its embeddings are those of other images. What
-a row does not say comes from the open_clip tag or the folder that its weights are from.
+Images must be preprocessed as in the model's training, or its embeddings are wrong. Keys that a row
+leaves out come from the open_clip tag or the folder of its weights.
 
-Standard library only: the database half refuses what the GPU half could not do. What is done with
-it is in `streams/pictures.py` (resizing) and `runner/worker/backbone.py` (normalising).
+Standard library only: the database half refuses values that the GPU half could not use. They are
+applied in `streams/pictures.py` (resizing) and `runner/worker/backbone.py` (normalising).
 """
 
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ ALLOWED = {
 
 
 class PreprocessingError(ValueError):
-    """A `preprocessing` of a backbone row that no model could be given."""
+    """The `preprocessing` of a backbone row is invalid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How a picture is made what a model sees; the defaults are those of OpenAI's CLIP.
+    """How a picture becomes a model's input; the defaults are those of OpenAI's CLIP.
 
-    mean, std: of each colour, of values from 0 to 1; a model sees (value - mean) / std.
-    interpolation: how a picture is resized.
-    resize_mode: `shortest`: the shorter side becomes the model's image size, and the middle square
+    mean, std: per colour, for values from 0 to 1; the model's input is (value - mean) / std.
+    interpolation: how a picture is resized. resize_mode: `shortest`: the shorter side becomes the
+    model's image size, and the middle square
         is cut out; `longest`: the longer side does, and the rest is filled; `squash`: both do.
     fill_color: the value, 0 to 255, of what `longest` fills.
     """
@@ -49,14 +49,14 @@ class Preprocessing:
 
     @property
     def cuts_the_middle(self) -> bool:
-        """Tell whether a picture becomes a square as for OpenAI's CLIP, whatever its colours."""
+        """Return whether the middle square is cut out, as for OpenAI's CLIP."""
         return self.interpolation == "bicubic" and self.resize_mode == "shortest"
 
     def with_keys(self, params: Mapping[str, Any], where: str) -> "Preprocessing":
-        """Return these with the keys of a row's JSON in place; `where` names the row in messages.
+        """Return a copy with the keys of a row's JSON; `where` names the row in messages.
 
         Raises:
-            PreprocessingError: a key that does not exist, or a value that it does not take.
+            PreprocessingError: an unknown key or an invalid value.
         """
         known = [field.name for field in fields(self)]
         for key, value in params.items():
@@ -74,7 +74,7 @@ class Preprocessing:
 
 
 def _fits(key: str, value: Any) -> bool:
-    """Tell whether a value of JSON is one that the key takes."""
+    """Return whether a key allows a JSON value."""
     if key == "interpolation":
         return value in INTERPOLATIONS
     if key == "resize_mode":

@@ -1,8 +1,8 @@
-"""Why DuckDB refused a statement, in words by which a person can correct it.
+"""Explain why DuckDB refused a statement, in words that help to correct it.
 
-DuckDB names the key that is missing but not the column that holds it, and prints a CHECK as an
-expression. Here a broken foreign key becomes every unknown name of the statement with the nearest
-known ones, and a broken CHECK the sentence that belongs to it.
+DuckDB names a missing key but not its column, and prints a CHECK as an expression. Here a violated
+foreign key is explained by every unknown name of the statement with the nearest known ones, and a
+violated CHECK by its sentence.
 """
 
 import re
@@ -21,8 +21,8 @@ _CONFLICT = re.compile(r"\bON\s+CONFLICT\b.*", re.IGNORECASE | re.DOTALL)
 def explain(error: duckdb.Error, connection: duckdb.DuckDBPyConnection, statement: str) -> str:
     """Return one or more sentences about `error`, which `statement` raised.
 
-    `connection` must be in the state in which the statement failed. It is asked which names the
-    statement inserts, and left with a temporary table, so the caller must roll back.
+    `connection` must be in the state in which the statement failed. It is used to find the names
+    that the statement inserts, and left with a temporary table, so the caller must roll back.
     """
     text = str(error)
     if "foreign key constraint" in text:
@@ -40,16 +40,16 @@ def explain(error: duckdb.Error, connection: duckdb.DuckDBPyConnection, statemen
 
 
 def _unknown_names(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
-    """Return a line for every name that the statement inserts and the table it refers to lacks.
+    """Return a line for every inserted name that the table it refers to lacks.
 
-    Empty where the statement is no INSERT into a table of the catalog.
+    It is empty where the statement is no INSERT into a table of the catalog.
     """
     target = _INSERT.match(statement)
     tables = {table.name: table for table in catalog_tables()}
     if target is None or target[1].lower() not in tables:
         return ""
     table = tables[target[1].lower()]
-    # The same INSERT into a table without keys shows what the refused one would have inserted
+    # The same INSERT into a table without keys shows the rows that were refused
     offered = _INSERT.sub("INSERT INTO offered", statement, count=1)
     lines = []
     try:
@@ -81,7 +81,7 @@ def _unknown_in(connection: duckdb.DuckDBPyConnection, column: str, parent: str)
 
 
 def _broken_constraint(text: str) -> str:
-    """Return the sentence of the CHECK that DuckDB printed, or DuckDB's own text."""
+    """Return the sentence of the violated CHECK, or DuckDB's own text."""
     refusal = re.search(r'on table "(\w+)" with expression CHECK\((.*)\)', text, re.DOTALL)
     if refusal:
         table, printed = refusal[1], _tokens(refusal[2])
@@ -92,9 +92,9 @@ def _broken_constraint(text: str) -> str:
 
 
 def _tokens(expression: str) -> list[str]:
-    """Return an expression's words, so that DuckDB's printing of it equals our own.
+    """Return an expression's tokens, in a form in which DuckDB's text equals ours.
 
-    DuckDB adds brackets and quotes, and writes numbers in another way.
+    DuckDB adds brackets and quotes, and writes numbers differently.
     """
     plain = expression.replace('"', "").replace("(", " ").replace(")", " ")
     tokens = re.findall(r"[\w.'-]+|[<>=!]+|[+*/]", plain)

@@ -1,4 +1,4 @@
-"""The checks of a row of `backbone`, `method`, `recipe`, `dataset` or `mixture` is refused for.
+"""The checks of rows of `backbone`, `method`, `recipe`, `dataset` and `mixture`.
 
 Each check takes a row as DuckDB or a definition gives it: JSON columns as text or parsed. `where`
 in a message names the row and the column.
@@ -28,9 +28,9 @@ from schema.checks.preprocessing import Preprocessing, PreprocessingError
 from schema.words import nearest
 
 Row = Mapping[str, Any]
-# What `backbone.pretrained_with` may say
+# The keys that `backbone.pretrained_with` may have
 PRETRAINED_KEYS = ("optimizer", "loss")
-# The contrastive part of a loss, and what may have been asked for beside it
+# The contrastive losses, and the terms that may be added to one
 LOSSES = ("softmax", "sigmoid")
 # What stands between the name of a method and who ran it, where that was not Weir
 ELSEWHERE = "@"
@@ -40,7 +40,7 @@ BESIDE = ("captioning", "distillation")
 
 
 def check_method(row: Row) -> None:
-    """Refuse a `method` row with an unknown part or key, or with parts that do not go together.
+    """Refuse a `method` row with an unknown part or key, or with incompatible parts.
 
     Raises:
         PartError: the message says what is wrong, what is allowed and what to do.
@@ -58,7 +58,7 @@ def check_method(row: Row) -> None:
             "Name a merging, or use 'last'."
         )
     _check_use_of_merging(row, where)
-    # Definitions from before there were repairs have no repair_params
+    # Definitions older than repairs have no repair_params
     params = _object(row.get("repair_params", {}))
     if row["repair"] is not None:
         parts.check("methods/repair", row["repair"], params, f"{where}, repair")
@@ -87,8 +87,7 @@ def _check_method_elsewhere(row: Row, where: str) -> None:
 
 
 def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
-    """Refuse an unknown merging, an unknown key of it, or a reserved key with a value that it
-    cannot have.
+    """Refuse an unknown merging, an unknown key, or an invalid value of a reserved key.
 
     Raises:
         PartError: as `parts.check`.
@@ -98,7 +97,7 @@ def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
     if name == "none":
         reserved = ()
     elif averages_steps(name):
-        # An average over steps has no tasks to choose from, but may go on over several of them
+        # An average over steps does not combine tasks, but may continue over several of them
         reserved = ("lines", "restart")
     parts.check("methods/merging", name, params, where, reserved)
     for key in ("over", "start_over"):
@@ -117,7 +116,7 @@ def check_merging(name: str, params: Mapping[str, Any], where: str) -> None:
 
 
 def check_recipe(row: Row) -> None:
-    """Refuse a `recipe` row whose optimizer, schedule, augmentation or computation cannot be done.
+    """Refuse a `recipe` row with an invalid optimizer, schedule, augmentation or computation.
 
     Raises:
         PartError: the message says what is wrong and what is allowed.
@@ -154,12 +153,12 @@ def check_recipe(row: Row) -> None:
 
 
 def check_backbone(row: Row) -> None:
-    """Refuse a `backbone` row whose images could not be prepared, or pretrained as nothing is.
+    """Refuse a `backbone` row with an invalid `preprocessing` or `pretrained_with`.
 
     Raises:
         PartError: the message says what is wrong and what is allowed.
     """
-    # Definitions from before backbones said so have no such column
+    # Older definitions lack the column
     given = _object(row.get("preprocessing") or {})
     try:
         Preprocessing().with_keys(given, f"backbone {row['name']!r}")
@@ -169,8 +168,8 @@ def check_backbone(row: Row) -> None:
 
 
 def _check_pretrained_with(row: Row) -> None:
-    """Refuse an unknown key, or a loss of unknown words."""
-    # No definition has the column, and a row may say nothing
+    """Refuse a `pretrained_with` with an unknown key or an unknown loss."""
+    # Definitions lack the column, and in a row it may be NULL
     known = _object(row.get("pretrained_with") or {})
     where = f"backbone {row['name']!r}, pretrained_with"
     for key, value in known.items():
@@ -213,7 +212,7 @@ def check_mixture(row: Row) -> None:
     Raises:
         PartError: the message says what is wrong and what is allowed.
     """
-    # Definitions from before buffers had policies have no such column
+    # Definitions older than buffer policies lack the column
     if row.get("buffer_policy") is not None:
         where = f"mixture {row['name']!r}, buffer_policy"
         parts.check("streams/buffers.py", row["buffer_policy"], {}, where)
@@ -238,7 +237,7 @@ CHECKS: Mapping[str, Callable[[Row], None]] = {
 
 
 def _check_objectives(row: Row, where: str) -> None:
-    """Check one objective, or several that are summed and have params keyed by name."""
+    """Check one objective, or a sum of objectives, whose params are keyed by name."""
     params, objectives = _object(row["objective_params"]), row["objective"].split("+")
     if len(objectives) == 1:
         parts.check("methods/objectives", objectives[0], params, f"{where}, objective")
@@ -256,7 +255,7 @@ def _check_objectives(row: Row, where: str) -> None:
 
 
 def _check_use_of_merging(row: Row, where: str) -> None:
-    """Refuse a merging whose result nothing uses, or a key of it that nothing reads."""
+    """Refuse a merging whose result is not used, or a key of it that has no effect."""
     params, start, deploy = _object(row["merging_params"]), row["start"], row["deploy"]
     if _merges_for_ensemble(row):
         deploy = "merged"
@@ -278,8 +277,8 @@ def _check_use_of_merging(row: Row, where: str) -> None:
 
 
 def _check_ensemble(row: Row, where: str) -> None:
-    """Refuse an ensemble that is not deployed, an unknown one, or members that do not exist."""
-    # Definitions from before there were ensembles have neither column
+    """Refuse an ensemble that is unknown or not deployed, or has unknown members."""
+    # Definitions older than ensembles have neither column
     ensemble, params = row.get("ensemble"), _object(row.get("ensemble_params") or {})
     known = ", ".join(names("methods/ensembles"))
     if (row["deploy"] == "ensemble") != (ensemble is not None):
@@ -292,7 +291,7 @@ def _check_ensemble(row: Row, where: str) -> None:
             raise PartError(f"{where}: ensemble_params without an ensemble. Name one of {known}.")
         return
     parts.check("methods/ensembles", ensemble, params, f"{where}, ensemble", ("members",))
-    # A rule may go with some of them only
+    # A rule may allow only some of them
     allowed = declared("methods/ensembles", ensemble, ("members",)) or MEMBERS
     members = params.get("members", allowed[0])
     if members not in allowed:
@@ -308,13 +307,13 @@ def _check_ensemble(row: Row, where: str) -> None:
 
 
 def _merges_for_ensemble(row: Row) -> bool:
-    """Return whether an ensemble has what was merged as a member."""
+    """Return whether the merged model is a member of an ensemble."""
     params = _object(row.get("ensemble_params") or {})
     return row.get("ensemble") is not None and params.get("members") == "merged"
 
 
 def _check_lines(lines: Any, where: str) -> None:
-    """Refuse `lines`, the scaling by layers, unless it is numbers alpha and beta."""
+    """Refuse `lines`, the scaling by depth, unless it has the numbers alpha and beta."""
     message = f'{where}: lines is {{"alpha": number, "beta": number}} or null, not '
     if lines is None:
         return
@@ -325,7 +324,7 @@ def _check_lines(lines: Any, where: str) -> None:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    """Return a JSON object parsed, whether DuckDB gave it as text or it has been parsed before."""
+    """Return a JSON object, parsed if DuckDB gave it as text."""
     parsed = json.loads(value) if isinstance(value, str) else value
     if not isinstance(parsed, Mapping):
         raise PartError(f"params must be a JSON object, not {parsed!r}")

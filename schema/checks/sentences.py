@@ -1,4 +1,4 @@
-"""The checks of a sentence whose rows are right: words that do not go together."""
+"""Checks of a sentence whose rows are valid: whether its words are compatible."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 
 
 def check_needs(method: Row, mixture: Row) -> None:
-    """Refuse a method with a mixture that lacks what one of the method's parts needs.
+    """Refuse a mixture that lacks a source that one of the method's parts needs.
 
     Raises:
         PartError: the message names the part, what it needs, and what to change.
@@ -28,7 +28,7 @@ def check_needs(method: Row, mixture: Row) -> None:
 
 
 def check_cache(method: Row, mixture: Row, recipe: Row) -> None:
-    """Refuse a recipe that caches embeddings (`cache_frozen`) which would not stay what they are.
+    """Refuse a recipe that caches embeddings (`cache_frozen`) which change during training.
 
     Raises:
         PartError: the message says why they would change, and what to do.
@@ -53,10 +53,10 @@ def _parts(method: Row) -> Iterator[tuple[str, str]]:
 
 
 def _why_embeddings_change(method: Row, mixture: Row, recipe: Row) -> str | None:
-    """Return why an item's embedding is not the same at every step, with a remedy, or None."""
+    """Return why an item's embedding changes between steps, with a remedy; None if it does not."""
     towers = {}
     for name in names("methods/tuning"):
-        # A tuning declares the towers that it leaves as they are
+        # A tuning declares the tower that it does not change
         towers[name] = declared("methods/tuning", name, ("leaves",))
     untouched = towers.get(method["tuning"], ())
     if not untouched:

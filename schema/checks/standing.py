@@ -1,8 +1,8 @@
-"""What a rule, a standing grid, must be: one SELECT that returns the words of trials, or wishes.
+"""Checks of rules (standing grids): a rule is one SELECT that returns words of trials, or requests.
 
-The same checks are made twice. When a grid file declares a rule, it is refused as a whole, in the
-words below. When a pass of sync runs the rule, the catalog may be another and the rule may have
-been inserted past the first check; then the same words are a problem of that rule alone.
+The checks run twice. When a grid file declares an invalid rule, the whole file is refused with the
+message. They run again when a pass of sync runs the rule, as the catalog may have changed, or the
+rule was inserted in another way; then the message becomes a problem of that rule alone.
 """
 
 import importlib.util
@@ -18,15 +18,15 @@ import duckdb
 from schema.words import nearest
 
 WORDS = ("backbone", "stream", "mixture", "method", "recipe", "budget", "seed")
-# The words that are names: each column is called as the table whose rows it names
+# The words that are names: each column has the name of the table that it refers to
 AXES = WORDS[:-1]
 OPTIONAL = ("priority", "study")
 # Of a trial whose recipe is yet to be drawn around the one that it names (`suggested`)
 DRAW = ("draw", "drawn_from")
 WISH = ("trial", "wish", "reason")
-# How long the SELECT of a rule may run: it holds the catalog as long
+# The most seconds that the SELECT of a rule may run, as it locks the catalog meanwhile
 SECONDS = 10.0
-# Table functions that read nothing: all others read files, other databases or the network
+# Table functions that read no data; all others read files, other databases or the network
 READ_NOTHING = frozenset({"range", "generate_series", "unnest", "repeat", "query_table"})
 SHOWN_NAMES = 20
 _END = re.compile(r";\s*(?:--[^\n]*\s*)*\Z")
@@ -42,12 +42,12 @@ class Rule:
 
     name: str
     query: str
-    # How many trials it may add beyond those that it has added
+    # How many more trials it may add
     remaining: int
 
 
 def select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """Return the query without the semicolon at its end, so that it can stand in brackets.
+    """Return the query without its final semicolon, so that it can be put in brackets.
 
     Raises:
         RuleError: it is not exactly one SELECT.
@@ -64,10 +64,10 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 
 
 def check_columns(columns: Sequence[str]) -> None:
-    """Refuse columns that are neither those of trials nor those of wishes.
+    """Check that the columns are those of trials or those of requests.
 
     Raises:
-        RuleError: the message names what is missing and what is unknown.
+        RuleError: they are not; the message names missing and unknown columns.
     """
     required: tuple[str, ...] = WORDS
     allowed: tuple[str, ...] = (*WORDS, *OPTIONAL, *DRAW)
@@ -138,14 +138,14 @@ def unknown_words(
 def rows(
     connection: duckdb.DuckDBPyConnection, rule: Rule
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run a rule and return what the catalog lacks of what it returns: columns and rows.
+    """Run a rule, and return the columns and rows of its result that the catalog lacks.
 
     Of trials these are at most as many as the rule may still add, the first that it returns. Where
     their recipes are yet to be drawn the catalog lacks all of them. Of wishes they are those about
     trials that are not done and that nobody has said anything about.
 
     Raises:
-        RuleError: the rule is not as it must be, or DuckDB refuses it.
+        RuleError: the rule is invalid, or DuckDB refuses it.
     """
     query = select(connection, rule.query)
     try:
@@ -194,7 +194,7 @@ def _trials(
 
 
 def _wishes(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
-    """Return the wishes of a query about trials that are not done and that nobody spoke of."""
+    """Return the requests of a query about trials that are not done and have no request yet."""
     wishes = connection.execute(
         f"WITH returned AS (\n{query}\n), "
         "wished AS (SELECT CAST(trial AS BIGINT) AS id, CAST(wish AS VARCHAR) AS wish, "
@@ -215,9 +215,9 @@ def _wishes(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any
 
 
 def check_rule(connection: duckdb.DuckDBPyConnection, rule: Rule, seconds: float = SECONDS) -> None:
-    """Refuse a rule that could not be run, or whose trials have words that do not exist.
+    """Refuse a rule that cannot be run, or whose trials have unknown words.
 
-    It is run once, on the open connection, and nothing of what it returns is inserted.
+    It is run once, on the open connection, and its results are discarded.
 
     Raises:
         RuleError: the message names the rule and says what is wrong and what is allowed.
@@ -240,10 +240,10 @@ def check_rule(connection: duckdb.DuckDBPyConnection, rule: Rule, seconds: float
 
 
 def check_validation(connection: duckdb.DuckDBPyConnection, streams: Sequence[str]) -> None:
-    """Refuse one of these streams whose choices are to be made on a stream that does not exist.
+    """Refuse streams whose validation stream does not exist.
 
     Raises:
-        RuleError: the message names both and lists the streams that there are.
+        RuleError: the message names both, and lists the existing streams.
     """
     wrong = connection.execute(
         "SELECT name, validation FROM stream WHERE list_contains(?, name) "
@@ -263,11 +263,11 @@ def check_validation(connection: duckdb.DuckDBPyConnection, streams: Sequence[st
 def _check_sources(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Refuse a SELECT that reads anything but the catalog.
 
-    A pass of sync would stop it there, since it runs rules where no file and no network can be
-    reached. Here a person is told of it before the rule stands.
+    A pass of sync would refuse it too, since it runs rules without access to files and network.
+    Here it is refused before the rule is stored.
 
     Raises:
-        RuleError: the message names what the query reads.
+        RuleError: the message names the other source.
     """
     row = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
     tree = json.loads(row[0] if row else "{}")

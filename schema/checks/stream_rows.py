@@ -1,4 +1,4 @@
-"""Compare the rows of a sentence with each other: metrics and kinds, image sizes and backbones.
+"""Compare the rows of a sentence with each other: metrics with kinds, image sizes with backbones.
 
 Standard library only. What files say is compared in `schema/checks/compared.py`.
 """
@@ -16,26 +16,25 @@ from schema.words import nearest
 
 ROOT = Path(__file__).resolve().parents[2]
 RANKS = (1, 5)
-# How the metrics begin that learn from training pairs of each class
+# The beginning of metrics that need training pairs of each class
 FEWSHOT = "fewshot"
-# The ways of retrieval
+# The directions of retrieval
 WAYS: tuple[str, ...] = ("image_to_text_r", "text_to_image_r", "r", "index_r", "index_shifted_r")
 WAYS += ("all_image_to_text_r", "all_text_to_image_r", "all_r")
-# What evals/ measures of a dataset, by its kind; a test holds it equal to what the files there
-# yield.
+# The metrics of each kind of dataset; a test compares them with those that evals/ yields.
 METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("top1", "top5", "mean_per_class_recall", "fewshot4_top1", "fewshot16_top1"),
     "retrieval": tuple(f"{name}{rank}" for name in WAYS for rank in RANKS),
     "captions": (),
 }
-# The metric that takes so many candidates, and how many
+# The metric that needs a minimum number of candidates, and that number
 TOP_FEW, FEW = "top5", 5
-OPEN_CLIP_PX = 224  # of an open_clip configuration that says nothing
+OPEN_CLIP_PX = 224  # The image size of an open_clip configuration that names none
 Row = Mapping[str, Any]
 
 
 def objections(backbone: Row, stream: Row, mixture: Row) -> Iterator[str]:
-    """Yield why the rows of a sentence do not fit together, both sides named."""
+    """Yield messages on rows of a sentence that are incompatible."""
     yield from metric_objections(stream["suite"], stream["datasets"])
     datasets = list(stream["datasets"])
     pool = mixture.get("pretraining_dataset")
@@ -46,7 +45,7 @@ def objections(backbone: Row, stream: Row, mixture: Row) -> Iterator[str]:
 
 
 def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
-    """Yield what a sentence wants of a stream of shards that needs a table of its pairs."""
+    """Yield messages on options that need a table of pairs, which a stream of shards lacks."""
     streams = set()
     for dataset in stream["datasets"]:
         if dataset["params"].get("lanes"):
@@ -80,12 +79,12 @@ def lane_objections(stream: Row, mixture: Row) -> Iterator[str]:
 
 
 def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:
-    """Yield which members of a suite ask for a metric that is not measured of their datasets."""
+    """Yield messages on members of a suite whose metric is not measured for their dataset."""
     by_name = {dataset["name"]: dataset for dataset in datasets}
     for member in suite["members"]:
         dataset = by_name[member["dataset"]]
         kind, classes = dataset["kind"], len(dataset["classes"])
-        # Among the classes of a task, or of a whole suite, only an evaluation knows how many
+        # In the label spaces of a task or a suite, the number of classes is not known here
         if member["metric"] == TOP_FEW and member["label_space"] == "all" and classes < FEW:
             yield (
                 f"suite {suite['name']!r}: metric {TOP_FEW!r} of {member['dataset']!r}, which has "
@@ -103,9 +102,7 @@ def metric_objections(suite: Row, datasets: list[Row]) -> Iterator[str]:
 
 
 def size_objections(backbone: Row, datasets: list[Row]) -> Iterator[str]:
-    """Yield which datasets make images of another size than the backbone takes, where both are
-    known.
-    """
+    """Yield messages on datasets whose image size differs from the backbone's, if known."""
     taken = image_px_taken(backbone["architecture"])
     for dataset in datasets:
         px = image_px_made(dataset)
@@ -120,16 +117,15 @@ def size_objections(backbone: Row, datasets: list[Row]) -> Iterator[str]:
 
 
 def image_px_made(dataset: Row) -> int | None:
-    """Return the side of the images that a dataset row makes; None: its format has none."""
+    """Return the side of a dataset row's images in pixels; None if its format defines none."""
     px = dataset["params"].get("image_px", _default_px(dataset["format"]))
     return px if isinstance(px, int) else None
 
 
 def image_px_taken(architecture: str) -> int | None:
-    """Return the side of the images that an open_clip architecture takes; None: it is not known
-    here.
+    """Return the image size of an open_clip architecture in pixels; None if unknown.
 
-    `architecture`: a name of open_clip, whose files of configurations are read, or a configuration.
+    `architecture` is a name, whose configuration file in open_clip is read, or a configuration.
     """
     text: str | None = architecture
     if not architecture.lstrip().startswith("{"):
@@ -146,7 +142,7 @@ def image_px_taken(architecture: str) -> int | None:
 
 @cache
 def _configuration(name: str) -> str | None:
-    """Return the text of a configuration that open_clip ships, read without importing it."""
+    """Return the text of one of open_clip's configuration files, without importing open_clip."""
     spec = find_spec("open_clip")
     for folder in (spec and spec.submodule_search_locations) or ():
         file = Path(folder) / "model_configs" / f"{name.replace('/', '-')}.json"

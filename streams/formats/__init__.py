@@ -1,3 +1,3 @@
-"""How pairs are read: one file a format, one public dataclass in it, whose fields are the keys of
+"""The formats of datasets: one file each, with one public dataclass, whose fields are the keys of
 `dataset.params`.
 """

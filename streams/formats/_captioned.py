@@ -27,30 +27,31 @@ Columns = Sequence[tuple[str, str]]
 class Listed:
     """The images below a folder that tables give captions to, by path.
 
-    Filled row by row (`add`), then closed: what the tables name and is not there, and what is there
-    and in no table, is counted.
+    It is filled row by row (`add`), then closed. Images that tables name but are not there, and
+    files that are there but in no table, are counted.
     """
 
     def __init__(
         self, folder: Path, dataset: Mapping[str, Any], label: str, folders: Sequence[str]
     ) -> None:
-        """`label`: a column of labels; empty: the first folder of a path says the class, if it is
-        one.
+        """Start without images; `label` is the column of labels.
+
+        Where it is empty, the first folder of a path is the class, if it is among `folders`.
         """
         self.folder, self.label = folder, label
         self.classes, self.folders = list(dataset["classes"]), list(folders)
         self.unused, self.remarks = Unused(), list[str]()
         self.captions: dict[str, list[str]] = {}
         self.told: dict[str, Any] = {}
-        # The images whose rows hold no text.
+        # The images whose rows have no text.
         self.bare: set[str] = set()
-        # The files and folders of which everything is used or counted.
+        # The files and folders whose whole content is used or counted.
         self.covers: list[Path] = []
         self.names: list[str] = []
         self.labels: np.ndarray = np.empty(0, np.int64)
 
     def add(self, path: str, texts: list[str], label: Any) -> None:
-        """Give an image captions, behind those that it has from earlier rows."""
+        """Add captions to an image, after those of earlier rows."""
         if not texts:
             self.bare.add(path)
             return
@@ -58,9 +59,9 @@ class Listed:
         self.told.setdefault(path, label)
 
     def close(self, about: str, files: Sequence[str]) -> None:
-        """Keep the images that are there; `files`: what lies below the folder beside tables."""
+        """Keep the images that exist; `files` are all files below the folder but the tables."""
         present = set(files)
-        # What the tables name first, then what lies beside it: each is used or counted once.
+        # First the files that tables name, then all others: each is used or counted once.
         for path in sorted(self.captions.keys() | self.bare):
             if path not in present and not (self.folder / path).is_file():
                 self.unused.add(ABSENT, path)
@@ -72,7 +73,7 @@ class Listed:
                 self.unused.add(KINDS_OF_FILE, path)
             else:
                 self.unused.add(NO_CAPTION, path)
-        # An image elsewhere, named by an absolute path, whose rows hold no text.
+        # An image elsewhere, given by an absolute path, whose rows have no text.
         outside = self.bare - self.captions.keys() - present
         for path in sorted(outside):
             if (self.folder / path).is_file():
@@ -91,7 +92,7 @@ class Listed:
         return (self.folder / self.names[item]).read_bytes()
 
     def size(self, item: int) -> int:
-        """Return the bytes of the file."""
+        """Return the size of the file, in bytes."""
         return (self.folder / self.names[item]).stat().st_size
 
     def texts(self, item: int) -> list[str]:
@@ -102,7 +103,7 @@ class Listed:
 def rows_of_images(
     about: str, listed: Listed, table: Table, columns: Columns, start: str = "."
 ) -> None:
-    """Give the images of a table's rows their captions; `start`: the folder that paths begin at.
+    """Add the captions of a table's rows to their images; paths are relative to `start`.
 
     Raises:
         DatasetError: a column is missing.
@@ -120,9 +121,9 @@ def rows_of_images(
 
 
 def _number(label: Any, classes: Sequence[str]) -> Any:
-    """Return a label as a number where a CSV has it as digits, unless a class is called so.
+    """Return a label, as a number where a CSV has digits, unless a class has that name.
 
-    An empty cell is no label.
+    An empty cell gives None.
     """
     if not isinstance(label, str) or label in classes:
         return label

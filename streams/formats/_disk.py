@@ -1,4 +1,4 @@
-"""Arrays derived from a file and kept until it changes, and parts of files read by seek."""
+"""Arrays derived from a file and cached until it changes, and parts of files read by seek."""
 
 import fcntl
 import hashlib
@@ -14,15 +14,15 @@ import numpy as np
 from schema.files import fsync
 
 Arrays = dict[str, np.ndarray]
-# What reading a kept file raises where it is not there, or not as it was written
+# The errors of reading a cached file that is missing or damaged
 DAMAGES = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile)
 
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold a lock that one process of this machine has at a time; others wait for it.
+    """Hold a lock that only one process of this machine has at a time; others wait for it.
 
-    Where a file system has no locks nobody waits, and the same work may be done twice.
+    On a file system without locks nothing waits, and the same work may be done twice.
     """
     with file.open("ab") as lock:
         with suppress(OSError):
@@ -32,14 +32,14 @@ def locked(file: Path) -> Iterator[None]:
 
 @contextmanager
 def trying(file: Path) -> Iterator[bool]:
-    """Hold the same lock if nobody has it now; yields whether it is held."""
+    """Take the same lock if it is free; yields whether it was taken."""
     with file.open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             held = True
         except BlockingIOError:
             held = False
-        # As with `locked`: without locks nobody waits
+        # As in `locked`, without file locks the work may be done twice
         except OSError:
             held = True
         yield held
@@ -53,18 +53,18 @@ def version_of(file: Path, more: str) -> str:
 
 
 def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> Arrays:
-    """Return what `build` makes of a file, kept in `folder` until the file changes.
+    """Return the arrays that `build` derives from a file, cached in `folder` until it changes.
 
-    `more` is what else the arrays depend on. What was kept and is damaged is made again.
+    `more` names what else the arrays depend on. A damaged cache is rebuilt.
     """
     derived = folder / f"{file.stem}-{version_of(file, more)}.npz"
-    # A zip file knows the checksum of each of its members
+    # A zip file has a checksum of each member, so damage is noticed
     with suppress(*DAMAGES):
         return _read(derived)
-    # Before anything is written: a file that is not whole leaves nothing behind
+    # Built before anything is written, so that an error leaves no file behind
     arrays = build()
     folder.mkdir(parents=True, exist_ok=True)
-    # Written aside, flushed, then moved: whoever reads meets a whole file or none.
+    # Written to a temporary file, flushed, then moved, so that a reader sees a whole file or none.
     aside = folder / f".aside-{uuid4().hex}"
     with aside.open("wb") as out:
         np.savez(out, **arrays)  # type: ignore[arg-type]
@@ -76,7 +76,7 @@ def cached(folder: Path, file: Path, more: str, build: Callable[[], Arrays]) -> 
 
 
 def _read(file: Path) -> Arrays:
-    # Opened here: numpy would leave open what it cannot read
+    # Opened here, as numpy leaves a file open that it cannot read
     with file.open("rb") as opened, np.load(opened) as arrays:
         return dict(arrays)
 
@@ -89,7 +89,7 @@ def span(file: Path, offset: int, size: int) -> bytes:
 
 
 def saved(file: Path, array: np.ndarray) -> None:
-    """Write an array aside and move it into place."""
+    """Write an array to a temporary file and move it into place."""
     aside = file.parent / f".aside-{uuid4().hex}"
     with aside.open("wb") as out:
         np.save(out, array)

@@ -1,9 +1,10 @@
 """The headers of a tar shard, read in one pass when the shard arrives: where its pairs lie.
 
 A header is 512 bytes (POSIX ustar): a name of 100, a size in octal at 124, a kind at 156, a prefix
-of the name at 345. Shards as the tools write them have nothing else but times of a fraction of a
-second, in a header before (pax). A long name, a large size or anything else that takes more is left
-to `tarfile`, which knows all of it and takes ten times as long. So no index is kept on the disk.
+of the name at 345. Shards written by the usual tools have at most one more header per member, a pax
+header with fractional times. Shards with long names, large sizes or other extensions are read by
+`tarfile`, which takes ten times as long. Reading headers is so fast that no index is kept on the
+disk.
 """
 
 import mmap
@@ -28,9 +29,10 @@ Where = tuple[int, int, int, int]
 
 
 def pairs_of(file: Path, image: str, text: str) -> list[tuple[str, Where]]:
-    """Return the keys of a shard's pairs and where they lie, in the order of its samples.
+    """Return the keys of a shard's pairs and their positions, in the order of its samples.
 
-    `image`: the ending of the image; empty: that of a kind of picture. `text`: that of the text.
+    `image` is the ending of the image member; empty: that of any kind of picture. `text` is the
+    ending of the text member.
 
     Raises:
         DatasetError: not a whole, uncompressed tar.
@@ -74,7 +76,7 @@ def headers(file: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def _plain(file: Path) -> list[tuple[str, int, int]] | None:
-    """Return the files of a tar whose members have one header each; None: some have more."""
+    """Return the files of a tar whose members have one header each; None if some have more."""
     files, at = list[tuple[str, int, int]](), 0
     size_bytes = file.stat().st_size
     if size_bytes < HEADER:
@@ -85,13 +87,13 @@ def _plain(file: Path) -> list[tuple[str, int, int]] | None:
             if not name[0]:
                 # Two empty blocks end a tar; whatever follows is padding
                 return files
-            # With a prefix the name goes on elsewhere
+            # With a prefix the name is split over two fields
             if prefix or sign != SIGN or kind not in KINDS or name[-1]:
                 return None
             try:
                 name = name[: name.index(0)].decode()
                 size = int(digits[:11], 8)
-            # No UTF-8, or a number in base 256
+            # The name is not UTF-8, or the size is in base 256
             except ValueError:
                 return None
             if at + HEADER + size > size_bytes:
@@ -105,12 +107,12 @@ def _plain(file: Path) -> list[tuple[str, int, int]] | None:
             at += HEADER + -(-size // HEADER) * HEADER
     if at < size_bytes:
         raise _cut_off(file, "a header")
-    # Without the blocks that end it: cut off between two members, or by a careless tool
+    # Without final blocks: cut off between two members, or written without them
     return None
 
 
 def _cut_off(file: Path, within: str) -> DatasetError:
-    """Return the error of a tar that ends too early."""
+    """Return the error for a tar that ends within something (`within`)."""
     return DatasetError(
         f"{file} is not a whole, uncompressed tar file (it ends within {within}). Fetch it again, "
         "or unpack it."

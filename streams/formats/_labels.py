@@ -1,9 +1,8 @@
-"""The numbers of classes: as files say them, and the captions that a row's templates make of their
-names.
+"""Class numbers in files, their match with a row's classes, and captions from templates.
 
-Where files name their classes too, those names and the row's are compared. The same names in
-another order are followed by name. A name that stands at another number in the file is a
-contradiction: one of the two sides is wrong, and training would teach crows as gulls.
+Where files name their classes, these names are compared with the row's. If both have the same names
+in another order, numbers are mapped by name. If only some names are at other numbers, row and files
+contradict each other: one is wrong, and training would label crows as gulls.
 """
 
 import re
@@ -15,22 +14,22 @@ import numpy as np
 from streams import ContradictionError, DatasetError
 from streams.formats._unused import first_names
 
-# What a row that has no templates is read with.
+# The template of a row that has none.
 TEMPLATE = "a photo of a {}"
-# How many names of each side an error gives.
+# The most names of each side in an error.
 SHOWN = 6
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
 
 
 def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: str) -> list[int]:
-    """Return the row's number for each number of a file that names its classes.
+    """Return the row's class number for each class number of a file.
 
-    `classes`: of the row. `named`: of the file, which is called `where` in messages; none: the
-    numbers are the row's.
+    `classes` are the row's names and `named` the file's; where the file names none, the numbers are
+    the row's. Messages call the file `where`.
 
     Raises:
-        ContradictionError: the two sides have another number of classes, or name the same class by
-            another number.
+        ContradictionError: row and file have different numbers of classes, or the same class at
+            different numbers.
     """
     numbers = list(range(len(classes)))
     if not named or not classes or list(named) == list(classes):
@@ -58,7 +57,7 @@ def order_of(about: str, classes: Sequence[str], named: Sequence[str], where: st
 
 
 def renamed(classes: Sequence[str], named: Sequence[str], where: str) -> list[str]:
-    """Return a sentence if the row calls classes otherwise than a file does; else nothing."""
+    """Return a remark if the row's class names differ from the file's, as a list; else []."""
     if not named or not classes or sorted(named) == sorted(classes):
         return []
     pairs = zip(classes, named, strict=False)
@@ -76,12 +75,13 @@ def renamed(classes: Sequence[str], named: Sequence[str], where: str) -> list[st
 def label_numbers(
     about: str, labels: Sequence[Any], classes: Sequence[str], order: Sequence[int] = ()
 ) -> np.ndarray:
-    """Return (N,) int64: None as -1, names by their place among the classes, numbers by `order`.
+    """Convert labels to the row's class numbers, (N,) int64; None becomes -1.
 
-    `order`: the row's number for each number of the file; a number beyond it stays as it is.
+    Names become their index among the classes. Numbers are mapped by `order`, which holds the row's
+    number for each number of the file; numbers beyond it are kept.
 
     Raises:
-        DatasetError: a name that is no class, or what is neither a name nor a number.
+        DatasetError: a name that is no class, or a label that is neither a name nor a number.
     """
     number = _numbers_of(classes)
     places = []
@@ -96,7 +96,7 @@ def label_numbers(
             places.append(number[label])
         elif isinstance(label, int | float) and label == int(label):
             place = int(label)
-            # A number beyond the order stays, and is refused with the name of its item later.
+            # A number beyond the order is kept, and later refused with the name of its item.
             if 0 <= place < len(order):
                 place = order[place]
             places.append(place)
@@ -108,13 +108,12 @@ def label_numbers(
 
 
 def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[int], str]) -> None:
-    """Refuse a label that is no number of a class, where the row names classes; labels (N,).
+    """Check that all labels (N,) are class numbers, where the row names classes.
 
     Raises:
-        DatasetError: gives the `name` of the first item with such a label, and the numbers there
-            are.
+        DatasetError: one is not; gives the `name` of the first such item, and the allowed numbers.
     """
-    # One number that stands for all labels is looked at once
+    # A single label that stands for all is checked once
     some = labels if any(labels.strides) else labels[:1]
     outside = np.flatnonzero((some < -1) | (some >= classes))
     if classes and len(outside):
@@ -126,15 +125,14 @@ def check_labels(about: str, classes: int, labels: np.ndarray, name: Callable[[i
 
 
 def without_classes(count: int) -> np.ndarray:
-    """Return (N,) int64 for pairs without a class: one -1 that stands for all of them."""
+    """Return -1 for each of `count` pairs, (N,) int64, as one number that stands for all."""
     return np.broadcast_to(np.int64(-1), (count,))
 
 
 def by_label(
     dataset: Mapping[str, Any], classes: Sequence[str], labels: np.ndarray
 ) -> list[list[str]]:
-    """Return the captions of each label: every template of the row with the class name; labels
-    (N,).
+    """Return the captions of each label: every template of the row with the class name.
 
     Raises:
         DatasetError: a label without a class.
@@ -155,19 +153,19 @@ def by_label(
 
 
 def _contradiction(classes: Sequence[str], named: Sequence[str]) -> int | None:
-    """Return the first number at which the row and a file mean different classes; None: none is
-    known.
+    """Return the first number at which the row and a file have different classes; None if none.
 
-    Names are compared as words, without case, blanks and underscores. A name that the file writes
-    exactly so at another number is enough. Names that only share their words (`annual crop land`
-    and `AnnualCrop`) count when more of them stand at another number than at their own.
+    Names are compared as words, ignoring case, blanks and underscores. One name of the row that the
+    file has, exactly so, at another number is a contradiction. Names that only share words (`annual
+    crop land` and `AnnualCrop`) are one when more of them match at another number than at their
+    own.
     """
     ours, theirs = list(map(_words, classes)), list(map(_words, named))
     at = {"".join(words): place for place, words in enumerate(theirs)}
     for place, words in enumerate(ours):
         if at.get("".join(words), place) != place and "".join(theirs[place]) != "".join(words):
             return place
-    # A single new name may look like another class by chance; most of them do not.
+    # A single new name may resemble another class by chance, but most names do not.
     apart, together = [], 0
     for place, words in enumerate(ours):
         if _alike(words, theirs[place]):
@@ -183,14 +181,12 @@ def _numbers_of(names: Sequence[str]) -> dict[str, int]:
 
 
 def _words(name: str) -> list[str]:
-    """Return the words of a name in small letters: `AnnualCrop`, `annual_crop` and `annual crop`
-    alike.
-    """
+    """Return a name's words in lower case: the same for `AnnualCrop` and `annual_crop`."""
     return [word.casefold() for word in WORD.findall(name)] or [name]
 
 
 def _alike(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Tell whether all words of one name are among those of the other."""
+    """Return whether all words of one name are among those of the other."""
     return set(words) <= set(others) or set(others) <= set(words)
 
 

@@ -1,6 +1,6 @@
-"""Many names, such as the paths of images or shards, without a text of Python for each of them.
+"""A compact list of many names, such as paths of images, without a Python string for each.
 
-A list of texts takes 57 bytes more for each name than its letters; here it is 8.
+A list of strings takes 57 bytes per name beside its letters; this takes 8.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class PackedNames(Sequence[str]):
-    """N names in one piece of memory."""
+    """A read-only sequence of N names, stored in one piece of memory."""
 
     def __init__(self, names: Iterable[str]) -> None:
         joined, at = bytearray(), array("q", [0])
@@ -21,7 +21,7 @@ class PackedNames(Sequence[str]):
             joined += os.fsencode(name)
             at.append(len(joined))
         self.joined = bytes(joined)
-        # (N + 1,) int64: where each begins, and the end
+        # (N + 1,) int64: the offset of each name, and the end
         self.at: np.ndarray = np.frombuffer(at, np.int64)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The shards of a stream that are at hand: opened when a pair of theirs is drawn.
+"""The open shards of a stream, each opened when one of its pairs is first drawn.
 
 Shapes: B pairs asked for, S shards.
 """
@@ -13,12 +13,12 @@ from streams import DatasetError
 from streams.formats._shard_counts import Counts, Tally
 from streams.formats._unused import printable
 
-# Shards whose tables are held where nobody said how many are at hand.
+# The default number of shards that are kept open.
 HELD = 64
 
 
 class Shard(Protocol):
-    """One shard that has arrived."""
+    """The interface of a shard that is on this machine, with its table of pairs."""
 
     def __len__(self) -> int: ...
 
@@ -31,65 +31,65 @@ class Shard(Protocol):
         ...
 
     def key(self, place: int) -> str:
-        """Return what a pair is called in its shard; for messages, as it may be read anew."""
+        """Return a pair's name in its shard, for messages; it may have to be read from the file."""
         ...
 
 
 class Shards(Protocol):
-    """The S shards of a split, by number."""
+    """The interface of the S shards of a split, accessed by number."""
 
     @property
     def sizes(self) -> np.ndarray:
-        """Return (S,): how many pairs each has, by the list."""
+        """Return the number of pairs of each shard according to the list, (S,)."""
         ...
 
     @property
     def digest(self) -> str:
-        """Return what changes with the shards, their order or their sizes."""
+        """Return a digest of the shards' names, order and sizes."""
         ...
 
     def open(self, shard: int) -> Shard:
-        """Return a shard, fetched where it is not here."""
+        """Open a shard, after fetching it if needed."""
         ...
 
     def fetch(self, shards: Sequence[int]) -> None:
-        """Have shards here, side by side."""
+        """Fetch shards in parallel, and wait for them."""
         ...
 
     def expect(self, shards: Sequence[int]) -> None:
-        """Have shards here soon."""
+        """Begin to fetch shards in the background."""
         ...
 
     def name(self, shard: int) -> str:
-        """Return what a shard is called in messages."""
+        """Return a shard's name in messages."""
         ...
 
 
 class OpenShards:
-    """The shards that were used last, and where a pair lies by its number."""
+    """The most recently used shards, and the shard and place of each pair number."""
 
     def __init__(self, shards: Shards, tally: Tally) -> None:
         self.shards, self.tally = shards, tally
         self.sizes = shards.sizes
-        # (S,) int64: the number behind the last pair of each shard
+        # (S,) int64: one more than the number of the last pair of each shard
         self.ends: np.ndarray = np.cumsum(self.sizes, dtype=np.int64)
         self.opened: OrderedDict[int, Shard] = OrderedDict()
         self.held = HELD
 
     def hold(self, shards: int) -> None:
-        """Keep the tables of so many shards, those that were used last."""
+        """Keep as many shards open as `shards`, the most recently used."""
         self.held = max(shards, 1)
 
     def place(self, index: int) -> tuple[int, int]:
-        """Return in which shard a pair is, and which of its list it is."""
+        """Return the shard of a pair, and the pair's place in the shard's list."""
         shard = int(np.searchsorted(self.ends, index, side="right"))
         return shard, index - int(self.ends[shard] - self.sizes[shard])
 
     def at(self, index: int) -> tuple[Shard, int]:
-        """Return the shard of a pair, and which of the pairs that it has stands for it.
+        """Return the open shard of a pair, and the place in it of the pair or of its replacement.
 
         Raises:
-            DatasetError: it has none, or cannot be had.
+            DatasetError: the shard has no pairs, or cannot be fetched.
         """
         number, place = self.place(index)
         shard = self.open(number)
@@ -106,14 +106,14 @@ class OpenShards:
         return shard.texts(place)
 
     def every_text(self) -> Iterator[str]:
-        """Yield every caption, shard after shard, without reading a picture."""
+        """Yield every caption, shard by shard, without reading pictures."""
         for number in np.flatnonzero(self.sizes).tolist():
             shard = self.open(number)
             for place in range(len(shard)):
                 yield from shard.texts(place)
 
     def names(self, index: int) -> list[str]:
-        """Return what a pair is called in messages, unless enough are named already."""
+        """Return a pair's name for messages, as a list; [] once enough pairs have been named."""
         if not self.tally.wants_names:
             return []
         number, _ = self.place(index)
@@ -121,10 +121,10 @@ class OpenShards:
         return [printable(f"{self.shards.name(number)}/{shard.key(place)}")]
 
     def arrive(self, indices: np.ndarray) -> None:
-        """Open the shards of some pairs, those that are not here side by side; indices (B,)."""
+        """Open the shards of the pairs `indices` (B,); missing ones are fetched in parallel."""
         numbers = np.unique(np.searchsorted(self.ends, indices, side="right")).tolist()
         missing = [number for number in numbers if number not in self.opened]
-        # All of them at once, whatever is held
+        # All are kept open together, even beyond the usual number
         self.held = max(self.held, len(numbers))
         if len(missing) > 1:
             self.shards.fetch(missing)
@@ -132,7 +132,7 @@ class OpenShards:
             self.open(number)
 
     def open(self, number: int) -> Shard:
-        """Return a shard, opened if it is not at hand."""
+        """Return a shard, opened if it is not open yet."""
         shard = self.opened.get(number)
         if shard is None:
             shard = self.opened[number] = self.shards.open(number)

@@ -1,4 +1,4 @@
-"""Where a dataset lies: the place that its row names, and the files that a part of it means."""
+"""Locations of datasets: the path that a row names, and the files of a split."""
 
 import os
 import re
@@ -9,24 +9,24 @@ from typing import Any, Protocol
 from streams import DatasetError
 from streams.formats._unused import first_names
 
-# A path with one of these signs is a pattern.
+# A path with one of these characters is a pattern.
 SIGNS = "*?["
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-# How many files of a range an error names.
+# The most files of a range that an error names.
 SHOWN = 3
 
 
 class Form(Protocol):
-    """The params that every format of files has."""
+    """The params that every format of files has, as an interface."""
 
     @property
     def train(self) -> Any:
-        """Return where the training pairs are, as the format says it."""
+        """Return where the training pairs are; its meaning depends on the format."""
         ...
 
     @property
     def test(self) -> Any:
-        """Return where the test pairs are; the same place as `train`: `test_share` splits it."""
+        """Return where the test pairs are; if it equals `train`, `test_share` splits that."""
         ...
 
     @property
@@ -46,7 +46,7 @@ class Form(Protocol):
 
 
 def place(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
-    """Return where the row says the dataset lies; `contents` says what should be there.
+    """Return the path of the dataset's location; messages say that it should hold `contents`.
 
     Raises:
         DatasetError: no location, an address, or nothing there.
@@ -57,9 +57,10 @@ def place(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
 def place_and_pattern(
     dataset: Mapping[str, Any], data: Path, pattern: str, contents: str
 ) -> tuple[Path, str]:
-    """Return a folder, and the files in it that are meant: a name, a pattern or a range in braces.
+    """Return a folder, and its files that are meant: a name, a pattern or a range in braces.
 
-    A location may itself be a file, a pattern or a range; `pattern` is the sub-location of a split.
+    The location may itself be a file, a pattern or a range; `pattern` is the sub-location of a
+    split.
 
     Raises:
         DatasetError: as `place`.
@@ -77,7 +78,7 @@ def place_and_pattern(
 
 
 def located(dataset: Mapping[str, Any], data: Path, contents: str) -> Path:
-    """Return the path that a row's location means, whether or not something is there.
+    """Return the path of a row's location, whether or not it exists.
 
     Raises:
         DatasetError: no location, or an address.
@@ -113,25 +114,25 @@ def there(about: str, path: Path, contents: str) -> Path:
 
 
 def part(form: Form, split: str) -> Any:
-    """Return where the form says that a split is."""
+    """Return a split's sub-location, `train` or `test` of the form."""
     return form.train if split == "train" else form.test
 
 
 def is_pattern(pattern: str) -> bool:
-    """Tell whether a path stands for several."""
+    """Return whether a path stands for several files."""
     return any(sign in pattern for sign in SIGNS) or RANGE.search(pattern) is not None
 
 
 def expanded(pattern: str) -> list[str]:
-    """Return the paths or addresses that numbers in braces stand for, in their order.
+    """Return the paths or addresses that a range of numbers in braces stands for, in order.
 
-    A number has as many digits as the first one is written with.
+    Numbers have as many digits as the first one is written with.
     """
     return list(each_of(pattern))
 
 
 def each_of(pattern: str) -> Iterator[str]:
-    """Yield what `expanded` returns, one after the other: there may be millions."""
+    """Yield the results of `expanded` one by one, as there may be millions."""
     numbers = RANGE.search(pattern)
     if numbers is None:
         yield pattern
@@ -200,5 +201,5 @@ def files_below(folder: Path, name: str = "") -> list[str]:
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether a relative path is a hidden file, or lies in a hidden folder."""
+    """Return whether a relative path is a hidden file, or lies in a hidden folder."""
     return any(step.startswith(".") for step in path.split("/"))

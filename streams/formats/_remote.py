@@ -1,14 +1,15 @@
-"""Files by address: fetched whole, and read like any other.
+"""Files at an address: fetched whole, then read like local files.
 
 An address is http://, https://, file://, s3:// or gs://, and numbers in braces stand for many:
-`https://host/pool/{00000..00127}.tar`. Buckets are read by fsspec, of the extras `s3` and `gs`;
-the others by the standard library, so that they need no package. No command is run (`pipe:`),
-because a row of a catalog may come from anyone. Credentials come from the environment alone: those
-of AWS and Google by their own variables, those of a web server from a netrc file, by host, and they
-are not carried to another host. No message repeats one.
+`https://host/pool/{00000..00127}.tar`. Buckets are read by fsspec, of the extras `s3` and `gs`; the
+others by the standard library, so that they need no package. No command is run (`pipe:`), because a
+row of a catalog may come from anyone. Credentials come from the environment only: those of AWS and
+Google from their own variables, those of a web server from a netrc file, by host, and they are not
+sent to another host. Messages never contain them.
 
-A file is written aside, flushed and moved into place when it is whole: as long as the server said,
-or as the bucket says. So what has been killed, cut off or filled the disk is never used.
+A file is written under a temporary name, flushed, and moved into place when it is whole, that is as
+long as the server or the bucket says. So a download that was killed, cut off or filled the disk is
+never used.
 """
 
 import base64
@@ -30,45 +31,45 @@ from schema.files import fsync
 from streams import DatasetError
 from streams.formats._disk import locked
 
-# What each extra package of buckets is called in pyproject.toml
+# The extra in pyproject.toml that installs each kind of bucket's package
 EXTRAS = {"s3": "s3", "gs": "gs"}
 SCHEMES = ("http://", "https://", "file://", "s3://", "gs://")
 # The pause doubles after each try.
 TRIES, PAUSE_S, SILENCE_S = 4, 1.0, 60.0
 CHUNK_BYTES = 1 << 20
-# Answers of a server that says no for good, beside those that ask for another try.
+# Statuses from 400 to 499 after which another try may succeed; the others are final.
 TRY_AGAIN = (408, 425, 429)
-# Names of variables whose values are secrets, and how short one may be and still be hidden.
+# Parts of the names of variables that hold secrets; and the shortest value that is hidden.
 SECRET = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "AUTHORIZATION")
 SHORTEST_SECRET = 6
-# Told how many bytes will be written before any is; raises where there is no room.
+# Called with the number of bytes before they are written; raises where there is no room.
 Room = Callable[[int], None]
 
 
 class DeniedError(OSError):
-    """A file that will not be had by another try."""
+    """A file cannot be fetched, and another try would not help."""
 
 
 class AbsentError(DatasetError):
-    """A file that is not at its address, or that this machine has no right to."""
+    """A file does not exist at its address, or this machine may not read it."""
 
 
 def is_address(location: str) -> bool:
-    """Tell whether a location is one that can be fetched."""
+    """Return whether a location is an address that can be fetched."""
     return location.startswith(SCHEMES)
 
 
 def fetched(about: str, address: str, folder: Path) -> Path:
-    """Return the local copy of a file, whole or not there; what is there is not asked for anew.
+    """Return the local copy of a file, fetched if it is not there yet.
 
     Raises:
-        DatasetError: it could not be had after several tries, or not at all; names the address and
-            the last reason.
+        DatasetError: it could not be fetched, in one or several tries; names the address and the
+            last reason.
     """
     copy = folder / copy_name(address)
     if not copy.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        # One process fetches it for all
+        # One process fetches the file, and the others wait for it
         with locked(folder / f".lock-{copy.name[:2]}"):
             if not copy.exists():
                 fetch(about, address, copy)
@@ -76,7 +77,7 @@ def fetched(about: str, address: str, folder: Path) -> Path:
 
 
 def copy_name(address: str) -> str:
-    """Return what the copy of a file is called: 16 hex digits of its address, and its name."""
+    """Return the name of a file's copy: 16 hex digits of a hash of its address, and its name."""
     key = hashlib.sha256(address.encode()).hexdigest()[:16]
     return f"{key}-{address.rpartition('/')[2]}"
 
@@ -84,7 +85,7 @@ def copy_name(address: str) -> str:
 def fetch(
     about: str, address: str, copy: Path, aside: Path | None = None, room: Room | None = None
 ) -> None:
-    """Fetch a file to `copy`, by way of `aside` in the same folder.
+    """Fetch a file to `aside`, then move it to `copy` in the same folder.
 
     Raises:
         DatasetError: as `fetched`; `room` may raise it too.
@@ -95,7 +96,7 @@ def fetch(
         try:
             try:
                 _copied(address, aside, room)
-                # Only a whole file is moved into place, so that what is there needs no check
+                # Only a whole file is moved into place, so that existing copies need no check
                 fsync(aside)
                 aside.replace(copy)
                 fsync(copy.parent)
@@ -107,7 +108,7 @@ def fetch(
         # URLError, and the error of a connection that ends, are OSErrors
         except (OSError, ValueError) as problem:
             if isinstance(problem, DeniedError) or tries == TRIES:
-                # The error behind it may hold the secret that its words are rid of
+                # The original error may contain the secret that is removed from its message
                 kind = AbsentError if isinstance(problem, DeniedError) else DatasetError
                 raise kind(
                     f"{about}: {address} cannot be fetched ({tries} "
@@ -119,11 +120,11 @@ def fetch(
 
 
 def _any_room(size_bytes: int) -> None:
-    """Take no room for a file: it may have as many bytes as it has."""
+    """Allow a file of any size."""
 
 
 def without_secrets(text: str) -> str:
-    """Return a text without the values of the environment's variables that hold secrets."""
+    """Return a text without the values of environment variables that hold secrets."""
     for name, value in os.environ.items():
         if len(value) >= SHORTEST_SECRET and any(word in name.upper() for word in SECRET):
             text = text.replace(value, "***")
@@ -131,10 +132,10 @@ def without_secrets(text: str) -> str:
 
 
 def _copied(address: str, aside: Path, room: Room) -> None:
-    """Write a file aside.
+    """Download a file to `aside`.
 
     Raises:
-        DeniedError: it is not there, or may not be had.
+        DeniedError: it does not exist, or may not be read.
         OSError: it ended before it was whole.
     """
     scheme = address.partition("://")[0]
@@ -149,60 +150,60 @@ def _copied(address: str, aside: Path, room: Room) -> None:
             written = _written(answer, aside)
     except urllib.error.HTTPError as problem:
         denied = 400 <= problem.code < 500 and problem.code not in TRY_AGAIN
-        # The error holds the answer open, and with it the address that it was sent on to
+        # The error keeps the response open, and contains the address of a redirect
         problem.close()
         raise (DeniedError if denied else OSError)(str(problem)) from None
-    # What is no answer of HTTP, or ended within a part whose length was said
+    # The response is no HTTP, or ended within a chunk
     except http.client.HTTPException as problem:
         raise OSError(f"{type(problem).__name__}: {problem}") from None
     _check_length(written, None if length is None else int(length))
 
 
 def _written(answer: Any, aside: Path) -> int:
-    """Write what an answer brings to a file, and return how many bytes that were."""
-    # It may be there already, as long as it will be, so that its room is taken
+    """Write the body of a response to a file, and return its number of bytes."""
+    # The file may exist already at its final size, to reserve its room
     with aside.open("r+b" if aside.exists() else "wb") as out:
         shutil.copyfileobj(answer, out, CHUNK_BYTES)
         return out.tell()
 
 
 def _check_length(written: int, length: int | None) -> None:
-    """Refuse a file that ended early.
+    """Check that a file has its announced length, where one was announced.
 
     Raises:
-        OSError: says where.
+        OSError: it ended early; says where.
     """
     if length is not None and written != length:
         raise OSError(f"it ended after {written:,} of {length:,} bytes")
 
 
 def _asked(address: str) -> urllib.request.Request:
-    """Return the request of a file, with what a netrc file says of its host."""
+    """Return the request for a file, with the credentials of its host from a netrc file."""
     request = urllib.request.Request(address)
     host = urllib.parse.urlsplit(address).hostname
     if host is None:
         return request
     try:
         known = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
-    # There is none, or one that others may read
+    # There is no netrc file, or one that other users may read
     except (OSError, netrc.NetrcParseError):
         return request
     if known is not None:
         login = base64.b64encode(f"{known[0]}:{known[2]}".encode()).decode()
-        # A redirect may lead to another host, which must not see it
+        # A redirect may lead to another host, which must not receive the credentials
         request.add_unredirected_header("Authorization", f"Basic {login}")
     return request
 
 
 def _from_bucket(address: str, scheme: str, aside: Path, room: Room) -> None:
-    """Write a file of a bucket aside, by fsspec.
+    """Download a file of a bucket to `aside`, by fsspec.
 
     Raises:
-        DeniedError: it is not there, may not be had, or the package of such buckets is missing.
+        DeniedError: it does not exist, may not be read, or the package of such buckets is missing.
         OSError: anything else.
     """
     try:
-        # Imported here, as few need it
+        # Imported here, as few datasets need it
         import fsspec
 
         system, path = fsspec.core.url_to_fs(address)
@@ -220,7 +221,7 @@ def _from_bucket(address: str, scheme: str, aside: Path, room: Room) -> None:
         raise DeniedError(str(problem) or type(problem).__name__) from None
     except (DatasetError, OSError):
         raise
-    # Each kind of bucket has errors of its own, as where no credentials are found
+    # Each kind of bucket has its own errors, for example where no credentials are found
     except Exception as problem:  # noqa: BLE001
         raise OSError(f"{type(problem).__name__}: {problem}") from None
     _check_length(written, length)

@@ -1,7 +1,7 @@
-"""Parquet files as a stream of shards: a row group is a shard, read where it lies, without a copy.
+"""Parquet files as a stream of shards: a row group is a shard, read in place, without a copy.
 
-A Parquet file gives a row only with the row group around it. A lane takes all rows of its row
-groups before it goes on, so each is read once in an epoch; those at hand are held in memory.
+A Parquet file can only be read by whole row groups. A lane takes all rows of its row groups before
+it moves on, so each is read once per epoch; open ones are held in memory.
 
 Shapes: S row groups.
 """
@@ -20,7 +20,7 @@ from streams.formats._tables import texts_of
 
 
 class RowGroups:
-    """The S row groups of Parquet files, by number."""
+    """The S row groups of Parquet files, accessed by number."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class RowGroups:
         columns: tuple[str, str, str],
         named: Sequence[Sequence[str]],
     ) -> None:
-        """`columns`: of the images, of the captions and of the labels; empty where there is none.
+        """Index the files; `columns` are those of images, captions and labels, empty if none.
 
-        `named`: the class names that each file notes.
+        `named` are the class names stored in each file.
         """
         self.files, self.columns, self.named = list(files), columns, list(named)
         self.about, self.classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
@@ -44,7 +44,7 @@ class RowGroups:
             for group in range(about.num_row_groups):
                 sizes.append(about.row_group(group).num_rows)
         self.sizes: np.ndarray = np.array(sizes, np.int32)
-        # (F + 1,) int64: the number of the first row group of each file, and the end
+        # (F + 1,) int64: the number of the first row group of each of F files, and the end
         self.first: np.ndarray = np.cumsum([0, *groups], dtype=np.int64)
         self.by_label: list[list[str]] = []
         if not columns[1]:
@@ -53,7 +53,7 @@ class RowGroups:
 
     @property
     def digest(self) -> str:
-        """Return what changes with the files, their order or their row groups."""
+        """Return a digest of the files' names, order and row groups."""
         content = hashlib.sha256("\n".join(self.stems).encode(errors="surrogateescape"))
         content.update(self.first.tobytes() + self.sizes.tobytes())
         return content.hexdigest()[:32]
@@ -62,7 +62,7 @@ class RowGroups:
         """Return a row group, read from its file."""
         file, group = self._place(shard)
         image, caption, label = self.columns
-        # Of labels only what captions are made from is read
+        # Labels are read only if captions are made from them
         columns = [image, caption or label]
         with pq.ParquetFile(self.files[file]) as opened:
             table = opened.read_row_group(group, columns=columns)
@@ -81,12 +81,12 @@ class RowGroups:
         """Do nothing: they are here."""
 
     def name(self, shard: int) -> str:
-        """Return what a row group is called in messages."""
+        """Return a row group's name in messages."""
         file, group = self._place(shard)
         return f"{self.stems[file]}, row group {group}"
 
     def _place(self, shard: int) -> tuple[int, int]:
-        """Return in which file a row group is, and which of its row groups."""
+        """Return the number of a row group's file, and its number in that file."""
         file = int(np.searchsorted(self.first, shard, side="right")) - 1
         return file, shard - int(self.first[file])
 
@@ -101,7 +101,7 @@ class RowGroup:
         labels: np.ndarray | None,
         by_label: Sequence[list[str]],
     ) -> None:
-        """`captions`, or `labels` (n,) whose captions are `by_label`."""
+        """Hold images with `captions`, or with `labels` (n,) whose captions are `by_label`."""
         self.images, self.captions = images, captions
         self.labels, self.by_label = labels, by_label
         if captions is not None:
@@ -115,13 +115,13 @@ class RowGroup:
         return len(self.rows)
 
     def read(self, place: int) -> bytes:
-        """Return the bytes in the image column; none where only a path is there."""
+        """Return the bytes in the image column; empty where the cell has only a path."""
         cell = self.images[int(self.rows[place])].as_py()
         image = cell.get("bytes") if isinstance(cell, dict) else cell
         return image or b""
 
     def texts(self, place: int) -> list[str]:
-        """Return the caption column, or the row's templates."""
+        """Return the captions of a row: from its column, or from the templates."""
         row = int(self.rows[place])
         if self.captions is not None:
             return texts_of(self.captions[row].as_py())
@@ -129,5 +129,5 @@ class RowGroup:
         return list(self.by_label[int(self.labels[row])])
 
     def key(self, place: int) -> str:
-        """Return what a pair is called in its row group."""
+        """Return a pair's name in its row group."""
         return f"row {self.rows[place]}"

@@ -1,5 +1,5 @@
-"""The samples of a tar shard: which members are an image, a caption and a class, and what is left
-over.
+"""The samples of a tar shard: which members are an image, a caption and a class, and which are not
+used.
 """
 
 import json
@@ -21,24 +21,24 @@ from streams.formats._unused import (
 )
 from streams.pictures import SUFFIXES
 
-# The members of a sample by their endings: where each begins, and its size in bytes.
+# The members of a sample by ending: the offset of each, and its size in bytes.
 Parts = dict[str, tuple[int, int]]
 
 
 def index_of(file: Path, image: str, caption: str) -> Arrays:
-    """Return where a shard's pairs lie, in the order of its samples, and what is no pair.
+    """Return the positions of a shard's pairs, in the order of its samples, and what is unused.
 
-    `image`: the ending of the image; empty: that of a kind of picture. `caption`: as in the row's
-    params.
+    `image` is the ending of the image member; empty: that of any kind of picture. `caption` is as
+    in the row's params.
 
     Raises:
-        DatasetError: a shard that is not whole, or a class that is no number.
+        DatasetError: the shard is incomplete, or a class is no number.
     """
     unused = Unused()
     samples = samples_of(file, unused)
     text = ".cls" if caption == "templates" else f".{caption.partition(':')[0]}"
     keys, labels, spans = [], [], []
-    # A sample is a pair, or is counted with the reason why it is none; so is each further picture.
+    # A sample that is no pair is counted with the reason, and so is each further picture of one.
     for key, parts in samples.items():
         picture = image_of(parts, image)
         if key.rpartition("/")[2].startswith("."):
@@ -64,10 +64,10 @@ def index_of(file: Path, image: str, caption: str) -> Arrays:
 
 
 def has_class(file: Path) -> bool:
-    """Tell whether a sample of a shard has a .cls member; no further header is read than that.
+    """Return whether a sample of a shard has a .cls member; stops reading at the first.
 
     Raises:
-        DatasetError: a shard that is not whole.
+        DatasetError: the shard is incomplete.
     """
     return any(name.lower().endswith(".cls") for name, _, _ in members(file))
 
@@ -92,7 +92,7 @@ def texts_in(text: bytes, caption: str) -> list[str]:
 
 
 def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
-    """Return the members of each sample. Of two of one name the last counts, as in a tar."""
+    """Return the members of each sample; of two with the same name the last counts, as in a tar."""
     samples: dict[str, Parts] = {}
     for name, offset, size in members(file, unused):
         key, ending = key_and_ending(name)
@@ -104,10 +104,10 @@ def samples_of(file: Path, unused: Unused) -> dict[str, Parts]:
 
 
 def key_and_ending(name: str) -> tuple[str, str]:
-    """Return of which sample a member is, and its ending in small letters, from the first dot."""
+    """Return a member's sample key, and its ending from the first dot, in lower case."""
     base = name.rfind("/") + 1
     dot = name.find(".", base)
-    # A hidden file has no stem, and others no dot: their names are all stem
+    # The name of a hidden file, or of one without a dot, is all key and has no ending
     if dot in (base, -1):
         return name, "."
     return name[:dot], name[dot:].lower()
@@ -131,7 +131,7 @@ def _others(key: str, parts: Parts, picture: str) -> list[str]:
 
 
 def _says_something(file: Path, text: tuple[int, int], caption: str) -> bool:
-    """Tell whether a sample's text holds a caption; a class always does, through templates."""
+    """Return whether a sample's text has a caption; a class always does, through templates."""
     return caption == "templates" or bool(texts_in(span(file, *text), caption))
 
 
@@ -139,7 +139,7 @@ def _class(file: Path, key: str, parts: Parts) -> int:
     """Return the number in a .cls member; -1 where there is none.
 
     Raises:
-        DatasetError: it holds something else.
+        DatasetError: it holds anything but a number.
     """
     if ".cls" not in parts:
         return -1
@@ -153,7 +153,7 @@ def _class(file: Path, key: str, parts: Parts) -> int:
 
 
 def _endings(samples: dict[str, Parts]) -> Arrays:
-    """Return the endings of the members, each with how many samples have it."""
+    """Return the endings of members, with the number of samples that have each."""
     counts: dict[str, int] = {}
     for parts in samples.values():
         for ending in parts:
@@ -165,7 +165,7 @@ def _endings(samples: dict[str, Parts]) -> Arrays:
 
 
 def _as_arrays(unused: Unused) -> Arrays:
-    """Return what is not used, as arrays that can be kept."""
+    """Return the counts of unused members as arrays, which can be stored."""
     reasons, names = list[str](), list[str]()
     for reason, some in unused.names.items():
         reasons += [reason] * len(some)

@@ -2,12 +2,13 @@
 
     cache/shards/5d0e...-00017.tar      a shard, whole
                  .aside-3f-9ab1...      one that is being fetched
-                 .lock-3f               held by whoever fetches a shard whose name begins so
+                 .lock-3f               held by the process that fetches such a shard
 
-A shard is fetched by one process; others that want it wait, and read the same copy. Those that were
-used last stay within the budget. A shard that another process has pushed out is fetched again, so
-deleting any of it is always safe. What a killed process left aside is removed by the next that
-fetches a shard with the same two digits, or that needs the room.
+A shard is fetched by one process; others that need it wait, and read the same copy. The least
+recently used shards are removed to stay within the budget. A shard that was removed is fetched
+again when it is needed, so any file may be deleted at any time. Partial files of a killed process
+are removed by the next process that fetches a shard with the same two digits, or that needs the
+room.
 """
 
 import logging
@@ -27,14 +28,14 @@ from streams import DatasetError
 from streams.formats import _remote
 from streams.formats._disk import locked, trying
 
-# So many shards are fetched at once by a process.
+# How many shards a process fetches at once.
 FETCHERS = 8
-# How long a fetcher waits before it looks again at a shard that another process fetches.
+# Seconds between checks of a shard that another process is fetching.
 PAUSE_S = 0.05
-# How long room is waited for that other fetches have taken.
+# How many seconds to wait for room that other fetches have reserved.
 PATIENCE_S = 60.0
 ASIDE, LOCK = ".aside-", ".lock-"
-# Digits of a shard's name that tell its lock: 256 locks, and not one for each of millions.
+# Digits of a shard's name that choose its lock: 256 locks, instead of one for each of millions.
 DIGITS = 2
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,15 @@ class ShardCache:
     """The cache of a node, as one process uses it."""
 
     def __init__(self, about: str, folder: Path, budget_bytes: int) -> None:
-        """`about` says in messages whose shards they are."""
+        """Use the cache in a folder; `about` names the dataset in messages."""
         self.about, self.folder, self.budget_bytes = about, folder, budget_bytes
         self.ahead = Ahead(self)
-        # What this process had and another pushed out; whether that was said
+        # Shards that this process used before, and whether a second fetch was reported
         self.had: set[str] = set()
         self.warned = False
 
     def get(self, address: str) -> Path:
-        """Return the copy of a shard, fetched where it is not here yet.
+        """Return the copy of a shard, after fetching it if needed.
 
         Raises:
             DatasetError: it cannot be fetched, or is larger than the budget.
@@ -60,14 +61,14 @@ class ShardCache:
         copy = self.folder / _remote.copy_name(address)
         if not self._touched(copy):
             self.folder.mkdir(parents=True, exist_ok=True)
-            # One process fetches it for all
+            # One process fetches the shard, and the others wait for it
             with locked(self._lock(copy)):
                 if not self._touched(copy):
                     self._fetch(address, copy)
         return copy
 
     def get_all(self, addresses: Sequence[str]) -> list[Path]:
-        """Return the copies of several shards, fetched side by side."""
+        """Return the copies of several shards, fetched in parallel if needed."""
         missing = [one for one in addresses if not (self.folder / _remote.copy_name(one)).exists()]
         if len(missing) > 1:
             with ThreadPoolExecutor(FETCHERS) as threads:
@@ -75,7 +76,7 @@ class ShardCache:
         return [self.get(address) for address in addresses]
 
     def try_get(self, address: str) -> bool:
-        """Fetch a shard unless another process does so now; tell whether it is here."""
+        """Fetch a shard unless another process is doing so; return whether its copy is there."""
         copy = self.folder / _remote.copy_name(address)
         if self._touched(copy):
             return True
@@ -89,20 +90,20 @@ class ShardCache:
         return self.folder / f"{LOCK}{copy.name[:DIGITS]}"
 
     def _touched(self, copy: Path) -> bool:
-        """Have a copy's time say that it was used last; tell whether it is here."""
+        """Mark a copy as used now, by its modification time; return whether it exists."""
         try:
             os.utime(copy)
         except FileNotFoundError:
             return False
         except PermissionError:
-            # Another user's, and here
+            # It belongs to another user, but it is there
             return True
         return True
 
     def _fetch(self, address: str, copy: Path) -> None:
-        """Fetch a shard; the lock of its digits is held."""
+        """Fetch a shard; the caller holds the lock of its digits."""
         digits = copy.name[:DIGITS]
-        # Whoever wrote these was killed, as it had this lock
+        # Left by a killed process, as a living one would still hold this lock
         for left in self.folder.glob(f"{ASIDE}{digits}-*"):
             left.unlink(missing_ok=True)
         if copy.name in self.had and not self.warned:
@@ -118,11 +119,11 @@ class ShardCache:
         self.had.add(copy.name)
 
     def _make_room(self, aside: Path, size_bytes: int) -> None:
-        """Keep so many bytes of the budget for a file that is about to be written aside.
+        """Reserve bytes of the budget for a file that is about to be written to `aside`.
 
         Raises:
-            DatasetError: they never will be free.
-            OSError: others have kept all of it for too long.
+            DatasetError: the file is larger than the whole budget.
+            OSError: other fetches have occupied the budget for too long.
         """
         if size_bytes > self.budget_bytes:
             raise DatasetError(
@@ -133,7 +134,7 @@ class ShardCache:
         while time.monotonic() < until:
             with locked(self.folder / ".room"):
                 if self._freed(size_bytes):
-                    # As long as it will be, though nothing is in it yet: others count it
+                    # The empty file gets its final size at once, so that other processes count it
                     with aside.open("wb") as file:
                         file.truncate(size_bytes)
                     return
@@ -141,7 +142,7 @@ class ShardCache:
         raise OSError(f"{self.folder} is full of shards that are being fetched")
 
     def _freed(self, size_bytes: int) -> bool:
-        """Remove the copies that were used longest ago, until so many bytes fit, if they can."""
+        """Remove the least recently used copies until the bytes fit; return whether they do."""
         copies, used_bytes = list[tuple[int, str, int]](), 0
         with os.scandir(self.folder) as entries:
             for entry in entries:
@@ -159,7 +160,7 @@ class ShardCache:
         return used_bytes + size_bytes <= self.budget_bytes
 
     def _is_abandoned(self, name: str) -> bool:
-        """Tell whether a file aside is written by nobody any more."""
+        """Return whether a partial file was left by a process that no longer writes it."""
         if not name.startswith(ASIDE):
             return False
         digits = name.removeprefix(ASIDE)[:DIGITS]
@@ -168,20 +169,20 @@ class ShardCache:
 
 
 class Ahead:
-    """Shards that will be wanted, fetched by threads beside the work."""
+    """Fetches shards in the background, by threads, before they are needed."""
 
     def __init__(self, cache: ShardCache) -> None:
         self.cache = cache
         self._forget()
 
     def _forget(self) -> None:
-        """Begin without threads: those of another process are not here."""
+        """Start without threads, as they do not exist in a new process."""
         self.pid = os.getpid()
         self.waiting: deque[str] = deque()
         self.threads: list[threading.Thread] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs, which has threads of its own."""
+        """Return the state for another process, which starts its own threads."""
         return {"cache": self.cache}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -189,25 +190,26 @@ class Ahead:
         self._forget()
 
     def want(self, addresses: Sequence[str]) -> None:
-        """Have shards fetched, soon."""
+        """Queue shards to be fetched in the background."""
         if self.pid != os.getpid():
             self._forget()
         self.waiting.extend(addresses)
         self.threads = [thread for thread in self.threads if thread.is_alive()]
         while len(self.threads) < min(FETCHERS, len(self.waiting)):
-            # A trial that ends does not wait for them: what is not whole is not there
+            # Daemon threads, as the end of a trial need not wait for them: a partial file is never
+            # used
             thread = threading.Thread(target=self._work, daemon=True)
             self.threads.append(thread)
             thread.start()
 
     def _work(self) -> None:
-        """Fetch until nothing waits."""
+        """Fetch shards until the queue is empty; run by each thread."""
         while True:
             try:
                 address = self.waiting.popleft()
             except IndexError:
                 return
-            # Whoever reads it is told what is wrong with it
+            # Ignored here: the error is raised again when the shard is read
             with suppress(DatasetError, OSError):
                 if not self.cache.try_get(address):
                     self.waiting.append(address)

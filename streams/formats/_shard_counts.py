@@ -1,4 +1,4 @@
-"""Counts of what a stream of shards read and replaced: no lists, as its pairs may be billions."""
+"""Counts of the pairs that a stream of shards read and replaced, without lists of them."""
 
 from dataclasses import dataclass, field
 
@@ -8,21 +8,21 @@ from streams.formats._files import SHOWN, TOLERATED
 
 @dataclass
 class Counts:
-    """Counts of what was read and what was replaced."""
+    """Counts of pairs that were read, and of those that were replaced."""
 
-    # Pairs, each time that one was read
+    # Reads of pairs, repeated ones included
     read: int = 0
-    # Of those, whose picture or caption cannot be read
+    # Reads of pairs whose picture or caption cannot be read
     unreadable: int = 0
-    # Of those, which the list of the shards has and the shards have not
+    # Reads of pairs that the list of the shards has but the shards have not
     short: int = 0
-    # Pairs beyond what the list says of a shard, each time that one was opened: not used
+    # Pairs beyond the listed size of a shard, which are not used; counted at each opening
     beyond: int = 0
-    # The first of those that cannot be read
+    # The names of the first unreadable pairs
     names: list[str] = field(default_factory=list)
 
     def add(self, more: "Counts") -> None:
-        """Add what was counted elsewhere."""
+        """Add other counts to these."""
         self.read += more.read
         self.unreadable += more.unreadable
         self.short += more.short
@@ -30,7 +30,7 @@ class Counts:
         self.names += more.names[: SHOWN - len(self.names)]
 
     def lines(self) -> list[str]:
-        """Return a sentence for each kind of what was replaced."""
+        """Return a sentence for each kind of replaced pairs."""
         lines = []
         if self.unreadable:
             more = ", ..." if self.unreadable > len(self.names) else ""
@@ -49,21 +49,20 @@ class Counts:
 
 
 class Tally:
-    """The counts of one dataset, and who knows of them.
+    """The counts of one dataset, with those not yet sent or reported.
 
     Attributes:
-        whole: since the beginning.
-        untold: what no other process was told yet.
-        unreported: what was in no report yet.
+        whole: all counts since the beginning. untold: counts not yet sent to another process.
+        unreported: counts not yet in a report.
     """
 
     def __init__(self, about: str, share: float) -> None:
-        """`share` of what is read may be unreadable; ten pairs always may."""
+        """Start at 0; `share` of the pairs read may be unreadable, and ten pairs always may."""
         self.about, self.share = about, share
         self.whole, self.untold, self.unreported = Counts(), Counts(), Counts()
 
     def add(self, more: Counts, problem: object = "by a process that decodes ahead") -> None:
-        """Count what was read. `problem` says why the last one cannot be.
+        """Add counts; `problem` says why the last unreadable pair cannot be read.
 
         Raises:
             DatasetError: too many pairs cannot be read.
@@ -81,15 +80,15 @@ class Tally:
 
     @property
     def wants_names(self) -> bool:
-        """Tell whether a report has room for another name."""
+        """Return whether a report has room for another name."""
         return len(self.unreported.names) < SHOWN or len(self.untold.names) < SHOWN
 
     def news(self) -> Counts:
-        """Return what was counted since the last call, for another process."""
+        """Return the counts since the last call, to be sent to another process."""
         news, self.untold = self.untold, Counts()
         return news
 
     def lines(self) -> list[str]:
-        """Return a sentence for each kind of what was replaced since the last call."""
+        """Return a sentence for each kind of pairs replaced since the last call."""
         lines, self.unreported = self.unreported.lines(), Counts()
         return lines

@@ -2,9 +2,10 @@
 
     pool/sizes.json     {"00000.tar": 9731, "00001.tar": 9698, ...}
 
-The sizes are those of `sizes.json` beside the shards, as open_clip's tools and WebDataset's write
-it. Names in it start at its folder. Without one the headers of shards on the disk are read, once on
-a machine; of shards at an address nothing is known before they are fetched, so they need it.
+The sizes come from `sizes.json` beside the shards, which the tools of open_clip and WebDataset
+write. Its names are relative to its folder. Without it the headers of shards on the disk are read,
+once per machine. For shards at an address it is required, as their sizes are unknown before they
+are fetched.
 
 Shapes: S shards.
 """
@@ -20,23 +21,24 @@ from streams import DatasetError
 from streams.formats._unused import first_names
 
 SIZES = "sizes.json"
-# How many shards without a size an error names.
+# The most shards without a size that an error names.
 SHOWN = 3
-# The most pairs of one shard.
+# The most pairs that one shard may have.
 MOST = 2**31 - 1
-# The text of a file sizes.json, by the folder that it lies in; None: there is none in it.
+# Returns the text of the sizes.json in a folder; None if there is none.
 Reader = Callable[[str], str | None]
-# A name and its number, as a file in the order of the shards has them.
+# Matches a name with its number in the text of a sizes.json.
 ENTRY = re.compile(r'\s*"([^"\\]*)"\s*:\s*(\d{1,9})\s*([,}])')
 
 
 def sizes_of(about: str, names: Sequence[str], read: Reader, where: str) -> np.ndarray | None:
-    """Return (S,) int32: how many pairs each shard has, as a file beside it says; None: none is.
+    """Return the number of pairs of each shard, (S,) int32, from sizes.json; None without one.
 
-    `read`: the text of a sizes.json. `where`: what the names start at, for messages.
+    `read` returns the text of the sizes.json in a folder. `where` is the folder of the names, for
+    messages.
 
     Raises:
-        DatasetError: a file says nothing of a shard, or something else than numbers of pairs.
+        DatasetError: a shard is missing in the file, or a value is no number of pairs.
     """
     top = read("")
     if top is not None:
@@ -69,9 +71,9 @@ def sizes_of(about: str, names: Sequence[str], read: Reader, where: str) -> np.n
 
 
 def _in_order(text: str, names: Sequence[str]) -> np.ndarray | None:
-    """Return (S,) int32 where a text has the shards alone, in their order; None: it has not.
+    """Return the sizes (S,) int32 if the text lists just these shards, in order; else None.
 
-    So no table of millions of names is made of it.
+    This avoids a dict of millions of names.
     """
     sizes: np.ndarray = np.zeros(len(names), np.int32)
     at, end = text.find("{") + 1, ","
@@ -86,7 +88,7 @@ def _in_order(text: str, names: Sequence[str]) -> np.ndarray | None:
 
 
 def _checked(about: str, where: str, text: str | None) -> Mapping[str, Any] | None:
-    """Return what the text of a sizes.json holds, if it is numbers of pairs by name."""
+    """Parse the text of a sizes.json, and check that it maps names to numbers of pairs."""
     if text is None:
         return None
     try:

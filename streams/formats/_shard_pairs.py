@@ -1,10 +1,10 @@
-"""The pairs of a split that is a stream of shards: no table of them, only of the shards at hand.
+"""The pairs of a split that is a stream of shards, with tables only of the open shards.
 
-A pair is known by its number in the shards joined one after the other, by the sizes that their list
-gives. What an index gives never depends on what was asked for before: a picture that cannot be
-read, or has no caption, is replaced by the next of its shard, and so by one of its block. Where a
-shard holds fewer pairs than its list says, its pairs stand for those that are missing. What was
-replaced is counted, and the first names are kept for messages.
+A pair's index is its number in the concatenation of all shards, by their listed sizes. The pair of
+an index never depends on earlier reads: a picture that cannot be read, or has no caption, is
+replaced by the next of its shard, which belongs to the same block. Where a shard has fewer pairs
+than listed, its other pairs replace the missing ones. Replacements are counted, and the first names
+are kept for messages.
 
 Shapes: B pairs asked for, S shards, P = `image_px` pixels.
 """
@@ -28,7 +28,7 @@ class ShardPairs(DecodedAhead):
     """The `Pairs` of a stream of shards.
 
     Attributes:
-        lanes, block_shards: how its row wants it walked (`streams/lanes.py`).
+        lanes, block_shards: the parameters of its order, from its row (`streams/lanes.py`).
     """
 
     def __init__(self, dataset: Mapping[str, Any], form: Any, shards: Shards) -> None:
@@ -37,25 +37,25 @@ class ShardPairs(DecodedAhead):
         self.tally = Tally(self.about, form.corrupt_share)
         self.shards = OpenShards(shards, self.tally)
         self.sizes, self.digest = shards.sizes, shards.digest
-        # (N,) int64: one -1 that stands for all, as no pair is asked for its class
+        # (N,) int64: one -1 that stands for all, as classes of pairs are not used
         self.labels: np.ndarray = without_classes(len(self))
         self.image_px = int(form.image_px)
         background = colour_of(self.about, form.background)
         preprocessing: Preprocessing = dataset.get("preprocessing", OPENAI)
-        # What `streams.pictures.pixels` is told beside the crop
+        # The arguments of `streams.pictures.pixels` beside the crop
         self.how = (background, bool(form.upright), preprocessing)
-        # Of the pairs that were read last: whose picture each shows
+        # For the pairs read last: the index of the pair whose picture was shown
         self.instead: dict[int, int] = {}
 
     def __len__(self) -> int:
         return int(self.shards.ends[-1])
 
     def hold(self, shards: int) -> None:
-        """Keep the tables of so many shards, those that were used last."""
+        """Keep as many shards open as `shards`, the most recently used."""
         self.shards.hold(shards)
 
     def expect(self, shards: Sequence[int]) -> None:
-        """Have shards at hand soon."""
+        """Begin to fetch shards in the background."""
         self.shards.shards.expect(shards)
 
     # ------------------------------------------------ pairs
@@ -63,10 +63,10 @@ class ShardPairs(DecodedAhead):
     def opened(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
     ) -> Generator[Any]:
-        """Yield as `DecodedAhead.opened`, once the shards are at hand.
+        """Fetch the shards, then yield as `DecodedAhead.opened`.
 
         Raises:
-            DatasetError: a shard cannot be had.
+            DatasetError: a shard cannot be fetched.
         """
         self.shards.arrive(indices)
         yield from super().opened(indices, crops, decode)
@@ -74,18 +74,18 @@ class ShardPairs(DecodedAhead):
     def shown(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decoded: Iterable[Any]
     ) -> Iterator[Pixels]:
-        """Yield as `DecodedAhead.shown`; what stands for a pair is another of its shard."""
+        """Yield as `DecodedAhead.shown`; an unreadable pair is replaced by another of its shard."""
         self.instead = {}
         yield from super().shown(indices, crops, decoded)
 
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """Return one caption each, of the pair whose picture the index gives."""
+        """Return one caption per index, of the pair whose picture is shown for it."""
         return self.captions_by(indices[part], rng.random(len(indices))[part])
 
     def captions_by(self, indices: np.ndarray, chances: np.ndarray) -> list[str]:
-        """Return one caption each, chosen by a number in [0, 1)."""
+        """Return one caption per index, chosen by a number in [0, 1) for each."""
         captions = []
         for index, chance in zip(indices.tolist(), chances.tolist(), strict=True):
             if index not in self.instead:
@@ -95,11 +95,11 @@ class ShardPairs(DecodedAhead):
         return captions
 
     def news(self) -> Counts:
-        """Return what was counted since the last call, for another process."""
+        """Return the counts since the last call, to be sent to another process."""
         return self.tally.news()
 
     def met(self, indices: np.ndarray, news: Counts) -> None:
-        """Count what another process read: pairs (B,), and what it counted of them.
+        """Add the counts of another process, which read the pairs `indices` (B,).
 
         Raises:
             DatasetError: too many pairs cannot be read.
@@ -107,7 +107,7 @@ class ShardPairs(DecodedAhead):
         self.tally.add(news)
 
     def lines(self) -> list[str]:
-        """Return a sentence for each kind of what was replaced since the last call."""
+        """Return a sentence for each kind of pairs replaced since the last call."""
         return self.tally.lines()
 
     # ------------------------------------------------ one of them
@@ -124,7 +124,7 @@ class ShardPairs(DecodedAhead):
         for further in range(size):
             other = index - place + (place + further) % size
             if further or image is None:
-                # What stands for a pair that the shard has not was tried, or will be
+                # Replacements of missing pairs are existing pairs, which are tried anyway
                 if (place + further) % size >= count:
                     continue
                 image = self._decoded(other, crop)
@@ -144,7 +144,7 @@ class ShardPairs(DecodedAhead):
         """Return (3, P, P), or why the picture is unreadable."""
         shard, place = self.shards.at(index)
         image = tried(shard, place, decode, (self.image_px, crop, *self.how))
-        # A shard that cannot be had is no unreadable picture
+        # A shard that cannot be fetched is an error, and not an unreadable picture
         if isinstance(image, DatasetError):
             raise image
         return image

@@ -1,7 +1,7 @@
-"""Opening a split of tar shards as a stream of shards: its list, its sizes, where it is fetched to.
+"""Open a split of tar shards as a stream of shards: list the shards, get their sizes.
 
-What such a stream cannot do is refused by name: single classes as concepts, bounded buffers and a
-split by `test_share` all need a table of pairs.
+Options that need a table of pairs are refused with a message: single classes as concepts, bounded
+buffers and a split by `test_share`.
 
 Shapes: S shards.
 """
@@ -28,17 +28,17 @@ from streams.formats._shard_list import SIZES, sizes_of
 from streams.formats._shard_pairs import ShardPairs
 from streams.formats._tar_shards import TEMPLATES, AtAddress, OnDisk, Place, TarShard, TarShards
 
-# The version of what counts as a pair of a shard: another one is counted anew.
+# The version of the definition of a pair; a new version makes shards be counted again.
 VERSION = 1
 
 
 def stream_of_disk(form: Any, dataset: Mapping[str, Any], data: Path, contents: str) -> ShardPairs:
     """Return the training pairs of shards below the data folder.
 
-    `contents` says in messages what should be there.
+    Messages say that the location should hold `contents`.
 
     Raises:
-        DatasetError: no such location, no shards, or what a stream of shards cannot do.
+        DatasetError: no such location, no shards, or an option that a stream does not support.
     """
     about = checked(form, dataset)
     top, pattern = place_and_pattern(dataset, data, part(form, "train"), contents)
@@ -56,7 +56,7 @@ def stream_at_address(
     """Return the training pairs of shards at addresses that begin with `root`.
 
     Raises:
-        DatasetError: there are no sizes beside them, or what a stream of shards cannot do.
+        DatasetError: there is no sizes.json, or an option that a stream does not support.
     """
     about = checked(form, dataset)
     names = PackedNames(address.removeprefix(root) for address in addresses)
@@ -74,7 +74,7 @@ def stream_at_address(
 
 
 def _stream(form: Any, dataset: Mapping[str, Any], place: Place, sizes: np.ndarray) -> ShardPairs:
-    """Return the pairs of shards whose sizes are known."""
+    """Return the pairs of shards with these sizes."""
     about = f"dataset {dataset['name']!r}"
     if not sizes.any():
         raise DatasetError(
@@ -92,12 +92,12 @@ def _stream(form: Any, dataset: Mapping[str, Any], place: Place, sizes: np.ndarr
 
 
 def checked(form: Any, dataset: Mapping[str, Any], has_names: bool = False) -> str:
-    """Refuse what a stream of shards cannot do; return how messages call the dataset.
+    """Check for options that a stream does not support; return the dataset's name in messages.
 
-    `has_names`: whether the files name the classes where the row does not.
+    `has_names` says whether the files name the classes, in case the row does not.
 
     Raises:
-        DatasetError: says what it cannot do.
+        DatasetError: names the option that it does not support.
     """
     about = f"dataset {dataset['name']!r}"
     if form.train == form.test and form.test_share:
@@ -139,7 +139,7 @@ def _names_below(about: str, top: Path, pattern: str) -> Iterator[str]:
         prefix = "" if start == "." else f"{start}/"
         names += [f"{prefix}{file}" for file in files if _is_shard(file)]
     if not names:
-        # In its words
+        # Raises the same error as other formats
         matching(about, top, pattern, ".tar")
     yield from sorted(names)
 
@@ -149,17 +149,17 @@ def _is_shard(file: str) -> bool:
 
 
 def _counted(folder: Path, top: Path, names: PackedNames, image: str, text: str) -> np.ndarray:
-    """Return (S,) int32: how many pairs each shard has, counted once on a machine.
+    """Return the number of pairs of each shard, (S,) int32, counted once per machine.
 
     Raises:
-        DatasetError: a shard that is not whole.
+        DatasetError: a shard is incomplete.
     """
     about = hashlib.sha256(f"{VERSION} {image} {text} {names.digest}".encode())
     for name in names:
         about.update(version_of(top / name, "").encode())
     file = folder / f"{about.hexdigest()[:32]}.npy"
     folder.mkdir(parents=True, exist_ok=True)
-    # Whoever asks first reads every header, and others wait for it
+    # The first process reads every header, and others wait for it
     with locked(folder / f".lock-{file.stem}"):
         with suppress(*DAMAGES):
             known: np.ndarray = np.load(file)

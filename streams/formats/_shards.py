@@ -1,13 +1,14 @@
-"""The joined index of the shards of a set: where pairs lie, in files mapped into memory.
+"""The joined index of a set of shards: the positions of pairs, in memory-mapped files.
 
     sets/3c0a.../spans.npy      (N, 4) uint32: offset and bytes of the image, then of the text
                  labels.npy     (N,) int64; only where some pair has a class
                  shares.npy     (N,) float64 in [0, 1), of each name; only where a split asks for it
                  about.json     pairs of each shard, whether some has a class, and what is no pair
 
-A set is indexed once on a machine, whoever asks first: others wait for it. What is the same for all
-pairs is not stored, and names are read from the index of a shard when a message wants one. So a
-process holds as many bytes as there are shards, and the pages of the pairs that it reads.
+A set is indexed once per machine, by the first process that needs it, while others wait. A column
+with the same value for all pairs is not stored, and names are read from the index of a shard when a
+message needs one. So a process holds a few bytes per shard, and the pages of the pairs that it
+reads.
 
 Offsets in a tar are multiples of its blocks, so 32 bits reach two terabytes.
 """
@@ -29,13 +30,13 @@ from streams.formats._labels import without_classes
 from streams.formats._splits import share_of
 from streams.formats._unused import Unused
 
-# The version of the joined index: another one is made anew, beside the old.
+# The version of the joined index; a new version is built beside the old one.
 VERSION = 1
 # Every member of a tar begins at a multiple of it.
 BLOCK_BYTES = 512
 # Which columns of the spans are offsets.
 OFFSETS = (0, 2)
-# Attributes that are mapped files.
+# Attributes that hold memory-mapped files.
 MAPPED = ("spans", "labels")
 Index = Callable[[Path], Arrays]
 
@@ -44,12 +45,12 @@ class ShardSet:
     """The pairs of tar shards, in the order of the shards.
 
     Attributes:
-        unused: what lies in the shards and is no pair.
-        endings: by ending of the members, how many samples have it.
+        unused: counts of members that belong to no pair. endings: the number of samples that have
+        each ending of a member.
     """
 
     def __init__(self, folder: Path, stems: Sequence[str], files: Sequence[Path], index: Index):
-        """`folder` is where the joined index lies; `index` gives that of one shard."""
+        """Open the joined index in `folder`; `index` returns the index of one shard."""
         self.folder, self.stems, self.files, self.index = folder, stems, files, index
         about = json.loads((folder / "about.json").read_text())
         # (S + 1,) int64: the first pair of each shard, and the end
@@ -64,18 +65,18 @@ class ShardSet:
         return int(self.first[-1])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs, which maps the files itself."""
+        """Return the state for another process, which maps the files itself."""
         return {key: value for key, value in vars(self).items() if key not in MAPPED}
 
     @cached_property
     def spans(self) -> np.ndarray:
-        """Return (N, 4) uint32, mapped: where each pair lies, offsets in blocks."""
+        """Return the positions of all pairs, (N, 4) uint32, mapped, with offsets in blocks."""
         mapped: np.ndarray = np.load(self.folder / "spans.npy", mmap_mode="r")
         return mapped
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """Return (N,) int64; where no pair has a class, one -1 that stands for all."""
+        """Return each pair's class, (N,) int64; without classes one -1 that stands for all."""
         file = self.folder / "labels.npy"
         if not file.exists():
             return without_classes(len(self))
@@ -84,7 +85,7 @@ class ShardSet:
 
     @property
     def shares(self) -> np.ndarray:
-        """Return (N,) float64 in [0, 1): `share_of` each name, hashed once on this machine."""
+        """Return `share_of` each name, (N,) float64 in [0, 1), hashed once per machine."""
         file = self.folder / "shares.npy"
         if not file.exists():
             with locked(self.folder.parent / f".lock-{self.folder.name}"):
@@ -94,7 +95,7 @@ class ShardSet:
         return shares
 
     def shard_of(self, item: int) -> int:
-        """Return in which shard a pair lies."""
+        """Return the number of the shard of a pair."""
         return int(np.searchsorted(self.first, item, side="right")) - 1
 
     def place(self, item: int, text: bool = False) -> tuple[Path, int, int]:
@@ -105,7 +106,7 @@ class ShardSet:
 
 
 class Names(Sequence[str]):
-    """What the pairs of a set are called: `shard/key`, read when one is asked for."""
+    """The names of the pairs of a set, `shard/key`, each read when it is needed."""
 
     def __init__(self, shards: ShardSet) -> None:
         self.shards = shards
@@ -127,9 +128,9 @@ class Names(Sequence[str]):
 def shard_set(
     cache: Path, stems: Sequence[str], files: Sequence[Path], index: Index, more: str
 ) -> ShardSet:
-    """Return the set of these shards, indexed where it was not yet.
+    """Return the set of these shards, after building its joined index if needed.
 
-    `more` is what the index of a shard depends on beside the shard.
+    `more` names what the index of a shard depends on beside the shard.
 
     Raises:
         DatasetError: a shard that is not whole.
@@ -140,10 +141,10 @@ def shard_set(
     folder = cache / "sets" / about.hexdigest()[:32]
     if not _is_whole(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Reading every header takes hours on a large set: one process does it for all
+        # Reading every header of a large set takes hours, so one process does it for all
         with locked(folder.parent / f".lock-{folder.name}"):
             if not _is_whole(folder):
-                # What is damaged is made again; whoever has mapped it keeps what was mapped
+                # A damaged index is rebuilt; processes that have mapped the old one keep it
                 _remove(folder)
                 _join(folder, stems, files, index)
     return ShardSet(folder, stems, files, index)
@@ -158,7 +159,7 @@ def _remove(path: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether a joined index is there, each of its files as long as the others say."""
+    """Return whether a joined index is there, with files of consistent lengths."""
     try:
         about = json.loads((folder / "about.json").read_text())
         pairs = sum(about["counts"])
@@ -174,13 +175,13 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _join(folder: Path, stems: Sequence[str], files: Sequence[Path], index: Index) -> None:
-    """Index the shards, one after the other, and move what is joined into place."""
+    """Index the shards one after the other, and move the joined index into place."""
     spans, labels, counts = list[np.ndarray](), list[np.ndarray](), list[int]()
     unused, endings = Unused(), dict[str, int]()
     for stem, file in zip(stems, files, strict=True):
         one = index(file)
         spans.append(_in_blocks(one["spans"]))
-        # Most shards of the web have no classes
+        # Most web-scraped shards have no classes
         none = not np.any(one["labels"] != -1)
         labels.append(np.empty(0, np.int64) if none else one["labels"])
         counts.append(len(one["labels"]))
@@ -203,7 +204,7 @@ def _join(folder: Path, stems: Sequence[str], files: Sequence[Path], index: Inde
         aside.rename(folder)
         fsync(folder.parent)
     finally:
-        # Where no lock can be had, another process may have been first
+        # Without file locks another process may have been first
         shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -216,7 +217,7 @@ def _in_blocks(spans: np.ndarray) -> np.ndarray:
 
 
 def _count(stem: str, index: Arrays, unused: Unused, endings: dict[str, int]) -> None:
-    """Add what is no pair in a shard, and the endings of its members, to those of the set."""
+    """Add a shard's unused members, and its members' endings, to the counts of the set."""
     for reason, count in zip(index["reasons"], index["reason_counts"], strict=True):
         first = index["reason_names"][index["reason_of"] == reason]
         unused.join(str(reason), int(count), [f"{stem}/{name}" for name in first])

@@ -1,4 +1,4 @@
-"""The split of a place's items into training and test items."""
+"""The split of a dataset's items into training and test items."""
 
 import hashlib
 import os
@@ -11,12 +11,12 @@ from streams.formats._places import Form
 from streams.formats._unused import Unused
 from streams.pictures import SUFFIXES
 
-# Places of items: an array, or a range where it is all of them.
+# Indices of items: an array, or a range where it is all of them.
 Items = np.ndarray | range
 
 
 def share_of(name: str) -> float:
-    """Return a number in [0, 1) that only the name decides."""
+    """Return a number in [0, 1) that depends only on the name."""
     return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:7]) / 2**56
 
 
@@ -28,12 +28,12 @@ def kept(
     unused: Unused,
     shares: Callable[[], np.ndarray] | None = None,
 ) -> Items:
-    """Return ascending which of the items of a place are in a split: (n,), or the range of all.
+    """Return the ascending indices of the items in a split, (n,), or a range of all.
 
-    `shares` gives `share_of` each name where somebody knows them already.
+    `shares` returns `share_of` each name, where these are known already.
 
     Raises:
-        DatasetError: a share that is none, a split that is empty, or a place that holds no pairs.
+        DatasetError: an invalid share, an empty split, or a location without pairs.
     """
     _check_numbers(about, form)
     if not len(names):
@@ -49,7 +49,7 @@ def kept(
         each = shares() if shares is not None else np.array([share_of(name) for name in names])
         items = np.flatnonzero((each < form.test_share) == (split == "test"))
     elif form.train == form.test:
-        # No name need be hashed where one split has all of them
+        # Names are not hashed where one split has all items
         items = items if (form.test_share == 1) == (split == "test") else range(0)
     elif form.test_share:
         raise DatasetError(
@@ -66,7 +66,7 @@ def kept(
 
 
 def _check_numbers(about: str, form: Form) -> None:
-    """Refuse shares that are none, and images without a size."""
+    """Check that shares lie between 0 and 1, and that the image size is above 0."""
     fractions = (form.test_share, form.corrupt_share)
     if not all(0 <= share <= 1 for share in fractions) or form.image_px <= 0:
         raise DatasetError(

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from streams import DatasetError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
-# The characters of a cell. Python's own limit is 131,072, and all readers share it.
+# The most characters of a cell. Python's default is 131,072, and the limit is global.
 LONGEST_FIELD = 1 << 24
 
 
@@ -24,9 +24,9 @@ class Table:
     """The rows of a file.
 
     Attributes:
-        columns: their names, in the file's order.
-        rows: the cells of each row by column; a broken row has none.
-        broken: which lines do not have the header's number of fields, or are not JSON objects.
+        columns: the names of the columns, in the file's order. rows: the cells of each row by
+        column; {} for a broken row. broken: which lines do not have the header's number of fields,
+        or are not JSON objects.
     """
 
     file: Path
@@ -38,16 +38,16 @@ class Table:
 def read_table(about: str, file: Path, separator: str = "") -> Table:
     """Return the rows of a file, by its ending.
 
-    `separator`: of a CSV; empty: a tab where the header holds one, else a comma.
+    `separator` is that of a CSV; empty: a tab if the header contains one, else a comma.
 
     Raises:
-        DatasetError: it is no table of its kind, or is empty.
+        DatasetError: it is empty, or not of the kind that its ending says.
     """
     try:
         if file.suffix == ".parquet":
             table = pq.read_table(file)
             return Table(file, list(table.column_names), table.to_pylist())
-        # Bytes that are no UTF-8 are kept, since they may be the name of a file.
+        # Bytes that are not UTF-8 are kept, since they may belong to a file's name.
         text = file.read_bytes().decode("utf-8-sig", "surrogateescape")
     except pa.ArrowException as problem:
         raise DatasetError(
@@ -59,7 +59,9 @@ def read_table(about: str, file: Path, separator: str = "") -> Table:
 
 
 def require_columns(about: str, table: Table, expected: Sequence[tuple[str, str]]) -> None:
-    """Check that the columns that a row's params name are there; `wanted`: key of params, column.
+    """Check that a table has the columns that a dataset's params name.
+
+    `expected` maps keys of params to columns.
 
     Raises:
         DatasetError: one is not; lists those that are.
@@ -73,7 +75,7 @@ def require_columns(about: str, table: Table, expected: Sequence[tuple[str, str]
 
 
 def texts_of(cell: Any) -> list[str]:
-    """Return the captions in a cell, a text or a list of them, blank ones left out."""
+    """Return the captions in a cell, which is a text or a list of texts, without blank ones."""
     texts = []
     for text in cell if isinstance(cell, list | tuple) else [cell]:
         if isinstance(text, str | int | float) and not isinstance(text, bool):
@@ -139,10 +141,10 @@ def _records(about: str, file: Path, text: str, separator: str) -> Iterator[tupl
 
 
 class RowNames(Sequence[str]):
-    """What rows are called: `file/row`, written when one is asked for."""
+    """The names of rows, `file/row`, each made when it is needed."""
 
     def __init__(self, stems: list[str], files: np.ndarray, rows: np.ndarray) -> None:
-        """`stems` are the files' names; `files` and `rows` (N,) say which rows of which file."""
+        """Name rows: `stems` are the files' names, `files` and `rows` (N,) the rows' positions."""
         self.stems, self.files, self.rows = stems, files, rows
 
     def __len__(self) -> int:

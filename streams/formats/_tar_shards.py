@@ -1,4 +1,4 @@
-"""Tar shards as a stream of shards takes them: a list with sizes, each opened when drawn from."""
+"""Tar shards for a stream of shards: a list with sizes, each opened when a pair is drawn."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -19,20 +19,20 @@ from streams.formats._shard_cache import ShardCache
 from streams.formats._shard_list import SIZES
 
 TEMPLATES = "templates"
-# Of a pair's numbers: the offsets, which are multiples of a header.
+# The columns of a pair's position that are offsets, which are multiples of a header's size.
 OFFSETS = (0, 2)
 
 
 class Place(Protocol):
-    """Where shards lie: on a disk, or at an address."""
+    """The interface of a location of shards: on a disk, or at an address."""
 
     @property
     def names(self) -> PackedNames:
-        """Return what the shards are called, from where they lie."""
+        """Return the names of the shards, relative to the location."""
         ...
 
     def path(self, shard: int) -> Path:
-        """Return the file of a shard, fetched where it is not here."""
+        """Return the file of a shard, after fetching it if needed."""
         ...
 
     def fetch(self, shards: Sequence[int]) -> None:
@@ -73,19 +73,19 @@ class AtAddress:
     """Shards at an address, fetched to the cache of this node."""
 
     def __init__(self, root: str, names: PackedNames, cache: ShardCache) -> None:
-        """`root` ends with a slash; names start from it."""
+        """Use the shards at `root`, which ends with a slash; names are relative to it."""
         self.root, self.names, self.cache = root, names, cache
 
     def path(self, shard: int) -> Path:
-        """Return the copy of a shard, fetched where it is not here."""
+        """Return the copy of a shard, after fetching it if needed."""
         return self.cache.get(self.root + self.names[shard])
 
     def fetch(self, shards: Sequence[int]) -> None:
-        """Have shards fetched, side by side."""
+        """Fetch shards in parallel, and wait for them."""
         self.cache.get_all([self.root + self.names[shard] for shard in shards])
 
     def expect(self, shards: Sequence[int]) -> None:
-        """Have shards fetched beside the work."""
+        """Begin to fetch shards in the background."""
         self.cache.ahead.want([self.root + self.names[shard] for shard in shards])
 
     def read_sizes(self, folder: str) -> str | None:
@@ -97,23 +97,23 @@ class AtAddress:
 
 
 class TarShards:
-    """The S tar shards of a split, by number."""
+    """The S tar shards of a split, accessed by number."""
 
     def __init__(
         self, place: Place, sizes: np.ndarray, open_one: Callable[..., "TarShard"]
     ) -> None:
-        """`sizes` (S,) are those of the list; `open_one` opens a shard by what gives its path."""
+        """Use the listed `sizes` (S,); `open_one` opens a shard by a function for its path."""
         self.at, self.sizes, self.open_one = place, sizes, open_one
 
     @property
     def digest(self) -> str:
-        """Return what changes with the shards, their order or their sizes."""
+        """Return a digest of the shards' names, order and sizes."""
         content = hashlib.sha256(self.at.names.digest.encode())
         content.update(self.sizes.astype("<i8").tobytes())
         return content.hexdigest()[:32]
 
     def open(self, shard: int) -> "TarShard":
-        """Return a shard, fetched where it is not here."""
+        """Open a shard, after fetching it if needed."""
         return self.open_one(partial(self.at.path, shard))
 
     def fetch(self, shards: Sequence[int]) -> None:
@@ -125,18 +125,18 @@ class TarShards:
         self.at.expect(shards)
 
     def name(self, shard: int) -> str:
-        """Return what a shard is called in messages."""
+        """Return a shard's name in messages."""
         return str(self.at.names[shard])
 
 
 class TarShard:
-    """One shard that has arrived: where its pairs lie in it, 16 bytes for each."""
+    """A shard on this machine, with the positions of its pairs, 16 bytes for each."""
 
     def __init__(self, path: Callable[[], Path], image: str, caption: str, by_label: Any) -> None:
-        """`path` gives its file, which another process may have pushed out of the cache since.
+        """Read the shard's headers; `path` returns its file, which may have to be fetched again.
 
-        `image`, `caption`: as in the row's params. `by_label`: the captions of each class, where
-        they are templates.
+        `image` and `caption` are as in the row's params. `by_label` holds the captions of each
+        class, where they come from templates.
         """
         self.path, self.caption, self.by_label = path, caption, by_label
         self.image = image
@@ -164,13 +164,13 @@ class TarShard:
         return []
 
     def key(self, place: int) -> str:
-        """Return what a pair is called, which is read anew."""
+        """Return a pair's name, which is read from the file."""
         return pairs_of(self.path(), self.image, self.ending)[place][0]
 
     def _span(self, block: int, size: int) -> bytes:
         with suppress(FileNotFoundError):
             return span(self.path(), block * HEADER, size)
-        # Pushed out between the two: once more
+        # The copy was removed from the cache between the two calls, so it is fetched once more
         return span(self.path(), block * HEADER, size)
 
 

@@ -1,5 +1,5 @@
-"""Tar files read by seek: where their members lie is found once a file, and kept under the data
-folder.
+"""Tar files read by seek: the positions of members are found once per file, and cached under the
+data folder.
 """
 
 import tarfile
@@ -16,10 +16,10 @@ from streams.formats._unused import NOT_A_FILE, Unused
 def members(file: Path, unused: Unused | None = None) -> Iterator[tuple[str, int, int]]:
     """Yield name, offset of the data and size of every file in a tar, in its order.
 
-    `unused`: where members that are no files and no folders are counted.
+    Members that are neither files nor folders are counted in `unused`.
 
     Raises:
-        DatasetError: not a tar, or not a whole one.
+        DatasetError: it is no tar, or an incomplete one.
     """
     try:
         with tarfile.open(file, "r:") as tar:

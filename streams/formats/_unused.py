@@ -1,4 +1,4 @@
-"""A count of what lies at a place and is no pair, by reason, with the first names of each."""
+"""A count of the files at a location that are not used, by reason, with the first names of each."""
 
 import os
 from collections import Counter
@@ -16,16 +16,16 @@ ANOTHER = "another picture of a sample that has one"
 BROKEN_ROW = "not as many fields as the header"
 NOT_A_FILE = "a link or a device in a tar"
 
-# How many names a line gives for each reason.
+# The most names in the line of a reason.
 SHOWN = 5
 
 
 class Unused:
-    """Counts of what is not used at a place, by reason.
+    """Counts of the unused things at a location, by reason.
 
     Attributes:
-        counts: how many things of each reason.
-        names: the first names of each reason, in the order in which they were met.
+        counts: the number of things for each reason. names: the first names for each reason, in the
+        order in which they were found.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Unused:
         shown += [printable(name) for name in names[: SHOWN - len(shown)]]
 
     def join(self, reason: str, count: int, names: list[str]) -> None:
-        """Add what was counted elsewhere; `names`: its first ones."""
+        """Add a count from elsewhere; `names` are the first of its names."""
         if count:
             self.counts[reason] += count
             shown = self.names.setdefault(reason, [])
@@ -49,7 +49,7 @@ class Unused:
 
     @property
     def total(self) -> int:
-        """How many things are not used."""
+        """Return how many things are not used."""
         return self.counts.total()
 
     def lines(self) -> list[str]:
@@ -63,7 +63,7 @@ class Unused:
 
 
 def first_names(names: Sequence[str], shown: int) -> str:
-    """Return the first names of a list, with dots behind them where there are more."""
+    """Return the first names of a list as text, with dots if there are more."""
     listed = ", ".join(names[:shown])
     if len(names) > shown:
         listed += ", ..."
@@ -71,5 +71,5 @@ def first_names(names: Sequence[str], shown: int) -> str:
 
 
 def printable(name: str) -> str:
-    """Return a file's name in words that can be printed, whatever its bytes."""
+    """Return a file's name as printable text, whatever its bytes."""
     return os.fsencode(name).decode(errors="replace")

@@ -26,7 +26,7 @@ from streams.formats._places import part, place, there
 from streams.formats._tars import Members
 from streams.formats._unused import Unused
 
-# The fields of a record that hold captions: the first that has any is taken.
+# The fields of a record that hold captions; the first with any is used.
 CAPTIONS = {
     "published": ("default_caption", "synthetic_merged_caption", "primer_caption"),
     "primer": ("primer_caption",),
@@ -41,7 +41,7 @@ RECORD = "image path -> caption record"
 class Fomo:
     """The fields are the keys of `dataset.params`."""
 
-    # Ending of the record file; the same as `test`: split by `test_share`.
+    # Ending of the record file's name; if it equals `test`, `test_share` splits the file.
     train: str = "train"
     # MTSD calls it `val`.
     test: str = "test"
@@ -64,7 +64,7 @@ class Fomo:
         """Return the pairs of a record file, in its order.
 
         Raises:
-            DatasetError: no such location or records, or a record without a caption.
+            DatasetError: the location or the records do not exist, or a record has no caption.
             ContradictionError: the files have other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
@@ -101,10 +101,10 @@ class Fomo:
     def _places(
         self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
     ) -> tuple[Path, str, Path]:
-        """Return where the images are, what the dataset is called there, and where its records are.
+        """Return the folder of the images, the dataset's name there, and the folder of its records.
 
         Raises:
-            DatasetError: one of the two is not there.
+            DatasetError: one of the two does not exist.
         """
         expected = "the images of one dataset of FoMo-in-Flux, a folder or its .tar"
         location = place(dataset, cache, expected)
@@ -175,10 +175,10 @@ def _texts(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[str]:
 
 
 def _read(about: str, file: Path, kind: type, expected: str) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
-        DatasetError: not what is wanted.
+        DatasetError: it is no JSON, or its content is not of the expected kind.
     """
     try:
         content = json.loads(file.read_bytes())
@@ -194,7 +194,7 @@ def _read(about: str, file: Path, kind: type, expected: str) -> Any:
 
 
 def _labelled(about: str, file: Path, classes: list[str]) -> bool:
-    """Tell whether targets are labels: not where neither the records nor the row name classes.
+    """Return whether targets are labels: not if neither the records nor the row name classes.
 
     Flickr30k and COCO have none.
 
@@ -213,7 +213,7 @@ def _labelled(about: str, file: Path, classes: list[str]) -> bool:
             break
     sides = []
     for some in (classes, named):
-        # One list may be the beginning of the other.
+        # One list may be a prefix of the other.
         sides.append(repr(some[place]) if place < len(some) else "none")
     raise ContradictionError(
         f"{about}: its classes are not those of {file.name}, from {place} on: the row has "

@@ -1,10 +1,11 @@
-"""Infinite dSprites: as many tasks as a stream has rows, each of random shapes with made-up names,
-drawn when they are asked for.
+"""Infinite dSprites: any number of tasks, each of random shapes with made-up names, drawn when they
+are read.
 
-A class is its name: the shape it stands for (smooth or straight-edged, by halves) follows from
-(seed, name), so that any list of names is a dataset and no list is the last. The shapes follow
-Dziadzio et al. 2023, https://arxiv.org/abs/2312.16731; the factors are those that the procedural
-world can draw and say. Nothing is stored: an image is drawn from its factors in about 0.1 ms.
+A class is defined by its name: its shape (half of the shapes are smooth, half straight-edged)
+follows from (seed, name), so any list of names is a dataset and there are always more. The shapes
+follow Dziadzio et al. 2023, https://arxiv.org/abs/2312.16731; the factors are those that the
+procedural world can draw and say. Nothing is stored: an image is drawn from its factors in about
+0.1 ms.
 
 Four ways in which one row may shift from another:
 - new classes: other names;
@@ -28,9 +29,9 @@ from streams.world.captions import describe
 from streams.world.rendering import BACKGROUNDS, COLOURS, POSITIONS, SIZES, Factors, render
 from streams.world.shapes import blob, crystal, rng_of
 
-# The chance that a caption tells a factor other than the class.
+# The probability that a caption mentions a factor other than the class.
 DETAIL = 0.3
-# The factors of a sprite, each with its values as captions call them.
+# The factors of a sprite, with their values as named in captions.
 FACTORS: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
     "size": tuple(SIZES),
@@ -39,7 +40,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "turn": ("0", "45", "90", "135", "180", "225", "270", "315"),
     "background": tuple(BACKGROUNDS),
 }
-# The values of a factor where a row says nothing of it, and not every value is meant.
+# Default values of the factors whose default is not all values.
 CANVAS = {"background": ["grey"]}
 
 
@@ -52,7 +53,7 @@ class Idsprites:
     train: int = 0
     # Test pairs, shared evenly too.
     test: int = 200
-    # Which pairs the test split holds: `test`, or `validation` to choose hyperparameters on.
+    # Which pairs the test split consists of: `test`, or `validation` to choose hyperparameters on.
     held: str = "test"
     # The values that factors take, {"colour": ["red", "blue"]}; a factor left out takes every one.
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -60,16 +61,15 @@ class Idsprites:
     fresh: dict[str, list[str]] = field(default_factory=dict)
     # The share of the images that have drifted.
     drift: float = 0.0
-    # The same row on another occasion: other images of the same shapes.
+    # Another occasion gives other images of the same shapes.
     occasion: int = 0
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Sprites":
-        """Return the pairs of `train` or `test`; nothing is kept under `cache`.
+        """Return the pairs of `train` or `test`; nothing is cached.
 
         Raises:
-            DatasetError: no classes, an unknown factor, value or split, or a drift that leads
-                nowhere.
+            DatasetError: no classes, an unknown factor, value or split, or a drift without `fresh`.
         """
         about, classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
         self._check(about, classes)
@@ -109,7 +109,7 @@ class Idsprites:
 
 
 class Sprites:
-    """N sprites, drawn when asked for."""
+    """N sprites, drawn when they are read."""
 
     def __init__(
         self, form: Idsprites, classes: list[str], labels: np.ndarray, rng: np.random.Generator
@@ -130,7 +130,7 @@ class Sprites:
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """Return a fresh caption each: which factors it tells is drawn anew every time."""
+        """Return a random caption per image: the factors it mentions are drawn at each call."""
         return describe(
             self.factors.some(indices),
             [self.classes[label] for label in self.labels[indices]],
@@ -140,7 +140,7 @@ class Sprites:
 
 
 def shape(name: str, seed: int) -> np.ndarray:
-    """Return (256,) float32: the radii of the shape that a name stands for."""
+    """Return the radii of the shape of a name, (256,) float32."""
     smooth = rng_of(seed, "idsprites", name).integers(2)
     if smooth:
         return blob(name, seed)
@@ -148,9 +148,7 @@ def shape(name: str, seed: int) -> np.ndarray:
 
 
 def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> Factors:
-    """Return one of its values for each factor of each image, independently; drifted images take
-    theirs from `fresh`.
-    """
+    """Draw a value of each factor for each image, independently; drifted images use `fresh`."""
     count = len(labels)
     drifted = rng.uniform(size=count) < form.drift
     drawn = {}
@@ -159,7 +157,7 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
         fresh = usual
         if factor in form.fresh:
             fresh = _places(factor, form.fresh[factor])
-        # One chance for both, so that an image drifts in no factor but those of `fresh`.
+        # The same draw for both, so that an image differs only in the factors of `fresh`.
         chance = rng.uniform(size=count)
         drawn[factor] = np.where(
             drifted,
@@ -182,5 +180,5 @@ def _factors(form: Idsprites, labels: np.ndarray, rng: np.random.Generator) -> F
 
 
 def _places(factor: str, values: list[str]) -> np.ndarray:
-    """Return (values,) int64: their places among the factor's."""
+    """Return the indices of values among those of their factor, (values,) int64."""
     return np.array([FACTORS[factor].index(value) for value in values])

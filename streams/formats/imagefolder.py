@@ -27,7 +27,7 @@ from streams.formats._unused import HIDDEN, KINDS_OF_FILE, NO_CLASS, OUTSIDE, Un
 from streams.pictures import SUFFIXES
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-# The column that Hugging Face reads.
+# The column of file names that Hugging Face reads.
 FILE_NAME = "file_name"
 WANTED = "a folder of images for each class"
 
@@ -36,17 +36,17 @@ WANTED = "a folder of images for each class"
 class Imagefolder:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder in the location that holds the class folders; the same as `test`: split by
-    # `test_share`.
+    # Folder in the location that holds the class folders; if it equals `test`, `test_share` splits
+    # it.
     train: str = ""
     test: str = ""
     # The share of the items that are test pairs, by a hash of `crow/001.jpg`.
     test_share: float = 0.0
-    # Of the row's classes, in their order; empty: a folder is called as its class.
+    # The folders of the row's classes, in order; empty: folders have the names of their classes.
     folders: tuple[str, ...] | list[str] = ()
-    # Column of the metadata; empty: the row's templates, with the class name.
+    # Column of captions in the metadata; empty: captions from the row's templates.
     caption: str = ""
-    # Column of a class, by number or name; empty: the folder says it.
+    # Column of a class, by number or name; empty: the folder is the class.
     label: str = ""
     image_px: int = 224
     # The share of the items read that may be unreadable; ten always may.
@@ -59,8 +59,8 @@ class Imagefolder:
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
         """Return the images of the row's classes, by class, then by path.
 
-        Where the row names no classes they are all folders, sorted. With captions from metadata,
-        the images are in the order of their paths.
+        Where the row names no classes, all folders are classes, sorted. With captions from
+        metadata, the images are in the order of their paths.
 
         Raises:
             DatasetError: no such location, no folder of a class, or no metadata where it is asked
@@ -93,8 +93,8 @@ class Imagefolder:
         """Return the names of the classes, and of the folder of each.
 
         Raises:
-            DatasetError: another number of folders than of classes, one twice, or one that is not
-                there.
+            DatasetError: the numbers of folders and classes differ, or a folder is repeated or
+                missing.
         """
         classes = list(dataset["classes"]) or class_folders(folder)
         folders = list(self.folders) or classes
@@ -152,7 +152,7 @@ class Folders:
         self.unused, self.remarks = Unused(), list[str]()
         names: list[list[str]] = [[] for _ in folders]
         whose = {PurePosixPath(name).as_posix(): label for label, name in enumerate(folders)}
-        # Every file below the folder is an item, or is counted with the reason why it is none.
+        # Every file below the folder is an item, or is counted as unused with the reason.
         for path in files_below(folder):
             label = _class_of(path, whose)
             if is_hidden(path):
@@ -172,7 +172,7 @@ class Folders:
         return (self.folder / str(self.names[item])).read_bytes()
 
     def size(self, item: int) -> int:
-        """Return the bytes of the file."""
+        """Return the size of the file, in bytes."""
         return (self.folder / str(self.names[item])).stat().st_size
 
     def texts(self, item: int) -> list[str]:
@@ -181,7 +181,7 @@ class Folders:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted; hidden ones are no classes."""
+    """Return the names of the folders in a folder, sorted, without hidden ones."""
     names = []
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.name.startswith("."):
@@ -198,8 +198,8 @@ def metadata_of(about: str, folder: Path) -> Table | None:
 
 
 def _class_of(path: str, whose: Mapping[str, int]) -> int | None:
-    """Return the class that a path lies in; a class folder may have a path of several steps."""
-    # The deepest folder that is one of a class decides, where one lies within another.
+    """Return the class whose folder a path lies in; class folders may be nested."""
+    # Where a class folder lies within another, the deepest decides.
     steps = path.split("/")[:-1]
     for depth in range(len(steps), 0, -1):
         label = whose.get("/".join(steps[:depth]))

@@ -1,9 +1,9 @@
 """Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes,
 path}.
 
-A Parquet file gives a row only with the row group around it, so the images are copied once, as they
-are, into one file for each under the data folder, and read from there by seek. This takes as much
-disk as the images do. A stream of shards (`lanes`) takes whole row groups, and copies nothing.
+A Parquet file can only be read by whole row groups, so the encoded images of each file are copied
+once into one file under the data folder, and read from there by seek. This takes as much disk as
+the images do. A stream of shards (`lanes`) reads whole row groups, and copies nothing.
 """
 
 import json
@@ -37,9 +37,9 @@ from streams.formats._shard_stream import checked
 from streams.formats._tables import RowNames, texts_of
 from streams.formats._unused import NO_CAPTION, Unused
 
-# The key of params without which no pair has a class.
+# The key of params for the column of classes.
 LABELED_BY = ("label",)
-# Read at once while the images are copied.
+# How many rows are read at once while images are copied.
 ROWS = 64
 
 
@@ -66,7 +66,7 @@ def _label(kind: pa.DataType) -> bool:
     return any((_text(kind), is_number, types.is_boolean(kind), types.is_null(kind)))
 
 
-# What a column may hold.
+# The allowed types of each column.
 TYPES = {"image": _image, "caption": _caption, "label": _label}
 WANTED = {
     "image": "images are bytes, or the struct of bytes and path that Hugging Face writes",
@@ -79,9 +79,8 @@ WANTED = {
 class Parquet:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; the same as `test`:
-    # split
-    # by `test_share`.
+    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; if it equals `test`,
+    # `test_share` splits it.
     train: str = ""
     test: str = ""
     # The share of the items that are test pairs, by a hash of `file/row`.
@@ -99,17 +98,17 @@ class Parquet:
     background: str = ""
     # Whether pictures are turned as their EXIF says.
     upright: bool = False
-    # The order of the training pairs: 0: that of all pairs, by chance; else a stream of shards,
-    # which are row groups, by so many lanes (`streams/lanes.py`).
+    # 0: training pairs in a random order over all; else how many lanes read a stream of shards,
+    # which are row groups (`streams/lanes.py`).
     lanes: int = 0
-    # How many row groups a lane permutes the pairs of at a time.
+    # How many row groups form a block, whose pairs a lane permutes.
     block_shards: int = 2
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files | ShardPairs:
         """Return the rows of the files that have a caption, by file, then as in the file.
 
         Raises:
-            DatasetError: no such location, no files, or a column that is not there.
+            DatasetError: the location, the files or a column do not exist.
             ContradictionError: the files name other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
@@ -126,7 +125,7 @@ class Parquet:
         return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
 
     def _stream(self, root: Path, files: list[Path], dataset: Mapping[str, Any]) -> ShardPairs:
-        """Return the training pairs as a stream of row groups, read where they lie."""
+        """Return the training pairs as a stream of row groups, read in place."""
         named = [names_in(file, self.label) for file in files]
         about = checked(self, dataset, has_names=bool(named[0]))
         columns = (self.image, self.caption, self.label)
@@ -136,7 +135,7 @@ class Parquet:
         return ShardPairs(dataset, self, groups)
 
     def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
-        """Compare the class names of a row with those that each file of a split notes.
+        """Compare the class names of a row with those stored in each file of a split.
 
         Raises:
             ContradictionError: they differ.
@@ -149,15 +148,13 @@ class Parquet:
     def _files(
         self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
     ) -> tuple[Path, list[Path]]:
-        """Return the folder that names start from, and the files of a split."""
+        """Return the folder that names are relative to, and the files of a split."""
         contents = "Parquet files, or folders of them"
         root, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
         return root, matching(about, root, pattern, ".parquet")
 
     def _check(self, about: str, file: Path) -> None:
-        """Check that a file has the columns that the row's params name, each of a kind that is
-        read.
-        """
+        """Check that a file has the columns that the row's params name, with allowed types."""
         try:
             schema = pq.read_schema(file)
         except pa.ArrowException as problem:
@@ -194,7 +191,7 @@ class Rows:
         classes = list(dataset["classes"]) or names_in(files[0], form.label)
         labels, spans, rows, stems = [], [], [], list[str]()
         for file in files:
-            # Each file has its own class names, and its own numbers for them.
+            # Each file has its own class names and numbers.
             stem = file.relative_to(root).with_suffix("").as_posix()
             used = self._with_captions(file, stem, form.caption)
             rows.append(used)
@@ -206,7 +203,7 @@ class Rows:
         # (N, 2): offset and size in bytes.
         self.spans: np.ndarray = np.concatenate(spans)
         self.file = np.repeat(np.arange(len(rows), dtype=np.int32), list(map(len, rows)))
-        # The row of each pair in its file.
+        # The row number of each pair in its file.
         self.row = np.concatenate(rows)
         self.names = RowNames(stems, self.file, self.row)
         if len(self.names) and not np.any(self.spans[:, 1]):
@@ -223,17 +220,17 @@ class Rows:
         return span(self.copies[self.file[item]], *self.spans[item].tolist())
 
     def size(self, item: int) -> int:
-        """Return how many bytes the image has."""
+        """Return the size of the encoded image, in bytes."""
         return int(self.spans[item, 1])
 
     def texts(self, item: int) -> list[str]:
-        """Return the caption column, or the row's templates."""
+        """Return the captions of a row: from its column, or from the templates."""
         if not self.captions:
             return self.by_label[self.labels[item]]
         return texts_of(self.captions[self.file[item]][int(self.row[item])].as_py())
 
     def _with_captions(self, file: Path, stem: str, caption: str) -> np.ndarray:
-        """Return the rows of a file that have a caption; the others are counted."""
+        """Return the numbers of a file's rows that have a caption; the others are counted."""
         rows: np.ndarray = np.arange(int(pq.read_metadata(file).num_rows))
         if not caption:
             return rows
@@ -245,7 +242,7 @@ class Rows:
         return used
 
     def _labels(self, about: str, file: Path, label: str, classes: list[str]) -> np.ndarray:
-        """Return the row's number for the class of each row of a file; -1 where there is none.
+        """Return the class number of each row of a file, as in the dataset row; -1 where none.
 
         Raises:
             ContradictionError: the file names other classes than the row.
@@ -259,7 +256,7 @@ class Rows:
 
 
 def names_in(file: Path, label: str) -> list[str]:
-    """Return the class names of a label column, as Hugging Face notes them; none otherwise."""
+    """Return the class names of a label column from Hugging Face's metadata; [] without them."""
     schema = pq.read_schema(file)
     noted = (schema.metadata or {}).get(b"huggingface")
     if not noted or label not in schema.names or _text(schema.field(label).type):
@@ -277,9 +274,9 @@ def _column(file: Path, name: str) -> pa.ChunkedArray:
 
 
 def _copied(file: Path, column: str, cache: Path) -> Path:
-    """Return the folder with the images of a file, one after the other, and where each lies.
+    """Return the folder with the concatenated images of a file, and the position of each.
 
-    It is made on first use.
+    It is created on first use.
     """
     folder = cache / f"{file.stem}-{version_of(file, column)}"
     if folder.exists():
@@ -292,9 +289,9 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
         for batch in source.iter_batches(ROWS, columns=[column]):
             for cell in batch.column(0).to_pylist():
                 image = cell.get("bytes") if isinstance(cell, dict) else cell
-                # A cell without an image takes no bytes, and is an unreadable image later.
+                # A cell without an image takes no bytes, and counts as an unreadable image later.
                 sizes.append(out.write(image or b""))
-    # Written aside, flushed, then moved: whoever reads meets a whole folder or none.
+    # Written to a temporary folder, flushed, then moved, so that a reader sees all of it or none.
     offsets = np.cumsum([0, *sizes])
     np.save(aside / "spans.npy", np.stack([offsets[:-1], sizes], 1).astype(np.int64))
     for written in aside.iterdir():
@@ -302,7 +299,7 @@ def _copied(file: Path, column: str, cache: Path) -> Path:
     try:
         aside.rename(folder)
         fsync(cache)
-    # Another worker was first, and its copy is the same.
+    # Another worker was first; its copy is identical.
     except OSError:
         shutil.rmtree(aside)
         if not folder.exists():

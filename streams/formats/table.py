@@ -18,7 +18,7 @@ from streams.formats._files import Files
 from streams.formats._places import matching, part, place_and_pattern, there
 from streams.formats._tables import SUFFIXES, read_table
 
-# The key of params without which no pair has a class.
+# The key of params for the column of classes.
 LABELED_BY = ("label",)
 
 
@@ -26,7 +26,7 @@ LABELED_BY = ("label",)
 class Table:
     """The fields are the keys of `dataset.params`."""
 
-    # File or pattern (`train.csv`) in the location; the same as `test`: split by `test_share`.
+    # File or pattern (`train.csv`) in the location; if it equals `test`, `test_share` splits it.
     train: str = ""
     test: str = ""
     # The share of the items that are test pairs, by a hash of the path.
@@ -37,9 +37,9 @@ class Table:
     caption: str = "title"
     # Column of a class, by number or name; empty: there are none.
     label: str = ""
-    # Between cells; empty: a tab where the header holds one, else a comma.
+    # The separator of cells; empty: a tab if the header contains one, else a comma.
     separator: str = ""
-    # Folder that the paths start from, in the location; empty: that of the table.
+    # Folder in the location that the paths are relative to; empty: that of the table.
     images: str = ""
     image_px: int = 224
     # The share of the items read that may be unreadable; ten always may.
@@ -50,10 +50,10 @@ class Table:
     upright: bool = False
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files:
-        """Return the images that the rows name and that are there, in the order of their paths.
+        """Return the existing images that the rows name, in the order of their paths.
 
         Raises:
-            DatasetError: no such location, no table, or a column that is not there.
+            DatasetError: the location, the table or a column does not exist.
         """
         about = f"dataset {dataset['name']!r}"
         contents = "a table of paths and captions (.csv, .tsv, .jsonl, .parquet)"
@@ -79,7 +79,7 @@ class Table:
         return Files(dataset, self, split, listed)
 
     def _tables(self, about: str, root: Path, pattern: str) -> list[Path]:
-        """Return the tables that a split means.
+        """Return the table files of a split.
 
         Raises:
             DatasetError: none, a folder that holds several, or files of several folders.

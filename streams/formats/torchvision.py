@@ -1,7 +1,7 @@
-"""The datasets of torchvision by class name, from where they already are: nothing is downloaded.
+"""The datasets of torchvision by class name, read from the disk: nothing is downloaded.
 
-Captions are the row's templates. torchvision decodes the images, most of them to RGB, so that
-neither EXIF nor transparency is left to ask for.
+Captions come from the row's templates. torchvision decodes the images, most of them to RGB, so
+options for EXIF and transparency do not exist here.
 """
 
 import inspect
@@ -22,11 +22,11 @@ from streams.formats._places import part, place
 from streams.formats._tables import RowNames
 from streams.formats._unused import Unused
 
-# The names that torchvision's classes have for their labels.
+# The attributes in which torchvision's classes keep their labels.
 LABELS = ("targets", "labels", "_labels", "y")
-# Others keep lists of (file, label), called one of these.
+# The attributes in which others keep lists of (file, label).
 PAIRS = ("samples", "_samples", "imgs")
-# Arguments that no row may say.
+# Arguments that a row may not set.
 OURS = (
     *("root", "download", "loader", "transform", "target_transform", "transforms"),
     "is_valid_file",
@@ -42,7 +42,7 @@ class Torchvision:
     # Arguments of the class for the split; `train` or `split` is set where the class takes it.
     train: dict[str, Any] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
-    # Of a class without splits: share of the items that are test pairs, by a hash of `CIFAR100/17`.
+    # For a class without splits: the share of test pairs, chosen by a hash of `CIFAR100/17`.
     test_share: float = 0.0
     image_px: int = 224
     # The share of the items read that may be unreadable; ten always may.
@@ -65,7 +65,7 @@ class Torchvision:
         root = place(dataset, cache, f"what torchvision's {self.set}(root=...) wrote there")
         form = replace(self, train=self._arguments("train"), test=self._arguments("test"))
         items = _opened(about, self.set, root, part(form, split))
-        # Both splits of one place have the same names.
+        # Both splits of one location have the same names.
         which = "all" if form.train == form.test else split
         numbered = Numbered(about, items, dataset, self.set, which)
         return Files(dataset, form, split, numbered)
@@ -79,7 +79,7 @@ class Torchvision:
         self.open(dataset, split, cache)
 
     def _arguments(self, split: str) -> dict[str, Any]:
-        """Return what the class is called with for a split."""
+        """Return the arguments of the class for a split."""
         takes = _takes(self.set)
         usual: dict[str, Any] = {}
         if "train" in takes:
@@ -98,7 +98,7 @@ class Numbered:
     ) -> None:
         self.dataset = items
         count = len(items)
-        # `name/which/place`, written when a message wants one
+        # Names are `name/which/place`, made when a message needs one
         places = np.arange(count, dtype=np.int32)
         self.names = RowNames([f"{name}/{which}"], np.zeros(count, np.int8), places)
         self.unused = Unused()
@@ -120,19 +120,19 @@ class Numbered:
 
 
 def takes_a_root(name: str) -> bool:
-    """Tell whether torchvision.datasets has a class of that name that reads a folder."""
+    """Return whether torchvision.datasets has a class of this name that reads a folder."""
     if name not in datasets.__all__:
         return False
     return "root" in inspect.signature(getattr(datasets, name)).parameters
 
 
 def _class_name(name: Any) -> str:
-    """Return the name of a class; of several synonyms, as ImageNet has, all."""
+    """Return the name of a class; synonyms, as in ImageNet, are joined."""
     return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
 def _takes(name: str) -> list[str]:
-    """Return the arguments of the class that a row may say; none if it reads no folder."""
+    """Return the arguments of the class that a row may set; none if it reads no folder."""
     keys = inspect.signature(getattr(datasets, name)).parameters
     if "root" not in keys:
         return []
@@ -140,7 +140,7 @@ def _takes(name: str) -> list[str]:
 
 
 def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> Any:
-    """Return the dataset, opened.
+    """Open the torchvision dataset.
 
     Raises:
         DatasetError: an argument that the class does not take, or torchvision cannot open it.
@@ -156,7 +156,7 @@ def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> 
             )
     try:
         items = getattr(datasets, name)(root, **arguments)
-        # A class that is only a base of others has no length, and ends here.
+        # A class that is only a base class has no length, and raises here.
         len(items)
     except (RuntimeError, OSError, ValueError, TypeError, ImportError) as problem:
         raise DatasetError(
@@ -170,10 +170,10 @@ def _opened(about: str, name: str, root: Path, arguments: Mapping[str, Any]) -> 
 
 
 def _targets(about: str, items: Any) -> list[int]:
-    """Return the label of every item, without decoding one where torchvision keeps them apart.
+    """Return the label of every item, without decoding images where torchvision stores labels.
 
     Raises:
-        DatasetError: they are no numbers.
+        DatasetError: the labels are no numbers.
     """
     labels = _first_of(items, LABELS)
     if labels is None:
@@ -190,7 +190,7 @@ def _targets(about: str, items: Any) -> list[int]:
 
 
 def _first_of(items: Any, names: tuple[str, ...]) -> Any:
-    """Return the first of these attributes that a dataset has; None: it has none."""
+    """Return the first of these attributes that a dataset has; None if it has none."""
     for name in names:
         if hasattr(items, name):
             return getattr(items, name)

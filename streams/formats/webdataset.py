@@ -1,11 +1,11 @@
 """Tar shards of pairs, as img2dataset and WebDataset write them: 000000123.jpg, .json and .txt (or
 .cls).
 
-Where the members lie is found once on a machine, kept under the data folder and mapped into memory
-(`_shards.py`); after that any pair is one seek away, so that a sequence over pairs needs no shuffle
-buffer and can be taken up anywhere.
-An image without a caption is no pair. Shards at an address (`https://host/pool/{00000..00127}.tar`)
-are fetched once into the data folder: as much disk as they take.
+The positions of members are found once per machine, cached under the data folder and mapped into
+memory (`_shards.py`). After that any pair is one seek away, so an order over pairs needs no shuffle
+buffer and can be resumed anywhere. An image without a caption is no pair. Shards at an address
+(`https://host/pool/{00000..00127}.tar`) are fetched once into the data folder: as much disk as they
+take.
 
 As in WebDataset (https://github.com/webdataset/webdataset) the key of a member ends at the first
 dot of its name, so `7.input.jpg` is the part `input.jpg` of sample 7.
@@ -33,12 +33,12 @@ from streams.formats._shard_pairs import ShardPairs
 from streams.formats._shard_stream import stream_at_address, stream_of_disk
 from streams.formats._shards import ShardSet, shard_set
 
-# The version of the index: another one is made anew, beside the old.
+# The version of the index; a new version is built beside the old one.
 VERSION = 3
-# How many endings of members an error names.
+# The most endings of members that an error names.
 ENDINGS_SHOWN = 8
 WANTED = "tar shards, or folders of them"
-# In so many shards of a split a class is looked for before a job exists.
+# In how many shards of a split a class is searched before a job exists.
 SHARDS_LOOKED = 16
 
 
@@ -52,9 +52,9 @@ class Webdataset:
     test: str = ""
     # The share of the items that are test pairs, by a hash of `shard/key`.
     test_share: float = 0.0
-    # Ending of the image, `input.jpg`; empty: the kind of picture that is there.
+    # Ending of the image member, such as `input.jpg`; empty: that of any kind of picture.
     image: str = ""
-    # The ending of a text; `json:KEY`, a key of the .json; `templates`, those of the row.
+    # The ending of the text member; or `json:KEY`, a key of the .json; or `templates` of the row.
     caption: str = "txt"
     image_px: int = 224
     # The share of the items read that may be unreadable; ten always may.
@@ -63,17 +63,17 @@ class Webdataset:
     background: str = ""
     # Whether pictures are turned as their EXIF says.
     upright: bool = False
-    # The order of the training pairs: 0: that of all pairs, by chance; else a stream of shards, by
-    # so many lanes (`streams/lanes.py`).
+    # 0: training pairs in a random order over all; else how many lanes read a stream of shards
+    # (`streams/lanes.py`).
     lanes: int = 0
-    # How many shards a lane permutes the pairs of at a time.
+    # How many shards form a block, whose pairs a lane permutes.
     block_shards: int = 2
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> Files | ShardPairs:
         """Return the pairs of the shards, by shard, then as in the shard.
 
         Raises:
-            DatasetError: no such location, no shards, or a shard that is not whole.
+            DatasetError: the location or the shards do not exist, or a shard is incomplete.
         """
         about = f"dataset {dataset['name']!r}"
         named = ("txt", "templates")
@@ -92,10 +92,10 @@ class Webdataset:
         return Files(dataset, self, split, Shards(found, dataset, self.caption))
 
     def compare(self, dataset: Mapping[str, Any], split: str, cache: Path) -> None:
-        """Compare a row of which a stream teaches single classes with its shards: has any a class?
+        """Check that the shards have classes, for a row whose single classes a stream uses.
 
-        Headers are read until the first .cls, in shards that are spread over the split. Shards at
-        an address are not fetched for it.
+        Headers are read up to the first .cls, in shards spread over the split. Shards at an address
+        are not fetched for this.
 
         Raises:
             ContradictionError: no sample of these shards has a class.
@@ -117,7 +117,7 @@ class Webdataset:
         )
 
     def _nothing(self, where: str, found: ShardSet) -> str:
-        """Return why shards have no pairs, with the endings of their members and what to write."""
+        """Return a message on why shards have no pairs, with their members' endings."""
         endings = Counter(found.endings)
         members = ", ".join(name for name, _ in endings.most_common(ENDINGS_SHOWN))
         return (
@@ -132,7 +132,7 @@ class Webdataset:
     def _shards(
         self, dataset: Mapping[str, Any], pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
-        """Return where the shards are, their names without ending, and the files, sorted."""
+        """Return the folder of the shards, their names without endings, and the files, sorted."""
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if is_address(location):
             return self._fetched(about, location, pattern, cache)
@@ -152,7 +152,7 @@ class Webdataset:
     def _fetched(
         self, about: str, location: str, pattern: str, cache: Path
     ) -> tuple[str, list[str], list[Path]]:
-        """Return the same of shards at an address, fetched where they are not here yet."""
+        """Return the same for shards at an address, after fetching those that are missing."""
         where, root = self._addresses(about, location, pattern)
         stems, files = list[str](), list[Path]()
         for address in each_of(where):
@@ -161,10 +161,10 @@ class Webdataset:
         return where, stems, files
 
     def _addresses(self, about: str, location: str, pattern: str) -> tuple[str, str]:
-        """Return the addresses of shards, as one with numbers in braces, and what all begin with.
+        """Return the addresses of shards, with numbers in braces, and their common beginning.
 
         Raises:
-            DatasetError: they name no shards.
+            DatasetError: the address names no shards.
         """
         where = location
         if pattern:
@@ -192,15 +192,15 @@ class Shards:
             self.by_label = by_label(dataset, dataset["classes"], self.labels)
 
     def shares(self) -> np.ndarray:
-        """Return (N,) float64 in [0, 1): a hash of each name, by which a place is split."""
+        """Return a hash of each name in [0, 1), which decides its split, (N,) float64."""
         return self.shards.shares
 
     def read(self, item: int) -> bytes:
-        """Return the image's member."""
+        """Return the bytes of the image member."""
         return span(*self.shards.place(item))
 
     def size(self, item: int) -> int:
-        """Return the bytes of the image."""
+        """Return the size of the image member, in bytes."""
         return self.shards.place(item)[2]
 
     def texts(self, item: int) -> list[str]:
@@ -211,5 +211,5 @@ class Shards:
 
 
 def _index(folder: Path, version: str, image: str, caption: str, file: Path) -> Arrays:
-    """Return the index of a shard, made when it is asked for first and kept in `folder`."""
+    """Return the index of a shard, which is built on first use and cached in `folder`."""
     return cached(folder, file, version, partial(index_of, file, image, caption))

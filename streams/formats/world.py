@@ -2,13 +2,13 @@
 
 A dataset of this format is one `set` of it. `base` is what a tiny CLIP is pretrained on: known
 shapes, made-up names for random shapes, colours, textures, sizes, places, counts. The retention
-sets ask for one factor of it, some under a shift; `compose` asks for colour-shape pairs that the
-base never shows. The adaptation sets bring new concepts: named smooth shapes (`blobs`) and
+sets test one factor each, some under a shift; `compose` tests colour-shape pairs that the base
+never shows. The adaptation sets bring new concepts: named smooth shapes (`blobs`) and
 straight-edged ones (`crystals`), named textures (`weaves`) and colour pairs (`duos`), and known
-shapes in haze (`haze`), which an untouched backbone half knows.
+shapes in haze (`haze`), which an untouched backbone partly recognises.
 
-A class is its name: what `zo mek` looks like follows from (seed, set, name), so a row with other
-names is another dataset.
+A class is defined by its name: the look of `zo mek` follows from (seed, set, name), so a row with
+other names is another dataset.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ from streams.world.rendering import Factors, render
 from streams.world.scenes import SETS, Sampler, WorldError
 from streams.world.shapes import rng_of
 
-# The version of the drawing: a change of it makes other images, and so another cache.
+# The version of the drawing code; a new version makes other images, and a new cache.
 VERSION = 2
-# The chance that a caption tells a factor other than the class. Each caption of the base has a
-# chance of its own.
+# The probability that a caption mentions a factor other than the class. Each caption of the base
+# has its own probability.
 DETAIL = 0.3
 SHIFTS = ("plain", "noise", "faded", "blurred", "low_contrast", "haze")
 
@@ -49,15 +49,14 @@ class World:
     train: int = 0
     # Test pairs, shared evenly too.
     test: int = 200
-    # Which pairs the test split holds: `test`, or `validation` to choose hyperparameters on.
+    # Which pairs the test split consists of: `test`, or `validation` to choose hyperparameters on.
     held: str = "test"
-    # The made-up names that the base teaches.
+    # The made-up names that captions of the base teach.
     names: tuple[str, ...] | list[str] = ()
     image_px: int = 32
 
     def open(self, dataset: Mapping[str, Any], split: str, cache: Path) -> "Drawn":
-        """Return the pairs of `train` or `test`, drawn on first use and kept under `cache` as plain
-        arrays.
+        """Return the pairs of `train` or `test`, drawn on first use and cached as plain arrays.
 
         Raises:
             WorldError: an unknown set, shift or class.
@@ -78,17 +77,18 @@ class World:
         return Drawn(folder, None if self.set == "base" else DETAIL)
 
     def _key(self, classes: list[str], part: str, count: int) -> str:
-        """Return what the images depend on, in 16 hex digits."""
+        """Return a hash of everything that the images depend on, as 16 hex digits."""
         settings = asdict(self)
-        # What a split holds is said by its part and count; the other split's size has no say.
+        # A split depends on its own part and count, and not on the size of the other split.
         for name in ("train", "test", "held"):
             del settings[name]
         settings |= {"classes": classes, "part": part, "count": count, "version": VERSION}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     def _draw(self, folder: Path, name: str, classes: list[str], part: str, count: int) -> None:
-        """Draw everything aside, then move the folder into place; whoever loses a race uses the
-        winner's, which is the same.
+        """Draw all images in a temporary folder, then move it into place.
+
+        A process that is second uses the folder of the first, which is identical.
         """
         rng = rng_of(self.seed, self.set, self.shift, part)
         labels = np.arange(count) % max(1, len(classes))
@@ -135,9 +135,9 @@ class Drawn:
     def captions(
         self, indices: np.ndarray, rng: np.random.Generator, part: slice = EVERY
     ) -> list[str]:
-        """Return a fresh caption each: which factors it tells is drawn anew every time."""
+        """Return a random caption per image: the factors it mentions are drawn at each call."""
         nouns = [self.nouns[index] for index in indices]
-        # All captions are drawn, so that `rng` goes on as if every part had been asked for.
+        # All captions are drawn, so that `rng` advances as if all parts had been read.
         return describe(self.factors.some(indices), nouns, self.detail, rng)[part]
 
 

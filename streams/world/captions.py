@@ -26,7 +26,7 @@ CODAS = tuple(a + b for a in "prstvwxz" for b in ("ek", "im", "on", "ul"))
 
 
 def names(count: int) -> list[str]:
-    """Return the first `count` of 1,024 made-up names; no caption uses their words otherwise."""
+    """Return the first `count` of 1,024 made-up names, whose words occur in no other role."""
     pairs = [(onset, coda) for onset in ONSETS for coda in CODAS]
     order = np.random.default_rng(7).permutation(len(pairs))
     return [" ".join(pairs[n]) for n in order[:count]]
@@ -35,12 +35,14 @@ def names(count: int) -> list[str]:
 def describe(
     factors: Factors, nouns: list[str], detail: float | None, rng: np.random.Generator
 ) -> list[str]:
-    """Return one caption per image, in one of six templates: its noun always, and each other factor
-    with probability `detail` (None: drawn per caption from U(0, 1)).
+    """Return a caption per image, in one of six templates.
+
+    It always has the noun, and each other factor with probability `detail` (None: a probability per
+    caption, drawn from U(0, 1)).
     """
     count = len(nouns)
     chance = np.full(count, detail or 0.0)
-    # Captions of the base differ in how much they tell, so that short and full ones are learned.
+    # Captions of the base vary in detail, so that short and full ones are learned.
     if detail is None:
         chance = rng.uniform(0, 1, count)
     mentions = rng.uniform(0, 1, (count, 6)) < chance[:, None]
@@ -51,10 +53,10 @@ def describe(
         words = ["a"]
         if several and mentions[n, 0]:
             words = [COUNTS[factors.count[n] - 1]]
-        # Several objects share a grid and are all small: neither size nor place is theirs to tell.
+        # Several objects are all small and on a grid, so captions mention neither size nor place.
         if mentions[n, 1] and not several:
             words.append(list(SIZES)[factors.size[n]])
-        # Two colours, weaves and cores are what a made-up name stands for; no word tells them.
+        # Second colours, weaves and cores define made-up names, so captions do not describe them.
         if mentions[n, 2] and factors.second[n] < 0:
             words.append(list(COLOURS)[factors.colour[n]])
         if mentions[n, 3] and factors.texture[n] < len(TEXTURES):
@@ -69,7 +71,7 @@ def describe(
 
 
 def vocabulary() -> list[str]:
-    """Return every word that a caption or prompt of the world can hold, sorted."""
+    """Return every word that captions and prompts of the world may contain, sorted."""
     words = [*COUNTS, *SIZES, *COLOURS, *TEXTURES, *KNOWN, *POSITIONS, *BACKGROUNDS]
     phrases = [*TEMPLATES, *ONSETS, *CODAS, *words, "shape", "at the", "on"]
     return sorted(set(" ".join(phrases).replace("{}", " ").split()))

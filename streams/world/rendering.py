@@ -1,5 +1,4 @@
-"""Drawing the procedural world: arrays of factors in, uint8 images out. Pure, vectorised over
-images.
+"""Draws the procedural world: pure functions from arrays of factors to uint8 images.
 
 The same factors give the same bytes on one kind of machine; on another, a last bit of a sine may
 round a grey level elsewhere.
@@ -32,8 +31,8 @@ POSITIONS: dict[str, tuple[float, float]] = {
     "left": (-1, 0), "center": (0, 0), "right": (1, 0),
     "bottom left": (-1, 1), "bottom": (0, 1), "bottom right": (1, 1),
 }  # fmt: skip
-# How far an object is from the middle, whatever its size: nearer, the places of large ones look
-# alike.
+# The distance of an object from the middle, for any size; with less, the places of large objects
+# look alike.
 PLACE = 0.45
 TEXTURES = ("solid", "striped", "dotted", "checkered", "ringed")
 COUNTS = ("one", "two", "three", "four")
@@ -44,12 +43,11 @@ CHUNK = 512
 class Factors:
     """The factors that n images show; every array is over images."""
 
-    # The row of the radius tables.
+    # The row in the table of radii.
     shape: np.ndarray
     # The row of PALETTE.
     colour: np.ndarray
-    # The row of PALETTE for the other part of a two-coloured texture; -1: a darker tone of the
-    # first.
+    # The row of PALETTE for the second colour of a texture; -1: a darker tone of the first.
     second: np.ndarray
     # Index into TEXTURES; 5: the weave given by `weave`; 6: a core and a rim.
     texture: np.ndarray
@@ -65,11 +63,11 @@ class Factors:
     count: np.ndarray
     # In radians.
     turn: np.ndarray
-    # (n, 2): how far from its place, in pixels of an image of 32.
+    # (n, 2): offset from its place, in pixels of an image of 32 x 32.
     jitter: np.ndarray
 
     def some(self, rows: np.ndarray | slice) -> "Factors":
-        """The factors of some images."""
+        """Return the factors of a subset of the images."""
         return Factors(**{name: values[rows] for name, values in vars(self).items()})
 
 
@@ -78,7 +76,7 @@ PALETTE = np.array(list(COLOURS.values()), np.float32)
 
 
 def render(factors: Factors, tables: np.ndarray, image_px: int) -> np.ndarray:
-    """(n, 3, P, P) uint8. `tables` holds the radii of the shapes, (shapes, 256) float32."""
+    """Draw images (n, 3, P, P), uint8; `tables` are the shapes' radii, (shapes, 256) float32."""
     count = len(factors.shape)
     images = np.empty((count, 3, image_px, image_px), np.uint8)
     for begin in range(0, count, CHUNK):
@@ -110,8 +108,9 @@ def _render(f: Factors, tables: np.ndarray, image_px: int) -> np.ndarray:
 
 
 def _place(f: Factors, number: int, image_px: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Centre and scale of the number-th object, the image being [-1, 1] squared. Several objects
-    share a grid of four.
+    """Return the centre (x, y) and the scale of an object in each image, which spans [-1, 1]^2.
+
+    Several objects are placed on a grid of four.
     """
     scale = np.array(list(SIZES.values()), np.float32)[f.size]
     grid = np.array(list(POSITIONS.values()), np.float32)[f.position]
@@ -124,7 +123,7 @@ def _place(f: Factors, number: int, image_px: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _cover(u: np.ndarray, v: np.ndarray, radii: np.ndarray, scale_px: np.ndarray) -> np.ndarray:
-    """Share of each pixel inside the outline, from the distance to it along its normal."""
+    """Return the share of each pixel inside the outline, from the distance along its normal."""
     rho = np.hypot(u, v)
     place = np.arctan2(v, u) * (BINS / (2 * np.pi)) % BINS
     low = place.astype(np.int64) % BINS
@@ -132,7 +131,7 @@ def _cover(u: np.ndarray, v: np.ndarray, radii: np.ndarray, scale_px: np.ndarray
     rows = np.arange(len(radii))[:, None, None]
     here, there = radii[rows, low], radii[rows, (low + 1) % BINS]
     radius = here + part * (there - here)
-    # At a jump of the outline the slope means nothing, so it is bounded.
+    # At a jump of the outline the slope is meaningless, so it is bounded.
     slope = ((there - here) * (BINS / (2 * np.pi)) / radius).clip(-4, 4)
     distance = (radius - rho) / np.sqrt(1 + slope**2) * scale_px[:, None, None]
     inside: np.ndarray = (distance + 0.5).clip(0, 1)
@@ -142,7 +141,7 @@ def _cover(u: np.ndarray, v: np.ndarray, radii: np.ndarray, scale_px: np.ndarray
 def _tone(
     u: np.ndarray, v: np.ndarray, axis: np.ndarray, texture: np.ndarray, weave: np.ndarray
 ) -> np.ndarray:
-    """Share of the first colour at each pixel, its edges soft enough for 32 pixels.
+    """Return the share of the first colour at each pixel, with edges smooth at 32 pixels.
 
     The textures of the base are fixed to the image, with periods that divide 8 of 32 pixels: a
     linear patch embedding sees them at once, while a tiny CLIP hardly learns those that move with
@@ -165,9 +164,7 @@ def _tone(
 
 
 def _wave(u: np.ndarray, v: np.ndarray, rho: np.ndarray, weave: np.ndarray) -> np.ndarray:
-    """The weave of each image in [-2, 2]: stripes, a grid, rings or ripples of its frequency and
-    angle.
-    """
+    """Return each image's weave in [-2, 2]: stripes, a grid, rings or ripples."""
     frequency, angle, kind = (weave[:, k][:, None, None] for k in range(3))
     along = np.cos(angle) * u + np.sin(angle) * v
     across = np.cos(angle) * v - np.sin(angle) * u

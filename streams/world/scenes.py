@@ -1,7 +1,7 @@
-"""The scenes of the procedural world's sets: everything at random, but what the class fixes.
+"""The scenes of the procedural world's sets: random factors, except those that the class fixes.
 
-A class is its name: what `zo mek` looks like follows from (seed, set, name), whatever else the row
-holds.
+A class is defined by its name: the look of `zo mek` follows from (seed, set, name) and does not
+depend on the rest of the row.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ SETS = (
     "base", "shape", "colour", "texture", "position", "size", "count", "compose", "names",
     "blobs", "crystals", "weaves", "duos", "haze",
 )  # fmt: skip
-# The share of the colour-shape pairs that no set but `compose` ever shows.
+# The share of the colour-shape pairs that only the set `compose` shows.
 HELD_OUT = 0.15
 
 
 class WorldError(ValueError):
-    """A dataset row that asks for what the world does not have."""
+    """A dataset row has a set, shift or class that the world does not have."""
 
 
 class Wanted(Protocol):
@@ -46,8 +46,9 @@ class Wanted(Protocol):
 
 
 def held_out(seed: int) -> np.ndarray:
-    """(colours, shapes) bool: the pairs that only `compose` shows; every colour and every shape
-    keeps most of its pairs.
+    """Return which colour-shape pairs only `compose` shows, (colours, shapes) bool.
+
+    Every colour and every shape keeps most of its pairs.
     """
     rng = rng_of(seed, "held out")
     pairs = np.zeros((len(COLOURS), len(KNOWN)), bool)
@@ -59,7 +60,7 @@ def held_out(seed: int) -> np.ndarray:
 
 
 class Sampler:
-    """Draws the factors of a set: everything at random but what the class fixes."""
+    """Draws the factors of a set at random, except those that the class fixes."""
 
     def __init__(
         self,
@@ -94,7 +95,8 @@ class Sampler:
         vague = rng.uniform(size=n) < 0.1
         names = [*KNOWN, *self.world.names]
         self.nouns = [names[shape] for shape in self.factors.shape]
-        # A known shape is sometimes called a shape alone; a made-up name is what is to be learned.
+        # Known shapes are sometimes called just "shape"; made-up names are always given, to be
+        # learned.
         for place in np.flatnonzero(vague & (self.factors.shape < len(KNOWN))):
             self.nouns[place] = "shape"
         self.labels[:] = 0
@@ -124,7 +126,7 @@ class Sampler:
         self.factors.count = self._fixed(COUNTS) + 1
 
     def _compose(self) -> None:
-        """Only held-out pairs, or their classes could be told by what was seen."""
+        """Use only held-out pairs, as other pairs were seen in the base."""
         pairs = held_out(self.world.seed)
         phrases = {f"{c} {s}": (i, j) for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN)}
         labels = self._places(tuple(phrases))
@@ -159,7 +161,7 @@ class Sampler:
         self._call_by_class()
 
     def _weaves(self) -> None:
-        """A named texture: its frequency, angle and kind; few enough waves to survive 32 pixels."""
+        """Draw named textures: frequency, angle and kind, with waves that 32 pixels can show."""
         drawn = []
         for place, name in enumerate(self.classes):
             rng = rng_of(self.world.seed, "weave", name)
@@ -170,7 +172,7 @@ class Sampler:
         self._call_by_class()
 
     def _duos(self) -> None:
-        """A named pair of colours: one in the core, one around it."""
+        """Draw named pairs of colours: one in the core, one around it."""
         pairs = []
         for name in self.classes:
             pairs.append(rng_of(self.world.seed, "duo", name).permutation(len(COLOURS))[:2])
@@ -180,7 +182,7 @@ class Sampler:
         self._call_by_class()
 
     def _fixed(self, values: tuple[str, ...]) -> np.ndarray:
-        """Return the factor that each label names."""
+        """Return the value of the factor that each label's name stands for."""
         self._places(values)
         return np.take([values.index(name) for name in self.classes], self.labels)
 
@@ -195,10 +197,8 @@ class Sampler:
         return self.labels
 
     def _avoid_held_out(self) -> None:
-        """Redraw colours (or the shape, where the class is the colour) until no held-out pair is
-        shown.
-        """
-        # Shapes with made-up names have every colour.
+        """Redraw colours (or shapes, if the class is the colour) until no pair is held out."""
+        # Shapes with made-up names may have any colour.
         named = np.zeros((len(self.tables) - len(KNOWN), len(COLOURS)), bool)
         pairs = np.vstack([held_out(self.world.seed).T, named])
         f = self.factors
@@ -210,7 +210,7 @@ class Sampler:
 
 
 def _anything(n: int, rng: np.random.Generator) -> Factors:
-    """Return the factors of n images, each at random."""
+    """Return random factors of n images."""
     return Factors(
         shape=rng.integers(0, len(KNOWN), n),
         colour=rng.integers(0, len(COLOURS), n),

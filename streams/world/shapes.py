@@ -1,5 +1,5 @@
-"""Outlines of the procedural world: every shape is a polar radius table, so known, named and random
-ones share one renderer.
+"""Outlines of the procedural world. Every shape is a table of polar radii, so that known, named and
+random ones share one renderer.
 
 The random ones follow the recipe of Infinite dSprites (Dziadzio et al., 2023, MIT licence): 5 to 8
 vertices at jittered angles, with radii from N(1, 0.4), joined by straight lines or by a periodic
@@ -31,14 +31,14 @@ KNOWN = (
 
 
 def rng_of(*words: str | int) -> np.random.Generator:
-    """A generator that depends on `words` alone, on every machine."""
+    """Return a random generator that depends only on `words`, on every machine."""
     text = "/".join(str(word) for word in words)
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
 @cache
 def known(name: str) -> np.ndarray:
-    """(256,) float32 radii of one of KNOWN, of unit mean square."""
+    """Return the radii of one of KNOWN, (256,) float32, with a mean square of 1."""
     a = ANGLES
     curves: dict[str, Callable[[], np.ndarray]] = {
         "circle": lambda: np.ones(BINS),
@@ -66,15 +66,13 @@ def known(name: str) -> np.ndarray:
 
 @cache
 def blob(name: str, seed: int) -> np.ndarray:
-    """Return (256,) float32: the radii of the smooth random shape that `name` stands for."""
+    """Return the radii of the smooth random shape of a name, (256,) float32."""
     return _unit(np.exp(_ring(name, seed, "blob")))
 
 
 @cache
 def crystal(name: str, seed: int) -> np.ndarray:
-    """(256,) float32 radii of the straight-edged random shape that `name` stands for in the world
-    `seed`.
-    """
+    """Return the radii of the straight-edged random shape of a name, (256,) float32."""
     rng = rng_of(seed, "crystal", name)
     angles, radii = _vertices(rng)
     return _unit(_polygon(radii * np.cos(angles), radii * np.sin(angles)))
@@ -87,7 +85,7 @@ def _vertices(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ring(name: str, seed: int, kind: str) -> np.ndarray:
-    """Log radii of a periodic cubic through random vertices (Catmull-Rom on the circle)."""
+    """Return log radii of a periodic cubic through random vertices (Catmull-Rom on the circle)."""
     angles, radii = _vertices(rng_of(seed, kind, name))
     logs, count = np.log(radii), len(radii)
     place = np.searchsorted(angles, ANGLES, side="right") - 1
@@ -128,7 +126,7 @@ def _arrow() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _polygon(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Radii of a polygon that every ray from the origin leaves last where it is farthest."""
+    """Return the radii of a polygon: along each ray from the origin, the farthest intersection."""
     dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
     cos, sin = np.cos(ANGLES)[:, None], np.sin(ANGLES)[:, None]
     cross = cos * dy - sin * dx

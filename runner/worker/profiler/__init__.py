@@ -1,1 +1,1 @@
-"""The costs of a step of each method, counted before it is taken, on tensors without contents."""
+"""Profiles: the cost of a step of each method, counted on tensors without contents."""

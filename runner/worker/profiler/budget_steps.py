@@ -1,4 +1,4 @@
-"""A trial's budget, solved at its start: the steps of each task, and what they were derived from.
+"""Derives the steps of each task from a trial's budget, at the start of the trial.
 
 As a process (`python -m runner.worker.profiler.budget_steps`) it profiles definitions for
 `runner.scheduler.profiles`: a line of JSON with the rows of backbone, mixture, method and recipe
@@ -24,7 +24,7 @@ WORDS = ("backbone", "mixture", "method", "recipe")
 
 @dataclass(frozen=True)
 class Solved:
-    """Steps per task; rows of `profile` and of `statistic` where a profile was needed."""
+    """The steps of each task, with rows of `profile` and `statistic` if a profile was needed."""
 
     steps: int
     profile: list[Row] = field(default_factory=list)
@@ -32,12 +32,12 @@ class Solved:
 
 
 def solve(spec: Spec) -> Solved:
-    """Solve the budget of a definition, from nothing but the definition.
+    """Derive the steps of each task from a definition.
 
-    The answer is the same on every machine and in every attempt.
+    The result is the same on every machine and in every attempt.
 
     Raises:
-        BudgetError: less than one step per task.
+        BudgetError: the budget is less than one step per task.
         ProfileError: the method cannot be profiled.
     """
     tasks, pairs = spec.stream["tasks"], spec.recipe["batch_pairs"]
@@ -73,7 +73,7 @@ def profile_rows(spec: Spec, rows: Rows) -> list[Row]:
 
 
 def answer(line: str, known: Profiles) -> Row:
-    """Return the profile of the definition that a line of JSON holds, or why it has none."""
+    """Return the profile of the definition in a line of JSON, or the error."""
     began, words = time.monotonic(), json.loads(line)
     spec = Spec(
         **{word: words[word] for word in WORDS},
@@ -89,7 +89,7 @@ def answer(line: str, known: Profiles) -> Row:
 
 
 def main() -> int:
-    """Answer line by line, until the input ends."""
+    """Answer each line of standard input, until it ends."""
     # open_clip warns that the weights are random
     logging.disable(logging.WARNING)
     known = Profiles()

@@ -1,12 +1,12 @@
-"""Steps of a task on tensors without contents: the real ones, on batches of nothing.
+"""Runs the real steps of a task on tensors without contents.
 
-The tensors (`torch._subclasses.FakeTensorMode`) know shapes and storages but hold nothing, so no
-weights and no data are needed, and a model that fits no machine here can be profiled. All of it
-happens on a fake CPU, whatever the machine.
+These tensors (`torch._subclasses.FakeTensorMode`) have shapes and storages but no values, so
+neither weights nor data are needed, and models of any size can be profiled. The device is always a
+fake CPU.
 
-A part that asks for a number that a fake tensor does not have gets 1, and True where it asks
-whether tensors are equal; which pairs a selection chooses is not asked at all. What `Batch.sources`
-holds is real, and so is what is computed from it alone.
+A part that reads a number from a fake tensor gets 1, and True where it compares tensors; a
+selection's choice of pairs is not computed. `Batch.sources` is real, and so is everything computed
+from it alone.
 """
 
 import warnings
@@ -36,26 +36,26 @@ from streams.mixtures import shares
 
 
 class ProfileError(RuntimeError):
-    """A part needs values, and fake tensors have none."""
+    """A part needs values, which fake tensors do not have."""
 
 
 class BlankBatches:
-    """A source of batches without contents, of the shapes that a task's steps are given."""
+    """A source of batches without contents, with the shapes of a task's batches."""
 
     def __init__(
         self, spec: Spec, backbone: Backbone, task: Task, books: Books | None = None
     ) -> None:
-        """Draw the batches of a task.
+        """Prepare the batches of a task.
 
-        `books`: what an objective looks back at is sampled, and charged to these; None: it is given
-        all of it.
+        An objective's look-back is sampled, and extrapolated in the ledger `books`; None: it is run
+        completely.
         """
         self.model, self.books = backbone.model, books
         self.pairs = candidates(selection_of(spec), int(spec.recipe["batch_pairs"]))
         self.counts = shares(spec.mixture, self.pairs, task.number)
 
     def draw(self) -> Batch:
-        """Return as many pairs of each source as the mixture has in a batch."""
+        """Return a batch with the mixture's number of pairs of each source."""
         size = self.model.visual.image_size
         height, width = (size, size) if isinstance(size, int) else size
         sources = np.repeat(np.arange(3, dtype=np.int8), self.counts)
@@ -72,33 +72,33 @@ class BlankBatches:
         return SampledPairs(self.draw, self.books)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: all batches are the same."""
+        """Return an empty state, as all batches are the same."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Do nothing: all batches are the same."""
+        """Do nothing, as all batches are the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """A method that learns task after task on batches of nothing."""
+    """A method that is trained task after task on batches without contents."""
 
     spec: Spec
     backbone: Backbone
     method: Method
     memory: Memory
-    # Whether what an objective looks back at is computed for the first of what costs the same
+    # Whether an objective's look-back is computed only for the first of equal groups and passes
     sampled: bool = True
 
     def begin(self, task: Task, phase: str = TRAIN) -> Training:
-        """Begin a task, or its repair, whose costs are counted by `memory`."""
+        """Begin a task or its repair, and count its costs with `memory`."""
         books = Books(self.memory)
         batches = BlankBatches(self.spec, self.backbone, task, books if self.sampled else None)
         options = Options(phase=phase, ledger=books, has_values=False)
         return Training(self.spec, self.backbone, self.method, task, batches, options)
 
     def learn(self, task: Task, phase: str = TRAIN) -> Training:
-        """Take all steps of a task and fold them; returns the training, with its costs."""
+        """Take all steps of a task, end it, and return its training with the costs."""
         training = self.begin(task, phase)
         for _ in training.steps_from(0):
             pass
@@ -108,16 +108,16 @@ class DryRun:
 
 @contextmanager
 def fake_backbone(spec: Spec) -> Iterator[Backbone]:
-    """Give a backbone of fake tensors, which are in force meanwhile.
+    """Provide a backbone of fake tensors; within the block all new tensors are fake.
 
     Raises:
-        ProfileError: what is done with it asks for what they do not have; says which operation.
+        ProfileError: the block needs values of fake tensors; names the operation.
     """
     with torch.device("meta"):
         backbone = backbones.build(spec.backbone["architecture"], 0, "meta")
     try:
         with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True):
-            # Copies of models do that, to no harm
+            # Copying a model warns about this, which is harmless
             warnings.filterwarnings("ignore", "Accessing the data pointer of FakeTensor")
             backbone.model.to_empty(device="cpu")
             yield backbone

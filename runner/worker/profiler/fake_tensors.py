@@ -1,8 +1,8 @@
-"""Counts of memory and of decompositions, on tensors without contents.
+"""Counts memory and the FLOPs of decompositions, on tensors without contents.
 
 A singular value decomposition of m x n, m >= n, costs 6 m n^2 + 20 n^3 (R-SVD with both thin sets
-of vectors: Golub and Van Loan, Matrix Computations, 3rd edition, figure 5.4.1). Torch's counter
-counts none, so it is a phase of its own, charged by no budget.
+of vectors: Golub and Van Loan, Matrix Computations, 3rd edition, figure 5.4.1). Torch's FLOP
+counter ignores it, so it is a separate phase, which budgets do not charge.
 """
 
 import weakref
@@ -20,17 +20,17 @@ INDEXING = (ATEN.index.Tensor, ATEN.index_put.default, ATEN.index_put_.default)
 
 
 class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of all storages that live, and FLOPs of decompositions.
+    """A dispatch mode that counts bytes of live storages, and FLOPs of decompositions.
 
-    While the mode is active it also answers what fake tensors cannot: a number is 1, tensors are
-    equal, and a real mask says where it is true.
+    While it is active it also supplies values that fake tensors lack: a number is 1, tensors are
+    equal, and a real mask gives its own indices.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self.svd_flops = self.svd_peak = 0
-        # References to the storages that live, by identity
+        # Weak references to the live storages, by identity
         self.held: dict[int, Any] = {}
 
     def hold(self, tensor: Tensor) -> None:
@@ -43,7 +43,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.peak = max(self.peak, self.now)
 
     def forget_decompositions(self) -> None:
-        """Count decompositions anew."""
+        """Reset the count of decompositions to 0."""
         self.svd_flops = self.svd_peak = 0
 
     def _free(self, key: int, size: int, _: object) -> None:
@@ -53,7 +53,7 @@ class Memory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if inputs and not any(isinstance(tensor, FakeTensor) for tensor in inputs):
-            # Real tensors (where pairs come from) are computed with as they are
+            # Operations on real tensors (sources of pairs) are run unchanged
             with unset_fake_temporarily():
                 return func(*args, **(kwargs or {}))
         if func is ATEN._local_scalar_dense.default:
@@ -86,7 +86,7 @@ def _one(dtype: torch.dtype) -> bool | float | int:
 
 
 def _places(index: Tensor | None) -> Tensor | None:
-    """Return the places where a real mask is true: a fake one would not say how often it is."""
+    """Return the indices where a real mask is true; None for a fake one."""
     if not isinstance(index, Tensor) or isinstance(index, FakeTensor):
         return index
     if index.dtype is not torch.bool:

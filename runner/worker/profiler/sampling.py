@@ -1,4 +1,6 @@
-"""Looking back by sample: the first of what costs the same is computed, and charged for all."""
+"""Sampling of an objective's look-back: of work of equal cost only the first is computed, and its
+cost is charged for all.
+"""
 
 import contextlib
 from collections import Counter
@@ -10,35 +12,35 @@ from runner.worker.costs import Entry, Ledger, counted
 from runner.worker.profiler.fake_tensors import Memory
 from streams import Batch
 
-# Groups of one size, and passes from the terms of one group, that are computed; each of the others
-# is charged what the last computed one cost
+# How many groups of one size, and passes of one group, are computed; the others are charged the
+# cost of the last computed one
 SAMPLED = 2
 
 
 class Books(Ledger):
-    """A ledger of fake steps: peak memory is that of a `Memory`, in place of a GPU's."""
+    """A ledger of costs for fake steps, with peak memory from a `Memory` instead of a GPU."""
 
     def __init__(self, memory: Memory) -> None:
         super().__init__(ALONE)
         self.memory = memory
         self.counter = counted()
-        # Of the phase in progress, for work that was not done
+        # FLOPs charged to the current phase for work that was not computed
         self.unseen_flops = 0.0
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[Entry]:
-        """Charge the block to a phase, what it is charged for without being done included."""
+        """Charge the block to a phase, including work that is not computed."""
         self.counter, self.unseen_flops = counted(), 0.0
         with self.timed(name) as entry, self.counter:
             yield entry
         entry.flops += self.spent_flops()
 
     def spent_flops(self) -> float:
-        """Return the FLOPs of the phase in progress so far."""
+        """Return the FLOPs of the current phase so far."""
         return self.counter.get_total_flops() + self.unseen_flops
 
     def charge_unseen(self, flops: float) -> None:
-        """Charge the phase in progress for work that is not done."""
+        """Charge the current phase for work that is not computed."""
         self.unseen_flops += flops
 
     @contextlib.contextmanager
@@ -52,10 +54,9 @@ class Books(Ledger):
 
 
 class SampledPairs(FreshPairs):
-    """Fresh pairs of which an objective is given the first few, and charged for all.
+    """Fresh pairs, of which an objective gets the first few and is charged for all.
 
-    Which work costs the same is declared by how an objective asks: see `FreshPairs`. What it takes
-    as whole batches is not sampled.
+    Its calls declare which work has equal cost: see `FreshPairs`. Whole batches are not sampled.
     """
 
     def __init__(self, draw: Callable[[], Batch], books: Books) -> None:
@@ -63,7 +64,7 @@ class SampledPairs(FreshPairs):
         self.books = books
 
     def groups(self, pairs: int, group_pairs: int) -> Iterator[Batch]:
-        """Yield the first groups of each size, and charge the others what the last of them cost."""
+        """Yield the first groups of each size, and charge the others the cost of the last."""
         seen: Counter[int] = Counter()
         flops: dict[int, float] = {}
         for group in super().groups(pairs, group_pairs):
@@ -77,7 +78,7 @@ class SampledPairs(FreshPairs):
             seen[size] += 1
 
     def passes(self, terms: int) -> Iterator[int]:
-        """Yield the first places and 0, where the graph is freed; charge the passes between."""
+        """Yield the first indices and 0, where the graph is freed; charge the passes between."""
         flops = 0.0
         for taken, place in enumerate(super().passes(terms)):
             if taken < SAMPLED or place == 0:

@@ -1,12 +1,13 @@
-"""The costs of one step of a method, known before it is taken: FLOPs and peak memory.
+"""Computes the cost of one step of a method in advance: FLOPs and peak memory.
 
-The step is the real one: `Training` with the real parts, on tensors without contents (see
-`fake_steps`). So there is no formula per method, and a budget buys the same steps everywhere.
+It runs the real step, `Training` with the real parts, on tensors without contents (see
+`fake_steps`). So no formula per method is needed, and a budget gives the same number of steps
+everywhere.
 
 FLOPs are those of torch's counter (matrix products, convolutions, attention); those of
-decompositions are a phase of their own. Memory is that of all storages that live at once:
-parameters, gradients, optimizer state, what the parts remember, activations; not the allocator's
-waste, not the driver's own.
+decompositions are a separate phase. Memory is that of all storages alive at once: parameters,
+gradients, optimizer state, state of the parts, activations. It excludes the allocator's overhead
+and the driver's memory.
 """
 
 import gc
@@ -31,14 +32,14 @@ from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps
 from schema.spec import Spec, canonical
 
-# Phase -> FLOPs, peak bytes; as rows of `profile`
+# FLOPs and peak bytes of each phase, as in rows of `profile`
 Rows = dict[str, tuple[float, int]]
 PER_STEP, ONCE = ("train", "score"), ("objective",)
-# A step of full fine-tuning, for comparison
+# The phase of a step of full fine-tuning, for comparison
 FULL = "full"
-# Known, and charged by no budget
+# Phases that are recorded but not charged to a budget
 MERGE, MERGE_SVD, SVD = "merge", "merge_svd", "svd"
-# Bytes that a merge reads: of each earlier task; of what is kept of all of them together
+# Bytes that a merge reads: per earlier task; of the running form of all of them
 MERGE_READ, MERGE_FORM = "merge_read", "merge_form"
 PLAIN: dict[str, Any] = {
     "tuning": "full",
@@ -54,7 +55,7 @@ PLAIN: dict[str, Any] = {
     "ensemble": None,
     "ensemble_params": {},
 }
-# What of a definition can change the profile of its steps, beside the backbone and `compute_params`
+# The keys of a definition that affect its profile, beside the backbone and `compute_params`
 STEPPED = (
     "tuning",
     "tuning_params",
@@ -69,16 +70,17 @@ OPTIMIZED = ("optimizer", "optimizer_params", "clip_norm", "batch_pairs", "preci
 
 
 class Profiles:
-    """Profiles computed so far: many methods differ only in what they merge after a task."""
+    """A cache of profiles, as many methods differ only in their merging."""
 
     def __init__(self) -> None:
-        # By what a profile depends on, as canonical JSON
+        # Keyed by all that a profile depends on, as canonical JSON
         self.known: dict[str, Rows] = {}
 
     def with_full(self, spec: Spec) -> Rows:
-        """Return the profile of a definition, that of its merging, and the phase `full`.
+        """Return the profile of a definition and of its merging, and the phase `full`.
 
-        That is a step of full fine-tuning with AdamW, in the same precision and batch.
+        The phase `full` is a step of full fine-tuning with AdamW, with the same precision and
+        batch.
 
         Raises:
             ProfileError: as `profile`.
@@ -99,7 +101,7 @@ class Profiles:
 
 
 def essence(spec: Spec) -> str:
-    """Return what of a definition can change the profile of its steps, as canonical JSON."""
+    """Return all of a definition that affects its profile, as canonical JSON."""
     row = spec.method
     method = PLAIN | {key: row[key] for key in STEPPED}
     if averages_steps(row["merging"]):
@@ -111,19 +113,18 @@ def essence(spec: Spec) -> str:
 
 
 def profile_with_full(spec: Spec) -> Rows:
-    """Return what `Profiles.with_full` does, with nothing computed before."""
+    """Return the result of `Profiles.with_full` with an empty cache."""
     return Profiles().with_full(spec)
 
 
 def profile(spec: Spec, sampled: bool = True) -> Rows:
-    """Return FLOPs and peak memory of a step of the second task, and of what runs once per task.
+    """Return FLOPs and peak memory of a step of the second task, and of the work once per task.
 
-    The second, because then whatever the method remembers of an earlier task is there. `sampled`:
-    what an objective looks back at is computed for the first of what costs the same, and charged
-    for all; see `SampledPairs`.
+    It is the second task, as then the method has its state of an earlier task. With `sampled`, an
+    objective's look-back is computed in part and charged in full; see `SampledPairs`.
 
     Raises:
-        ProfileError: a part asks for what fake tensors do not have; says which operation.
+        ProfileError: a part needs values of fake tensors; names the operation.
     """
     method, memory = methods.method(spec.method), Memory()
     with fake_backbone(spec) as backbone, torch.random.fork_rng():
@@ -132,14 +133,14 @@ def profile(spec: Spec, sampled: bool = True) -> Rows:
 
 
 def _two_tasks(run: DryRun) -> Rows:
-    """Learn two tasks of one and two steps, and return what the second spent.
+    """Train two tasks, of one and two steps, and return the cost of the second.
 
-    Where nothing moves in the second task, what the first spent. Of what runs once per task it is
-    the dearer of both: a reservoir takes in by chance, and all that it is offered while it is
-    empty.
+    Where nothing is trained in the second task, it is the cost of the first. For work once per task
+    it is the larger of both: a reservoir keeps all pairs while it is empty, and later a random
+    part.
     """
     initial = {}
-    # The state dict itself is not kept: a tuning may put other tensors in the place of these
+    # Copied, as a tuning may replace the tensors in the state dict
     for name, tensor in run.backbone.model.state_dict().items():
         initial[name] = tensor.clone()
         run.memory.hold(tensor)
@@ -147,8 +148,8 @@ def _two_tasks(run: DryRun) -> Rows:
     spent: Rows = {}
     with run.memory:
         for number in (1, 2):
-            # What refers to itself (parametrized modules do) lives until a collection, which comes
-            # at some time: what an earlier task left must not be in the memory of this one
+            # Objects in reference cycles (parametrized modules) live until a garbage collection, so
+            # memory of an earlier task could be counted in this one
             gc.collect()
             rows = _one_task(run, Task(number, number, initial, ALONE))
             for name in ONCE if rows else ():
@@ -158,9 +159,9 @@ def _two_tasks(run: DryRun) -> Rows:
 
 
 def _one_task(run: DryRun, task: Task) -> Rows:
-    """Learn a task, and the repair of a second one; return what it spent, or nothing.
+    """Train a task, and the repair of a second one; return its cost.
 
-    Nothing where no parameter moves in it. All that belongs to the task is freed on return.
+    The result is empty where no parameter is trained. All memory of the task is freed on return.
     """
     run.memory.forget_decompositions()
     training = run.learn(task)
@@ -176,7 +177,7 @@ def _one_task(run: DryRun, task: Task) -> Rows:
 
 
 def _rows(training: Training) -> Rows:
-    """Return what a task spent: of its steps one, of other phases all."""
+    """Return the cost of a task: that of one of its steps, and of all its other phases."""
     rows = {}
     for name, entry in training.costs.ledger.entries.items():
         flops = training.costs.step_flops.get(name, entry.flops)
@@ -185,10 +186,10 @@ def _rows(training: Training) -> Rows:
 
 
 def _repaired(run: DryRun, task: Task) -> Books:
-    """Return what one step of the repair spends.
+    """Return the cost of one step of the repair.
 
-    It is in the table `profile`, and no budget charges for it: a repair takes its steps from
-    training's.
+    It is stored in the table `profile` but not charged to a budget, as a repair takes its steps
+    from those of training.
     """
     row = run.spec.method
     repair: methods.Repair = methods.part("repair", row["repair"], row["repair_params"])
@@ -200,11 +201,11 @@ def _repaired(run: DryRun, task: Task) -> Books:
 
 
 class Reread(Mapping[str, Tensor]):
-    """Weights as a file gives them: a tensor in new memory whenever it is asked for."""
+    """Weights that behave like a file: each access returns a tensor in new memory."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         self.weights = weights
-        # What was asked for so far
+        # Names of the tensors read so far
         self.read_bytes = 0
 
     def __getitem__(self, name: str) -> Tensor:
@@ -220,10 +221,10 @@ class Reread(Mapping[str, Tensor]):
 
 
 def profile_merging(spec: Spec) -> Rows:
-    """Return what combining tasks spends after the second one, in host memory, and what it reads.
+    """Return the cost of merging after the second task, in host memory, and the bytes it reads.
 
-    It holds the untouched backbone and the newest weights, the running merge or form, or the
-    history as it is read from disk, and what the technique makes of them. Empty where no tasks are
+    Memory covers the untouched backbone, the newest weights, the running merge or form or the
+    history read from disk, and the technique's own tensors. It is empty where no tasks are
     combined.
 
     Raises:
@@ -265,14 +266,14 @@ def profile_merging(spec: Spec) -> Rows:
 
 
 def _bytes(weights: Mapping[str, Tensor]) -> int:
-    """Return the bytes of weights in a file."""
+    """Return the size of weights in a file, in bytes."""
     return sum(tensor.nbytes for tensor in weights.values())
 
 
 def profiled(rows: Rows) -> Profiled:
-    """Return what a budget charges, from the rows of `profile_with_full`.
+    """Return the costs that a budget charges, from the rows of `profile_with_full`.
 
-    The peak is the highest of the method's phases.
+    The peak memory is the highest of the method's phases.
     """
     peak = max(rows[phase][1] for phase in (*PER_STEP, *ONCE) if phase in rows)
     step = sum(rows[phase][0] for phase in PER_STEP if phase in rows) / 1e9
