@@ -86,7 +86,7 @@ def rebuild(site: Site) -> tuple[dict[str, int], list[str]]:
         rows = declared.restore(connection, site.declared)
         for table, count in _from_folders(connection, site, folders).items():
             rows[table] = rows.get(table, 0) + count
-        rows |= rebuild_imports.restore(connection, imports, _axes)
+        rows |= rebuild_imports.restore(connection, imports, insert_axes)
     with aside.open() as connection, transaction(connection):
         _take_the_catalogs_own_words(connection)
         connection.execute("COMMIT; CHECKPOINT; BEGIN")
