@@ -77,7 +77,7 @@ class Optuna:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.optuna, self.storage = optuna, "sqlite:///optuna.db"
         choices = {"mixture": MIXTURES, "method": METHODS, "recipe": RECIPES}
-        self.space = {
+        self.space: dict[str, Any] = {
             word: optuna.distributions.CategoricalDistribution(of) for word, of in choices.items()
         }
         self.space |= {
@@ -171,9 +171,8 @@ class MLflow:
         import mlflow
 
         mlflow.set_tracking_uri("sqlite:///mlflow.db")
-        mlflow.set_experiment("benchmark")
         self.mlflow, self.client = mlflow, mlflow.MlflowClient()
-        self.experiment = mlflow.get_experiment_by_name("benchmark").experiment_id
+        self.experiment = mlflow.set_experiment("benchmark").experiment_id
 
     def measured(self, count: int) -> None:
         from mlflow.entities import Metric, Param

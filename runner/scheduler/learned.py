@@ -93,7 +93,7 @@ def _draws(base: str, history: dict[str, Any]) -> Iterator[Drawn]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     ranges = {column: history[column] for column in COLUMNS if history[column] is not None}
-    spaces = {}
+    spaces: dict[str, optuna.distributions.BaseDistribution] = {}
     for column, (low, high) in ranges.items():
         spaces[column] = optuna.distributions.FloatDistribution(low, high, log=True)
     number = len(history["tried"])
