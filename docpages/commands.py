@@ -70,6 +70,8 @@ COMMANDS = (
         words=("check",),
         codes="1: a dataset is absent.",
     ),
+    Command(call="python -m schema draft", module="schema.__main__", words=("draft",)),
+    Command(call="python -m schema fomo", module="schema.__main__", words=("fomo",)),
     Command(
         call="python -m runner.sync",
         module="runner.sync",

@@ -9,7 +9,18 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from docpages import catalog, commands, faults, gpu, index, questions, recipes, results, systems
+from docpages import (
+    catalog,
+    commands,
+    emoji,
+    faults,
+    gpu,
+    index,
+    questions,
+    recipes,
+    results,
+    systems,
+)
 from docpages import methods as method_parts
 from docpages.markdown import DOCS, ROOT
 
@@ -22,6 +33,7 @@ MARKED = (
     README,
     ROOT / "CONTRIBUTING.md",
     DOCS / "accelerators.md",
+    DOCS / "emoji.md",
     DOCS / "index.md",
     DOCS / "methods.md",
     DOCS / "recipes.md",
@@ -35,6 +47,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "parts": method_parts.page,
     "results": results.table,
     "gpu": gpu.page,
+    "emoji": emoji.page,
     "recipes": recipes.page,
     "pages": index.page,
 }

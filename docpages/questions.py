@@ -59,7 +59,9 @@ def overview() -> str:
     for title, questions in by_topic().items():
         topic = questions[0].topic
         rows = [(_link(f"questions/{topic}.md", one), cell(one.question)) for one in questions]
-        sections += [f"## {title}", ABOUT.get(topic, ""), table(("question", "in words"), rows)]
+        # Topics' own pages lie a folder deeper
+        about = ABOUT.get(topic, "").replace("](../", "](")
+        sections += [f"## {title}", about, table(("question", "in words"), rows)]
     return "\n\n".join(filter(None, sections)) + "\n"
 
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,8 @@ def test_the_gpu_half_never_loads_duckdb() -> None:
 MODULES = [
     name(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     for path in FILES
-    if path.stem != "app"
+    # An exporter needs the library of its tracker, which not every environment has
+    if path.stem != "app" and (not path.stem.startswith("to_") or find_spec(path.stem[3:]))
 ]
 
 

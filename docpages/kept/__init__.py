@@ -29,8 +29,8 @@ SELECT ran.id AS trial,
 FROM ran.trial AS ran
 LEFT JOIN kept_trial AS kept ON ({", ".join(f"kept.{word}" for word in SENTENCE)})
     = ({", ".join(f"ran.{word}" for word in SENTENCE)})
-WHERE ran.study IN ('base', $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
-  AND (ran.study <> 'base' OR kept.id IS NULL)
+WHERE ran.study IN ($base, $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
+  AND (ran.study <> $base OR kept.id IS NULL)
 """
 # For each table, the query for the rows that are stored of the imported trials.
 KEPT = {
@@ -50,14 +50,25 @@ KEPT = {
     "FROM ran.statistic JOIN taken USING (trial)",
     "profile": "SELECT * FROM ran.profile",
 }
+# The rows of data sets, without their classes and files
+DATASETS = """
+SELECT * REPLACE ('{{}}' AS params, '[]' AS classes, '[]' AS templates)
+FROM ran.dataset WHERE name LIKE '{pattern}' ORDER BY name
+"""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A study of a grid file of `grids/`, with all grid files that it needs."""
+    """A study of a grid file of `grids/`, and the grid files that make its rows.
+
+    `base` is the study of the trial that the others begin from. `datasets` is a pattern of the
+    names of data sets that no grid file declares: their rows are kept, too, without what they hold.
+    """
 
     study: str
     grids: tuple[str, ...]
+    base: str = "base"
+    datasets: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -71,16 +82,24 @@ class Example:
         for statement in ddl.statements():
             connection.execute(statement)
         views.refresh(connection)
-        for path in (*sorted(ROWS.glob("*.sql")), *(GRIDS / f"{name}.sql" for name in self.grids)):
+        for path in sorted(ROWS.glob("*.sql")):
             grid.apply(connection, path.read_text(), path.name)
-        # The imported trials replace the declared ones, with the ids that the facts refer to.
+        if self.datasets is not None:
+            self._read(connection, "dataset")
+        for name in self.grids:
+            grid.apply(connection, (GRIDS / f"{name}.sql").read_text(), name)
+        # Those that ran take their place, with the ids that the facts name.
         connection.execute("DELETE FROM trial")
         for table in KEPT:
-            connection.execute(
-                f"INSERT INTO {table} BY NAME FROM read_parquet(?)",
-                [str(self.folder / f"{table}.parquet")],
-            )
+            self._read(connection, table)
         return connection
+
+    def _read(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Insert the kept rows of a table."""
+        connection.execute(
+            f"INSERT INTO {table} BY NAME FROM read_parquet(?)",
+            [str(self.folder / f"{table}.parquet")],
+        )
 
     def export(self, catalog: Path, folder: Path | None = None) -> None:
         """Import the finished trials of this study and of its base from a catalog.
@@ -103,7 +122,7 @@ class Example:
                 if path.exists():
                     # Columns that the file is too old to have are NULL
                     connection.execute(f"INSERT INTO kept_{table} BY NAME FROM '{path}'")
-            connection.execute(TAKEN, {"study": self.study})
+            connection.execute(TAKEN, {"base": self.base, "study": self.study})
             if not self._same_base(connection):
                 raise ValueError(
                     f"the base in {catalog} has other results than the one in {target}, so trials "
@@ -112,11 +131,10 @@ class Example:
                 )
             for table, taken in KEPT.items():
                 _replace(connection, table, taken)
-                out = str(target / f"{table}.parquet").replace("'", "''")
-                connection.execute(
-                    f"COPY (FROM kept_{table} ORDER BY ALL) TO '{out}' "
-                    "(FORMAT parquet, COMPRESSION zstd)"
-                )
+                _write(connection, f"FROM kept_{table} ORDER BY ALL", target / f"{table}.parquet")
+            if self.datasets is not None:
+                rows = DATASETS.format(pattern=self.datasets)
+                _write(connection, rows, target / "dataset.parquet")
 
     def _same_base(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Return whether the stored base, if any, has the same results as the catalog's."""
@@ -124,13 +142,20 @@ class Example:
         row = connection.execute(
             f"""
             WITH here AS (SELECT {values} AS base FROM kept_result
-                          WHERE trial IN (SELECT id FROM kept_trial WHERE study = 'base')),
+                          WHERE trial IN (SELECT id FROM kept_trial WHERE study = $base)),
             there AS (SELECT {values} AS base FROM ran.result
-                      WHERE trial IN (SELECT id FROM ran.trial WHERE study = 'base'))
+                      WHERE trial IN (SELECT id FROM ran.trial WHERE study = $base))
             SELECT here.base IS NULL OR here.base IS NOT DISTINCT FROM there.base FROM here, there
-            """
+            """,
+            {"base": self.base},
         ).fetchone()
         return bool(row and row[0])
+
+
+def _write(connection: duckdb.DuckDBPyConnection, rows: str, path: Path) -> None:
+    """Write the rows of a query as a Parquet file."""
+    target = str(path).replace("'", "''")
+    connection.execute(f"COPY ({rows}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, taken: str) -> None:
@@ -148,4 +173,5 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, taken: str) -> N
 
 DEMO = Example("demo", ("demo",))
 METHODS = Example("methods", ("demo", "methods"))
-EXAMPLES = {example.study: example for example in (DEMO, METHODS)}
+EMOJI = Example("emoji", ("emoji/emoji",), base="emoji_base", datasets="emoji%")
+EXAMPLES = {example.study: example for example in (DEMO, METHODS, EMOJI)}

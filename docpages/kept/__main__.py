@@ -1,4 +1,4 @@
-"""Store the results of a finished grid: `python -m docpages.kept demo|methods CATALOG.duckdb`."""
+"""Keep the results of a finished grid: `python -m docpages.kept demo|methods|emoji CATALOG`."""
 
 import sys
 from pathlib import Path

@@ -95,7 +95,7 @@ class Request(SQLModel, table=True):
         constraint(
             "request_retrain",
             "wish != 'retrain' OR (trial > 0 AND suite IS NULL)",
-            "retrain is a wish about a trial: name its id, and no suite and no rule",
+            "the wish retrain must name a trial, by its id, and no suite and no rule",
         ),
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["trial", "serial"]}

@@ -151,5 +151,5 @@ def test_a_wish_to_train_again_is_about_a_trial(filled: Filled, words: str) -> N
     filled.connection.execute(
         "INSERT INTO rule (name, query, most_trials) VALUES ('r', 'SELECT 1', 1)"
     )
-    with pytest.raises(GridError, match="retrain is a wish about a trial: name its id, and no"):
+    with pytest.raises(GridError, match="the wish retrain must name a trial, by its id, and no"):
         grid.apply(filled.connection, f"INSERT INTO request {words}", "grid")
