@@ -3,6 +3,7 @@ back against a quiet run.
 """
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -113,6 +114,15 @@ def stopped(site: Site, trial: int = 1, attempt: int = 1) -> int:
 def ended(site: Site) -> int:
     """How many attempts have left their last word."""
     return len(list(site.runs.glob("[0-9]*/[0-9]*/outcome.json")))
+
+
+def copied(lab: Path, target: Path) -> None:
+    """Copy the folder of a lab, without the sockets of its fork servers, which are no files."""
+
+    def sockets(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if (Path(folder) / name).is_socket()}
+
+    shutil.copytree(lab, target, symlinks=True, dirs_exist_ok=True, ignore=sockets)
 
 
 def settle(site: Site, wait_s: float = 300) -> Report:

@@ -15,7 +15,7 @@ from schema.catalog import Catalog
 from schema.site import Site
 from tests.fake_slurm import FakeSlurm
 from tests.faults.stage import MEASURED, SITE, Stage
-from tests.journey import Rows, declare, tell
+from tests.journey import Rows, copied, declare, tell
 
 Staged = Callable[..., Stage]
 
@@ -47,7 +47,7 @@ def staged(folder: Path, tmp_path: Path, declared: Callable[[int], Site]) -> Ite
         def make(seeds: int = 2, text: str = "", **slurm: object) -> Stage:
             (folder / "site.toml").write_text(SITE + text)
             ours, theirs = Site.load(folder), declared(seeds)
-            shutil.copytree(theirs.catalog.parent, folder / "lab", symlinks=True)
+            copied(theirs.catalog.parent, folder / "lab")
             if ours.catalog.parent != folder / "lab":
                 # Wanted elsewhere
                 ours.catalog.parent.mkdir()

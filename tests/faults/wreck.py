@@ -20,7 +20,7 @@ from runner.submission import Submission
 from runner.sync import sync
 from schema.site import Site
 from tests.faults.stage import MEASURED, write_all, write_outcome, write_task
-from tests.journey import LOCAL, declare, tell
+from tests.journey import LOCAL, copied, declare, tell
 
 # What an attempt is doing when its files are damaged
 SITUATIONS = (
@@ -139,7 +139,7 @@ class Wreck:
 
     def copy(self, folder: Path) -> "Wreck":
         """The same lab elsewhere, to be damaged."""
-        shutil.copytree(self.site.folder, folder, symlinks=True, dirs_exist_ok=True)
+        copied(self.site.folder, folder)
         site = Site.load(folder)
         return Wreck(site, self.roles, Still(site, self.roles))
 

@@ -3,7 +3,6 @@ from, measured later, by several processes; the means of the items are the resul
 """
 
 import json
-import shutil
 from pathlib import Path
 
 import duckdb
@@ -14,7 +13,7 @@ from queries import AskError, ask
 from runner.run_folder import RunFolder, done_tasks
 from schema.site import Site
 from schema.spec import Spec
-from tests.journey import AUDITS, LOCAL, crashing, declare, settle, tell, until
+from tests.journey import AUDITS, LOCAL, copied, crashing, declare, settle, tell, until
 from tests.journey import ask as rows_of
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import spec_of
@@ -137,7 +136,7 @@ def test_a_suite_that_keeps_items_is_measured_later_for_them(
     quiet: Site, without: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The values are there already, and their items are not: the same as from the start."""
-    shutil.copytree(without.folder, tmp_path / "lab", symlinks=True)
+    copied(without.folder, tmp_path / "lab")
     site = Site.load(tmp_path / "lab")
     tell(site, "INSERT INTO suite (name, items) VALUES ('kept', true), ('plain', false)")
     tell(
@@ -166,7 +165,7 @@ def test_a_suite_that_keeps_items_is_measured_later_for_them(
 def test_what_is_not_there_is_said_and_harms_nothing_else(
     quiet: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shutil.copytree(quiet.folder, tmp_path / "lab", symlinks=True)
+    copied(quiet.folder, tmp_path / "lab")
     site = Site.load(tmp_path / "lab")
     monkeypatch.chdir(site.folder)
     files = sorted(site.runs.glob("**/*.items.parquet"))

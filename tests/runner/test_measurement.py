@@ -15,6 +15,7 @@ from tests.journey import (
     LOCAL,
     Rows,
     ask,
+    copied,
     crashing,
     declare,
     dies_at,
@@ -89,7 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.fixture
 def lab(trained: Site, tmp_path: Path) -> Site:
     """A copy of that lab, in which somebody measures."""
-    shutil.copytree(trained.folder, tmp_path / "lab", symlinks=True)
+    copied(trained.folder, tmp_path / "lab")
     return Site.load(tmp_path / "lab")
 
 

@@ -14,6 +14,7 @@ from tests.journey import (
     AUDITS,
     LOCAL,
     ask,
+    copied,
     crashing,
     declare,
     settle,
@@ -55,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.fixture
 def lab(trained: Site, tmp_path: Path) -> Site:
     """A copy of that lab."""
-    shutil.copytree(trained.folder, tmp_path / "lab", symlinks=True)
+    copied(trained.folder, tmp_path / "lab")
     return Site.load(tmp_path / "lab")
 
 
