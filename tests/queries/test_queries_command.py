@@ -144,7 +144,7 @@ def test_every_answer_can_be_written(
     [
         (
             ["retention"],
-            r"unknown question 'retention'\. Questions: anytime, .*attempts, audit_attempts, .*\. Did you mean 'retention_at_budget'",
+            r"unknown question 'retention'\. Questions: adopted, anytime, .*attempts, audit_attempts, .*\. Did you mean 'retention_at_budget'",
         ),
         (
             ["comparison", "budgt=small"],

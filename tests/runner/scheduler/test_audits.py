@@ -32,6 +32,7 @@ BROKEN = {
     "UPDATE result SET attempt = 2 WHERE trial = {trial} AND task = 2; UPDATE cost SET attempt = 2 WHERE trial = {trial} AND task = 2",
     "audit_duplicates": "INSERT INTO result FROM result WHERE " + LAST,
     "audit_fractions": "UPDATE result SET fraction = 0.1 WHERE " + LAST,
+    "audit_imports": "INSERT INTO imported VALUES ({trial}, 'elsewhere', 'theirs.csv', 'aa', 9, 'elsewhere', now())",
     "audit_orphans": "INSERT INTO cost BY NAME SELECT * REPLACE (7 AS attempt) FROM cost WHERE trial = {trial} LIMIT 1",
     "audit_tasks": "DELETE FROM result WHERE trial = {trial} AND task = 0",
     "audit_values": "UPDATE result SET value = 1.5 WHERE " + LAST,
