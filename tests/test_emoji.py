@@ -60,8 +60,8 @@ def test_the_grid_runs_from_pictures_to_an_answer(
     years = sorted({one.year for one in few})
     short = GRID
     for whole, part in (
-        ("('emoji_base', 'steps', 1200,", "('emoji_base', 'steps', 2,"),
-        ("('emoji_years', 'steps', 200,", f"('emoji_years', 'steps', {len(years)},"),
+        ("('emoji_base', 'steps', 1000,", "('emoji_base', 'steps', 2,"),
+        ("('emoji_years', 'steps', 180,", f"('emoji_years', 'steps', {len(years)},"),
         ("(1), (2), (3)", "(1)"),
         ("0.1, 1, 128", "0.1, 1, 8"),
     ):
