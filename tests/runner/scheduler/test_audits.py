@@ -143,7 +143,7 @@ def test_an_audit_is_reported_until_it_is_mended(lab: tuple[Site, list[int]], na
     done(
         site,
         f"DELETE FROM result WHERE trial = {bad}; DELETE FROM cost WHERE trial = {bad}; DELETE FROM outcome WHERE trial = {bad};"
-        f"UPDATE attempt SET spec_id = '' WHERE trial = {bad}",
+        f"UPDATE attempt SET spec_id = '' WHERE trial = {bad}; DELETE FROM imported WHERE trial = {bad}",
         [],
     )
     assert name not in found(site)
