@@ -3,7 +3,8 @@
 -- Such a wish stands until an attempt that was made after it has trained the trial to its end, or
 -- until a `withdraw` wish. live: an attempt is at it. over: sync has given it up (`exhausted`),
 -- until a `retry` or another `retrain` request. attempt: the number that its next attempt has.
--- retrains: the number of the first attempt at it, which the next one goes on from.
+-- retrains: the number of the first attempt at it, which the next one goes on from. What was run
+-- elsewhere (`trial.source`) is never trained here.
 CREATE OR REPLACE VIEW retraining AS
 WITH
 wish AS (
@@ -36,4 +37,4 @@ SELECT trial.id AS trial, tried.attempts + 1 AS attempt, trial.study, trial.prio
 FROM tried
 JOIN trial ON trial.id = tried.trial
 SEMI JOIN (SELECT trial FROM trained WHERE state = 'done') done ON done.trial = tried.trial
-WHERE NOT coalesce(tried.fulfilled, false);
+WHERE NOT coalesce(tried.fulfilled, false) AND trial.source IS NULL;

@@ -153,3 +153,11 @@ def test_a_wish_to_train_again_is_about_a_trial(filled: Filled, words: str) -> N
     )
     with pytest.raises(GridError, match="the wish retrain must name a trial, by its id, and no"):
         grid.apply(filled.connection, f"INSERT INTO request {words}", "grid")
+
+
+def test_what_was_run_elsewhere_is_never_trained_here(filled: Filled) -> None:
+    filled.connection.execute("INSERT INTO method (name) VALUES ('finetune@theirs')")
+    trial = filled.done(PAPER, method="finetune@theirs", source="theirs")
+    filled.connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'retrain')", [trial])
+    for question in ("retraining", "todo"):
+        assert trial not in {row["trial"] for row in filled.rows(question)}, question
