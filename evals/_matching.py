@@ -18,6 +18,8 @@ from torch import Tensor
 
 from evals import Judged, Similar, product
 
+# The k of recalls
+RANKS = (1, 5)
 # Rows of the similarities held at once, which bounds their memory
 CHUNK_ROWS = 2048
 
@@ -126,3 +128,17 @@ def _compared(
     chunks = zip(torch.split(queries, CHUNK_ROWS), torch.split(things, CHUNK_ROWS), strict=True)
     for rows, own in chunks:
         yield similar(rows, candidates), matches.of(own)
+
+
+def recalls(before_text: Tensor, before_image: Tensor, prefix: str) -> Iterator[tuple[str, float]]:
+    """Yield, for each k, the recall from image to text, from text to image, and their mean.
+
+    `before_text`: for each image, (N,), how many texts are nearer than its nearest match;
+    `before_image`: the same for each text, (M,). `prefix` begins the names of the metrics.
+    """
+    for k in RANKS:
+        there = float((before_text < k).double().mean())
+        back = float((before_image < k).double().mean())
+        yield f"{prefix}image_to_text_r{k}", there
+        yield f"{prefix}text_to_image_r{k}", back
+        yield f"{prefix}r{k}", (there + back) / 2

@@ -16,8 +16,7 @@ from collections.abc import Iterator
 import torch
 
 from evals import Encoder, Judged, TestSet, _matching, similar_of
-from evals._matching import Matches, nearer_than_match, numbered, same_pixels
-from evals.retrieval import RANKS
+from evals._matching import RANKS, Matches, nearer_than_match, numbered, same_pixels
 
 KINDS = ("retrieval",)
 WAYS = ("all_image_to_text_r", "all_text_to_image_r", "all_r")
@@ -35,12 +34,7 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     similar = similar_of(model)
     before_text = nearer_than_match(near_images, near_texts, to_text, similar)
     before_image = nearer_than_match(near_texts, near_images, to_image, similar)
-    for k in RANKS:
-        there = float((before_text < k).double().mean())
-        back = float((before_image < k).double().mean())
-        yield f"all_image_to_text_r{k}", there
-        yield f"all_text_to_image_r{k}", back
-        yield f"all_r{k}", (there + back) / 2
+    yield from _matching.recalls(before_text, before_image, prefix="all_")
 
 
 def judged(model: Encoder, dataset: TestSet) -> Iterator[Judged]:

@@ -21,8 +21,7 @@ from collections.abc import Iterator
 from torch.nn import functional
 
 from evals import Encoder, TestSet
-from evals._matching import both_ways, nearer_than_match
-from evals.retrieval import RANKS
+from evals._matching import RANKS, both_ways, nearer_than_match
 
 KINDS = ("retrieval",)
 PROBES = tuple(f"{name}_r{k}" for name in ("index", "index_shifted") for k in RANKS)

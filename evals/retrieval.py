@@ -14,7 +14,6 @@ from evals import Encoder, Judged, TestSet, _matching, similar_of
 from evals._matching import both_ways, nearer_than_match
 
 KINDS = ("retrieval",)
-RANKS = (1, 5)
 
 
 def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
@@ -28,12 +27,7 @@ def measure(model: Encoder, dataset: TestSet) -> Iterator[tuple[str, float]]:
     similar = similar_of(model)
     before_text = nearer_than_match(images, texts, to_text, similar)
     before_image = nearer_than_match(texts, images, to_image, similar)
-    for k in RANKS:
-        there = float((before_text < k).double().mean())
-        back = float((before_image < k).double().mean())
-        yield f"image_to_text_r{k}", there
-        yield f"text_to_image_r{k}", back
-        yield f"r{k}", (there + back) / 2
+    yield from _matching.recalls(before_text, before_image, prefix="")
 
 
 def judged(model: Encoder, dataset: TestSet) -> Iterator[Judged]:

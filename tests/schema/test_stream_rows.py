@@ -8,7 +8,7 @@ import open_clip
 import pytest
 
 import evals
-from evals import ranked_classes, retrieval
+from evals import _matching, ranked_classes
 from runner.scheduler.resolve import RefusedError, Resolver
 from schema import grid
 from schema.__main__ import ROWS
@@ -24,7 +24,7 @@ from tests.template import in_memory
 
 
 def test_the_metrics_are_those_of_the_evaluations() -> None:
-    assert stream_rows.RANKS == retrieval.RANKS
+    assert stream_rows.RANKS == _matching.RANKS
     for kind, known in stream_rows.METRICS.items():
         model, test = world(kind, seed=1)
         probes = set()
