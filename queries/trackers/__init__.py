@@ -16,7 +16,14 @@ from queries.trackers.runs import Run, runs
 from schema.site import Site
 from schema.words import nearest
 
-TRACKERS = ("mlflow", "trackio", "wandb")
+# What installs the library of each tracker. trackio wants an older Pillow than Weir, so it is no
+# extra, and comes without what it declares.
+PACKAGES = {
+    "mlflow": "'weir[mlflow]'",
+    "trackio": "--no-deps trackio, then gradio-client orjson httpx brotli",
+    "wandb": "'weir[wandb]'",
+}
+TRACKERS = tuple(PACKAGES)
 PROJECT = "weir"
 KEYS = ("project", "study", "trial")
 
@@ -95,6 +102,6 @@ def _module(name: str) -> Tracker:
         if error.name is None or error.name.partition(".")[0] != name:
             raise
         raise TrackerError(
-            f"{name} is not installed: python -m pip install 'weir[{name}]'"
+            f"{name} is not installed: python -m pip install {PACKAGES[name]}"
         ) from error
     return module

@@ -7,10 +7,12 @@ at most, under the same steps.
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from queries.trackers import TrackerError
+from queries.trackers import Sent, TrackerError
+from queries.trackers.runs import Run
 from schema.files import fsync
 from schema.site import Site
 
@@ -36,8 +38,12 @@ class Ledger:
         if not path.exists():
             return cls(path=path)
         try:
-            return cls(path=path, sent=json.loads(path.read_text()))
-        except (OSError, ValueError) as error:
+            sent = json.loads(path.read_text())
+            for project in sent.values():
+                if not all(isinstance(points, int) for points in project.values()):
+                    raise ValueError("a number of points is no number")
+            return cls(path=path, sent=sent)
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise TrackerError(
                 f"{path} says what was sent, and cannot be read ({error}). Move it away to send "
                 "everything again"
@@ -55,3 +61,24 @@ class Ledger:
         aside.write_text(json.dumps(self.sent, indent=1, sort_keys=True))
         fsync(aside)
         aside.replace(self.path)
+
+
+def send_new(
+    runs: Sequence[Run], project: str, ledger: Ledger, send: Callable[[Run, str, int], None]
+) -> Sent:
+    """Send what the ledger lacks of each run, and note it.
+
+    `send` takes a run, the project, and how many points of the run to leave out, from the first.
+
+    Raises:
+        TrackerError: as `send`; the runs before are noted.
+    """
+    new = grown = 0
+    for run in runs:
+        before = ledger.points(project, run.key)
+        if before == len(run.points):
+            continue
+        send(run, project, before)
+        ledger.note(project, run.key, len(run.points))
+        new, grown = new + (before == 0), grown + (before > 0)
+    return Sent(new=new, grown=grown, there=len(runs) - new - grown)

@@ -9,38 +9,33 @@ import trackio
 
 from queries.trackers import Sent, TrackerError
 from queries.trackers.runs import Run
-from queries.trackers.sent import Ledger
+from queries.trackers.sent import Ledger, send_new
 from schema.site import Site
 
 
 def send(runs: Sequence[Run], project: str, site: Site) -> Sent:
     """Send the points that were not sent before; see `queries.trackers.Tracker`."""
-    ledger = Ledger.of(site, "trackio")
-    new = grown = 0
-    for run in runs:
-        before = ledger.points(project, run.key)
-        if before == len(run.points):
-            continue
-        new, grown = new + (before == 0), grown + (before > 0)
-        try:
-            _send(run, project, before)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise TrackerError(f"trackio cannot take run {run.name}: {error}") from error
-        ledger.note(project, run.key, len(run.points))
-    return Sent(new=new, grown=grown, there=len(runs) - new - grown)
+    return send_new(runs, project, Ledger.of(site, "trackio"), _send)
 
 
 def _send(run: Run, project: str, before: int) -> None:
-    """Send the points of a run behind the first `before`."""
-    trackio.init(
-        project=project,
-        name=f"{run.name}-{run.catalog}",
-        group=run.study or None,
-        config=run.parameters,
-        resume="allow",
-        auto_log_gpu=False,
-        auto_log_cpu=False,
-    )
-    for point in run.points[before:]:
-        trackio.log(point.values, step=point.step)
-    trackio.finish()
+    """Send the points of a run behind the first `before`.
+
+    Raises:
+        TrackerError: trackio refuses them.
+    """
+    try:
+        trackio.init(
+            project=project,
+            name=f"{run.name}-{run.catalog}",
+            group=run.study or None,
+            config=run.parameters,
+            resume="allow",
+            auto_log_gpu=False,
+            auto_log_cpu=False,
+        )
+        for point in run.points[before:]:
+            trackio.log(point.values, step=point.step)
+        trackio.finish()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TrackerError(f"trackio cannot take run {run.name}: {error}") from error

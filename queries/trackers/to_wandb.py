@@ -11,40 +11,35 @@ import wandb
 
 from queries.trackers import Sent, TrackerError
 from queries.trackers.runs import Run
-from queries.trackers.sent import Ledger
+from queries.trackers.sent import Ledger, send_new
 from schema.site import Site
 
 
 def send(runs: Sequence[Run], project: str, site: Site) -> Sent:
     """Send the points that were not sent before; see `queries.trackers.Tracker`."""
-    ledger = Ledger.of(site, "wandb")
-    new = grown = 0
-    for run in runs:
-        before = ledger.points(project, run.key)
-        if before == len(run.points):
-            continue
-        new, grown = new + (before == 0), grown + (before > 0)
-        try:
-            _send(run, project, before)
-        except (wandb.Error, OSError) as error:
-            raise TrackerError(f"W&B cannot take run {run.name}: {error}") from error
-        ledger.note(project, run.key, len(run.points))
-    return Sent(new=new, grown=grown, there=len(runs) - new - grown)
+    return send_new(runs, project, Ledger.of(site, "wandb"), _send)
 
 
 def _send(run: Run, project: str, before: int) -> None:
-    """Send the points of a run behind the first `before`."""
-    with wandb.init(
-        project=project,
-        id=run.key,
-        name=run.name,
-        group=run.study or None,
-        config=run.parameters,
-        resume="allow",
-        settings=wandb.Settings(
-            silent=True, console="off", disable_code=True, x_disable_stats=True
-        ),
-    ) as sending:
-        for point in run.points[before:]:
-            sending.log(point.values, step=point.step)
-        sending.summary["state"] = run.state
+    """Send the points of a run behind the first `before`.
+
+    Raises:
+        TrackerError: W&B refuses them.
+    """
+    try:
+        with wandb.init(
+            project=project,
+            id=run.key,
+            name=run.name,
+            group=run.study or None,
+            config=run.parameters,
+            resume="allow",
+            settings=wandb.Settings(
+                silent=True, console="off", disable_code=True, x_disable_stats=True
+            ),
+        ) as sending:
+            for point in run.points[before:]:
+                sending.log(point.values, step=point.step)
+            sending.summary["state"] = run.state
+    except (wandb.Error, OSError) as error:
+        raise TrackerError(f"W&B cannot take run {run.name}: {error}") from error

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from queries import AskError
-from queries.trackers import TRACKERS, exported
+from queries.trackers import PACKAGES, TRACKERS, exported
 from queries.trackers.runs import runs
 from queries.trackers.sent import Ledger
 from schema.catalog import point_to
@@ -24,7 +25,7 @@ from tests.processes import command
 def require(package: str) -> None:
     """Skip a test whose tracker is not installed, or fail where it is expected."""
     if importlib.util.find_spec(package) is None:
-        sentence = f"{package} is not installed: python -m pip install 'weir[{package}]'"
+        sentence = f"{package} is not installed: python -m pip install {PACKAGES[package]}"
         if package in os.environ.get("WEIR_EXPECT", ""):
             pytest.fail(f"WEIR_EXPECT says {package}, but {sentence}", pytrace=False)
         pytest.skip(sentence)
@@ -138,7 +139,8 @@ def test_a_tracker_that_is_not_installed_is_named(tracker: str, filled: Filled, 
     if importlib.util.find_spec(tracker) is not None:
         pytest.skip(f"{tracker} is installed")
     begin(filled)
-    with pytest.raises(AskError, match=f"{tracker} is not installed: python -m pip install"):
+    command = re.escape(f"python -m pip install {PACKAGES[tracker]}")
+    with pytest.raises(AskError, match=f"{tracker} is not installed: {command}"):
         exported(filled.connection, [tracker], site)
 
 
@@ -146,9 +148,10 @@ def test_a_torn_ledger_is_named(site: Site) -> None:
     ledger = Ledger.of(site, "wandb")
     ledger.note("mine", "weir-1", 3)
     assert Ledger.of(site, "wandb").points("mine", "weir-1") == 3
-    ledger.path.write_text("{")
-    with pytest.raises(AskError, match="says what was sent, and cannot be read.*Move it away"):
-        Ledger.of(site, "wandb")
+    for damaged in ("{", "[]", "3", '{"mine": 3}', '{"mine": {"weir-1": "3"}}', "[" * 100_000):
+        ledger.path.write_text(damaged)
+        with pytest.raises(AskError, match="says what was sent, and cannot be read.*Move it away"):
+            Ledger.of(site, "wandb")
 
 
 @pytest.mark.slow
