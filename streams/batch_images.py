@@ -17,7 +17,6 @@ from torch import Tensor
 from schema.checks.augmentation import TURBO, Augmentation
 from streams import DatasetError, Pairs
 from streams.formats._decoded import DecodedAhead
-from streams.joined import JoinedPairs
 from streams.pictures import Crop, pixels
 
 # What the state of a mixture and the table `statistic` call the pictures left to Pillow
@@ -55,7 +54,7 @@ class HostImages:
         for pairs, indices, crops in requests:
             drawn = None
             # Others are drawn, and have no files
-            if isinstance(pairs, DecodedAhead | JoinedPairs):
+            if isinstance(pairs, DecodedAhead):
                 shape: Sequence[int] = (3, pairs.image_px, pairs.image_px)
             else:
                 drawn = pairs.images(indices, crops)
@@ -66,7 +65,7 @@ class HostImages:
             first += len(indices)
             if drawn is not None:
                 part[:] = drawn
-            elif isinstance(pairs, DecodedAhead | JoinedPairs):
+            elif isinstance(pairs, DecodedAhead):
                 pairs.fill(part, indices, crops, self._decode)
         if self.turbo is not None:
             self.left += self.turbo.news()

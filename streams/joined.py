@@ -1,19 +1,20 @@
 """Several streams of shards joined to one, for the pool of several datasets."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from streams import EVERY, Pairs
+from streams.formats._decoded import DecodedAhead
 from streams.formats._labels import without_classes
 from streams.formats._shard_counts import Counts
 from streams.formats._shard_pairs import ShardPairs
-from streams.pictures import Crop, pixels
+from streams.pictures import Crop
 
 
-class JoinedPairs:
+class JoinedPairs(DecodedAhead):
     """The `Pairs` of several concatenated streams of shards.
 
     Shapes: B pairs asked for, P = `image_px` pixels.
@@ -56,35 +57,16 @@ class JoinedPairs:
                 runs.append((self.parts[owner], indices[some] - self.first[owner]))
         return runs
 
-    def images(self, indices: np.ndarray, crops: Sequence[Crop] | None = None) -> np.ndarray:
-        """Return (B, 3, P, P) uint8."""
-        images = np.empty((len(indices), 3, self.image_px, self.image_px), np.uint8)
-        self.fill(images, indices, crops)
-        return images
-
-    def fill(
-        self,
-        images: np.ndarray,
-        indices: np.ndarray,
-        crops: Sequence[Crop] | None = None,
-        decode: Callable[..., Any] = pixels,
-    ) -> None:
-        """Write the pictures into (B, 3, P, P) uint8, as `decode` makes them."""
-        for part, places, own in self._each(indices):
-            mine = np.empty((len(own), *images.shape[1:]), np.uint8)
-            part.fill(mine, own, _some(crops, places), decode)
-            images[places] = mine
-
     def opened(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decode: Callable[..., Any]
-    ) -> Iterator[Any]:
-        """Return each pair's decoded picture, or the error that makes it unreadable."""
+    ) -> Generator[Any]:
+        """Yield each pair's decoded picture, or the error that makes it unreadable."""
         images: list[Any] = [None] * len(indices)
         for part, places, own in self._each(indices):
             decoded = part.opened(own, _some(crops, places), decode)
             for place, image in zip(places.tolist(), decoded, strict=True):
                 images[place] = image
-        return iter(images)
+        yield from images
 
     def shown(
         self, indices: np.ndarray, crops: Sequence[Crop] | None, decoded: Iterable[Any]
