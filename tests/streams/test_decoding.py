@@ -15,10 +15,9 @@ import torch
 from PIL import Image
 
 from runner.worker.datasets import Datasets, ImageSettings
-from schema.checks import parts
 from schema.checks.compute import Compute, ComputeError
 from schema.spec import Spec
-from streams import DatasetError, Draw, decoding, open_pairs
+from streams import DatasetError, decoding, open_pairs
 from streams.augmentation import box
 from streams.decoding import Jpeg, decoded, decoder, left, opened, placed
 from streams.formats._files import Files
@@ -26,6 +25,7 @@ from streams.loading import Loader
 from streams.mixtures import Mixture
 from streams.pictures import Crop, pixels
 from tests import layouts
+from tests.decoders import CROPS, DRAWN, FORMATS, ROW, file, met, off, same
 from tests.layouts import LAYOUTS
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
@@ -36,21 +36,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:This DataLoader will create"
 )  # more workers than cores
 CPU = torch.device("cpu")
-FORMATS = parts.names("streams/formats")
-DRAWN = ("world", "idsprites")
-ROW = {
-    "name": "m",
-    "update_share": 0.5,
-    "buffer_share": 0.3,
-    "pretraining_share": 0.2,
-    "buffer_pairs": None,
-}
-
-
-def file(picture: Image.Image, kind: str = "JPEG", **more: Any) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, kind, **({"quality": 90} if kind == "JPEG" else {}) | more)
-    return out.getvalue()
 
 
 def there(data: bytes, image_px: int, crop: Crop | None = None) -> np.ndarray:
@@ -60,10 +45,6 @@ def there(data: bytes, image_px: int, crop: Crop | None = None) -> np.ndarray:
     (made,) = decoded([found], image_px, CPU)
     assert made is not None and made.dtype == torch.uint8 and made.shape == (3, image_px, image_px)
     return made.numpy()
-
-
-def off(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.abs(one.astype(int) - other)
 
 
 SIZES = [
@@ -86,11 +67,6 @@ KINDS: dict[str, dict[str, Any]] = {
 CASES = [("plain", size) for size in SIZES] + [
     (kind, size) for kind in KINDS for size in ((256, 340), (60, 44), (7, 300))
 ]
-CROPS: dict[str, Crop | None] = {
-    "middle": None,
-    "fomo": partial(box, how(FOMO), 5),
-    "hard": partial(box, how(HARD), 6),
-}
 
 
 @pytest.mark.parametrize(("kind", "size"), CASES, ids=str)
@@ -199,20 +175,6 @@ def loader(
     mixture = Mixture(ROW, 16, 5, sets[2], how(params), device)
     mixture.begin(2, [(sets[0], np.arange(12))], [[(sets[1], np.arange(12))]])
     return Loader(mixture, workers, part)
-
-
-def same(one: Draw, other: Draw) -> bool:
-    return (
-        torch.equal(one.images, other.images)
-        and one.captions == other.captions
-        and bool((one.sources == other.sources).all())
-    )
-
-
-def met(drawn: Loader) -> list[tuple[list[str], int]]:
-    """Of each source, which items were unreadable, in this order, and how many were read."""
-    found = [pairs for pool in drawn.mixture.pools for pairs in pool.pairs]
-    return [(getattr(pairs, "corrupt", []), getattr(pairs, "seen", 0)) for pairs in found]
 
 
 @pytest.mark.parametrize("name", FORMATS)

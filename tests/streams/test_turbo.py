@@ -1,10 +1,8 @@
 """The decoder `turbo`: its pixels beside Pillow's, what it leaves to Pillow, and the same batches however they are read."""
 
-import io
 import json
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +12,28 @@ import pytest
 import torch
 from PIL import Image
 
-from schema.checks import parts, rows
+from schema.checks import rows
 from schema.checks.augmentation import Augmentation, AugmentationError
 from schema.checks.parts import PartError
 from schema.checks.preprocessing import Preprocessing
 from schema.spec import Spec
-from streams import DatasetError, Draw, open_pairs
-from streams.augmentation import box
+from streams import DatasetError, open_pairs
 from streams.batch_images import LEFT
 from streams.loading import Loader
 from streams.mixtures import Mixture
-from streams.pictures import Crop, pixels
+from streams.pictures import pixels
 from streams.turbo import TurboDecoder
 from tests import layouts
+from tests.decoders import CROPS, DRAWN, FORMATS, ROW, file, met, off, same
 from tests.layouts import LAYOUTS
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
-from tests.streams.test_crops import FOMO, HARD, how, photo
+from tests.streams.test_crops import HARD, how, photo
 from tests.streams.test_pictures import sticker
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This DataLoader will create"
 )  # more workers than cores
-FORMATS = parts.names("streams/formats")
-DRAWN = ("world", "idsprites")
-ROW = {
-    "name": "m",
-    "update_share": 0.5,
-    "buffer_share": 0.3,
-    "pretraining_share": 0.2,
-    "buffer_pairs": None,
-}
-
-
-def file(picture: Image.Image, kind: str = "JPEG", **more: Any) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, kind, **({"quality": 90} if kind == "JPEG" else {}) | more)
-    return out.getvalue()
-
-
-def off(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.abs(one.astype(int) - other)
 
 
 def by_turbo(data: bytes, *how_to: Any, left: int = 0, **more: Any) -> np.ndarray:
@@ -93,11 +72,6 @@ KINDS: dict[str, Callable[[int, int], bytes]] = {
     "bmp": lambda *size: file(photo(*size), "BMP"),
 }
 SIZES = [(500, 400), (256, 340), (224, 224), (60, 44), (1, 1), (3, 2), (900, 20), (7, 300)]
-CROPS: dict[str, Crop | None] = {
-    "middle": None,
-    "fomo": partial(box, how(FOMO), 5),
-    "hard": partial(box, how(HARD), 6),
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -274,22 +248,6 @@ def loader(
     mixture = Mixture(ROW, 16, 5, sets[2], how(params | {"decoder": decoder}))
     mixture.begin(2, [(sets[0], np.arange(12))], [[(sets[1], np.arange(12))]])
     return Loader(mixture, workers, part)
-
-
-def same(one: Draw, other: Draw) -> bool:
-    return (
-        torch.equal(one.images, other.images)
-        and one.captions == other.captions
-        and bool((one.sources == other.sources).all())
-    )
-
-
-def met(drawn: Loader) -> list[tuple[list[str], int]]:
-    """Of each source, which items were unreadable, in this order, and how many were read."""
-    sources: list[Any] = []
-    for pool in drawn.mixture.pools:
-        sources += pool.pairs
-    return [(getattr(pairs, "corrupt", []), getattr(pairs, "seen", 0)) for pairs in sources]
 
 
 @pytest.mark.parametrize("name", FORMATS)
