@@ -40,6 +40,7 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
     rows_before = {
         table: _rows(connection, table) for table in (*CHECKS, "rule", "stream", "measurement")
     }
+    last_wish = measurement_rows.last_wish(connection)
     with transaction(connection):
         for number, statement in enumerate(statements, 1):
             try:
@@ -51,7 +52,7 @@ def apply(connection: duckdb.DuckDBPyConnection, text: str, name: str) -> list[C
         # Within the transaction, so that a row with a wrong part rolls back the whole file
         _check_parts(connection, rows_before, name)
         _check_standing(connection, rows_before, name)
-        _check_measurements(connection, rows_before, name)
+        _check_measurements(connection, rows_before, last_wish, name)
         after = _counts(connection)
     counts = []
     for table, rows in after.items():
@@ -149,13 +150,15 @@ def _check_standing(
 def _check_measurements(
     connection: duckdb.DuckDBPyConnection,
     rows_before: dict[str, set[tuple[Any, ...]]],
+    last_wish: int,
     name: str,
 ) -> None:
-    """Refuse new measurements that are impossible, and requests about undeclared ones."""
+    """Refuse new measurements that are impossible, and new requests that can never be fulfilled."""
     try:
         new = _rows(connection, "measurement") - rows_before["measurement"]
         measurement_rows.check_measurements(connection, new)
-        measurement_rows.check_wishes(connection)
+        measurement_rows.check_wishes(connection, last_wish)
+        measurement_rows.check_retrains(connection, last_wish)
     except measurement_rows.MeasurementError as error:
         raise GridError(f"{name}: {error}") from error
 

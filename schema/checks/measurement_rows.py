@@ -1,4 +1,4 @@
-"""Refuse rows of `measurement`, and requests about them, that can never be fulfilled."""
+"""Refuse rows of `measurement`, and requests about them or for weights, that cannot be fulfilled."""
 
 from collections.abc import Collection
 from typing import Any
@@ -72,15 +72,47 @@ def _check_here(connection: duckdb.DuckDBPyConnection, asked: set[int]) -> None:
             )
 
 
-def check_wishes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a request about a measurement that is not declared.
+def last_wish(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the serial number of the newest request; 0: there is none."""
+    (serial,) = connection.execute("SELECT coalesce(max(serial), 0) FROM request").fetchall()[0]
+    return int(serial)
+
+
+def check_retrains(connection: duckdb.DuckDBPyConnection, since: int) -> None:
+    """Refuse requests behind the serial number `since` to train again what cannot be.
+
+    Raises:
+        MeasurementError: there is no such trial, or it was run elsewhere.
+    """
+    wrong = connection.execute(
+        "SELECT request.trial, trial.source "
+        "FROM request LEFT JOIN trial ON trial.id = request.trial "
+        "WHERE request.wish = 'retrain' AND request.serial > ? "
+        "AND (trial.id IS NULL OR trial.source IS NOT NULL) ORDER BY request.serial",
+        [since],
+    ).fetchall()
+    for trial, source in wrong:
+        if source is None:
+            raise MeasurementError(
+                f"request: there is no trial {trial} to be trained again. "
+                "See: SELECT id, method, seed FROM trial"
+            )
+        raise MeasurementError(
+            f"request: trial {trial} was run elsewhere ({source}) and imported, so it is never "
+            "trained here. Declare a trial of your own by the same words, with a method without @"
+        )
+
+
+def check_wishes(connection: duckdb.DuckDBPyConnection, since: int) -> None:
+    """Refuse requests behind the serial number `since` about measurements that are not declared.
 
     Raises:
         MeasurementError: the message names it, and the measurements that the trial has.
     """
     wrong = connection.execute(
-        "SELECT trial, suite FROM request WHERE suite IS NOT NULL "
-        "AND (trial, suite) NOT IN (SELECT (trial, suite) FROM measurement) ORDER BY serial"
+        "SELECT trial, suite FROM request WHERE suite IS NOT NULL AND serial > ? "
+        "AND (trial, suite) NOT IN (SELECT (trial, suite) FROM measurement) ORDER BY serial",
+        [since],
     ).fetchall()
     if not wrong:
         return

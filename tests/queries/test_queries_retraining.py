@@ -158,6 +158,21 @@ def test_a_wish_to_train_again_is_about_a_trial(filled: Filled, words: str) -> N
 def test_what_was_run_elsewhere_is_never_trained_here(filled: Filled) -> None:
     filled.connection.execute("INSERT INTO method (name) VALUES ('finetune@theirs')")
     trial = filled.done(PAPER, method="finetune@theirs", source="theirs")
-    filled.connection.execute("INSERT INTO request (trial, wish) VALUES (?, 'retrain')", [trial])
+    wish = f"INSERT INTO request (trial, wish) VALUES ({trial}, 'retrain')"
+    with pytest.raises(
+        GridError, match=r"was run elsewhere \(theirs\) and imported, so it is never"
+    ):
+        grid.apply(filled.connection, wish, "grid")
+    # Past the check, as another client of the catalog inserts it
+    filled.connection.execute(wish)
     for question in ("retraining", "todo"):
         assert trial not in {row["trial"] for row in filled.rows(question)}, question
+    # What is there already stops no other file
+    grid.apply(filled.connection, "INSERT INTO request (trial, wish) VALUES (1, 'retrain')", "grid")
+
+
+def test_a_trial_that_is_not_there_cannot_be_trained_again(filled: Filled) -> None:
+    with pytest.raises(GridError, match="there is no trial 99 to be trained again. See: SELECT id"):
+        grid.apply(
+            filled.connection, "INSERT INTO request (trial, wish) VALUES (99, 'retrain')", "grid"
+        )
