@@ -1,4 +1,4 @@
-"""Refuse rows of `measurement`, and requests about them or for weights, that cannot be fulfilled."""
+"""Refuse rows of `measurement`, and requests for them or for weights, that are impossible."""
 
 from collections.abc import Collection
 from typing import Any
