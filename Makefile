@@ -38,9 +38,11 @@ lint: setup
 fast: setup
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
-# Three processes for two cores: one has the tests of Slurm, which mostly wait for its daemons
-test: lint docs fast
-	$(BIN)/python -m pytest -m slow -rsR --rerun-show-tracebacks -n 3 --dist loadgroup
+# Four processes for two cores: those of Slurm and of the browser mostly wait. All tests in one run,
+# as each process collects them for a quarter of a minute
+test: setup
+	$(MAKE) --jobs 2 --output-sync lint docs
+	$(BIN)/python -m pytest -rsR --rerun-show-tracebacks -n 4 --dist loadfile
 
 gpu: setup
 	$(BIN)/python -m benchmarks.gpu

@@ -7,8 +7,10 @@ both, because creating and publishing a catalog must not import upward.
 """
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from schema.words import nearest
@@ -35,6 +37,8 @@ _FORM = (
 )
 
 Default = str | int | float | bool | None
+# Path, inode, bytes, and the time of the last change in ns
+Stamp = tuple[str, int, int, int]
 
 
 class QuestionError(ValueError):
@@ -88,9 +92,7 @@ def all_questions(folder: Path = FOLDER) -> list[Question]:
     Raises:
         QuestionError: a file does not have the form; the message names it and the form.
     """
-    topics = list(TOPICS)
-    questions = [parsed(path, text) for path, text in texts(folder)]
-    return sorted(questions, key=lambda each: (topics.index(each.topic), each.name))
+    return list(_questions(tuple(texts(folder))))
 
 
 def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
@@ -109,16 +111,48 @@ def by_topic(folder: Path = FOLDER) -> dict[str, list[Question]]:
 
 def fingerprint(folder: Path = FOLDER) -> str:
     """Return a sha256 of the names and texts; catalogs with the same one give the same answers."""
-    digest = hashlib.sha256()
-    for path, text in texts(folder):
-        digest.update(f"{path.stem}\0{text}\0".encode())
-    return digest.hexdigest()
+    return _digest(tuple(texts(folder)))
 
 
 def texts(folder: Path) -> list[tuple[Path, str]]:
     """Return the files of all topics of a folder with their texts, sorted by name."""
-    paths = sorted(folder.glob("*/*.sql"), key=lambda path: path.stem)
-    return [(path, path.read_text()) for path in paths]
+    return list(_texts(_stamps(folder)))
+
+
+def _stamps(folder: Path) -> tuple[Stamp, ...]:
+    """Return what changes when a file of a folder is written, sorted by the file's path."""
+    stamps = []
+    for path in folder.glob("*/"):
+        for entry in os.scandir(path):
+            if entry.name.endswith(".sql"):
+                about = entry.stat()
+                stamps.append((entry.path, about.st_ino, about.st_size, about.st_mtime_ns))
+    return tuple(sorted(stamps))
+
+
+# A pass of sync asks three times for what did not change: of files that are as they were, texts,
+# digest and questions are those of the last time
+
+
+@lru_cache(maxsize=8)
+def _texts(stamps: tuple[Stamp, ...]) -> tuple[tuple[Path, str], ...]:
+    paths = sorted((Path(stamp[0]) for stamp in stamps), key=lambda path: path.stem)
+    return tuple((path, path.read_text()) for path in paths)
+
+
+@lru_cache(maxsize=8)
+def _digest(files: tuple[tuple[Path, str], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, text in files:
+        digest.update(f"{path.stem}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _questions(files: tuple[tuple[Path, str], ...]) -> tuple[Question, ...]:
+    topics = list(TOPICS)
+    questions = [parsed(path, text) for path, text in files]
+    return tuple(sorted(questions, key=lambda each: (topics.index(each.topic), each.name)))
 
 
 def parsed(path: Path, text: str) -> Question:

@@ -12,6 +12,7 @@ os.environ.setdefault("WEIR_FORK_SERVER_S", "600")
 # The processes that pytest distributes tests to have one, and what a command prints follows it
 os.environ.pop("COLUMNS", None)
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tests.journey import Rows
 
 HERE = Path(__file__).parent
+# Folders whose tests share a cluster or a browser, and mostly wait for it
+TOGETHER = ("slurm", "browser")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,25 +56,42 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole journeys, a minute each, lest one process is left with them in the end."""
-    items.sort(key=lambda item: item.path.parent != HERE)
+    """Begin with what takes longest, lest one process is left with it in the end.
+
+    First what has a process of its own, then files with slow tests, then large ones. The tests of
+    a file stay together, as `make test` gives out one file at a time.
+    """
+    tests = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+
+    def order(item: pytest.Item) -> tuple[bool, bool, bool, int]:
+        path = item.path
+        waits = path.parent.name in TOGETHER
+        # Whole journeys, a minute each, lie beside this file
+        journey = path.parent == HERE and bool(slow[path])
+        return not waits, not journey, not slow[path], -tests[path]
+
+    items.sort(key=order)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadgroup`, keep the tests of Slurm in one process: they share one cluster.
+    """With `--dist loadfile`, keep the tests of Slurm in one process: they share one cluster.
 
-    xdist's own groups have no effect: it appends them to a name that pytest no longer reads.
+    Those of the browser share one Chromium.
     """
-    if config.getvalue("dist") != "loadgroup":
+    if config.getvalue("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadScopeScheduling
+    from xdist.scheduler import LoadFileScheduling
 
-    class OneCluster(LoadScopeScheduling):  # type: ignore[misc]
+    class Together(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return "slurm" if nodeid.startswith("tests/slurm/") else nodeid
+            folder = nodeid.split("/")[1]
+            return folder if folder in TOGETHER else str(super()._split_scope(nodeid))
 
-    return OneCluster(config, log)
+    # The order of collection is the better one
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 @pytest.fixture

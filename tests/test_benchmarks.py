@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import formats, halving, seeds_saved
+from benchmarks import formats, halving, profiles, seeds_saved
 from schema.catalog import Catalog
 from schema.checks import parts
 from schema.site import Site
@@ -65,7 +66,9 @@ def test_every_line_of_the_scheduler_s_benchmark_comes_out(tmp_path: Path) -> No
     assert not list(tmp_path.glob("weir-benchmark-*")), "it takes its files away"
 
 
-def test_profiles_come_out_as_a_table() -> None:
+def test_profiles_come_out_as_a_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of a small model: a price in FLOPs that a batch of four pairs can have, and steps that follow from it."""
     config = {
         "embed_dim": 8,
@@ -77,29 +80,15 @@ def test_profiles_come_out_as_a_table() -> None:
             "head_width": 8,
         },
     }
-    config["text_cfg"] = {
-        "context_length": 8,
-        "vocab_size": 32,
-        "width": 16,
-        "heads": 2,
-        "layers": 1,
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.profiles",
-        "--pairs",
-        "4",
-        "--only",
-        "full",
-        "contrastive+ewc",
-    ]
-    done = subprocess.run(
-        [*command, "--architecture", json.dumps(config)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    config["text_cfg"] = {"context_length": 8, "width": 16, "heads": 2, "layers": 1}
+    config["words"] = ["a", "photo"]
+    words = ["profiles", "--pairs", "4", "--only", "full", "contrastive+ewc"]
+    monkeypatch.setattr(sys, "argv", [*words, "--architecture", json.dumps(config)])
+    monkeypatch.setattr(logging, "disable", lambda level: None)
+    profiles.main()
     full, ewc = (
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in capsys.readouterr().out.splitlines()[2:]
     )
     assert (full[0], full[2], full[4]) == ("full", "0", "1.0000") and full[6] == full[7]
     assert ewc[0] == "contrastive+ewc" and float(ewc[4]) > 1 and ewc[6] != ewc[7]

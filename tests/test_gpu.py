@@ -85,9 +85,10 @@ def test_the_record_is_shown_with_what_failed_and_what_was_left_out(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [part.name for part in PARTS])
-def test_a_part_can_be_rehearsed(name: str) -> None:
-    done = run("--rehearse", name)
+def test_every_part_can_be_rehearsed() -> None:
+    """In one command, as each part has a process of its own already."""
+    done = run("--rehearse", "--minutes", "60")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert f"{name}: holds, " in done.stdout
+    for part in PARTS:
+        assert f"{part.name}: holds, " in done.stdout
     assert "A rehearsal: its numbers say nothing, and nothing is recorded." in done.stdout

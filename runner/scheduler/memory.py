@@ -70,6 +70,9 @@ def short_of_memory(
 
 def raised(site: Site, connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return a sentence per backbone and amount of memory of trials that are given more of it."""
+    if not any(needs.raises for needs in (site.needs, *site.by_backbone.values())):
+        # No trial is given more on this site, and the question takes a tenth of a quiet pass
+        return []
     groups: dict[tuple[str, float], list[int]] = {}
     for trial, backbone, times in connection.execute(AGAIN).fetchall():
         needs = site.needs_of(backbone)
