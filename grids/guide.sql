@@ -289,7 +289,9 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
       AND method IN ('finetune', 'ema_merge', 'ft_merge', 'zs_merge', 'lora_r8', 'guide_ewc',
                      'bitfit', 'locked_image', 'locked_text', 'lwf')
       -- Not before halving has said which three it runs itself
-      AND method IN (SELECT method FROM trial WHERE study = 'guide search'
-                     AND budget = 'guide_100' AND mixture = 'replay_thirds') $$, 30,
+      AND method IN (SELECT method FROM trial
+                     WHERE study = 'guide search' AND budget = 'guide_100'
+                       AND backbone = 'tiny_base' AND mixture = 'replay_thirds'
+                     GROUP BY method HAVING count(*) = 3) $$, 20,
  'the benchmark of halving')
 ON CONFLICT DO NOTHING;
