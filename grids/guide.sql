@@ -154,10 +154,15 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
             'guide_much_replay', 'guide_mostly_buffer', 'guide_mostly_pretraining'
         ]), 'finetune', 80
         UNION ALL
+        -- Those that train what others train, and merge otherwise, cost little
         SELECT 'tiny_base', 'replay_thirds', unnest([
-            'ties_ema', 'ties_ft', 'ties_all', 'slerp_ft', 'ft_merge_all', 'magmax', 'model_stock',
-            'task_arithmetic_all', 'opcm', 'locked_image', 'locked_text', 'bitfit', 'zscl', 'lwf',
-            'si', 'l2_init', 'derpp'
+            'ties_ft', 'slerp_ft', 'ft_merge_all', 'magmax', 'ties_all', 'model_stock',
+            'task_arithmetic_all', 'opcm'
+        ]), 61
+        UNION ALL
+        SELECT 'tiny_base', 'replay_thirds', unnest([
+            'ties_ema', 'locked_image', 'locked_text', 'bitfit', 'zscl', 'lwf', 'si', 'l2_init',
+            'derpp'
         ]), 60
         UNION ALL
         SELECT 'tiny_base', 'replay_thirds', unnest([
