@@ -116,7 +116,7 @@ ON CONFLICT DO NOTHING;
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
 SELECT backbone, 'world_base', 'update_only', 'finetune', 'tiny_pretraining', 'steps_1200', 0,
        priority, 'guide bases'
-FROM (VALUES ('guide_narrow', 44), ('guide_shallow', 43), ('tiny_w2', 14), ('tiny_d2', 12))
+FROM (VALUES ('guide_narrow', 62), ('guide_shallow', 61), ('tiny_w2', 14), ('tiny_d2', 12))
     AS sizes(backbone, priority)
 ON CONFLICT DO NOTHING;
 
@@ -157,12 +157,11 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
         -- Those that train what others train, and merge otherwise, cost little
         SELECT 'tiny_base', 'replay_thirds', unnest([
             'ties_ft', 'slerp_ft', 'ft_merge_all', 'magmax', 'ties_all', 'model_stock',
-            'task_arithmetic_all', 'opcm'
+            'task_arithmetic_all', 'opcm', 'ties_ema'
         ]), 61
         UNION ALL
         SELECT 'tiny_base', 'replay_thirds', unnest([
-            'ties_ema', 'locked_image', 'locked_text', 'bitfit', 'zscl', 'lwf', 'si', 'l2_init',
-            'derpp'
+            'locked_image', 'locked_text', 'bitfit', 'zscl', 'lwf', 'si', 'l2_init', 'derpp'
         ]), 60
         UNION ALL
         SELECT 'tiny_base', 'replay_thirds', unnest([
@@ -171,7 +170,7 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
         ]), 36
         UNION ALL
         SELECT name, 'replay_thirds', 'finetune',
-               CASE WHEN name IN ('guide_narrow_base', 'guide_shallow_base') THEN 40 ELSE 10 END
+               CASE WHEN name IN ('guide_narrow_base', 'guide_shallow_base') THEN 61 ELSE 10 END
         FROM backbone WHERE starts_with(name, 'guide_') AND pretrained IS NOT NULL
     ) AS setting, recipe
     WHERE starts_with(recipe.name, 'guide_lr_')
