@@ -6,6 +6,7 @@ looks of 3, 6 and 12 seeds by a rule that holds over all of them.
 """
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -121,7 +122,7 @@ def family_table(rows: pl.DataFrame, family: Family) -> str:
         for row in asked.filter(pl.col("stream") == measure).iter_rows(named=True):
             by_measure[row["choice"], measure] = row
     ranked = [row for (_, measure), row in by_measure.items() if measure == "gm"]
-    ranked.sort(key=lambda row: -row["mean"])
+    ranked.sort(key=lambda row: (-row["mean"], row["choice"]))
     if len(ranked) < FEWEST_CHOICES:
         return "*Not run yet.*"
     head = (family.axis, "recipe", *MEASURES, "seeds", "against the best", "look")
@@ -134,13 +135,14 @@ def family_table(rows: pl.DataFrame, family: Family) -> str:
     return markdown_table(head, lines)
 
 
-def _mean(row: dict[str, object]) -> str:
+def _mean(row: dict[str, Any]) -> str:
     """Return a mean with the half width of its t-interval, if it has one."""
-    mean, high = row["mean"], row["mean_high"]
-    return f"{mean:.3f}" if high is None else f"{mean:.3f} ± {high - mean:.3f}"  # type: ignore[operator]
+    if row["mean_high"] is None:
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} ± {row['mean_high'] - row['mean']:.3f}"
 
 
-def _look(row: dict[str, object]) -> str:
+def _look(row: dict[str, Any]) -> str:
     """Return at which look a choice was judged; the best is what others are judged against."""
     return "-" if row["verdict"] == "best" else str(row["look"])
 
