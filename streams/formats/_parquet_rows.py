@@ -4,8 +4,9 @@ A Parquet file can only be read by whole row groups, so the encoded images of ea
 once into one file under the data folder, and read from there by seek.
 """
 
+import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,26 +31,33 @@ from streams.formats._unused import NO_CAPTION, Unused
 
 # How many rows are read at once while images are copied.
 ROWS = 64
+GB = 1e9
+
+log = logging.getLogger(__name__)
 
 
 class Rows:
     """The rows of Parquet files."""
 
     def __init__(
-        self, root: Path, files: list[Path], dataset: Mapping[str, Any], form: Any, cache: Path
+        self,
+        stems: list[str],
+        files: list[Path],
+        dataset: Mapping[str, Any],
+        form: Any,
+        cache: Path,
     ) -> None:
         about = f"dataset {dataset['name']!r}"
         self.unused, self.remarks, self.covers = Unused(), list[str](), list(files)
         self.captions: list[pa.ChunkedArray] = []
         self.copies: list[Path] = []
         classes = list(dataset["classes"]) or names_in(files[0], form.label)
-        labels, spans, rows, stems = [], [], [], list[str]()
-        for file in files:
+        labels, spans, rows = [], [], []
+        _announce_copies(about, files, form.image, cache)
+        for stem, file in zip(stems, files, strict=True):
             # Each file has its own class names and numbers.
-            stem = file.relative_to(root).with_suffix("").as_posix()
             used = self._with_captions(file, stem, form.caption)
             rows.append(used)
-            stems.append(stem)
             labels.append(self._labels(about, file, form.label, classes)[used])
             copy = _copied(file, form.image, cache)
             self.copies.append(copy / "images")
@@ -114,12 +122,56 @@ def _column(file: Path, name: str) -> pa.ChunkedArray:
     return pq.read_table(file, columns=[name]).column(name)
 
 
+def _announce_copies(about: str, files: Sequence[Path], column: str, cache: Path) -> None:
+    """Log how many bytes of images will be copied, and how to avoid it, if any will.
+
+    Raises:
+        DatasetError: they do not fit on the disk.
+    """
+    missing = [file for file in files if not _folder(file, column, cache).exists()]
+    needed_bytes = 0
+    for file in missing:
+        footer = pq.read_metadata(file)
+        for group in range(footer.num_row_groups):
+            needed_bytes += _image_bytes(footer.row_group(group), column)
+    if not needed_bytes:
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    free_bytes = shutil.disk_usage(cache).free
+    text = (
+        f"{about}: the images of {len(missing)} Parquet files, {needed_bytes / GB:.3g} GB, are "
+        f"copied to {cache} once"
+    )
+    instead = "With lanes in the row's params training images are read where they lie"
+    if needed_bytes > free_bytes:
+        raise DatasetError(
+            f"{text}, which has room for {free_bytes / GB:.3g} GB. {instead}; or name a data "
+            "folder on a larger disk."
+        )
+    log.warning("%s, as any row may follow any other. %s.", text, instead)
+
+
+def _image_bytes(group: pq.RowGroupMetaData, column: str) -> int:
+    """Return how many bytes the images of a row group take."""
+    total = 0
+    for number in range(group.num_columns):
+        chunk = group.column(number)
+        if chunk.path_in_schema.partition(".")[0] == column:
+            total += chunk.total_uncompressed_size
+    return total
+
+
+def _folder(file: Path, column: str, cache: Path) -> Path:
+    """Return the folder of the copy of a file's images."""
+    return cache / f"{file.stem}-{version_of(file, column)}"
+
+
 def _copied(file: Path, column: str, cache: Path) -> Path:
     """Return the folder with the concatenated images of a file, and the position of each.
 
     It is created on first use.
     """
-    folder = cache / f"{file.stem}-{version_of(file, column)}"
+    folder = _folder(file, column, cache)
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,10 @@
 """Parquet files of images and texts, as datasets on Hugging Face are stored: a column of {bytes,
 path}.
 
-A Parquet file can only be read by whole row groups, so the encoded images of each file are copied
-once into one file under the data folder, and read from there by seek. This takes as much disk as
-the images do. A stream of shards (`lanes`) reads whole row groups, and copies nothing.
+A Parquet file can only be read by whole row groups. A stream of shards (`lanes`) does so where the
+files lie, on the disk or at an address, and copies nothing. In any other order the encoded images
+of each file are copied once into one file under the data folder, and read from there by seek, which
+takes as much disk as the images do.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams import DatasetError
+from streams import DatasetError, FetchedTo
+from streams.formats._addresses import addresses_of, fetched_all
 from streams.formats._files import Files
+from streams.formats._group_places import GroupPlace, GroupsAtAddress, GroupsOnDisk
 from streams.formats._labels import order_of
 from streams.formats._parquet_columns import check_columns, names_in
 from streams.formats._parquet_rows import Rows
-from streams.formats._places import matching, part, place_and_pattern
+from streams.formats._places import each_of, matching, part, place_and_pattern
+from streams.formats._remote import is_address
 from streams.formats._row_groups import RowGroups
+from streams.formats._shard_cache import ShardCache
 from streams.formats._shard_pairs import ShardPairs
 from streams.formats._shard_stream import checked
 
@@ -29,8 +34,8 @@ LABELED_BY = ("label",)
 class Parquet:
     """The fields are the keys of `dataset.params`."""
 
-    # Folder, file, pattern (`data/train-*.parquet`) or range in the location; if it equals `test`,
-    # `test_share` splits it.
+    # Folder, file, pattern (`data/train-*.parquet`) or range in the location (at an address a file
+    # or a range, `data/train-{00000..00007}.parquet`); if it equals `test`, `test_share` splits it.
     train: str = ""
     test: str = ""
     # The share of the items that are test pairs, by a hash of `file/row`.
@@ -62,24 +67,40 @@ class Parquet:
             ContradictionError: the files name other classes than the row.
         """
         about = f"dataset {dataset['name']!r}"
-        root, files = self._files(about, dataset, split, cache)
-        for file in files:
-            check_columns(about, self, file)
         if not (self.caption or self.label):
             raise DatasetError(
                 f"{about}: name a caption column, or a label column, for captions from the row's "
                 "templates"
             )
         if self.lanes and split == "train":
-            return self._stream(root, files, dataset)
-        return Files(dataset, self, split, Rows(root, files, dataset, self, cache / "parquet"))
+            return self._stream(dataset, cache)
+        stems, files = self._files(about, dataset, split, cache)
+        for file in files:
+            check_columns(about, self, file)
+        return Files(dataset, self, split, Rows(stems, files, dataset, self, cache / "parquet"))
 
-    def _stream(self, root: Path, files: list[Path], dataset: Mapping[str, Any]) -> ShardPairs:
+    def _stream(self, dataset: Mapping[str, Any], cache: Path) -> ShardPairs:
         """Return the training pairs as a stream of row groups, read in place."""
-        named = [names_in(file, self.label) for file in files]
-        about = checked(self, dataset, has_names=bool(named[0]))
+        about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         columns = (self.image, self.caption, self.label)
-        groups = RowGroups(root, files, dataset, columns, named)
+        place: GroupPlace
+        if is_address(location):
+            where, root = addresses_of(about, location, self.train, ".parquet")
+            addresses = list(each_of(where))
+            stems = [one.removeprefix(root).removesuffix(".parquet") for one in addresses]
+            fetched: FetchedTo = dataset.get("fetched_to") or FetchedTo(cache / "fetched", 1 << 60)
+            node = ShardCache(about, fetched.folder / "shards", fetched.budget_bytes)
+            read = [self.image, self.caption or self.label]
+            place = GroupsAtAddress(addresses, stems, read, node)
+            files = place.footers()
+        else:
+            stems, files = self._files(about, dataset, "train", cache)
+            place = GroupsOnDisk(files, stems)
+        for file in files:
+            check_columns(about, self, file)
+        named = [names_in(file, self.label) for file in files]
+        checked(self, dataset, has_names=bool(named[0]))
+        groups = RowGroups(place, dataset, columns, named)
         if not groups.sizes.any():
             raise DatasetError(f"{about}: its {len(files)} Parquet files have no rows")
         return ShardPairs(dataset, self, groups)
@@ -90,15 +111,23 @@ class Parquet:
         Raises:
             ContradictionError: they differ.
         """
-        about = f"dataset {dataset['name']!r}"
+        about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
+        # Nothing is fetched for this; the job compares them when it opens the files
+        if not self.label or is_address(location):
+            return
         _, files = self._files(about, dataset, split, cache)
-        for file in files if self.label else ():
+        for file in files:
             order_of(about, list(dataset["classes"]), names_in(file, self.label), file.name)
 
     def _files(
         self, about: str, dataset: Mapping[str, Any], split: str, cache: Path
-    ) -> tuple[Path, list[Path]]:
-        """Return the folder that names are relative to, and the files of a split."""
+    ) -> tuple[list[str], list[Path]]:
+        """Return the names of a split's files without endings, and the files, fetched if needed."""
+        location = dataset.get("location") or ""
+        if is_address(location):
+            where, root = addresses_of(about, location, part(self, split), ".parquet")
+            return fetched_all(about, where, root, cache / "fetched")
         contents = "Parquet files, or folders of them"
-        root, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
-        return root, matching(about, root, pattern, ".parquet")
+        top, pattern = place_and_pattern(dataset, cache, part(self, split), contents)
+        files = matching(about, top, pattern, ".parquet")
+        return [file.relative_to(top).with_suffix("").as_posix() for file in files], files
