@@ -299,7 +299,7 @@ def _from_bucket(address: str, scheme: str, aside: Path, room: Room, span: Span 
             end = length if span.end is None else span.end
             length = end - first
             room(length)
-            written = aside.write_bytes(system.cat_file(path, first, end))
+            written = aside.write_bytes(system.cat_file(path, start=first, end=end))
     except (FileNotFoundError, PermissionError) as problem:
         raise DeniedError(str(problem) or type(problem).__name__) from None
     except (DatasetError, OSError):
