@@ -34,9 +34,9 @@ SOURCES = (10_000, 100_000, 1_000_000)
 SHARD_PAIRS = 10_000
 ENDINGS = {"webdataset": "tar", "parquet": "parquet"}
 PARTS = ("evaluation", "tables", "streams", "resolving")
-# Trials over a stream of 43 datasets with 300 classes each
+# Trials over a stream of 63 datasets with 300 classes each
 TRIALS = (1, 100, 1000)
-CLASSES, DATASETS = 300, 43
+CLASSES, DATASETS = 300, 63
 ARCHITECTURE = json.dumps(
     {
         "embed_dim": 16,
@@ -175,17 +175,18 @@ def resolving(trials: int) -> dict[str, Any]:
         prepare(catalog)
         with catalog.open() as connection:
             ids = _declared(connection, trials)
-            held, began = forget_peak(), time.perf_counter()
+            held, began, work = forget_peak(), time.perf_counter(), time.process_time()
             resolver = Resolver(connection, ids)
             texts = 0
             for trial in ids:
                 spec, text = resolver.resolve(trial)
                 texts += len(str(text))
                 assert spec.stream["tasks"] == 20
-            seconds = time.perf_counter() - began
+            seconds, work_s = time.perf_counter() - began, time.process_time() - work
             peak = memory_mb("VmHWM") - held
     assert duckdb.__version__
-    return {"peak_mb": peak, "seconds": seconds, "text_bytes": texts // len(ids)}
+    text_bytes = texts // len(ids)
+    return {"peak_mb": peak, "seconds": seconds, "work_s": work_s, "text_bytes": text_bytes}
 
 
 def _declared(connection: Any, trials: int) -> list[int]:
@@ -346,13 +347,13 @@ def print_tables(console: Console, folder: Path, code: Path, quick: bool) -> Non
 
 def print_resolving(console: Console, code: Path, quick: bool) -> None:
     """Measure the resolving of trials, and print a table."""
-    console.print("\n| trials resolved | definition kB | seconds | peak MB |")
+    console.print("\n| trials resolved | definition kB | seconds (of a core) | peak MB |")
     console.print("|--:|--:|--:|--:|")
     for trials in TRIALS[:2] if quick else TRIALS:
         found = child(code, "resolving", trials)
         console.print(
-            f"| {trials:,} | {found['text_bytes'] / 1000:,.0f} | {found['seconds']:.2f} | "
-            f"{found['peak_mb']:,.0f} |"
+            f"| {trials:,} | {found['text_bytes'] / 1000:,.0f} | {found['seconds']:.2f} "
+            f"({found['work_s']:.2f}) | {found['peak_mb']:,.0f} |"
         )
 
 
