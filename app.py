@@ -18,6 +18,7 @@ from screens import (
     compare,
     console,
     declare,
+    forgotten,
     operations,
     question,
     runs,
@@ -50,7 +51,7 @@ OURS = {
     "console": console,
 }
 # Pages that other pages lead to, which are in no menu
-HIDDEN = {"trial": trial}
+HIDDEN = {"trial": trial, "forgotten": forgotten}
 FIRST_STEPS = "python -m schema\npython -m schema my_grid.sql\npython -m runner.sync --watch"
 
 

@@ -127,7 +127,7 @@ def prepare(site: Site, methods: Sequence[str], weights: Path | None) -> None:
 def compare(connection: duckdb.DuckDBPyConnection) -> list[Compared]:
     """Return both searches of each method whose trials are all done."""
     rows = connection.execute(REACHED).fetchall()
-    found = []
+    outcomes = []
     for name in sorted({method for method, *_ in rows}):
         own = [row[1:] for row in rows if row[0] == name]
         full = {recipe: value for recipe, is_full, value, _, _ in own if is_full}
@@ -144,7 +144,7 @@ def compare(connection: duckdb.DuckDBPyConnection) -> list[Compared]:
         if len(own) != 2 * len(full) or not finalists:
             continue
         best, halved = max(full, key=full.__getitem__), max(finalists, key=finalists.__getitem__)
-        found.append(
+        outcomes.append(
             Compared(
                 method=name,
                 full=best,
@@ -155,7 +155,7 @@ def compare(connection: duckdb.DuckDBPyConnection) -> list[Compared]:
                 halved_flops=halved_flops,
             )
         )
-    return found
+    return outcomes
 
 
 def lines(compared: Sequence[Compared]) -> list[str]:

@@ -15,6 +15,7 @@ from docpages import (
     emoji,
     faults,
     gpu,
+    guide,
     index,
     questions,
     recipes,
@@ -72,6 +73,7 @@ def whole() -> dict[Path, str]:
     pages = {
         DOCS / "catalog.md": catalog.page(),
         DOCS / "commands.md": commands.page(),
+        DOCS / "guide.md": guide.page(),
         DOCS / "questions.md": questions.overview(),
         DOCS / "systems.md": systems.page(),
     }

@@ -12,6 +12,12 @@ PAGES = (
         "from a folder of pictures to an answer",
     ),
     ("Begin", "emoji", "A real stream", "emoji by the year that they were admitted"),
+    (
+        "Begin",
+        "guide",
+        "A practitioner's guide",
+        "the questions of FoMo-in-Flux, asked of the embedded world by rules, and what came out",
+    ),
     ("Begin", "glossary", "Glossary", "every word of ours, with the field's own beside it"),
     ("Begin", "architecture", "Architecture", "two halves, and the journey of a trial"),
     ("Declare", "catalog", "The catalog", "every table, column and constraint"),

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from schema.site import Site
+from screens import live
 from tests.browser.chromium import WIDTH, browser, served, visit
 
 OUT = Path(__file__).resolve().parents[1] / "docs/app"
@@ -39,8 +41,9 @@ SHOTS = {
     "cost": Shot(address="?figure=Cost", height=900, modes=("light",)),
     "compare": Shot(address="compare", height=2300),
     "runs": Shot(address="runs?sort=gm", height=900),
-    "operations": Shot(address="operations?look=1", height=1500),
+    "operations": Shot(address="operations?look=RUNNING", height=1500),
     "operations_phone": Shot(address="operations", height=1200, width=390, modes=("light",)),
+    "forgotten": Shot(address="forgotten?dataset=shape", height=1100),
     "trial": Shot(address="trial?id=2", height=1400),
     "declare": Shot(address=f"declare?{GRID}", height=1250),
     "questions": Shot(address="ask?search=budget", height=900),
@@ -62,7 +65,8 @@ def main(folder: Path, names: list[str]) -> None:
             page.set_viewport_size({"width": shot.width, "height": shot.height})
             for mode in shot.modes:
                 page.emulate_media(color_scheme=mode)  # type: ignore[arg-type]
-                visit(page, f"{url}/{shot.address}")
+                address = shot.address.replace("RUNNING", running(folder))
+                visit(page, f"{url}/{address}")
                 page.mouse.move(0, 0)
                 # Waits until Vega has drawn and fonts are loaded.
                 page.wait_for_timeout(1500)
@@ -70,6 +74,16 @@ def main(folder: Path, names: list[str]) -> None:
                 # The colours are not reduced, as two methods would then get the same one
                 page.screenshot(path=path)
                 print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def running(folder: Path) -> str:
+    """Return the number of the newest trial that runs now, or else of the newest that ran."""
+    runs = Site.load(folder).runs
+    numbers = sorted((int(path.name) for path in runs.glob("[0-9]*")), reverse=True)
+    for one in live.running(runs, numbers):
+        if one.state == "running":
+            return str(one.trial)
+    return str((*numbers, 1)[0])
 
 
 if __name__ == "__main__":

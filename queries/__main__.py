@@ -1,7 +1,7 @@
 """List the questions, answer one, or write a report.
 
 python -m queries [NAME [key=value ...]] [--describe] [--sql] [--json] [--out FILE] [--width INCHES]
-python -m queries report DIR [study=... measure=...]
+python -m queries report DIR [study=... measure=... console=true]
 python -m queries export mlflow|trackio|wandb [project=... study=... trial=...]
 python -m queries mcp
 """
@@ -35,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     command = argparse.ArgumentParser(
         prog="python -m queries",
-        description="Lists the questions, or answers one. `report DIR [study=...]` writes a "
-        "report, `export TRACKER [project=...]` sends trials to mlflow, trackio or wandb, `mcp` "
-        "serves the questions as tools to an agent.",
+        description="Lists the questions, or answers one. `report DIR [study=... console=true]` "
+        "writes a report, `export TRACKER [project=...]` sends trials to mlflow, trackio or wandb, "
+        "`mcp` serves the questions as tools to an agent.",
     )
     command.add_argument(
         "name", nargs="?", metavar="NAME", help="a question; without it all are listed"

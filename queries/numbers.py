@@ -13,6 +13,8 @@ THOUSAND = 1_000.0
 POWERS = 1e9
 # The smallest value that three decimals can show
 LEAST = 5e-3
+# A number this near to 0 is what rounding left of a difference of fractions, and is written as 0.
+ROUNDING = 1e-15
 # Columns of whole numbers that are identifiers, without thousands separators.
 NAMES: tuple[str, ...] = (
     "trial",
@@ -44,16 +46,45 @@ def writer(column: pl.Series) -> Callable[[object], str]:
     return _or_nothing(_plain)
 
 
+def decimals(value: object) -> str:
+    """Return a number with three decimals; what rounds to 0 has no sign."""
+    return f"{float(str(value)):z.3f}"
+
+
+def signed(value: object) -> str:
+    """Return a number with three decimals and its sign; what rounds to 0 has none."""
+    text = f"{float(str(value)):+z.3f}"
+    return text.lstrip("+") if not text.strip("+0.") else text
+
+
+def largest(column: pl.Series) -> float:
+    """Return the largest size of a column's finite numbers that are not 0; 0 where none is."""
+    sizes = column.cast(pl.Float64).abs().drop_nulls()
+    sizes = sizes.filter(sizes.is_finite() & (sizes > ROUNDING))
+    return float(str(sizes.max() or 0))
+
+
+def without_noise(column: pl.Series) -> pl.Series:
+    """Return a column of numbers as it is shown: without -0, nor what would be written as -0.000.
+
+    Numbers that are within rounding of 0 are 0; so are negative ones that three decimals show as 0,
+    where the column is written with three decimals.
+    """
+    least = ROUNDING
+    if LEAST <= largest(column) < THOUSAND:
+        least = 5e-4
+    negligible = (column.abs() <= ROUNDING) | ((column <= 0) & (column > -least))
+    return pl.select(pl.when(negligible).then(0.0).otherwise(column).alias(column.name)).to_series()
+
+
 def _number(column: pl.Series) -> Callable[[object], str]:
     """Return a function that formats the floating-point numbers of a column."""
-    sizes = column.cast(pl.Float64).abs().drop_nulls()
-    sizes = sizes.filter(sizes.is_finite() & (sizes > 0))
-    most = float(str(sizes.max() or 0))
+    most = largest(column)
     if most >= THOUSAND:
         return _large
     if 0 < most < LEAST:
-        return lambda value: f"{value:.3g}"
-    return lambda value: f"{value:.3f}"
+        return _short
+    return decimals
 
 
 def _large(value: object) -> str:
@@ -63,7 +94,13 @@ def _large(value: object) -> str:
         return f"{number:.4g}"
     if abs(number) >= THOUSAND / 10:
         return f"{number:,.0f}"
-    return f"{number:.3g}"
+    return _short(number)
+
+
+def _short(value: object) -> str:
+    """Format a number with three digits; what is within rounding of 0 is 0."""
+    number = float(str(value))
+    return "0" if abs(number) <= ROUNDING else f"{number:.3g}"
 
 
 def _or_nothing(write_value: Callable[[object], str]) -> Callable[[object], str]:

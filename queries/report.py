@@ -1,14 +1,16 @@
 """Write a report for a colleague: a folder that opens from the disk, without server or network.
 
-    python -m queries report DIR [study=...]
+    python -m queries report DIR [study=... measure=... console=true]
 
 DIR/index.html has the answer for every backbone, stream and budget, with its figures and tables;
 how it was run; every trial that failed or was stopped; and the SQL of each number. DIR/data has
 each answer as Parquet, and the facts behind all of them. The page loads nothing from the network.
+With `console=true`, DIR/console has a SQL console over these tables (report_console.py).
 """
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +25,8 @@ from queries.sentences import MEASURES
 from schema.words import nearest
 
 # The keys of a report's `key=value` words
-KEYS = ("study", "measure")
+KEYS = ("study", "measure", "console")
+YES_OR_NO = ("true", "false")
 WITHIN = ("backbone", "stream", "budget")
 # The words of a trial that determine its definition
 AXES = ("backbone", "stream", "mixture", "method", "recipe", "budget")
@@ -108,6 +111,9 @@ def asked_for(words: list[str]) -> dict[str, str]:
     if measure not in MEASURES:
         near = nearest(measure, list(MEASURES))
         raise AskError(f"measure is one of {', '.join(MEASURES)}; not {measure}.{near}")
+    console = values.get("console", "false")
+    if console not in YES_OR_NO:
+        raise AskError(f"console is one of {', '.join(YES_OR_NO)}; not {console}.")
     return values
 
 
@@ -265,25 +271,38 @@ def write(
     """Write a report into a folder, and return how many bytes it has.
 
     Raises:
-        AskError: as `asked_for` and `gather`, or the folder contains other files.
+        AskError: as `asked_for`, `gather` and `report_console.fetched`, or the folder contains
+            other files.
     """
-    from queries import report_page
+    from queries import report_console, report_page
 
     values = asked_for(words)
     if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
         raise AskError(f"{folder} is there and is no report; name a folder that is new or empty")
     report = gather(connection, values, published_at)
+    engine = None
+    # What must be fetched is fetched before anything is written.
+    if values.get("console") == "true":
+        engine = report_console.fetched()
     (folder / "data").mkdir(parents=True, exist_ok=True)
+    # A console of an older report would hold other numbers than the page
+    shutil.rmtree(folder / report_console.FOLDER, ignore_errors=True)
+    tables = {}
     for name, frame in _files(connection, report):
         frame.write_parquet(folder / "data" / name)
-    (folder / "index.html").write_text(report_page.page(report))
+        tables[report_console.table_name(name)] = frame
+    names: tuple[str, ...] = ()
+    if engine is not None:
+        report_console.write(folder, engine, tables)
+        names = tuple(tables)
+    (folder / "index.html").write_text(report_page.page(report, names))
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _is_ours(folder: Path) -> bool:
     """Return whether a folder is empty, or holds a report that may be overwritten."""
     names = {path.name for path in folder.iterdir()}
-    return not names or names == {"index.html", "data"}
+    return not names or names - {"console"} == {"index.html", "data"}
 
 
 def _files(

@@ -10,6 +10,8 @@ from queries.figures import Chart, FigureError, printing
 from queries.report import Item, Part, Report, data_name
 from queries.sentences import MEANING, missing, sentence
 
+# What the SQL console has in its box
+EXAMPLE = "SELECT dataset, task, avg(value) AS mean FROM result GROUP BY ALL ORDER BY ALL"
 # Inches of a figure
 WIDTH = 6.75
 # The most rows that a table of the page shows; the file has all
@@ -34,18 +36,22 @@ th { border-block: 1px solid var(--line); } td { white-space: pre-wrap; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; font-size: .85rem; }
 summary { cursor: pointer; color: var(--link); } nav li { margin: .1rem 0; }
+#console-state { white-space: pre-wrap; } textarea { width: 100%; box-sizing: border-box; font: .9rem monospace; color: inherit;
+  background: inherit; border: 1px solid var(--line); padding: .5rem; }
 """
 
 
-def page(report: Report) -> str:
-    """Return the whole page."""
+def page(report: Report, tables: Sequence[str] = ()) -> str:
+    """Return the whole page; `tables` are those of its SQL console, none where it has none."""
     body = [f"<h1>{escape(report.title)}: a report</h1>", _head(report)]
     for place, part in enumerate(report.parts, start=1):
         body += _part(report, part, place)
     body += _how(report)
     body += _stopped(report)
     body += _said(report)
-    body += _files(report)
+    body += _files()
+    if tables:
+        body += _console(tables)
     title = f"Report: {report.title}"
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     title = f"<title>{escape(title)}</title><style>{STYLE}</style>"
@@ -214,7 +220,7 @@ def _said(report: Report) -> Iterator[str]:
     yield _wide(papers.html_table(report.remarks))
 
 
-def _files(report: Report) -> Iterator[str]:
+def _files() -> Iterator[str]:
     """Yield the section on the contents of the folder of data."""
     yield '<h2 id="files">The data</h2>'
     yield (
@@ -223,3 +229,23 @@ def _files(report: Report) -> Iterator[str]:
         "<code>cost</code>, <code>progress</code>, <code>statistic</code>. Any program that reads "
         "Parquet opens them.</p>"
     )
+
+
+def _console(tables: Sequence[str]) -> Iterator[str]:
+    """Yield the section with the SQL console, which starts when it is asked to."""
+    yield '<h2 id="console">Ask in SQL</h2>'
+    listed = ", ".join(f"<code>{escape(name)}</code>" for name in tables)
+    yield (
+        f"<p>The tables of the folder <code>data</code>, in DuckDB, in this browser: {listed}. "
+        "One SELECT at a time; nothing leaves this page, and nothing is fetched.</p>"
+    )
+    yield (
+        '<p><label for="console-sql">Statement (Ctrl+Enter runs it)</label></p>'
+        f'<textarea id="console-sql" rows="4" disabled>{escape(EXAMPLE)}</textarea>'
+        '<p><button id="console-start">Start DuckDB</button> '
+        '<button id="console-run" disabled>Run</button></p>'
+        '<p id="console-state" role="status" class="soft"></p>'
+    )
+    about = 'tabindex="0" role="region" aria-label="answer"'
+    yield f'<div class="wide" id="console-answer" {about}></div>'
+    yield '<script src="console/console.js"></script>'

@@ -4,6 +4,8 @@ from typing import Any
 
 import polars as pl
 
+from queries.numbers import decimals
+
 # For each measure, the phrase that describes the method ranked first by it.
 MEASURES = {
     "gm": "balances learning and keeping best",
@@ -35,18 +37,18 @@ def sentence(known: pl.DataFrame, measure: str, setting: dict[str, str]) -> str:
     if ended.is_empty():
         return f"{where}: no trial has reached the end of its stream yet."
     best, *others = ended.iter_rows(named=True)
-    value = f"**{best['mean']:.3f}**{sure(best)}"
+    value = f"**{decimals(best['mean'])}**{sure(best)}"
     claim = f"{where}, **{called(best)}** {MEASURES[measure]}: {value}."
     for row in known.filter(pl.col("verdict") == "untouched").iter_rows(named=True):
-        claim += f" The untouched backbone has {row['mean']:.3f}."
+        claim += f" The untouched backbone has {decimals(row['mean'])}."
     # Both axes are reported, as the method that keeps the most may have learned nothing, and vice
     # versa
     if best["ka_gain"] is not None:
-        claim += f" In knowledge accumulation it gained {best['ka_gain']:.3f}"
+        claim += f" In knowledge accumulation it gained {decimals(best['ka_gain'])}"
         verb, lost = "lost", best["zs_loss"]
-        if lost < 0:
+        if round(lost, 3) < 0:
             verb, lost = "gained", -lost
-        claim += f", in zero-shot retention it {verb} {lost:.3f}."
+        claim += f", in zero-shot retention it {verb} {decimals(lost)}."
     return claim + followers(others)
 
 
@@ -60,8 +62,8 @@ def followers(others: list[dict[str, Any]]) -> str:
         claim += f" It cannot be told from {listed(ties)}."
     elif others[0]["verdict"] == "behind":
         second = others[0]
-        interval = f"{second['behind_low']:.3f} to {second['behind_high']:.3f}"
-        claim += f" {called(second)} follows, {second['behind']:.3f} behind ({interval})."
+        interval = f"{decimals(second['behind_low'])} to {decimals(second['behind_high'])}"
+        claim += f" {called(second)} follows, {decimals(second['behind'])} behind ({interval})."
     unsure = sum(row["verdict"] == "too few seeds" for row in others)
     if unsure:
         have = "s have" if unsure > 1 else " has"
@@ -86,7 +88,7 @@ def sure(row: dict[str, Any]) -> str:
     """Return the interval of a row in words, or why there is none."""
     if row["low"] is not None:
         light = ", so hold it lightly" if row["seeds"] < 3 else ""
-        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        interval = f"{decimals(row['low'])} to {decimals(row['high'])}"
         return f" (95 % interval {interval}, {row['seeds']} seeds{light})"
     if row["seeds"] == 1:
         return " (one seed, so no interval: hold it lightly)"

@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from queries import figures, named
+from queries.numbers import signed
 from screens import showing, words
 from screens.reading import (
     DRAWN,
@@ -122,8 +123,8 @@ def verdict(row: dict[str, object], a: str, b: str) -> str:
         return f"{head}; {seeds}."
     interval = ""
     if row["difference_low"] is not None:
-        interval = f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
-    difference = f"{row['difference']:+.3f}{interval} over {row['pairs']} pairs"
+        interval = f" ({signed(row['difference_low'])} to {signed(row['difference_high'])})"
+    difference = f"{signed(row['difference'])}{interval} over {row['pairs']} pairs"
     tally = f"{row['wins']} won, {row['ties']} tied, {row['losses']} lost by {a}"
     return f"{head}. {a} − {b}: {difference}; {tally}."
 

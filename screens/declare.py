@@ -46,6 +46,9 @@ def menus(snapshot: Snapshot) -> dict[str, list[str]]:
     chosen = {}
     for place, word in enumerate(AXES):
         names = offered(snapshot, word) or []
+        if word == "method":
+            # What somebody else's code ran is imported; declaring it is refused.
+            names = [name for name in names if not words.is_imported(name)]
         first = [name for name in names if name == start.get(word)]
         with columns[place % 3]:
             chosen[word] = words.several(word, names, word, first, words.ABOUT[word])

@@ -130,6 +130,11 @@ def rows(snapshot: Snapshot, trials: list[Running]) -> pl.DataFrame:
 def close(trials: list[Running]) -> None:
     """Show a chosen running trial in detail: its curve within the task, and the end of its log."""
     names = {str(one.trial): one for one in trials}
+    looked = st.query_params.get("look", "")
+    # Whoever watches a trial sees it end, which is no mistake of theirs.
+    if looked.isdecimal() and looked not in names:
+        st.caption(f"Trial {looked} does not run now. [Its page]({showing.TRIAL}{looked})")
+        del st.query_params["look"]
     number = words.choose("Look closely at trial", list(names), "look", empty="one that runs")
     if number is None:
         return
@@ -238,6 +243,12 @@ def coverage(snapshot: Snapshot) -> None:
 
 def fill(hole: dict[str, object], most: int, setting: dict[str, str]) -> None:
     """Show the INSERT that completes a cell; `most` is the number of seeds of the fullest cell."""
+    if words.is_imported(str(hole["row"])):
+        st.info(
+            "It was run elsewhere, so it cannot be declared. More of it is taken in with "
+            "python -m schema --import FILE.csv"
+        )
+        return
     if int(str(hole["seeds_wanted"] or 0)) < most:
         sentence = {word: [str(setting.get(word) or hole[word])] for word in AXES}
         st.caption(

@@ -10,6 +10,9 @@ from queries.closed import closed
 from screens import showing, words
 from screens.reading import DRAWN, Given, Snapshot, columns_of, offered, palette, read
 
+# Questions about forgotten items, which lead to the contact sheet
+OF_ITEMS = ("items_lost_by", "items_forgotten", "classes_forgotten", "forget_alike", "item_changes")
+
 
 def title(question: Question) -> str:
     """Return the question's text without the parts in brackets."""
@@ -24,7 +27,10 @@ def page(snapshot: Snapshot, name: str) -> None:
     if question.about:
         caption += f". {question.about}"
     st.caption(caption)
-    st.markdown("[All questions](/ask)")
+    links = "[All questions](/ask)"
+    if question.name in OF_ITEMS:
+        links += " · [What was forgotten, as pictures](/forgotten)"
+    st.markdown(links)
     parameters = inputs(snapshot, question)
     frame = read(snapshot, question.name, parameters)
     if frame.is_empty():

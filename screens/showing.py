@@ -12,14 +12,13 @@ import streamlit as st
 from queries import Question, figures, named
 from queries.columns import heading
 from queries.figures import printing
+from queries.numbers import LEAST, THOUSAND, largest, without_noise
 from queries.sheet import flat, is_long
 from queries.terminal import RECORDS_SHOWN
 from screens.reading import SHOWN, Given, Snapshot, columns_of, whole
 from screens.words import MEANING, quoted
 
 TRIAL = "/trial?id="
-# A number above this is shown with separators of thousands instead of three decimals.
-LARGE = 1_000.0
 
 
 def is_dark() -> bool:
@@ -41,7 +40,8 @@ def figure(chart: figures.Chart, about: str, **options: Any) -> Any:
         own = shown.title.subtitle is not alt.Undefined and shown.title.text
         shown.title = own or alt.Undefined
     text = f"{about} {notes}".strip()
-    shown = shown.properties(description=text)
+    # Streamlit takes the description for screen readers apart from the chart, and warns of two.
+    shown.description = alt.Undefined
     return st.altair_chart(shown, width="stretch", theme=None, alt=text, **options)
 
 
@@ -85,6 +85,7 @@ def table(
     head = head.with_columns(
         in_words(name) for name, kind in head.schema.items() if kind == pl.Boolean
     )
+    head = head.with_columns(without_noise(column) for column in head.select(pl.selectors.float()))
     if "trial" in frame.columns:
         head = head.with_columns(trial=pl.format(TRIAL + "{}", "trial"))
         config["trial"] = st.column_config.LinkColumn("trial", display_text=r"id=(\d+)")
@@ -103,7 +104,7 @@ def configured(head: pl.DataFrame, meanings: Mapping[str, str]) -> dict[str, Any
         about = meanings.get(column.name) or MEANING.get(column.name) or column.name
         options: dict[str, Any] = {"label": heading(column.name, MEANING), "help": about}
         if column.dtype.is_float():
-            options["format"] = "localized" if is_large(column) else "%.3f"
+            options["format"] = format_of(column)
             config[column.name] = st.column_config.NumberColumn(**options)
         elif isinstance(column.dtype, pl.Datetime):
             options["format"] = "D MMM YYYY, HH:mm"
@@ -113,9 +114,12 @@ def configured(head: pl.DataFrame, meanings: Mapping[str, str]) -> dict[str, Any
     return config
 
 
-def is_large(column: pl.Series) -> bool:
-    """Return whether a column has a number that needs thousands separators."""
-    return float(str(column.abs().max() or 0)) >= LARGE
+def format_of(column: pl.Series) -> str:
+    """Return Streamlit's format of a column of numbers, by its largest one, as in the terminal."""
+    most = largest(column)
+    if most >= THOUSAND:
+        return "localized"
+    return "%.3g" if 0 < most < LEAST else "%.3f"
 
 
 def in_words(name: str) -> pl.Expr:

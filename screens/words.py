@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from queries.sentences import MEANING, MEASURES
+from schema.checks.rows import ELSEWHERE
 from schema.words import nearest
 from screens.reading import Snapshot, declared, largest
 
@@ -179,6 +180,11 @@ def measure() -> str:
     names = {words: name for name, words in MEASURES.items()}
     options = list(names)
     return names[chosen("Which method … (measure)", options, "measure", options[0])]
+
+
+def is_imported(method: str) -> bool:
+    """Return whether a method is of trials that were run elsewhere, as `finetune@fomo` is."""
+    return ELSEWHERE in method
 
 
 def quoted(value: object) -> str:

@@ -15,7 +15,7 @@ from torchvision import datasets
 
 from streams import DatasetError
 from streams.drafting import CAPTIONS, LABELS, PATHS, TEST, TRAIN, Draft, first_of
-from streams.formats import parquet as parquet_files
+from streams.formats import _parquet_columns
 from streams.formats._disk import span
 from streams.formats._samples import samples_of, texts_in
 from streams.formats._tables import SUFFIXES as TABLES
@@ -112,7 +112,7 @@ def parquet(place: Path) -> Draft | None:
     for name in schema.names:
         kind = schema.field(name).type
         for columns, fits in ((images, "image"), (texts, "caption"), (labels, "label")):
-            if parquet_files.TYPES[fits](kind):
+            if _parquet_columns.TYPES[fits](kind):
                 columns.append(name)
     if not images:
         return None
@@ -126,7 +126,7 @@ def parquet(place: Path) -> Draft | None:
     caption, label = first_of(texts, CAPTIONS), first_of(labels, LABELS)
     if label:
         draft.params["label"] = label
-        names = parquet_files.names_in(files[0], label)
+        names = _parquet_columns.names_in(files[0], label)
         values = pq.read_table(files[0], columns=[label]).column(label).unique().to_pylist()
         known = [value for value in values if value is not None]
         if names:

@@ -22,6 +22,7 @@ from streams.formats._places import files_below
 from streams.formats._shard_pairs import ShardPairs
 from streams.formats._unused import first_names, printable
 from streams.pictures import ORIENTATION, hides_colours, opened_picture
+from streams.shard_remarks import of_shards
 
 SPLITS = ("train", "test")
 # How many images of a split are decoded, unless every one is asked for.
@@ -65,6 +66,7 @@ def of_split(row: Row, split: str, pairs: Pairs, every: bool) -> Iterator[str]:
         pairs.images(places[first : first + CHUNK])
     if isinstance(pairs, ShardPairs):
         yield from (f"{split}: {line}" for line in pairs.lines())
+        yield from of_shards(pairs)
     if isinstance(pairs, Files):
         yield from _unreadable(split, pairs, len(places))
         yield from _pictures(split, pairs, places)

@@ -70,6 +70,18 @@ def tell(site: Site, sql: str) -> None:
         connection.execute(sql)
 
 
+def to_rounding(rows: Rows) -> Rows:
+    """Return rows with their fractions rounded to twelve decimals.
+
+    The last bit of a mean depends on the order in which SQL meets the values, and rows lie in a
+    catalog in the order in which attempts ended. The values themselves are compared to the bit.
+    """
+    return [
+        tuple(round(value, 12) if isinstance(value, float) else value for value in row)
+        for row in rows
+    ]
+
+
 def one_pass(site: Site) -> Report:
     """A sync under what site.toml says now."""
     site = Site.load(site.folder)

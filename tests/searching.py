@@ -13,7 +13,7 @@ import duckdb
 from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site
-from tests.journey import AUDITS, LOCAL, Rows, ask, settle
+from tests.journey import AUDITS, LOCAL, Rows, ask, settle, to_rounding
 from tests.kills import Kills
 from tests.once import once
 from tests.processes import command
@@ -138,4 +138,5 @@ def same_search(site: Site, expected: dict[str, Rows]) -> None:
 
 def search_of(site: Site) -> dict[str, Rows]:
     """Return what a search came to: its trials with the rules that added them, results, answer."""
-    return {"trials": ask(site, TRIALS), "results": ask(site, RESULTS), "answer": ask(site, ANSWER)}
+    answer = to_rounding(ask(site, ANSWER))
+    return {"trials": ask(site, TRIALS), "results": ask(site, RESULTS), "answer": answer}

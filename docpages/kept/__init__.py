@@ -29,7 +29,8 @@ SELECT ran.id AS trial,
 FROM ran.trial AS ran
 LEFT JOIN kept_trial AS kept ON ({", ".join(f"kept.{word}" for word in SENTENCE)})
     = ({", ".join(f"ran.{word}" for word in SENTENCE)})
-WHERE ran.study IN ($base, $study) AND ran.id IN (SELECT trial FROM ran.main.outcome)
+WHERE (ran.study = $base OR ran.study LIKE $study)
+  AND ran.id IN (SELECT trial FROM ran.main.outcome)
   AND (ran.study <> $base OR kept.id IS NULL)
 """
 # For each table, the query for the rows that are stored of the imported trials.
@@ -61,6 +62,7 @@ FROM ran.dataset WHERE name LIKE '{pattern}' ORDER BY name
 class Example:
     """A study of a grid file of `grids/`, and the grid files that make its rows.
 
+    Its trials are those of the studies that are like `studies`, or of `study` where that is None.
     `base` is the study of the trial that the others begin from. `datasets` is a pattern of the
     names of data sets that no grid file declares: their rows are kept, too, without what they hold.
     """
@@ -69,6 +71,7 @@ class Example:
     grids: tuple[str, ...]
     base: str = "base"
     datasets: str | None = None
+    studies: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -87,7 +90,8 @@ class Example:
         if self.datasets is not None:
             self._read(connection, "dataset")
         for name in self.grids:
-            grid.apply(connection, (GRIDS / f"{name}.sql").read_text(), name)
+            # Executed and not applied: the checks of a grid run all of its rules
+            connection.execute((GRIDS / f"{name}.sql").read_text())
         # Those that ran take their place, with the ids that the facts name.
         connection.execute("DELETE FROM trial")
         for table in KEPT:
@@ -122,7 +126,7 @@ class Example:
                 if path.exists():
                     # Columns that the file is too old to have are NULL
                     connection.execute(f"INSERT INTO kept_{table} BY NAME FROM '{path}'")
-            connection.execute(TAKEN, {"base": self.base, "study": self.study})
+            connection.execute(TAKEN, {"base": self.base, "study": self.studies or self.study})
             if not self._same_base(connection):
                 raise ValueError(
                     f"the base in {catalog} has other results than the one in {target}, so trials "
@@ -174,4 +178,5 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, taken: str) -> N
 DEMO = Example("demo", ("demo",))
 METHODS = Example("methods", ("demo", "methods"))
 EMOJI = Example("emoji", ("emoji/emoji",), base="emoji_base", datasets="emoji%")
-EXAMPLES = {example.study: example for example in (DEMO, METHODS, EMOJI)}
+GUIDE = Example("guide", ("guide_orders", "guide"), studies="guide%")
+EXAMPLES = {example.study: example for example in (DEMO, METHODS, EMOJI, GUIDE)}

@@ -1,4 +1,4 @@
-"""Keep the results of a finished grid: `python -m docpages.kept demo|methods|emoji CATALOG`."""
+"""Keep the results of a grid: `python -m docpages.kept demo|methods|emoji|guide CATALOG`."""
 
 import sys
 from pathlib import Path

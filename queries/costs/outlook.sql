@@ -8,10 +8,12 @@
 -- method and recipe (`pace`); by FLOPs: from the seconds per FLOP of those of the same backbone and
 -- recipe; similar: the mean of those that share backbone, stream, recipe and budget, and the
 -- objective and repair of their methods, since what these run once per task may take longer than
--- all steps. error_s: standard deviation of that mean, which all trials of the row share; noise_s:
--- of a trial around it (of a kind that finished once, what is usual of the others); NULL: too few
--- trials to tell. ranks: processes that train one together, each with a GPU of its own where there
--- are GPUs.
+-- all steps. error_s: how far that mean may be off, which all trials of the row share; noise_s: how
+-- far a trial may be off the mean; both are half a 95 % interval over 1.96, so that they add up like
+-- standard deviations, and are wide where few trials tell the spread (`student`). Of `alike` it is
+-- the relative spread within kinds, pooled over all kinds that finished on the device; NULL: no kind
+-- finished twice, or too few trials to tell. ranks: processes that train one together, each with a
+-- GPU of its own where there are GPUs.
 CREATE OR REPLACE VIEW outlook AS
 WITH
 wanted AS (
@@ -32,9 +34,18 @@ here AS (
     UNION ALL
     SELECT NULL, arg_max(device, finished_at) FROM ended
 ),
+wider AS (
+    -- by how much an interval is wider that so few trials tell of
+    SELECT df, t / 1.959964 AS factor FROM student
+),
+pooled AS (
+    SELECT device, sum((trials - 1) * (spread_s / seconds) ** 2) AS squares,
+           sum(trials - 1)::BIGINT AS df
+    FROM kind_cost WHERE trials > 1 AND seconds > 0 GROUP BY device
+),
 usual AS (
-    SELECT device, sqrt(avg((spread_s / seconds) ** 2)) AS spread FROM kind_cost
-    WHERE trials > 1 AND seconds > 0 GROUP BY device
+    SELECT pooled.device, sqrt(pooled.squares / pooled.df) * wider.factor AS spread
+    FROM pooled JOIN wider ON wider.df = least(pooled.df, 1000)
 ),
 rate AS (
     SELECT backbone, recipe, device, count(*) AS trials, avg(seconds / flops) * 1e15 AS s_per_pflop,
@@ -62,18 +73,18 @@ known AS (
            coalesce(kind_cost.peak_bytes, steps.peak_bytes) AS peak_bytes,
            steps.peak_bytes IS NOT NULL AS profiled,
            kind_cost.seconds AS alike_s, kind_cost.trials AS alike_trials,
-           coalesce(kind_cost.spread_s, usual.spread * kind_cost.seconds) AS alike_spread_s,
+           usual.spread * kind_cost.seconds AS alike_spread_s,
            steps.steps * steps.tasks * pace.step_s + steps.tasks * pace.task_s AS paced_s,
            pace.trials AS paced_trials,
            CASE WHEN pace.trials > 1 THEN
-               sqrt(greatest((steps.steps * steps.tasks) ** 2 * pace.step_variance
+               paced_wider.factor * sqrt(greatest((steps.steps * steps.tasks) ** 2 * pace.step_variance
                              + steps.tasks ** 2 * pace.task_variance
                              + 2 * steps.steps * steps.tasks ** 2 * pace.covariance,
                              0)) END AS paced_spread_s,
            rate.s_per_pflop * steps.pflops AS rated_s, rate.trials AS rated_trials,
-           rate.spread AS rated_spread,
+           rated_wider.factor * rate.spread AS rated_spread,
            similar_trials.seconds AS similar_s, similar_trials.trials AS similar_trials,
-           similar_trials.spread_s AS similar_spread_s
+           similar_wider.factor * similar_trials.spread_s AS similar_spread_s
     FROM wanted
     JOIN stream ON stream.name = wanted.stream
     JOIN recipe ON recipe.name = wanted.recipe
@@ -99,6 +110,9 @@ known AS (
                                  similar_trials.device, similar_trials.parts)
                                     = (wanted.backbone, wanted.stream, wanted.recipe, wanted.budget,
                                    chosen.device, once.parts)
+    LEFT JOIN wider paced_wider ON paced_wider.df = least(pace.trials - 1, 1000)
+    LEFT JOIN wider rated_wider ON rated_wider.df = least(rate.trials - 1, 1000)
+    LEFT JOIN wider similar_wider ON similar_wider.df = least(similar_trials.trials - 1, 1000)
 )
 SELECT study, backbone, stream, mixture, method, recipe, budget, trials, ranks, unit, steps, pflops,
        peak_bytes, profiled, device,

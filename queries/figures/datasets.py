@@ -58,7 +58,11 @@ def heat(frame: pl.DataFrame, value: str, title: str, of_two: bool = False) -> a
     cells = base.mark_rect(stroke="white", strokeWidth=2)
     # Numbers are white on dark cells and black on light ones.
     ink = alt.condition(dark, alt.value(ON_DARK), alt.value(light))
-    numbers = base.mark_text(fontSize=12).encode(alt.Text(f"{value}:Q", format=digits), color=ink)
+    # What rounds to 0 has no sign.
+    text = alt.condition(
+        f"abs(datum['{value}']) < 0.005", alt.value("0.00"), alt.Text(f"{value}:Q", format=digits)
+    )
+    numbers = base.mark_text(fontSize=12).encode(text=text, color=ink)
     cells = cells.encode(fill, tooltip=[*frame.columns])
     return dressed(cells, numbers, height=alt.Step(28), title=title)
 

@@ -20,6 +20,9 @@ HELD = 64
 class Shard(Protocol):
     """The interface of a shard that is on this machine, with its table of pairs."""
 
+    # The captions of each class, where captions are made of the names of classes; else empty.
+    by_label: Sequence[list[str]]
+
     def __len__(self) -> int: ...
 
     def read(self, place: int) -> bytes:

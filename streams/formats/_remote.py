@@ -7,6 +7,10 @@ row of a catalog may come from anyone. Credentials come from the environment onl
 Google from their own variables, those of a web server from a netrc file, by host, and they are not
 sent to another host. Messages never contain them.
 
+Of a Parquet file, parts are fetched: an address that ends with `#bytes=4-999` stands for these
+bytes, the last one too, and one that ends with `#footer` for the end of the file, which holds what
+Parquet calls the footer. Rows of a catalog cannot contain such an address.
+
 A file is written under a temporary name, flushed, and moved into place when it is whole, that is as
 long as the server or the bucket says. So a download that was killed, cut off or filled the disk is
 never used.
@@ -17,14 +21,16 @@ import hashlib
 import http.client
 import netrc
 import os
+import re
 import shutil
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from schema.files import fsync
@@ -37,6 +43,11 @@ SCHEMES = ("http://", "https://", "file://", "s3://", "gs://")
 # The pause doubles after each try.
 TRIES, PAUSE_S, SILENCE_S = 4, 1.0, 60.0
 CHUNK_BYTES = 1 << 20
+# The end of an address that stands for a part of a file
+PART = re.compile(r"#(?:footer|bytes=(\d+)-(\d+))$")
+# How much of the end of a file is read first to find a footer, and how Parquet ends a file: the
+# length of the footer, 4 bytes, and 4 letters
+TAIL_BYTES, END_BYTES, MAGIC = 1 << 16, 8, b"PAR1"
 # Statuses from 400 to 499 after which another try may succeed; the others are final.
 TRY_AGAIN = (408, 425, 429)
 # Parts of the names of variables that hold secrets; and the shortest value that is hidden.
@@ -44,6 +55,19 @@ SECRET = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "AUTHORIZATION")
 SHORTEST_SECRET = 6
 # Called with the number of bytes before they are written; raises where there is no room.
 Room = Callable[[int], None]
+
+
+class Span(NamedTuple):
+    """Bytes of a file: from `first` up to `end`, or the last -`first` bytes where `end` is None."""
+
+    first: int
+    end: int | None
+
+    def header(self) -> str:
+        """Return the value of the header `Range`."""
+        if self.end is None:
+            return f"bytes={self.first}"
+        return f"bytes={self.first}-{self.end - 1}"
 
 
 class DeniedError(OSError):
@@ -119,6 +143,24 @@ def fetch(
         time.sleep(PAUSE_S * 2 ** (tries - 1))
 
 
+def size_of(address: str) -> int | None:
+    """Return the size of a file in bytes, without fetching it; None where that is not known."""
+    scheme = address.partition("://")[0]
+    # Whatever fails here fails again when the file is fetched, and is reported then
+    with suppress(Exception):
+        if scheme in EXTRAS:
+            # Imported here, as few datasets need it
+            import fsspec
+
+            system, path = fsspec.core.url_to_fs(address)
+            return int(system.info(path)["size"])
+        request = _asked(address)
+        request.method = "HEAD"
+        with urllib.request.urlopen(request, timeout=SILENCE_S) as answer:
+            return int(answer.headers["Content-Length"])
+    return None
+
+
 def _any_room(size_bytes: int) -> None:
     """Allow a file of any size."""
 
@@ -132,19 +174,53 @@ def without_secrets(text: str) -> str:
 
 
 def _copied(address: str, aside: Path, room: Room) -> None:
-    """Download a file to `aside`.
+    """Download a file, or the part of it that the address names, to `aside`.
 
     Raises:
-        DeniedError: it does not exist, or may not be read.
+        DeniedError: it does not exist, may not be read, or its server gives no parts.
         OSError: it ended before it was whole.
+    """
+    part = PART.search(address)
+    if part is None:
+        _downloaded(address, aside, room, None)
+        return
+    whole = address[: part.start()]
+    if part[1] is not None:
+        _downloaded(whole, aside, room, Span(int(part[1]), int(part[2]) + 1))
+        return
+    _downloaded(whole, aside, room, Span(-TAIL_BYTES, None))
+    with aside.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - END_BYTES))
+        end = file.read()
+    if end[-len(MAGIC) :] != MAGIC:
+        raise DeniedError("it is not a whole Parquet file")
+    footer_bytes = int.from_bytes(end[: -len(MAGIC)], "little") + END_BYTES
+    if footer_bytes > size:
+        _downloaded(whole, aside, room, Span(-footer_bytes, None))
+
+
+def _downloaded(address: str, aside: Path, room: Room, span: Span | None) -> None:
+    """Download a file, or a span of it, to `aside`.
+
+    Raises:
+        DeniedError, OSError: as `_copied`.
     """
     scheme = address.partition("://")[0]
     if scheme in EXTRAS:
-        _from_bucket(address, scheme, aside, room)
+        _from_bucket(address, scheme, aside, room, span)
         return
+    request = _asked(address)
+    if span is not None:
+        request.add_header("Range", span.header())
     try:
-        with urllib.request.urlopen(_asked(address), timeout=SILENCE_S) as answer:
+        with urllib.request.urlopen(request, timeout=SILENCE_S) as answer:
             length = answer.headers.get("Content-Length")
+            if span is not None and answer.status != http.client.PARTIAL_CONTENT:
+                raise DeniedError(
+                    "its server gives whole files alone, and a stream of row groups reads parts "
+                    "of them; leave lanes out, and the files are fetched whole"
+                )
             if length is not None:
                 room(int(length))
             written = _written(answer, aside)
@@ -195,8 +271,8 @@ def _asked(address: str) -> urllib.request.Request:
     return request
 
 
-def _from_bucket(address: str, scheme: str, aside: Path, room: Room) -> None:
-    """Download a file of a bucket to `aside`, by fsspec.
+def _from_bucket(address: str, scheme: str, aside: Path, room: Room, span: Span | None) -> None:
+    """Download a file of a bucket, or a span of it, to `aside`, by fsspec.
 
     Raises:
         DeniedError: it does not exist, may not be read, or the package of such buckets is missing.
@@ -214,9 +290,16 @@ def _from_bucket(address: str, scheme: str, aside: Path, room: Room) -> None:
         ) from None
     try:
         length = system.info(path)["size"]
-        room(length)
-        with system.open(path, "rb") as answer:
-            written = _written(answer, aside)
+        if span is None:
+            room(length)
+            with system.open(path, "rb") as answer:
+                written = _written(answer, aside)
+        else:
+            first = max(0, length + span.first) if span.end is None else span.first
+            end = length if span.end is None else span.end
+            length = end - first
+            room(length)
+            written = aside.write_bytes(system.cat_file(path, start=first, end=end))
     except (FileNotFoundError, PermissionError) as problem:
         raise DeniedError(str(problem) or type(problem).__name__) from None
     except (DatasetError, OSError):

@@ -1,20 +1,21 @@
 """Parquet files as a stream of shards: a row group is a shard, read in place, without a copy.
 
 A Parquet file can only be read by whole row groups. A lane takes all rows of its row groups before
-it moves on, so each is read once per epoch; open ones are held in memory.
+it moves on, so each is read once per epoch; open ones are held in memory. Of files at an address
+only the footers are fetched, and of each row group its bytes, a block ahead, to the cache of this
+node.
 
 Shapes: S row groups.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from streams.formats._group_places import Group, GroupPlace
 from streams.formats._labels import by_label, label_numbers, order_of
 from streams.formats._tables import texts_of
 
@@ -24,25 +25,23 @@ class RowGroups:
 
     def __init__(
         self,
-        root: Path,
-        files: Sequence[Path],
+        place: GroupPlace,
         dataset: Mapping[str, Any],
         columns: tuple[str, str, str],
         named: Sequence[Sequence[str]],
     ) -> None:
-        """Index the files; `columns` are those of images, captions and labels, empty if none.
+        """Index the files of `place`; `columns` are those of images, captions and labels, or "".
 
         `named` are the class names stored in each file.
         """
-        self.files, self.columns, self.named = list(files), columns, list(named)
+        self.at, self.columns, self.named = place, columns, list(named)
         self.about, self.classes = f"dataset {dataset['name']!r}", list(dataset["classes"])
-        self.stems = [file.relative_to(root).with_suffix("").as_posix() for file in files]
         groups, sizes = list[int](), list[int]()
-        for file in files:
-            about = pq.read_metadata(file)
-            groups.append(about.num_row_groups)
-            for group in range(about.num_row_groups):
-                sizes.append(about.row_group(group).num_rows)
+        for file in range(len(place.stems)):
+            footer = place.footer(file)
+            groups.append(footer.num_row_groups)
+            for group in range(footer.num_row_groups):
+                sizes.append(footer.row_group(group).num_rows)
         self.sizes: np.ndarray = np.array(sizes, np.int32)
         # (F + 1,) int64: the number of the first row group of each of F files, and the end
         self.first: np.ndarray = np.cumsum([0, *groups], dtype=np.int64)
@@ -54,38 +53,38 @@ class RowGroups:
     @property
     def digest(self) -> str:
         """Return a digest of the files' names, order and row groups."""
-        content = hashlib.sha256("\n".join(self.stems).encode(errors="surrogateescape"))
+        content = hashlib.sha256("\n".join(self.at.stems).encode(errors="surrogateescape"))
         content.update(self.first.tobytes() + self.sizes.tobytes())
         return content.hexdigest()[:32]
 
     def open(self, shard: int) -> "RowGroup":
-        """Return a row group, read from its file."""
-        file, group = self._place(shard)
+        """Return a row group, read from its file, after fetching it if needed."""
+        group = self._place(shard)
         image, caption, label = self.columns
         # Labels are read only if captions are made from them
-        columns = [image, caption or label]
-        with pq.ParquetFile(self.files[file]) as opened:
-            table = opened.read_row_group(group, columns=columns)
+        table = self.at.table(group, [image, caption or label])
         if caption:
             return RowGroup(table.column(image), table.column(caption), None, self.by_label)
-        order = order_of(self.about, self.classes, self.named[file], self.files[file].name)
-        classes = self.classes or list(self.named[file])
+        named = self.named[group[0]]
+        order = order_of(self.about, self.classes, named, self.at.stems[group[0]])
         values = table.column(label).to_pylist()
-        labels = label_numbers(self.about, values, classes, order)
+        labels = label_numbers(self.about, values, self.classes or list(named), order)
         return RowGroup(table.column(image), None, labels, self.by_label)
 
     def fetch(self, shards: Sequence[int]) -> None:
-        """Do nothing: they are here."""
+        """Have row groups here, side by side."""
+        self.at.fetch([self._place(shard) for shard in shards])
 
     def expect(self, shards: Sequence[int]) -> None:
-        """Do nothing: they are here."""
+        """Have row groups here soon."""
+        self.at.expect([self._place(shard) for shard in shards])
 
     def name(self, shard: int) -> str:
         """Return a row group's name in messages."""
         file, group = self._place(shard)
-        return f"{self.stems[file]}, row group {group}"
+        return f"{self.at.stems[file]}, row group {group}"
 
-    def _place(self, shard: int) -> tuple[int, int]:
+    def _place(self, shard: int) -> Group:
         """Return the number of a row group's file, and its number in that file."""
         file = int(np.searchsorted(self.first, shard, side="right")) - 1
         return file, shard - int(self.first[file])

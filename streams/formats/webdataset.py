@@ -23,11 +23,12 @@ import numpy as np
 
 from schema.spec import EVERYTHING
 from streams import ContradictionError, DatasetError
+from streams.formats._addresses import addresses_of, fetched_all
 from streams.formats._disk import Arrays, cached, span
 from streams.formats._files import Files
 from streams.formats._labels import by_label
 from streams.formats._places import each_of, matching, part, place_and_pattern
-from streams.formats._remote import fetched, is_address
+from streams.formats._remote import is_address
 from streams.formats._samples import has_class, index_of, texts_in
 from streams.formats._shard_pairs import ShardPairs
 from streams.formats._shard_stream import stream_at_address, stream_of_disk
@@ -135,7 +136,9 @@ class Webdataset:
         """Return the folder of the shards, their names without endings, and the files, sorted."""
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if is_address(location):
-            return self._fetched(about, location, pattern, cache)
+            where, root = addresses_of(about, location, pattern, ".tar")
+            stems, files = fetched_all(about, where, root, cache / "fetched")
+            return where, stems, files
         top, pattern = place_and_pattern(dataset, cache, pattern, WANTED)
         files = matching(about, top, pattern, ".tar")
         stems = [file.relative_to(top).with_suffix("").as_posix() for file in files]
@@ -146,38 +149,8 @@ class Webdataset:
         about, location = f"dataset {dataset['name']!r}", dataset.get("location") or ""
         if not is_address(location):
             return stream_of_disk(self, dataset, cache, WANTED)
-        where, root = self._addresses(about, location, part(self, "train"))
+        where, root = addresses_of(about, location, part(self, "train"), ".tar")
         return stream_at_address(self, dataset, cache, root, each_of(where))
-
-    def _fetched(
-        self, about: str, location: str, pattern: str, cache: Path
-    ) -> tuple[str, list[str], list[Path]]:
-        """Return the same for shards at an address, after fetching those that are missing."""
-        where, root = self._addresses(about, location, pattern)
-        stems, files = list[str](), list[Path]()
-        for address in each_of(where):
-            stems.append(address.removeprefix(root).removesuffix(".tar"))
-            files.append(fetched(about, address, cache / "fetched"))
-        return where, stems, files
-
-    def _addresses(self, about: str, location: str, pattern: str) -> tuple[str, str]:
-        """Return the addresses of shards, with numbers in braces, and their common beginning.
-
-        Raises:
-            DatasetError: the address names no shards.
-        """
-        where = location
-        if pattern:
-            where = f"{location.rstrip('/')}/{pattern}"
-        if not where.endswith(".tar"):
-            raise DatasetError(
-                f"{about}: {where} is an address, where no folder can be listed; it must name .tar "
-                "files, as https://host/pool/{00000..00127}.tar, with location alone or with "
-                "train and "
-                "test"
-            )
-        root = location if pattern else location.partition("{")[0].rpartition("/")[0]
-        return where, root.rstrip("/") + "/"
 
 
 class Shards:

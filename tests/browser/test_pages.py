@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 import app as the_app
 from docpages.kept import DEMO, METHODS
-from queries import opened, report
+from queries import AskError, opened, report, report_console
 from tests.browser.chromium import served, settled, shown, visit
 from tests.browser.conftest import require_browser
 from tests.browser.sites import published
@@ -89,12 +90,13 @@ def test_pages_keep_to_wcag(demo: str, window: "Page", mode: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("mode", "widths"), [("light", WIDTHS), ("dark", WIDTHS[:1])])
 def test_pages_fit_three_widths_with_a_hundred_methods(
-    hundred: str, window: "Page", mode: str
+    hundred: str, window: "Page", mode: str, widths: tuple[int, ...]
 ) -> None:
+    """Colours move nothing, so that dark pages are looked at in the width of a phone alone."""
     window.emulate_media(color_scheme=mode)
-    for width in WIDTHS:
+    for width in widths:
         window.set_viewport_size({"width": width, "height": 900})
         for address in ("", "operations", "compare"):
             visit(window, f"{hundred}/{address}")
@@ -165,3 +167,52 @@ def test_a_report_opens_with_the_network_off(window: "Page", tmp_path: Path, hun
         assert "balances learning and keeping best" in window.locator("body").inner_text()
     finally:
         window.context.set_offline(False)
+
+
+@pytest.mark.slow
+def test_a_report_s_console_answers_with_the_network_off(window: "Page", tmp_path: Path) -> None:
+    """Its answers are those of the report's Parquet; what DuckDB-WASM does not have it says."""
+    require_browser()
+    try:
+        report_console.fetched()
+    except AskError as error:
+        pytest.skip(str(error))
+    site = published(tmp_path / "site", DEMO)
+    folder, words = tmp_path / "report", ["study=demo", "console=true"]
+    with opened(site.current) as connection:
+        size = report.write(connection, folder, words, report.now(site.current))
+    assert size < 20_000_000
+    window.context.set_offline(True)
+    try:
+        window.emulate_media(color_scheme="light")
+        window.goto((folder / "index.html").as_uri())
+        window.get_by_role("button", name="Start DuckDB").click()
+        said = window.get_by_role("status")
+        said.get_by_text("rows.").wait_for()
+        for name in ("trial", "result", "ranked_1", "course_1"):
+            place = name.partition("_")
+            file = f"{place[2]}-{place[0]}" if place[2] else name
+            there = len(pl.read_parquet(folder / "data" / f"{file}.parquet"))
+            answered = asked_in(window, f"SELECT count(*) AS n FROM {name};")
+            assert answered == [["n"], [str(there)]]
+        mean = pl.read_parquet(folder / "data" / "1-ranked.parquet")["mean"].max()
+        assert asked_in(window, "SELECT max(mean) AS best FROM ranked_1") == [["best"], [str(mean)]]
+        for text, words_ in (("SELECT nonsense", "nonsense"), ("FROM 'x.parquet'", "x.parquet")):
+            window.get_by_label("Statement").fill(text)
+            window.get_by_role("button", name="Run").click()
+            said.get_by_text(words_).wait_for()
+        window.evaluate(axe())
+        found = window.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
+        assert not found["violations"], [one["id"] for one in found["violations"]]
+    finally:
+        window.context.set_offline(False)
+
+
+def asked_in(window: "Page", text: str) -> list[list[str]]:
+    """The rows of an answer in a report's console, its heading first."""
+    box = window.get_by_label("Statement")
+    box.fill(text)
+    box.press("Control+Enter")
+    window.wait_for_function("!document.getElementById('console-run').disabled")
+    rows = window.locator("#console-answer tr").all()
+    return [row.locator("th, td").all_inner_texts() for row in rows]

@@ -126,9 +126,13 @@ CASES = [
 def test_every_objective_and_tuning_is_that_of_one_process(count: int, tmp_path: Path) -> None:
     """Losses, weights, and what is remembered of weights, in double precision.
 
-    Of 17 pairs two processes cannot have as many each, of 16 and 17 three cannot.
+    Of 17 pairs two processes cannot have as many each, and of 16 three cannot.
     """
-    cases = [case for case in CASES if case.tuning == "lora" or case.pairs % count == 0]
+    uneven = (16, 17) if count == 2 else (16,)
+    cases = []
+    for case in CASES:
+        if case.pairs in uneven and (case.tuning == "lora" or case.pairs % count == 0):
+            cases.append(case)
     started = []
     for rank in range(count):
         arguments = (rank, count, str(tmp_path), cases)

@@ -1,13 +1,14 @@
 """The report: what it holds, that its numbers are the questions', and that it fetches nothing."""
 
 import re
+import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from queries import AskError, answer, named, report
+from queries import AskError, answer, named, report, report_console
 from queries.__main__ import main
 from queries.report_page import page
 from schema.site import Site
@@ -68,8 +69,12 @@ def test_every_failed_or_stopped_trial_is_in_it() -> None:
     [
         (["report"], "a report needs a folder: python -m queries report DIR"),
         (["report", "study=demo"], "a report needs a folder"),
-        (["report", "out", "stdy=x"], "takes study=..., measure=...; not stdy=x.*'study'"),
+        (
+            ["report", "out", "stdy=x"],
+            "takes study=..., measure=..., console=...; not stdy=x.*'study'",
+        ),
         (["report", "out", "measure=gn"], "measure is one of .*; not gn.*'gm'"),
+        (["report", "out", "console=yes"], "console is one of true, false; not yes."),
         (["report", "out", "study=frist"], "no trial is of study 'frist'. Studies: first.*'first'"),
     ],
 )
@@ -90,3 +95,30 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with demo_catalog() as connection, pytest.raises(AskError, match="is there and is no report"):
         report.write(connection, tmp_path, [], WHEN)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_console_that_cannot_be_had_is_said_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No npm; an npm that fails; and one that brings something else than the files that are known."""
+    programs, folder = tmp_path / "bin", tmp_path / "report"
+    programs.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(programs))
+    npm = programs / "npm"
+    archive = tmp_path / "duckdb.tgz"
+    with tarfile.open(archive, "w:gz") as opened:
+        opened.add(__file__, "package/dist/duckdb-eh.wasm")
+    for program, message in (
+        (None, "from npm, which is not installed here. Install npm, or leave console=true out"),
+        ("echo it is offline >&2; exit 1", "could not fetch @duckdb/duckdb-wasm.*it is offline"),
+        (f"/bin/cp {archive} duckdb.tgz", "duckdb-eh.wasm of @duckdb/.* is not the file that this"),
+    ):
+        if program is not None:
+            npm.write_text(f"#!/bin/sh\n{program}\n")
+            npm.chmod(0o755)
+        with demo_catalog() as connection, pytest.raises(AskError, match=message):
+            report.write(connection, folder, ["console=true"], WHEN)
+        assert not folder.exists()
+    assert report_console.table_name("12-ranked.parquet") == "ranked_12"
+    assert report_console.table_name("trial.parquet") == "trial"

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from queries import Question, answer, questions
-from queries.numbers import writer
+from queries import Question, answer, named, papers, questions
+from queries.numbers import decimals, signed, without_noise, writer
 from queries.sheet import sheet
 from queries.terminal import ROWS_SHOWN, shown
 from tests.filled import Filled, varied
@@ -161,3 +161,28 @@ def test_words_that_all_rows_share_stand_once_above() -> None:
         "a       0.500",
         "b       0.600",
     ]
+
+
+def test_what_rounding_left_is_0_everywhere_but_in_the_data() -> None:
+    """A difference of -1.4e-17: in a cell, in LaTeX, in a sentence, in a grid; JSON keeps it."""
+    noise = -1.4e-17
+    for others, text in (([], "0.000"), ([0.3], "0.000"), ([2000.0], "0"), ([0.004], "0")):
+        column = pl.Series("difference", [noise, -0.0, *others])
+        assert [writer(column)(value) for value in column[:2]] == [text, text]
+        assert [str(value) for value in without_noise(column)[:2]] == ["0.0", "0.0"]
+    small = pl.Series("lr", [-3e-5, 1e-6])
+    assert [writer(small)(value) for value in small] == ["-3e-05", "1e-06"]
+    assert without_noise(small).to_list() == small.to_list()
+    usual = pl.Series("x", [-0.0004, 0.0004, -0.3, None])
+    assert [writer(usual)(value) for value in usual] == ["0.000", "0.000", "-0.300", "-"]
+    assert without_noise(usual).to_list() == [0.0, 0.0004, -0.3, None]
+    assert (decimals(noise), signed(noise), signed(-0.2), signed(0.2)) == (
+        "0.000",
+        "0.000",
+        "-0.200",
+        "+0.200",
+    )
+    frame = pl.DataFrame({"method": ["a", "b"], "difference": [noise, 0.3]})
+    table = papers.latex(frame, named("paired"))
+    assert "0.000" in table and "-0.000" not in table and "-1.4" not in table
+    assert str(noise) in frame.write_json()

@@ -19,6 +19,7 @@ from tests.journey import (
     declare,
     settle,
     tell,
+    to_rounding,
     until,
 )
 from tests.processes import command
@@ -62,7 +63,7 @@ def lab(trained: Site, tmp_path: Path) -> Site:
 
 def known(site: Site) -> list[object]:
     """What training says of itself."""
-    return [ask(site, f"FROM {view} ORDER BY ALL") for view in UNTOUCHED]
+    return [to_rounding(ask(site, f"FROM {view} ORDER BY ALL")) for view in UNTOUCHED]
 
 
 def digests(site: Site) -> dict[str, str]:

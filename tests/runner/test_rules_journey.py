@@ -67,6 +67,6 @@ def test_a_search_that_is_killed_at_random_ends_as_an_undisturbed_one(folder: Pa
     quiet = undisturbed_search(folder / "quiet")
     site = declare_search(folder / "killed", f"{LOCAL}trials_per_job = 2\n{RETRIES}")
     kills = Kills(site=site, dice=random.Random(5), parents=False)
-    killed_search(kills, each=7, pause_s=1.5)
+    killed_search(kills, each=5, pause_s=1.5)
     assert kills.killed["sync"] > 1 and kills.killed["worker"] > 1, kills.killed
     same_search(site, quiet)

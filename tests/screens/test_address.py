@@ -59,15 +59,13 @@ def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
             "share": [0.12345],
             "t": [12.706],
             "spent_gflops": [1499.25],
+            "lr": [2e-5],
             "sure": [True],
             "a_zs_low": [0.5],
         }
     )
-    assert [showing.is_large(frame[name]) for name in ("share", "t", "spent_gflops")] == [
-        False,
-        False,
-        True,
-    ]
+    formats = [showing.format_of(frame[name]) for name in ("share", "t", "spent_gflops", "lr")]
+    assert formats == ["%.3f", "%.3f", "localized", "%.3g"]
     assert frame.select(showing.in_words("sure"))["sure"].to_list() == ["yes"]
     names = (*frame.columns, "peak_bytes", "loss_per_s")
     headings = [heading(name, MEANING) for name in names]
@@ -75,6 +73,7 @@ def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
         "share",
         "t",
         "spent (GFLOPs)",
+        "lr",
         "sure",
         "a_zs low",
         "peak (bytes)",

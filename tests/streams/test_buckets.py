@@ -101,3 +101,14 @@ def test_a_package_that_is_missing_is_named(
     row = layouts.row("webdataset", "s3://pool/{0..1}.tar")
     with pytest.raises(DatasetError, match=r"s3:// needs a package .* pip install 'weir\[s3\]'"):
         open_pairs(row, "train", tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_parts_of_a_file_in_a_bucket(bucket: Row, tmp_path: Path) -> None:
+    """Some bytes in its middle, and its end, which is no footer of a Parquet file."""
+    whole = (tmp_path / "made/pool/00000.tar").read_bytes()
+    _remote.fetch("d", "s3://pool/deep/00000.tar#bytes=5-600", tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == whole[5:601]
+    with pytest.raises(DatasetError, match="it is not a whole Parquet file"):
+        _remote.fetch("d", "s3://pool/deep/00000.tar#footer", tmp_path / "end")
+    assert not (tmp_path / "end").exists()

@@ -20,6 +20,7 @@ from streams.lanes import LaneOrder
 from streams.loading import Loader
 from streams.mixtures import Mixture
 from streams.pools import MixtureError, all_of
+from streams.shard_remarks import of_shards
 from tests import layouts
 from tests.layouts import Row
 
@@ -395,6 +396,22 @@ def test_captions_of_a_record_and_of_templates(tmp_path: Path) -> None:
         text.removeprefix("a ").removeprefix("one ").removesuffix(" in a tree") in layouts.CLASSES
         for text in templates.draw().captions
     )
+
+
+def test_a_check_says_what_a_batch_draws_from_and_if_shards_are_sorted(tmp_path: Path) -> None:
+    """By the classes in the first shard: five pairs of three classes are mixed, five of one are not."""
+    pairs = opened(tmp_path, 40, caption="templates")
+    lines = list(of_shards(pairs))  # type: ignore[arg-type]
+    assert lines == [
+        "train: a batch draws from 8 of 8 shards at a time, by 4 lanes with blocks of 2"
+    ]
+    few = opened(tmp_path, 40, caption="templates", lanes=2)
+    assert next(of_shards(few)).startswith("train: a batch draws from 4 of 8")  # type: ignore[arg-type]
+    # One class alone, as of files that were packed folder by folder
+    shard = few.shards.open(0)  # type: ignore[attr-defined]
+    shard.spans[:] = shard.spans[0]
+    line = list(of_shards(few))[1]  # type: ignore[arg-type]
+    assert "shard 00000.tar has 1 of the 3 classes" in line and "it takes 3 such shards" in line
 
 
 # ------------------------------------------------ row groups

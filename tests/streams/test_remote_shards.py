@@ -94,7 +94,8 @@ def test_pairs_at_an_address_are_those_of_the_folder_and_fetched_once(
         else:
             pairs = opened(row, tmp_path / "data", f"{address}/{{00000..00002}}.tar")
         assert same(pairs, local) and pairs.name(7) == local.name(7)
-    assert handler.asked == [f"/pool/{n:05}.tar" for n in range(3)], (
+    # Several are fetched at the same time
+    assert sorted(handler.asked) == [f"/pool/{n:05}.tar" for n in range(3)], (
         "the second time nothing is asked for"
     )
 
@@ -166,7 +167,7 @@ def test_a_shard_that_cannot_be_had_is_named(
         DatasetError,
         match=rf"{address}/00000.tar cannot be fetched \({tries} tr.*{said}.* name their folder\.",
     ):
-        opened(row, tmp_path / "data", f"{address}/{{00000..00002}}.tar")
+        opened(row, tmp_path / "data", f"{address}/00000.tar")
     assert len(handler.asked) == tries and not list((tmp_path / "data" / "fetched").glob("*.tar"))
 
 

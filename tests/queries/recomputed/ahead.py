@@ -20,6 +20,7 @@ from tests.queries.recomputed.facts import (
     total,
 )
 from tests.queries.recomputed.prices import COMBINATION, steps
+from tests.queries.recomputed.seeds import t_975
 from tests.queries.recomputed.states import newest, states
 
 
@@ -80,10 +81,13 @@ def _expected(facts: Facts, row: Row, of_task: Row, ended: list[Row]) -> Row:
         if r["device"] == device and all(r[w] == row[w] for w in COMBINATION)
     ]
     kinds = [[r["seconds"] for r in rows] for rows in grouped(here, *SENTENCE).values()]
-    ratios = [
-        statistics.variance(own) / statistics.fmean(own) ** 2 for own in kinds if len(own) > 1
+    squares = [
+        (len(own) - 1) * statistics.variance(own) / statistics.fmean(own) ** 2
+        for own in kinds
+        if len(own) > 1
     ]
-    usual = math.sqrt(statistics.fmean(ratios)) if ratios else None
+    df = sum(len(own) - 1 for own in kinds)
+    usual = wider(df) * math.sqrt(math.fsum(squares) / df) if squares else None
     pflops = [over(mean(r["flops"] for r in rows), 1e15) for rows in (alike, similar)]
     said = {
         "device": device,
@@ -93,13 +97,7 @@ def _expected(facts: Facts, row: Row, of_task: Row, ended: list[Row]) -> Row:
     said["peak_bytes"] = seen if seen is not None else of_task["peak_bytes"]
     if alike:
         values = [r["seconds"] for r in alike]
-        spread = (
-            statistics.stdev(values)
-            if len(values) > 1
-            else None
-            if usual is None
-            else usual * values[0]
-        )
+        spread = None if usual is None else usual * statistics.fmean(values)
         error = None if spread is None else spread / math.sqrt(len(values))
         return said | {
             "seconds": mean(values),
@@ -113,7 +111,7 @@ def _expected(facts: Facts, row: Row, of_task: Row, ended: list[Row]) -> Row:
         values = [row["steps"] * r["step_s"] + tasks * r["task_s"] for r in of_method]
         return said | {
             "seconds": mean(values),
-            "error_s": statistics.stdev(values) if len(values) > 1 else None,
+            "error_s": widened(values),
             "noise_s": (usual or 0) * statistics.fmean(values),
             "by_what": "by method",
             "based_on": len(values),
@@ -121,9 +119,8 @@ def _expected(facts: Facts, row: Row, of_task: Row, ended: list[Row]) -> Row:
     if of_recipe and of_task["pflops"] is not None:
         rates = [r["seconds"] / r["flops"] * 1e15 for r in of_recipe]
         seconds = statistics.fmean(rates) * of_task["pflops"]
-        error = (
-            statistics.stdev(rates) / statistics.fmean(rates) * seconds if len(rates) > 1 else None
-        )
+        spread = widened(rates)
+        error = None if spread is None else spread / statistics.fmean(rates) * seconds
         return said | {
             "seconds": seconds,
             "error_s": error,
@@ -132,9 +129,19 @@ def _expected(facts: Facts, row: Row, of_task: Row, ended: list[Row]) -> Row:
             "based_on": len(rates),
         }
     values = [r["seconds"] for r in similar]
-    spread = statistics.stdev(values) if len(values) > 1 else None
+    spread = widened(values)
     words = {"by_what": "similar" if values else None, "based_on": len(values)}
     return said | {"seconds": mean(values), "error_s": spread, "noise_s": spread} | words
+
+
+def wider(df: int) -> float:
+    """By how much a 95 % interval is wider for so few degrees of freedom than for many."""
+    return t_975(min(df, 1000)) / 1.959964
+
+
+def widened(values: list[float]) -> float | None:
+    """The standard deviation of some values, wider the fewer there are; None of one."""
+    return wider(len(values) - 1) * statistics.stdev(values) if len(values) > 1 else None
 
 
 @answers

@@ -109,7 +109,8 @@ def test_outlook_on_paper(filled: Filled) -> None:
     filled.trial(method="lora")
     filled.trial(method="ewc", mixture="replay")
     rows = {row["method"]: row for row in filled.rows("outlook")}
-    spread = math.sqrt((4 + 1 + 9) / 2)
+    # Three trials tell of a spread with two degrees of freedom
+    spread = 4.303 / 1.959964 * math.sqrt((4 + 1 + 9) / 2)
     alike, rated, similar = rows["finetune"], rows["lora"], rows["ewc"]
     assert (alike["trials"], alike["by_what"], alike["based_on"], alike["device"]) == (
         2,
@@ -201,8 +202,9 @@ def test_the_interval_of_a_forecast_by_method_is_that_of_its_trials(filled: Fill
     filled.trial(budget="large")
     row = filled.row("outlook")
     assert row["seconds"] == pytest.approx((202 + 402) / 2)
-    assert row["error_s"] == pytest.approx(math.sqrt(2) * 100)
-    spread = math.sqrt(2) * 100 / 212
+    wider = 12.706 / 1.959964
+    assert row["error_s"] == pytest.approx(wider * math.sqrt(2) * 100)
+    spread = wider * math.sqrt(2) * 100 / 212
     assert row["noise_s"] == pytest.approx(spread * 302)
 
 

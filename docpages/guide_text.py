@@ -1,0 +1,156 @@
+"""The text of docs/guide.md; a name in braces stands for the part that `docpages.guide` writes."""
+
+TEXT = """# A practitioner's guide, asked of the embedded world
+
+<!-- Written by python -m docpages.guide; do not edit. -->
+
+FoMo-in-Flux ([arXiv 2408.14471](https://arxiv.org/abs/2408.14471)) asks what somebody should know
+who keeps a CLIP up to date: which data to mix in, in which order, by which method, with which
+schedule, model and budget, in how many updates. This page asks the same of the [embedded
+world](demo.md), where a tiny CLIP learns forty new concepts, and says which of the published
+findings hold there. Everything was asked by [rules](rules.md):
+[grids/guide.sql](../grids/guide.sql) declares the searches, the seeds and the decisions, and
+`sync` did the rest without a person in between.
+
+It is a finding about a tiny model in a tiny world at 25 steps a task, and no more. Whoever has a
+cluster declares the same on FoMo-in-Flux itself: [grids/guide_fomo.sql](../grids/guide_fomo.sql),
+for ViT-B/16.
+
+## How it was asked
+
+- **One setting, and one word changed.** The default is `finetune` on a third each of new pairs,
+  earlier tasks and pretraining pairs (`replay_thirds`), 100 steps of 64 pairs over four tasks of
+  ten concepts. Everything else on this page differs from it in one word.
+- **Tuned, with equal budgets of search.** Every method, every mixture and every model tries the
+  same five learning rates (4e-4 to 1.28e-2) with a quarter of the steps, and the three better
+  ones with all of them, one seed, on *validation* images (`halving`). Schedules try three rates
+  each. Orders, numbers of tasks and budgets keep the rate of the default. Other numbers of a
+  method are those of its row, as published, and were not tuned: a penalty may weigh too little to
+  do anything in so short a run.
+- **Seeds that no search used.** Then three seeds at the chosen rate, on test images. Where a
+  published finding is still open, rules add seeds: six, and for methods twelve.
+- **Decided.** Interval and verdict are those of a rule that looks after 3, 6 and 12 seeds and
+  calls equal choices different in at most 5 % of studies over all its looks
+  ([statistics.md](statistics.md)). *undecided* says so: neither better nor alike.
+- **Measures.** `a_ka` is what was learned, `a_zs` what was kept, `gm` the geometric mean of both,
+  after the last task.
+
+## What ran
+
+{facts}
+
+The rules are not at their end yet: what is missing is said below as *not run yet*, and comes in
+the order of the priorities in the grid. How to go on is at the [end of this page](#going-on).
+
+## The published findings
+
+Each is worded as a comparison of two choices, the one first that should be ahead; the difference
+is the first less the second. Findings are in our words.
+
+{findings}
+
+## Data mixtures, and how much replay
+
+`finetune` on other mixtures, each at its own rate.
+
+{mixtures}
+
+![Mixtures](images/guide_mixture.png)
+
+As a question: `python -m queries effect axis=mixture recipes=chosen every_look=true stream=guide
+method=finetune`.
+
+## Orders of the stream
+
+The six kinds of order of FoMo-in-Flux, made by `python -m runner.order`
+([grids/guide_orders.sql](../grids/guide_orders.sql)); the last of them, by year, is data set
+after data set here. `finetune`:
+
+{orders}
+
+`ema_merge`:
+
+{orders, merged}
+
+As a question: `python -m queries effect axis=ordering recipes=chosen every_look=true
+method=finetune`.
+
+## Methods
+
+Rows from every family, each at its own rate. All are compared with the best at once, so that
+three seeds tell only large differences apart.
+
+{methods}
+
+![What is learned and lost by method](images/guide_method.png)
+
+As a question: `python -m queries effect axis=method recipes=chosen every_look=true stream=guide
+mixture=replay_thirds`.
+
+## Schedules within and over tasks
+
+`finetune`, the best of three rates for each.
+
+{schedules}
+
+As a question: `python -m queries schedule stream=guide_schedules`.
+
+## Budgets
+
+Half and twice the steps, `finetune`:
+
+{budgets}
+
+`ema_merge`:
+
+{budgets, merged}
+
+As a question: `python -m queries effect axis=budget recipes=chosen every_look=true stream=guide`.
+
+## Width and depth
+
+Models half as wide, of a single layer, twice as wide and twice as deep, each pretrained as the
+default is, and each at its own rate.
+
+{models}
+
+With half of the steps:
+
+{models, half the steps}
+
+With twice the steps:
+
+{models, twice the steps}
+
+As a question: `python -m queries bigger stream=guide`.
+
+## Granularity of updates
+
+The same forty concepts and the same steps, cut into fewer or more tasks. `finetune`:
+
+{tasks}
+
+`ema_merge`:
+
+{tasks, merged}
+
+As a question: `python -m queries granularity method=finetune`.
+
+## Did halving choose well?
+
+For some methods the rates that halving left out ran at the full budget, too.
+
+{halving}
+
+## Going on
+
+```
+python -m schema grids/guide_orders.sql grids/guide.sql
+python -m runner.sync --watch
+python -m docpages.kept guide lab/catalog.duckdb
+python -m docpages.guide
+```
+
+The first two in a folder of your own, until `sync` has nothing left to do; the last two in a
+checkout, whenever something new has finished. Every number above is then written anew.
+"""
