@@ -41,7 +41,7 @@ fast: setup
 # Four processes for two cores: those of Slurm and of the browser mostly wait. All tests in one run,
 # as each process collects them for a quarter of a minute
 test: setup
-	$(MAKE) --jobs 2 --output-sync lint docs
+	$(MAKE) --jobs 2 lint docs
 	$(BIN)/python -m pytest -rsR --rerun-show-tracebacks -n 4 --dist loadfile
 
 gpu: setup
