@@ -1,4 +1,4 @@
-"""One server and one browser for all tests, over a catalog of some of everything.
+"""One server for all tests and one browser for a file, over a catalog of some of everything.
 
 The tests are skipped where there is no browser.
 """
@@ -49,9 +49,9 @@ def app(lab: Site) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context() -> Iterator["chromium.BrowserContext"]:
-    """One browser for all files: Playwright can be started once in a thread."""
+    """One browser for a file: while Playwright is there, nothing else in its process may use asyncio."""
     require_browser()
     with ExitStack() as stack:
         yield stack.enter_context(chromium.browser())

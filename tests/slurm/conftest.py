@@ -14,6 +14,8 @@ import pytest
 from tests.slurm.cluster import Cluster, missing
 
 Factory = Callable[..., Cluster]
+# What ends the cluster of the session
+ENDING = pytest.StashKey[ExitStack]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,13 +53,26 @@ def running(stack: ExitStack, **options: object) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """Two nodes of 8 CPUs and 4 GPUs, for the whole session; os.environ leads Slurm's commands to
-    it.
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Two nodes of 8 CPUs and 4 GPUs, for all tests of this folder; os.environ leads Slurm's
+    commands to it.
     """
     require_slurm()
     with ExitStack() as stack:
+        request.config.stash[ENDING] = stack
         yield running(stack)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the cluster with the last test of this folder, as its process goes on with others.
+
+    These are to find neither its daemons nor its variables in os.environ.
+    """
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        stack = item.config.stash.get(ENDING, None)
+        if stack is not None:
+            stack.close()
 
 
 @pytest.fixture(autouse=True)
