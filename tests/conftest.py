@@ -64,12 +64,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Counter(item.path for item in items)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
 
-    def order(item: pytest.Item) -> tuple[bool, bool, bool, int]:
+    def order(item: pytest.Item) -> tuple[int, bool, bool, int]:
         path = item.path
-        waits = path.parent.name in TOGETHER
+        own = len(TOGETHER)
+        if path.parent.name in TOGETHER:
+            own = TOGETHER.index(path.parent.name)
         # Whole journeys, a minute each, lie beside this file
         journey = path.parent == HERE and bool(slow[path])
-        return not waits, not journey, not slow[path], -tests[path]
+        return own, not journey, not slow[path], -tests[path]
 
     items.sort(key=order)
 
@@ -78,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """With `--dist loadfile`, keep the tests of Slurm in one process: they share one cluster.
 
-    Those of the browser share one Chromium.
+    Those of the browser share one server of the app.
     """
     if config.getvalue("dist") != "loadfile":
         return None

@@ -5,7 +5,7 @@ test's own.
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from tests.slurm.cluster import Cluster, missing
 Factory = Callable[..., Cluster]
 # What ends the cluster of the session
 ENDING = pytest.StashKey[ExitStack]()
+# Whether a test has passed so far
+PASSED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,16 +65,27 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield running(stack)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note whether a test has passed so far."""
+    report = yield
+    item.stash[PASSED] = report.passed
+    return report
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """End the cluster with the last test of this folder, as its process goes on with others.
 
-    These are to find neither its daemons nor its variables in os.environ.
+    These are to find neither its daemons nor its variables in os.environ. One that failed may be
+    tried again.
     """
-    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
-        stack = item.config.stash.get(ENDING, None)
-        if stack is not None:
-            stack.close()
+    last = nextitem is None or Path(__file__).parent not in nextitem.path.parents
+    stack = item.config.stash.get(ENDING, None)
+    if last and stack is not None and item.stash.get(PASSED, False):
+        stack.close()
 
 
 @pytest.fixture(autouse=True)
