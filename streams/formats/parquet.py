@@ -76,8 +76,8 @@ class Parquet:
         if self.lanes and split == "train":
             return self._stream(dataset, cache)
         stems, files = self._files(about, dataset, split, cache)
-        for file in files:
-            check_columns(about, self, file)
+        for stem, file in zip(stems, files, strict=True):
+            check_columns(about, self, file, stem)
         images = images_of(about, files, self.image, split, cache / "parquet")
         return Files(dataset, self, split, Rows(stems, files, dataset, self, images))
 
@@ -98,8 +98,8 @@ class Parquet:
         else:
             stems, files = self._files(about, dataset, "train", cache)
             place = GroupsOnDisk(files, stems)
-        for file in files:
-            check_columns(about, self, file)
+        for stem, file in zip(stems, files, strict=True):
+            check_columns(about, self, file, stem)
         named = [names_in(file, self.label) for file in files]
         checked(self, dataset, has_names=bool(named[0]))
         groups = RowGroups(place, dataset, columns, named)

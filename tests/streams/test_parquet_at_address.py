@@ -132,12 +132,17 @@ def test_a_server_without_parts_is_named(
     with pytest.raises(DatasetError, match="its server gives whole files alone"):
         opened(there, tmp_path / "data")
     handler.whole = False
+    with pytest.raises(
+        DatasetError, match=r"data/train-00000-of-00002.parquet has no image column"
+    ):
+        opened(there, tmp_path / "data", image="picture")
     with pytest.raises(DatasetError, match=r"it must name \.parquet files"):
         opened(there, tmp_path / "data", train="data")
     file = sorted((tmp_path / "served/birds/data").glob("*.parquet"))[0]
     file.write_bytes(file.read_bytes()[:-1])
+    # The footers of the whole files are in the cache of the other folder
     with pytest.raises(DatasetError, match="it is not a whole Parquet file"):
-        opened(there, tmp_path / "data")
+        opened(there, tmp_path / "other")
 
 
 def test_other_orders_say_what_they_fetch_and_copy_before_they_do(
