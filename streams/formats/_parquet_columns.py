@@ -43,8 +43,11 @@ WANTED = {
 }
 
 
-def check_columns(about: str, form: Any, file: Path) -> None:
-    """Check that a file has the columns that the row's params name, with allowed types."""
+def check_columns(about: str, form: Any, file: Path, stem: str) -> None:
+    """Check that a file has the columns that the row's params name, with allowed types.
+
+    Messages call it by its name without the ending, `stem`.
+    """
     try:
         schema = pq.read_schema(file)
     except pa.ArrowException as problem:
@@ -57,13 +60,13 @@ def check_columns(about: str, form: Any, file: Path) -> None:
             continue
         if column not in schema.names:
             raise DatasetError(
-                f"{about}: {file.name} has no {key} column {column!r}. Its columns: "
+                f"{about}: {stem}.parquet has no {key} column {column!r}. Its columns: "
                 f"{', '.join(schema.names)}."
             )
         kind = schema.field(column).type
         if not fits(kind.value_type if types.is_dictionary(kind) else kind):
             raise DatasetError(
-                f"{about}: {file.name}: its {key} column {column!r} holds {kind}, and "
+                f"{about}: {stem}.parquet: its {key} column {column!r} holds {kind}, and "
                 f"{WANTED[key]}. Name another column, or convert the file."
             )
 

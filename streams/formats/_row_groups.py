@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from streams.formats._group_places import Group, GroupPlace
 from streams.formats._labels import by_label, label_numbers, order_of
+from streams.formats._parquet_images import image_in
 from streams.formats._tables import texts_of
 
 
@@ -115,9 +116,7 @@ class RowGroup:
 
     def read(self, place: int) -> bytes:
         """Return the bytes in the image column; empty where the cell has only a path."""
-        cell = self.images[int(self.rows[place])].as_py()
-        image = cell.get("bytes") if isinstance(cell, dict) else cell
-        return image or b""
+        return image_in(self.images[int(self.rows[place])].as_py())
 
     def texts(self, place: int) -> list[str]:
         """Return the captions of a row: from its column, or from the templates."""

@@ -2,9 +2,9 @@
 path}.
 
 A Parquet file can only be read by whole row groups. A stream of shards (`lanes`) does so where the
-files lie, on the disk or at an address, and copies nothing. In any other order the encoded images
-of each file are copied once into one file under the data folder, and read from there by seek, which
-takes as much disk as the images do.
+files lie, on the disk or at an address, and copies nothing; so does a test split on the disk. For
+training pairs in any other order the encoded images of each file are copied once into one file
+under the data folder, and read from there by seek, which takes as much disk as the images do.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from streams.formats._files import Files
 from streams.formats._group_places import GroupPlace, GroupsAtAddress, GroupsOnDisk
 from streams.formats._labels import order_of
 from streams.formats._parquet_columns import check_columns, names_in
+from streams.formats._parquet_images import images_of
 from streams.formats._parquet_rows import Rows
 from streams.formats._places import each_of, matching, part, place_and_pattern
 from streams.formats._remote import is_address
@@ -75,9 +76,10 @@ class Parquet:
         if self.lanes and split == "train":
             return self._stream(dataset, cache)
         stems, files = self._files(about, dataset, split, cache)
-        for file in files:
-            check_columns(about, self, file)
-        return Files(dataset, self, split, Rows(stems, files, dataset, self, cache / "parquet"))
+        for stem, file in zip(stems, files, strict=True):
+            check_columns(about, self, file, stem)
+        images = images_of(about, files, self.image, split, cache / "parquet")
+        return Files(dataset, self, split, Rows(stems, files, dataset, self, images))
 
     def _stream(self, dataset: Mapping[str, Any], cache: Path) -> ShardPairs:
         """Return the training pairs as a stream of row groups, read in place."""
@@ -96,8 +98,8 @@ class Parquet:
         else:
             stems, files = self._files(about, dataset, "train", cache)
             place = GroupsOnDisk(files, stems)
-        for file in files:
-            check_columns(about, self, file)
+        for stem, file in zip(stems, files, strict=True):
+            check_columns(about, self, file, stem)
         named = [names_in(file, self.label) for file in files]
         checked(self, dataset, has_names=bool(named[0]))
         groups = RowGroups(place, dataset, columns, named)

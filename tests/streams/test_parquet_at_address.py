@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import pickle
 import re
 import shutil
 import threading
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from streams import DatasetError, FetchedTo, Pairs, open_pairs
-from streams.formats import _remote
+from streams.formats import _parquet_images, _remote
 from streams.loading import Loader
 from streams.mixtures import Mixture
 from streams.pools import all_of
@@ -130,12 +132,17 @@ def test_a_server_without_parts_is_named(
     with pytest.raises(DatasetError, match="its server gives whole files alone"):
         opened(there, tmp_path / "data")
     handler.whole = False
+    with pytest.raises(
+        DatasetError, match=r"data/train-00000-of-00002.parquet has no image column"
+    ):
+        opened(there, tmp_path / "data", image="picture")
     with pytest.raises(DatasetError, match=r"it must name \.parquet files"):
         opened(there, tmp_path / "data", train="data")
     file = sorted((tmp_path / "served/birds/data").glob("*.parquet"))[0]
     file.write_bytes(file.read_bytes()[:-1])
+    # The footers of the whole files are in the cache of the other folder
     with pytest.raises(DatasetError, match="it is not a whole Parquet file"):
-        opened(there, tmp_path / "data")
+        opened(there, tmp_path / "other")
 
 
 def test_other_orders_say_what_they_fetch_and_copy_before_they_do(
@@ -168,3 +175,33 @@ def test_other_orders_say_what_they_fetch_and_copy_before_they_do(
         opened(whole, tmp_path / "other", lanes=0)
     with pytest.raises(DatasetError, match=r"fetched whole .* room for 1e-08 GB. With lanes"):
         opened(there, tmp_path / "other", lanes=0)
+
+
+def test_a_test_split_is_read_where_it_lies(
+    served: tuple[Row, Row, type[Ranges]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its order each row group once, in another order the same pictures; large groups are copied."""
+    local, _, _ = served
+    data = tmp_path / "served"
+    row = local | {"params": local["params"] | {"test": "data/*.parquet", "lanes": 0}}
+    reads = list[int]()
+    read_row_group = pq.ParquetFile.read_row_group
+
+    def counted(file: pq.ParquetFile, group: int, **more: Any) -> Any:
+        reads.append(group)
+        return read_row_group(file, group, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    pairs = open_pairs(row, "test", data)
+    every = np.arange(len(pairs))
+    reads.clear()
+    images = np.concatenate([pairs.images(every[:7]), pairs.images(every[7:])])
+    # The first was looked into when the split was opened
+    assert len(reads) == 5 and not (data / "parquet").exists()
+    sent = pickle.loads(pickle.dumps(pairs))
+    assert np.array_equal(sent.images(every[::-1]), images[::-1])
+    assert np.array_equal(open_pairs(row, "train", data).images(every), images)
+    shutil.rmtree(data / "parquet")
+    monkeypatch.setattr(_parquet_images, "MOST_BYTES", 1000)
+    assert np.array_equal(open_pairs(row, "test", data).images(every), images)
+    assert len(list((data / "parquet").glob("*/images"))) == 2
