@@ -58,16 +58,15 @@ The 5 % hold for each line by itself, not for all of them together.
 
 ### What it says so far
 
-- **Replay pays most.** Without it both what is learned and what is kept are the least of all mixtures.
-  Earlier tasks alone and pretraining pairs alone each help; a third of each is better than either. A
-  tenth of new pairs in a batch cannot be told from a third.
-- **Many small updates cost a lot** at an equal number of steps: twenty tasks learn less and keep less
-  than two.
-- **Merging after every task is the better trade-off**, by little, and by more over merging tasks that
-  were learned apart.
+- **Replay pays most.** Without it both what is learned and what is kept are the least of all
+  mixtures, by their means. A third each of new pairs, earlier tasks and pretraining pairs is better
+  than half of either kind of replay.
+- **Many small updates cost a lot** at an equal number of steps: two tasks are better than twenty.
+- **Merging after every task is the better trade-off**, by little over no merging, and by more over
+  merging tasks that were learned apart.
 - **Low-rank and norm-only tunings** keep a little more and learn far less.
-- **Orders** cannot be told apart with three seeds, nor can most **schedules**: a peak that falls over
-  tasks is not ahead here by the geometric mean.
+- **Orders** cannot be told apart with three seeds, nor can most **schedules**: a peak that falls
+  over tasks is not ahead here by the geometric mean.
 
 ## Data mixtures, and how much replay
 
