@@ -13,7 +13,7 @@ import polars as pl
 
 from docpages import guide_text
 from docpages.guide_asked import DEFAULT, FAMILIES, FINDINGS, Family, Finding
-from docpages.guide_compared import FACTS, HALVED, MEASURES, compare
+from docpages.guide_compared import AXIS, FACTS, HALVED, MEASURES, compare
 from docpages.kept import GUIDE
 from docpages.markdown import DOCS, code
 from docpages.markdown import table as markdown_table
@@ -70,7 +70,12 @@ def findings(rows: pl.DataFrame) -> str:
 def _finding(rows: pl.DataFrame, finding: Finding) -> list[str]:
     """Return the cells of a finding; the difference is that of `better` over `worse`."""
     asked = rows.filter(pl.col("backbone") == finding.claim)
-    claim = f"[{finding.claim}]({finding.source}): {code(finding.better)}, {code(finding.worse)}"
+    claim = f"{finding.claim}, a question of ours"
+    if finding.source is not None:
+        claim = f"[{finding.claim}]({finding.source})"
+    if finding.recalled:
+        claim += " †"
+    claim += f": {code(finding.better)}, {code(finding.worse)}"
     if finding.words:
         claim += f" ({', '.join(map(code, finding.words.values()))})"
     seeds = {row["choice"]: row["seeds"] for row in asked.iter_rows(named=True)}
@@ -125,7 +130,8 @@ def family_table(rows: pl.DataFrame, family: Family) -> str:
     ranked.sort(key=lambda row: (-row["mean"], row["choice"]))
     if len(ranked) < FEWEST_CHOICES:
         return "*Not run yet.*"
-    head = (family.axis, "recipe", *MEASURES, "seeds", "against the best", "look")
+    first = AXIS.get(family.axis, family.axis)
+    head = (first, "recipe", *MEASURES, "seeds", "against the best", "look")
     lines = []
     for row in ranked:
         cells = [code(row["choice"]), code(row["at_recipe"].removeprefix("guide_"))]

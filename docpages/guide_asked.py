@@ -37,15 +37,18 @@ class Finding:
 
     It holds where `better` is decided to have more of `measure` than `worse`. With a `margin` it
     says that both are alike: it holds where the whole interval of their difference is within it.
+    `source` is where it was published; None: a question of ours. `recalled` says that it is known
+    from memory, and was not read in the paper or a summary of it.
     """
 
     claim: str
-    source: str
+    source: str | None
     axis: str
     better: str
     worse: str
     measure: str = "gm"
     margin: float | None = None
+    recalled: bool = False
     words: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -103,6 +106,7 @@ FINDINGS = (
     Finding(
         claim="easy concepts first or hard ones first: the ends are alike",
         source=PAPER,
+        recalled=True,
         axis="ordering",
         better="guide_easy_first",
         worse="guide_hard_first",
@@ -111,6 +115,7 @@ FINDINGS = (
     Finding(
         claim="shuffled concepts or one data set after the other: the ends are alike",
         source=PAPER,
+        recalled=True,
         axis="ordering",
         better="world_random",
         worse="guide_set_by_set",
@@ -211,7 +216,7 @@ FINDINGS = (
         words=SCHEDULES,
     ),
     Finding(
-        claim="more steps help where weights are merged",
+        claim="twice the steps help where weights are merged",
         source=PAPER,
         axis="budget",
         better="guide_200",
@@ -219,8 +224,9 @@ FINDINGS = (
         words=EMA,
     ),
     Finding(
-        claim="more steps help less, or not, where they are not",
+        claim="twice the steps change little where weights are not merged",
         source=PAPER,
+        recalled=True,
         axis="budget",
         better="guide_100",
         worse="guide_200",
@@ -242,14 +248,14 @@ FINDINGS = (
     ),
     Finding(
         claim="few large updates are better than many small ones",
-        source=PAPER,
+        source=None,
         axis="tasks",
         better="2",
         worse="20",
     ),
     Finding(
         claim="few large updates are better than many small ones, with merging",
-        source=PAPER,
+        source=None,
         axis="tasks",
         better="2",
         worse="20",

@@ -116,7 +116,7 @@ ON CONFLICT DO NOTHING;
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
 SELECT backbone, 'world_base', 'update_only', 'finetune', 'tiny_pretraining', 'steps_1200', 0,
        priority, 'guide bases'
-FROM (VALUES ('guide_narrow', 62), ('guide_shallow', 61), ('tiny_w2', 14), ('tiny_d2', 12))
+FROM (VALUES ('guide_narrow', 62), ('guide_shallow', 58), ('tiny_w2', 14), ('tiny_d2', 12))
     AS sizes(backbone, priority)
 ON CONFLICT DO NOTHING;
 
@@ -170,7 +170,8 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
         ]), 36
         UNION ALL
         SELECT name, 'replay_thirds', 'finetune',
-               CASE WHEN name IN ('guide_narrow_base', 'guide_shallow_base') THEN 61 ELSE 10 END
+               CASE name WHEN 'guide_narrow_base' THEN 61 WHEN 'guide_shallow_base' THEN 58
+                         ELSE 10 END
         FROM backbone WHERE starts_with(name, 'guide_') AND pretrained IS NOT NULL
     ) AS setting, recipe
     WHERE starts_with(recipe.name, 'guide_lr_')
@@ -198,7 +199,8 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
       AND one.mixture = 'replay_thirds' AND one.method IN ('finetune', 'ema_merge') $$, 60,
  'streams in other orders, and cut into fewer or more tasks'),
 ('guide budgets', $$
-    SELECT one.* REPLACE ('guide' AS study, other.budget AS budget), 62 AS priority
+    SELECT one.* REPLACE ('guide' AS study, other.budget AS budget),
+           CASE one.backbone WHEN 'tiny_base' THEN 62 ELSE 40 END AS priority
     FROM tuned(seeds := 3, study := 'guide search') AS one,
          (SELECT unnest(['guide_50', 'guide_200']) AS budget) AS other
     WHERE one.budget = 'guide_100' AND one.stream = 'guide' AND one.mixture = 'replay_thirds'
