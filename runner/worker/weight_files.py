@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
-from runner.worker import hugging_face
+from runner.records import DamagedFileError
+from runner.worker import hugging_face, tensor_files
 
 # The order in which open_clip and transformers look for weights in a folder
 WEIGHT_NAMES = (
@@ -115,13 +115,14 @@ def _read_hugging_face(path: Path) -> Weights:
     """Read a folder that `save_pretrained` of a CLIP or a SigLIP of transformers has written."""
     config = folder_config(path, HUGGING_FACE)
     model_type = config.get("model_type")
-    if model_type not in hugging_face.MODEL_TYPES:
+    if model_type not in (*hugging_face.MODEL_TYPES, hugging_face.IMAGE_TOWER):
         raise UnreadableWeightsError(
             f"{path / HUGGING_FACE} is of a model of type {model_type!r}; "
             f"a backbone is one of {', '.join(hugging_face.MODEL_TYPES)}"
         )
-    default = "quick_gelu" if model_type == "clip" else "gelu_pytorch_tanh"
-    activation = config.get("vision_config", {}).get("hidden_act", default)
+    default = "quick_gelu" if model_type.startswith("clip") else "gelu_pytorch_tanh"
+    # Of an image tower by itself the configuration is that of the tower
+    activation = config.get("vision_config", config).get("hidden_act", default)
     return Weights(
         tensors=_renamed(path, _hugging_face_tensors(path)),
         kind=f"a folder of a {model_type} of transformers",
@@ -265,7 +266,12 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     _refuse_other_kinds(path, head)
     if path.suffix == ".safetensors":
         try:
-            return dict(load_file(path))
+            return tensor_files.load(path)
+        except DamagedFileError as error:
+            raise UnreadableWeightsError(
+                f"{error}. A file that was copied out of its run folder is not the whole model: "
+                "take that by python -m runner.export"
+            ) from error
         except SafetensorError as error:
             raise UnreadableWeightsError(
                 f"{path} is no whole safetensors file: {error}. Copy it again"
