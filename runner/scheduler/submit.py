@@ -271,6 +271,7 @@ def _make_folders(
                     workers=site.workers_per_trial,
                     checkpoint_minutes=site.checkpoint_minutes,
                     backbone_weights=attempt.weights,
+                    given_weights=dict(attempt.given_weights),
                     code=batch.code.name,
                     code_folder=str(batch.code),
                     versions=versions,
