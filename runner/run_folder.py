@@ -233,10 +233,7 @@ class RunFolder:
         return receipts
 
     def holds(self, entry: FileEntry) -> bool:
-        """Return whether a file that a receipt names is there as it was written.
-
-        Of weights, that is so with the tensors that they have in the lab's store.
-        """
+        """Return whether a file of a receipt is there as written, with its tensors of the store."""
         try:
             return tensor_store.digest(self.path / entry.file) == entry.sha256
         except (OSError, DamagedFileError):

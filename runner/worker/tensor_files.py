@@ -28,7 +28,8 @@ from runner.worker import checkpoint
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 WHAT_TO_DO = (
     "Put it back from a copy, or have the trial trained again, to the same bits, by the wish "
-    "'retrain' (docs/weights.md)"
+    "'retrain' (docs/weights.md). Of a file that was copied out of its run folder, take the model "
+    "by python -m runner.export instead"
 )
 
 

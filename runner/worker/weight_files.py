@@ -143,14 +143,10 @@ def preprocessing_of_folder(path: Path) -> dict[str, Any]:
 
 
 def preprocessing_of_file(path: Path) -> dict[str, Any]:
-    """Return what a trial wrote of its images beside the weights that it deployed, if it did.
-
-    Trials of versions before wrote nothing.
-    """
+    """Return what a trial wrote of its images beside its weights; older versions wrote nothing."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-    preprocessing: dict[str, Any] = json.loads(metadata.get(PREPROCESSING, "{}"))
-    return preprocessing
+    return dict(json.loads(metadata.get(PREPROCESSING, "{}")))
 
 
 def _hugging_face_tensors(path: Path) -> dict[str, Tensor]:
@@ -268,10 +264,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         try:
             return tensor_files.load(path)
         except DamagedFileError as error:
-            raise UnreadableWeightsError(
-                f"{error}. A file that was copied out of its run folder is not the whole model: "
-                "take that by python -m runner.export"
-            ) from error
+            raise UnreadableWeightsError(str(error)) from error
         except SafetensorError as error:
             raise UnreadableWeightsError(
                 f"{path} is no whole safetensors file: {error}. Copy it again"

@@ -23,7 +23,7 @@ from tests.toy import AXES, DATA
 pytestmark = pytest.mark.slow
 
 # Every task from the backbone, and what all so far come to is deployed; it asks for all weights
-MERGING = """'slerp', '{"shares": "uniform", "over": "all"}', 'initial', 'merged'"""
+MERGING = """'tall_masks', '{"over": "all", "scale": 0.5}', 'initial', 'merged'"""
 METHODS = f"""
 INSERT INTO method (name, merging, merging_params, "start", deploy) VALUES ('trained', {MERGING});
 INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start", deploy)

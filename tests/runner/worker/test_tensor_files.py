@@ -184,7 +184,7 @@ def test_a_tensor_that_is_damaged_or_gone(tmp_path: Path) -> None:
     assert kept_weights.last_is_there(site, 2, 1, sizes)
     with pytest.raises(DamagedFileError, match="'tower.weight' in .* is missing. Put it back"):
         tensor_files.load(one.path / entry.file)
-    with pytest.raises(UnreadableWeightsError, match="copied out of its run folder .*export"):
+    with pytest.raises(UnreadableWeightsError, match="copied out of its run folder, .*export"):
         weight_files.read(one.path / entry.file, lambda _: None)
     tensor.write_bytes(b"torn")
     vouched(site, 3, weights_of(3))
