@@ -25,6 +25,12 @@ PAGES = (
     ("Declare", "methods_explained", "Methods explained", "the parts of a method, and when to use"),
     ("Declare", "methods", "Methods", "every part with its keys; what each reached and cost"),
     ("Declare", "systems", "Systems", "published systems, their rows, and those without one"),
+    (
+        "Declare",
+        "ready_checkpoints",
+        "Ready checkpoints",
+        "merging over time on what others have fine-tuned, without training",
+    ),
     ("Declare", "recipes", "Recipes", "optimizer, schedule, augmentation, how a step is computed"),
     ("Declare", "evaluations", "Evaluations", "what is measured, and how"),
     ("Declare", "budgets", "Budgets", "what a budget buys"),

@@ -62,6 +62,8 @@ class Assignment(FileRecord):
     # The first attempt at training the trial again, which this one is or goes on from; None: it
     # trains for the first time, or measures
     retrains: int | None = None
+    # `trial:7` -> the file of what it deployed, of the trials that the tuning `given` takes from
+    given_weights: dict[str, str] = field(default_factory=dict)
     # The run folder of another lab that it was adopted from; None: it was made here
     origin: str | None = None
 

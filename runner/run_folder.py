@@ -12,7 +12,8 @@
         checkpoint-0003-000040.json     receipt of a checkpoint: task 3, step 40 (and .safetensors)
         task-0003.result.parquet ...    what task 3 brought, and task-0003.json, its receipt, last
         task-0003.items.parquet         which test items were right, where the suite keeps them
-        task-0003.deployed.safetensors  weights (.last, .running, .folded: for merging)
+        task-0003.deployed.safetensors  weights (.last, .running, .folded: for merging); large
+                                        tensors that did not move are in runs/tensors
         outcome.json                    how the attempt ended, in the words of its worker
         rank-1.json     log-1.txt       how another of its processes ended, where not well; the log
                                         of one on another node
@@ -34,6 +35,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner import tensor_store
 from runner.records import DamagedFileError, read_object, sealed
 from runner.run_files import (
     ITEMS,
@@ -231,10 +233,10 @@ class RunFolder:
         return receipts
 
     def holds(self, entry: FileEntry) -> bool:
-        """Return whether a file that a receipt names is there as it was written."""
+        """Return whether a file of a receipt is there as written, with its tensors of the store."""
         try:
-            return sha256(self.path / entry.file) == entry.sha256
-        except OSError:
+            return tensor_store.digest(self.path / entry.file) == entry.sha256
+        except (OSError, DamagedFileError):
             return False
 
     def words(self, rank: int = 0) -> Path:

@@ -23,15 +23,18 @@ from runner.worker.costs import Ledger
 from runner.worker.crew import Crew
 from runner.worker.deployment import merge
 from runner.worker.evaluate import evaluate, inference
+from runner.worker.given import take_given
 from runner.worker.measuring import Bench, log_to, measure_later, waiting_beside
 from runner.worker.outcome import StopFlag, outcome_of
 from runner.worker.restore import restore
 from runner.worker.routing import learn_routes
 from runner.worker.step_trace import Tracer
 from runner.worker.task_training import begin_training, fold
+from runner.worker.trained import Trained
 from runner.worker.trial_parts import Trial, set_up
 from schema import logs
 from schema.checks.compute import Compute
+from schema.checks.given import is_given
 
 USAGE = "python -m runner.trial FOLDER [--trace]"
 
@@ -70,22 +73,12 @@ def learn_tasks(trial: Trial) -> None:
 def learn_task(trial: Trial, position: Position) -> None:
     """Learn one task from where it stands, and leave the learner where the next one starts."""
     task = position.task
-    # Train: step by step on the task's mixture, unless another trial has left the same work in the
-    # store, which comes to the same bits.
-    work = reuse.work_of(trial, position)
-    trained = reuse.take_over(trial, work)
-    if trained is None:
+    # Train: step by step on the task's mixture, or take the checkpoint that stands for it.
+    if is_given(trial.spec.method):
         trial.between_steps.enter("train", task)
-        training = begin_training(trial, position)
-        for step in training.steps_from(position.step):
-            trial.between_steps.after(step, training, work)
-        # Fold: what the method added becomes plain weights, so that nothing after this line asks
-        # which method ran.
-        trial.between_steps.enter("fold", task)
-        trained = fold(trial, training)
-        # The optimizer's memory on the device is wanted for what follows.
-        del training
-        reuse.leave(trial, work, trained)
+        trained = take_given(trial, task)
+    else:
+        trained = _train(trial, position)
     trial.learner.remember(trained.memory)
     # Merge: the method's rules say what is deployed and what the next task starts from.
     trial.between_steps.enter("merge", task)
@@ -107,6 +100,28 @@ def learn_task(trial: Trial, position: Position) -> None:
         following=weights.following,
     )
     commit(trial, finished)
+
+
+def _train(trial: Trial, position: Position) -> Trained:
+    """Return what a task's training comes to, on a plain CLIP again."""
+    task = position.task
+    # Another trial may have left the same work in the store, which comes to the same bits.
+    work = reuse.work_of(trial, position)
+    trained = reuse.take_over(trial, work)
+    if trained is not None:
+        return trained
+    trial.between_steps.enter("train", task)
+    training = begin_training(trial, position)
+    for step in training.steps_from(position.step):
+        trial.between_steps.after(step, training, work)
+    # Fold: what the method added becomes plain weights, so that nothing after this line asks
+    # which method ran.
+    trial.between_steps.enter("fold", task)
+    trained = fold(trial, training)
+    # The optimizer's memory on the device is wanted for what follows.
+    del training
+    reuse.leave(trial, work, trained)
+    return trained
 
 
 def learn(run: RunFolder, word: mmap.mmap | None = None, traced: bool = False) -> int:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from runner import tensor_store
 from runner.records import opened, read_object, sealed
 from runner.run_files import Assignment
 from runner.run_folder import write_json
@@ -31,6 +32,8 @@ def copy_attempt(source: Path, place: Path, assignment: Assignment) -> None:
         DamagedFileError: a file that is written anew is not what was written.
     """
     shutil.copytree(source, place, ignore=LEFT, ignore_dangling_symlinks=True)
+    for path in sorted(source.glob("task-*.safetensors")):
+        _copy_tensors(path, place / path.name)
     write_json(place / "job.json", sealed(vars(assignment)))
     for path in receipts.of(place):
         value = read_object(path)
@@ -45,6 +48,19 @@ def copy_attempt(source: Path, place: Path, assignment: Assignment) -> None:
     for path in place.iterdir():
         fsync(path)
     fsync(place)
+
+
+def _copy_tensors(source: Path, copy: Path) -> None:
+    """Put the tensors that a file of weights names into the store of the lab of its copy.
+
+    What is missing or damaged in that lab's store is missing here, too, and is named when the
+    weights are wanted.
+    """
+    theirs, ours = tensor_store.folder_of(source), tensor_store.folder_of(copy)
+    for sha256 in sorted(tensor_store.named_by(source)):
+        if tensor_store.is_whole(theirs, sha256):
+            ours.mkdir(exist_ok=True)
+            tensor_store.put(ours, sha256, (theirs / sha256).read_bytes())
 
 
 def _rewrite(path: Path, value: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ needs.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,6 +37,8 @@ class Wanted:
     priority: int
     # The file of the trial whose model it begins from
     weights: str | None
+    # `trial:7` -> its file, of the trials whose weights its tasks are given
+    given_weights: Mapping[str, str]
     # Where it finds and leaves work in common; "": nowhere
     store: str = ""
     # The name that the trials with that work have in common
@@ -278,6 +280,7 @@ class Completer:
             study=row.study,
             priority=row.priority,
             weights=self.bases.weights(spec),
+            given_weights=self.bases.given(spec),
             store=self.store,
             stem=self.stems.get(row.trial, ""),
             measures=row.measures,

@@ -4,9 +4,10 @@ A walk over all run folders takes seconds in a large lab, so it is done at most 
 pass that changed something or has a limit to keep to, and what it found stays in `disk_use`. The
 datasets are not counted: they are not the lab's to keep small.
 
-Above the limit goes first what costs nobody anything: checkpoints of trials that are over, then the
-store, then code that nothing queued or running uses. Results, receipts and weights never go. Where
-that is not enough, a person is told, and nothing new starts.
+Above the limit goes first what costs nobody anything: tensors that no weights name, then
+checkpoints of trials that are over, then the store of shared work, then code that nothing queued or
+running uses. Results, receipts and weights never go. Where that is not enough, a person is told,
+and nothing new starts.
 """
 
 import contextlib
@@ -19,8 +20,11 @@ from pathlib import Path
 import duckdb
 
 from runner import code_snapshot
+from runner.records import DamagedFileError
+from runner.scheduler import tensor_collection
 from runner.scheduler.report import Report
 from runner.scheduler.tidy import drop_checkpoints
+from runner.tensor_store import TENSORS
 from schema.catalog import transaction
 from schema.site import Site
 
@@ -65,6 +69,8 @@ class Measure:
     spare_trials: dict[Path, Spare] = field(default_factory=dict)
     # Snapshots of code that nothing uses
     spare_code: list[Path] = field(default_factory=list)
+    # Why no tensor may go, though some may be named by nothing; "": nothing stands in the way
+    blocked: str = ""
     # By study and kind: the bytes that were removed
     removed: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -97,6 +103,8 @@ def keep(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, chan
     if (changed or limited) and _is_due(connection, pause_s):
         measured = measure(site, connection)
         if limited and measured.bytes > 1e9 * site.disk_gb:
+            if measured.blocked:
+                report.problem("tensors", measured.blocked)
             removed = _make_room(site, measured)
             if removed:
                 report.removed += removed
@@ -131,7 +139,10 @@ def measure(site: Site, connection: duckdb.DuckDBPyConnection) -> Measure:
     for trial, study, over in connection.execute(TRIALS).fetchall():
         trials[f"{trial:06d}"] = (study, over)
     measured = Measure()
+    _measure_tensors(site, measured)
     for folder in _entries(site.runs):
+        if folder.name == TENSORS:
+            continue
         study, over = trials.get(folder.name, ("", False))
         for path, size in _files(folder.path):
             kind = _kind(folder.name, Path(path).name, folder.name in trials)
@@ -161,6 +172,14 @@ def measure(site: Site, connection: duckdb.DuckDBPyConnection) -> Measure:
     return measured
 
 
+def _measure_tensors(site: Site, measured: Measure) -> None:
+    """Count the tensors that trials have in common, each once."""
+    found = tensor_collection.contents(site.runs)
+    if found.files:
+        measured.uses["", TENSORS] = Use(found.size, found.unnamed, found.files)
+    measured.blocked = found.blocked
+
+
 def _kind(folder: str, name: str, known: bool) -> str:
     """Return the kind of a file below `runs`, by its name and that of the folder it is in."""
     if folder == "batches":
@@ -184,6 +203,7 @@ def _make_room(site: Site, measured: Measure) -> list[str]:
     excess = measured.bytes - 1e9 * site.disk_gb
     removed = []
     steps: list[tuple[str, Callable[[float], int]]] = [
+        ("tensors that no weights name", lambda most: _drop_tensors(site, measured)),
         ("checkpoints of trials that are over", lambda most: _drop_checkpoints(measured, most)),
         ("the store", lambda most: _drop_folders(measured, "store", _below(site.store), most)),
         (
@@ -198,6 +218,17 @@ def _make_room(site: Site, measured: Measure) -> list[str]:
             if freed:
                 removed.append(f"{freed / 1e9:.3g} GB of {words}")
     return removed
+
+
+def _drop_tensors(site: Site, measured: Measure) -> int:
+    """Remove tensors that no weights name; return how many bytes are free."""
+    try:
+        freed = tensor_collection.collect(site.runs)
+    except (OSError, DamagedFileError):
+        # Said as a problem already, or by the next pass
+        return 0
+    measured.remove(("", TENSORS), freed)
+    return freed
 
 
 def _drop_checkpoints(measured: Measure, most: float) -> int:

@@ -5,13 +5,18 @@ has its receipt (`runner.worker.weights.drop_before`), unless `keep_weights` of 
 What is gone comes back, to the same bits, by a wish `retrain` (`runner.scheduler.retrained`).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runner import tensor_store
 from runner.records import DamagedFileError
 from runner.run_files import Receipt, is_kept
 from runner.run_folder import RunFolder, done_tasks
 from schema.site import Site
 from schema.spec import Spec
+
+# Tensors that a message names
+SHOWN = 3
 
 
 class NotKeptError(LookupError):
@@ -69,12 +74,13 @@ def tasks_on_disk(site: Site, trial: int, spec: Spec) -> set[int]:
 
     Their digests are not looked at here: whoever reads them does.
     """
-    tasks = set()
+    tasks, sizes = set(), tensor_store.present(site.runs)
     for run in training_attempts(site, trial):
         for task, receipt in run.receipts().items():
             deployed = receipt.weights.get("deployed")
-            there = deployed is not None and (run.path / deployed.file).is_file()
-            if there and receipt.spec_id == spec.id:
+            if deployed is None or not tensor_store.is_there(run.path / deployed.file, sizes):
+                continue
+            if receipt.spec_id == spec.id:
                 tasks.add(task)
     return tasks
 
@@ -103,10 +109,25 @@ def gone(site: Site, trial: int, spec: Spec, keep: str) -> list[int]:
     return sorted(wanted)
 
 
-def last_is_there(site: Site, trial: int, tasks: int) -> bool:
-    """Return whether a file of weights of the last of so many tasks is there, by its name alone."""
+def last_is_there(site: Site, trial: int, tasks: int, sizes: Mapping[str, int]) -> bool:
+    """Return whether a file of weights of the last of so many tasks is there, by names alone.
+
+    sizes: what lies in the lab's store of tensors, as `tensor_store.present` returns it.
+    """
     folder = site.runs / f"{trial:06d}"
-    return any(folder.glob(f"[0-9]*/task-{tasks:04d}.*.safetensors"))
+    paths = folder.glob(f"[0-9]*/task-{tasks:04d}.*.safetensors")
+    return any(tensor_store.is_there(path, sizes) for path in paths)
+
+
+def damage_in(run: RunFolder, receipt: Receipt | None) -> str:
+    """Return a sentence for each tensor that deployed weights lack in the lab's store.
+
+    "" where they lack none, or their own file is gone. Begins with a space.
+    """
+    if receipt is None or "deployed" not in receipt.weights:
+        return ""
+    sentences = tensor_store.damages(run.path / receipt.weights["deployed"].file)
+    return "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in sentences[:SHOWN])
 
 
 def _holds_deployed(run: RunFolder, receipt: Receipt) -> bool:
@@ -157,7 +178,8 @@ def _file(site: Site, trial: int, task: int, newest: int) -> str:
         # A changed byte would be another model under this trial's name
         if run.holds(entry):
             return str(run.path / entry.file)
-    if task < newest:
+    damage = _damage(vouched)
+    if task < newest and not damage:
         raise NotKeptError(
             f"the weights that task {task} of trial {trial} deployed are gone: a trial keeps those "
             f"of its newest task, here {newest}, unless keep_weights in site.toml says otherwise. "
@@ -167,6 +189,11 @@ def _file(site: Site, trial: int, task: int, newest: int) -> str:
     folder = site.runs / f"{trial:06d}"
     raise NotKeptError(
         f"the weights that task {task} of trial {trial} deployed are gone from {folder}, or are no "
-        "longer as they were written. Put the file back from a copy, or have it trained again, to "
-        f"the same bits: {retrain_wish(trial)}"
+        f"longer as they were written.{damage} Put the file back from a copy, or have it trained "
+        f"again, to the same bits: {retrain_wish(trial)}"
     )
+
+
+def _damage(vouched: Sequence[tuple[RunFolder, Receipt]]) -> str:
+    """Return which tensors the weights of a task lack in each attempt that vouches for them."""
+    return "".join(damage_in(run, receipt) for run, receipt in vouched)

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from schema.checks import parts, rows, sentences, stream_rows
+from schema.checks import given, parts, rows, sentences, stream_rows
 from schema.checks.compared import Comparison
 from schema.spec import EVERYTHING, VERSION, Row, Spec
 from schema.words import nearest
@@ -212,6 +212,13 @@ def _costs(spec: Spec, _: Comparison | None) -> None:
         )
 
 
+def _given(spec: Spec, comparison: Comparison | None) -> None:
+    """Refuse a method that is given its weights where a checkpoint is not there."""
+    data = comparison.data if comparison is not None else None
+    for objection in given.objections(spec.backbone, spec.stream, spec.method, spec.budget, data):
+        raise RefusedError(objection)
+
+
 # In this order; each with the words that it looks at, and is asked of once
 CHECKS: Sequence[tuple[tuple[str, ...], Check]] = (
     (("method",), _method),
@@ -221,6 +228,7 @@ CHECKS: Sequence[tuple[tuple[str, ...], Check]] = (
     (("stream", "mixture"), _stream),
     (("backbone", "stream", "mixture"), _images),
     (("backbone", "method", "recipe", "budget"), _costs),
+    (("backbone", "stream", "method", "budget"), _given),
     (("stream", "mixture"), _files),
 )
 

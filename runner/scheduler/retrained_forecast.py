@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from runner import tensor_store
 from runner.scheduler.kept_weights import last_is_there
 from runner.scheduler.resolve import RefusedError
 from runner.scheduler.retrained import RetrainedSpecs
@@ -121,9 +122,9 @@ def _gone(site: Site, connection: duckdb.DuckDBPyConnection) -> list[int]:
     # A disk that is not mounted says nothing about any trial
     if not site.runs.is_dir():
         return []
-    trials = []
+    trials, sizes = [], tensor_store.present(site.runs)
     for trial, tasks in connection.execute(DONE, [LOOKED_AT]).fetchall():
-        if not last_is_there(site, trial, tasks):
+        if not last_is_there(site, trial, tasks, sizes):
             trials.append(trial)
     return sorted(trials)
 

@@ -231,12 +231,12 @@ def _record(
     return serials
 
 
-def _move_strangers(path: Path, batch: Submission, report: Report) -> None:
+def _move_strangers(attempt: Wanted, path: Path, batch: Submission, report: Report) -> None:
     """Move a trial's folder away that is there before the trial's first attempt.
 
     Its files are of a catalog that is no longer there, and not this trial's.
     """
-    if not path.exists():
+    if attempt.attempt > 1 or not path.exists():
         return
     aside = path.rename(path.with_name(f"{path.name}.orphan-{batch.name}"))
     report.problem(
@@ -257,8 +257,7 @@ def _make_folders(
     for position, job in enumerate(jobs_of_batch):
         for attempt in job:
             path = attempt_folder(site.runs, attempt.trial, attempt.attempt)
-            if attempt.attempt == 1:
-                _move_strangers(path.parent, batch, report)
+            _move_strangers(attempt, path.parent, batch, report)
             RunFolder(path).create(
                 attempt.spec,
                 Assignment(
@@ -271,11 +270,12 @@ def _make_folders(
                     workers=site.workers_per_trial,
                     checkpoint_minutes=site.checkpoint_minutes,
                     backbone_weights=attempt.weights,
+                    given_weights=dict(attempt.given_weights),
                     code=batch.code.name,
                     code_folder=str(batch.code),
-                    versions=versions,
                     study=attempt.study,
                     priority=attempt.priority,
+                    versions=versions,
                     created_at=created_at,
                     serial=serials[attempt.trial, attempt.attempt],
                     store=attempt.store,

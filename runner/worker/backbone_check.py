@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner import tensor_store
 from runner.run_folder import RunFolder, done_tasks
 from runner.worker.backbone import ArchitectureError, Backbone, WeightsError, load
 from schema import logs
@@ -72,10 +73,11 @@ def _deployed(row: Mapping[str, Any], runs: Path) -> str | None:
     attempts = [path for path in folder.glob("[0-9]*") if path.name.isdecimal()]
     attempts.sort(key=lambda path: int(path.name), reverse=True)
     tasks = done_tasks([RunFolder(path) for path in attempts])
+    sizes = tensor_store.present(runs)
     for task in sorted(tasks, reverse=True):
         run, receipt = tasks[task]
         deployed = receipt.weights.get("deployed")
-        if deployed is not None and (run.path / deployed.file).exists():
+        if deployed is not None and tensor_store.is_there(run.path / deployed.file, sizes):
             return str(run.path / deployed.file)
     raise NoWeightsError(
         f"backbone {row['name']!r}: {pretrained.replace(':', ' ')} has deployed nothing yet; "

@@ -7,8 +7,9 @@ from typing import Any
 
 from methods import Weights
 from methods.compute import distributed
-from runner.run_files import ITEMS, Assignment, FileEntry, Receipt, TableEntry
-from runner.run_folder import RunFolder, crash_point, sha256, write_json
+from runner import tensor_store
+from runner.run_files import ITEMS, Assignment, FileEntry, Receipt, TableEntry, is_kept
+from runner.run_folder import RunFolder, crash_point, write_json
 from runner.worker import checkpoint, weights
 from runner.worker.checkpoint import Position
 from runner.worker.costs import Ledger
@@ -162,7 +163,12 @@ def _write_weights(trial: Trial, task: int, deployed: Weights) -> dict[str, File
     own = DEPLOYED if trial.learner.method.ensemble is None else NEWEST
     paths = {}
     if own == DEPLOYED or LAST not in kinds:
-        paths[own] = trial.history.save(task, own, deployed, metadata)
+        stays = task == trial.tasks or is_kept(trial.assignment.keep_weights, task)
+        paths[own] = trial.history.save(task, own, deployed, metadata, stays)
     for kind in kinds:
         paths[kind] = weights_file(trial.run, task, kind)
-    return {name: FileEntry(file=path.name, sha256=sha256(path)) for name, path in paths.items()}
+    entries = {}
+    for name, path in paths.items():
+        # The same digest wherever the tensors lie, so that attempts can be compared by it
+        entries[name] = FileEntry(file=path.name, sha256=tensor_store.digest(path))
+    return entries

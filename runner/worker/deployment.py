@@ -57,7 +57,7 @@ def _merged(trial: Trial, task: int, last: Weights) -> dict[str, Weights]:
     running, parts = None, None
     kinds = kept_for(trial.learner.method)
     if LAST in kinds:
-        history.save(task, LAST, last)
+        history.save(task, LAST, last, stays=True)
     if FOLDED in kinds:
         parts = merging.take_in(history.folded(task - 1), trial.initial, last)
         # Written before it is used: finishing it changes nothing of it

@@ -76,6 +76,8 @@ LAYER = re.compile(r"(text|vision)_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|
 # A tensor of a block of open_clip's CLIP
 OPEN_CLIP_LAYER = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+?)[._](weight|bias)")
 MODEL_TYPES = ("clip", "siglip", "siglip2")
+# The image tower of a CLIP by itself, which is no backbone, and may be the checkpoint of a task
+IMAGE_TOWER = "clip_vision_model"
 # Buffers that older versions of transformers wrote
 DROPPED = re.compile(r".*\.position_ids")
 

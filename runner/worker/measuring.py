@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from methods import Weights
+from runner import tensor_store
 from runner.records import DamagedFileError
 from runner.run_files import Assignment
 from runner.run_folder import RunFolder, crash_point, done_tasks
 from runner.submission import Submission, submission_folder
 from runner.worker import backbone as backbones
+from runner.worker import tensor_files
 from runner.worker.backbone import Backbone
 from runner.worker.checkpoint import digest
 from runner.worker.commit import Measured, commit_measured
@@ -231,17 +232,21 @@ def _deployed(measurement: Measurement, task: int) -> Weights:
     """
     if task == 0:
         return measurement.untrained.initial
+    damage: list[str] = []
     for run in measurement.trained:
         receipt = run.receipts().get(task)
         entry = receipt.weights.get(DEPLOYED) if receipt is not None else None
         # A changed byte would be another model under this trial's name
         if entry is not None and run.holds(entry):
-            return load_file(run.path / entry.file)
-    path = measurement.run.path.parent
+            return tensor_files.load(run.path / entry.file)
+        if entry is not None:
+            damage += tensor_store.damages(run.path / entry.file)
+    path, listed = measurement.run.path.parent, f" ({'; '.join(damage[:3])})" if damage else ""
     raise DamagedFileError(
         path,
         f"no longer holds the weights that task {task} deployed, or they are not as they were "
-        "written. Put the file back from a copy and request a retry, or leave that task out",
+        f"written{listed}. Put the file back from a copy and request a retry, or leave that task "
+        "out",
     )
 
 

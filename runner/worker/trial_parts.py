@@ -109,7 +109,7 @@ def set_up(run: RunFolder, stop: StopFlag, tracer: Tracer | None = None) -> Tria
         repair=repair,
         solved=solved,
         plan=plan,
-        history=History(initial, run, relatives),
+        history=History(initial, run, relatives, has_siblings=bool(assignment.stem)),
         store=store,
         embeddings=EmbeddingCache.of(spec, backbone, leaves, store.embeddings),
         between_steps=BetweenSteps(run, spec, assignment, plan, stop, tracer),

@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
-from runner.worker import hugging_face
+from runner.records import DamagedFileError
+from runner.worker import hugging_face, tensor_files
 
 # The order in which open_clip and transformers look for weights in a folder
 WEIGHT_NAMES = (
@@ -115,13 +115,14 @@ def _read_hugging_face(path: Path) -> Weights:
     """Read a folder that `save_pretrained` of a CLIP or a SigLIP of transformers has written."""
     config = folder_config(path, HUGGING_FACE)
     model_type = config.get("model_type")
-    if model_type not in hugging_face.MODEL_TYPES:
+    if model_type not in (*hugging_face.MODEL_TYPES, hugging_face.IMAGE_TOWER):
         raise UnreadableWeightsError(
             f"{path / HUGGING_FACE} is of a model of type {model_type!r}; "
             f"a backbone is one of {', '.join(hugging_face.MODEL_TYPES)}"
         )
-    default = "quick_gelu" if model_type == "clip" else "gelu_pytorch_tanh"
-    activation = config.get("vision_config", {}).get("hidden_act", default)
+    default = "quick_gelu" if model_type.startswith("clip") else "gelu_pytorch_tanh"
+    # Of an image tower by itself the configuration is that of the tower
+    activation = config.get("vision_config", config).get("hidden_act", default)
     return Weights(
         tensors=_renamed(path, _hugging_face_tensors(path)),
         kind=f"a folder of a {model_type} of transformers",
@@ -142,14 +143,10 @@ def preprocessing_of_folder(path: Path) -> dict[str, Any]:
 
 
 def preprocessing_of_file(path: Path) -> dict[str, Any]:
-    """Return what a trial wrote of its images beside the weights that it deployed, if it did.
-
-    Trials of versions before wrote nothing.
-    """
+    """Return what a trial wrote of its images beside its weights; older versions wrote nothing."""
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
-    preprocessing: dict[str, Any] = json.loads(metadata.get(PREPROCESSING, "{}"))
-    return preprocessing
+    return dict(json.loads(metadata.get(PREPROCESSING, "{}")))
 
 
 def _hugging_face_tensors(path: Path) -> dict[str, Tensor]:
@@ -265,7 +262,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     _refuse_other_kinds(path, head)
     if path.suffix == ".safetensors":
         try:
-            return dict(load_file(path))
+            return tensor_files.load(path)
+        except DamagedFileError as error:
+            raise UnreadableWeightsError(str(error)) from error
         except SafetensorError as error:
             raise UnreadableWeightsError(
                 f"{path} is no whole safetensors file: {error}. Copy it again"

@@ -3,13 +3,11 @@
 Memory does not grow with the number of tasks, because a history is read item by item.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
-from safetensors import safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from methods import Method, Weights
@@ -17,7 +15,8 @@ from methods.foldings import Parts, flat, unflat
 from runner.records import DamagedFileError
 from runner.run_files import Receipt, is_kept
 from runner.run_folder import RunFolder, done_tasks
-from runner.worker import checkpoint
+from runner.worker import tensor_files
+from runner.worker.tensor_files import OnDisk
 
 # Weights as trained in a task; the running merge up to it; the running form of a merge over all
 # tasks; the weights that were deployed after it
@@ -47,31 +46,6 @@ def kept_for(method: Method) -> list[str]:
     if "running" in merging.asked:
         kinds.append(RUNNING)
     return kinds
-
-
-class OnDisk(Mapping[str, Tensor]):
-    """Weights in a file, of which a tensor is read each time that it is asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: Any = None
-
-    @property
-    def file(self) -> Any:
-        """Return the open file; it is opened when it is first asked for something."""
-        if self._file is None:
-            self._file = safe_open(self.path, "pt")
-        return self._file
-
-    def __getitem__(self, name: str) -> Tensor:
-        tensor: Tensor = self.file.get_tensor(name)
-        return tensor
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.file.keys())
-
-    def __len__(self) -> int:
-        return len(self.file.keys())
 
 
 class Loaded(Sequence[Weights]):
@@ -108,19 +82,44 @@ class Loaded(Sequence[Weights]):
 class History:
     """The weights of each finished task, over all attempts of a trial; `run` is the newest one."""
 
-    def __init__(self, initial: Weights, run: RunFolder, relatives: list[RunFolder]) -> None:
+    def __init__(
+        self,
+        initial: Weights,
+        run: RunFolder,
+        relatives: list[RunFolder],
+        has_siblings: bool = False,
+    ) -> None:
+        """has_siblings: other trials come to the same weights after some tasks."""
         self.initial, self.run, self.relatives = initial, run, relatives
+        self.has_siblings = has_siblings
 
     def save(
-        self, task: int, kind: str, weights: Weights, metadata: dict[str, str] | None = None
+        self,
+        task: int,
+        kind: str,
+        weights: Weights,
+        metadata: dict[str, str] | None = None,
+        stays: bool = False,
     ) -> Path:
         """Keep weights of a task in this attempt's folder, whole or not at all.
 
+        Large tensors that other trials have too go to the lab's store: those that did not move
+        and, where the trial has siblings, all of a file that `stays`.
         metadata: texts that are written beside the tensors.
         """
         path = weights_file(self.run, task, kind)
-        checkpoint.save_weights(path, weights, metadata)
+        tensor_files.save(path, weights, metadata, self._shared(kind, weights, stays))
         return path
+
+    def _shared(self, kind: str, weights: Weights, stays: bool) -> set[str]:
+        """Return the names of the tensors that go to the lab's store."""
+        # The store is found from a file's place; a copy of a run folder has a place of its own
+        if not self.run.whose or kind in (FOLDED, ROUTED):
+            return set()
+        # What is removed after the next task would be removed from the store late
+        if self.has_siblings and stays:
+            return tensor_files.large(weights)
+        return tensor_files.unmoved(weights, self.initial)
 
     def until(self, task: int, last: Weights) -> Loaded:
         """Return the history that a merging after `task` combines.
@@ -157,7 +156,7 @@ class History:
         """
         if task == 0:
             return self.initial
-        return load_file(self._file(task, RUNNING))
+        return tensor_files.load(self._file(task, RUNNING))
 
     def folded(self, task: int) -> Parts:
         """Return the running form of a merge over all tasks up to a finished one; of task 0, {}.
@@ -165,7 +164,7 @@ class History:
         Raises:
             DamagedFileError: it is no longer as it was written.
         """
-        return unflat(load_file(self._file(task, FOLDED))) if task else {}
+        return unflat(tensor_files.load(self._file(task, FOLDED))) if task else {}
 
     def routed(self, task: int) -> Weights:
         """Return what an ensemble has learned of the images of all tasks up to a finished one.
@@ -175,7 +174,7 @@ class History:
         Raises:
             DamagedFileError: it is no longer as it was written.
         """
-        return load_file(self._file(task, ROUTED)) if task else {}
+        return tensor_files.load(self._file(task, ROUTED)) if task else {}
 
     def save_folded(self, task: int, parts: Parts) -> None:
         """Keep the running form of a merge over all tasks, as `save` keeps weights."""

@@ -251,7 +251,7 @@ class DiskUse(SQLModel, table=True):
     study: str = column("a study; '': trials of no study, or files that are no trial's", key=True)
     kind: str = column(
         "checkpoints, weights, results, logs, other, set_aside, submissions, store, code, "
-        "snapshots or catalog",
+        "snapshots, tensors or catalog",
         key=True,
     )
     bytes: int = column("what these files take", BigInteger)

@@ -958,7 +958,7 @@ COMMENT ON TABLE disk_use IS 'The bytes of the lab''s files by study and kind, a
 
 COMMENT ON COLUMN disk_use.study IS 'a study; '''': trials of no study, or files that are no trial''s';
 
-COMMENT ON COLUMN disk_use.kind IS 'checkpoints, weights, results, logs, other, set_aside, submissions, store, code, snapshots or catalog';
+COMMENT ON COLUMN disk_use.kind IS 'checkpoints, weights, results, logs, other, set_aside, submissions, store, code, snapshots, tensors or catalog';
 
 COMMENT ON COLUMN disk_use.bytes IS 'what these files take';
 

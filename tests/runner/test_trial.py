@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from runner.run_folder import RunFolder, attempt_folder, done_tasks, sha256
 from runner.scheduler.resolve import Resolver
 from schema import grid
-from schema.checks.parts import names
 from schema.spec import Spec
 from tests.once import once
 from tests.processes import attempt, run_trial
 from tests.template import in_memory
-from tests.tiny_clip import PARAMS
+from tests.tiny_clip import PARAMS, names
 from tests.toy import AXES, DATA, METHODS, toy_methods
 
 pytestmark = pytest.mark.slow

@@ -41,11 +41,11 @@ from runner.worker.profiler.step_cost import (
 from runner.worker.repair import repairing
 from runner.worker.training import TRAIN, Options, Training
 from runner.worker.weights import Loaded
-from schema.checks.parts import averages_steps, names
+from schema.checks.parts import averages_steps
 from schema.spec import Spec
 from streams import BUFFER, Batch
 from streams.mixtures import shares
-from tests.tiny_clip import PARAMS, TEXT, VISION
+from tests.tiny_clip import PARAMS, TEXT, VISION, names
 
 # Of words of its own, as open_clip's tokenizer takes longer to make than such a model
 WORDS = [f"word{number}" for number in range(28)]
