@@ -261,7 +261,7 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
         {name: flops for name, (flops, _) in rows.items()},
         spent_for_real(spec_of(**part)),
     )
-    decomposing = ("coso", "galore", "gnsp", "inflora", "keeplora", "nusa", "osf")
+    decomposing = ("coso", "dns", "galore", "gnsp", "inflora", "keeplora", "nusa", "osf")
     assert ("svd" in found) == (part.get("tuning") in decomposing) and found.get("svd", 1) > 0
     if (
         part.get("tuning") == "coso"
