@@ -66,5 +66,5 @@ class Uer(Objective):
 
 def relative_norms(features: Tensor) -> Tensor:
     """Return the norms (B,) of features (B, D) over their mean, float32; the mean is a constant."""
-    norms = wide(features).norm(dim=1)
+    norms: Tensor = wide(features).norm(dim=1)
     return norms / norms.detach().mean()

@@ -168,6 +168,13 @@ INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start
  'the slow weights of I-LoRA (arXiv 2402.18865), without its consistency loss')
 ON CONFLICT DO NOTHING;
 
+-- Every task ends by a cooldown, which is deployed; the next one goes on from before it. With a
+-- recipe whose schedule is infinite or wsd, and whose cooldown is the same.
+INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
+('infinite', 'before_cooldown', '{"cooldown": 0.1}', 'merged', 'last',
+ 'the cooled branch is deployed, training goes on from where it began (arXiv 2503.02844)')
+ON CONFLICT DO NOTHING;
+
 -- A stage after the task (repair).
 INSERT INTO method (name, repair, repair_params, note) VALUES
 ('fpf', 'fpf', '{"share": 0.05}',
