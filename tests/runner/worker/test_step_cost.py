@@ -44,7 +44,7 @@ from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps, names
 from schema.spec import Spec
 from streams import BUFFER, Batch
-from streams.mixtures import shares
+from streams.shares import shares
 from tests.tiny_clip import PARAMS, TEXT, VISION
 
 # Of words of its own, as open_clip's tokenizer takes longer to make than such a model
