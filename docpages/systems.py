@@ -30,6 +30,36 @@ FROM backbone WHERE NOT starts_with(architecture, '{')
 # System, source, and why no row reproduces it
 WITHOUT = (
     (
+        "AdaMerging",
+        "2310.02575",
+        "its coefficients follow gradients of the entropy of answers to unlabelled test images, "
+        "and a merging here is given weights alone",
+    ),
+    (
+        "Schedule-Free",
+        "2405.15682",
+        "what it trains at and what it deploys are two models, and tunings that project or mask a "
+        "step would change one of them alone",
+    ),
+    (
+        "SOAP",
+        "2409.11321",
+        "not built; a package would come as an extra, and none has been held to what optimizers "
+        "promise here",
+    ),
+    (
+        "Data Mixing Agent",
+        "2507.15640",
+        "`mixture.segments` holds what the agent would write; the agent is learned from many runs, "
+        "and is not here",
+    ),
+    (
+        "the model of Infinite dSprites",
+        "2312.16731",
+        "it turns an image to a canonical view and compares pixels with exemplars; it is no CLIP, "
+        "and cannot be folded into one",
+    ),
+    (
         "KeepLoRA++",
         "2606.16256",
         "what it adds to its first version, `keeplora`, is a scale by layer, which was not read",
