@@ -1,6 +1,7 @@
 """Write docs/systems.md: published systems, the rows that reproduce them, and those without one.
 
-A source is recognised by an arXiv number in a row's note, so the page follows from the vocabulary.
+A source is recognised by an arXiv number in a row's note, or by a conference and its year in
+parentheses, so the page follows from the vocabulary.
 """
 
 import re
@@ -12,6 +13,8 @@ from docpages.markdown import ROOT, WRITTEN, cell, code, table
 from schema import ddl
 
 NUMBER = re.compile(r"\d{4}\.\d{5}")
+# How a note names a source that is on no arXiv
+VENUE = re.compile(r"\(((?:CVPR|ICLR|ICML|NeurIPS) \d{4})\)")
 METHODS = """
 SELECT name, concat_ws(', ', nullif(tuning, 'full'), objective,
                        CASE WHEN merging <> 'none'
@@ -27,22 +30,34 @@ FROM backbone WHERE NOT starts_with(architecture, '{')
 # System, source, and why no row reproduces it
 WITHOUT = (
     (
-        "C-CLIP",
-        "ICLR 2025",
-        "its loss is asked of a projector of its own, of which the paper gives no layers; "
-        "implementations by others stack images and texts in different ways",
+        "AdaMerging",
+        "2310.02575",
+        "its coefficients follow gradients of the entropy of answers to unlabelled test images, "
+        "and a merging here is given weights alone",
     ),
     (
-        "UER",
-        "2309.04081",
-        "norms tell apart the classes of a classifier; what takes their place among the texts of "
-        "a batch, and at what scale, would be a choice of ours",
+        "Schedule-Free",
+        "2405.15682",
+        "what it trains at and what it deploys are two models, and tunings that project or mask a "
+        "step would change one of them alone",
     ),
     (
-        "DNS",
-        "2503.14963",
-        "it projects by what goes into the last projections of both towers, which no module of "
-        "open_clip shows",
+        "SOAP",
+        "2409.11321",
+        "not built; a package would come as an extra, and none has been held to what optimizers "
+        "promise here",
+    ),
+    (
+        "Data Mixing Agent",
+        "2507.15640",
+        "`mixture.segments` holds what the agent would write; the agent is learned from many runs, "
+        "and is not here",
+    ),
+    (
+        "the model of Infinite dSprites",
+        "2312.16731",
+        "it turns an image to a canonical view and compares pixels with exemplars; it is no CLIP, "
+        "and cannot be folded into one",
     ),
     (
         "KeepLoRA++",
@@ -52,10 +67,10 @@ WITHOUT = (
 )
 HEAD = """# Systems
 
-Every published system that a row of the vocabulary names, by the arXiv number of its source. The
-file of a part says where it departs from its source, and why ([methods.md](methods.md)). What each
-row reached stands there as well; a row without a line in that table has not been run by the grid
-yet."""
+Every published system that a row of the vocabulary names, by the arXiv number of its source, or
+by its conference. The file of a part says where it departs from its source, and why
+([methods.md](methods.md)). What each row reached stands there as well; a row without a line in that
+table has not been run by the grid yet."""
 
 
 def page() -> str:
@@ -84,14 +99,14 @@ def page() -> str:
 
 
 def _rows(named: list[tuple[str, str, str | None]]) -> Iterator[tuple[str, ...]]:
-    """Yield a table row for each part whose note names a paper, sorted by the paper's number."""
+    """Yield a table row for each part whose note names a paper, sorted by its source."""
     sourced = []
     for name, parts, note in named:
-        numbers = NUMBER.findall(note or "")
-        if numbers:
-            sourced.append((numbers[0], name, parts, note or ""))
-    for number, name, parts, note in sorted(sourced):
-        yield _linked(number), code(name), cell(parts), cell(note)
+        sources = NUMBER.findall(note or "") or VENUE.findall(note or "")
+        if sources:
+            sourced.append((sources[0], name, parts, note or ""))
+    for source, name, parts, note in sorted(sourced):
+        yield _linked(source), code(name), cell(parts), cell(note)
 
 
 def _linked(source: str) -> str:

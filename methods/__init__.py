@@ -166,7 +166,8 @@ def merger(name: str, params: Mapping[str, Any], start: str, deploy: str) -> Mer
     own = {key: value for key, value in params.items() if key not in RESERVED}
     if averages_steps(name):
         share = partial(module.share, **own)
-        share(1)
+        lengths = (1,) if "steps" in signature(share).parameters else ()
+        share(1, *lengths)
         over = start_over = STEPS
         merging = Merging(share=share, restart=params.get("restart", True))
     else:

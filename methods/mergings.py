@@ -22,8 +22,9 @@ an average kept in half precision loses small changes. Results are rounded to th
 and tensors that are not floating point are theta_t's.
 
 A file with a rule `share` instead of a technique averages within a task, over steps: average +=
-share (theta - average). The average is of the weights in use, so it is the same under every tuning;
-it costs one more model on the device.
+share (theta - average). A rule whose second argument is `steps` is told how many the task takes.
+The average is of the weights in use, so it is the same under every tuning; it costs one more model
+on the device.
 """
 
 import hashlib
@@ -55,7 +56,7 @@ class Merging:
     # Its running form; None where it has none
     folding: Folding | None = None
     # The share of the new average that the weights after a step (from 1) take; 0 changes nothing
-    share: Callable[[int], float] | None = None
+    share: Callable[..., float] | None = None
     # What the next task starts from: a word of OVER, or STEPS; None: unmerged weights
     start: str | None = None
     # What is deployed, likewise
@@ -65,6 +66,8 @@ class Merging:
     restart: bool = True
     _average: dict[str, Tensor] = field(default_factory=dict)
     _taken: int = 0
+    # The steps that the present task takes
+    _steps: int = 0
 
     @property
     def asked(self) -> set[str]:
@@ -139,13 +142,14 @@ class Merging:
 
     # ------------------------------------------------ over steps
 
-    def begin(self, model: nn.Module) -> None:
+    def begin(self, model: nn.Module, steps: int = 0) -> None:
         """Start a task's average, or continue that of earlier tasks, before the tuning's `begin`.
 
-        The model is the plain CLIP that the task starts from.
+        The model is the plain CLIP that the task starts from, `steps` how many the task takes.
         """
         if self.share is None:
             return
+        self._steps = steps
         device = next(model.parameters()).device
         if self.restart or not self._average:
             start = wide(model.state_dict())
@@ -162,7 +166,8 @@ class Merging:
         if self.share is None:
             return
         self._taken += 1
-        share = self.share(self._taken)
+        lengths = (self._steps,) if "steps" in signature(self.share).parameters else ()
+        share = self.share(self._taken, *lengths)
         if share:
             now = used()
             for name, average in self._average.items():

@@ -14,6 +14,8 @@ warm-up the tasks after the first have: true the same, false none
 import math
 from dataclasses import dataclass
 
+from methods.curve_shapes import between, cooldown_steps, half_cosine, share_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
@@ -41,7 +43,7 @@ def cosine(
     warm = _warmup(at, _of_task(at, warmup, rewarm), floor=floor)
     if at.step < warm:
         return _warmed(at, warm, 1.0)
-    return _between(floor, 1.0, _half_cosine(at.step - warm + 1, at.steps - warm))
+    return between(floor, 1.0, half_cosine(at.step - warm + 1, at.steps - warm))
 
 
 def cosine_autoregressive(at: Position, *, warmup: float = 0.1, floor: float = 0.001) -> float:
@@ -53,7 +55,7 @@ def cosine_autoregressive(at: Position, *, warmup: float = 0.1, floor: float = 0
     peak = _recovered_peak(at, warm, floor)
     if at.step < warm:
         return _warmed(at, warm, peak)
-    return _between(floor, peak, _half_cosine(at.step - warm + 1, at.steps - warm))
+    return between(floor, peak, half_cosine(at.step - warm + 1, at.steps - warm))
 
 
 def cosine_dynamic(at: Position, *, warmup: float = 0.1, floor: float = 0.001) -> float:
@@ -79,7 +81,7 @@ def cosine_open_clip(at: Position, *, warmup: float = 0.1, rewarm: bool | float 
     warm = _warmup(at, _of_task(at, warmup, rewarm))
     if at.step < warm:
         return _warmed(at, warm, 1.0)
-    return _half_cosine(at.step - warm, at.steps - warm)
+    return half_cosine(at.step - warm, at.steps - warm)
 
 
 def rsqrt(
@@ -95,7 +97,7 @@ def rsqrt(
     The cooldown is linear, and the last step reaches 0.
     """
     warm = _warmup(at, warmup, floor=floor)
-    cool = _cooldown(at.steps, cooldown)
+    cool = cooldown_steps(at.steps, cooldown)
     if not rewarm and at.task > 1:
         return _cooled(at, cool, _rsqrt(floor, 1.0, warm, at.step + warm))
     return _rsqrt_task(at, warm, cool, floor, 1.0)
@@ -117,8 +119,8 @@ def rsqrt_autoregressive(
     share = 1.0
     if before:
         share = min(1.0, math.sqrt(max(at.task * warm, 1) / max(before * at.steps + warm, 1)))
-    peak = _between(floor, 1.0, share)
-    return _rsqrt_task(at, warm, _cooldown(at.steps, cooldown), floor, peak)
+    peak = between(floor, 1.0, share)
+    return _rsqrt_task(at, warm, cooldown_steps(at.steps, cooldown), floor, peak)
 
 
 def rsqrt_continued(
@@ -133,13 +135,13 @@ def rsqrt_continued(
     That decay is computed without the cooldowns and warm-ups in between.
     """
     warm = _warmup(at, warmup, floor=floor)
-    cool = _cooldown(at.steps, cooldown)
+    cool = cooldown_steps(at.steps, cooldown)
     before = at.task - 1
     share = 1.0
     if before:
         seen = before * (at.steps - cool) - (before - 1) * warm
         share = min(1.0, math.sqrt(max(warm, 1) / max(seen, 1)))
-    return _rsqrt_task(at, warm, cool, floor, _between(floor, 1.0, share))
+    return _rsqrt_task(at, warm, cool, floor, between(floor, 1.0, share))
 
 
 def rsqrt_recovered(
@@ -156,7 +158,7 @@ def rsqrt_recovered(
     jumps: at 100 steps a task, the second one warms up to 0.251 and goes on from 0.334.
     """
     warm = _warmup(at, warmup, floor=floor)
-    cool = _cooldown(at.steps, cooldown)
+    cool = cooldown_steps(at.steps, cooldown)
     seen = (at.task - 1) * max(at.steps - cool - warm, 0)
     if at.step < warm:
         return _warmed(at, warm, _rsqrt(floor, 1.0, warm, 2 * seen))
@@ -176,10 +178,49 @@ def wsd(
     As in https://arxiv.org/abs/2404.06395.
     """
     warm = _warmup(at, _of_task(at, warmup, rewarm), floor=floor)
-    cool = _cooldown(at.steps, cooldown)
+    cool = cooldown_steps(at.steps, cooldown)
     if at.step < warm:
         return _warmed(at, warm, 1.0)
-    return _between(floor, 1.0, _cooled(at, cool, 1.0))
+    return between(floor, 1.0, _cooled(at, cool, 1.0))
+
+
+def infinite(
+    at: Position,
+    *,
+    warmup: float = 0.1,
+    decay: float = 0.3,
+    level: float = 0.5,
+    cooldown: float = 0.1,
+    floor: float = 0.001,
+) -> float:
+    """Return the infinite schedule: a level for all tasks, and an exponential fall to deploy at.
+
+    The first task warms up, and falls along half a cosine over a share `decay` of its steps to
+    `level`, where it and all later tasks stay. Each task ends by a cooldown to `floor`. The next
+    one is to begin where that cooldown began: with merging `before_cooldown`, start `merged` and
+    deploy `last`. (https://arxiv.org/abs/2503.02844, which calls the fall to the level a cooldown
+    and the last one annealing; the lengths of the parts are to be tuned.) A floor of 0 is reached
+    at once.
+    """
+    if not 0 < level <= 1 or not 0 <= decay <= 1:
+        raise ValueError(
+            "infinite takes level, a fraction of the peak learning rate above 0 and at most 1, and "
+            f"decay, a fraction of the first task's steps, in [0, 1], not {level} and {decay}"
+        )
+    warm = _warmup(at, _of_task(at, warmup, False), floor=floor)
+    if at.step < warm:
+        return _warmed(at, warm, 1.0)
+    falling = share_of(at.steps, decay) if at.task == 1 else 0
+    begin = at.steps - cooldown_steps(at.steps, cooldown)
+    # The cooldown falls from where the curve would be at its first step
+    since = max(min(at.step, begin) - warm, 0)
+    value = level
+    if since < falling:
+        value = between(level, 1.0, half_cosine(since + 1, falling))
+    if at.step < begin:
+        return value
+    fall: float = min(1.0, floor / value) ** ((at.step - begin + 1) / (at.steps - begin))
+    return value * fall
 
 
 def _of_task(at: Position, warmup: float, rewarm: bool | float) -> float:
@@ -207,23 +248,7 @@ def _warmup(at: Position, warmup: float, *, floor: float = 0.0) -> int:
             "warmup is a fraction of the task's steps, in [0, 1], or a whole number of steps "
             f"above 1, not {warmup}"
         )
-    return _share(at.steps, warmup)
-
-
-def _cooldown(steps: int, cooldown: float) -> int:
-    """Return the steps of a task's cooldown.
-
-    Raises:
-        ValueError: `cooldown` is not a fraction.
-    """
-    if not 0 <= cooldown <= 1:
-        raise ValueError(f"cooldown is a fraction of the task's steps, in [0, 1], not {cooldown}")
-    return _share(steps, cooldown)
-
-
-def _share(steps: int, fraction: float) -> int:
-    """Return a fraction of the steps, rounded up; 0.07 * 100 = 7.000000000000001 counts as 7."""
-    return math.ceil(round(fraction * steps, 9))
+    return share_of(at.steps, warmup)
 
 
 def _rsqrt_task(at: Position, warm: int, cool: int, floor: float, peak: float) -> float:
@@ -235,7 +260,7 @@ def _rsqrt_task(at: Position, warm: int, cool: int, floor: float, peak: float) -
 
 def _rsqrt(floor: float, peak: float, warm: int, step: int) -> float:
     """Return the decay at a step, at most the peak."""
-    return _between(floor, peak, min(1.0, math.sqrt(max(warm, 1) / max(step, 1))))
+    return between(floor, peak, min(1.0, math.sqrt(max(warm, 1) / max(step, 1))))
 
 
 def _cooled(at: Position, cool: int, value: float) -> float:
@@ -248,18 +273,8 @@ def _recovered_peak(at: Position, warm: int, floor: float) -> float:
     """Return the peak of a task, read off one half cosine over all tasks so far."""
     if at.task == 1 or at.steps <= warm:
         return 1.0
-    share = _half_cosine((at.task - 1) * (at.steps - warm) + 1, at.task * (at.steps - warm))
-    return _between(floor, 1.0, share)
-
-
-def _half_cosine(step: int, steps: int) -> float:
-    """Return the fall from 1 to 0 along half a cosine."""
-    return (1 + math.cos(math.pi * step / steps)) / 2
-
-
-def _between(floor: float, peak: float, share: float) -> float:
-    """Interpolate between the floor and the peak; `share` is 0 at the floor."""
-    return floor + share * (peak - floor)
+    share = half_cosine((at.task - 1) * (at.steps - warm) + 1, at.task * (at.steps - warm))
+    return between(floor, 1.0, share)
 
 
 def _warmed(at: Position, warm: int, peak: float) -> float:

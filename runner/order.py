@@ -28,10 +28,14 @@ from schema.words import nearest
 NEEDED_OPTION = {
     "easy_to_hard": "backbone",
     "similarity": "backbone",
+    "edge_easy": "backbone",
+    "edge_hard": "backbone",
     "frequency": "pool",
 }
 # The orderings that look at a number of images of each concept
 TAKES_PAIRS = ("easy_to_hard",)
+# The orderings that depend on how many tasks the order is cut into
+TAKES_TASKS = ("edge_easy", "edge_hard")
 SHOWN_NAMES = 10
 DATASET = (
     "SELECT to_json({name: name, format: format, location: location, params: params, kind: kind, "
@@ -82,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--by", required=True, metavar="ORDERING", help=orderings)
     add(
         "--backbone",
-        help="whose zero-shot accuracy (easy_to_hard) or text embeddings (similarity) decide",
+        help="whose zero-shot accuracy (easy_to_hard) or text embeddings (similarity, edge_hard, "
+        "edge_easy) decide",
     )
     add("--pool", metavar="DATASET", help="whose captions the concepts are counted in (frequency)")
     add(
@@ -204,6 +209,8 @@ def _source(options: argparse.Namespace) -> str:
         words += [f"--{option}", getattr(options, option)]
     if options.by in TAKES_PAIRS:
         words += ["--pairs", str(options.pairs)]
+    if options.by in TAKES_TASKS and options.tasks is not None:
+        words += ["--tasks", str(options.tasks)]
     if options.reverse:
         words.append("--reverse")
     return " ".join(words)

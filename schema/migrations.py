@@ -87,7 +87,7 @@ MIGRATIONS = [
         9,
         "how a backbone was pretrained, ensembles as a deploy rule, what trials deployed is "
         "measured later, tags and remarks of people, suites that keep their items, results of runs "
-        "made elsewhere",
+        "made elsewhere, shares of a mixture segment by segment",
         {"backbone": PRETRAINED},
     ),
 ]

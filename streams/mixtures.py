@@ -8,7 +8,7 @@ So the state of a mixture is a few counters, and a restored mixture continues ex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,45 +21,20 @@ from streams.batch_images import HostImages, Request
 from streams.decoding import opened, placed
 from streams.formats._shard_pairs import ShardPairs
 from streams.pictures import Crop
-from streams.pools import Drawn, MixtureError, Portion, all_of, expect, pool_of, runs_of
+from streams.pools import (
+    Drawn,
+    LanePool,
+    MixtureError,
+    Portion,
+    all_of,
+    expect,
+    pool_of,
+    runs_of,
+)
 from streams.seeds import seed_of
+from streams.shares import Counts, Segments, shares
 
 AS_THEY_ARE = Augmentation()
-
-
-class Counts(NamedTuple):
-    """The numbers of pairs of each source in a batch."""
-
-    update: int
-    buffer: int
-    pretraining: int
-
-
-def shares(mixture: Mapping[str, Any], batch_pairs: int, task: int) -> Counts:
-    """Return the number of pairs of each source in a batch of `task`, counted from 1.
-
-    Each share is rounded down, then one more pair goes to pretraining, update and buffer in turn
-    until the batch is full. In the first task the buffer is empty: its pairs are split evenly
-    between the other two, or go to the update where there is no pretraining. (FoMo-in-Flux: 512
-    pairs at .33/.34/.33 are 169 pretraining, 175 update, 168 buffer, and 253, 259, 0 at first.)
-    """
-    by_source = {
-        "pretraining": mixture["pretraining_share"],
-        "update": mixture["update_share"],
-        "buffer": mixture["buffer_share"],
-    }
-    counts = {name: int(share * batch_pairs + 1e-9) for name, share in by_source.items()}
-    drawn = [name for name, share in by_source.items() if share > 0]
-    for turn in range(batch_pairs - sum(counts.values())):
-        counts[drawn[turn % len(drawn)]] += 1
-    if task == 1:
-        half = 0
-        if counts["pretraining"]:
-            half = counts["buffer"] // 2
-        counts["pretraining"] += half
-        counts["update"] += counts["buffer"] - half
-        counts["buffer"] = 0
-    return Counts(counts["update"], counts["buffer"], counts["pretraining"])
 
 
 class Mixture:
@@ -85,21 +60,30 @@ class Mixture:
         self.augmentation, self.device = augmentation, device
         self.host = HostImages(augmentation)
         self.task = self.drawn = 0
+        # The numbers of pairs in the batch that was drawn last
         self.counts = Counts(0, 0, 0)
+        self.segments = Segments([self.counts])
         self.pools: list[Drawn] = []
 
     def begin(
-        self, task: int, update: Sequence[Portion], earlier: Sequence[Sequence[Portion]]
+        self,
+        task: int,
+        update: Sequence[Portion],
+        earlier: Sequence[Sequence[Portion]],
+        steps: int | None = None,
     ) -> None:
         """Begin a task, counted from 1: `update` are its pairs, `earlier` those of tasks before it.
 
+        It takes `steps` batches, which a mixture with segments must know.
+
         Raises:
-            MixtureError: a source that the batch needs is empty.
+            MixtureError: a source that the batch needs is empty, or segments cannot be cut.
             BufferError: the buffer's settings are invalid.
         """
         self.task, self.drawn = task, 0
         self.host.begin()
         self.counts = shares(self.mixture, self.batch_pairs, task)
+        self.segments = Segments.of(self.mixture, self.batch_pairs, task, steps)
         everything = list[Portion]()
         if self.pretraining is not None:
             everything.append((self.pretraining, all_of(self.pretraining)))
@@ -118,6 +102,7 @@ class Mixture:
             # Checked at the task's beginning instead of at its first batch.
             if count and not len(pool):
                 raise _nothing_to_draw(self.mixture["name"], task, f"{count} {name}")
+        _check_segments(self.mixture["name"], self.segments, self.pools)
 
     def draw(self, part: slice | None = None) -> Draw:
         """Return the next batch, with update, buffer and pretraining pairs in this order."""
@@ -127,6 +112,7 @@ class Mixture:
         """Choose the pairs of the next batch, and advance the cursor."""
         # Every process advances all pools, so that cursors do not depend on the part it reads.
         chosen = list[Portion]()
+        self.counts = self.segments.at(self.drawn)
         for pool, count in zip(self.pools, self.counts, strict=True):
             chosen += pool.draw(count)
         self.drawn += 1
@@ -135,7 +121,7 @@ class Mixture:
     def opened(self, chosen: Sequence[Portion], part: slice | None = None) -> list[Any]:
         """Return each portion's images before a device decodes them, for `read` in any process."""
         expect(self.pools, self.counts, part or slice(0, self.batch_pairs))
-        return [opened(pairs, mine, crops) for pairs, mine, crops in self._asked(chosen, part)]
+        return [opened(pairs, mine, crops) for pairs, mine, crops in _asked(self, chosen, part)]
 
     def read(
         self,
@@ -170,22 +156,11 @@ class Mixture:
         shared: bool,
     ) -> Tensor:
         """Return (n, 3, P, P) uint8 of a part of the batch."""
-        requests = list(self._asked(chosen, part))
+        requests = list(_asked(self, chosen, part))
         if self.device is None:
             return self.host.read(requests, shared)
         each = zip(requests, ahead or self.opened(chosen, part), strict=True)
         return torch.cat([placed(*request, decoded, self.device) for request, decoded in each])
-
-    def _asked(self, chosen: Sequence[Portion], part: slice | None) -> Iterator[Request]:
-        """Yield whose images are of a part of the batch, which of them, and how they are cut."""
-        place = _beginning(part)
-        seed = partial(seed_of, self.seed, "crop", self.task, self.drawn - 1)
-        crops = partial(_crops, self.augmentation, seed)
-        for (pairs, indices), own in zip(chosen, self.owned(chosen, part), strict=True):
-            mine = indices[own]
-            if len(mine):
-                yield pairs, mine, crops(range(place, place + len(mine)))
-            place += len(mine)
 
     def owned(self, chosen: Sequence[Portion], part: slice | None) -> list[slice]:
         """Return which rows of each portion are of a part of the batch."""
@@ -207,9 +182,34 @@ class Mixture:
                 f"the state is of task {state['task']}, the mixture is in task {self.task}"
             )
         self.drawn = state["drawn"]
+        self.counts = self.segments.at(max(self.drawn - 1, 0))
         self.host.load_state(state)
         for pool, stood in zip(self.pools, state["pools"], strict=True):
             pool.load_state(stood)
+
+
+def _asked(mixture: Mixture, chosen: Sequence[Portion], part: slice | None) -> Iterator[Request]:
+    """Yield whose images are of a part of the batch, which of them, and how they are cut."""
+    place = _beginning(part)
+    seed = partial(seed_of, mixture.seed, "crop", mixture.task, mixture.drawn - 1)
+    crops = partial(_crops, mixture.augmentation, seed)
+    for (pairs, indices), own in zip(chosen, mixture.owned(chosen, part), strict=True):
+        mine = indices[own]
+        if len(mine):
+            yield pairs, mine, crops(range(place, place + len(mine)))
+        place += len(mine)
+
+
+def _check_segments(name: str, segments: Segments, pools: Sequence[Drawn]) -> None:
+    """Refuse segments of a task of unknown length, or of streams of shards."""
+    if len(segments.counts) == 1:
+        return
+    if not segments.steps or any(isinstance(pool, LanePool) for pool in pools):
+        raise MixtureError(
+            f"mixture {name!r}: segments are pieces of a task whose steps are known, drawn from "
+            "tables of pairs and not from a stream of shards (lanes). Take a mixture without "
+            "segments, or datasets without lanes"
+        )
 
 
 def _owned(chosen: Sequence[Portion], part: slice) -> list[slice]:

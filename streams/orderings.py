@@ -3,15 +3,16 @@
 Each takes N concepts and data on each of them, and returns their indices in the order of arrival,
 (N,) int64. The result does not depend on the order of the input: ties are broken by name (dataset,
 then class), and random orders shuffle the sorted names. The orders are those of FoMo-in-Flux
-(https://arxiv.org/abs/2408.14471), whose own code for them is not public; a reverse order is
-`order[::-1]`.
+(https://arxiv.org/abs/2408.14471), whose own code for them is not public, and the extreme ones of
+EDGE (https://arxiv.org/abs/2509.22580); a reverse order is `order[::-1]`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from streams.tasks import Concept
+from streams.extremes import chained
+from streams.tasks import Concept, chunks
 
 # Similarities that differ by less count as equal, so that every machine makes the same chain.
 DECIMALS = 6
@@ -89,6 +90,34 @@ def dataset(concepts: Sequence[Concept], years: Sequence[int | None], seed: int)
     # A stable sort of shuffled concepts leaves the concepts of one dataset shuffled.
     shuffled = random(concepts, seed)
     return shuffled[np.argsort(rank[shuffled], kind="stable")]
+
+
+def edge_hard(concepts: Sequence[Concept], embeddings: np.ndarray, tasks: int) -> np.ndarray:
+    """Order concepts for little similarity between tasks: EDGE's hard extreme.
+
+    `embeddings` are (N, D), of unit norm, and `tasks` is how many the order will be cut into. Each
+    task is of concepts that are alike, and comes after those that it resembles least.
+    """
+    return _extreme(concepts, embeddings, tasks, hard=True)
+
+
+def edge_easy(concepts: Sequence[Concept], embeddings: np.ndarray, tasks: int) -> np.ndarray:
+    """Order concepts for much similarity between tasks: EDGE's easy extreme.
+
+    It takes what `edge_hard` takes. Each task is of concepts that are unlike, and comes after those
+    that it resembles most.
+    """
+    return _extreme(concepts, embeddings, tasks, hard=False)
+
+
+def _extreme(
+    concepts: Sequence[Concept], embeddings: np.ndarray, tasks: int, hard: bool
+) -> np.ndarray:
+    """Return one of the two extreme orders."""
+    names = _named(concepts)
+    units = np.asarray(embeddings)[names]
+    sizes = [len(chunk) for chunk in chunks(concepts, tasks)]
+    return names[chained(np.round(units @ units.T, DECIMALS), sizes, hard)]
 
 
 def _named(concepts: Sequence[Concept]) -> np.ndarray:

@@ -12,7 +12,8 @@ takes each model in once. A file that has it needs no `merge`; one that has both
 its keys allow a running form, returns None from `folding` for the others.
 
 A file may instead hold `share(step, *, key=default, ...)`, which averages weights over the steps of
-a task: it returns the share of the new average that the weights after a step (from 1) take.
+a task: it returns the share of the new average that the weights after a step (from 1) take. As
+`share(step, steps, *, ...)` it is also told how many steps the task takes.
 
 What is combined, and when, is the same for all of them: `methods/mergings.py`.
 """

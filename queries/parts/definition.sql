@@ -67,8 +67,8 @@ stream_definition AS (
     JOIN stream_datasets ON stream_datasets.stream = stream.name
 ),
 mixture_definition AS (
-    -- a policy that is NULL is left out: definitions from before there were policies stay what they
-    -- were
+    -- a policy or segments that are NULL are left out: definitions from before there were any stay
+    -- what they were
     SELECT mixture.name,
            json_merge_patch(to_json(
                                     {name: mixture.name, update_share: update_share,
@@ -77,7 +77,8 @@ mixture_definition AS (
                             pretraining_dataset: dataset_definition.definition,
                             buffer_pairs: buffer_pairs, selection: selection,
                             selection_params: selection_params}),
-                            json_object('buffer_policy', buffer_policy)) AS definition
+                            json_object('buffer_policy', buffer_policy, 'segments', segments))
+               AS definition
     FROM mixture
     LEFT JOIN dataset_definition ON dataset_definition.name = mixture.pretraining_dataset
 ),

@@ -71,7 +71,11 @@ def _ordered(request: Mapping[str, Any], concepts: Sequence[Concept]) -> tuple[O
         scores = accuracies(backbone, datasets, concepts, request["pairs"])
         return orderings.easy_to_hard(concepts, np.array(scores)), list(scores)
     embeddings = prompts(backbone, datasets, concepts, _classes(concepts, by))
-    order = orderings.similarity(concepts, embeddings, seed)
+    if by == "similarity":
+        order = orderings.similarity(concepts, embeddings, seed)
+    else:
+        extreme = orderings.edge_hard if by == "edge_hard" else orderings.edge_easy
+        order = extreme(concepts, embeddings, request["tasks"])
     return order, cosines_along(embeddings, order)
 
 

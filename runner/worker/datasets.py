@@ -23,8 +23,9 @@ from streams.decoding import decoder
 from streams.formats._files import Files
 from streams.formats._shard_pairs import ShardPairs
 from streams.loading import Loader
-from streams.mixtures import Mixture, shares
+from streams.mixtures import Mixture
 from streams.pools import Portion, all_of
+from streams.shares import shares
 from streams.tasks import Concept, chunks
 
 
@@ -129,7 +130,7 @@ class Datasets:
         # What is not drawn from is not opened: a stream may have years behind it
         if shares(mixture, batch_pairs, task).buffer:
             earlier = [self.portions(concepts) for concepts in self.tasks[: task - 1]]
-        batches.begin(task, self.portions(self.tasks[task - 1]), earlier)
+        batches.begin(task, self.portions(self.tasks[task - 1]), earlier, steps)
         return Loader(batches, self.workers, distributed.part(batch_pairs), steps)
 
     def portions(self, concepts: Sequence[Concept]) -> list[Portion]:

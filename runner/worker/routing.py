@@ -52,6 +52,7 @@ def _features(trial: Trial, task: int, pairs: int) -> Tensor:
         "buffer_share": 0.0,
         "pretraining_share": 0.0,
         "selection": "none",
+        "segments": None,
         "selection_params": {},
         "buffer_policy": None,
     }

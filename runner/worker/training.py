@@ -226,7 +226,7 @@ def _begin_parts(
         method.tuning.load_state_dict(options.state["method"]["tuning"])
     method.objective.begin(model, task)
     selector = selector_of(spec, model, task, options.has_values)
-    method.merging.begin(model)
+    method.merging.begin(model, task.steps)
     # The tuning comes last, because the other parts see the plain CLIP
     return selector, method.tuning.begin(model, task)
 

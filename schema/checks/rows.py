@@ -25,6 +25,7 @@ from schema.checks.parts import (
     names,
 )
 from schema.checks.preprocessing import Preprocessing, PreprocessingError
+from schema.checks.segments import check_segments
 from schema.words import nearest
 
 Row = Mapping[str, Any]
@@ -212,6 +213,7 @@ def check_mixture(row: Row) -> None:
     Raises:
         PartError: the message says what is wrong and what is allowed.
     """
+    check_segments(row)
     # Definitions older than buffer policies lack the column
     if row.get("buffer_policy") is not None:
         where = f"mixture {row['name']!r}, buffer_policy"

@@ -23,7 +23,14 @@ WAYS: tuple[str, ...] = ("image_to_text_r", "text_to_image_r", "r", "index_r", "
 WAYS += ("all_image_to_text_r", "all_text_to_image_r", "all_r")
 # The metrics of each kind of dataset; a test compares them with those that evals/ yields.
 METRICS: dict[str, tuple[str, ...]] = {
-    "classification": ("top1", "top5", "mean_per_class_recall", "fewshot4_top1", "fewshot16_top1"),
+    "classification": (
+        "top1",
+        "top5",
+        "mean_per_class_recall",
+        "fewshot4_top1",
+        "fewshot16_top1",
+        "divergence",
+    ),
     "retrieval": tuple(f"{name}{rank}" for name in WAYS for rank in RANKS),
     "captions": (),
 }

@@ -168,6 +168,13 @@ INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start
  'the slow weights of I-LoRA (arXiv 2402.18865), without its consistency loss')
 ON CONFLICT DO NOTHING;
 
+-- Every task ends by a cooldown, which is deployed; the next one goes on from before it. With a
+-- recipe whose schedule is infinite or wsd, and whose cooldown is the same.
+INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
+('infinite', 'before_cooldown', '{"cooldown": 0.1}', 'merged', 'last',
+ 'the cooled branch is deployed, training goes on from where it began (arXiv 2503.02844)')
+ON CONFLICT DO NOTHING;
+
 -- A stage after the task (repair).
 INSERT INTO method (name, repair, repair_params, note) VALUES
 ('fpf', 'fpf', '{"share": 0.05}',
@@ -306,7 +313,11 @@ INSERT INTO method (name, tuning, tuning_params, note) VALUES
  'updates between the smallest singular directions of each weight (arXiv 2510.21175)'),
 ('spu', 'spu', '{"share": 0.1}',
  'a tenth of the first matrix of each MLP, chosen by the gradient (arXiv 2308.12462); with a '
- || 'mixture that replays')
+ || 'mixture that replays'),
+('dns', 'dns', '{"input_min": 0.1, "output_min": 0}',
+ 'the two last projections, outside of what earlier pairs are compared by (arXiv 2503.14963)'),
+('dns_step', 'dns', '{"input_min": 0.1, "output_min": 0, "project_step": true}',
+ 'dns whose whole steps lie outside, whatever the optimizer is')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO method (name, tuning, tuning_params, objective, objective_params, note) VALUES
@@ -323,6 +334,24 @@ INSERT INTO method (name, tuning, tuning_params, objective, objective_params, no
  '{"contrastive": {"learn_temperature": false}, "gift": {"weight": 1, "alignment": 0.25, '
  || '"consolidation": 0}}',
  'a protected low-rank tuning with a teacher: what each adds to the other')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, objective, objective_params, note) VALUES
+('uer', 'uer', '{}',
+ 'new pairs are learned by angles, replayed ones by angles and norms (arXiv 2309.04081); needs '
+ || 'buffer_share > 0'),
+('ckc', 'contrastive+c_clip', '{"c_clip": {"weight": 1, "temperature": 0.07}}',
+ 'the consolidation of c_clip alone, under full fine-tuning')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, tuning, tuning_params, objective, objective_params, merging,
+    merging_params, "start", deploy, note) VALUES
+('c_clip', 'lora', '{"rank": 16, "alpha": 32, "targets": ["attn.in_proj_weight", '
+ || '"attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight"]}', 'contrastive+c_clip',
+ '{"c_clip": {"weight": 1, "temperature": 0.07}}', 'interpolate',
+ '{"weight": 0.5, "over": "running"}', 'merged', 'merged',
+ 'C-CLIP (ICLR 2025): low-rank updates, of which half is merged, and consolidation by contrast '
+ || 'with the earlier model')
 ON CONFLICT DO NOTHING;
 
 -- Merging over time, of 2024 and 2025: every task begins at the backbone, and all of them are merged

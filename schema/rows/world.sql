@@ -160,6 +160,18 @@ INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretra
 ('thirds_easy', 0.34, 0.33, 0.33, 'base', 'easy_reference', '{"filter_ratio": 0.5}', 'replay_thirds, the easier half of each draw')
 ON CONFLICT DO NOTHING;
 
+-- Shares that move within a task, by its quarters; their means are those of the mixtures above.
+INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, segments, note) VALUES
+('buffer_late', 0.5, 0.5, 0, NULL,
+ '[{"update": 0.8, "buffer": 0.2, "pretraining": 0}, {"update": 0.6, "buffer": 0.4, "pretraining": 0}, '
+ || '{"update": 0.4, "buffer": 0.6, "pretraining": 0}, {"update": 0.2, "buffer": 0.8, "pretraining": 0}]',
+ 'buffer_half, from mostly new to mostly earlier pairs'),
+('buffer_early', 0.5, 0.5, 0, NULL,
+ '[{"update": 0.2, "buffer": 0.8, "pretraining": 0}, {"update": 0.4, "buffer": 0.6, "pretraining": 0}, '
+ || '{"update": 0.6, "buffer": 0.4, "pretraining": 0}, {"update": 0.8, "buffer": 0.2, "pretraining": 0}]',
+ 'buffer_half, from mostly earlier to mostly new pairs')
+ON CONFLICT DO NOTHING;
+
 -- Where storage is bounded: thirds whose buffer holds 200 of up to 4,800 earlier pairs.
 INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, buffer_pairs, buffer_policy, note) VALUES
 ('thirds_reservoir_200', 0.34, 0.33, 0.33, 'base', 200, 'reservoir',
@@ -191,6 +203,7 @@ FROM (VALUES
     ('rsqrt_autoregressive', '{}', 'rsqrt_autoregressive', '{}', 'the peak falls along a square root over all tasks so far'),
     ('rsqrt_continued', '{}', 'rsqrt_continued', '{}', 'the peak is where the decay of the task before would be'),
     ('rsqrt_recovered', '{}', 'rsqrt_recovered', '{}', 'one decay over all tasks, with warm-ups and cooldowns cut in'),
+    ('infinite', '{}', 'infinite', '{}', 'one level for all tasks, each with a cooldown at its end (arXiv 2503.02844); with method infinite'),
     ('no_rewarming', '{}', 'cosine', '{"rewarm": false}', 'only the first task has a warm-up'),
     ('carried_on', '{"carry": true}', 'cosine', '{}', 'the optimizer goes on with what it remembers')
 ) AS recipes(name, optimizer_params, schedule, params, note)

@@ -5,7 +5,7 @@ The table `stream`, which is one of them, is in `schema.tables.streams` with wha
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Double, Integer
+from sqlalchemy import JSON, BigInteger, Double, Integer
 from sqlmodel import SQLModel
 
 from schema.tables.columns import column, constraint, json_columns, note, one_of, params
@@ -75,6 +75,7 @@ class Mixture(SQLModel, table=True):
             "buffer_share above 0",
         ),
         *json_columns("mixture", "OBJECT", "selection_params"),
+        *json_columns("mixture", "ARRAY", "segments"),
     )
     name: str = column("the word a trial uses", key=True)
     update_share: float = column("share of a batch that are the task's own pairs", Double)
@@ -100,6 +101,12 @@ class Mixture(SQLModel, table=True):
     selection: str = column("how pairs are chosen among candidates", default="'none'")
     selection_params: dict[str, Any] = params(
         "hyperparameters of the selection; its dataclass fields are the keys"
+    )
+    segments: list[Any] | None = column(
+        "shares of each of the equal pieces of a task, whose means are the shares above: "
+        '[{"update": 0.5, "buffer": 0.5, "pretraining": 0}, ...]; NULL: one piece',
+        JSON,
+        nullable=True,
     )
     note: str | None = note()
 

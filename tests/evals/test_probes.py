@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evals
-from evals import TestSet, fewshot
+from evals import TestSet, divergence, fewshot
 from runner.worker import backbone as backbones
 from runner.worker.evaluation import MetricError, SuiteTests, Untouched, measure_suite
 from runner.worker.suites import load_shots
@@ -18,7 +18,7 @@ from tests.evals.test_evals import Table, pixels, unit
 from tests.filled import Filled
 
 KNOWN = {
-    "classification": fewshot.PROBES,
+    "classification": (*fewshot.PROBES, *divergence.PROBES),
     "retrieval": ("index_r1", "index_r5", "index_shifted_r1", "index_shifted_r5"),
 }
 
@@ -190,6 +190,31 @@ def test_the_untouched_backbone_on_its_own_index_scores_what_it_does_now() -> No
         ValueError, match="index_r1 compares with the untouched backbone, and none was given"
     ):
         dict(evals.measure(model, test, ["index_r5"]))
+
+
+def test_divergence_is_the_formula_by_numpy() -> None:
+    """At CLIP's bound of the temperature; 0 for the untouched backbone itself."""
+    rng = np.random.default_rng(0)
+    names = [f"class {n}" for n in range(4)]
+    models = []
+    for away in (0.0, 0.1):
+        noise = away * rng.normal(size=(16, 4))
+        images = unit(np.eye(4)[np.arange(12) % 4] / 10 + 1 + noise[:12])
+        texts = unit(np.eye(4) + 6 + noise[12:])
+        models.append(Table(images, dict(zip(names, texts, strict=True))))
+    test = TestSet("d", "classification", names, [], pixels(12), np.arange(12) % 4, [])
+    before, now = models
+    with pytest.raises(ValueError, match="divergence compares with the untouched backbone"):
+        dict(evals.measure(now, test, divergence.PROBES))
+    test.untouched = before
+    logs = []
+    for model in models:
+        scores = 100 * model.images @ np.stack([model.texts[name] for name in names]).T
+        logs.append(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
+    expected = (np.exp(logs[0]) * (logs[0] - logs[1])).sum(axis=1).mean()
+    found = dict(evals.measure(now, test, divergence.PROBES))["divergence"]
+    assert 0.01 < found < 0.99 and -np.log1p(-found) == pytest.approx(expected, rel=1e-4)
+    assert dict(evals.measure(before, test, divergence.PROBES))["divergence"] == 0
 
 
 def test_the_untouched_backbone_is_put_in_and_taken_out_again() -> None:

@@ -221,6 +221,7 @@ CREATE TABLE mixture (
     buffer_policy VARCHAR,
     selection VARCHAR DEFAULT 'none' NOT NULL,
     selection_params JSON DEFAULT '{}' NOT NULL,
+    segments JSON,
     note VARCHAR,
     PRIMARY KEY (name),
     CONSTRAINT mixture_shares CHECK (update_share >= 0 AND buffer_share >= 0 AND pretraining_share >= 0 AND abs(update_share + buffer_share + pretraining_share - 1) < 1e-9),
@@ -229,6 +230,7 @@ CREATE TABLE mixture (
     CONSTRAINT mixture_buffer_pairs CHECK (buffer_pairs IS NULL OR buffer_pairs > 0),
     CONSTRAINT mixture_buffer_policy CHECK (buffer_policy IS NULL OR (buffer_pairs IS NOT NULL AND buffer_share > 0)),
     CONSTRAINT mixture_selection_params CHECK (json_type(selection_params) = 'OBJECT'),
+    CONSTRAINT mixture_segments CHECK (json_type(segments) = 'ARRAY'),
     FOREIGN KEY(pretraining_dataset) REFERENCES dataset (name)
 );
 
@@ -251,6 +253,8 @@ COMMENT ON COLUMN mixture.buffer_policy IS 'what a bounded buffer keeps: a funct
 COMMENT ON COLUMN mixture.selection IS 'how pairs are chosen among candidates';
 
 COMMENT ON COLUMN mixture.selection_params IS 'hyperparameters of the selection; its dataclass fields are the keys';
+
+COMMENT ON COLUMN mixture.segments IS 'shares of each of the equal pieces of a task, whose means are the shares above: [{"update": 0.5, "buffer": 0.5, "pretraining": 0}, ...]; NULL: one piece';
 
 COMMENT ON COLUMN mixture.note IS 'for people';
 

@@ -226,7 +226,7 @@ def averaged(
         tuning(how),
         objective_of("contrastive"),
     )
-    made.begin(model)
+    made.begin(model, steps)
     seen = [snapshot(model)]
     torch.manual_seed(0)
     what.begin(model, task(1, steps))
@@ -300,6 +300,15 @@ def test_every_k_is_the_mean_of_the_start_and_of_every_kth_step(how: str) -> Non
         torch.testing.assert_close(tensor.double(), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("how", ["full", "lora"])
+def test_before_cooldown_is_the_weights_in_use_when_the_cooldown_begins(how: str) -> None:
+    for cooldown, step_before in ((0.3, 4), (0.0, 6), (1.0, 0)):
+        made, seen = averaged("before_cooldown", how, {"cooldown": cooldown}, 6)
+        merged = made.merge("steps", [seen[0], seen[-1]])
+        expected = seen[step_before]
+        assert not [name for name in merged if not torch.equal(merged[name], expected[name])]
+
+
 def test_an_average_begins_anew_or_is_carried() -> None:
     one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     for restart in (True, False):
@@ -356,9 +365,9 @@ CASES = {
         "merging_params": {"decay": 0.9, "restart": False},
         "start": "last",
     },
-    "every step, anew, deployed last": {
-        "merging": "every_k",
-        "merging_params": {"every": 1},
+    "begun from before the cooldown, deployed last": {
+        "merging": "before_cooldown",
+        "merging_params": {"cooldown": 0.5},
         "deploy": "last",
     },
 }
@@ -418,7 +427,7 @@ def test_a_folder_keeps_what_a_merging_asks_for_and_no_more(undisturbed: dict[st
     assert found["all deployed, running begun from"] == sorted(
         [deployed, "task-0004.running.safetensors", *lasts]
     )
-    assert found["every step, anew, deployed last"] == [deployed]
+    assert found["begun from before the cooldown, deployed last"] == [deployed]
     assert found["all, in a running form"] == [deployed, "task-0004.folded.safetensors"]
     held = done_tasks(
         [RunFolder(undisturbed["all deployed, running begun from"] / "000001" / "01")]

@@ -212,7 +212,7 @@ def test_every_value_is_that_of_the_published_code(name: str) -> None:
 
 
 def test_the_table_holds_every_schedule_of_the_published_code() -> None:
-    assert set(NAMES) - set(TABLE) == {"constant", "cosine_open_clip", "wsd"}
+    assert set(NAMES) - set(TABLE) == {"constant", "cosine_open_clip", "infinite", "wsd"}
 
 
 def test_dynamic_is_the_tail_of_one_long_cosine() -> None:
@@ -229,6 +229,18 @@ def test_wsd_is_warm_stable_and_down() -> None:
     values = task_of("wsd", 100, 1, warmup=0.1, cooldown=0.2, floor=0.1)
     assert values[9:80] == [1.0] * 71
     assert values[80:] == pytest.approx([0.1 + 0.9 * (19 - n) / 20 for n in range(20)])
+
+
+def test_infinite_is_its_formula() -> None:
+    """Warm-up, half a cosine to the level, the level, and an exponential fall to the floor."""
+    keys = {"warmup": 0.1, "decay": 0.2, "level": 0.4, "cooldown": 0.25, "floor": 0.01}
+    first, later = (task_of("infinite", 100, task, **keys) for task in (1, 3))
+    assert first[:10] == pytest.approx([(n + 1) / 10 for n in range(10)])
+    cosine = [0.4 + 0.6 * (1 + math.cos(math.pi * n / 20)) / 2 for n in range(1, 21)]
+    assert first[10:30] == pytest.approx(cosine)
+    assert first[30:75] == [0.4] * 45 and later[:75] == [0.4] * 75
+    fall = [0.4 * (0.01 / 0.4) ** (n / 25) for n in range(1, 26)]
+    assert first[75:] == pytest.approx(fall) and later[75:] == pytest.approx(fall)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +267,8 @@ def test_one_step_is_a_whole_task() -> None:
         (lambda: schedules.constant(at(0, 5, 1), warmup=-0.1), r"warmup is a fraction.*not -0.1"),
         (lambda: schedules.cosine(at(0, 5, 1), floor=2.0), r"floor is a fraction.*not 2.0"),
         (lambda: schedules.wsd(at(0, 5, 1), cooldown=2.0), r"cooldown is a fraction.*not 2.0"),
+        (lambda: schedules.infinite(at(0, 5, 1), level=0.0), r"infinite takes level, a fraction"),
+        (lambda: schedules.infinite(at(0, 5, 1), decay=2.0), r"decay, a fraction of the first"),
         (lambda: schedules.rsqrt(at(0, 5, 1), floor=-1.0), r"floor is a fraction.*not -1.0"),
         (
             lambda: schedules.cosine(at(5, 5, 1)),

@@ -66,6 +66,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> dic
     }
     absent = (
         ("buffer_policy", None),
+        ("segments", None),
         ("compute_params", {}),
         ("preprocessing", {}),
         ("costs", "counted"),
@@ -133,25 +134,28 @@ def test_an_ensemble_crosses_and_none_leaves_the_text_as_it_was(
         connection.execute("ROLLBACK")
 
 
-def test_a_buffer_policy_crosses_and_none_leaves_the_text_as_it_was(
+def test_a_policy_and_segments_cross_and_none_leave_the_text_as_it_was(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
+    pieces = [{"update": u, "buffer": 1 - u, "pretraining": 0} for u in (0.25, 0.75)]
+    rows = (("kept", "reservoir", json.dumps(pieces)), ("drawn", None, None))
     connection.execute("BEGIN")
     try:
-        for trial, (name, policy) in enumerate((("kept", "reservoir"), ("drawn", None)), 2):
+        for trial, row in enumerate(rows, 2):
             connection.execute(
-                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy) "
-                "VALUES (?, 0.5, 0.5, 0, 10, ?)",
-                [name, policy],
+                "INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, buffer_pairs, buffer_policy, segments) "
+                "VALUES (?, 0.5, 0.5, 0, 10, ?, ?)",
+                row,
             )
             connection.execute(
                 "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
                 "VALUES (?, 'b', 's', ?, 'finetune', 'r', 'g', 1)",
-                [trial, name],
+                [trial, row[0]],
             )
         kept, drawn = (Resolver(connection, [trial]).resolve(trial) for trial in (2, 3))
         assert kept[0].mixture["buffer_policy"] == "reservoir"
-        assert "buffer_policy" not in drawn[1]
+        assert kept[0].mixture["segments"] == pieces
+        assert "buffer_policy" not in drawn[1] and "segments" not in drawn[1]
     finally:
         connection.execute("ROLLBACK")
 

@@ -1,6 +1,7 @@
 """Every order of concepts: a permutation that the order of the input has no say in, by hand, and from the command into the catalog."""
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -28,10 +29,13 @@ KNOWN: dict[str, Callable[[int], Any]] = {  # what each function is told of n co
     "easy_to_hard": lambda n: np.arange(n) % 3 / 3,
     "frequency": lambda n: np.arange(n) % 4,
     "similarity": lambda n: np.eye(5)[np.arange(n) % 5],
+    "edge_hard": lambda n: np.eye(5)[np.arange(n) % 5],
+    "edge_easy": lambda n: np.eye(5)[np.arange(n) % 5],
     "time": lambda n: [2000 + place % 3 for place in range(n)],
     "dataset": lambda n: [2000 + place % 3 for place in range(n)],
 }
 CHANCE = ("random", "similarity", "time", "dataset")
+EXTREME = ("edge_hard", "edge_easy")
 CONCEPTS = st.lists(
     st.tuples(st.sampled_from("abc"), st.text("xyz", min_size=1, max_size=4)),
     min_size=1,
@@ -43,9 +47,11 @@ CONCEPTS = st.lists(
 def ordered(by: str, what: list[Concept], told: Any, seed: int) -> list[Concept]:
     """The concepts in order."""
     arguments = [] if by == "random" else [told]
-    return [
-        what[n] for n in getattr(orderings, by)(what, *arguments, *([seed] if by in CHANCE else []))
-    ]
+    if by in CHANCE:
+        arguments.append(seed)
+    if by in EXTREME:
+        arguments.append(min(4, len(what)))
+    return [what[n] for n in getattr(orderings, by)(what, *arguments)]
 
 
 def test_every_ordering_is_tested_and_told_what_it_needs() -> None:
@@ -115,6 +121,40 @@ def test_each_order_by_hand() -> None:
     }, "birds first: ships have no year"
 
 
+def between_tasks(embeddings: np.ndarray, order: np.ndarray, tasks: int) -> float:
+    """The mean cosine of the concepts of each task to those of the next one."""
+    groups = np.split(order, tasks)
+    return float(
+        np.mean([(embeddings[a] @ embeddings[b].T).mean() for a, b in itertools.pairwise(groups)])
+    )
+
+
+def test_extreme_orders_by_hand() -> None:
+    """Two birds and two ships in two tasks: apart they are hard, mixed they are easy."""
+    what = [("b", "gull"), ("a", "tug"), ("b", "crow"), ("a", "ferry")]
+    told = np.array([[np.cos(x), np.sin(x)] for x in (0.0, 1.2, 0.1, 1.4)])
+    hard = [what[n][0] for n in orderings.edge_hard(what, told, 2)]
+    easy = [what[n][0] for n in orderings.edge_easy(what, told, 2)]
+    assert hard in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+    assert sorted(easy[:2]) == sorted(easy[2:]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("count", [24, 26])
+def test_extreme_orders_lie_beyond_what_chance_finds(count: int) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(6, 8))
+    rows = centres[np.arange(count) % 6] + rng.normal(size=(count, 8)) / 3
+    rows /= np.linalg.norm(rows, axis=1)[:, None]
+    what = [("a", f"{n:02}") for n in range(count)]
+    hard, easy = orderings.edge_hard(what, rows, 6), orderings.edge_easy(what, rows, 6)
+    assert sorted(hard) == sorted(easy) == list(range(count))
+    if count % 6:
+        return
+    found = [between_tasks(rows, rng.permutation(count), 6) for _ in range(200)]
+    assert between_tasks(rows, hard, 6) < min(found)
+    assert between_tasks(rows, easy, 6) > np.median(found)
+
+
 def test_what_cannot_be_ordered_is_refused() -> None:
     with pytest.raises(
         OrderingError,
@@ -172,6 +212,8 @@ WORDS = {
     "dataset": [],
     "frequency": ["--pool", "toy_base"],
     "similarity": ["--backbone", "toy"],
+    "edge_hard": ["--backbone", "toy"],
+    "edge_easy": ["--backbone", "toy"],
     "easy_to_hard": ["--backbone", "toy", "--pairs", "5"],
 }
 
@@ -228,7 +270,7 @@ def test_from_the_command_into_the_catalog(
         for name, ordering, seed, source, scores in rows
     }
     ours = [name for name in told if name.removesuffix("_back") in WORDS]
-    assert len(ours) == 12
+    assert len(ours) == 16
     for by in WORDS:
         assert (
             sorted(found[by]) == sorted(("toy_blobs", name) for name in NAMES)
@@ -238,6 +280,7 @@ def test_from_the_command_into_the_catalog(
         assert (
             (ordering, seed) == (by, 3)
             and f"--by {by} --seed 3" in source
+            and ("--tasks 3" in source) == (by in EXTREME)
             and told[f"{by}_back"][2].endswith("--reverse")
         )
         assert told[f"{by}_back"][3] == scores[::-1] and len(scores) == (0 if by == "random" else 4)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from schema.checks import parts
 from streams import EVERY, DatasetError, Draw, open_pairs
-from streams.mixtures import Mixture, MixtureError, Portion, shares
+from streams.mixtures import Mixture, MixtureError, Portion
+from streams.shares import Segments, shares
 from streams.tasks import chunks
 
 patient = settings(deadline=None, max_examples=40)
@@ -65,7 +66,11 @@ THIRDS = row(0.34, 0.33, 0.33)
 
 
 def begun(
-    mixture: Mapping[str, Any], task: int = 2, seed: int = 0, batch_pairs: int = 12
+    mixture: Mapping[str, Any],
+    task: int = 2,
+    seed: int = 0,
+    batch_pairs: int = 12,
+    steps: int | None = None,
 ) -> Mixture:
     """A mixture over 20 update pairs from 0, 30 buffer pairs from 1000, 25 pretraining pairs from 2000."""
     made = Mixture(mixture, batch_pairs, seed, Numbered(2000, 25))
@@ -73,7 +78,7 @@ def begun(
     earlier: list[list[Portion]] = (
         [[(two, np.arange(10))], [(two, np.arange(10, 30))]] if task > 1 else []
     )
-    made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], earlier)
+    made.begin(task, [(one, np.arange(12)), (one, np.arange(12, 20))], earlier, steps)
     return made
 
 
@@ -189,6 +194,48 @@ def test_a_mixture_goes_on_exactly(seed: int, task: int, before: int) -> None:
     resumed.load_state_dict(state)
     assert all(same(whole.draw(), resumed.draw()) for _ in range(5))
     assert whole.state_dict() == resumed.state_dict()
+
+
+MOVING = row(
+    0.5,
+    0.25,
+    0.25,
+    segments=[
+        {"update": 0.75, "buffer": 0.125, "pretraining": 0.125},
+        {"update": 0.5, "buffer": 0.25, "pretraining": 0.25},
+        {"update": 0.25, "buffer": 0.375, "pretraining": 0.375},
+    ],
+)
+
+
+@pytest.mark.parametrize("task", [1, 2])
+def test_segments_have_their_own_shares_and_a_mixture_goes_on_in_each(task: int) -> None:
+    """Seven steps in three pieces; what is drawn after the task is of the last piece."""
+    expected = [(12, 2, 2)] * 3 + [(8, 4, 4)] * 2 + [(4, 6, 6)] * 4
+    if task == 1:
+        expected = [(13, 0, 3)] * 3 + [(10, 0, 6)] * 2 + [(7, 0, 9)] * 4
+    whole = begun(MOVING, task, batch_pairs=16, steps=7)
+    draws = [whole.draw() for _ in range(9)]
+    assert [tuple(np.bincount(draw.sources, minlength=3)) for draw in draws] == expected
+    for before in (0, 3, 4, 8):
+        first = begun(MOVING, task, batch_pairs=16, steps=7)
+        for _ in range(before):
+            first.draw()
+        resumed = begun(MOVING, task, batch_pairs=16, steps=7)
+        resumed.load_state_dict(json.loads(json.dumps(first.state_dict())))
+        assert same(resumed.draw(), draws[before])
+
+
+def test_one_segment_for_all_is_a_mixture_without_segments() -> None:
+    own = {"update": 0.34, "buffer": 0.33, "pretraining": 0.33}
+    plain, cut = begun(THIRDS), begun(THIRDS | {"segments": [own, own]}, steps=4)
+    assert Segments.of(THIRDS, 12, 2, 4).counts == [shares(THIRDS, 12, 2)]
+    assert all(same(plain.draw(), cut.draw()) for _ in range(5))
+
+
+def test_segments_of_a_task_of_unknown_length_are_refused() -> None:
+    with pytest.raises(MixtureError, match="segments are pieces of a task whose steps are known"):
+        begun(MOVING)
 
 
 def test_batches_depend_on_seed_and_task_alone() -> None:

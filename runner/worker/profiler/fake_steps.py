@@ -32,7 +32,7 @@ from runner.worker.selection import candidates, selection_of
 from runner.worker.training import TRAIN, Options, Training
 from schema.spec import Spec
 from streams import Batch
-from streams.mixtures import shares
+from streams.shares import shares
 
 
 class ProfileError(RuntimeError):

@@ -44,7 +44,7 @@ from runner.worker.weights import Loaded
 from schema.checks.parts import averages_steps
 from schema.spec import Spec
 from streams import BUFFER, Batch
-from streams.mixtures import shares
+from streams.shares import shares
 from tests.tiny_clip import PARAMS, TEXT, VISION, names
 
 # Of words of its own, as open_clip's tokenizer takes longer to make than such a model
@@ -261,7 +261,7 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
         {name: flops for name, (flops, _) in rows.items()},
         spent_for_real(spec_of(**part)),
     )
-    decomposing = ("coso", "galore", "gnsp", "inflora", "keeplora", "nusa", "osf")
+    decomposing = ("coso", "dns", "galore", "gnsp", "inflora", "keeplora", "nusa", "osf")
     assert ("svd" in found) == (part.get("tuning") in decomposing) and found.get("svd", 1) > 0
     if (
         part.get("tuning") == "coso"
