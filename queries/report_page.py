@@ -36,7 +36,8 @@ th { border-block: 1px solid var(--line); } td { white-space: pre-wrap; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; font-size: .85rem; }
 summary { cursor: pointer; color: var(--link); } nav li { margin: .1rem 0; }
-#console-state { white-space: pre-wrap; } textarea { width: 100%; box-sizing: border-box; font: .9rem monospace; color: inherit;
+#console-state { white-space: pre-wrap; }
+textarea { width: 100%; box-sizing: border-box; font: .9rem monospace; color: inherit;
   background: inherit; border: 1px solid var(--line); padding: .5rem; }
 """
 

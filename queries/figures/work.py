@@ -36,8 +36,10 @@ def losses(frame: pl.DataFrame, by: str = "attempt") -> alt.LayerChart:
     # Names of trials are long, so the legend has one per line.
     legend = alt.Legend(orient="top", columns=1 if by == "row" else 6, labelLimit=0)
     line = alt.Chart(frame).mark_line(strokeWidth=2, point=True)
+    # Steps are whole, also where there are few.
+    steps = alt.Axis(tickMinStep=1)
     line = line.encode(
-        alt.X("at_step:Q", title="step since the beginning of the stream"),
+        alt.X("at_step:Q", title="step since the beginning of the stream", axis=steps),
         alt.Y("loss:Q", title="loss", scale=axis.scale()),
         alt.Color(f"{by}:N", scale=colours, legend=legend),
         detail=["task:N", "attempt:N"],
