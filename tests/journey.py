@@ -43,6 +43,8 @@ signal_s = 20
 gpus_per_trial = 0
 patience_s = 2
 """
+# A lab on Slurm that shares its code: what its jobs import is compiled once for all
+ON_SLURM = CODE + SLURM
 # Between passes that have nothing new to see
 PAUSE_S = 2.0
 AUDITS = ("definition_drift", "audit_attempts", "audit_duplicates", "audit_orphans")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from schema import grid
 from schema.catalog import Catalog
-from tests.journey import LOCAL, SLURM, STANDING, ask, declare, done_once, settle
+from tests.journey import LOCAL, ON_SLURM, STANDING, ask, declare, done_once, settle
 from tests.kills import Kills
 from tests.processes import command
 from tests.slurm.census import daemons, send
@@ -29,7 +29,7 @@ from tests.toy import toy_grid
 NODES = 4
 STEPS = 120
 SITE = (
-    SLURM.replace("patience_s = 2", "patience_s = 5")
+    ON_SLURM.replace("patience_s = 2", "patience_s = 5")
     + "max_in_flight = 8\n[retries]\n"
     + "".join(f"{kind} = 1000\n" for kind in ("killed", "no_result", "submit", "node_fail"))
 )

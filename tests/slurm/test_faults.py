@@ -11,7 +11,7 @@ import pytest
 from runner.run_folder import RunFolder, attempt_folder, read_json
 from schema.site import Site
 from tests.journey import (
-    SLURM,
+    ON_SLURM,
     Rows,
     ask,
     crashing,
@@ -74,7 +74,7 @@ def ends(site: Site) -> Rows:
 )
 def test_sync_is_killed(cluster: Cluster, folder: Path, expected: Rows, point: str) -> None:
     """F1-F5: kill -9 at every named step of its way, the next sync goes on from there (I2, I3, I8)."""
-    site = declare(folder, SLURM)
+    site = declare(folder, ON_SLURM)
     dies_at(site, point)
     settle(site)
     done_once(site, expected)
@@ -89,7 +89,7 @@ def test_sbatch_says_no_but_accepted(cluster: Cluster, folder: Path, expected: R
     """F11: the controller hangs while sbatch waits for its answer; the jobs are found by name and
     not sent again (I2, I7).
     """
-    site = declare(folder, SLURM)
+    site = declare(folder, ON_SLURM)
     # What sync asks before it submits, while the controller still answers
     config = cluster.run("scontrol", "show", "config")
     assert "MaxArraySize" in config
@@ -127,7 +127,7 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
     """F15: no answer is no news; results are ingested, nothing is given up, sync says degraded (I7,
     I16).
     """
-    site = declare(folder, SLURM)
+    site = declare(folder, ON_SLURM)
     one_pass(site)
     assert eventually(lambda: ended(site) == 2)
     tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
@@ -153,7 +153,7 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
 
 def test_accounting_is_down(cluster: Cluster, folder: Path, expected: Rows) -> None:
     """F16: a job that left the queue while sacct does not answer is not given up (I7)."""
-    site = declare(folder, SLURM)
+    site = declare(folder, ON_SLURM)
     with crashing("step:3"):
         one_pass(site)
     cluster.kill("slurmdbd")
@@ -167,7 +167,7 @@ def test_accounting_is_down(cluster: Cluster, folder: Path, expected: Rows) -> N
 def test_a_cluster_without_accounting(make_cluster: Factory, folder: Path) -> None:
     """F16: squeue and files suffice, also to notice that a job is gone."""
     cluster = make_cluster(nodes=1, accounting=False)
-    site = declare(folder, SLURM, 2, STEPS)
+    site = declare(folder, ON_SLURM, 2, STEPS)
     worker = in_the_middle(site)
     # Neither is over before its end is made
     stopped(site, 2)
@@ -185,7 +185,7 @@ def test_a_cluster_without_accounting(make_cluster: Factory, folder: Path) -> No
 
 def test_a_worker_is_killed(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F20: its shim says so at once, and the next attempt goes on from the checkpoint (I3)."""
-    site = declare(folder, SLURM, 1, STEPS)
+    site = declare(folder, ON_SLURM, 1, STEPS)
     os.kill(in_the_middle(site), signal.SIGKILL)
     settle(site)
     done_once(site, expected_longer)
@@ -197,7 +197,7 @@ def test_a_worker_is_killed(cluster: Cluster, folder: Path, expected_longer: Row
 
 def test_a_whole_job_is_killed(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F20: shim and worker at once; the word is Slurm's."""
-    site = declare(folder, SLURM, 1, STEPS)
+    site = declare(folder, ON_SLURM, 1, STEPS)
     worker = in_the_middle(site)
     shim = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(shim, signal.SIGKILL)
@@ -211,7 +211,7 @@ def test_a_node_fails(cluster: Cluster, folder: Path, expected_longer: Rows) -> 
     """F25: slurmd and its steps die, the worker is left without a parent and ends itself; the next
     attempt runs elsewhere.
     """
-    site = declare(folder, SLURM, 1, STEPS)
+    site = declare(folder, ON_SLURM, 1, STEPS)
     worker = in_the_middle(site)
     node = next(job["nodes"] for job in cluster.jobs() if job["state"] == "RUNNING")
     cluster.kill("slurmd", node)
@@ -226,7 +226,7 @@ def test_a_node_fails(cluster: Cluster, folder: Path, expected_longer: Rows) -> 
 
 def test_a_node_is_set_down(cluster: Cluster, folder: Path, expected_longer: Rows) -> None:
     """F25: an operator takes the node; with --no-requeue that end is final, and free."""
-    site = declare(folder, SLURM, 1, STEPS)
+    site = declare(folder, ON_SLURM, 1, STEPS)
     # Slurm sends SIGCONT to what it ends
     in_the_middle(site)
     cluster.set_node(
@@ -242,7 +242,7 @@ def test_preemption(cluster: Cluster, folder: Path, expected_longer: Rows) -> No
     """F26: a job of a better partition takes the node: SIGTERM, a checkpoint, and no retry is used
     up.
     """
-    site = declare(folder, SLURM + '[slurm]\nnodelist = "n1"\n', 1, STEPS)
+    site = declare(folder, ON_SLURM + '[slurm]\nnodelist = "n1"\n', 1, STEPS)
     in_the_middle(site)
     cluster.run(
         "sbatch", "-p", "urgent", "-w", "n1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3"
@@ -259,7 +259,7 @@ def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
     """F27: time is up, with an early signal and without one: the next attempts go on, each from the
     last checkpoint.
     """
-    text = SLURM.replace("time_limit_minutes = 10", "time_limit_minutes = 1").replace(
+    text = ON_SLURM.replace("time_limit_minutes = 10", "time_limit_minutes = 1").replace(
         "signal_s = 20", f"signal_s = {signal_s}"
     )
     site = declare(folder, text, 1, LONG)
@@ -281,7 +281,7 @@ def test_the_time_limit(cluster: Cluster, folder: Path, signal_s: int) -> None:
 
 def test_a_person_cancels_a_running_job(cluster: Cluster, folder: Path) -> None:
     """F33: scancel outside sync is somebody's decision: not tried again by itself (I6)."""
-    site = declare(folder, SLURM, 1, LONG)
+    site = declare(folder, ON_SLURM, 1, LONG)
     one_pass(site)
     trains(site)
     cluster.run("scancel", *[job["id"] for job in cluster.jobs() if job["state"] == "RUNNING"])
@@ -296,7 +296,7 @@ def test_withdrawn(cluster: Cluster, folder: Path) -> None:
     """A running trial ends at a checkpoint, a queued one before it starts, and its job leaves the
     queue.
     """
-    site = declare(folder, SLURM + "trials_at_once = 1\n", 2, LONG)
+    site = declare(folder, ON_SLURM + "trials_at_once = 1\n", 2, LONG)
     one_pass(site)
     trains(site)
     tell(site, "INSERT INTO request (trial, wish) SELECT id, 'withdraw' FROM trial")
@@ -321,7 +321,7 @@ def test_withdrawn(cluster: Cluster, folder: Path) -> None:
 
 def test_a_job_that_waits_for_ever_is_said(cluster: Cluster, folder: Path, expected: Rows) -> None:
     """A held job will not start by itself: sync says so, and goes on when it is released (I16)."""
-    site = declare(folder, SLURM + "[slurm]\nhold = true\n")
+    site = declare(folder, ON_SLURM + "[slurm]\nhold = true\n")
     one_pass(site)
     report = until(site, lambda report: bool(report.problems))
     assert any(
@@ -344,12 +344,12 @@ def test_sbatch_refuses_until_site_toml_is_mended(
     """A partition that does not exist: nothing is lost, the words are shown, and no attempt is used
     up by waiting.
     """
-    site = declare(folder, SLURM + '[slurm]\npartition = "gpu"\n')
+    site = declare(folder, ON_SLURM + '[slurm]\npartition = "gpu"\n')
     for _ in range(3):
         report = one_pass(site)
         assert any("Invalid partition name specified" in message for _, message in report.problems)
     assert ask(site, "SELECT count(*) FROM attempt") == [(2,)]
-    (folder / "site.toml").write_text(SLURM + '[slurm]\npartition = "main"\n')
+    (folder / "site.toml").write_text(ON_SLURM + '[slurm]\npartition = "main"\n')
     settle(site)
     done_once(site, expected)
 
@@ -361,7 +361,7 @@ def test_sbatch_refuses_until_site_toml_is_mended(
 def test_array_limits(make_cluster: Factory, folder: Path, expected: Rows, largest: int) -> None:
     """F13: arrays are cut below MaxArraySize; plain jobs where arrays are switched off."""
     make_cluster(nodes=1, extra=f"MaxArraySize={largest}")
-    site = declare(folder, SLURM, 3)
+    site = declare(folder, ON_SLURM, 3)
     one_pass(site)
     sizes = ask(
         site, "SELECT count(*), max(position) FROM attempt GROUP BY batch ORDER BY ALL DESC"
@@ -380,7 +380,7 @@ def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) 
         cluster.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true").strip()
         for _ in range(2)
     ]
-    site = declare(folder, SLURM)
+    site = declare(folder, ON_SLURM)
     report = one_pass(site)
     assert any("temporarily unable to accept job" in message for _, message in report.problems), (
         report.problems
@@ -399,7 +399,7 @@ def test_the_queue_is_full(make_cluster: Factory, folder: Path, expected: Rows) 
 def test_several_trials_per_job(
     cluster: Cluster, folder: Path, expected: Rows, side_by_side: int
 ) -> None:
-    site = declare(folder, SLURM + f"trials_per_job = 2\ntrials_side_by_side = {side_by_side}\n")
+    site = declare(folder, ON_SLURM + f"trials_per_job = 2\ntrials_side_by_side = {side_by_side}\n")
     one_pass(site)
     settle(site)
     done_once(site, expected)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.run_folder import RunFolder, attempt_folder, read_json
-from tests.journey import SLURM, ask, declare, eventually, one_pass, settle, tell, until
+from tests.journey import ON_SLURM, ask, declare, eventually, one_pass, settle, tell, until
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought
 from tests.slurm.census import jobs
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 STEPS = 400
 # Both are this machine: their names lead nowhere
 NODES = (
-    SLURM
+    ON_SLURM
     + 'ranks_per_node = 1\n[slurm]\nsetup = ["export MASTER_ADDR=127.0.0.1 GLOO_SOCKET_IFNAME=lo"]\n'
 )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journey import SLURM
+from tests.journey import ON_SLURM
 from tests.kills import Kills
 from tests.searching import (
     RETRIES,
@@ -25,7 +25,7 @@ def test_a_search_that_is_killed_at_random_ends_as_an_undisturbed_one(
     results to the bit, the same answer (I2, I3, I4, I8)."""
     quiet = undisturbed_search(tmp_path / "quiet")
     make_cluster(nodes=2, cpus=2, gpus=0, extra="SlurmdTimeout=10")
-    text = SLURM.replace("patience_s = 2", "patience_s = 5") + "trials_per_job = 3\n" + RETRIES
+    text = ON_SLURM.replace("patience_s = 2", "patience_s = 5") + "trials_per_job = 3\n" + RETRIES
     kills = Kills(site=declare_search(tmp_path / "killed", text), dice=random.Random(7))
     killed_search(kills, each=5, pause_s=2.0)
     assert kills.killed["sync"] > 1 and kills.killed["worker"] > 1, kills.killed
