@@ -10,7 +10,7 @@ Relative paths start at the data folder.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,8 @@ def preprocessing_of(
     elif pretrained is not None:
         folder = place(pretrained, data)
         if folder.is_dir():
-            base = base.with_keys(weight_files.preprocessing_of_folder(folder), str(folder))
+            stated = weight_files.preprocessing_of_folder(folder, _base_beside(folder))
+            base = base.with_keys(stated, str(folder))
     return base.with_keys(row.get("preprocessing") or {}, f"backbone {row['name']!r}")
 
 
@@ -204,7 +205,7 @@ def _from_files(row: Mapping[str, Any], weights: str | None, data: Path | None) 
     if not path.exists():
         _refuse_missing(row, named, path, tag_possible=weights is None)
     backbone = build(architecture, 0, data=data)
-    read = weight_files.read(path, lambda base: _existing(place(base, path)))
+    read = weight_files.read(path, _base_beside(path))
     quick_gelu = bool(model_config(architecture, data).get("quick_gelu", False))
     if read.quick_gelu is not None and read.quick_gelu != quick_gelu:
         raise ArchitectureError(
@@ -272,8 +273,14 @@ def _tagged(name: str, architecture: str, tag: str) -> Backbone:
     return Backbone(_placed(model), tokenizer_of(architecture), Preprocessing())
 
 
-def _existing(path: Path) -> Path | None:
-    return path if path.exists() else None
+def _base_beside(folder: Path) -> Callable[[str], Path | None]:
+    """Return what finds the base that an adapter in a folder names; None: it is not there."""
+
+    def base(name: str) -> Path | None:
+        path = place(name, folder)
+        return path if path.exists() else None
+
+    return base
 
 
 def _placed(model: CLIP, device: str | None = None) -> CLIP:

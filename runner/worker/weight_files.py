@@ -9,7 +9,7 @@ is a folder or file too. Nothing that a file holds is run: pickles are read with
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -31,6 +31,8 @@ WEIGHT_NAMES = (
 )
 INDEX = "model.safetensors.index.json"
 OPEN_CLIP, HUGGING_FACE, ADAPTER = "open_clip_config.json", "config.json", "adapter_config.json"
+# The key of an adapter's configuration that names its base
+BASE = "base_model_name_or_path"
 # The key of a safetensors file's metadata under which a trial writes how its images are seen
 PREPROCESSING = "preprocessing"
 LFS_POINTER = b"version https://git-lfs"
@@ -48,13 +50,11 @@ class Weights:
     """The tensors of a CLIP under open_clip's names, and what was said beside them.
 
     kind: what lies there, in words.
-    preprocessing: what the folder says of its images, under the keys of `backbone.preprocessing`.
     quick_gelu: whether the activation is QuickGELU; None where nothing says so.
     """
 
     tensors: dict[str, Tensor]
     kind: str
-    preprocessing: dict[str, Any] = field(default_factory=dict)
     quick_gelu: bool | None = None
 
 
@@ -99,7 +99,6 @@ def _read_folder(path: Path, base: Callable[[str], Path | None]) -> Weights:
         return Weights(
             tensors=_plain_names(_read_file(_weights_in(path))),
             kind="a folder of open_clip",
-            preprocessing=preprocessing_of_folder(path),
             quick_gelu=bool(config.get("model_cfg", {}).get("quick_gelu", False)),
         )
     if (path / HUGGING_FACE).exists():
@@ -126,19 +125,26 @@ def _read_hugging_face(path: Path) -> Weights:
     return Weights(
         tensors=_renamed(path, _hugging_face_tensors(path)),
         kind=f"a folder of a {model_type} of transformers",
-        preprocessing=preprocessing_of_folder(path),
         quick_gelu=activation == "quick_gelu",
     )
 
 
-def preprocessing_of_folder(path: Path) -> dict[str, Any]:
-    """Return what a folder says of its images, under the keys of a row's `preprocessing`."""
+def preprocessing_of_folder(path: Path, base: Callable[[str], Path | None]) -> dict[str, Any]:
+    """Return what a folder says of its images, under the keys of a row's `preprocessing`.
+
+    An adapter sees images as its base does. `base` is as in `read`.
+    """
     if (path / OPEN_CLIP).exists():
         config = folder_config(path, OPEN_CLIP).get("preprocess_cfg", {})
         keys = ("mean", "std", "interpolation", "resize_mode", "fill_color")
         return {key: config[key] for key in keys if config.get(key) is not None}
     if (path / "preprocessor_config.json").exists():
         return hugging_face.preprocessing_of(folder_config(path, "preprocessor_config.json"))
+    if (path / ADAPTER).exists():
+        place = _base_of(folder_config(path, ADAPTER), base)
+        if place is not None and place.is_dir():
+            # The base of a base is not looked for: an adapter is added to plain weights
+            return preprocessing_of_folder(place, lambda _: None)
     return {}
 
 
@@ -173,11 +179,10 @@ def _weights_in(path: Path) -> Path:
 def _read_adapter(path: Path, base: Callable[[str], Path | None]) -> Weights:
     """Read an adapter of peft's LoRA, added to the base that its configuration names."""
     config = folder_config(path, ADAPTER)
-    name = config.get("base_model_name_or_path")
-    place = base(name) if isinstance(name, str) and name else None
+    place = _base_of(config, base)
     if place is None:
         raise UnreadableWeightsError(
-            f"{path} is an adapter of peft, and its base {name!r} is not there. Set "
+            f"{path} is an adapter of peft, and its base {config.get(BASE)!r} is not there. Set "
             f"base_model_name_or_path in {path / ADAPTER} to the folder or file of the base"
         )
     if config.get("peft_type") != "LORA" or config.get("use_dora"):
@@ -188,8 +193,13 @@ def _read_adapter(path: Path, base: Callable[[str], Path | None]) -> Weights:
     added = _with_adapter(path, _base_tensors(place), config)
     if hugging_face.is_named_so(added):
         added = _renamed(path, added)
-    folder = {} if place.is_file() else preprocessing_of_folder(place)
-    return Weights(tensors=added, kind=f"an adapter of peft on {place.name}", preprocessing=folder)
+    return Weights(tensors=added, kind=f"an adapter of peft on {place.name}")
+
+
+def _base_of(config: Mapping[str, Any], base: Callable[[str], Path | None]) -> Path | None:
+    """Return where the base of an adapter of this configuration lies; None: it is not there."""
+    name = config.get(BASE)
+    return base(name) if isinstance(name, str) and name else None
 
 
 def _base_tensors(place: Path) -> dict[str, Tensor]:

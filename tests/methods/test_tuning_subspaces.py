@@ -527,3 +527,17 @@ def test_spu_scores_by_the_sum_of_gradients_and_not_of_their_sizes() -> None:
 def test_what_cannot_be_meant_is_refused(name: str, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         made(name, **params).begin(build(), task())
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("name", ["inflora", "keeplora"])
+def test_what_rounding_leaves_is_no_direction_at_any_scale(name: str, scale: float) -> None:
+    """One direction of six is not protected, so A has one row, however large a gradient is."""
+    noise = torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    directions = torch.linalg.qr(noise)[0]
+    protected, new = directions[:, :5], directions[:, 5]
+    sizes = torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0, 0.5, 0.0, 0.0])
+    measured = scale * directions @ sizes.diag() @ directions.T
+    rows = made(name, rank=3).chosen(measured, protected @ protected.T)  # type: ignore[attr-defined]
+    torch.testing.assert_close(rows[0] * (rows[0] @ new).sign(), new, atol=1e-4, rtol=0)
+    assert not bool(rows[1:].any())

@@ -408,3 +408,26 @@ def test_the_list_of_questions_can_be_read() -> None:
 
     assert len(repr(questions())) < 12_000
     assert "<ranked: Which sentence is best" in repr(questions())
+
+
+def test_the_front_is_of_the_settings_that_none_beats_at_the_end() -> None:
+    """On the way another may have led; of two that reach the same both are ahead."""
+    ends = {
+        "learns": (0.6, 0.4),
+        "retains": (0.4, 0.6),
+        "as_good": (0.6, 0.4),
+        "as_much": (0.6, 0.3),
+        "behind": (0.4, 0.4),
+    }
+    rows = []
+    for method, end in ends.items():
+        led = (0.7, 0.7) if method == "behind" else (0.2, 0.5)
+        for task, (a_ka, a_zs) in enumerate(((0.1, 0.65), led, end)):
+            row: dict[str, Any] = {"method": method, "mixture": "plain", "recipe": "usual"}
+            row |= {"task": task, "tasks": 2, "seeds": 3, "spent_gflops": 1.0}
+            for name, value in (("a_ka", a_ka), ("a_zs", a_zs)):
+                row |= {name: value, f"{name}_low": value - 0.01, f"{name}_high": value + 0.01}
+            rows.append(row)
+    chart = figure("course", pl.DataFrame(rows)).to_dict()
+    front = chart["datasets"][chart["layer"][0]["data"]["name"]]
+    assert {row["method"] for row in front} == {"learns", "retains", "as_good"}

@@ -257,3 +257,13 @@ def test_a_dataset_that_was_edited_after_it_was_measured_is_found(filled: Filled
 
 
 JSON = ("params", "classes", "templates")
+
+
+def test_what_is_wanted_is_what_the_widest_wish_asks_for(filled: Filled) -> None:
+    """The two ends of the stream, or every task, of each of the suite's three datasets."""
+    wanted = []
+    for tasks in ("last", "all"):
+        measure(filled, tasks=tasks)
+        row = filled.row("measurements", trial=1)
+        wanted.append((row["tasks"], row["wanted"], row["missing"]))
+    assert wanted == [("last", 6, 4), ("all", 9, 6)]

@@ -153,6 +153,19 @@ def test_intervals_that_are_uneven_show_both_ends() -> None:
     assert mean.cells == ("0.500 (0.400 to 0.550)", "0.600 ± 0.100")
 
 
+def test_an_interval_with_one_end_or_of_no_value_is_left_out() -> None:
+    frame = pl.DataFrame(
+        {
+            "method": ["a", "b", "c"],
+            "mean": [0.5, 0.6, None],
+            "lowest": [None, 0.5, 0.1],
+            "highest": [0.55, None, 0.2],
+        }
+    )
+    (mean,) = [column for column in sheet(frame).columns if column.name == "mean"]
+    assert [cell.strip() for cell in mean.cells] == ["0.500", "0.600", "-"]
+
+
 def test_words_that_all_rows_share_stand_once_above() -> None:
     frame = pl.DataFrame({"backbone": ["tiny", "tiny"], "method": ["a", "b"], "mean": [0.5, 0.6]})
     assert shown(frame, 80).plain.splitlines() == [

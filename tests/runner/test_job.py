@@ -1,13 +1,17 @@
 """The job around its workers: time limits, being told to end, and speaking for those who cannot."""
 
+import mmap
 import os
 import signal
+import socket
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner.job import Shim
-from runner.run_folder import RunFolder, attempt_folder, read_json
+from runner.job import Shim, Worker
+from runner.run_folder import RunFolder, attempt_folder, read_json, write_json
 from runner.submission import Submission
 from runner.unix import oom_kills
 from schema.site import Needs, Site
@@ -159,18 +163,21 @@ def test_a_short_limit_is_announced_at_half_time() -> None:
     assert Needs(time_limit_minutes=1, signal_s=5).early_s == 5
 
 
-def test_what_a_job_was_told_first_stays(site: Site) -> None:
-    """Later signals, and the limit that comes while its workers end, change nothing."""
-    needs = Needs(time_limit_minutes=1, signal_s=10)
-    submission = Submission(
+def submission_of(site: Site, attempts: list[str], **needs: Any) -> Submission:
+    return Submission(
         name="weir-a",
         backend="local",
         code=site.code,
         threads=1,
-        needs=needs,
-        positions=[[]],
+        needs=Needs(**needs),
+        positions=[attempts],
         runs=site.runs,
     )
+
+
+def test_what_a_job_was_told_first_stays(site: Site) -> None:
+    """Later signals, and the limit that comes while its workers end, change nothing."""
+    submission = submission_of(site, [], time_limit_minutes=1, signal_s=10)
     told = []
     for signals in ([signal.SIGTERM], [signal.SIGUSR2], [signal.SIGINT]):
         shim = Shim(submission, 0, None)
@@ -189,3 +196,86 @@ def test_what_a_job_was_told_first_stays(site: Site) -> None:
     shim.signals |= {signal.SIGTERM}
     shim.listen()
     assert shim.told == "timeout"
+
+
+def reaped(shim: Shim, number: int, code: int, claim: dict[str, Any] | None) -> RunFolder:
+    """The attempt `number` of a job after its worker, or what claims to be it, ended silently."""
+    run = shim.runs[number]
+    run.path.mkdir(parents=True)
+    worker = subprocess.Popen(["sh", "-c", f"exit {code}"])
+    if claim is not None:
+        said = {"revoked": False, "pid": worker.pid, "host": socket.gethostname(), "at": ""}
+        write_json(run.path / "claim", said | claim)
+    shim.workers[worker.pid] = Worker(shim.runs[0], mmap.mmap(-1, 1), "2026-01-01 00:00:00")
+
+    def over() -> bool:
+        shim.reap()
+        return not shim.workers
+
+    assert eventually(over)
+    worker.returncode = code
+    return run
+
+
+@pytest.mark.parametrize(
+    ("told", "claim", "kind", "words"),
+    [
+        # It began, and cannot say how it ended
+        (None, {}, "error", "ended with exit code 3 and said nothing"),
+        ("timeout", {}, "error", "ended with exit code 3 and said nothing"),
+        # It was still loading its packages when it was told
+        ("timeout", None, "timeout", "the job ended before its worker had begun"),
+        # Another job will have it
+        (None, None, None, None),
+        # sync gave it up
+        ("timeout", {"revoked": True}, None, None),
+    ],
+)
+def test_a_job_speaks_for_a_worker_that_cannot(
+    told: str | None, claim: dict[str, Any] | None, kind: str | None, words: str | None, site: Site
+) -> None:
+    shim = Shim(submission_of(site, ["000001/01"]), 0, None)
+    shim.told = told
+    outcome = reaped(shim, 0, 3, claim).outcome()
+    assert (outcome and outcome.kind) == kind
+    assert words is None or (outcome is not None and words in outcome.message)
+
+
+def test_another_process_of_an_attempt_speaks_for_itself_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    submission = submission_of(site, ["000001/01"], ranks=2, gpus_per_trial=2)
+    # Without a claim nobody is spoken for, and this one claims nothing
+    shim = Shim(submission, 0, None)
+    shim.told = "timeout"
+    run = reaped(shim, 0, 3, None)
+    assert not run.claimed and not run.words(1).exists()
+    (run.path / "claim").touch()
+    run.path.rename(run.path.with_name("02"))
+    for code, speaks in ((0, False), (3, True)):
+        shim = Shim(submission, 0, None)
+        run = reaped(shim, 0, code, {})
+        assert run.words(1).exists() == speaks and run.outcome() is None
+        run.path.rename(run.path.with_name(f"1{code}"))
+
+
+@pytest.mark.parametrize(
+    ("claim", "spoken_for"),
+    [
+        ({}, True),
+        ({"pid": 1}, False),
+        ({"host": "elsewhere"}, False),
+        ({"revoked": True}, False),
+        (None, False),
+    ],
+)
+def test_a_worker_that_took_over_another_attempt_is_spoken_for_there(
+    claim: dict[str, Any] | None, spoken_for: bool, site: Site
+) -> None:
+    """As one that measures does, which goes through the attempts of its job."""
+    shim = Shim(submission_of(site, ["000001/01", "000002/01"]), 0, None)
+    shim.runs[0].path.mkdir(parents=True)
+    outcome = reaped(shim, 1, 3, claim).outcome()
+    assert (outcome is not None) == spoken_for
+    assert shim.runs[0].outcome() is None, "nobody had begun it"

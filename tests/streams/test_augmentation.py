@@ -92,3 +92,25 @@ def test_jitter_as_often_as_said() -> None:
 def test_what_cannot_be_done_is_refused(params: dict[str, Any], message: str) -> None:
     with pytest.raises(AugmentationError, match=message):
         Augmentation.of(params, "recipe 'r'")
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed", "refused"),
+    [
+        ("scale", ([1, 1], [1e-9, 0.5]), ([0, 1], [0.1, 0.2, 0.3], [0.5], ["0.1", "0.2"], [])),
+        ("ratio", ([2, 2], [1e-9, 9]), ([0, 1], [2, 1], [1], [True, 2])),
+        ("color_jitter", ([0, 0, 0, 0.5], [9, 9, 9, 0]), ([0, 0, 0], [0, 0, 0, -0.1], [0] * 5)),
+        ("color_jitter_prob", (0, 0.5, 1), (-0.1, 1.1, "0.5", None)),
+        ("gray_scale_prob", (0, 0.5, 1), (-0.1, 1.1, "0.5", None)),
+    ],
+)
+def test_a_value_is_allowed_up_to_its_ends(
+    key: str, allowed: tuple[Any, ...], refused: tuple[Any, ...]
+) -> None:
+    beside: dict[str, Any] = {"scale": [0.5, 1], "color_jitter": [0.1, 0.1, 0.1, 0.1]}
+    for value in allowed:
+        taken = getattr(Augmentation.of(beside | {key: value}, "recipe 'r'"), key)
+        assert taken == (tuple(value) if isinstance(value, list) else value)
+    for value in refused:
+        with pytest.raises(AugmentationError, match=rf"recipe 'r'.*: {key} is "):
+            Augmentation.of(beside | {key: value}, "recipe 'r'")

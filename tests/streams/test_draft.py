@@ -101,6 +101,15 @@ def test_a_folder_for_each_year_is_a_dataset_of_each(tmp_path: Path) -> None:
     assert "tasks 3" in " ".join(text.replace("--", "").split())
 
 
+@pytest.mark.parametrize(("years", "order"), [((2015, 2016), "year"), ((2015,), "whole")])
+def test_years_are_two_folders_or_more(years: tuple[int, ...], order: str, tmp_path: Path) -> None:
+    for year in years:
+        for number in range(6):
+            write(tmp_path / f"birds/{year}/crow/{number}.png", encoded(number + year))
+    draft = drafted(tmp_path / "birds", tmp_path, "mine")
+    assert draft["order"] == order and len(draft["datasets"]) == len(years)
+
+
 def test_captions_beside_images_and_what_is_not_known(tmp_path: Path) -> None:
     records = [
         json.dumps({"file_name": f"{n}.png", "caption": f"it's {n}", "label": n % 2})

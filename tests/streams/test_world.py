@@ -1,6 +1,7 @@
 """The procedural world: drawn the same every time, held-out pairs held out, its cache whole or absent."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from streams.formats.world import SHIFTS, Drawn
 from streams.world.captions import names, vocabulary
 from streams.world.rendering import COLOURS, COUNTS, POSITIONS, SIZES, TEXTURES
 from streams.world.scenes import SETS, WorldError, held_out
-from streams.world.shapes import KNOWN, blob, crystal
+from streams.world.shapes import KNOWN, blob, crystal, known
 
 NAMES = names(12)
 HELD = [f"{c} {s}" for i, c in enumerate(COLOURS) for j, s in enumerate(KNOWN) if held_out(0)[i, j]]
@@ -216,3 +217,44 @@ def test_an_unknown_class_is_refused(tmp_path: Path) -> None:
         match="dataset 'my shape': set shape has no class 'pyramid'; it has circle, oval",
     ):
         open_pairs(row("shape") | {"classes": ["circle", "pyramid"]}, "test", tmp_path)
+
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "world.json"
+SHOWN = np.arange(8)
+
+
+def looks(dataset: Mapping[str, Any], cache: Path) -> dict[str, Any]:
+    """What eight pairs show: 8 x 3 x 4 x 4 means of parts of their images, and their captions."""
+    pairs = open_pairs(dataset, "train", cache)
+    parts = pairs.images(SHOWN).reshape(len(SHOWN), 3, 4, 8, 4, 8).mean((3, 5))
+    return {
+        "images": parts.round().astype(int).ravel().tolist(),
+        "captions": list(pairs.captions(SHOWN, np.random.default_rng(3))),
+    }
+
+
+def test_the_world_is_drawn_as_it_was(tmp_path: Path) -> None:
+    """Results on it are compared with those of other years, so no shape, place or tone may move.
+
+    After a wanted change: WEIR_ACCEPT=1 python -m pytest tests/streams/test_world.py, then read
+    the diff, and raise the formats' VERSION.
+    """
+    sprites = {"name": "sprites", "format": "idsprites", "params": {"train": 96, "test": 96}}
+    now = {kind: looks(row(kind), tmp_path) for kind in SETS}
+    now["sprites"] = looks(sprites | {"classes": NAMES[:5]}, tmp_path)
+    outlines = {name: known(name) for name in KNOWN}
+    for name in NAMES[:2]:
+        outlines |= {f"blob {name}": blob(name, 0), f"crystal {name}": crystal(name, 0)}
+    for name, radii in outlines.items():
+        now[f"outline {name}"] = {"radii": [round(float(radius), 3) for radius in radii[::8]]}
+    if os.environ.get("WEIR_ACCEPT"):
+        lines = [f"{json.dumps(name)}: {json.dumps(look)}" for name, look in now.items()]
+        GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    golden = json.loads(GOLDEN.read_text())
+    assert now.keys() == golden.keys()
+    for name, look in now.items():
+        assert look.get("captions") == golden[name].get("captions"), name
+        # Another machine may round a grey level or a radius elsewhere
+        for key, most in (("images", 1), ("radii", 2e-3)):
+            apart = np.subtract(look.get(key, []), golden[name].get(key, []))
+            assert np.abs(apart).max(initial=0) <= most, name

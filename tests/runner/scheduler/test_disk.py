@@ -145,3 +145,19 @@ def test_what_went_is_remembered(lab: tuple[Site, Filled]) -> None:
     assert removed[None, "store"] == 3000 and removed[None, "code"] == 300
     assert removed["old", "checkpoints"] == 8020
     assert filled.row("disk", kind="store")["gb"] == 0
+
+
+def test_without_a_limit_nothing_goes_and_an_idle_pass_walks_over_no_files(
+    lab: tuple[Site, Filled],
+) -> None:
+    """F40: the disk is measured where a pass changed something, for `queries disk` alone."""
+    site, filled = lab
+    site = replace(site, disk_gb=0)
+    before = {path for path in site.folder.rglob("*") if path.is_file()}
+    report = Report()
+    disk.keep(site, filled.connection, report, changed=False)
+    assert disk.used_bytes(filled.connection) == 0
+    disk.keep(site, filled.connection, report, changed=True)
+    assert disk.used_bytes(filled.connection) > 1000
+    assert not report.removed and not report.problems
+    assert before == {path for path in site.folder.rglob("*") if path.is_file()}

@@ -1,6 +1,9 @@
 """What a person sees while a grid runs."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -8,10 +11,11 @@ from rich.console import Console
 from runner.run_folder import write_json
 from runner.scheduler.forecast_tables import duration
 from runner.scheduler.report import Report
-from runner.scheduler.watch import Snapshot, line, picture, read
+from runner.scheduler.watch import Snapshot, line, outlook, picture, read, watch
 from runner.sync import publish
 from schema.catalog import Catalog
 from schema.site import Site
+from tests.filled import Filled
 
 
 def drawn(state: Snapshot, report: Report, rows: int = 40) -> str:
@@ -128,3 +132,41 @@ def test_the_same_snapshot_is_not_read_again(site: Site, catalog: Catalog) -> No
         publish(site, catalog, connection)
     second = read(site.current, first)
     assert second is not first and second.path != first.path
+
+
+def test_the_expected_end_lies_as_far_ahead_as_is_left() -> None:
+    """10 hours of work, two trials at once."""
+    begun = datetime.now()
+    words = outlook(Snapshot(hours=1.0), left_s=36_000.0, started=2)
+    later = datetime.now()
+    ends = set()
+    while begun <= later + timedelta(minutes=1):
+        ends.add(f"expected end {begun + timedelta(hours=5):%a %H:%M} (in 5 h 00 min)")
+        begun += timedelta(minutes=1)
+    assert words.split("; ")[-1] in ends
+    assert "expected end" not in outlook(Snapshot(hours=1.0), left_s=36_000.0, started=0)
+    assert "expected end" not in outlook(Snapshot(hours=1.0), left_s=0.0, started=2)
+
+
+@pytest.mark.parametrize(
+    ("reports", "lines"),
+    [
+        # A pass without news has no line
+        ([Report(submitted=1, running=1), Report(running=1), Report(ended=1)], 2),
+        ([Report(pending=1), Report()], 1),
+        ([Report()], 1),
+    ],
+)
+def test_a_log_has_a_line_for_each_pass_with_news_and_one_in_any_case(
+    reports: list[Report], lines: int, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on while something runs, is pending or was submitted."""
+    filled = Filled(site.catalog)
+    filled.trial()
+    publish(site, Catalog(site.catalog), filled.connection)
+    passes = iter(reports)
+    place: Any = SimpleNamespace(pause_s=0.0, wait=lambda folders, seconds: None)
+    assert watch(site.current, place, lambda: next(passes)) == 0
+    assert list(passes) == []
+    output = capsys.readouterr().out.splitlines()
+    assert len(output) == lines and all("1 pending" in text for text in output)
