@@ -117,7 +117,11 @@ def answered(snapshot: Snapshot, chosen: Chosen, side: DeltaGenerator) -> None:
     """Show the forgotten items of one way of asking, a page at a time; further menus in `side`."""
     frame = read(snapshot, "items_lost_by", chosen.parameters, rows=DRAWN + 1)
     if frame.is_empty():
-        st.info("Nothing was forgotten: no item of these words was right before and is wrong now.")
+        after = "the last task" if chosen.now is None else f"task {chosen.now}"
+        st.info(
+            f"No item of these words was right after task {chosen.before} and is wrong after "
+            f"{after}. Or nothing was measured then: the question item_files has the tasks."
+        )
         return
     if len(frame) > DRAWN:
         st.caption(f"Of the {DRAWN:,} items that most forgot; choose a stream or method for more.")

@@ -170,9 +170,13 @@ def test_a_report_opens_with_the_network_off(window: "Page", tmp_path: Path, hun
 
 
 @pytest.mark.slow
-def test_a_report_s_console_answers_with_the_network_off(window: "Page", tmp_path: Path) -> None:
+def test_a_report_s_console_answers_with_the_network_off(
+    window: "Page", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its answers are those of the report's Parquet; what DuckDB-WASM does not have it says."""
     require_browser()
+    # Without a network npm is to say so at once
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
     try:
         report_console.fetched()
     except AskError as error:
