@@ -23,6 +23,8 @@ from schema import summaries
 
 # One choice alone is no comparison
 FEWEST_CHOICES = 2
+
+
 # ---------------------------------------------------------------- the page
 
 
