@@ -39,6 +39,11 @@ def demo_catalog() -> duckdb.DuckDBPyConnection:
     return _copied("demo", connection)
 
 
+def made(kind: str) -> Path:
+    """Return the file that is copied, which is made by the first call."""
+    return _template(kind)
+
+
 def _copied(kind: str, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     connection.execute(f"ATTACH '{_template(kind)}' AS template (READ_ONLY)")
     connection.execute("COPY FROM DATABASE template TO memory")

@@ -1,14 +1,13 @@
 """`python -m tests.mutations PATH ... [--sample N --seed S]`: do the tests notice small changes?
 
 Each change of one operator, constant or condition in the files (folders: all below them) is made
-in a copy of the tree, one at a time, and the nearest fast tests are run there until one fails. What
-no test noticed lived, and is printed. It may be harmless (a pause between two tries), or a test is
-missing.
+in a copy of the tree, one at a time, and the nearest fast tests are run there until one fails, those
+first that name the function. What no test noticed lived, and is printed; it was not reached where
+the tests pass even if the changed function ends the process. It may be harmless (a pause between
+two tries), or a test is missing. In the end the tests that failed are run without any change.
 """
 
 import argparse
-import os
-import random
 import shutil
 import subprocess
 import sys
@@ -16,42 +15,36 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Queue
 
-from tests.mutations import Mutant, python_code, sql_code
-from tests.mutations.nearest import nearest_tests
+from tests.mutations import Mutant
+from tests.mutations.drawing import all_mutants, drawn
+from tests.mutations.records import CAUGHT, Record, Records, table
+from tests.mutations.trying import Trier
 
 ROOT = Path(__file__).resolve().parents[2]
-# pytest's exit codes: all passed, and there were none
-PASSED, NONE = 0, 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code is 0, or 2 where the tests fail without any change."""
+    """Run the command; the exit code is 0, or 2 where a test fails without any change."""
     options = _parser().parse_args(arguments)
-    everything = []
-    for path in _files(options.paths):
-        code = sql_code if path.endswith(".sql") else python_code
-        everything += code.mutants(path, (ROOT / path).read_text())
+    everything = all_mutants(ROOT, options.paths)
     chosen = everything
-    if options.sample is not None and options.sample < len(everything):
-        chosen = random.Random(options.seed).sample(everything, options.sample)
+    if options.sample is not None:
+        chosen = drawn(ROOT, everything, options.sample, options.seed)
     print(f"{len(chosen)} of {len(everything)} changes", flush=True)
-    with tempfile.TemporaryDirectory(prefix="weir-mutations-") as folder:
-        trees = [_copy(Path(folder) / str(number)) for number in range(options.jobs)]
-        tests = {}
-        for mutant in chosen:
-            groups = nearest_tests(ROOT, mutant.path)
-            tests[mutant.path] = groups[:1] if options.mirror else groups
-        broken = _broken(trees[0], tests)
-        if broken:
-            print(f"these fail without any change: {' '.join(broken)}", file=sys.stderr)
-            return 2
-        lived = _lived(trees, chosen, tests, options.timeout)
-    killed = len(chosen) - len(lived)
-    print(f"{killed} of {len(chosen)} noticed ({100 * killed / max(1, len(chosen)):.0f} %); lived:")
-    for mutant in lived:
-        print(f"  {mutant}")
+    records = Records(options.results)
+    keys = {mutant: mutant.key((ROOT / mutant.path).read_text()) for mutant in chosen}
+    pending = []
+    for mutant in chosen:
+        record = records.by_key.get(keys[mutant])
+        if record is None or (options.again and record.end != CAUGHT):
+            pending.append(mutant)
+    broken = _try(pending, keys, records, options)
+    _print_summary([records.by_key[key] for key in keys.values() if key in records.by_key])
+    if broken:
+        print(f"these fail without any change: {' '.join(sorted(broken))}", file=sys.stderr)
+        print("What they alone caught is tried again without them by the same command.")
+        return 2
     return 0
 
 
@@ -66,25 +59,78 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, metavar="N", help="as many changes, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument(
-        "--mirror", action="store_true", help="only the tests that mirror the path, which is quick"
+        "--results", type=Path, metavar="FILE", help="a line for each; what it has is not tried"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="try what lived in --results once more"
+    )
+    parser.add_argument(
+        "--tests", nargs="+", metavar="TEST", help="run these in place of the nearest"
     )
     parser.add_argument("--jobs", type=int, default=1, help="changes that are tried side by side")
     parser.add_argument(
-        "--timeout", type=float, default=300, help="seconds after which a change counts as noticed"
+        "--limit_s",
+        type=float,
+        default=60,
+        help="processor seconds (and ten times as many by the clock)\n"
+        "after which a test's change counts as noticed",
+    )
+    parser.add_argument(
+        "--most_s",
+        type=float,
+        default=60,
+        help="processor seconds for a change, after which no further test is begun",
     )
     return parser
 
 
-def _files(paths: Sequence[str]) -> list[str]:
-    """Return the Python and SQL files at or below paths, relative to the root."""
-    files = []
-    for path in paths:
-        absolute = (ROOT / path).resolve()
-        found = sorted(absolute.rglob("*")) if absolute.is_dir() else [absolute]
-        for file in found:
-            if file.suffix in (".py", ".sql"):
-                files.append(str(file.relative_to(ROOT)))
-    return files
+def _try(
+    pending: Sequence[Mutant],
+    keys: dict[Mutant, str],
+    records: Records,
+    options: argparse.Namespace,
+) -> set[str]:
+    """Try changes and note what becomes of each; return the tests that fail without any."""
+    with tempfile.TemporaryDirectory(prefix="weir-mutations-") as folder:
+        triers = [
+            Trier(_copy(Path(folder) / str(number)), options.limit_s, options.most_s)
+            for number in range(options.jobs if pending else 0)
+        ]
+        free = list(triers)
+
+        def attempt(mutant: Mutant) -> None:
+            # There are as many threads as triers; append and pop are atomic
+            trier = free.pop()
+            record = trier.attempt(mutant, keys[mutant], options.tests, records.unsound)
+            free.append(trier)
+            records.note(record)
+            print(f"{record.end:11} {mutant}  {record.test} ({record.cpu_s} s)", flush=True)
+
+        try:
+            if not triers:
+                return set()
+            with ThreadPoolExecutor(len(triers)) as pool:
+                list(pool.map(attempt, pending))
+            killers = {record.test for record in records.by_key.values() if record.end == CAUGHT}
+            killers -= records.sound | records.unsound | {""}
+            broken = triers[0].broken(killers)
+            records.note_tests(killers - broken, broken)
+            return broken
+        finally:
+            for trier in triers:
+                trier.close()
+
+
+def _print_summary(records: Sequence[Record]) -> None:
+    """Print how many were noticed, what was not, and a table."""
+    lived = [record for record in records if record.end != CAUGHT]
+    noticed = len(records) - len(lived)
+    print(f"{noticed} of {len(records)} noticed ({100 * noticed / max(1, len(records)):.0f} %)")
+    print(table(records))
+    if lived:
+        print("lived:")
+    for record in lived:
+        print(f"  {record.change}{' (not reached)' if record.end != 'lived' else ''}")
 
 
 def _copy(tree: Path) -> Path:
@@ -101,66 +147,6 @@ def _copy(tree: Path) -> Path:
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, tree / name)
     return tree
-
-
-def _broken(tree: Path, tests: dict[str, list[list[str]]]) -> list[str]:
-    """Return the tests that do not pass on the unchanged tree."""
-    groups = {tuple(group) for groups in tests.values() for group in groups}
-    return [" ".join(group) for group in sorted(groups) if _fails(tree, group, None)]
-
-
-def _lived(
-    trees: list[Path],
-    mutants: Sequence[Mutant],
-    tests: dict[str, list[list[str]]],
-    timeout: float,
-) -> list[Mutant]:
-    """Return the changes that no test noticed."""
-    free: Queue[Path] = Queue()
-    for tree in trees:
-        free.put(tree)
-
-    def noticed(mutant: Mutant) -> bool:
-        tree = free.get()
-        try:
-            answer = _noticed(tree, mutant, tests[mutant.path], timeout)
-        finally:
-            free.put(tree)
-        print(f"{'noticed' if answer else 'LIVED  '} {mutant}", flush=True)
-        return answer
-
-    with ThreadPoolExecutor(len(trees)) as pool:
-        answers = list(pool.map(noticed, mutants))
-    return [mutant for mutant, answer in zip(mutants, answers, strict=True) if not answer]
-
-
-def _noticed(tree: Path, mutant: Mutant, groups: list[list[str]], timeout: float) -> bool:
-    """Make a change in a tree, run the tests until one fails, and take it back."""
-    file = tree / mutant.path
-    text = file.read_text()
-    file.write_text(mutant.applied(text))
-    try:
-        return any(_fails(tree, group, timeout) for group in groups)
-    finally:
-        file.write_text(text)
-
-
-def _fails(tree: Path, tests: Sequence[str], timeout: float | None) -> bool:
-    """Run fast tests in a tree; return whether one of them fails, or takes longer than `timeout`."""
-    options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-    try:
-        code = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *tests],
-            cwd=tree,
-            # Before the checkout, which an editable installation puts on the path
-            env=os.environ | {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=timeout,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        return True
-    return code not in (PASSED, NONE)
 
 
 if __name__ == "__main__":

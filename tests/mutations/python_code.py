@@ -1,6 +1,13 @@
 """The changes that can be made to Python code, found in its syntax tree.
 
-Annotations, docstrings, other texts and what is between the braces of an f-string are left alone.
+Left alone are texts and what no test is to notice:
+
+- annotations, docstrings, other texts and what is between the braces of an f-string;
+- what is written to a log;
+- the arguments of `@dataclass`, which mypy checks;
+- `if TYPE_CHECKING` and `if __name__ == "__main__"`.
+
+No change is made twice: where an operator turns a condition round, the condition itself is not.
 """
 
 import ast
@@ -31,6 +38,10 @@ COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.In: ("in", "not in"),
     ast.NotIn: ("not in", "in"),
 }
+# What turns a condition round
+OPPOSITE = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
+LOG = {"log", "logger", "LOG"}
+LEVELS = {"debug", "info", "warning", "error", "exception"}
 BOOLEAN: dict[type[ast.boolop], tuple[str, str]] = {ast.And: ("and", "or"), ast.Or: ("or", "and")}
 
 
@@ -87,12 +98,36 @@ def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
         node = pending.pop()
         yield node
         for name, value in ast.iter_fields(node):
-            if name in ("annotation", "returns") or isinstance(value, ast.JoinedStr):
+            if name in ("annotation", "returns") or _of_no_test(node, name):
                 continue
-            children = value if isinstance(value, list) else [value]
-            for child in children:
-                if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST) and not _left_alone(child):
                     pending.append(child)
+
+
+def _left_alone(node: ast.AST) -> bool:
+    """Return whether nothing below a node is changed: an f-string, a log's line, a decorator."""
+    if isinstance(node, ast.JoinedStr):
+        return True
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    if isinstance(called, ast.Name):
+        return called.id == "dataclass"
+    if not isinstance(called, ast.Attribute) or called.attr not in LEVELS:
+        return False
+    return isinstance(called.value, ast.Name) and called.value.id in LOG
+
+
+def _of_no_test(node: ast.AST, field: str) -> bool:
+    """Return whether a field is the condition that tells a type checker or a command apart."""
+    if not isinstance(node, ast.If) or field != "test":
+        return False
+    return _told_apart(node.test)
+
+
+def _told_apart(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "__name__ == '__main__'")
 
 
 def _changes(lines: _Lines, node: ast.AST) -> Iterator[tuple[int, int, str]]:
@@ -122,8 +157,19 @@ def _changes(lines: _Lines, node: ast.AST) -> Iterator[tuple[int, int, str]]:
         if new is not None:
             yield lines.start(node), lines.end(node), new
     elif isinstance(node, ast.If | ast.While | ast.IfExp):
+        if _turned_by_operator(node.test) or _told_apart(node.test):
+            return
         start, end = lines.start(node.test), lines.end(node.test)
         yield start, end, f"(not ({lines.text[start:end]}))"
+
+
+def _turned_by_operator(test: ast.expr) -> bool:
+    """Return whether a change of its one operator turns a condition round."""
+    if isinstance(test, ast.UnaryOp):
+        return isinstance(test.op, ast.Not)
+    if not isinstance(test, ast.Compare) or len(test.ops) > 1:
+        return False
+    return isinstance(test.ops[0], OPPOSITE)
 
 
 def _other_constant(value: object) -> str | None:

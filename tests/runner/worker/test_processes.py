@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,43 @@ def test_why_processes_on_several_nodes_ended(
     outcome = run.outcome()
     assert outcome is not None
     assert Outcome(state=outcome.state, kind=outcome.kind, message=outcome.message) == cause
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_the_first_waits_for_the_end_of_the_others(
+    forked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a report from another node, or for a process that it forked and that still runs."""
+    monkeypatch.setattr(distributed, "ranks", lambda: 2)
+    run = RunFolder(tmp_path)
+    first = Crew(run, "2026-01-01")
+    if forked:
+        first.meeting, first.running = str(tmp_path / "meeting"), {1}
+
+    def report() -> None:
+        write_report(run, 1, KILLED, 4.0)
+        first.running.discard(1)
+
+    later = threading.Timer(0.2, report)
+    later.start()
+    first.end(CUT)
+    later.join()
+    outcome = run.outcome()
+    assert outcome is not None and outcome.message == KILLED.message
+
+
+def test_a_forked_process_that_is_over_without_a_report_has_not_gone_on_another_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distributed, "ranks", lambda: 2)
+    first = Crew(RunFolder(tmp_path), "2026-01-01")
+    first.meeting = str(tmp_path / "meeting")
+    first.end(CUT)
+    outcome = first.run.outcome()
+    assert outcome is not None and outcome.message == CUT.message
+    # It removes the place where they met, and returns, as nobody forked it
+    (tmp_path / "meeting").mkdir()
+    assert first.leave(3) == 3 and not (tmp_path / "meeting").exists()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"state": 3, "at": 1.0}', '{"at": "soon"}'])
