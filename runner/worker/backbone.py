@@ -21,7 +21,7 @@ from torch import Tensor
 
 from evals import Images
 from methods.compute import devices, distributed
-from runner.worker import weight_files
+from runner.worker import weight_files, weight_preprocessing
 from runner.worker.architecture import (
     LOCAL,
     ArchitectureError,
@@ -180,7 +180,7 @@ def preprocessing_of(
     architecture, pretrained = row["architecture"], row["pretrained"]
     base = configuration(architecture, data)[1]
     if weights is not None:
-        base = base.with_keys(weight_files.preprocessing_of_file(Path(weights)), weights)
+        base = base.with_keys(weight_preprocessing.of_file(Path(weights)), weights)
     elif pretrained in tags_of(architecture):
         tag = open_clip.get_pretrained_cfg(architecture, pretrained)
         keys = ("mean", "std", "interpolation", "resize_mode")
@@ -188,7 +188,7 @@ def preprocessing_of(
     elif pretrained is not None:
         folder = place(pretrained, data)
         if folder.is_dir():
-            stated = weight_files.preprocessing_of_folder(folder, _base_beside(folder))
+            stated = weight_preprocessing.of_folder(folder, _base_beside(folder))
             base = base.with_keys(stated, str(folder))
     return base.with_keys(row.get("preprocessing") or {}, f"backbone {row['name']!r}")
 

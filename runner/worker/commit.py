@@ -16,7 +16,7 @@ from runner.worker.costs import Ledger
 from runner.worker.evaluation import Evaluation, drift
 from runner.worker.trial_parts import Trial
 from runner.worker.unused import unused_rows
-from runner.worker.weight_files import PREPROCESSING
+from runner.worker.weight_preprocessing import PREPROCESSING
 from runner.worker.weights import DEPLOYED, LAST, NEWEST, kept_for, weights_file
 
 Row = dict[str, Any]

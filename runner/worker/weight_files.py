@@ -15,7 +15,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from runner.records import DamagedFileError
@@ -33,8 +33,6 @@ INDEX = "model.safetensors.index.json"
 OPEN_CLIP, HUGGING_FACE, ADAPTER = "open_clip_config.json", "config.json", "adapter_config.json"
 # The key of an adapter's configuration that names its base
 BASE = "base_model_name_or_path"
-# The key of a safetensors file's metadata under which a trial writes how its images are seen
-PREPROCESSING = "preprocessing"
 LFS_POINTER = b"version https://git-lfs"
 PREFIXES = ("module.", "_orig_mod.")
 # Where training scripts keep the state dict among other things
@@ -129,32 +127,6 @@ def _read_hugging_face(path: Path) -> Weights:
     )
 
 
-def preprocessing_of_folder(path: Path, base: Callable[[str], Path | None]) -> dict[str, Any]:
-    """Return what a folder says of its images, under the keys of a row's `preprocessing`.
-
-    An adapter sees images as its base does. `base` is as in `read`.
-    """
-    if (path / OPEN_CLIP).exists():
-        config = folder_config(path, OPEN_CLIP).get("preprocess_cfg", {})
-        keys = ("mean", "std", "interpolation", "resize_mode", "fill_color")
-        return {key: config[key] for key in keys if config.get(key) is not None}
-    if (path / "preprocessor_config.json").exists():
-        return hugging_face.preprocessing_of(folder_config(path, "preprocessor_config.json"))
-    if (path / ADAPTER).exists():
-        place = _base_of(folder_config(path, ADAPTER), base)
-        if place is not None and place.is_dir():
-            # The base of a base is not looked for: an adapter is added to plain weights
-            return preprocessing_of_folder(place, lambda _: None)
-    return {}
-
-
-def preprocessing_of_file(path: Path) -> dict[str, Any]:
-    """Return what a trial wrote of its images beside its weights; older versions wrote nothing."""
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-    return dict(json.loads(metadata.get(PREPROCESSING, "{}")))
-
-
 def _hugging_face_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a folder of transformers, also where they are in several files."""
     if not (path / INDEX).exists():
@@ -179,7 +151,7 @@ def _weights_in(path: Path) -> Path:
 def _read_adapter(path: Path, base: Callable[[str], Path | None]) -> Weights:
     """Read an adapter of peft's LoRA, added to the base that its configuration names."""
     config = folder_config(path, ADAPTER)
-    place = _base_of(config, base)
+    place = base_of(config, base)
     if place is None:
         raise UnreadableWeightsError(
             f"{path} is an adapter of peft, and its base {config.get(BASE)!r} is not there. Set "
@@ -196,7 +168,7 @@ def _read_adapter(path: Path, base: Callable[[str], Path | None]) -> Weights:
     return Weights(tensors=added, kind=f"an adapter of peft on {place.name}")
 
 
-def _base_of(config: Mapping[str, Any], base: Callable[[str], Path | None]) -> Path | None:
+def base_of(config: Mapping[str, Any], base: Callable[[str], Path | None]) -> Path | None:
     """Return where the base of an adapter of this configuration lies; None: it is not there."""
     name = config.get(BASE)
     return base(name) if isinstance(name, str) and name else None

@@ -29,7 +29,7 @@ from runner.worker.export_hugging_face import (
 )
 from runner.worker.export_tokenizer import word_tokenizer
 from runner.worker.tokenizer import WordTokenizer
-from runner.worker.weight_files import PREPROCESSING
+from runner.worker.weight_preprocessing import PREPROCESSING
 from schema.__main__ import ROWS
 from schema.spec import Spec
 from streams.pictures import pixels

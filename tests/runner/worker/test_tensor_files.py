@@ -21,7 +21,7 @@ from runner.scheduler.adopted_files import copy_attempt
 from runner.scheduler.base_weights import deployed_weights
 from runner.scheduler.kept_weights import NotKeptError
 from runner.scheduler.resolve import RefusedError
-from runner.worker import tensor_files, weight_files
+from runner.worker import tensor_files, weight_files, weight_preprocessing
 from runner.worker.weight_files import UnreadableWeightsError
 from runner.worker.weights import DEPLOYED, LAST, RUNNING, History
 from schema.site import Site
@@ -93,7 +93,7 @@ def test_what_did_not_move_is_kept_once(tmp_path: Path) -> None:
         assert tensor_store.digest(path) == sha256(whole) == tensor_store.digest(whole)
         assert same(tensor_files.load(whole), weights), "files of versions before are whole"
     assert first.stat().st_size < whole.stat().st_size / 2
-    assert weight_files.preprocessing_of_file(first) == {"mean": [0, 0, 0]}
+    assert weight_preprocessing.of_file(first) == {"mean": [0, 0, 0]}
     assert same(weight_files.read(first, lambda _: None).tensors, weights_of(1))
 
 
