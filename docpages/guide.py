@@ -58,7 +58,8 @@ def facts(connection: duckdb.DuckDBPyConnection) -> str:
     row = connection.sql(FACTS).pl().row(0, named=True)
     return (
         f"{row['of_guide']} trials of the guide and the base they begin from, "
-        f"{row['hours']:.2f} hours of one core in all, with seeds up to {row['last_seed']}."
+        f"{row['hours']:.2f} hours of one process in all, which is {row['hours'] / 2:.2f} hours "
+        f"of two cores, with seeds up to {row['last_seed']}."
     )
 
 

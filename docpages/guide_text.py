@@ -8,9 +8,9 @@ FoMo-in-Flux ([arXiv 2408.14471](https://arxiv.org/abs/2408.14471)) asks what so
 who keeps a CLIP up to date: which data to mix in, in which order, by which method, with which
 schedule, model and budget, in how many updates. This page asks the same of the [embedded
 world](demo.md), where a tiny CLIP learns forty new concepts, and says which of the published
-findings hold there. Everything was asked by [rules](rules.md):
+findings hold there. Everything is asked by [rules](rules.md):
 [grids/guide.sql](../grids/guide.sql) declares the searches, the seeds and the decisions, and
-`sync` did the rest without a person in between.
+`sync` does the rest.
 
 It is a finding about a tiny model in a tiny world at 25 steps a task, and no more. Whoever has a
 cluster declares the same on FoMo-in-Flux itself: [grids/guide_fomo.sql](../grids/guide_fomo.sql),
@@ -39,9 +39,11 @@ for ViT-B/16.
 
 {facts}
 
-It ran on one of two cores of an AMD EPYC, beside other work. The lowest rate, 4e-4, took the place
-of 2.56e-2 after the first searches, which that rate had all lost on validation images; trials at
-rates that are not in the grid are not kept.
+It ran on one of two cores of an AMD EPYC, beside other work. Three things were changed by hand in
+its first hour. Chosen rates lay at the lower edge of the range, so 4e-4 took the place of 2.56e-2,
+which had lost every search that it was in; halving keeps three of five rates and not two; and
+priorities moved. Trials at rates that are not in the grid, or no longer the chosen one, are not
+kept.
 
 The rules are not at their end yet: what is missing is said below as *not run yet*, and comes in
 the order of the priorities in the grid. How to go on is at the [end of this page](#going-on).
