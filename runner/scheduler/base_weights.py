@@ -46,7 +46,10 @@ class Bases:
                 files[f"trial:{trial}"] = self._file(trial)
             except RefusedError as error:
                 raise RefusedError(
-                    f"method {spec.method['name']!r} is given what trial {trial} deployed: {error}"
+                    f"method {spec.method['name']!r} is given what trial {trial} deployed, and "
+                    f"{self.site.runs / f'{trial:06d}'} holds no whole weights of it. Have it run, "
+                    f"or trained again, to the same bits: {retrain_wish(trial)}. Then request a "
+                    "retry of this trial"
                 ) from error
         return files
 

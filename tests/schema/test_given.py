@@ -1,13 +1,17 @@
 """The tuning `given`: which checkpoint each task takes, and what is refused when it is declared."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.scheduler.base_weights import Bases
 from runner.scheduler.resolve import RefusedError, Resolver
 from schema import grid
 from schema.checks import given
+from schema.site import Site
+from schema.spec import Spec
 from streams.tasks import chunks
 from tests.template import in_memory
 from tests.toy import AXES
@@ -83,6 +87,23 @@ def test_what_is_refused(tmp_path: Path, change: str, words: str) -> None:
         )
         with pytest.raises(RefusedError, match=words):
             Resolver(connection, [1], tmp_path).spec(1)
+
+
+def test_a_trial_that_has_deployed_nothing_is_named(tmp_path: Path) -> None:
+    """What is measured later asks for no checkpoint."""
+    method = {
+        "name": "taken",
+        "tuning": "given",
+        "tuning_params": {"places": {"a": "trial:7"}},
+    }
+    spec = Spec({"name": "vit"}, stream(EVERYTHING, 3), {}, method, {}, {}, seed=0)
+    bases = Bases(Site.load(tmp_path))
+    with pytest.raises(
+        RefusedError, match="method 'taken' is given what trial 7 deployed, .*'retrain'.* retry"
+    ):
+        bases.given(spec)
+    assert bases.given(replace(spec, method=method | {"tuning": "full"})) == {}
+    assert bases.given(replace(spec, measures={"suite": {}})) == {}
 
 
 def test_flops_buy_nothing() -> None:
