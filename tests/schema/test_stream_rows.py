@@ -96,8 +96,8 @@ def test_what_does_not_fit_is_refused_before_a_job_exists(catalog: Catalog, tmp_
         with pytest.raises(
             RefusedError,
             match="suite 'wrong': metric 'top2' of 'mine', which is of kind classification. Measured of "
-            "that kind: top1, top5, mean_per_class_recall, fewshot4_top1, fewshot16_top1. Did you "
-            "mean 'top5' or 'top1'",
+            "that kind: top1, top5, mean_per_class_recall, fewshot4_top1, fewshot16_top1, divergence. Did "
+            "you mean 'top5' or 'top1'",
         ):
             resolver.resolve(trials["wrong"])
         with pytest.raises(RefusedError, match="'gull' in the row and 'crow' in 0.parquet"):
