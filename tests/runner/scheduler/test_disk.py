@@ -161,3 +161,15 @@ def test_without_a_limit_nothing_goes_and_an_idle_pass_walks_over_no_files(
     assert disk.used_bytes(filled.connection) > 1000
     assert not report.removed and not report.problems
     assert before == {path for path in site.folder.rglob("*") if path.is_file()}
+
+
+def test_exactly_as_much_as_the_limit_is_not_over_it(lab: tuple[Site, Filled]) -> None:
+    site, filled = lab
+    disk.keep(site, filled.connection, Report(), changed=True)
+    for taken, over in ((10**9, False), (10**9 + 1, True)):
+        filled.connection.execute(
+            "UPDATE disk_use SET bytes = CASE WHEN rowid = (SELECT min(rowid) FROM disk_use) "
+            "THEN ? ELSE 0 END",
+            [taken],
+        )
+        assert disk.is_over(site, filled.connection) == over
