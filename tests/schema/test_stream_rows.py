@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_refused_before_a_job_exists(catalog: Catalog, tmp_
         assert said["mine"] == [
             "a trial over it is refused: suite 'wrong': metric 'top2' of 'mine', which is of kind "
             "classification. Measured of that kind: top1, top5, mean_per_class_recall, "
-            "fewshot4_top1, fewshot16_top1. Did you mean 'top5' or 'top1'?"
+            "fewshot4_top1, fewshot16_top1, divergence. Did you mean 'top5' or 'top1'?"
         ]
         assert {row["batch_pairs"] for row in wanted(connection, ["mine"])} != {None}
 
