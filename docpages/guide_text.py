@@ -56,7 +56,8 @@ with a † we know from memory alone, and did not read there.
 
 {findings}
 
-The 5 % hold for each line by itself, not for all of them together.
+The 5 % hold for each line by itself, not for all of them together. A table below compares more
+choices at once and pools what their seeds say of the spread, so its verdict may differ.
 
 ### What it says so far
 
