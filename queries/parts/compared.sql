@@ -45,6 +45,30 @@ less_seed_again AS (
         seed) AS noise)
     FROM less_choice_again
 ),
+meant AS (
+    SELECT *, avg(value) OVER (
+        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget,
+        choice) AS mean_of_choice
+    FROM less_seed_again
+),
+led AS (
+    SELECT *, first(choice) OVER (
+        PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget
+        ORDER BY mean_of_choice DESC NULLS LAST, choice) AS best
+    FROM meant
+),
+beside_best AS (
+    -- windows over a seed, not a join of all with all: what is asked of few families is computed of
+    -- few, and time grows with the number of trials
+    SELECT *, max(value) FILTER (WHERE choice = best) OVER of_seed AS best_value,
+           min(choice) FILTER (WHERE value IS NOT NULL) OVER of_seed AS first_with_seed,
+           max(resolution) FILTER (WHERE choice = best) OVER family AS best_resolution
+    FROM led
+    WINDOW of_seed AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
+                       of_budget, seed),
+           family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
+                      of_budget)
+),
 of_choice AS (
     SELECT of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice,
            min(at_recipe) AS at_recipe,
@@ -52,25 +76,21 @@ of_choice AS (
            stddev_samp(value) AS deviation,
            avg(gflops) FILTER (WHERE value IS NOT NULL) AS gflops,
            coalesce(var_samp(noise), 0) AS variance, coalesce(max(resolution), 0) AS resolution,
-           list(seed ORDER BY seed) FILTER (WHERE value IS NOT NULL) AS seed_list,
-           list({'seed': seed, 'value': value} ORDER BY seed)
-           FILTER (WHERE value IS NOT NULL) AS of_seeds
-    FROM less_seed_again
+           any_value(best) AS best, coalesce(any_value(best_resolution), 0) AS best_resolution,
+           count(*) FILTER (WHERE first_with_seed = choice AND value IS NOT NULL) AS own_seeds,
+           list(best_value - value ORDER BY seed)
+           FILTER (WHERE choice <> best AND value IS NOT NULL
+                   AND best_value IS NOT NULL) AS all_ahead
+    FROM beside_best
     GROUP BY of_backbone, of_stream, of_mixture, of_method, of_recipe, of_budget, choice
 ),
 of_family AS (
     SELECT *, count(*) FILTER (WHERE seeds > 0) OVER family AS choices,
-           first(choice) OVER by_mean AS best, first(of_seeds) OVER by_mean AS best_seeds,
-           first(resolution) OVER by_mean AS best_resolution,
-           sum(seeds) OVER family AS values_,
-           len(list_distinct(flatten(list(seed_list) OVER family))) AS different_seeds,
+           sum(seeds) OVER family AS values_, sum(own_seeds) OVER family AS different_seeds,
            sum((seeds - 1) * variance) FILTER (WHERE seeds > 0) OVER family AS squares
     FROM of_choice
     WINDOW family AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
-                      of_budget),
-           by_mean AS (PARTITION BY of_backbone, of_stream, of_mixture, of_method, of_recipe,
-                       of_budget
-                       ORDER BY mean DESC NULLS LAST, choice)
+                      of_budget)
 ),
 pooled AS (
     SELECT *, values_ - choices - different_seeds + 1 AS pooled_df,
@@ -94,16 +114,11 @@ differing AS (
                       of_budget)
 ),
 paired AS (
-    -- a list for each row, not a join of all with all: what is asked of few families is computed of
-    -- few
     SELECT *,
            -- the degrees of freedom of which the variances of the choices look like draws: the
            -- inverse of trigamma is near 1 / x + 1 / sqrt(x + 4)
            CASE WHEN excess > 0 THEN least(2 * choices, 2 / excess + 2 / sqrt(excess + 4))
-                ELSE 2 * choices END AS prior_df,
-           CASE WHEN choice <> best THEN flatten([
-               [own.value - other.value FOR own IN best_seeds IF own.seed = other.seed]
-               FOR other IN of_seeds]) END AS all_ahead
+                ELSE 2 * choices END AS prior_df
     FROM differing
 ),
 looked AS (
