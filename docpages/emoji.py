@@ -8,6 +8,7 @@ from docpages.markdown import DOCS, code
 from docpages.markdown import table as markdown_table
 from queries import answer, figure, named
 from queries.figures.printing import png
+from queries.numbers import decimals
 from queries.terminal import shown
 
 ANSWERS = ("retention_at_budget", "comparison")
@@ -44,7 +45,7 @@ def by_year(rows: pl.DataFrame) -> str:
     for (task,), after in rows.group_by("task", maintain_order=True):
         cells = ["2015" if task == 0 else str(FIRST_YEAR + int(str(task)) - 1)]
         for row in settings.join(after, on=["method", "mixture"]).iter_rows(named=True):
-            cells.append(f"{row['a_ka']:.3f}, {row['a_zs']:.3f}")
+            cells.append(f"{decimals(row['a_ka'])}, {decimals(row['a_zs'])}")
         lines.append(cells)
     return markdown_table(head, lines)
 

@@ -19,6 +19,7 @@ from docpages.markdown import DOCS, code
 from docpages.markdown import table as markdown_table
 from queries import answer, figure, named
 from queries.figures.printing import png
+from queries.numbers import decimals, signed
 from schema import summaries
 
 # One choice alone is no comparison
@@ -98,7 +99,7 @@ def _finding(rows: pl.DataFrame, finding: Finding) -> list[str]:
     # `behind` is how much the best is ahead of this row
     sign = 1 if row["choice"] == finding.worse else -1
     ends = sorted((sign * row["behind_low"], sign * row["behind_high"]))
-    numbers = f"{sign * row['behind']:+.3f} ({ends[0]:+.3f} to {ends[1]:+.3f})"
+    numbers = f"{signed(sign * row['behind'])} ({signed(ends[0])} to {signed(ends[1])})"
     return [
         claim,
         verdict(finding, *ends),
@@ -147,8 +148,8 @@ def family_table(rows: pl.DataFrame, family: Family) -> str:
 def _mean(row: dict[str, Any]) -> str:
     """Return a mean with the half width of its t-interval, if it has one."""
     if row["mean_high"] is None:
-        return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} ± {row['mean_high'] - row['mean']:.3f}"
+        return decimals(row["mean"])
+    return f"{decimals(row['mean'])} ± {decimals(row['mean_high'] - row['mean'])}"
 
 
 def _look(row: dict[str, Any]) -> str:
@@ -167,7 +168,7 @@ def halving(connection: duckdb.DuckDBPyConnection) -> str:
         full, halved = (
             row[key].removeprefix("guide_lr_") for key in ("full_recipe", "halved_recipe")
         )
-        means = [f"{row[key]:.3f}" for key in ("full_value", "halved_value")]
+        means = [decimals(row[key]) for key in ("full_value", "halved_value")]
         lines.append([code(row["method"]), full, means[0], halved, means[1], f"{row['share']:.2f}"])
     same = (rows["full_recipe"] == rows["halved_recipe"]).sum()
     return f"{markdown_table(head, lines)}\n\nThe same rate for {same} of {len(rows)} methods."

@@ -15,6 +15,10 @@ POWERS = 1e9
 LEAST = 5e-3
 # A number this near to 0 is what rounding left of a difference of fractions, and is written as 0.
 ROUNDING = 1e-15
+# To so many decimals, or digits, a mean is the same in whichever order SQL adds the values. Numbers
+# are rounded to these first: otherwise the last bit would decide whether 0.3725 is written as 0.372
+# or as 0.373.
+SURE_DECIMALS = 12
 # Columns of whole numbers that are identifiers, without thousands separators.
 NAMES: tuple[str, ...] = (
     "trial",
@@ -48,13 +52,18 @@ def writer(column: pl.Series) -> Callable[[object], str]:
 
 def decimals(value: object) -> str:
     """Return a number with three decimals; what rounds to 0 has no sign."""
-    return f"{float(str(value)):z.3f}"
+    return f"{_sure(value):z.3f}"
 
 
 def signed(value: object) -> str:
     """Return a number with three decimals and its sign; what rounds to 0 has none."""
-    text = f"{float(str(value)):+z.3f}"
+    text = f"{_sure(value):+z.3f}"
     return text.lstrip("+") if not text.strip("+0.") else text
+
+
+def _sure(value: object) -> float:
+    """Return a number as far as it does not depend on the order in which values were added."""
+    return round(float(str(value)), SURE_DECIMALS)
 
 
 def largest(column: pl.Series) -> float:
@@ -89,7 +98,7 @@ def _number(column: pl.Series) -> Callable[[object], str]:
 
 def _large(value: object) -> str:
     """Format a number of a column with large ones: thousands separators, at least three digits."""
-    number = float(str(value))
+    number = float(f"{float(str(value)):.{SURE_DECIMALS}g}")
     if abs(number) >= POWERS:
         return f"{number:.4g}"
     if abs(number) >= THOUSAND / 10:
@@ -99,7 +108,7 @@ def _large(value: object) -> str:
 
 def _short(value: object) -> str:
     """Format a number with three digits; what is within rounding of 0 is 0."""
-    number = float(str(value))
+    number = float(f"{float(str(value)):.{SURE_DECIMALS}g}")
     return "0" if abs(number) <= ROUNDING else f"{number:.3g}"
 
 

@@ -91,7 +91,7 @@ def test_differences_of_the_findings_are_those_of_the_files(ended: pl.DataFrame)
         assert len(pairs) == int(seeds) == 3 * 2 ** (int(look) - 1)
         mean = (pairs[measure] - pairs[f"{measure}_right"]).mean()
         assert isinstance(mean, float) and abs(float(numbers.split()[0]) - mean) < 6e-4
-        low, high = map(float, re.findall(r"[+-]\d\.\d+", numbers)[1:])
+        low, high = map(float, re.findall(r"[+-]?\d\.\d+", numbers)[1:])
         if "0.000" not in numbers:
             assert here == guide.verdict(finding, low, high)
         checked += 1
