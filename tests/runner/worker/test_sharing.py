@@ -78,7 +78,8 @@ def tried(
 
 def trained_flops(runs: Path, shared: bool) -> float:
     """What the newest attempt is charged for training, of its own or taken over."""
-    (of_trial,) = runs.iterdir()
+    # Beside the trial's folder lies the store of tensors
+    (of_trial,) = runs.glob("[0-9]*")
     newest = max(of_trial.iterdir())
     costs = pl.concat(
         [pl.read_parquet(path) for path in sorted(newest.glob("task-*.cost.parquet"))]
