@@ -64,7 +64,7 @@ class Dns(Tuning):
 
     def __post_init__(self) -> None:
         if min(self.input_min, self.output_min) < 0:
-            raise ValueError(f"dns takes no negative threshold, not {self}")
+            raise ValueError(f"dns takes thresholds >= 0, not {self}")
 
     def begin(self, model: nn.Module, task: Task) -> list[nn.Parameter]:
         """Freeze all other parameters, compute P and Q, and watch what goes into the projections.

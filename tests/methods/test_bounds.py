@@ -16,6 +16,7 @@ BOUNDS = {
     ("ensembles", "line"): {"points": "[2, )"},
     ("ensembles", "nearest"): {"pairs": COUNT},
     ("ensembles", "rls"): {"pairs": COUNT, "ridge": ABOVE, "hidden": LEAST},
+    ("objectives", "c_clip"): {"weight": LEAST, "projector_lr": LEAST, "temperature": ABOVE},
     ("objectives", "der"): {"weight": LEAST, "buffer_pairs": COUNT, "replay_pairs": LEAST},
     ("objectives", "derpp"): {
         "weight": LEAST,
@@ -66,6 +67,7 @@ BOUNDS = {
         "ramp_share": "[0, 1]",
     },
     ("tuning", "coso"): {"rank": COUNT, "sketch_rank": COUNT, "gap": COUNT, "energy": "(0, 1]"},
+    ("tuning", "dns"): {"input_min": LEAST, "output_min": LEAST},
     ("tuning", "dora"): {"rank": COUNT, "alpha": ABOVE},
     ("tuning", "first_task_only"): {"rank": COUNT, "alpha": ABOVE},
     ("tuning", "galore"): {"rank": COUNT, "gap": COUNT, "scale": ABOVE},

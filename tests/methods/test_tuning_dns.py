@@ -99,7 +99,7 @@ def test_a_change_of_one_projection_leaves_earlier_similarities(optimizer: str) 
 
 
 def test_dns_refuses_what_it_cannot_do() -> None:
-    with pytest.raises(ValueError, match=r"no negative threshold"):
+    with pytest.raises(ValueError, match=r"dns takes thresholds >= 0"):
         part("tuning", "dns", {"input_min": -0.1})
     other = CustomTextCLIP(embed_dim=16, vision_cfg=VISION, text_cfg=TEXT)
     with pytest.raises(ValueError, match=r"dns needs a ViT.*Use tuning 'linear_probe'"):
