@@ -3,26 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch import nn
 
-from methods.compute.distributed import ALONE, Ranks
-from methods.tuning._computed import full_precision
+from methods.compute.distributed import Ranks
+from methods.tuning._covariances import Covariances
 
 
-class Inputs:
+class Inputs(Covariances):
     """The uncentered covariances of the inputs of weights, by the names of the weights.
 
-    A hook on a layer adds X^T X of each of its forward passes, X (tokens, columns) being its
-    input. A pass that is repeated, for a chunk or for checkpointing, counts again, so users of the
-    sums must not depend on their scale. FLOPs: 2 columns^2 for each token of a weight.
+    A hook on a layer adds X^T X of each of its forward passes, X (tokens, columns) being its input.
     """
-
-    def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self._hooks: list[RemovableHandle] = []
-        self._ranks = ALONE
 
     def watch(self, model: nn.Module, names: Sequence[str], ranks: Ranks, what: str) -> None:
         """Register hooks on the layers of these weights, until `stop`.
@@ -33,8 +24,7 @@ class Inputs:
             ValueError: a weight whose input no module receives, like that of attention's output
                 projection.
         """
-        self.stop()
-        self._ranks = ranks
+        self.begin(ranks)
         for name in names:
             path, _, own = name.rpartition(".")
             module = model.get_submodule(path)
@@ -51,23 +41,6 @@ class Inputs:
         """Return a hook that adds the covariance of a layer's first input."""
 
         def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            rows = inputs[0].detach().flatten(0, -2)
-            with torch.no_grad(), full_precision(rows):
-                rows = rows.to(torch.promote_types(rows.dtype, torch.float32))
-                own = rows.T @ rows
-                self.sums[name] = self.sums[name] + own if name in self.sums else own
+            self.add(name, inputs[0].flatten(0, -2))
 
         return hook
-
-    def taken(self) -> dict[str, Tensor]:
-        """Return the sums since the last call, over all processes, and begin new ones."""
-        # Each process has seen its own rows of the batch
-        self._ranks.average([self.sums[name] for name in sorted(self.sums)])
-        sums, self.sums = self.sums, {}
-        return sums
-
-    def stop(self) -> None:
-        """Remove the hooks."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks, self.sums = [], {}

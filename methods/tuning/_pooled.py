@@ -3,28 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from open_clip.transformer import VisionTransformer, text_global_pool
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.hooks import RemovableHandle
 
-from methods.compute.distributed import ALONE, Ranks
-from methods.tuning._computed import full_precision
+from methods.compute.distributed import Ranks
+from methods.tuning._covariances import Covariances
 
 
-class Pooled:
+class Pooled(Covariances):
     """The sums of z z^T over pairs, z the pooled features of norm 1, by the projection's name.
 
-    Hooks on the last normalisation of each tower read its output, and pool it as the tower does. A
-    pass that is repeated, for a chunk or for checkpointing, counts again, and each row adds 1 to
-    the trace, so the sum over its trace is a mean. FLOPs: 2 width^2 for each pair and tower.
+    Hooks on the last normalisation of each tower read its output, and pool it as the tower does.
+    Each row adds 1 to the trace, so the sum over its trace is a mean.
     """
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self._hooks: list[RemovableHandle] = []
-        self._ranks = ALONE
+        super().__init__()
         # The token ids (B, L) of the text that is being encoded
         self._ids: Tensor | None = None
 
@@ -34,8 +28,7 @@ class Pooled:
         Raises:
             ValueError: the towers are not those of a ViT and a text transformer of open_clip.
         """
-        self.stop()
-        self._ranks = ranks
+        self.begin(ranks)
         visual = getattr(model, "visual", None)
         plain = isinstance(visual, VisionTransformer) and visual.attn_pool is None
         projected = isinstance(getattr(model, "text_projection", None), nn.Parameter)
@@ -59,7 +52,7 @@ class Pooled:
         def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             # Where the tower pools first, the rows are pooled already
             pooled = output if output.ndim == 2 else visual._global_pool(output)[0]
-            self._add("visual.proj", pooled)
+            self.add("visual.proj", pooled, unit=True)
 
         return hook
 
@@ -73,27 +66,11 @@ class Pooled:
         def hook(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             last = getattr(model, "text_eos_id", None)
             pooled = text_global_pool(output, self._ids, model.text_pool_type, eos_token_id=last)
-            self._add("text_projection", pooled)
+            self.add("text_projection", pooled, unit=True)
 
         return hook
 
-    def _add(self, name: str, pooled: Tensor) -> None:
-        """Add the features (B, width) of a pass to the sum of a projection."""
-        with torch.no_grad(), full_precision(pooled):
-            rows = pooled.detach().to(torch.promote_types(pooled.dtype, torch.float32))
-            rows = functional.normalize(rows, dim=1)
-            own = rows.T @ rows
-            self.sums[name] = self.sums[name] + own if name in self.sums else own
-
-    def taken(self) -> dict[str, Tensor]:
-        """Return the sums since the last call, over all processes, and begin new ones."""
-        # Each process has seen its own rows of the batch
-        self._ranks.average([self.sums[name] for name in sorted(self.sums)])
-        sums, self.sums = self.sums, {}
-        return sums
-
     def stop(self) -> None:
-        """Remove the hooks."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks, self.sums, self._ids = [], {}, None
+        """Remove the hooks, and forget the sums and the text."""
+        super().stop()
+        self._ids = None
