@@ -8,23 +8,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from schema.checks import parts
 from streams import Draw
 from streams.augmentation import box
 from streams.loading import Loader
 from streams.pictures import Crop
 from tests.streams.test_crops import FOMO, HARD, how
 
-FORMATS = parts.names("streams/formats")
 # Formats whose pictures are drawn, and have no files
 DRAWN = ("world", "idsprites")
-ROW = {
-    "name": "m",
-    "update_share": 0.5,
-    "buffer_share": 0.3,
-    "pretraining_share": 0.2,
-    "buffer_pairs": None,
-}
 CROPS: dict[str, Crop | None] = {
     "middle": None,
     "fomo": partial(box, how(FOMO), 5),

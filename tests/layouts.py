@@ -15,6 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from schema.checks import parts
+
+FORMATS = parts.names("streams/formats")
+# A mixture of three pools
+ROW = {
+    "name": "m",
+    "update_share": 0.5,
+    "buffer_share": 0.3,
+    "pretraining_share": 0.2,
+    "buffer_pairs": None,
+}
 CLASSES = ["crow", "gull", "wren"]
 Row = dict[str, Any]
 

@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import duckdb
+
+from runner.scheduler.resolve import Resolver
+from schema.spec import Spec
 from streams.world.captions import names, vocabulary
 from streams.world.rendering import COLOURS
 from streams.world.shapes import KNOWN
@@ -86,3 +90,13 @@ INSERT INTO budget (name, unit, total) VALUES ('{budget}', 'steps', {steps or 8}
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
 SELECT 'toy', 'toy', 'toy', 'toy_ema', 'toy', '{budget}', seed, 'toy' FROM range({seeds}) AS seeds(seed) ON CONFLICT DO NOTHING;
 """
+
+
+def resolved(connection: duckdb.DuckDBPyConnection, method: str) -> Spec:
+    """Declare a trial of a method in a catalog that has the toy grid; return its definition."""
+    connection.execute(
+        "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
+        "VALUES (1, 'toy', 'toy', 'toy', ?, 'toy', 'toy', 3)",
+        [method],
+    )
+    return Resolver(connection, [1]).resolve(1)[0]

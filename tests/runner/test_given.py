@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import save_file
 
 from runner.run_folder import RunFolder, done_tasks, read_json
-from runner.scheduler.resolve import Resolver
 from runner.worker import backbone as backbones
 from runner.worker import tensor_files, weight_files
 from schema import grid
@@ -18,7 +17,7 @@ from schema.spec import Spec
 from tests.once import once
 from tests.processes import attempt, run_trial
 from tests.template import in_memory
-from tests.toy import AXES, DATA
+from tests.toy import AXES, DATA, resolved
 
 pytestmark = pytest.mark.slow
 
@@ -35,12 +34,7 @@ def spec_of(method: str, **params: Any) -> Spec:
     """The definition of a toy trial that learns, or is given, the weights of its tasks."""
     with in_memory() as connection:
         grid.apply(connection, AXES + METHODS.replace("$params$", f"'{json.dumps(params)}'"), "toy")
-        connection.execute(
-            "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
-            "VALUES (1, 'toy', 'toy', 'toy', ?, 'toy', 'toy', 3)",
-            [method],
-        )
-        return Resolver(connection, [1]).resolve(1)[0]
+        return resolved(connection, method)
 
 
 def brought(runs: Path) -> dict[str, Any]:

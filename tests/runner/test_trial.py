@@ -10,14 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.run_folder import RunFolder, attempt_folder, done_tasks, sha256
-from runner.scheduler.resolve import Resolver
 from schema import grid
 from schema.spec import Spec
 from tests.once import once
 from tests.processes import attempt, run_trial
 from tests.template import in_memory
 from tests.tiny_clip import PARAMS, names
-from tests.toy import AXES, DATA, METHODS, toy_methods
+from tests.toy import AXES, DATA, METHODS, resolved, toy_methods
 
 pytestmark = pytest.mark.slow
 TUNINGS, OBJECTIVES, MERGINGS = (
@@ -87,12 +86,7 @@ def spec_of(method: str) -> Spec:
             connection.execute("UPDATE recipe SET augmentation_params = ?", [json.dumps(said)])
         if method == "carried on":
             connection.execute("UPDATE recipe SET optimizer_params = '{\"carry\": true}'")
-        connection.execute(
-            "INSERT INTO trial (id, backbone, stream, mixture, method, recipe, budget, seed) "
-            "VALUES (1, 'toy', 'toy', 'toy', ?, 'toy', 'toy', 3)",
-            [method],
-        )
-        return Resolver(connection, [1]).resolve(1)[0]
+        return resolved(connection, method)
 
 
 def brought(runs: Path) -> dict[str, Any]:

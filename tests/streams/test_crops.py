@@ -16,26 +16,17 @@ from PIL.JpegImagePlugin import JpegImageFile
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms.functional import resized_crop
 
-from schema.checks import parts
 from schema.checks.augmentation import Augmentation
 from streams import Draw, open_pairs
 from streams.augmentation import box
 from streams.loading import Loader
 from streams.mixtures import Mixture
 from streams.pictures import pixels
-from tests.layouts import LAYOUTS
+from tests.layouts import FORMATS, LAYOUTS, ROW
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This DataLoader will create"
 )  # more workers than cores
-FORMATS = parts.names("streams/formats")
-ROW = {
-    "name": "m",
-    "update_share": 0.5,
-    "buffer_share": 0.3,
-    "pretraining_share": 0.2,
-    "buffer_pairs": None,
-}
 FOMO: dict[str, Any] = {"scale": [0.9, 1.0], "ratio": [0.75, 1.3333]}
 HARD: dict[str, Any] = {
     "scale": [0.1, 0.6],

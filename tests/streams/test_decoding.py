@@ -25,8 +25,8 @@ from streams.loading import Loader
 from streams.mixtures import Mixture
 from streams.pictures import Crop, pixels
 from tests import layouts
-from tests.decoders import CROPS, DRAWN, FORMATS, ROW, file, met, off, same
-from tests.layouts import LAYOUTS
+from tests.decoders import CROPS, DRAWN, file, met, off, same
+from tests.layouts import FORMATS, LAYOUTS, ROW
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
 from tests.runner.worker.test_processes import assert_same, begun

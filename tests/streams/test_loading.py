@@ -8,24 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from schema.checks import parts
 from streams import EVERY, DatasetError, Draw, open_pairs
 from streams.formats._files import Files
 from streams.loading import Loader
 from streams.mixtures import Mixture
-from tests.layouts import LAYOUTS
+from tests.layouts import FORMATS, LAYOUTS, ROW
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This DataLoader will create"
 )  # more workers than cores
-FORMATS = parts.names("streams/formats")
-ROW = {
-    "name": "m",
-    "update_share": 0.5,
-    "buffer_share": 0.3,
-    "pretraining_share": 0.2,
-    "buffer_pairs": None,
-}
 
 
 def loader(

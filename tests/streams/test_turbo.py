@@ -24,8 +24,8 @@ from streams.mixtures import Mixture
 from streams.pictures import pixels
 from streams.turbo import TurboDecoder
 from tests import layouts
-from tests.decoders import CROPS, DRAWN, FORMATS, ROW, file, met, off, same
-from tests.layouts import LAYOUTS
+from tests.decoders import CROPS, DRAWN, file, met, off, same
+from tests.layouts import FORMATS, LAYOUTS, ROW
 from tests.processes import attempt, run_trial
 from tests.runner.test_trial import brought, spec_of
 from tests.streams.test_crops import HARD, how, photo
