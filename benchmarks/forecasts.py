@@ -57,35 +57,33 @@ class Forecast:
 
 
 @contextmanager
-def only_finished(
+def forgotten(
     connection: duckdb.DuckDBPyConnection, trials: Sequence[int]
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Forget for a while what is known of all other trials of the catalog."""
+    """Forget for a while what came of these trials, and those that never finished altogether."""
     connection.execute("BEGIN")
     try:
-        connection.execute("CREATE TEMP TABLE known AS SELECT unnest(?) AS trial", [list(trials)])
+        connection.execute("DELETE FROM trial WHERE id NOT IN (SELECT trial FROM finished)")
+        connection.execute("CREATE TEMP TABLE away AS SELECT unnest(?) AS trial", [list(trials)])
         for table in FACTS:
-            connection.execute(f"DELETE FROM {table} WHERE trial NOT IN (FROM known)")
+            connection.execute(f"DELETE FROM {table} WHERE trial IN (FROM away)")
         yield connection
     finally:
         connection.execute("ROLLBACK")
 
 
-def forecast(
-    connection: duckdb.DuckDBPyConnection, study: str, finished: Sequence[int], rest: Sequence[int]
-) -> Forecast:
-    """Return what is expected of the trials `rest` when only these of the study have finished."""
+def forecast(connection: duckdb.DuckDBPyConnection, rest: Sequence[int]) -> Forecast:
+    """Return what is expected of the trials `rest` when all others of the catalog have finished."""
     hours = dict(connection.execute("SELECT trial, seconds / 3600 FROM finished").fetchall())
-    others = connection.execute(
-        "SELECT id FROM trial WHERE study IS DISTINCT FROM ?", [study]
-    ).fetchall()
-    known = [*finished, *(trial for (trial,) in others)]
     sum_ = Sum()
-    with only_finished(connection, known):
+    with forgotten(connection, rest):
         for row in named_rows(connection, "FROM outlook"):
             sum_.add(row, Needs())
     if sum_.trials != len(rest) or sum_.timeless:
-        raise ValueError(f"{study}: {sum_.trials} trials forecast of {len(rest)}")
+        raise ValueError(
+            f"{sum_.trials - sum_.timeless} trials were forecast, of {len(rest)}: each kind of "
+            "these needs one trial that has finished"
+        )
     return Forecast(
         expected=sum_.hours,
         interval=sum_.relative_error,
@@ -104,7 +102,7 @@ def rounds(study: str, share: float, number: int, seed: int = 0) -> list[Forecas
         rest = [trial for trials in kinds for trial in trials if trial not in finished]
         draw.shuffle(rest)
         more = round(share * len(rest))
-        forecasts.append(forecast(connection, study, finished + rest[:more], rest[more:]))
+        forecasts.append(forecast(connection, rest[more:]))
     return forecasts
 
 
@@ -132,6 +130,8 @@ def main() -> None:
     parser.add_argument("--grids", nargs="+", choices=sorted(EXAMPLES), default=sorted(EXAMPLES))
     parser.add_argument("--rounds", type=int, default=100, help="draws of what has finished")
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error(f"--rounds {arguments.rounds}: at least one draw is needed")
     print("| grid | run, beside one of each kind | off, median | off, most | covered | +- |")
     print("|---|--:|--:|--:|--:|--:|")
     for study in arguments.grids:

@@ -15,7 +15,7 @@ def test_a_forecast_from_first_trials_is_compared_with_what_the_rest_took() -> N
     seconds = dict(connection.execute("SELECT trial, seconds FROM finished").fetchall())
     finished = [trial for trials in kinds for trial in trials[:1]] + kinds[0][1:2]
     rest = [trial for trials in kinds for trial in trials if trial not in finished]
-    told = forecasts.forecast(connection, "demo", finished, rest)
+    told = forecasts.forecast(connection, rest)
     expected = 0.0
     for trials in kinds:
         mean = statistics.fmean(seconds[trial] for trial in trials if trial in finished)
@@ -35,3 +35,21 @@ def test_a_forecast_from_first_trials_is_compared_with_what_the_rest_took() -> N
         squares += (left * spread * mean) ** 2 / known + left * (spread * mean) ** 2
     assert told.interval * expected == pytest.approx(squares**0.5, rel=1e-4)
     assert connection.execute("SELECT count(*) FROM finished").fetchone() == (len(seconds),)
+
+
+def test_what_cannot_be_forecast_is_said() -> None:
+    """A kind of which nothing has finished; the catalog stays as it was."""
+    connection = EXAMPLES["demo"].catalog()
+    whole_kind = connection.execute(forecasts.KINDS, ["demo"]).fetchall()[0][0]
+    with pytest.raises(ValueError, match=r"0 trials were forecast, of 3: each kind of these needs"):
+        forecasts.forecast(connection, whole_kind)
+    assert connection.execute("SELECT count(*) FROM finished").fetchone() == (19,)
+
+
+def test_at_least_one_draw(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks.forecasts", "--rounds", "0"])
+    with pytest.raises(SystemExit):
+        forecasts.main()
+    assert "--rounds 0: at least one draw is needed" in capsys.readouterr().err
