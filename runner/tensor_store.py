@@ -37,6 +37,8 @@ GOING = ".going"
 # A header is a number of eight bytes, how long it is, and so much JSON; a larger one is none
 PREFIX_BYTES, MOST_HEADER_BYTES = 8, 100_000_000
 CHUNK_BYTES = 1 << 20
+# The most damaged tensors of a file that a message names
+SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +195,10 @@ def is_there(path: Path, sizes: Mapping[str, int]) -> bool:
 
 
 def damages(path: Path) -> list[str]:
-    """Return a sentence for each tensor of a file that is not in the store as it was written."""
+    """Return what is said of the tensors of a file that are not in the store as they were written.
+
+    A sentence for each of the first SHOWN, without a full stop, and one that counts the others.
+    """
     try:
         where = layout(path)
     except (OSError, DamagedFileError):
@@ -203,6 +208,9 @@ def damages(path: Path) -> list[str]:
         reason = _damage(store, str(part.sha256))
         if reason:
             sentences.append(f"its tensor {name!r} {reason} ({store / str(part.sha256)})")
+    others = len(sentences) - SHOWN
+    if others > 0:
+        sentences[SHOWN:] = [f"so are {others} other tensors of it"]
     return sentences
 
 

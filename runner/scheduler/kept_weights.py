@@ -15,9 +15,6 @@ from runner.run_folder import RunFolder, done_tasks
 from schema.site import Site
 from schema.spec import Spec
 
-# Tensors that a message names
-SHOWN = 3
-
 
 class NotKeptError(LookupError):
     """The weights of a task are not on the disk; the message says which are, and what to do."""
@@ -120,14 +117,14 @@ def last_is_there(site: Site, trial: int, tasks: int, sizes: Mapping[str, int]) 
 
 
 def damage_in(run: RunFolder, receipt: Receipt | None) -> str:
-    """Return a sentence for each tensor that deployed weights lack in the lab's store.
+    """Return sentences about the tensors that deployed weights lack in the lab's store.
 
     "" where they lack none, or their own file is gone. Begins with a space.
     """
     if receipt is None or "deployed" not in receipt.weights:
         return ""
     sentences = tensor_store.damages(run.path / receipt.weights["deployed"].file)
-    return "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in sentences[:SHOWN])
+    return "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
 
 
 def _holds_deployed(run: RunFolder, receipt: Receipt) -> bool:

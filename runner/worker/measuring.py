@@ -241,7 +241,7 @@ def _deployed(measurement: Measurement, task: int) -> Weights:
             return tensor_files.load(run.path / entry.file)
         if entry is not None:
             damage += tensor_store.damages(run.path / entry.file)
-    path, listed = measurement.run.path.parent, f" ({'; '.join(damage[:3])})" if damage else ""
+    path, listed = measurement.run.path.parent, f" ({'; '.join(damage)})" if damage else ""
     raise DamagedFileError(
         path,
         f"no longer holds the weights that task {task} deployed, or they are not as they were "

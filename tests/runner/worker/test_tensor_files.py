@@ -191,6 +191,19 @@ def test_a_tensor_that_is_damaged_or_gone(tmp_path: Path) -> None:
     assert tensor.read_bytes() == content and one.holds(entry)
 
 
+def test_of_many_damaged_tensors_some_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    run = RunFolder(attempt_folder(tmp_path, 1, 1))
+    run.path.mkdir(parents=True)
+    path = run.path / "task-0001.deployed.safetensors"
+    weights = {f"layer{number}": torch.full((64, 65), float(number)) for number in range(5)}
+    tensor_files.save(path, weights, None, set(weights))
+    for file in (tmp_path / "tensors").iterdir():
+        file.unlink()
+    *named, others = tensor_store.damages(path)
+    assert [sentence.split("'")[1] for sentence in named] == ["layer0", "layer1", "layer2"]
+    assert others == "so are 2 other tensors of it"
+
+
 def test_what_is_adopted_brings_its_tensors(tmp_path: Path) -> None:
     theirs, ours = Site.load(tmp_path / "theirs"), Site.load(tmp_path / "ours")
     run, entry = vouched(theirs, 1, weights_of(1))
