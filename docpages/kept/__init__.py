@@ -30,7 +30,12 @@ FROM ran.trial AS ran
 LEFT JOIN kept_trial AS kept ON ({", ".join(f"kept.{word}" for word in SENTENCE)})
     = ({", ".join(f"ran.{word}" for word in SENTENCE)})
 WHERE (ran.study = $base OR ran.study LIKE $study)
-  AND ran.id IN (SELECT trial FROM ran.main.outcome)
+  AND ran.id IN (
+      -- whose newest attempt ended, and not so that there is to be another one
+      SELECT trial FROM ran.main.attempt LEFT JOIN ran.main.outcome USING (trial, attempt)
+      GROUP BY trial HAVING coalesce(arg_max(coalesce(outcome.state, 'runs'), attempt), 'runs')
+                            NOT IN ('runs', 'lost')
+  )
   AND (ran.study <> $base OR kept.id IS NULL)
 """
 # For each table, the query for the rows that are stored of the imported trials.

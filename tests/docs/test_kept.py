@@ -34,6 +34,24 @@ def test_all_of_a_catalog_is_kept_as_it_is(ran: Path, tmp_path: Path) -> None:
         assert new.select(old.columns).sort(pl.all()).equals(old.sort(pl.all())), table
 
 
+def test_a_trial_that_has_not_ended_is_not_kept(ran: Path, tmp_path: Path) -> None:
+    """One was lost and runs again, one was lost and waits, one failed for good and is kept."""
+    before = rows(DEMO.folder, "trial")
+    again, waiting, failed = before.filter(pl.col("study") == "demo").sort("id")["id"][:3]
+    with duckdb.connect(str(ran)) as connection:
+        connection.execute(f"UPDATE outcome SET state = 'lost' WHERE trial IN ({again}, {waiting})")
+        connection.execute(f"UPDATE outcome SET state = 'failed' WHERE trial = {failed}")
+        connection.execute(
+            f"INSERT INTO attempt BY NAME SELECT * REPLACE (2 AS attempt) FROM attempt "
+            f"WHERE trial = {again}"
+        )
+    DEMO.export(ran, tmp_path / "kept")
+    after = rows(tmp_path / "kept", "trial")
+    gone = before.join(after, on=SENTENCE, how="anti")
+    assert set(gone["id"]) == {again, waiting}
+    assert set(rows(tmp_path / "kept", "result")["trial"]) == set(after["id"])
+
+
 def test_a_trial_that_ran_again_replaces_its_like_and_a_new_one_gets_an_id(
     ran: Path, tmp_path: Path
 ) -> None:
