@@ -27,6 +27,7 @@ from screens import (
 )
 from screens import questions as questions_page
 from screens.reading import Snapshot, age, newest, read
+from screens.words import literal
 
 REFRESH_S = 5.0
 # Pixels of the menu
@@ -37,6 +38,14 @@ STYLE = """<style>
 [data-testid=stCaptionContainer] {{ color: {soft}; opacity: 1; }}
 [data-testid=stCaptionContainer] * {{ color: {soft} !important; opacity: 1; }}
 [data-testid=stMultiSelect] span[title], button[kind=primary] p {{ color: {on_primary}; }}
+[data-testid=stButtonGroup] [role=radiogroup] {{ flex-wrap: wrap; mask-image: none; }}
+@media (max-width: 1000px) {{
+  .st-key-beside > * > [data-testid=stHorizontalBlock] {{ flex-wrap: wrap; }}
+  .st-key-beside > * > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{
+    min-width: 100%;
+  }}
+}}
+@media (max-width: 640px) {{ [data-testid=stMain] h4 {{ font-size: 1.15rem; }} }}
 </style>"""
 LIGHT = {"soft": "#575d66", "on_primary": "#ffffff"}
 DARK = {"soft": "#b4bac4", "on_primary": "#0e1117"}
@@ -118,7 +127,7 @@ def guarded(show: Callable[..., None], snapshot: Snapshot | None, *words: str) -
         return
     try:
         for subject, message in read(snapshot, "health").select("subject", "message").rows():
-            st.warning(f"{subject}: {message}", icon="⚠️")
+            st.warning(literal(f"{subject}: {message}"), icon="⚠️")
         show(snapshot, *words)
     except SnapshotError as error:
         st.warning(str(error), icon="🕰️")

@@ -81,7 +81,11 @@ def markdown(frame: pl.DataFrame, question: Question | None = None) -> str:
 
 
 def _markdown_cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>").replace("*", "\\*")
+    """Return a text as a cell of Markdown, whose signs and tags it must not be taken for."""
+    text = text.replace("<", "&lt;").replace("\n", "<br>")
+    for sign in "\\|*[":
+        text = text.replace(sign, f"\\{sign}")
+    return text
 
 
 def html(frame: pl.DataFrame, question: Question | None = None) -> str:

@@ -84,7 +84,7 @@ class Chosen:
 
 def page(snapshot: Snapshot) -> None:
     """Show the answer and its figures, with the menus beside them."""
-    main, side = st.columns([3, 1], gap="large")
+    main, side = showing.beside()
     with main:
         st.header("Which method is best?")
     # The answer's column comes first, as columns are stacked on a narrow screen; the menus are read
@@ -151,7 +151,10 @@ def answered(snapshot: Snapshot, chosen: Chosen) -> None:
     # The best rows get colours, the same in each figure of the page.
     chosen = replace(chosen, colours=chosen.colours.before(known["method"].to_list()))
     with st.container(border=True):
-        st.markdown(f"#### {sentence(known, chosen.measure, chosen.setting)}")
+        # The sentence has Markdown of its own; names of the catalog are shown as they are.
+        plain = known.with_columns(in_markdown(word) for word in ("method", "mixture", "recipe"))
+        setting = {word: words.literal(name) for word, name in chosen.setting.items()}
+        st.markdown(f"#### {sentence(plain, chosen.measure, setting)}")
         settings = frame.filter(pl.col("method") != "untouched")
         st.caption(missing(settings))
     name = words.one_of("Figure", list(FIGURES), "figure", hide=True)
@@ -160,6 +163,11 @@ def answered(snapshot: Snapshot, chosen: Chosen) -> None:
     elif len(known):
         ranking(snapshot, frame, known, chosen, parameters)
     behind(snapshot, frame, chosen.setting)
+
+
+def in_markdown(word: str) -> pl.Expr:
+    """Return a column of names as Markdown that shows them as they are."""
+    return pl.col(word).map_elements(words.literal, return_dtype=pl.String)
 
 
 def ranking(
@@ -223,8 +231,7 @@ def nothing() -> None:
 
 def over_budget(snapshot: Snapshot, chosen: Chosen) -> None:
     """Show the measure against the cost spent."""
-    units = list(figures.SPENT)
-    unit = words.chosen("spent in", units, "spent", units[0])
+    unit = words.in_words("spent in", figures.SPENT, "spent")
     measure = chosen.measure
     # `course` has no differences between methods; measures of the same axis replace them.
     measure = {"d_ka": "a_ka", "d_zs": "a_zs"}.get(measure, measure)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -37,7 +38,7 @@ def page(snapshot: Snapshot) -> None:
     if what == "trials":
         of_trials(snapshot)
         return
-    main, side = st.columns([3, 1], gap="large")
+    main, side = showing.beside()
     with side:
         measure = words.measure()
         st.caption(f"{measure}: {words.MEANING[measure]}.")
@@ -79,7 +80,7 @@ def of_settings(snapshot: Snapshot, setting: dict[str, str], measure: str) -> No
     if len(chosen) > 1:
         first, second, *_ = chosen.values()
         paired(snapshot, setting, first, second, measure)
-    curves(snapshot, setting, picked, measure)
+    curves(snapshot, setting, chosen, measure)
     heat(snapshot, setting, chosen)
     trials = [one_trial(snapshot, setting, row) for row in chosen.values()]
     differ(snapshot, dict(zip(chosen, trials, strict=True)))
@@ -93,7 +94,7 @@ def paired(
     measure: str,
 ) -> None:
     """Show two methods, seed by seed, where they share every other word."""
-    st.subheader(f"Pair by pair: {a['row']} and {b['row']}")
+    st.subheader(words.literal(f"Pair by pair: {a['row']} and {b['row']}"))
     if (a["mixture"], a["recipe"]) != (b["mixture"], b["recipe"]) or a["method"] == b["method"]:
         st.caption(
             "Pairs are of two methods that share every other word. These two differ in "
@@ -117,7 +118,10 @@ def paired(
 
 def verdict(row: dict[str, object], a: str, b: str) -> str:
     """Return one line of a verdict: who is better, by how much, and the tally of seeds."""
-    head = f"**{row['mixture']} · {row['recipe']}**: {row['verdict']}"
+    a, b = words.literal(a), words.literal(b)
+    # The verdict names a method, too.
+    where, outcome = f"{row['mixture']} · {row['recipe']}", str(row["verdict"])
+    head = f"**{words.literal(where)}**: {words.literal(outcome)}"
     if row["difference"] is None:
         seeds = f"{row['seeds_a']} seeds of {a}, {row['seeds_b']} of {b}, none in common"
         return f"{head}; {seeds}."
@@ -129,19 +133,24 @@ def verdict(row: dict[str, object], a: str, b: str) -> str:
     return f"{head}. {a} − {b}: {difference}; {tally}."
 
 
-def curves(snapshot: Snapshot, setting: dict[str, str], picked: pl.DataFrame, measure: str) -> None:
+def curves(
+    snapshot: Snapshot, setting: dict[str, str], chosen: Mapping[str, Any], measure: str
+) -> None:
     """Show the measure after every task, all settings in one figure."""
     st.subheader("Through the tasks")
     measure = {"d_ka": "a_ka", "d_zs": "a_zs"}.get(measure, measure)
-    units = list(figures.SPENT)
-    unit = words.chosen("over", units, "spent", units[0])
+    unit = words.in_words("over", figures.SPENT, "spent")
     where = given(**setting)
     course = read(snapshot, "course", where=where, rows=DRAWN)
-    course = course.join(picked.select(KINDS), on=list(KINDS), how="semi").drop_nulls(measure)
+    picked = pl.DataFrame([{word: row[word] for word in KINDS} for row in chosen.values()])
+    course = course.join(picked, on=list(KINDS), how="semi").drop_nulls(measure)
     if course.is_empty():
         st.caption("No task of these has ended.")
         return
-    chart = figures.over_budget(course, measure, unit, palette(snapshot))
+    # Settings may share a method, so each has its own colour; the first two have those of pairs.
+    rows = picked.join(figures.named(course), on=list(KINDS), maintain_order="left")["row"]
+    colours = replace(palette(snapshot, "row"), order=tuple(rows.unique(maintain_order=True)))
+    chart = figures.over_budget(course, measure, unit, colours)
     showing.drawn(snapshot, chart, "course", where=where)
 
 
@@ -232,8 +241,8 @@ def of_trials(snapshot: Snapshot) -> None:
     numbers, wrong = numbered(text or "")
     if wrong:
         st.warning(
-            f"Not the number of a trial: {', '.join(wrong)}. Allowed: whole numbers above 0, as "
-            "the page Runs has them.",
+            f"Not the number of a trial: {words.literal(', '.join(wrong))}. Allowed: whole "
+            "numbers above 0, as the page Runs has them.",
             icon="🔎",
         )
     known = sentences(snapshot, tuple(numbers)) if numbers else {}
@@ -256,7 +265,7 @@ def numbered(text: str) -> tuple[list[int], list[str]]:
     """Return the trial numbers in a text with commas, and the words that are no number."""
     numbers, wrong = [], []
     for word in filter(None, (part.strip() for part in text.split(","))):
-        if word.isdecimal() and 0 < int(word) < 2**63:
+        if word.isdecimal() and len(word) <= words.DIGITS and int(word) > 0:
             numbers.append(int(word))
         else:
             wrong.append(word)

@@ -158,7 +158,7 @@ def progress(snapshot: Snapshot, status: pl.DataFrame) -> None:
             text = f"expected end {clock(end)}"
         if unknown:
             text += f" (without {unknown} trials of unknown cost)"
-        st.caption(f"{study}: {text}")
+        st.caption(f"{words.literal(study)}: {text}")
     showing.table(status, key="status", meanings=columns_of(snapshot, "status"))
     showing.files(snapshot, "status")
     showing.sql(named("status"))
@@ -182,11 +182,12 @@ def failures(snapshot: Snapshot) -> None:
             over = f"{row['open_trials']} trials over"
         signature = row["signature"] or "no message"
         title = f"{row['kind']} · {signature} · {row['attempts']} attempts, {over}"
-        with st.expander(title):
+        with st.expander(words.literal(title)):
             newest = f"[trial {row['example_trial']}]({showing.TRIAL}{row['example_trial']})"
             st.markdown(
                 f"Newest: {newest}, attempt {row['example_attempt']}. "
-                f"Hosts: {row['hosts']}. Studies: {row['studies']}."
+                f"Hosts: {words.literal(row['hosts'])}. "
+                f"Studies: {words.literal(row['studies'])}."
             )
             if row["log_tail"]:
                 st.code(row["log_tail"], language=None, wrap_lines=True)

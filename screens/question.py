@@ -34,10 +34,7 @@ def page(snapshot: Snapshot, name: str) -> None:
     parameters = inputs(snapshot, question)
     frame = read(snapshot, question.name, parameters)
     if frame.is_empty():
-        text = "No rows: nothing in this catalog answers it yet."
-        if question.is_audit:
-            text = "No rows, and that is good."
-        st.info(text)
+        st.info(without_rows(question, parameters))
     else:
         chart = drawn(snapshot, question, parameters)
         showing.table(frame, meanings=columns_of(snapshot, question.name))
@@ -45,6 +42,20 @@ def page(snapshot: Snapshot, name: str) -> None:
         showing.texts(frame)
     showing.definitions(snapshot, question.name)
     showing.sql(question, parameters)
+
+
+def without_rows(question: Question, parameters: Given) -> str:
+    """Return what an answer without rows means; its bounds are often the reason."""
+    if question.is_audit:
+        return "No rows, and that is good."
+    values: dict[str, object] = {}
+    for name, parameter in question.parameters.items():
+        values[name] = parameter.default
+    values |= dict(parameters)
+    bounds = [f"{name} = {value}" for name, value in values.items() if value]
+    if not bounds:
+        return "No rows: nothing in this catalog answers it yet."
+    return words.literal(f"No rows with {', '.join(bounds)}.")
 
 
 def drawn(snapshot: Snapshot, question: Question, parameters: Given) -> figures.Chart | None:

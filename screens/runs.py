@@ -43,7 +43,7 @@ FILTERS = ("study", "backbone", "stream", "budget", "method", "mixture", "recipe
 
 def page(snapshot: Snapshot) -> None:
     """Show the search, the table, and the actions on the selected rows."""
-    main, side = st.columns([3, 1], gap="large")
+    main, side = showing.beside()
     with main:
         st.header("Runs: every trial")
     with side:

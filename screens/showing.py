@@ -16,9 +16,19 @@ from queries.numbers import LEAST, THOUSAND, largest, without_noise
 from queries.sheet import flat, is_long
 from queries.terminal import RECORDS_SHOWN
 from screens.reading import SHOWN, Given, Snapshot, columns_of, whole
-from screens.words import MEANING, quoted
+from screens.words import MEANING, literal, quoted
 
 TRIAL = "/trial?id="
+
+
+def beside() -> tuple[Any, Any]:
+    """Return the column of a page's content, and that of its menus beside it.
+
+    On a narrow page the menus are below the content (`STYLE` of app.py), as they would be cut.
+    """
+    with st.container(key="beside"):
+        main, side = st.columns([3, 1], gap="large")
+    return main, side
 
 
 def is_dark() -> bool:
@@ -29,11 +39,16 @@ def is_dark() -> bool:
 def figure(chart: figures.Chart, about: str, **options: Any) -> Any:
     """Show a figure in the page's theme; `about` is its description for screen readers.
 
-    A figure's notes are shown above it as text, which wraps on a narrow page.
+    A figure's notes are shown above it as text, which wraps on a narrow page. Panels are shown one
+    by one, since Vega fits a single panel alone to the width of a page.
     """
+    if isinstance(chart, alt.VConcatChart):
+        for name, panel in figures.panels(chart).items():
+            figure(panel, f"{about} {name}.", **options)
+        return None
     notes = notes_of(chart)
     if notes:
-        st.caption(notes)
+        st.caption(literal(notes))
     shown = figures.for_page(chart, is_dark())
     if isinstance(shown.title, alt.TitleParams):
         # The figure keeps its title, and its notes below the title are removed.
@@ -215,7 +230,7 @@ def texts(frame: pl.DataFrame) -> None:
         words = {name: str(row[name]) for name in long if row[name]}
         if words:
             head = [str(row[name]) for name in short if row[name] is not None]
-            with st.expander(" · ".join(head)):
+            with st.expander(literal(" · ".join(head))):
                 for name, text in words.items():
                     st.caption(name)
                     st.code(text, language=None, wrap_lines=True)

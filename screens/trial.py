@@ -24,8 +24,8 @@ def page(snapshot: Snapshot) -> None:
     if trial.is_empty():
         st.info(f"There is no trial {number} in this catalog.")
         return
-    row = trial.row(0, named=True)
-    reason = f" ({row['reason']})" if row["reason"] else ""
+    row = {name: words.literal(value) for name, value in trial.row(0, named=True).items()}
+    reason = f" ({row['reason']})" if trial["reason"][0] else ""
     st.markdown(
         f"**{row['backbone']}** learns **{row['stream']}**, drawn in **{row['mixture']}**, "
         f"by **{row['method']}**, following **{row['recipe']}**, within **{row['budget']}**, "
@@ -43,7 +43,7 @@ def said(snapshot: Snapshot, number: int) -> None:
     words_ = read(snapshot, "labelled", where=given(trial=number)).row(0, named=True)
     for name in ("tags", "remarks"):
         if words_[name]:
-            st.markdown(f"**{name}**: {words_[name]}")
+            st.markdown(f"**{name}**: {words.literal(words_[name])}")
     with st.expander("Tag it, or write a remark"):
         st.caption("Apply with python -m schema - (this app writes nothing)")
         st.code(runs.statements([number], "a tag", "what you saw"), language="sql")

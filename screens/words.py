@@ -4,6 +4,7 @@ A link must show the same page later, so all choices of a page are in its addres
 A value in the address that is not in the catalog is reported, and not silently replaced.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -13,8 +14,10 @@ from schema.checks.rows import ELSEWHERE
 from schema.words import nearest
 from screens.reading import Snapshot, declared, largest
 
-__all__ = ["MEANING", "MEASURES", "begin", "check", "choose", "chosen", "insert", "measure"]
-__all__ += ["number", "one_of", "quoted", "setting", "several"]
+__all__ = ["MEANING", "MEASURES", "begin", "check", "choose", "chosen", "in_words", "insert"]
+__all__ += ["literal", "measure", "number", "one_of", "quoted", "setting", "several"]
+# Characters that Markdown, or Streamlit's additions to it, would take for marks
+MARKS = re.compile(r"[\\`*~$\[\]]|:(?=\w+[\[:])|(?<![^\W_])_|_(?![^\W_])")
 # The help text beside each menu.
 ABOUT = {
     "backbone": "The CLIP that a trial begins with.",
@@ -29,8 +32,15 @@ ABOUT = {
     "merging": "How weights of several moments are combined into one.",
     "tag": "A word that somebody has put on a trial or on its study.",
 }
+# The most digits of a number in an address
+DIGITS = 18
 # The most names that a message lists
 LISTED = 12
+
+
+def literal(text: object) -> str:
+    """Return a text of the catalog or the address as Markdown that shows it as it is."""
+    return MARKS.sub(r"\\\g<0>", str(text))
 
 
 def begin(key: str, first: object, options: Sequence[object] = ()) -> None:
@@ -125,10 +135,12 @@ def several(
 def number(label: str, key: str, first: int, least: int, most: int) -> int:
     """Return the chosen whole number between two bounds, which is in the address."""
     text = st.query_params.get(key)
-    if text is not None and not (text.isdecimal() and least <= int(text) <= most):
+    # Python refuses to read a number of thousands of digits.
+    is_number = text is not None and text.isdecimal() and len(text) <= DIGITS
+    if text is not None and not (is_number and least <= int(text) <= most):
         st.warning(
-            f"The address asks for {key} {text!r}. Allowed: a whole number from {least} to "
-            f"{most:,}. Shown instead: {first}.",
+            f"The address asks for {key} {literal(repr(text))}. Allowed: a whole number from "
+            f"{least} to {most:,}. Shown instead: {first}.",
             icon="🔎",
         )
         del st.query_params[key]
@@ -148,12 +160,13 @@ def check(key: str, options: Sequence[str], instead: str) -> None:
 def _warn(key: str, value: str | None, options: Sequence[str], instead: str) -> None:
     if not value or value in options:
         return
-    allowed = ", ".join(options[:LISTED]) or "none yet"
+    allowed = literal(", ".join(options[:LISTED])) or "none yet"
     if len(options) > LISTED:
         allowed += f" and {len(options) - LISTED} more"
     st.warning(
-        f"The address asks for {key} {value!r}, which this snapshot does not have. "
-        f"Shown instead: {instead}. Allowed: {allowed}.{nearest(value, list(options))}",
+        f"The address asks for {key} {literal(repr(value))}, which this snapshot does not have. "
+        f"Shown instead: {literal(instead)}. Allowed: {allowed}."
+        f"{literal(nearest(value, list(options)))}",
         icon="🔎",
     )
 
@@ -177,9 +190,19 @@ def setting(snapshot: Snapshot) -> dict[str, str] | None:
 
 def measure() -> str:
     """Return the measure that methods are ranked by, chosen in words."""
-    names = {words: name for name, words in MEASURES.items()}
-    options = list(names)
-    return names[chosen("Which method … (measure)", options, "measure", options[0])]
+    return in_words("Which method … (measure)", MEASURES, "measure")
+
+
+def in_words(label: str, names: Mapping[str, str], key: str) -> str:
+    """Return the chosen one of the names; menu and address have the words that `names` maps it to.
+
+    An address with the name itself, as somebody would type it, is understood too.
+    """
+    options = {words: name for name, words in names.items()}
+    there = st.query_params.get(key)
+    if there is not None and there in names and key not in st.session_state:
+        st.query_params[key] = st.session_state[key] = names[there]
+    return options[chosen(label, list(options), key, next(iter(options)))]
 
 
 def is_imported(method: str) -> bool:

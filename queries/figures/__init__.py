@@ -9,7 +9,7 @@ figure of a question; `printing` writes PDF, SVG and PNG.
 from queries.figures.datasets import forgetting, heat, reproduced
 from queries.figures.drawing import Asked, Chart, FigureError, drawn, figure, suggested
 from queries.figures.looks import TITLES, named, told_apart
-from queries.figures.pages import for_page
+from queries.figures.pages import for_page, panels
 from queries.figures.palette import OKABE_ITO, Palette, dyed
 from queries.figures.settings import DOTS, SPENT, costs, dots, over_budget, pairs
 from queries.figures.trade import trade
@@ -30,4 +30,13 @@ __all__ += [
     "losses",
     "named",
 ]
-__all__ += ["over_budget", "pairs", "progress", "reproduced", "suggested", "told_apart", "trade"]
+__all__ += [
+    "over_budget",
+    "pairs",
+    "panels",
+    "progress",
+    "reproduced",
+    "suggested",
+    "told_apart",
+    "trade",
+]

@@ -10,6 +10,7 @@ from queries.figures.looks import (
     below,
     dressed,
     in_order,
+    longest,
     named,
     provenance,
     told_apart,
@@ -76,7 +77,8 @@ def forgetting(frame: pl.DataFrame, methods: Sequence[str] | Palette) -> alt.Lay
     # With more methods than colours, those that lost least over all datasets get one.
     means = rows.group_by("method", maintain_order=True).agg(pl.col("lost").mean())
     ahead = means.sort("lost", nulls_last=True)["method"].to_list()
-    colours, pointer = dyed(methods, rows, ahead=ahead), pointed()
+    beside = longest(rows, "item")
+    colours, pointer = dyed(methods, rows, ahead=ahead, beside=beside), pointed()
     title = "lost since the untouched backbone (accuracy; below 0: gained)"
     axis = reach(rows, "lost")
     x = alt.X("lost:Q", title=title, scale=axis.scale(), axis=alt.Axis(format="+.2f"))

@@ -160,6 +160,11 @@ def in_order(frame: pl.DataFrame, column: str) -> list[str]:
     return frame[column].unique(maintain_order=True).to_list()
 
 
+def longest(frame: pl.DataFrame, column: str) -> int:
+    """Return the number of characters of the longest value of a column."""
+    return int(str(frame[column].str.len_chars().max() or 0))
+
+
 def provenance(legend: alt.Legend) -> alt.Shape:
     """Return the encoding of published numbers' shapes, by their source."""
     scale = alt.Scale(domain=list(PROVENANCE), range=list(PROVENANCE.values()))

@@ -29,6 +29,8 @@ COLOURS = {
 }
 # Characters per line of an axis title
 TITLE_WIDTH = 40
+# The most characters of an axis title that fit below an axis on a phone, beside names of rows
+SHORT = 15
 Chart = TypeVar("Chart", bound=alt.TopLevelMixin)
 
 
@@ -36,10 +38,38 @@ def for_page(chart: Chart, dark: bool) -> Chart:
     """Return a copy of a chart that fits a page; its data are shared, not copied."""
     # Every Altair object has copy(), though the mixin's type of charts does not declare it.
     copy: Chart = chart.copy(deep=True)  # type: ignore[attr-defined]
+    _give_room(copy)
     if dark:
         _recolour(copy)
     _break_titles(copy)
     return copy
+
+
+def panels(chart: alt.VConcatChart) -> dict[str, alt.LayerChart]:
+    """Return the panels of a figure as figures of their own, as wide as a page, by their titles."""
+    alone = {}
+    selections: Any = chart.params
+    for panel in chart.vconcat:
+        one: Any = panel.copy(deep=False)
+        one.config, one.width = chart.config, "container"
+        # Altair gives selections to the whole figure; each is of the layers that it names.
+        views = {layer.name for layer in one.layer}
+        one.params = [each for each in selections if views & set(each.views)]
+        alone[str(one.title.text)] = one
+    return alone
+
+
+def _give_room(chart: Any) -> None:
+    """Let a long title of the axis reach below the names of rows, if there are any, in place.
+
+    On a phone names take half of the page, and a title below the axis alone would be cut.
+    """
+    if not isinstance(getattr(chart, "height", None), alt.Step):
+        return
+    axes = [layer.encoding.x for layer in chart.layer]
+    titles = [axis._kwds.get("title") for axis in axes if isinstance(axis, alt.X)]
+    if any(isinstance(title, str) and len(title) > SHORT for title in titles):
+        chart.config = {**chart.config, "axisBottom": {"titleAnchor": "end"}}
 
 
 def _break_titles(value: Any) -> None:

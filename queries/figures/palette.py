@@ -36,6 +36,8 @@ class Palette:
     parts: Mapping[str, str] = field(default_factory=dict)
     # The methods that get a colour first, where there are more methods than colours
     first: tuple[str, ...] = ()
+    # The values that get a colour first, where rows are not coloured by method
+    order: tuple[str, ...] = ()
     # The methods to highlight; None: no highlighting
     sought: frozenset[str] | None = None
 
@@ -92,12 +94,15 @@ class Palette:
             known = sorted(counts, key=lambda name: (-counts[name], name))
             order = [name for name in known if name != UNTOUCHED]
             order += [name for name in here if name not in (*order, UNTOUCHED)]
-            colours = dict.fromkeys(order, FAINT)
             frequent = order
             if len(order) > len(OKABE_ITO):
                 frequent = order[: len(OKABE_ITO)]
-            # Few values get colours by the order of their names, so that counts do not change them.
-            colours |= dict(zip(sorted(frequent), OKABE_ITO, strict=False))
+            # Few values get colours by the order of their names, so that counts do not change them;
+            # where the caller gives an order, by that.
+            places = {name: place for place, name in enumerate(self.order)}
+            ordered = sorted(frequent, key=lambda name: (places.get(name, len(places)), name))
+            colours = dict.fromkeys([*ordered, *order], FAINT)
+            colours |= dict(zip(ordered, OKABE_ITO, strict=False))
             colours = {name: colour for name, colour in colours.items() if name in here}
         if UNTOUCHED in here:
             colours[UNTOUCHED] = INK
@@ -110,13 +115,27 @@ class Palette:
         places = {name: place for place, name in enumerate(order)}
         known = [name for name in order if name in names]
         if len(known) <= len(OKABE_ITO) or not ahead:
-            return {name: OKABE_ITO[places[name] % len(OKABE_ITO)] for name in known}
+            return _unlike(known, places)
         best = [name for name in dict.fromkeys(ahead) if name != UNTOUCHED]
         # Highlighted methods get a colour before those that are ahead.
         best.sort(key=lambda name: name not in (self.sought or ()))
         coloured = best[: len(OKABE_ITO)]
         colours = dict.fromkeys([*coloured, *known], FAINT)
         return colours | dict(zip(coloured, OKABE_ITO, strict=False))
+
+
+def _unlike(names: Sequence[str], places: Mapping[str, int]) -> dict[str, str]:
+    """Return a colour of each name: that of its place, or a free one where another name has it.
+
+    Only with more names than colours do two names get the same one.
+    """
+    colours: dict[str, str] = {}
+    for name in names:
+        own = OKABE_ITO[places[name] % len(OKABE_ITO)]
+        free = [colour for colour in OKABE_ITO if colour not in colours.values()]
+        # Earlier names keep the colour of their place, so that a new method changes none.
+        colours[name] = own if own in free or not free else free[0]
+    return colours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +161,7 @@ def dyed(
     frame: pl.DataFrame,
     ahead: Sequence[str] = (),
     legend: bool = True,
+    beside: int = 0,
 ) -> Dyed:
     """Return rows with their colours.
 
@@ -151,6 +171,7 @@ def dyed(
         ahead: the methods that have a colour where there are more of them than colours; they are
             drawn last, above the others.
         legend: whether the figure names what has a colour.
+        beside: the characters of the longest name at the left of the axis.
     """
     palette = Palette.of(methods)
     ahead = [*palette.first, *ahead]
@@ -161,7 +182,7 @@ def dyed(
     if legend:
         # The legend names the coloured rows; a note counts the grey ones.
         names = [name for name in colours if name not in (*grey, UNTOUCHED)]
-        columns = columns_for(names)
+        columns = columns_for(names, beside)
         shown = alt.Legend(title=None, orient="top", columns=columns, symbolOpacity=1, values=names)
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     if ahead:
@@ -174,10 +195,13 @@ def dyed(
     )
 
 
-def columns_for(names: Sequence[str]) -> int:
-    """Return how many columns a legend has, so that it fits on a narrow page."""
+def columns_for(names: Sequence[str], beside: int = 0) -> int:
+    """Return how many columns a legend has, so that it fits on a narrow page.
+
+    `beside` is how many characters names at the left of the axis take of the width.
+    """
     longest = max(map(len, names), default=0)
-    return max(1, min(6, LEGEND_CHARACTERS // (longest + 4)))
+    return max(1, min(6, (LEGEND_CHARACTERS - beside) // (longest + 4)))
 
 
 def pointed(panel: str = "") -> alt.Parameter:

@@ -98,11 +98,17 @@ def _beyond(outside: pl.DataFrame, value: str) -> str:
     """Return a note that names the rows beyond the axis."""
     names: Sequence[str] = [f"{len(outside)} rows"]
     if "row" in outside.columns:
-        pairs = outside.select("row", value).unique(maintain_order=True).rows()
-        names = [f"{name} ({number:.3g})" for name, number in pairs[:NAMED]]
+        # A row with a value per task is named once, with its last value.
+        pairs = outside.select("row", value).unique("row", keep="last", maintain_order=True).rows()
+        names = [f"{name} ({_written(number)})" for name, number in pairs[:NAMED]]
         if len(pairs) > NAMED:
             names = [*names, f"and {len(pairs) - NAMED} more"]
     return f"Beyond the axis, drawn at its edge: {', '.join(names)}."
+
+
+def _written(number: float) -> str:
+    """Return a number with three digits; a large one whole, with thousands separators."""
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
 
 
 def _least(values: pl.Series) -> float:

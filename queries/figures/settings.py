@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from queries.figures.looks import TITLES, below, dressed, in_order, named, untouched_rule
+from queries.figures.looks import TITLES, below, dressed, in_order, longest, named, untouched_rule
 from queries.figures.palette import (
     FAINT,
     OKABE_ITO,
     UNTOUCHED,
     Palette,
+    columns_for,
     dyed,
     pointed,
     strength,
@@ -58,12 +59,13 @@ def dots(
     if "verdict" in rows.columns:
         rows = rows.with_columns(hollow=pl.col("verdict").is_in(BEHIND))
     ahead = foremost(rows.drop_nulls("method"), value, most)["method"].to_list()
-    order = in_order(rows, "row")
-    colours = dyed(palette, rows, ahead, legend=palette.by != "method")
+    names, note = _names(rows)
+    y = alt.Y("row:N", sort=in_order(rows, "row"), title=None, axis=names)
+    beside = longest(rows, "method" if note else "row")
+    colours = dyed(palette, rows, ahead, legend=palette.by != "method", beside=beside)
     rows, pointer = colours.rows, pointed(panel)
     shown = strength(pointer)
-    names, note = _names(rows)
-    base = alt.Chart(rows).encode(alt.Y("row:N", sort=order, title=None, axis=names))
+    base = alt.Chart(rows).encode(y)
     title = title or TITLES.get(value, value.replace("_", " "))
     ends = interval(rows, value)
     axis = reach(rows, value, ends)
@@ -72,8 +74,7 @@ def dots(
     points = base.mark_point(filled=True, size=150).add_params(pointer)
     layers = [points.encode(x, color=colours.paint, opacity=shown, tooltip=_tips(rows))]
     if "hollow" in rows.columns:
-        hole = base.transform_filter("datum.hollow")
-        hole = hole.mark_point(filled=True, size=50, color="white")
+        hole = base.transform_filter("datum.hollow").mark_point(filled=True, size=50, color="white")
         layers.append(hole.encode(x, opacity=shown))
     # Intervals are drawn below the points, so that a hollow point stays hollow.
     if ends is not None:
@@ -96,7 +97,7 @@ def _names(rows: pl.DataFrame) -> tuple[alt.Axis, list[str]]:
 
     A mixture that all rows share is left out, as it would take half of a narrow page.
     """
-    if "mixture" not in rows.columns or len(rows) <= CLOSE:
+    if "mixture" not in rows.columns or rows["row"].n_unique() <= CLOSE:
         return alt.Axis(), []
     mixtures = rows.filter(pl.col("method") != UNTOUCHED)["mixture"].drop_nulls().unique()
     if len(mixtures) != 1 or mixtures[0] == "*":
@@ -171,7 +172,9 @@ def over_budget(
     colours, pointer = dyed(methods, rows, ahead=leaders(rows, measure)), pointed()
     # Axes do not begin at zero, as differences between methods are small relative to the values.
     scale = axis.scale()
-    x = alt.X(f"{unit}:Q", title=f"spent so far ({SPENT[unit]})")
+    # A few methods that spend many times as much would leave no room for all others.
+    spent = reach(rows, unit)
+    x = alt.X(f"{unit}:Q", title=f"spent so far ({SPENT[unit]})", scale=spent.scale())
     y = alt.Y(f"{measure}:Q", title=TITLES[measure], scale=scale)
     low = alt.Y(f"{ends[0]}:Q", title=TITLES[measure], scale=scale)
     high = alt.Y2(f"{ends[1]}:Q")
@@ -197,7 +200,7 @@ def over_budget(
     before = rows.filter(pl.col("task") == 0)
     if len(before):
         layers.insert(0, untouched_rule(before.head(1), y=y))
-    notes = [*axis.notes, *colours.notes]
+    notes = [*dict.fromkeys(axis.notes + spent.notes), *colours.notes]
     return dressed(*layers, height=460, notes=notes)
 
 
@@ -252,11 +255,15 @@ def costs(frame: pl.DataFrame, value: str, most: int = DOTS) -> alt.LayerChart:
     # Phases have other colours than the first methods, to avoid confusion.
     colours = [*OKABE_ITO[5:6], *OKABE_ITO[:5], *OKABE_ITO[6:]]
     scale = alt.Scale(domain=phases, range=colours)
-    legend = alt.Legend(title="phase", orient="top")
+    names, shared = _names(rows)
+    # Where all share a mixture, names have no mixture.
+    columns = columns_for(phases, longest(rows, "method" if shared else "row"))
+    legend = alt.Legend(title="phase", orient="top", columns=columns)
+    notes += shared
     bars = alt.Chart(rows).mark_bar()
     bars = bars.encode(
         alt.X(f"{value}:Q", title=COSTS[value]),
-        alt.Y("row:N", sort=sums["row"].to_list(), title=None),
+        alt.Y("row:N", sort=sums["row"].to_list(), title=None, axis=names),
         alt.Color("phase:N", scale=scale, legend=legend),
         alt.Order("place:Q"),
         tooltip=["row", "phase", "trials", "gflops", "seconds", "peak_gb"],

@@ -11,6 +11,8 @@ from queries.figures.palette import FAINT, INK, Dyed, Palette, dyed, pointed, st
 from queries.figures.scales import Reach, reach
 
 TIPS = ["row", "task", "seeds", "a_ka", "a_zs", "spent_gflops"]
+# The area of a point without a colour, in square pixels
+GREY_SIZE = 50
 KEPT, LEARNED = ("a_zs_low", "a_zs_high"), ("a_ka_low", "a_ka_high")
 
 
@@ -107,8 +109,11 @@ def _ends(last: pl.DataFrame, colours: Dyed, pointer: alt.Parameter, axes: Axes)
     wide = whisker.encode(left, axes.y, right, color=paint, opacity=shown)
     tall = whisker.encode(axes.x, lower, upper, color=paint, opacity=shown)
     shape = alt.Shape("mixture:N", legend=below(last, "mixture"))
-    points = alt.Chart(last).mark_point(filled=True, size=170).add_params(pointer)
-    points = points.encode(axes.x, axes.y, paint, shape, tooltip=TIPS, opacity=shown)
+    # A hundred grey points of full size would hide the paths and one another.
+    coloured = alt.FieldOneOfPredicate(field="row", oneOf=chosen["row"].to_list())
+    size = alt.when(coloured).then(alt.value(170)).otherwise(alt.value(GREY_SIZE))
+    points = alt.Chart(last).mark_point(filled=True).add_params(pointer)
+    points = points.encode(axes.x, axes.y, paint, shape, size=size, tooltip=TIPS, opacity=shown)
     return [wide, tall, points]
 
 

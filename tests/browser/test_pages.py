@@ -27,6 +27,16 @@ MODES = ("light", "dark")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 # What a page shows of its background, by mode
 BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}
+# The texts of figures that reach beyond their figure, or beyond the window
+CUT = """[...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')].flatMap(svg => {
+    const around = svg.getBoundingClientRect();
+    // The box of a letter is a little larger than its ink.
+    const end = Math.min(around.right, document.documentElement.clientWidth) + 4;
+    return [...svg.querySelectorAll('text')].filter(text => {
+        const box = text.getBoundingClientRect();
+        return box.width && (box.left < around.left - 4 || box.right > end);
+    }).map(text => text.textContent);
+})"""
 ADDRESSES = (
     *the_app.OURS,
     "trial?id=2",
@@ -98,8 +108,12 @@ def test_pages_fit_three_widths_with_a_hundred_methods(
     window.emulate_media(color_scheme=mode)
     for width in widths:
         window.set_viewport_size({"width": width, "height": 900})
-        for address in ("", "operations", "compare"):
+        # A figure whose names leave least room for its legend, and one of several panels
+        narrow = ("?figure=Cost", "spread") if width == WIDTHS[0] else ()
+        for address in ("", "operations", "compare", *narrow):
             visit(window, f"{hundred}/{address}")
+            window.locator("[data-testid=stVegaLiteChart] svg text").first.wait_for()
+            assert not window.evaluate(CUT), (address, width, "texts that are cut")
             whole = window.evaluate("document.documentElement.scrollWidth")
             assert whole <= width, (address, width, whole)
             colour = window.evaluate(

@@ -190,6 +190,25 @@ def test_one_value_far_away_does_not_flatten_the_others() -> None:
     assert scales.reach(rows.tail(3), "mean").domain is None
 
 
+def test_few_that_spend_far_more_do_not_flatten_the_others() -> None:
+    """They are at the edge, named once each, though they have a row per task."""
+    tasks = [many(40, task=task, tasks=2, seeds=3, spent_gflops=300.0 * task) for task in (1, 2)]
+    frame = pl.concat(tasks).with_columns(a_ka="mean", a_ka_low="low", a_ka_high="high")
+    far = pl.col("method") == "method_007"
+    spent = pl.col("spent_gflops")
+    frame = frame.with_columns(pl.when(far).then(spent * 40).otherwise(spent))
+    chart = figures.over_budget(frame, "a_ka", "spent_gflops", [])
+    assert "drawn at its edge: method_007 · plain (24,000)." in " ".join(chart.title.text)
+    (ends,) = {tuple(x["scale"]["domain"]) for x in of_channel(chart.to_dict(), "x")}
+    assert ends[1] < 1000
+
+
+def of_channel(spec: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The encodings of a channel in all layers that have a scale of their own for it."""
+    encodings = [layer["encoding"].get(name, {}) for layer in spec["layer"]]
+    return [one for one in encodings if "scale" in one]
+
+
 def test_wide_intervals_of_few_seeds_do_not_flatten_the_values() -> None:
     frame = many(12).with_columns(
         low=pl.when(pl.col("method") == "method_003").then(-9.0).otherwise("low")
@@ -225,6 +244,27 @@ def test_each_measure_has_a_panel_and_an_axis_of_its_own(demo: Any) -> None:
     titles = [panel["title"]["text"] for panel in spec["vconcat"]]
     assert sorted(titles) == ["a_ka", "a_zs", "d_ka", "d_zs", "gm", "zs_ratio"]
     assert spec["resolve"]["scale"]["x"] == "independent"
+
+
+def test_panels_are_shown_one_by_one_each_with_its_own_selection(demo: Any) -> None:
+    """A page makes one panel as wide as itself, not several."""
+    panels = figures.panels(drawn(demo, "spread"))
+    assert set(panels) == {"a_ka", "a_zs", "d_ka", "d_zs", "gm", "zs_ratio"}
+    for name, panel in panels.items():
+        spec = figures.for_page(panel, dark=False).to_dict()
+        assert spec["width"] == "container" and spec["title"]["text"] == name
+        assert [one["name"] for one in spec["params"]] == [f"pointed_{name}"]
+        assert spec["config"]["axisBottom"]["titleAnchor"] == "end", "below the names, on a phone"
+
+
+def test_what_names_share_is_said_once_and_legends_leave_them_room() -> None:
+    frame = many(20, phase="train", gflops=1.0, seconds=1.0, trials=1, peak_gb=0.1)
+    spec = costs(frame, "gflops").to_dict()
+    assert "All with the mixture plain." in " ".join(spec["title"]["text"])
+    (layer,) = spec["layer"]
+    assert "' · plain', ''" in layer["encoding"]["y"]["axis"]["labelExpr"]
+    names = ["one_method", "other_method"]
+    assert [palette.columns_for(names, beside) for beside in (0, 20, 40)] == [3, 2, 1]
 
 
 def test_bars_of_costs_keep_their_order_in_every_unit(demo: Any) -> None:

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from queries.columns import heading
-from screens import reading, showing
+from screens import compare, reading, showing, words
 from screens.words import MEANING
-from tests.screens.opening import opened
+from tests.screens.opening import opened, texts
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,31 @@ def test_what_a_page_compares_within_stands_in_the_address(
         box = at.selectbox(key=word)
         assert (box.value, box.proto.HasField("default")) == (name, False), "not a default"
     assert opened(page, budget="large").selectbox(key="budget").value == "large"
+
+
+def test_the_name_of_a_choice_is_understood_as_its_words_are(full: reading.Snapshot) -> None:
+    """The address has words, as the menu does; whoever types a column's name is not refused."""
+    at = opened("", measure="a_ka", figure="Over budget", spent="spent_steps")
+    assert at.selectbox(key="spent").value == "steps"
+    assert MEANING["a_ka"] in texts(at)
+    assert not [one for one in at.warning if "address" in one.value]
+
+
+def test_an_answer_without_rows_names_its_bounds(full: reading.Snapshot) -> None:
+    said = texts(opened("cheapest", min_gain="0.9"))
+    assert "No rows with min_gain = 0.9, max_loss = 0.01." in said
+
+
+def test_names_and_addresses_are_shown_as_they_are() -> None:
+    """Nothing in them is taken for Markdown, and no number is too long."""
+    odd = "*a* _b_ [c](http://d) `e` $f$ :red[g] h_i 10:30"
+    assert words.literal(odd) == (r"\*a\* \_b\_ \[c\](http://d) \`e\` \$f\$ \:red\[g\] h_i 10:30")
+    assert compare.numbered(f"3, {'9' * 5000}, 3, x") == ([3], ["9" * 5000, "x"])
+
+
+def test_a_number_of_the_address_that_is_none_is_named(full: reading.Snapshot) -> None:
+    said = texts(opened("trial", id="1" * 5000))
+    assert "Allowed: a whole number from 1 to" in said
 
 
 def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:

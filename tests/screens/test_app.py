@@ -320,6 +320,20 @@ def test_colours_stay_when_methods_are_added(full: reading.Snapshot) -> None:
         for methods in (["finetune", "lora"], ["finetune", "lora", "x"])
     ]
     assert colours[0] == colours[1] == [figures.OKABE_ITO[1]]
+    # Two of many methods never get the same colour, wherever they are among all.
+    all_methods = [f"method_{place}" for place in range(17)]
+    far = pl.DataFrame({"method": ["method_16", "method_8", "method_0", "method_1"]})
+    colours_ = figures.dyed(all_methods, far).colours
+    assert len(set(colours_.values())) == 4
+    assert [colours_[f"method_{place}"] for place in (0, 1)] == list(figures.OKABE_ITO[:2])
+
+
+def test_settings_that_are_compared_have_colours_in_the_order_of_choosing() -> None:
+    """Also where they share a method, and the first two have those of their pairs."""
+    frame = pl.DataFrame({"method": ["lora", "lora", "ewc"], "row": ["b", "a", "c"]})
+    order = ("c", "b", "a")
+    colours = figures.dyed(figures.Palette(by="row", order=order), frame).colours
+    assert colours == dict(zip(order, figures.OKABE_ITO, strict=False))
 
 
 def test_a_parameter_stands_in_the_address(full: reading.Snapshot) -> None:
