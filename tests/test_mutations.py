@@ -86,7 +86,7 @@ def test_the_nearest_tests_mirror_the_path_and_then_import_the_module() -> None:
     assert first == ["tests/runner/test_budget.py"]
     assert "tests/runner/scheduler/test_estimates.py" in second
     (first, *_) = nearest_tests(ROOT, "methods/merging/ties.py", [])
-    assert first[0] == "tests/methods/test_merging.py"
+    assert first[:2] == ["tests/methods/test_bounds.py", "tests/methods/test_merging.py"]
 
 
 def test_a_question_is_tested_by_its_answer_and_by_those_that_are_made_of_it() -> None:
