@@ -299,3 +299,30 @@ def test_a_done_trial_with_missing_tasks(filled: Filled) -> None:
     filled.attempt(running, 1, None)
     filled.results(running, 0, dict.fromkeys(DATASETS, 0.5))
     assert filled.row("audit_tasks") == {"trial": trial, "task": 2, "problem": "no results"}
+
+
+@pytest.mark.parametrize(
+    ("of_study", "word", "suite", "released"),
+    [
+        ("first", "retry", None, True),
+        ("first", "withdraw", None, False),
+        ("first", "retry", "views", False),
+        ("another", "retry", None, False),
+        ("another", "withdraw", None, False),
+    ],
+)
+def test_a_held_study_goes_on_after_a_retry_of_one_of_its_own_trials_alone(
+    filled: Filled, of_study: str, word: str, suite: str | None, released: bool
+) -> None:
+    filled.connection.execute("UPDATE policy SET value = 2 WHERE name = 'same_errors'")
+    for study in ("first", "another"):
+        for seed in range(2):
+            trial = filled.trial(seed=seed + 5 * (study == "another"), study=study)
+            filled.attempt(trial, 1, "failed", kind="error", message="boom")
+    waiting = filled.trial(seed=2, study="first")
+    failed = filled.trial(seed=9, study=of_study)
+    assert state(filled, waiting)[0] == "waiting"
+    filled.connection.execute(
+        "INSERT INTO request (trial, wish, suite) VALUES (?, ?, ?)", [failed, word, suite]
+    )
+    assert state(filled, waiting)[0] == ("pending" if released else "waiting")
