@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.mutations import python_code, sql_code
 from tests.mutations.drawing import all_mutants, drawn
 from tests.mutations.nearest import nearest_tests, words_of
 from tests.mutations.records import Record, Records, table
+from tests.mutations.warm import STOPPED, Answer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,7 +86,7 @@ def test_the_nearest_tests_mirror_the_path_and_then_import_the_module() -> None:
     assert first == ["tests/runner/test_budget.py"]
     assert "tests/runner/scheduler/test_estimates.py" in second
     (first, *_) = nearest_tests(ROOT, "methods/merging/ties.py", [])
-    assert first[0] == "tests/methods/test_merging.py"
+    assert first[:2] == ["tests/methods/test_bounds.py", "tests/methods/test_merging.py"]
 
 
 def test_a_question_is_tested_by_its_answer_and_by_those_that_are_made_of_it() -> None:
@@ -134,6 +136,13 @@ def test_what_is_on_record_is_read_again_but_for_what_a_broken_test_caught(tmp_p
         "| schema | Python | 1 | 1 | 100 % | 0 | 0 |",
         "| all |  | 2 | 1 | 50 % | 1 | 0 |",
     ]
+
+
+def test_a_run_that_is_stopped_when_its_time_is_over_has_noticed_nothing() -> None:
+    """pytest ends with the same code as for a file that it cannot import."""
+    stopped = Answer(code=STOPPED, test="test_f", failed=[], cpu_s=60.0)
+    assert stopped.passed and not replace(stopped, failed=["tests/test_sums.py"]).passed
+    assert not replace(stopped, code=-27).passed
 
 
 SUMS = """
@@ -193,6 +202,9 @@ def test_what_no_test_notices_is_printed(tmp_path: Path) -> None:
     # A test that notices, and what lived tried again
     (tmp_path / "tests" / "test_sums.py").write_text(TESTS.replace("h(0) == 0", "h(2) == 2"))
     assert "8 of 11 noticed (73 %)" in _run([*command, "--again"], tmp_path)
+    # Neither has what passed before the time was over
+    in_no_time = [*command[:-1], "stopped.jsonl", "--most_s", "0", "--sample", "1"]
+    assert "0 of 1 noticed (0 %)" in _run(in_no_time, tmp_path)
     # What fails anyway has noticed nothing
     broken = TESTS.replace("f(1) == 3", "f(1) == 4")
     (tmp_path / "tests" / "test_sums.py").write_text(broken)

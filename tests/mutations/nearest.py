@@ -11,6 +11,8 @@ OF_QUESTIONS = ("tests/queries", "tests/runner/scheduler", "tests/schema", "test
 ANSWERS = "tests/queries/test_answers.py"
 # Tables of defaults in the pages are written from the source
 PAGES = ["tests/docs/test_docs.py", "tests/docs/test_readme.py"]
+# Numbers that the parts of a method refuse
+BOUNDS = "tests/methods/test_bounds.py"
 # So many files of those that do not mirror the path: the others are far from it
 MOST_OTHERS = 8
 
@@ -76,6 +78,8 @@ def _mirrors(root: Path, path: str) -> list[str]:
     folder = Path("tests") / source.parent
     stem = source.stem.strip("_")
     candidates = [folder / f"test_{stem}.py", folder.parent / f"test_{stem}.py"]
+    if path.startswith("methods/") and len(source.parts) > 2:
+        candidates.insert(0, Path(BOUNDS))
     # A module that was split keeps its tests: those of `site_file` are in test_site.py
     words = stem.split("_")
     for count in range(len(words) - 1, 0, -1):

@@ -32,8 +32,9 @@ MOST_BYTES = 12 * 2**30
 MOST_PROCESS_S = 900
 # A test may wait so many times longer than it may compute
 PATIENCE = 10
-# pytest's exit codes: all passed, and there were none
-PASSED, NONE = 0, 5
+# pytest's exit codes: all passed, there were none, and it was told to stop (or a file of tests
+# could not be imported)
+PASSED, NONE, STOPPED = 0, 5, 2
 # Those above are of arguments and plugins that pytest cannot use, never of a change
 WRONG = (3, 4)
 
@@ -61,7 +62,9 @@ class Answer:
 
     @property
     def passed(self) -> bool:
-        """Whether no test failed."""
+        """Whether no test failed, of those that were begun."""
+        if self.code == STOPPED:
+            return not self.failed
         return self.code in (PASSED, NONE)
 
 

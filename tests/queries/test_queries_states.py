@@ -299,3 +299,57 @@ def test_a_done_trial_with_missing_tasks(filled: Filled) -> None:
     filled.attempt(running, 1, None)
     filled.results(running, 0, dict.fromkeys(DATASETS, 0.5))
     assert filled.row("audit_tasks") == {"trial": trial, "task": 2, "problem": "no results"}
+
+
+@pytest.mark.parametrize(
+    ("of_study", "word", "suite", "released"),
+    [
+        ("first", "retry", None, True),
+        ("first", "withdraw", None, False),
+        ("first", "retry", "views", False),
+        ("another", "retry", None, False),
+        ("another", "withdraw", None, False),
+    ],
+)
+def test_a_held_study_goes_on_after_a_retry_of_one_of_its_own_trials_alone(
+    filled: Filled, of_study: str, word: str, suite: str | None, released: bool
+) -> None:
+    filled.connection.execute("UPDATE policy SET value = 2 WHERE name = 'same_errors'")
+    for study in ("first", "another"):
+        for seed in range(2):
+            trial = filled.trial(seed=seed + 5 * (study == "another"), study=study)
+            filled.attempt(trial, 1, "failed", kind="error", message="boom")
+    waiting = filled.trial(seed=2, study="first")
+    failed = filled.trial(seed=9, study=of_study)
+    assert state(filled, waiting)[0] == "waiting"
+    filled.connection.execute(
+        "INSERT INTO request (trial, wish, suite) VALUES (?, ?, ?)", [failed, word, suite]
+    )
+    assert state(filled, waiting)[0] == ("pending" if released else "waiting")
+
+
+def test_a_definition_that_is_written_otherwise_has_not_drifted(filled: Filled) -> None:
+    """Of each attempt only the words whose values differ are named, whatever those of others do."""
+    connection = filled.connection
+    for seed in range(3):
+        filled.attempt(filled.trial(seed=seed))
+    connection.execute(
+        "UPDATE attempt SET spec = definition.spec FROM definition "
+        "WHERE definition.trial = attempt.trial"
+    )
+    assert filled.rows("definition_drift") == []
+    written = "UPDATE attempt SET spec = replace(spec::VARCHAR, ?, ?) WHERE trial IN (1, 2)"
+    ((pairs,),) = connection.execute(
+        "SELECT batch_pairs FROM recipe WHERE name = 'usual'"
+    ).fetchall()
+    connection.execute(written, [f'"batch_pairs":{pairs}', f'"batch_pairs":{pairs}.0'])
+    assert connection.execute("SELECT count(DISTINCT spec->'recipe') FROM attempt").fetchall() == [
+        (2,)
+    ]
+    assert filled.rows("definition_drift") == []
+    for trial, change in ((2, '{"seed": 99}'), (3, '{"recipe": {"lr": 7}}')):
+        connection.execute(
+            "UPDATE attempt SET spec = json_merge_patch(spec, ?) WHERE trial = ?", [change, trial]
+        )
+    drifted = {row["trial"]: row["words"] for row in filled.rows("definition_drift")}
+    assert drifted == {2: ["seed"], 3: ["recipe"]}

@@ -186,3 +186,14 @@ def test_of_equal_values_the_first_is_named(filled: Filled) -> None:
         assert {row["best_task"] for row in filled.rows("forgetting", trial=trial)} == {0}
         assert filled.row("anytime", trial=low)["zs_min_task"] == 1
         assert {row["worst_task"] for row in filled.rows("lost()", role="adapt")} == {1}
+
+
+def test_the_seeds_that_a_decision_wants_leave_no_gap(filled: Filled) -> None:
+    """One seed is far from the others: both methods get every seed up to it."""
+    ended(filled, {0: 0.50, 1: 0.60, 9: 0.70}, method="lora")
+    ended(filled, {0: 0.45, 1: 0.64, 9: 0.66}, method="ewc")
+    row = filled.row("decide(a := 'lora', b := 'ewc', measure := 'a_ka', power := 0.01)")
+    assert row["more_seeds"] > 0 and row["pairs"] + row["more_seeds"] < 10
+    filled.connection.execute(row["grid"])
+    seeds = filled.rows("(SELECT method, list(seed ORDER BY seed) AS seeds FROM trial GROUP BY 1)")
+    assert [row["seeds"] for row in seeds] == [list(range(10)), list(range(10))]

@@ -129,6 +129,11 @@ def test_only_trials_with_news_are_made_anew(full: Filled) -> None:
             "INSERT INTO cost BY NAME SELECT * REPLACE ('merge' AS phase) FROM cost WHERE trial = 3 LIMIT 1",
             [3],
         ),
+        # A row alone: the first one that is new
+        (
+            "INSERT INTO result BY NAME SELECT * REPLACE (0 AS attempt) FROM result WHERE trial = 4 AND task = 1 LIMIT 1",
+            [4],
+        ),
         ("DELETE FROM result WHERE trial = 5 AND task = 2", measured),
         (
             "UPDATE suite_member SET weight = 7 WHERE suite = 'parts' AND dataset = 'birds'",
