@@ -286,6 +286,43 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
          range(4, 7) AS more(seed)
     WHERE judged.verdict IN ('best', 'tie') AND judged.method IN ('finetune', 'ema_merge') $$, 30,
  NULL),
+-- Findings on two choices of another word, or on methods that no rule above decides.
+('guide decide findings', $$
+    WITH finding(axis, better, worse, stream, method) AS (
+        VALUES ('mixture', 'buffer_half', 'pretraining_half', 'guide', 'finetune'),
+               ('method', 'ema_merge', 'zs_merge', 'guide', NULL),
+               ('schedule', 'rsqrt_autoregressive', 'cosine', 'guide_schedules', 'finetune'),
+               ('budget', 'guide_200', 'guide_100', 'guide', 'finetune'),
+               ('budget', 'guide_200', 'guide_100', 'guide', 'ema_merge'),
+               ('backbone', 'tiny_base', 'guide_narrow_base', 'guide', 'finetune'),
+               ('backbone', 'tiny_base', 'guide_shallow_base', 'guide', 'finetune')),
+    reached AS (
+        SELECT finding.*, ended.* EXCLUDE (stream, method), ended.method AS of,
+               CASE axis WHEN 'mixture' THEN mixture WHEN 'method' THEN ended.method
+                         WHEN 'schedule' THEN schedule WHEN 'budget' THEN budget
+                         ELSE backbone END AS choice
+        FROM finding
+        JOIN at_end(measure := 'gm') AS ended ON ended.stream = finding.stream
+        JOIN recipe ON recipe.name = ended.recipe
+        WHERE starts_with(ended.study, 'guide') AND ended.value IS NOT NULL
+          AND (axis = 'backbone' OR backbone = 'tiny_base')
+          AND (axis = 'mixture' OR mixture = 'replay_thirds')
+          AND (axis = 'budget' OR budget = 'guide_100')
+          AND (axis = 'method' OR ended.method = finding.method)),
+    asked AS (
+        SELECT choice, concat_ws(' ', axis, better, worse, method) AS of_backbone,
+               '*' AS of_stream, '*' AS of_mixture, '*' AS of_method, '*' AS of_recipe,
+               '*' AS of_budget, recipe AS at_recipe, * EXCLUDE (choice)
+        FROM reached WHERE choice IN (better, worse)),
+    open_ AS (
+        SELECT backbone AS of_backbone, (3 * 2 ** max(look))::BIGINT AS seeds
+        FROM compared(trials := 'asked', every_look := TRUE)
+        GROUP BY backbone HAVING bool_or(verdict = 'tie'))
+    SELECT DISTINCT backbone, stream, mixture, of AS method, recipe, budget,
+           unnest(range(1, open_.seeds + 1)) AS seed, 44 AS priority,
+           'guide decisions' AS study
+    FROM asked JOIN open_ USING (of_backbone)
+    WHERE open_.seeds <= 12 $$, 60, NULL),
 -- Last, what halving left out: the other rates of ten methods at the full budget.
 ('guide full sweep', $$
     SELECT * REPLACE ('guide_100' AS budget, 5 AS priority, 'guide full sweep' AS study)
