@@ -28,7 +28,7 @@ for ViT-B/16.
   method are those of its row, as published, and were not tuned: a penalty may weigh too little to
   do anything in so short a run.
 - **Seeds that no search used.** Then three seeds at the chosen rate, on test images. Where a
-  published finding is still open, rules add seeds: six, and for methods twelve.
+  published finding is still open, rules add seeds: to six, then to twelve.
 - **Decided.** Interval and verdict are those of a rule that looks after 3, 6 and 12 seeds and
   calls equal choices different in at most 5 % of studies over all its looks
   ([statistics.md](statistics.md)). *undecided* says so: neither better nor alike.
@@ -97,7 +97,8 @@ after data set here. `finetune`:
 {orders, merged}
 
 As a question: `python -m queries effect axis=ordering recipes=chosen every_look=true
-method=finetune`.
+method=finetune`; there the trials of the [schedules](#schedules-within-and-over-tasks), which have
+a stream of their own, count as `world_random`, too.
 
 ## Methods
 

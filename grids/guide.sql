@@ -247,10 +247,6 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
     FROM decided(a := 'finetune', b := 'guide_ewc', measure := 'a_zs', most_seeds := 12,
                  recipes := 'chosen') AS one
     WHERE stream = 'guide' AND mixture = 'replay_thirds' AND budget = 'guide_100' $$, 24, NULL),
-('guide decide rule', $$
-    SELECT one.* REPLACE ('guide decisions' AS study), 46 AS priority
-    FROM decided(a := 'ema_merge', b := 'ties_ema', most_seeds := 12, recipes := 'chosen') AS one
-    WHERE stream = 'guide' AND mixture = 'replay_thirds' AND budget = 'guide_100' $$, 24, NULL),
 ('guide decide mixtures', $$
     WITH judged AS (
         FROM effect(axis := 'mixture', recipes := 'chosen', every_look := TRUE)
@@ -260,32 +256,57 @@ INSERT INTO rule (name, query, most_trials, note) VALUES
            45 AS priority, 'guide decisions' AS study
     FROM judged, range(4, 7) AS more(seed)
     WHERE verdict IN ('best', 'tie') AND EXISTS (FROM judged WHERE verdict = 'tie') $$, 24, NULL),
-('guide decide orders', $$
-    WITH judged AS (
-        FROM effect(axis := 'ordering', recipes := 'chosen', every_look := TRUE)
-        WHERE backbone = 'tiny_base' AND mixture = 'replay_thirds' AND budget = 'guide_100'
-          AND method = 'finetune')
-    SELECT judged.backbone, stream.name AS stream, judged.mixture, judged.method,
-           judged.at_recipe AS recipe, judged.budget, seed, 42 AS priority,
+-- Findings on two choices of another word, or of methods that no rule above decides. Not `effect`
+-- along orders, which would take the stream of schedules for the default one.
+('guide decide findings', $$
+    WITH finding(axis, better, worse, stream, method, margin) AS (
+        VALUES ('mixture', 'buffer_half', 'pretraining_half', 'guide', 'finetune', 0.0),
+               ('ordering', 'guide_easy_first', 'guide_hard_first', 'any', 'finetune', 0.03),
+               ('ordering', 'world_random', 'guide_set_by_set', 'any', 'finetune', 0.03),
+               ('method', 'ema_merge', 'zs_merge', 'guide', NULL, 0.0),
+               ('method', 'ema_merge', 'ties_ema', 'guide', NULL, 0.03),
+               ('schedule', 'rsqrt_autoregressive', 'cosine', 'guide_schedules', 'finetune', 0.0),
+               ('budget', 'guide_200', 'guide_100', 'guide', 'finetune', 0.03),
+               ('budget', 'guide_200', 'guide_100', 'guide', 'ema_merge', 0.0),
+               ('backbone', 'tiny_base', 'guide_narrow_base', 'guide', 'finetune', 0.0),
+               ('backbone', 'tiny_base', 'guide_shallow_base', 'guide', 'finetune', 0.0)),
+    reached AS (
+        SELECT finding.* EXCLUDE (stream), ended.* EXCLUDE (method), ended.method AS of,
+               CASE axis WHEN 'mixture' THEN mixture WHEN 'method' THEN ended.method
+                         WHEN 'ordering' THEN stream.sequence WHEN 'schedule' THEN schedule
+                         WHEN 'budget' THEN budget ELSE backbone END AS choice
+        FROM finding
+        JOIN at_end(measure := 'gm') AS ended
+            ON finding.stream IN (ended.stream, 'any')
+        JOIN stream ON stream.name = ended.stream
+        JOIN recipe ON recipe.name = ended.recipe
+        WHERE starts_with(ended.study, 'guide') AND ended.value IS NOT NULL
+          -- Streams that differ in their order alone, without that of schedules
+          AND (axis = 'schedule' OR stream.validation = 'guide_validation' AND stream.tasks = 4)
+          AND (axis = 'backbone' OR backbone = 'tiny_base')
+          AND (axis = 'mixture' OR mixture = 'replay_thirds')
+          AND (axis = 'budget' OR budget = 'guide_100')
+          AND (axis = 'method' OR ended.method = finding.method)),
+    asked AS (
+        SELECT choice, concat_ws(' ', axis, better, worse, method) AS of_backbone,
+               '*' AS of_stream, '*' AS of_mixture, '*' AS of_method, '*' AS of_recipe,
+               '*' AS of_budget, recipe AS at_recipe, * EXCLUDE (choice)
+        FROM reached WHERE choice IN (better, worse)),
+    -- Open: not told apart, or, where both should be alike within a margin, neither that nor not
+    open_ AS (
+        SELECT one.backbone AS of_backbone, (3 * 2 ** max(one.look))::BIGINT AS seeds
+        FROM compared(trials := 'asked', every_look := TRUE) AS one
+        JOIN (SELECT DISTINCT of_backbone, margin FROM asked) AS own
+            ON own.of_backbone = one.backbone
+        WHERE one.verdict IN ('tie', 'behind', 'ahead')
+          AND one.behind_low <= own.margin AND one.behind_high >= -own.margin
+          AND (one.behind_low <= -own.margin OR one.behind_high >= own.margin)
+        GROUP BY one.backbone),
+    SELECT DISTINCT backbone, stream, mixture, of AS method, recipe, budget,
+           unnest(range(1, open_.seeds + 1)) AS seed, 44 AS priority,
            'guide decisions' AS study
-    FROM judged
-    JOIN stream ON stream.sequence = judged.choice AND stream.suite = 'guide' AND stream.tasks = 4
-        AND stream.validation = 'guide_validation', range(4, 7) AS more(seed)
-    WHERE judged.verdict IN ('best', 'tie') AND EXISTS (FROM judged WHERE verdict = 'tie') $$, 24,
- NULL),
-('guide decide tasks', $$
-    WITH judged AS (
-        FROM effect(axis := 'tasks', recipes := 'chosen', every_look := TRUE)
-        WHERE backbone = 'tiny_base' AND mixture = 'replay_thirds' AND budget = 'guide_100')
-    SELECT judged.backbone, stream.name AS stream, judged.mixture, judged.method,
-           judged.at_recipe AS recipe, judged.budget, seed, 41 AS priority,
-           'guide decisions' AS study
-    FROM judged
-    JOIN stream ON stream.tasks = judged.choice::INTEGER AND stream.sequence = 'world_random'
-        AND stream.suite = 'guide' AND stream.validation = 'guide_validation',
-         range(4, 7) AS more(seed)
-    WHERE judged.verdict IN ('best', 'tie') AND judged.method IN ('finetune', 'ema_merge') $$, 30,
- NULL),
+    FROM asked JOIN open_ USING (of_backbone)
+    WHERE open_.seeds <= 12 $$, 90, NULL),
 -- Last, what halving left out: the other rates of ten methods at the full budget.
 ('guide full sweep', $$
     SELECT * REPLACE ('guide_100' AS budget, 5 AS priority, 'guide full sweep' AS study)

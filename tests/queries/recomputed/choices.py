@@ -108,7 +108,11 @@ def replay(facts: Facts, measure: str = "gm") -> list[Row]:
 @answers
 def schedule(facts: Facts, measure: str = "gm") -> list[Row]:
     words = ("schedule", "schedule_params", "optimizer", "lr", "batch_pairs")
-    return without(along(facts, "recipe", measure, words, "recipe"), "gflops")
+    answer = without(along(facts, "recipe", measure, words, "recipe"), "gflops")
+    for_choices = {row["validation"] for row in facts["stream"]}
+    for row in answer:
+        row["images"] = "validation" if row["stream"] in for_choices else "test"
+    return answer
 
 
 @answers
