@@ -37,6 +37,15 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """Other weights of the model that is measured, as encoders, for probes that compare."""
+
+    # The fields of `TestSet` of the same names
+    untouched: Encoder
+    between: Callable[[float], Encoder] | None = None
+
+
 # Returns the similarities (N, M) of embeddings (N, D) to others (M, D)
 Similar = Callable[[Tensor, Tensor], Tensor]
 
@@ -79,6 +88,9 @@ class TestSet:
     shots: "TestSet | None" = None
     # The untouched backbone, where a probe needs it
     untouched: Encoder | None = None
+    # Returns the model at a share of the line from what the task before deployed (0) to what this
+    # task does (1), where a probe needs it
+    between: Callable[[float], Encoder] | None = None
     # Every caption of each image, where images may have several; None: `captions` are all
     every_caption: list[list[str]] | None = None
 

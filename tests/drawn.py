@@ -29,6 +29,8 @@ INSERT INTO suite_member (suite, dataset, role, metric, weight, label_space) VAL
 INSERT INTO suite_member BY NAME SELECT * REPLACE ('watched' AS suite) FROM suite_member WHERE suite = 'line' AND role <> 'adapt';
 INSERT INTO suite_member (suite, dataset, role, metric, weight, label_space)
     SELECT 'watched', 'line' || i, 'adapt', 'top1', i, s.space FROM range(1, 6) r(i), (VALUES ('task'), ('all')) s(space);
+INSERT INTO suite_member (suite, dataset, role, metric)
+    SELECT 'watched', 'line2', 'probe', 'between' || p.place || '_top1' FROM (VALUES (25), (50), (75)) p(place);
 INSERT INTO stream (name, sequence, tasks, suite) VALUES
     ('reversed', 'turned', 2, 'five'), ('at_once', 'order', 1, 'five'), ('line', 'line', 4, 'line'), ('watched', 'line', 4, 'watched');
 UPDATE stream SET validation = 'reversed' WHERE name = 'world';

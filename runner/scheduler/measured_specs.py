@@ -104,7 +104,8 @@ class MeasuredSpecs:
             "datasets": [self.datasets[name] for name in names],
         }
         self._check(spec, measures)
-        tasks = self._tasks(trial, spec, {task for task, _ in missing})
+        asks_line = any(member["metric"].startswith(stream_rows.BETWEEN) for member in members)
+        tasks = self._tasks(trial, spec, {task for task, _ in missing}, asks_line)
         return replace(spec, measures=measures | {"tasks": tasks})
 
     def _ran(self, trial: int) -> Spec:
@@ -137,20 +138,21 @@ class MeasuredSpecs:
             return members
         return [member for member in members if member["dataset"] in missing]
 
-    def _tasks(self, trial: int, spec: Spec, missing: set[int]) -> list[int]:
+    def _tasks(self, trial: int, spec: Spec, missing: set[int], asks_line: bool) -> list[int]:
         """Return those of the tasks whose weights are there.
+
+        asks_line: those of the task before are needed too (`evals.between`).
 
         Raises:
             RefusedError: they are all gone.
         """
         _refuse_ensemble(trial, spec)
-        on_disk = kept_weights.tasks_on_disk(self.site, trial, spec)
         # The untouched backbone has no weights of its own
-        there = sorted(missing & (on_disk | {0}))
-        gone = sorted(missing - on_disk - {0})
+        on_disk = kept_weights.tasks_on_disk(self.site, trial, spec) | {0}
+        there, gone = _told_apart(missing, on_disk, asks_line)
         if not gone or set(there) - {0}:
             return there
-        listed, cost = ", ".join(map(str, gone)), _cost(self.connection, trial)
+        listed, cost = ", ".join(map(str, sorted(gone))), _cost(self.connection, trial)
         raise RefusedError(
             f"the weights that tasks {listed} of trial {trial} deployed are gone from "
             f"{self.site.runs / f'{trial:06d}'}: a trial keeps those of its newest task, unless "
@@ -184,6 +186,19 @@ class MeasuredSpecs:
         objections = list(stream_rows.objections(spec.backbone, measures, nothing_learned))
         objections += self.comparison.objections(measures["datasets"])
         return objections[0] if objections else None
+
+
+def _told_apart(
+    missing: set[int], on_disk: set[int], asks_line: bool
+) -> tuple[list[int], set[int]]:
+    """Return the tasks that can be measured, and those whose weights this needs and are gone."""
+    there, gone = list[int](), set[int]()
+    for task in sorted(missing):
+        needed = {task, max(task - 1, 0)} if asks_line else {task}
+        gone |= needed - on_disk
+        if needed <= on_disk:
+            there.append(task)
+    return there, gone
 
 
 def _cost(connection: duckdb.DuckDBPyConnection, trial: int) -> str:

@@ -183,6 +183,10 @@ def _sentence(spec: Spec, _: Comparison | None) -> None:
     sentences.check_cache(spec.method, spec.mixture, spec.recipe)
 
 
+def _line(spec: Spec, _: Comparison | None) -> None:
+    sentences.check_line(spec.method, spec.stream)
+
+
 def _stream(spec: Spec, _: Comparison | None) -> None:
     for dataset in _datasets(spec):
         rows.check_dataset(dataset)
@@ -225,6 +229,7 @@ CHECKS: Sequence[tuple[tuple[str, ...], Check]] = (
     (("recipe",), _recipe),
     (("mixture",), _mixture),
     (("method", "mixture", "recipe"), _sentence),
+    (("method", "stream"), _line),
     (("stream", "mixture"), _stream),
     (("backbone", "stream", "mixture"), _images),
     (("backbone", "method", "recipe", "budget"), _costs),

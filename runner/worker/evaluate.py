@@ -10,7 +10,6 @@ from runner.worker.evaluation import (
     Evaluation,
     Row,
     SuiteTests,
-    Untouched,
     examples_of,
     measure_suite,
 )
@@ -19,6 +18,7 @@ from runner.worker.items import ItemRecord
 from runner.worker.reuse import untouched_key
 from runner.worker.suites import shares
 from runner.worker.trial_parts import Trial
+from runner.worker.weight_line import others
 
 
 def evaluate(
@@ -33,7 +33,8 @@ def evaluate(
     trial.learner.load_weights(deployed)
     parts = shares(trial.spec.stream["suite"], task, trial.tasks)
     if task:
-        evaluation = _measure(trial, task, parts, ledger, members)
+        encoder = encoder_of(trial, members)
+        evaluation = _measure(trial, task, deployed, encoder, ledger)
         if members:
             # The model holds whatever member was measured last
             trial.learner.load_weights(deployed)
@@ -44,31 +45,33 @@ def evaluate(
     if stored is not None:
         ledger.put("evaluate", Entry(**stored.state["entry"] | {"shared": stored.shared}))
         return Evaluation.from_state(stored.state)
-    evaluation = _measure(trial, task, parts, ledger)
+    evaluation = _measure(trial, task, deployed, trial.learner.backbone, ledger)
     entry = ledger.entries["evaluate"]
     trial.store.untouched.put(key, evaluation.state() | {"entry": vars(entry)})
     return evaluation
 
 
 def _measure(
-    trial: Trial,
-    task: int,
-    parts: tuple[float, ...],
-    ledger: Ledger,
-    members: Sequence[Weights] = (),
+    trial: Trial, task: int, deployed: Weights, encoder: Encoder, ledger: Ledger
 ) -> Evaluation:
-    backbone, encoder = trial.learner.backbone, encoder_of(trial, members)
-    untouched = Untouched(backbone, trial.initial)
+    """Measure what a task deploys, which `encoder` is; an ensemble is more than `deployed`."""
     step = trial.plan.steps if task else 0
+    suite = trial.spec.stream["suite"]
+
+    def of(number: int) -> Weights:
+        # What the task before deployed lies on the disk until this one has its receipt
+        return deployed if number == task else trial.history.deployed(number)
+
     with ledger.phase("evaluate") as entry:
-        suite = trial.spec.stream["suite"]
         measured = SuiteTests(
             suite=suite,
             tests=trial.datasets.tests,
             brought=trial.datasets.brought,
             items=ItemRecord.of(suite),
         )
-        results = measure_suite(encoder, measured, parts, task, step, untouched)
+        parts = shares(suite, task, trial.tasks)
+        compared = others(trial.learner.backbone, trial.initial, of, task)
+        results = measure_suite(encoder, measured, parts, task, step, compared)
         entry.pairs = examples_of(results)
         trial.datasets.publish_decoded()
     return Evaluation(results=results, items=measured.items)

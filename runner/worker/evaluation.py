@@ -55,32 +55,32 @@ class SuiteTests:
             self.items.add(judged, space, self.tests[seen.name], places)
 
 
-class Untouched:
-    """The backbone before its first task, as an encoder.
+class OtherWeights:
+    """The backbone with other weights than those that are measured, as an encoder.
 
-    Its weights are put into the model while it encodes, and taken out again.
+    They are put into the model while it encodes, and taken out again.
     """
 
-    def __init__(self, backbone: Backbone, initial: Mapping[str, torch.Tensor]) -> None:
-        self.backbone, self.initial = backbone, initial
+    def __init__(self, backbone: Backbone, weights: Mapping[str, torch.Tensor]) -> None:
+        self.backbone, self.weights = backbone, weights
 
     @contextmanager
     def _in_place(self) -> Iterator[Backbone]:
         model = self.backbone.model
-        updated = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        model.load_state_dict(dict(self.initial))
+        measured = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        model.load_state_dict(dict(self.weights))
         try:
             yield self.backbone
         finally:
-            model.load_state_dict(updated)
+            model.load_state_dict(measured)
 
     def encode_images(self, images: evals.Images) -> torch.Tensor:
-        """Return what `Backbone.encode_images` returns for the untouched weights."""
+        """Return what `Backbone.encode_images` returns for these weights."""
         with self._in_place() as backbone:
             return backbone.encode_images(images)
 
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        """Return what `Backbone.encode_texts` returns for the untouched weights."""
+        """Return what `Backbone.encode_texts` returns for these weights."""
         with self._in_place() as backbone:
             return backbone.encode_texts(texts)
 
@@ -117,20 +117,20 @@ def measure_suite(
     parts: Sequence[float],
     task: int,
     step: int,
-    untouched: evals.Encoder | None = None,
+    others: evals.Others | None = None,
 ) -> list[Row]:
     """Return every metric of every dataset of a suite, in the label spaces that the suite names.
 
     The weights are those that `backbone` holds: the deployed ones after `step` steps of `task`.
     `parts` are shares of the test sets; a part that is the whole test set is measured once.
-    `untouched` is what an index was made with. Where `measured.items` is a record, what became of
-    each item is added to it.
+    `others` are for probes that compare. Where `measured.items` is a record, what became of each
+    item is added to it.
 
     Raises:
         MetricError: the suite names a metric that no evaluation yields.
     """
     rows: list[Row] = []
-    model = Once(backbone)
+    model, compared = Once(backbone), vars(others) if others is not None else {}
     metrics = measured.metrics()
     for name in sorted({dataset for dataset, _ in metrics}):
         test = measured.tests[name]
@@ -140,7 +140,7 @@ def measure_suite(
             part = test if whole else test.some(items)
             tests = {**measured.tests, name: part}
             for space in spaces:
-                seen = replace(among(space, name, tests, measured.brought), untouched=untouched)
+                seen = replace(among(space, name, tests, measured.brought), **compared)
                 values = dict(evals.measure(model, seen, metrics[name, space]))
                 _check_metrics(measured.suite, name, space, values, test.kind)
                 measured.keep_items(model, seen, space, items)

@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ from runner.worker.datasets import Datasets, ImageSettings
 from runner.worker.evaluation import (
     Evaluation,
     SuiteTests,
-    Untouched,
     examples_of,
     measure_suite,
 )
@@ -44,6 +44,7 @@ from runner.worker.pixel_store import open_pixels
 from runner.worker.shared_store import open_store
 from runner.worker.shared_work import measured_on
 from runner.worker.suites import shares
+from runner.worker.weight_line import others
 from runner.worker.weights import DEPLOYED
 from schema.spec import Spec, canonical
 
@@ -299,9 +300,10 @@ def _measured(
         brought=datasets.brought,
         items=ItemRecord.of(suite),
     )
-    untouched = Untouched(backbone, measurement.untrained.initial)
+    initial, deployed = measurement.untrained.initial, partial(_deployed, measurement)
+    compared = others(backbone, initial, deployed, task)
     with ledger.phase(PHASE) as entry:
-        results = measure_suite(backbone, tests, parts, task, step, untouched)
+        results = measure_suite(backbone, tests, parts, task, step, compared)
         entry.pairs = examples_of(results)
         datasets.publish_decoded()
     return Evaluation(results=results, items=tests.items)

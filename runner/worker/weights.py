@@ -158,6 +158,14 @@ class History:
             return self.initial
         return tensor_files.load(self._file(task, RUNNING))
 
+    def deployed(self, task: int) -> Weights:
+        """Return what the newest finished task deployed; of task 0, the untouched backbone.
+
+        Raises:
+            DamagedFileError: it is no longer as it was written.
+        """
+        return tensor_files.load(self._file(task, DEPLOYED)) if task else self.initial
+
     def folded(self, task: int) -> Parts:
         """Return the running form of a merge over all tasks up to a finished one; of task 0, {}.
 

@@ -6,6 +6,7 @@ from typing import Any
 from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
 from schema.checks.parts import NEEDS, PartError, declared, names, needs
+from schema.checks.stream_rows import BETWEEN
 
 Row = Mapping[str, Any]
 
@@ -42,6 +43,25 @@ def check_cache(method: Row, mixture: Row, recipe: Row) -> None:
             f"{recipe['name']!r}: cache_frozen keeps the embeddings of a tower that does not move, "
             f"and {reason}, or use a recipe without it."
         )
+
+
+def check_line(method: Row, stream: Row) -> None:
+    """Refuse metrics on a line between weights (`evals.between`) where several models answer.
+
+    Raises:
+        PartError: the message names the method, the metric, and what to do.
+    """
+    if method.get("ensemble") is None:
+        return
+    suite = stream["suite"]
+    for member in suite["members"]:
+        if member["metric"].startswith(BETWEEN):
+            raise PartError(
+                f"method {method['name']!r} with stream {stream['name']!r}: metric "
+                f"{member['metric']!r} of suite {suite['name']!r} is measured on the line between "
+                "the weights that two tasks deployed, and an ensemble deploys several models. "
+                "Leave such metrics out of the suite, or use a method that deploys one model"
+            )
 
 
 def _parts(method: Row) -> Iterator[tuple[str, str]]:

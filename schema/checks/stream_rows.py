@@ -21,6 +21,10 @@ FEWSHOT = "fewshot"
 # The directions of retrieval
 WAYS: tuple[str, ...] = ("image_to_text_r", "text_to_image_r", "r", "index_r", "index_shifted_r")
 WAYS += ("all_image_to_text_r", "all_text_to_image_r", "all_r")
+# The beginning of metrics on the line between what two tasks in a row deployed
+BETWEEN = "between"
+PLACES = ("between25_", "between50_", "between75_")
+WAYS += tuple(f"{place}r" for place in PLACES)
 # The metrics of each kind of dataset; a test compares them with those that evals/ yields.
 METRICS: dict[str, tuple[str, ...]] = {
     "classification": (
@@ -30,6 +34,7 @@ METRICS: dict[str, tuple[str, ...]] = {
         "fewshot4_top1",
         "fewshot16_top1",
         "divergence",
+        *(f"{place}top1" for place in PLACES),
     ),
     "retrieval": tuple(f"{name}{rank}" for name in WAYS for rank in RANKS),
     "captions": (),

@@ -148,6 +148,20 @@ INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
 ('world_probed', 'world_random', 5, 'world_probed', 'as world, with probes beside what counts')
 ON CONFLICT DO NOTHING;
 
+-- What lies between what two tasks in a row deploy (the question `connectivity`).
+INSERT INTO suite (name, note) VALUES ('world_connected', 'the suite world, and the same between what two tasks in a row deploy')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO suite_member (suite, dataset, role, metric)
+SELECT 'world_connected', dataset, role, metric FROM suite_member WHERE suite = 'world'
+UNION ALL
+SELECT 'world_connected', dataset, 'probe', unnest(['between25_', 'between50_', 'between75_']) || metric FROM suite_member WHERE suite = 'world'
+ON CONFLICT DO NOTHING;
+
+INSERT INTO stream (name, sequence, tasks, suite, note) VALUES
+('world_connected', 'world_random', 5, 'world_connected', 'as world, and what lies between what two tasks in a row deploy')
+ON CONFLICT DO NOTHING;
+
 INSERT INTO mixture (name, update_share, buffer_share, pretraining_share, pretraining_dataset, note) VALUES
 ('update_only', 1, 0, 0, NULL, 'only what is new'),
 ('buffer_half', 0.5, 0.5, 0, NULL, 'half of it from earlier tasks'),

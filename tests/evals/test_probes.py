@@ -9,16 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evals
-from evals import TestSet, divergence, fewshot
+from evals import TestSet, between, between_pairs, divergence, fewshot
 from runner.worker import backbone as backbones
-from runner.worker.evaluation import MetricError, SuiteTests, Untouched, measure_suite
+from runner.worker.evaluation import MetricError, OtherWeights, SuiteTests, measure_suite
 from runner.worker.suites import load_shots
+from runner.worker.weight_line import WeightLine, on_line
 from streams import EVERY
-from tests.evals.test_evals import Table, pixels, unit
+from tests.evals.test_evals import Table, pixels, unit, world
 from tests.filled import Filled
 
+TINY = """{"embed_dim": 8, "words": ["a"], "position_std": 0.5,
+    "vision_cfg": {"image_size": 8, "patch_size": 4, "width": 16, "layers": 1, "head_width": 8},
+    "text_cfg": {"context_length": 4, "width": 16, "heads": 2, "layers": 1}}"""
 KNOWN = {
-    "classification": (*fewshot.PROBES, *divergence.PROBES),
+    "classification": (*fewshot.PROBES, *divergence.PROBES, *between.PROBES),
     "retrieval": ("index_r1", "index_r5", "index_shifted_r1", "index_shifted_r5"),
 }
 
@@ -217,10 +221,42 @@ def test_divergence_is_the_formula_by_numpy() -> None:
     assert dict(evals.measure(before, test, divergence.PROBES))["divergence"] == 0
 
 
+@pytest.mark.parametrize("kind", ["classification", "retrieval"])
+def test_a_line_is_measured_at_its_quarters(kind: str) -> None:
+    """Each place by the evaluation of the kind, of a model of its own there."""
+    probe = between if kind == "classification" else between_pairs
+    models = {share: world(kind, seed)[0] for seed, share in enumerate((0.25, 0.5, 0.75))}
+    _, test = world(kind, seed=9)
+    with pytest.raises(ValueError, match="between25_.* is measured on the line from the weights"):
+        dict(evals.measure(models[0.5], test, probe.PROBES))
+    test.between = models.__getitem__
+    found = dict(evals.measure(world(kind, seed=8)[0], test, probe.PROBES))
+    for share, model in models.items():
+        for name, value in evals.measure(model, test):
+            if name in probe.METRICS:
+                assert found[f"between{round(100 * share)}_{name}"] == value
+
+
+def test_models_on_a_line_are_those_between_its_ends() -> None:
+    """Each tensor by numpy; the ends, and a line of no length, to the bit; counters are not mixed."""
+    drawn = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    before, now = ({"w": torch.from_numpy(w), "n": torch.tensor(n)} for n, w in enumerate(drawn))
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        found = on_line(before, now, share)
+        expected = (1 - share) * drawn[0].astype(np.float64) + share * drawn[1]
+        assert np.allclose(found["w"].numpy(), expected, rtol=0, atol=1e-6) and found["n"] == 1
+        assert torch.equal(on_line(now, now, share)["w"], now["w"])
+    assert torch.equal(on_line(before, now, 0.0)["w"], before["w"])
+    assert torch.equal(on_line(before, now, 1.0)["w"], now["w"])
+    read: list[int] = []
+    line = WeightLine(backbones.build(TINY, 0, "cpu"), lambda task: read.append(task) or now, 3)
+    assert not read, "nothing is read before somebody asks"
+    line.at(0.5)
+    assert sorted(read) == [2, 3]
+
+
 def test_the_untouched_backbone_is_put_in_and_taken_out_again() -> None:
-    backbone = backbones.build("""{"embed_dim": 8, "words": ["a"], "position_std": 0.5,
-        "vision_cfg": {"image_size": 8, "patch_size": 4, "width": 16, "layers": 1, "head_width": 8},
-        "text_cfg": {"context_length": 4, "width": 16, "heads": 2, "layers": 1}}""", 0, "cpu")  # fmt: skip
+    backbone = backbones.build(TINY, 0, "cpu")
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8)).astype(np.uint8)
     initial = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
     before, text = backbone.encode_images(images), backbone.encode_texts(["a"])
@@ -228,7 +264,7 @@ def test_the_untouched_backbone_is_put_in_and_taken_out_again() -> None:
         for parameter in backbone.model.parameters():
             parameter.add_(torch.randn_like(parameter))
     updated = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
-    untouched = Untouched(backbone, initial)
+    untouched = OtherWeights(backbone, initial)
     assert torch.equal(untouched.encode_images(images), before) and torch.equal(
         untouched.encode_texts(["a"]), text
     )

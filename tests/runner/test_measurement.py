@@ -37,7 +37,8 @@ INSERT INTO suite_member (suite, dataset, role, metric, label_space) VALUES
     ('later', 'toy_colour', 'retain', 'top1', 'all'),
     ('later', 'toy_scenes', 'retain', 'image_to_text_r1', 'all'),
     ('later', 'toy_colour', 'probe', 'top1', 'union'),
-    ('later', 'toy_blobs', 'probe', 'top1', 'union');
+    ('later', 'toy_blobs', 'probe', 'top1', 'union'),
+    ('later', 'toy_scenes', 'probe', 'between50_r1', 'all');
 """
 MEASURE = "INSERT INTO measurement (trial, suite, tasks) SELECT id, 'later', '{}' FROM trial"
 # The values that hold of the suite, whichever attempt brought them
@@ -54,7 +55,8 @@ POINTS = (
 )
 # What training says of itself
 UNTOUCHED = ("trial_state", "point", "finished", "usual_cost", "sharing", "steps")
-SITE = f"{LOCAL}trials_per_job = 4\n"
+# What lies between two tasks needs what both deployed
+SITE = f'{LOCAL}trials_per_job = 4\nkeep_weights = "all"\n'
 
 
 def declared(folder: Path, suite: str = "toy") -> Site:
@@ -185,14 +187,18 @@ def test_one_process_measures_all_of_a_job_and_an_added_dataset_alone(lab: Site)
 
 
 def test_weights_that_are_gone_are_named_and_come_back(from_the_start: Site, lab: Site) -> None:
-    """Said by sync, by `health` and by a dry run, with what training again would cost."""
-    weights = lab.runs / "000001/01/task-0002.deployed.safetensors"
-    aside = weights.rename(lab.runs / "aside.safetensors")
+    """Said by sync, by `health` and by a dry run, with what training again would cost. What lies between two
+    tasks needs the weights of both."""
+    folder = lab.runs / "000001/01"
+    names = [f"task-{task:04d}.deployed.safetensors" for task in (1, 2)]
+    for name in names:
+        (folder / name).rename(lab.runs / name)
     tell(lab, MEASURE.format("last"))
     said = command(lab.folder, "runner.sync", "--dry-run")
     assert "would measure 4 trials of toy on suite 'later' without training" in said.stdout
     assert (
-        "cannot be measured: the weights that tasks 2 of trial 1 deployed are gone" in said.stdout
+        "cannot be measured: the weights that tasks 1, 2 of trial 1 deployed are gone"
+        in said.stdout
     )
     assert "Training it again would take" in said.stdout
     settle(lab)
@@ -202,7 +208,8 @@ def test_weights_that_are_gone_are_named_and_come_back(from_the_start: Site, lab
     ((subject, problem),) = ask(lab, "SELECT subject, message FROM health")
     assert subject == "measurement later" and reason.partition(": ")[2] in problem
     assert ask(lab, "SELECT count(*) FROM measurements WHERE state = 'done'") == [(3,)]
-    aside.rename(weights)
+    for name in names:
+        (lab.runs / name).rename(folder / name)
     tell(lab, "INSERT INTO request (trial, wish, suite) VALUES (1, 'retry', 'later')")
     assert settle(lab).problems == []
     is_whole(lab)

@@ -50,6 +50,7 @@ EVERY_PART = (
     ]
     + [("carried on", "full", "contrastive", "{}", "none", "last")]
     + [("augmented", "full", "contrastive", "{}", "none", "last")]
+    + [("connected", "full", "contrastive", "{}", "none", "last")]
     + [
         (f"merging {name}", "full", "contrastive", "{}", name, "merged")
         for name in MERGINGS
@@ -84,6 +85,11 @@ def spec_of(method: str) -> Spec:
                 "gray_scale_prob": 0.2,
             }
             connection.execute("UPDATE recipe SET augmentation_params = ?", [json.dumps(said)])
+        if method == "connected":
+            connection.execute(
+                "INSERT INTO suite_member (suite, dataset, role, metric) SELECT suite, dataset, 'probe', 'between50_' || metric "
+                "FROM suite_member WHERE suite = 'toy'"
+            )
         if method == "carried on":
             connection.execute("UPDATE recipe SET optimizer_params = '{\"carry\": true}'")
         return resolved(connection, method)
@@ -187,6 +193,24 @@ def test_an_optimizer_that_is_carried_on_starts_the_second_task_otherwise(tmp_pa
         "the first loss of the second task is before its first step"
     )
     assert carried["curve 2"][1:] != anew["curve 2"][1:]
+
+
+def test_what_lies_between_two_tasks_costs_three_more_evaluations(tmp_path: Path) -> None:
+    """Charged as such and to no training; nothing lies between the untouched backbone and itself."""
+    found, plain = undisturbed("connected", tmp_path), undisturbed("tuning full", tmp_path)
+    costs = [
+        {phase: flops for phase, flops, *_ in of[f"cost {task}"]}
+        for of in (found, plain)
+        for task in (0, 2)
+    ]
+    for more, once_ in zip(costs[:2], costs[2:], strict=True):
+        assert more.pop("evaluate") == 4 * once_.pop("evaluate") and more == once_
+    assert found["weights 2"] == plain["weights 2"]
+    values = {(row[2], row[3]): row[6] for row in found["result 0"]}
+    between = [(dataset, metric) for dataset, metric in values if metric.startswith("between")]
+    assert len(between) == 2 * 3 + 6
+    for dataset, metric in between:
+        assert values[dataset, metric] == values[dataset, metric.partition("_")[2]]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,8 @@ def test_what_does_not_fit_is_refused_before_a_job_exists(catalog: Catalog, tmp_
         with pytest.raises(
             RefusedError,
             match="suite 'wrong': metric 'top2' of 'mine', which is of kind classification. Measured of "
-            "that kind: top1, top5, mean_per_class_recall, fewshot4_top1, fewshot16_top1, divergence. Did "
+            "that kind: top1, top5, mean_per_class_recall, fewshot4_top1, fewshot16_top1, divergence, "
+            "between25_top1, between50_top1, between75_top1. Did "
             "you mean 'top5' or 'top1'",
         ):
             resolver.resolve(trials["wrong"])
@@ -116,7 +117,8 @@ def test_what_does_not_fit_is_refused_before_a_job_exists(catalog: Catalog, tmp_
         assert said["mine"] == [
             "a trial over it is refused: suite 'wrong': metric 'top2' of 'mine', which is of kind "
             "classification. Measured of that kind: top1, top5, mean_per_class_recall, "
-            "fewshot4_top1, fewshot16_top1, divergence. Did you mean 'top5' or 'top1'?"
+            "fewshot4_top1, fewshot16_top1, divergence, between25_top1, between50_top1, "
+            "between75_top1. Did you mean 'top5' or 'top1'?"
         ]
         assert {row["batch_pairs"] for row in wanted(connection, ["mine"])} != {None}
 

@@ -183,3 +183,35 @@ def rebuild_index(facts: Facts) -> list[Row]:
         )
         found.append(row)
     return found
+
+
+@answers
+def connectivity(facts: Facts) -> list[Row]:
+    of: dict[tuple[Any, ...], dict[str, float]] = {}
+    for row in facts.finals:
+        place, _, metric = row["metric"].rpartition("_")
+        key = (row["trial"], row["dataset"], row["label_space"], metric, row["task"])
+        of.setdefault(key, {})[place or "now"] = row["value"]
+    each = []
+    for key, values in of.items():
+        before = of.get((*key[:-1], key[-1] - 1), {}).get("now")
+        if before is None or len(values) < 4:
+            continue
+        way = [before, *(values[f"between{part}"] for part in (25, 50, 75)), values["now"]]
+        falls = [way[0] + (way[4] - way[0]) * n / 4 - value for n, value in enumerate(way)]
+        row = named(("trial", "dataset", "label_space", "metric", "task"), key)
+        row |= named(("before", "between25", "between50", "between75", "now"), way)
+        row |= {"ridge": max(falls), "better": max(way) - way[4]}
+        each.append(facts.trials[key[0]] | row)
+    found = []
+    key_ = (*SENTENCE, "dataset", "label_space", "metric", "task")
+    for values_, rows in grouped(each, *key_).items():
+        ridges = [row["ridge"] for row in rows]
+        middle, width = statistics.fmean(ridges), half(ridges)
+        row = named(key_, values_) | {"seeds": len(rows), "few_seeds": len(rows) < 3}
+        for name in ("before", "between25", "between50", "between75", "now", "ridge", "better"):
+            row[name] = mean(one[name] for one in rows)
+        row["ridge_low"] = less(middle, width)
+        row["ridge_high"] = None if width is None else middle + width
+        found.append(row)
+    return found

@@ -237,14 +237,17 @@ def assert_same(one: Path, other: Path) -> None:
 @pytest.mark.slow
 def test_killed_and_gone_on_from_by_as_many_or_by_one(tmp_path: Path) -> None:
     """Two processes are one to rounding; killed and resumed, two are two to the bit, and one is one to rounding. Low-rank updates,
-    a penalty, and tasks that begin from what the first process has merged."""
+    a penalty, tasks that begin from what the first process has merged, and what lies between two of them."""
     merged = {
         "merging": "interpolate",
         "merging_params": {"weight": 0.5},
         "start": "merged",
         "deploy": "merged",
     }
-    spec, alone = (with_ranks("toy_lora_ewc", ranks, method=merged) for ranks in (2, 1))
+    stream = {"suite": spec_of("connected").stream["suite"]}
+    spec, alone = (
+        with_ranks("toy_lora_ewc", ranks, method=merged, stream=stream) for ranks in (2, 1)
+    )
     for runs in ("two", "one", "killed", "fewer"):
         if runs in ("killed", "fewer"):
             assert run_trial(attempt(tmp_path / runs, spec, 1, DATA), crash_at="step:6") == -9
