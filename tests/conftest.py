@@ -56,10 +56,14 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, lest one process is left with it in the end.
+    """Begin with what takes longest, and try tests of daemons and of the browser twice.
 
-    First what has a process of its own, then files with slow tests, then large ones. The tests of
-    a file stay together, as `make test` gives out one file at a time.
+    Lest one process is left with it in the end, first comes what has a process of its own, then
+    files with slow tests, then large ones. The tests of a file stay together, as `make test` gives
+    out one file at a time.
+
+    A dozen daemons of a cluster, or a browser, are late now and then on two busy cores. `make test`
+    shows why a test needed its second try, which is looked into like a failure.
     """
     tests = Counter(item.path for item in items)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
@@ -74,6 +78,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return own, not journey, not slow[path], -tests[path]
 
     items.sort(key=order)
+    for item in items:
+        if item.path.parent.name in TOGETHER:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(optionalhook=True)

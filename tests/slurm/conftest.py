@@ -20,17 +20,6 @@ ENDING = pytest.StashKey[ExitStack]()
 PASSED = pytest.StashKey[bool]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try a failed test of this folder once more.
-
-    A dozen daemons of a cluster on two cores are late now and then. `make test` shows why a test
-    needed its second try, which is looked into like a failure.
-    """
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 def require_slurm() -> None:
     """Skip where Slurm is not installed, and fail there if the environment says that it is
     expected.
