@@ -52,6 +52,9 @@ def parts(
         last = _nth_trial(connection, of_trial, chosen, trials * rows)
         if last is None:
             return
+        # A part with all trials would take as long as the whole, which would follow it.
+        if not member and not _is_beyond(connection, of_trial, chosen, last):
+            return
         yield f"{member}({quoted}) <= ({marks})", [*values, *last]
 
 
@@ -73,6 +76,22 @@ def _nth_trial(
         f"SELECT {columns} FROM trial WHERE {where} ORDER BY ALL LIMIT 1 OFFSET {place:d}", values
     ).fetchall()
     return rows[0] if rows else None
+
+
+def _is_beyond(
+    connection: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    chosen: Mapping[str, object],
+    last: Sequence[object],
+) -> bool:
+    """Return whether a trial comes after the values `last` of `names`."""
+    columns = ", ".join("id" if name == "trial" else name for name in names)
+    marks = ", ".join("?" * len(names))
+    where, values = _equal(chosen, WORDS)
+    rows = connection.execute(
+        f"SELECT 1 FROM trial WHERE {where} AND ({columns}) > ({marks}) LIMIT 1", [*values, *last]
+    ).fetchall()
+    return bool(rows)
 
 
 def _equal(chosen: Mapping[str, object], names: Sequence[str]) -> tuple[str, list[object]]:

@@ -23,10 +23,10 @@ SILENT_S = 120.0
 LOOKED_AT = 2_000
 # How many bytes of a log are shown
 LOG_BYTES = 6_000
-# Descriptions of a worker's phases
+# Descriptions of a worker's phases, short, as a phone has room for few columns
 PHASES = {
     "train": "trains",
-    "fold": "folds, and its objective looks back (such as a Fisher pass)",
+    "fold": "looks back",
     "merge": "merges weights",
     "evaluate": "evaluates",
 }

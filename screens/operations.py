@@ -90,7 +90,8 @@ ORDER: tuple[str, ...] = ("trial", "does", "done", "loss", "end", "called", "tas
 ORDER += ("lr", "pairs_per_s", "state", "age_s")
 MEANINGS = {
     "state": "running; queued: no worker has taken it; silent: no sign of life for two minutes",
-    "does": "what the worker does this moment",
+    "does": "what the worker does this moment; looks back: it folds the task's weights, and its "
+    "objective takes its pass over the task, such as that of Fisher information",
     "done": "share of all steps of all tasks that are behind it",
     "loss": "of the last step that it reported",
     "lr": "learning rate of that step",

@@ -158,6 +158,10 @@ def files(
         "Parquet": (lambda: parquet(ask()), "application/octet-stream"),
     }
     if chart is not None:
+        if chart.description is alt.Undefined:
+            # Files are read aloud, too.
+            chart = chart.copy(deep=False)
+            chart.description = named(name).question
         kinds["PDF"] = (partial(printing.pdf, chart), "application/pdf")
         kinds["SVG"] = (partial(svg, chart), "image/svg+xml")
         kinds["PNG"] = (partial(printing.png, chart), "image/png")

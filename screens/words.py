@@ -143,7 +143,13 @@ def number(label: str, key: str, first: int, least: int, most: int) -> int:
             f"{least} to {most:,}. Shown instead: {first}.",
             icon="🔎",
         )
-        del st.query_params[key]
+        st.session_state[f"{key} was wrong"] = True
+    if f"{key} was wrong" in st.session_state:
+        # A bound box would go on from the address, of which Streamlit makes a number where it can:
+        # 1000 of `1e3`, infinity of too many digits. This one writes the address itself.
+        own = st.number_input(label, least, most, value=first, key=f"{key} anew")
+        st.query_params[key] = str(int(own))
+        return int(own)
     if key not in st.query_params:
         kept = st.session_state.get(key) or first
         st.query_params[key] = str(kept)

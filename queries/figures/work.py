@@ -3,8 +3,8 @@
 import altair as alt
 import polars as pl
 
-from queries.figures.looks import dressed
-from queries.figures.palette import FAINT, OKABE_ITO
+from queries.figures.looks import dressed, longest
+from queries.figures.palette import FAINT, OKABE_ITO, columns_for
 from queries.figures.scales import reach
 
 STATES = {
@@ -18,6 +18,10 @@ STATES = {
     "withdrawn": "#ffffff",
 }
 LOSS_TIPS = ("row", "attempt", "task", "step", "loss", "lr", "pairs_per_s", "written_at")
+# The most characters that names of mixtures have in one line, all together
+ABREAST = 60
+# With more mixtures than this, cells have smaller numbers.
+FEW = 5
 # With more rows than this, rows are spaced more closely.
 CLOSE = 15
 SHADES = {
@@ -61,7 +65,8 @@ def progress(status: pl.DataFrame) -> alt.LayerChart:
     present = set(rows["state"])
     # The legend names only the states that occur.
     shown = [state for state in STATES if state in present]
-    legend = alt.Legend(title=None, orient="top", values=shown)
+    columns = columns_for(shown, longest(status, "study"))
+    legend = alt.Legend(title=None, orient="top", values=shown, columns=columns)
     bars = alt.Chart(rows).mark_bar(stroke=FAINT, strokeWidth=0.5)
     bars = bars.encode(
         alt.X("count:Q", title="trials", axis=alt.Axis(tickMinStep=1, format="d")),
@@ -80,18 +85,24 @@ def coverage(grid: pl.DataFrame) -> alt.LayerChart:
     """
     # The selection that a click returns to the page: the words of the cell.
     hole = alt.selection_point(name="hole", fields=["row", "mixture"])
-    across = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
+    # Long names of many mixtures would overlap, so that they are slanted.
+    mixtures = grid["mixture"].n_unique()
+    angle = -45 if mixtures * longest(grid, "mixture") > ABREAST else 0
+    across = alt.Axis(orient="top", labelAngle=angle, domain=False, ticks=False, labelLimit=0)
     down = alt.Axis(domain=False, ticks=False)
     base = alt.Chart(grid).encode(
         alt.X("mixture:N", title=None, axis=across), alt.Y("row:N", title=None, axis=down)
     )
     scale = alt.Scale(domain=list(SHADES), range=list(SHADES.values()))
-    fill = alt.Color("state:N", scale=scale, legend=alt.Legend(title=None, orient="right"))
+    columns = columns_for(list(SHADES), longest(grid, "row"))
+    legend = alt.Legend(title=None, orient="top", columns=columns)
+    fill = alt.Color("state:N", scale=scale, legend=legend)
     tips = ["method", "mixture", "recipe", "state", "done", "running", "failed", "missing"]
     cells = base.mark_rect(stroke="white", strokeWidth=3, cursor="pointer")
     dark = "datum.state == 'complete' || datum.state == 'failed'"
     ink = alt.condition(dark, alt.value("#fdfdfd"), alt.value("#222222"))
-    counts = base.mark_text(fontSize=13).encode(alt.Text("counts:N"), color=ink)
+    numbers = base.mark_text(fontSize=13 if mixtures <= FEW else 10)
+    counts = numbers.encode(alt.Text("counts:N"), color=ink)
     cells = cells.encode(fill, tooltip=tips).add_params(hole)
     # Rows of a large grid are spaced more closely.
     step = alt.Step(32 if grid["row"].n_unique() <= CLOSE else 22)

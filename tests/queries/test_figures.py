@@ -267,6 +267,17 @@ def test_what_names_share_is_said_once_and_legends_leave_them_room() -> None:
     assert [palette.columns_for(names, beside) for beside in (0, 20, 40)] == [3, 2, 1]
 
 
+def test_names_of_many_mixtures_do_not_overlap_in_the_coverage() -> None:
+    row = {"row": "lora", "state": "complete", "counts": "3 / 3"}
+    row |= dict.fromkeys(("method", "recipe", "done", "running", "failed", "missing"), "1")
+    angles = []
+    for count in (2, 8):
+        cells = [row | {"mixture": f"a_long_mixture_{place}"} for place in range(count)]
+        spec = figures.coverage(pl.DataFrame(cells)).to_dict()
+        angles.append(spec["layer"][0]["encoding"]["x"]["axis"]["labelAngle"])
+    assert angles == [0, -45]
+
+
 def test_bars_of_costs_keep_their_order_in_every_unit(demo: Any) -> None:
     frame = answer(demo, named("phases"), {}).filter(pl.col("backbone") == "tiny_base")
     orders = set()

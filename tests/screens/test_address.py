@@ -73,8 +73,12 @@ def test_names_and_addresses_are_shown_as_they_are() -> None:
 
 
 def test_a_number_of_the_address_that_is_none_is_named(full: reading.Snapshot) -> None:
-    said = texts(opened("trial", id="1" * 5000))
-    assert "Allowed: a whole number from 1 to" in said
+    for wrong in ("1e3", "1" * 400):
+        at = opened("trial", id=wrong)
+        assert "Allowed: a whole number from 1 to" in texts(at)
+        assert at.number_input[0].value == 1
+        at.number_input[0].set_value(3).run()
+        assert "3" in at.query_params["id"] and at.number_input[0].value == 3
 
 
 def test_numbers_and_units_are_whole(full: reading.Snapshot) -> None:
