@@ -224,6 +224,22 @@ def test_a_process_that_ends_within_a_test_has_noticed_whatever_its_code_is(
     warm.close()
 
 
+def test_what_names_the_change_is_run_first_and_then_as_the_arguments_say(tmp_path: Path) -> None:
+    """Whatever order the suite has of its own; a longer word does not name it."""
+    _plant(tmp_path)
+    (tmp_path / "tests" / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items.reverse()\n"
+    )
+    for name in ("published", "publish"):
+        (tmp_path / "tests" / f"test_{name}.py").write_text(f"def test_{name}():\n    assert 0\n")
+    arguments = ["tests/test_published.py", "tests/test_publish.py"]
+    warm = Warm(tmp_path)
+    for words, first in (([], "published"), (["publish"], "publish")):
+        answer = warm.ask(Request(arguments=arguments, words=words))
+        assert answer.failed == [f"tests/test_{first}.py::test_{first}"]
+    warm.close()
+
+
 def _plant(tree: Path) -> None:
     """Make a tree of its own that has nothing but the runner."""
     for path in sorted((ROOT / "tests" / "mutations").glob("*.py")):
