@@ -43,7 +43,7 @@ class Kept(History):
 
 
 @pytest.mark.parametrize("over", ["all", "running", "ends"])
-@pytest.mark.parametrize("name", ["task_arithmetic", "ties", "wudi", "slerp"])
+@pytest.mark.parametrize("name", ["task_arithmetic", "ties", "wudi", "tsv_m"])
 def test_what_is_merged_after_each_task_is_the_merge_of_all_weights_so_far(
     name: str, over: str, tmp_path: Path
 ) -> None:
