@@ -13,7 +13,7 @@ from tests.mutations import python_code, sql_code
 from tests.mutations.drawing import all_mutants, drawn
 from tests.mutations.nearest import nearest_tests, words_of
 from tests.mutations.records import Record, Records, table
-from tests.mutations.warm import STOPPED, Answer
+from tests.mutations.warm import STOPPED, Answer, Request, Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -177,15 +177,9 @@ def test_ended():
 @pytest.mark.slow
 def test_what_no_test_notices_is_printed(tmp_path: Path) -> None:
     """In a small tree of its own; a loop that never ends is noticed, and nothing is tried twice."""
-    for path in sorted((ROOT / "tests" / "mutations").glob("*.py")):
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(path.read_text())
+    _plant(tmp_path)
     (tmp_path / "sums.py").write_text(SUMS)
     (tmp_path / "tests" / "test_sums.py").write_text(TESTS)
-    (tmp_path / "pyproject.toml").write_text(
-        "[tool.pytest.ini_options]\nmarkers = ['slow', 'gpu']\n"
-    )
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     command = [sys.executable, "-m", "tests.mutations", "sums.py", "--limit_s", "2"]
     command += ["--results", "results.jsonl"]
@@ -214,6 +208,45 @@ def test_what_no_test_notices_is_printed(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "these fail without any change: tests/test_sums.py::test_f\n" in done.stderr
+
+
+def test_a_process_that_ends_within_a_test_has_noticed_whatever_its_code_is(
+    tmp_path: Path,
+) -> None:
+    """0 is pytest's code of success, and 3 that of arguments which it cannot use."""
+    _plant(tmp_path)
+    warm = Warm(tmp_path)
+    for code in (0, 3):
+        path = tmp_path / "tests" / f"test_{code}.py"
+        path.write_text(f"import os\n\ndef test_ends():\n    os._exit({code})\n")
+        answer = warm.ask(Request(arguments=[f"tests/test_{code}.py"]))
+        assert not answer.passed and answer.test == f"tests/test_{code}.py::test_ends"
+    warm.close()
+
+
+def test_what_names_the_change_is_run_first_and_then_as_the_arguments_say(tmp_path: Path) -> None:
+    """Whatever order the suite has of its own; a longer word does not name it."""
+    _plant(tmp_path)
+    (tmp_path / "tests" / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items.reverse()\n"
+    )
+    for name in ("published", "publish"):
+        (tmp_path / "tests" / f"test_{name}.py").write_text(f"def test_{name}():\n    assert 0\n")
+    arguments = ["tests/test_published.py", "tests/test_publish.py"]
+    warm = Warm(tmp_path)
+    for words, first in (([], "published"), (["publish"], "publish")):
+        answer = warm.ask(Request(arguments=arguments, words=words))
+        assert answer.failed == [f"tests/test_{first}.py::test_{first}"]
+    warm.close()
+
+
+def _plant(tree: Path) -> None:
+    """Make a tree of its own that has nothing but the runner."""
+    for path in sorted((ROOT / "tests" / "mutations").glob("*.py")):
+        copy = tree / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())
+    (tree / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['slow', 'gpu']\n")
 
 
 def _run(command: list[str], folder: Path) -> str:

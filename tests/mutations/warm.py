@@ -37,6 +37,8 @@ PATIENCE = 10
 PASSED, NONE, STOPPED = 0, 5, 2
 # Those above are of arguments and plugins that pytest cannot use, never of a change
 WRONG = (3, 4)
+# In place of the code of a process that ended within a test: 0 would look like a success
+ENDED = 70
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,9 @@ class Warm:
 
     def close(self) -> None:
         """End the process."""
-        assert self.process.stdin is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
+        self.process.stdout.close()
         self.process.wait()
 
     def _line(self) -> str:
@@ -165,8 +168,12 @@ def _answer(request: Request) -> Answer:
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
     after = os.times()
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0 and place.exists() and not failed.exists():
+        # A test was begun, and pytest never returned
+        code = ENDED
     answer = Answer(
-        code=os.waitstatus_to_exitcode(status),
+        code=code,
         test=place.read_text() if place.exists() else "",
         failed=failed.read_text().splitlines() if failed.exists() else [],
         cpu_s=round(sum(after[2:4]) - sum(before[2:4]), 2),

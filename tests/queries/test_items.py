@@ -18,6 +18,7 @@ from queries.kept_items import reads_items, runs_of
 from schema.catalog import Catalog
 from schema.questions import all_questions
 from schema.site import Site
+from tests.filled import PAPER, Filled
 
 DATASETS = {"learned": (5, 60), "kept": (7, 90), "other": (3, 40), "more": (2, 30)}
 Items = dict[tuple[int, int, str], Judged]
@@ -280,3 +281,10 @@ def test_only_questions_about_items_look_for_files() -> None:
     assert topics == {"items"}
     for question in all_questions():
         assert reads_items(question) == (question.topic == "items")
+
+
+@pytest.mark.parametrize("name", ["item", "item_files", "items_forgotten", "classes_forgotten"])
+def test_a_catalog_without_items_has_no_rows(filled: Filled, site: Site, name: str) -> None:
+    """Not an error about files: there are none to be read."""
+    filled.done(PAPER)
+    assert rows(filled.connection, name) == []

@@ -353,3 +353,16 @@ def test_a_definition_that_is_written_otherwise_has_not_drifted(filled: Filled) 
         )
     drifted = {row["trial"]: row["words"] for row in filled.rows("definition_drift")}
     assert drifted == {2: ["seed"], 3: ["recipe"]}
+
+
+def test_two_values_of_one_attempt_are_no_disagreement_of_attempts(filled: Filled) -> None:
+    trial = filled.done(PAPER)
+    filled.attempt(trial, 2, "lost")
+    again = (
+        "INSERT INTO result BY NAME SELECT * REPLACE (? AS attempt, value / 2 AS value) FROM result "
+        "WHERE attempt = 1 AND dataset = 'birds' AND task = 1 AND value > ?"
+    )
+    filled.connection.execute(again, [1, 0.0])
+    assert filled.rows("audit_attempts") == [] and len(filled.rows("audit_duplicates")) == 1
+    filled.connection.execute(again, [2, PAPER[1][0] / 2])
+    assert [row["dataset"] for row in filled.rows("audit_attempts")] == ["birds"]
