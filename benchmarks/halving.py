@@ -72,9 +72,11 @@ INSERT INTO recipe BY NAME
 FROM sweep(base := 'batches_of_64', draws := 7, lr_low := 2e-4, lr_high := 5e-2) ON CONFLICT DO NOTHING;
 """
 TRIALS = """
-INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
-SELECT 'tiny_base', 'world_search', 'replay_thirds', method.name, recipe.name, rung.budget, 0, rung.study
-FROM (SELECT unnest({methods}) AS name) AS method, recipe,
+-- One method after the other, so that what ended is a whole comparison
+INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
+SELECT 'tiny_base', 'world_search', 'replay_thirds', method.name, recipe.name, rung.budget, 0,
+       -method.place, rung.study
+FROM (SELECT unnest({methods}) AS name, unnest(range(len({methods}))) AS place) AS method, recipe,
      (VALUES ('first_rung', 'halved'), ('full', 'full')) AS rung(budget, study)
 WHERE starts_with(recipe.name, 'batches_of_64_lr_') ON CONFLICT DO NOTHING;
 """
