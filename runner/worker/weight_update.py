@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from methods import Method, Weights, optimizers, schedules
 from methods.compute.distributed import Ranks
 from methods.parameters import weights_in_use
+from methods.schedule_free import ScheduleFree
 from schema.checks.parts import CARRY
 from schema.spec import Row
 
@@ -46,6 +47,14 @@ class WeightUpdate:
         if not self.recipe["optimizer_params"].get(CARRY):
             return {}
         return optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
+
+    def settle(self) -> None:
+        """Let the parameters hold what the steps have come to, where that is an average of them.
+
+        No step may follow in this task.
+        """
+        if isinstance(self.optimizer, ScheduleFree):
+            self.optimizer.settle()
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the next step."""
