@@ -48,13 +48,15 @@ class WeightUpdate:
             return {}
         return optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
 
-    def settle(self) -> None:
-        """Let the parameters hold what the steps have come to, where that is an average of them.
+    def end(self) -> optimizers.Memory:
+        """Return `memory`, after which no step follows in this task.
 
-        No step may follow in this task.
+        The parameters then hold what the steps have come to, where that is an average of them.
         """
+        memory = self.memory()
         if isinstance(self.optimizer, ScheduleFree):
             self.optimizer.settle()
+        return memory
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the next step."""
