@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 
 from methods import arguments
 from methods.parameters import IN_BLOCK, NAME
+from methods.schedule_free import ScheduleFree
 from schema.checks.parts import CARRY, DECAY, PartError
 from schema.words import nearest
 
@@ -181,6 +182,20 @@ def adamw_8bit(
         Optimizer,
         EightBit(parameters, lr=rates.lr, weight_decay=rates.weight_decay, betas=betas, eps=eps),
     )
+
+
+def adamw_schedule_free(
+    parameters: list[nn.Parameter],
+    rates: Rates,
+    *,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> Optimizer:
+    """Return AdamW whose steps are averaged (https://arxiv.org/abs/2405.15682).
+
+    The average takes the place of a decay: take the schedule `constant`. See `schedule_free`.
+    """
+    return ScheduleFree(parameters, rates.lr, rates.weight_decay, betas, eps)
 
 
 def sgd(

@@ -104,8 +104,7 @@ class MeasuredSpecs:
             "datasets": [self.datasets[name] for name in names],
         }
         self._check(spec, measures)
-        asks_line = any(member["metric"].startswith(stream_rows.BETWEEN) for member in members)
-        tasks = self._tasks(trial, spec, {task for task, _ in missing}, asks_line)
+        tasks = self._tasks(trial, spec, {task for task, _ in missing}, _ask_line(members))
         return replace(spec, measures=measures | {"tasks": tasks})
 
     def _ran(self, trial: int) -> Spec:
@@ -186,6 +185,11 @@ class MeasuredSpecs:
         objections = list(stream_rows.objections(spec.backbone, measures, nothing_learned))
         objections += self.comparison.objections(measures["datasets"])
         return objections[0] if objections else None
+
+
+def _ask_line(members: Sequence[Row]) -> bool:
+    """Return whether members of a suite are measured between what two tasks deployed."""
+    return any(member["metric"].startswith(stream_rows.BETWEEN) for member in members)
 
 
 def _told_apart(

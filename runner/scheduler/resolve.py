@@ -181,6 +181,7 @@ def _mixture(spec: Spec, _: Comparison | None) -> None:
 def _sentence(spec: Spec, _: Comparison | None) -> None:
     sentences.check_needs(spec.method, spec.mixture)
     sentences.check_cache(spec.method, spec.mixture, spec.recipe)
+    sentences.check_average(spec.method, spec.recipe)
 
 
 def _line(spec: Spec, _: Comparison | None) -> None:

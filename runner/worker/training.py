@@ -166,7 +166,7 @@ class Training:
         """
         # What the optimizer remembers, where the recipe carries it on. Read before the tuning ends,
         # as what it adds goes by names of its own
-        self.memory = self.update.memory()
+        self.memory = self.update.end()
         self.method.tuning.end(self.model)
         with (
             self.costs.ledger.phase("objective"),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from methods import Method, Weights, optimizers, schedules
 from methods.compute.distributed import Ranks
 from methods.parameters import weights_in_use
+from methods.schedule_free import ScheduleFree
 from schema.checks.parts import CARRY
 from schema.spec import Row
 
@@ -46,6 +47,16 @@ class WeightUpdate:
         if not self.recipe["optimizer_params"].get(CARRY):
             return {}
         return optimizers.memory(self.optimizer, dict(self.model.named_parameters()))
+
+    def end(self) -> optimizers.Memory:
+        """Return `memory`, after which no step follows in this task.
+
+        The parameters then hold what the steps have come to, where that is an average of them.
+        """
+        memory = self.memory()
+        if isinstance(self.optimizer, ScheduleFree):
+            self.optimizer.settle()
+        return memory
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of the next step."""

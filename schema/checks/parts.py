@@ -121,6 +121,17 @@ def needs(registry: str, name: str) -> tuple[str, ...]:
 
 
 @cache
+def steps_itself(tuning: str) -> bool:
+    """Return whether a tuning changes gradients or weights around each step, by its `stepping`."""
+    folder = ROOT / "methods/tuning"
+    text = (folder / f"{tuning}.py").read_text()
+    # What it inherits is in a module that it imports
+    bases = re.findall(r"^from methods\.tuning\.(\w+) import", text, re.MULTILINE)
+    texts = [text, *((folder / f"{base}.py").read_text() for base in bases)]
+    return any("def stepping(" in each for each in texts)
+
+
+@cache
 def declared(registry: str, name: str, attributes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the literal that a part's file assigns to one of these names, or ()."""
     tree = ast.parse((ROOT / registry / f"{name}.py").read_text())

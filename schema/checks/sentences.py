@@ -5,10 +5,12 @@ from typing import Any
 
 from schema.checks.augmentation import Augmentation
 from schema.checks.compute import Compute
-from schema.checks.parts import NEEDS, PartError, declared, names, needs
+from schema.checks.parts import CARRY, NEEDS, PartError, declared, names, needs, steps_itself
 from schema.checks.stream_rows import BETWEEN
 
 Row = Mapping[str, Any]
+# The optimizer whose steps are averaged
+AVERAGING = "adamw_schedule_free"
 
 
 def check_needs(method: Row, mixture: Row) -> None:
@@ -42,6 +44,28 @@ def check_cache(method: Row, mixture: Row, recipe: Row) -> None:
             f"method {method['name']!r} with mixture {mixture['name']!r} and recipe "
             f"{recipe['name']!r}: cache_frozen keeps the embeddings of a tower that does not move, "
             f"and {reason}, or use a recipe without it."
+        )
+
+
+def check_average(method: Row, recipe: Row) -> None:
+    """Refuse what the average of `adamw_schedule_free` would not know of.
+
+    Raises:
+        PartError: the message names it, and what to do.
+    """
+    if recipe["optimizer"] != AVERAGING:
+        return
+    where = f"method {method['name']!r} with recipe {recipe['name']!r}: {AVERAGING}"
+    if recipe["optimizer_params"].get(CARRY):
+        raise PartError(
+            f"{where} begins each task anew, as it averages the steps of one task. Leave {CARRY} "
+            "out, or use adamw"
+        )
+    if steps_itself(method["tuning"]):
+        able = [name for name in names("methods/tuning") if not steps_itself(name)]
+        raise PartError(
+            f"{where} averages its own steps, and tuning {method['tuning']!r} changes gradients or "
+            f"weights around each. Use adamw, or one of {', '.join(able)}"
         )
 
 

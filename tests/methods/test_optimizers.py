@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from methods.optimizers import Joined, memory, optimizer, remember
 from methods.parameters import moving
 from runner.worker import checkpoint
 from schema.checks import parts, rows
+from schema.checks.sentences import AVERAGING, check_average
 from tests.tiny_clip import PLAINLY, RECIPE, batches, build, differing, names, step, task, tuning
 
 OPTIMIZERS = parts.names("methods/optimizers.py")
@@ -32,8 +34,15 @@ def made(name: str, model: nn.Module, **params: Any) -> torch.optim.Optimizer:
     return optimizer(name, moving(model), RECIPE | {"optimizer_params": params})
 
 
-@pytest.mark.parametrize("tuned", names("methods/tuning"))
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "tuned"),
+    [
+        (name, tuned)
+        for name in OPTIMIZERS
+        for tuned in names("methods/tuning")
+        if name != AVERAGING or not parts.steps_itself(tuned)
+    ],
+)
 def test_it_goes_on_from_its_state_to_the_last_bit(name: str, tuned: str) -> None:
     stream = batches(1)
     drawn = [next(stream) for _ in range(6)]
@@ -301,7 +310,7 @@ def test_lists_from_json_are_taken_for_tuples() -> None:
         (
             "adam",
             {},
-            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, muon, sgd. "
+            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, adamw_schedule_free, muon, sgd. "
             r"Did you mean 'adamw' or 'adamw_8bit'",
         ),
         (
@@ -427,3 +436,65 @@ def test_without_torchao_eight_bits_are_refused(monkeypatch: pytest.MonkeyPatch)
         parts.PartError, match=r"adamw_8bit needs torchao, .*Install it, or use adamw"
     ):
         eight_bit(0)
+
+
+def test_schedule_free_is_algorithm_1_by_numpy() -> None:
+    """With a rate that rises and falls, decay, and a step without a gradient; x is kept apart here."""
+    rng = np.random.default_rng(0)
+    start, beta1, beta2, eps, decay = rng.normal(size=(3, 4)), 0.8, 0.95, 1e-3, 0.1
+    weight = nn.Parameter(torch.from_numpy(start.copy()))
+    recipe = RECIPE | {"weight_decay": decay, "optimizer_params": {"betas": [beta1, beta2]}}
+    recipe["optimizer_params"]["eps"] = eps
+    trained = optimizer(AVERAGING, [weight], recipe)
+    x, z, v, rates = start, start, np.zeros((3, 4)), list[float]()
+    for rate in (0.0, 0.01, 0.02, None, 0.02, 0.005):
+        if rate is None:
+            weight.grad = None
+            trained.step()
+            continue
+        rates.append(rate)
+        trained.param_groups[0]["lr"] = rate
+        y = (1 - beta1) * z + beta1 * x
+        np.testing.assert_allclose(weight.detach(), y, rtol=0, atol=1e-12)
+        gradient = rng.normal(size=(3, 4))
+        v = beta2 * v + (1 - beta2) * gradient**2
+        size = np.sqrt(v / (1 - beta2 ** len(rates))) + eps
+        z = z - rate * (gradient / size + decay * y)
+        most = [max(rates[: n + 1]) ** 2 for n in range(len(rates))]
+        share = most[-1] / sum(most) if sum(most) else 0
+        x = (1 - share) * x + share * z
+        weight.grad = torch.from_numpy(gradient)
+        trained.step()
+    trained.settle()
+    np.testing.assert_allclose(weight.detach(), x, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe", "message"),
+    [
+        ({}, {"optimizer_params": {"carry": True}}, "begins each task anew.* Leave carry out"),
+        ({"tuning": "hft"}, {}, "tuning 'hft' changes gradients or weights .* one of bitfit, "),
+        ({"tuning": "olora"}, {}, "tuning 'olora' changes gradients"),
+        ({"tuning": "keeplora"}, {}, "tuning 'keeplora' changes gradients"),
+        ({"tuning": "lora"}, {}, None),
+        ({"tuning": "hft"}, {"optimizer": "adamw", "optimizer_params": {"carry": True}}, None),
+    ],
+)
+def test_what_an_average_over_steps_would_not_know_of_is_refused(
+    method: dict[str, Any], recipe: dict[str, Any], message: str | None
+) -> None:
+    named = {"name": "m", "tuning": "full"} | method
+    row = {"name": "r", "optimizer": AVERAGING, "optimizer_params": {}} | recipe
+    if message is None:
+        check_average(named, row)
+        return
+    with pytest.raises(
+        parts.PartError, match=f"^method 'm' with recipe 'r': {AVERAGING}.*{message}"
+    ):
+        check_average(named, row)
+
+
+def test_schedule_free_takes_betas_that_an_average_can_be_told_from() -> None:
+    for params in ({"betas": [0.0, 0.9]}, {"betas": [0.9, 1.0]}, {"eps": 0.0}):
+        with pytest.raises(ValueError, match="adamw_schedule_free takes betas above 0 up to 1"):
+            made(AVERAGING, build(), **params)

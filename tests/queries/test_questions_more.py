@@ -65,3 +65,19 @@ def test_a_rise_has_no_gap(filled: Filled) -> None:
     trial = filled.done(PAPER)
     filled.results(trial, 1, {"birds": 0.4}, step=5)
     assert filled.row("stability_gap")["gap"] == pytest.approx(-0.2)
+
+
+def test_a_ridge_between_two_tasks(filled: Filled) -> None:
+    """0.8 before and 0.7 now: straight, it were 0.75 half way, where 0.6 was measured."""
+    filled.probed([(0.3, 0.4, 0.7)] * 2, [0.8] * 2)
+    (row,) = filled.rows("connectivity")
+    assert (row["dataset"], row["metric"], row["task"], row["seeds"], row["few_seeds"]) == (
+        "scenes",
+        "r5",
+        1,
+        2,
+        True,
+    )
+    assert [
+        row[name] for name in ("before", "now", "ridge", "ridge_low", "ridge_high", "better")
+    ] == (pytest.approx([0.8, 0.7, 0.15, 0.15, 0.15, 0.1]))

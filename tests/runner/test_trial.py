@@ -245,7 +245,13 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("precision", "optimizer"),
-    [("bf16", "adamw"), ("fp16", "sgd"), ("fp32", "muon"), ("fp32", "adamw_8bit")],
+    [
+        ("bf16", "adamw"),
+        ("fp16", "sgd"),
+        ("fp32", "muon"),
+        ("fp32", "adamw_8bit"),
+        ("fp32", "adamw_schedule_free"),
+    ],
 )
 def test_every_precision_and_optimizer_resumes(
     precision: str, optimizer: str, tmp_path: Path

@@ -15,8 +15,9 @@ from schema.__main__ import ROWS
 from schema.catalog import Catalog
 from schema.checks import stream_rows
 from schema.checks.compared import FOLDER, Comparison
-from schema.checks.parts import names
+from schema.checks.parts import PartError, names
 from schema.checks.places import remarks, wanted
+from schema.checks.sentences import check_line
 from streams import image_px
 from tests.evals.test_evals import world
 from tests.streams.test_contradictions import hub
@@ -47,6 +48,21 @@ def test_the_five_nearest_of_fewer_classes_say_nothing(
     objections = list(stream_rows.metric_objections({"name": "s", "members": [member]}, [dataset]))
     expected = ["suite 's': metric 'top5' of 'd', which has 4 classes, and every image"] * refused
     assert [objection[: len(expected[0])] for objection in objections] == expected
+
+
+def test_there_is_no_line_between_ensembles() -> None:
+    members = [{"dataset": "d", "metric": metric} for metric in ("top1", "between50_top1")]
+    stream = {"name": "s", "suite": {"name": "u", "members": members}}
+    check_line({"name": "m", "ensemble": None}, stream)
+    check_line({"name": "m"}, stream)
+    with pytest.raises(
+        PartError,
+        match="method 'm' with stream 's': metric 'between50_top1' of suite 'u' is .* and an ensemble "
+        "deploys several models. Leave such metrics out of the suite, or use a method that deploys one",
+    ):
+        check_line({"name": "m", "ensemble": "mean"}, stream)
+    members.pop()
+    check_line({"name": "m", "ensemble": "mean"}, stream)
 
 
 @pytest.mark.parametrize("name", ["ViT-B-32", "ViT-L-14-336", "ViT-B-16-SigLIP-384", "RN50x4"])

@@ -233,7 +233,7 @@ EVERY_PART: list[dict[str, Any]] = (
         if name != "none" and averages_steps(name)
     ]
     + [{"repair": name} for name in names("methods/repair")]
-    + [{"recipe": {"optimizer": name}} for name in ("muon", "adamw_8bit")]
+    + [{"recipe": {"optimizer": name}} for name in ("muon", "adamw_8bit", "adamw_schedule_free")]
     + [{"recipe": {"precision": name}} for name in ("fp16",)]
 )
 NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tensors cannot answer
