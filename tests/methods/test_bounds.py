@@ -1,15 +1,20 @@
 """Every number that a part of a method takes, at the ends of what its message allows."""
 
 import ast
+import json
 import math
+import os
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from methods import part
+from schema.checks.parts import names
 
 SOURCE = Path(__file__).resolve().parents[2] / "methods"
+GOLDEN = SOURCE.parent / "tests" / "golden" / "defaults.json"
 COUNT, ABOVE, LEAST = "[1, )", "(0, )", "[0, )"
 # The ends of what is allowed: a square bracket includes its end, and nothing is no end
 BOUNDS = {
@@ -142,3 +147,20 @@ def test_every_part_that_checks_its_numbers_is_here() -> None:
             if isinstance(node, ast.FunctionDef) and node.name == "__post_init__":
                 checking.add((path.parent.name, path.stem))
     assert checking == {key for key in BOUNDS if key[1] not in BASE}
+
+
+def test_a_default_is_what_it_was_when_rows_left_it_out() -> None:
+    """Another one changes what such rows have always meant, which no definition would show.
+
+    After a wanted change: WEIR_ACCEPT=1 python -m pytest tests/methods/test_bounds.py.
+    """
+    now = {}
+    for kind in ("tuning", "objectives", "repair", "selection", "ensembles"):
+        for name in names(f"methods/{kind}"):
+            found = part(kind, name, {})
+            values = {item.name: getattr(found, item.name) for item in fields(found) if item.init}
+            now[f"{kind}/{name}"] = json.loads(json.dumps(values))
+    if os.environ.get("WEIR_ACCEPT"):
+        lines = [f"{json.dumps(name)}: {json.dumps(values)}" for name, values in now.items()]
+        GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    assert now == json.loads(GOLDEN.read_text())
