@@ -13,7 +13,8 @@ import duckdb
 from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site
-from tests.journey import AUDITS, LOCAL, Rows, ask, same_answer, settle
+from tests.alike import same_answer
+from tests.journey import AUDITS, LOCAL, Rows, ask, settle
 from tests.kills import Kills
 from tests.once import once
 from tests.processes import command

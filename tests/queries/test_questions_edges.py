@@ -163,10 +163,11 @@ def test_what_no_number_of_seeds_would_tell_has_no_grid(filled: Filled) -> None:
 def test_two_metrics_of_one_dataset_are_two_items(filled: Filled) -> None:
     filled.probed([(0.3, 0.4, 0.7)], [0.8])
     filled.connection.execute("UPDATE stream SET tasks = 1 WHERE name = 'probed'")
-    found = {
-        row["item"]: (row["seeds"], row["value"])
-        for row in filled.rows("heat", task=1, role="probe")
-    }
+    found = {}
+    for row in filled.rows("heat", task=1, role="probe"):
+        # `probed` measures models on a line of weights, too
+        if row["item"].endswith(("index_r5", "index_shifted_r5", "text_to_image_r5")):
+            found[row["item"]] = (row["seeds"], row["value"])
     assert found == {
         "scenes index_r5": (1, 0.3),
         "scenes index_shifted_r5": (1, 0.4),

@@ -10,6 +10,7 @@ import pytest
 from runner.run_folder import read_json
 from schema.catalog import Catalog
 from schema.site import Site
+from tests.alike import same_answer
 from tests.journey import (
     AUDITS,
     LOCAL,
@@ -19,7 +20,6 @@ from tests.journey import (
     crashing,
     declare,
     dies_at,
-    same_answer,
     settle,
     tell,
     until,

@@ -10,6 +10,7 @@ import pytest
 
 from runner.run_folder import sha256
 from schema.site import Site
+from tests.alike import same_answer
 from tests.journey import (
     AUDITS,
     LOCAL,
@@ -18,7 +19,6 @@ from tests.journey import (
     copied,
     crashing,
     declare,
-    same_answer,
     settle,
     tell,
     until,

@@ -16,7 +16,8 @@ from schema.__main__ import main as schema_command
 from schema.catalog import Catalog
 from schema.site import Site
 from schema.spec import Spec
-from tests.journey import LOCAL, declare, one_pass, same_answer, settle, tell
+from tests.alike import same_answer
+from tests.journey import LOCAL, declare, one_pass, settle, tell
 from tests.processes import command
 from tests.template import fresh
 
