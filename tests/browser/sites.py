@@ -1,4 +1,4 @@
-"""Sites whose snapshots are results that were really run: the demo, and the grid of 105 methods."""
+"""Sites whose snapshots are results that were really run: the demo, and the grid of methods."""
 
 import contextlib
 from pathlib import Path
