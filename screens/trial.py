@@ -63,7 +63,8 @@ def attempts(snapshot: Snapshot, number: int) -> None:
             with st.expander(f"Log tail of attempt {row['attempt']}"):
                 st.code(row["log_tail"], language=None, wrap_lines=True)
     # All attempts of a trial should have one definition; should they differ, the newest is shown.
-    with st.expander(f"The definition (spec.json), {frame['spec_id'][-1]}"):
+    name = ", ".join(filter(None, ("The definition (spec.json)", frame["spec_id"][-1])))
+    with st.expander(name):
         st.json(json.loads(frame["spec"][-1]), expanded=1)
     showing.sql(named("attempts"), where=given(trial=number))
 
