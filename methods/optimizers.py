@@ -117,6 +117,15 @@ def memory(optimizer: Optimizer, names: Mapping[str, nn.Parameter]) -> Memory:
     return states
 
 
+def settle(optimizer: Optimizer) -> None:
+    """Put into the parameters what the steps have come to, where that is an average of them.
+
+    No step may follow.
+    """
+    if isinstance(optimizer, ScheduleFree):
+        optimizer.settle()
+
+
 def remember(optimizer: Optimizer, names: Mapping[str, nn.Parameter], memory: Memory) -> None:
     """Copy the state `memory` of an earlier optimizer into one that has not stepped yet.
 

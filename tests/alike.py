@@ -1,4 +1,4 @@
-"""Whether two answers are the same."""
+"""Comparing the answers of two catalogs, or of one that is asked twice."""
 
 import math
 from collections.abc import Sequence

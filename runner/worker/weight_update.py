@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from methods import Method, Weights, optimizers, schedules
 from methods.compute.distributed import Ranks
 from methods.parameters import weights_in_use
-from methods.schedule_free import ScheduleFree
 from schema.checks.parts import CARRY
 from schema.spec import Row
 
@@ -54,8 +53,7 @@ class WeightUpdate:
         The parameters then hold what the steps have come to, where that is an average of them.
         """
         memory = self.memory()
-        if isinstance(self.optimizer, ScheduleFree):
-            self.optimizer.settle()
+        optimizers.settle(self.optimizer)
         return memory
 
     def set_lr(self, lr: float) -> None:
