@@ -70,7 +70,7 @@ class Chosen:
 
 def page(snapshot: Snapshot) -> None:
     """Show the menus, and the sheet of the items that were forgotten."""
-    main, side = st.columns([3, 1], gap="large")
+    main, side = showing.beside()
     with main:
         st.header("What was forgotten, item by item?")
         counts = item_counts(snapshot)
