@@ -46,7 +46,7 @@ from runner.run_files import (
     Progress,
     Receipt,
 )
-from schema.files import fsync
+from schema.files import fsync, move_into_place
 from schema.spec import Spec, SpecError, canonical
 
 # Why a worker is told to end, by the byte that it shares with its job
@@ -90,7 +90,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield aside
         fsync(aside)
-        aside.replace(path)
+        move_into_place(aside, path)
         fsync(path.parent)
     finally:
         aside.unlink(missing_ok=True)
@@ -169,8 +169,8 @@ class RunFolder:
 
     @property
     def claimed(self) -> bool:
-        """Return whether somebody took the attempt or gave it up."""
-        return (self.path / "claim").exists()
+        """Return whether somebody took the attempt or gave it up, by anything of that name."""
+        return os.path.lexists(self.path / "claim")
 
     @property
     def told_to_stop(self) -> bool:

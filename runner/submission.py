@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.records import DamagedFileError, FileRecord, opened, read_object, sealed
 from runner.run_folder import now, write_json
+from schema.files import make_folder
 from schema.site import Needs
 
 
@@ -45,7 +46,8 @@ class Submission:
 
     def write(self) -> None:
         """Put the manifest on disk."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder.parent)
+        self.folder.mkdir(exist_ok=True)
         manifest = asdict(self) | {"code": str(self.code)}
         del manifest["runs"]
         write_json(self.folder / "manifest.json", sealed(manifest))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from methods.compute import distributed
 from runner import code_snapshot
-from runner.run_folder import RunFolder, crash_point, done_tasks, now
+from runner.run_folder import RunFolder, crash_point, done_tasks, now, read_json
 from runner.worker import processes, reuse
 from runner.worker.checkpoint import Position
 from runner.worker.commit import Finished, commit
@@ -155,8 +155,8 @@ def _one(run: RunFolder, stop: StopFlag, bench: Bench, traced: bool) -> int:
     # The claim is the first act, by one process: whoever finds it claimed leaves it untouched.
     claimed = distributed.rank() == 0 and run.claim()
     if not distributed.agreed(claimed)[0]:
-        claim = (run.path / "claim").read_text()
-        log.warning("%s is claimed already (%s); nothing done", run.path, claim)
+        holder = read_json(run.path / "claim") or "by something that cannot be read"
+        log.warning("%s is claimed already (%s); nothing done", run.path, holder)
         processes.leave()
         return 0
     crash_point("claimed")

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import duckdb
 
-from schema.files import fsync
+from schema.files import fsync, make_folder, move_into_place, open_lock, remove_file
 
 # The newest format that the DuckDB 1.5 command line opens
 STORAGE_VERSION = "v1.5.0"
@@ -58,7 +58,7 @@ class FileLock:
                 holder.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = open_lock(self.path)
         try:
             self._wait(handle)
             self._refuse_another_machine(handle)
@@ -178,7 +178,7 @@ class Catalog:
             OSError: the copy cannot be written; the snapshots are unchanged.
         """
         connection.execute("CHECKPOINT")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         copies = snapshots(folder)
         number = 1
         if copies:
@@ -197,7 +197,7 @@ class Catalog:
         fsync(aside)
         point_to(folder / "current.duckdb", aside.rename(target))
         for old in copies[: len(copies) + 1 - KEEP_SNAPSHOTS]:
-            old.unlink(missing_ok=True)
+            remove_file(old)
         return target
 
 
@@ -232,5 +232,5 @@ def point_to(link: Path, target: Path) -> None:
     aside = link.with_name(f".{link.name}-{os.getpid()}")
     aside.unlink(missing_ok=True)
     aside.symlink_to(target.name)
-    aside.replace(link)
+    move_into_place(aside, link)
     fsync(link.parent)

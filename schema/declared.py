@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from schema.files import fsync
+from schema.files import fsync, make_folder, move_into_place
 
 # In an order that satisfies the foreign keys
 AXES = (
@@ -41,8 +41,7 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
     overwritten. Returns the names of the tables that were written.
     """
     catalog = _made_at(connection)
-    if folder.exists() and not folder.is_dir():
-        folder.rename(folder.with_name(f"{folder.name}.in-the-way-{time.time_ns()}"))
+    make_folder(folder)
     index = _read_index(folder)
     if index is None and any(folder.glob("*.parquet")):
         # Without an index their catalog is unknown, so they are moved aside like another catalog's
@@ -51,7 +50,7 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         folder.rename(folder.with_name(f"{folder.name}.of-{index['catalog']}"))
         index = None
     known = index or {"catalog": catalog, "tables": {}, "sha256": {}}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     fingerprints, changed = {}, []
     for table in TABLES:
         fingerprints[table] = _fingerprint(connection, table)
@@ -63,14 +62,14 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
         quoted = str(aside).replace("'", "''")
         connection.execute(f"COPY {table} TO '{quoted}' (FORMAT parquet)")
         fsync(aside)
-        aside.replace(_parquet(folder, table))
+        move_into_place(aside, _parquet(folder, table))
     if changed:
         # Written after the tables, as an earlier index would call an old file up to date
         aside = folder / f".{INDEX}"
         sums = {table: _sha256(_parquet(folder, table)) for table in TABLES}
         written = {"catalog": catalog, "tables": fingerprints, "sha256": sums}
         aside.write_text(json.dumps(written, indent=1))
-        aside.replace(folder / INDEX)
+        move_into_place(aside, folder / INDEX)
         fsync(folder)
     return changed
 

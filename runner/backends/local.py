@@ -14,7 +14,9 @@ from runner import fork_server
 from runner.backends import Look, Place, Sighting, State
 from runner.records import DamagedFileError
 from runner.run_files import Claim
+from runner.run_folder import RunFolder
 from runner.submission import Submission, was_asked
+from schema.files import make_folder, open_lock
 from schema.site import Site
 
 # Seconds between checks of the locks of running jobs, while waiting
@@ -104,13 +106,13 @@ class Local:
         if _locked(place.folder / "alive"):
             return Sighting(State.RUNNING, f"{place.batch}_{place.position}")
         # Without a claim no worker has started in this folder
-        if (place.folder / "claim").exists() and was_asked(self.site.runs, place.batch):
+        if RunFolder(place.folder).claimed and was_asked(self.site.runs, place.batch):
             return Sighting(State.ENDED, f"{place.batch}_{place.position}")
         return Sighting(State.ABSENT)
 
     def _lock_slot(self, slot: int) -> int | None:
         folder = self.site.runs / ".slots"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return _lock(folder / f"{slot}.lock")
 
     def devices(self, slot: int, count: int) -> list[str]:
@@ -183,7 +185,7 @@ def _spawn(
 
 def _lock(path: Path) -> int | None:
     """Return a file descriptor that holds the exclusive lock; None if another process has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = open_lock(path)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

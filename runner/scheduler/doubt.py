@@ -9,6 +9,7 @@ import time
 from runner.records import DamagedFileError
 from runner.run_files import Doubt, StopWish
 from runner.run_folder import RunFolder, now, write_json
+from schema.files import remove_file
 
 
 def stop(run: RunFolder) -> float:
@@ -40,12 +41,13 @@ def doubted(run: RunFolder, patience_s: float) -> bool:
 
 def trust(run: RunFolder) -> None:
     """Forget that the attempt's job was missed: it was seen."""
-    (run.path / "doubt.json").unlink(missing_ok=True)
+    remove_file(run.path / "doubt.json")
 
 
 def heartbeat(run: RunFolder) -> int:
     """Return the worker's latest sign of life, a number that only grows; 0 before the first."""
     try:
-        return (run.path / "alive").stat().st_mtime_ns
+        # Not followed: a link that leads nowhere must not hold up the judgement of an attempt
+        return (run.path / "alive").lstat().st_mtime_ns
     except (FileNotFoundError, NotADirectoryError):
         return 0

@@ -168,7 +168,7 @@ def concurrent(site: Site, live: Sequence[Live], next_pass: int) -> Concurrency:
     """
     current = [attempt for attempt in live if not attempt.lost]
     # A worker claims its folder when it starts
-    started = sum((attempt.place.folder / "claim").exists() for attempt in current)
+    started = sum(attempt.run.claimed for attempt in current)
     if started and started < len(current):
         return Concurrency(started, f"{started} run side by side now, as the queue lets them")
     side_by_side = -(-next_pass // site.needs.trials_per_job) * site.needs.trials_side_by_side

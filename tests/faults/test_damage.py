@@ -15,7 +15,18 @@ from runner.scheduler.report import Report, below
 from schema.catalog import Catalog
 from tests.faults.damage import run
 from tests.faults.stage import TASKS, expected
-from tests.faults.wreck import DAMAGES, SITUATIONS, Wreck, files_of, mended
+from tests.faults.wreck import (
+    DAMAGES,
+    SITUATIONS,
+    Still,
+    Wreck,
+    a_folder,
+    another_type,
+    emptied,
+    files_of,
+    mended,
+    unreadable,
+)
 from tests.journey import STANDING, Rows, ask
 
 EACH = 12
@@ -140,6 +151,30 @@ def test_f37_any_file_is_damaged(whole: Wreck, tmp_path: Path, seed: int) -> Non
     I16, I17).
     """
     assert rounds(whole, tmp_path / "lab", seed) >= 90
+
+
+def test_f37_what_stays_damaged_does_not_hold_up_a_dead_attempt(
+    whole: Wreck, tmp_path: Path
+) -> None:
+    """Nobody need mend its files for its trial to go on (I3, I17)."""
+    wreck = whole.copy(tmp_path / "lab")
+    # Their jobs have died since, too
+    roles = {trial: "died" if role == "running" else role for trial, role in wreck.roles.items()}
+    wreck = Wreck(wreck.site, roles, Still(wreck.site, roles))
+    names = ("alive", "claim", "doubt.json", "verdict.json", "outcome.json")
+    damages = (emptied, another_type, unreadable, a_folder)
+    runs, dice = iter(wreck.runs("died")), random.Random(1)
+    cases = {}
+    for name in names:
+        for how in damages:
+            path = next(runs).path / name
+            path.touch()
+            how(path, dice, path)
+            cases[int(path.parent.parent.name)] = f"{name} {how.__name__}"
+    wreck.sync()
+    wreck.sync()
+    after = states(wreck)
+    assert {case for trial, case in cases.items() if after[trial] != "pending"} == set()
 
 
 @pytest.mark.slow
