@@ -68,7 +68,9 @@ def sync(site: Site, place: Backend, limit: int | None = None) -> Report:
         raise CatalogMissingError(f"no catalog at {catalog.path}; make one with: python -m schema")
     report = Report()
     with FileLock(catalog.path.with_name("sync.lock"), site.lock_wait_s).held():
-        with migrations.prepared(catalog) as connection:
+        # Whether somebody else wrote into it since the last pass
+        report.touched = stale(site, catalog)
+        with migrations.prepared(catalog, unchanged=not report.touched) as connection:
             settle_policy(site, connection)
             attempts = live_attempts(site, connection, report)
             standing = rules.standing(connection)

@@ -94,13 +94,14 @@ MIGRATIONS = [
 
 
 def version_of(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the schema version of an open catalog; 0 for a file without Weir's tables."""
-    known = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migration'"
-    ).fetchone()
-    if not known or not known[0]:
+    """Return the schema version of an open catalog; 0 for a file without Weir's tables.
+
+    Not within a transaction, which ends where there are none.
+    """
+    try:
+        newest = connection.execute("SELECT max(version) FROM migration").fetchone()
+    except duckdb.CatalogException:
         return 0
-    newest = connection.execute("SELECT max(version) FROM migration").fetchone()
     return int(newest[0]) if newest and newest[0] is not None else 0
 
 
@@ -140,8 +141,10 @@ def prepare(
 
 
 @contextlib.contextmanager
-def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
+def prepared(catalog: Catalog, unchanged: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the catalog, migrated to the present schema and with the present views.
+
+    `unchanged`: nobody has written into it since its views were looked at last.
 
     Raises:
         MigrationError: as `prepare`.
@@ -149,8 +152,9 @@ def prepared(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
     with catalog.open() as connection:
         current = version_of(connection) == MIGRATIONS[-1].version
         if current:
-            with transaction(connection):
-                views.refresh(connection)
+            if not (unchanged and views.are_present(connection)):
+                with transaction(connection):
+                    views.refresh(connection)
             yield connection
     if not current:
         # A migration replaces the file, so it must not be open

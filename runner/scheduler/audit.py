@@ -38,11 +38,12 @@ def audit(site: Site, connection: duckdb.DuckDBPyConnection, report: Report, cha
         for name, message in known.items():
             report.problem(name, message)
         return
-    renew(connection)
+    renewed = renew(connection)
     # A catalog that was never published is new, or rebuilt
     suspect = set(known) if site.current.exists() else set(audits)
-    # These audits are limited to a thousand trials themselves, and a copy has no stored summaries
-    suspect |= {"audit_kept", "audit_kept_costs"}
+    if renewed or report.touched:
+        # Limited to a thousand trials themselves, and a copy has no stored summaries
+        suspect |= {"audit_kept", "audit_kept_costs"}
     if declared.edited(connection, site.declared):
         suspect.add("definition_drift")
     # Without a snapshot all audits run on the whole catalog, and none on a part

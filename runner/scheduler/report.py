@@ -45,6 +45,8 @@ class Report:
     silent: set[str] = field(default_factory=set)
     # Trials with attempts that ended in this pass
     over: set[int] = field(default_factory=set)
+    # Whether the catalog was newer than its snapshot before the pass did anything
+    touched: bool = False
     # Whether the set of problems changed
     noted: bool = False
     # The files removed because of disk_gb, in words

@@ -8,7 +8,7 @@ import pytest
 from runner.backends import backend
 from runner.sync import sync
 from schema import catalog as catalogs
-from schema import grid
+from schema import grid, views
 from schema.catalog import Catalog
 from schema.site import Site
 
@@ -39,3 +39,26 @@ def test_it_opens_the_catalog_twice(
             connection, "INSERT INTO budget (name, unit, total) VALUES ('x', 'steps', 1);", "x"
         )
     assert opened(site, monkeypatch) == 2
+
+
+def test_it_looks_at_the_views_only_after_somebody_wrote(
+    site: Site, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a person dropped or replaced comes back all the same."""
+    looked = []
+
+    def counting(connection: Any, refresh: Any = views.refresh) -> bool:
+        looked.append(connection)
+        return bool(refresh(connection))
+
+    monkeypatch.setattr(views, "refresh", counting)
+    opened(site, monkeypatch)
+    looked.clear()
+    opened(site, monkeypatch)
+    assert looked == []
+    with catalog.open() as connection:
+        connection.execute("DROP VIEW trial_state")
+        connection.execute("CREATE VIEW trial_state AS SELECT 1 AS mine")
+    opened(site, monkeypatch)
+    with catalog.open() as connection:
+        assert connection.execute("SELECT count(state) FROM trial_state").fetchone() == (0,)
