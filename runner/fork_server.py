@@ -58,10 +58,11 @@ GO = b"go"
 HAS_ALL = b"ok"
 LENGTH = struct.Struct("!Q")
 # Variables of our own are read when they are used, and a job has its own GPUs; the others say where
-# a person is, or which test runs. None of these changes what an import does
+# a person is, or which test runs, and polars adds to that of its allocator whenever it is imported,
+# in sync as in what sync starts. None of these changes what an import does
 OURS = "WEIR_"
 PERSON = ("PWD", "OLDPWD", "SHLVL", "_", "COLUMNS", "LINES", "PYTEST_CURRENT_TEST")
-IGNORED = frozenset((*PERSON, "CUDA_VISIBLE_DEVICES"))
+IGNORED = frozenset((*PERSON, "CUDA_VISIBLE_DEVICES", "_RJEM_MALLOC_CONF"))
 # What a process inherits and an environment does not tell
 INHERITED_FILES = ("/proc/self/limits", "/proc/self/cgroup", "/proc/self/oom_score_adj")
 INHERITED_STATES = ("Uid", "Gid", "Groups", "Umask", "Cap", "NoNewPrivs", "Seccomp", "Cpus_allowed")

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -9,12 +10,13 @@ os.environ.setdefault(
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Long enough for the next test that starts a job; it ends with the folder of its code at the latest
 os.environ.setdefault("WEIR_FORK_SERVER_S", "600")
+# That of the commands that tests run, since jobs are forked only from one that has the same
+os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
 # The processes that pytest distributes tests to have one, and what a command prints follows it
 os.environ.pop("COLUMNS", None)
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,10 +36,14 @@ HERE = Path(__file__).parent
 TOGETHER = ("slurm", "browser")
 
 
+# Here, as conftest.py of a folder below may need it before pytest is configured
+use_memory()
+CLOSE_PLACE = open_place()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Open what all processes of this run share."""
-    use_memory()
-    config.add_cleanup(open_place())
+    """Close in the end what all processes of this run share."""
+    config.add_cleanup(CLOSE_PLACE)
 
 
 @pytest.hookimpl(wrapper=True)

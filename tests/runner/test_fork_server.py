@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +21,7 @@ from runner.submission import Submission
 from schema.site import Needs, Site
 from tests import standin
 from tests.journey import APART, crashing, declare, done_once, eventually, settle
+from tests.processes import ROOT
 
 # The worker of `tests.standin` notes in `ran` which import it comes from
 TOKEN = "IMPORTED = os.urandom(8).hex()\n\n\ndef learn("
@@ -147,6 +150,18 @@ def test_a_job_gets_its_own_environment_and_other_surroundings_are_not_shared(
     # A variable of ours is passed on, and keeps nobody from sharing
     monkeypatch.setenv("WEIR_EXPECT", "nothing")
     assert imported(submitted(site, code)) == fresh
+
+
+def test_what_sync_imports_on_its_way_does_not_change_the_surroundings() -> None:
+    """Jobs that it starts after it has read results come from the same server as those before."""
+    code = """
+import os
+from runner.fork_server import surroundings
+digest = surroundings(os.environ)
+import runner.sync, runner.scheduler.ingest, runner.scheduler.rules, runner.scheduler.estimates
+assert surroundings(os.environ) == digest
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_surroundings() -> None:
