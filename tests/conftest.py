@@ -9,7 +9,7 @@ os.environ.setdefault(
 )  # before torch is imported: results are compared to the last bit
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Long enough for the next test that starts a job; it ends with the folder of its code at the latest
-os.environ.setdefault("WEIR_FORK_SERVER_S", "600")
+os.environ.setdefault("WEIR_FORK_SERVER_S", "3600")
 # That of the commands that tests run, since jobs are forked only from one that has the same
 os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
 # The processes that pytest distributes tests to have one, and what a command prints follows it

@@ -11,7 +11,7 @@ from schema import grid
 from schema.catalog import Catalog
 from schema.site import Site
 from tests.faults.wreck import a_folder, unreadable
-from tests.journey import APART, ask, copied, declare, settle
+from tests.journey import LOCAL, ask, copied, declare, settle
 from tests.processes import command
 from tests.toy import toy_grid
 
@@ -23,7 +23,7 @@ FOLDERS = ("declared", "snapshot", "runs/.slots", "runs/batches")
 @pytest.fixture(scope="module")
 def one_done(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A lab whose only trial is done."""
-    site = declare(tmp_path_factory.mktemp("done"), APART, 1)
+    site = declare(tmp_path_factory.mktemp("done"), LOCAL, 1)
     settle(site)
     return site
 
