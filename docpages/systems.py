@@ -27,6 +27,7 @@ SELECT name, concat_ws(', ', architecture, pretrained, pretrained_with->>'loss',
                        pretrained_with->>'optimizer') AS parts, note
 FROM backbone WHERE NOT starts_with(architecture, '{')
 """
+RECIPES = "SELECT name, concat_ws(', ', optimizer, schedule) AS parts, note FROM recipe"
 # System, source, and why no row reproduces it
 WITHOUT = (
     (
@@ -34,18 +35,6 @@ WITHOUT = (
         "2310.02575",
         "its coefficients follow gradients of the entropy of answers to unlabelled test images, "
         "and a merging here is given weights alone",
-    ),
-    (
-        "Schedule-Free",
-        "2405.15682",
-        "what it trains at and what it deploys are two models, and tunings that project or mask a "
-        "step would change one of them alone",
-    ),
-    (
-        "SOAP",
-        "2409.11321",
-        "not built; a package would come as an extra, and none has been held to what optimizers "
-        "promise here",
     ),
     (
         "Data Mixing Agent",
@@ -74,7 +63,7 @@ table has not been run by the grid yet."""
 
 
 def page() -> str:
-    """Return the page: methods, backbones, and what has no row."""
+    """Return the page: methods, backbones, recipes, and what has no row."""
     with duckdb.connect() as connection:
         for statement in ddl.statements():
             connection.execute(statement)
@@ -82,6 +71,7 @@ def page() -> str:
             connection.execute(path.read_text())
         methods = connection.execute(METHODS).fetchall()
         backbones = connection.execute(BACKBONES).fetchall()
+        recipes = connection.execute(RECIPES).fetchall()
     without = []
     for name, source, reason in WITHOUT:
         without.append((cell(name), _linked(source), cell(reason)))
@@ -92,6 +82,8 @@ def page() -> str:
         table(("source", "row", "parts", "what it is"), _rows(methods)),
         "## Backbones",
         table(("source", "row", "weights, loss, optimizer", "what it is"), _rows(backbones)),
+        "## Recipes",
+        table(("source", "row", "optimizer, schedule", "what it is"), _rows(recipes)),
         "## Without a row",
         table(("system", "source", "why"), without),
     ]
