@@ -19,7 +19,7 @@ METHODS = """
 SELECT name, concat_ws(', ', nullif(tuning, 'full'), objective,
                        CASE WHEN merging <> 'none'
                             THEN format('{} (start {}, deploy {})', merging, "start", deploy) END,
-                       'repair ' || repair) AS parts, note
+                       'repair ' || repair, 'ensemble ' || ensemble) AS parts, note
 FROM method
 """
 BACKBONES = """
@@ -47,6 +47,31 @@ WITHOUT = (
         "2312.16731",
         "it turns an image to a canonical view and compares pixels with exemplars; it is no CLIP, "
         "and cannot be folded into one",
+    ),
+    (
+        "the mixture of MoE-Adapters",
+        "2403.11549",
+        "its router and the ReLU within an expert depend on the input, so they cannot be folded "
+        "into a plain CLIP; `ddas_lora` has one folded expert for every task and the paper's "
+        "selector",
+    ),
+    (
+        "CPE-CLIP",
+        "2303.04751",
+        "prompts are tokens in every layer of both towers, and a plain CLIP has no place for them: "
+        "what is deployed, merged and exported here has the tensors of its architecture, no more",
+    ),
+    (
+        "NoRGa",
+        "NeurIPS 2024",
+        "prefixes are keys and values that every attention reads beside its tokens, chosen for "
+        "each image; as for prompts, a plain CLIP has no place for them",
+    ),
+    (
+        "DataDAM",
+        "2310.00093",
+        "its images are learned for a few classes and convolutional networks; what replays "
+        "distilled pairs as a buffer of their own is not built",
     ),
     (
         "KeepLoRA++",
