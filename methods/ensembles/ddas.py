@@ -17,6 +17,7 @@ encoded twice, by the untouched backbone and by the member; a text by each membe
 untouched backbone. Memory: two matrices of D x `code` for each task.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -114,7 +115,7 @@ class Ddas(Routed):
 
 def entries(features: Tensor) -> Tensor:
     """Return z (N, D), between 0 and 1, of features of norm 1."""
-    return (features * features.shape[1] ** 0.5).sigmoid()
+    return (features * math.sqrt(features.shape[1])).sigmoid()
 
 
 def errors(coder: Coder, known: Tensor) -> Tensor:

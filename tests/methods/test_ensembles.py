@@ -331,7 +331,10 @@ PLAIN = ROW | {"merging": "none", "start": "last", "deploy": "ensemble"}
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"ensemble": None}, "deploy is 'ensemble' and ensemble is None.*name one of ddas, line, max"),
+        (
+            {"ensemble": None},
+            "deploy is 'ensemble' and ensemble is None.*name one of ddas, line, max",
+        ),
         ({"ensemble": "mean", "deploy": "last"}, "deploy is 'last' and ensemble is 'mean'"),
         ({"ensemble": "meen"}, "unknown 'meen'. Known in methods/ensembles: .* mean 'mean'"),
         (
