@@ -74,6 +74,33 @@ WITHOUT = (
         "distilled pairs as a buffer of their own is not built",
     ),
     (
+        "CMAP",
+        "2605.25708",
+        "prompts and gates that depend on the image, as above; its routing by texts could be a "
+        "rule of an ensemble, and is not built",
+    ),
+    (
+        "Dynamic Prefix Weighting",
+        "2604.18075",
+        "prefixes whose weight depends on each token of the input, as above",
+    ),
+    (
+        "LADA",
+        "2505.23271",
+        "units for each label after the image tower, which a plain CLIP has no place for",
+    ),
+    (
+        "Rank-1 expert pool",
+        "2601.22828",
+        "its experts are composed by what a task's images are and then merged, so they could be "
+        "folded; not built",
+    ),
+    (
+        "DIMoE-Adapters",
+        "2605.07494",
+        "a mixture of experts that depends on the input, as in MoE-Adapters",
+    ),
+    (
         "KeepLoRA++",
         "2606.16256",
         "what it adds to its first version, `keeplora`, is a scale by layer, which was not read",
