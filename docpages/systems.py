@@ -19,7 +19,7 @@ METHODS = """
 SELECT name, concat_ws(', ', nullif(tuning, 'full'), objective,
                        CASE WHEN merging <> 'none'
                             THEN format('{} (start {}, deploy {})', merging, "start", deploy) END,
-                       'repair ' || repair) AS parts, note
+                       'repair ' || repair, 'ensemble ' || ensemble) AS parts, note
 FROM method
 """
 BACKBONES = """
@@ -27,6 +27,7 @@ SELECT name, concat_ws(', ', architecture, pretrained, pretrained_with->>'loss',
                        pretrained_with->>'optimizer') AS parts, note
 FROM backbone WHERE NOT starts_with(architecture, '{')
 """
+RECIPES = "SELECT name, concat_ws(', ', optimizer, schedule) AS parts, note FROM recipe"
 # System, source, and why no row reproduces it
 WITHOUT = (
     (
@@ -34,18 +35,6 @@ WITHOUT = (
         "2310.02575",
         "its coefficients follow gradients of the entropy of answers to unlabelled test images, "
         "and a merging here is given weights alone",
-    ),
-    (
-        "Schedule-Free",
-        "2405.15682",
-        "what it trains at and what it deploys are two models, and tunings that project or mask a "
-        "step would change one of them alone",
-    ),
-    (
-        "SOAP",
-        "2409.11321",
-        "not built; a package would come as an extra, and none has been held to what optimizers "
-        "promise here",
     ),
     (
         "Data Mixing Agent",
@@ -58,6 +47,58 @@ WITHOUT = (
         "2312.16731",
         "it turns an image to a canonical view and compares pixels with exemplars; it is no CLIP, "
         "and cannot be folded into one",
+    ),
+    (
+        "the mixture of MoE-Adapters",
+        "2403.11549",
+        "its router and the ReLU within an expert depend on the input, so they cannot be folded "
+        "into a plain CLIP; `ddas_lora` has one folded expert for every task and the paper's "
+        "selector",
+    ),
+    (
+        "CPE-CLIP",
+        "2303.04751",
+        "prompts are tokens in every layer of both towers, and a plain CLIP has no place for them: "
+        "what is deployed, merged and exported here has the tensors of its architecture, no more",
+    ),
+    (
+        "NoRGa",
+        "NeurIPS 2024",
+        "prefixes are keys and values that every attention reads beside its tokens, chosen for "
+        "each image; as for prompts, a plain CLIP has no place for them",
+    ),
+    (
+        "DataDAM",
+        "2310.00093",
+        "its images are learned for a few classes and convolutional networks; what replays "
+        "distilled pairs as a buffer of their own is not built",
+    ),
+    (
+        "CMAP",
+        "2605.25708",
+        "prompts and gates that depend on the image, as above; its routing by texts could be a "
+        "rule of an ensemble, and is not built",
+    ),
+    (
+        "Dynamic Prefix Weighting",
+        "2604.18075",
+        "prefixes whose weight depends on each token of the input, as above",
+    ),
+    (
+        "LADA",
+        "2505.23271",
+        "units for each label after the image tower, which a plain CLIP has no place for",
+    ),
+    (
+        "Rank-1 expert pool",
+        "2601.22828",
+        "its experts are composed by what a task's images are and then merged, so they could be "
+        "folded; not built",
+    ),
+    (
+        "DIMoE-Adapters",
+        "2605.07494",
+        "a mixture of experts that depends on the input, as in MoE-Adapters",
     ),
     (
         "KeepLoRA++",
@@ -74,7 +115,7 @@ table has not been run by the grid yet."""
 
 
 def page() -> str:
-    """Return the page: methods, backbones, and what has no row."""
+    """Return the page: methods, backbones, recipes, and what has no row."""
     with duckdb.connect() as connection:
         for statement in ddl.statements():
             connection.execute(statement)
@@ -82,6 +123,7 @@ def page() -> str:
             connection.execute(path.read_text())
         methods = connection.execute(METHODS).fetchall()
         backbones = connection.execute(BACKBONES).fetchall()
+        recipes = connection.execute(RECIPES).fetchall()
     without = []
     for name, source, reason in WITHOUT:
         without.append((cell(name), _linked(source), cell(reason)))
@@ -92,6 +134,8 @@ def page() -> str:
         table(("source", "row", "parts", "what it is"), _rows(methods)),
         "## Backbones",
         table(("source", "row", "weights, loss, optimizer", "what it is"), _rows(backbones)),
+        "## Recipes",
+        table(("source", "row", "optimizer, schedule", "what it is"), _rows(recipes)),
         "## Without a row",
         table(("system", "source", "why"), without),
     ]

@@ -28,6 +28,8 @@ class Rule:
 
     # Whether it chooses a member for an image by the untouched backbone's features of it
     routes: ClassVar[bool] = False
+    # Whether the untouched backbone is one more member, before the others
+    falls_back: ClassVar[bool] = False
     # The values of `members` that it allows; the first is the default
     members: ClassVar[tuple[str, ...]] = ("all", "ends", "merged")
 

@@ -25,6 +25,7 @@ from torch.optim import Optimizer
 from methods import arguments
 from methods.parameters import IN_BLOCK, NAME
 from methods.schedule_free import ScheduleFree
+from methods.soap import Bases, Soap
 from schema.checks.parts import CARRY, DECAY, PartError
 from schema.words import nearest
 
@@ -261,6 +262,23 @@ def muon(
     if others:
         both.append(adamw(others, rates, betas=betas, eps=eps))
     return Joined(both)
+
+
+def soap(
+    parameters: list[nn.Parameter],
+    rates: Rates,
+    *,
+    betas: tuple[float, float] = (0.95, 0.95),
+    eps: float = 1e-8,
+    every: int = 10,
+    largest: int = 10_000,
+) -> Optimizer:
+    """Return Adam in the eigenbases of Shampoo's preconditioner (https://arxiv.org/abs/2409.11321).
+
+    The bases turn once in `every` steps, and sides longer than `largest` have none. See `soap`.
+    """
+    bases = Bases(every=every, largest=largest)
+    return Soap(parameters, (rates.lr, rates.weight_decay), betas, eps, bases)
 
 
 class Joined(Optimizer):

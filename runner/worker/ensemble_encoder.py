@@ -18,12 +18,15 @@ class EnsembleEncoder:
     def __init__(
         self, backbone: Backbone, rule: Rule, members: Sequence[Weights], initial: Weights
     ) -> None:
-        """Ask `members` by a rule; `initial` is the untouched backbone, by which some rules route.
+        """Ask `members` by a rule; `initial` is the untouched backbone, by which some rules route,
+        and which some fall back to.
 
         A rule that routes has learned the tasks that the members are of.
         """
         self.backbone, self.rule, self.initial = backbone, rule, initial
         self.members = rule.weights(members)
+        if rule.falls_back:
+            self.members = [initial, *self.members]
         self.scales = scales_of(self.members).to(backbone.device)
 
     def encode_images(self, images: Images) -> Tensor:

@@ -168,6 +168,15 @@ INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start
  'the slow weights of I-LoRA (arXiv 2402.18865), without its consistency loss')
 ON CONFLICT DO NOTHING;
 
+INSERT INTO method (name, tuning, tuning_params, objective, objective_params, merging,
+    merging_params, "start", deploy, note) VALUES
+('ilora', 'lora', '{"rank": 8, "alpha": 32}', 'contrastive+ilora',
+ '{"ilora": {"weight": 1, "decay": 0.25}}', 'ema_step', '{"decay": 0.25, "restart": false}',
+ 'last', 'merged',
+ 'I-LoRA (arXiv 2402.18865): replayed pairs keep the embeddings of the slow weights, which are '
+ || 'deployed; needs buffer_share > 0')
+ON CONFLICT DO NOTHING;
+
 -- Every task ends by a cooldown, which is deployed; the next one goes on from before it. With a
 -- recipe whose schedule is infinite or wsd, and whose cooldown is the same.
 INSERT INTO method (name, merging, merging_params, "start", deploy, note) VALUES
@@ -406,4 +415,12 @@ INSERT INTO method (name, merging, merging_params, "start", deploy, ensemble, en
  '{"pairs": 1024, "ridge": 1, "hidden": 2048}',
  'every task from the backbone; the model that recursive least squares on random features names, '
  || 'as RAIL (arXiv 2406.18868) does for classes')
+ON CONFLICT DO NOTHING;
+
+INSERT INTO method (name, tuning, tuning_params, merging, merging_params, "start", deploy, ensemble,
+    ensemble_params, note) VALUES
+('ddas_lora', 'lora', '{"rank": 64, "alpha": 64}', 'none', '{}', 'initial', 'ensemble', 'ddas',
+ '{"pairs": 1024, "code": 100, "steps": 200, "lr": 0.003, "slack": 2}',
+ 'a low-rank expert for every task, chosen by autoencoders, or the untouched backbone: '
+ || 'MoE-Adapters (arXiv 2403.11549) without what cannot be folded')
 ON CONFLICT DO NOTHING;

@@ -198,6 +198,14 @@ SELECT 'CoDyRA, 5-shot MTIL', json_object('backbone', 'vit_b16_openai', 'stream'
        'transfer', 0.694, 'seen', 'https://artificer-ai-lab.github.io/CoDyRA/'
 ON CONFLICT DO NOTHING;
 
+-- Of 2026, as its abstract has it, which says neither the backbone nor how many images of a class
+-- were learned from.
+INSERT INTO reference_result (source, setting, metric, value, provenance, url)
+SELECT 'CMAP, MTIL', json_object('stream', 'mtil_order_1', 'method', 'CMAP', 'shots', NULL),
+       metric, round(percent / 100, 3), 'seen', 'https://arxiv.org/html/2605.25708v1'
+FROM (VALUES ('transfer', 74.2), ('acc_all', 80.5), ('acc_final', 88.7)) AS found(metric, percent)
+ON CONFLICT DO NOTHING;
+
 -- TiC-DataComp: going on from the last weights with earlier pairs against training anew, mean over
 -- ImageNet and its shifts. Read off a plot, which does not say of which scale, so it is no stream
 -- of ours.

@@ -235,6 +235,11 @@ INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_no
  'an average over the steps in place of a decay (arXiv 2405.15682)')
 ON CONFLICT DO NOTHING;
 
+INSERT INTO recipe (name, optimizer, optimizer_params, lr, weight_decay, clip_norm, batch_pairs, schedule, schedule_params, note) VALUES
+('tiny_soap', 'soap', '{}', 2e-3, 0.05, 1, 128, 'cosine', '{"warmup": 0.1}',
+ 'Adam in the eigenbases of Shampoo (SOAP, arXiv 2409.11321)')
+ON CONFLICT DO NOTHING;
+
 -- The default at other widths and depths, for a study of what size forgets (Wide Neural Networks Forget Less Catastrophically,
 -- arXiv 2110.11526; Architecture Matters in Continual Learning, arXiv 2202.00275). The towers grow, the common space does not;
 -- heads are of one width. Each is trained as a base by an ordinary trial.

@@ -98,7 +98,7 @@ def spec_with(kind: str, name: str, precision: str = "fp32") -> Spec:
     if kind == "repair":
         return spec({"repair": name, "repair_params": {"share": 0.5}}, recipe)
     if kind == "ensembles":
-        params = {"pairs": 8} if name in ("nearest", "rls") else {}
+        params = {"pairs": 8} if name in ("ddas", "nearest", "rls") else {}
         ensemble = {"deploy": "ensemble", "ensemble": name, "ensemble_params": params}
         return spec(ensemble, recipe)
     assert kind == "selection"

@@ -18,6 +18,13 @@ GOLDEN = SOURCE.parent / "tests" / "golden" / "defaults.json"
 COUNT, ABOVE, LEAST = "[1, )", "(0, )", "[0, )"
 # The ends of what is allowed: a square bracket includes its end, and nothing is no end
 BOUNDS = {
+    ("ensembles", "ddas"): {
+        "pairs": COUNT,
+        "code": COUNT,
+        "steps": COUNT,
+        "lr": ABOVE,
+        "slack": ABOVE,
+    },
     ("ensembles", "line"): {"points": "[2, )"},
     ("ensembles", "nearest"): {"pairs": COUNT},
     ("ensembles", "rls"): {"pairs": COUNT, "ridge": ABOVE, "hidden": LEAST},
@@ -48,6 +55,7 @@ BOUNDS = {
         "consolidation": LEAST,
         "temperature": ABOVE,
     },
+    ("objectives", "ilora"): {"weight": LEAST, "decay": "[0, 1]"},
     ("objectives", "l2_init"): {"weight": LEAST},
     ("objectives", "lixp"): {"alpha": "[0, 1]", "context_scale": ABOVE},
     ("objectives", "lwf"): {"alpha": LEAST, "temperature": ABOVE},

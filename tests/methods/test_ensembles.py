@@ -12,6 +12,7 @@ from torch import Tensor
 import evals
 from evals import TestSet
 from methods import Weights, ensemble
+from methods.ensembles.ddas import NAMES as DDAS_NAMES
 from methods.ensembles.line import Line
 from runner.scheduler.kept_weights import NotKeptError, find
 from runner.worker import backbone as backbones
@@ -51,7 +52,7 @@ TINY = json.dumps(
         "words": WORDS,
     }
 )
-ROUTED = ("nearest", "rls")
+ROUTED = ("ddas", "nearest", "rls")
 
 
 def member(seed: int, scale: float) -> Weights:
@@ -231,6 +232,62 @@ def test_rls_is_the_ridge_regression_on_all_images_at_once(hidden: int) -> None:
     assert len(set(expected.tolist())) == 3
 
 
+def known_entries(rows: np.ndarray) -> np.ndarray:
+    """Return what an autoencoder of `ddas` is given for features."""
+    return np.asarray(1 / (1 + np.exp(-rows * np.sqrt(rows.shape[1]))))
+
+
+def test_ddas_is_the_autoencoder_and_adam_by_numpy() -> None:
+    """Gradients by hand, from the weights that a task begins with."""
+    rule = routed("ddas", code=4, steps=30, lr=0.05, slack=1.2)
+    asked = torch.cat([features(9, task).double() for task in (1, 2, 3, 7)])
+    z, least, limits = known_entries(asked.numpy()), [], []
+    for task in (1, 2):
+        own = features(20 + task, task).double()
+        rows = known_entries(own.numpy())
+        weights = [
+            each.detach().numpy() for each in rule._begun(torch.from_numpy(rows), task).values()
+        ]
+        moments = [(np.zeros_like(each), np.zeros_like(each)) for each in weights]
+        for t in range(1, 31):
+            for place, slope in enumerate(slopes(weights, rows)):
+                m, v = moments[place]
+                m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
+                moments[place] = m, v
+                size = np.sqrt(v / (1 - 0.999**t)) + 1e-8
+                weights[place] = weights[place] - 0.05 * m / (1 - 0.9**t) / size
+        rule.learn(own, task)
+        kept = [rule.state_dict()[name][task - 1].numpy() for name in DDAS_NAMES[:4]]
+        for ours, theirs in zip(kept, weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
+        least.append(square_errors(weights, z))
+        limits.append(1.2 * square_errors(weights, rows).mean())
+    best = np.argmin(least, axis=0)
+    outside = np.min(least, axis=0) > np.array(limits)[best]
+    expected = np.where(outside, 0, best + 1)
+    assert rule.chosen(asked).tolist() == expected.tolist()
+    assert set(expected.tolist()) == {0, 1, 2}
+
+
+def answers(weights: list[np.ndarray], z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the code and the answer of an autoencoder."""
+    down, down_bias, up, up_bias = weights
+    code = np.maximum(z @ down.T + down_bias, 0)
+    return code, 1 / (1 + np.exp(-(code @ up.T + up_bias)))
+
+
+def square_errors(weights: list[np.ndarray], z: np.ndarray) -> np.ndarray:
+    return np.asarray(((answers(weights, z)[1] - z) ** 2).mean(axis=1))
+
+
+def slopes(weights: list[np.ndarray], z: np.ndarray) -> list[np.ndarray]:
+    """Return the gradients of the mean error, in the order of the weights."""
+    code, answer = answers(weights, z)
+    outer = 2 * (answer - z) * answer * (1 - answer) / z.size
+    inner = (outer @ weights[2]) * (code > 0)
+    return [inner.T @ z, inner.sum(axis=0), outer.T @ code, outer.sum(axis=0)]
+
+
 @pytest.mark.parametrize("name", ROUTED)
 def test_what_was_learned_goes_on_from_disk_to_the_same_bit(name: str) -> None:
     whole, rule = learned(routed(name)), routed(name)
@@ -257,7 +314,8 @@ def test_an_image_is_answered_by_the_member_of_its_task(backbone: Backbone, name
     for task in (1, 2, 3):
         encoding.rule.learn(seen[8 * (task - 1) : 8 * task], task)
     chosen = encoding.rule.chosen(seen)
-    each = torch.stack([logits(backbone, w, images, CLASSES) for w in MEMBERS])
+    members = [MEMBERS[0], *MEMBERS] if encoding.rule.falls_back else MEMBERS
+    each = torch.stack([logits(backbone, w, images, CLASSES) for w in members])
     expected = each[chosen, torch.arange(24)]
     near = encoding.similarities(encoding.encode_images(images), encoding.encode_texts(CLASSES))
     factor = expected[0, 0] / near[0, 0]
@@ -273,7 +331,10 @@ PLAIN = ROW | {"merging": "none", "start": "last", "deploy": "ensemble"}
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"ensemble": None}, "deploy is 'ensemble' and ensemble is None.*name one of line, max"),
+        (
+            {"ensemble": None},
+            "deploy is 'ensemble' and ensemble is None.*name one of ddas, line, max",
+        ),
         ({"ensemble": "mean", "deploy": "last"}, "deploy is 'last' and ensemble is 'mean'"),
         ({"ensemble": "meen"}, "unknown 'meen'. Known in methods/ensembles: .* mean 'mean'"),
         (
@@ -337,6 +398,7 @@ CASES: dict[str, dict[str, Any]] = {
     "line": {"ensemble": "line", "ensemble_params": {"members": "ends"}},
     "nearest": {"ensemble": "nearest", "ensemble_params": {"pairs": 16}},
     "regression": {"ensemble": "rls", "ensemble_params": {"pairs": 16}},
+    "autoencoders": {"ensemble": "ddas", "ensemble_params": {"pairs": 16, "code": 4, "steps": 9}},
 }
 
 
@@ -357,11 +419,11 @@ def test_a_trial_of_an_ensemble_is_resumed_to_the_same_bit(case: str, tmp_path: 
     rows = brought(whole)["statistic 4"]
     image = next(row for row in rows if "inference_flops" in row and "image" in row)
     at_first = next(row for row in brought(whole)["statistic 0"] if "inference_flops" in row)
-    routed = case in ("nearest", "regression")
+    routed = case in ("autoencoders", "nearest", "regression")
     # The untouched backbone, which routes, and the member that it routes to
     models = 2 if routed else {"mean of all": 4, "two experts": 2, "line": 3}[case]
-    # Of 16 features a product with each of the four tasks
-    routing = 2 * 16 * 4 if routed else 0
+    # Of 16 features a product with each of the four tasks; an autoencoder has a code of 4 and back
+    routing = 2 * 16 * 4 * (8 if case == "autoencoders" else 1) if routed else 0
     assert image[-1] == models * at_first[-1] + routing
     (folder,) = whole.glob("*/01")
     members = [f"task-{task:04d}.last" for task in range(1, 5)]

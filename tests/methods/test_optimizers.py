@@ -310,7 +310,7 @@ def test_lists_from_json_are_taken_for_tuples() -> None:
         (
             "adam",
             {},
-            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, adamw_schedule_free, muon, sgd. "
+            r"unknown 'adam'. Known in methods/optimizers.py: adamw, adamw_8bit, adamw_schedule_free, muon, sgd, soap. "
             r"Did you mean 'adamw' or 'adamw_8bit'",
         ),
         (
@@ -498,3 +498,96 @@ def test_schedule_free_takes_betas_that_an_average_can_be_told_from() -> None:
     for params in ({"betas": [0.0, 0.9]}, {"betas": [0.9, 1.0]}, {"eps": 0.0}):
         with pytest.raises(ValueError, match="adamw_schedule_free takes betas above 0 up to 1"):
             made(AVERAGING, build(), **params)
+
+
+def basis(gram: np.ndarray) -> np.ndarray:
+    """Return the eigenvectors of a matrix as columns, that of the largest eigenvalue first."""
+    return np.linalg.eigh(gram)[1][:, ::-1]
+
+
+def turned_basis(gram: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a basis after a step of the power iteration, and the order of the known columns."""
+    order = np.argsort(-np.diag(known.T @ gram @ known))
+    return np.linalg.qr(gram @ known[:, order])[0], order
+
+
+def test_soap_is_algorithm_3_by_numpy() -> None:
+    """A matrix, and one whose columns are too many for a basis, with a rate that changes."""
+    beta1, beta2, eps, decay = 0.8, 0.9, 1e-3, 0.1
+    params = {"betas": [beta1, beta2], "eps": eps, "every": 2, "largest": 4}
+    recipe = RECIPE | {"weight_decay": decay, "optimizer_params": params}
+    for columns in (4, 5):
+        rng = np.random.default_rng(0)
+        w, right = rng.normal(size=(3, columns)), np.eye(columns)
+        weight = nn.Parameter(torch.from_numpy(w.copy()))
+        trained = optimizer("soap", [weight], recipe)
+        m, v, rows, columns_gram = 0 * w, 0 * w, np.zeros((3, 3)), np.zeros((columns, columns))
+        left = np.eye(3)
+        for t, rate in enumerate((0.01, 0.02, 0.02, 0.0, 0.03, 0.01)):
+            gradient = rng.normal(size=w.shape)
+            if t:
+                m = beta1 * m + (1 - beta1) * gradient
+                v = beta2 * v + (1 - beta2) * (left.T @ gradient @ right) ** 2
+                inner = left.T @ m @ right / (np.sqrt(v) + eps)
+                size = rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+                w = w - size * left @ inner @ right.T
+            w = w * (1 - rate * decay)
+            rows = beta2 * rows + (1 - beta2) * gradient @ gradient.T
+            columns_gram = beta2 * columns_gram + (1 - beta2) * gradient.T @ gradient
+            if not t:
+                left, right = basis(rows), basis(columns_gram) if columns == 4 else right
+            elif t % 2 == 0:
+                left, order = turned_basis(rows, left)
+                v = v[order]
+                if columns == 4:
+                    right, order = turned_basis(columns_gram, right)
+                    v = v[:, order]
+            weight.grad = torch.from_numpy(gradient)
+            trained.param_groups[0]["lr"] = rate
+            trained.step()
+            np.testing.assert_allclose(weight.detach(), w, rtol=0, atol=1e-10)
+
+
+def test_soap_takes_a_convolution_for_a_matrix_and_a_vector_for_adams() -> None:
+    """The first step of each only decays it; a vector then is moved as by Adam, a step later."""
+    recipe = RECIPE | {"weight_decay": 0.0, "optimizer_params": {"betas": [0.8, 0.9]}}
+    torch.manual_seed(0)
+    flat, vector = torch.randn(3, 4), torch.randn(5)
+    ours = [nn.Parameter(each.clone()) for each in (flat.view(3, 1, 2, 2), flat, vector)]
+    adams = nn.Parameter(vector.clone())
+    trained = optimizer("soap", ours, recipe)
+    other = torch.optim.Adam([adams], lr=RECIPE["lr"], betas=(0.8, 0.9))
+    for number in range(4):
+        of_matrix, of_vector = torch.randn(3, 4), torch.randn(5)
+        gradients = of_matrix.view(3, 1, 2, 2), of_matrix, of_vector
+        for parameter, gradient in zip(ours, gradients, strict=True):
+            parameter.grad = gradient
+        trained.step()
+        if number:
+            adams.grad = of_vector
+            other.step()
+        assert torch.equal(ours[0].flatten(1), ours[1])
+        # Adam's eps is beside the corrected moment, that of SOAP beside the plain one
+        torch.testing.assert_close(ours[2], adams, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"betas": [0.9, 1.0]}, {"betas": [-0.1, 0.9]}, {"eps": 0.0}, {"every": 0}, {"largest": 0}],
+)
+def test_soap_refuses_what_no_step_could_be_made_of(params: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="soap takes betas from 0 to below 1, eps above 0, every"):
+        made("soap", build(), **params)
+
+
+def test_soap_begins_at_the_first_gradient_that_is_finite() -> None:
+    weight = nn.Parameter(torch.ones(2, 3))
+    trained = optimizer("soap", [weight], RECIPE | {"weight_decay": 0.0})
+    gradient = torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]])
+    moved = []
+    for each in (gradient * float("nan"), gradient, gradient):
+        before = weight.detach().clone()
+        weight.grad = each
+        trained.step()
+        moved.append(not torch.equal(weight, before))
+    assert moved == [False, False, True] and bool(weight.isfinite().all())

@@ -125,6 +125,7 @@ NO_NUMBER = {  # questions that are not computed again, and where else their ans
     "item_files": "files beside the results: tests/runner/test_items.py",
     "item_changes": "items of two tasks: tests/queries/test_items.py",
     "items_forgotten": "shares of items: tests/queries/test_items.py",
+    "items_fallen": "shares of items: tests/queries/test_items.py",
     "items_lost_by": "items that were lost: tests/queries/test_items.py",
     "classes_forgotten": "shares of items: tests/queries/test_items.py",
     "forget_alike": "items of pairs of trials: tests/queries/test_items.py",

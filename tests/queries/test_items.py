@@ -86,6 +86,32 @@ def test_forgotten_and_gained(
         assert row["gained_adjusted"] == pytest.approx((~one & two).mean() - chance)
 
 
+@pytest.mark.parametrize(("before", "now"), [(0, None), (1, 2)])
+def test_items_that_fell_meanwhile(
+    lab: Lab, connection: duckdb.DuckDBPyConnection, before: int, now: int | None
+) -> None:
+    answers = rows(connection, "items_fallen", before=before, now=now)
+    assert len(answers) == 9 * len(DATASETS)
+    came_back = 0
+    for row in answers:
+        at = [lab.written[row["trial"], task, row["dataset"]] for task in range(before, 3)]  # type: ignore[index]
+        right = np.stack([judged.rank == 0 for judged in at])
+        margins = np.stack([judged.margin.astype(np.float16) for judged in at]).astype(float)
+        fallen = right[0] & ~right[1:].all(axis=0)
+        shares = right[1:].mean(axis=1)
+        assert row["items"] == right.shape[1]
+        assert row["lowest"] == pytest.approx(shares.min())
+        assert row["task"] == before + 1 + int(shares.argmin())
+        assert row["gap"] == pytest.approx(right[0].mean() - shares.min())
+        assert row["fallen"] == pytest.approx(fallen.mean())
+        assert row["came_back"] == pytest.approx((fallen & right[-1]).mean())
+        depth = (margins[0] - margins[1:].min(axis=0))[right[0]].mean()
+        assert row["depth"] == pytest.approx(depth, abs=1e-6)
+        assert row["fallen"] >= row["gap"] - 1e-9  # type: ignore[operator]
+        came_back += int((fallen & right[-1]).sum())
+    assert (came_back > 0) == (before == 0)
+
+
 def test_a_model_that_guesses_forgets_nothing_beyond_chance() -> None:
     """Of 200,000 guesses before and after, all that seems forgotten and gained is by chance."""
     rng, items, classes = np.random.default_rng(0), 200_000, 4
@@ -283,7 +309,9 @@ def test_only_questions_about_items_look_for_files() -> None:
         assert reads_items(question) == (question.topic == "items")
 
 
-@pytest.mark.parametrize("name", ["item", "item_files", "items_forgotten", "classes_forgotten"])
+@pytest.mark.parametrize(
+    "name", ["item", "item_files", "items_forgotten", "items_fallen", "classes_forgotten"]
+)
 def test_a_catalog_without_items_has_no_rows(filled: Filled, site: Site, name: str) -> None:
     """Not an error about files: there are none to be read."""
     filled.done(PAPER)

@@ -251,6 +251,7 @@ def test_an_attempt_of_another_definition_is_not_gone_on_from(tmp_path: Path) ->
         ("fp32", "muon"),
         ("fp32", "adamw_8bit"),
         ("fp32", "adamw_schedule_free"),
+        ("fp32", "soap"),
     ],
 )
 def test_every_precision_and_optimizer_resumes(

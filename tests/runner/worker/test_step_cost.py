@@ -223,6 +223,7 @@ def spent_for_real(spec: Spec) -> dict[str, float]:
     return spent
 
 
+OPTIMIZERS = ("muon", "adamw_8bit", "adamw_schedule_free", "soap")
 EVERY_PART: list[dict[str, Any]] = (
     [{"tuning": name} for name in names("methods/tuning")]
     + [{"objective": name} for name in names("methods/objectives") if name != "contrastive"]
@@ -233,7 +234,7 @@ EVERY_PART: list[dict[str, Any]] = (
         if name != "none" and averages_steps(name)
     ]
     + [{"repair": name} for name in names("methods/repair")]
-    + [{"recipe": {"optimizer": name}} for name in ("muon", "adamw_8bit", "adamw_schedule_free")]
+    + [{"recipe": {"optimizer": name}} for name in OPTIMIZERS]
     + [{"recipe": {"precision": name}} for name in ("fp16",)]
 )
 NOT_PROFILED: set[str] = set()  # parts that read values in a way that fake tensors cannot answer
@@ -262,7 +263,8 @@ def test_every_part_can_be_profiled(part: dict[str, Any]) -> None:
         spent_for_real(spec_of(**part)),
     )
     decomposing = ("coso", "dns", "galore", "gnsp", "inflora", "keeplora", "nusa", "osf")
-    assert ("svd" in found) == (part.get("tuning") in decomposing) and found.get("svd", 1) > 0
+    decomposes = part.get("tuning") in decomposing or part.get("recipe") == {"optimizer": "soap"}
+    assert ("svd" in found) == decomposes and found.get("svd", 1) > 0
     if (
         part.get("tuning") == "coso"
     ):  # its rank, and so what it decomposes later, follows from the gradients
