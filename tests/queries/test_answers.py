@@ -45,6 +45,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
     "merge_enough": [{"measure": "a_ka", "recipes": "chosen"}],
     "peft_or_full": [{"measure": "a_ka", "recipes": "chosen", "validation": "reversed"}],
     "ordering": [{"measure": "a_ka"}],
+    "schedule": [{"on_test": True}, {"measure": "a_ka", "on_test": True}],
     "granularity": [{"measure": "d_ka"}],
     "ranked": [
         {"measure": "a_ka", "stream": "world"},
