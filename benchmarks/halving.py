@@ -3,10 +3,28 @@
     python -m benchmarks.halving FOLDER [--methods finetune,lora_r8] [--rows FILE.md]
 
 Makes a lab in FOLDER and runs, for each method on the embedded world, a sweep of seven learning
-rates at the full budget and the first rung of `halving`, on validation images, from the base of the
-demo. What goes on to the full budget is asked of `halving` itself; these trials are among those of
-the full sweep, so they run once. FLOPs are all that a trial spent, evaluation included. Run it
-again and it goes on; `--backbone FILE` begins from weights that are there, in place of the base.
+rates over four tasks, on validation images, from the base of the demo. Halving is a part of it:
+which trials end after the first task is asked of the macro that a rule calls (`rung_after`, under
+`fallen_behind`), by what they came to there, and what they spent until then is in the table of
+costs, task by task. FLOPs are all that a trial spent, evaluation included. Run it again and it goes
+on; `--backbone FILE` begins from weights that are there, in place of the base.
+
+The design, and why:
+
+- A rung is a task of the stream and not a smaller budget. Two designs with a smaller budget (an
+  eighth of the steps, first 16 of 128, then 64 of 512) missed: a run that is shorter as a whole
+  likes lower rates, and methods that average weights like higher ones the longer they go on. The
+  first task of the trial itself has the schedule and the steps of the whole, and a trial that goes
+  on is the same trial, so nothing is trained twice.
+- Rates lie half a decade apart, from 1e-4 to 1e-1, as sweeps in papers do. One grid must hold the
+  best rate of full and of low-rank tunings, which are a factor of thirty apart here. With rates a
+  factor of two apart the best one and the next differed by as little as two seeds do, and which of
+  them a sweep calls best is chance.
+- Four tasks, and two of seven rates go on after the first, so that halving trains a quarter of the
+  sweep plus three quarters of two sevenths: 0.46, and a little more with evaluation, of which the
+  first task has two measurements of five.
+- AdamW moves a weight by about the rate at each step however large the batch is, so steps are worth
+  more than pairs here: 64 steps of 32 pairs in each task.
 """
 
 import argparse
@@ -36,12 +54,14 @@ METHODS = (
     "l2_init",
 )
 SITE = 'backend = "local"\ntrials_per_job = 4\n'
-FIRST_STEPS, LAST_STEPS = 16, 128
+TASKS, STEPS = 4, 256
 # Two of seven
 KEEP = 0.28
+RATES = 7
 BASE = """
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
-VALUES ('tiny', 'world_base', 'update_only', 'finetune', 'tiny_pretraining', 'steps_1200', 0, 10, 'base')
+VALUES ('tiny', 'world_base', 'update_only', 'finetune', 'tiny_pretraining', 'steps_1200', 0, 10,
+        'base')
 ON CONFLICT DO NOTHING;
 INSERT INTO backbone (name, architecture, pretrained)
 SELECT 'tiny_base', backbone.architecture, 'trial:' || trial.id
@@ -57,42 +77,43 @@ INSERT INTO suite (name) VALUES ('world_search') ON CONFLICT DO NOTHING;
 INSERT INTO suite_member (suite, dataset, role, metric)
 SELECT 'world_search', dataset, role, metric FROM suite_member
 WHERE suite = 'world_validation'
-  AND (role = 'adapt' OR dataset IN ('shape_validation', 'texture_validation', 'compose_validation'))
+  AND (role = 'adapt'
+       OR dataset IN ('shape_validation', 'texture_validation', 'compose_validation'))
 ON CONFLICT DO NOTHING;
-INSERT INTO stream (name, sequence, tasks, suite) VALUES ('world_search', 'world_random', 2, 'world_search')
-ON CONFLICT DO NOTHING;
+INSERT INTO stream (name, sequence, tasks, suite)
+VALUES ('world_search', 'world_random', {TASKS}, 'world_search') ON CONFLICT DO NOTHING;
 INSERT INTO stream (name, sequence, tasks, suite, validation)
-VALUES ('world_two', 'world_random', 2, 'world', 'world_search') ON CONFLICT DO NOTHING;
-INSERT INTO budget (name, unit, total) VALUES
-    ('first_rung', 'steps', {FIRST_STEPS}), ('full', 'steps', {LAST_STEPS}) ON CONFLICT DO NOTHING;
+VALUES ('world_sought', 'world_random', {TASKS}, 'world', 'world_search') ON CONFLICT DO NOTHING;
+INSERT INTO budget (name, unit, total) VALUES ('full', 'steps', {STEPS}) ON CONFLICT DO NOTHING;
 INSERT INTO recipe BY NAME
-SELECT * REPLACE ('batches_of_64' AS name, 64 AS batch_pairs) FROM recipe WHERE name = 'tiny_lr_1e-3'
+SELECT * REPLACE ('batches_of_32' AS name, 32 AS batch_pairs)
+FROM recipe WHERE name = 'tiny_lr_1e-3' ON CONFLICT DO NOTHING;
+INSERT INTO recipe BY NAME
+-- Points 1/8 to 7/8 of four decades: 1e-4, 3.16e-4, ..., 1e-1
+FROM sweep(base := 'batches_of_32', draws := {RATES}, lr_low := 3.16228e-5, lr_high := 0.316228)
 ON CONFLICT DO NOTHING;
-INSERT INTO recipe BY NAME
-FROM sweep(base := 'batches_of_64', draws := 7, lr_low := 2e-4, lr_high := 5e-2) ON CONFLICT DO NOTHING;
 """
 TRIALS = """
 -- One method after the other, so that what ended is a whole comparison
 INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, priority, study)
-SELECT 'tiny_base', 'world_search', 'replay_thirds', method.name, recipe.name, rung.budget, 0,
-       -method.place, rung.study
-FROM (SELECT unnest({methods}) AS name, unnest(range(len({methods}))) AS place) AS method, recipe,
-     (VALUES ('first_rung', 'halved'), ('full', 'full')) AS rung(budget, study)
-WHERE starts_with(recipe.name, 'batches_of_64_lr_') ON CONFLICT DO NOTHING;
+SELECT 'tiny_base', 'world_search', 'replay_thirds', method.name, recipe.name, 'full', 0,
+       -method.place, 'search'
+FROM (SELECT unnest({methods}) AS name, unnest(range(len({methods}))) AS place) AS method, recipe
+WHERE starts_with(recipe.name, 'batches_of_32_lr_') ON CONFLICT DO NOTHING;
 """
-# Of each trial what it came to and spent; those of the full budget that `halving` would run
+# Of each trial what it came to, what it spent until the rung and in all, and whether it goes on. A
+# trial that diverged has lost, and what it spent counts.
 REACHED = f"""
 WITH
-spent AS (SELECT trial, sum(flops) AS flops FROM costs GROUP BY trial),
-went_on AS (
-    SELECT method, recipe
-    FROM halving(study := 'halved', rungs := 'first_rung,full', keep := {KEEP})
+spent AS (
+    SELECT trial, sum(flops) AS flops, sum(flops) FILTER (WHERE task <= 1) AS until_rung
+    FROM cost GROUP BY trial
 )
-SELECT ended.method, ended.recipe, ended.study = 'full' AS is_full, ended.value, spent.flops,
-       (ended.method, ended.recipe) IN (FROM went_on) AS goes_on
-FROM at_end() AS ended
-JOIN spent ON spent.trial = ended.trial
-WHERE ended.study IN ('full', 'halved')
+SELECT rung.method, rung.recipe, ended.value, coalesce(spent.flops, 0),
+       coalesce(spent.until_rung, 0), rung.goes_on, rung.is_open
+FROM rung_after(study := 'search', after_task := 1, keep := {KEEP}) AS rung
+LEFT JOIN at_end() AS ended ON ended.trial = rung.trial
+LEFT JOIN spent ON spent.trial = rung.trial
 """
 
 
@@ -115,7 +136,7 @@ class Compared:
 
 
 def prepare(site: Site, methods: Sequence[str], weights: Path | None) -> None:
-    """Declare the base and the trials of both searches."""
+    """Declare the base and the trials of the sweep."""
     catalog = Catalog(site.catalog)
     migrations.prepare(catalog)
     with catalog.open() as connection:
@@ -127,32 +148,33 @@ def prepare(site: Site, methods: Sequence[str], weights: Path | None) -> None:
 
 
 def compare(connection: duckdb.DuckDBPyConnection) -> list[Compared]:
-    """Return both searches of each method whose trials are all done."""
+    """Return both searches of each method whose trials are all over."""
     rows = connection.execute(REACHED).fetchall()
     outcomes = []
     for name in sorted({method for method, *_ in rows}):
         own = [row[1:] for row in rows if row[0] == name]
-        full = {recipe: value for recipe, is_full, value, _, _ in own if is_full}
-        finalists = {}
+        values: dict[str, float] = {}
+        finalists: dict[str, float] = {}
         full_flops = halved_flops = 0.0
-        for recipe, is_full, value, flops, goes_on in own:
-            if is_full:
-                full_flops += flops
-            if goes_on and is_full:
-                finalists[recipe] = value
-            if goes_on or not is_full:
-                halved_flops += flops
-        # The first rung has as many trials as the full sweep; one that is missing makes it unfair
-        if len(own) != 2 * len(full) or not finalists:
+        for recipe, value, flops, until_rung, goes_on, is_open in own:
+            full_flops += flops
+            halved_flops += flops if goes_on else until_rung
+            if not is_open:
+                values[recipe] = value or 0.0
+            if goes_on and not is_open:
+                finalists[recipe] = value or 0.0
+        # One that is still to end makes it unfair
+        if len(values) != RATES:
             continue
-        best, halved = max(full, key=full.__getitem__), max(finalists, key=finalists.__getitem__)
+        best = max(values, key=values.__getitem__)
+        halved = max(finalists, key=finalists.__getitem__)
         outcomes.append(
             Compared(
                 method=name,
                 full=best,
                 halved=halved,
-                full_value=full[best],
-                halved_value=full[halved],
+                full_value=values[best],
+                halved_value=values[halved],
                 full_flops=full_flops,
                 halved_flops=halved_flops,
             )
@@ -179,7 +201,7 @@ def lines(compared: Sequence[Compared]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run both searches and print the table."""
+    """Run the sweep and print the table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.halving",
         description=__doc__,

@@ -135,7 +135,8 @@ mixture=replay_thirds`.
 
 ![Schedules](images/guide_recipe.png)
 
-As a question: `python -m queries schedule stream=guide_schedules`.
+As a question: `python -m queries schedule stream=guide_schedules on_test=true`; the rates were
+chosen before, on validation images.
 
 ## Budgets
 

@@ -10,7 +10,7 @@
 -- as the present one, at the present spread, is told from 0 with probability `power`, NULL above
 -- 768; more_seeds are missing until then where it is open, and `grid` is the INSERT for these (and
 -- for those that only one method has). For a tie of a thousandth, more seeds are a waste: read the
--- interval first. recipes: as in `paired`. A method that was run elsewhere (finetune@fomo) is a
+-- interval first. recipes, chosen_on: as in `paired`. A method that was run elsewhere (finetune@fomo) is a
 -- method of its own; its seeds are paired by their number alone, and there is no grid for it.
 CREATE OR REPLACE MACRO decide(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm', power DOUBLE := 0.8,
@@ -40,6 +40,7 @@ counted_ AS (
            CASE WHEN counted > 1 THEN greatest(stddev_samp(apart), max(resolution)) END AS spread,
            max(seed) AS last_seed,
            max(recipe_a) AS recipe_a, max(recipe_b) AS recipe_b,
+           max(chosen_on) AS chosen_on,
            count(*) FILTER (WHERE apart > 0) AS wins, count(*) FILTER (WHERE apart = 0) AS ties,
            count(*) FILTER (WHERE apart < 0) AS losses,
            avg(CASE WHEN apart > 0 THEN 1.0 WHEN apart = 0 THEN 0.5
@@ -104,7 +105,7 @@ written AS (
               FROM judged) AS judged
 )
 SELECT written.backbone, written.stream, written.mixture, written.recipe, written.budget,
-       written.recipe_a, written.recipe_b, written.seeds_a, written.seeds_b, written.pairs,
+       written.recipe_a, written.recipe_b, written.chosen_on, written.seeds_a, written.seeds_b, written.pairs,
        written.pairs < 3 AS few_seeds, written.look, written.counted, written.difference,
        written.difference - written.half AS difference_low,
        written.difference + written.half AS difference_high,

@@ -8,7 +8,7 @@ CREATE OR REPLACE MACRO merge_enough(
 ) AS TABLE
 SELECT found.backbone, found.stream, found.mixture, found.recipe, found.budget,
        found.choice AS method,
-       found.at_recipe, method.merging, method.objective, method.start, method.deploy, found.others,
+       found.at_recipe, found.chosen_on, method.merging, method.objective, method.start, method.deploy, found.others,
        found.seeds, found.few_seeds, found.mean, found.optimism, found.mean_low, found.mean_high,
        found.pairs, found.look, found.behind, found.behind_low, found.behind_high, found.verdict,
        found.gflops

@@ -3,8 +3,8 @@
 -- difference = value of a - value of b, everything else equal; NULL where the other one has not run
 -- with this seed. measure: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio. recipes 'equal': both at the
 -- same recipe; 'chosen': each at the one that was chosen for it on validation images
--- (`chosen_recipe`), and recipe says 'chosen'. recipe_a and recipe_b say which. resolution: of the
--- test sets, in this measure.
+-- (`chosen_recipe`), and recipe says 'chosen'. recipe_a and recipe_b say which, and chosen_on the
+-- stream that they were chosen on. resolution: of the test sets, in this measure.
 CREATE OR REPLACE MACRO paired(
     a VARCHAR := 'finetune', b VARCHAR := 'ema_merge', measure VARCHAR := 'gm',
     recipes VARCHAR := 'equal', validation VARCHAR := NULL
@@ -22,6 +22,7 @@ side AS (
            max(ended.value) FILTER (WHERE ended.method = b) AS value_b,
            max(ended.recipe) FILTER (WHERE ended.method = a) AS recipe_a,
            max(ended.recipe) FILTER (WHERE ended.method = b) AS recipe_b,
+           max(ended.chosen_on) AS chosen_on,
            max(ended.resolution) AS resolution
     FROM ended
     GROUP BY ended.backbone, ended.stream, ended.mixture, ended.at, ended.budget, ended.seed

@@ -9,7 +9,7 @@ CREATE OR REPLACE MACRO peft_or_full(
 ) AS TABLE
 SELECT found.backbone, found.stream, found.mixture, found.recipe, found.budget,
        found.choice AS method,
-       found.at_recipe, method.tuning, method.tuning_params, found.others, found.seeds,
+       found.at_recipe, found.chosen_on, method.tuning, method.tuning_params, found.others, found.seeds,
        found.few_seeds,
        found.mean, found.optimism, found.mean_low, found.mean_high, found.pairs, found.look,
        found.behind, found.behind_low, found.behind_high, found.verdict, found.gflops

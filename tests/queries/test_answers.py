@@ -45,6 +45,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
     "merge_enough": [{"measure": "a_ka", "recipes": "chosen"}],
     "peft_or_full": [{"measure": "a_ka", "recipes": "chosen", "validation": "reversed"}],
     "ordering": [{"measure": "a_ka"}],
+    "schedule": [{"on_test": True}, {"measure": "a_ka", "on_test": True}],
     "granularity": [{"measure": "d_ka"}],
     "ranked": [
         {"measure": "a_ka", "stream": "world"},
@@ -92,6 +93,11 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
         {"study": "first", "rungs": "small, medium,large", "keep": 0.5, "on_test": True},
         {"study": "second", "rungs": "medium,seen", "keep": 0.1, "on_test": True},
     ],
+    "rung_after": [
+        {"study": "first", "keep": 0.5, "on_test": True},
+        {"study": "second", "after_task": 2, "measure": "a_zs", "keep": 0.1, "on_test": True},
+    ],
+    "fallen_behind": [{"study": "second", "after_task": 1, "keep": 0.1, "on_test": True}],
     "sweep": [
         {"base": "usual", "lr_low": 1e-5, "lr_high": 1e-2, "draws": 30},
         {"base": "high", "decay_low": 0.01, "decay_high": 1.0},

@@ -125,7 +125,10 @@ def test_of_several_recipes_the_one_chosen_on_validation_is_compared() -> None:
     row = filled.row("chosen_recipe()", stream="world")
     assert (row["recipe"], row["chosen_by"], row["measured"]) == ("usual", "validation", 2)
     (compared,) = filled.rows("effect(recipes := 'chosen')", stream="world")
-    assert compared["at_recipe"] == "usual"
+    assert (compared["at_recipe"], compared["chosen_on"]) == ("usual", "world_validation")
+    assert {row["chosen_on"] for row in filled.rows("effect()")} == {None}
+    decision = filled.row("decide(recipes := 'chosen')", stream="world")
+    assert (decision["recipe_a"], decision["chosen_on"]) == ("usual", "world_validation")
     with pytest.raises(Exception, match="recipes is equal or chosen, not best"):
         filled.rows("effect(recipes := 'best')")
     filled.connection.close()

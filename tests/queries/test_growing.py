@@ -5,7 +5,7 @@ import json
 import duckdb
 import pytest
 
-from tests.filled import PAPER, Filled
+from tests.filled import DATASETS, PAPER, Filled
 
 
 @pytest.fixture
@@ -112,6 +112,33 @@ def test_of_four_recipes_two_and_then_one_go_on(filled: Filled) -> None:
         ("r2", "large"), ("r3", "large"),
     ]  # fmt: skip
     assert {row["study"] for row in filled.rows(call)} == {"search"}
+    with pytest.raises(
+        duckdb.Error, match="chooses on validation images, and no stream names world"
+    ):
+        filled.trial(study="search")
+        filled.rows(call)
+
+
+def test_after_a_task_all_but_the_better_recipes_are_withdrawn(filled: Filled) -> None:
+    """Nobody before the last one is there; one that is over already is left alone."""
+    call = "fallen_behind(study := 'search', after_task := 1, keep := 0.5)"
+    words = {"stream": "world_validation", "study": "search"}
+    trials = {}
+    for number, value in ((1, 0.3), (2, 0.6), (3, 0.5)):
+        name = f"r{number}"
+        trials[name] = filled.trial(recipe=name, **words)
+        filled.attempt(trials[name], state=None)
+        for task in (0, 1):
+            filled.results(trials[name], task, dict.fromkeys(DATASETS, value))
+    last = filled.trial(recipe="r4", **words)
+    assert filled.rows(call) == []
+    filled.attempt(last, 1, "failed", kind="error", message="boom")
+    assert filled.rows(call) == [
+        {"trial": trials["r1"], "wish": "withdraw", "reason": "recipe 3 of 4 by gm after task 1"}
+    ]
+    assert filled.rows(call.replace("after_task := 1", "after_task := 2")) == []
+    with pytest.raises(duckdb.Error, match="keep is a share above 0 and at most 1, not 2"):
+        filled.rows(call.replace("0.5", "2"))
     with pytest.raises(
         duckdb.Error, match="chooses on validation images, and no stream names world"
     ):

@@ -240,6 +240,32 @@ def test_orders_and_numbers_of_tasks_are_compared_within_one_suite(filled: Fille
     assert [(r["tasks"], r["verdict"]) for r in sizes] == [(1, "best"), (2, "too few seeds")]
 
 
+def test_no_schedule_is_chosen_on_test_images_unless_told(filled: Filled) -> None:
+    """Their recipes stand side by side by name; on validation images the better one is first."""
+    filled.connection.execute(
+        "INSERT INTO stream (name, sequence, tasks, suite) "
+        "VALUES ('world_validation', 'order', 2, 'five') ON CONFLICT DO NOTHING"
+    )
+    filled.connection.execute(
+        "INSERT INTO recipe (name, lr, batch_pairs) VALUES ('high', 1e-2, 16) ON CONFLICT DO NOTHING"
+    )
+    for stream in ("world", "world_validation"):
+        ended(filled, {"finetune": [0.4, 0.5, 0.6]}, stream=stream, recipe="high")
+        ended(filled, {"finetune": [0.5, 0.6, 0.7]}, stream=stream)
+    verdicts = {"world": ["on test images"] * 2, "world_validation": ["best", "behind"]}
+    recipes = {"world": ["high", "usual"], "world_validation": ["usual", "high"]}
+    for stream, images in (("world", "test"), ("world_validation", "validation")):
+        rows = filled.rows("schedule('a_ka')", stream=stream)
+        assert [row["images"] for row in rows] == [images] * 2
+        assert [row["verdict"] for row in rows] == verdicts[stream]
+        assert [row["recipe"] for row in rows] == recipes[stream]
+        assert [row["behind"] is None for row in rows] == [True, stream == "world"]
+    chosen = filled.rows("schedule('a_ka', on_test := TRUE)", stream="world")
+    assert [(row["recipe"], row["verdict"]) for row in chosen] == [
+        ("usual", "best"), ("high", "behind"),
+    ]  # fmt: skip
+
+
 def test_questions_along_one_axis_show_its_words(filled: Filled) -> None:
     ended(filled, {"finetune": [0.5, 0.6, 0.7]})
     ended(filled, {"finetune": [0.7, 0.8, 0.9]}, mixture="replay")
@@ -251,9 +277,8 @@ def test_questions_along_one_axis_show_its_words(filled: Filled) -> None:
         for r in filled.rows("replay('a_ka')", method="finetune")
     ]
     assert shares == [("replay", 0.5, "best"), ("plain", 0.0, "behind")]
-    assert [(r["recipe"], r["lr"]) for r in filled.rows("schedule('a_ka')", mixture="replay")] == [
-        ("usual", 1e-3)
-    ]
+    schedules = filled.rows("schedule('a_ka')", mixture="replay")
+    assert [(row["recipe"], row["lr"]) for row in schedules] == [("usual", 1e-3)]
     tuned = [
         (r["method"], r["tuning"]) for r in filled.rows("peft_or_full('a_ka')", mixture="plain")
     ]

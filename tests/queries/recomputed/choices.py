@@ -8,7 +8,7 @@ from tests.queries.recomputed.seeds import chosen, column, places
 from tests.queries.recomputed.states import states
 
 CHOICE = {"ordering": "sequence", "tasks": "tasks"}
-AXIS_HIDES = ("gflops", "all_pairs", "at_recipe")
+AXIS_HIDES = ("gflops", "all_pairs", "at_recipe", "chosen_on")
 
 
 @answers
@@ -22,7 +22,7 @@ def effect(
     every_look: bool = False,
 ) -> list[Row]:
     allowed = None if among is None else set(among.split(","))
-    asked = []
+    asked, chosen_on = [], {}
     for row in at_recipes(facts, measure, recipes, validation):
         trial = facts.trials[row["trial"]]
         choice = str(trial[CHOICE.get(axis, axis)])
@@ -37,7 +37,14 @@ def effect(
             words["stream"] = f"{trial['sequence']} in any tasks, {trial['suite']}"
         if row["value"] is not None and (allowed is None or choice in allowed):
             asked.append(of_family(row, **words) | {"choice": choice})
-    return without(families(asked, every_look), "wanted")
+            of = tuple(asked[-1][f"of_{word}"] for word in SENTENCE)
+            streams = (row["chosen_on"], chosen_on.get((*of, choice)))
+            chosen_on[*of, choice] = min((name for name in streams if name), default=None)
+    found = []
+    for row in without(families(asked, every_look), "wanted"):
+        key = (*(row[word] for word in SENTENCE), row["choice"])
+        found.append(row | {"chosen_on": chosen_on[key]})
+    return found
 
 
 def along(
@@ -55,7 +62,9 @@ def along(
     names = None if among is None else ",".join(sorted(among))
     for row in effect(facts, axis=axis, measure=measure, among=names, **how):  # type: ignore[arg-type]
         choice = row.pop("choice")
-        dropped = {hidden, "all_pairs"} if axis == "method" else {hidden, "all_pairs", "at_recipe"}
+        dropped = {hidden, "all_pairs"}
+        if axis != "method":
+            dropped |= {"at_recipe", "chosen_on"}
         kept = {name: value for name, value in row.items() if name not in dropped}
         found.append(
             kept | {CHOICE.get(axis, axis): choice} | {name: table[choice][name] for name in shown}
@@ -106,12 +115,17 @@ def replay(facts: Facts, measure: str = "gm") -> list[Row]:
 
 
 @answers
-def schedule(facts: Facts, measure: str = "gm") -> list[Row]:
+def schedule(facts: Facts, measure: str = "gm", on_test: bool = False) -> list[Row]:
     words = ("schedule", "schedule_params", "optimizer", "lr", "batch_pairs")
     answer = without(along(facts, "recipe", measure, words, "recipe"), "gflops")
     for_choices = {row["validation"] for row in facts["stream"]}
     for row in answer:
         row["images"] = "validation" if row["stream"] in for_choices else "test"
+        if row["images"] == "test" and not on_test:
+            if row["mean_low"] is not None:
+                row["mean_low"] += row["optimism"] or 0
+            judged = ("optimism", "pairs", "look", "behind", "behind_low", "behind_high")
+            row |= dict.fromkeys(judged) | {"verdict": "on test images"}
     return answer
 
 

@@ -100,15 +100,16 @@ def at_recipes(
 ) -> list[Row]:
     words = ("backbone", "stream", "mixture", "method", "budget")
     chosen = {
-        tuple(row[word] for word in words): row["recipe"]
-        for row in chosen_recipe(facts, measure, validation)
+        tuple(row[word] for word in words): row for row in chosen_recipe(facts, measure, validation)
     }
     found = []
     for row in at_end(facts, measure):
         if recipes == "equal":
-            found.append(row | {"at": row["recipe"]})
-        elif chosen.get(tuple(row[word] for word in words)) == row["recipe"]:
-            found.append(row | {"at": "chosen"})
+            found.append(row | {"at": row["recipe"], "chosen_on": None})
+            continue
+        choice = chosen.get(tuple(row[word] for word in words))
+        if choice is not None and choice["recipe"] == row["recipe"]:
+            found.append(row | {"at": "chosen", "chosen_on": choice["chosen_on"]})
     return found
 
 

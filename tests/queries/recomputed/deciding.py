@@ -53,8 +53,14 @@ def paired(
         floors = [row["resolution"] for row in alike if row["resolution"] is not None]
         row = named((*SETTING, "seed"), key) | {"difference": difference, "winner": winner}
         row |= {"value_a": of.get(a), "value_b": of.get(b), "resolution": max(floors, default=None)}
-        found.append(row | {"recipe_a": at.get(a), "recipe_b": at.get(b)})
+        row |= {"recipe_a": at.get(a), "recipe_b": at.get(b)}
+        found.append(row | {"chosen_on": chosen_on(alike)})
     return found
+
+
+def chosen_on(rows: list[Row]) -> str | None:
+    """Return the stream that recipes of a setting were chosen on, None where none was."""
+    return max((row["chosen_on"] for row in rows if row["chosen_on"]), default=None)
 
 
 @answers
@@ -83,6 +89,7 @@ def decide(
             names = [one[f"recipe_{side}"] for one in alike if one[f"recipe_{side}"]]
             own = names[0] if names else None
             row[f"recipe_{side}"] = own if row["recipe"] == "chosen" else row["recipe"]
+        row["chosen_on"] = chosen_on(alike)
         floor = max((one["resolution"] or 0 for one in alike), default=0)
         found.append(row | _decided(apart, len(every), look, floor, power, (a, b)))
     return found

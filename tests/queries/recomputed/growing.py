@@ -8,7 +8,7 @@ from typing import Any
 from tests.queries.recomputed.choices import effect
 from tests.queries.recomputed.comparisons import at_end
 from tests.queries.recomputed.deciding import LOOKS, decide
-from tests.queries.recomputed.facts import Facts, Row, answers, grouped, mean, named
+from tests.queries.recomputed.facts import Facts, Row, answers, grouped, mean, named, summary
 from tests.queries.recomputed.states import states
 
 SETTING = ("backbone", "stream", "mixture", "recipe", "budget")
@@ -186,6 +186,53 @@ def halving(
                     if trial["recipe"] == recipe:
                         row = named(words, key) | {"recipe": recipe, "budget": larger}
                         found.append(row | {"seed": trial["seed"], "study": study})
+    return found
+
+
+@answers
+def rung_after(
+    facts: Facts,
+    study: str = "search",
+    after_task: int = 1,
+    keep: float = 0.5,
+    measure: str = "gm",
+    on_test: bool = False,
+) -> list[Row]:
+    assert on_test or not any(trial["study"] == study for trial in facts["trial"])
+    state, values = stages(facts), {}
+    for row in summary(facts):
+        if row["task"] == after_task:
+            values[row["trial"]] = row[measure]
+    words = ("backbone", "stream", "mixture", "method", "budget")
+    found: list[Row] = []
+    trials = [trial for trial in facts["trial"] if trial["study"] == study]
+    for alike in grouped(trials, *words).values():
+        means: dict[str, Any] = {}
+        for (recipe,), rows in grouped(alike, "recipe").items():
+            means[recipe] = mean(values.get(row["id"]) for row in rows)
+        order = sorted(means, key=lambda name: (means[name] is None, -(means[name] or 0), name))
+        runs = [row for row in alike if state[row["id"]] in OPEN and values.get(row["id"]) is None]
+        for trial in alike:
+            row = {word: trial[word] for word in (*words, "recipe", "seed")}
+            row |= {"trial": trial["id"], "is_open": state[trial["id"]] in OPEN}
+            row |= {"value": values.get(trial["id"]), "reached": means[trial["recipe"]]}
+            row |= {"rank": order.index(trial["recipe"]) + 1, "recipes": len(order)}
+            allowed = max(1, math.ceil(len(order) * keep - 1e-9))
+            goes_on = None if runs else row["rank"] <= allowed
+            found.append(row | {"decided": not runs, "goes_on": goes_on})
+    return found
+
+
+@answers
+def fallen_behind(facts: Facts, **how: Any) -> list[Row]:
+    found = []
+    for row in rung_after(facts, **how):
+        if row["decided"] and not row["goes_on"] and row["is_open"]:
+            after = f"after task {how.get('after_task', 1)}"
+            reason = (
+                f"recipe {row['rank']} of {row['recipes']} by {how.get('measure', 'gm')} {after}"
+            )
+            found.append({"trial": row["trial"], "wish": "withdraw", "reason": reason})
     return found
 
 
