@@ -76,7 +76,7 @@ def test_the_grid_runs_from_pictures_to_an_answer(
             grid.apply(connection, path.read_text(), path.name)
         grid.apply(connection, rows, "datasets.sql")
         grid.apply(connection, short, "emoji.sql")
-    settle(site)
+    settle(site, 600)
     states = ask(site, "SELECT DISTINCT state FROM trial_state")
     assert states == [("done",)], ask(site, "SELECT message FROM outcome")
     tasks = ask(
