@@ -33,7 +33,7 @@ SUITES = ((2, 500), (4, 500), (8, 500))
 SOURCES = (10_000, 100_000, 1_000_000)
 SHARD_PAIRS = 10_000
 # What a rehearsal has in place of these
-QUICK_IMAGES, QUICK_SOURCES, QUICK_SHARD_PAIRS = 8, (1_000,), 100
+QUICK_IMAGES, QUICK_SOURCES, QUICK_SHARD_PAIRS = 20, (1_000,), 100
 ENDINGS = {"webdataset": "tar", "parquet": "parquet"}
 PARTS = ("evaluation", "tables", "streams", "resolving")
 # Trials over a stream of 63 datasets with 300 classes each
