@@ -158,14 +158,12 @@ def main() -> None:
     options = parser.parse_args()
     pairs, seeds, steps = PAIRS, SEEDS, STEPS
     if options.quick:
-        pairs, seeds, steps = 600, 2, 5
+        pairs, seeds, steps = 600, 1, 5
     console = Console(record=True, width=200, highlight=False, markup=False)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         trials = len(ORDERS) * seeds
         (folder / "site.toml").write_text(f"trials_at_once = 1\ntrials_per_job = {trials}\n")
-        run(folder, "schema")
-        concepts = write_pools(folder, pairs)
         grid = [GRID.format(colours=json.dumps(list(COLOURS)))]
         for name, (pool, lanes, block) in ORDERS.items():
             params = {"image_px": 32, "test": "none", "lanes": lanes, "block_shards": block}
@@ -173,6 +171,7 @@ def main() -> None:
         grid.append(TRIALS.format(steps=steps, seeds=seeds))
         (folder / "grid.sql").write_text("".join(grid))
         run(folder, "schema", "grid.sql")
+        concepts = write_pools(folder, pairs)
         run(folder, "runner.sync", "--watch")
         print_orders(console, concepts, steps)
         for measure in ("a_ka", "a_zs"):

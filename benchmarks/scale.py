@@ -32,6 +32,8 @@ SUITES = ((2, 500), (4, 500), (8, 500))
 # Pairs of a source, in shards of SHARD_PAIRS; the first index of more takes minutes to hours
 SOURCES = (10_000, 100_000, 1_000_000)
 SHARD_PAIRS = 10_000
+# What a rehearsal has in place of these
+QUICK_IMAGES, QUICK_SOURCES, QUICK_SHARD_PAIRS = 20, (1_000,), 100
 ENDINGS = {"webdataset": "tar", "parquet": "parquet"}
 PARTS = ("evaluation", "tables", "streams", "resolving")
 # Trials over a stream of 63 datasets with 300 classes each
@@ -308,7 +310,7 @@ def print_evaluation(console: Console, folder: Path, code: Path, quick: bool) ->
     console.print("| test sets | images | store | peak MB beside the model | first s | second s |")
     console.print("|--:|--:|---|--:|--:|--:|")
     sizes = SUITES[:1] if quick else SUITES
-    images = 40 if quick else SUITES[0][1]
+    images = QUICK_IMAGES if quick else SUITES[0][1]
     write_suite(folder, sizes[-1][0], images)
     able = (code / "runner/worker/pixel_store.py").exists()
     values: dict[int, list[float]] = {}
@@ -332,7 +334,7 @@ def print_tables(console: Console, folder: Path, code: Path, quick: bool) -> Non
     console.print("|---|--:|--:|--:|--:|--:|")
     for form in ("webdataset", "parquet"):
         write_source(folder, form, 20, "small")
-        for pairs in SOURCES[:1] if quick else SOURCES:
+        for pairs in QUICK_SOURCES if quick else SOURCES:
             write_source(folder, form, pairs, str(pairs))
             first = child(code, "table", folder, form, pairs)
             found = child(code, "table", folder, form, pairs)
@@ -349,7 +351,7 @@ def print_resolving(console: Console, code: Path, quick: bool) -> None:
     """Measure the resolving of trials, and print a table."""
     console.print("\n| trials resolved | definition kB | seconds (of a core) | peak MB |")
     console.print("|--:|--:|--:|--:|")
-    for trials in TRIALS[:2] if quick else TRIALS:
+    for trials in TRIALS[1:2] if quick else TRIALS:
         found = child(code, "resolving", trials)
         console.print(
             f"| {trials:,} | {found['text_bytes'] / 1000:,.0f} | {found['seconds']:.2f} "
@@ -368,12 +370,13 @@ def print_streams(console: Console, folder: Path, code: Path, quick: bool) -> No
     )
     console.print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     shard = folder / "0.tar"
-    write_shard(shard, [jpeg(0, 8, 8)] * shard_streams.SHARD_PAIRS)
-    shard_streams.write_links(folder, shard, shard_streams.SHARD_PAIRS)
+    of_a_shard = QUICK_SHARD_PAIRS if quick else shard_streams.SHARD_PAIRS
+    write_shard(shard, [jpeg(0, 8, 8)] * of_a_shard)
+    shard_streams.write_links(folder, shard, 1, of_a_shard)
 
-    def line(where: str, pairs: int, pool: dict[str, Any]) -> None:
+    def line(where: str, shards: int, pool: dict[str, Any]) -> None:
         found = child(code, "streams", folder, json.dumps(pool))
-        shards = pairs // shard_streams.SHARD_PAIRS
+        pairs = shards * of_a_shard
         console.print(
             f"| {where} | {pairs:,} | {shards:,} | {found['list_s']:.2f} | {found['first_s']:.2f} "
             f"({found['first_cpu_s']:.2f}) "
@@ -382,11 +385,11 @@ def print_streams(console: Console, folder: Path, code: Path, quick: bool) -> No
             f"| {found['peak_mb']:,.0f} | {found['pairs_per_s']:,.0f} |"
         )
 
-    for pairs in shard_streams.ON_DISK[1 : 2 if quick else None]:
-        line("disk", pairs, shard_streams.write_links(folder, shard, pairs))
-    for pairs in shard_streams.AT_ADDRESS[: 1 if quick else None]:
-        with shard_streams.served(shard, pairs) as pool:
-            line("address", pairs, pool)
+    for shards in shard_streams.ON_DISK[: 1 if quick else None]:
+        line("disk", shards, shard_streams.write_links(folder, shard, shards, of_a_shard))
+    for shards in shard_streams.AT_ADDRESS[: 1 if quick else None]:
+        with shard_streams.served(shard, shards, of_a_shard) as pool:
+            line("address", shards, pool)
 
 
 def main() -> None:

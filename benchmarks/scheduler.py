@@ -46,7 +46,9 @@ class Bench:
     """One run at full size, or at one `shrink`-th of it, with its files in `folder`."""
 
     def __init__(self, folder: Path, table: Table, shrink: int, limit_s: float) -> None:
-        self.folder, self.table, self.shrink = folder, table, shrink
+        self.folder, self.table, self.shrink = folder / "places", table, shrink
+        # A catalog with the vocabulary, made once: every lab begins with a copy
+        self.words = folder / "words"
         self.array, self.limit_s = ARRAY // shrink, limit_s / shrink
         self.folders = 0
         self.stores = [tool for tool, module in STORES.items() if importlib.util.find_spec(module)]
@@ -64,18 +66,19 @@ class Bench:
         """Return a new folder."""
         self.folders += 1
         made = self.folder / f"{self.folders:03d}"
-        made.mkdir()
+        made.mkdir(parents=True)
         return made
 
     def clean(self) -> None:
         """Remove all of them."""
-        for made in self.folder.iterdir():
-            shutil.rmtree(made)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def lab(self, trials: int, in_flight: int, tasks: int = 5) -> Lab:
         """Return a new catalog with a fake Slurm."""
         place = self.place()
-        return Lab(place / "lab", Slurm(place / "slurm", self.array), trials, in_flight, tasks)
+        made = Lab(place / "lab", Slurm(place / "slurm", self.array), trials, in_flight, tasks)
+        made.begin(self.words)
+        return made
 
 
 def alternative(folder: Path, tool: str, *words: object, slurm: Slurm | None = None) -> Measured:
@@ -194,11 +197,13 @@ def _idle(bench: Bench, finished: int, running: int) -> tuple[Measured, Calls]:
     lab.slurm.state("RUNNING")
     lab.run("benchmarks.prepare", "running")
     quiet = partial(lab.sync, submitted=0, ended=0, rows=0, refused=0, running=running, pending=0)
-    quiet()
+    # The middle one of three, after one that is passed over; a rehearsal measures nothing
+    rehearsal = bench.shrink > 1
+    if not rehearsal:
+        quiet()
     lab.slurm.calls()
     found = []
-    # The middle one of three; a rehearsal measures nothing
-    for _ in range(1 if bench.shrink > 1 else 3):
+    for _ in range(1 if rehearsal else 3):
         found.append((quiet(), lab.slurm.calls()))
     shutil.rmtree(lab.folder)
     return sorted(found, key=lambda pair: pair[0].seconds)[len(found) // 2]
@@ -227,6 +232,7 @@ def _submit(bench: Bench, work: str, count: int, real: dict[str, str] | None = N
     lab = Lab(
         place / "lab", Slurm(place / "slurm", bench.array, real), count, count, site=partition
     )
+    lab.begin(bench.words)
     lab.declare(new=count)
     lab.slurm.calls()
     mine = lab.sync(submitted=count, running=count, pending=0)

@@ -18,9 +18,9 @@ from typing import Any
 
 SHARD_PAIRS = 10_000
 BATCH_PAIRS, LANES, BLOCK_SHARDS = 64, 8, 2
-# Pairs of a pool, where it lies on the disk and where at an address.
-ON_DISK = (10_000, 100_000, 1_000_000, 10_000_000)
-AT_ADDRESS = (10_000_000, 100_000_000, 1_000_000_000, 12_800_000_000)
+# Shards of a pool, where it lies on the disk and where at an address.
+ON_DISK = (10, 100, 1_000)
+AT_ADDRESS = (1_000, 10_000, 100_000, 1_280_000)
 MIXTURE = {"name": "m", "update_share": 1, "buffer_share": 0, "pretraining_share": 0}
 MIXTURE |= {"buffer_pairs": None}
 # Batches by which a pace is measured.
@@ -36,24 +36,23 @@ def row(location: str) -> dict[str, Any]:
     return words | {"location": location, "params": params}
 
 
-def write_links(folder: Path, shard: Path, pairs: int) -> dict[str, Any]:
-    """Create a pool of `pairs` pairs on the disk, and return its row."""
-    place = folder / f"links-{pairs}"
+def write_links(folder: Path, shard: Path, count: int, shard_pairs: int) -> dict[str, Any]:
+    """Create a pool of `count` shards on the disk, and return its row."""
+    place = folder / f"links-{count}"
     place.mkdir()
     sizes = {}
-    for number in range(pairs // SHARD_PAIRS):
+    for number in range(count):
         name = f"{number:07}.tar"
         (place / name).symlink_to(shard)
-        sizes[name] = SHARD_PAIRS
+        sizes[name] = shard_pairs
     (place / "sizes.json").write_text(json.dumps(sizes))
     return row(str(place))
 
 
 @contextmanager
-def served(shard: Path, pairs: int) -> Iterator[dict[str, Any]]:
-    """Serve a pool of `pairs` pairs at an address, and yield its row."""
-    count = pairs // SHARD_PAIRS
-    listed = json.dumps({f"{number:07}.tar": SHARD_PAIRS for number in range(count)}).encode()
+def served(shard: Path, count: int, shard_pairs: int) -> Iterator[dict[str, Any]]:
+    """Serve a pool of `count` shards at an address, and yield its row."""
+    listed = json.dumps({f"{number:07}.tar": shard_pairs for number in range(count)}).encode()
     content = shard.read_bytes()
 
     class Answers(BaseHTTPRequestHandler):
@@ -89,7 +88,7 @@ def measure(folder: Path, pool: dict[str, Any], memory_mb: Any, forget_peak: Any
         return Loader(mixture)
 
     # What is imported on first use is no table of pairs
-    opened(row(str(folder / "links-10000"))).draw()
+    opened(row(str(folder / "links-1"))).draw()
     held, began, work = forget_peak(), time.perf_counter(), time.process_time()
     reader = opened(pool)
     found = {"list_s": time.perf_counter() - began, "list_mb": memory_mb("VmRSS") - held}

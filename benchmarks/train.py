@@ -61,6 +61,12 @@ TINY = {
     "vision_cfg": {"image_size": 64, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
+# A rehearsal's, which has a layer a tower
+SMALLER: dict[str, Any] = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
 MIXTURE = {
     "name": "m", "update_share": 1.0, "buffer_share": 0.0, "pretraining_share": 0.0, "buffer_pairs": None, "selection": "none",
     "selection_params": {},
@@ -305,7 +311,8 @@ def compare(
     image_px = size[0] if isinstance(size, tuple) else size
     ceiling, flops = ceiling_gflops(backbone.device, precision), profile(spec)["train"][0]
     with tempfile.TemporaryDirectory() as place:
-        files = Files(Path(place), max(2 * pairs, 256), image_px, backbone)
+        # A rehearsal has few pairs, and needs few files
+        files = Files(Path(place), max(2 * pairs, min(4 * pairs, 256)), image_px, backbone)
         for source in sources:
             own, theirs = (
                 (files.pairs, files.listed) if source == "files" else files.in_memory(backbone)
@@ -415,6 +422,8 @@ def main() -> None:
     wanted = (
         [("ViT-B-32", "ViT-B-32", 512), ("ViT-B-16", "ViT-B-16", 512)]
         if gpu
+        else [("tiny", json.dumps(SMALLER), 8)]
+        if given.quick
         else [("tiny", json.dumps(TINY), 64)]
     )
     for name, architecture, pairs in wanted:

@@ -4,6 +4,7 @@ It is a folder with a catalog, a site.toml and a Slurm to submit to.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 from benchmarks.measuring import BenchmarkError, Measured, Slurm, python, run
@@ -16,8 +17,8 @@ NUMBERS = ("submitted", "ended", "rows", "refused", "running", "pending")
 
 
 class Lab:
-    """A catalog with the vocabulary, and a grid of `trials` trials (cut into `tasks`) to declare. At most `in_flight` are
-    submitted; `site` are more lines of site.toml."""
+    """A grid of `trials` trials (cut into `tasks`) to declare in a catalog, which `begin` makes. At most
+    `in_flight` are submitted; `site` are more lines of site.toml."""
 
     def __init__(
         self,
@@ -33,7 +34,15 @@ class Lab:
         limits = f"max_in_flight = {in_flight}\ntime_limit_minutes = 60\ngpus_per_trial = 0"
         (folder / "site.toml").write_text(f'backend = "slurm"\n{limits}\n{site}\n')
         (folder / "grid.sql").write_text(grid(trials, tasks))
-        self.run("schema")
+
+    def begin(self, words: Path) -> None:
+        """Put a catalog with the vocabulary there: `words` is one, which the first call makes."""
+        made = self.folder / "lab"
+        if words.exists():
+            shutil.copytree(words, made, symlinks=True)
+        else:
+            self.run("schema")
+            shutil.copytree(made, words, symlinks=True)
 
     def run(self, *words: object) -> Measured:
         """Run one of Weir's commands, or a module of this folder."""

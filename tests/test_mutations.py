@@ -258,4 +258,5 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(folder)}
+    # Each change runs pytest anew, and plugins take most of its start
+    return os.environ | {"PYTHONPATH": str(folder), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -10,6 +10,8 @@ from docpages.markdown import DOCS
 from queries.__main__ import main as queries
 from runner.sync import main as sync
 from schema.__main__ import main as schema
+from schema.site import Site
+from tests.template import fresh
 
 GRID = """
 INSERT INTO method (name, note) VALUES ('mine', 'of this test');
@@ -35,13 +37,17 @@ def documented(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 @pytest.fixture
 def declared(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """A catalog with one trial of the vocabulary, and what `schema --json` says of making it."""
+    """A catalog with one trial of the vocabulary, and what `schema --json` says of adding it."""
+    fresh(Site.load(folder).catalog, "words")
     (folder / "grid.sql").write_text(GRID)
     assert schema(["grid.sql", "--json"]) == 0
     return documented(capsys)
 
 
-def test_schema(declared: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_schema(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "grid.sql").write_text(GRID)
+    assert schema(["grid.sql", "--json"]) == 0
+    declared = documented(capsys)
     rows = [row for row in declared["rows"] if row["file"] == "grid.sql"]
     assert {"file": "grid.sql", "table": "trial", "new": 1, "there": 0} in rows
     assert declared["change"] and declared["catalog"].endswith(".duckdb")

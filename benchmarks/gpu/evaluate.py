@@ -14,8 +14,7 @@ TEMPLATES = 7
 
 def run(size: Size) -> Answer:
     """Measure zero-shot classification; images are in memory, as decoding is measured apart."""
-    architecture = "ViT-S-32-alt" if size.rehearsal else "ViT-B-32"
-    backbone = backbones.build(architecture, 0, size.device)
+    backbone = backbones.build(size.architecture("ViT-B-32"), 0, size.device)
     count, classes = size.of(50_000, 4), size.of(1_000, 3)
     few = np.random.default_rng(0).integers(0, 256, (min(count, 500), 3, 224, 224), np.uint8)
     images = few[np.arange(count) % len(few)]

@@ -78,7 +78,7 @@ def run(size: Size) -> Answer:
 
 def _losses(name: str, precision: str, size: Size) -> list[float]:
     """Return the loss of each step."""
-    spec = spec_of("ViT-S-32-alt", size.of(64, 4), precision, SENTENCES[name])
+    spec = spec_of(size.architecture("ViT-S-32-alt"), size.of(64, 4), precision, SENTENCES[name])
     backbone = backbones.build(spec.backbone["architecture"], 0, size.device)
     initial = {key: tensor.cpu().clone() for key, tensor in backbone.model.state_dict().items()}
     task = Task(1, size.of(STEPS, 2), initial)

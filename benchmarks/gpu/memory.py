@@ -34,7 +34,7 @@ class OnDevice(BlankBatches):
 def run(size: Size) -> Answer:
     """Measure a few steps of each method."""
     devices.settle()
-    architecture = "ViT-B-32" if not size.rehearsal else "ViT-S-32-alt"
+    architecture = size.architecture("ViT-B-32")
     names = list(METHODS)[: size.of(len(METHODS), 2)]
     rows: list[Row] = []
     for name in names:

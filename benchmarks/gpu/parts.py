@@ -1,10 +1,24 @@
 """The parts of `make gpu`, most important first, with the types of their input and outcome."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+
+# The model of a rehearsal: a few layers of CLIP, with its tokenizer and pictures of its size
+SMALL: dict[str, Any] = {
+    "embed_dim": 16,
+    "vision_cfg": {
+        "image_size": 224,
+        "patch_size": 56,
+        "width": 32,
+        "layers": 2,
+        "head_width": 16,
+    },
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
 
 # A row of a part's table
 Row = dict[str, Any]
@@ -46,6 +60,10 @@ class Size:
     def of(self, full: int, small: int) -> int:
         """Return a number for this size."""
         return small if self.rehearsal else full
+
+    def architecture(self, full: str) -> str:
+        """Return an architecture for this size: the named one, or that of a rehearsal."""
+        return json.dumps(SMALL) if self.rehearsal else full
 
 
 @dataclass(frozen=True, kw_only=True)

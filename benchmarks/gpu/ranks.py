@@ -68,8 +68,7 @@ def _one_of_two(rank: int, folder: str, kind: str, size: Size) -> None:
 def _losses(size: Size, place: str) -> list[float]:
     """Return the loss of each step."""
     devices.settle()
-    architecture = "ViT-S-32-alt" if size.rehearsal else "ViT-B-32"
-    spec = spec_of(architecture, size.of(64, 4), "fp32", {})
+    spec = spec_of(size.architecture("ViT-B-32"), size.of(64, 4), "fp32", {})
     backbone = backbones.build(spec.backbone["architecture"], 0, place)
     initial = {name: tensor.cpu().clone() for name, tensor in backbone.model.state_dict().items()}
     task = Task(1, STEPS, initial)

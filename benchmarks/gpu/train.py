@@ -10,7 +10,7 @@ import os
 import torch
 
 from benchmarks.gpu.parts import Answer, Row, Size
-from benchmarks.train import TINY, compare
+from benchmarks.train import SMALLER, compare
 
 # Published peaks of dense bfloat16 products, by a word in the name of a GPU, in GFLOPs per second
 PEAKS_GFLOPS = {"H200": 989_500.0, "H100": 989_500.0, "A100": 312_000.0}
@@ -28,7 +28,7 @@ MODES = ["both"]
 def run(size: Size) -> Answer:
     """Measure the loops; kernels of towers are made for the batches of 512 alone."""
     if size.rehearsal:
-        rows = compare("tiny", json.dumps(TINY), 8, "fp32", 2, 0, [], ("memory",))
+        rows = compare("tiny", json.dumps(SMALLER), 8, "fp32", 2, 0, [], ("memory",))
         return Answer(rows=rows)
     workers = max(1, (os.cpu_count() or 2) - 2)
     rows = []

@@ -11,6 +11,7 @@ from tests.accelerator.trials import (
     differing,
     learn,
     learned,
+    learned_on_the_cpu,
     on_device,
     spec,
     spec_with,
@@ -35,8 +36,7 @@ def check_resumed(folder: Path, definition: Spec, *places: str) -> None:
             learn(folder / DEVICE_HALF, definition, 2)
     if CPU_HALF in places:
         learn(folder / CPU_HALF, definition, 2)
-    learn(folder / "whole", definition)
-    whole = learned(folder / "whole")
+    whole = learned_on_the_cpu(definition)
     for place in places:
         assert len(list((folder / place / "000001").iterdir())) == 2
         assert differing(learned(folder / place), whole) == [], place

@@ -3,10 +3,11 @@
 import json
 import mmap
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.accelerator.imaginary import DEVICE, NAME
 from tests.accelerator.precision import on_the_cpu_too
 from tests.accelerator.registration import REGISTRATION, pinned
 from tests.accelerator.watching import Watch
+from tests.once import once
 from tests.processes import attempt
 from tests.runner.test_trial import spec_of
 from tests.tiny_clip import PARAMS, names, whole
@@ -212,6 +214,17 @@ def learned(runs: Path) -> Learned:
         for name, tensor in load_file(run.path / entry.file).items():
             weights[f"{role} {name}"] = tensor
     return Learned(losses=losses, values=values, weights=weights)
+
+
+def learned_on_the_cpu(definition: Spec) -> Learned:
+    """Return what a trial comes to that is learned on the CPU alone, once for all tests."""
+    return once(f"on the CPU {definition.to_json()}", partial(_learned_on_the_cpu, definition))
+
+
+def _learned_on_the_cpu(definition: Spec) -> Learned:
+    with tempfile.TemporaryDirectory() as folder:
+        learn(Path(folder), definition)
+        return learned(Path(folder))
 
 
 def differing(one: Learned, other: Learned) -> list[str]:

@@ -18,5 +18,5 @@ def test_random_kills(tmp_path: Path) -> None:
     require_slurm()
     for name in ("chaos", "quiet"):
         (tmp_path / name).mkdir()
-    chaos = run(kills=15, seed=3, trials=6, pause_s=1.0, folder=tmp_path)
-    assert chaos.killed.total() == 15
+    chaos = run(kills=10, seed=3, trials=6, pause_s=1.0, folder=tmp_path)
+    assert chaos.killed.total() == 10

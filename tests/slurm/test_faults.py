@@ -37,6 +37,8 @@ STEPS = (
     240
 )
 LONG = 10_000_000
+# A job imports what it needs for seconds, so both trials share one where the job is not the point
+ONE_JOB = ON_SLURM + "trials_per_job = 2\n"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def test_sync_is_killed(
     cluster: Cluster, folder: Path, expected: Rows, points: tuple[str, ...]
 ) -> None:
     """F1-F5: kill -9 at every named step of its way, the next sync goes on from there (I2, I3, I8)."""
-    site = declare(folder, ON_SLURM)
+    site = declare(folder, ONE_JOB)
     for point in points:
         dies_at(site, point)
     settle(site)
@@ -135,7 +137,7 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
     """F15: no answer is no news; results are ingested, nothing is given up, sync says degraded (I7,
     I16).
     """
-    site = declare(folder, ON_SLURM)
+    site = declare(folder, ONE_JOB)
     one_pass(site)
     assert eventually(lambda: ended(site) == 2)
     tell(site, "INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed) "
@@ -161,7 +163,7 @@ def test_the_controller_is_down(cluster: Cluster, folder: Path, expected: Rows) 
 
 def test_accounting_is_down(cluster: Cluster, folder: Path, expected: Rows) -> None:
     """F16: a job that left the queue while sacct does not answer is not given up (I7)."""
-    site = declare(folder, ON_SLURM)
+    site = declare(folder, ONE_JOB)
     with crashing("step:3"):
         one_pass(site)
     cluster.kill("slurmdbd")
@@ -356,12 +358,12 @@ def test_sbatch_refuses_until_site_toml_is_mended(
     """A partition that does not exist: nothing is lost, the words are shown, and no attempt is used
     up by waiting.
     """
-    site = declare(folder, ON_SLURM + '[slurm]\npartition = "gpu"\n')
+    site = declare(folder, ONE_JOB + '[slurm]\npartition = "gpu"\n')
     for _ in range(3):
         report = one_pass(site)
         assert any("Invalid partition name specified" in message for _, message in report.problems)
     assert ask(site, "SELECT count(*) FROM attempt") == [(2,)]
-    (folder / "site.toml").write_text(ON_SLURM + '[slurm]\npartition = "main"\n')
+    (folder / "site.toml").write_text(ONE_JOB + '[slurm]\npartition = "main"\n')
     settle(site)
     done_once(site, expected)
 

@@ -27,6 +27,6 @@ def test_a_search_that_is_killed_at_random_ends_as_an_undisturbed_one(
     make_cluster(nodes=2, cpus=2, gpus=0, extra="SlurmdTimeout=10")
     text = ON_SLURM.replace("patience_s = 2", "patience_s = 5") + "trials_per_job = 3\n" + RETRIES
     kills = Kills(site=declare_search(tmp_path / "killed", text), dice=random.Random(7))
-    killed_search(kills, each=5, pause_s=2.0)
+    killed_search(kills, each=3, pause_s=2.0)
     assert kills.killed["sync"] > 1 and kills.killed["worker"] > 1, kills.killed
     same_search(kills.site, quiet)

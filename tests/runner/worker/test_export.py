@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,29 @@ from schema.__main__ import ROWS
 from schema.spec import Spec
 from streams.pictures import pixels
 
+# A process that has nothing of Weir: it runs each script in a fork of its own, after the imports at
+# the script's beginning, which so are paid once
+LOADERS = """
+import json, os, sys, traceback
+for line in sys.stdin:
+    script, arguments, log = json.loads(line)
+    lines = script.splitlines()
+    exec("\\n".join(line for line in lines if line.startswith(("import ", "from "))), {})
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            sys.argv[1:] = arguments
+            exec(script, {})
+            code = 0
+        except BaseException:
+            with open(log, "w") as file:
+                traceback.print_exc(file=file)
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+SIGLIP_TOWER = "vit_base_patch16_siglip_224"
 WORDS = ["a", "blue", "circle", "of", "photo", "red", "square", "zim"]
 PLAIN: dict[str, Any] = {
     "embed_dim": 24,
@@ -115,11 +140,24 @@ numpy.savez(out, images=answer.image_embeds.numpy(), texts=answer.text_embeds.nu
 
 
 def siglip_architecture() -> dict[str, Any]:
-    """That of ViT-B-16-SigLIP with few layers of text, and words that are here."""
+    """That of ViT-B-16-SigLIP with a small tower of texts (`small_tower`), and words that are here."""
     config = open_clip.get_model_config("ViT-B-16-SigLIP")
+    assert config["vision_cfg"]["timm_model_name"] == SIGLIP_TOWER
     del config["text_cfg"]["hf_tokenizer_name"], config["text_cfg"]["tokenizer_kwargs"]
-    config["text_cfg"] |= {"context_length": 8, "layers": 2, "vocab_size": len(WORDS) + 4}
-    return config | {"words": WORDS}
+    config["text_cfg"] |= {"context_length": 8, "vocab_size": len(WORDS) + 4}
+    config["text_cfg"] |= {"width": 64, "heads": 2, "layers": 2}
+    return config | {"embed_dim": 64, "words": WORDS}
+
+
+@pytest.fixture
+def small_tower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """timm's image tower of ViT-B-16-SigLIP, with two layers and a width of 64."""
+    # Imported here, as few tests need it
+    from timm.models import _registry
+
+    entrypoints = _registry._model_entrypoints
+    small = partial(entrypoints[SIGLIP_TOWER], embed_dim=64, depth=2, num_heads=2)
+    monkeypatch.setitem(entrypoints, SIGLIP_TOWER, small)
 
 
 def default_architecture() -> dict[str, Any]:
@@ -172,13 +210,33 @@ def picture(tmp_path: Path, px: tuple[int, int]) -> Path:
     return path
 
 
-def in_another_process(script: str, folder: str, image: Path, out: Path) -> dict[str, np.ndarray]:
-    """Run a script that has nothing of Weir, and return the embeddings that it writes."""
-    command = [sys.executable, "-c", script, folder, str(image), str(out), *TEXTS]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(out.parent), "HF_HUB_OFFLINE": "1",
+Loaders = subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def loaders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaders]:
+    """The process that loads exported models."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "HF_HUB_OFFLINE": "1",
                    "OMP_NUM_THREADS": "1"}  # fmt: skip
-    done = subprocess.run(command, env=environment, cwd=out.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    command = [sys.executable, "-c", LOADERS]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=home, **pipes) as process:  # type: ignore[call-overload]
+        yield process
+        # It ends with its input
+        process.stdin.close()
+
+
+def in_another_process(
+    loaders: Loaders, script: str, folder: str, image: Path, out: Path
+) -> dict[str, np.ndarray]:
+    """Run a script in a process that has nothing of Weir, and return the embeddings that it writes."""
+    assert loaders.stdin is not None and loaders.stdout is not None
+    log = out.with_suffix(".log")
+    request = [script, [folder, str(image), str(out), *TEXTS], str(log)]
+    print(json.dumps(request), file=loaders.stdin, flush=True)
+    code = loaders.stdout.readline().strip()
+    assert code == "0", log.read_text()[-2000:] if log.exists() else f"exit code {code}"
     with np.load(out) as answer:
         return dict(answer)
 
@@ -211,14 +269,16 @@ OTHERS = [pytest.param(case, marks=pytest.mark.slow) for case in CASES if case !
 
 
 @pytest.mark.parametrize("case", ["default", *OTHERS])
-def test_open_clip_loads_it_with_equal_embeddings(case: str, tmp_path: Path) -> None:
+def test_open_clip_loads_it_with_equal_embeddings(
+    case: str, loaders: Loaders, tmp_path: Path
+) -> None:
     config, more = CASES[case]
     spec = spec_of(config, **more)
     weights = deployed(spec, tmp_path)
     export = export_of(spec, tmp_path, weights)
     write(export)
     image = picture(tmp_path, (150, 120))
-    theirs = in_another_process(OPEN_CLIP, export.folder, image, tmp_path / "out.npz")
+    theirs = in_another_process(loaders, OPEN_CLIP, export.folder, image, tmp_path / "out.npz")
     expected = ours(of_trial(spec, weights), image)
     for kind in ("images", "texts"):
         np.testing.assert_allclose(theirs[kind], expected[kind], rtol=0, atol=1e-6)
@@ -226,7 +286,9 @@ def test_open_clip_loads_it_with_equal_embeddings(case: str, tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["words", "byte pairs"])
-def test_transformers_loads_it_with_equal_embeddings(case: str, tmp_path: Path) -> None:
+def test_transformers_loads_it_with_equal_embeddings(
+    case: str, loaders: Loaders, tmp_path: Path
+) -> None:
     """The picture has the model's size: transformers resizes by torchvision, open_clip by Pillow."""
     config, more = CASES[case]
     spec = spec_of(config, **more)
@@ -234,7 +296,7 @@ def test_transformers_loads_it_with_equal_embeddings(case: str, tmp_path: Path) 
     export = export_of(spec, tmp_path, weights)
     assert write(export) == ["open_clip", "transformers"]
     image = picture(tmp_path, (32, 32))
-    theirs = in_another_process(TRANSFORMERS, export.folder, image, tmp_path / "out.npz")
+    theirs = in_another_process(loaders, TRANSFORMERS, export.folder, image, tmp_path / "out.npz")
     expected = ours(of_trial(spec, weights), image)
     for kind in ("images", "texts"):
         np.testing.assert_allclose(theirs[kind], expected[kind], rtol=0, atol=1e-6)
@@ -243,7 +305,7 @@ def test_transformers_loads_it_with_equal_embeddings(case: str, tmp_path: Path) 
 @pytest.mark.slow
 @pytest.mark.parametrize("act", [None, {"approximate": "tanh"}])
 def test_a_siglip_is_loaded_by_transformers_with_equal_embeddings(
-    act: dict[str, str] | None, tmp_path: Path
+    act: dict[str, str] | None, loaders: Loaders, small_tower: None, tmp_path: Path
 ) -> None:
     config = siglip_architecture()
     if act is not None:
@@ -253,7 +315,7 @@ def test_a_siglip_is_loaded_by_transformers_with_equal_embeddings(
     export = export_of(spec, tmp_path, weights)
     assert write(export) == ["open_clip", "transformers"]
     image = picture(tmp_path, (224, 224))
-    theirs = in_another_process(SIGLIP, export.folder, image, tmp_path / "out.npz")
+    theirs = in_another_process(loaders, SIGLIP, export.folder, image, tmp_path / "out.npz")
     backbone = of_trial(spec, weights)
     expected = ours(backbone, image)
     for kind in ("images", "texts"):
@@ -307,7 +369,7 @@ def low_rank(spec: Spec, folder: Path, names: str, tasks: int = 3) -> Path:
 
 # peft asks transformers for a property by its older name
 @pytest.mark.slow
-def test_what_a_lora_learned_is_an_adapter_of_peft(tmp_path: Path) -> None:
+def test_what_a_lora_learned_is_an_adapter_of_peft(loaders: Loaders, tmp_path: Path) -> None:
     spec = replace(spec_of(PLAIN), method={"tuning": "lora"})
     weights = low_rank(spec, tmp_path, r"attn\.in_proj_weight|mlp\.c_proj\.weight")
     export = export_of(spec, tmp_path, weights)
@@ -322,7 +384,7 @@ def test_what_a_lora_learned_is_an_adapter_of_peft(tmp_path: Path) -> None:
     ]
     assert not (folder / "base" / "adapter").exists()
     image = picture(tmp_path, (32, 32))
-    theirs = in_another_process(PEFT, export.folder, image, tmp_path / "out.npz")
+    theirs = in_another_process(loaders, PEFT, export.folder, image, tmp_path / "out.npz")
     expected = ours(of_trial(spec, weights), image)
     for kind in ("images", "texts"):
         np.testing.assert_allclose(theirs[kind], expected[kind], rtol=0, atol=1e-6)
