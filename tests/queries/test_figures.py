@@ -366,6 +366,11 @@ def test_the_interval_is_named_for_what_it_is(published: None) -> None:
             r"--width is of a figure: --out FILE with \.pdf, \.svg, \.png",
         ),
         (["ranked", "--json", "--out", "t.csv"], "choose one of the two"),
+        (["ranked", "--sql", "measure=gm", "--json"], "--sql .* and --json .*; choose one of"),
+        (["--describe"], "--describe needs the NAME of a question"),
+        (["report", "d", "--json"], "--json is of a question, and report does not take it"),
+        (["mcp", "ranked"], "mcp takes no words, and not 'ranked'"),
+        (["ranked", "--json", "measure=gmm"], "measure is one of .*; not gmm"),
         (["todo", "--out", "t.pdf"], "no figure of todo: its answer has no rows"),
         (
             ["effect", "among=lroa"],
