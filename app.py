@@ -38,11 +38,13 @@ SIDEBAR = 210
 STYLE = """<style>
 [data-testid=stApp] {
   --soft: light-dark(#575d66, #b4bac4); --on-primary: light-dark(#ffffff, #0e1117);
+  --chosen: light-dark(#0b5e7d, #7cc7e3);
 }
 [data-testid=stMainBlockContainer] { padding-top: 3rem; }
 [data-testid=stCaptionContainer] { color: var(--soft); opacity: 1; }
 [data-testid=stCaptionContainer] * { color: var(--soft) !important; opacity: 1; }
 [data-testid=stMultiSelect] span[title], button[kind=primary] p { color: var(--on-primary); }
+[data-testid=stButtonGroup] :is([aria-checked=true], [data-selected]) p { color: var(--chosen); }
 [data-testid=stButtonGroup] [role=radiogroup] { flex-wrap: wrap; mask-image: none; }
 :has(> [data-testid=stMultiSelectTagsContainer]), [data-testid=stMultiSelectTagsContainer] {
   flex-wrap: wrap; mask-image: none; height: auto; max-height: none; overflow: visible;
