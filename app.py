@@ -57,6 +57,7 @@ STYLE = """<style>
     min-width: 100%;
   }
 }
+@media (max-width: 767px) { [data-testid=stMainBlockContainer] { padding-top: 4.25rem; } }
 @media (max-width: 640px) { [data-testid=stMain] h4 { font-size: 1.15rem; } }
 </style>"""
 # The address of a page, and its module.
