@@ -172,7 +172,7 @@ def check(key: str, options: Sequence[str], instead: str) -> None:
     """Show a warning if the address names something unknown; `instead` is shown in its place."""
     value = st.query_params.get(key)
     wrong, shown = st.session_state.get(_wrong(key), (None, None))
-    if wrong is not None and value == shown:
+    if wrong is not None and st.session_state.get(key, shown) == shown:
         value, instead = wrong, shown
     else:
         # Something else has been chosen since.
