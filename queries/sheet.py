@@ -5,14 +5,14 @@ words that all rows share are shown once, above; texts too long for a cell are s
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 from rich.cells import cell_len
 
-from queries.columns import halves, intervals, keys, ordered
+from queries.columns import NAMES, halves, intervals, keys, ordered
 from queries.numbers import NOTHING, writer
 from schema.questions import Question
 
@@ -61,7 +61,7 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
     ends, half = intervals(frame.columns), halves(frame.columns)
     inside = {name for pair in ends.values() for name in pair} | set(half.values())
     names = keys(question, frame.columns)
-    shared = _shared(frame, names)
+    shared = _shared(frame)
     long: dict[str, tuple[str | None, ...]] = {}
     columns = []
     # Empty columns come last, so that they are left out first.
@@ -71,8 +71,8 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
         column = frame[name]
         if name in inside or name in shared:
             continue
-        # A name identifies its row, so it stays in it at any length.
-        if is_long(column) and name not in names:
+        # A name identifies its row, so it stays in it at any length; a definition is no name.
+        if is_long(column) and (name not in names or column.str.starts_with("{").any()):
             long[name] = tuple(column)
             continue
         cells = [printable(text) for text in map(writer(column), column)]
@@ -123,16 +123,13 @@ def is_long(column: pl.Series) -> bool:
     return bool((column.str.len_chars() > LONG).any() or column.str.contains("\n").any())
 
 
-def _shared(frame: pl.DataFrame, names: Sequence[str]) -> dict[str, str]:
-    """Return text columns with the same value in all rows, with that value; none for one row.
-
-    `names` are the columns that identify a row.
-    """
+def _shared(frame: pl.DataFrame) -> dict[str, str]:
+    """Return text columns with the same value in all rows, with that value; none for one row."""
     shared: dict[str, str] = {}
     if len(frame) < 2:
         return shared
     for column in frame.select(pl.selectors.string()):
-        is_short = column.name in names or not is_long(column)
+        is_short = column.name in NAMES or not is_long(column)
         if column.n_unique() == 1 and column[0] and is_short:
             shared[column.name] = printable(str(column[0]))
     return shared
