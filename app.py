@@ -33,22 +33,33 @@ REFRESH_S = 5.0
 # Pixels of the menu
 SIDEBAR = 210
 # Streamlit's captions, and its white on the main colour of a dark page, have too little contrast.
+# The browser chooses by the theme of the page, so that a change of it changes them at once. What is
+# chosen from lists wraps where Streamlit would scroll it out of sight.
 STYLE = """<style>
-[data-testid=stMainBlockContainer] {{ padding-top: 3rem; }}
-[data-testid=stCaptionContainer] {{ color: {soft}; opacity: 1; }}
-[data-testid=stCaptionContainer] * {{ color: {soft} !important; opacity: 1; }}
-[data-testid=stMultiSelect] span[title], button[kind=primary] p {{ color: {on_primary}; }}
-[data-testid=stButtonGroup] [role=radiogroup] {{ flex-wrap: wrap; mask-image: none; }}
-@media (max-width: 1000px) {{
-  .st-key-beside > * > [data-testid=stHorizontalBlock] {{ flex-wrap: wrap; }}
-  .st-key-beside > * > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {{
+[data-testid=stApp] {
+  --soft: light-dark(#575d66, #b4bac4); --on-primary: light-dark(#ffffff, #0e1117);
+  --chosen: light-dark(#0b5e7d, #7cc7e3);
+}
+[data-testid=stMainBlockContainer] { padding-top: 3rem; }
+[data-testid=stCaptionContainer] { color: var(--soft); opacity: 1; }
+[data-testid=stCaptionContainer] * { color: var(--soft) !important; opacity: 1; }
+[data-testid=stMultiSelect] span[title], button[kind=primary] p { color: var(--on-primary); }
+[data-testid=stButtonGroup] :is([aria-checked=true], [data-selected]) p { color: var(--chosen); }
+[data-testid=stButtonGroup] [role=radiogroup] { flex-wrap: wrap; mask-image: none; }
+:has(> [data-testid=stMultiSelectTagsContainer]), [data-testid=stMultiSelectTagsContainer] {
+  flex-wrap: wrap; mask-image: none; height: auto; max-height: none; overflow: visible;
+  min-width: 0;
+}
+:has(> [data-testid=stMultiSelectTagsContainer]) { flex-wrap: nowrap; }
+@media (max-width: 1000px) {
+  .st-key-beside > * > [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
+  .st-key-beside > * > [data-testid=stHorizontalBlock] > [data-testid=stColumn] {
     min-width: 100%;
-  }}
-}}
-@media (max-width: 640px) {{ [data-testid=stMain] h4 {{ font-size: 1.15rem; }} }}
+  }
+}
+@media (max-width: 767px) { [data-testid=stMainBlockContainer] { padding-top: 4.25rem; } }
+@media (max-width: 640px) { [data-testid=stMain] h4 { font-size: 1.15rem; } }
 </style>"""
-LIGHT = {"soft": "#575d66", "on_primary": "#ffffff"}
-DARK = {"soft": "#b4bac4", "on_primary": "#0e1117"}
 # The address of a page, and its module.
 OURS = {
     "": answer,
@@ -69,7 +80,7 @@ def main() -> None:
     st.set_page_config(
         page_title="Weir", page_icon="🌊", layout="wide", initial_sidebar_state=SIDEBAR
     )
-    st.html(STYLE.format(**(DARK if showing.is_dark() else LIGHT)))
+    st.html(STYLE)
     snapshot = newest()
     pages = [page(each.page, path, each.TITLE, snapshot) for path, each in OURS.items()]
     for path, each in HIDDEN.items():
@@ -80,7 +91,7 @@ def main() -> None:
         pages.append(page(question.page, one.name, title, snapshot, one.name, hidden=True))
     chosen = st.navigation(pages)
     with st.sidebar:
-        watch(snapshot)
+        watch(snapshot, showing.is_dark())
     chosen.run()
 
 
@@ -103,12 +114,13 @@ def page(
 
 
 @st.fragment(run_every=REFRESH_S)
-def watch(seen: Snapshot | None) -> None:
+def watch(seen: Snapshot | None, was_dark: bool) -> None:
     """Show the age of the snapshot; a newer one runs the page again.
 
-    What was chosen stays, and so does the place to which the page was scrolled.
+    So does another theme, as figures are drawn in its colours. What was chosen stays, and so does
+    the place to which the page was scrolled.
     """
-    if newest() != seen:
+    if newest() != seen or showing.is_dark() != was_dark:
         st.rerun()
     text = "nothing published yet"
     if seen is not None:

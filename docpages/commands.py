@@ -124,7 +124,11 @@ def _handing_over() -> Iterator[None]:
     def hand_over(self: argparse.ArgumentParser, *_: object, **__: object) -> None:
         raise ParserSeen(self)
 
-    with mock.patch.object(argparse.ArgumentParser, "parse_args", hand_over):
+    command = argparse.ArgumentParser
+    with (
+        mock.patch.object(command, "parse_args", hand_over),
+        mock.patch.object(command, "parse_intermixed_args", hand_over),
+    ):
         yield
 
 

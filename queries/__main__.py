@@ -21,9 +21,10 @@ from rich.text import Text
 
 from queries import AskError, QuestionError, answer, by_topic, named, opened, programs
 from queries import questions as all_questions
-from queries.answers import FIGURES, WIDTH, Answer, check_writable, write
+from queries.answers import WIDTH, Answer, check_writable, write
 from queries.asking import Asked, allowed, asked_of, statement
 from queries.describe import described, wrapped
+from queries.options import check_options
 from queries.terminal import NARROWEST, ROWS_SHOWN, WHOLE, shown
 from schema.site import Site, SiteError
 
@@ -82,7 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     Return 0, or 2 when the question cannot be asked or answered (the message says why).
     """
-    options = parser().parse_args(arguments)
+    # Options may stand between the words, as in `ranked --json measure=a_ka`.
+    options = parser().parse_intermixed_args(arguments)
     try:
         run(options)
     except (AskError, QuestionError, SiteError, ValueError) as error:
@@ -109,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         AskError: options that do not go together, or as `answered`.
     """
-    _check_options(options)
+    check_options(options)
     if options.name == "report":
         reported(options.parameters)
     elif options.name == "export":
@@ -156,23 +158,6 @@ def reported(words: list[str]) -> None:
     with opened(current) as connection:
         size = report.write(connection, folder, words[1:], report.now(current))
     print(f"{folder / 'index.html'}: {size / 1e6:.1f} MB with its data")
-
-
-def _check_options(options: argparse.Namespace) -> None:
-    """Check that the options can be combined.
-
-    Raises:
-        AskError: they cannot; the message says which, and why.
-    """
-    if options.name is None:
-        needing = {"--out": options.out, "--sql": options.sql, "--describe": options.describe}
-        for option, value in needing.items():
-            if value:
-                raise AskError(f"{option} needs the NAME of a question")
-    if options.width is not None and (options.out is None or options.out.suffix not in FIGURES):
-        raise AskError(f"--width is of a figure: --out FILE with {', '.join(FIGURES)}")
-    if options.json and options.out is not None:
-        raise AskError("--json prints the answer and --out writes it; choose one of the two")
 
 
 def listed(width: int) -> Text:

@@ -6,12 +6,14 @@ indistinguishable from the best, where the answer judges that.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 import polars as pl
 
+from queries import escapes
 from queries.columns import heading
-from queries.sheet import Column, Sheet, sheet
+from queries.sheet import LONG, Column, Sheet, sheet
 from schema.questions import Question
 
 # A column that judges rows, the values that make a row bold, and the meaning of bold
@@ -32,24 +34,8 @@ INTERVALS = {
     "decide": "the interval of the look at which the answer is",
 }
 USUAL = "the 95 % t-interval over seeds"
-# LaTeX's special characters, with their escapes
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "−": "$-$",
-    "·": r"$\cdot$",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
+# The share of a line that columns of names too long for a cell may take, together and each
+WIDEST, WIDE = 0.6, 0.45
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +58,13 @@ def markdown(frame: pl.DataFrame, question: Question | None = None) -> str:
     lines = [f"**{paper.caption}**", ""]
     lines.append("| " + " | ".join(column.name for column in paper.columns) + " |")
     marks = ["--:" if column.number else ":--" for column in paper.columns]
+    writers = [escapes.markdown_cell] * len(paper.columns)
     lines.append("|" + "|".join(marks) + "|")
     for row in range(paper.rows):
-        cells = _cells(paper, row, _markdown_cell, "**{}**".format)
+        cells = _cells(paper, row, writers, "**{}**".format)
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", *(f"{note}  " for note in paper.notes)]
+    lines += ["", *(f"{escapes.markdown_cell(note)}  " for note in paper.notes)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _markdown_cell(text: str) -> str:
-    """Return a text as a cell of Markdown, whose signs and tags it must not be taken for."""
-    text = text.replace("<", "&lt;").replace("\n", "<br>")
-    for sign in "\\|*[":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def html(frame: pl.DataFrame, question: Question | None = None) -> str:
@@ -101,10 +80,11 @@ def html_table(frame: pl.DataFrame, question: Question | None = None) -> str:
 
 def _html_table(paper: Paper) -> str:
     head = "".join(f'<th scope="col">{escape(heading(one.name))}</th>' for one in paper.columns)
+    writers = [_html_cell] * len(paper.columns)
+    kinds = [_html_class(column) for column in paper.columns]
     body = []
     for row in range(paper.rows):
-        cells = _cells(paper, row, _html_cell, "<b>{}</b>".format)
-        kinds = [' class="number"' if column.number else "" for column in paper.columns]
+        cells = _cells(paper, row, writers, "<b>{}</b>".format)
         marked = [f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)]
         body.append(f"<tr>{''.join(marked)}</tr>")
     notes = "".join(f"<p>{escape(note)}</p>" for note in paper.notes)
@@ -118,7 +98,9 @@ HTML = """<!doctype html>
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #1a1a1a; background: #fff; }}
 table {{ border-collapse: collapse; }} caption {{ text-align: left; padding: 0 0 .6rem; }}
 th, td {{ padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }}
-td {{ white-space: pre-wrap; }} .number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+td {{ white-space: pre-wrap; }}
+.number {{ text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }}
+.long {{ overflow-wrap: anywhere; min-width: 16ch; }}
 thead {{ border-block: 1px solid #444; }} tbody {{ border-bottom: 1px solid #444; }}
 </style></head>
 <body>{table}</body></html>
@@ -133,52 +115,82 @@ TABLE = """<table>
 """
 
 
+def _html_class(column: Column) -> str:
+    """Return the attribute of a column's cells: numbers do not wrap, long names wrap anywhere."""
+    if column.number:
+        return ' class="number"'
+    return ' class="long"' if column.width > LONG else ""
+
+
 def _html_cell(text: str) -> str:
     return escape(text)
 
 
 def latex(frame: pl.DataFrame, question: Question | None = None) -> str:
-    """Return an answer as a LaTeX table for the package booktabs.
+    """Return an answer as a LaTeX table for the packages booktabs and, with long names, array.
 
     If the answer has means with intervals, the columns are these, the names and the number of
-    seeds; a comment in the file names the columns that were left out.
+    seeds; a comment in the file names the columns that were left out. A name too long for a cell is
+    broken into lines.
     """
     paper = _paper(frame, question, whole=False)
-    align = "".join("r" if column.number else "l" for column in paper.columns)
-    heads = [
-        "$n$" if column.name == "seeds" else _tex(heading(column.name)) for column in paper.columns
-    ]
-    lines = ["% \\usepackage{booktabs}"]
+    wide = [column.text and column.width > LONG for column in paper.columns]
+    packages = "array,booktabs" if any(wide) else "booktabs"
+    lines = [f"% \\usepackage{{{packages}}}"]
     if paper.omitted:
         lines.append(f"% Not in this table: {', '.join(paper.omitted)}")
-    lines += ["\\begin{table}", "  \\centering", f"  \\caption{{{_tex(paper.caption)}}}"]
-    lines += [f"  \\begin{{tabular}}{{{align}}}", "    \\toprule"]
+    lines += ["\\begin{table}", "  \\centering", f"  \\caption{{{escapes.prose(paper.caption)}}}"]
+    lines += [f"  \\begin{{tabular}}{{{_alignment(paper.columns, wide)}}}", "    \\toprule"]
+    heads = map(_latex_head, paper.columns)
     lines += [f"    {' & '.join(heads)} \\\\", "    \\midrule"]
+    writers = [partial(escapes.cell, wide=is_wide) for is_wide in wide]
     for row in range(paper.rows):
-        cells = _cells(paper, row, _tex, _tex_bold)
+        cells = _cells(paper, row, writers, _latex_bold)
         lines.append(f"    {' & '.join(cells)} \\\\")
     lines += ["    \\bottomrule", "  \\end{tabular}"]
     lines += ["  \\par\\smallskip\\footnotesize"]
-    lines += [f"  {_tex(note)}" for note in paper.notes]
+    lines += [f"  {escapes.prose(note)}" for note in paper.notes]
     lines += ["\\end{table}"]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    signs = escapes.beyond_latin(text)
+    if signs:
+        text = f"% For LuaLaTeX or XeLaTeX, with a font that has {signs}\n{text}"
+    return text
 
 
-def _tex_bold(text: str) -> str:
+def _alignment(columns: Sequence[Column], wide: Sequence[bool]) -> str:
+    """Return the specification of columns: those of long names are paragraphs of a set width."""
+    share = min(WIDE, WIDEST / max(sum(wide), 1))
+    kinds = []
+    for column, is_wide in zip(columns, wide, strict=True):
+        if is_wide:
+            kinds.append(f">{{\\raggedright\\arraybackslash}}p{{{share:.2f}\\linewidth}}")
+        else:
+            kinds.append("r" if column.number else "l")
+    return "".join(kinds)
+
+
+def _latex_head(column: Column) -> str:
+    return "$n$" if column.name == "seeds" else escapes.cell(heading(column.name))
+
+
+def _latex_bold(text: str) -> str:
     return f"\\textbf{{{text}}}"
 
 
-def _tex(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in " ".join(text.split()))
-
-
 def _cells(
-    paper: Paper, row: int, write: Callable[[str], str], embolden: Callable[[str], str]
+    paper: Paper,
+    row: int,
+    writers: Sequence[Callable[[str], str]],
+    embolden: Callable[[str], str],
 ) -> list[str]:
-    """Return the cells of a row; in a bold row the first name and the first value are bold."""
+    """Return the cells of a row, each by the writer of its column.
+
+    In a bold row the first name and the first value are bold.
+    """
     first = {_first(paper.columns, key=True), _first(paper.columns, key=False)}
     cells = []
-    for place, column in enumerate(paper.columns):
+    for place, (column, write) in enumerate(zip(paper.columns, writers, strict=True)):
         text = write(column.cells[row].strip())
         cells.append(embolden(text) if paper.bold[row] and place in first else text)
     return cells

@@ -34,6 +34,7 @@ caption { text-align: left; padding-bottom: .4rem; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
 th { border-block: 1px solid var(--line); } td { white-space: pre-wrap; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.long { overflow-wrap: anywhere; min-width: 16ch; }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; font-size: .85rem; }
 summary { cursor: pointer; color: var(--link); } nav li { margin: .1rem 0; }
 #console-state { white-space: pre-wrap; }

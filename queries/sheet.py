@@ -4,17 +4,22 @@ The terminal, Markdown, HTML and LaTeX show the same sheet. A value and its inte
 words that all rows share are shown once, above; texts too long for a cell are shown separately.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
+from rich.cells import cell_len
 
-from queries.columns import halves, intervals, keys, ordered
+from queries.columns import NAMES, halves, intervals, keys, ordered
 from queries.numbers import NOTHING, writer
 from schema.questions import Question
 
-# The most characters of a cell; longer texts are shown separately.
+# The most characters of a cell; longer texts are shown separately, but for names.
 LONG = 60
+# Characters that cannot be printed, but shape those around them: joiners of emoji and of letters
+JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +37,10 @@ class Column:
     # Whether its cells include an interval
     bounded: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
-        """Return the length of the longest cell, in characters."""
-        return max(map(len, self.cells), default=0)
+        """Return the width of the longest cell, in cells of a terminal (an emoji has two)."""
+        return max(map(cell_len, self.cells), default=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +71,11 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
         column = frame[name]
         if name in inside or name in shared:
             continue
-        if is_long(column):
+        # A name identifies its row, so it stays in it at any length; a definition is no name.
+        if is_long(column) and (name not in names or column.str.starts_with("{").any()):
             long[name] = tuple(column)
             continue
-        cells = list(map(writer(column), column))
+        cells = [printable(text) for text in map(writer(column), column)]
         if name in ends:
             cells = _bounded(cells, column, frame[ends[name][0]], frame[ends[name][1]])
         elif name in half:
@@ -86,6 +92,17 @@ def sheet(frame: pl.DataFrame, question: Question | None = None) -> Sheet:
             )
         )
     return Sheet(rows=len(frame), columns=tuple(columns), shared=shared, long=long)
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, without what would steer a terminal: `\x1b` for an escape."""
+    if text.isprintable():
+        return text
+    signs = []
+    for sign in text:
+        is_shown = sign.isprintable() or sign in JOINERS or unicodedata.category(sign) == "Zs"
+        signs.append(sign if is_shown else ascii(sign)[1:-1])
+    return "".join(signs)
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
@@ -112,8 +129,9 @@ def _shared(frame: pl.DataFrame) -> dict[str, str]:
     if len(frame) < 2:
         return shared
     for column in frame.select(pl.selectors.string()):
-        if column.n_unique() == 1 and column[0] and not is_long(column):
-            shared[column.name] = str(column[0])
+        is_short = column.name in NAMES or not is_long(column)
+        if column.n_unique() == 1 and column[0] and is_short:
+            shared[column.name] = printable(str(column[0]))
     return shared
 
 

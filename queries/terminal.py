@@ -1,20 +1,23 @@
 """Lay out an answer for a terminal of any width.
 
-No line is wider than the terminal, and no name is cut. To make a table fit, these steps are taken
-in order: names of columns are split at their underscores; texts move to separate lines below the
-row; words that change slowly move into a heading above the rows that share them; and the least
-important columns are left out and named in a line below the table.
+No line is wider than the terminal, and no name is cut. Widths are in cells, of which an emoji takes
+two. To make a table fit, these steps are taken in order: names of columns are split at their
+underscores; texts move to separate lines below the row; words that change slowly move into a
+heading above the rows that share them; and the least important columns are left out and named in a
+line below the table.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
+from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from queries.columns import NAMES
-from queries.sheet import Column, Sheet, sheet
+from queries.sheet import Column, Sheet, printable, sheet
 from schema.questions import Question
 
 ROWS_SHOWN = 200
@@ -25,8 +28,8 @@ NARROWEST = 40
 # Spaces between two columns, and the indent of lines below a row
 GAP = 2
 INDENT = 4
-# The part of a line reserved for values, beside the names of the row
-ROOM = 0.45
+# The part of a line reserved for values, beside the names of the row; and beside its method alone
+ROOM, LEAST_ROOM = 0.45, 0.25
 # A text column wider than this may move below its row.
 WIDE_TEXT = 16
 # The most lines shown of a long text that is not SQL, for few rows and for more
@@ -115,11 +118,14 @@ def _may_go(column: Column, table: Sequence[Column]) -> bool:
 
 
 def _headed(layout: Layout, width: int) -> Layout:
-    """Move slowly changing names above the rows, until there is room for values."""
+    """Move slowly changing names above the rows, until there is room for values.
+
+    The method moves last, and only if it leaves none.
+    """
     table, above = list(layout.table), list[Column]()
     order = [*reversed(NAMES[1:])]
     others = [column.name for column in table if column.key and column.name not in NAMES]
-    # Backbone, stream and budget move first; the method never moves.
+    # Backbone, stream and budget move first.
     for name in [*order[:3], *reversed(others), *order[3:]]:
         names = [column for column in table if column.key]
         if _width(names) <= width * (1 - ROOM):
@@ -129,6 +135,10 @@ def _headed(layout: Layout, width: int) -> Layout:
                 table.remove(column)
                 above.insert(0, column)
                 break
+    names = [column for column in table if column.key]
+    if len(names) < len(table) and _width(names) > width * (1 - LEAST_ROOM):
+        table = [column for column in table if not column.key]
+        above = [*names, *above]
     return replace(layout, table=tuple(table), above=tuple(above))
 
 
@@ -193,10 +203,11 @@ def _heads(table: Sequence[Column], width: int) -> tuple[list[int], list[str]]:
 
 
 def _aligned(text: str, column: Column, room: int) -> str:
+    padding = " " * (room - cell_len(text))
     # Cells with intervals are padded already, so that their values are aligned.
     if column.number and not column.bounded:
-        return text.rjust(room)
-    return text.ljust(room)
+        return padding + text
+    return text + padding
 
 
 def _row(table: Sequence[Column], widths: Sequence[int], row: int) -> str:
@@ -218,7 +229,7 @@ def _apart(page: Sheet, layout: Layout, row: int, width: int) -> Iterator[Text]:
         line = Text(" " * INDENT)
         line.append(f"{name}: ", "bold")
         # A short text is written beside its name, a longer one below it.
-        if len(lines) == 1 and INDENT + len(name) + 2 + len(lines[0]) <= width:
+        if len(lines) == 1 and INDENT + len(name) + 2 + cell_len(lines[0]) <= width:
             yield line.append(lines[0])
             continue
         yield Text(f"{' ' * INDENT}{name}:", "bold")
@@ -227,11 +238,15 @@ def _apart(page: Sheet, layout: Layout, row: int, width: int) -> Iterator[Text]:
 
 
 def _text_lines(name: str, text: str, width: int, most: int) -> list[str]:
-    """Return the lines of a long text: all of SQL, the last of a log, the first of others."""
+    """Return the lines of a long text: all of SQL and of a name, the last of a log.
+
+    Of other texts they are the first.
+    """
     lines = []
     for line in text.expandtabs(4).splitlines():
-        lines += _wrapped(line, width) or [""]
-    if text.rstrip().endswith(";") or len(lines) <= most:
+        lines += _wrapped(printable(line), width) or [""]
+    is_name = len(text.split()) == 1
+    if text.rstrip().endswith(";") or is_name or len(lines) <= most:
         return lines
     cut = len(lines) - most
     if name == "log_tail":
@@ -240,6 +255,15 @@ def _text_lines(name: str, text: str, width: int, most: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text, width, break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False
-    )
+    """Return a text as lines of at most so many cells; a longer word is broken."""
+    if text.isascii():
+        return textwrap.wrap(
+            text, width, break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False
+        )
+    lines = [""]
+    for word in re.findall(r"\s*\S+", text):
+        if cell_len(lines[-1] + word) <= width:
+            lines[-1] += word
+            continue
+        lines += chop_cells(word.lstrip(), width)
+    return list(filter(None, lines))

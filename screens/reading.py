@@ -283,6 +283,8 @@ def age(snapshot: Snapshot) -> str:
     minutes = minutes_old(snapshot)
     if minutes < 1:
         return "just now"
+    if minutes < 1.5:
+        return "a minute ago"
     if minutes < 120:
         return f"{minutes:.0f} minutes ago"
     if minutes < 48 * 60:

@@ -48,7 +48,8 @@ def begin(key: str, first: object, options: Sequence[object] = ()) -> None:
 
     Streamlit leaves a default out of the address, so widgets have none, and the first value is put
     there as if somebody had chosen it. A page that is opened from the menu starts with an empty
-    address, and keeps earlier choices.
+    address, and keeps earlier choices. Of a wrong value Streamlit would clear the address, so it is
+    remembered for the warning, and the page runs again with the first value.
     """
     there = key in st.query_params
     if there and (not options or key in st.session_state or st.query_params[key] in options):
@@ -57,8 +58,17 @@ def begin(key: str, first: object, options: Sequence[object] = ()) -> None:
     start = first
     if kept is not None and (not options or kept in options):
         start = kept
+    if there:
+        st.session_state[_wrong(key)] = (st.query_params[key], str(start))
     st.query_params[key] = str(start)
     st.session_state[key] = start
+    if there:
+        st.rerun()
+
+
+def _wrong(key: str) -> str:
+    """Return where a wrong value of the address is remembered, with what is shown instead."""
+    return f"{key} was asked for"
 
 
 def choose(
@@ -160,7 +170,14 @@ def number(label: str, key: str, first: int, least: int, most: int) -> int:
 
 def check(key: str, options: Sequence[str], instead: str) -> None:
     """Show a warning if the address names something unknown; `instead` is shown in its place."""
-    _warn(key, st.query_params.get(key), options, instead)
+    value = st.query_params.get(key)
+    wrong, shown = st.session_state.get(_wrong(key), (None, None))
+    if wrong is not None and st.session_state.get(key, shown) == shown:
+        value, instead = wrong, shown
+    else:
+        # Something else has been chosen since.
+        st.session_state.pop(_wrong(key), None)
+    _warn(key, value, options, instead)
 
 
 def _warn(key: str, value: str | None, options: Sequence[str], instead: str) -> None:

@@ -30,6 +30,8 @@ CHARACTER = 6.4
 LEGEND_COLUMNS = (6, 4, 3, 2, 1)
 # If the axes take less than this part of the width, names are split into two lines
 FEW = 0.3
+# How often the width of the axes is corrected for what lies beside them
+ROUNDS = 6
 # Pixels between names that are split into two lines
 TWO_LINES = 36
 _SIZE = re.compile(r'<svg([^>]*?) width="([\d.]+)" height="([\d.]+)"')
@@ -110,7 +112,7 @@ def _laid_out(
     """Return the SVG with legends of `columns` columns, the axes' width, and its own width."""
     axes = 0.5 * pixels
     text, wide = "", 0.0
-    for _ in range(3):
+    for _ in range(ROUNDS):
         drawn = vl_convert.vegalite_to_svg(_print_spec(spec, axes, pixels, columns, broken))
         size = _SIZE.search(drawn)
         assert size is not None

@@ -11,9 +11,29 @@ from pathlib import Path
 
 import pytest
 
+from docpages.kept import DEMO, METHODS
+from queries import ask
 from schema.site import Site
 from tests.browser import chromium
+from tests.browser.sites import Lab, published
 from tests.filled import Filled, varied
+from tests.screens.test_live import worker
+
+# The number of a trial that runs in labs, newer than their snapshots
+RUNNING = 999_999
+# The setting that the app shows first, of each lab
+LARGEST = {
+    "demo": {"backbone": "tiny_base", "stream": "world", "budget": "steps_250"},
+    "hundred": {"backbone": "tiny_base", "stream": "world", "budget": "steps_100"},
+}
+WRITTEN = """
+window.written = new Set();
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+  window.written.add(String(text));
+  return write.call(this, text, ...rest);
+};
+"""
 
 
 def require_browser() -> None:
@@ -47,6 +67,32 @@ def app(lab: Site) -> Iterator[str]:
     """The address of the app."""
     with chromium.served(lab.folder) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lab]]:
+    """The demo and the grid of a hundred methods, each served, with a trial that runs."""
+    require_browser()
+    with ExitStack() as stack:
+        served_labs = {}
+        for name, example in (("demo", DEMO), ("hundred", METHODS)):
+            folder = tmp_path_factory.mktemp(name)
+            site = published(folder, example)
+            worker(site.runs, RUNNING)
+            methods = ask("ranked", site.current, **LARGEST[name])["method"].unique().to_list()
+            methods.remove("untouched")
+            url = stack.enter_context(chromium.served(folder))
+            served_labs[name] = Lab(name=name, url=url, site=site, methods=tuple(methods))
+        yield served_labs
+
+
+@pytest.fixture(scope="module")
+def window(context: "chromium.BrowserContext") -> Iterator["chromium.Page"]:
+    """One page for a file, which keeps what is written on canvases, as tables are."""
+    page = context.new_page()
+    page.add_init_script(WRITTEN)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,22 @@
 """Sites whose snapshots are results that were really run: the demo, and the grid of methods."""
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from docpages.kept import Example
 from schema.site import Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """A site whose app is served."""
+
+    name: str
+    url: str
+    site: Site
+    # The methods of the setting that is shown first
+    methods: tuple[str, ...]
 
 
 def published(folder: Path, example: Example) -> Site:

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from queries.figures import (
     trade,
 )
 from schema.site import Site
+from tests.printed import fonts, size
 from tests.template import demo_catalog
 
 # Questions with a figure on the catalog of the demo, of every kind there is
@@ -79,25 +79,11 @@ def test_a_figure_is_as_wide_as_asked_for(demo: Any, name: str) -> None:
 def test_files_measured(demo: Any) -> None:
     chart = drawn(demo, "ranked")
     pdf = printing.pdf(chart, 3.25)
-    (box,) = re.findall(rb"/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]", pdf)
-    assert float(box[0]) == pytest.approx(3.25 * 72, abs=0.5)
+    assert size(pdf)[0] == pytest.approx(3.25 * 72, abs=0.5)
     assert fonts(pdf), "fonts are embedded"
     image = Image.open(io.BytesIO(printing.png(chart, 3.25)))
     assert abs(image.width - 3.25 * 300) <= 1
     assert image.info["dpi"][0] == pytest.approx(300, abs=0.5)
-
-
-def fonts(pdf: bytes) -> set[bytes]:
-    """The fonts whose files are in a PDF; each font that it names must have one."""
-    whole = pdf
-    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
-        try:
-            whole += zlib.decompress(stream)
-        except zlib.error:
-            continue
-    names = set(re.findall(rb"/FontName\s*/([^\s/]+)", whole))
-    assert whole.count(b"/FontFile") >= len(names)
-    return names
 
 
 def test_legends_are_whole_at_one_column(demo: Any) -> None:
@@ -366,6 +352,11 @@ def test_the_interval_is_named_for_what_it_is(published: None) -> None:
             r"--width is of a figure: --out FILE with \.pdf, \.svg, \.png",
         ),
         (["ranked", "--json", "--out", "t.csv"], "choose one of the two"),
+        (["ranked", "--sql", "measure=gm", "--json"], "--sql .* and --json .*; choose one of"),
+        (["--describe"], "--describe needs the NAME of a question"),
+        (["report", "d", "--json"], "--json is of a question, and report does not take it"),
+        (["mcp", "ranked"], "mcp takes no words, and not 'ranked'"),
+        (["ranked", "--json", "measure=gmm"], "measure is one of .*; not gmm"),
         (["todo", "--out", "t.pdf"], "no figure of todo: its answer has no rows"),
         (
             ["effect", "among=lroa"],

@@ -361,6 +361,16 @@ def test_a_wrong_value_is_said_in_words(full: reading.Snapshot) -> None:
     assert "a value has the wrong type" in opened("grid_cost", seeds="many").error[0].value
 
 
+def test_the_address_holds_what_is_shown_instead_of_a_wrong_value(full: reading.Snapshot) -> None:
+    """The warning stays until something else is chosen."""
+    at = opened("", budget="nonsense")
+    assert at.query_params["budget"] == "small"
+    sentence = "The address asks for budget 'nonsense', which this snapshot does not have."
+    assert f"{sentence} Shown instead: small." in texts(at.run())
+    at.selectbox(key="budget").set_value("large").run()
+    assert "nonsense" not in texts(at)
+
+
 def test_it_listens_on_this_machine_only() -> None:
     config = tomllib.loads((Path(APP).parent / ".streamlit" / "config.toml").read_text())
     assert config["server"]["address"] == "127.0.0.1"
