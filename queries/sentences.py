@@ -101,4 +101,5 @@ def missing(frame: pl.DataFrame) -> str:
     if holes.is_empty():
         counted = "1 setting is" if len(frame) == 1 else f"{len(frame)} settings are"
         return f"{counted} compared. No seed is missing."
-    return f"{len(holes)} of {len(frame)} rows wait for seeds."
+    verb = "waits" if len(holes) == 1 else "wait"
+    return f"{len(holes)} of {len(frame)} rows {verb} for seeds."

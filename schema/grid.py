@@ -12,6 +12,8 @@ from schema.checks.parts import PartError
 from schema.checks.rows import CHECKS
 
 SHOWN_CHARACTERS = 100
+# Endings of files that `--import` takes
+TABLES = (".csv", ".parquet")
 
 
 class GridError(ValueError):
@@ -65,10 +67,15 @@ def read(path: str, stdin: str | None = None) -> str:
     """Return the text of a grid file, or that of standard input for `-`.
 
     Raises:
-        GridError: the file does not exist, or is not text.
+        GridError: the file does not exist, is not text, or is a table of results.
     """
     if path == "-":
         return stdin or ""
+    if Path(path).suffix in TABLES:
+        raise GridError(
+            f"{path} is a table, and a grid is SQL. Results made elsewhere are taken in with "
+            f"python -m schema --import {path}; give --import once for each file"
+        )
     try:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:

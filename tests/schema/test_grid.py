@@ -139,6 +139,11 @@ def test_the_command(
     assert "Duplicate key" in capsys.readouterr().err
     assert main(["none.sql"]) == 2
     assert "none.sql: cannot be read" in capsys.readouterr().err
+    # As after `--import first.csv`, which takes one file
+    assert main(["second.csv"]) == 2
+    assert "taken in with python -m schema --import second.csv; give --import once for each" in (
+        capsys.readouterr().err
+    )
     monkeypatch.setattr("sys.stdin", io.StringIO("INSERT INTO suite (name) VALUES ('from a pipe')"))
     assert main(["-"]) == 0
     assert "-: suite 1 new" in capsys.readouterr().out

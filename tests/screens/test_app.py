@@ -75,7 +75,7 @@ def test_the_answer_in_one_sentence(full: reading.Snapshot) -> None:
     table = at.dataframe[0].value
     assert table["verdict"].to_list() == ["best", "too few seeds", "too few seeds", "untouched"]
     assert table["mean"].to_list()[1:] == pytest.approx([0.582, 0.562, 0.418], abs=1e-3)
-    assert "1 of 3 rows wait for seeds" in texts(at)
+    assert "1 of 3 rows waits for seeds" in texts(at)
 
 
 def test_filters_are_the_words_of_the_sentence(full: reading.Snapshot) -> None:
