@@ -145,6 +145,7 @@ def test_shared_code_waits_where_it_says_so_and_nowhere_else(tmp_path: Path) -> 
         "chosen": spec_with("selection", "learnability"),
         "fp16": spec_with("tuning", "full", "fp16"),
         "8 bits": spec(recipe={"optimizer": "adamw_8bit"}),
+        "turned": spec(recipe={"optimizer": "soap"}),
         "cached": cached,
         "projected": spec_with("tuning", "galore"),
     }
