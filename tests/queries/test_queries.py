@@ -10,12 +10,14 @@ import pytest
 from queries import AskError, QuestionError, SnapshotError, ask, fingerprint, questions
 from schema import questions as read
 from schema import views
-from tests.filled import PAPER, Filled, varied
+from tests.filled import DATASETS, PAPER, Filled, varied
 
 QUESTIONS = questions()
 NAMES = [question.name for question in QUESTIONS]
 ASKED = {
     "cheapest": "max_loss := 0.5",
+    "fallen_behind": "on_test := TRUE",
+    "rung_after": "on_test := TRUE",
     "halving": "study := 'first', rungs := 'small,large', on_test := TRUE",
     "sweep": "base := 'usual', lr_low := 1e-4, lr_high := 1e-2",
     "suggested": "base := 'usual', study := 'first', lr_low := 1e-4, lr_high := 1e-2, on_test := TRUE",
@@ -64,6 +66,13 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         "INSERT INTO stream (name, sequence, tasks, suite) VALUES ('world_validation', 'order', 2, 'five')"
     )
     made.done(PAPER, stream="world_validation")
+    # A search, of which one trial has fallen behind after its first task
+    made.done(PAPER, study="search", seed=7)
+    made.connection.execute("INSERT INTO recipe (name, lr, batch_pairs) VALUES ('steep', 1e-2, 16)")
+    behind = made.trial(study="search", seed=7, recipe="steep")
+    made.attempt(behind, 1, None)
+    for task in (0, 1):
+        made.results(behind, task, dict.fromkeys(DATASETS, 0.01))
     made.connection.execute(
         "INSERT INTO rule (name, query, most_trials) VALUES ('more', 'SELECT 1', 9)"
     )

@@ -85,8 +85,8 @@ def done(site: Site, statements: str, brought: list[int]) -> None:
 
 
 def found(site: Site, changed: bool = True) -> dict[str, str]:
-    """What a pass reports and keeps."""
-    report = Report()
+    """What a pass reports and keeps; `changed`: after somebody has written into the catalog."""
+    report = Report(touched=changed)
     with Catalog(site.catalog).open() as connection:
         audit(site, connection, report, changed)
         connection.execute("DELETE FROM problem")
