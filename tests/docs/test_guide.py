@@ -17,6 +17,24 @@ from queries import answer, named
 from queries.asking import asked_of
 
 PAGE = (DOCS / "guide.md").read_text()
+# Words that a row of a question is about
+KEYS = (
+    "backbone",
+    "stream",
+    "mixture",
+    "method",
+    "recipe",
+    "budget",
+    "seed",
+    "trial",
+    "task",
+    "phase",
+    "dataset",
+    "label_space",
+    "role",
+    "metric",
+    "way",
+)
 # Quantiles of Student's t at 0.975, from a table, for 1, 2, ... degrees of freedom
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201)
 
@@ -144,3 +162,33 @@ def test_every_family_is_on_the_page_and_the_files_are_small() -> None:
     assert all("{" + family.name + "}" in guide_text.TEXT for family in FAMILIES)
     assert not re.findall(r"\{\w[\w, ]*\}", PAGE)
     assert sum((GUIDE.folder / f"{table}.parquet").stat().st_size for table in KEPT) < 600_000
+
+
+@pytest.mark.parametrize("name", ["ranked", "comparison", "phases", "course", "lost"])
+@pytest.mark.parametrize("place", [1, 3, 10])
+def test_numbers_of_the_report_are_those_of_the_question(
+    kept: duckdb.DuckDBPyConnection, place: int, name: str
+) -> None:
+    """docs/reports/guide: the data of a setting, beside what the question answers today."""
+    reported = pl.read_parquet(DOCS / f"reports/guide/data/{place}-{name}.parquet")
+    setting = reported.select("backbone", "stream", "budget").row(0, named=True)
+    budget = {"budget": setting.pop("budget")}
+    # As parameters, and as values of columns
+    asked, where = {}, setting | budget
+    if name == "ranked":
+        asked, where = {"study": "guide", **setting, **budget}, {}
+    if name == "lost":
+        asked, where = setting, budget
+    today = answer(kept, named(name), asked, where=where)
+    keys = [column for column in KEYS if column in reported.columns]
+    both = reported.join(today, on=keys, how="left", suffix="_today", nulls_equal=True)
+    compared = 0
+    assert both.height == reported.height > 0
+    for column in reported.columns:
+        if reported[column].dtype != pl.Float64 or column in keys:
+            continue
+        for value, again in zip(both[column], both[f"{column}_today"], strict=True):
+            same = value is again is None or math.isclose(value, again, rel_tol=1e-9, abs_tol=1e-12)
+            assert same, (column, value, again)
+            compared += value is not None
+    assert compared
