@@ -15,15 +15,16 @@ that falls makes the last steps smaller without making them count for less.
 Memory: v and z, as much as the two moments of AdamW. FLOPs: those of AdamW.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, overload
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from methods.stepping import SteppingOptimizer
 
 
-class ScheduleFree(Optimizer):
+class ScheduleFree(SteppingOptimizer):
     """Schedule-Free AdamW. Between steps its parameters hold y, and after `settle` x."""
 
     def __init__(
@@ -46,23 +47,6 @@ class ScheduleFree(Optimizer):
             )
         defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps}
         super().__init__(parameters, defaults)
-
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Take one step of every parameter that has a gradient."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._take(parameter, parameter.grad, group)
-        return loss
 
     def _take(self, y: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """Take one step of a parameter."""

@@ -25,13 +25,14 @@ in all. A product and a QR of each side in every `every` steps, and an SVD in th
 task, are charged to no budget.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from methods.stepping import SteppingOptimizer
 
 # What is remembered of one parameter
 State = dict[str, Any]
@@ -49,7 +50,7 @@ class Bases:
     largest: int
 
 
-class Soap(Optimizer):
+class Soap(SteppingOptimizer):
     """SOAP. What it remembers of a matrix are matrices, under one name each."""
 
     def __init__(
@@ -75,23 +76,6 @@ class Soap(Optimizer):
         defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps}
         super().__init__(parameters, defaults)
         self.bases = bases
-
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Take one step of every parameter that has a gradient."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._take(parameter, parameter.grad, group)
-        return loss
 
     def _take(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         """Take one step of a parameter, and let its bases learn from the gradient after it."""

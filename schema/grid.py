@@ -10,10 +10,9 @@ from schema.catalog import transaction
 from schema.checks import measurement_rows, standing
 from schema.checks.parts import PartError
 from schema.checks.rows import CHECKS
+from schema.imports.rows import FORMATS
 
 SHOWN_CHARACTERS = 100
-# Endings of files that `--import` takes
-TABLES = (".csv", ".parquet")
 
 
 class GridError(ValueError):
@@ -71,7 +70,7 @@ def read(path: str, stdin: str | None = None) -> str:
     """
     if path == "-":
         return stdin or ""
-    if Path(path).suffix in TABLES:
+    if Path(path).suffix in FORMATS:
         raise GridError(
             f"{path} is a table, and a grid is SQL. Results made elsewhere are taken in with "
             f"python -m schema --import {path}; give --import once for each file"

@@ -1,10 +1,10 @@
 -- What did each trial come to, by one measure?
--- grain: one row per trial at the end of its stream
--- value: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio as in `trajectory`, after the last task. Every
+-- grain: one row per trial at the end of its stream, or after task `after_task`
+-- value: a_ka, a_zs, gm, d_ka, d_zs or zs_ratio as in `trajectory`, after that task. Every
 -- question that takes a measure begins here. resolution: what the test sets can tell apart in it
 -- (`resolution`), to first order. untouched: the value of the backbone as it was. gflops:
--- everything spent but evaluation.
-CREATE OR REPLACE MACRO at_end(measure VARCHAR := 'gm') AS TABLE
+-- everything spent until then but evaluation.
+CREATE OR REPLACE MACRO at_end(measure VARCHAR := 'gm', after_task INTEGER := NULL) AS TABLE
 SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe,
        trial.budget,
        trial.seed, summary.trial,
@@ -30,4 +30,4 @@ SELECT trial.study, trial.backbone, trial.stream, trial.mixture, trial.method, t
 FROM summary
 JOIN trial ON trial.id = summary.trial
 LEFT JOIN resolution ON resolution.stream = trial.stream
-WHERE summary.task = summary.tasks;
+WHERE summary.task = coalesce(after_task, summary.tasks);

@@ -14,16 +14,11 @@ tried AS (
     SELECT trial.id AS trial, trial.backbone, trial.stream, trial.mixture, trial.method,
            trial.budget, trial.recipe, trial.seed,
            stage.state IN ('pending', 'waiting', 'submitting', 'running') AS is_open,
-           CASE measure
-               WHEN 'a_ka' THEN summary.a_ka WHEN 'a_zs' THEN summary.a_zs
-               WHEN 'gm' THEN summary.gm WHEN 'd_ka' THEN summary.d_ka
-               WHEN 'd_zs' THEN summary.d_zs WHEN 'zs_ratio' THEN summary.zs_ratio
-               ELSE error('measure is one of a_ka, a_zs, gm, d_ka, d_zs, zs_ratio; not '
-                          || measure)
-           END AS value
+           reached.value
     FROM trial
     JOIN stage ON stage.trial = trial.id
-    LEFT JOIN summary ON summary.trial = trial.id AND summary.task = after_task
+    LEFT JOIN at_end(measure := measure, after_task := after_task) AS reached
+        ON reached.trial = trial.id
     WHERE trial.study = study AND trial.source IS NULL
       AND CASE WHEN keep > 0 AND keep <= 1 THEN TRUE
                ELSE error('keep is a share above 0 and at most 1, not ' || keep) END

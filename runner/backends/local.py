@@ -195,8 +195,8 @@ def _lock(path: Path) -> int | None:
 
 
 def _locked(path: Path) -> bool:
-    """Return whether a process holds the lock of an existing file."""
-    if not path.exists():
+    """Return whether a process holds the lock of a file; of none where there is no such file."""
+    if not path.is_file():
         return False
     handle = _lock(path)
     if handle is None:

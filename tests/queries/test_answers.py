@@ -41,7 +41,10 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
     "average_ranks": [{"stream": "line"}],
     "chosen_recipe": [{"measure": "a_ka", "validation": "reversed"}],
     "at_recipes": [{"recipes": "chosen", "validation": "reversed"}],
-    "at_end": [{"measure": measure} for measure in ("a_ka", "a_zs", "d_ka", "d_zs", "zs_ratio")],
+    "at_end": [
+        *({"measure": measure} for measure in ("a_ka", "a_zs", "d_ka", "d_zs", "zs_ratio")),
+        *({"after_task": task} for task in (0, 1)),
+    ],
     "merge_enough": [{"measure": "a_ka", "recipes": "chosen"}],
     "peft_or_full": [{"measure": "a_ka", "recipes": "chosen", "validation": "reversed"}],
     "ordering": [{"measure": "a_ka"}],

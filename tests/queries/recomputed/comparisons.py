@@ -40,10 +40,12 @@ def resolution(facts: Facts) -> list[Row]:
 
 
 @answers
-def at_end(facts: Facts, measure: str = "gm") -> list[Row]:
+def at_end(facts: Facts, measure: str = "gm", after_task: int | None = None) -> list[Row]:
     floors = {row["stream"]: row for row in resolution(facts)}
     found = []
-    for end in facts.ends:
+    for end in facts.path:
+        if end["task"] != (end["tasks"] if after_task is None else after_task):
+            continue
         first = facts.points.get((end["trial"], 0), {"a_ka": None, "a_zs": None})
         ka, zs = first["a_ka"], first["a_zs"]
         floor = floors[end["stream"]]
