@@ -1,13 +1,17 @@
 """From one INSERT INTO rule to an answer, unattended, on the local backend."""
 
+import os
 import random
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from runner.job import LOOK_S
 from schema import grid
 from schema.site import Site
-from tests.journey import LOCAL, ask
+from tests.journey import LOCAL, ask, crashing, one_pass, settle, stopped
 from tests.kills import Kills
 from tests.processes import command
 from tests.searching import (
@@ -28,6 +32,17 @@ INSERT INTO rule (name, query, most_trials) VALUES (
                             words := 'toy,toy,toy,toy,toy')$$,
     12
 );
+"""
+
+# Two recipes side by side, of which one goes on after the first of two tasks
+BEHIND = """
+INSERT INTO budget (name, unit, total) VALUES ('forty', 'steps', 40);
+INSERT INTO recipe BY NAME FROM sweep(base := 'toy', draws := 2, lr_low := 1e-5, lr_high := 1e-1);
+INSERT INTO trial (backbone, stream, mixture, method, recipe, budget, seed, study)
+SELECT 'toy', 'toy', 'toy', 'toy_ema', name, 'forty', 0, 'search'
+FROM recipe WHERE starts_with(name, 'toy_lr');
+INSERT INTO rule (name, query, most_trials)
+VALUES ('behind', $$SELECT * FROM fallen_behind(on_test := TRUE)$$, 2);
 """
 
 
@@ -58,6 +73,35 @@ def test_one_rule_and_one_command_lead_to_an_answer(folder: Path) -> None:
         site, "SELECT hypothesis, trials_before, said_first FROM hypotheses"
     )
     assert (hypothesis, before, first) == ("the average forgets less", 0, True)
+
+
+@pytest.mark.slow
+def test_what_has_fallen_behind_after_a_task_ends_and_the_best_goes_on(folder: Path) -> None:
+    """Both are met in their second task, before the rule has looked at what the first came to."""
+    (folder / "site.toml").write_text(f"{LOCAL}trials_at_once = 2\n")
+    site = Site.load(folder)
+    with fresh(site.catalog).open() as connection:
+        grid.apply(connection, AXES + toy_methods() + BEHIND, "behind.sql")
+    with crashing("step:25", by="SIGSTOP"):
+        one_pass(site)
+    workers = [stopped(site, trial) for trial in (1, 2)]
+    # One takes what the first task came to, and adds the wish; the next tells the worker
+    assert one_pass(site).by_rules
+    one_pass(site)
+    # Both jobs have looked, also on a busy machine
+    time.sleep(5 * LOOK_S)
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
+    settle(site)
+    rows = ask(
+        site,
+        "SELECT rank, goes_on, state, reason, last_task FROM rung_after(on_test := TRUE) "
+        "JOIN trial_state USING (trial) "
+        "JOIN (SELECT trial, max(task) AS last_task FROM result GROUP BY trial) USING (trial) "
+        "ORDER BY rank",
+    )
+    reason = "rule behind: recipe 2 of 2 by gm after task 1"
+    assert rows == [(1, True, "done", None, 2), (2, False, "withdrawn", reason, 1)]
 
 
 @pytest.mark.slow
