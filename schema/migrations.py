@@ -152,7 +152,7 @@ def prepared(catalog: Catalog, unchanged: bool = False) -> Iterator[duckdb.DuckD
     with catalog.open() as connection:
         current = version_of(connection) == MIGRATIONS[-1].version
         if current:
-            if not (unchanged and views.are_present(connection)):
+            if not (unchanged and views.are_current(connection)):
                 with transaction(connection):
                     views.refresh(connection)
             yield connection

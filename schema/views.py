@@ -29,7 +29,7 @@ class Installed:
     fingerprint: str | None
 
 
-def are_present(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
+def are_current(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> bool:
     """Return whether the catalog's views were made from the files of the folder.
 
     It is told by their fingerprint alone, in a thirtieth of the time of `refresh`: one that
@@ -39,10 +39,10 @@ def are_present(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) ->
         row = connection.execute(f"SELECT {FINGERPRINT}()").fetchone()
     except duckdb.CatalogException:
         return False
-    return row == (_present(folder),)
+    return row == (_made_of(folder),)
 
 
-def _present(folder: Path) -> str:
+def _made_of(folder: Path) -> str:
     """Return the fingerprint of the folder's files, and of the parts that they are told of."""
     return f"{fingerprint(folder)} {' '.join(parts.step_averages())}"
 
@@ -57,7 +57,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, folder: Path = FOLDER) -> boo
     Raises:
         QuestionError: as `install`; the catalog keeps its old views.
     """
-    present = _present(folder)
+    present = _made_of(folder)
     installed = _installed(connection)
     names = {path.stem for path, _ in texts(folder)}
     if installed.fingerprint == present and installed.views | installed.macros == names:
