@@ -68,7 +68,7 @@ def watch(current: Path, place: Backend, sync: Callable[[], Report]) -> int:
     files were damaged; 130 after Ctrl-C.
     """
     console = Console()
-    report, state = Report(), Snapshot()
+    report, state, known = Report(), Snapshot(), list[tuple[str, str]]()
     try:
         with Live(console=console, auto_refresh=False, transient=False) as live:
             while True:
@@ -79,8 +79,10 @@ def watch(current: Path, place: Backend, sync: Callable[[], Report]) -> int:
                     live.update(
                         picture(state, report, console.size.height - OTHER_LINES), refresh=True
                     )
-                elif report.changed:
-                    print(line(state, report), flush=True)
+                else:
+                    if report.changed:
+                        print(line(state, report), flush=True)
+                    known = _say_what_is_new(report.problems, known)
                 if not (report.running or report.pending or report.submitted):
                     break
                 # After a pass without news the pause is complete, as an end that no pass can record
@@ -99,9 +101,25 @@ def watch(current: Path, place: Backend, sync: Callable[[], Report]) -> int:
         print(line(state, report))
     for trial, word, reason in state.failed[:FAILURES_SHOWN]:
         print(f"trial {trial} {word}: {reason}", file=sys.stderr)
-    for subject, message in report.problems:
-        print(f"degraded: {subject}: {message}", file=sys.stderr)
+    _say_what_is_new(report.problems, known)
     return 1 if state.failed or report.problems else 0
+
+
+def _say_what_is_new(
+    problems: list[tuple[str, str]], known: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Print the problems of a pass that were not known before, and which of those are over.
+
+    A log of a pass that submits nothing says why, once, and not in every pass. Returns the problems
+    that are known from now on.
+    """
+    for subject, message in problems:
+        if (subject, message) not in known:
+            print(f"degraded: {subject}: {message}", file=sys.stderr, flush=True)
+    for subject, message in known:
+        if (subject, message) not in problems:
+            print(f"no longer degraded: {subject}: {message}", file=sys.stderr, flush=True)
+    return list(problems)
 
 
 @dataclass

@@ -170,3 +170,26 @@ def test_a_log_has_a_line_for_each_pass_with_news_and_one_in_any_case(
     assert list(passes) == []
     output = capsys.readouterr().out.splitlines()
     assert len(output) == lines and all("1 pending" in text for text in output)
+
+
+def test_a_log_says_what_is_wrong_when_it_begins_and_when_it_is_over(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once and not in every pass; what is wrong in the end is not said again."""
+    filled = Filled(site.catalog)
+    filled.trial()
+    publish(site, Catalog(site.catalog), filled.connection)
+    away, torn = ("runs", "is not there"), ("task-0001.json", "torn")
+    passes = iter([[away], [away], [away, torn], [torn]])
+
+    def sync() -> Report:
+        problems = next(passes)
+        return Report(problems=problems, running=int(problems != [torn]))
+
+    place: Any = SimpleNamespace(pause_s=0.0, wait=lambda folders, seconds: None)
+    assert watch(site.current, place, sync) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "degraded: runs: is not there",
+        "degraded: task-0001.json: torn",
+        "no longer degraded: runs: is not there",
+    ]
