@@ -25,18 +25,10 @@ rung AS (
 tried AS (
     SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, rung.place,
            list(trial.seed ORDER BY trial.seed) AS seeds, avg(ended.value) AS reached,
-           bool_or(stage.state IN ('pending', 'waiting', 'submitting', 'running')) AS runs
-    FROM trial
+           bool_or(trial.is_open) AS runs
+    FROM searched(study := study, on_test := on_test) AS trial
     JOIN rung ON rung.budget = trial.budget
-    JOIN stage ON stage.trial = trial.id
-    LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.id
-    WHERE trial.study = study AND trial.source IS NULL
-      AND CASE WHEN on_test OR trial.study IS DISTINCT FROM study
-                    OR trial.stream IN (SELECT stream.validation FROM stream
-                                        WHERE stream.validation IS NOT NULL)
-               THEN TRUE
-               ELSE error('halving chooses on validation images, and no stream names '
-                          || trial.stream || ' as its validation') END
+    LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.trial
     GROUP BY trial.backbone, trial.stream, trial.mixture, trial.method, trial.recipe, rung.place
 ),
 ranked_ AS (

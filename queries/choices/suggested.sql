@@ -39,22 +39,12 @@ around AS (
 tried AS (
     SELECT trial.backbone, trial.stream, trial.mixture, trial.method, trial.budget, trial.recipe,
            any_value(shape.lr) AS lr, any_value(shape.weight_decay) AS weight_decay,
-           list(trial.seed ORDER BY trial.seed) AS seeds, min(trial.id) AS first_trial,
-           avg(ended.value) AS reached,
-           bool_or(stage.state IN ('pending', 'waiting', 'submitting', 'running')) AS runs
-    FROM trial
+           list(trial.seed ORDER BY trial.seed) AS seeds, min(trial.trial) AS first_trial,
+           avg(ended.value) AS reached, bool_or(trial.is_open) AS runs
+    FROM searched(study := study, on_test := on_test) AS trial
     JOIN shape ON shape.name = trial.recipe
-    JOIN stage ON stage.trial = trial.id
-    LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.id
-    WHERE trial.study = study
-      AND CASE WHEN on_test OR trial.study IS DISTINCT FROM study
-                    OR trial.stream IN (SELECT stream.validation FROM stream
-                                        WHERE stream.validation IS NOT NULL)
-               THEN TRUE
-               ELSE error('suggested learns from validation images, and no stream names '
-                          || trial.stream || ' as its validation') END
-      AND CASE WHEN trial.study IS DISTINCT FROM study
-                    OR trial.recipe IN (SELECT around.name FROM around)
+    LEFT JOIN at_end(measure := measure) AS ended ON ended.trial = trial.trial
+    WHERE CASE WHEN trial.recipe IN (SELECT around.name FROM around)
                THEN TRUE
                ELSE error(concat('suggested draws around recipe ', base, ', and ', trial.recipe,
                                  ' of study ', study, ' is not that recipe with numbers of these '

@@ -11,23 +11,12 @@ CREATE OR REPLACE MACRO rung_after(
 ) AS TABLE
 WITH
 tried AS (
-    SELECT trial.id AS trial, trial.backbone, trial.stream, trial.mixture, trial.method,
-           trial.budget, trial.recipe, trial.seed,
-           stage.state IN ('pending', 'waiting', 'submitting', 'running') AS is_open,
-           reached.value
-    FROM trial
-    JOIN stage ON stage.trial = trial.id
+    SELECT trial.*, reached.value
+    FROM searched(study := study, on_test := on_test) AS trial
     LEFT JOIN at_end(measure := measure, after_task := after_task) AS reached
-        ON reached.trial = trial.id
-    WHERE trial.study = study AND trial.source IS NULL
-      AND CASE WHEN keep > 0 AND keep <= 1 THEN TRUE
+        ON reached.trial = trial.trial
+    WHERE CASE WHEN keep > 0 AND keep <= 1 THEN TRUE
                ELSE error('keep is a share above 0 and at most 1, not ' || keep) END
-      AND CASE WHEN on_test OR trial.study IS DISTINCT FROM study
-                    OR trial.stream IN (SELECT stream.validation FROM stream
-                                        WHERE stream.validation IS NOT NULL)
-               THEN TRUE
-               ELSE error('a search chooses on validation images, and no stream names '
-                          || trial.stream || ' as its validation') END
 ),
 of_recipe AS (
     SELECT tried.backbone, tried.stream, tried.mixture, tried.method, tried.budget, tried.recipe,

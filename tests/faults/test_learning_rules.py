@@ -110,7 +110,7 @@ def test_test_images_are_learned_from_only_where_it_is_said(stage: Stage) -> Non
     declare(stage, on_test=False)
     (problem,) = stage.sync().problems
     assert problem[0] == "rule learn"
-    assert "learns from validation images, and no stream names toy as its validation" in problem[1]
+    assert "chooses on validation images, and no stream names toy as its validation" in problem[1]
 
 
 def test_a_recipe_of_that_name_that_is_another_is_left_alone(stage: Stage) -> None:

@@ -96,6 +96,7 @@ PARAMETERS: dict[str, list[dict[str, Any]]] = {  # besides the defaults
         {"study": "first", "rungs": "small, medium,large", "keep": 0.5, "on_test": True},
         {"study": "second", "rungs": "medium,seen", "keep": 0.1, "on_test": True},
     ],
+    "searched": [{"study": "first", "on_test": True}, {"study": "second", "on_test": True}],
     "rung_after": [
         {"study": "first", "keep": 0.5, "on_test": True},
         {"study": "second", "after_task": 2, "measure": "a_zs", "keep": 0.1, "on_test": True},

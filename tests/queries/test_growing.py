@@ -210,7 +210,7 @@ def test_a_search_that_learns_refuses_recipes_that_are_none_of_its_range(
 def test_a_search_that_learns_refuses_test_images(filled: Filled) -> None:
     run(filled, 0.5, recipe="r1", study="search")
     with pytest.raises(
-        duckdb.Error, match="learns from validation images, and no stream names world"
+        duckdb.Error, match="chooses on validation images, and no stream names world"
     ):
         filled.rows(SUGGESTED)
     assert filled.rows(SUGGESTED.replace(")", ", on_test := TRUE)"))

@@ -17,6 +17,7 @@ NAMES = [question.name for question in QUESTIONS]
 ASKED = {
     "cheapest": "max_loss := 0.5",
     "fallen_behind": "on_test := TRUE",
+    "searched": "on_test := TRUE",
     "rung_after": "on_test := TRUE",
     "halving": "study := 'first', rungs := 'small,large', on_test := TRUE",
     "sweep": "base := 'usual', lr_low := 1e-4, lr_high := 1e-2",

@@ -190,6 +190,18 @@ def halving(
 
 
 @answers
+def searched(facts: Facts, study: str = "search", on_test: bool = False) -> list[Row]:
+    assert on_test or not any(trial["study"] == study for trial in facts["trial"])
+    state, found = stages(facts), []
+    for trial in facts["trial"]:
+        if trial["study"] == study and trial["source"] is None:
+            words = ("backbone", "stream", "mixture", "method", "recipe", "budget", "seed")
+            row = {word: trial[word] for word in words}
+            found.append(row | {"trial": trial["id"], "is_open": state[trial["id"]] in OPEN})
+    return found
+
+
+@answers
 def rung_after(
     facts: Facts,
     study: str = "search",
