@@ -5,13 +5,21 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OMP_WAIT_POLICY := passive
 
+# uv unpacks and compiles several packages at once. It knows nothing of pip's settings, so where it finds no
+# packages, pip installs them
+define install
+$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[$(1)]" \
+	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(1)]"
+endef
+
 .PHONY: setup demo emoji test lint fast gpu docs clean
 
 setup: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	$(call install,dev)
 	touch $@
 
 demo: setup
@@ -23,7 +31,7 @@ demo: setup
 	@echo "Open the app:  $(BIN)/streamlit run app.py"
 
 emoji: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[emoji]"
+	$(call install,emoji)
 	$(BIN)/python -m grids.emoji
 	$(BIN)/python -m schema lab/data/emoji/datasets.sql grids/emoji/emoji.sql
 	$(BIN)/python -m runner.sync --watch
