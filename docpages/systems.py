@@ -105,13 +105,69 @@ WITHOUT = (
         "2606.16256",
         "what it adds to its first version, `keeplora`, is a scale by layer, which was not read",
     ),
+    (
+        "LEBA",
+        "NeurIPS 2025",
+        "each image chooses among adapters that a learned bridge joins, so they cannot be folded; "
+        "it replays images that Stable Diffusion draws, which is not here",
+    ),
+    (
+        "DAR",
+        "2605.31229",
+        "the adapters of the tasks are chosen and merged anew for each query, image and text, by "
+        "prototypes; an ensemble here weighs answers by the image, and merges no weights",
+    ),
+    (
+        "MoRAM",
+        "2506.21035",
+        "adapters of rank one that the input opens, so they cannot be folded",
+    ),
+    (
+        "ConDU",
+        "2503.10705",
+        "one joint task vector, with a mask and a scale for each task as in `emr`; from it every "
+        "expert is built again and their answers are weighed for each image: not built",
+    ),
+    (
+        "IAP",
+        "2503.20612",
+        "prompts with gates that depend on the image; as for CPE-CLIP, a plain CLIP has no place "
+        "for them",
+    ),
+    (
+        "DIKI",
+        "2407.05342",
+        "prefixes whose weight depends on the image, as above",
+    ),
+    (
+        "SND",
+        "2403.09296",
+        "distils from the last model or the pretrained one, chosen for each reference image; it "
+        "could be an objective, and is not built",
+    ),
+    (
+        "MulKI",
+        "2411.06764",
+        "learns with prototypes and two teachers in four stages; not built",
+    ),
+    (
+        "LoRA-Loop",
+        "2507.13568",
+        "replays images of a Stable Diffusion that has an adapter for each task; the generator is "
+        "not here",
+    ),
 )
 HEAD = """# Systems
 
 Every published system that a row of the vocabulary names, by the arXiv number of its source, or
 by its conference. The file of a part says where it departs from its source, and why
 ([methods.md](methods.md)). What each row reached stands there as well; a row without a line in that
-table has not been run by the grid yet."""
+table has not been run by the grid yet.
+
+What papers say that systems reached is in `reference_result`, with where each number was read
+([`published`](questions/scores.md#published)). The own tables of MoE-Adapters, RAIL, GIFT, DIKI,
+IAP, GNSP, KeepLoRA, SND, ENGINE, CoLeCLIP, DPeCLIP and C-CLIP could not be read: some of these are
+there as others compare them, the rest not at all."""
 
 
 def page() -> str:

@@ -50,6 +50,12 @@ PRETRAINED = (
     """THEN '{"optimizer": "adamw", "loss": "softmax"}' ELSE '{}' END AS pretrained_with """
     "FROM old.backbone"
 )
+# Before a comparison had a provenance of its own, the vocabulary's rows of one were called seen
+COMPARED = (
+    "SELECT * REPLACE (CASE WHEN starts_with(source, 'CoDyRA, ') AND provenance = 'seen' "
+    "AND NOT contains(setting, '\"CoDyRA\"') THEN 'compared' ELSE provenance END AS provenance) "
+    "FROM old.reference_result"
+)
 MIGRATIONS = [
     Step(1, "first schema"),
     Step(2, "policy and problems"),
@@ -89,6 +95,12 @@ MIGRATIONS = [
         "measured later, tags and remarks of people, suites that keep their items, results of runs "
         "made elsewhere, shares of a mixture segment by segment",
         {"backbone": PRETRAINED},
+    ),
+    Step(
+        10,
+        "published numbers that were read in a comparison, or in texts about a paper, are told "
+        "from those that their authors state",
+        {"reference_result": COMPARED},
     ),
 ]
 

@@ -19,7 +19,7 @@ OUTCOME_KINDS = (
     "code_drift",
     "disk_full",
 )
-PROVENANCES = ("seen", "derived", "unverified")
+PROVENANCES = ("seen", "compared", "told", "derived", "unverified")
 # The rows of `policy`: name, value, note
 POLICY = (
     ("retries_killed", 3, "workers that died"),

@@ -198,6 +198,7 @@ def trade(snapshot: Snapshot, chosen: Chosen) -> None:
     where = given(**chosen.setting)
     front = read(snapshot, "comparison", where, rows=DRAWN).filter(pl.col("best_trade"))
     published = read(snapshot, "published", where=given(backbone=chosen.setting["backbone"]))
+    published = published.drop_nulls(["a_ka", "a_zs"])
     chart = figures.trade(course, front, published, chosen.colours)
     showing.drawn(snapshot, chart, "course", where=chosen.where)
     st.caption(PATHS)

@@ -20,7 +20,13 @@ NOTE_WIDTH = 110
 # The column of the choices compared along an axis (`effect`, `ordering`, `granularity`)
 CHOICES = ("choice", "sequence", "tasks")
 WORDS = ("method", "mixture", "recipe", "budget", "stream", "backbone")
-PROVENANCE = {"seen": "diamond", "derived": "triangle-up", "unverified": "cross"}
+PROVENANCE = {
+    "seen": "diamond",
+    "compared": "square",
+    "told": "triangle-down",
+    "derived": "triangle-up",
+    "unverified": "cross",
+}
 # Axis titles: a number without a unit is a fraction, such as an accuracy, in [0, 1].
 TITLES = {
     "a_ka": "accumulation a_ka (accuracy)",

@@ -1,11 +1,13 @@
 -- Published numbers, to compare with and to check loaders by. `setting` is a JSON object, so that
--- SQL can take it apart: setting::JSON ->> 'dataset'. seen: read in the source named by url;
--- derived: computed from what was seen. Accuracies and recalls are fractions; bwt, forgotten_mean
--- and fwt_zs are differences of them; the rest is in the unit that the metric's name ends in, or a
--- count. What papers are only remembered to say is not here. A setting of our words alone
--- (backbone, stream, mixture, method, recipe, budget, suite, dataset, task) is compared with ours
--- by `reproduced`: its names are those of this catalog, and its metric one that the views have. Any
--- other word (batch_pairs, tasks, shots, pool) says that a row is not compared, and why.
+-- SQL can take it apart: setting::JSON ->> 'dataset'. seen: read in a text of the authors of what
+-- was measured (paper, page, repository), which `source` and `url` name; compared: read in another
+-- paper's comparison; told: read in texts about the paper, of which at least two agree; derived:
+-- computed from what was read. Accuracies and recalls are fractions; bwt, forgotten_mean and fwt_zs
+-- are differences of them; the rest is in the unit that the metric's name ends in, or a count. What
+-- papers are only remembered to say is not here. A setting of our words alone (backbone, stream,
+-- mixture, method, recipe, budget, suite, dataset, task) is compared with ours by `reproduced`: its
+-- names are those of this catalog, and its metric one that the views have. Any other word
+-- (batch_pairs, tasks, shots, pool, system) says that a row is not compared, and why.
 
 -- Zero-shot scores of the FoMo-in-Flux suite, whole test sets, percent in the source; retrieval is
 -- recall at 5, both directions' mean.
@@ -153,7 +155,8 @@ ON CONFLICT DO NOTHING;
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
 SELECT source, json_object('backbone', 'vit_b16_openai', 'stream', stream, 'shots', shots, 'method',
     method),
-       unnest(['transfer', 'acc_all', 'acc_final']), round(unnest(percent) / 100, 3), 'seen', url
+       unnest(['transfer', 'acc_all', 'acc_final']), round(unnest(percent) / 100, 3),
+       CASE method WHEN 'CoDyRA' THEN 'seen' ELSE 'compared' END, url
 FROM (VALUES
     ('CoDyRA, 5-shot MTIL', 'mtil_order_1', 5, 'LwF', [50.0, 49.2, 46.5],
      'https://artificer-ai-lab.github.io/CoDyRA/'),
@@ -187,7 +190,8 @@ ON CONFLICT DO NOTHING;
 INSERT INTO reference_result (source, setting, metric, value, provenance, url)
 SELECT 'CoDyRA, X-TAIL', json_object('backbone', 'vit_b16_openai', 'stream', 'x_tail', 'shots', 16,
     'method', method), 'forgotten_mean',
-       round(percent / 100, 3), 'seen', 'https://github.com/Artificer-AI-Lab/CoDyRA'
+       round(percent / 100, 3), CASE method WHEN 'CoDyRA' THEN 'seen' ELSE 'compared' END,
+       'https://github.com/Artificer-AI-Lab/CoDyRA'
 FROM (VALUES
     ('ZSCL', 8.8), ('MoE-Adapters', 5.4), ('InfLoRA', 3.1), ('LoRA r=4', 13.9), ('LoRA r=16', 14.9),
      ('CoDyRA', 1.9)
@@ -195,7 +199,7 @@ FROM (VALUES
 UNION ALL
 SELECT 'CoDyRA, 5-shot MTIL', json_object('backbone', 'vit_b16_openai', 'stream', 'mtil_order_1',
     'shots', 5, 'method', 'zero-shot'),
-       'transfer', 0.694, 'seen', 'https://artificer-ai-lab.github.io/CoDyRA/'
+       'transfer', 0.694, 'compared', 'https://artificer-ai-lab.github.io/CoDyRA/'
 ON CONFLICT DO NOTHING;
 
 -- Of 2026, as its abstract has it, which says neither the backbone nor how many images of a class

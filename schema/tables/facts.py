@@ -194,13 +194,14 @@ class ReferenceResult(SQLModel, table=True):
 
     __tablename__ = "reference_result"
     __table_args__ = (one_of("reference_result_provenance", "provenance", PROVENANCES),)
-    source: str = column("paper, table or file", key=True)
+    source: str = column("where it was read: paper, table or file", key=True)
     setting: str = column("backbone, stream, method and budget, as the source names them", key=True)
     metric: str = column("as our views name it", key=True)
     value: float = column("a fraction in [0, 1] for accuracies", Double)
     provenance: str = column(
-        "seen: read in the source; derived: computed from it; unverified: no comparison uses it "
-        "without saying so"
+        "seen: read in a text of the authors of what was measured; compared: read in another "
+        "paper's comparison; told: at least two texts about the paper agree; derived: computed "
+        "from what was read; unverified: no comparison uses it without saying so"
     )
     url: str | None = column("where the source is", nullable=True)
 

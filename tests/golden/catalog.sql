@@ -855,12 +855,12 @@ CREATE TABLE reference_result (
     provenance VARCHAR NOT NULL,
     url VARCHAR,
     PRIMARY KEY (source, setting, metric),
-    CONSTRAINT reference_result_provenance CHECK (provenance IN ('seen', 'derived', 'unverified'))
+    CONSTRAINT reference_result_provenance CHECK (provenance IN ('seen', 'compared', 'told', 'derived', 'unverified'))
 );
 
 COMMENT ON TABLE reference_result IS 'A published number.';
 
-COMMENT ON COLUMN reference_result.source IS 'paper, table or file';
+COMMENT ON COLUMN reference_result.source IS 'where it was read: paper, table or file';
 
 COMMENT ON COLUMN reference_result.setting IS 'backbone, stream, method and budget, as the source names them';
 
@@ -868,7 +868,7 @@ COMMENT ON COLUMN reference_result.metric IS 'as our views name it';
 
 COMMENT ON COLUMN reference_result.value IS 'a fraction in [0, 1] for accuracies';
 
-COMMENT ON COLUMN reference_result.provenance IS 'seen: read in the source; derived: computed from it; unverified: no comparison uses it without saying so';
+COMMENT ON COLUMN reference_result.provenance IS 'seen: read in a text of the authors of what was measured; compared: read in another paper''s comparison; told: at least two texts about the paper agree; derived: computed from what was read; unverified: no comparison uses it without saying so';
 
 COMMENT ON COLUMN reference_result.url IS 'where the source is';
 

@@ -175,6 +175,28 @@ def test_published_points_have_both_numbers(filled: Filled) -> None:
     assert (row["backbone"], row["stream"], row["a_ka"], row["a_zs"]) == ("tiny", None, 0.4, 0.7)
 
 
+def test_published_has_what_is_told_of_streams_of_datasets(filled: Filled) -> None:
+    """By method or system; an accumulation alone and numbers by datasets are no such points."""
+    said = [
+        ('{"stream": "x_tail", "system": "LADA", "shots": 16}', "acc_all", 0.727, "told"),
+        ('{"stream": "x_tail", "system": "LADA", "shots": 16}', "transfer", 0.615, "told"),
+        ('{"stream": "x_tail", "method": "zscl", "dataset": "dogs"}', "acc_all", 0.5, "compared"),
+        ('{"stream": "x_tail", "method": "zscl"}', "a_ka", 0.5, "compared"),
+        ("in words alone", "acc_final", 0.831, "compared"),
+    ]
+    for setting, metric, value, provenance in said:
+        filled.connection.execute(
+            "INSERT INTO reference_result VALUES ('texts', ?, ?, ?, ?, 'https://a')",
+            [setting, metric, value, provenance],
+        )
+    found = [row for row in filled.rows("published") if row["source"] == "texts"]
+    names = ("method", "stream", "transfer", "acc_all", "acc_final", "provenance", "url")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        (None, None, None, None, 0.831, "compared", "https://a"),
+        ("LADA", "x_tail", 0.615, 0.727, None, "told", "https://a"),
+    ]
+
+
 def test_beside_full_is_reach_and_cost_over_those_of_full_fine_tuning(filled: Filled) -> None:
     """Two tasks of 1 GFLOP each; ewc pays a Fisher pass of 3 GFLOPs besides, and what evaluation costs is nobody's."""
     for seed, by in enumerate((0.0, 0.1)):

@@ -194,6 +194,30 @@ def test_what_the_vocabularys_backbones_were_pretrained_with_is_filled_in(site: 
     ]
 
 
+def test_published_numbers_of_a_comparison_are_called_compared(site: Site) -> None:
+    """Those of the vocabulary, as rows that are there are never inserted again; no person's own."""
+    catalog = Catalog(site.catalog, wait_s=5)
+    said = [
+        ("CoDyRA, X-TAIL", '{"method": "ZSCL"}', "seen"),
+        ("CoDyRA, X-TAIL", '{"method": "CoDyRA"}', "seen"),
+        ("CoDyRA, my sums", '{"method": "ZSCL"}', "derived"),
+        ("mine", "not JSON", "seen"),
+    ]
+    with catalog.open(create=True) as connection:
+        connection.execute((GOLDEN / "catalog-v9.sql").read_text())
+        for number in range(1, 10):
+            connection.execute("INSERT INTO migration (version, name) VALUES (?, 'then')", [number])
+        for source, setting, provenance in said:
+            connection.execute(
+                "INSERT INTO reference_result VALUES (?, ?, 'transfer', 0.5, ?, NULL)",
+                [source, setting, provenance],
+            )
+    prepare(catalog)
+    with catalog.open() as connection:
+        found = connection.execute("SELECT source, setting, provenance FROM reference_result")
+        assert sorted(found.fetchall()) == sorted([(*said[0][:2], "compared"), *said[1:]])
+
+
 def test_a_newer_catalog_is_refused(catalog: Catalog) -> None:
     with catalog.transaction() as connection:
         connection.execute("INSERT INTO migration (version, name) VALUES (99, 'of the future')")

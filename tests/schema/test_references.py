@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from schema.catalog import Catalog
@@ -109,3 +110,136 @@ def test_the_derived_counts_of_ewc_leave_memory_out(connection: duckdb.DuckDBPyC
     assert [tasks for tasks, _ in counts] == [20, 50, 100, 200]
     for tasks, steps in counts:
         assert steps == round((budget / tasks - fisher) / step)
+
+
+def test_printed_averages_are_the_means_of_what_is_printed_by_datasets(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Numbers of three digits, so a mean may be off by a half of the last, and the printed one too."""
+    averages, parts = _averages(connection)
+    assert len(parts) == 83 and set(parts) <= set(averages)
+    for key, values in parts.items():
+        assert averages[key] == pytest.approx(np.mean(values), abs=1e-3), key
+    # Transfer has no first dataset
+    lengths = {(json.loads(key[1])["stream"], key[2]): len(values) for key, values in parts.items()}
+    assert lengths == {
+        ("mtil_order_1", "transfer"): 10,
+        ("mtil_order_1", "acc_all"): 11,
+        ("mtil_order_1", "acc_final"): 11,
+        ("mtil_order_2", "transfer"): 10,
+        ("mtil_order_2", "acc_all"): 11,
+        ("mtil_order_2", "acc_final"): 11,
+        ("cmr", "acc_final"): 7,
+    }
+
+
+def test_a_number_that_is_off_is_found(connection: duckdb.DuckDBPyConnection) -> None:
+    """One dataset's number with two digits swapped no longer gives the average."""
+    connection.execute("""
+        UPDATE reference_result SET value = 0.895 WHERE value = 0.985 AND metric = 'top1'
+        AND source = 'DPW (arXiv 2604.18075), table E.3' AND contains(setting, '"DPW"')
+    """)
+    averages, parts = _averages(connection)
+    off = [key for key in parts if abs(averages[key] - np.mean(parts[key])) > 1e-3]
+    assert [(source, metric) for source, _, metric in off] == [
+        ("DPW (arXiv 2604.18075), table E.3", "acc_final")
+    ]
+
+
+Key = tuple[str, str, str]
+
+
+def _averages(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[dict[Key, float], dict[Key, list[float]]]:
+    """Averages, and the numbers by datasets that each is of, by source, setting and metric."""
+    averages: dict[Key, float] = {}
+    parts: dict[Key, list[float]] = {}
+    for source, text, metric, value in rows(
+        connection, "SELECT source, setting, metric, value FROM reference_result"
+    ):
+        if not source.startswith(("DPW", "LEBA", "DAR")):
+            continue
+        setting = json.loads(text)
+        dataset = setting.pop("dataset", None)
+        setting.pop("over", None)
+        if "task" in setting:
+            continue
+        if metric.startswith("all_"):
+            setting["direction"] = metric.removeprefix("all_").removesuffix("_r1")
+        if metric == "top1" or metric.startswith("all_"):
+            metric = "acc_final"
+        key = (source, json.dumps(setting, sort_keys=True), metric)
+        if dataset is None:
+            averages[key] = value
+        else:
+            parts.setdefault(key, []).append(value)
+    return averages, parts
+
+
+@pytest.mark.parametrize(
+    ("source", "transfer"),
+    [
+        ("LEBA (NeurIPS 2025), table 4", "LEBA (NeurIPS 2025), table 4, its matrix"),
+        ("LADA, README", "LADA, README"),
+    ],
+)
+def test_a_printed_matrix_gives_its_summaries(
+    connection: duckdb.DuckDBPyConnection, source: str, transfer: str
+) -> None:
+    """Transfer: a dataset's mean before its own task; Average: its mean after all; Last: after the last.
+
+    LEBA's printed Transfer is another, and what its matrix gives stands beside it.
+    """
+    found = rows(
+        connection,
+        f"""SELECT (setting::JSON ->> 'task')::INTEGER, position, value
+            FROM reference_result JOIN sequence_concept
+            ON sequence = (setting::JSON ->> 'stream') AND dataset = (setting::JSON ->> 'dataset')
+            WHERE source = '{source}' AND metric = 'top1' ORDER BY 1, 2""",
+    )
+    tasks = max(task for task, *_ in found)
+    matrix = np.array([value for *_, value in found]).reshape(tasks, tasks)
+    before = [matrix[:place, place].mean() for place in range(1, tasks)]
+    printed = summaries(connection, source)
+    assert len(printed) == 3
+    assert summaries(connection, transfer)["transfer"] == pytest.approx(np.mean(before), abs=1e-3)
+    assert printed["acc_all"] == pytest.approx(matrix.mean(), abs=1e-3)
+    assert printed["acc_final"] == pytest.approx(matrix[-1].mean(), abs=1e-3)
+
+
+def summaries(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, float]:
+    """What a source says of no dataset alone."""
+    query = f"""SELECT metric, value FROM reference_result
+                WHERE source = '{source}' AND (setting::JSON ->> 'dataset') IS NULL"""
+    return dict(rows(connection, query))
+
+
+def test_a_setting_names_a_method_of_ours_or_a_system_without_a_row(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """In what was read of 2025 and 2026; whatever names a system is not compared."""
+    methods = {name for (name,) in rows(connection, "SELECT lower(name) FROM method")}
+    recent = 0
+    for source, text, _ in rows(connection, "SELECT source, setting, metric FROM reference_result"):
+        setting = json.loads(text)
+        assert not {"method", "system"} <= set(setting), (source, text)
+        if source.startswith(("DPW", "LEBA", "LADA", "MoRAM", "DAR", "texts on")):
+            recent += 1
+            assert {"method", "system"} & set(setting), (source, text)
+            assert setting.get("method", "zscl") in methods
+            assert setting.get("system", "").lower() not in methods
+    assert recent > 1000
+
+
+def test_who_said_a_number_is_in_its_provenance(connection: duckdb.DuckDBPyConnection) -> None:
+    """seen is of the authors' own; what is told of in others' texts says so in its source too."""
+    for source, text, provenance in rows(
+        connection, "SELECT source, setting, provenance FROM reference_result"
+    ):
+        named = json.loads(text)
+        who = named.get("system", named.get("method", ""))
+        assert (provenance == "told") == source.startswith("texts on "), source
+        if source.startswith(("DPW", "LEBA", "DAR", "CoDyRA, ", "LADA", "MoRAM")):
+            own = who.startswith(source[: source.index(" ")].rstrip(","))
+            assert provenance in (("seen", "derived") if own else ("compared",)), (source, who)

@@ -17,27 +17,26 @@ def words_of(setting: str) -> Row | None:
     return said if isinstance(said, dict) else None
 
 
+SUMMARIES = ("a_ka", "a_zs", "transfer", "acc_all", "acc_final")
+
+
 @answers
 def published(facts: Facts) -> list[Row]:
     found = []
     for (source, setting), rows in grouped(facts["reference_result"], "source", "setting").items():
-        of = {row["metric"]: row["value"] for row in rows}
-        if not {"a_ka", "a_zs"} <= set(of):
-            continue
-        both = [row for row in rows if row["metric"] in ("a_ka", "a_zs")]
         words = words_of(setting) or {}
-        row = {
-            "source": source,
-            "setting": setting,
-            "backbone": words.get("backbone"),
-            "stream": words.get("stream"),
-        }
-        row |= {
-            "a_ka": of["a_ka"],
-            "a_zs": of["a_zs"],
-            "provenance": min(r["provenance"] for r in both),
-            "url": both[0]["url"],
-        }
+        said = {row["metric"]: row for row in rows if row["metric"] in SUMMARIES}
+        if "dataset" in words or not (
+            {"a_ka", "a_zs"} <= set(said) or set(said) & {*SUMMARIES[2:]}
+        ):
+            continue
+        row = {"source": source, "setting": setting}
+        row |= {word: words.get(word) for word in ("backbone", "stream")}
+        row["method"] = words.get("method", words.get("system"))
+        for metric in SUMMARIES:
+            row[metric] = said[metric]["value"] if metric in said else None
+        row["provenance"] = min(one["provenance"] for one in said.values())
+        row["url"] = next(iter(said.values()))["url"]
         found.append(row)
     return found
 
